@@ -1,0 +1,232 @@
+"""Observe, apply, undo: one node, one plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Host, Query, Reader
+from nodeprov.plan import Change, Drain, Outcome, Place, Plan, Proof, Resource, Restart, Step
+from nodeprov.states import State
+
+
+class Writable(Resource, Protocol):
+    """A resource as the engine uses it."""
+
+    @property
+    def query(self) -> Query[State | None]:
+        """Ask for the state."""
+        ...
+
+    @property
+    def collected(self) -> bool:
+        """Tell whether it is taken away only when nothing needs it any more."""
+        ...
+
+    def write(self, host: Host, state: Any) -> None:
+        """Make the state so."""
+        ...
+
+    def restore(self, host: Host, state: Any) -> None:
+        """Make the state so again, without the checks of a first write."""
+        ...
+
+
+class Conduct(Protocol):
+    """The acts of a plan that are no states."""
+
+    def restart(self, step: Restart) -> None:
+        """Restart a daemon; raise NodeprovError if it does not come back."""
+        ...
+
+    def prove(self, proof: Proof) -> str:
+        """See that something holds and say what was seen; raise NodeprovError if it does not."""
+        ...
+
+    def drain(self, step: Drain) -> None:
+        """Cordon the node and evict pods; raise NodeprovError if they do not go."""
+        ...
+
+    def in_use(self) -> tuple[str, ...]:
+        """Name what still needs the things that are collected."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A step begins, has ended, or is being taken back."""
+
+    step: Step
+    phase: str
+    said: str = ""
+
+
+Tell = Callable[[Event], None]
+
+
+def observe(readers: Mapping[Place, Reader], resources: Iterable[Resource]) -> dict[str, State | None]:
+    """Read the states of many resources: one round trip for each place."""
+    states: dict[str, State | None] = {}
+    wanted = list(resources)
+    for place in Place:
+        here = [resource for resource in wanted if resource.place is place]
+        if here:
+            answers = readers[place].ask([writable(resource).query for resource in here])
+            states.update(zip((resource.key for resource in here), answers, strict=True))
+    return states
+
+
+def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell) -> Outcome:
+    """Carry out a plan step by step; on any error take the begun changes back.
+
+    An interruption counts as an error: a signal in a maintenance window must not leave a node between two
+    states.
+    """
+    begun: list[Step] = []
+    done: list[Step] = []
+    proofs: dict[str, str] = {}
+    try:
+        for step in plan.steps:
+            tell(Event(step, "begun"))
+            begun.append(step)
+            said = _carry_out(step, hosts, conduct)
+            if isinstance(step, Proof):
+                proofs[step.title] = said
+            done.append(step)
+            tell(Event(step, "done", said))
+    except BaseException as error:
+        cause = _as_error(error).at(plan.node)
+        if begun and _is_collection(begun[-1]):
+            # All that matters is done; what is unused and could not be removed harms nobody.
+            return Outcome(
+                plan,
+                tuple(done),
+                cause,
+                left=(f"{_key(begun[-1])} is unused and still there",),
+                proofs=proofs,
+            )
+        undone, left = undo(begun, hosts, conduct, tell)
+        return Outcome(plan, tuple(done), cause, undone, left, proofs)
+    return Outcome(plan, tuple(done), proofs=proofs)
+
+
+def undo(
+    begun: Sequence[Step], hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell
+) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """Take begun steps back, in reverse; return the changes undone, and in words what could not be.
+
+    What may still be needed by a sandbox that began in between stays; it is invisible and harmless.
+    """
+    undone: list[Change] = []
+    left: list[str] = []
+    for step in reversed(begun):
+        if not isinstance(step, Change) or writable(step.resource).collected:
+            continue
+        tell(Event(step, "undone"))
+        try:
+            _take_back(step, hosts[step.resource.place])
+            undone.append(step)
+        except Exception as error:
+            left.append(f"{step.resource.key}: {_as_error(error).message}")
+    left += _revive(begun, conduct, tell)
+    undone += _collect(begun, hosts, conduct, tell, left)
+    return tuple(undone), tuple(left)
+
+
+def _carry_out(step: Step, hosts: Mapping[Place, Host], conduct: Conduct) -> str:
+    match step:
+        case Change():
+            _write(step, hosts[step.resource.place])
+            return ""
+        case Restart():
+            conduct.restart(step)
+            return ""
+        case Drain():
+            conduct.drain(step)
+            return ""
+        case Proof():
+            return conduct.prove(step)
+
+
+def _write(change: Change, host: Host) -> None:
+    resource = writable(change.resource)
+    now = host.ask([resource.query])[0]
+    if now != change.before:
+        raise NodeprovError(
+            f"{resource.key} has changed since it was read", "plan again, and see who else works on this node"
+        )
+    resource.write(host, change.after)
+    if host.ask([resource.query])[0] != change.after:
+        raise NodeprovError(
+            f"{resource.key} was written, and reads back differently", "see who else works on this node"
+        )
+
+
+def _take_back(change: Change, host: Host) -> None:
+    resource = writable(change.resource)
+    now = host.ask([resource.query])[0]
+    if now == change.before and now is not None:
+        return
+    if now not in (change.before, change.after):
+        raise NodeprovError("somebody else has changed it since", "")
+    # Also when it is absent already: a write that was cut short may have left folders.
+    resource.restore(host, change.before)
+    if host.ask([resource.query])[0] != change.before:
+        raise NodeprovError("it reads back differently", "")
+
+
+def _revive(begun: Sequence[Step], conduct: Conduct, tell: Tell) -> list[str]:
+    restarts = [step for step in begun if isinstance(step, Restart)]
+    try:
+        for step in restarts:
+            tell(Event(step, "undone"))
+            conduct.restart(step)
+        if restarts:
+            conduct.prove(Proof("serving", "containerd serves as before"))
+    except Exception as error:
+        return [f"{restarts[0].unit}: {_as_error(error).message}"]
+    return []
+
+
+def _collect(
+    begun: Sequence[Step], hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell, left: list[str]
+) -> list[Change]:
+    changes = [s for s in begun if isinstance(s, Change) and writable(s.resource).collected]
+    if not changes:
+        return []
+    undone = []
+    try:
+        if conduct.in_use():
+            return []
+        for change in reversed(changes):
+            tell(Event(change, "undone"))
+            writable(change.resource).restore(hosts[change.resource.place], change.before)
+            undone.append(change)
+    except Exception as error:
+        left.append(f"{changes[-1].resource.key}: {_as_error(error).message}")
+    return undone
+
+
+def _is_collection(step: Step) -> bool:
+    return isinstance(step, Change) and step.after is None and writable(step.resource).collected
+
+
+def _key(step: Step) -> str:
+    return step.resource.key if isinstance(step, Change) else ""
+
+
+def _as_error(error: BaseException) -> NodeprovError:
+    if isinstance(error, NodeprovError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return NodeprovError("interrupted", "run it again when you are ready")
+    return NodeprovError(
+        f"an error in nodeprov itself: {type(error).__name__}: {error}", "report it, with --verbose's output"
+    )
+
+
+def writable(resource: Resource) -> Writable:
+    """See a plan's resource as what it is: all of them can be read and written."""
+    return resource  # type: ignore[return-value]  # plan.py knows no hosts, so its Resource is narrower

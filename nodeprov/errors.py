@@ -1,0 +1,76 @@
+"""What an operator is told when something cannot be done: where, what, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class NodeprovError(Exception):
+    """Something that an operator can act on.
+
+    Printed as ``where: message`` and, below it, ``hint: …``: lower case, in the user's words, the hint being
+    the command to type next. `exit_code` is what the process ends with.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "", *, where: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.where = where
+
+    def __str__(self) -> str:
+        said = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{said}\nhint: {self.hint}" if self.hint else said
+
+    def at(self, where: str) -> NodeprovError:
+        """Say where it happened, unless something nearer to it has said so already."""
+        self.where = self.where or where
+        return self
+
+
+class UsageError(NodeprovError):
+    """The command line or the inventory asks for something that cannot be."""
+
+    exit_code = 2
+
+
+class CommandFailed(NodeprovError):
+    """A program ended with another status than 0."""
+
+    def __init__(
+        self, message: str, hint: str = "", *, where: str = "", returncode: int, stderr: str
+    ) -> None:
+        super().__init__(message, hint, where=where)
+        self.returncode = returncode
+        self.stderr = stderr
+
+
+class LeftBetween(NodeprovError):
+    """An undo failed: the node is neither as it was nor as it was meant to be."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason not to begin, found before anything is touched."""
+
+    message: str
+    hint: str
+
+
+class Problems(NodeprovError):
+    """All the reasons not to begin, at once."""
+
+    def __init__(self, problems: Sequence[Problem], *, where: str) -> None:
+        super().__init__("; ".join(problem.message for problem in problems), where=where)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{self.where}: {problem.message}" + (f"\nhint: {problem.hint}" if problem.hint else "")
+            for problem in self.problems
+        )

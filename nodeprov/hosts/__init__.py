@@ -1,0 +1,1 @@
+"""Machines that nodeprov reads and changes: over SSH, or this one."""

@@ -1,0 +1,215 @@
+"""What a host is: a Reader answers questions and cannot write; a Host can."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from nodeprov.errors import CommandFailed, NodeprovError
+from nodeprov.states import FileState, LinkState, PresentState, TreeEntry, TreeState
+from nodeprov.templates import render
+
+A_co = TypeVar("A_co", covariant=True)
+
+COMMAND_TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a program printed and how it ended."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        """Standard output as text; bytes that are no UTF-8 are kept visible."""
+        return self.stdout.decode(errors="backslashreplace")
+
+    @property
+    def said(self) -> str:
+        """The last lines of what the program complained of, for a message."""
+        lines = (self.stderr or self.stdout).decode(errors="backslashreplace").strip().splitlines()
+        return "; ".join(line.strip() for line in lines[-3:])
+
+
+class Query(Protocol[A_co]):
+    """A question that changes nothing: a POSIX shell script that only reads, and how to understand its output."""
+
+    @property
+    def script(self) -> str:
+        """The script; it runs as root in a shell of its own."""
+        ...
+
+    def parse(self, output: Output) -> A_co:
+        """Understand what the script printed."""
+        ...
+
+
+class Reader(Protocol):
+    """A host as planning sees it: it can be asked, and cannot be changed."""
+
+    @property
+    def name(self) -> str:
+        """The node's name, for messages."""
+        ...
+
+    def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
+        """Answer all the queries, in their order, in one round trip."""
+        ...
+
+
+class Held(Protocol):
+    """A script that goes on until it is released; it ends also when we do."""
+
+    first_line: str
+    """What it said when it was ready; empty when it ended at once."""
+
+    def release(self) -> None:
+        """End its standard input and wait for its end."""
+        ...
+
+
+class Host(Reader, Protocol):
+    """A host that can be changed. Every write is complete and on disk before its name shows it."""
+
+    def write_file(self, path: str, state: FileState) -> None:
+        """Replace a file, or make it and its folders."""
+        ...
+
+    def write_link(self, path: str, target: str) -> None:
+        """Replace a symbolic link by one rename, or make it and its folders."""
+        ...
+
+    def write_tree(self, path: str, state: TreeState, source: Path) -> None:
+        """Upload a tree from this machine, verify it on the host, and rename it into place."""
+        ...
+
+    def remove(self, path: str) -> None:
+        """Remove a file, link or tree if it is there, and folders that it leaves empty."""
+        ...
+
+    def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> Output:
+        """Run a shell script as root and wait for its end, whatever its status."""
+        ...
+
+    def hold(self, script: str) -> Held:
+        """Start a script as root that goes on until its standard input ends; wait for its first line."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+def check(output: Output, doing: str, *, where: str, hint: str = "") -> Output:
+    """Return `output` if the program ended well; raise CommandFailed, saying what was being done, if not."""
+    if output.returncode == 0:
+        return output
+    raise CommandFailed(
+        f"{doing}: exit status {output.returncode}: {output.said or 'nothing was said'}",
+        hint,
+        where=where,
+        returncode=output.returncode,
+        stderr=output.stderr.decode(errors="backslashreplace"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PresentAt:
+    """Is anything at a path?"""
+
+    path: str
+
+    @property
+    def script(self) -> str:
+        """End with status 0 if so."""
+        return f"[ -e {shlex.quote(self.path)} ] || [ -L {shlex.quote(self.path)} ]"
+
+    def parse(self, output: Output) -> PresentState | None:
+        """Understand the script's status."""
+        return PresentState() if output.returncode == 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class FileAt:
+    """What file lies at a path?"""
+
+    path: str
+
+    @property
+    def script(self) -> str:
+        """Print nothing when absent; else mode, owner and kind on a line, then the bytes."""
+        return render("query-file.sh.j2", path=self.path)
+
+    def parse(self, output: Output) -> FileState | None:
+        """Understand the script's output."""
+        if not output.stdout and output.returncode == 0:
+            return None
+        if output.returncode != 0:
+            raise NodeprovError(f"cannot read {self.path}: {output.said}", "look at its permissions and its kind")
+        head, _, content = output.stdout.partition(b"\n")
+        mode, uid, gid = head.decode().split()
+        return FileState(content, int(mode, 8), int(uid), int(gid))
+
+
+@dataclass(frozen=True, slots=True)
+class LinkAt:
+    """What does the symbolic link at a path hold?"""
+
+    path: str
+
+    @property
+    def script(self) -> str:
+        """Print nothing when absent, else the link's text; fail for another kind."""
+        return render("query-link.sh.j2", path=self.path)
+
+    def parse(self, output: Output) -> LinkState | None:
+        """Understand the script's output."""
+        if output.returncode != 0:
+            raise NodeprovError(
+                f"{self.path} exists and is not a symbolic link, so nodeprov did not make it",
+                f"look at it (ls -l {self.path}) and move it away",
+            )
+        target = output.text.removesuffix("\n")
+        return LinkState(target) if target else None
+
+
+@dataclass(frozen=True, slots=True)
+class TreeAt:
+    """What files, with which digests, lie below a path?"""
+
+    path: str
+
+    @property
+    def script(self) -> str:
+        """Print nothing when absent; else kinds and modes, a blank line, and digests."""
+        return render("query-tree.sh.j2", path=self.path)
+
+    def parse(self, output: Output) -> TreeState | None:
+        """Understand the script's output."""
+        if output.returncode != 0:
+            raise NodeprovError(f"cannot read {self.path}: {output.said}", f"look at it: ls -la {self.path}")
+        if not output.stdout:
+            return None
+        listing, _, sums = output.text.partition("\n\n")
+        modes: dict[str, int] = {}
+        foreign: list[str] = []
+        for line in listing.splitlines():
+            mode, kind, path = line.split("|", 2)
+            path = posixpath.normpath(path)
+            if kind.startswith("regular"):
+                modes[path] = int(mode, 8)
+            elif kind != "directory":
+                foreign.append(path)
+        digests = {
+            posixpath.normpath(path): digest
+            for digest, _, path in (line.partition("  ") for line in sums.splitlines() if line)
+        }
+        entries = tuple(sorted(TreeEntry(path, mode, digests.get(path, "")) for path, mode in modes.items()))
+        return TreeState(entries, tuple(sorted(foreign)))

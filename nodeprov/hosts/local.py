@@ -1,0 +1,142 @@
+"""This machine as a host, and the only place that starts its programs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess  # noqa: TID251  the one place
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import COMMAND_TIMEOUT_SECONDS, Output, check
+from nodeprov.hosts.shell import ShellHost
+
+
+class LocalHost(ShellHost):
+    """This machine; its paths are its own."""
+
+    def __init__(self, name: str = "localhost") -> None:
+        super().__init__(name)
+
+    def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
+        """Run a script with sh."""
+        return run_program(["sh", "-c", script], stdin=stdin, timeout_seconds=timeout_seconds)
+
+    def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
+        """Copy the files."""
+        total = sum(source.stat().st_size for source, _ in files)
+        done = 0
+        for source, name in files:
+            target = Path(folder) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copyfile(source, target)
+            except OSError as error:
+                raise NodeprovError(f"cannot copy to {target}: {error.strerror}", where=self.name) from None
+            done += source.stat().st_size
+            self.on_upload(name, done, total)
+
+    @property
+    def login(self) -> str:
+        """The user that we are."""
+        return str(os.geteuid())
+
+    def hold(self, script: str) -> _HeldProgram:
+        """Start a script that goes on until its standard input ends."""
+        return _HeldProgram(script)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class _HeldProgram:
+    def __init__(self, script: str) -> None:
+        self._process = subprocess.Popen(
+            ["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+        assert self._process.stdout is not None
+        self.first_line = self._process.stdout.readline().decode(errors="replace").strip()
+
+    def release(self) -> None:
+        """End the script's standard input and wait for its end."""
+        self._process.communicate()
+
+
+def run_program(
+    argv: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Output:
+    """Run a program of this machine to its end, whatever its status; `environment` is added to ours.
+
+    Raises NodeprovError when it cannot be started or does not end in time; then its process group is ended.
+    """
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **environment} if environment else None,
+            cwd=folder,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise NodeprovError(f"cannot run {argv[0]}: {error.strerror}", f"is {argv[0]} installed?") from None
+    try:
+        stdout, stderr = process.communicate(stdin, timeout=timeout_seconds)
+    except subprocess.TimeoutExpired:
+        end_process_group(process.pid)
+        process.communicate()
+        raise NodeprovError(f"{argv[0]} did not end within {timeout_seconds:.0f} s") from None
+    except BaseException:
+        end_process_group(process.pid)
+        raise
+    return Output(process.returncode, stdout, stderr)
+
+
+def run_checked(
+    argv: Sequence[str],
+    doing: str,
+    *,
+    stdin: bytes = b"",
+    timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> str:
+    """Run a program and return what it printed; raise CommandFailed, naming what was being done, if it fails."""
+    output = run_program(
+        argv, stdin=stdin, timeout_seconds=timeout_seconds, environment=environment, folder=folder
+    )
+    return check(output, doing, where="localhost").text
+
+
+def start_daemon(argv: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None) -> int:
+    """Start a program in a session of its own, its output in a file; return its process id."""
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env={**os.environ, **environment} if environment else None,
+            start_new_session=True,
+        )
+    return process.pid
+
+
+def run_attached(argv: Sequence[str]) -> int:
+    """Run a program on our own standard streams; return its exit status."""
+    return subprocess.call(argv)
+
+
+def end_process_group(pid: int) -> None:
+    """Kill a process group that we started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,142 @@
+"""A host that has a POSIX shell: everything but the transport, which local.py and ssh.py bring."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import posixpath
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import COMMAND_TIMEOUT_SECONDS, Held, Output, Query, check
+from nodeprov.states import FileState, TreeState
+from nodeprov.templates import render
+
+_MARK = "@nodeprov"
+
+UPLOAD_TIMEOUT_SECONDS = 600.0
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is uploaded, the bytes done and the bytes in all."""
+
+
+class ShellHost(ABC):
+    """Reads and writes by rendered shell scripts; subclasses say how a script and a file get there."""
+
+    name: str
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.on_upload: Progress = lambda _what, _done, _all: None
+
+    @abstractmethod
+    def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
+        """Run a script as root; raise NodeprovError if it cannot be started or does not end in time."""
+
+    @abstractmethod
+    def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
+        """Copy files of this machine below a folder that exists; the names below it are given."""
+
+    @property
+    @abstractmethod
+    def login(self) -> str:
+        """The user that uploads arrive as."""
+
+    @abstractmethod
+    def hold(self, script: str) -> Held:
+        """Start a script as root that goes on until its standard input ends; wait for its first line."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the connection."""
+
+    def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> Output:
+        """Run a shell script as root and wait for its end, whatever its status."""
+        return self.execute(script, stdin, timeout_seconds)
+
+    def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
+        """Answer all the queries in one round trip.
+
+        Each script's output travels as one base64 line behind a mark, so that neither a login shell's banner
+        nor the bytes of a file can be taken for something else.
+        """
+        if not queries:
+            return []
+        script = render("ask.sh.j2", mark=_MARK, scripts=[query.script for query in queries])
+        output = self.execute(script, b"", COMMAND_TIMEOUT_SECONDS)
+        frames = [line for line in output.stdout.splitlines() if line.startswith(_MARK.encode() + b" ")]
+        if len(frames) != len(queries):
+            raise NodeprovError(
+                f"the node's shell answered {len(frames)} of {len(queries)} questions: {output.said}",
+                "log in and see whether `sh`, `base64` and `stat` work there",
+                where=self.name,
+            )
+        answers = []
+        for query, frame in zip(queries, frames, strict=True):
+            body, _, status = base64.b64decode(frame.split(b" ", 1)[1]).rpartition(b"\n")
+            try:
+                answers.append(query.parse(Output(int(status), body, output.stderr)))
+            except NodeprovError as error:
+                raise error.at(self.name) from None
+        return answers
+
+    def write_file(self, path: str, state: FileState) -> None:
+        """Write the file beside its place, bring it to the disk, and rename it."""
+        script = render(
+            "write-file.sh.j2",
+            path=path,
+            beside=_beside(path),
+            mode=f"{state.mode:o}",
+            owner=f"{state.uid}:{state.gid}",
+            sha256=hashlib.sha256(state.content).hexdigest(),
+        )
+        self._change(script, f"cannot write {path}", stdin=state.content)
+
+    def write_link(self, path: str, target: str) -> None:
+        """Make the link beside its place and rename it."""
+        script = render("write-link.sh.j2", path=path, beside=_beside(path), target=target)
+        self._change(script, f"cannot make the link {path}")
+
+    def write_tree(self, path: str, state: TreeState, source: Path) -> None:
+        """Upload into a private folder beside the place, verify every digest there, and rename it.
+
+        Beside, because /tmp may be too small, cannot be renamed from, and need not be writable.
+        """
+        staging = _beside(path)
+        doing = f"cannot install {path}"
+        self._change(render("stage-tree.sh.j2", staging=staging, login=self.login), doing)
+        try:
+            self.upload([(source / entry.path, entry.path) for entry in state.entries], staging)
+            script = render("write-tree.sh.j2", path=path, staging=staging, entries=state.entries)
+            self._change(script, doing, timeout_seconds=UPLOAD_TIMEOUT_SECONDS)
+        except BaseException:
+            self.run(render("remove.sh.j2", path=staging, beside=staging + ".old"))
+            raise
+
+    def remove(self, path: str) -> None:
+        """Remove what lies at a path and the folders this leaves empty."""
+        self._change(render("remove.sh.j2", path=path, beside=_beside(path)), f"cannot remove {path}")
+
+    def _change(
+        self, script: str, doing: str, *, stdin: bytes = b"", timeout_seconds: float = COMMAND_TIMEOUT_SECONDS
+    ) -> None:
+        output = self.run(script, stdin=stdin, timeout_seconds=timeout_seconds)
+        check(output, doing, where=self.name, hint=_remedy(output.said))
+
+
+def _beside(path: str) -> str:
+    """Name a new place in the same folder; no containerd import glob (`*.toml`) matches it."""
+    folder, name = posixpath.split(path)
+    return posixpath.join(folder, f".{name}.nodeprov-{secrets.token_hex(4)}")
+
+
+def _remedy(said: str) -> str:
+    if "No space left" in said:
+        return "free space there (df -h), or set [paths] prefix to a larger file system"
+    if "Read-only file system" in said:
+        return "set [paths] prefix and bin to folders that can be written"
+    return ""

@@ -1,0 +1,147 @@
+"""A plan as a value: what differs between what is and what is wanted, in the order in which it is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from nodeprov.errors import NodeprovError
+from nodeprov.states import State
+
+
+class Place(Enum):
+    """Where a resource lives."""
+
+    NODE = "node"
+    CLUSTER = "cluster"
+
+
+class Resource(Protocol):
+    """A thing with a state; how the state is read and written is resources.py's business."""
+
+    @property
+    def key(self) -> str:
+        """The name that tells it from all others of its place, such as `file:/etc/containerd/config.toml`."""
+        ...
+
+    @property
+    def place(self) -> Place:
+        """Where it lives."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A resource, and a pure function from the state it has to the state wanted; both may be None, absent."""
+
+    resource: Resource
+    target: Callable[[Any], State | None]
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A resource whose state is not the wanted one."""
+
+    resource: Resource
+    before: State | None
+    after: State | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A restart of containerd: a barrier, derived from evidence; what stands behind it waits for its proof.
+
+    `activates` names what others wrote into the configuration since the daemon's start.
+    """
+
+    unit: str
+    reasons: tuple[str, ...]
+    activates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Something that must be seen to hold before the plan goes on; `subject` is the path it is about."""
+
+    name: str
+    title: str
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Sandboxed pods that are evicted while the node is cordoned, as namespace/name."""
+
+    pods: tuple[str, ...]
+
+
+Step = Change | Restart | Proof | Drain
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that one run will do to one node, in order; no steps means nothing to do."""
+
+    node: str
+    action: str
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...] = ()
+    upload_bytes: int = 0
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The changes alone."""
+        return tuple(step for step in self.steps if isinstance(step, Change))
+
+    @property
+    def restart(self) -> Restart | None:
+        """The restart, if the plan has one."""
+        return next((step for step in self.steps if isinstance(step, Restart)), None)
+
+    @property
+    def pending(self) -> bool:
+        """Tell whether anything would be changed or restarted."""
+        return any(not isinstance(step, Proof) for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the carrying out of a plan ended.
+
+    `error` is why it stopped; `undone` are the changes taken back then; `left` is what could not be taken
+    back, in the operator's words: empty means the node is as the plan wanted it, or as it was.
+    """
+
+    plan: Plan
+    done: tuple[Step, ...] = ()
+    error: NodeprovError | None = None
+    undone: tuple[Change, ...] = ()
+    left: tuple[str, ...] = ()
+    proofs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with: 0 done, 1 failed and as before, 4 left between two states."""
+        if self.left:
+            return 4
+        return self.error.exit_code if self.error else 0
+
+
+def decide(goals: Iterable[Goal], states: Mapping[str, State | None]) -> tuple[Change, ...]:
+    """Compare what is with what is wanted; goals keep their order, a reached one gives no change."""
+    changes = []
+    for goal in goals:
+        before = states[goal.resource.key]
+        after = goal.target(before)
+        if after != before:
+            changes.append(Change(goal.resource, before, after, goal.why))
+    return tuple(changes)
+
+
+def constant(state: State | None) -> Callable[[Any], State | None]:
+    """Want one state, whatever is there now."""
+    return lambda _current: state

@@ -1,0 +1,186 @@
+"""How the state of each kind of thing is read and written."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from nodeprov import containerd, effective
+from nodeprov.containerd import Runtime
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import FileAt, Host, LinkAt, PresentAt, Query, TreeAt
+from nodeprov.plan import Place
+from nodeprov.states import FileState, LinkState, PresentState, State, TreeState
+from nodeprov.templates import render
+
+DUMP_TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A regular file; a collected one is removed only when nothing needs it."""
+
+    path: str
+    collected: bool = field(default=False, kw_only=True)
+    place: ClassVar[Place] = Place.NODE
+    kind: ClassVar[str] = "file"
+
+    @property
+    def key(self) -> str:
+        """Name it by kind and path."""
+        return f"{self.kind}:{self.path}"
+
+    @property
+    def query(self) -> Query[State | None]:
+        """Ask for the state."""
+        return FileAt(self.path)
+
+    def write(self, host: Host, state: FileState | None) -> None:
+        """Make the state so."""
+        if state is None:
+            host.remove(self.path)
+        else:
+            host.write_file(self.path, state)
+
+    restore = write
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link; a collected one is removed only when nothing needs it."""
+
+    path: str
+    collected: bool = field(default=False, kw_only=True)
+    place: ClassVar[Place] = Place.NODE
+    kind: ClassVar[str] = "link"
+
+    @property
+    def key(self) -> str:
+        """Name it by kind and path."""
+        return f"{self.kind}:{self.path}"
+
+    @property
+    def query(self) -> Query[State | None]:
+        """Ask for the state."""
+        return LinkAt(self.path)
+
+    def write(self, host: Host, state: LinkState | None) -> None:
+        """Make the state so."""
+        if state is None:
+            host.remove(self.path)
+        else:
+            host.write_link(self.path, state.target)
+
+    restore = write
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A directory of files whose content lies in a folder of the controller; immutable once it is there."""
+
+    path: str
+    source: Path | None = None
+    collected: ClassVar[bool] = True
+    place: ClassVar[Place] = Place.NODE
+    kind: ClassVar[str] = "tree"
+
+    @property
+    def key(self) -> str:
+        """Name it by kind and path."""
+        return f"{self.kind}:{self.path}"
+
+    @property
+    def query(self) -> Query[State | None]:
+        """Ask for the state."""
+        return TreeAt(self.path)
+
+    def write(self, host: Host, state: TreeState | None) -> None:
+        """Make the state so."""
+        if state is None:
+            host.remove(self.path)
+        elif self.source is None:
+            raise NodeprovError(f"{self.path} cannot be made: this run has not downloaded its files")
+        else:
+            host.write_tree(self.path, state, self.source)
+
+    def restore(self, host: Host, state: TreeState | None) -> None:
+        """Take it away again; a damaged tree that was mended stays mended, for nothing else is of use."""
+        if state is None:
+            host.remove(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A generation or a release that nothing names any more; it can only be taken away."""
+
+    path: str
+    place: ClassVar[Place] = Place.NODE
+    kind: ClassVar[str] = "folder"
+    collected: ClassVar[bool] = True
+
+    @property
+    def key(self) -> str:
+        """Name it by kind and path."""
+        return f"{self.kind}:{self.path}"
+
+    @property
+    def query(self) -> Query[State | None]:
+        """Ask whether it is there."""
+        return PresentAt(self.path)
+
+    def write(self, host: Host, state: PresentState | None) -> None:
+        """Take it away."""
+        if state is None:
+            host.remove(self.path)
+
+    restore = write
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerdConfig(File):
+    """containerd's configuration file: a file, and a gate before its swap."""
+
+    runtime: Runtime
+    binary: str
+    """The containerd on disk: the one that a restart would start."""
+
+    def write(self, host: Host, state: FileState | None) -> None:
+        """Swap the file if the daemon's own reading of the candidate differs from today's by our table only.
+
+        `containerd config dump` alone is no gate: it exits 0 for a candidate that does not exist, and reads
+        imports relative to the candidate's folder. So the candidate lies beside the file, and its output is
+        compared with that of the file as it is.
+        """
+        if state is None:
+            host.remove(self.path)
+            return
+        output = host.run(self._gate_script, stdin=state.content, timeout_seconds=DUMP_TIMEOUT_SECONDS)
+        before, after = (base64.b64decode(line).decode() for line in (output.text + "\n\n").split("\n")[:2])
+        self._judge(before, after, output.said, expected=self.runtime if self.adds(state) else None)
+        host.write_file(self.path, state)
+
+    @property
+    def _gate_script(self) -> str:
+        return render("gate.sh.j2", path=self.path, binary=self.binary)
+
+    def adds(self, state: FileState) -> bool:
+        """Tell whether a state declares our runtime."""
+        return containerd.declared(state.content.decode(), self.runtime.handler) is not None
+
+    def _judge(self, before: str, after: str, said: str, *, expected: Runtime | None) -> None:
+        hint = f"nothing was changed; look at {self.path} and what it imports"
+        if not after:
+            raise NodeprovError(f"containerd does not accept the candidate for {self.path}: {said}", hint)
+        table = effective.effective_runtime(after, self.runtime.handler)
+        if expected is not None and (table is None or table.get("runtime_path") != expected.runtime_path):
+            raise NodeprovError(
+                f"with the candidate for {self.path} containerd would not serve {self.runtime.handler}: "
+                "something that is imported overrides it",
+                hint,
+            )
+        if differing := effective.differences(before, after, self.runtime):
+            raise NodeprovError(
+                f"the candidate for {self.path} would change more than our table: {', '.join(differing)}", hint
+            )

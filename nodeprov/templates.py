@@ -1,0 +1,38 @@
+"""The files nodeprov writes and the scripts it runs on a node, from templates/."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: TID251  the one place
+
+_PACKAGED = Path(__file__).parent / "templates"  # in a wheel
+_CHECKOUT = Path(__file__).parent.parent / "templates"  # in a checkout
+
+
+@cache
+def _environment() -> Environment:
+    folder = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+    environment = Environment(  # noqa: S701  no HTML: shell and TOML are quoted by their own filters
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+    )
+    environment.filters["sh"] = lambda value: shlex.quote(str(value))
+    environment.filters["toml"] = toml_string
+    return environment
+
+
+def toml_string(value: object) -> str:
+    """Write a value as a TOML basic string; JSON's escapes are a part of TOML's."""
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def render(template: str, **values: Any) -> str:
+    """Render a template; a name that it uses and is not given is an error."""
+    return _environment().get_template(template).render(**values)
