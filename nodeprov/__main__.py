@@ -1,0 +1,5 @@
+"""`python -m nodeprov`."""
+
+from nodeprov.cli import main
+
+main()

@@ -1,0 +1,160 @@
+"""The node's containerd as something that is restarted and must prove that it serves."""
+
+from __future__ import annotations
+
+import json
+import math
+import posixpath
+import secrets
+import time
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nodeprov.errors import CommandFailed, NodeprovError
+from nodeprov.facts import Daemon, Facts, gather, is_cri, parse_plugins
+from nodeprov.gvisor import SHIM, running_daemon
+from nodeprov.hosts.base import FileAt, Host, check
+from nodeprov.inventory import Settings
+from nodeprov.states import FileState
+from nodeprov.templates import render
+
+RESTART_TIMEOUT_SECONDS = 120.0
+PATIENCE_SECONDS = 30
+SANDBOX_TIMEOUT_SECONDS = 60
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ShimOptions:
+    """What runsc.toml tells the shim."""
+
+    binary: str
+    flags: Mapping[str, str]
+
+
+def parse_shim_options(text: str, path: str) -> ShimOptions:
+    """Read runsc.toml as the shim does (gvisor: pkg/shim/v1/runsc/container.go, options.go).
+
+    Raises NodeprovError where the shim would fail, or would silently fall back to PATH's runsc.
+    """
+    try:
+        value = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise NodeprovError(f"{path} is not TOML: {error}", "run nodeprov install: it writes it anew") from None
+    binary, flags = value.get("binary_name"), value.get("runsc_config", {})
+    if not isinstance(binary, str) or not posixpath.isabs(binary):
+        raise NodeprovError(
+            f"{path} has no absolute binary_name: the shim would take the runsc it finds on PATH",
+            "run nodeprov install: it writes it anew",
+        )
+    if not isinstance(flags, dict) or not all(isinstance(flag, str) for flag in flags.values()):
+        raise NodeprovError(f"{path}: every value of [runsc_config] must be a string", "run nodeprov install")
+    return ShimOptions(binary, flags)
+
+
+class Containerd:
+    """The containerd of one node: restarts and proofs."""
+
+    def __init__(self, host: Host, facts: Facts, settings: Settings) -> None:
+        self._host = host
+        self._facts = facts
+        self._settings = settings
+
+    @property
+    def _daemon(self) -> Daemon:
+        return running_daemon(self._facts)
+
+    def restart(self, unit: str) -> None:
+        """Restart the unit; raise CommandFailed, with systemd's words, if it does not come up."""
+        output = self._host.run(render("restart.sh.j2", unit=unit), timeout_seconds=RESTART_TIMEOUT_SECONDS)
+        check(
+            output,
+            f"{unit} does not restart",
+            where=self._host.name,
+            hint=f"journalctl -u {unit} on the node",
+        )
+
+    def serving(self) -> str:
+        """See that CRI works and that the main process stays the same for longer than RestartSec.
+
+        Then write down which process that is and what configuration it has read.
+        """
+        daemon = self._daemon
+        settle = math.ceil(daemon.restart_seconds) + 1
+        script = render(
+            "prove-serving.sh.j2",
+            unit=daemon.unit,
+            ctr=daemon.ctr,
+            socket=daemon.socket,
+            patience_seconds=PATIENCE_SECONDS,
+            settle_seconds=settle,
+        )
+        output = self._host.run(script, timeout_seconds=PATIENCE_SECONDS * 2 + settle + 30)
+        hint = f"journalctl -u {daemon.unit} on the node"
+        check(output, "containerd does not serve", where=self._host.name, hint=hint)
+        parts = [plugin for plugin in parse_plugins(output.text) if is_cri(plugin)]
+        bad = [f"{plugin.type}.{plugin.id} is {plugin.status}" for plugin in parts if plugin.status != "ok"]
+        if bad or not parts:
+            raise NodeprovError(
+                "containerd answers, and its CRI plugin does not work: " + ("; ".join(bad) or "not loaded"),
+                hint,
+                where=self._host.name,
+            )
+        self._write_record()
+        return f"CRI is ok, the main process is unchanged after {settle} s"
+
+    def sandbox(self, generation: str) -> str:
+        """Run a sandbox through a generation's shim and runsc.toml; return the kernel it saw."""
+        path = f"{generation}/runsc.toml"
+        state = self._host.ask([FileAt(path)])[0]
+        if state is None:
+            raise NodeprovError(f"{path} is missing", "run nodeprov install", where=self._host.name)
+        options = parse_shim_options(state.content.decode(errors="replace"), path)
+        script = self._sandbox_script(f"{generation}/{SHIM}", options)
+        output = self._host.run(script, timeout_seconds=SANDBOX_TIMEOUT_SECONDS + 30)
+        kernel = next((line for line in output.text.splitlines() if line.startswith("Linux version")), "")
+        # The exit status is no judge: a command that ends within milliseconds is reported as 128.
+        if "gvisor" not in kernel.lower():
+            raise CommandFailed(
+                f"no sandbox runs through {generation}: {output.said or kernel or 'nothing was said'}",
+                f"journalctl -u {self._daemon.unit} on the node",
+                where=self._host.name,
+                returncode=output.returncode,
+                stderr=output.said,
+            )
+        return kernel.split(" (")[0]
+
+    def _sandbox_script(self, shim: str, options: ShimOptions) -> str:
+        return render(
+            "prove-sandbox.sh.j2",
+            id=f"nodeprov-proof-{secrets.token_hex(4)}",
+            prefix=self._settings.paths.prefix,
+            ctr=self._daemon.ctr,
+            socket=self._daemon.socket,
+            shim=shim,
+            runsc=options.binary,
+            flags=options.flags,
+            timeout_seconds=SANDBOX_TIMEOUT_SECONDS,
+        )
+
+    def in_use(self) -> tuple[str, ...]:
+        """Name what still needs our files: processes, and bundles of stopped containers."""
+        facts = gather(self._host, self._settings)
+        return (*facts.processes, *facts.bundles)
+
+    def wait_until_unused(self, timeout_seconds: float) -> None:
+        """Wait until nothing needs our files; raise NodeprovError, naming what does, if that takes too long."""
+        deadline = time.monotonic() + timeout_seconds
+        while needing := self.in_use():
+            if time.monotonic() > deadline:
+                raise NodeprovError(f"still needed by {needing[0]}", "", where=self._host.name)
+            time.sleep(POLL_SECONDS)
+
+    def _write_record(self) -> None:
+        facts = gather(self._host, self._settings)
+        daemon = running_daemon(facts)
+        record: dict[str, Any] = {**daemon.identity.as_json(), "dump": daemon.dump}
+        path = f"{self._settings.paths.state}/daemon.json"
+        self._host.write_file(path, FileState(json.dumps(record).encode(), 0o600))

@@ -1,0 +1,106 @@
+"""What the running containerd has loaded, from evidence, and so whether it must restart."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from nodeprov import effective
+from nodeprov.containerd import Runtime
+from nodeprov.facts import Daemon, Facts, dotted
+from nodeprov.gvisor import running_daemon
+from nodeprov.plan import Change, Restart
+from nodeprov.resources import ContainerdConfig
+
+CLOCK_MARGIN_SECONDS = 0.1
+
+
+def loaded_runtime(facts: Facts, handler: str) -> Mapping[str, Any] | NotKnown | None:
+    """Find the runtime's table that the running daemon has loaded, from evidence.
+
+    The evidence, in its order: what nodeprov wrote down when it last restarted this very process; the
+    process's own log; that the configuration has not changed since the process started.
+    """
+    daemon = running_daemon(facts)
+    if facts.record and facts.record.identity == daemon.identity:
+        return effective.effective_runtime(facts.record.dump, handler)
+    logged = logged_runtime(daemon.loaded_log, handler)
+    if isinstance(logged, NotKnown) and not _changed_since_start(daemon):
+        return effective.effective_runtime(daemon.dump, handler)
+    return logged
+
+
+class NotKnown:
+    """Nothing shows what the daemon has loaded."""
+
+
+def logged_runtime(log: str, handler: str) -> Mapping[str, Any] | NotKnown | None:
+    """Find a runtime in the line in which containerd 2.x says what its CRI plugin has read.
+
+    The line is logfmt with the configuration as quoted JSON (containerd: plugins/cri/runtime/plugin.go);
+    1.x prints a Go structure instead, which is no evidence that can be relied on.
+    """
+    quoted = re.search(r'\bconfig=("(?:[^"\\]|\\.)*")', log)
+    try:
+        runtimes = json.loads(json.loads(quoted[1]))["containerd"]["runtimes"] if quoted else None
+        table = runtimes.get(handler) if runtimes is not None else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return NotKnown()
+    if runtimes is None:
+        return NotKnown()
+    if table is None:
+        return None
+    names = {"runtimeType": "runtime_type", "runtimePath": "runtime_path"}
+    return {names.get(name, name): value for name, value in table.items()}
+
+
+def same_table(loaded: Mapping[str, Any] | None, wanted: Mapping[str, Any] | None) -> bool:
+    """Tell whether what is loaded is what is wanted; containerd adds defaults of its own to a table."""
+    if loaded is None or wanted is None:
+        return loaded is wanted
+    options = {"options": {**loaded.get("options", {}), **wanted["options"]}}
+    return {**loaded, **wanted, **options} == {**loaded, **options} and options["options"] == loaded.get("options")
+
+
+def _changed_since_start(daemon: Daemon) -> bool:
+    """Tell whether the file may be newer than the process; the start is known to some hundredths of a second."""
+    return (
+        daemon.config_changed_at is not None
+        and daemon.config_changed_at >= daemon.started_at - CLOCK_MARGIN_SECONDS
+    )
+
+
+def restart(facts: Facts, runtime: Runtime, changes: tuple[Change, ...], *, served: bool) -> Restart | None:
+    """Derive whether containerd must restart: what it has loaded is not what it is to serve, or to forget."""
+    daemon = running_daemon(facts)
+    handler = runtime.handler
+    loaded = loaded_runtime(facts, handler)
+    table = runtime.table() if served else None
+    edits = any(isinstance(change.resource, ContainerdConfig) for change in changes)
+    if isinstance(loaded, NotKnown):
+        reason = f"{daemon.config_path} changed after containerd started, and nothing shows what it has loaded"
+    elif same_table(loaded, table):
+        return None
+    elif edits:
+        verb = "serve" if served else "forget"
+        reason = f"to {verb} the runtime handler {handler}; containerd cannot reload its configuration"
+    else:
+        reason = f"{daemon.config_path} is right, but the running containerd has not loaded it"
+    return Restart(daemon.unit, (reason,), activated_by_restart(facts, runtime))
+
+
+def activated_by_restart(facts: Facts, runtime: Runtime) -> tuple[str, ...]:
+    """Name what a restart would also bring into force: others' edits, another containerd, another unit."""
+    daemon = running_daemon(facts)
+    found: list[str] = []
+    if facts.record and facts.record.identity == daemon.identity:
+        found += effective.differences(facts.record.dump, daemon.dump, runtime)
+    elif _changed_since_start(daemon):
+        found.append(f"{daemon.config_path} was changed after containerd started: any edit in it")
+    if daemon.disk_version != daemon.version:
+        found.append(f"containerd {dotted(daemon.disk_version)} on disk, {dotted(daemon.version)} is running")
+    if daemon.needs_reload:
+        found.append(f"{daemon.unit} was changed on disk (systemctl daemon-reload is due)")
+    return tuple(found)

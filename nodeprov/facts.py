@@ -1,0 +1,345 @@
+"""What is true of a node, read in one command."""
+
+from __future__ import annotations
+
+import base64
+import json
+import posixpath
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Output, Reader
+from nodeprov.inventory import Settings
+from nodeprov.states import FileState
+from nodeprov.templates import render
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One process of one boot: the same identity is the same running daemon."""
+
+    boot_id: str
+    pid: int
+    start_ticks: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it into a record."""
+        return {"boot_id": self.boot_id, "pid": self.pid, "start_ticks": self.start_ticks}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What nodeprov wrote down after it had restarted a daemon: which process, and the configuration it read."""
+
+    identity: Identity
+    dump: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A plugin of the running daemon."""
+
+    type: str
+    id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """The containerd that runs on the node; times are seconds since the epoch."""
+
+    unit: str
+    identity: Identity
+    started_at: float
+    binary: str
+    version: tuple[int, ...]
+    disk_version: tuple[int, ...]
+    restart_seconds: float
+    kill_mode: str
+    needs_reload: bool
+    socket: str
+    ctr: str
+    config_path: str
+    config: FileState | None
+    config_changed_at: float | None
+    dump: str
+    loaded_log: str
+    plugins: tuple[Plugin, ...]
+
+    @property
+    def cri_errors(self) -> tuple[str, ...]:
+        """The parts of the CRI plugin that do not work, with their status; all of them when none is listed."""
+        parts = [plugin for plugin in self.plugins if is_cri(plugin)]
+        if not parts:
+            return ("the CRI plugin is not loaded",)
+        return tuple(f"{p.type}.{p.id}: {p.status}" for p in parts if p.status != "ok")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A line of /proc/self/mounts."""
+
+    path: str
+    options: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a decision about a node needs."""
+
+    node: str
+    uid: int
+    architecture: str
+    kernel: str
+    hostname: str
+    os: str
+    machine_id: str
+    boot_id: str
+    page_size: int | None
+    user_namespaces: int | None
+    cgroup_version: int
+    selinux_enforcing: bool | None
+    systemd_version: int | None
+    free_bytes: int
+    free_at: str
+    mounts: tuple[Mount, ...]
+    links: Mapping[str, str]
+    daemon: Daemon | None
+    unit_state: str
+    processes: Mapping[str, int]
+    bundles: tuple[str, ...]
+    """Paths below the prefix that a container's bundle names, also a stopped one's."""
+    releases: tuple[str, ...]
+    generations: Mapping[str, str]
+    """Each generation's folder, and the release folder that it names."""
+    record: Record | None
+    receipts: tuple[Mapping[str, Any], ...]
+
+    def mount_of(self, path: str) -> Mount | None:
+        """Find the mount that a path lies on."""
+        on = [m for m in self.mounts if path == m.path or path.startswith(m.path.rstrip("/") + "/")]
+        return max(on, key=lambda mount: len(mount.path), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class FactsQuery:
+    """The one question from which all facts come."""
+
+    node: str
+    settings: Settings
+
+    @property
+    def script(self) -> str:
+        """The script that reads them."""
+        s = self.settings
+        links = [f"{s.paths.prefix}/handlers/{s.runtime.handler}/current"]
+        if s.paths.bin:
+            links.append(f"{s.paths.bin}/runsc")
+        return render(
+            "facts.sh.j2",
+            unit=s.containerd.unit or "containerd.service",
+            config=s.containerd.config or "",
+            socket=s.containerd.socket or "",
+            prefix=s.paths.prefix,
+            state=s.paths.state,
+            links=links,
+        )
+
+    def parse(self, output: Output) -> Facts:
+        """Understand what the script printed."""
+        return parse_facts(self.node, output.text)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportsQuery:
+    """Which files do these globs find, and what do they hold?"""
+
+    patterns: tuple[str, ...]
+
+    @property
+    def script(self) -> str:
+        """Print a path and the content in base64 on a line for each file."""
+        return render("query-imports.sh.j2", patterns=[quote_glob(pattern) for pattern in self.patterns])
+
+    def parse(self, output: Output) -> dict[str, str]:
+        """Understand what the script printed."""
+        rows = (line.rpartition(" ") for line in output.text.splitlines())
+        return {path: base64.b64decode(text).decode(errors="surrogateescape") for path, _, text in rows}
+
+
+def quote_glob(pattern: str) -> str:
+    """Quote a path for the shell, all but its glob characters (Go's filepath.Glob knows the same ones)."""
+    return "".join(
+        part if re.fullmatch(r"[*?\[\]]+", part) else shlex.quote(part) if part else ""
+        for part in re.split(r"([*?\[\]]+)", pattern)
+    )
+
+
+def gather(reader: Reader, settings: Settings) -> Facts:
+    """Read a node's facts in one round trip."""
+    facts: Facts = reader.ask([FactsQuery(reader.name, settings)])[0]
+    return facts
+
+
+def parse_facts(node: str, text: str) -> Facts:
+    """Parse the facts script's output.
+
+    Raises NodeprovError when what every Linux node has is missing from it.
+    """
+    values = _values(text)
+    try:
+        return _facts(node, values)
+    except (KeyError, ValueError, IndexError) as error:
+        raise NodeprovError(
+            f"the node's answer is not understood: {type(error).__name__}: {error}",
+            "run again with --verbose and report what it shows",
+            where=node,
+        ) from None
+
+
+def _values(text: str) -> dict[str, str]:
+    values = {}
+    for line in text.splitlines():
+        name, found, value = line.partition("=")
+        if not found:
+            continue
+        if name.endswith(":"):
+            values[name[:-1]] = base64.b64decode(value).decode(errors="surrogateescape")
+        else:
+            values[name] = value
+    return values
+
+
+def _facts(node: str, values: Mapping[str, str]) -> Facts:
+    boot_id = values["boot_id"]
+    return Facts(
+        node=node,
+        uid=int(values["uid"]),
+        architecture=values["architecture"],
+        kernel=values["kernel"],
+        hostname=values["hostname"],
+        os=values.get("os", ""),
+        machine_id=values.get("machine_id", ""),
+        boot_id=boot_id,
+        page_size=_number(values.get("page_size")),
+        user_namespaces=_number(values.get("user_namespaces")),
+        cgroup_version=2 if values.get("cgroup") == "cgroup2fs" else 1,
+        selinux_enforcing={"1": True, "0": False}.get(values.get("selinux", "")),
+        systemd_version=_number((values.get("systemd", "").split() + ["", ""])[1]),
+        free_bytes=int(values["free_kib"]) * 1024,
+        free_at=values["free_at"],
+        mounts=parse_mounts(values.get("mounts", "")),
+        links={n.removeprefix("link "): v for n, v in values.items() if n.startswith("link ")},
+        daemon=_daemon(values, boot_id) if values.get("daemon.pid") else None,
+        unit_state=f"{values.get('unit.LoadState', 'unknown')}, {values.get('unit.ActiveState', 'unknown')}",
+        processes=_processes(values.get("processes", "")),
+        bundles=tuple(values.get("bundles", "").splitlines()),
+        releases=tuple(values.get("releases", "").splitlines()),
+        generations=_generations(values.get("generations", "")),
+        record=parse_record(values.get("record", "")),
+        receipts=_receipts(values.get("receipts", "")),
+    )
+
+
+def _daemon(values: Mapping[str, str], boot_id: str) -> Daemon:
+    ticks = int(values["daemon.start_ticks"])
+    started_monotonic = int(values["unit.ExecMainStartTimestampMonotonic"])
+    config, changed_at = None, None
+    if "config.stat" in values:
+        mode, uid, gid, changed = values["config.stat"].split()
+        content = values["config"].encode(errors="surrogateescape")
+        config, changed_at = FileState(content, int(mode, 8), int(uid), int(gid)), float(changed)
+    return Daemon(
+        unit=values.get("unit.Id", "containerd.service"),
+        identity=Identity(boot_id, int(values["daemon.pid"]), ticks),
+        started_at=float(values["now"]) - float(values["uptime"]) + started_monotonic / 1e6,
+        binary=values["daemon.binary"],
+        version=parse_version(values.get("daemon.version", "")),
+        disk_version=parse_version(values.get("daemon.disk_version", "")),
+        restart_seconds=parse_span(values.get("unit.RestartUSec", "")),
+        kill_mode=values.get("unit.KillMode", ""),
+        needs_reload=values.get("unit.NeedDaemonReload") == "yes",
+        socket=values.get("socket", ""),
+        ctr=values.get("ctr", "ctr"),
+        config_path=values["config.path"],
+        config=config,
+        config_changed_at=changed_at,
+        dump=values.get("dump", ""),
+        loaded_log=values.get("daemon.loaded", "").strip(),
+        plugins=parse_plugins(values.get("plugins", "")),
+    )
+
+
+def parse_mounts(text: str) -> tuple[Mount, ...]:
+    """Parse /proc/self/mounts; blanks in a path are written as octal escapes (proc(5), fstab(5))."""
+    mounts = []
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) >= 4:
+            path = re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), fields[1])
+            mounts.append(Mount(path, frozenset(fields[3].split(","))))
+    return tuple(mounts)
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """Find containerd's version in what `containerd --version` prints; () when there is none."""
+    found = re.search(r"\bv?(\d+)\.(\d+)\.(\d+)", text)
+    return tuple(int(part) for part in found.groups()) if found else ()
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    """Write a version as people do."""
+    return ".".join(str(part) for part in version) or "of unknown version"
+
+
+def parse_span(text: str) -> float:
+    """Parse a time span as systemctl prints it, such as `1min 500ms`, to seconds (systemd.time(7))."""
+    units = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.]+)(us|ms|s|min|h)\b", text))
+
+
+def parse_plugins(text: str) -> tuple[Plugin, ...]:
+    """Parse `ctr plugins ls`: type, id, platforms, status."""
+    rows = [line.split() for line in text.splitlines()[1:]]
+    return tuple(Plugin(row[0], row[1], row[-1]) for row in rows if len(row) >= 4)
+
+
+def is_cri(plugin: Plugin) -> bool:
+    """Tell whether a plugin is a part of CRI: one in 1.x, several in 2.x."""
+    return (plugin.type, plugin.id) == (
+        "io.containerd.grpc.v1",
+        "cri",
+    ) or plugin.type == "io.containerd.cri.v1"
+
+
+def parse_record(text: str) -> Record | None:
+    """Parse what nodeprov wrote down of the daemon; None when there is none or it is not understood."""
+    try:
+        value = json.loads(text)
+        identity = Identity(value["boot_id"], int(value["pid"]), int(value["start_ticks"]))
+        return Record(identity, str(value["dump"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _receipts(text: str) -> tuple[Mapping[str, Any], ...]:
+    return tuple(json.loads(base64.b64decode(line.partition(" ")[2])) for line in text.splitlines())
+
+
+def _generations(text: str) -> dict[str, str]:
+    rows = (line.split(" ", 1) for line in text.splitlines())
+    return {folder: posixpath.dirname(runsc) for folder, runsc in rows}
+
+
+def _processes(text: str) -> dict[str, int]:
+    rows = (line.split(None, 1) for line in text.splitlines())
+    return {path: int(count) for count, path in rows}
+
+
+def _number(text: str | None) -> int | None:
+    found = re.match(r"\d+", text or "")
+    return int(found[0]) if found else None

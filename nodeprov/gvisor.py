@@ -1,0 +1,203 @@
+"""What is wanted on a node that runs gVisor: facts and settings in, goals out."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nodeprov import containerd, effective
+from nodeprov.containerd import Runtime
+from nodeprov.errors import NodeprovError
+from nodeprov.facts import Daemon, Facts
+from nodeprov.inventory import Settings
+from nodeprov.plan import Goal, constant
+from nodeprov.releases import Release
+from nodeprov.resources import ContainerdConfig, File, Link, Tree
+from nodeprov.states import FileState, LinkState
+from nodeprov.templates import render
+
+SHIM = "containerd-shim-runsc-v1"
+DIGEST_CHARACTERS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where things lie on a node."""
+
+    prefix: str
+    handler: str
+
+    @property
+    def releases(self) -> str:
+        """The folder of the releases, which all handlers share."""
+        return f"{self.prefix}/releases"
+
+    @property
+    def handler_folder(self) -> str:
+        """The folder of one handler's generations."""
+        return f"{self.prefix}/handlers/{self.handler}"
+
+    @property
+    def current(self) -> str:
+        """The link whose one rename is an upgrade."""
+        return f"{self.handler_folder}/current"
+
+    @property
+    def runtime(self) -> Runtime:
+        """The table in containerd's configuration: it names the shim and runsc.toml through `current`."""
+        return Runtime(self.handler, f"{self.current}/{SHIM}", f"{self.current}/runsc.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """An immutable folder that ties a shim, a runsc and a runsc.toml together.
+
+    binary_name is the versioned path, never a link: the shim keeps it for a container's whole life, and a
+    runsc of another release cannot be trusted to talk to that container's sentry.
+    """
+
+    layout: Layout
+    release: str
+    runsc_toml: str
+
+    @property
+    def digest(self) -> str:
+        """The name of its folder."""
+        content = f"{self.release}\0{self.runsc_toml}".encode()
+        return hashlib.sha256(content).hexdigest()[:DIGEST_CHARACTERS]
+
+    @property
+    def folder(self) -> str:
+        """Its folder."""
+        return f"{self.layout.handler_folder}/{self.digest}"
+
+    def goals(self) -> tuple[Goal, ...]:
+        """Want its three members."""
+        release = f"{self.layout.releases}/{self.release}"
+        toml = FileState(self.runsc_toml.encode(), 0o644)
+        return (
+            Goal(File(f"{self.folder}/runsc.toml", collected=True), constant(toml)),
+            *(
+                Goal(Link(f"{self.folder}/{name}", collected=True), constant(LinkState(f"{release}/{name}")))
+                for name in (SHIM, "runsc")
+            ),
+        )
+
+
+def layout(settings: Settings) -> Layout:
+    """Say where things lie on a node with these settings."""
+    return Layout(settings.paths.prefix, settings.runtime.handler)
+
+
+def generation(facts: Facts, settings: Settings, release: Release) -> Generation:
+    """Say which generation these facts and settings want."""
+    where = layout(settings)
+    flags = runsc_flags(facts, settings)
+    binary = f"{where.releases}/{release.name}/runsc"
+    return Generation(where, release.name, render("runsc.toml.j2", binary=binary, flags=flags))
+
+
+def runsc_flags(facts: Facts, settings: Settings) -> dict[str, str]:
+    """Derive runsc's flags.
+
+    systemd-cgroup follows the default runtime's SystemdCgroup in the effective configuration, for that is
+    what kubelet's cgroup driver goes with: without it on such a node limits are silently not enforced
+    (gvisor#10371), with it on another pods fail (gvisor#13258).
+    """
+    flags = {"platform": settings.runtime.platform, **settings.runtime.flags}
+    if facts.daemon and effective.default_runtime_systemd_cgroup(facts.daemon.dump):
+        flags["systemd-cgroup"] = "true"
+    return dict(sorted(flags.items()))
+
+
+def goals(facts: Facts, settings: Settings, release: Release) -> tuple[Goal, ...]:
+    """Say what is wanted on a node, in the order in which it is to come true.
+
+    Nothing before `current` is visible to anyone; replacing `current` is the commit.
+    """
+    where = layout(settings)
+    wanted = generation(facts, settings, release)
+    daemon = running_daemon(facts)
+    return (
+        Goal(Tree(f"{where.releases}/{release.name}", source=release.folder), constant(release.tree)),
+        *wanted.goals(),
+        Goal(Link(where.current), constant(LinkState(wanted.digest)), "the commit: one rename"),
+        *person_goals(settings),
+        Goal(config_resource(daemon, where.runtime), _with_runtime(daemon, where.runtime)),
+    )
+
+
+def person_goals(settings: Settings) -> tuple[Goal, ...]:
+    """Want runsc on people's PATH."""
+    if not settings.paths.bin:
+        return ()
+    target = LinkState(f"{layout(settings).current}/runsc")
+    return (Goal(Link(f"{settings.paths.bin}/runsc"), constant(target), "for people; no pod depends on it"),)
+
+
+def config_resource(daemon: Daemon, runtime: Runtime) -> ContainerdConfig:
+    """Name containerd's configuration file as a resource with its gate."""
+    return ContainerdConfig(daemon.config_path, runtime, daemon.binary)
+
+
+def _with_runtime(daemon: Daemon, runtime: Runtime) -> Callable[[Any], FileState | None]:
+    def target(current: FileState | None) -> FileState | None:
+        if current is None:
+            version = ".".join(str(part) for part in daemon.disk_version)
+            text = containerd.add_runtime(containerd.empty_config(version), runtime)
+            return FileState(text.encode(), 0o644)
+        text = containerd.add_runtime(config_text(current, daemon.config_path), runtime)
+        return replace(current, content=text.encode())
+
+    return target
+
+
+def without_runtime(daemon: Daemon, runtime: Runtime) -> Callable[[Any], FileState | None]:
+    """Want the configuration without our table, everything else as it is now."""
+
+    def target(current: FileState | None) -> FileState | None:
+        if current is None:
+            return None
+        text = containerd.remove_runtime(config_text(current, daemon.config_path), runtime)
+        return replace(current, content=text.encode())
+
+    return target
+
+
+def config_text(state: FileState, path: str) -> str:
+    """Decode a configuration file; raise Refused, naming the line, if it is not UTF-8."""
+    try:
+        return state.content.decode()
+    except UnicodeDecodeError as error:
+        line = state.content[: error.start].count(b"\n") + 1
+        raise containerd.Refused(
+            f"{path} line {line} is not UTF-8, and TOML must be",
+            "containerd 2 will not start with this file; write that line in UTF-8",
+        ) from None
+
+
+def old_sandboxes(facts: Facts, settings: Settings, release: Release) -> int:
+    """Count the sandboxes that run another release's shim."""
+    here = f"{layout(settings).releases}/"
+    return sum(
+        count
+        for path, count in facts.processes.items()
+        if path.startswith(here)
+        and posixpath.basename(path.removesuffix(" (deleted)")) == SHIM
+        and not path.startswith(f"{here}{release.name}/")
+    )
+
+
+def tree_bytes(release: Release) -> int:
+    """Say how many bytes a release takes."""
+    return sum((release.folder / entry.path).stat().st_size for entry in release.tree.entries)
+
+
+def running_daemon(facts: Facts) -> Daemon:
+    """Return the daemon; raise NodeprovError if none runs."""
+    if facts.daemon is None:
+        raise NodeprovError("containerd does not run", "systemctl status containerd", where=facts.node)
+    return facts.daemon

@@ -1,0 +1,273 @@
+"""What a run would do to one node: facts, problems, goals, and the steps that lead there. Nothing is written."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nodeprov import cluster as kube
+from nodeprov import engine, evidence, gvisor, imports, receipt, requirements
+from nodeprov.cluster import ClusterFacts
+from nodeprov.errors import Problem, Problems
+from nodeprov.facts import Facts, ImportsQuery, gather
+from nodeprov.hosts.base import Reader
+from nodeprov.inventory import Node, Settings
+from nodeprov.plan import Change, Drain, Goal, Place, Plan, Proof, Step, constant, decide
+from nodeprov.pods import sandboxed_pods
+from nodeprov.receipt import Receipt
+from nodeprov.releases import Release
+from nodeprov.resources import ContainerdConfig, Folder, Link, Tree
+from nodeprov.states import PresentState, State
+
+GetRelease = Callable[[str], Release]
+"""Obtain the wanted release for an architecture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and the facts that it was made from."""
+
+    plan: Plan
+    node: Node
+    facts: Facts
+    cluster: ClusterFacts | None
+    release: Release | None
+    receipts: tuple[Receipt, ...]
+
+    @property
+    def settings(self) -> Settings:
+        """The node's settings."""
+        return self.node.settings
+
+
+Readers = Mapping[Place, Reader]
+
+
+def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Planned:
+    """Say what an install would change; write nothing.
+
+    Raises Problems with all the reasons not to begin, and NodeprovError when something cannot be read.
+    """
+    settings = node.settings
+    facts, cluster, receipts = _look(node, readers)
+    _refuse(facts.node, requirements.check(facts, settings), _cluster_problems(cluster, facts, settings))
+    release = get_release(facts.architecture)
+    goals = gvisor.goals(facts, settings, release)
+    states, problems = _states(readers, facts, goals)
+    _refuse(facts.node, requirements.check(facts, settings, release), problems)
+    if cluster is not None:
+        goals += kube.cluster_goals(settings, node.name)
+        states |= kube.cluster_states(cluster, settings, node.name)
+    changes = decide(goals, states)
+    steps = _install_steps(facts, settings, gvisor.generation(facts, settings, release).folder, changes)
+    steps += _collections(facts, settings, release) if steps else ()
+    plan = Plan(
+        node.name,
+        "install",
+        steps,
+        notes=(*_cluster_notes(cluster), *_notes(facts, settings, release, receipts, steps)),
+        upload_bytes=sum(gvisor.tree_bytes(release) for change in changes if isinstance(change.resource, Tree)),
+    )
+    return Planned(plan, node, facts, cluster, release, receipts)
+
+
+def plan_uninstall(node: Node, readers: Readers, *, drain: bool) -> Planned:
+    """Say what an uninstall would change; write nothing.
+
+    Raises Problems while a sandbox, running or stopped, still needs what would be removed, unless `drain`.
+    """
+    facts, cluster, receipts = _look(node, readers)
+    settings = node.settings
+    ours = receipt.installed(receipts, settings.runtime.handler)
+    goals = _uninstall_goals(facts, settings, cluster, ours)
+    states, _ = _states(readers, facts, [goal for goal in goals if goal.resource.place is Place.NODE])
+    if cluster is not None:
+        states |= kube.cluster_states(cluster, settings, node.name)
+    changes = decide(goals, states)
+    pods = sandboxed_pods(readers[Place.CLUSTER], settings, node.name) if drain and cluster else ()
+    needed = _needed(facts)
+    if needed and changes and not drain:
+        hint = f"delete their pods, or: nodeprov uninstall {node.name} --drain"
+        raise Problems([Problem(f"still needed: {needed}", hint)], where=node.name)
+    steps = _uninstall_steps(facts, settings, changes, pods)
+    plan = Plan(node.name, "uninstall", steps, notes=_cluster_notes(cluster))
+    return Planned(plan, node, facts, cluster, None, receipts)
+
+
+def _look(node: Node, readers: Readers) -> tuple[Facts, ClusterFacts | None, tuple[Receipt, ...]]:
+    facts = gather(readers[Place.NODE], node.settings)
+    with_cluster = Place.CLUSTER in readers
+    cluster = kube.read(readers[Place.CLUSTER], node.settings, node.name) if with_cluster else None
+    return facts, cluster, receipt.history(facts.receipts)
+
+
+def _states(
+    readers: Readers, facts: Facts, goals: Sequence[Goal]
+) -> tuple[dict[str, State | None], tuple[Problem, ...]]:
+    """Read the goals' states and the configuration's imports in one round trip."""
+    daemon = gvisor.running_daemon(facts)
+    text = gvisor.config_text(daemon.config, daemon.config_path) if daemon.config else ""
+    patterns = imports.import_patterns(text, daemon.config_path)
+    resources = [engine.writable(goal.resource) for goal in goals]
+    *answers, imported = readers[Place.NODE].ask(
+        [*(resource.query for resource in resources), ImportsQuery(patterns)]
+    )
+    states = dict(zip((resource.key for resource in resources), answers, strict=True))
+    return states, _import_problems(daemon.config_path, patterns, imported)
+
+
+def _import_problems(path: str, patterns: Sequence[str], imported: Mapping[str, str]) -> tuple[Problem, ...]:
+    missing = imports.missing_imports(patterns, imported)
+    return tuple(
+        Problem(
+            f"{path} imports {target}, which does not exist: containerd may not start again",
+            f"make the file, or take it out of `imports` in {path}",
+        )
+        for target in missing
+    )
+
+
+def _refuse(node: str, *found: Sequence[Problem]) -> None:
+    problems = [problem for some in found for problem in some]
+    if problems:
+        raise Problems(problems, where=node)
+
+
+def _cluster_problems(cluster: ClusterFacts | None, facts: Facts, settings: Settings) -> tuple[Problem, ...]:
+    return () if cluster is None else kube.check_cluster(cluster, facts, settings)
+
+
+def _install_steps(
+    facts: Facts, settings: Settings, generation: str, changes: tuple[Change, ...]
+) -> tuple[Step, ...]:
+    invisible = [c for c in changes if engine.writable(c.resource).collected]
+    in_cluster = [c for c in changes if c.resource.place is Place.CLUSTER]
+    visible = [c for c in changes if c not in invisible and c not in in_cluster]
+    where = gvisor.layout(settings)
+    restart = evidence.restart(facts, where.runtime, changes, served=True)
+    if not changes and restart is None:
+        return ()
+    steps: list[Step] = [*invisible]
+    if invisible or visible:
+        steps.append(Proof("sandbox", "a sandbox runs through the new generation", generation))
+    steps += visible
+    if restart:
+        steps.append(restart)
+    if visible or restart:
+        steps.append(Proof("sandbox", "a sandbox runs through `current`", where.current))
+    if restart:
+        steps.append(Proof("serving", "containerd serves, and goes on serving"))
+    steps += in_cluster
+    if settings.cluster.enabled:
+        steps.append(Proof("handler", "the node reports the handler"))
+        if settings.proof.image:
+            steps.append(Proof("pod", f"a pod of RuntimeClass {settings.runtime_class.name} boots gVisor"))
+    return tuple(steps)
+
+
+def _collections(facts: Facts, settings: Settings, release: Release) -> tuple[Change, ...]:
+    """Remove what no handler names any more and nothing uses; the generation before this one is kept."""
+    where = gvisor.layout(settings)
+    current = f"{where.handler_folder}/{facts.links.get(where.current, '')}"
+    kept = {gvisor.generation(facts, settings, release).folder, current}
+    old = [
+        folder
+        for folder in facts.generations
+        if posixpath.dirname(folder) == where.handler_folder and folder not in kept
+    ]
+    unused = [folder for folder in old if not _used(facts.generations[folder], facts)]
+    return removals(facts, settings, unused, spare=f"{where.releases}/{release.name}")
+
+
+def removals(facts: Facts, settings: Settings, generations: Sequence[str], spare: str = "") -> tuple[Change, ...]:
+    """Remove generations, and the releases that no other generation names."""
+    where = gvisor.layout(settings)
+    named = {release for folder, release in facts.generations.items() if folder not in generations}
+    releases = [
+        path
+        for path in (f"{where.releases}/{name}" for name in facts.releases)
+        if path not in named and path != spare and not _used(path, facts)
+    ]
+    return tuple(
+        Change(Folder(path), PresentState(), None, "nothing needs it") for path in (*generations, *releases)
+    )
+
+
+def _used(folder: str, facts: Facts) -> bool:
+    return any(path.startswith(f"{folder}/") for path in (*facts.processes, *facts.bundles))
+
+
+def _cluster_notes(cluster: ClusterFacts | None) -> tuple[str, ...]:
+    return () if cluster is None else (f"cluster: {cluster.server} (context {cluster.context})",)
+
+
+def _notes(
+    facts: Facts, settings: Settings, release: Release, receipts: Sequence[Receipt], steps: Sequence[Step]
+) -> tuple[str, ...]:
+    notes = []
+    broken = receipt.interrupted(receipts)
+    if broken is not None:
+        notes.append(
+            f"an earlier {broken.action} by {broken.author.user}@{broken.author.controller} began at "
+            f"{broken.began} and did not end; this run finishes what it left"
+        )
+    old = gvisor.old_sandboxes(facts, settings, release)
+    if old and steps:
+        notes.append(
+            f"{old} running sandboxes keep their release; a container that restarts inside one of them is "
+            f"created by the new one, which may fail: restart such pods when it suits you"
+        )
+    if settings.cluster.enabled and not settings.proof.image and steps:
+        notes.append("no pod is run as a proof: [proof] image is not set")
+    return tuple(notes)
+
+
+def _uninstall_goals(
+    facts: Facts, settings: Settings, cluster: ClusterFacts | None, ours: Sequence[Receipt]
+) -> tuple[Goal, ...]:
+    """Want what was before: in the cluster first, then the configuration, then the links."""
+    daemon = gvisor.running_daemon(facts)
+    where = gvisor.layout(settings)
+    config = gvisor.config_resource(daemon, where.runtime)
+    before, after = receipt.pristine(ours), receipt.last_written(ours)
+    links = [path for path, target in facts.links.items() if target and _is_ours(path, target, settings)]
+    goals = list(kube.removal_goals(settings, facts.node, cluster, before)) if cluster else []
+    untouched = config.key in after and after[config.key] == daemon.config
+    goals.append(
+        Goal(config, constant(before[config.key]))
+        if untouched
+        else Goal(config, gvisor.without_runtime(daemon, where.runtime))
+    )
+    for path in reversed(links):
+        link = Link(path)
+        goals.append(Goal(link, constant(before.get(link.key))))
+    return tuple(goals)
+
+
+def _is_ours(path: str, target: str, settings: Settings) -> bool:
+    return path == gvisor.layout(settings).current or target.startswith(settings.paths.prefix + "/")
+
+
+def _uninstall_steps(
+    facts: Facts, settings: Settings, changes: tuple[Change, ...], pods: tuple[str, ...]
+) -> tuple[Step, ...]:
+    where = gvisor.layout(settings)
+    in_cluster = [change for change in changes if change.resource.place is Place.CLUSTER]
+    config = [change for change in changes if isinstance(change.resource, ContainerdConfig)]
+    links = [change for change in changes if isinstance(change.resource, Link)]
+    restart = evidence.restart(facts, where.runtime, tuple(config), served=False)
+    mine = [folder for folder in facts.generations if posixpath.dirname(folder) == where.handler_folder]
+    steps: list[Step] = [Drain(pods)] if pods else []
+    steps += [*in_cluster, *config]
+    if restart:
+        steps += [restart, Proof("serving", "containerd serves, and goes on serving")]
+    return (*steps, *links, *removals(facts, settings, mine))
+
+
+def _needed(facts: Facts) -> str:
+    running = sum(facts.processes.values())
+    stopped = len(facts.bundles)
+    said = [f"{running} running processes"] if running else []
+    said += [f"containers that name {facts.bundles[0]}"] if stopped else []
+    return " and ".join(said)

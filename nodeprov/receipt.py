@@ -1,0 +1,185 @@
+"""Receipts: what a run meant to change on a node, what was there before, and how it ended."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from nodeprov.errors import NodeprovError
+from nodeprov.plan import Change
+from nodeprov.states import (
+    FileState,
+    LabelState,
+    LinkState,
+    ObjectState,
+    PresentState,
+    State,
+    TreeEntry,
+    TreeState,
+)
+
+SCHEMA = 1
+
+BEGUN, DONE, UNDONE = "begun", "done", "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One change as a receipt holds it."""
+
+    key: str
+    before: State | None
+    after: State | None
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who runs this: a person, on a controller."""
+
+    user: str
+    controller: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One run on one node. `began` and `ended` are UTC in ISO 8601; `state` is begun, done or undone."""
+
+    number: int
+    action: str
+    handler: str
+    machine_id: str
+    author: Author
+    began: str
+    release: str
+    changes: tuple[Written, ...]
+    state: str = BEGUN
+    ended: str = ""
+    sha512: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return f"{self.number:06d}-{self.action}.json"
+
+    def closed(self, state: str, ended: str) -> Receipt:
+        """Say how the run ended."""
+        return replace(self, state=state, ended=ended)
+
+
+def to_json(receipt: Receipt) -> dict[str, Any]:
+    """Write a receipt as plain values."""
+    value = asdict(replace(receipt, changes=()))
+    value["schema"] = SCHEMA
+    value["changes"] = [
+        {"key": c.key, "before": state_to_json(c.before), "after": state_to_json(c.after)} for c in receipt.changes
+    ]
+    return value
+
+
+def from_json(value: Mapping[str, Any]) -> Receipt:
+    """Read a receipt back; raise NodeprovError if a newer nodeprov wrote it or it is damaged."""
+    try:
+        if value["schema"] > SCHEMA:
+            raise NodeprovError("a newer nodeprov has worked on this node", "use that version, or a later one")
+        fields = {name: value[name] for name in Receipt.__dataclass_fields__}
+        fields["author"] = Author(**value["author"])
+        fields["changes"] = tuple(
+            Written(c["key"], state_from_json(c["before"]), state_from_json(c["after"])) for c in value["changes"]
+        )
+        return Receipt(**fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise NodeprovError(
+            f"a receipt on the node is damaged ({type(error).__name__}: {error})",
+            "look into the receipts folder on the node; move the damaged file away",
+        ) from None
+
+
+def state_to_json(state: State | None) -> dict[str, Any] | None:
+    """Write a state as plain values; bytes become base64."""
+    match state:
+        case None:
+            return None
+        case FileState(content, mode, uid, gid):
+            return {
+                "kind": "file",
+                "base64": base64.b64encode(content).decode(),
+                "mode": mode,
+                "uid": uid,
+                "gid": gid,
+            }
+        case LinkState(target):
+            return {"kind": "link", "target": target}
+        case TreeState(entries, foreign):
+            rows = [[entry.path, entry.mode, entry.sha256] for entry in entries]
+            return {"kind": "tree", "entries": rows, "foreign": list(foreign)}
+        case LabelState(value):
+            return {"kind": "label", "value": value}
+        case ObjectState():
+            return {"kind": "object", "manifest": state.value}
+        case PresentState():
+            return {"kind": "present"}
+
+
+def state_from_json(value: Mapping[str, Any] | None) -> State | None:
+    """Read a state back; raise KeyError or ValueError if it is none."""
+    if value is None:
+        return None
+    readers: dict[str, Callable[[Mapping[str, Any]], State]] = {
+        "file": lambda v: FileState(base64.b64decode(v["base64"]), v["mode"], v["uid"], v["gid"]),
+        "link": lambda v: LinkState(v["target"]),
+        "tree": lambda v: TreeState(tuple(TreeEntry(*row) for row in v["entries"]), tuple(v["foreign"])),
+        "label": lambda v: LabelState(v["value"]),
+        "object": lambda v: ObjectState.of(v["manifest"]),
+        "present": lambda _v: PresentState(),
+    }
+    return readers[value["kind"]](value)
+
+
+def history(values: Iterable[Mapping[str, Any]]) -> tuple[Receipt, ...]:
+    """Read a node's receipts in the order in which they were written."""
+    return tuple(sorted((from_json(value) for value in values), key=lambda receipt: receipt.number))
+
+
+def installed(receipts: Sequence[Receipt], handler: str) -> tuple[Receipt, ...]:
+    """Pick the receipts since the handler was last absent: those that an uninstall takes back."""
+    mine = [receipt for receipt in receipts if receipt.handler == handler and receipt.state != UNDONE]
+    ends = [i for i, receipt in enumerate(mine) if receipt.action == "uninstall" and receipt.state == DONE]
+    return tuple(mine[ends[-1] + 1 if ends else 0 :])
+
+
+def interrupted(receipts: Sequence[Receipt]) -> Receipt | None:
+    """Find the run that ended without a word: its controller died or lost the node."""
+    last = receipts[-1] if receipts else None
+    return last if last is not None and last.state == BEGUN else None
+
+
+def pristine(receipts: Sequence[Receipt]) -> dict[str, State | None]:
+    """Find each resource's state before nodeprov first touched it; the first receipt that names it knows."""
+    states: dict[str, State | None] = {}
+    for receipt in receipts:
+        for change in receipt.changes:
+            states.setdefault(change.key, change.before)
+    return states
+
+
+def last_written(receipts: Sequence[Receipt]) -> dict[str, State | None]:
+    """Find the state that nodeprov last gave each resource."""
+    return {change.key: change.after for receipt in receipts for change in receipt.changes}
+
+
+def intent(changes: Iterable[Change], broken: Receipt | None) -> tuple[Written, ...]:
+    """Say what is about to be written.
+
+    What an interrupted run had begun is taken over: its `before` is the state to go back to, for its `after`
+    is nobody's wish yet.
+    """
+    earlier = {change.key: change for change in broken.changes} if broken else {}
+    written = []
+    for change in changes:
+        begun = earlier.get(change.resource.key)
+        before = begun.before if begun and begun.after == change.before else change.before
+        written.append(Written(change.resource.key, before, change.after))
+    return tuple(written)

@@ -1,0 +1,258 @@
+"""Plans and outcomes as text for people, and as JSON for programs."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from nodeprov.engine import Event
+from nodeprov.plan import Change, Drain, Outcome, Plan, Proof, Resource, Restart, Step
+from nodeprov.receipt import state_to_json
+from nodeprov.states import FileState, LabelState, LinkState, ObjectState, PresentState, State, TreeState
+
+SCHEMA = 1
+"""Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
+
+_SECRET = re.compile(r"(?i)(password|passwd|secret|token|auth|credential)")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How one check on one node ended: passed, failed or skipped, and what it said."""
+
+    node: str
+    check: str
+    title: str
+    result: str
+    said: str
+    seconds: float
+
+
+def plan_text(plan: Plan) -> str:
+    """Write a plan for a person: every change, its diff, the restart and its reasons, the proofs."""
+    lines = [f"{plan.node}: {_headline(plan)}"]
+    for step in plan.steps:
+        lines += [f"  {line}" for line in _step_lines(step)]
+    lines += [f"  note: {note}" for note in plan.notes]
+    return "\n".join(lines)
+
+
+def _headline(plan: Plan) -> str:
+    if not plan.pending:
+        return "nothing to do"
+    count = len(plan.changes)
+    said = f"{plan.action}: {count} change{'' if count == 1 else 's'}"
+    if plan.upload_bytes:
+        said += f", {_size(plan.upload_bytes)} to upload"
+    return said + (", containerd restarts" if plan.restart else ", no restart")
+
+
+def _step_lines(step: Step) -> Iterator[str]:
+    match step:
+        case Change():
+            yield f"{_sign(step)} {what(step.resource)}{_states(step)}{f'  ({step.why})' if step.why else ''}"
+            for line in diff(step):
+                yield f"    {line}"
+        case Restart(unit, reasons, activates):
+            yield f"! restart {unit}: {'; '.join(reasons)}"
+            for also in activates:
+                yield f"    also brings into force: {also}"
+        case Proof():
+            yield f"? {step.title}"
+        case Drain(pods):
+            yield f"! cordon the node and evict {len(pods)} sandboxed pods: {', '.join(pods)}"
+
+
+def _sign(change: Change) -> str:
+    if change.before is None:
+        return "+"
+    return "-" if change.after is None else "~"
+
+
+def what(resource: Resource) -> str:
+    """Name a resource for a person."""
+    kind, _, name = resource.key.partition(":")
+    if kind == "label":
+        node, _, label = name.partition(":")
+        return f"label {label} on node {node}"
+    names = {"runtimeclass": "RuntimeClass", "tree": "release"}
+    return f"{names.get(kind, kind)} {name}"
+
+
+def _states(change: Change) -> str:
+    match change.before, change.after:
+        case _, TreeState(entries):
+            return f": {len(entries)} files" + (", replacing a damaged one" if change.before else "")
+        case None, LinkState(target):
+            return f" -> {target}"
+        case LinkState(old), LinkState(new):
+            return f" -> {new} (was {old})"
+        case None, LabelState(value):
+            return f" = {value}"
+        case LabelState(old), LabelState(new):
+            return f" = {new} (was {old})"
+    return ""
+
+
+def diff(change: Change) -> list[str]:
+    """Write the difference of two texts as a unified diff; lines that look secret are masked."""
+    name = change.resource.key.partition(":")[2]
+    before, after = _text(change.before), _text(change.after)
+    if before is None and after is None:
+        return []
+    old, new = f"{name} (as it is)" if before else "/dev/null", f"{name} (wanted)" if after else "/dev/null"
+    lines = difflib.unified_diff(
+        (before or "").splitlines(), (after or "").splitlines(), old, new, lineterm="", n=2
+    )
+    return [_masked(line) for line in lines]
+
+
+def _masked(line: str) -> str:
+    name, equals, _ = line.partition("=")
+    return f"{name}= (not shown)" if equals and _SECRET.search(name) else line
+
+
+def _text(state: State | None) -> str | None:
+    match state:
+        case FileState(content):
+            return content.decode(errors="backslashreplace")
+        case ObjectState():
+            return "\n".join(_yaml_like(state.value))
+    return None
+
+
+def _yaml_like(value: dict[str, Any], indent: str = "") -> Iterator[str]:
+    for name, each in value.items():
+        if isinstance(each, dict):
+            yield f"{indent}{name}:{'' if each else ' {}'}"
+            yield from _yaml_like(each, indent + "  ")
+        else:
+            yield f"{indent}{name}: {each}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.0f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """Write how a run ended: what was done and proven, or why it stopped and what was taken back."""
+    node, plan = outcome.plan.node, outcome.plan
+    if outcome.error is None:
+        if not plan.pending:
+            return f"{node}: nothing to do"
+        proven = [f"  {title}: {said}" for title, said in outcome.proofs.items()]
+        return "\n".join([f"{node}: {plan.action} done, {len(plan.changes)} changes", *proven])
+    lines = [str(outcome.error)]
+    if outcome.left:
+        lines += [f"{node}: left between two states:", *(f"  {each}" for each in outcome.left)]
+        lines.append(f"hint: look at these, then run nodeprov {plan.action} {node} again")
+    elif outcome.undone:
+        lines.append(f"{node}: the {len(outcome.undone)} changes of this run were taken back; it is as before")
+    else:
+        lines.append(f"{node}: it is as before")
+    return "\n".join(lines)
+
+
+def event_text(event: Event) -> str | None:
+    """Write a progress line; None for what needs none."""
+    match event.step, event.phase:
+        case Proof() as proof, "done":
+            return f"proven: {proof.title}: {event.said}"
+        case Restart(unit), "begun":
+            return f"restarting {unit}"
+        case Restart(unit), "undone":
+            return f"restarting {unit} with its configuration as before"
+        case Change() as change, "done":
+            return f"done: {what(change.resource)}"
+        case Change() as change, "undone":
+            return f"taken back: {what(change.resource)}"
+        case Drain(), "begun":
+            return "evicting sandboxed pods"
+    return None
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Write a plan as plain values."""
+    restart = plan.restart
+    return {
+        "schema": SCHEMA,
+        "node": plan.node,
+        "action": plan.action,
+        "pending": plan.pending,
+        "upload_bytes": plan.upload_bytes,
+        "steps": [_step_json(step) for step in plan.steps],
+        "restart": {"unit": restart.unit, "reasons": restart.reasons, "activates": restart.activates}
+        if restart
+        else None,
+        "notes": list(plan.notes),
+    }
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    match step:
+        case Change():
+            return {
+                "step": "change",
+                "resource": step.resource.key,
+                "place": step.resource.place.value,
+                "before": _described(step.before),
+                "after": _described(step.after),
+                "diff": diff(step),
+                "why": step.why,
+            }
+        case Restart(unit):
+            return {"step": "restart", "unit": unit}
+        case Drain(pods):
+            return {"step": "drain", "pods": list(pods)}
+        case Proof(name, title, subject):
+            return {"step": "proof", "name": name, "title": title, "subject": subject}
+
+
+def _described(state: State | None) -> dict[str, Any] | None:
+    """Describe a state without a file's content: it may hold others' secrets, and the diff shows what matters."""
+    match state:
+        case FileState(content, mode, uid, gid):
+            return {"kind": "file", "bytes": len(content), "mode": f"{mode:04o}", "owner": f"{uid}:{gid}"}
+        case TreeState(entries):
+            return {"kind": "tree", "files": len(entries), "digest": state.digest}
+        case None | PresentState():
+            return None if state is None else {"kind": "present"}
+    return state_to_json(state)
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """Write an outcome as plain values."""
+    error = outcome.error
+    return {
+        **plan_json(outcome.plan),
+        "exit_code": outcome.exit_code,
+        "done": len(outcome.done),
+        "proofs": dict(outcome.proofs),
+        "undone": [change.resource.key for change in outcome.undone],
+        "left": list(outcome.left),
+        "error": {"message": error.message, "hint": error.hint, "where": error.where} if error else None,
+    }
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """Lay out the findings of a verification as a table, the failures' reasons below their rows."""
+    table = Table(box=None, pad_edge=False, show_header=True)
+    for name in ("node", "result", "check", "seconds"):
+        table.add_column(name, justify="right" if name == "seconds" else "left", overflow="fold")
+    styles = {"passed": "green", "failed": "bold red", "skipped": "yellow"}
+    for finding in findings:
+        said = f"\n{finding.said}" if finding.said and finding.result != "passed" else ""
+        result = Text(finding.result, style=styles[finding.result])
+        table.add_row(finding.node, result, Text(finding.title + said), f"{finding.seconds:.1f}")
+    return table
+
+
+def findings_json(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Write the findings of a verification as plain values."""
+    return {"schema": SCHEMA, "findings": [asdict(finding) for finding in findings]}

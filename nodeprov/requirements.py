@@ -1,0 +1,165 @@
+"""What gVisor needs of a node: facts and settings in, problems out."""
+
+from __future__ import annotations
+
+from nodeprov import containerd, effective
+from nodeprov.containerd import Runtime
+from nodeprov.errors import NodeprovError, Problem
+from nodeprov.facts import Daemon, Facts, dotted
+from nodeprov.gvisor import config_text, layout, tree_bytes
+from nodeprov.inventory import Settings
+from nodeprov.releases import Release
+
+ARCHITECTURES = ("x86_64", "aarch64")
+OLDEST_KERNEL = (5, 6)
+OLDEST_CONTAINERD = (1, 7)
+MARGIN_BYTES = 256 << 20
+
+
+def check(facts: Facts, settings: Settings, release: Release | None = None) -> tuple[Problem, ...]:
+    """Find all the reasons not to begin, before anything is touched."""
+    found = [
+        *_machine_problems(facts),
+        *_place_problems(facts, settings, release),
+        *_daemon_problems(facts),
+    ]
+    if facts.daemon:
+        found += _config_problems(facts.daemon, layout(settings).runtime)
+    found += _foreign_problems(facts, settings)
+    return tuple(found)
+
+
+def _machine_problems(facts: Facts) -> list[Problem]:
+    found = []
+    if facts.uid != 0:
+        found.append(Problem("the commands do not run as root", "let the user use sudo, or log in as root"))
+    if facts.architecture not in ARCHITECTURES:
+        known = " and ".join(ARCHITECTURES)
+        found.append(Problem(f"gVisor is not published for {facts.architecture}", f"it is for {known}"))
+    kernel = tuple(int(part) for part in facts.kernel.split("-")[0].split(".")[:2] if part.isdigit())
+    if kernel < OLDEST_KERNEL:
+        found.append(Problem(f"kernel {facts.kernel} is too old for gVisor", "update to Linux 5.6 or later"))
+    if facts.architecture == "aarch64" and facts.page_size not in (None, 4096):
+        found.append(
+            Problem(
+                f"the kernel's pages are {facts.page_size} bytes, gVisor needs 4096 (gvisor#9613)",
+                "boot a kernel with 4 KiB pages",
+            )
+        )
+    if facts.user_namespaces == 0:
+        found.append(
+            Problem("user namespaces are forbidden (gvisor#8578)", "sysctl user.max_user_namespaces=10000")
+        )
+    if facts.systemd_version is None:
+        found.append(
+            Problem("systemd does not run on this node", "this version restarts containerd by systemd only")
+        )
+    return found
+
+
+def _place_problems(facts: Facts, settings: Settings, release: Release | None) -> list[Problem]:
+    found = []
+    mount = facts.mount_of(settings.paths.prefix)
+    for option, meaning in (("noexec", "nothing there can be executed"), ("ro", "it is read-only")):
+        if mount and option in mount.options:
+            found.append(
+                Problem(
+                    f"{settings.paths.prefix} lies on {mount.path}, mounted {option}: {meaning}",
+                    "set [paths] prefix to a folder that can be written and executed",
+                )
+            )
+    if release is not None and release.name not in facts.releases:
+        needed = tree_bytes(release) + MARGIN_BYTES
+        if facts.free_bytes < needed:
+            found.append(
+                Problem(
+                    f"{facts.free_at} has {facts.free_bytes >> 20} MiB free, {needed >> 20} MiB are needed",
+                    "free space there, or set [paths] prefix to a larger file system",
+                )
+            )
+    return found
+
+
+def _daemon_problems(facts: Facts) -> list[Problem]:
+    daemon = facts.daemon
+    if daemon is None:
+        return [
+            Problem(
+                f"containerd does not run (unit: {facts.unit_state})",
+                "systemctl status containerd; if it has another unit, set [containerd] unit",
+            )
+        ]
+    found = []
+    for version, which in ((daemon.version, "running"), (daemon.disk_version, "on disk")):
+        if version and version[:2] < OLDEST_CONTAINERD:
+            found.append(
+                Problem(
+                    f"containerd {dotted(version)} ({which}) is too old: shims of 2026 answer it in JSON, "
+                    "which it takes for an address",
+                    "update containerd to 1.7 or later",
+                )
+            )
+            break
+    if daemon.cri_errors:
+        found.append(
+            Problem(
+                "containerd's CRI plugin does not work now: " + "; ".join(daemon.cri_errors),
+                f"{daemon.ctr} plugins ls -d; mend it first, so that a later failure has one cause",
+            )
+        )
+    if daemon.kill_mode not in ("process", "mixed", ""):
+        found.append(
+            Problem(
+                f"{daemon.unit} has KillMode={daemon.kill_mode}: a restart would end the node's pods",
+                f"set KillMode=process in {daemon.unit}",
+            )
+        )
+    if not daemon.dump:
+        found.append(
+            Problem(
+                f"`{daemon.binary} -c {daemon.config_path} config dump` prints nothing",
+                "run it on the node and mend what it complains of",
+            )
+        )
+    return found
+
+
+def _config_problems(daemon: Daemon, runtime: Runtime) -> list[Problem]:
+    found = []
+    if daemon.dump and effective.selinux_enabled(daemon.dump):
+        found.append(
+            Problem(
+                "containerd has enable_selinux = true, with which every gVisor pod fails (gvisor#8747)",
+                f"set it to false in {daemon.config_path} on nodes that run gVisor",
+            )
+        )
+    table = effective.effective_runtime(daemon.dump, runtime.handler) if daemon.dump else None
+    if table is not None and table.get("runtime_path") != runtime.runtime_path:
+        found.append(
+            Problem(
+                f"a runtime handler {runtime.handler!r} is there that nodeprov did not write "
+                f"(runtime_path = {table.get('runtime_path') or 'unset'!r})",
+                "remove it, or set [runtime] handler to another name",
+            )
+        )
+    elif daemon.config is not None:
+        try:
+            containerd.add_runtime(config_text(daemon.config, daemon.config_path), runtime)
+        except NodeprovError as error:
+            found.append(Problem(error.message, error.hint))
+    return found
+
+
+def _foreign_problems(facts: Facts, settings: Settings) -> list[Problem]:
+    prefix = settings.paths.prefix + "/"
+    path = f"{settings.paths.bin}/runsc"
+    target = facts.links.get(path, "") if settings.paths.bin else ""
+    if not target or target.startswith(prefix):
+        return []
+    what = "is a file" if target == "(no link)" else f"leads to {target}"
+    return [
+        Problem(
+            f"{path} exists and was not installed by nodeprov: it {what}",
+            'move it away, or set [paths] bin = "" if people should keep that one',
+        )
+    ]

@@ -1,0 +1,35 @@
+"""Several nodes: which go together, and the threads that do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST_AT_ONCE = 10
+
+
+def batches(nodes: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Divide nodes into batches of at most `size`, in their order; raise ValueError if that is below 1."""
+    if size < 1:
+        raise ValueError(f"a batch of {size} nodes is none")
+    for start in range(0, len(nodes), size):
+        yield nodes[start : start + size]
+
+
+def side_by_side(work: Callable[[T], R], items: Sequence[T]) -> list[R | Exception]:
+    """Do one thing for many, at the same time; an error is an answer, in the place of its item."""
+
+    def safely(item: T) -> R | Exception:
+        try:
+            return work(item)
+        except Exception as error:  # it is handed on, not lost
+            return error
+
+    if len(items) == 1:
+        return [safely(items[0])]
+    with ThreadPoolExecutor(max_workers=min(len(items), MOST_AT_ONCE)) as threads:
+        return list(threads.map(safely, items))

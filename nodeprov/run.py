@@ -1,0 +1,145 @@
+"""One run against one node: doing what was planned, under a lock and a receipt."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from nodeprov import engine, receipt
+from nodeprov.daemon import Containerd
+from nodeprov.engine import Tell
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Host
+from nodeprov.inventory import Settings
+from nodeprov.plan import Drain, Outcome, Place, Proof, Restart
+from nodeprov.planning import Planned
+from nodeprov.pods import Drainer, Prover
+from nodeprov.receipt import Author, Receipt
+from nodeprov.states import FileState
+from nodeprov.templates import render
+
+Clock = Callable[[], str]
+"""Tell the time: UTC, ISO 8601."""
+
+Hosts = Mapping[Place, Host]
+
+
+def carry_out(planned: Planned, hosts: Hosts, author: Author, clock: Clock, tell: Tell) -> Outcome:
+    """Do what was planned, under the node's lock, with a receipt before the first change and after the last.
+
+    Raises NodeprovError, with the holder's name, when another run holds the node.
+    """
+    plan, host = planned.plan, hosts[Place.NODE]
+    broken = receipt.interrupted(planned.receipts)
+    if not plan.pending and broken is None:
+        return Outcome(plan)
+    with _lock(host, planned.settings, author, clock):
+        begun = _begin(planned, broken, author, clock())
+        if plan.pending:
+            _write_receipt(host, planned.settings, begun)
+        conduct = _Conduct(planned, hosts)
+        with conduct.cordoned_while_draining():
+            outcome = engine.apply(plan, hosts, conduct, tell)
+        return _close(outcome, begun, broken, host, planned.settings, clock())
+
+
+def _close(
+    outcome: Outcome, begun: Receipt, broken: Receipt | None, host: Host, settings: Settings, now: str
+) -> Outcome:
+    """Write how the run ended; a run that left something stays open, and the next one takes it up."""
+    if outcome.left:
+        return outcome
+    state = receipt.DONE if outcome.error is None else receipt.UNDONE
+    try:
+        if outcome.plan.pending:
+            _write_receipt(host, settings, begun.closed(state, now))
+        if broken is not None and outcome.error is None:
+            _write_receipt(host, settings, broken.closed(receipt.DONE, now))
+    except NodeprovError as error:
+        return replace(
+            outcome, error=outcome.error or error, left=(f"the receipt could not be closed: {error.message}",)
+        )
+    return outcome
+
+
+class _Conduct:
+    """The acts of a plan on one node."""
+
+    def __init__(self, planned: Planned, hosts: Hosts) -> None:
+        self._planned = planned
+        self._containerd = Containerd(hosts[Place.NODE], planned.facts, planned.settings)
+        cluster = hosts.get(Place.CLUSTER)
+        where = (planned.settings, planned.node.name)
+        self._prover = Prover(cluster, *where) if cluster else None
+        self._drainer = Drainer(cluster, *where) if cluster else None
+
+    def restart(self, step: Restart) -> None:
+        """Restart containerd."""
+        self._containerd.restart(step.unit)
+
+    def prove(self, proof: Proof) -> str:
+        """See that something holds."""
+        if proof.name == "serving":
+            return self._containerd.serving()
+        if proof.name == "sandbox":
+            return self._containerd.sandbox(proof.subject)
+        assert self._prover is not None
+        return self._prover.handler() if proof.name == "handler" else self._prover.pod()
+
+    def drain(self, step: Drain) -> None:
+        """Evict the sandboxed pods, and wait until nothing needs our files."""
+        assert self._drainer is not None
+        self._drainer.drain(step.pods)
+        self._containerd.wait_until_unused(self._planned.settings.proof.timeout_seconds)
+
+    def in_use(self) -> tuple[str, ...]:
+        """Name what still needs our files."""
+        return self._containerd.in_use()
+
+    @contextlib.contextmanager
+    def cordoned_while_draining(self) -> Iterator[None]:
+        """Uncordon at the end what `drain` has cordoned."""
+        try:
+            yield
+        finally:
+            if self._drainer is not None:
+                self._drainer.uncordon()
+
+
+@contextlib.contextmanager
+def _lock(host: Host, settings: Settings, author: Author, clock: Clock) -> Iterator[None]:
+    holder = f"{author.user}@{author.controller} since {clock()}"
+    held = host.hold(render("lock.sh.j2", state=settings.paths.state, holder=holder))
+    try:
+        if held.first_line != "held":
+            raise NodeprovError(
+                f"another run holds this node: {held.first_line or 'the lock cannot be taken'}",
+                "wait for its end, then run this again",
+                where=host.name,
+            )
+        yield
+    finally:
+        held.release()
+
+
+def _begin(planned: Planned, broken: Receipt | None, author: Author, now: str) -> Receipt:
+    release = planned.release
+    last = planned.receipts[-1].number if planned.receipts else 0
+    return Receipt(
+        number=last + 1,
+        action=planned.plan.action,
+        handler=planned.settings.runtime.handler,
+        machine_id=planned.facts.machine_id,
+        author=author,
+        began=now,
+        release=release.name if release else "",
+        changes=receipt.intent(planned.plan.changes, broken),
+        sha512=dict(release.sha512) if release else {},
+    )
+
+
+def _write_receipt(host: Host, settings: Settings, written: Receipt) -> None:
+    content = json.dumps(receipt.to_json(written), indent=1).encode()
+    host.write_file(f"{settings.paths.state}/receipts/{written.name}", FileState(content, 0o600))

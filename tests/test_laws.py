@@ -1,0 +1,249 @@
+"""The three laws of a state, on a host in memory, on this machine and on a real node of the lab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodeprov import engine
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Host
+from nodeprov.hosts.local import LocalHost
+from nodeprov.plan import Change, Goal, Place, Plan, Proof, Restart, Step, constant, decide
+from nodeprov.resources import File, Folder, Link, Tree
+from nodeprov.states import FileState, LinkState, PresentState, State
+from tests.lab.machines import lab_host
+from tests.memory_host import MemoryHost, snapshot, tree_of
+
+
+@dataclass
+class Ground:
+    """A host and a folder of it that a test may do with as it likes."""
+
+    host: Any
+    folder: str
+
+
+@pytest.fixture(params=["memory", "local", pytest.param("node", marks=pytest.mark.lab)])
+def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
+    if request.param == "memory":
+        yield Ground(MemoryHost(), "/somewhere")
+    elif request.param == "local":
+        yield Ground(LocalHost(), str(tmp_path))
+    else:
+        request.getfixturevalue("lab")
+        host = lab_host("worker2")
+        folder = host.run("mktemp -d /opt/laws-XXXXXX").text.strip()
+        yield Ground(host, folder)
+        host.run(f"rm -rf -- {folder}")
+        host.close()
+
+
+@pytest.fixture
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("source")
+    (folder / "runsc").write_bytes(b"\x7fELF one")
+    (folder / "gvisor-bin").mkdir()
+    (folder / "gvisor-bin" / "gvisor sentry").write_bytes(b"\x7fELF two" * 1000)
+    return folder
+
+
+def wanted(ground: Ground, source: Path) -> list[tuple[Any, State | None]]:
+    """A state of each kind that can be written, and each kind's absence."""
+    f = ground.folder
+    return [
+        (Tree(f"{f}/releases/r1", source=source), tree_of(source)),
+        (File(f"{f}/handlers/runsc/d1/runsc.toml", collected=True), FileState(b"binary_name = 'x'\n", 0o644)),
+        (File(f"{f}/a file"), FileState(b"\x00\xff\r\nno line end", 0o600)),
+        (File(f"{f}/empty"), FileState(b"", 0o640)),
+        (Link(f"{f}/handlers/runsc/current"), LinkState("d1")),
+        (Link(f"{f}/it's a link"), LinkState("/opt/$HOME/`x` \"y\"")),
+        (File(f"{f}/gone"), None),
+        (Link(f"{f}/gone too"), None),
+        (Folder(f"{f}/never there"), None),
+    ]
+
+
+def read(ground: Ground, resource: Any) -> State | None:
+    answer: State | None = ground.host.ask([resource.query])[0]
+    return answer
+
+
+def test_what_was_written_is_read_back(ground: Ground, source: Path) -> None:
+    for resource, state in wanted(ground, source):
+        resource.write(ground.host, state)
+        assert read(ground, resource) == state
+    for resource, _ in wanted(ground, source):
+        resource.write(ground.host, None)
+        assert read(ground, resource) is None
+
+
+def test_writing_over_another_state_leaves_only_the_new_one(ground: Ground) -> None:
+    file, link = File(f"{ground.folder}/f"), Link(f"{ground.folder}/l")
+    for content in (b"first", b"second and longer", b""):
+        file.write(ground.host, FileState(content, 0o644))
+        assert read(ground, file) == FileState(content, 0o644)
+    for target in ("one", "two", "one"):
+        link.write(ground.host, LinkState(target))
+        assert read(ground, link) == LinkState(target)
+
+
+def test_a_damaged_tree_is_replaced_whole(ground: Ground, source: Path) -> None:
+    tree = Tree(f"{ground.folder}/releases/r1", source=source)
+    damaged = tree_of(source)
+    (source / "runsc").write_bytes(b"\x7fELF other")
+    tree.write(ground.host, tree_of(source))
+    assert read(ground, tree) != damaged
+    (source / "runsc").write_bytes(b"\x7fELF one")
+    tree.write(ground.host, damaged)
+    assert read(ground, tree) == damaged
+
+
+def test_a_reached_goal_gives_no_change(ground: Ground, source: Path) -> None:
+    goals = [Goal(resource, constant(state)) for resource, state in wanted(ground, source)]
+    hosts = {Place.NODE: ground.host}
+    resources = [goal.resource for goal in goals]
+    for change in decide(goals, engine.observe(hosts, resources)):
+        engine.writable(change.resource).write(ground.host, change.after)
+    assert decide(goals, engine.observe(hosts, resources)) == ()
+
+
+class Broken(NodeprovError):
+    """A write that was made to fail."""
+
+
+class BreaksAt:
+    """A host whose n-th write fails, before it is made or after."""
+
+    def __init__(self, host: Any, number: int, *, after: bool) -> None:
+        self._host, self._left, self._after = host, number, after
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._host, name)
+        if not name.startswith(("write_", "remove")):
+            return method
+
+        def broken(*args: Any) -> Any:
+            self._left -= 1
+            if self._left == 0 and not self._after:
+                raise Broken(f"{name} was made to fail")
+            result = method(*args)
+            if self._left == 0:
+                raise Broken(f"{name} was made to fail after it was done")
+            return result
+
+        return broken
+
+
+class Watched:
+    """Acts that are only counted."""
+
+    def __init__(self, used: tuple[str, ...] = ()) -> None:
+        self.restarts, self.proofs, self.used = 0, 0, used
+
+    def restart(self, _step: Restart) -> None:
+        self.restarts += 1
+
+    def prove(self, _proof: Proof) -> str:
+        self.proofs += 1
+        return "seen"
+
+    def drain(self, _step: Any) -> None:
+        raise AssertionError("nothing is drained here")
+
+    def in_use(self) -> tuple[str, ...]:
+        return self.used
+
+
+def installation(ground: Ground, source: Path) -> tuple[Step, ...]:
+    """A plan over all kinds, with something there before, a restart and a proof."""
+    f = ground.folder
+    config = File(f"{f}/etc/config.toml")
+    Link(f"{f}/bin/runsc").write(ground.host, LinkState("/somewhere/else"))
+    config.write(ground.host, FileState(b"version = 3\n", 0o640))
+    states = wanted(ground, source)
+    goals = [Goal(resource, constant(state)) for resource, state in states]
+    goals.append(Goal(Link(f"{f}/bin/runsc"), constant(LinkState(f"{f}/handlers/runsc/current/runsc"))))
+    goals.append(Goal(config, constant(FileState(b"version = 3\n# ours\n", 0o640))))
+    changes = decide(goals, engine.observe({Place.NODE: ground.host}, [goal.resource for goal in goals]))
+    return (*changes, Restart("containerd.service", ("to serve",)), Proof("serving", "it serves"))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before-it-is-made", "after-it-is-made"])
+def test_a_failure_at_any_write_leaves_the_node_as_it_was(ground: Ground, source: Path, after: bool) -> None:
+    steps = installation(ground, source)
+    before = snapshot(ground.folder, ground.host)
+    writes = len([step for step in steps if isinstance(step, Change)])
+    for number in range(1, writes + 1):
+        hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, number, after=after)}
+        outcome = engine.apply(Plan("n", "install", steps), hosts, Watched(), lambda _event: None)
+        assert isinstance(outcome.error, Broken), number
+        assert outcome.left == ()
+        assert snapshot(ground.folder, ground.host) == before, number
+
+
+def test_a_failed_proof_takes_everything_back_and_restarts_again(ground: Ground, source: Path) -> None:
+    class NotServing(Watched):
+        def prove(self, proof: Proof) -> str:
+            if super().prove(proof) and self.proofs == 1:
+                raise Broken("it does not serve")
+            return "seen"
+
+    steps = installation(ground, source)
+    before = snapshot(ground.folder, ground.host)
+    conduct = NotServing()
+    outcome = engine.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, lambda _event: None)
+    assert outcome.exit_code == 1
+    assert snapshot(ground.folder, ground.host) == before
+    assert conduct.restarts == 2
+    assert conduct.proofs == 2
+
+
+def test_what_a_sandbox_uses_by_now_is_not_taken_away(ground: Ground, source: Path) -> None:
+    steps = installation(ground, source)
+    hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, len(steps) - 2, after=False)}
+    outcome = engine.apply(Plan("n", "install", steps), hosts, Watched(used=("/x/runsc",)), lambda _event: None)
+    assert outcome.error is not None
+    assert read(ground, Tree(f"{ground.folder}/releases/r1")) == tree_of(source)
+    assert read(ground, Link(f"{ground.folder}/handlers/runsc/current")) is None
+
+
+def test_a_resource_that_changed_since_the_plan_is_not_overwritten(ground: Ground) -> None:
+    file = File(f"{ground.folder}/config.toml")
+    change = Change(file, None, FileState(b"ours", 0o644))
+    file.write(ground.host, FileState(b"somebody was quicker", 0o644))
+    outcome = engine.apply(
+        Plan("n", "install", (change,)), {Place.NODE: ground.host}, Watched(), lambda _event: None
+    )
+    assert outcome.error is not None
+    assert "has changed since it was read" in outcome.error.message
+    assert read(ground, file) == FileState(b"somebody was quicker", 0o644)
+
+
+def test_an_interruption_undoes(ground: Ground, source: Path) -> None:
+    class Interrupted(Watched):
+        def prove(self, proof: Proof) -> str:
+            if self.restarts == 1:
+                raise KeyboardInterrupt
+            return super().prove(proof)
+
+    steps = installation(ground, source)
+    before = snapshot(ground.folder, ground.host)
+    outcome = engine.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, Interrupted(), lambda _e: None)
+    assert outcome.error is not None
+    assert outcome.error.message == "interrupted"
+    assert snapshot(ground.folder, ground.host) == before
+
+
+def test_what_is_removed_may_be_removed_twice(ground: Ground) -> None:
+    folder = Folder(f"{ground.folder}/releases/old")
+    File(f"{ground.folder}/releases/old/runsc").write(ground.host, FileState(b"x", 0o755))
+    if not isinstance(ground.host, MemoryHost):
+        assert read(ground, folder) == PresentState()
+    folder.write(ground.host, None)
+    folder.write(ground.host, None)
+    assert read(ground, folder) is None
