@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Host
@@ -13,12 +13,16 @@ from nodeprov.hosts.ssh import SshHost
 from nodeprov.inventory import Inventory, Node
 from nodeprov.plan import Place
 
+OnCommand = Callable[[str, str], None]
+"""Called with a host's name and the script that is about to run there."""
+
 
 class Connections:
     """Makes a host when it is first asked for one, and closes them all."""
 
-    def __init__(self, whole: Inventory) -> None:
+    def __init__(self, whole: Inventory, on_command: OnCommand) -> None:
         self._whole = whole
+        self._on_command = on_command
         self._hosts: dict[str, ShellHost] = {}
         self._lock = threading.Lock()
 
@@ -54,8 +58,11 @@ class Connections:
                         f"{self._whole.path}: [cluster] host names {name!r}, which is neither a node nor a host",
                         f"describe it under [hosts.{name}], or leave host out to use kubectl on this machine",
                     ) from None
+                self._hosts[name].on_command = self._on_command
             return self._hosts[name]
 
     def _local(self) -> ShellHost:
         with self._lock:
-            return self._hosts.setdefault("", LocalHost())
+            host = self._hosts.setdefault("", LocalHost())
+            host.on_command = self._on_command
+            return host

@@ -8,7 +8,7 @@ import posixpath
 import secrets
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,8 +57,11 @@ def parse_shim_options(text: str, path: str) -> ShimOptions:
 class Containerd:
     """The containerd of one node: restarts and proofs."""
 
-    def __init__(self, host: Host, facts: Facts, settings: Settings) -> None:
+    def __init__(
+        self, host: Host, facts: Facts, settings: Settings, rest: Callable[[float], None] = time.sleep
+    ) -> None:
         self._host = host
+        self._rest = rest
         self._facts = facts
         self._settings = settings
 
@@ -150,7 +153,7 @@ class Containerd:
         while needing := self.in_use():
             if time.monotonic() > deadline:
                 raise NodeprovError(f"still needed by {needing[0]}", "", where=self._host.name)
-            time.sleep(POLL_SECONDS)
+            self._rest(POLL_SECONDS)
 
     def _write_record(self) -> None:
         facts = gather(self._host, self._settings)

@@ -89,6 +89,8 @@ def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell)
     proofs: dict[str, str] = {}
     try:
         for step in plan.steps:
+            if isinstance(step, Change) and not _is_due(step, hosts[step.resource.place]):
+                continue
             tell(Event(step, "begun"))
             begun.append(step)
             said = _carry_out(step, hosts, conduct)
@@ -150,13 +152,23 @@ def _carry_out(step: Step, hosts: Mapping[Place, Host], conduct: Conduct) -> str
             return conduct.prove(step)
 
 
-def _write(change: Change, host: Host) -> None:
+def _is_due(change: Change, host: Host) -> bool:
+    """Look again at the moment of writing.
+
+    What is as wanted by now was done by somebody else, such as the run on another node of the cluster; it is
+    not ours to take back. Raises NodeprovError for any other state than the one that was planned with.
+    """
     resource = writable(change.resource)
     now = host.ask([resource.query])[0]
-    if now != change.before:
+    if now not in (change.before, change.after):
         raise NodeprovError(
             f"{resource.key} has changed since it was read", "plan again, and see who else works on this node"
         )
+    return bool(now != change.after)
+
+
+def _write(change: Change, host: Host) -> None:
+    resource = writable(change.resource)
     resource.write(host, change.after)
     if host.ask([resource.query])[0] != change.after:
         raise NodeprovError(

@@ -40,9 +40,7 @@ class UsageError(NodeprovError):
 class CommandFailed(NodeprovError):
     """A program ended with another status than 0."""
 
-    def __init__(
-        self, message: str, hint: str = "", *, where: str = "", returncode: int, stderr: str
-    ) -> None:
+    def __init__(self, message: str, hint: str = "", *, where: str = "", returncode: int, stderr: str) -> None:
         super().__init__(message, hint, where=where)
         self.returncode = returncode
         self.stderr = stderr

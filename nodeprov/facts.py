@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nodeprov import imports
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.inventory import Settings
@@ -156,27 +157,41 @@ class FactsQuery:
 
 @dataclass(frozen=True, slots=True)
 class ImportsQuery:
-    """Which files do these globs find, and what do they hold?"""
+    """Which files does containerd import by these paths and globs, and what do they hold?"""
 
     patterns: tuple[str, ...]
 
     @property
     def script(self) -> str:
         """Print a path and the content in base64 on a line for each file."""
-        return render("query-imports.sh.j2", patterns=[quote_glob(pattern) for pattern in self.patterns])
+        words = [word for pattern in self.patterns for word in shell_words(pattern)]
+        return render("query-imports.sh.j2", patterns=words)
 
     def parse(self, output: Output) -> dict[str, str]:
-        """Understand what the script printed."""
+        """Understand what the script printed; what only the shell's globs find is left out."""
         rows = (line.rpartition(" ") for line in output.text.splitlines())
-        return {path: base64.b64decode(text).decode(errors="surrogateescape") for path, _, text in rows}
+        return {
+            path: base64.b64decode(text).decode(errors="surrogateescape")
+            for path, _, text in rows
+            if any(imports.matches(pattern, path) for pattern in self.patterns)
+        }
 
 
-def quote_glob(pattern: str) -> str:
-    """Quote a path for the shell, all but its glob characters (Go's filepath.Glob knows the same ones)."""
-    return "".join(
-        part if re.fullmatch(r"[*?\[\]]+", part) else shlex.quote(part) if part else ""
-        for part in re.split(r"([*?\[\]]+)", pattern)
-    )
+def shell_words(pattern: str) -> tuple[str, ...]:
+    """Write a path or glob of containerd as words for the shell that find at least the same files.
+
+    Go's `*` finds hidden files too, and its classes exclude by `^`; a pattern without `*` is a plain path.
+    """
+    if not imports.is_glob(pattern):
+        return (shlex.quote(pattern),)
+    folder, name = posixpath.split(pattern)
+    names = (name, "." + name) if name.startswith(("*", "[")) else (name,)
+    return tuple(_quoted_glob(posixpath.join(folder, each)) for each in names)
+
+
+def _quoted_glob(pattern: str) -> str:
+    parts = re.split(r"([*?\[\]]+\^?)", pattern)
+    return "".join(part.replace("[^", "[!") if part[:1] in "*?[]" else shlex.quote(part) for part in parts if part)
 
 
 def gather(reader: Reader, settings: Settings) -> Facts:
@@ -229,7 +244,7 @@ def _facts(node: str, values: Mapping[str, str]) -> Facts:
         user_namespaces=_number(values.get("user_namespaces")),
         cgroup_version=2 if values.get("cgroup") == "cgroup2fs" else 1,
         selinux_enforcing={"1": True, "0": False}.get(values.get("selinux", "")),
-        systemd_version=_number((values.get("systemd", "").split() + ["", ""])[1]),
+        systemd_version=_number([*values.get("systemd", "").split(), "", ""][1]),
         free_bytes=int(values["free_kib"]) * 1024,
         free_at=values["free_at"],
         mounts=parse_mounts(values.get("mounts", "")),

@@ -149,38 +149,26 @@ def _with_runtime(daemon: Daemon, runtime: Runtime) -> Callable[[Any], FileState
             version = ".".join(str(part) for part in daemon.disk_version)
             text = containerd.add_runtime(containerd.empty_config(version), runtime)
             return FileState(text.encode(), 0o644)
-        text = containerd.add_runtime(config_text(current, daemon.config_path), runtime)
+        text = containerd.add_runtime(containerd.decode(current.content), runtime)
         return replace(current, content=text.encode())
 
     return target
 
 
-def without_runtime(daemon: Daemon, runtime: Runtime) -> Callable[[Any], FileState | None]:
+def without_runtime(runtime: Runtime) -> Callable[[Any], FileState | None]:
     """Want the configuration without our table, everything else as it is now."""
 
     def target(current: FileState | None) -> FileState | None:
         if current is None:
             return None
-        text = containerd.remove_runtime(config_text(current, daemon.config_path), runtime)
+        text = containerd.remove_runtime(containerd.decode(current.content), runtime)
         return replace(current, content=text.encode())
 
     return target
 
 
-def config_text(state: FileState, path: str) -> str:
-    """Decode a configuration file; raise Refused, naming the line, if it is not UTF-8."""
-    try:
-        return state.content.decode()
-    except UnicodeDecodeError as error:
-        line = state.content[: error.start].count(b"\n") + 1
-        raise containerd.Refused(
-            f"{path} line {line} is not UTF-8, and TOML must be",
-            "containerd 2 will not start with this file; write that line in UTF-8",
-        ) from None
-
-
-def old_sandboxes(facts: Facts, settings: Settings, release: Release) -> int:
-    """Count the sandboxes that run another release's shim."""
+def containers_of_other_releases(facts: Facts, settings: Settings, release: Release) -> int:
+    """Count the containers whose shim is another release's; each container of gVisor has a shim of its own."""
     here = f"{layout(settings).releases}/"
     return sum(
         count

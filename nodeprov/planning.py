@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodeprov import cluster as kube
-from nodeprov import engine, evidence, gvisor, imports, receipt, requirements
+from nodeprov import containerd, engine, evidence, gvisor, imports, receipt, requirements
 from nodeprov.cluster import ClusterFacts
 from nodeprov.errors import Problem, Problems
-from nodeprov.facts import Facts, ImportsQuery, gather
+from nodeprov.facts import Daemon, Facts, ImportsQuery, dotted, gather
 from nodeprov.hosts.base import Reader
 from nodeprov.inventory import Node, Settings
 from nodeprov.plan import Change, Drain, Goal, Place, Plan, Proof, Step, constant, decide
 from nodeprov.pods import sandboxed_pods
 from nodeprov.receipt import Receipt
 from nodeprov.releases import Release
-from nodeprov.resources import ContainerdConfig, Folder, Link, Tree
+from nodeprov.resources import ContainerdConfig, Folder, Link, Tree, candidate_of
 from nodeprov.states import PresentState, State
 
 GetRelease = Callable[[str], Release]
@@ -54,7 +54,7 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
     _refuse(facts.node, requirements.check(facts, settings), _cluster_problems(cluster, facts, settings))
     release = get_release(facts.architecture)
     goals = gvisor.goals(facts, settings, release)
-    states, problems = _states(readers, facts, goals)
+    states, problems = _states(readers, facts, goals, settings.runtime.handler)
     _refuse(facts.node, requirements.check(facts, settings, release), problems)
     if cluster is not None:
         goals += kube.cluster_goals(settings, node.name)
@@ -81,7 +81,8 @@ def plan_uninstall(node: Node, readers: Readers, *, drain: bool) -> Planned:
     settings = node.settings
     ours = receipt.installed(receipts, settings.runtime.handler)
     goals = _uninstall_goals(facts, settings, cluster, ours)
-    states, _ = _states(readers, facts, [goal for goal in goals if goal.resource.place is Place.NODE])
+    on_node = [goal for goal in goals if goal.resource.place is Place.NODE]
+    states, _ = _states(readers, facts, on_node, settings.runtime.handler)
     if cluster is not None:
         states |= kube.cluster_states(cluster, settings, node.name)
     changes = decide(goals, states)
@@ -103,29 +104,44 @@ def _look(node: Node, readers: Readers) -> tuple[Facts, ClusterFacts | None, tup
 
 
 def _states(
-    readers: Readers, facts: Facts, goals: Sequence[Goal]
+    readers: Readers, facts: Facts, goals: Sequence[Goal], handler: str
 ) -> tuple[dict[str, State | None], tuple[Problem, ...]]:
     """Read the goals' states and the configuration's imports in one round trip."""
     daemon = gvisor.running_daemon(facts)
-    text = gvisor.config_text(daemon.config, daemon.config_path) if daemon.config else ""
+    text = containerd.decode(daemon.config.content) if daemon.config else ""
     patterns = imports.import_patterns(text, daemon.config_path)
     resources = [engine.writable(goal.resource) for goal in goals]
     *answers, imported = readers[Place.NODE].ask(
         [*(resource.query for resource in resources), ImportsQuery(patterns)]
     )
     states = dict(zip((resource.key for resource in resources), answers, strict=True))
-    return states, _import_problems(daemon.config_path, patterns, imported)
+    return states, _import_problems(daemon, handler, patterns, imported)
 
 
-def _import_problems(path: str, patterns: Sequence[str], imported: Mapping[str, str]) -> tuple[Problem, ...]:
-    missing = imports.missing_imports(patterns, imported)
-    return tuple(
+def _import_problems(
+    daemon: Daemon, handler: str, patterns: Sequence[str], imported: Mapping[str, str]
+) -> tuple[Problem, ...]:
+    path = daemon.config_path
+    missing = [
         Problem(
-            f"{path} imports {target}, which does not exist: containerd may not start again",
+            f"{path} imports {target}, which does not exist: containerd does not start again with that",
             f"make the file, or take it out of `imports` in {path}",
         )
-        for target in missing
-    )
+        for target in imports.missing_imports(patterns, imported)
+    ]
+    overriding = [
+        Problem(said, "take it out of there, or set [runtime] handler to another name")
+        for said in imports.drop_in_overrides(imported, handler, dotted(daemon.version))
+    ]
+    found_too = [
+        Problem(
+            f"{path} imports {pattern}, which finds whatever lies beside it, backups and candidates too",
+            "name the files by their end: *.toml",
+        )
+        for pattern in patterns
+        if imports.matches(pattern, candidate_of(path))
+    ]
+    return (*missing, *overriding, *found_too)
 
 
 def _refuse(node: str, *found: Sequence[Problem]) -> None:
@@ -212,11 +228,11 @@ def _notes(
             f"an earlier {broken.action} by {broken.author.user}@{broken.author.controller} began at "
             f"{broken.began} and did not end; this run finishes what it left"
         )
-    old = gvisor.old_sandboxes(facts, settings, release)
+    old = gvisor.containers_of_other_releases(facts, settings, release)
     if old and steps:
         notes.append(
-            f"{old} running sandboxes keep their release; a container that restarts inside one of them is "
-            f"created by the new one, which may fail: restart such pods when it suits you"
+            f"{old} running containers keep the release that they began with; one that restarts inside its old "
+            "pod is created by the new release, which may fail: delete such pods when it suits you"
         )
     if settings.cluster.enabled and not settings.proof.image and steps:
         notes.append("no pod is run as a proof: [proof] image is not set")
@@ -237,7 +253,7 @@ def _uninstall_goals(
     goals.append(
         Goal(config, constant(before[config.key]))
         if untouched
-        else Goal(config, gvisor.without_runtime(daemon, where.runtime))
+        else Goal(config, gvisor.without_runtime(where.runtime))
     )
     for path in reversed(links):
         link = Link(path)

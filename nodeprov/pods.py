@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +25,11 @@ POD_MEMORY = "128Mi"
 class Prover:
     """Proofs that need the cluster."""
 
-    def __init__(self, host: Host, settings: Settings, node: str) -> None:
+    def __init__(
+        self, host: Host, settings: Settings, node: str, rest: Callable[[float], None] = time.sleep
+    ) -> None:
         self._host = host
+        self._rest = rest
         self._settings = settings
         self._node = node
         self._kubectl = kubectl(settings.cluster)
@@ -48,7 +51,7 @@ class Prover:
                     "journalctl -u kubelet on the node",
                     where=self._node,
                 )
-            time.sleep(POLL_SECONDS)
+            self._rest(POLL_SECONDS)
 
     def pod(self) -> str:
         """Run a pod of the RuntimeClass on the node; return the line in which gVisor greets."""
@@ -57,7 +60,7 @@ class Prover:
         greeting = next((line.strip() for line in log.splitlines() if "Starting gVisor" in line), "")
         if not greeting:
             raise NodeprovError(
-                f"a pod of RuntimeClass {self._settings.runtime_class.name} ran, and not in gVisor: {log[-200:]!r}",
+                f"a pod of RuntimeClass {self._settings.runtime_class.name} ran outside gVisor: {log[-200:]!r}",
                 f"nodeprov verify {self._node}",
                 where=self._node,
             )
@@ -111,7 +114,7 @@ class Prover:
                     f"is the image {self._settings.proof.image} on the node, or can it be pulled?",
                     where=self._node,
                 )
-            time.sleep(POLL_SECONDS)
+            self._rest(POLL_SECONDS)
 
     def _run(self, *arguments: str, doing: str, stdin: bytes = b"") -> str:
         return self._kubectl.run(self._host, *arguments, doing=doing, stdin=stdin)
@@ -198,8 +201,11 @@ def sandboxed_pods(reader: Reader, settings: Settings, node: str) -> tuple[str, 
 class Drainer:
     """Empties a node of its sandboxed pods; others' pods stay."""
 
-    def __init__(self, host: Host, settings: Settings, node: str) -> None:
+    def __init__(
+        self, host: Host, settings: Settings, node: str, rest: Callable[[float], None] = time.sleep
+    ) -> None:
         self._host = host
+        self._rest = rest
         self._settings = settings
         self._node = node
         self._kubectl = kubectl(settings.cluster)
@@ -226,7 +232,7 @@ class Drainer:
                     "look at their PodDisruptionBudgets and finalizers: kubectl get pdb -A",
                     where=self._node,
                 )
-            time.sleep(POLL_SECONDS)
+            self._rest(POLL_SECONDS)
 
     def uncordon(self) -> None:
         """Uncordon the node if it was us who cordoned it."""

@@ -6,7 +6,7 @@ from nodeprov import containerd, effective
 from nodeprov.containerd import Runtime
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.facts import Daemon, Facts, dotted
-from nodeprov.gvisor import config_text, layout, tree_bytes
+from nodeprov.gvisor import layout, tree_bytes
 from nodeprov.inventory import Settings
 from nodeprov.releases import Release
 
@@ -133,6 +133,15 @@ def _config_problems(daemon: Daemon, runtime: Runtime) -> list[Problem]:
                 f"set it to false in {daemon.config_path} on nodes that run gVisor",
             )
         )
+    missing = effective.missing_default_runtime(daemon.dump) if daemon.dump else None
+    if missing is not None:
+        found.append(
+            Problem(
+                f"default_runtime_name is {missing!r}, which no runtime is named: after its next restart "
+                "containerd would answer, and run no pod",
+                f"mend default_runtime_name in {daemon.config_path} or in what it imports",
+            )
+        )
     table = effective.effective_runtime(daemon.dump, runtime.handler) if daemon.dump else None
     if table is not None and table.get("runtime_path") != runtime.runtime_path:
         found.append(
@@ -144,9 +153,9 @@ def _config_problems(daemon: Daemon, runtime: Runtime) -> list[Problem]:
         )
     elif daemon.config is not None:
         try:
-            containerd.add_runtime(config_text(daemon.config, daemon.config_path), runtime)
+            containerd.add_runtime(containerd.decode(daemon.config.content), runtime)
         except NodeprovError as error:
-            found.append(Problem(error.message, error.hint))
+            found.append(Problem(f"{daemon.config_path}: {error.message}", error.hint))
     return found
 
 

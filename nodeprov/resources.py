@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import posixpath
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -163,11 +164,11 @@ class ContainerdConfig(File):
 
     @property
     def _gate_script(self) -> str:
-        return render("gate.sh.j2", path=self.path, binary=self.binary)
+        return render("gate.sh.j2", path=self.path, candidate=candidate_of(self.path), binary=self.binary)
 
     def adds(self, state: FileState) -> bool:
         """Tell whether a state declares our runtime."""
-        return containerd.declared(state.content.decode(), self.runtime.handler) is not None
+        return containerd.declared(containerd.decode(state.content), self.runtime.handler) is not None
 
     def _judge(self, before: str, after: str, said: str, *, expected: Runtime | None) -> None:
         hint = f"nothing was changed; look at {self.path} and what it imports"
@@ -180,7 +181,17 @@ class ContainerdConfig(File):
                 "something that is imported overrides it",
                 hint,
             )
+        if missing := effective.missing_default_runtime(after):
+            raise NodeprovError(
+                f"with the candidate for {self.path} containerd would have no runtime {missing!r}, its default",
+                hint,
+            )
         if differing := effective.differences(before, after, self.runtime):
             raise NodeprovError(
                 f"the candidate for {self.path} would change more than our table: {', '.join(differing)}", hint
             )
+
+
+def candidate_of(path: str) -> str:
+    """Name the candidate: beside the file, for relative imports, and with no name that an import glob finds."""
+    return posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)}.nodeprov-candidate")

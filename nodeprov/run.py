@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from nodeprov import engine, receipt
 from nodeprov.daemon import Containerd
@@ -23,10 +23,23 @@ from nodeprov.templates import render
 Clock = Callable[[], str]
 """Tell the time: UTC, ISO 8601."""
 
+Rest = Callable[[float], None]
+"""Wait for so many seconds; raise KeyboardInterrupt when the run is to end."""
+
 Hosts = Mapping[Place, Host]
 
 
-def carry_out(planned: Planned, hosts: Hosts, author: Author, clock: Clock, tell: Tell) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who does it, and what the outside gives: the time, a place for events, and a rest that can be broken off."""
+
+    author: Author
+    clock: Clock
+    tell: Tell
+    rest: Rest
+
+
+def carry_out(planned: Planned, hosts: Hosts, act: Act) -> Outcome:
     """Do what was planned, under the node's lock, with a receipt before the first change and after the last.
 
     Raises NodeprovError, with the holder's name, when another run holds the node.
@@ -35,14 +48,14 @@ def carry_out(planned: Planned, hosts: Hosts, author: Author, clock: Clock, tell
     broken = receipt.interrupted(planned.receipts)
     if not plan.pending and broken is None:
         return Outcome(plan)
-    with _lock(host, planned.settings, author, clock):
-        begun = _begin(planned, broken, author, clock())
+    with _lock(host, planned.settings, act):
+        begun = _begin(planned, broken, act)
         if plan.pending:
             _write_receipt(host, planned.settings, begun)
-        conduct = _Conduct(planned, hosts)
+        conduct = _Conduct(planned, hosts, act.rest)
         with conduct.cordoned_while_draining():
-            outcome = engine.apply(plan, hosts, conduct, tell)
-        return _close(outcome, begun, broken, host, planned.settings, clock())
+            outcome = engine.apply(plan, hosts, conduct, act.tell)
+        return _close(outcome, begun, broken, host, planned.settings, act.clock())
 
 
 def _close(
@@ -67,11 +80,11 @@ def _close(
 class _Conduct:
     """The acts of a plan on one node."""
 
-    def __init__(self, planned: Planned, hosts: Hosts) -> None:
+    def __init__(self, planned: Planned, hosts: Hosts, rest: Rest) -> None:
         self._planned = planned
-        self._containerd = Containerd(hosts[Place.NODE], planned.facts, planned.settings)
+        self._containerd = Containerd(hosts[Place.NODE], planned.facts, planned.settings, rest)
         cluster = hosts.get(Place.CLUSTER)
-        where = (planned.settings, planned.node.name)
+        where = (planned.settings, planned.node.name, rest)
         self._prover = Prover(cluster, *where) if cluster else None
         self._drainer = Drainer(cluster, *where) if cluster else None
 
@@ -109,8 +122,8 @@ class _Conduct:
 
 
 @contextlib.contextmanager
-def _lock(host: Host, settings: Settings, author: Author, clock: Clock) -> Iterator[None]:
-    holder = f"{author.user}@{author.controller} since {clock()}"
+def _lock(host: Host, settings: Settings, act: Act) -> Iterator[None]:
+    holder = f"{act.author.user}@{act.author.controller} since {act.clock()}"
     held = host.hold(render("lock.sh.j2", state=settings.paths.state, holder=holder))
     try:
         if held.first_line != "held":
@@ -124,7 +137,7 @@ def _lock(host: Host, settings: Settings, author: Author, clock: Clock) -> Itera
         held.release()
 
 
-def _begin(planned: Planned, broken: Receipt | None, author: Author, now: str) -> Receipt:
+def _begin(planned: Planned, broken: Receipt | None, act: Act) -> Receipt:
     release = planned.release
     last = planned.receipts[-1].number if planned.receipts else 0
     return Receipt(
@@ -132,8 +145,8 @@ def _begin(planned: Planned, broken: Receipt | None, author: Author, now: str) -
         action=planned.plan.action,
         handler=planned.settings.runtime.handler,
         machine_id=planned.facts.machine_id,
-        author=author,
-        began=now,
+        author=act.author,
+        began=act.clock(),
         release=release.name if release else "",
         changes=receipt.intent(planned.plan.changes, broken),
         sha512=dict(release.sha512) if release else {},

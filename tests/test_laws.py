@@ -247,3 +247,15 @@ def test_what_is_removed_may_be_removed_twice(ground: Ground) -> None:
     folder.write(ground.host, None)
     folder.write(ground.host, None)
     assert read(ground, folder) is None
+
+
+def test_what_somebody_else_has_done_by_now_is_neither_done_again_nor_taken_back(ground: Ground) -> None:
+    shared, mine = File(f"{ground.folder}/shared"), File(f"{ground.folder}/mine")
+    wanted_state = FileState(b"ours", 0o644)
+    steps = (Change(shared, None, wanted_state), Change(mine, None, wanted_state))
+    shared.write(ground.host, wanted_state)
+    hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, 1, after=False)}
+    outcome = engine.apply(Plan("n", "install", steps), hosts, Watched(), lambda _event: None)
+    assert isinstance(outcome.error, Broken)
+    assert read(ground, shared) == wanted_state
+    assert read(ground, mine) is None

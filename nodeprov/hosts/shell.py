@@ -32,6 +32,7 @@ class ShellHost(ABC):
     def __init__(self, name: str) -> None:
         self.name = name
         self.on_upload: Progress = lambda _what, _done, _all: None
+        self.on_command: Callable[[str, str], None] = lambda _name, _script: None
 
     @abstractmethod
     def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
@@ -56,6 +57,7 @@ class ShellHost(ABC):
 
     def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> Output:
         """Run a shell script as root and wait for its end, whatever its status."""
+        self.on_command(self.name, script)
         return self.execute(script, stdin, timeout_seconds)
 
     def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
@@ -67,7 +69,7 @@ class ShellHost(ABC):
         if not queries:
             return []
         script = render("ask.sh.j2", mark=_MARK, scripts=[query.script for query in queries])
-        output = self.execute(script, b"", COMMAND_TIMEOUT_SECONDS)
+        output = self.run(script)
         frames = [line for line in output.stdout.splitlines() if line.startswith(_MARK.encode() + b" ")]
         if len(frames) != len(queries):
             raise NodeprovError(

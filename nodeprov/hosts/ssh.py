@@ -38,7 +38,6 @@ class SshHost(ShellHost):
         super().__init__(name)
         self._ssh = ssh
         self._connection: Connection | None = None
-        self.commands = 0
 
     @property
     def login(self) -> str:
@@ -54,7 +53,10 @@ class SshHost(ShellHost):
             channel.shutdown_write()
             stdout = _drain(channel.recv, channel, deadline)
             stderr = _drain(channel.recv_stderr, channel, deadline)
-            return Output(channel.recv_exit_status(), stdout, stderr)
+            status = channel.recv_exit_status()
+            if status < 0:  # paramiko's word for a channel that closed without one
+                raise EOFError
+            return Output(status, stdout, stderr)
 
     def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
         """Copy files by SFTP."""
@@ -64,6 +66,7 @@ class SshHost(ShellHost):
             sftp = SFTPClient.from_transport(self._transport)
             assert sftp is not None
             with sftp:
+                sftp.get_channel().settimeout(self._ssh.command_timeout_seconds)  # type: ignore[union-attr]
                 for source, name in files:
                     _make_folders(sftp, folder, posixpath.dirname(name))
                     before = done
@@ -86,9 +89,9 @@ class SshHost(ShellHost):
             self._connection = None
 
     def _start(self, script: str) -> Channel:
-        self.commands += 1
         channel = self._transport.open_session(timeout=self._ssh.connect_timeout_seconds)
-        channel.exec_command(command_line(script, as_root=self.login != "root"))
+        become_root = self.login != "root" if self._ssh.sudo is None else self._ssh.sudo
+        channel.exec_command(command_line(script, become_root=become_root))
         return channel
 
     @property
@@ -179,13 +182,13 @@ class _HeldChannel:
             self._channel.close()
 
 
-def command_line(script: str, *, as_root: bool) -> str:
+def command_line(script: str, *, become_root: bool) -> str:
     """Wrap a script for whatever login shell the node has.
 
     In base64 nothing is left that sh, fish or csh would read differently, and standard input stays free.
     """
     body = base64.b64encode(script.encode()).decode()
-    become = "sudo -n -- " if as_root else ""
+    become = "sudo -n -- " if become_root else ""
     return f"{become}sh -c 'eval \"$(echo {body} | base64 -d)\"'"
 
 

@@ -1,12 +1,30 @@
-"""The lab's machines as a test uses them."""
+"""The lab's machines as a test uses them: commands on nodes, kubectl, and a way back to how they were."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nodeprov.hosts.base import Output
+from nodeprov.hosts.local import run_program
 from nodeprov.hosts.ssh import SshHost
 from nodeprov.inventory import Ssh
 
 STATE = "/var/lib/nodeprov-lab/nspawn"
 ADDRESSES = {"master": "10.123.0.10", "worker1": "10.123.0.11", "worker2": "10.123.0.12"}
+INVENTORY = Path(__file__).parents[2] / "inventory" / "lab.toml"
+OLD, NEW = "20260518.0", "20260905.0"
+IMAGE = "docker.io/library/busybox:lab"
+CONFIG = "/etc/containerd/config.toml"
+LABEL = "nodeprov.node-restriction.kubernetes.io/gvisor"
+CURRENT = "/opt/nodeprov/handlers/runsc/current"
 
 
 def lab_host(name: str) -> SshHost:
@@ -20,3 +38,180 @@ def lab_host(name: str) -> SshHost:
             known_hosts=f"{STATE}/known_hosts",
         ),
     )
+
+
+class Machine:
+    """One machine of the lab."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.host = lab_host(name)
+
+    def try_run(self, script: str, timeout_seconds: float = 120) -> Output:
+        """Run a script as root, whatever its status."""
+        return self.host.run(script, timeout_seconds=timeout_seconds)
+
+    def run(self, script: str, timeout_seconds: float = 120) -> str:
+        """Run a script as root that must succeed; return what it printed."""
+        output = self.try_run(script, timeout_seconds)
+        assert output.returncode == 0, f"{self.name}: {script}: {output.said}"
+        return output.text
+
+    def pid(self) -> str:
+        """Return the process id of containerd."""
+        return self.run("systemctl show containerd -p MainPID --value").strip()
+
+    def config(self) -> bytes:
+        """Return containerd's configuration, byte for byte."""
+        return self.try_run(f"cat {CONFIG}").stdout
+
+    def listing(self) -> str:
+        """Describe all that nodeprov may touch on the machine, but its own history."""
+        return self.run(
+            f"sha256sum {CONFIG}; stat -c '%n %a %u %g' {CONFIG}; ls -A /etc/containerd; "
+            "find /opt/nodeprov /usr/local/bin -exec stat -c '%n %F %a %N' {} + 2>/dev/null | sort; true"
+        )
+
+    def serves(self) -> None:
+        """See that containerd serves: CRI is ok and a plain container runs."""
+        plugins = self.run("ctr plugins ls")
+        assert [line.split()[-1] for line in plugins.splitlines() if ".cri" in line]
+        assert all(line.split()[-1] == "ok" for line in plugins.splitlines() if ".cri" in line), plugins
+        said = self.run(f"ctr -n k8s.io run --rm {IMAGE} served-{time.monotonic_ns()} echo served </dev/null")
+        assert "served" in said
+
+    def sandbox_processes(self) -> int:
+        """Count the processes that run our binaries."""
+        return int(self.run("readlink /proc/[0-9]*/exe 2>/dev/null | grep -c /opt/nodeprov/ || true"))
+
+
+class Kubectl:
+    """kubectl on the master."""
+
+    def __init__(self) -> None:
+        self._master = Machine("master")
+
+    def __call__(self, *arguments: str, stdin: str = "") -> str:
+        output = self.attempt(*arguments, stdin=stdin)
+        assert output.returncode == 0, f"kubectl {shlex.join(arguments)}: {output.said}"
+        return output.text
+
+    def attempt(self, *arguments: str, stdin: str = "") -> Output:
+        """Run kubectl, whatever its status."""
+        line = shlex.join(["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", *arguments])
+        return self._master.host.run(line, stdin=stdin.encode(), timeout_seconds=300)
+
+    def json(self, *arguments: str) -> Any:
+        """Return what kubectl prints as plain values."""
+        return json.loads(self(*arguments, "-o", "json"))
+
+    def pod(self, name: str, node: str, *, sandboxed: bool, command: str = "sleep 100000", **spec: Any) -> None:
+        """Make a pod on a node and wait until it is Ready."""
+        container = {
+            "name": "main",
+            "image": IMAGE,
+            "imagePullPolicy": "Never",
+            "command": ["sh", "-c", command],
+            "resources": {"requests": {"memory": "16Mi", "cpu": "10m"}, "limits": {"memory": "64Mi"}},
+        }
+        value = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "labels": {"made-by": "tests"}},
+            "spec": {
+                "nodeName": node,
+                "terminationGracePeriodSeconds": 0,
+                "automountServiceAccountToken": False,
+                "containers": [container],
+                **({"runtimeClassName": "gvisor"} if sandboxed else {}),
+                **spec,
+            },
+        }
+        self("apply", "-f", "-", stdin=json.dumps(value))
+        self("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=90s")
+
+    def container(self, name: str) -> dict[str, Any]:
+        """Return the status of a pod's only container."""
+        status: dict[str, Any] = self.json("get", "pod", name)["status"]["containerStatuses"][0]
+        return status
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a nodeprov process ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def nodeprov(*arguments: str, inventory: Path = INVENTORY) -> Ended:
+    """Run nodeprov as a user would, and never see a traceback."""
+    argv = [sys.executable, "-m", "nodeprov", *arguments, "--inventory", str(inventory)]
+    output = run_program(argv, timeout_seconds=600)
+    ended = Ended(output.returncode, output.stdout.decode(), output.stderr.decode())
+    assert "Traceback" not in ended.stderr, ended.stderr
+    return ended
+
+
+def installed(*arguments: str, inventory: Path = INVENTORY) -> Ended:
+    """Run `nodeprov install --yes`, which must succeed."""
+    ended = nodeprov("install", *arguments, "--yes", inventory=inventory)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended
+
+
+Variant = Callable[..., Path]
+
+
+def variant(folder: Path, **replacements: str) -> Path:
+    """Write the lab's inventory with some `key = value` lines replaced or added: `release__version='"…"'`."""
+    text = INVENTORY.read_text()
+    for name, value in replacements.items():
+        table, key = name.split("__")
+        lines = text.splitlines()
+        header = f"[{table}]"
+        if header not in lines:
+            lines += ["", header]
+        start = lines.index(header) + 1
+        end = next((i for i in range(start, len(lines)) if lines[i].startswith("[")), len(lines))
+        kept = [line for line in lines[start:end] if line.split("=")[0].strip() != key]
+        text = "\n".join([*lines[:start], f"{key} = {value}", *kept, *lines[end:]]) + "\n"
+    path = folder / f"inventory-{time.monotonic_ns()}.toml"
+    path.write_text(text)
+    return path
+
+
+@contextlib.contextmanager
+def eventually(seconds: float = 60) -> Iterator[Callable[[], bool]]:
+    """Give a function that tells whether there is still time, and waits a little."""
+    deadline = time.monotonic() + seconds
+
+    def more() -> bool:
+        time.sleep(0.3)
+        return time.monotonic() < deadline
+
+    yield more
+
+
+def scrub(machine: Machine, kubectl: Kubectl, config: bytes) -> None:
+    """Bring a node back to how the lab made it, by hand and not by nodeprov."""
+    kubectl("delete", "pods", "-l", "made-by=tests", "--force", "--grace-period=0", "--wait=true")
+    kubectl("delete", "jobs", "--all", "--cascade=foreground")
+    kubectl("uncordon", machine.name)
+    kubectl("label", "node", machine.name, f"{LABEL}-")
+    for _ in range(100):
+        if not machine.sandbox_processes():
+            break
+        time.sleep(0.3)
+    machine.run("rm -rf /etc/systemd/system/containerd.service.d && systemctl daemon-reload")
+    changed = machine.config() != config
+    machine.host.run(f"cat > {CONFIG}", stdin=config)
+    leftovers = (
+        "rm -rf /opt/nodeprov /var/lib/nodeprov /usr/local/bin/runsc /usr/local/bin/containerd-shim-runsc-v1"
+    )
+    machine.run(
+        f"umount /opt/nodeprov 2>/dev/null; {leftovers}; chmod 0644 {CONFIG}; rm -rf /etc/containerd/conf.d"
+    )
+    if changed or "runsc" in machine.run("containerd config dump; ctr plugins ls"):
+        machine.run("systemctl reset-failed containerd; systemctl restart containerd")

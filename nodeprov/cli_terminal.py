@@ -1,0 +1,159 @@
+"""What a person sees and says: progress, results, questions, and the interruption of a run."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer  # noqa: TID251  a part of the command line
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from nodeprov import report
+from nodeprov.engine import Event, Tell
+from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.plan import Outcome, Plan
+from nodeprov.report import Finding
+
+WIDE = 150
+
+_stderr = Console(stderr=True, highlight=False)
+
+OnProgress = Callable[[str, int, int | None], None]
+
+
+def say(text: str) -> None:
+    """Say something that is not the result."""
+    _stderr.print(text, markup=False, soft_wrap=True)
+
+
+def complain(error: NodeprovError) -> None:
+    """Say what went wrong, and what to type next."""
+    say(str(error))
+
+
+def show_plans(plans: Sequence[Plan], *, as_json: bool) -> None:
+    """Print plans as the result."""
+    if as_json:
+        values = [report.plan_json(plan) for plan in plans]
+        print(json.dumps({"schema": report.SCHEMA, "plans": values}, indent=2))
+        return
+    for plan in plans:
+        print(report.plan_text(plan), flush=True)
+
+
+def show_outcomes(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+    """Print how runs ended."""
+    if as_json:
+        values = [report.outcome_json(outcome) for outcome in outcomes]
+        print(json.dumps({"schema": report.SCHEMA, "outcomes": values}, indent=2))
+        return
+    for outcome in outcomes:
+        if outcome.error:
+            say(report.outcome_text(outcome))
+        elif outcome.plan.pending:
+            print(report.outcome_text(outcome), flush=True)
+
+
+def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Print what a verification found; as wide as it needs where no terminal sets a width."""
+    if as_json:
+        print(json.dumps(report.findings_json(findings), indent=2))
+        return
+    console = Console(highlight=False)
+    console.print(report.findings_table(findings), width=None if console.is_terminal else WIDE)
+
+
+def ask(count: int) -> None:
+    """Ask whether to change nodes; end the process if not, and raise UsageError if nobody is there to ask."""
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is there to ask", "look at the plan above, then run this again with --yes")
+    if not typer.confirm(f"Change {count} node{'' if count == 1 else 's'}?", err=True):
+        say("nothing was changed")
+        raise typer.Exit(0)
+
+
+class Commands:
+    """Shows and counts the commands that run on each host."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def __call__(self, name: str, script: str) -> None:
+        """Show a command."""
+        self._counts[name] += 1
+        say(f"{name}: command {self._counts[name]}")
+        say(script)
+
+
+@contextmanager
+def bar() -> Iterator[OnProgress]:
+    """Show a bar for each thing that is transferred; without a terminal, a line when it begins."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=_stderr, transient=True, disable=not _stderr.is_terminal) as progress:
+        tasks: dict[str, Any] = {}
+
+        def on_progress(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+                if not _stderr.is_terminal:
+                    say(f"transferring {what}")
+            progress.update(tasks[what], completed=done, total=total)
+
+        yield on_progress
+
+
+class Interruption:
+    """While nodes are changed a signal is only noted, and heeded where nothing is half done.
+
+    An exception raised in the middle of an SSH exchange would leave a connection that cannot undo any more.
+    """
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    def __enter__(self) -> Interruption:
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, interrupt)
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self._asked.set()
+        say("interrupted: finishing the step, then taking the changes back")
+
+    def heed(self) -> None:
+        """Raise KeyboardInterrupt if a signal has come."""
+        if self._asked.is_set():
+            raise KeyboardInterrupt
+
+    def rest(self, seconds: float) -> None:
+        """Wait, or raise KeyboardInterrupt when a signal comes."""
+        self._asked.wait(seconds)
+        self.heed()
+
+    def tell(self, node: str) -> Tell:
+        """Show the events of a node's run, and heed a signal before each new step."""
+
+        def tell(event: Event) -> None:
+            if event.phase == "begun":
+                self.heed()
+            text = report.event_text(event)
+            if text:
+                say(f"{node}: {text}")
+
+        return tell
+
+
+def interrupt(number: int, _frame: object) -> None:
+    """End what is being read; nothing is being changed."""
+    raise KeyboardInterrupt(signal.Signals(number).name)

@@ -1,0 +1,92 @@
+"""What a lab is: a few machines, reachable by SSH, that are a Kubernetes cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One machine of a lab, and all in which it differs from the others.
+
+    `pod_subnet` is the range of its pods' addresses. `unified_cgroups` says that it has cgroup v2;
+    `may_lower_oom_score` that its root has CAP_SYS_RESOURCE.
+    """
+
+    name: str
+    address: str
+    role: Literal["master", "worker"]
+    pod_subnet: str
+    cgroup_driver: Literal["cgroupfs", "systemd"] = "systemd"
+    unified_cgroups: bool = True
+    may_lower_oom_score: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MachineStatus:
+    """Whether a machine runs, and whether the cluster calls its node Ready."""
+
+    machine: Machine
+    running: bool
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that takes a while has begun, has ended, or has failed."""
+
+    what: str
+    state: Literal["begun", "ended", "failed"]
+
+
+OnEvent = Callable[[Event], None]
+"""Called for every event, from any thread."""
+
+
+@contextmanager
+def step(on_event: OnEvent, what: str) -> Iterator[None]:
+    """Tell that something begins, and how it ends."""
+    on_event(Event(what, "begun"))
+    try:
+        yield
+    except BaseException:
+        on_event(Event(what, "failed"))
+        raise
+    on_event(Event(what, "ended"))
+
+
+class Lab(Protocol):
+    """Machines that come and go together."""
+
+    @property
+    def name(self) -> str:
+        """What the provider is called on the command line."""
+        ...
+
+    @property
+    def machines(self) -> Sequence[Machine]:
+        """Its machines, the master first."""
+        ...
+
+    def up(self, on_event: OnEvent) -> None:
+        """Make the lab usable: nothing to do when it is, repair what is half there."""
+        ...
+
+    def down(self, on_event: OnEvent) -> None:
+        """Leave nothing of the lab, in whatever state it is."""
+        ...
+
+    def status(self) -> Sequence[MachineStatus]:
+        """Look at every machine."""
+        ...
+
+    def ssh_argv(self, machine: str, command: Sequence[str], *, terminal: bool) -> list[str]:
+        """Write the command that runs `command` on a machine, or logs in when it is empty."""
+        ...
+
+    def kubectl_argv(self, arguments: Sequence[str], *, terminal: bool) -> list[str]:
+        """Write the command that runs kubectl as the cluster's administrator."""
+        ...

@@ -1,0 +1,105 @@
+"""A cgroup of its own for each machine, in every hierarchy of this one.
+
+With one, each machine sees its own cgroup as the root (a cgroup namespace), so that its systemd and kubelet
+neither see nor remove the others' cgroups, and all processes of a machine can be found from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from nodeprov.errors import NodeprovError
+
+_MOUNTINFO = Path("/proc/self/mountinfo")
+
+
+def parse_mounts(mountinfo: str) -> Mapping[str, Path]:
+    """Find where each hierarchy is mounted: by controller or `name=…` for cgroup v1, by "" for cgroup v2.
+
+    https://www.kernel.org/doc/html/latest/filesystems/proc.html, section 3.5
+    """
+    mounts: dict[str, Path] = {}
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        root, point = before.split()[3:5]
+        kind, _, options = after.split()[:3]
+        if root != "/" or point.startswith(".."):
+            continue
+        if kind == "cgroup2":
+            mounts.setdefault("", Path(point))
+        elif kind == "cgroup":
+            for option in options.split(","):
+                mounts.setdefault(option, Path(point))
+    return mounts
+
+
+def own_cgroups(cgroup: str, mountinfo: str) -> Sequence[Path]:
+    """Find the folders of our own cgroups in all mounted hierarchies from the text of /proc/self/cgroup."""
+    mounts = parse_mounts(mountinfo)
+    folders = []
+    for line in cgroup.splitlines():
+        _, controllers, path = line.split(":", 2)  # the path may hold colons
+        point = mounts.get(controllers.split(",")[0])
+        if point is not None:
+            folders.append(point / path.lstrip("/"))
+    return folders
+
+
+def is_unified(mountinfo: str) -> bool:
+    """Say whether this machine has cgroup v2 and nothing else."""
+    return set(parse_mounts(mountinfo)) == {""}
+
+
+def make_cgroups(name: str) -> Sequence[Path]:
+    """Make a cgroup below our own in each hierarchy; return their folders.
+
+    On a machine with cgroup v2 alone they are made below the hierarchy's root: our own holds processes, and
+    such a cgroup may not have controllers for its children. (Not tried: the lab was made where cgroup v1 is.)
+    """
+    mountinfo = _MOUNTINFO.read_text()
+    own = (
+        [parse_mounts(mountinfo)[""]]
+        if is_unified(mountinfo)
+        else own_cgroups(Path("/proc/self/cgroup").read_text(), mountinfo)
+    )
+    if not own:
+        raise NodeprovError("no cgroup hierarchy is mounted here", "mount | grep cgroup")
+    folders = [folder / name for folder in own]
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+        for limits in (
+            "cpuset.cpus",
+            "cpuset.mems",
+        ):  # empty in a new cgroup of v1, which then takes no process
+            inherited = folder.parent / limits
+            if (folder / limits).exists() and inherited.exists():
+                (folder / limits).write_text(inherited.read_text())
+    return folders
+
+
+def find_cgroups(prefix: str) -> Sequence[Path]:
+    """Find every cgroup whose name begins with the prefix, wherever in the hierarchies it was made."""
+    found: list[Path] = []
+    for point in sorted(set(parse_mounts(_MOUNTINFO.read_text()).values())):
+        for folder, names, _ in os.walk(point):
+            ours = [name for name in names if name.startswith(prefix)]
+            found.extend(Path(folder, name) for name in ours)
+            names[:] = [name for name in names if name not in ours]
+    return found
+
+
+def processes_in(cgroup: Path) -> Iterator[int]:
+    """List the processes in a cgroup and all below it."""
+    for folder, _, _ in os.walk(cgroup):
+        with contextlib.suppress(OSError):
+            yield from map(int, Path(folder, "cgroup.procs").read_text().split())
+
+
+def remove_cgroup(cgroup: Path) -> None:
+    """Remove a cgroup that holds no process, and all below it."""
+    for folder, _, _ in os.walk(cgroup, topdown=False):
+        with contextlib.suppress(FileNotFoundError):
+            Path(folder).rmdir()

@@ -1,0 +1,207 @@
+"""A plain Kubernetes on a lab's machines, whoever provides them."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from nodeprov.hosts.base import check
+from nodeprov.labs.access import RemoteShell
+from nodeprov.labs.base import Machine, OnEvent, step
+from nodeprov.labs.files import NodeFile, archive
+from nodeprov.labs.images import PAUSE_IMAGE
+from nodeprov.labs.parallel import at_once
+from nodeprov.labs.pki import Authority, Identity, KeyPair, key_pair
+from nodeprov.templates import render
+
+ADMIN_CONF = "/etc/kubernetes/admin.conf"
+PKI = "/etc/kubernetes/pki"
+_IMAGES = "/var/tmp/lab-images.tar"  # noqa: S108  on the machine, removed after the import
+_CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+_NODE_UNITS = ("pod-routes", "containerd", "kubelet")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What may differ between the clusters of different labs.
+
+    `service_subnet` is the range of the services' addresses; `etcd_arguments` are added to etcd's;
+    `ready_timeout_seconds` is how long the nodes may take to become Ready.
+    """
+
+    service_subnet: str = "10.96.0.0/16"
+    kubernetes_service: str = "10.96.0.1"
+    cni_folder: str = "/usr/lib/cni"
+    etcd_arguments: tuple[str, ...] = ()
+    ready_timeout_seconds: int = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine and the way to it. The programs of Kubernetes and containerd are in its PATH already."""
+
+    machine: Machine
+    shell: RemoteShell
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """All that the cluster's parts know each other by."""
+
+    authority: Authority
+    apiserver: Identity
+    kubelet_client: Identity
+    admin: Identity
+    controller_manager: Identity
+    scheduler: Identity
+    service_accounts: KeyPair
+
+
+def make_secrets(master: Machine, settings: Settings) -> Secrets:
+    """Make an authority and have it sign for everybody but the kubelets."""
+    authority = Authority("kubernetes")
+    service = [f"kubernetes{suffix}" for suffix in ("", ".default", ".default.svc", ".default.svc.cluster.local")]
+    names = [*service, "localhost", master.name, master.address, settings.kubernetes_service, "127.0.0.1"]
+    return Secrets(
+        authority=authority,
+        apiserver=authority.issue("kube-apiserver", names=names),
+        kubelet_client=authority.issue("kube-apiserver-kubelet-client", "system:masters"),
+        admin=authority.issue("kubernetes-admin", "system:masters"),
+        controller_manager=authority.issue("system:kube-controller-manager"),
+        scheduler=authority.issue("system:kube-scheduler"),
+        service_accounts=key_pair(),
+    )
+
+
+def kubeconfig(secrets: Secrets, identity: Identity, master: Machine) -> bytes:
+    """Write the file that lets a client of the API server in as `identity`."""
+    encoded = {
+        "authority": secrets.authority.certificate,
+        "certificate": identity.certificate,
+        "key": identity.key,
+    }
+    values = {name: b64encode(content).decode() for name, content in encoded.items()}
+    return render("lab/kubeconfig.j2", server=f"https://{master.address}:6443", **values).encode()
+
+
+def node_files(machine: Machine, machines: Sequence[Machine], secrets: Secrets) -> list[NodeFile]:
+    """Write what every machine of the cluster needs."""
+    identity = secrets.authority.issue(
+        f"system:node:{machine.name}", "system:nodes", names=[machine.name, machine.address]
+    )
+    others = [other for other in machines if other != machine]
+    rendered = {
+        "/etc/systemd/system/containerd.service": render("lab/containerd.service.j2"),
+        "/etc/systemd/system/kubelet.service": render("lab/kubelet.service.j2", machine=machine),
+        "/etc/systemd/system/pod-routes.service": render("lab/pod-routes.service.j2", others=others),
+        "/var/lib/kubelet/config.yaml": render("lab/kubelet.yaml.j2", machine=machine, pki=PKI),
+        "/etc/cni/net.d/10-lab.conflist": render("lab/cni.conflist.j2", machine=machine),
+    }
+    return [
+        *(NodeFile(path, text.encode()) for path, text in rendered.items()),
+        NodeFile("/etc/kubernetes/kubelet.conf", kubeconfig(secrets, identity, machines[0]), 0o600),
+        NodeFile(f"{PKI}/ca.crt", secrets.authority.certificate),
+        *_identity_files("kubelet", identity),
+    ]
+
+
+def master_files(master: Machine, secrets: Secrets, settings: Settings) -> list[NodeFile]:
+    """Write what the control plane needs besides."""
+    values = {"master": master, "settings": settings, "pki": PKI}
+    units = [
+        NodeFile(f"/etc/systemd/system/{unit}.service", render(f"lab/{unit}.service.j2", **values).encode())
+        for unit in _CONTROL_PLANE
+    ]
+    clients = {
+        "admin": secrets.admin,
+        "controller-manager": secrets.controller_manager,
+        "scheduler": secrets.scheduler,
+    }
+    return [
+        *units,
+        *(
+            NodeFile(f"/etc/kubernetes/{name}.conf", kubeconfig(secrets, identity, master), 0o600)
+            for name, identity in clients.items()
+        ),
+        NodeFile(f"{PKI}/sa.key", secrets.service_accounts.private, 0o600),
+        NodeFile(f"{PKI}/sa.pub", secrets.service_accounts.public),
+        *_identity_files("apiserver", secrets.apiserver),
+        *_identity_files("apiserver-kubelet-client", secrets.kubelet_client),
+    ]
+
+
+def install(nodes: Sequence[Node], images: bytes, settings: Settings, on_event: OnEvent) -> bytes:
+    """Make the machines, the master first, a cluster of Ready nodes; return the administrator's kubeconfig.
+
+    `images` is an archive for `ctr images import`.
+    """
+    machines = [node.machine for node in nodes]
+    secrets = make_secrets(machines[0], settings)
+    at_once([partial(install_node, node, machines, images, secrets, settings, on_event) for node in nodes])
+    wait_ready(nodes, settings, on_event)
+    return kubeconfig(secrets, secrets.admin, machines[0])
+
+
+def install_node(
+    node: Node,
+    machines: Sequence[Machine],
+    images: bytes,
+    secrets: Secrets,
+    settings: Settings,
+    on_event: OnEvent,
+) -> None:
+    """Put the files on a machine and start its services, in one round trip."""
+    machine = node.machine
+    is_master = machine.role == "master"
+    files = [
+        *node_files(machine, machines, secrets),
+        *(master_files(machine, secrets, settings) if is_master else []),
+        NodeFile(_IMAGES, images),
+    ]
+    script = render(
+        "lab/install-node.sh.j2",
+        machine=machine,
+        units=[*(_CONTROL_PLANE if is_master else ()), *_NODE_UNITS],
+        control_plane=_CONTROL_PLANE if is_master else (),
+        images=_IMAGES,
+        pause_image=PAUSE_IMAGE,
+        cni_folder=settings.cni_folder,
+        admin_conf=ADMIN_CONF,
+    )
+    with step(on_event, f"starting Kubernetes on {machine.name}"):
+        output = node.shell.run(script, stdin=archive(files), timeout_seconds=settings.ready_timeout_seconds)
+        check(
+            output,
+            "cannot start Kubernetes",
+            where=machine.name,
+            hint=f"nodeprov lab ssh {machine.name} -- journalctl",
+        )
+
+
+def wait_ready(nodes: Sequence[Node], settings: Settings, on_event: OnEvent) -> None:
+    """Wait until pods can be created: every node is Ready and the default service account exists."""
+    names = [node.machine.name for node in nodes]
+    script = render(
+        "lab/wait-cluster.sh.j2",
+        nodes=names,
+        admin_conf=ADMIN_CONF,
+        timeout_seconds=settings.ready_timeout_seconds,
+    )
+    master = nodes[0]
+    with step(on_event, "waiting for the nodes to be Ready"):
+        output = master.shell.run(script, timeout_seconds=2 * settings.ready_timeout_seconds)
+        check(
+            output,
+            "the cluster does not become ready",
+            where=names[0],
+            hint="nodeprov lab kubectl -- get nodes,pods -A",
+        )
+
+
+def _identity_files(name: str, identity: Identity) -> list[NodeFile]:
+    return [
+        NodeFile(f"{PKI}/{name}.crt", identity.certificate),
+        NodeFile(f"{PKI}/{name}.key", identity.key, 0o600),
+    ]

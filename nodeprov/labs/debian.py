@@ -1,0 +1,55 @@
+"""The Debian that the machines boot, made by mmdebstrap."""
+
+from __future__ import annotations
+
+import platform
+from functools import partial
+from pathlib import Path
+
+from nodeprov.hosts.local import run_checked
+from nodeprov.labs.base import OnEvent, step
+from nodeprov.labs.cache import Cache
+from nodeprov.labs.processes import ending_with_us
+
+# systemd from version 258 on refuses cgroup v1, and trixie's is the newest below it.
+SUITE = "trixie"
+# No Python, curl or bzip2: a node must not need them.
+PACKAGES = (
+    "ca-certificates",
+    "conntrack",
+    "containernetworking-plugins",
+    "dbus",
+    "ethtool",
+    "iproute2",
+    "iptables",
+    "kmod",
+    "mount",
+    "openssh-server",
+    "procps",
+    "runc",
+    "socat",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+    "util-linux",
+)
+_TIMEOUT_SECONDS = 1800.0
+
+
+def debian_root(cache: Cache, mirror: str, on_event: OnEvent) -> Path:
+    """Return a root folder with the packages; an empty `mirror` means mmdebstrap's own choice."""
+    ingredients = {
+        "suite": SUITE,
+        "packages": " ".join(PACKAGES),
+        "mirror": mirror,
+        "machine": platform.machine(),
+    }
+    folder = cache.folder("debian", ingredients, partial(_make, mirror, on_event))
+    return folder / "root"
+
+
+def _make(mirror: str, on_event: OnEvent, folder: Path) -> None:
+    argv = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(folder / "root")]
+    argv += [mirror] if mirror else []
+    with step(on_event, f"installing Debian {SUITE}"):
+        run_checked(ending_with_us(argv), "cannot install Debian", timeout_seconds=_TIMEOUT_SECONDS)

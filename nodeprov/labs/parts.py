@@ -1,0 +1,81 @@
+"""What a lab's machines are made of: built once and kept outside the checkout."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodeprov.hosts.local import run_checked
+from nodeprov.labs.base import Machine, OnEvent
+from nodeprov.labs.cache import Cache
+from nodeprov.labs.debian import debian_root
+from nodeprov.labs.gobuild import CONTAINERD, ETCD, KUBERNETES, GoBuilder, gvisor
+from nodeprov.labs.images import IMAGES, image_archive
+from nodeprov.labs.parallel import at_once
+from nodeprov.labs.releases_tree import ARCHIVE_RELEASE, LOOSE_RELEASE, release_tree
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The folders of the cluster's programs, and of the releases that the mirror serves."""
+
+    cluster: tuple[Path, ...]
+    mirror: Path
+
+    def layers(self, machine: Machine) -> Sequence[Path]:
+        """Return the trees that belong on a machine, each to be laid over its root."""
+        trees = ("node", "master") if machine.role == "master" else ("node",)
+        return [folder / tree for folder in self.cluster for tree in trees if (folder / tree).is_dir()]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A Debian root, programs, and an archive of images."""
+
+    debian: Path
+    programs: Programs
+    images: bytes
+
+
+def make_programs(cache: Cache, go: Path, on_event: OnEvent, *, tolerant: bool) -> Programs:
+    """Build what is not built yet, one after another: a single build keeps all cores busy."""
+    builder = GoBuilder(cache, go, on_event)
+    built = tuple(builder.build(component) for component in (CONTAINERD, ETCD, KUBERNETES))
+    loose, archived = (
+        builder.build(gvisor(release, tolerant=tolerant)) for release in (LOOSE_RELEASE, ARCHIVE_RELEASE)
+    )
+    return Programs(built, release_tree(cache, loose, archived, on_event))
+
+
+def make_images(cache: Cache) -> bytes:
+    """Make the images of this machine's static busybox."""
+    found = shutil.which("busybox")
+    busybox = Path(found or "/bin/busybox").read_bytes()
+    applets = run_checked([str(found), "--list"], "cannot list busybox's applets").split()
+    ingredients = {
+        "busybox": hashlib.sha256(busybox).hexdigest(),
+        "applets": " ".join(applets),
+        "images": str(IMAGES),
+    }
+
+    def make(folder: Path) -> None:
+        (folder / "images.tar").write_bytes(image_archive(busybox, applets, platform.machine()))
+
+    return (cache.folder("images", ingredients, make) / "images.tar").read_bytes()
+
+
+def make_parts(cache: Cache, go: Path, debian_mirror: str, on_event: OnEvent, *, tolerant: bool) -> Parts:
+    """Make all of it; Debian is mostly waited for, so that goes on meanwhile."""
+    debian: list[Path] = []
+    programs: list[Programs] = []
+    at_once(
+        [
+            lambda: debian.append(debian_root(cache, debian_mirror, on_event)),
+            lambda: programs.append(make_programs(cache, go, on_event, tolerant=tolerant)),
+        ]
+    )
+    return Parts(debian[0], programs[0], make_images(cache))

@@ -1,0 +1,111 @@
+"""What this machine must have to host the nspawn lab."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodeprov.errors import NodeprovError, Problem
+from nodeprov.labs.gobuild import find_go
+
+# The Debian package that brings each program.
+PROGRAMS: Mapping[str, str] = {
+    "busybox": "busybox-static",
+    "ip": "iproute2",
+    "mmdebstrap": "mmdebstrap",
+    "mount": "mount",
+    "ssh": "openssh-client",
+    "setpriv": "util-linux",
+    "systemd-nspawn": "systemd-container",
+}
+NO_ROOT = Problem("the lab's machines need root", "become root: sudo -i")
+_NEEDED_CAPABILITIES: Mapping[str, int] = {"CAP_NET_ADMIN": 12, "CAP_SYS_CHROOT": 18, "CAP_SYS_ADMIN": 21}
+_CAP_SYS_RESOURCE = 24
+# Measured in GB: Debian and programs 1.2, Go's modules 2.6 and its build cache 3.1, three machines 0.5 and pods.
+_NEEDED_BYTES_TO_BUILD = 10 << 30
+_NEEDED_BYTES_TO_RUN = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What was found on this machine. `capabilities` is the bit set of this process."""
+
+    is_root: bool
+    capabilities: int
+    missing_programs: tuple[str, ...]
+    has_go: bool
+    has_overlay: bool
+    free_bytes: int
+    needed_bytes: int
+
+
+def parse_capabilities(status: str) -> int:
+    """Read the effective capabilities from the text of /proc/PID/status."""
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    return int(fields["CapEff"].strip(), 16)
+
+
+def may_lower_oom_score(capabilities: int) -> bool:
+    """Say whether processes may get an oom_score_adj below what they were started with."""
+    return bool(capabilities >> _CAP_SYS_RESOURCE & 1)
+
+
+def is_static(program: bytes) -> bool:
+    """Say whether an ELF program needs no libraries: it names no interpreter."""
+    return b"/ld-linux" not in program
+
+
+def gather(state: Path, cache: Path) -> HostFacts:
+    """Look at this machine; the folders are where much will be written."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    busybox = shutil.which("busybox")
+    if busybox and not is_static(Path(busybox).read_bytes()):
+        missing.append("busybox")
+    return HostFacts(
+        is_root=os.geteuid() == 0,
+        capabilities=parse_capabilities(Path("/proc/self/status").read_text()),
+        missing_programs=tuple(sorted(missing)),
+        has_go=find_go() is not None,
+        has_overlay="overlay" in Path("/proc/filesystems").read_text().split(),
+        free_bytes=min(_free_bytes(state), _free_bytes(cache)),
+        needed_bytes=_NEEDED_BYTES_TO_RUN if any(cache.glob("mirror-*")) else _NEEDED_BYTES_TO_BUILD,
+    )
+
+
+def _free_bytes(folder: Path) -> int:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(existing).free
+
+
+def require_root() -> None:
+    """Raise NodeprovError unless we are root."""
+    if os.geteuid() != 0:
+        raise NodeprovError(NO_ROOT.message, NO_ROOT.hint)
+
+
+def problems(facts: HostFacts) -> Sequence[Problem]:
+    """Say all that keeps this machine from hosting the lab, and what to type against it."""
+    found = []
+    if not facts.is_root:
+        found.append(NO_ROOT)
+    else:
+        lacking = [name for name, bit in _NEEDED_CAPABILITIES.items() if not facts.capabilities >> bit & 1]
+        if lacking:
+            hint = "this looks like a container: run on a real or virtual machine, or in a privileged container"
+            found.append(Problem(f"root lacks {', '.join(lacking)} here", hint))
+    if facts.missing_programs:
+        packages = " ".join(sorted(PROGRAMS[name] for name in facts.missing_programs))
+        hint = f"apt-get install -y {packages}"
+        found.append(Problem(f"missing programs: {', '.join(facts.missing_programs)}", hint))
+    if not facts.has_go:
+        hint = "script/bootstrap in a checkout, or see https://go.dev/dl"
+        found.append(Problem("missing program: a go that is new enough, or may fetch one that is", hint))
+    if not facts.has_overlay:
+        found.append(Problem("the kernel has no overlay file system", "modprobe overlay"))
+    if facts.free_bytes < facts.needed_bytes:
+        free, needed = facts.free_bytes >> 30, facts.needed_bytes >> 30
+        found.append(Problem(f"{free} GiB of disk are free, {needed} GiB are needed", "df -h"))
+    return found

@@ -1,0 +1,101 @@
+"""The statements of a TOML text: what each line says, and where it stands."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+_KEY_PART = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[A-Za-z0-9_-]+)"""
+_KEY = re.compile(rf"[ \t]*({_KEY_PART}(?:[ \t]*\.[ \t]*{_KEY_PART})*)[ \t]*=")
+
+KeyPath = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Whole lines of a text that say one thing; `line` counts from 1, `start` and `end` are offsets.
+
+    The path of a header is the table's, the path of a key is the table's with the key's; blank lines and
+    comments have none.
+    """
+
+    kind: Literal["blank", "comment", "header", "key"]
+    path: KeyPath
+    line: int
+    start: int
+    end: int
+
+
+def statements(text: str) -> Iterator[Statement]:
+    """Read the statements of a valid TOML text in order; together they are the whole text."""
+    table: KeyPath = ()
+    start, line = 0, 1
+    while start < len(text):
+        end = _end(text, start)
+        said = text[start:end]
+        kind, path = _meaning(said, table)
+        if kind == "header":
+            table = path
+        yield Statement(kind, path, line, start, end)
+        line += said.count("\n")
+        start = end
+
+
+def line_of(text: str, path: KeyPath) -> int | None:
+    """Say on which line a table or key is first named, or what is nearest below or above it; None if nothing is.
+
+    A table may have no header of its own: then the first header or key below it stands for it, and for a key
+    in an inline table the line on which that begins.
+    """
+    known = [statement for statement in statements(text) if statement.path]
+    for statement in known:
+        if statement.path[: len(path)] == path:
+            return statement.line
+    above = [each for each in known if each.kind == "key" and path[: len(each.path)] == each.path]
+    return above[0].line if above else None
+
+
+def dotted(path: KeyPath) -> str:
+    """Write a path as TOML does: `plugins."io.containerd.cri.v1.runtime".containerd`."""
+    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{part}"' for part in path)
+
+
+def _end(text: str, start: int) -> int:
+    """Find where the statement ends: a line break ends it unless a string or an array is still open.
+
+    So the shortest run of whole lines that is valid alone is the statement.
+    """
+    end = start
+    while end < len(text):
+        end = text.find("\n", end) + 1 or len(text)
+        try:
+            tomllib.loads(text[start:end])
+        except tomllib.TOMLDecodeError:
+            continue
+        return end
+    return len(text)
+
+
+def _meaning(said: str, table: KeyPath) -> tuple[Literal["blank", "comment", "header", "key"], KeyPath]:
+    bare = said.strip(" \t\r\n")
+    if not bare:
+        return "blank", ()
+    if bare.startswith("#"):
+        return "comment", ()
+    if bare.startswith("["):
+        return "header", _only_path(tomllib.loads(said))
+    key = _KEY.match(said)
+    return "key", (*table, *_only_path(tomllib.loads(f"{key[1]} = 0"))) if key else table
+
+
+def _only_path(value: dict[str, Any]) -> KeyPath:
+    """Follow the only way down: {"a": {"b": [{}]}} is ("a", "b")."""
+    path: list[str] = []
+    inner: Any = value
+    while isinstance(inner, dict) and inner:
+        ((name, inner),) = inner.items()
+        path.append(name)
+    return tuple(path)

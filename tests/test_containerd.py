@@ -1,0 +1,350 @@
+from __future__ import annotations
+
+import copy
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodeprov.containerd import (
+    RUNTIMES_PATHS,
+    Refused,
+    Runtime,
+    add_runtime,
+    declared,
+    decode,
+    empty_config,
+    file_version,
+    misplaced,
+    remove_runtime,
+    runtimes_path,
+)
+from nodeprov.statements import dotted, line_of, statements
+
+GOLDEN = Path(__file__).parent / "golden" / "containerd"
+FILES = sorted(path.name for path in GOLDEN.glob("*.toml") if not path.name.endswith(".added.toml"))
+
+CURRENT = "/opt/nodeprov/handlers/runsc/current"
+RUNSC = Runtime("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runsc.toml")
+V2, V3 = '"io.containerd.grpc.v1.cri".containerd.runtimes', '"io.containerd.cri.v1.runtime".containerd.runtimes'
+
+
+def read(name: str) -> str:
+    return decode((GOLDEN / name).read_bytes())
+
+
+def block(runtime: Runtime = RUNSC, runtimes: str = V3) -> str:
+    options = runtime.table()["options"]
+    return (
+        f"[plugins.{runtimes}.{runtime.handler}]\n"
+        f'runtime_type = "io.containerd.runsc.v1"\nruntime_path = "{runtime.runtime_path}"\n\n'
+        f"[plugins.{runtimes}.{runtime.handler}.options]\n"
+        f'TypeUrl = "{options["TypeUrl"]}"\nConfigPath = "{options["ConfigPath"]}"\n'
+    )
+
+
+def with_ours(text: str) -> dict[str, Any]:
+    document = tomllib.loads(text)
+    inner = document
+    for part in RUNTIMES_PATHS[document["version"]]:
+        inner = inner.setdefault(part, {})
+    inner["runsc"] = RUNSC.table()
+    return document
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_runtime_is_added_and_every_other_byte_stays(name: str) -> None:
+    assert add_runtime(read(name), RUNSC) == read(name.replace(".toml", ".added.toml"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_adding_again_changes_nothing(name: str) -> None:
+    added = add_runtime(read(name), RUNSC)
+    assert add_runtime(added, RUNSC) == added
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_removing_what_was_added_gives_the_same_bytes_back(name: str) -> None:
+    assert remove_runtime(add_runtime(read(name), RUNSC), RUNSC) == read(name)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_toml_says_differs_by_our_table_only(name: str) -> None:
+    assert tomllib.loads(add_runtime(read(name), RUNSC)) == with_ours(read(name))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_removing_what_is_not_there_changes_nothing(name: str) -> None:
+    assert remove_runtime(read(name), RUNSC) == read(name)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_statements_of_a_file_are_the_whole_file(name: str) -> None:
+    text = read(name)
+    assert "".join(text[each.start : each.end] for each in statements(text)) == text
+
+
+def test_a_table_of_ours_for_another_generation_is_brought_up_to_date_in_its_place() -> None:
+    text = f"version = 3\n{block()}\n[debug]\nlevel = 'info'\n".replace("/current/", "/0123456789ab/")
+    assert add_runtime(text, RUNSC) == f"version = 3\n{block()}\n[debug]\nlevel = 'info'\n"
+
+
+def test_a_table_written_below_another_prefix_is_ours_if_it_is_said() -> None:
+    old = Runtime(
+        "runsc", "/data/handlers/runsc/current/containerd-shim-runsc-v1", "/data/handlers/runsc/current/t"
+    )
+    text = f"version = 3\n{block(old)}"
+    with pytest.raises(Refused, match="was not written by nodeprov"):
+        add_runtime(text, RUNSC)
+    assert add_runtime(text, RUNSC, [old]) == f"version = 3\n{block()}"
+    assert remove_runtime(text, RUNSC, [old]) == "version = 3\n"
+
+
+def test_what_others_added_to_our_table_stays_when_it_is_updated() -> None:
+    theirs = block().replace("/current/", "/old/").replace('.v1"\n', '.v1"\nsnapshotter = "zfs" # theirs\n', 1)
+    updated = add_runtime(f"version = 3\n{theirs}", RUNSC)
+    assert updated == f"version = 3\n{theirs}".replace("/old/", "/current/")
+
+
+def test_what_others_added_to_our_table_is_no_reason_to_write_it() -> None:
+    text = f"version = 3\n{block()}".replace("[plugins", 'root = "/r"\n[plugins', 1) + "Extra = 1\n"
+    assert add_runtime(text, RUNSC) == text
+
+
+def test_an_inline_table_of_ours_is_brought_up_to_date() -> None:
+    text = add_runtime(read("inline-runtimes.toml"), RUNSC)
+    assert add_runtime(text.replace("/current/", "/old/"), RUNSC) == text
+
+
+def test_pod_annotations_are_written_and_taken_away_again() -> None:
+    annotated = Runtime("runsc", RUNSC.runtime_path, RUNSC.config_path, ("dev.gvisor.*",))
+    text = add_runtime("version = 3\n", annotated)
+    found = declared(text, "runsc")
+    assert found is not None
+    assert found["pod_annotations"] == ["dev.gvisor.*"]
+    assert declared(add_runtime(text, RUNSC, [annotated]), "runsc") == RUNSC.table()
+
+
+def test_two_handlers_come_and_go_independently() -> None:
+    kvm = Runtime(
+        "runsc-kvm", "/opt/nodeprov/handlers/runsc-kvm/current/s", "/opt/nodeprov/handlers/runsc-kvm/current/t"
+    )
+    both = add_runtime(add_runtime("version = 2\n", RUNSC), kvm)
+    assert remove_runtime(both, RUNSC) == add_runtime("version = 2\n", kvm)
+    assert remove_runtime(both, kvm) == add_runtime("version = 2\n", RUNSC)
+
+
+def test_a_rewritten_file_without_comments_loses_our_table_only() -> None:
+    rewritten = (
+        f"version = 2\n\n[plugins]\n\n  {block(runtimes=V2)}\n  [plugins.{V2}.runc]\n    runtime_type = 'x'\n"
+    )
+    assert (
+        remove_runtime(rewritten, RUNSC)
+        == f"version = 2\n\n[plugins]\n\n\n  [plugins.{V2}.runc]\n    runtime_type = 'x'\n"
+    )
+
+
+def test_our_table_made_of_dotted_keys_is_taken_out() -> None:
+    ours = RUNSC.table()
+    runsc = f"plugins.{V3}.runsc"
+    text = (
+        f"version = 3\nplugins.{V3}.runc.runtime_type = 'x' # kept\n"
+        f"{runsc}.runtime_type = '{ours['runtime_type']}'\n{runsc}.runtime_path = '{RUNSC.runtime_path}'\n"
+        f"{runsc}.options.ConfigPath = '{RUNSC.config_path}'\n[debug]\n"
+    )
+    left = f"version = 3\nplugins.{V3}.runc.runtime_type = 'x' # kept\n[debug]\n"
+    assert remove_runtime(text, RUNSC) == left
+
+
+def test_a_table_of_somebody_else_stays() -> None:
+    text = f'version = 3\n[plugins.{V3}.runsc]\nruntime_type = "io.containerd.runsc.v1"\n'
+    assert remove_runtime(text, RUNSC) == text
+
+
+def test_a_dead_table_of_ours_is_removed_too() -> None:
+    assert remove_runtime(f"version = 3\n{block(runtimes=V2)}", RUNSC) == "version = 3\n"
+
+
+REFUSED = {
+    "another's table": (
+        f'version = 3\n\n[plugins.{V3}.runsc]\nruntime_type = "io.containerd.runsc.v1"\n'
+        f'runtime_path = "/usr/local/bin/containerd-shim-runsc-v1"\n',
+        r"\(line 3\) was not written by nodeprov: .*runtime_path = '/usr/local/bin/containerd-shim-runsc-v1'",
+    ),
+    "our shim with a file of theirs": (
+        f"version = 3\n{block()}".replace(RUNSC.config_path, "/etc/containerd/runsc.toml"),
+        "ConfigPath = '/etc/containerd/runsc.toml'",
+    ),
+    "a way out of our folder": (
+        f"version = 3\n{block()}".replace("current", "../../x"),
+        "was not written by nodeprov",
+    ),
+    "a table without a type": (f"version = 3\n[plugins.{V3}.runsc]\n", "it has no runtime_type"),
+    "a version 2 table in a version 3 file": (
+        f"version = 3\n{block(runtimes=V2)}",
+        r"\(line 2\) is not where a version 3 file has it",
+    ),
+    "a version 3 table in a version 2 file": (f"version = 2\n{block()}", "not where a version 2 file"),
+    "a version 1 table in a version 2 file": (
+        f"version = 2\n{block(runtimes='cri.containerd.runtimes')}",
+        r"\[plugins.cri.containerd.runtimes.runsc\]",
+    ),
+    "no version": ("[plugins]\n", "not supported yet(.|\n)*containerd config migrate"),
+    "version 0": ("version = 0\n", "not supported yet"),
+    "version 1": ("version = 1\n", "not supported yet"),
+    "version 5": ("version = 5\n", "states version 5"),
+    "a version in quotes": ('version = "3"\n', "'3' is not a number"),
+    "a version that is true": ("version = true\n", "not a number"),
+    "the CRI plugin disabled": (
+        '# Docker\nversion = 2\n\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n',
+        r"disabled_plugins names io.containerd.grpc.v1.cri \(line 4\)",
+    ),
+    "the CRI plugin disabled by its short name": ('version = 2\ndisabled_plugins = ["cri"]\n', "names cri"),
+    "its images disabled": ('version = 3\ndisabled_plugins = ["io.containerd.cri.v1.images"]\n', "cri.v1.images"),
+    "SELinux": (
+        'version = 3\n[plugins."io.containerd.cri.v1.runtime"]\n  enable_selinux = true # required\n',
+        r"enable_selinux = true \(line 3\).*gvisor#8747",
+    ),
+    "a byte order mark": ("\ufeffversion = 3\n", "byte order mark"),
+    "no TOML": ("version = 3\n[plugins\n", "not valid TOML.*line 2"),
+    "a table twice": ("version = 3\n[debug]\n[debug]\n", "not valid TOML"),
+    "a template of k3s": ('{{ template "base" . }}\n', "not valid TOML"),
+    "plugins inline": ("version = 3\n\nplugins = {}\n", r"line 3 writes a table above it inline(.|\n)*headers"),
+    "runtimes that are no table": (
+        'version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd]\nruntimes = 1\n',
+        "runtimes is no table",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_edited_or_cannot_run_is_refused_with_the_reason_and_a_way_out(
+    text: str, reason: str
+) -> None:
+    with pytest.raises(Refused, match=reason) as refused:
+        add_runtime(text, RUNSC)
+    assert refused.value.hint
+
+
+def test_bytes_that_are_no_utf8_are_refused_with_their_line() -> None:
+    with pytest.raises(Refused, match="line 2 is not UTF-8"):
+        decode(b"version = 3\n# caf\xe9\n")
+    with pytest.raises(Refused, match="byte order mark"):
+        decode(b"\xef\xbb\xbfversion = 3\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "version"), [("", 1), ("version = 0", 1), ("version = 2", 2), ("version = 4", 4)]
+)
+def test_the_version_of_a_file_is_1_unless_it_says_more(text: str, version: int) -> None:
+    assert file_version(text) == version
+
+
+def test_the_place_of_the_runtimes_follows_the_version() -> None:
+    assert dotted(runtimes_path(2)) == f"plugins.{V2}"
+    assert dotted(runtimes_path(3)) == dotted(runtimes_path(4)) == f"plugins.{V3}"
+    for version in (0, 1, 5):
+        with pytest.raises(Refused):
+            runtimes_path(version)
+
+
+def test_a_table_is_found_only_where_the_version_has_it() -> None:
+    right, wrong = f"version = 3\n{block()}", f"version = 3\n{block(runtimes=V2)}"
+    assert declared(right, "runsc") == RUNSC.table()
+    assert misplaced(right, "runsc") is None
+    assert declared(wrong, "runsc") is None
+    assert misplaced(wrong, "runsc") == (*RUNTIMES_PATHS[2], "runsc")
+    assert declared(block(runtimes="cri.containerd.runtimes"), "runsc") == RUNSC.table()
+
+
+@pytest.mark.parametrize("version", ["1.6.20~ds1", "v1.7.29", "2.0.0-rc.1", "2.4.2+unknown"])
+def test_a_runtime_can_be_added_to_the_configuration_made_for_a_containerd_without_one(version: str) -> None:
+    text = empty_config(version)
+    assert remove_runtime(add_runtime(text, RUNSC), RUNSC) == text
+    assert (declared(text, "runc") is not None) == ("1." in version[:3])
+
+
+def test_no_configuration_is_made_for_what_is_no_version() -> None:
+    with pytest.raises(Refused):
+        empty_config("unknown")
+
+
+def test_lines_are_found_for_headers_keys_implied_tables_and_inline_ones() -> None:
+    text = '# x\n[a.b.c]\nd = """\n[z]\n"""\ne = { f = 1 }\n'
+    assert line_of(text, ("a", "b")) == 2
+    assert line_of(text, ("a", "b", "c", "d")) == 3
+    assert line_of(text, ("a", "b", "c", "e", "f")) == 6
+    assert line_of(text, ("z",)) is None
+
+
+names = st.sampled_from(["runc", "kata", "crun", "nvidia", "we ird", "dotted.name", "ümlaut"])
+values = st.sampled_from(
+    ['"x"', "'y'", "true", "3", '["a", # c\n "b"]', '"""\n[no]\n"""', "{ a = 1 }", "1979-05-27"]
+)
+comments = st.sampled_from(["", "# a comment", "  # added by someone", "\t", "# [plugins.x]"])
+
+
+@st.composite
+def configurations(draw: st.DrawFn) -> str:
+    """Draw a valid configuration in many hands' styles."""
+    version = draw(st.sampled_from([2, 3, 4]))
+    quote = draw(st.sampled_from("\"'"))
+    plugin = quote + RUNTIMES_PATHS[version][1] + quote
+    indent = draw(st.sampled_from(["", "  ", "\t"]))
+    lines = [draw(comments), f"version = {version}", draw(comments)]
+    sections = [f"[plugins.{plugin}.containerd]", "[debug]", "[plugins]", "[grpc]"]
+    handlers = draw(st.lists(names, unique=True, max_size=4))
+    sections += [f'[plugins.{plugin}.containerd.runtimes."{name}"]' for name in handlers]
+    for section in draw(st.permutations(sections)):
+        lines += [draw(comments), indent + section]
+        for key in draw(st.lists(st.sampled_from("abcd"), unique=True, max_size=3)):
+            lines += [f"{indent}{key} = {draw(values)}{draw(st.sampled_from(['', ' # why']))}"]
+    newline = draw(st.sampled_from(["\n", "\r\n"]))
+    text = "\n".join(lines).replace("\n", newline)
+    return text + draw(st.sampled_from(["", newline, newline * 3]))
+
+
+@given(configurations())
+def test_law_target_is_idempotent(text: str) -> None:
+    added = add_runtime(text, RUNSC)
+    assert add_runtime(added, RUNSC) == added
+
+
+@given(configurations())
+def test_law_remove_undoes_add_to_the_byte(text: str) -> None:
+    assert remove_runtime(add_runtime(text, RUNSC), RUNSC) == text
+
+
+@given(configurations())
+def test_law_add_is_the_declared_delta(text: str) -> None:
+    assert tomllib.loads(add_runtime(text, RUNSC)) == with_ours(text)
+
+
+@st.composite
+def edits(draw: st.DrawFn) -> tuple[str, str]:
+    """Draw what somebody else puts before and after the text in the meantime."""
+    before = draw(st.sampled_from(["", "# theirs\n", "root = '/r'\n", "\n\n"]))
+    after = draw(st.sampled_from(["", "\n# theirs\n", "\n[theirs]\nx = 1\n", "\n\n[theirs.y]", "\n\n\n"]))
+    return before, after
+
+
+@given(configurations(), edits())
+def test_law_others_edits_between_add_and_remove_survive(text: str, edit: tuple[str, str]) -> None:
+    before, after = (each.replace("\n", "\r\n" if "\r\n" in text else "\n") for each in edit)
+    assert remove_runtime(before + add_runtime(text, RUNSC) + after, RUNSC) == before + text + after
+
+
+@given(configurations(), names)
+def test_law_a_runtime_that_others_add_survives(text: str, name: str) -> None:
+    other = Runtime(name if name.isascii() and " " not in name else "other", "/x/shim", "/x/config.toml")
+    try:
+        theirs = add_runtime(text, other)
+    except Refused:
+        return
+    expected = copy.deepcopy(tomllib.loads(theirs))
+    both = add_runtime(add_runtime(text, RUNSC), other)
+    assert tomllib.loads(remove_runtime(both, RUNSC)) == expected
+    assert remove_runtime(both, RUNSC) == theirs
