@@ -173,6 +173,8 @@ def _carry_out(session: Session, planned: Answers[Planned], *, as_json: bool, ye
         say("nothing was changed on any node")
         raise typer.Exit(FAILED)
     pending = [each for each in planned.good if each.plan.pending]
+    if pending and not yes and as_json:
+        raise UsageError("--json shows no plan to ask about", "look at `nodeprov plan`, then add --yes")
     if pending and not yes:
         ask(len(pending))
     outcomes: list[Outcome] = []
@@ -181,6 +183,8 @@ def _carry_out(session: Session, planned: Answers[Planned], *, as_json: bool, ye
             outcomes.append(_one(session, each, interruption))
             if outcomes[-1].exit_code:
                 break
+    if missed := [each.node.name for each in planned.good[len(outcomes) :] if each.plan.pending]:
+        say(f"not begun, because {outcomes[-1].plan.node} failed: {', '.join(missed)}")
     show_outcomes(outcomes, as_json=as_json)
     raise typer.Exit(max((outcome.exit_code for outcome in outcomes), default=NOTHING_TO_DO))
 
@@ -195,7 +199,10 @@ def _one(session: Session, planned: Planned, interruption: Interruption) -> Outc
 
         session.connections.on_upload(node, on_upload)
         act = run.Act(_author(), _now, interruption.tell(node.name), interruption.rest)
-        return run.carry_out(planned, session.connections.of(node), act)
+        try:
+            return run.carry_out(planned, session.connections.of(node), act)
+        except NodeprovError as error:
+            return Outcome(planned.plan, error=error.at(node.name))
 
 
 def _author() -> Author:

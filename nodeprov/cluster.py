@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,13 +13,13 @@ from nodeprov.facts import Facts
 from nodeprov.hosts.base import Host, Output, Reader, check
 from nodeprov.inventory import ClusterSettings, RuntimeClassSettings, Settings
 from nodeprov.plan import Goal, Place, constant
+from nodeprov.quantities import canonical
 from nodeprov.states import LabelState, ObjectState, State
 from nodeprov.templates import render
 
 KUBECTL_TIMEOUT_SECONDS = 60.0
 MANAGED_BY = {"app.kubernetes.io/managed-by": "nodeprov"}
 FIELD_MANAGER = "nodeprov"
-NOT_FOUND = "NotFound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class NodeLabel:
     label: str
     place: ClassVar[Place] = Place.CLUSTER
     collected: ClassVar[bool] = False
+    shared: ClassVar[bool] = False
 
     @property
     def key(self) -> str:
@@ -125,12 +126,18 @@ class _LabelQuery:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeClass:
-    """A RuntimeClass, of which nodeprov declares some fields; others' labels and annotations stay."""
+    """A RuntimeClass, of which nodeprov declares some fields; others' labels and annotations stay.
+
+    Several nodes share it: it is not deleted while another node than `node` has the label `selector`.
+    """
 
     kubectl: Kubectl
     name: str
+    selector: str
+    node: str
     place: ClassVar[Place] = Place.CLUSTER
     collected: ClassVar[bool] = False
+    shared: ClassVar[bool] = True
 
     @property
     def key(self) -> str:
@@ -145,8 +152,7 @@ class RuntimeClass:
     def write(self, host: Host, state: ObjectState | None) -> None:
         """Make the state so; server-side apply takes away a field that we no longer declare."""
         if state is None:
-            doing = f"cannot delete RuntimeClass {self.name}"
-            self.kubectl.run(host, "delete", "runtimeclass", self.name, "--ignore-not-found", doing=doing)
+            self._delete(host)
             return
         arguments = ("apply", "--server-side", "--force-conflicts", f"--field-manager={FIELD_MANAGER}")
         doing = f"cannot apply RuntimeClass {self.name}"
@@ -155,6 +161,12 @@ class RuntimeClass:
         )
 
     restore = write
+
+    def _delete(self, host: Host) -> None:
+        doing = f"cannot delete RuntimeClass {self.name}"
+        named = self.kubectl.run(host, "get", "nodes", "-l", self.selector, "-o", "name", doing=doing).split()
+        if not set(named) - {f"node/{self.node}"}:
+            self.kubectl.run(host, "delete", "runtimeclass", self.name, "--ignore-not-found", doing=doing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +187,8 @@ def declared_fields(value: Mapping[str, Any]) -> ObjectState:
     labels = value["metadata"].get("labels", {})
     ours = {key: labels[key] for key in MANAGED_BY if key in labels}
     fields = {name: value[name] for name in ("handler", "overhead", "scheduling") if value.get(name)}
+    if fixed := (value.get("overhead") or {}).get("podFixed"):
+        fields["overhead"] = {"podFixed": {name: canonical(str(each)) for name, each in fixed.items()}}
     return ObjectState.of({**fields, "labels": ours})
 
 
@@ -195,14 +209,17 @@ def wanted_runtime_class(settings: Settings) -> ObjectState:
     selector = {settings.label.key: settings.label.value, **wanted.node_selector}
     scheduling: dict[str, Any] = {"nodeSelector": selector}
     if wanted.tolerations:
-        scheduling["tolerations"] = [dict(toleration) for toleration in wanted.tolerations]
+        # The API server leaves out what is empty, and what it leaves out would read back as a difference.
+        scheduling["tolerations"] = [
+            {name: value for name, value in toleration.items() if value != ""} for toleration in wanted.tolerations
+        ]
     value: dict[str, Any] = {
         "handler": settings.runtime.handler,
         "scheduling": scheduling,
         "labels": MANAGED_BY,
     }
     if wanted.overhead:
-        value["overhead"] = {"podFixed": dict(wanted.overhead)}
+        value["overhead"] = {"podFixed": {name: canonical(each) for name, each in wanted.overhead.items()}}
     return ObjectState.of(value)
 
 
@@ -262,21 +279,27 @@ def read(reader: Reader, settings: Settings, node: str) -> ClusterFacts:
     return facts
 
 
-def check_cluster(cluster: ClusterFacts, facts: Facts, settings: Settings) -> tuple[Problem, ...]:
-    """Find the reasons in the cluster not to begin."""
-    found = []
+def check_identity(cluster: ClusterFacts, facts: Facts, settings: Settings) -> tuple[Problem, ...]:
+    """Find out whether the cluster's node is the machine that was reached."""
     kube = kubectl(settings.cluster)
     if cluster.node is None:
         return (Problem(f"the cluster {cluster.server} has no node {facts.node}", kube.line("get", "nodes")),)
     machine_id = cluster.node.get("status", {}).get("nodeInfo", {}).get("machineID", "")
     if machine_id and facts.machine_id and machine_id != facts.machine_id:
-        found.append(
+        return (
             Problem(
                 f"the node {facts.node} of {cluster.server} is another machine (machine-id {machine_id}) than "
                 f"the one reached by SSH ({facts.machine_id})",
                 "look at the node's address and at [cluster] context in the inventory",
-            )
+            ),
         )
+    return ()
+
+
+def check_cluster(cluster: ClusterFacts, facts: Facts, settings: Settings) -> tuple[Problem, ...]:
+    """Find the reasons in the cluster not to begin an installation."""
+    found = list(check_identity(cluster, facts, settings))
+    kube = kubectl(settings.cluster)
     existing = cluster.runtime_class
     if existing is not None and existing.get("handler") != settings.runtime.handler:
         name = settings.runtime_class.name
@@ -290,12 +313,18 @@ def check_cluster(cluster: ClusterFacts, facts: Facts, settings: Settings) -> tu
     return tuple(found)
 
 
+def runtime_class(settings: Settings, node: str) -> RuntimeClass:
+    """Name the RuntimeClass as one node's run sees it."""
+    selector = f"{settings.label.key}={settings.label.value}"
+    return RuntimeClass(kubectl(settings.cluster), settings.runtime_class.name, selector, node)
+
+
 def cluster_goals(settings: Settings, node: str) -> tuple[Goal, ...]:
     """Want the label, then the RuntimeClass: no pod is sent to a node that cannot run it."""
     kube = kubectl(settings.cluster)
     return (
         Goal(NodeLabel(kube, node, settings.label.key), constant(LabelState(settings.label.value))),
-        Goal(RuntimeClass(kube, settings.runtime_class.name), _as_wanted(settings)),
+        Goal(runtime_class(settings, node), _as_wanted(settings)),
     )
 
 
@@ -317,24 +346,28 @@ def cluster_states(cluster: ClusterFacts, settings: Settings, node: str) -> dict
     existing = cluster.runtime_class
     return {
         NodeLabel(kube, node, settings.label.key).key: None if value is None else LabelState(value),
-        RuntimeClass(kube, settings.runtime_class.name).key: (
-            None if existing is None else declared_fields(existing)
-        ),
+        runtime_class(settings, node).key: (None if existing is None else declared_fields(existing)),
     }
 
 
 def removal_goals(
-    settings: Settings, node: str, cluster: ClusterFacts, before: Mapping[str, State | None]
+    settings: Settings,
+    node: str,
+    cluster: ClusterFacts,
+    before: Mapping[str, State | None],
+    leaving: Collection[str],
 ) -> tuple[Goal, ...]:
     """Want the label gone, and the RuntimeClass too when this is the last node that it leads to.
+
+    `leaving` are the nodes that this invocation has uninstalled before this one.
 
     A RuntimeClass that nodeprov made is deleted; one that was there before gets its fields back.
     """
     kube = kubectl(settings.cluster)
     label = NodeLabel(kube, node, settings.label.key)
     goals = [Goal(label, constant(before.get(label.key)))]
-    if not set(cluster.labelled) - {node}:
-        resource = RuntimeClass(kube, settings.runtime_class.name)
+    if not set(cluster.labelled) - {node, *leaving}:
+        resource = runtime_class(settings, node)
         goals.append(Goal(resource, _without(before.get(resource.key)), "no other node has the label"))
     return tuple(goals)
 

@@ -155,9 +155,22 @@ class Containerd:
                 raise NodeprovError(f"still needed by {needing[0]}", "", where=self._host.name)
             self._rest(POLL_SECONDS)
 
+    def unused(self) -> str:
+        """See that nothing needs our files; raise NodeprovError, naming what does."""
+        if needing := self.in_use():
+            raise NodeprovError(
+                f"a sandbox needs what is to be removed: {needing[0]}",
+                "delete its pod, or uninstall with --drain",
+                where=self._host.name,
+            )
+        return "nothing names our files"
+
     def _write_record(self) -> None:
+        """Write down what the daemon has read, unless it was edited after the daemon's start."""
         facts = gather(self._host, self._settings)
         daemon = running_daemon(facts)
+        if daemon.config_changed_at is not None and daemon.config_changed_at > daemon.started_at:
+            return
         record: dict[str, Any] = {**daemon.identity.as_json(), "dump": daemon.dump}
         path = f"{self._settings.paths.state}/daemon.json"
         self._host.write_file(path, FileState(json.dumps(record).encode(), 0o600))

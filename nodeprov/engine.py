@@ -25,6 +25,11 @@ class Writable(Resource, Protocol):
         """Tell whether it is taken away only when nothing needs it any more."""
         ...
 
+    @property
+    def shared(self) -> bool:
+        """Tell whether other nodes may need it by now, so that it stays when this node's run is undone."""
+        ...
+
     def write(self, host: Host, state: Any) -> None:
         """Make the state so."""
         ...
@@ -87,9 +92,10 @@ def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell)
     begun: list[Step] = []
     done: list[Step] = []
     proofs: dict[str, str] = {}
+    collections = [change for change in plan.changes if _is_collection(change)]
     try:
         for step in plan.steps:
-            if isinstance(step, Change) and not _is_due(step, hosts[step.resource.place]):
+            if step in collections or (isinstance(step, Change) and not _is_due(step, hosts[step.resource.place])):
                 continue
             tell(Event(step, "begun"))
             begun.append(step)
@@ -99,42 +105,41 @@ def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell)
             done.append(step)
             tell(Event(step, "done", said))
     except BaseException as error:
-        cause = _as_error(error).at(plan.node)
-        if begun and _is_collection(begun[-1]):
-            # All that matters is done; what is unused and could not be removed harms nobody.
-            return Outcome(
-                plan,
-                tuple(done),
-                cause,
-                left=(f"{_key(begun[-1])} is unused and still there",),
-                proofs=proofs,
-            )
-        undone, left = undo(begun, hosts, conduct, tell)
-        return Outcome(plan, tuple(done), cause, undone, left, proofs)
-    return Outcome(plan, tuple(done), proofs=proofs)
+        undone, kept, left = undo(begun, hosts, conduct, tell)
+        return Outcome(plan, tuple(done), _as_error(error).at(plan.node), undone, left, kept, proofs)
+    collected, kept = _collect(collections, hosts, conduct, tell)
+    return Outcome(plan, (*done, *collected), kept=kept, proofs=proofs)
 
 
 def undo(
     begun: Sequence[Step], hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell
-) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-    """Take begun steps back, in reverse; return the changes undone, and in words what could not be.
+) -> tuple[tuple[Change, ...], tuple[str, ...], tuple[str, ...]]:
+    """Take begun steps back; return the changes undone, and in words what stays and what could not be undone.
 
-    What may still be needed by a sandbox that began in between stays; it is invisible and harmless.
+    In reverse, but that what a run took away in the cluster comes back last: no pod is sent to a node before
+    its containerd serves again. What may be needed by a sandbox that began in between stays; it is invisible
+    and harmless.
     """
     undone: list[Change] = []
     left: list[str] = []
-    for step in reversed(begun):
-        if not isinstance(step, Change) or writable(step.resource).collected:
-            continue
-        tell(Event(step, "undone"))
-        try:
-            _take_back(step, hosts[step.resource.place])
-            undone.append(step)
-        except Exception as error:
-            left.append(f"{step.resource.key}: {_as_error(error).message}")
+    changes = [step for step in reversed(begun) if isinstance(step, Change)]
+    taken_away = [c for c in changes if c.resource.place is Place.CLUSTER and c.after is None]
+    collected = [c for c in changes if writable(c.resource).collected]
+
+    def take_back(some: Sequence[Change]) -> None:
+        for change in some:
+            tell(Event(change, "undone"))
+            try:
+                _take_back(change, hosts[change.resource.place])
+                undone.append(change)
+            except Exception as error:
+                left.append(f"{change.resource.key}: {_as_error(error).message}")
+
+    take_back([change for change in changes if change not in taken_away and change not in collected])
     left += _revive(begun, conduct, tell)
-    undone += _collect(begun, hosts, conduct, tell, left)
-    return tuple(undone), tuple(left)
+    take_back(taken_away)
+    removed, kept = _collect(collected, hosts, conduct, tell)
+    return (*undone, *removed), kept, tuple(left)
 
 
 def _carry_out(step: Step, hosts: Mapping[Place, Host], conduct: Conduct) -> str:
@@ -185,7 +190,8 @@ def _take_back(change: Change, host: Host) -> None:
         raise NodeprovError("somebody else has changed it since", "")
     # Also when it is absent already: a write that was cut short may have left folders.
     resource.restore(host, change.before)
-    if host.ask([resource.query])[0] != change.before:
+    found = host.ask([resource.query])[0]
+    if found != change.before and not (resource.shared and found == change.after):
         raise NodeprovError("it reads back differently", "")
 
 
@@ -203,30 +209,28 @@ def _revive(begun: Sequence[Step], conduct: Conduct, tell: Tell) -> list[str]:
 
 
 def _collect(
-    begun: Sequence[Step], hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell, left: list[str]
-) -> list[Change]:
-    changes = [s for s in begun if isinstance(s, Change) and writable(s.resource).collected]
-    if not changes:
-        return []
-    undone = []
+    changes: Sequence[Change], hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell
+) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """Take away what nothing needs any more; what is needed, or cannot be removed, stays and is named."""
+    removed: list[Change] = []
+    kept: list[str] = []
     try:
-        if conduct.in_use():
-            return []
-        for change in reversed(changes):
-            tell(Event(change, "undone"))
-            writable(change.resource).restore(hosts[change.resource.place], change.before)
-            undone.append(change)
-    except Exception as error:
-        left.append(f"{changes[-1].resource.key}: {_as_error(error).message}")
-    return undone
+        used = conduct.in_use() if changes else ()
+        for change in changes:
+            resource = writable(change.resource)
+            if used:
+                kept.append(f"{resource.key} stays, for {used[0]} runs")
+                continue
+            tell(Event(change, "undone" if change.after is not None else "begun"))
+            resource.restore(hosts[resource.place], None)
+            removed.append(change)
+    except BaseException as error:
+        kept += [f"{c.resource.key} stays: {_as_error(error).message}" for c in changes[len(removed) :]]
+    return tuple(removed), tuple(kept)
 
 
-def _is_collection(step: Step) -> bool:
-    return isinstance(step, Change) and step.after is None and writable(step.resource).collected
-
-
-def _key(step: Step) -> str:
-    return step.resource.key if isinstance(step, Change) else ""
+def _is_collection(change: Change) -> bool:
+    return change.after is None and writable(change.resource).collected
 
 
 def _as_error(error: BaseException) -> NodeprovError:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nodeprov import effective
 from nodeprov.containerd import Runtime
-from nodeprov.facts import Daemon, Facts, dotted
+from nodeprov.facts import Daemon, Facts, Imported, dotted
 from nodeprov.gvisor import running_daemon
 from nodeprov.plan import Change, Restart
 from nodeprov.resources import ContainerdConfig
@@ -17,7 +17,9 @@ from nodeprov.resources import ContainerdConfig
 CLOCK_MARGIN_SECONDS = 0.1
 
 
-def loaded_runtime(facts: Facts, handler: str) -> Mapping[str, Any] | NotKnown | None:
+def loaded_runtime(
+    facts: Facts, handler: str, imported: Mapping[str, Imported]
+) -> Mapping[str, Any] | NotKnown | None:
     """Find the runtime's table that the running daemon has loaded, from evidence.
 
     The evidence, in its order: what nodeprov wrote down when it last restarted this very process; the
@@ -27,7 +29,7 @@ def loaded_runtime(facts: Facts, handler: str) -> Mapping[str, Any] | NotKnown |
     if facts.record and facts.record.identity == daemon.identity:
         return effective.effective_runtime(facts.record.dump, handler)
     logged = logged_runtime(daemon.loaded_log, handler)
-    if isinstance(logged, NotKnown) and not _changed_since_start(daemon):
+    if isinstance(logged, NotKnown) and not changed_since_start(daemon, imported):
         return effective.effective_runtime(daemon.dump, handler)
     return logged
 
@@ -60,23 +62,31 @@ def same_table(loaded: Mapping[str, Any] | None, wanted: Mapping[str, Any] | Non
     """Tell whether what is loaded is what is wanted; containerd adds defaults of its own to a table."""
     if loaded is None or wanted is None:
         return loaded is wanted
-    options = {"options": {**loaded.get("options", {}), **wanted["options"]}}
-    return {**loaded, **wanted, **options} == {**loaded, **options} and options["options"] == loaded.get("options")
+    had = loaded.get("options") or {}
+    options = {"options": {**had, **wanted["options"]}}
+    return {**loaded, **wanted, **options} == {**loaded, **options} and options["options"] == had
 
 
-def _changed_since_start(daemon: Daemon) -> bool:
-    """Tell whether the file may be newer than the process; the start is known to some hundredths of a second."""
-    return (
-        daemon.config_changed_at is not None
-        and daemon.config_changed_at >= daemon.started_at - CLOCK_MARGIN_SECONDS
-    )
+def changed_since_start(daemon: Daemon, imported: Mapping[str, Imported]) -> tuple[str, ...]:
+    """Name the files of the configuration that may be newer than the process, whose start is known roughly."""
+    changed = {path: file.changed_at for path, file in imported.items()}
+    if daemon.config_changed_at is not None:
+        changed[daemon.config_path] = daemon.config_changed_at
+    return tuple(path for path, at in changed.items() if at >= daemon.started_at - CLOCK_MARGIN_SECONDS)
 
 
-def restart(facts: Facts, runtime: Runtime, changes: tuple[Change, ...], *, served: bool) -> Restart | None:
+def restart(
+    facts: Facts,
+    runtime: Runtime,
+    changes: tuple[Change, ...],
+    imported: Mapping[str, Imported],
+    *,
+    served: bool,
+) -> Restart | None:
     """Derive whether containerd must restart: what it has loaded is not what it is to serve, or to forget."""
     daemon = running_daemon(facts)
     handler = runtime.handler
-    loaded = loaded_runtime(facts, handler)
+    loaded = loaded_runtime(facts, handler, imported)
     table = runtime.table() if served else None
     edits = any(isinstance(change.resource, ContainerdConfig) for change in changes)
     if isinstance(loaded, NotKnown):
@@ -88,17 +98,18 @@ def restart(facts: Facts, runtime: Runtime, changes: tuple[Change, ...], *, serv
         reason = f"to {verb} the runtime handler {handler}; containerd cannot reload its configuration"
     else:
         reason = f"{daemon.config_path} is right, but the running containerd has not loaded it"
-    return Restart(daemon.unit, (reason,), activated_by_restart(facts, runtime))
+    return Restart(daemon.unit, (reason,), activated_by_restart(facts, runtime, imported))
 
 
-def activated_by_restart(facts: Facts, runtime: Runtime) -> tuple[str, ...]:
+def activated_by_restart(facts: Facts, runtime: Runtime, imported: Mapping[str, Imported]) -> tuple[str, ...]:
     """Name what a restart would also bring into force: others' edits, another containerd, another unit."""
     daemon = running_daemon(facts)
     found: list[str] = []
     if facts.record and facts.record.identity == daemon.identity:
         found += effective.differences(facts.record.dump, daemon.dump, runtime)
-    elif _changed_since_start(daemon):
-        found.append(f"{daemon.config_path} was changed after containerd started: any edit in it")
+    else:
+        newer = changed_since_start(daemon, imported)
+        found += [f"{path} was changed after containerd started: any edit in it" for path in newer]
     if daemon.disk_version != daemon.version:
         found.append(f"containerd {dotted(daemon.disk_version)} on disk, {dotted(daemon.version)} is running")
     if daemon.needs_reload:

@@ -156,6 +156,14 @@ class FactsQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """A file that containerd's configuration imports, and when it changed, in seconds since the epoch."""
+
+    text: str
+    changed_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class ImportsQuery:
     """Which files does containerd import by these paths and globs, and what do they hold?"""
 
@@ -167,12 +175,12 @@ class ImportsQuery:
         words = [word for pattern in self.patterns for word in shell_words(pattern)]
         return render("query-imports.sh.j2", patterns=words)
 
-    def parse(self, output: Output) -> dict[str, str]:
+    def parse(self, output: Output) -> dict[str, Imported]:
         """Understand what the script printed; what only the shell's globs find is left out."""
-        rows = (line.rpartition(" ") for line in output.text.splitlines())
+        rows = (line.rsplit(" ", 2) for line in output.text.splitlines())
         return {
-            path: base64.b64decode(text).decode(errors="surrogateescape")
-            for path, _, text in rows
+            path: Imported(base64.b64decode(text).decode(errors="surrogateescape"), float(changed))
+            for path, changed, text in rows
             if any(imports.matches(pattern, path) for pattern in self.patterns)
         }
 

@@ -31,6 +31,11 @@ class Layout:
     handler: str
 
     @property
+    def around(self) -> str:
+        """The folder that was there before us: empty folders below it are ours."""
+        return posixpath.dirname(self.prefix)
+
+    @property
     def releases(self) -> str:
         """The folder of the releases, which all handlers share."""
         return f"{self.prefix}/releases"
@@ -79,9 +84,12 @@ class Generation:
         release = f"{self.layout.releases}/{self.release}"
         toml = FileState(self.runsc_toml.encode(), 0o644)
         return (
-            Goal(File(f"{self.folder}/runsc.toml", collected=True), constant(toml)),
+            Goal(File(f"{self.folder}/runsc.toml", collected=True, within=self.layout.around), constant(toml)),
             *(
-                Goal(Link(f"{self.folder}/{name}", collected=True), constant(LinkState(f"{release}/{name}")))
+                Goal(
+                    Link(f"{self.folder}/{name}", collected=True, within=self.layout.around),
+                    constant(LinkState(f"{release}/{name}")),
+                )
                 for name in (SHIM, "runsc")
             ),
         )
@@ -122,9 +130,14 @@ def goals(facts: Facts, settings: Settings, release: Release) -> tuple[Goal, ...
     wanted = generation(facts, settings, release)
     daemon = running_daemon(facts)
     return (
-        Goal(Tree(f"{where.releases}/{release.name}", source=release.folder), constant(release.tree)),
+        Goal(
+            Tree(f"{where.releases}/{release.name}", source=release.folder, within=where.around),
+            constant(release.tree),
+        ),
         *wanted.goals(),
-        Goal(Link(where.current), constant(LinkState(wanted.digest)), "the commit: one rename"),
+        Goal(
+            Link(where.current, within=where.around), constant(LinkState(wanted.digest)), "the commit: one rename"
+        ),
         *person_goals(settings),
         Goal(config_resource(daemon, where.runtime), _with_runtime(daemon, where.runtime)),
     )

@@ -113,7 +113,8 @@ class Outcome:
     """How the carrying out of a plan ended.
 
     `error` is why it stopped; `undone` are the changes taken back then; `left` is what could not be taken
-    back, in the operator's words: empty means the node is as the plan wanted it, or as it was.
+    back, in the operator's words: empty means the node is as the plan wanted it, or as it was. `kept` is what
+    was to be removed and stays, unseen and harmless.
     """
 
     plan: Plan
@@ -121,6 +122,7 @@ class Outcome:
     error: NodeprovError | None = None
     undone: tuple[Change, ...] = ()
     left: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     proofs: Mapping[str, str] = field(default_factory=dict)
 
     @property

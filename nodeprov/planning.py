@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodeprov import cluster as kube
 from nodeprov import containerd, engine, evidence, gvisor, imports, receipt, requirements
 from nodeprov.cluster import ClusterFacts
 from nodeprov.errors import Problem, Problems
-from nodeprov.facts import Daemon, Facts, ImportsQuery, dotted, gather
+from nodeprov.facts import Daemon, Facts, Imported, ImportsQuery, dotted, gather
 from nodeprov.hosts.base import Reader
 from nodeprov.inventory import Node, Settings
 from nodeprov.plan import Change, Drain, Goal, Place, Plan, Proof, Step, constant, decide
@@ -18,7 +18,7 @@ from nodeprov.pods import sandboxed_pods
 from nodeprov.receipt import Receipt
 from nodeprov.releases import Release
 from nodeprov.resources import ContainerdConfig, Folder, Link, Tree, candidate_of
-from nodeprov.states import PresentState, State
+from nodeprov.states import LinkState, PresentState, State
 
 GetRelease = Callable[[str], Release]
 """Obtain the wanted release for an architecture."""
@@ -43,6 +43,8 @@ class Planned:
 
 Readers = Mapping[Place, Reader]
 
+UNUSED = Proof("unused", "no sandbox needs what is removed")
+
 
 def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Planned:
     """Say what an install would change; write nothing.
@@ -51,17 +53,26 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
     """
     settings = node.settings
     facts, cluster, receipts = _look(node, readers)
-    _refuse(facts.node, requirements.check(facts, settings), _cluster_problems(cluster, facts, settings))
+    _refuse(
+        facts.node,
+        requirements.check(facts, settings),
+        _cluster_problems(cluster, facts, settings),
+        _foreign(receipts, facts),
+    )
     release = get_release(facts.architecture)
     goals = gvisor.goals(facts, settings, release)
-    states, problems = _states(readers, facts, goals, settings.runtime.handler)
+    states, found = _states(readers, facts, goals)
+    daemon = gvisor.running_daemon(facts)
+    problems = _import_problems(daemon, settings.runtime.handler, found)
     _refuse(facts.node, requirements.check(facts, settings, release), problems)
     if cluster is not None:
         goals += kube.cluster_goals(settings, node.name)
         states |= kube.cluster_states(cluster, settings, node.name)
     changes = decide(goals, states)
-    steps = _install_steps(facts, settings, gvisor.generation(facts, settings, release).folder, changes)
-    steps += _collections(facts, settings, release) if steps else ()
+    steps = _install_steps(
+        facts, settings, gvisor.generation(facts, settings, release).folder, changes, found.files
+    )
+    steps += _collections(facts, settings, release, receipts) if steps else ()
     plan = Plan(
         node.name,
         "install",
@@ -72,28 +83,49 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
     return Planned(plan, node, facts, cluster, release, receipts)
 
 
-def plan_uninstall(node: Node, readers: Readers, *, drain: bool) -> Planned:
-    """Say what an uninstall would change; write nothing.
+def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collection[str] = ()) -> Planned:
+    """Say what an uninstall would change; write nothing. `leaving` are nodes uninstalled before this one.
 
-    Raises Problems while a sandbox, running or stopped, still needs what would be removed, unless `drain`.
+    Raises Problems while a sandbox, running or stopped, still needs what would be removed, unless `drain` can
+    evict it.
     """
     facts, cluster, receipts = _look(node, readers)
     settings = node.settings
+    _refuse(
+        facts.node, kube.check_identity(cluster, facts, settings) if cluster else (), _foreign(receipts, facts)
+    )
     ours = receipt.installed(receipts, settings.runtime.handler)
-    goals = _uninstall_goals(facts, settings, cluster, ours)
+    goals = _uninstall_goals(facts, settings, cluster, ours, leaving)
     on_node = [goal for goal in goals if goal.resource.place is Place.NODE]
-    states, _ = _states(readers, facts, on_node, settings.runtime.handler)
+    states, found = _states(readers, facts, on_node)
     if cluster is not None:
         states |= kube.cluster_states(cluster, settings, node.name)
     changes = decide(goals, states)
     pods = sandboxed_pods(readers[Place.CLUSTER], settings, node.name) if drain and cluster else ()
     needed = _needed(facts)
-    if needed and changes and not drain:
-        hint = f"delete their pods, or: nodeprov uninstall {node.name} --drain"
+    if needed and changes and not pods:
+        hint = (
+            "none of it is a pod that can be evicted: see what it is with ctr -n k8s.io containers ls"
+            if drain
+            else f"delete their pods, or: nodeprov uninstall {node.name} --drain"
+        )
         raise Problems([Problem(f"still needed: {needed}", hint)], where=node.name)
-    steps = _uninstall_steps(facts, settings, changes, pods)
+    steps = _uninstall_steps(facts, settings, changes, pods, found.files) if changes or ours else ()
     plan = Plan(node.name, "uninstall", steps, notes=_cluster_notes(cluster))
     return Planned(plan, node, facts, cluster, None, receipts)
+
+
+def _foreign(receipts: Sequence[Receipt], facts: Facts) -> tuple[Problem, ...]:
+    """Find out whether the receipts came with an image of another machine."""
+    ids = {each.machine_id for each in receipts} - {facts.machine_id, ""}
+    if not ids or not facts.machine_id:
+        return ()
+    return (
+        Problem(
+            f"the receipts on this node were written on another machine (machine-id {min(ids)})",
+            "if the node was cloned or reimaged, move its receipts folder away and run this again",
+        ),
+    )
 
 
 def _look(node: Node, readers: Readers) -> tuple[Facts, ClusterFacts | None, tuple[Receipt, ...]]:
@@ -103,9 +135,7 @@ def _look(node: Node, readers: Readers) -> tuple[Facts, ClusterFacts | None, tup
     return facts, cluster, receipt.history(facts.receipts)
 
 
-def _states(
-    readers: Readers, facts: Facts, goals: Sequence[Goal], handler: str
-) -> tuple[dict[str, State | None], tuple[Problem, ...]]:
+def _states(readers: Readers, facts: Facts, goals: Sequence[Goal]) -> tuple[dict[str, State | None], _Imports]:
     """Read the goals' states and the configuration's imports in one round trip."""
     daemon = gvisor.running_daemon(facts)
     text = containerd.decode(daemon.config.content) if daemon.config else ""
@@ -114,31 +144,51 @@ def _states(
     *answers, imported = readers[Place.NODE].ask(
         [*(resource.query for resource in resources), ImportsQuery(patterns)]
     )
+    found = _followed(readers[Place.NODE], patterns, imported)
     states = dict(zip((resource.key for resource in resources), answers, strict=True))
-    return states, _import_problems(daemon, handler, patterns, imported)
+    return states, found
 
 
-def _import_problems(
-    daemon: Daemon, handler: str, patterns: Sequence[str], imported: Mapping[str, str]
-) -> tuple[Problem, ...]:
+@dataclass(frozen=True, slots=True)
+class _Imports:
+    """All that a configuration imports, directly or through what it imports."""
+
+    patterns: tuple[str, ...]
+    files: Mapping[str, Imported]
+
+
+def _followed(reader: Reader, patterns: tuple[str, ...], files: Mapping[str, Imported]) -> _Imports:
+    """Follow the imports of imported files: containerd does, and dies of a missing one all the same."""
+    while True:
+        said = [p for path, file in files.items() for p in imports.import_patterns(file.text, path)]
+        new = tuple(dict.fromkeys(pattern for pattern in said if pattern not in patterns))
+        if not new:
+            return _Imports(patterns, files)
+        files = {**files, **reader.ask([ImportsQuery(new)])[0]}
+        patterns = (*patterns, *new)
+
+
+def _import_problems(daemon: Daemon, handler: str, found: _Imports) -> tuple[Problem, ...]:
     path = daemon.config_path
     missing = [
         Problem(
             f"{path} imports {target}, which does not exist: containerd does not start again with that",
             f"make the file, or take it out of `imports` in {path}",
         )
-        for target in imports.missing_imports(patterns, imported)
+        for target in imports.missing_imports(found.patterns, found.files)
     ]
     overriding = [
         Problem(said, "take it out of there, or set [runtime] handler to another name")
-        for said in imports.drop_in_overrides(imported, handler, dotted(daemon.version))
+        for said in imports.drop_in_overrides(
+            {path: file.text for path, file in found.files.items()}, handler, dotted(daemon.version)
+        )
     ]
     found_too = [
         Problem(
             f"{path} imports {pattern}, which finds whatever lies beside it, backups and candidates too",
             "name the files by their end: *.toml",
         )
-        for pattern in patterns
+        for pattern in found.patterns
         if imports.matches(pattern, candidate_of(path))
     ]
     return (*missing, *overriding, *found_too)
@@ -155,13 +205,17 @@ def _cluster_problems(cluster: ClusterFacts | None, facts: Facts, settings: Sett
 
 
 def _install_steps(
-    facts: Facts, settings: Settings, generation: str, changes: tuple[Change, ...]
+    facts: Facts,
+    settings: Settings,
+    generation: str,
+    changes: tuple[Change, ...],
+    imported: Mapping[str, Imported],
 ) -> tuple[Step, ...]:
     invisible = [c for c in changes if engine.writable(c.resource).collected]
     in_cluster = [c for c in changes if c.resource.place is Place.CLUSTER]
     visible = [c for c in changes if c not in invisible and c not in in_cluster]
     where = gvisor.layout(settings)
-    restart = evidence.restart(facts, where.runtime, changes, served=True)
+    restart = evidence.restart(facts, where.runtime, changes, imported, served=True)
     if not changes and restart is None:
         return ()
     steps: list[Step] = [*invisible]
@@ -182,11 +236,22 @@ def _install_steps(
     return tuple(steps)
 
 
-def _collections(facts: Facts, settings: Settings, release: Release) -> tuple[Change, ...]:
+def _collections(
+    facts: Facts, settings: Settings, release: Release, receipts: Sequence[Receipt]
+) -> tuple[Change, ...]:
     """Remove what no handler names any more and nothing uses; the generation before this one is kept."""
     where = gvisor.layout(settings)
+    link = Link(where.current)
+    before = receipt.replaced(receipts, link.key)
+    targets = {facts.links.get(where.current, ""), before.target if isinstance(before, LinkState) else ""}
+    wanted = gvisor.generation(facts, settings, release).folder
+    # The one in force, and the one that it replaces; where it stays in force, the one that it has replaced.
     current = f"{where.handler_folder}/{facts.links.get(where.current, '')}"
-    kept = {gvisor.generation(facts, settings, release).folder, current}
+    kept = (
+        {wanted, *(f"{where.handler_folder}/{target}" for target in targets)}
+        if wanted == current
+        else {wanted, current}
+    )
     old = [
         folder
         for folder in facts.generations
@@ -206,7 +271,8 @@ def removals(facts: Facts, settings: Settings, generations: Sequence[str], spare
         if path not in named and path != spare and not _used(path, facts)
     ]
     return tuple(
-        Change(Folder(path), PresentState(), None, "nothing needs it") for path in (*generations, *releases)
+        Change(Folder(path, within=where.around), PresentState(), None, "nothing needs it")
+        for path in (*generations, *releases)
     )
 
 
@@ -222,7 +288,7 @@ def _notes(
     facts: Facts, settings: Settings, release: Release, receipts: Sequence[Receipt], steps: Sequence[Step]
 ) -> tuple[str, ...]:
     notes = []
-    broken = receipt.interrupted(receipts)
+    broken = receipt.interrupted(receipts, settings.runtime.handler)
     if broken is not None:
         notes.append(
             f"an earlier {broken.action} by {broken.author.user}@{broken.author.controller} began at "
@@ -240,7 +306,11 @@ def _notes(
 
 
 def _uninstall_goals(
-    facts: Facts, settings: Settings, cluster: ClusterFacts | None, ours: Sequence[Receipt]
+    facts: Facts,
+    settings: Settings,
+    cluster: ClusterFacts | None,
+    ours: Sequence[Receipt],
+    leaving: Collection[str],
 ) -> tuple[Goal, ...]:
     """Want what was before: in the cluster first, then the configuration, then the links."""
     daemon = gvisor.running_daemon(facts)
@@ -248,7 +318,7 @@ def _uninstall_goals(
     config = gvisor.config_resource(daemon, where.runtime)
     before, after = receipt.pristine(ours), receipt.last_written(ours)
     links = [path for path, target in facts.links.items() if target and _is_ours(path, target, settings)]
-    goals = list(kube.removal_goals(settings, facts.node, cluster, before)) if cluster else []
+    goals = list(kube.removal_goals(settings, facts.node, cluster, before, leaving)) if cluster else []
     untouched = config.key in after and after[config.key] == daemon.config
     goals.append(
         Goal(config, constant(before[config.key]))
@@ -256,7 +326,7 @@ def _uninstall_goals(
         else Goal(config, gvisor.without_runtime(where.runtime))
     )
     for path in reversed(links):
-        link = Link(path)
+        link = Link(path, within=where.around if path == where.current else "")
         goals.append(Goal(link, constant(before.get(link.key))))
     return tuple(goals)
 
@@ -266,16 +336,21 @@ def _is_ours(path: str, target: str, settings: Settings) -> bool:
 
 
 def _uninstall_steps(
-    facts: Facts, settings: Settings, changes: tuple[Change, ...], pods: tuple[str, ...]
+    facts: Facts,
+    settings: Settings,
+    changes: tuple[Change, ...],
+    pods: tuple[str, ...],
+    imported: Mapping[str, Imported],
 ) -> tuple[Step, ...]:
     where = gvisor.layout(settings)
     in_cluster = [change for change in changes if change.resource.place is Place.CLUSTER]
     config = [change for change in changes if isinstance(change.resource, ContainerdConfig)]
     links = [change for change in changes if isinstance(change.resource, Link)]
-    restart = evidence.restart(facts, where.runtime, tuple(config), served=False)
+    restart = evidence.restart(facts, where.runtime, tuple(config), imported, served=False)
     mine = [folder for folder in facts.generations if posixpath.dirname(folder) == where.handler_folder]
     steps: list[Step] = [Drain(pods)] if pods else []
-    steps += [*in_cluster, *config]
+    # Twice: a pod may begin until the label is gone.
+    steps += [UNUSED, *in_cluster, *([UNUSED] if in_cluster else []), *config]
     if restart:
         steps += [restart, Proof("serving", "containerd serves, and goes on serving")]
     return (*steps, *links, *removals(facts, settings, mine))

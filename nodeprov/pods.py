@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,8 +80,10 @@ class Prover:
             self._wait(pod, until)
             yield pod
         finally:
-            arguments = ("delete", "pod", pod.name, "-n", NAMESPACE, "--wait=false", "--ignore-not-found")
-            self._run(*arguments, doing="cannot delete the pod")
+            # A pod that stays ends by itself; it must not hide what was seen.
+            with suppress(NodeprovError):
+                arguments = ("delete", "pod", pod.name, "-n", NAMESPACE, "--wait=false", "--ignore-not-found")
+                self._run(*arguments, doing="cannot delete the pod")
 
     def admitted(self) -> dict[str, Any]:
         """Return what the cluster would make of a pod of the RuntimeClass that asks for no node."""
@@ -110,7 +113,7 @@ class Prover:
             if ended or time.monotonic() > deadline:
                 raise NodeprovError(
                     f"a pod of RuntimeClass {self._settings.runtime_class.name} is {phase}, not {until}: "
-                    f"{pod.events() or pod.log()[-200:]}",
+                    f"{pod.events()}",
                     f"is the image {self._settings.proof.image} on the node, or can it be pulled?",
                     where=self._node,
                 )
@@ -188,8 +191,13 @@ class SandboxedPodsQuery:
         return tuple(
             f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
             for pod in pods
-            if pod["spec"].get("runtimeClassName") in names
+            if pod["spec"].get("runtimeClassName") in names and not _is_of_daemon_set(pod)
         )
+
+
+def _is_of_daemon_set(pod: dict[str, Any]) -> bool:
+    """Tell whether eviction would be in vain: a DaemonSet's pods tolerate a cordon and come back."""
+    return any(owner["kind"] == "DaemonSet" for owner in pod["metadata"].get("ownerReferences", ()))
 
 
 def sandboxed_pods(reader: Reader, settings: Settings, node: str) -> tuple[str, ...]:
@@ -246,8 +254,15 @@ class Drainer:
             "metadata": {"name": name, "namespace": namespace},
         }
         path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
-        # 404: it is gone already; 429: a PodDisruptionBudget forbids it now. Both are seen by asking again.
-        self._host.run(self._kubectl.line("create", "--raw", path, "-f", "-"), stdin=json.dumps(eviction).encode())
+        line = self._kubectl.line("create", "--raw", path, "-f", "-")
+        output = self._host.run(line, stdin=json.dumps(eviction).encode())
+        # Gone already, or forbidden by a PodDisruptionBudget now: both are seen by asking again.
+        if output.returncode and not re.search("NotFound|TooManyRequests|disruption budget", output.said):
+            raise NodeprovError(
+                f"cannot evict {namespace}/{name}: {output.said}",
+                "may this kubeconfig create pods/eviction?",
+                where=self._node,
+            )
 
     def _call(self, *arguments: str) -> str:
         return self._kubectl.run(self._host, *arguments, doing=f"cannot {arguments[0]} {self._node}")

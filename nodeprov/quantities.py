@@ -22,3 +22,17 @@ def parse_quantity(text: str) -> Decimal:
         return Decimal(number) * _FACTORS[text[len(number) :]]
     except (ArithmeticError, KeyError):
         raise ValueError(f"{text!r} is no quantity such as 64Mi or 250m") from None
+
+
+def canonical(text: str) -> str:
+    """Write a quantity in one form, so that 1024Mi and 1Gi, or 0.05 and 50m, are the same text.
+
+    The API server rewrites quantities too: what is read back is seldom what was sent.
+    """
+    value = parse_quantity(text)
+    if value != value.to_integral_value():
+        return f"{(value * 1000).normalize():f}m"
+    for unit in ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki"):
+        if value and value % _FACTORS[unit] == 0:
+            return f"{(value / _FACTORS[unit]).normalize():f}{unit}"
+    return f"{value.normalize():f}"

@@ -150,10 +150,16 @@ def installed(receipts: Sequence[Receipt], handler: str) -> tuple[Receipt, ...]:
     return tuple(mine[ends[-1] + 1 if ends else 0 :])
 
 
-def interrupted(receipts: Sequence[Receipt]) -> Receipt | None:
-    """Find the run that ended without a word: its controller died or lost the node."""
-    last = receipts[-1] if receipts else None
-    return last if last is not None and last.state == BEGUN else None
+def interrupted(receipts: Sequence[Receipt], handler: str) -> Receipt | None:
+    """Find the handler's last run if it ended without a word: its controller died or lost the node."""
+    mine = [receipt for receipt in receipts if receipt.handler == handler]
+    return mine[-1] if mine and mine[-1].state == BEGUN else None
+
+
+def replaced(receipts: Sequence[Receipt], key: str) -> State | None:
+    """Find the state that the last run which changed a resource has replaced."""
+    changes = [c for r in receipts if r.state == DONE for c in r.changes if c.key == key]
+    return changes[-1].before if changes else None
 
 
 def pristine(receipts: Sequence[Receipt]) -> dict[str, State | None]:

@@ -114,8 +114,7 @@ def diff(change: Change) -> list[str]:
 
 
 def _masked(line: str) -> str:
-    name, equals, _ = line.partition("=")
-    return f"{name}= (not shown)" if equals and _SECRET.search(name) else line
+    return f"{line.partition('=')[0].rstrip()} (not shown)" if _SECRET.search(line) else line
 
 
 def _text(state: State | None) -> str | None:
@@ -143,11 +142,12 @@ def _size(count: int) -> str:
 def outcome_text(outcome: Outcome) -> str:
     """Write how a run ended: what was done and proven, or why it stopped and what was taken back."""
     node, plan = outcome.plan.node, outcome.plan
+    kept = [f"  {each}" for each in outcome.kept]
     if outcome.error is None:
         if not plan.pending:
             return f"{node}: nothing to do"
         proven = [f"  {title}: {said}" for title, said in outcome.proofs.items()]
-        return "\n".join([f"{node}: {plan.action} done, {len(plan.changes)} changes", *proven])
+        return "\n".join([f"{node}: {plan.action} done, {len(plan.changes)} changes", *proven, *kept])
     lines = [str(outcome.error)]
     if outcome.left:
         lines += [f"{node}: left between two states:", *(f"  {each}" for each in outcome.left)]
@@ -156,7 +156,7 @@ def outcome_text(outcome: Outcome) -> str:
         lines.append(f"{node}: the {len(outcome.undone)} changes of this run were taken back; it is as before")
     else:
         lines.append(f"{node}: it is as before")
-    return "\n".join(lines)
+    return "\n".join(lines + kept)
 
 
 def event_text(event: Event) -> str | None:
@@ -236,6 +236,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "proofs": dict(outcome.proofs),
         "undone": [change.resource.key for change in outcome.undone],
         "left": list(outcome.left),
+        "kept": list(outcome.kept),
         "error": {"message": error.message, "hint": error.hint, "where": error.where} if error else None,
     }
 

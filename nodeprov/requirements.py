@@ -14,6 +14,10 @@ ARCHITECTURES = ("x86_64", "aarch64")
 OLDEST_KERNEL = (5, 6)
 OLDEST_CONTAINERD = (1, 7)
 MARGIN_BYTES = 256 << 20
+MOUNT_OPTIONS = (
+    ("noexec", "nothing there can be executed", "executed"),
+    ("ro", "nothing there can be written", "written"),
+)
 
 
 def check(facts: Facts, settings: Settings, release: Release | None = None) -> tuple[Problem, ...]:
@@ -58,16 +62,18 @@ def _machine_problems(facts: Facts) -> list[Problem]:
 
 
 def _place_problems(facts: Facts, settings: Settings, release: Release | None) -> list[Problem]:
-    found = []
-    mount = facts.mount_of(settings.paths.prefix)
-    for option, meaning in (("noexec", "nothing there can be executed"), ("ro", "it is read-only")):
-        if mount and option in mount.options:
-            found.append(
-                Problem(
-                    f"{settings.paths.prefix} lies on {mount.path}, mounted {option}: {meaning}",
-                    "set [paths] prefix to a folder that can be written and executed",
-                )
-            )
+    paths = settings.paths
+    found = [
+        Problem(
+            f"{path} lies on {mount.path}, mounted {option}: {meaning}",
+            f"set [paths] {name} to a folder that can be {wanted}",
+        )
+        for name, path in (("prefix", paths.prefix), ("state", paths.state), ("bin", paths.bin))
+        for option, meaning, wanted in MOUNT_OPTIONS
+        if path and (option == "ro" or name == "prefix")
+        for mount in [facts.mount_of(path)]
+        if mount and option in mount.options
+    ]
     if release is not None and release.name not in facts.releases:
         needed = tree_bytes(release) + MARGIN_BYTES
         if facts.free_bytes < needed:
@@ -107,7 +113,7 @@ def _daemon_problems(facts: Facts) -> list[Problem]:
                 f"{daemon.ctr} plugins ls -d; mend it first, so that a later failure has one cause",
             )
         )
-    if daemon.kill_mode not in ("process", "mixed", ""):
+    if daemon.kill_mode not in ("process", "none", ""):
         found.append(
             Problem(
                 f"{daemon.unit} has KillMode={daemon.kill_mode}: a restart would end the node's pods",

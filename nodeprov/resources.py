@@ -21,10 +21,15 @@ DUMP_TIMEOUT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A regular file; a collected one is removed only when nothing needs it."""
+    """A regular file; a collected one is removed only when nothing needs it.
+
+    Empty folders strictly below `within` are nodeprov's own, and go with the last thing in them.
+    """
 
     path: str
     collected: bool = field(default=False, kw_only=True)
+    within: str = field(default="", kw_only=True)
+    shared: ClassVar[bool] = False
     place: ClassVar[Place] = Place.NODE
     kind: ClassVar[str] = "file"
 
@@ -41,7 +46,7 @@ class File:
     def write(self, host: Host, state: FileState | None) -> None:
         """Make the state so."""
         if state is None:
-            host.remove(self.path)
+            host.remove(self.path, below=self.within)
         else:
             host.write_file(self.path, state)
 
@@ -50,10 +55,12 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A symbolic link; a collected one is removed only when nothing needs it."""
+    """A symbolic link; `collected` and `within` as for a file."""
 
     path: str
     collected: bool = field(default=False, kw_only=True)
+    within: str = field(default="", kw_only=True)
+    shared: ClassVar[bool] = False
     place: ClassVar[Place] = Place.NODE
     kind: ClassVar[str] = "link"
 
@@ -70,7 +77,7 @@ class Link:
     def write(self, host: Host, state: LinkState | None) -> None:
         """Make the state so."""
         if state is None:
-            host.remove(self.path)
+            host.remove(self.path, below=self.within)
         else:
             host.write_link(self.path, state.target)
 
@@ -83,7 +90,9 @@ class Tree:
 
     path: str
     source: Path | None = None
+    within: str = field(default="", kw_only=True)
     collected: ClassVar[bool] = True
+    shared: ClassVar[bool] = False
     place: ClassVar[Place] = Place.NODE
     kind: ClassVar[str] = "tree"
 
@@ -100,7 +109,7 @@ class Tree:
     def write(self, host: Host, state: TreeState | None) -> None:
         """Make the state so."""
         if state is None:
-            host.remove(self.path)
+            host.remove(self.path, below=self.within)
         elif self.source is None:
             raise NodeprovError(f"{self.path} cannot be made: this run has not downloaded its files")
         else:
@@ -109,7 +118,7 @@ class Tree:
     def restore(self, host: Host, state: TreeState | None) -> None:
         """Take it away again; a damaged tree that was mended stays mended, for nothing else is of use."""
         if state is None:
-            host.remove(self.path)
+            host.remove(self.path, below=self.within)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +126,11 @@ class Folder:
     """A generation or a release that nothing names any more; it can only be taken away."""
 
     path: str
+    within: str = field(default="", kw_only=True)
     place: ClassVar[Place] = Place.NODE
     kind: ClassVar[str] = "folder"
     collected: ClassVar[bool] = True
+    shared: ClassVar[bool] = False
 
     @property
     def key(self) -> str:
@@ -134,7 +145,7 @@ class Folder:
     def write(self, host: Host, state: PresentState | None) -> None:
         """Take it away."""
         if state is None:
-            host.remove(self.path)
+            host.remove(self.path, below=self.within)
 
     restore = write
 
@@ -155,7 +166,7 @@ class ContainerdConfig(File):
         compared with that of the file as it is.
         """
         if state is None:
-            host.remove(self.path)
+            host.remove(self.path, below=self.within)
             return
         output = host.run(self._gate_script, stdin=state.content, timeout_seconds=DUMP_TIMEOUT_SECONDS)
         before, after = (base64.b64decode(line).decode() for line in (output.text + "\n\n").split("\n")[:2])

@@ -11,6 +11,7 @@ from nodeprov import engine, receipt
 from nodeprov.daemon import Containerd
 from nodeprov.engine import Tell
 from nodeprov.errors import NodeprovError
+from nodeprov.facts import gather
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
 from nodeprov.plan import Drain, Outcome, Place, Proof, Restart
@@ -45,17 +46,28 @@ def carry_out(planned: Planned, hosts: Hosts, act: Act) -> Outcome:
     Raises NodeprovError, with the holder's name, when another run holds the node.
     """
     plan, host = planned.plan, hosts[Place.NODE]
-    broken = receipt.interrupted(planned.receipts)
+    broken = receipt.interrupted(planned.receipts, planned.settings.runtime.handler)
     if not plan.pending and broken is None:
         return Outcome(plan)
     with _lock(host, planned.settings, act):
+        _insist_on_the_same_facts(planned, host)
         begun = _begin(planned, broken, act)
         if plan.pending:
             _write_receipt(host, planned.settings, begun)
         conduct = _Conduct(planned, hosts, act.rest)
-        with conduct.cordoned_while_draining():
-            outcome = engine.apply(plan, hosts, conduct, act.tell)
+        outcome = conduct.uncordoned(engine.apply(plan, hosts, conduct, act.tell))
         return _close(outcome, begun, broken, host, planned.settings, act.clock())
+
+
+def _insist_on_the_same_facts(planned: Planned, host: Host) -> None:
+    """See that no other run has worked on the node between our plan and our lock."""
+    now, then = gather(host, planned.settings), planned.facts
+    if (now.receipts, now.links, now.generations) != (then.receipts, then.links, then.generations):
+        raise NodeprovError(
+            "another run has worked on this node since the plan was made",
+            f"plan again: nodeprov plan {planned.node.name}",
+            where=host.name,
+        )
 
 
 def _close(
@@ -69,7 +81,9 @@ def _close(
         if outcome.plan.pending:
             _write_receipt(host, settings, begun.closed(state, now))
         if broken is not None and outcome.error is None:
-            _write_receipt(host, settings, broken.closed(receipt.DONE, now))
+            # What another action had begun was never finished: that run's receipt no longer counts.
+            finished = broken.action == outcome.plan.action
+            _write_receipt(host, settings, broken.closed(receipt.DONE if finished else receipt.UNDONE, now))
     except NodeprovError as error:
         return replace(
             outcome, error=outcome.error or error, left=(f"the receipt could not be closed: {error.message}",)
@@ -96,6 +110,8 @@ class _Conduct:
         """See that something holds."""
         if proof.name == "serving":
             return self._containerd.serving()
+        if proof.name == "unused":
+            return self._containerd.unused()
         if proof.name == "sandbox":
             return self._containerd.sandbox(proof.subject)
         assert self._prover is not None
@@ -111,14 +127,16 @@ class _Conduct:
         """Name what still needs our files."""
         return self._containerd.in_use()
 
-    @contextlib.contextmanager
-    def cordoned_while_draining(self) -> Iterator[None]:
-        """Uncordon at the end what `drain` has cordoned."""
+    def uncordoned(self, outcome: Outcome) -> Outcome:
+        """Uncordon what `drain` has cordoned; say so if that cannot be done."""
+        if self._drainer is None:
+            return outcome
         try:
-            yield
-        finally:
-            if self._drainer is not None:
-                self._drainer.uncordon()
+            self._drainer.uncordon()
+        except NodeprovError as error:
+            said = f"the node is still cordoned ({error.message}): kubectl uncordon {outcome.plan.node}"
+            return replace(outcome, left=(*outcome.left, said))
+        return outcome
 
 
 @contextlib.contextmanager
@@ -127,14 +145,17 @@ def _lock(host: Host, settings: Settings, act: Act) -> Iterator[None]:
     held = host.hold(render("lock.sh.j2", state=settings.paths.state, holder=holder))
     try:
         if held.first_line != "held":
-            raise NodeprovError(
-                f"another run holds this node: {held.first_line or 'the lock cannot be taken'}",
-                "wait for its end, then run this again",
-                where=host.name,
-            )
+            raise _not_held(held.first_line, settings).at(host.name)
         yield
     finally:
         held.release()
+
+
+def _not_held(said: str, settings: Settings) -> NodeprovError:
+    if said.startswith("other "):
+        holder = said.removeprefix("other ")
+        return NodeprovError(f"another run holds this node: {holder}", "wait for its end, then run this again")
+    return NodeprovError(f"the node's lock cannot be taken: {said}", f"look at {settings.paths.state} on the node")
 
 
 def _begin(planned: Planned, broken: Receipt | None, act: Act) -> Receipt:

@@ -48,7 +48,13 @@ class Session:
 
     def plan_uninstall(self, *, drain: bool) -> Answers[Planned]:
         """Plan an uninstall of every node."""
-        return self.each(lambda node: planning.plan_uninstall(node, self.connections.of(node), drain=drain))
+        names = [node.name for node in self._nodes]
+
+        def one(node: Node) -> Planned:
+            leaving = names[: names.index(node.name)]
+            return planning.plan_uninstall(node, self.connections.of(node), drain=drain, leaving=leaving)
+
+        return self.each(one)
 
     def each(self, work: Callable[[Node], T]) -> Answers[T]:
         """Do one thing for every node at the same time; what is no NodeprovError is a bug, and raised."""

@@ -7,7 +7,8 @@ from nodeprov.schema import Rule
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*"
 _QUALIFIED = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-_ABSOLUTE = r"/(?!/)(?!(.*/)?\.\.?(/|$))(?!.*//)[^\n\0]*[^/\n\0]"
+# No blank, quote or colon: a path becomes a part of PATH, of scripts and of containerd's configuration.
+_ABSOLUTE = r"/(?!/)(?!(.*/)?\.\.?(/|$))(?!.*//)[A-Za-z0-9._/@+-]*[A-Za-z0-9._@+-]"
 
 # RFC 1123, as in k8s.io/apimachinery, pkg/util/validation/validation.go.
 DNS_LABEL = Rule("a DNS label: up to 63 lower-case letters, digits and -, the first and last no -", _LABEL)
@@ -23,7 +24,9 @@ QUANTITY = Rule(
 )
 RESOURCE = Rule("a resource, such as memory or cpu", LABEL_KEY.pattern)
 
-ABSOLUTE_PATH = Rule("an absolute path without //, . or .. in it, or a / at its end", _ABSOLUTE)
+ABSOLUTE_PATH = Rule(
+    "an absolute path of letters, digits and ._@+-, without //, . or .. in it, or a / at its end", _ABSOLUTE
+)
 ABSOLUTE_PATH_OR_NONE = Rule(f'{ABSOLUTE_PATH.expected}, or "" for none', rf"({_ABSOLUTE})?")
 LOCAL_PATH = Rule("a path on this machine; ~ is allowed", r"[^\n\0]+")
 WORD = Rule("a word without blanks", r"\S+")

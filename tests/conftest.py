@@ -11,8 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from nodeprov.hosts.local import run_program
+
+# A loaded machine is slow, not wrong.
+settings.register_profile("nodeprov", deadline=None)
+settings.load_profile("nodeprov")
 
 _seconds: dict[str, float] = defaultdict(float)
 

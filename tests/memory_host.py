@@ -65,7 +65,7 @@ class MemoryHost:
             assert (source / entry.path).is_file()
         self.members[path] = state
 
-    def remove(self, path: str) -> None:
+    def remove(self, path: str, *, below: str = "") -> None:
         self.members.pop(path, None)
 
     def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float = 0) -> Output:

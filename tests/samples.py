@@ -1,11 +1,10 @@
-"""Values that many tests begin with: a node that lacks nothing, a release, and a reader that answers from values."""
+"""Values that many tests begin with: a good node, a release, and a reader that answers from values."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import os
-import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,10 +16,11 @@ from nodeprov.containerd import add_runtime
 from nodeprov.facts import Daemon, Facts, FactsQuery, Identity, ImportsQuery, Mount, Plugin, Record
 from nodeprov.hosts.base import FileAt, LinkAt, PresentAt, Query, TreeAt
 from nodeprov.inventory import Node, ReleaseSettings, Settings, Ssh
-from nodeprov.plan import Goal, Place, Resource
+from nodeprov.plan import Change, Drain, Goal, Place, Proof, Resource, Restart, Step
 from nodeprov.pods import SandboxedPodsQuery
 from nodeprov.receipt import DONE, Author, Receipt, Written, to_json
 from nodeprov.releases import Release
+from nodeprov.resources import ContainerdConfig
 from nodeprov.states import FileState, State, TreeEntry, TreeState
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -176,9 +176,10 @@ def with_receipts(facts: Facts, *receipts: Receipt) -> Facts:
     return replace(facts, receipts=tuple(to_json(receipt) for receipt in receipts))
 
 
-def states_of(goals: Sequence[Goal], *, reached: bool) -> dict[str, State | None]:
-    """The states in which the goals that want a fixed thing are reached, or nothing is there."""
-    return {goal.resource.key: goal.target(None) if reached else None for goal in goals}
+def reached(goals: Sequence[Goal]) -> dict[str, State | None]:
+    """The states in which goals are reached, the configuration's apart: that one is read with the facts."""
+    fixed = [goal for goal in goals if not isinstance(goal.resource, ContainerdConfig)]
+    return {goal.resource.key: goal.target(None) for goal in fixed}
 
 
 @dataclass
@@ -250,17 +251,24 @@ def _written(name: str, value: str) -> str:
     return base64.b64encode(value.encode(errors="surrogateescape")).decode()
 
 
-def key_names(steps: Sequence[Any]) -> list[str]:
-    """Write steps short: what is made (+), changed (~) or removed (-), a restart, a proof, a drain."""
-    return [_short(step) for step in steps]
+def short(steps: Sequence[Step], names: Mapping[str, str]) -> list[str]:
+    """Write steps short: what is made (+), changed (~) or removed (-); digests get the names they have here."""
+    lines = []
+    for step in steps:
+        line = _short(step).replace("/opt/nodeprov/", "")
+        for digest, name in names.items():
+            line = line.replace(digest, name)
+        lines.append(line)
+    return lines
 
 
-def _short(step: Any) -> str:
-    kind = type(step).__name__
-    if kind == "Change":
-        sign = "+" if step.before is None else "-" if step.after is None else "~"
-        name, _, path = step.resource.key.partition(":")
-        return f"{sign} {name} {path if name == 'label' else posixpath.basename(path)}"
-    if kind == "Proof":
-        return f"proof {step.name}"
-    return kind.lower()
+def _short(step: Step) -> str:
+    match step:
+        case Change(made, before, after):
+            return f"{'+' if before is None else '-' if after is None else '~'} {made.key}"
+        case Proof(name, _, subject):
+            return f"proof {name} {subject}".rstrip()
+        case Drain(pods):
+            return f"drain {' '.join(pods)}"
+        case Restart(unit):
+            return f"restart {unit}"

@@ -93,9 +93,7 @@ def test_a_real_daemon_that_was_not_restarted_after_the_edit_must_be() -> None:
     assert "handlers.runsc" in facts.daemon.dump.replace("/", ".")
     assert loaded_runtime(facts, "runsc") is None
     found = restart(facts, RUNTIME, (), served=True)
-    assert reasons(found) == (
-        "/etc/containerd/config.toml is right, but the running containerd has not loaded it"
-    )
+    assert reasons(found) == ("/etc/containerd/config.toml is right, but the running containerd has not loaded it")
 
 
 @pytest.mark.parametrize("name", ["fresh", "sandboxed"])
@@ -214,7 +212,9 @@ def test_an_upgrade_restarts_nothing() -> None:
 def test_a_file_that_was_only_touched_restarts_nothing_if_the_process_is_known() -> None:
     facts = recorded_by(facts_with(dump=WITH, changed_at=5000.0), WITH)
     assert restart(facts, RUNTIME, (), served=True) is None
-    assert restart(facts_with(dump=WITH, changed_at=5000.0, loaded_log=log(LOGGED)), RUNTIME, (), served=True) is None
+    assert (
+        restart(facts_with(dump=WITH, changed_at=5000.0, loaded_log=log(LOGGED)), RUNTIME, (), served=True) is None
+    )
 
 
 def test_a_file_that_was_touched_restarts_if_nothing_shows_what_is_loaded() -> None:

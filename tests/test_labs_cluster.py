@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.labs.cluster import Secrets, Settings, kubeconfig, make_secrets, master_files, node_files
+from nodeprov.labs.cluster import Settings, master_files, node_files
+from nodeprov.labs.credentials import Secrets, kubeconfig, make_secrets
 from nodeprov.labs.files import NodeFile, archive, write_below
 from nodeprov.labs.health import parse_ready_nodes
 from nodeprov.labs.nspawn import MACHINES
@@ -18,7 +19,7 @@ MASTER, WORKER, OTHER = MACHINES
 
 @pytest.fixture(scope="module")
 def secrets() -> Secrets:
-    return make_secrets(MASTER, Settings())
+    return make_secrets(MASTER, "10.96.0.0/16")
 
 
 def texts(files: list[NodeFile]) -> dict[str, str]:

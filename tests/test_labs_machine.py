@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.labs.cgroups import is_unified, own_cgroups
-from nodeprov.labs.leftovers import parse_mounts_below
+from nodeprov.labs.mounts import parse_mounts_below
 from nodeprov.labs.network import bridge_commands, machine_commands
 from nodeprov.labs.nspawn import MACHINES
 from nodeprov.labs.processes import Process, parse_start_time, process, record, recorded

@@ -56,12 +56,15 @@ def wanted(ground: Ground, source: Path) -> list[tuple[Any, State | None]]:
     """A state of each kind that can be written, and each kind's absence."""
     f = ground.folder
     return [
-        (Tree(f"{f}/releases/r1", source=source), tree_of(source)),
-        (File(f"{f}/handlers/runsc/d1/runsc.toml", collected=True), FileState(b"binary_name = 'x'\n", 0o644)),
+        (Tree(f"{f}/releases/r1", source=source, within=f), tree_of(source)),
+        (
+            File(f"{f}/handlers/runsc/d1/runsc.toml", collected=True, within=f),
+            FileState(b"binary_name = 'x'\n", 0o644),
+        ),
         (File(f"{f}/a file"), FileState(b"\x00\xff\r\nno line end", 0o600)),
         (File(f"{f}/empty"), FileState(b"", 0o640)),
-        (Link(f"{f}/handlers/runsc/current"), LinkState("d1")),
-        (Link(f"{f}/it's a link"), LinkState("/opt/$HOME/`x` \"y\"")),
+        (Link(f"{f}/handlers/runsc/current", within=f), LinkState("d1")),
+        (Link(f"{f}/it's a link"), LinkState('/opt/$HOME/`x` "y"')),
         (File(f"{f}/gone"), None),
         (Link(f"{f}/gone too"), None),
         (Folder(f"{f}/never there"), None),
@@ -237,6 +240,20 @@ def test_an_interruption_undoes(ground: Ground, source: Path) -> None:
     assert outcome.error is not None
     assert outcome.error.message == "interrupted"
     assert snapshot(ground.folder, ground.host) == before
+
+
+def test_only_our_own_empty_folders_go_with_the_last_thing_in_them(tmp_path: Path) -> None:
+    host = LocalHost()
+    theirs = tmp_path / "usr" / "local" / "bin"
+    theirs.mkdir(parents=True)
+    Link(f"{theirs}/runsc").write(host, LinkState("x"))
+    Link(f"{theirs}/runsc").write(host, None)
+    assert theirs.is_dir(), "an empty folder of somebody else was removed"
+    ours = Link(f"{tmp_path}/opt/nodeprov/handlers/runsc/current", within=f"{tmp_path}/opt")
+    (tmp_path / "opt").mkdir()
+    ours.write(host, LinkState("x"))
+    ours.write(host, None)
+    assert list((tmp_path / "opt").iterdir()) == []
 
 
 def test_what_is_removed_may_be_removed_twice(ground: Ground) -> None:

@@ -119,7 +119,11 @@ def test_the_form_of_a_receipt_stays_what_older_versions_have_written() -> None:
         "began": "2026-09-05T10:00:00+00:00",
         "release": "20260905.0-0123456789ab",
         "changes": [
-            {"key": CONFIG, "before": {"kind": "file", "base64": "/w==", "mode": 416, "uid": 1, "gid": 2}, "after": None},
+            {
+                "key": CONFIG,
+                "before": {"kind": "file", "base64": "/w==", "mode": 416, "uid": 1, "gid": 2},
+                "after": None,
+            },
             {"key": LINK, "before": None, "after": {"kind": "link", "target": "/x"}},
         ],
         "state": "done",
@@ -173,7 +177,9 @@ GOOD = to_json(receipt_of(1, "install", written(A, B)))
         },
         {
             **GOOD,
-            "changes": [{"key": "tree:/x", "before": {"kind": "tree", "entries": [["x"]], "foreign": []}, "after": None}],
+            "changes": [
+                {"key": "tree:/x", "before": {"kind": "tree", "entries": [["x"]], "foreign": []}, "after": None}
+            ],
         },
         {key: value for key, value in GOOD.items() if key != "number"},
         {key: value for key, value in GOOD.items() if key != "schema"},
@@ -212,9 +218,8 @@ def test_receipts_are_read_in_the_order_of_their_numbers() -> None:
     ],
 )
 def test_an_uninstall_takes_back_what_came_since_the_last_one(runs: list[str], numbers: list[int]) -> None:
-    receipts = [
-        receipt_of(number, *run.split()[:1], state=run.split()[1]) for number, run in enumerate(runs, start=1)
-    ]
+    words = [run.split() for run in runs]
+    receipts = [receipt_of(number, action, state=end) for number, (action, end) in enumerate(words, start=1)]
     assert [receipt.number for receipt in installed(receipts, "runsc")] == numbers
 
 
@@ -241,7 +246,9 @@ def test_pristine_is_what_was_before_the_first_run_and_last_written_what_the_las
     runs = [
         receipt_of(1, "install", written(A, B), written(None, LinkState("/x"), LINK)),
         receipt_of(2, "install", written(B, C)),
-        receipt_of(3, "install", written(C, D), written(PresentState(), None, "folder:/opt/nodeprov/releases/old")),
+        receipt_of(
+            3, "install", written(C, D), written(PresentState(), None, "folder:/opt/nodeprov/releases/old")
+        ),
     ]
     assert pristine(runs) == {CONFIG: A, LINK: None, "folder:/opt/nodeprov/releases/old": PresentState()}
     assert last_written(runs) == {

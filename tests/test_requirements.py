@@ -100,7 +100,11 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
             "default_runtime_name is 'crun', which no runtime is named",
             "mend default_runtime_name in /etc/containerd/config.toml",
         ),
-        (configured("version = 7\n"), "the file states version 7, which this nodeprov does not know", "2, 3 and 4"),
+        (
+            configured("version = 7\n"),
+            "the file states version 7, which this nodeprov does not know",
+            "2, 3 and 4",
+        ),
         (configured("version = 1\n"), "the file states no version, or version 1", "config migrate"),
         (
             with_daemon(config=FileState(b"version = 3\n# caf\xe9\n", 0o644)),

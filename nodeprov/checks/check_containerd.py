@@ -18,7 +18,7 @@ def check_configuration(subject: Subject) -> None:
 
 def check_loaded(subject: Subject) -> None:
     """The running containerd has loaded our runtime."""
-    loaded = evidence.loaded_runtime(subject.facts, subject.layout.handler)
+    loaded = evidence.loaded_runtime(subject.facts, subject.layout.handler, {})
     assert not isinstance(loaded, evidence.NotKnown), "nothing shows what the running containerd has loaded"
     wanted = subject.layout.runtime.table()
     assert evidence.same_table(loaded, wanted), f"the running containerd has {loaded}: run nodeprov install"

@@ -90,11 +90,11 @@ class Host(Reader, Protocol):
         """Upload a tree from this machine, verify it on the host, and rename it into place."""
         ...
 
-    def remove(self, path: str) -> None:
-        """Remove a file, link or tree if it is there, and folders that it leaves empty."""
+    def remove(self, path: str, *, below: str = "") -> None:
+        """Remove a file, link or tree if it is there, and the folders strictly below `below` it leaves empty."""
         ...
 
-    def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> Output:
+    def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float | None = None) -> Output:
         """Run a shell script as root and wait for its end, whatever its status."""
         ...
 

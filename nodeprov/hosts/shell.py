@@ -29,6 +29,8 @@ class ShellHost(ABC):
 
     name: str
 
+    command_timeout_seconds = COMMAND_TIMEOUT_SECONDS
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.on_upload: Progress = lambda _what, _done, _all: None
@@ -55,10 +57,10 @@ class ShellHost(ABC):
     def close(self) -> None:
         """Let go of the connection."""
 
-    def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> Output:
+    def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float | None = None) -> Output:
         """Run a shell script as root and wait for its end, whatever its status."""
         self.on_command(self.name, script)
-        return self.execute(script, stdin, timeout_seconds)
+        return self.execute(script, stdin, timeout_seconds or self.command_timeout_seconds)
 
     def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
         """Answer all the queries in one round trip.
@@ -116,15 +118,16 @@ class ShellHost(ABC):
             script = render("write-tree.sh.j2", path=path, staging=staging, entries=state.entries)
             self._change(script, doing, timeout_seconds=UPLOAD_TIMEOUT_SECONDS)
         except BaseException:
-            self.run(render("remove.sh.j2", path=staging, beside=staging + ".old"))
+            self.run(render("remove.sh.j2", path=staging, beside=_beside(path), below=""))
             raise
 
-    def remove(self, path: str) -> None:
-        """Remove what lies at a path and the folders this leaves empty."""
-        self._change(render("remove.sh.j2", path=path, beside=_beside(path)), f"cannot remove {path}")
+    def remove(self, path: str, *, below: str = "") -> None:
+        """Remove what lies at a path, and the folders strictly below `below` that this leaves empty."""
+        script = render("remove.sh.j2", path=path, beside=_beside(path), below=below)
+        self._change(script, f"cannot remove {path}")
 
     def _change(
-        self, script: str, doing: str, *, stdin: bytes = b"", timeout_seconds: float = COMMAND_TIMEOUT_SECONDS
+        self, script: str, doing: str, *, stdin: bytes = b"", timeout_seconds: float | None = None
     ) -> None:
         output = self.run(script, stdin=stdin, timeout_seconds=timeout_seconds)
         check(output, doing, where=self.name, hint=_remedy(output.said))

@@ -8,6 +8,7 @@ import hashlib
 import posixpath
 import socket
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,11 @@ from nodeprov.hosts.shell import ShellHost
 from nodeprov.inventory import Ssh
 
 CHUNK_BYTES = 1 << 20
+KEEPALIVE_SECONDS = 15
+GRACE_SECONDS = 10
+HOLD_TIMEOUT_SECONDS = 60
+TIMED_OUT = 124
+"""The status of timeout(1) for a command that it has ended."""
 
 
 class SshHost(ShellHost):
@@ -38,6 +44,8 @@ class SshHost(ShellHost):
         super().__init__(name)
         self._ssh = ssh
         self._connection: Connection | None = None
+        self._connecting = threading.Lock()
+        self.command_timeout_seconds = float(ssh.command_timeout_seconds)
 
     @property
     def login(self) -> str:
@@ -46,9 +54,11 @@ class SshHost(ShellHost):
 
     def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
         """Run a script as root on a channel of its own."""
-        deadline = time.monotonic() + timeout_seconds
-        with self._problems(f"no answer within {timeout_seconds:.0f} s"), self._start(script) as channel:
-            channel.settimeout(timeout_seconds)
+        patience = timeout_seconds + GRACE_SECONDS  # the node itself ends what takes too long
+        deadline = time.monotonic() + patience
+        line = f"timeout -k 5 {timeout_seconds:.0f}"
+        with self._problems(f"no answer within {patience:.0f} s"), self._start(script, line) as channel:
+            channel.settimeout(patience)
             channel.sendall(stdin)
             channel.shutdown_write()
             stdout = _drain(channel.recv, channel, deadline)
@@ -56,6 +66,8 @@ class SshHost(ShellHost):
             status = channel.recv_exit_status()
             if status < 0:  # paramiko's word for a channel that closed without one
                 raise EOFError
+            if status == TIMED_OUT:
+                stderr += f"it did not end within {timeout_seconds:.0f} s and was ended\n".encode()
             return Output(status, stdout, stderr)
 
     def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
@@ -88,10 +100,10 @@ class SshHost(ShellHost):
             self._connection.close()
             self._connection = None
 
-    def _start(self, script: str) -> Channel:
+    def _start(self, script: str, runner: str = "") -> Channel:
         channel = self._transport.open_session(timeout=self._ssh.connect_timeout_seconds)
         become_root = self.login != "root" if self._ssh.sudo is None else self._ssh.sudo
-        channel.exec_command(command_line(script, become_root=become_root))
+        channel.exec_command(command_line(script, runner, become_root=become_root))
         return channel
 
     @property
@@ -99,11 +111,12 @@ class SshHost(ShellHost):
         return self._connected().transport  # type: ignore[no-any-return]  # fabric has no types
 
     def _connected(self) -> Connection:
-        if self._connection is not None and not self._connection.is_connected:
-            self.close()
-        if self._connection is None:
-            self._connection = self._connect()
-        return self._connection
+        with self._connecting:
+            if self._connection is not None and not self._connection.is_connected:
+                self.close()
+            if self._connection is None:
+                self._connection = self._connect()
+            return self._connection
 
     def _connect(self) -> Connection:
         ssh = self._ssh
@@ -117,19 +130,33 @@ class SshHost(ShellHost):
             connect_timeout=ssh.connect_timeout_seconds,
             connect_kwargs={**keys, "banner_timeout": ssh.connect_timeout_seconds},
         )
-        # fabric accepts unknown host keys unless it is told not to.
-        connection.client.set_missing_host_key_policy(RejectPolicy())
-        if ssh.known_hosts:
-            connection.client.load_host_keys(_expanded(ssh.known_hosts))
-        else:
-            connection.client.load_system_host_keys()
+        hop: object = connection
+        while isinstance(hop, Connection):  # the jump hosts too
+            self._insist_on_host_keys(hop)
+            hop = hop.gateway
         with self._problems(f"no answer within {ssh.connect_timeout_seconds} s"):
             connection.open()
             # Without this every further command on the connection waits some 45 ms for a delayed ACK.
+            connection.transport.set_keepalive(KEEPALIVE_SECONDS)
             carrier = connection.transport.sock
             if isinstance(carrier, socket.socket):
                 carrier.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
+
+    def _insist_on_host_keys(self, hop: Connection) -> None:
+        """Refuse a host whose key is not known; fabric accepts it unless it is told not to."""
+        hop.client.set_missing_host_key_policy(RejectPolicy())
+        if not self._ssh.known_hosts:
+            hop.client.load_system_host_keys()
+            return
+        try:
+            hop.client.load_host_keys(_expanded(self._ssh.known_hosts))
+        except OSError as error:
+            raise NodeprovError(
+                f"cannot read known_hosts {self._ssh.known_hosts}: {error.strerror}",
+                "if this is the lab's: nodeprov lab up",
+                where=self.name,
+            ) from None
 
     @contextlib.contextmanager
     def _problems(self, on_timeout: str) -> Iterator[None]:
@@ -172,24 +199,25 @@ class SshHost(ShellHost):
 class _HeldChannel:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        channel.settimeout(HOLD_TIMEOUT_SECONDS)
         self.first_line = channel.makefile("r").readline().strip()
 
     def release(self) -> None:
         """End the script's standard input and wait for its end."""
         with contextlib.suppress(SSHException, OSError):
             self._channel.shutdown_write()
-            self._channel.recv_exit_status()
+            self._channel.status_event.wait(HOLD_TIMEOUT_SECONDS)
             self._channel.close()
 
 
-def command_line(script: str, *, become_root: bool) -> str:
+def command_line(script: str, runner: str, *, become_root: bool) -> str:
     """Wrap a script for whatever login shell the node has.
 
     In base64 nothing is left that sh, fish or csh would read differently, and standard input stays free.
     """
     body = base64.b64encode(script.encode()).decode()
     become = "sudo -n -- " if become_root else ""
-    return f"{become}sh -c 'eval \"$(echo {body} | base64 -d)\"'"
+    return f"{become}{runner} sh -c 'eval \"$(echo {body} | base64 -d)\"'"
 
 
 def _drain(receive: Callable[[int], bytes], channel: Channel, deadline: float) -> bytes:

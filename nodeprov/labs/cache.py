@@ -12,6 +12,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from nodeprov.labs.mounts import mounts_below
+
 
 def digest_of(ingredients: Mapping[str, str]) -> str:
     """Name what is made of these ingredients; the same ingredients in another order are the same."""
@@ -43,13 +45,15 @@ class Cache:
         prefix = f".{kept.name}.unfinished-"
         for abandoned in self.root.glob(f"{prefix}*"):  # by a killed run, since we hold the lock
             # A program that it started may be writing there still: hence a new name for each try.
-            shutil.rmtree(abandoned, ignore_errors=True)
+            if not mounts_below(abandoned):  # the kernel's own folders, perhaps
+                shutil.rmtree(abandoned, ignore_errors=True)
         unfinished = Path(tempfile.mkdtemp(prefix=prefix, dir=self.root))
         try:
             unfinished.chmod(0o755)
             make(unfinished)
         except Exception:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            if not mounts_below(unfinished):
+                shutil.rmtree(unfinished, ignore_errors=True)
             raise
         os.sync()  # its name must not reach the disk before its bytes
         unfinished.rename(kept)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError
 
+_REMOVAL_ATTEMPTS = 100
 _MOUNTINFO = Path("/proc/self/mountinfo")
 
 
@@ -98,8 +100,20 @@ def processes_in(cgroup: Path) -> Iterator[int]:
             yield from map(int, Path(folder, "cgroup.procs").read_text().split())
 
 
+def thaw(cgroup: Path) -> None:
+    """Let frozen processes go on: with cgroup v1 they cannot even be killed, and a runtime may end in between."""
+    for folder, _, files in os.walk(cgroup):
+        if "freezer.state" in files:
+            with contextlib.suppress(OSError):
+                Path(folder, "freezer.state").write_text("THAWED")
+
+
 def remove_cgroup(cgroup: Path) -> None:
-    """Remove a cgroup that holds no process, and all below it."""
-    for folder, _, _ in os.walk(cgroup, topdown=False):
-        with contextlib.suppress(FileNotFoundError):
-            Path(folder).rmdir()
+    """Remove a cgroup that holds no process, and all below it; what has just ended may keep it a moment longer."""
+    for _ in range(_REMOVAL_ATTEMPTS):
+        for folder, _, _ in os.walk(cgroup, topdown=False):
+            with contextlib.suppress(OSError):
+                Path(folder).rmdir()
+        if not cgroup.exists():
+            return
+        time.sleep(0.02)

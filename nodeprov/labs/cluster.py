@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,14 +9,13 @@ from functools import partial
 from nodeprov.hosts.base import check
 from nodeprov.labs.access import RemoteShell
 from nodeprov.labs.base import Machine, OnEvent, step
+from nodeprov.labs.credentials import PKI, Secrets, identity_files, kubeconfig, make_secrets
 from nodeprov.labs.files import NodeFile, archive
 from nodeprov.labs.images import PAUSE_IMAGE
 from nodeprov.labs.parallel import at_once
-from nodeprov.labs.pki import Authority, Identity, KeyPair, key_pair
 from nodeprov.templates import render
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
-PKI = "/etc/kubernetes/pki"
 _IMAGES = "/var/tmp/lab-images.tar"  # noqa: S108  on the machine, removed after the import
 _CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _NODE_UNITS = ("pod-routes", "containerd", "kubelet")
@@ -32,7 +30,6 @@ class Settings:
     """
 
     service_subnet: str = "10.96.0.0/16"
-    kubernetes_service: str = "10.96.0.1"
     cni_folder: str = "/usr/lib/cni"
     etcd_arguments: tuple[str, ...] = ()
     ready_timeout_seconds: int = 120
@@ -44,46 +41,6 @@ class Node:
 
     machine: Machine
     shell: RemoteShell
-
-
-@dataclass(frozen=True, slots=True)
-class Secrets:
-    """All that the cluster's parts know each other by."""
-
-    authority: Authority
-    apiserver: Identity
-    kubelet_client: Identity
-    admin: Identity
-    controller_manager: Identity
-    scheduler: Identity
-    service_accounts: KeyPair
-
-
-def make_secrets(master: Machine, settings: Settings) -> Secrets:
-    """Make an authority and have it sign for everybody but the kubelets."""
-    authority = Authority("kubernetes")
-    service = [f"kubernetes{suffix}" for suffix in ("", ".default", ".default.svc", ".default.svc.cluster.local")]
-    names = [*service, "localhost", master.name, master.address, settings.kubernetes_service, "127.0.0.1"]
-    return Secrets(
-        authority=authority,
-        apiserver=authority.issue("kube-apiserver", names=names),
-        kubelet_client=authority.issue("kube-apiserver-kubelet-client", "system:masters"),
-        admin=authority.issue("kubernetes-admin", "system:masters"),
-        controller_manager=authority.issue("system:kube-controller-manager"),
-        scheduler=authority.issue("system:kube-scheduler"),
-        service_accounts=key_pair(),
-    )
-
-
-def kubeconfig(secrets: Secrets, identity: Identity, master: Machine) -> bytes:
-    """Write the file that lets a client of the API server in as `identity`."""
-    encoded = {
-        "authority": secrets.authority.certificate,
-        "certificate": identity.certificate,
-        "key": identity.key,
-    }
-    values = {name: b64encode(content).decode() for name, content in encoded.items()}
-    return render("lab/kubeconfig.j2", server=f"https://{master.address}:6443", **values).encode()
 
 
 def node_files(machine: Machine, machines: Sequence[Machine], secrets: Secrets) -> list[NodeFile]:
@@ -103,7 +60,7 @@ def node_files(machine: Machine, machines: Sequence[Machine], secrets: Secrets) 
         *(NodeFile(path, text.encode()) for path, text in rendered.items()),
         NodeFile("/etc/kubernetes/kubelet.conf", kubeconfig(secrets, identity, machines[0]), 0o600),
         NodeFile(f"{PKI}/ca.crt", secrets.authority.certificate),
-        *_identity_files("kubelet", identity),
+        *identity_files("kubelet", identity),
     ]
 
 
@@ -127,8 +84,8 @@ def master_files(master: Machine, secrets: Secrets, settings: Settings) -> list[
         ),
         NodeFile(f"{PKI}/sa.key", secrets.service_accounts.private, 0o600),
         NodeFile(f"{PKI}/sa.pub", secrets.service_accounts.public),
-        *_identity_files("apiserver", secrets.apiserver),
-        *_identity_files("apiserver-kubelet-client", secrets.kubelet_client),
+        *identity_files("apiserver", secrets.apiserver),
+        *identity_files("apiserver-kubelet-client", secrets.kubelet_client),
     ]
 
 
@@ -138,7 +95,7 @@ def install(nodes: Sequence[Node], images: bytes, settings: Settings, on_event: 
     `images` is an archive for `ctr images import`.
     """
     machines = [node.machine for node in nodes]
-    secrets = make_secrets(machines[0], settings)
+    secrets = make_secrets(machines[0], settings.service_subnet)
     at_once([partial(install_node, node, machines, images, secrets, settings, on_event) for node in nodes])
     wait_ready(nodes, settings, on_event)
     return kubeconfig(secrets, secrets.admin, machines[0])
@@ -198,10 +155,3 @@ def wait_ready(nodes: Sequence[Node], settings: Settings, on_event: OnEvent) -> 
             where=names[0],
             hint="nodeprov lab kubectl -- get nodes,pods -A",
         )
-
-
-def _identity_files(name: str, identity: Identity) -> list[NodeFile]:
-    return [
-        NodeFile(f"{PKI}/{name}.crt", identity.certificate),
-        NodeFile(f"{PKI}/{name}.key", identity.key, 0o600),
-    ]

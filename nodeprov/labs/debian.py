@@ -33,6 +33,8 @@ PACKAGES = (
     "systemd-sysv",
     "util-linux",
 )
+# mmdebstrap mounts /proc, /sys and parts of /dev into the root. Killed, it would leave them, and its children.
+_CONTAINED = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _TIMEOUT_SECONDS = 1800.0
 
 
@@ -52,4 +54,6 @@ def _make(mirror: str, on_event: OnEvent, folder: Path) -> None:
     argv = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(folder / "root")]
     argv += [mirror] if mirror else []
     with step(on_event, f"installing Debian {SUITE}"):
-        run_checked(ending_with_us(argv), "cannot install Debian", timeout_seconds=_TIMEOUT_SECONDS)
+        run_checked(
+            ending_with_us([*_CONTAINED, *argv]), "cannot install Debian", timeout_seconds=_TIMEOUT_SECONDS
+        )

@@ -20,6 +20,7 @@ _BUILD_TIMEOUT_SECONDS = 3600.0
 # What a program is made of must not depend on whose machine this is.
 _ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
 _FLAGS = ("-trimpath", "-mod=readonly", "-buildvcs=false")
+_MODULE_FILES = ("go.mod", "go.sum", "tools.go")
 _SHIM_SOURCE = "pkg/shim/v1/manager.go"
 _SHIM_STRICT = "SetOOMScore(cmd.Process.Pid, oomScoreMax); err != nil {"
 _SHIM_TOLERANT = "SetOOMScore(cmd.Process.Pid, oomScoreMax); err != nil && !os.IsPermission(err) {"
@@ -119,57 +120,56 @@ class GoBuilder:
 
     def ingredients(self, component: Component) -> Mapping[str, str]:
         """Name all that decides what a build gives."""
-        files = {name: (component.folder / name).read_text() for name in ("go.mod", "go.sum", "tools.go")}
+        files = {name: (component.folder / name).read_text() for name in _MODULE_FILES}
         return {
             **files,
-            "go": self._run(component, ["version"], "ask go for its version"),
+            "go": self._run(component.folder, ["version"], "ask go for its version"),
             "arguments": json.dumps([self._arguments(component), _ENVIRONMENT]),
             "programs": json.dumps([[program.package, program.path] for program in component.programs]),
-            "patch": _SHIM_TOLERANT if component.tolerant_module else "",
+            "patch": f"{_SHIM_SOURCE}: {_SHIM_TOLERANT}" if component.tolerant_module else "",
         }
 
     def _make(self, component: Component, folder: Path) -> None:
-        source = folder.with_name(f"{folder.name}.source")
-        extra = self._tolerant_copy(component, source) if component.tolerant_module else []
+        source = component.folder
+        if component.tolerant_module:
+            source = folder.with_name(f"{folder.name}.source")
+            self._copy_tolerant(component, source)
         for number, program in enumerate(component.programs, 1):
             what = f"building {component.name}, {number} of {len(component.programs)}: {Path(program.path).name}"
             with step(self._on_event, what):
-                arguments = ["build", *self._arguments(component), *extra, "-o", str(folder / program.path)]
-                self._run(component, [*arguments, program.package], f"build {program.package}")
-        shutil.rmtree(source, ignore_errors=True)
+                arguments = ["build", *self._arguments(component), "-o", str(folder / program.path)]
+                self._run(source, [*arguments, program.package], f"build {program.package}")
+        if source != component.folder:
+            shutil.rmtree(source)
 
     def _arguments(self, component: Component) -> Sequence[str]:
         values = " ".join(f"-X {value}" for value in component.values)
         return [*_FLAGS, "-ldflags", f"-s -w {values}".strip()]
 
-    def _tolerant_copy(self, component: Component, source: Path) -> list[str]:
-        """Copy the module, let its shim go on when it may not lower its OOM score, and use the copy.
+    def _copy_tolerant(self, component: Component, source: Path) -> None:
+        """Copy the component with the module, and let its shim go on when it may not lower its OOM score.
 
-        `go build -overlay` would need no copy, but refuses to replace a file of the module cache.
+        `go build -overlay` would need no copy, but refuses to replace a file of the module cache. The copy is
+        named by a relative path, since programs remember the path.
         """
-        found = self._run(component, ["list", "-m", "-f", "{{.Dir}}", component.tolerant_module], "find gVisor")
-        if not found.strip():  # not in the module cache yet
-            self._run(component, ["mod", "download", component.tolerant_module], "download gVisor")
-            return self._tolerant_copy(component, source)
-        module = source / "module"
-        shutil.copytree(found.strip(), module, copy_function=shutil.copyfile)  # the cache's modes are read-only
-        shim = module / _SHIM_SOURCE
-        shim.parent.chmod(0o755)
+        module, patched = component.tolerant_module, source / "module"
+        self._run(component.folder, ["mod", "download", module], f"download {module}")
+        original = self._run(component.folder, ["list", "-m", "-f", "{{.Dir}}", module], f"find {module}").strip()
+        shutil.copytree(original, patched, copy_function=shutil.copyfile)  # the originals are read-only
+        shim = patched / _SHIM_SOURCE
         text = shim.read_text()
         if text.count(_SHIM_STRICT) != 1:
-            raise NodeprovError(f"{component.name}: {_SHIM_SOURCE} is not the source that the lab knows to patch")
+            raise NodeprovError(f"{component.name}: {_SHIM_SOURCE} is not what the lab knows how to patch")
         shim.write_text(text.replace(_SHIM_STRICT, _SHIM_TOLERANT))
-        for name in ("go.mod", "go.sum"):
+        for name in _MODULE_FILES:
             shutil.copyfile(component.folder / name, source / name)
-        replace = f"-replace={component.tolerant_module}={module}"
-        self._run(component, ["mod", "edit", replace, str(source / "go.mod")], "use the copy")
-        return [f"-modfile={source / 'go.mod'}"]
+        self._run(source, ["mod", "edit", f"-replace={module}=./module"], "use the copy")
 
-    def _run(self, component: Component, arguments: Sequence[str], doing: str) -> str:
+    def _run(self, folder: Path, arguments: Sequence[str], doing: str) -> str:
         return run_checked(
             ending_with_us([str(self._go), *arguments]),
             f"cannot {doing}",
             timeout_seconds=_BUILD_TIMEOUT_SECONDS,
             environment=_ENVIRONMENT,
-            folder=component.folder,
+            folder=folder,
         )

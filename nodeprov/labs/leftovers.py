@@ -10,6 +10,7 @@ from pathlib import Path
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_program
 from nodeprov.labs import cgroups, network, processes
+from nodeprov.labs.mounts import mounts_below
 
 _NSPAWN_RUN = Path("/run/systemd/nspawn")
 
@@ -31,16 +32,6 @@ class Leftovers:
         return not (self.pids or self.mounts or self.namespaces or self.interfaces or self.cgroups or self.files)
 
 
-def parse_mounts_below(mountinfo: str, folder: str) -> list[str]:
-    """List the mount points at or below a folder, the innermost first."""
-    points = []
-    for line in mountinfo.splitlines():
-        point = line.split()[4].encode().decode("unicode_escape")
-        if point == folder or point.startswith(f"{folder}/"):
-            points.append(point)
-    return points[::-1]
-
-
 def find_processes(state: Path) -> set[int]:
     """Find the machines' processes, by cgroup and network namespace, and those that were written down."""
     found = {pid for cgroup in cgroups.find_cgroups(network.PREFIX) for pid in cgroups.processes_in(cgroup)}
@@ -53,11 +44,6 @@ def find_processes(state: Path) -> set[int]:
     return found
 
 
-def find_mounts(state: Path) -> list[str]:
-    """Find what is mounted in the lab's folder."""
-    return parse_mounts_below(Path("/proc/self/mountinfo").read_text(), str(state))
-
-
 def find_files(state: Path) -> list[Path]:
     """Find the lab's own folder and what systemd-nspawn keeps elsewhere."""
     kept = sorted(_NSPAWN_RUN.glob(f"*/{network.PREFIX}*"))  # nspawn forgets them when it is killed
@@ -68,7 +54,7 @@ def look(state: Path) -> Leftovers:
     """Look for all of it."""
     return Leftovers(
         pids=tuple(sorted(find_processes(state))),
-        mounts=tuple(find_mounts(state)),
+        mounts=tuple(mounts_below(state)),
         namespaces=tuple(network.find_namespaces()),
         interfaces=tuple(network.find_interfaces()),
         cgroups=tuple(cgroups.find_cgroups(network.PREFIX)),
@@ -78,13 +64,15 @@ def look(state: Path) -> Leftovers:
 
 def remove(state: Path) -> None:
     """Remove all of it; raise NodeprovError, naming what would not go."""
+    for cgroup in cgroups.find_cgroups(network.PREFIX):
+        cgroups.thaw(cgroup)
     stubborn = processes.kill_all(lambda: find_processes(state))
     if stubborn:
         raise NodeprovError(f"processes of the lab do not end: {', '.join(map(str, stubborn))}", "ps -fp PID")
-    for point in find_mounts(state):
+    for point in mounts_below(state):
         _lock_of(point).unlink(missing_ok=True)
         run_program(["umount", point])
-    for point in find_mounts(state):  # what is still busy goes away with its last user
+    for point in mounts_below(state):  # what is still busy goes away with its last user
         run_program(["umount", "--lazy", point])
     network.remove_network()
     for cgroup in cgroups.find_cgroups(network.PREFIX):
@@ -103,8 +91,8 @@ def _lock_of(root: str) -> Path:
 
 
 def _remove_files(state: Path) -> None:
-    if find_mounts(state):  # never empty through a mount what is not the lab's
-        raise NodeprovError(f"still mounted: {', '.join(find_mounts(state))}", "umount them, and run it again")
+    if mounts_below(state):  # never empty through a mount what is not the lab's
+        raise NodeprovError(f"still mounted: {', '.join(mounts_below(state))}", "umount them, and run it again")
     for path in find_files(state):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -59,7 +59,7 @@ def recorded(file: Path) -> Process | None:
 
 def ending_with_us(argv: Sequence[str]) -> list[str]:
     """Write the command that runs a program which is ended when we are, were it by SIGKILL."""
-    return ["setpriv", "--pdeathsig", "TERM", *argv]
+    return ["setpriv", "--pdeathsig", "KILL", *argv]
 
 
 def kill_all(find: Callable[[], Collection[int]]) -> Collection[int]:

@@ -20,6 +20,7 @@ PROGRAMS: Mapping[str, str] = {
     "ssh": "openssh-client",
     "setpriv": "util-linux",
     "systemd-nspawn": "systemd-container",
+    "unshare": "util-linux",
 }
 NO_ROOT = Problem("the lab's machines need root", "become root: sudo -i")
 _NEEDED_CAPABILITIES: Mapping[str, int] = {"CAP_NET_ADMIN": 12, "CAP_SYS_CHROOT": 18, "CAP_SYS_ADMIN": 21}
@@ -97,7 +98,7 @@ def problems(facts: HostFacts) -> Sequence[Problem]:
             hint = "this looks like a container: run on a real or virtual machine, or in a privileged container"
             found.append(Problem(f"root lacks {', '.join(lacking)} here", hint))
     if facts.missing_programs:
-        packages = " ".join(sorted(PROGRAMS[name] for name in facts.missing_programs))
+        packages = " ".join(sorted({PROGRAMS[name] for name in facts.missing_programs}))
         hint = f"apt-get install -y {packages}"
         found.append(Problem(f"missing programs: {', '.join(facts.missing_programs)}", hint))
     if not facts.has_go:

@@ -100,6 +100,63 @@ def test_the_other_node_keeps_working_when_one_is_uninstalled(
     assert nodeprov("verify", "worker2").returncode == 0
 
 
+def test_the_runtime_class_goes_with_the_last_node(worker1: Machine, worker2: Machine, kubectl: Kubectl) -> None:
+    kubectl("label", "node", "worker2", "example.com/kept=yes", "--overwrite")
+    installed("worker1", "worker2")
+    ended = nodeprov("uninstall", "worker*", "--yes")
+    assert ended.returncode == 0, ended.stderr
+    assert not kubectl.json("get", "runtimeclass")["items"]
+    assert kubectl.json("get", "node", "worker2")["metadata"]["labels"]["example.com/kept"] == "yes"
+    kubectl("label", "node", "worker2", "example.com/kept-")
+
+
+def test_a_runtime_class_that_was_there_before_stays_and_gets_its_fields_back(
+    worker1: Machine, kubectl: Kubectl
+) -> None:
+    theirs = {
+        "apiVersion": "node.k8s.io/v1",
+        "kind": "RuntimeClass",
+        "metadata": {"name": "gvisor", "labels": {"team": "theirs"}},
+        "handler": "runsc",
+        "overhead": {"podFixed": {"memory": "1024Mi"}},
+    }
+    kubectl("apply", "-f", "-", stdin=json.dumps(theirs))
+    installed("worker1")
+    assert "nodeSelector" in kubectl.json("get", "runtimeclass", "gvisor")["scheduling"]
+    assert nodeprov("uninstall", "worker1", "--yes").returncode == 0
+    now = kubectl.json("get", "runtimeclass", "gvisor")
+    assert now["metadata"]["labels"] == {"team": "theirs"}
+    assert now["overhead"] == {"podFixed": {"memory": "1Gi"}}
+    assert "scheduling" not in now
+
+
+def test_a_quantity_may_be_written_in_any_way(worker1: Machine, tmp_path: Path) -> None:
+    inventory = variant(tmp_path, runtime_class__overhead='{ memory = "1024Mi", cpu = "0.05" }')
+    installed("worker1", inventory=inventory)
+    assert nodeprov("plan", "worker1", inventory=inventory).returncode == 0
+
+
+def test_a_folder_that_was_empty_before_is_there_afterwards(worker1: Machine, tmp_path: Path) -> None:
+    worker1.run("mkdir -p /srv/bin")
+    inventory = variant(tmp_path, paths__bin='"/srv/bin"')
+    installed("worker1", inventory=inventory)
+    assert nodeprov("uninstall", "worker1", "--yes", inventory=inventory).returncode == 0
+    worker1.run("test -d /srv/bin && rmdir /srv/bin")
+
+
+def test_a_sandbox_that_is_no_pod_is_not_drained_and_nothing_is_removed_under_it(worker1: Machine) -> None:
+    installed("worker1")
+    before = worker1.listing()
+    runsc = worker1.run(f"readlink -f {CURRENT}/runsc").strip()
+    worker1.run(f"setsid {runsc} --network=none --ignore-cgroups do sleep 300 >/dev/null 2>&1 </dev/null &")
+    worker1.run("for i in $(seq 50); do pgrep -f 'sleep 300' >/dev/null && break; sleep 0.1; done")
+    refused = nodeprov("uninstall", "worker1", "--yes", "--drain")
+    worker1.try_run("pkill -9 -f 'sleep 300'")
+    assert refused.returncode == 1
+    assert "none of it is a pod that can be evicted" in refused.stderr
+    assert worker1.listing() == before
+
+
 def test_uninstall_refuses_while_a_sandbox_runs_and_drains_when_told_to(
     worker1: Machine, kubectl: Kubectl
 ) -> None:

@@ -1,0 +1,62 @@
+"""What a cluster's parts, its nodes and its administrator know each other by."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+from nodeprov.labs.base import Machine
+from nodeprov.labs.files import NodeFile
+from nodeprov.labs.pki import Authority, Identity, KeyPair, key_pair
+from nodeprov.templates import render
+
+PKI = "/etc/kubernetes/pki"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """All that the cluster's parts know each other by."""
+
+    authority: Authority
+    apiserver: Identity
+    kubelet_client: Identity
+    admin: Identity
+    controller_manager: Identity
+    scheduler: Identity
+    service_accounts: KeyPair
+
+
+def make_secrets(master: Machine, service_subnet: str) -> Secrets:
+    """Make an authority and have it sign for everybody but the kubelets."""
+    authority = Authority("kubernetes")
+    service = [f"kubernetes{suffix}" for suffix in ("", ".default", ".default.svc", ".default.svc.cluster.local")]
+    names = [*service, "localhost", master.name, master.address, str(ip_network(service_subnet)[1]), "127.0.0.1"]
+    return Secrets(
+        authority=authority,
+        apiserver=authority.issue("kube-apiserver", names=names),
+        kubelet_client=authority.issue("kube-apiserver-kubelet-client", "system:masters"),
+        admin=authority.issue("kubernetes-admin", "system:masters"),
+        controller_manager=authority.issue("system:kube-controller-manager"),
+        scheduler=authority.issue("system:kube-scheduler"),
+        service_accounts=key_pair(),
+    )
+
+
+def kubeconfig(secrets: Secrets, identity: Identity, master: Machine) -> bytes:
+    """Write the file that lets a client of the API server in as `identity`."""
+    encoded = {
+        "authority": secrets.authority.certificate,
+        "certificate": identity.certificate,
+        "key": identity.key,
+    }
+    values = {name: b64encode(content).decode() for name, content in encoded.items()}
+    return render("lab/kubeconfig.j2", server=f"https://{master.address}:6443", **values).encode()
+
+
+def identity_files(name: str, identity: Identity) -> list[NodeFile]:
+    """Write an identity as kubeadm names it: a certificate that all may read, and a key."""
+    return [
+        NodeFile(f"{PKI}/{name}.crt", identity.certificate),
+        NodeFile(f"{PKI}/{name}.key", identity.key, 0o600),
+    ]

@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from nodeprov.cluster import (
+    MANAGED_BY,
+    ClusterFacts,
+    ClusterQuery,
+    NodeLabel,
+    RuntimeClass,
+    check_cluster,
+    cluster_goals,
+    cluster_states,
+    declared_fields,
+    kubectl,
+    removal_goals,
+    wanted_runtime_class,
+)
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Output
+from nodeprov.hosts.local import LocalHost
+from nodeprov.inventory import ClusterSettings, Label, RuntimeClassSettings, RuntimeSettings, Settings
+from nodeprov.plan import Place, decide
+from nodeprov.states import LabelState, ObjectState, State
+from tests.samples import GOLDEN, good_facts, settings
+
+WANTED = settings()
+KEY = "nodeprov.node-restriction.kubernetes.io/gvisor"
+LABEL_KEY, CLASS_KEY = f"label:worker1:{KEY}", "runtimeclass:gvisor"
+MACHINE_ID = good_facts().machine_id
+
+
+def node(labels: Mapping[str, str] | None = None, machine_id: str = MACHINE_ID) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "worker1", "labels": dict(labels or {})},
+        "status": {"nodeInfo": {"machineID": machine_id}},
+    }
+
+
+def runtime_class(handler: str = "runsc", labels: Mapping[str, str] | None = None, **more: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "node.k8s.io/v1",
+        "kind": "RuntimeClass",
+        "metadata": {"name": "gvisor", "uid": "u", "labels": dict(labels or {})},
+        "handler": handler,
+        **more,
+    }
+
+
+def ours() -> dict[str, Any]:
+    """The RuntimeClass as the API server would show it after we made it."""
+    value = wanted_runtime_class(WANTED).value
+    return runtime_class(**{**value, "labels": MANAGED_BY})
+
+
+def facts(
+    found: Mapping[str, Any] | None = None,
+    existing: Mapping[str, Any] | None = None,
+    labelled: tuple[str, ...] = (),
+) -> ClusterFacts:
+    return ClusterFacts("production", "https://10.0.0.10:6443", found or node(), existing, labelled)
+
+
+def answer(text: str, returncode: int = 0, stderr: bytes = b"") -> Output:
+    return Output(returncode, text.encode(), stderr)
+
+
+def test_a_real_cluster_is_understood() -> None:
+    text = (GOLDEN / "cluster" / "worker1.txt").read_text()
+    found = ClusterQuery(WANTED, "worker1").parse(answer(text))
+    assert (found.context, found.server) == ("lab", "https://10.123.0.10:6443")
+    assert found.handlers == ("", "runc", "runsc")
+    assert (found.runtime_class, found.labelled) == (None, ())
+    assert found.node is not None
+    assert found.node["metadata"]["name"] == "worker1"
+
+
+def lines(*documents: Any) -> str:
+    return "\n".join("" if each is None else json.dumps(each) for each in documents) + "\n"
+
+
+CONFIG = {"current-context": "production", "clusters": [{"cluster": {"server": "https://10.0.0.10:6443"}}]}
+LABELLED = {"items": [{"metadata": {"name": "worker1"}}, {"metadata": {"name": "worker2"}}]}
+
+
+def test_what_does_not_exist_is_none() -> None:
+    found = ClusterQuery(WANTED, "worker1").parse(answer(lines(CONFIG, None, None, LABELLED)))
+    assert (found.node, found.runtime_class) == (None, None)
+    assert found.labelled == ("worker1", "worker2")
+
+
+@pytest.mark.parametrize("config", [{}, {"clusters": None, "current-context": ""}, {"clusters": []}])
+def test_a_kubectl_that_needs_no_configuration_has_no_context(config: Any) -> None:
+    found = ClusterQuery(WANTED, "worker1").parse(answer(lines(config, node(), None, {"items": []})))
+    assert (found.context, found.server) == ("", "")
+
+
+def test_a_kubectl_that_fails_is_quoted_with_what_to_try() -> None:
+    wanted = settings(cluster=ClusterSettings(kubeconfig="/etc/a b.conf", context="production"))
+    with pytest.raises(NodeprovError, match="cannot read the cluster: connection refused") as caught:
+        ClusterQuery(wanted, "worker1").parse(answer("", 1, b"connection refused\n"))
+    assert "kubectl --kubeconfig '/etc/a b.conf' --context production get nodes" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "handlers"),
+    [
+        ({}, None),
+        ({"runtimeHandlers": []}, ()),
+        ({"runtimeHandlers": [{"name": ""}, {"name": "runsc"}]}, ("", "runsc")),
+        ({"runtimeHandlers": [{"features": {}}, {"name": "runsc"}]}, ("", "runsc")),
+    ],
+)
+def test_the_handlers_that_a_kubelet_reports_are_read(
+    status: dict[str, Any], handlers: tuple[str, ...] | None
+) -> None:
+    assert facts({"status": status}).handlers == handlers
+
+
+def stub(folder: Any, body: str) -> Settings:
+    """A kubectl that a shell script stands for."""
+    program = folder / "kube ctl"
+    program.write_text(f"#!/bin/sh\n{body}\n")
+    program.chmod(0o755)
+    return settings(cluster=ClusterSettings(kubectl=str(program)))
+
+
+def test_four_answers_come_in_one_command_and_each_on_its_line(tmp_path: Any) -> None:
+    body = """\
+case "$*" in
+"config view --minify -o json") printf '{\\n  "current-context": "c",\\n  "clusters": []\\n}\\n' ;;
+"get node worker1 -o json --ignore-not-found") printf '{\\n "metadata": {"name": "worker1"}\\n}\\n' ;;
+"get runtimeclass gvisor -o json --ignore-not-found") ;;
+"get nodes -l nodeprov.node-restriction.kubernetes.io/gvisor=true -o json") printf '{"items": [\\n]}\\n' ;;
+*) echo "unexpected: $*" >&2; exit 1 ;;
+esac"""
+    found = LocalHost().ask([ClusterQuery(stub(tmp_path, body), "worker1")])[0]
+    assert found == ClusterFacts("c", "", {"metadata": {"name": "worker1"}}, None, ())
+
+
+def test_a_command_that_fails_in_between_fails_all_of_them(tmp_path: Any) -> None:
+    body = 'case "$*" in config*) echo "{}" ;; *) echo "forbidden" >&2; exit 1 ;; esac'
+    with pytest.raises(NodeprovError, match="cannot read the cluster: forbidden"):
+        LocalHost().ask([ClusterQuery(stub(tmp_path, body), "worker1")])
+
+
+def test_kubectl_is_called_as_the_settings_say() -> None:
+    assert kubectl(ClusterSettings()).argv == ("kubectl",)
+    every = ClusterSettings(kubectl="/opt/k", kubeconfig="/etc/k.conf", context="production")
+    assert kubectl(every).argv == ("/opt/k", "--kubeconfig", "/etc/k.conf", "--context", "production")
+
+
+def test_only_the_fields_that_we_declare_are_compared() -> None:
+    existing = runtime_class(
+        labels={**MANAGED_BY, "team": "a"}, overhead={"podFixed": {"cpu": "50m"}}, scheduling={"nodeSelector": {}}
+    )
+    existing["metadata"]["annotations"] = {"x": "y"}
+    assert declared_fields(existing).value == {
+        "handler": "runsc",
+        "overhead": {"podFixed": {"cpu": "50m"}},
+        "scheduling": {"nodeSelector": {}},
+        "labels": MANAGED_BY,
+    }
+
+
+def test_a_field_that_is_not_set_is_not_declared() -> None:
+    bare = {"metadata": {"name": "gvisor"}, "handler": "runsc", "overhead": None}
+    assert declared_fields(bare).value == {"handler": "runsc", "labels": {}}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value"),
+    [
+        (
+            WANTED,
+            {
+                "handler": "runsc",
+                "overhead": {"podFixed": {"memory": "64Mi", "cpu": "50m"}},
+                "scheduling": {"nodeSelector": {KEY: "true"}},
+                "labels": MANAGED_BY,
+            },
+        ),
+        (
+            settings(
+                runtime=RuntimeSettings(handler="runsc-kvm"),
+                label=Label("example.com/kvm", "yes"),
+                runtime_class=RuntimeClassSettings(
+                    overhead={},
+                    tolerations=({"key": "a", "operator": "Exists"},),
+                    node_selector={"disk": "ssd"},
+                ),
+            ),
+            {
+                "handler": "runsc-kvm",
+                "scheduling": {
+                    "nodeSelector": {"example.com/kvm": "yes", "disk": "ssd"},
+                    "tolerations": [{"key": "a", "operator": "Exists"}],
+                },
+                "labels": MANAGED_BY,
+            },
+        ),
+    ],
+    ids=["defaults", "everything-said"],
+)
+def test_the_runtime_class_is_what_the_settings_say(wanted: Settings, value: dict[str, Any]) -> None:
+    assert wanted_runtime_class(wanted).value == value
+
+
+def test_a_runtime_class_as_we_made_it_is_a_reached_goal() -> None:
+    cluster = facts(node({KEY: "true"}), ours(), ("worker1",))
+    assert decide(cluster_goals(WANTED, "worker1"), cluster_states(cluster, WANTED, "worker1")) == ()
+
+
+def test_the_label_comes_before_the_runtime_class_that_sends_pods_to_it() -> None:
+    goals = cluster_goals(WANTED, "worker1")
+    assert [goal.resource.key for goal in goals] == [LABEL_KEY, CLASS_KEY]
+    assert {goal.resource.place for goal in goals} == {Place.CLUSTER}
+    changes = decide(goals, cluster_states(facts(), WANTED, "worker1"))
+    assert [(change.before, change.after) for change in changes] == [
+        (None, LabelState("true")),
+        (None, wanted_runtime_class(WANTED)),
+    ]
+
+
+def test_a_runtime_class_that_was_there_gets_our_fields_and_not_our_mark() -> None:
+    cluster = facts(existing=runtime_class(overhead={"podFixed": {"memory": "1Mi"}}))
+    (_, change) = decide(cluster_goals(WANTED, "worker1"), cluster_states(cluster, WANTED, "worker1"))
+    assert isinstance(change.after, ObjectState)
+    assert change.after.value == {**wanted_runtime_class(WANTED).value, "labels": {}}
+
+
+def test_another_value_of_the_label_is_replaced() -> None:
+    cluster = facts(node({KEY: "false"}), ours())
+    (change,) = decide(cluster_goals(WANTED, "worker1"), cluster_states(cluster, WANTED, "worker1"))
+    assert (change.before, change.after) == (LabelState("false"), LabelState("true"))
+
+
+def test_a_good_cluster_has_no_problem() -> None:
+    assert check_cluster(facts(), good_facts(), WANTED) == ()
+    assert check_cluster(facts(existing=ours()), good_facts(), WANTED) == ()
+    assert check_cluster(facts(node(machine_id="")), good_facts(), WANTED) == ()
+    assert check_cluster(facts(), good_facts(machine_id=""), WANTED) == ()
+
+
+def test_a_node_that_the_cluster_does_not_have_is_the_only_problem() -> None:
+    cluster = ClusterFacts("production", "https://10.0.0.10:6443", None, runtime_class("other"), ())
+    (problem,) = check_cluster(cluster, good_facts(), WANTED)
+    assert problem.message == "the cluster https://10.0.0.10:6443 has no node worker1"
+    assert problem.hint == "kubectl get nodes"
+
+
+def test_another_machine_behind_the_nodes_name_is_a_problem() -> None:
+    (problem,) = check_cluster(facts(node(machine_id="ffff")), good_facts(), WANTED)
+    assert "is another machine (machine-id ffff)" in problem.message
+    assert MACHINE_ID in problem.message
+
+
+def test_a_runtime_class_of_another_handler_is_a_problem() -> None:
+    (problem,) = check_cluster(facts(existing=runtime_class("kata")), good_facts(), WANTED)
+    assert "RuntimeClass gvisor exists with the handler 'kata'" in problem.message
+    assert "kubectl delete runtimeclass gvisor" in problem.hint
+
+
+def test_problems_of_a_cluster_are_told_at_once() -> None:
+    assert len(check_cluster(facts(node(machine_id="f"), runtime_class("kata")), good_facts(), WANTED)) == 2
+
+
+MADE_BY_US: dict[str, State | None] = {LABEL_KEY: None, CLASS_KEY: None}
+THEIRS = ObjectState.of({"handler": "runsc", "labels": {}})
+
+
+def removed(cluster: ClusterFacts, before: Mapping[str, State | None]) -> dict[str, State | None]:
+    """What an uninstall of worker1 changes, by key."""
+    goals = removal_goals(WANTED, "worker1", cluster, before)
+    return {each.resource.key: each.after for each in decide(goals, cluster_states(cluster, WANTED, "worker1"))}
+
+
+def test_the_last_node_takes_the_label_and_our_runtime_class_away() -> None:
+    cluster = facts(node({KEY: "true"}), ours(), ("worker1",))
+    assert list(removed(cluster, MADE_BY_US).items()) == [(LABEL_KEY, None), (CLASS_KEY, None)]
+
+
+def test_a_runtime_class_that_another_node_needs_stays() -> None:
+    cluster = facts(node({KEY: "true"}), ours(), ("worker1", "worker2"))
+    assert removed(cluster, MADE_BY_US) == {LABEL_KEY: None}
+
+
+def test_a_runtime_class_that_was_there_before_gets_its_fields_back() -> None:
+    now = runtime_class(**{**wanted_runtime_class(WANTED).value, "labels": {}})
+    cluster = facts(node({KEY: "true"}), now, ("worker1",))
+    assert removed(cluster, {LABEL_KEY: None, CLASS_KEY: THEIRS}) == {LABEL_KEY: None, CLASS_KEY: THEIRS}
+
+
+def test_a_runtime_class_that_is_not_ours_and_that_no_receipt_names_stays() -> None:
+    cluster = facts(node({KEY: "true"}), runtime_class(), ("worker1",))
+    assert removed(cluster, {LABEL_KEY: None}) == {LABEL_KEY: None}
+
+
+def test_a_label_that_had_another_value_before_gets_it_back() -> None:
+    cluster = facts(node({KEY: "true"}), None, ("worker1",))
+    assert removed(cluster, {LABEL_KEY: LabelState("maybe")}) == {LABEL_KEY: LabelState("maybe")}
+
+
+def test_what_is_gone_already_is_not_removed_again() -> None:
+    assert removed(facts(), MADE_BY_US) == {}
+
+
+def test_a_label_is_written_and_taken_away_by_kubectl(tmp_path: Any) -> None:
+    kube = kubectl(stub(tmp_path, f'echo "$*" >> {tmp_path}/calls').cluster)
+    label = NodeLabel(kube, "worker1", KEY)
+    label.write(LocalHost(), LabelState("true"))
+    label.write(LocalHost(), None)
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        f"label node worker1 {KEY}=true --overwrite",
+        f"label node worker1 {KEY}- --overwrite",
+    ]
+
+
+def test_a_runtime_class_is_applied_by_the_server_and_deleted(tmp_path: Any) -> None:
+    kube = kubectl(stub(tmp_path, f'echo "$*" >> {tmp_path}/calls; cat >> {tmp_path}/stdin').cluster)
+    resource = RuntimeClass(kube, "gvisor")
+    resource.write(LocalHost(), wanted_runtime_class(WANTED))
+    assert json.loads((tmp_path / "stdin").read_text()) == {
+        "apiVersion": "node.k8s.io/v1",
+        "kind": "RuntimeClass",
+        "metadata": {"name": "gvisor", "labels": MANAGED_BY},
+        "handler": "runsc",
+        "overhead": {"podFixed": {"memory": "64Mi", "cpu": "50m"}},
+        "scheduling": {"nodeSelector": {KEY: "true"}},
+    }
+    resource.write(LocalHost(), None)
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        "apply --server-side --force-conflicts --field-manager=nodeprov -f -",
+        "delete runtimeclass gvisor --ignore-not-found",
+    ]
+
+
+def test_a_write_that_kubectl_refuses_says_what_was_being_done(tmp_path: Any) -> None:
+    kube = kubectl(stub(tmp_path, "echo 'forbidden: no rights' >&2; exit 1").cluster)
+    with pytest.raises(NodeprovError, match="cannot label worker1: exit status 1: forbidden: no rights"):
+        NodeLabel(kube, "worker1", KEY).write(LocalHost(), LabelState("true"))
+    with pytest.raises(NodeprovError, match="cannot apply RuntimeClass gvisor"):
+        RuntimeClass(kube, "gvisor").write(LocalHost(), wanted_runtime_class(WANTED))
+
+
+def test_states_are_read_out_of_what_kubectl_prints() -> None:
+    kube = kubectl(ClusterSettings())
+    label, resource = NodeLabel(kube, "worker1", KEY), RuntimeClass(kube, "gvisor")
+    assert label.query.parse(answer(json.dumps(node({KEY: "true"})))) == LabelState("true")
+    assert label.query.parse(answer(json.dumps(node()))) is None
+    assert resource.query.parse(answer("")) is None
+    assert resource.query.parse(answer(json.dumps(ours()))) == wanted_runtime_class(WANTED)
+    with pytest.raises(NodeprovError, match="the cluster has no node worker1"):
+        label.query.parse(answer(""))

@@ -1,0 +1,535 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodeprov import gvisor
+from nodeprov.cluster import MANAGED_BY, ClusterFacts, wanted_runtime_class
+from nodeprov.errors import NodeprovError, Problems
+from nodeprov.facts import Daemon, Facts, Record
+from nodeprov.hosts.base import Reader
+from nodeprov.inventory import ClusterSettings, ProofSettings, RuntimeSettings, Settings
+from nodeprov.plan import Change, Place, Restart
+from nodeprov.planning import Planned, plan_install, plan_uninstall
+from nodeprov.receipt import BEGUN, Written, from_json
+from nodeprov.releases import Release
+from nodeprov.states import FileState, LinkState, State
+from tests.samples import (
+    CONFIG,
+    FakeReader,
+    good_daemon,
+    good_facts,
+    installed,
+    node,
+    reached,
+    receipt_of,
+    release,
+    settings,
+    short,
+    with_daemon,
+    with_receipts,
+)
+
+ALONE = settings(cluster=ClusterSettings(enabled=False))
+TOGETHER = settings(proof=ProofSettings(image="busybox"))
+LABEL = "nodeprov.node-restriction.kubernetes.io/gvisor"
+LABEL_KEY = f"label:worker1:{LABEL}"
+CONFIG_KEY = "file:/etc/containerd/config.toml"
+CURRENT_KEY, PEOPLE_KEY = "link:/opt/nodeprov/handlers/runsc/current", "link:/usr/local/bin/runsc"
+
+
+@dataclass
+class Situation:
+    """A node, and a cluster unless there is none, as they are read; and the release that is wanted."""
+
+    reader: FakeReader
+    wanted: Settings
+    made: Release
+    cluster: FakeReader | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """What is read of the node."""
+        assert self.reader.facts is not None
+        return self.reader.facts
+
+    @property
+    def daemon(self) -> Daemon:
+        """What is read of its containerd."""
+        return gvisor.running_daemon(self.facts)
+
+    @property
+    def readers(self) -> Mapping[Place, Reader]:
+        return {Place.NODE: self.reader, **({Place.CLUSTER: self.cluster} if self.cluster else {})}
+
+    def install(self) -> Planned:
+        return plan_install(node(self.wanted), self.readers, lambda _architecture: self.made)
+
+    def uninstall(self, *, drain: bool = False) -> Planned:
+        return plan_uninstall(node(self.wanted), self.readers, drain=drain)
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Release:
+    return release(tmp_path, "20260518.0", b"\x7fELF old")
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Release:
+    return release(tmp_path, "20260905.0", b"\x7fELF new")
+
+
+def fresh(made: Release, wanted: Settings = ALONE, facts: Facts | None = None) -> Situation:
+    return Situation(FakeReader(facts or good_facts()), wanted, made)
+
+
+def after_install(was: Release, made: Release, wanted: Settings = ALONE, before: Facts | None = None) -> Situation:
+    """`was` is installed with the settings, and `made` is wanted now."""
+    facts = installed(wanted, was, before)
+    return Situation(FakeReader(facts, reached(gvisor.goals(facts, wanted, was))), wanted, made)
+
+
+def in_cluster(
+    situation: Situation, *, has_label: bool, has_class: bool, labelled: tuple[str, ...] = ("worker1",)
+) -> Situation:
+    labels = {LABEL: "true"} if has_label else {}
+    value = wanted_runtime_class(situation.wanted).value
+    existing = {**value, "metadata": {"name": "gvisor", "labels": MANAGED_BY}} if has_class else None
+    cluster = ClusterFacts(
+        "production", "https://10.0.0.10:6443", {"metadata": {"labels": labels}}, existing, labelled
+    )
+    situation.cluster = FakeReader(cluster=cluster)
+    return situation
+
+
+def names_of(wanted: Settings, **releases: Release) -> dict[str, str]:
+    """What releases and their generations are called in a test: R and G with a number."""
+    names: dict[str, str] = {}
+    for name, made in releases.items():
+        names[made.name] = f"R{name}"
+        names[gvisor.generation(good_facts(), wanted, made).digest] = f"G{name}"
+    return names
+
+
+def steps_of(planned: Planned, wanted: Settings = ALONE, **releases: Release) -> list[str]:
+    return short(planned.plan.steps, names_of(wanted, **releases))
+
+
+GENERATION = [
+    "+ file:handlers/runsc/Gnew/runsc.toml",
+    "+ link:handlers/runsc/Gnew/containerd-shim-runsc-v1",
+    "+ link:handlers/runsc/Gnew/runsc",
+    "proof sandbox handlers/runsc/Gnew",
+]
+IN_CLUSTER = [f"+ {LABEL_KEY}", "+ runtimeclass:gvisor", "proof handler", "proof pod"]
+
+
+def test_an_install_shows_nothing_before_its_proof_and_sends_pods_last(new: Release) -> None:
+    planned = in_cluster(fresh(new, TOGETHER), has_label=False, has_class=False).install()
+    assert steps_of(planned, new=new) == [
+        "+ tree:releases/Rnew",
+        *GENERATION,
+        "+ link:handlers/runsc/current",
+        "+ link:/usr/local/bin/runsc",
+        "~ file:/etc/containerd/config.toml",
+        "restart containerd.service",
+        "proof sandbox handlers/runsc/current",
+        "proof serving",
+        *IN_CLUSTER,
+    ]
+    assert planned.plan.upload_bytes == gvisor.tree_bytes(new)
+    assert planned.plan.notes == ("cluster: https://10.0.0.10:6443 (context production)",)
+    assert (planned.plan.node, planned.plan.action, planned.plan.pending) == ("worker1", "install", True)
+
+
+def test_an_install_without_a_cluster_ends_with_the_node(new: Release) -> None:
+    planned = fresh(new).install()
+    assert steps_of(planned, new=new)[-1] == "proof serving"
+    assert planned.plan.notes == ()
+
+
+def test_no_pod_is_run_without_an_image_and_that_is_said(new: Release) -> None:
+    planned = in_cluster(fresh(new, settings()), has_label=False, has_class=False).install()
+    assert steps_of(planned)[-1] == "proof handler"
+    assert planned.plan.notes[-1] == "no pod is run as a proof: [proof] image is not set"
+
+
+def test_a_configuration_that_is_not_there_is_made(new: Release) -> None:
+    planned = fresh(new, facts=with_daemon(config=None, config_changed_at=None, dump="version = 3\n")).install()
+    assert "+ file:/etc/containerd/config.toml" in steps_of(planned)
+    assert planned.plan.restart is not None
+
+
+def test_a_second_install_does_nothing_in_two_round_trips(new: Release) -> None:
+    situation = in_cluster(after_install(new, new, TOGETHER), has_label=True, has_class=True)
+    planned = situation.install()
+    assert planned.plan.steps == ()
+    assert (planned.plan.pending, planned.plan.upload_bytes) == (False, 0)
+    assert len(situation.reader.asked) == 2
+    assert situation.cluster is not None
+    assert len(situation.cluster.asked) == 1
+
+
+def test_a_second_install_does_nothing_also_if_the_file_was_touched(new: Release) -> None:
+    situation = after_install(new, new)
+    situation.reader.facts = with_daemon(situation.facts, config_changed_at=9999.0)
+    assert situation.install().plan.steps == ()
+
+
+def test_an_upgrade_is_one_rename_and_restarts_nothing(old: Release, new: Release) -> None:
+    planned = in_cluster(after_install(old, new, TOGETHER), has_label=True, has_class=True).install()
+    assert steps_of(planned, old=old, new=new) == [
+        "+ tree:releases/Rnew",
+        *GENERATION,
+        "~ link:handlers/runsc/current",
+        "proof sandbox handlers/runsc/current",
+        "proof handler",
+        "proof pod",
+    ]
+    assert planned.plan.restart is None
+
+
+def test_a_change_of_flags_is_another_generation_of_the_same_release(new: Release) -> None:
+    situation = after_install(new, new)
+    situation.wanted = replace(ALONE, runtime=RuntimeSettings(flags={"debug": "true"}))
+    planned = situation.install()
+    assert steps_of(planned, situation.wanted, new=new) == [
+        *GENERATION,
+        "~ link:handlers/runsc/current",
+        "proof sandbox handlers/runsc/current",
+    ]
+    assert planned.plan.upload_bytes == 0
+
+
+def test_going_back_to_the_release_before_uploads_nothing(old: Release, new: Release) -> None:
+    situation = after_install(new, old, before=installed(ALONE, old))
+    there = reached(gvisor.goals(situation.facts, ALONE, old))
+    situation.reader.states = {**there, **situation.reader.states}
+    planned = situation.install()
+    assert steps_of(planned, old=old, new=new) == [
+        "proof sandbox handlers/runsc/Gold",
+        "~ link:handlers/runsc/current",
+        "proof sandbox handlers/runsc/current",
+    ]
+    assert planned.plan.upload_bytes == 0
+
+
+def test_a_damaged_release_is_uploaded_again(new: Release) -> None:
+    situation = after_install(new, new)
+    damaged = replace(new.tree, entries=new.tree.entries[:1])
+    situation.reader.states = {**situation.reader.states, f"tree:/opt/nodeprov/releases/{new.name}": damaged}
+    planned = situation.install()
+    assert steps_of(planned, new=new) == ["~ tree:releases/Rnew", "proof sandbox handlers/runsc/Gnew"]
+    assert planned.plan.upload_bytes == gvisor.tree_bytes(new)
+
+
+def test_a_run_that_broke_before_its_restart_is_finished_by_the_restart(new: Release) -> None:
+    situation = after_install(new, new)
+    facts = situation.facts
+    broken = receipt_of(1, "install", state=BEGUN)
+    situation.reader.facts = with_receipts(
+        replace(facts, record=Record(situation.daemon.identity, CONFIG)), broken
+    )
+    planned = situation.install()
+    assert steps_of(planned, new=new) == [
+        "restart containerd.service",
+        "proof sandbox handlers/runsc/current",
+        "proof serving",
+    ]
+    assert planned.plan.notes == (
+        "an earlier install by ann@desk began at 2026-09-01T10:00:00+00:00 and did not end; "
+        "this run finishes what it left",
+    )
+
+
+def test_only_what_is_missing_in_the_cluster_is_made(new: Release) -> None:
+    planned = in_cluster(after_install(new, new, TOGETHER), has_label=False, has_class=True).install()
+    assert steps_of(planned) == [f"+ {LABEL_KEY}", "proof handler", "proof pod"]
+
+
+def collected(planned: Planned, **releases: Release) -> list[str]:
+    return [line for line in steps_of(planned, ALONE, **releases) if line.startswith("- folder:")]
+
+
+@pytest.fixture
+def oldest(tmp_path: Path) -> Release:
+    return release(tmp_path, "20260101.0", b"\x7fELF oldest")
+
+
+def test_an_upgrade_keeps_the_generation_before_it_and_collects_older_ones_last(
+    oldest: Release, old: Release, new: Release
+) -> None:
+    planned = after_install(old, new, before=installed(ALONE, oldest)).install()
+    lines = steps_of(planned, oldest=oldest, old=old, new=new)
+    assert lines[-2:] == ["- folder:handlers/runsc/Goldest", "- folder:releases/Roldest"]
+    assert not any("Gold/" in line or line.endswith(("Gold", "Rold")) for line in lines if line.startswith("-"))
+
+
+def test_nothing_is_collected_when_nothing_else_is_to_do(oldest: Release, new: Release) -> None:
+    assert after_install(new, new, before=installed(ALONE, oldest)).install().plan.steps == ()
+
+
+@pytest.mark.parametrize("kind", ["processes", "bundles"])
+def test_what_a_sandbox_still_uses_is_not_collected(
+    oldest: Release, old: Release, new: Release, kind: str
+) -> None:
+    before = installed(ALONE, oldest)
+    path = f"/opt/nodeprov/releases/{oldest.name}/runsc"
+    used: dict[str, Any] = {kind: {path: 1} if kind == "processes" else (path,)}
+    planned = after_install(old, new, before=replace(before, **used)).install()
+    assert collected(planned, oldest=oldest) == []
+
+
+def test_a_release_that_another_handler_names_is_not_collected(
+    oldest: Release, old: Release, new: Release
+) -> None:
+    before = installed(ALONE, oldest)
+    theirs = {"/opt/nodeprov/handlers/runsc-kvm/0123456789ab": f"/opt/nodeprov/releases/{oldest.name}"}
+    before = replace(before, generations={**before.generations, **theirs})
+    planned = after_install(old, new, before=before).install()
+    assert collected(planned, oldest=oldest) == ["- folder:handlers/runsc/Goldest"]
+
+
+def test_a_release_that_nothing_names_is_collected(old: Release, new: Release) -> None:
+    before = good_facts(releases=("20250101.0-000000000000",))
+    planned = after_install(old, new, before=before).install()
+    assert collected(planned) == ["- folder:releases/20250101.0-000000000000"]
+
+
+def test_running_containers_of_the_release_before_are_spoken_of(old: Release, new: Release) -> None:
+    situation = after_install(old, new)
+    shim = f"/opt/nodeprov/releases/{old.name}/containerd-shim-runsc-v1"
+    situation.reader.facts = replace(situation.facts, processes={shim: 3})
+    (note,) = situation.install().plan.notes
+    assert note.startswith("3 running containers keep the release that they began with")
+
+
+def test_problems_are_told_all_at_once_and_before_anything_is_downloaded(new: Release) -> None:
+    facts = good_facts(uid=1000, user_namespaces=0)
+    situation = in_cluster(fresh(new, TOGETHER, facts), has_label=False, has_class=False)
+    assert situation.cluster is not None
+    assert situation.cluster.cluster is not None
+    situation.cluster.cluster = replace(situation.cluster.cluster, node=None)
+
+    def not_now(_architecture: str) -> Release:
+        raise AssertionError("nothing is downloaded for a node that cannot run it")
+
+    with pytest.raises(Problems) as caught:
+        plan_install(node(TOGETHER), situation.readers, not_now)
+    assert len(caught.value.problems) == 3
+    assert caught.value.where == "worker1"
+    assert len(situation.reader.asked) == 1
+
+
+def test_the_release_is_asked_for_by_the_nodes_architecture(new: Release) -> None:
+    asked: list[str] = []
+
+    def get(architecture: str) -> Release:
+        asked.append(architecture)
+        return new
+
+    plan_install(node(ALONE), {Place.NODE: FakeReader(good_facts(architecture="aarch64"))}, get)
+    assert asked == ["aarch64"]
+
+
+def with_imports(line: str, made: Release, found: Mapping[str, str]) -> Situation:
+    text = f"imports = [{line}]\n{CONFIG}"
+    facts = with_daemon(config=FileState(text.encode(), 0o644), dump=text)
+    situation = fresh(made, facts=facts)
+    situation.reader.imports = found
+    return situation
+
+
+@pytest.mark.parametrize(
+    ("line", "found", "message"),
+    [
+        ('"extra.toml"', {}, "imports /etc/containerd/extra.toml, which does not exist"),
+        ('"/etc/containerd/*"', {}, "finds whatever lies beside it"),
+        (
+            '"/x.toml"',
+            {"/x.toml": "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runsc]\n"},
+            "/x.toml line 2 declares",
+        ),
+    ],
+)
+def test_an_import_that_is_in_the_way_is_a_problem(
+    new: Release, line: str, found: Mapping[str, str], message: str
+) -> None:
+    with pytest.raises(Problems, match=message):
+        with_imports(line, new, found).install()
+
+
+def test_imports_that_are_there_and_say_nothing_of_ours_are_no_problem(new: Release) -> None:
+    planned = with_imports(
+        '"/etc/containerd/conf.d/*.toml", "/x.toml"', new, {"/x.toml": "version = 3\n"}
+    ).install()
+    assert planned.plan.pending
+
+
+def test_without_a_daemon_an_uninstall_says_so(new: Release) -> None:
+    with pytest.raises(NodeprovError, match="containerd does not run"):
+        fresh(new, facts=good_facts(daemon=None)).uninstall()
+
+
+def uninstallable(made: Release, wanted: Settings = ALONE, *more: Written) -> Situation:
+    """An installation with the receipt of the run that made it."""
+    situation = after_install(made, made, wanted)
+    facts = situation.facts
+    written = (
+        Written(CURRENT_KEY, None, situation.reader.states[CURRENT_KEY]),
+        Written(PEOPLE_KEY, None, situation.reader.states[PEOPLE_KEY]),
+        Written(CONFIG_KEY, FileState(CONFIG.encode(), 0o644), situation.daemon.config),
+    )
+    situation.reader.facts = with_receipts(facts, receipt_of(1, "install", *written, *more))
+    return situation
+
+
+REMOVED_FROM_NODE = [
+    "~ file:/etc/containerd/config.toml",
+    "restart containerd.service",
+    "proof serving",
+    "- link:/usr/local/bin/runsc",
+    "- link:handlers/runsc/current",
+    "- folder:handlers/runsc/Gnew",
+    "- folder:releases/Rnew",
+]
+
+
+def after_of(planned: Planned, key: str) -> State | None:
+    (change,) = (change for change in planned.plan.changes if change.resource.key == key)
+    return change.after
+
+
+def test_an_uninstall_goes_from_the_cluster_to_the_node_and_collects_last(new: Release) -> None:
+    situation = in_cluster(uninstallable(new, TOGETHER), has_label=True, has_class=True)
+    planned = situation.uninstall()
+    assert steps_of(planned, new=new) == [f"- {LABEL_KEY}", "- runtimeclass:gvisor", *REMOVED_FROM_NODE]
+    assert (planned.plan.action, planned.release) == ("uninstall", None)
+    assert after_of(planned, CONFIG_KEY) == FileState(CONFIG.encode(), 0o644)
+    assert planned.plan.restart is not None
+    assert planned.plan.restart.reasons[0].startswith("to forget the runtime handler runsc")
+
+
+def test_the_runtime_class_stays_while_another_node_has_the_label(new: Release) -> None:
+    situation = in_cluster(
+        uninstallable(new, TOGETHER), has_label=True, has_class=True, labelled=("worker1", "worker2")
+    )
+    assert steps_of(situation.uninstall(), new=new) == [f"- {LABEL_KEY}", *REMOVED_FROM_NODE]
+
+
+def test_an_uninstall_without_receipts_takes_out_what_is_ours(new: Release) -> None:
+    situation = after_install(new, new)
+    planned = situation.uninstall()
+    assert steps_of(planned, new=new) == REMOVED_FROM_NODE
+    assert after_of(planned, CONFIG_KEY) == FileState(CONFIG.encode(), 0o644)
+
+
+def test_an_uninstall_leaves_what_others_wrote_into_the_configuration_since(new: Release) -> None:
+    situation = uninstallable(new)
+    facts = situation.facts
+    assert situation.daemon.config is not None
+    theirs = b"\n[debug]\nlevel = 'info'\n"
+    edited = replace(situation.daemon.config, content=situation.daemon.config.content + theirs)
+    situation.reader.facts = with_daemon(facts, config=edited)
+    assert after_of(situation.uninstall(), CONFIG_KEY) == FileState(CONFIG.encode() + theirs, 0o644)
+
+
+def test_a_configuration_that_an_install_made_is_removed_again(new: Release) -> None:
+    situation = uninstallable(new)
+    facts = situation.facts
+    made = receipt_of(1, "install", Written(CONFIG_KEY, None, situation.daemon.config))
+    situation.reader.facts = with_receipts(facts, made)
+    assert after_of(situation.uninstall(), CONFIG_KEY) is None
+
+
+def test_a_link_of_somebody_else_stays(new: Release) -> None:
+    situation = uninstallable(new)
+    theirs = {**situation.facts.links, "/usr/local/bin/runsc": "/usr/bin/runsc"}
+    situation.reader.facts = replace(situation.facts, links=theirs)
+    assert "- link:/usr/local/bin/runsc" not in steps_of(situation.uninstall())
+
+
+def test_an_uninstall_of_one_handler_leaves_the_release_to_the_other(new: Release) -> None:
+    situation = uninstallable(new)
+    facts = situation.facts
+    theirs = {"/opt/nodeprov/handlers/runsc-kvm/0123456789ab": f"/opt/nodeprov/releases/{new.name}"}
+    situation.reader.facts = replace(facts, generations={**facts.generations, **theirs})
+    assert steps_of(situation.uninstall(), new=new) == REMOVED_FROM_NODE[:-1]
+
+
+def test_an_uninstall_where_nothing_is_installed_does_nothing(new: Release) -> None:
+    planned = in_cluster(fresh(new, TOGETHER), has_label=False, has_class=False, labelled=()).uninstall()
+    assert planned.plan.steps == ()
+
+
+def in_use(situation: Situation, **used: Any) -> Situation:
+    situation.reader.facts = replace(situation.facts, **used)
+    return situation
+
+
+@pytest.mark.parametrize(
+    ("used", "message"),
+    [
+        ({"processes": {"/opt/nodeprov/releases/r/runsc": 4, "/opt/nodeprov/x": 1}}, "still needed: 5 running"),
+        (
+            {"bundles": ("/opt/nodeprov/handlers/runsc/current/containerd-shim-runsc-v1",)},
+            "still needed: containers that name /opt/nodeprov/handlers/runsc/current/",
+        ),
+    ],
+)
+def test_an_uninstall_is_refused_while_a_sandbox_needs_it(new: Release, used: Any, message: str) -> None:
+    with pytest.raises(Problems, match=message) as caught:
+        in_use(uninstallable(new), **used).uninstall()
+    assert caught.value.problems[0].hint.endswith("nodeprov uninstall worker1 --drain")
+
+
+def test_a_drain_comes_first(new: Release) -> None:
+    path = f"/opt/nodeprov/releases/{new.name}/runsc"
+    situation = in_use(uninstallable(new, TOGETHER), processes={path: 2})
+    situation = in_cluster(situation, has_label=True, has_class=True)
+    assert situation.cluster is not None
+    situation.cluster.pods = ("default/web-1", "shop/cart-2")
+    lines = steps_of(situation.uninstall(drain=True), new=new)
+    assert lines[0] == "drain default/web-1 shop/cart-2"
+    assert lines[1:3] == [f"- {LABEL_KEY}", "- runtimeclass:gvisor"]
+
+
+def test_nobody_is_asked_for_pods_unless_they_are_to_be_drained(new: Release) -> None:
+    situation = in_cluster(uninstallable(new, TOGETHER), has_label=True, has_class=True)
+    assert situation.cluster is not None
+    situation.cluster.pods = ("default/web-1",)
+    assert not any(line.startswith("drain") for line in steps_of(situation.uninstall()))
+    assert len(situation.cluster.asked) == 1
+
+
+def test_an_interrupted_uninstall_is_finished_by_the_next(new: Release) -> None:
+    """The configuration and the restart were done; the links and folders are left."""
+    situation = uninstallable(new)
+    facts = situation.facts
+    done, identity = from_json(facts.receipts[0]), good_daemon().identity
+    undone = receipt_of(2, "uninstall", Written(CONFIG_KEY, FileState(b"x", 0o644), None), state=BEGUN)
+    facts = with_daemon(facts, config=FileState(CONFIG.encode(), 0o644), dump=CONFIG, identity=identity)
+    facts = replace(facts, record=Record(identity, CONFIG))
+    situation.reader.facts = with_receipts(facts, done, undone)
+    assert steps_of(situation.uninstall(), new=new) == REMOVED_FROM_NODE[3:]
+
+
+def test_what_is_planned_carries_what_it_was_made_from(new: Release) -> None:
+    situation = uninstallable(new)
+    planned = situation.install()
+    assert planned.facts == situation.facts
+    assert [receipt.number for receipt in planned.receipts] == [1]
+    assert (planned.release, planned.settings) == (new, ALONE)
+
+
+def test_a_plan_is_a_value_that_says_what_is_before_and_after(old: Release, new: Release) -> None:
+    planned = after_install(old, new).install()
+    (current,) = (change for change in planned.plan.changes if change.resource.key == CURRENT_KEY)
+    digests = [gvisor.generation(good_facts(), ALONE, made).digest for made in (old, new)]
+    assert isinstance(current, Change)
+    assert (current.before, current.after) == (LinkState(digests[0]), LinkState(digests[1]))
+    assert not any(isinstance(step, Restart) for step in planned.plan.steps)

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jinja2 import UndefinedError  # noqa: TID251  what a test must see is jinja's own error
+
+from nodeprov.hosts.local import run_program
+from nodeprov.templates import render, toml_string
+
+FOLDER = Path(__file__).parents[1] / "templates"
+TEMPLATES = sorted(path.name for path in FOLDER.glob("*.j2"))
+HOSTILE = (
+    "plain",
+    "",
+    "two words",
+    "it's",
+    'say "hi"',
+    "$HOME",
+    "$(touch pwned)",
+    "`touch pwned`",
+    "a;touch pwned",
+    "a\nb",
+    "a\n",
+    "back\\slash\\n",
+    "-n",
+    "--",
+    "*",
+    "~root",
+    "!!",
+    "#",
+    "größe ☃",
+    "'\"'\"'",
+    "'; touch pwned; '",
+    "{{ 7 * 7 }}",
+)
+
+
+def test_a_name_that_is_not_given_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match="'unit' is undefined"):
+        render("restart.sh.j2")
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_no_template_takes_what_nobody_gives_for_empty(template: str) -> None:
+    names = re.findall(r"\{\{\s*([a-z_]+)", (FOLDER / template).read_text())
+    if names:
+        with pytest.raises((UndefinedError, TypeError), match=r"[Uu]ndefined"):
+            render(template)
+    else:
+        assert "{{" not in render(template)
+
+
+def said_by_sh(values: list[str]) -> str:
+    """Let a real sh say what it takes rendered values for."""
+    assignments = [render("restart.sh.j2", unit=value).partition("\nsystemctl")[0] for value in values]
+    script = "\n".join(f"{each}\nprintf '%s;' \"$unit\"" for each in assignments)
+    output = run_program(["sh", "-c", script])
+    assert (output.returncode, output.stderr) == (0, b"")
+    return output.stdout.decode()
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_hostile_string_is_one_word_for_a_real_shell(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said_by_sh([value]) == f"{value};"
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=1, max_size=200))
+@settings(max_examples=20, deadline=None)
+def test_any_string_is_one_word_for_a_real_shell(values: list[str]) -> None:
+    assert said_by_sh(values) == "".join(f"{value};" for value in values)
+
+
+@given(st.text())
+def test_a_toml_string_is_read_back_by_toml(text: str) -> None:
+    assert tomllib.loads(f"x = {toml_string(text)}") == {"x": text}
+
+
+@given(st.text(), st.dictionaries(st.from_regex(r"[a-z0-9][a-z0-9-]*", fullmatch=True), st.text(), max_size=4))
+def test_runsc_toml_is_read_back_by_toml(binary: str, flags: dict[str, str]) -> None:
+    assert tomllib.loads(render("runsc.toml.j2", binary=binary, flags=flags)) == {
+        "binary_name": binary,
+        "runsc_config": flags,
+    }
+
+
+@pytest.mark.parametrize("node", ["worker1", None])
+def test_a_pod_is_json_and_names_a_node_only_if_one_is_asked_for(node: str | None) -> None:
+    command = ["sh", "-c", 'echo "it\'s" </dev/null && true']
+    values = {"name": "p", "namespace": "default", "runtime_class": "gvisor", "image": "busybox", "memory": "64Mi"}
+    pod = json.loads(render("pod.json.j2", node=node, command=command, **values))
+    assert pod["spec"].get("nodeName") == node
+    assert pod["spec"]["runtimeClassName"] == "gvisor"
+    assert pod["spec"]["containers"][0]["command"] == command
+
+
+SCRIPTS: Mapping[str, Mapping[str, object]] = {
+    "restart.sh.j2": {"unit": "x"},
+    "remove.sh.j2": {"path": "/x", "beside": "/y"},
+    "write-file.sh.j2": {"path": "/x", "beside": "/y", "mode": "644", "owner": "0:0", "sha256": "0" * 64},
+    "write-link.sh.j2": {"path": "/x", "beside": "/y", "target": "t"},
+    "query-tree.sh.j2": {"path": "/x"},
+    "prove-serving.sh.j2": {
+        "unit": "x",
+        "ctr": "ctr",
+        "socket": "/s",
+        "patience_seconds": 1,
+        "settle_seconds": 1,
+    },
+    "prove-sandbox.sh.j2": {
+        "id": "i",
+        "prefix": "/p",
+        "ctr": "ctr",
+        "socket": "/s",
+        "shim": "/shim",
+        "runsc": "/runsc",
+        "flags": {"systemd-cgroup": "true", "x": "it's"},
+        "timeout_seconds": 1,
+    },
+    "sandbox-cgroups.sh.j2": {"uid": "u", "prefix": "/p"},
+    "facts.sh.j2": {
+        "unit": "x",
+        "config": "",
+        "socket": "",
+        "prefix": "/p",
+        "state": "/s",
+        "links": ["/l"],
+    },
+    "lock.sh.j2": {"state": "/s", "holder": "h"},
+}
+
+
+@pytest.mark.parametrize("template", SCRIPTS)
+def test_a_script_is_one_that_sh_can_parse(template: str) -> None:
+    output = run_program(["sh", "-n"], stdin=render(template, **SCRIPTS[template]).encode())
+    assert (output.returncode, output.said) == (0, "")
+
+
+@pytest.mark.parametrize("template", [name for name in TEMPLATES if ".sh." in name])
+def test_what_goes_into_a_script_is_quoted(template: str) -> None:
+    """Numbers, modes, digests and whole scripts apart, every value passes the filter."""
+    unquoted = {
+        match
+        for match in re.findall(r"\{\{([^}]*)\}\}", (FOLDER / template).read_text())
+        if not re.search(r"\|\s*sh\s*$", match)
+    }
+    allowed = {
+        "ask.sh.j2": {" mark ", " script "},
+        "facts.sh.j2": {" path "},
+        "kubectl.sh.j2": {" call "},
+        "query-imports.sh.j2": {" pattern "},
+        "write-file.sh.j2": {" sha256 "},
+        "write-tree.sh.j2": {" entry.sha256 ", " entry.path ", ' "%o" % entry.mode '},
+        "prove-serving.sh.j2": {" patience_seconds ", " settle_seconds "},
+        "prove-sandbox.sh.j2": {" timeout_seconds "},
+    }
+    assert unquoted <= allowed.get(template, set())
+
+
+def test_the_filter_quotes_as_python_does() -> None:
+    for value in HOSTILE:
+        assert render("restart.sh.j2", unit=value).startswith(f"unit={shlex.quote(value)}\n")
