@@ -19,7 +19,6 @@ from nodeprov.templates import render
 
 KUBECTL_TIMEOUT_SECONDS = 60.0
 MANAGED_BY = {"app.kubernetes.io/managed-by": "nodeprov"}
-FIELD_MANAGER = "nodeprov"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +149,20 @@ class RuntimeClass:
         return _RuntimeClassQuery(Get(self.kubectl, "runtimeclass", self.name))
 
     def write(self, host: Host, state: ObjectState | None) -> None:
-        """Make the state so; server-side apply takes away a field that we no longer declare."""
+        """Make the state so: others' fields stay, and an edit of theirs in between is a conflict, not lost.
+
+        Not by `kubectl apply`: with --server-side it takes over what an earlier client-side apply of somebody
+        else had set, and then removes it.
+        """
         if state is None:
             self._delete(host)
             return
-        arguments = ("apply", "--server-side", "--force-conflicts", f"--field-manager={FIELD_MANAGER}")
-        doing = f"cannot apply RuntimeClass {self.name}"
-        self.kubectl.run(
-            host, *arguments, "-f", "-", doing=doing, stdin=json.dumps(_manifest(self.name, state)).encode()
+        live = host.ask([self.query.get])[0]
+        verb, value = (
+            ("create", _manifest(self.name, state)) if live is None else ("replace", _merged(live, state))
         )
+        doing = f"cannot {verb} RuntimeClass {self.name}"
+        self.kubectl.run(host, verb, "-f", "-", doing=doing, stdin=json.dumps(value).encode())
 
     restore = write
 
@@ -201,6 +205,16 @@ def _manifest(name: str, state: ObjectState) -> dict[str, Any]:
         "metadata": {"name": name, "labels": labels},
         **value,
     }
+
+
+def _merged(live: Mapping[str, Any], state: ObjectState) -> dict[str, Any]:
+    """Put the fields that we declare into the object as it is; its resourceVersion guards it."""
+    wanted = state.value
+    merged = {name: value for name, value in live.items() if name not in ("overhead", "scheduling")}
+    merged |= {name: wanted[name] for name in ("overhead", "scheduling") if name in wanted}
+    labels = {k: v for k, v in live["metadata"].get("labels", {}).items() if k not in MANAGED_BY}
+    merged["metadata"] = {**live["metadata"], "labels": {**labels, **wanted["labels"]}}
+    return merged
 
 
 def wanted_runtime_class(settings: Settings) -> ObjectState:

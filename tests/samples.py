@@ -13,7 +13,7 @@ from typing import Any
 from nodeprov import gvisor
 from nodeprov.cluster import ClusterFacts, ClusterQuery
 from nodeprov.containerd import add_runtime
-from nodeprov.facts import Daemon, Facts, FactsQuery, Identity, ImportsQuery, Mount, Plugin, Record
+from nodeprov.facts import Daemon, Facts, FactsQuery, Identity, Imported, ImportsQuery, Mount, Plugin, Record
 from nodeprov.hosts.base import FileAt, LinkAt, PresentAt, Query, TreeAt
 from nodeprov.inventory import Node, ReleaseSettings, Settings, Ssh
 from nodeprov.plan import Change, Drain, Goal, Place, Proof, Resource, Restart, Step
@@ -189,6 +189,7 @@ class FakeReader:
     facts: Facts | None = None
     states: Mapping[str, State | None] = field(default_factory=dict)
     imports: Mapping[str, str] = field(default_factory=dict)
+    """The texts of files that are imported; they are older than containerd."""
     cluster: ClusterFacts | None = None
     pods: tuple[str, ...] = ()
     asked: list[list[Query[Any]]] = field(default_factory=list)
@@ -203,7 +204,8 @@ class FakeReader:
             case FactsQuery():
                 return self.facts
             case ImportsQuery(patterns):
-                return {path: text for path, text in self.imports.items() if path in patterns}
+                found = {path: text for path, text in self.imports.items() if path in patterns}
+                return {path: Imported(text, changed_at=0.0) for path, text in found.items()}
             case ClusterQuery():
                 return self.cluster
             case SandboxedPodsQuery():

@@ -11,13 +11,13 @@ from nodeprov.cluster import (
     ClusterFacts,
     ClusterQuery,
     NodeLabel,
-    RuntimeClass,
     check_cluster,
     cluster_goals,
     cluster_states,
     declared_fields,
     kubectl,
     removal_goals,
+    runtime_class,
     wanted_runtime_class,
 )
 from nodeprov.errors import NodeprovError
@@ -41,7 +41,7 @@ def node(labels: Mapping[str, str] | None = None, machine_id: str = MACHINE_ID) 
     }
 
 
-def runtime_class(handler: str = "runsc", labels: Mapping[str, str] | None = None, **more: Any) -> dict[str, Any]:
+def class_json(handler: str = "runsc", labels: Mapping[str, str] | None = None, **more: Any) -> dict[str, Any]:
     return {
         "apiVersion": "node.k8s.io/v1",
         "kind": "RuntimeClass",
@@ -54,7 +54,7 @@ def runtime_class(handler: str = "runsc", labels: Mapping[str, str] | None = Non
 def ours() -> dict[str, Any]:
     """The RuntimeClass as the API server would show it after we made it."""
     value = wanted_runtime_class(WANTED).value
-    return runtime_class(**{**value, "labels": MANAGED_BY})
+    return class_json(**{**value, "labels": MANAGED_BY})
 
 
 def facts(
@@ -155,7 +155,7 @@ def test_kubectl_is_called_as_the_settings_say() -> None:
 
 
 def test_only_the_fields_that_we_declare_are_compared() -> None:
-    existing = runtime_class(
+    existing = class_json(
         labels={**MANAGED_BY, "team": "a"}, overhead={"podFixed": {"cpu": "50m"}}, scheduling={"nodeSelector": {}}
     )
     existing["metadata"]["annotations"] = {"x": "y"}
@@ -215,6 +215,21 @@ def test_a_runtime_class_as_we_made_it_is_a_reached_goal() -> None:
     assert decide(cluster_goals(WANTED, "worker1"), cluster_states(cluster, WANTED, "worker1")) == ()
 
 
+def test_a_quantity_is_the_same_however_it_is_spelled() -> None:
+    """The API server answers 50m for 0.05, and 1Gi for 1024Mi."""
+    wanted = settings(runtime_class=RuntimeClassSettings(overhead={"cpu": "0.05", "memory": "1024Mi"}))
+    shown = {**wanted_runtime_class(wanted).value, "overhead": {"podFixed": {"cpu": "50m", "memory": "1Gi"}}}
+    cluster = facts(node({KEY: "true"}), class_json(**shown), ("worker1",))
+    assert decide(cluster_goals(wanted, "worker1"), cluster_states(cluster, wanted, "worker1")) == ()
+
+
+def test_what_is_empty_in_a_toleration_is_left_out_as_the_api_server_does() -> None:
+    toleration = {"key": "a", "operator": "Exists", "value": "", "effect": ""}
+    wanted = settings(runtime_class=RuntimeClassSettings(tolerations=(toleration,)))
+    scheduling = wanted_runtime_class(wanted).value["scheduling"]
+    assert scheduling["tolerations"] == [{"key": "a", "operator": "Exists"}]
+
+
 def test_the_label_comes_before_the_runtime_class_that_sends_pods_to_it() -> None:
     goals = cluster_goals(WANTED, "worker1")
     assert [goal.resource.key for goal in goals] == [LABEL_KEY, CLASS_KEY]
@@ -227,7 +242,7 @@ def test_the_label_comes_before_the_runtime_class_that_sends_pods_to_it() -> Non
 
 
 def test_a_runtime_class_that_was_there_gets_our_fields_and_not_our_mark() -> None:
-    cluster = facts(existing=runtime_class(overhead={"podFixed": {"memory": "1Mi"}}))
+    cluster = facts(existing=class_json(overhead={"podFixed": {"memory": "1Mi"}}))
     (_, change) = decide(cluster_goals(WANTED, "worker1"), cluster_states(cluster, WANTED, "worker1"))
     assert isinstance(change.after, ObjectState)
     assert change.after.value == {**wanted_runtime_class(WANTED).value, "labels": {}}
@@ -246,8 +261,8 @@ def test_a_good_cluster_has_no_problem() -> None:
     assert check_cluster(facts(), good_facts(machine_id=""), WANTED) == ()
 
 
-def test_a_node_that_the_cluster_does_not_have_is_the_only_problem() -> None:
-    cluster = ClusterFacts("production", "https://10.0.0.10:6443", None, runtime_class("other"), ())
+def test_a_node_that_the_cluster_does_not_have_is_a_problem() -> None:
+    cluster = ClusterFacts("production", "https://10.0.0.10:6443", None, None, ())
     (problem,) = check_cluster(cluster, good_facts(), WANTED)
     assert problem.message == "the cluster https://10.0.0.10:6443 has no node worker1"
     assert problem.hint == "kubectl get nodes"
@@ -260,22 +275,24 @@ def test_another_machine_behind_the_nodes_name_is_a_problem() -> None:
 
 
 def test_a_runtime_class_of_another_handler_is_a_problem() -> None:
-    (problem,) = check_cluster(facts(existing=runtime_class("kata")), good_facts(), WANTED)
+    (problem,) = check_cluster(facts(existing=class_json("kata")), good_facts(), WANTED)
     assert "RuntimeClass gvisor exists with the handler 'kata'" in problem.message
     assert "kubectl delete runtimeclass gvisor" in problem.hint
 
 
 def test_problems_of_a_cluster_are_told_at_once() -> None:
-    assert len(check_cluster(facts(node(machine_id="f"), runtime_class("kata")), good_facts(), WANTED)) == 2
+    assert len(check_cluster(facts(node(machine_id="f"), class_json("kata")), good_facts(), WANTED)) == 2
 
 
 MADE_BY_US: dict[str, State | None] = {LABEL_KEY: None, CLASS_KEY: None}
 THEIRS = ObjectState.of({"handler": "runsc", "labels": {}})
 
 
-def removed(cluster: ClusterFacts, before: Mapping[str, State | None]) -> dict[str, State | None]:
+def removed(
+    cluster: ClusterFacts, before: Mapping[str, State | None], leaving: tuple[str, ...] = ()
+) -> dict[str, State | None]:
     """What an uninstall of worker1 changes, by key."""
-    goals = removal_goals(WANTED, "worker1", cluster, before)
+    goals = removal_goals(WANTED, "worker1", cluster, before, leaving)
     return {each.resource.key: each.after for each in decide(goals, cluster_states(cluster, WANTED, "worker1"))}
 
 
@@ -289,14 +306,20 @@ def test_a_runtime_class_that_another_node_needs_stays() -> None:
     assert removed(cluster, MADE_BY_US) == {LABEL_KEY: None}
 
 
+def test_nodes_that_this_invocation_uninstalls_first_need_it_no_more() -> None:
+    cluster = facts(node({KEY: "true"}), ours(), ("worker1", "worker2"))
+    assert list(removed(cluster, MADE_BY_US, ("worker2",))) == [LABEL_KEY, CLASS_KEY]
+    assert list(removed(cluster, MADE_BY_US, ("worker3",))) == [LABEL_KEY]
+
+
 def test_a_runtime_class_that_was_there_before_gets_its_fields_back() -> None:
-    now = runtime_class(**{**wanted_runtime_class(WANTED).value, "labels": {}})
+    now = class_json(**{**wanted_runtime_class(WANTED).value, "labels": {}})
     cluster = facts(node({KEY: "true"}), now, ("worker1",))
     assert removed(cluster, {LABEL_KEY: None, CLASS_KEY: THEIRS}) == {LABEL_KEY: None, CLASS_KEY: THEIRS}
 
 
 def test_a_runtime_class_that_is_not_ours_and_that_no_receipt_names_stays() -> None:
-    cluster = facts(node({KEY: "true"}), runtime_class(), ("worker1",))
+    cluster = facts(node({KEY: "true"}), class_json(), ("worker1",))
     assert removed(cluster, {LABEL_KEY: None}) == {LABEL_KEY: None}
 
 
@@ -320,11 +343,19 @@ def test_a_label_is_written_and_taken_away_by_kubectl(tmp_path: Any) -> None:
     ]
 
 
-def test_a_runtime_class_is_applied_by_the_server_and_deleted(tmp_path: Any) -> None:
-    kube = kubectl(stub(tmp_path, f'echo "$*" >> {tmp_path}/calls; cat >> {tmp_path}/stdin').cluster)
-    resource = RuntimeClass(kube, "gvisor")
-    resource.write(LocalHost(), wanted_runtime_class(WANTED))
-    assert json.loads((tmp_path / "stdin").read_text()) == {
+def written(folder: Any, live: Mapping[str, Any] | None, state: ObjectState) -> tuple[str, dict[str, Any]]:
+    """Write a RuntimeClass over one that is there, or none; return kubectl's verb and what it was given."""
+    (folder / "live").write_text(json.dumps(live) if live else "")
+    body = f'case "$1" in get) cat {folder}/live ;; *) echo "$1" > {folder}/verb; cat > {folder}/stdin ;; esac'
+    runtime_class(stub(folder, body), "worker1").write(LocalHost(), state)
+    value: dict[str, Any] = json.loads((folder / "stdin").read_text())
+    return (folder / "verb").read_text().strip(), value
+
+
+def test_a_runtime_class_that_is_not_there_is_created_with_our_mark(tmp_path: Any) -> None:
+    verb, value = written(tmp_path, None, wanted_runtime_class(WANTED))
+    assert verb == "create"
+    assert value == {
         "apiVersion": "node.k8s.io/v1",
         "kind": "RuntimeClass",
         "metadata": {"name": "gvisor", "labels": MANAGED_BY},
@@ -332,24 +363,59 @@ def test_a_runtime_class_is_applied_by_the_server_and_deleted(tmp_path: Any) -> 
         "overhead": {"podFixed": {"memory": "64Mi", "cpu": "50m"}},
         "scheduling": {"nodeSelector": {KEY: "true"}},
     }
-    resource.write(LocalHost(), None)
+
+
+def test_a_runtime_class_that_is_there_gets_our_fields_and_keeps_the_others(tmp_path: Any) -> None:
+    live = class_json(labels={"team": "a"}, overhead={"podFixed": {"cpu": "1"}}, scheduling={"tolerations": []})
+    live["metadata"] |= {"resourceVersion": "7", "annotations": {"x": "y"}}
+    wanted = ObjectState.of({**wanted_runtime_class(WANTED).value, "labels": {}})
+    verb, value = written(tmp_path, live, wanted)
+    assert verb == "replace"
+    assert value["metadata"] == live["metadata"]
+    assert declared_fields(value) == wanted
+
+
+def test_a_field_that_was_not_there_before_is_taken_out_again(tmp_path: Any) -> None:
+    _, value = written(tmp_path, ours(), THEIRS)
+    assert declared_fields(value) == THEIRS
+    assert "overhead" not in value
+
+
+def test_our_runtime_class_is_deleted(tmp_path: Any) -> None:
+    wanted = stub(tmp_path, f'echo "$*" >> {tmp_path}/calls')
+    runtime_class(wanted, "worker1").write(LocalHost(), None)
     assert (tmp_path / "calls").read_text().splitlines() == [
-        "apply --server-side --force-conflicts --field-manager=nodeprov -f -",
+        f"get nodes -l {KEY}=true -o name",
         "delete runtimeclass gvisor --ignore-not-found",
     ]
 
 
+@pytest.mark.parametrize(
+    ("labelled", "is_deleted"),
+    [("", True), ("node/worker1\n", True), ("node/worker2\n", False), ("node/worker1\nnode/worker2\n", False)],
+)
+def test_a_runtime_class_that_another_node_came_to_need_is_not_deleted(
+    tmp_path: Any, labelled: str, is_deleted: bool
+) -> None:
+    body = f"""echo "$1" >> {tmp_path}/calls; [ "$1" != get ] || printf '{labelled}'"""
+    runtime_class(stub(tmp_path, body), "worker1").write(LocalHost(), None)
+    assert (tmp_path / "calls").read_text().split() == ["get", *(["delete"] if is_deleted else [])]
+
+
 def test_a_write_that_kubectl_refuses_says_what_was_being_done(tmp_path: Any) -> None:
-    kube = kubectl(stub(tmp_path, "echo 'forbidden: no rights' >&2; exit 1").cluster)
+    wanted = stub(tmp_path, "echo 'forbidden: no rights' >&2; exit 1")
     with pytest.raises(NodeprovError, match="cannot label worker1: exit status 1: forbidden: no rights"):
-        NodeLabel(kube, "worker1", KEY).write(LocalHost(), LabelState("true"))
-    with pytest.raises(NodeprovError, match="cannot apply RuntimeClass gvisor"):
-        RuntimeClass(kube, "gvisor").write(LocalHost(), wanted_runtime_class(WANTED))
+        NodeLabel(kubectl(wanted.cluster), "worker1", KEY).write(LocalHost(), LabelState("true"))
+    with pytest.raises(NodeprovError, match="cannot delete RuntimeClass gvisor"):
+        runtime_class(wanted, "worker1").write(LocalHost(), None)
+    wanted = stub(tmp_path, "[ $1 = get ] || { echo 'the object has been modified' >&2; exit 1; }")
+    with pytest.raises(NodeprovError, match="cannot create RuntimeClass gvisor: exit status 1: the object has"):
+        runtime_class(wanted, "worker1").write(LocalHost(), wanted_runtime_class(WANTED))
 
 
 def test_states_are_read_out_of_what_kubectl_prints() -> None:
     kube = kubectl(ClusterSettings())
-    label, resource = NodeLabel(kube, "worker1", KEY), RuntimeClass(kube, "gvisor")
+    label, resource = NodeLabel(kube, "worker1", KEY), runtime_class(WANTED, "worker1")
     assert label.query.parse(answer(json.dumps(node({KEY: "true"})))) == LabelState("true")
     assert label.query.parse(answer(json.dumps(node()))) is None
     assert resource.query.parse(answer("")) is None

@@ -11,13 +11,14 @@ from nodeprov.errors import NodeprovError
 from nodeprov.evidence import (
     NotKnown,
     activated_by_restart,
+    changed_since_start,
     loaded_runtime,
     logged_runtime,
     restart,
     same_table,
 )
-from nodeprov.facts import Facts, Identity, Record, parse_facts
-from nodeprov.gvisor import config_resource, layout
+from nodeprov.facts import Facts, Identity, Imported, Record, parse_facts
+from nodeprov.gvisor import config_resource, layout, running_daemon
 from nodeprov.plan import Change, Restart
 from nodeprov.resources import Link
 from nodeprov.states import FileState, LinkState
@@ -25,6 +26,7 @@ from tests.samples import CONFIG, good_facts, recorded, settings, with_daemon
 
 RUNTIME = layout(settings()).runtime
 WITH = add_runtime(CONFIG, RUNTIME)
+OURS = RUNTIME.table()
 OTHER = replace(RUNTIME, config_path="/elsewhere/runsc.toml")
 LOG_OF_1X = (
     'time="2026-09-05T08:00:00Z" level=info msg="Start cri plugin with config {PluginConfig:{ContainerdConfig:'
@@ -91,8 +93,8 @@ def test_a_real_daemon_that_was_not_restarted_after_the_edit_must_be() -> None:
     facts = parse_facts("worker1", recorded("not-loaded"))
     assert facts.daemon is not None
     assert "handlers.runsc" in facts.daemon.dump.replace("/", ".")
-    assert loaded_runtime(facts, "runsc") is None
-    found = restart(facts, RUNTIME, (), served=True)
+    assert loaded_runtime(facts, "runsc", {}) is None
+    found = restart(facts, RUNTIME, (), {}, served=True)
     assert reasons(found) == ("/etc/containerd/config.toml is right, but the running containerd has not loaded it")
 
 
@@ -100,9 +102,9 @@ def test_a_real_daemon_that_was_not_restarted_after_the_edit_must_be() -> None:
 def test_a_real_node_whose_daemon_has_loaded_what_its_file_says_needs_no_restart(name: str) -> None:
     facts = parse_facts("worker1", recorded(name))
     is_served = name == "sandboxed"
-    assert restart(facts, RUNTIME, (), served=is_served) is None
+    assert restart(facts, RUNTIME, (), {}, served=is_served) is None
     without_record = replace(facts, record=None)
-    assert restart(without_record, RUNTIME, (), served=is_served) is None
+    assert restart(without_record, RUNTIME, (), {}, served=is_served) is None
 
 
 @pytest.mark.parametrize(
@@ -128,12 +130,16 @@ def test_a_handler_that_the_log_does_not_name_is_not_loaded() -> None:
     assert logged_runtime(log("{}"), "runsc") is None
 
 
+def test_a_runtime_without_options_is_logged_with_null_and_is_another_than_ours() -> None:
+    """What containerd 2.4 logs of the table in gVisor's own quick start."""
+    table = logged_runtime(log('{"runsc":{"runtimeType":"io.containerd.runsc.v1","options":null}}'), "runsc")
+    assert not isinstance(table, NotKnown)
+    assert same_table(table, OURS) is False
+
+
 def test_quotes_and_backslashes_in_the_log_are_undone() -> None:
     table = logged_runtime(log('{"runsc":{"runtimePath":"/a \\"b\\" \\\\c"}}'), "runsc")
     assert table == {"runtime_path": '/a "b" \\c'}
-
-
-OURS = RUNTIME.table()
 
 
 @pytest.mark.parametrize(
@@ -150,6 +156,7 @@ OURS = RUNTIME.table()
         ({**OURS, "options": {}}, OURS, False),
         ({**OURS, "options": {**OURS["options"], "ConfigPath": "/old/runsc.toml"}}, OURS, False),
         ({key: value for key, value in OURS.items() if key != "options"}, OURS, False),
+        ({**OURS, "options": None}, OURS, False),
         ({}, OURS, False),
     ],
 )
@@ -161,37 +168,37 @@ def test_a_loaded_table_is_ours_if_it_says_what_we_do_and_more(
 
 def test_what_was_written_down_of_this_very_process_counts_first() -> None:
     facts = recorded_by(facts_with(loaded_log=log("{}"), dump=CONFIG), WITH)
-    assert same_table(loaded_runtime(facts, "runsc"), OURS)  # type: ignore[arg-type]
+    assert same_table(loaded_runtime(facts, "runsc", {}), OURS)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("other", [{"pid": 401}, {"start_ticks": 901}, {"boot_id": "boot-2"}])
 def test_what_was_written_down_of_another_process_counts_nothing(other: dict[str, Any]) -> None:
     facts = recorded_by(facts_with(loaded_log=log("{}")), WITH, **other)
-    assert loaded_runtime(facts, "runsc") is None
+    assert loaded_runtime(facts, "runsc", {}) is None
 
 
 def test_the_daemons_own_log_counts_more_than_the_file() -> None:
     facts = facts_with(loaded_log=log(LOGGED), dump=CONFIG)
-    assert same_table(loaded_runtime(facts, "runsc"), OURS)  # type: ignore[arg-type]
+    assert same_table(loaded_runtime(facts, "runsc", {}), OURS)  # type: ignore[arg-type]
 
 
 def test_a_file_that_is_older_than_the_process_is_what_it_has_loaded() -> None:
-    assert same_table(loaded_runtime(facts_with(dump=WITH), "runsc"), OURS)  # type: ignore[arg-type]
-    assert loaded_runtime(facts_with(dump=CONFIG), "runsc") is None
-    assert same_table(loaded_runtime(facts_with(dump=WITH, changed_at=None), "runsc"), OURS)  # type: ignore[arg-type]
+    assert same_table(loaded_runtime(facts_with(dump=WITH), "runsc", {}), OURS)  # type: ignore[arg-type]
+    assert loaded_runtime(facts_with(dump=CONFIG), "runsc", {}) is None
+    assert same_table(loaded_runtime(facts_with(dump=WITH, changed_at=None), "runsc", {}), OURS)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("changed_at", "is_known"), [(999.89, True), (999.91, False), (1000.0, False), (2000.0, False)]
 )
 def test_a_file_that_may_be_newer_than_the_process_shows_nothing(changed_at: float, is_known: bool) -> None:
-    loaded = loaded_runtime(facts_with(dump=WITH, changed_at=changed_at, loaded_log=LOG_OF_1X), "runsc")
+    loaded = loaded_runtime(facts_with(dump=WITH, changed_at=changed_at, loaded_log=LOG_OF_1X), "runsc", {})
     assert isinstance(loaded, NotKnown) is not is_known
 
 
 def test_an_edit_restarts_because_containerd_cannot_reload() -> None:
     facts = facts_with(loaded_log=log("{}"))
-    found = restart(facts, RUNTIME, (edit(facts),), served=True)
+    found = restart(facts, RUNTIME, (edit(facts),), {}, served=True)
     assert found == Restart(
         "containerd.service", ("to serve the runtime handler runsc; containerd cannot reload its configuration",)
     )
@@ -199,61 +206,71 @@ def test_an_edit_restarts_because_containerd_cannot_reload() -> None:
 
 def test_taking_the_table_out_restarts_to_forget_it() -> None:
     facts = facts_with(loaded_log=log(LOGGED), dump=WITH)
-    found = restart(facts, RUNTIME, (edit(facts),), served=False)
+    found = restart(facts, RUNTIME, (edit(facts),), {}, served=False)
     assert reasons(found).startswith("to forget the runtime handler runsc")
 
 
 def test_an_upgrade_restarts_nothing() -> None:
     facts = facts_with(loaded_log=log(LOGGED), dump=WITH)
     rename = Change(Link(layout(settings()).current), LinkState("old"), LinkState("new"))
-    assert restart(facts, RUNTIME, (rename,), served=True) is None
+    assert restart(facts, RUNTIME, (rename,), {}, served=True) is None
 
 
 def test_a_file_that_was_only_touched_restarts_nothing_if_the_process_is_known() -> None:
     facts = recorded_by(facts_with(dump=WITH, changed_at=5000.0), WITH)
-    assert restart(facts, RUNTIME, (), served=True) is None
-    assert (
-        restart(facts_with(dump=WITH, changed_at=5000.0, loaded_log=log(LOGGED)), RUNTIME, (), served=True) is None
-    )
+    assert restart(facts, RUNTIME, (), {}, served=True) is None
+    by_log = facts_with(dump=WITH, changed_at=5000.0, loaded_log=log(LOGGED))
+    assert restart(by_log, RUNTIME, (), {}, served=True) is None
 
 
 def test_a_file_that_was_touched_restarts_if_nothing_shows_what_is_loaded() -> None:
-    found = restart(facts_with(dump=WITH, changed_at=5000.0, loaded_log=LOG_OF_1X), RUNTIME, (), served=True)
+    found = restart(facts_with(dump=WITH, changed_at=5000.0, loaded_log=LOG_OF_1X), RUNTIME, (), {}, served=True)
     assert "nothing shows what it has loaded" in reasons(found)
 
 
 def test_a_run_that_broke_between_edit_and_restart_is_healed_by_the_next() -> None:
     facts = recorded_by(facts_with(dump=WITH, changed_at=5000.0), CONFIG)
-    assert reasons(restart(facts, RUNTIME, (), served=True)).endswith("has not loaded it")
+    assert reasons(restart(facts, RUNTIME, (), {}, served=True)).endswith("has not loaded it")
 
 
 def test_another_config_path_than_ours_restarts() -> None:
     loaded = recorded_by(facts_with(dump=WITH), add_runtime(CONFIG, OTHER))
-    assert restart(loaded, RUNTIME, (), served=True) is not None
+    assert restart(loaded, RUNTIME, (), {}, served=True) is not None
 
 
 def test_without_a_daemon_nothing_is_derived() -> None:
     with pytest.raises(NodeprovError, match="containerd does not run"):
-        restart(good_facts(daemon=None), RUNTIME, (), served=True)
+        restart(good_facts(daemon=None), RUNTIME, (), {}, served=True)
 
 
 def test_a_restart_brings_nothing_else_into_force_if_nobody_changed_anything() -> None:
-    assert activated_by_restart(facts_with(), RUNTIME) == ()
-    assert activated_by_restart(recorded_by(facts_with(dump=WITH, changed_at=5000.0), CONFIG), RUNTIME) == ()
+    assert activated_by_restart(facts_with(), RUNTIME, {}) == ()
+    assert activated_by_restart(recorded_by(facts_with(dump=WITH, changed_at=5000.0), CONFIG), RUNTIME, {}) == ()
 
 
 def test_others_edits_since_the_start_are_named_key_by_key_if_the_process_is_known() -> None:
     now = WITH.replace("SystemdCgroup = true", "SystemdCgroup = false") + "[debug]\nlevel = 'info'\n"
-    named = activated_by_restart(recorded_by(facts_with(dump=now, changed_at=5000.0), WITH), RUNTIME)
+    named = activated_by_restart(recorded_by(facts_with(dump=now, changed_at=5000.0), WITH), RUNTIME, {})
     assert len(named) == 2
     assert any("SystemdCgroup" in each for each in named)
     assert "debug.level" in named
 
 
 def test_others_edits_are_only_suspected_if_the_process_is_not_known() -> None:
-    assert activated_by_restart(facts_with(changed_at=5000.0), RUNTIME) == (
+    assert activated_by_restart(facts_with(changed_at=5000.0), RUNTIME, {}) == (
         "/etc/containerd/config.toml was changed after containerd started: any edit in it",
     )
+
+
+def test_an_imported_file_that_may_be_newer_than_the_process_shows_nothing_and_is_named() -> None:
+    imported = {"/etc/containerd/conf.d/a.toml": Imported("", 999.0), "/x.toml": Imported("", 1001.0)}
+    facts = facts_with(dump=WITH, loaded_log=LOG_OF_1X)
+    assert changed_since_start(running_daemon(facts), imported) == ("/x.toml",)
+    assert isinstance(loaded_runtime(facts, "runsc", imported), NotKnown)
+    assert activated_by_restart(facts, RUNTIME, imported) == (
+        "/x.toml was changed after containerd started: any edit in it",
+    )
+    assert restart(recorded_by(facts, WITH), RUNTIME, (), imported, served=True) is None
 
 
 @pytest.mark.parametrize(
@@ -266,8 +283,8 @@ def test_others_edits_are_only_suspected_if_the_process_is_not_known() -> None:
 )
 def test_another_containerd_or_unit_would_come_into_force_too(changes: dict[str, Any], said: str) -> None:
     facts = with_daemon(facts_with(), **changes)
-    assert activated_by_restart(facts, RUNTIME) == (said,)
-    found = restart(with_daemon(facts, loaded_log=log("{}")), RUNTIME, (), served=True)
+    assert activated_by_restart(facts, RUNTIME, {}) == (said,)
+    found = restart(with_daemon(facts, loaded_log=log("{}")), RUNTIME, (), {}, served=True)
     assert found is not None
     assert found.activates == (said,)
 
@@ -280,4 +297,4 @@ def test_an_identity_is_one_process_of_one_boot() -> None:
 def test_a_runtime_is_another_by_its_handler() -> None:
     facts = facts_with(loaded_log=log(LOGGED), dump=WITH)
     second = Runtime("runsc-kvm", "/opt/nodeprov/handlers/runsc-kvm/current/containerd-shim-runsc-v1", "/x")
-    assert restart(facts, second, (), served=True) is not None
+    assert restart(facts, second, (), {}, served=True) is not None

@@ -328,7 +328,12 @@ def test_a_glob_in_a_hostile_folder_finds_what_it_means(tmp_path: Path, name: st
         (folder / file).write_text(f"# {file}\n")
     patterns = (f"{folder}/*.toml", f"{folder}/c.conf", f"{folder}/missing.toml", f"{folder}/none/*.toml")
     answer = LocalHost().ask([ImportsQuery(patterns)])[0]
-    assert answer == {f"{folder}/{file}": f"# {file}\n" for file in ("a.toml", "b.toml", "c.conf")}
+    names = ("a.toml", "b.toml", "c.conf")
+    assert {path: file.text for path, file in answer.items()} == {
+        f"{folder}/{file}": f"# {file}\n" for file in names
+    }
+    for path, file in answer.items():
+        assert file.changed_at == pytest.approx(Path(path).stat().st_ctime, abs=1e-5)
 
 
 def test_without_imports_nothing_is_found() -> None:

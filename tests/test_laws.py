@@ -130,11 +130,11 @@ class BreaksAt:
         if not name.startswith(("write_", "remove")):
             return method
 
-        def broken(*args: Any) -> Any:
+        def broken(*args: Any, **named: Any) -> Any:
             self._left -= 1
             if self._left == 0 and not self._after:
                 raise Broken(f"{name} was made to fail")
-            result = method(*args)
+            result = method(*args, **named)
             if self._left == 0:
                 raise Broken(f"{name} was made to fail after it was done")
             return result
@@ -185,7 +185,7 @@ def test_a_failure_at_any_write_leaves_the_node_as_it_was(ground: Ground, source
         hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, number, after=after)}
         outcome = engine.apply(Plan("n", "install", steps), hosts, Watched(), lambda _event: None)
         assert isinstance(outcome.error, Broken), number
-        assert outcome.left == ()
+        assert outcome.left == outcome.kept == ()
         assert snapshot(ground.folder, ground.host) == before, number
 
 
@@ -210,9 +210,10 @@ def test_what_a_sandbox_uses_by_now_is_not_taken_away(ground: Ground, source: Pa
     steps = installation(ground, source)
     hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, len(steps) - 2, after=False)}
     outcome = engine.apply(Plan("n", "install", steps), hosts, Watched(used=("/x/runsc",)), lambda _event: None)
-    assert outcome.error is not None
+    assert isinstance(outcome.error, Broken)
     assert read(ground, Tree(f"{ground.folder}/releases/r1")) == tree_of(source)
     assert read(ground, Link(f"{ground.folder}/handlers/runsc/current")) is None
+    assert any("releases/r1 stays, for /x/runsc runs" in each for each in outcome.kept)
 
 
 def test_a_resource_that_changed_since_the_plan_is_not_overwritten(ground: Ground) -> None:

@@ -69,8 +69,8 @@ class Situation:
     def install(self) -> Planned:
         return plan_install(node(self.wanted), self.readers, lambda _architecture: self.made)
 
-    def uninstall(self, *, drain: bool = False) -> Planned:
-        return plan_uninstall(node(self.wanted), self.readers, drain=drain)
+    def uninstall(self, *, drain: bool = False, leaving: tuple[str, ...] = ()) -> Planned:
+        return plan_uninstall(node(self.wanted), self.readers, drain=drain, leaving=leaving)
 
 
 @pytest.fixture
@@ -284,6 +284,24 @@ def test_what_a_sandbox_still_uses_is_not_collected(
     assert collected(planned, oldest=oldest) == []
 
 
+def test_the_generation_that_was_replaced_is_kept_also_by_a_later_change_in_the_cluster(
+    oldest: Release, old: Release, new: Release
+) -> None:
+    before = installed(TOGETHER, old, installed(TOGETHER, oldest))
+    situation = after_install(new, new, TOGETHER, before)
+    links = [LinkState(gvisor.generation(good_facts(), TOGETHER, made).digest) for made in (oldest, old, new)]
+    situation.reader.facts = with_receipts(
+        situation.facts,
+        receipt_of(1, "install", Written(CURRENT_KEY, links[0], links[1])),
+        receipt_of(2, "install", Written(CURRENT_KEY, links[1], links[2])),
+    )
+    planned = in_cluster(situation, has_label=False, has_class=True).install()
+    assert collected(planned, oldest=oldest, old=old, new=new) == [
+        "- folder:handlers/runsc/Goldest",
+        "- folder:releases/Roldest",
+    ]
+
+
 def test_a_release_that_another_handler_names_is_not_collected(
     oldest: Release, old: Release, new: Release
 ) -> None:
@@ -363,6 +381,14 @@ def test_an_import_that_is_in_the_way_is_a_problem(
         with_imports(line, new, found).install()
 
 
+def test_imports_of_imports_are_followed_and_may_be_in_the_way_too(new: Release) -> None:
+    found = {"/a.toml": 'imports = ["/b.toml", "/a.toml"]\n', "/b.toml": 'imports = ["missing.toml"]\n'}
+    with pytest.raises(Problems, match=r"imports /missing.toml, which does not exist"):
+        with_imports('"/a.toml"', new, found).install()
+    found["/missing.toml"] = ""
+    assert with_imports('"/a.toml"', new, found).install().plan.pending
+
+
 def test_imports_that_are_there_and_say_nothing_of_ours_are_no_problem(new: Release) -> None:
     planned = with_imports(
         '"/etc/containerd/conf.d/*.toml", "/x.toml"', new, {"/x.toml": "version = 3\n"}
@@ -388,7 +414,9 @@ def uninstallable(made: Release, wanted: Settings = ALONE, *more: Written) -> Si
     return situation
 
 
+REMOVED_FROM_CLUSTER = [f"- {LABEL_KEY}", "- runtimeclass:gvisor"]
 REMOVED_FROM_NODE = [
+    "proof unused",
     "~ file:/etc/containerd/config.toml",
     "restart containerd.service",
     "proof serving",
@@ -407,7 +435,7 @@ def after_of(planned: Planned, key: str) -> State | None:
 def test_an_uninstall_goes_from_the_cluster_to_the_node_and_collects_last(new: Release) -> None:
     situation = in_cluster(uninstallable(new, TOGETHER), has_label=True, has_class=True)
     planned = situation.uninstall()
-    assert steps_of(planned, new=new) == [f"- {LABEL_KEY}", "- runtimeclass:gvisor", *REMOVED_FROM_NODE]
+    assert steps_of(planned, new=new) == ["proof unused", *REMOVED_FROM_CLUSTER, *REMOVED_FROM_NODE]
     assert (planned.plan.action, planned.release) == ("uninstall", None)
     assert after_of(planned, CONFIG_KEY) == FileState(CONFIG.encode(), 0o644)
     assert planned.plan.restart is not None
@@ -418,7 +446,32 @@ def test_the_runtime_class_stays_while_another_node_has_the_label(new: Release) 
     situation = in_cluster(
         uninstallable(new, TOGETHER), has_label=True, has_class=True, labelled=("worker1", "worker2")
     )
-    assert steps_of(situation.uninstall(), new=new) == [f"- {LABEL_KEY}", *REMOVED_FROM_NODE]
+    assert steps_of(situation.uninstall(), new=new) == ["proof unused", f"- {LABEL_KEY}", *REMOVED_FROM_NODE]
+
+
+def test_the_runtime_class_goes_with_the_last_node_of_an_invocation(new: Release) -> None:
+    situation = in_cluster(
+        uninstallable(new, TOGETHER), has_label=True, has_class=True, labelled=("worker1", "worker2")
+    )
+    assert "- runtimeclass:gvisor" in steps_of(situation.uninstall(leaving=("worker2",)))
+
+
+@pytest.mark.parametrize("action", ["install", "uninstall"])
+def test_receipts_that_came_with_another_machines_image_are_a_problem(new: Release, action: str) -> None:
+    situation = uninstallable(new)
+    situation.reader.facts = replace(situation.facts, machine_id="ffff")
+    with pytest.raises(Problems, match="were written on another machine"):
+        situation.install() if action == "install" else situation.uninstall()
+
+
+def test_another_machine_behind_the_nodes_name_is_not_uninstalled(new: Release) -> None:
+    situation = in_cluster(uninstallable(new, TOGETHER), has_label=True, has_class=True)
+    assert situation.cluster is not None
+    assert situation.cluster.cluster is not None
+    other = {"metadata": {}, "status": {"nodeInfo": {"machineID": "ffff"}}}
+    situation.cluster.cluster = replace(situation.cluster.cluster, node=other)
+    with pytest.raises(Problems, match="is another machine"):
+        situation.uninstall()
 
 
 def test_an_uninstall_without_receipts_takes_out_what_is_ours(new: Release) -> None:
@@ -494,8 +547,18 @@ def test_a_drain_comes_first(new: Release) -> None:
     assert situation.cluster is not None
     situation.cluster.pods = ("default/web-1", "shop/cart-2")
     lines = steps_of(situation.uninstall(drain=True), new=new)
-    assert lines[0] == "drain default/web-1 shop/cart-2"
-    assert lines[1:3] == [f"- {LABEL_KEY}", "- runtimeclass:gvisor"]
+    assert lines[:4] == ["drain default/web-1 shop/cart-2", "proof unused", *REMOVED_FROM_CLUSTER]
+
+
+@pytest.mark.parametrize("has_cluster", [True, False])
+def test_what_no_drain_can_evict_is_refused_all_the_same(new: Release, has_cluster: bool) -> None:
+    wanted = TOGETHER if has_cluster else ALONE
+    situation = in_use(uninstallable(new, wanted), processes={f"/opt/nodeprov/releases/{new.name}/runsc": 1})
+    if has_cluster:
+        in_cluster(situation, has_label=True, has_class=True)
+    with pytest.raises(Problems, match="still needed: 1 running") as caught:
+        situation.uninstall(drain=True)
+    assert "none of it is a pod that can be evicted" in caught.value.problems[0].hint
 
 
 def test_nobody_is_asked_for_pods_unless_they_are_to_be_drained(new: Release) -> None:
@@ -515,7 +578,7 @@ def test_an_interrupted_uninstall_is_finished_by_the_next(new: Release) -> None:
     facts = with_daemon(facts, config=FileState(CONFIG.encode(), 0o644), dump=CONFIG, identity=identity)
     facts = replace(facts, record=Record(identity, CONFIG))
     situation.reader.facts = with_receipts(facts, done, undone)
-    assert steps_of(situation.uninstall(), new=new) == REMOVED_FROM_NODE[3:]
+    assert steps_of(situation.uninstall(), new=new) == ["proof unused", *REMOVED_FROM_NODE[4:]]
 
 
 def test_what_is_planned_carries_what_it_was_made_from(new: Release) -> None:

@@ -3,9 +3,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nodeprov.inventory import RuntimeClassSettings
-from nodeprov.quantities import parse_quantity
+from nodeprov.quantities import canonical, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,27 @@ def test_the_default_overhead_is_in_quantities() -> None:
         "memory": Decimal(64 << 20),
         "cpu": Decimal("0.05"),
     }
+
+
+@pytest.mark.parametrize(
+    ("spellings", "text"),
+    [
+        (("1024Mi", "1Gi", "1048576Ki", "1073741824", "1.0Gi"), "1Gi"),
+        (("50m", "0.05", ".05", "5e-2"), "50m"),
+        (("1", "1000m", "1.000"), "1"),
+        (("1500m", "1.5"), "1500m"),
+        (("0", "0Mi", "0m", "0.0"), "0"),
+        (("64M", "64000k", "64e6"), "62500Ki"),
+        (("1Ei",), "1Ei"),
+        (("1000",), "1000"),
+    ],
+)
+def test_equal_quantities_are_written_the_same(spellings: tuple[str, ...], text: str) -> None:
+    assert {canonical(each) for each in spellings} == {text}
+
+
+@given(st.decimals(0, 10**12, places=3), st.sampled_from(["", "m", "k", "M", "Ki", "Mi", "Gi"]))
+def test_what_is_written_is_the_same_quantity(number: Decimal, unit: str) -> None:
+    text = f"{number}{unit}"
+    assert parse_quantity(canonical(text)) == parse_quantity(text)
+    assert canonical(canonical(text)) == canonical(text)

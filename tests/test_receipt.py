@@ -24,6 +24,7 @@ from nodeprov.receipt import (
     interrupted,
     last_written,
     pristine,
+    replaced,
     state_from_json,
     state_to_json,
     to_json,
@@ -238,8 +239,25 @@ def test_an_uninstall_takes_back_its_own_handlers_runs_only() -> None:
 )
 def test_a_run_that_ended_without_a_word_is_found(ends: list[str], number: int | None) -> None:
     receipts = [receipt_of(i, "install", state=end) for i, end in enumerate(ends, start=1)]
-    found = interrupted(receipts)
+    found = interrupted(receipts, "runsc")
     assert (found.number if found else None) == number
+
+
+def test_an_interrupted_run_of_another_handler_is_not_ours_to_finish() -> None:
+    theirs = receipt_of(2, "install", state=BEGUN, handler="runsc-kvm")
+    assert interrupted([receipt_of(1, "install"), theirs], "runsc") is None
+    assert interrupted([receipt_of(1, "install", state=BEGUN), receipt_of(2, "install", handler="x")], "runsc")
+
+
+def test_what_the_last_finished_run_has_replaced_is_known() -> None:
+    runs = [
+        receipt_of(1, "install", written(None, A)),
+        receipt_of(2, "install", written(A, B)),
+        receipt_of(3, "install", written(B, C), state=UNDONE),
+        receipt_of(4, "install", written(None, LinkState("/x"), LINK)),
+    ]
+    assert replaced(runs, CONFIG) == A
+    assert replaced(runs, "file:/other") is None
 
 
 def test_pristine_is_what_was_before_the_first_run_and_last_written_what_the_last_one_wrote() -> None:

@@ -162,7 +162,9 @@ OUTCOMES = {
         ERROR,
         INSTALL.changes[:3],
         (f"{CONFIG_KEY}: somebody else has changed it since", "containerd.service: does not restart"),
+        (f"tree:{RELEASE} stays, for {RELEASE}/runsc runs",),
     ),
+    "kept": Outcome(UPGRADE, UPGRADE.steps, kept=(f"folder:{HANDLER}/000000000000 stays, for {OLD}/runsc runs",)),
 }
 
 
@@ -222,6 +224,8 @@ SECRET = "hunter2"
         f"registry.configs.\"r.io\".auth.password = '{SECRET}'",
         f'credential_helper = "{SECRET}"',
         f'auth = {{ username = "u", password = "{SECRET}" }}',
+        f"configs = {{ 'r.io' = {{ auth = {{ password = '{SECRET}' }} }} }}",
+        f"env = ['REGISTRY_TOKEN={SECRET}']",
     ],
 )
 @pytest.mark.parametrize("near", ["added", "removed", "beside"])
@@ -233,13 +237,12 @@ def test_a_secret_is_not_shown_in_a_diff_and_its_name_is(line: str, near: str) -
     }[near]
     text = "\n".join(diff(texts(before, after)))
     assert SECRET not in text
-    assert f"{line.partition('=')[0]}= (not shown)" in text
+    assert f"{line.partition('=')[0].rstrip()} (not shown)" in text
     assert SECRET not in json.dumps(plan_json(Plan("n", "install", (texts(before, after),))))
 
 
 def test_what_is_no_secret_is_shown() -> None:
-    lines = diff(texts("", 'runtime_path = "/x"\n# password\n'))
-    assert lines[-2:] == ['+runtime_path = "/x"', "+# password"]
+    assert diff(texts("", 'runtime_path = "/x"\n'))[-1] == '+runtime_path = "/x"'
 
 
 def test_a_file_that_is_no_text_can_be_shown() -> None:
@@ -302,7 +305,7 @@ STATE_FIELDS = {
     "object": {"kind", "manifest"},
     "present": {"kind"},
 }
-OUTCOME_FIELDS = PLAN_FIELDS | {"exit_code", "done", "proofs", "undone", "left", "error"}
+OUTCOME_FIELDS = PLAN_FIELDS | {"exit_code", "done", "proofs", "undone", "left", "kept", "error"}
 ERROR_FIELDS = {"message", "hint", "where"}
 FINDING_FIELDS = {"node", "check", "title", "result", "said", "seconds"}
 
@@ -342,6 +345,9 @@ def test_the_json_of_a_plan_says_what_the_text_says() -> None:
     assert changes[0]["after"] == {"kind": "tree", "files": 2, "digest": TREE.digest}
     assert changes[1]["after"] == {"kind": "file", "bytes": len(TOML.content), "mode": "0644", "owner": "0:0"}
     assert changes[4]["why"] == "the commit: one rename"
+    assert (changes[0]["before"], changes[7]["before"]) == (None, None)
+    removed = [step for step in plan_json(UNINSTALL)["steps"] if step.get("resource", "").startswith("folder:")]
+    assert [(step["before"], step["after"]) for step in removed] == [({"kind": "present"}, None)] * 2
     assert plan_json(NOTHING)["pending"] is False
 
 
@@ -356,6 +362,7 @@ def test_the_json_of_an_outcome_says_what_happened() -> None:
     value = outcome_json(OUTCOMES["left"])
     assert (value["exit_code"], value["done"]) == (4, 9)
     assert value["undone"] == [each.resource.key for each in INSTALL.changes[:3]]
+    assert value["kept"] == [f"tree:{RELEASE} stays, for {RELEASE}/runsc runs"]
     assert value["error"] == {"message": ERROR.message, "hint": ERROR.hint, "where": "worker1"}
     assert outcome_json(OUTCOMES["undone"])["exit_code"] == 1
     assert outcome_json(OUTCOMES["done"])["exit_code"] == 0
@@ -367,6 +374,23 @@ def test_the_json_of_findings_has_the_fields_that_are_documented() -> None:
     value = through_json(findings_json([Finding("worker1", "label", "the node has it", "passed", "", 0.5)]))
     assert set(value) == {"schema", "findings"}
     assert set(value["findings"][0]) == FINDING_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("steps", "headline"),
+    [
+        ((LABELLED,), "worker1: install: 1 change, no restart"),
+        ((LABELLED, CLASSED), "worker1: install: 2 changes, no restart"),
+        ((Restart("c.service", ()),), "worker1: install: 0 changes, containerd restarts"),
+    ],
+)
+def test_a_plan_begins_with_how_much_it_does(steps: tuple[Step, ...], headline: str) -> None:
+    assert plan_text(Plan("worker1", "install", steps)).splitlines()[0] == headline
+
+
+def test_another_value_of_a_label_is_shown_with_the_one_before() -> None:
+    plan = Plan("worker1", "install", (change("label:worker1:k", LabelState("a"), LabelState("b")),))
+    assert plan_text(plan).splitlines()[1] == "  ~ label k on node worker1 = b (was a)"
 
 
 def test_a_files_content_is_nowhere_in_the_json() -> None:

@@ -56,6 +56,8 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
         (good_facts(systemd_version=None), "systemd does not run on this node", "by systemd only"),
         (mounted("rw", "noexec"), "/opt/nodeprov lies on /opt, mounted noexec", "[paths] prefix"),
         (mounted("ro"), "/opt/nodeprov lies on /opt, mounted ro", "[paths] prefix"),
+        (mounted("ro", path="/var"), "/var/lib/nodeprov lies on /var, mounted ro", "[paths] state"),
+        (mounted("ro", path="/usr"), "/usr/local/bin lies on /usr, mounted ro", "[paths] bin"),
         (
             good_facts(daemon=None, unit_state="not-found, inactive"),
             "containerd does not run (unit: not-found, inactive)",
@@ -74,6 +76,7 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
             "containerd.service has KillMode=control-group: a restart would end the node's pods",
             "set KillMode=process in containerd.service",
         ),
+        (with_daemon(kill_mode="mixed"), "has KillMode=mixed", "set KillMode=process"),
         (
             with_daemon(dump=""),
             "`/usr/local/bin/containerd -c /etc/containerd/config.toml config dump` prints nothing",
@@ -151,9 +154,10 @@ def test_one_fact_changed_is_one_problem_with_its_remedy(facts: Facts, message: 
         good_facts(user_namespaces=None),
         with_daemon(version=(1, 7, 0), disk_version=(1, 7, 0)),
         with_daemon(version=(), disk_version=()),
-        with_daemon(kill_mode="mixed"),
+        with_daemon(kill_mode="none"),
         with_daemon(kill_mode=""),
         mounted("ro", "noexec", path="/opt/data"),
+        mounted("rw", "noexec", path="/var"),
         good_facts(links={"/usr/local/bin/runsc": "/opt/nodeprov/handlers/runsc/current/runsc"}),
     ],
 )
@@ -205,8 +209,10 @@ def test_all_problems_are_told_at_once() -> None:
         "65536 bytes",
         "user namespaces",
         "systemd does not run",
-        "noexec",
-        "read-only",
+        "/opt/nodeprov lies on /, mounted noexec",
+        "/opt/nodeprov lies on /, mounted ro",
+        "/var/lib/nodeprov lies on /, mounted ro",
+        "/usr/local/bin lies on /, mounted ro",
         "1.6.0 (running)",
         "CRI plugin",
         "KillMode",
@@ -214,4 +220,4 @@ def test_all_problems_are_told_at_once() -> None:
         "it is a file",
     ):
         assert part in said, part
-    assert len(check(facts, WANTED)) == 12
+    assert len(check(facts, WANTED)) == 14

@@ -107,7 +107,7 @@ def test_a_pod_is_json_and_names_a_node_only_if_one_is_asked_for(node: str | Non
 
 SCRIPTS: Mapping[str, Mapping[str, object]] = {
     "restart.sh.j2": {"unit": "x"},
-    "remove.sh.j2": {"path": "/x", "beside": "/y"},
+    "remove.sh.j2": {"path": "/x", "beside": "/y", "below": ""},
     "write-file.sh.j2": {"path": "/x", "beside": "/y", "mode": "644", "owner": "0:0", "sha256": "0" * 64},
     "write-link.sh.j2": {"path": "/x", "beside": "/y", "target": "t"},
     "query-tree.sh.j2": {"path": "/x"},
@@ -157,13 +157,12 @@ def test_what_goes_into_a_script_is_quoted(template: str) -> None:
     }
     allowed = {
         "ask.sh.j2": {" mark ", " script "},
-        "facts.sh.j2": {" path "},
         "kubectl.sh.j2": {" call "},
         "query-imports.sh.j2": {" pattern "},
         "write-file.sh.j2": {" sha256 "},
         "write-tree.sh.j2": {" entry.sha256 ", " entry.path ", ' "%o" % entry.mode '},
         "prove-serving.sh.j2": {" patience_seconds ", " settle_seconds "},
-        "prove-sandbox.sh.j2": {" timeout_seconds "},
+        "prove-sandbox.sh.j2": {" id ", " timeout_seconds "},
     }
     assert unquoted <= allowed.get(template, set())
 

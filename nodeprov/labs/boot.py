@@ -27,7 +27,7 @@ def machine_files(
     return [
         NodeFile("/etc/hostname", f"{machine.name}\n".encode()),
         NodeFile("/etc/machine-id", f"{secrets.token_hex(16)}\n".encode(), 0o444),
-        NodeFile("/etc/default/locale", b""),  # without the file PAM complains of every login
+        NodeFile("/etc/locale.conf", b"LANG=C.UTF-8\n"),  # without the file PAM complains of every login
         NodeFile("/etc/hosts", render("lab/hosts.j2", machines=machines).encode()),
         NodeFile("/etc/ssh/sshd_config.d/lab.conf", render("lab/sshd.conf.j2").encode()),
         NodeFile("/etc/ssh/ssh_host_ed25519_key", host_key.private, 0o600),

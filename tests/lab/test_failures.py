@@ -207,39 +207,55 @@ def started(*arguments: str, inventory: Path = INVENTORY) -> Started:
     return Started(*arguments, inventory=inventory)
 
 
-POINTS = ["transferring upload", "done: file /opt/nodeprov/handlers", "done: file /etc/containerd", "restarting"]
+POINTS = ("transferring upload", "done: link /opt/nodeprov/handlers", "done: file /etc/containerd", "restarting")
 
 
 class TestKilled:
-    @pytest.mark.parametrize("point", POINTS)
-    def test_a_terminated_run_takes_its_changes_back(self, untouched: Machine, point: str) -> None:
-        with started("install", "worker1", "--yes") as running:
-            running.wait_for(point)
-            running.process.send_signal(signal.SIGTERM)
-            ended = running.end()
-        refused(ended, "interrupted", "it is as before")
+    def test_a_terminated_run_takes_its_changes_back(self, untouched: Machine) -> None:
+        before = untouched.listing()
+        for point in POINTS:
+            with started("install", "worker1", "--yes") as running:
+                running.wait_for(point)
+                running.process.send_signal(signal.SIGTERM)
+                ended = running.end()
+            refused(ended, "interrupted", "it is as before")
+            assert untouched.listing() == before, point
 
-    @pytest.mark.parametrize("point", POINTS)
-    def test_a_killed_run_is_finished_by_the_next(self, worker1: Machine, kubectl: Kubectl, point: str) -> None:
+    def test_a_killed_run_is_finished_by_the_next(self, worker1: Machine, kubectl: Kubectl) -> None:
+        """Also when that one is killed, and the one after it."""
         kubectl.pod("plain", "worker1", sandboxed=False)
         plain, pristine = kubectl.container("plain"), worker1.config()
-        with started("install", "worker1", "--yes") as running:
-            running.wait_for(point)
+        for point in POINTS:
+            with started("install", "worker1", "--yes") as running:
+                running.wait_for(point)
+                running.process.kill()
+                running.end()
+            with eventually(20) as more:
+                while worker1.try_run("systemctl is-active containerd").returncode and more():
+                    pass
+            worker1.serves()
+            planned = nodeprov("plan", "worker1")
+            assert "began at" in planned.stdout, point
+            assert "did not end; this run finishes what it left" in planned.stdout
+        installed("worker1")
+        planned = nodeprov("plan", "worker1")
+        assert planned.returncode == 0
+        assert "did not end" not in planned.stdout
+        assert nodeprov("uninstall", "worker1", "--yes").returncode == 0
+        assert worker1.config() == pristine, "what was there before the killed runs comes back"
+        assert kubectl.container("plain")["containerID"] == plain["containerID"]
+
+    def test_an_uninstall_that_is_killed_loses_nothing(self, worker1: Machine) -> None:
+        pristine = worker1.config()
+        installed("worker1")
+        with started("uninstall", "worker1", "--yes") as running:
+            running.wait_for("done: label")
             running.process.kill()
             running.end()
-        with eventually(20) as more:
-            while worker1.try_run("systemctl is-active containerd").returncode and more():
-                pass
-        worker1.serves()
-        planned = nodeprov("plan", "worker1")
-        assert "began at" in planned.stdout
-        assert "did not end; this run finishes what it left" in planned.stdout
         installed("worker1")
-        assert nodeprov("plan", "worker1").returncode == 0
-        assert "did not end" not in nodeprov("plan", "worker1").stdout
+        assert nodeprov("verify", "worker1").returncode == 0
         assert nodeprov("uninstall", "worker1", "--yes").returncode == 0
-        assert worker1.config() == pristine, "what was there before the killed run comes back"
-        assert kubectl.container("plain")["containerID"] == plain["containerID"]
+        assert worker1.config() == pristine
 
     def test_a_second_run_at_the_same_time_is_refused_and_told_by_whom(self, worker1: Machine) -> None:
         with started("install", "worker1", "--yes") as running:

@@ -11,7 +11,7 @@ import pytest
 from tests.lab.machines import IMAGE, NEW, OLD, Kubectl, Machine, eventually, installed, variant
 
 SANDBOXES = 200
-AT_ONCE = 6
+AT_ONCE = 10
 
 
 def job(name: str) -> dict[str, Any]:

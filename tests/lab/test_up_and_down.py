@@ -1,0 +1,103 @@
+"""The lab itself: reached as it says, up twice is one, and down leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nodeprov.hosts.base import Output
+from nodeprov.hosts.local import run_program
+from tests.lab.machines import Kubectl, Machine
+
+WARM_SECONDS = 20
+
+
+def lab(*arguments: str, stdin: bytes = b"") -> Output:
+    return run_program([sys.executable, "-m", "nodeprov", "lab", *arguments], stdin=stdin, timeout_seconds=600)
+
+
+@pytest.mark.parametrize(
+    "argument", ["", "two words", "it's", 'a "b"', "$HOME `id` \\", "line\nbreak", "*", "-x;y|z&"]
+)
+def test_the_arguments_of_a_command_arrive_as_they_were_given(kubectl: Kubectl, argument: str) -> None:
+    output = lab("ssh", "worker1", "--", "printf", "%s|", "first", argument, "last")
+    assert output.stdout == f"first|{argument}|last|".encode()
+
+
+def test_an_exit_status_comes_back(kubectl: Kubectl) -> None:
+    assert lab("ssh", "worker2", "--", "sh", "-c", "exit 7").returncode == 7
+    assert lab("kubectl", "--", "get", "node", "nobody").returncode == 1
+
+
+def test_pods_on_two_nodes_reach_each_other(worker1: Machine, worker2: Machine, kubectl: Kubectl) -> None:
+    kubectl.pod(
+        "server", "worker1", sandboxed=False, command="mkdir /w && echo hello > /w/index.html && httpd -f -h /w"
+    )
+    address = kubectl.json("get", "pod", "server")["status"]["podIP"]
+    kubectl.pod("client", "worker2", sandboxed=False)
+    assert kubectl("exec", "client", "--", "wget", "-q", "-O", "-", f"http://{address}/") == "hello\n"
+
+
+def test_the_mirror_answers_as_upstream_does(worker1: Machine) -> None:
+    import requests
+
+    base = "http://10.123.0.1:8080/gvisor/releases/release"
+    absent = requests.get(f"{base}/20260905.0/x86_64/runsc", timeout=10)
+    assert (absent.status_code, absent.content[:5]) == (404, b"<?xml")
+    part = requests.get(f"{base}/20260518.0/x86_64/runsc", headers={"Range": "bytes=0-3"}, timeout=10)
+    assert (part.status_code, part.content) == (206, b"\x7fELF")
+
+
+def traces() -> list[str]:
+    """What a lab could leave on this machine: mounts, namespaces, interfaces, cgroups, processes."""
+    found = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    found += [f"netns {each.name}" for each in Path("/run/netns").glob("*")] if Path("/run/netns").exists() else []
+    found += [f"interface {each.name}" for each in Path("/sys/class/net").iterdir()]
+    found += [f"cgroup {each}" for each in Path("/sys/fs/cgroup").glob("*/*") if each.is_dir()]
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if any(word in line for word in ("systemd-nspawn", "kubelet", "nodeprov.labs.mirror", "/opt/nodeprov")):
+            found.append(f"nplab process {line}")
+    return sorted(each for each in found if "nplab" in each or "nodeprov" in each)
+
+
+@pytest.fixture
+def torn_down(kubectl: Kubectl) -> None:
+    """The lab, down; the fixture of the whole session brings none up again."""
+    assert lab("down").returncode == 0
+
+
+def test_down_leaves_nothing_and_up_is_quick_and_twice_is_one(torn_down: None) -> None:
+    assert traces() == []
+    began = time.monotonic()
+    assert lab("up").returncode == 0
+    assert time.monotonic() - began < WARM_SECONDS
+    machine = Machine("worker1")
+    started = machine.run("stat -c %Y /proc/1")
+    assert lab("up").returncode == 0
+    assert machine.run("stat -c %Y /proc/1") == started
+    machine.host.close()
+
+
+def test_down_leaves_nothing_after_an_unclean_end() -> None:
+    killed = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if line.startswith(b"systemd-nspawn") and b"nplab" in line:
+            os.kill(int(process.name), signal.SIGKILL)
+            killed += 1
+    assert killed == 3
+    assert lab("down").returncode == 0
+    assert traces() == []
+    assert lab("up").returncode == 0
