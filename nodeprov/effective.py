@@ -57,11 +57,6 @@ def selinux_enabled(dump_text: str) -> bool:
     return _cri(parsed(dump_text)).get("enable_selinux") is True
 
 
-def disabled_plugins(dump_text: str) -> tuple[str, ...]:
-    """List the plugins that containerd would not load."""
-    return tuple(str(plugin) for plugin in parsed(dump_text).get("disabled_plugins", ()))
-
-
 def differences(before_dump: str, after_dump: str, runtime: Runtime) -> tuple[str, ...]:
     """List, as dotted paths, what differs apart from our table; nothing means that the change is safe."""
     old, new = parsed(before_dump), parsed(after_dump)

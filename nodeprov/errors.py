@@ -46,12 +46,6 @@ class CommandFailed(NodeprovError):
         self.stderr = stderr
 
 
-class LeftBetween(NodeprovError):
-    """An undo failed: the node is neither as it was nor as it was meant to be."""
-
-    exit_code = 4
-
-
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One reason not to begin, found before anything is touched."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from nodeprov import effective
 from nodeprov.containerd import Runtime
-from nodeprov.facts import Daemon, Facts, Imported, dotted
+from nodeprov.facts import Daemon, Facts, dotted
 from nodeprov.gvisor import running_daemon
+from nodeprov.imported import Imported
 from nodeprov.plan import Change, Restart
 from nodeprov.resources import ContainerdConfig
 

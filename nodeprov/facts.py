@@ -6,12 +6,10 @@ import base64
 import json
 import posixpath
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nodeprov import imports
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.inventory import Settings
@@ -153,53 +151,6 @@ class FactsQuery:
     def parse(self, output: Output) -> Facts:
         """Understand what the script printed."""
         return parse_facts(self.node, output.text)
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """A file that containerd's configuration imports, and when it changed, in seconds since the epoch."""
-
-    text: str
-    changed_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class ImportsQuery:
-    """Which files does containerd import by these paths and globs, and what do they hold?"""
-
-    patterns: tuple[str, ...]
-
-    @property
-    def script(self) -> str:
-        """Print a path and the content in base64 on a line for each file."""
-        words = [word for pattern in self.patterns for word in shell_words(pattern)]
-        return render("query-imports.sh.j2", patterns=words)
-
-    def parse(self, output: Output) -> dict[str, Imported]:
-        """Understand what the script printed; what only the shell's globs find is left out."""
-        rows = (line.rsplit(" ", 2) for line in output.text.splitlines())
-        return {
-            path: Imported(base64.b64decode(text).decode(errors="surrogateescape"), float(changed))
-            for path, changed, text in rows
-            if any(imports.matches(pattern, path) for pattern in self.patterns)
-        }
-
-
-def shell_words(pattern: str) -> tuple[str, ...]:
-    """Write a path or glob of containerd as words for the shell that find at least the same files.
-
-    Go's `*` finds hidden files too, and its classes exclude by `^`; a pattern without `*` is a plain path.
-    """
-    if not imports.is_glob(pattern):
-        return (shlex.quote(pattern),)
-    folder, name = posixpath.split(pattern)
-    names = (name, "." + name) if name.startswith(("*", "[")) else (name,)
-    return tuple(_quoted_glob(posixpath.join(folder, each)) for each in names)
-
-
-def _quoted_glob(pattern: str) -> str:
-    parts = re.split(r"([*?\[\]]+\^?)", pattern)
-    return "".join(part.replace("[^", "[!") if part[:1] in "*?[]" else shlex.quote(part) for part in parts if part)
 
 
 def gather(reader: Reader, settings: Settings) -> Facts:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodeprov import cluster as kube
-from nodeprov import containerd, engine, evidence, gvisor, imports, receipt, requirements
+from nodeprov import containerd, engine, gvisor, imports, receipt, requirements
 from nodeprov.cluster import ClusterFacts
 from nodeprov.errors import Problem, Problems
-from nodeprov.facts import Daemon, Facts, Imported, ImportsQuery, dotted, gather
+from nodeprov.facts import Facts, gather
 from nodeprov.hosts.base import Reader
+from nodeprov.imported import Imports, ImportsQuery, followed, import_problems
 from nodeprov.inventory import Node, Settings
-from nodeprov.plan import Change, Drain, Goal, Place, Plan, Proof, Step, constant, decide
+from nodeprov.plan import Goal, Place, Plan, Step, constant, decide
 from nodeprov.pods import sandboxed_pods
 from nodeprov.receipt import Receipt
 from nodeprov.releases import Release
-from nodeprov.resources import ContainerdConfig, Folder, Link, Tree, candidate_of
-from nodeprov.states import LinkState, PresentState, State
+from nodeprov.resources import Link, Tree
+from nodeprov.scheduling import cluster_goals, cluster_states, removal_goals
+from nodeprov.states import State
+from nodeprov.steps import collections, install_steps, uninstall_steps
 
 GetRelease = Callable[[str], Release]
 """Obtain the wanted release for an architecture."""
@@ -43,8 +45,6 @@ class Planned:
 
 Readers = Mapping[Place, Reader]
 
-UNUSED = Proof("unused", "no sandbox needs what is removed")
-
 
 def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Planned:
     """Say what an install would change; write nothing.
@@ -63,16 +63,16 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
     goals = gvisor.goals(facts, settings, release)
     states, found = _states(readers, facts, goals)
     daemon = gvisor.running_daemon(facts)
-    problems = _import_problems(daemon, settings.runtime.handler, found)
+    problems = import_problems(daemon, settings.runtime.handler, found)
     _refuse(facts.node, requirements.check(facts, settings, release), problems)
     if cluster is not None:
-        goals += kube.cluster_goals(settings, node.name)
-        states |= kube.cluster_states(cluster, settings, node.name)
+        goals += cluster_goals(settings, node.name)
+        states |= cluster_states(cluster, settings, node.name)
     changes = decide(goals, states)
-    steps = _install_steps(
+    steps = install_steps(
         facts, settings, gvisor.generation(facts, settings, release).folder, changes, found.files
     )
-    steps += _collections(facts, settings, release, receipts) if steps else ()
+    steps += collections(facts, settings, release, receipts) if steps else ()
     plan = Plan(
         node.name,
         "install",
@@ -99,7 +99,7 @@ def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collec
     on_node = [goal for goal in goals if goal.resource.place is Place.NODE]
     states, found = _states(readers, facts, on_node)
     if cluster is not None:
-        states |= kube.cluster_states(cluster, settings, node.name)
+        states |= cluster_states(cluster, settings, node.name)
     changes = decide(goals, states)
     pods = sandboxed_pods(readers[Place.CLUSTER], settings, node.name) if drain and cluster else ()
     needed = _needed(facts)
@@ -110,7 +110,7 @@ def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collec
             else f"delete their pods, or: nodeprov uninstall {node.name} --drain"
         )
         raise Problems([Problem(f"still needed: {needed}", hint)], where=node.name)
-    steps = _uninstall_steps(facts, settings, changes, pods, found.files) if changes or ours else ()
+    steps = uninstall_steps(facts, settings, changes, pods, found.files) if changes or ours else ()
     plan = Plan(node.name, "uninstall", steps, notes=_cluster_notes(cluster))
     return Planned(plan, node, facts, cluster, None, receipts)
 
@@ -135,7 +135,7 @@ def _look(node: Node, readers: Readers) -> tuple[Facts, ClusterFacts | None, tup
     return facts, cluster, receipt.history(facts.receipts)
 
 
-def _states(readers: Readers, facts: Facts, goals: Sequence[Goal]) -> tuple[dict[str, State | None], _Imports]:
+def _states(readers: Readers, facts: Facts, goals: Sequence[Goal]) -> tuple[dict[str, State | None], Imports]:
     """Read the goals' states and the configuration's imports in one round trip."""
     daemon = gvisor.running_daemon(facts)
     text = containerd.decode(daemon.config.content) if daemon.config else ""
@@ -144,54 +144,9 @@ def _states(readers: Readers, facts: Facts, goals: Sequence[Goal]) -> tuple[dict
     *answers, imported = readers[Place.NODE].ask(
         [*(resource.query for resource in resources), ImportsQuery(patterns)]
     )
-    found = _followed(readers[Place.NODE], patterns, imported)
+    found = followed(readers[Place.NODE], patterns, imported)
     states = dict(zip((resource.key for resource in resources), answers, strict=True))
     return states, found
-
-
-@dataclass(frozen=True, slots=True)
-class _Imports:
-    """All that a configuration imports, directly or through what it imports."""
-
-    patterns: tuple[str, ...]
-    files: Mapping[str, Imported]
-
-
-def _followed(reader: Reader, patterns: tuple[str, ...], files: Mapping[str, Imported]) -> _Imports:
-    """Follow the imports of imported files: containerd does, and dies of a missing one all the same."""
-    while True:
-        said = [p for path, file in files.items() for p in imports.import_patterns(file.text, path)]
-        new = tuple(dict.fromkeys(pattern for pattern in said if pattern not in patterns))
-        if not new:
-            return _Imports(patterns, files)
-        files = {**files, **reader.ask([ImportsQuery(new)])[0]}
-        patterns = (*patterns, *new)
-
-
-def _import_problems(daemon: Daemon, handler: str, found: _Imports) -> tuple[Problem, ...]:
-    path = daemon.config_path
-    missing = [
-        Problem(
-            f"{path} imports {target}, which does not exist: containerd does not start again with that",
-            f"make the file, or take it out of `imports` in {path}",
-        )
-        for target in imports.missing_imports(found.patterns, found.files)
-    ]
-    overriding = [
-        Problem(said, "take it out of there, or set [runtime] handler to another name")
-        for said in imports.drop_in_overrides(
-            {path: file.text for path, file in found.files.items()}, handler, dotted(daemon.version)
-        )
-    ]
-    found_too = [
-        Problem(
-            f"{path} imports {pattern}, which finds whatever lies beside it, backups and candidates too",
-            "name the files by their end: *.toml",
-        )
-        for pattern in found.patterns
-        if imports.matches(pattern, candidate_of(path))
-    ]
-    return (*missing, *overriding, *found_too)
 
 
 def _refuse(node: str, *found: Sequence[Problem]) -> None:
@@ -202,82 +157,6 @@ def _refuse(node: str, *found: Sequence[Problem]) -> None:
 
 def _cluster_problems(cluster: ClusterFacts | None, facts: Facts, settings: Settings) -> tuple[Problem, ...]:
     return () if cluster is None else kube.check_cluster(cluster, facts, settings)
-
-
-def _install_steps(
-    facts: Facts,
-    settings: Settings,
-    generation: str,
-    changes: tuple[Change, ...],
-    imported: Mapping[str, Imported],
-) -> tuple[Step, ...]:
-    invisible = [c for c in changes if engine.writable(c.resource).collected]
-    in_cluster = [c for c in changes if c.resource.place is Place.CLUSTER]
-    visible = [c for c in changes if c not in invisible and c not in in_cluster]
-    where = gvisor.layout(settings)
-    restart = evidence.restart(facts, where.runtime, changes, imported, served=True)
-    if not changes and restart is None:
-        return ()
-    steps: list[Step] = [*invisible]
-    if invisible or visible:
-        steps.append(Proof("sandbox", "a sandbox runs through the new generation", generation))
-    steps += visible
-    if restart:
-        steps.append(restart)
-    if visible or restart:
-        steps.append(Proof("sandbox", "a sandbox runs through `current`", where.current))
-    if restart:
-        steps.append(Proof("serving", "containerd serves, and goes on serving"))
-    steps += in_cluster
-    if settings.cluster.enabled:
-        steps.append(Proof("handler", "the node reports the handler"))
-        if settings.proof.image:
-            steps.append(Proof("pod", f"a pod of RuntimeClass {settings.runtime_class.name} boots gVisor"))
-    return tuple(steps)
-
-
-def _collections(
-    facts: Facts, settings: Settings, release: Release, receipts: Sequence[Receipt]
-) -> tuple[Change, ...]:
-    """Remove what no handler names any more and nothing uses; the generation before this one is kept."""
-    where = gvisor.layout(settings)
-    link = Link(where.current)
-    before = receipt.replaced(receipts, link.key)
-    targets = {facts.links.get(where.current, ""), before.target if isinstance(before, LinkState) else ""}
-    wanted = gvisor.generation(facts, settings, release).folder
-    # The one in force, and the one that it replaces; where it stays in force, the one that it has replaced.
-    current = f"{where.handler_folder}/{facts.links.get(where.current, '')}"
-    kept = (
-        {wanted, *(f"{where.handler_folder}/{target}" for target in targets)}
-        if wanted == current
-        else {wanted, current}
-    )
-    old = [
-        folder
-        for folder in facts.generations
-        if posixpath.dirname(folder) == where.handler_folder and folder not in kept
-    ]
-    unused = [folder for folder in old if not _used(facts.generations[folder], facts)]
-    return removals(facts, settings, unused, spare=f"{where.releases}/{release.name}")
-
-
-def removals(facts: Facts, settings: Settings, generations: Sequence[str], spare: str = "") -> tuple[Change, ...]:
-    """Remove generations, and the releases that no other generation names."""
-    where = gvisor.layout(settings)
-    named = {release for folder, release in facts.generations.items() if folder not in generations}
-    releases = [
-        path
-        for path in (f"{where.releases}/{name}" for name in facts.releases)
-        if path not in named and path != spare and not _used(path, facts)
-    ]
-    return tuple(
-        Change(Folder(path, within=where.around), PresentState(), None, "nothing needs it")
-        for path in (*generations, *releases)
-    )
-
-
-def _used(folder: str, facts: Facts) -> bool:
-    return any(path.startswith(f"{folder}/") for path in (*facts.processes, *facts.bundles))
 
 
 def _cluster_notes(cluster: ClusterFacts | None) -> tuple[str, ...]:
@@ -318,7 +197,7 @@ def _uninstall_goals(
     config = gvisor.config_resource(daemon, where.runtime)
     before, after = receipt.pristine(ours), receipt.last_written(ours)
     links = [path for path, target in facts.links.items() if target and _is_ours(path, target, settings)]
-    goals = list(kube.removal_goals(settings, facts.node, cluster, before, leaving)) if cluster else []
+    goals = list(removal_goals(settings, facts.node, cluster, before, leaving)) if cluster else []
     untouched = config.key in after and after[config.key] == daemon.config
     goals.append(
         Goal(config, constant(before[config.key]))
@@ -333,27 +212,6 @@ def _uninstall_goals(
 
 def _is_ours(path: str, target: str, settings: Settings) -> bool:
     return path == gvisor.layout(settings).current or target.startswith(settings.paths.prefix + "/")
-
-
-def _uninstall_steps(
-    facts: Facts,
-    settings: Settings,
-    changes: tuple[Change, ...],
-    pods: tuple[str, ...],
-    imported: Mapping[str, Imported],
-) -> tuple[Step, ...]:
-    where = gvisor.layout(settings)
-    in_cluster = [change for change in changes if change.resource.place is Place.CLUSTER]
-    config = [change for change in changes if isinstance(change.resource, ContainerdConfig)]
-    links = [change for change in changes if isinstance(change.resource, Link)]
-    restart = evidence.restart(facts, where.runtime, tuple(config), imported, served=False)
-    mine = [folder for folder in facts.generations if posixpath.dirname(folder) == where.handler_folder]
-    steps: list[Step] = [Drain(pods)] if pods else []
-    # Twice: a pod may begin until the label is gone.
-    steps += [UNUSED, *in_cluster, *([UNUSED] if in_cluster else []), *config]
-    if restart:
-        steps += [restart, Proof("serving", "containerd serves, and goes on serving")]
-    return (*steps, *links, *removals(facts, settings, mine))
 
 
 def _needed(facts: Facts) -> str:

@@ -1,8 +1,8 @@
-"""Several nodes: which go together, and the threads that do it."""
+"""Several nodes at the same time: the only place with threads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -10,14 +10,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MOST_AT_ONCE = 10
-
-
-def batches(nodes: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Divide nodes into batches of at most `size`, in their order; raise ValueError if that is below 1."""
-    if size < 1:
-        raise ValueError(f"a batch of {size} nodes is none")
-    for start in range(0, len(nodes), size):
-        yield nodes[start : start + size]
 
 
 def side_by_side(work: Callable[[T], R], items: Sequence[T]) -> list[R | Exception]:

@@ -13,8 +13,9 @@ from typing import Any
 from nodeprov import gvisor
 from nodeprov.cluster import ClusterFacts, ClusterQuery
 from nodeprov.containerd import add_runtime
-from nodeprov.facts import Daemon, Facts, FactsQuery, Identity, Imported, ImportsQuery, Mount, Plugin, Record
+from nodeprov.facts import Daemon, Facts, FactsQuery, Identity, Mount, Plugin, Record
 from nodeprov.hosts.base import FileAt, LinkAt, PresentAt, Query, TreeAt
+from nodeprov.imported import Imported, ImportsQuery
 from nodeprov.inventory import Node, ReleaseSettings, Settings, Ssh
 from nodeprov.plan import Change, Drain, Goal, Place, Proof, Resource, Restart, Step
 from nodeprov.pods import SandboxedPodsQuery

@@ -6,25 +6,22 @@ from typing import Any
 
 import pytest
 
-from nodeprov.cluster import (
-    MANAGED_BY,
-    ClusterFacts,
-    ClusterQuery,
-    NodeLabel,
-    check_cluster,
-    cluster_goals,
-    cluster_states,
-    declared_fields,
-    kubectl,
-    removal_goals,
-    runtime_class,
-    wanted_runtime_class,
-)
+from nodeprov.cluster import ClusterFacts, ClusterQuery, check_cluster, kubectl
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings, Label, RuntimeClassSettings, RuntimeSettings, Settings
 from nodeprov.plan import Place, decide
+from nodeprov.scheduling import (
+    MANAGED_BY,
+    NodeLabel,
+    cluster_goals,
+    cluster_states,
+    declared_fields,
+    removal_goals,
+    runtime_class,
+    wanted_runtime_class,
+)
 from nodeprov.states import LabelState, ObjectState, State
 from tests.samples import GOLDEN, good_facts, settings
 

@@ -8,7 +8,6 @@ from nodeprov.containerd import Runtime, add_runtime
 from nodeprov.effective import (
     default_runtime_systemd_cgroup,
     differences,
-    disabled_plugins,
     effective_runtime,
     missing_default_runtime,
     selinux_enabled,
@@ -43,8 +42,6 @@ def test_our_table_is_no_difference_and_everything_else_is(name: str) -> None:
 def test_a_disabled_plugin_serves_nothing_though_its_tables_are_printed() -> None:
     text = add_runtime(dump("kubeadm-2.4"), RUNSC)
     off = text.replace("disabled_plugins = []", "disabled_plugins = ['io.containerd.cri.v1.runtime']")
-    assert disabled_plugins(off) == ("io.containerd.cri.v1.runtime",)
-    assert disabled_plugins(text) == ()
     assert effective_runtime(off, "runsc") is None
 
 

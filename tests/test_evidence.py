@@ -17,8 +17,9 @@ from nodeprov.evidence import (
     restart,
     same_table,
 )
-from nodeprov.facts import Facts, Identity, Imported, Record, parse_facts
+from nodeprov.facts import Facts, Identity, Record, parse_facts
 from nodeprov.gvisor import config_resource, layout, running_daemon
+from nodeprov.imported import Imported
 from nodeprov.plan import Change, Restart
 from nodeprov.resources import Link
 from nodeprov.states import FileState, LinkState

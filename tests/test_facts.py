@@ -13,7 +13,6 @@ from nodeprov.facts import (
     Facts,
     FactsQuery,
     Identity,
-    ImportsQuery,
     Mount,
     Plugin,
     Record,
@@ -27,6 +26,7 @@ from nodeprov.facts import (
     parse_version,
 )
 from nodeprov.hosts.local import LocalHost
+from nodeprov.imported import ImportsQuery
 from nodeprov.inventory import ContainerdSettings, Paths, Settings
 from tests.samples import CRI, good_daemon, good_facts, having, recorded, settings
 

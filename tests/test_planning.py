@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nodeprov import gvisor
-from nodeprov.cluster import MANAGED_BY, ClusterFacts, wanted_runtime_class
+from nodeprov.cluster import ClusterFacts
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.facts import Daemon, Facts, Record
 from nodeprov.hosts.base import Reader
@@ -17,6 +17,7 @@ from nodeprov.plan import Change, Place, Restart
 from nodeprov.planning import Planned, plan_install, plan_uninstall
 from nodeprov.receipt import BEGUN, Written, from_json
 from nodeprov.releases import Release
+from nodeprov.scheduling import MANAGED_BY, wanted_runtime_class
 from nodeprov.states import FileState, LinkState, State
 from tests.samples import (
     CONFIG,

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from nodeprov.containerd import add_runtime
 from nodeprov.engine import Event
-from nodeprov.errors import LeftBetween, NodeprovError
+from nodeprov.errors import NodeprovError
 from nodeprov.gvisor import layout
 from nodeprov.plan import Change, Drain, Outcome, Place, Plan, Proof, Restart, Step
 from nodeprov.report import (
@@ -367,7 +367,7 @@ def test_the_json_of_an_outcome_says_what_happened() -> None:
     assert outcome_json(OUTCOMES["undone"])["exit_code"] == 1
     assert outcome_json(OUTCOMES["done"])["exit_code"] == 0
     assert outcome_json(OUTCOMES["done"])["proofs"][SANDBOX.title] == "Linux version 4.4.0"
-    assert outcome_json(replace(OUTCOMES["undone"], error=LeftBetween("x")))["exit_code"] == 4
+    assert outcome_json(replace(OUTCOMES["undone"], left=("x",)))["exit_code"] == 4
 
 
 def test_the_json_of_findings_has_the_fields_that_are_documented() -> None:

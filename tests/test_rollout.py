@@ -5,24 +5,7 @@ import time
 
 import pytest
 
-from nodeprov.rollout import MOST_AT_ONCE, batches, side_by_side
-
-
-@pytest.mark.parametrize(
-    ("count", "size", "sizes"),
-    [(0, 3, []), (1, 3, [1]), (3, 3, [3]), (4, 3, [3, 1]), (6, 2, [2, 2, 2]), (3, 1, [1, 1, 1]), (2, 99, [2])],
-)
-def test_nodes_are_divided_in_their_order(count: int, size: int, sizes: list[int]) -> None:
-    nodes = [f"worker{number}" for number in range(count)]
-    divided = [list(batch) for batch in batches(nodes, size)]
-    assert [len(batch) for batch in divided] == sizes
-    assert [node for batch in divided for node in batch] == nodes
-
-
-@pytest.mark.parametrize("size", [0, -1])
-def test_a_batch_of_no_nodes_is_refused(size: int) -> None:
-    with pytest.raises(ValueError, match="nodes is none"):
-        list(batches(["worker1"], size))
+from nodeprov.rollout import MOST_AT_ONCE, side_by_side
 
 
 def test_answers_come_in_the_order_of_their_items_whoever_is_first() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from nodeprov.cluster import ClusterFacts, wanted_runtime_class
+from nodeprov.cluster import ClusterFacts
+from nodeprov.scheduling import wanted_runtime_class
 from nodeprov.verification import Subject
 
 

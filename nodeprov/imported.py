@@ -1,0 +1,110 @@
+"""The files that a node's containerd configuration imports, as they are on the node."""
+
+from __future__ import annotations
+
+import base64
+import posixpath
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nodeprov import imports
+from nodeprov.errors import Problem
+from nodeprov.facts import Daemon, dotted
+from nodeprov.hosts.base import Output, Reader
+from nodeprov.resources import candidate_of
+from nodeprov.templates import render
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A file that containerd's configuration imports, and when it changed, in seconds since the epoch."""
+
+    text: str
+    changed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImportsQuery:
+    """Which files does containerd import by these paths and globs, and what do they hold?"""
+
+    patterns: tuple[str, ...]
+
+    @property
+    def script(self) -> str:
+        """Print a path and the content in base64 on a line for each file."""
+        words = [word for pattern in self.patterns for word in shell_words(pattern)]
+        return render("query-imports.sh.j2", patterns=words)
+
+    def parse(self, output: Output) -> dict[str, Imported]:
+        """Understand what the script printed; what only the shell's globs find is left out."""
+        rows = (line.rsplit(" ", 2) for line in output.text.splitlines())
+        return {
+            path: Imported(base64.b64decode(text).decode(errors="surrogateescape"), float(changed))
+            for path, changed, text in rows
+            if any(imports.matches(pattern, path) for pattern in self.patterns)
+        }
+
+
+def shell_words(pattern: str) -> tuple[str, ...]:
+    """Write a path or glob of containerd as words for the shell that find at least the same files.
+
+    Go's `*` finds hidden files too, and its classes exclude by `^`; a pattern without `*` is a plain path.
+    """
+    if not imports.is_glob(pattern):
+        return (shlex.quote(pattern),)
+    folder, name = posixpath.split(pattern)
+    names = (name, "." + name) if name.startswith(("*", "[")) else (name,)
+    return tuple(_quoted_glob(posixpath.join(folder, each)) for each in names)
+
+
+def _quoted_glob(pattern: str) -> str:
+    parts = re.split(r"([*?\[\]]+\^?)", pattern)
+    return "".join(part.replace("[^", "[!") if part[:1] in "*?[]" else shlex.quote(part) for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Imports:
+    """All that a configuration imports, directly or through what it imports."""
+
+    patterns: tuple[str, ...]
+    files: Mapping[str, Imported]
+
+
+def followed(reader: Reader, patterns: tuple[str, ...], files: Mapping[str, Imported]) -> Imports:
+    """Follow the imports of imported files: containerd does, and dies of a missing one all the same."""
+    while True:
+        said = [p for path, file in files.items() for p in imports.import_patterns(file.text, path)]
+        new = tuple(dict.fromkeys(pattern for pattern in said if pattern not in patterns))
+        if not new:
+            return Imports(patterns, files)
+        files = {**files, **reader.ask([ImportsQuery(new)])[0]}
+        patterns = (*patterns, *new)
+
+
+def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Problem, ...]:
+    """Find the reasons in what is imported not to begin."""
+    path = daemon.config_path
+    missing = [
+        Problem(
+            f"{path} imports {target}, which does not exist: containerd does not start again with that",
+            f"make the file, or take it out of `imports` in {path}",
+        )
+        for target in imports.missing_imports(found.patterns, found.files)
+    ]
+    overriding = [
+        Problem(said, "take it out of there, or set [runtime] handler to another name")
+        for said in imports.drop_in_overrides(
+            {path: file.text for path, file in found.files.items()}, handler, dotted(daemon.version)
+        )
+    ]
+    found_too = [
+        Problem(
+            f"{path} imports {pattern}, which finds whatever lies beside it, backups and candidates too",
+            "name the files by their end: *.toml",
+        )
+        for pattern in found.patterns
+        if imports.matches(pattern, candidate_of(path))
+    ]
+    return (*missing, *overriding, *found_too)

@@ -1,0 +1,117 @@
+"""From changes to steps: their order, the barrier of a restart, and the proofs between them."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+
+from nodeprov import engine, evidence, gvisor, receipt
+from nodeprov.facts import Facts
+from nodeprov.imported import Imported
+from nodeprov.inventory import Settings
+from nodeprov.plan import Change, Drain, Place, Proof, Step
+from nodeprov.receipt import Receipt
+from nodeprov.releases import Release
+from nodeprov.resources import ContainerdConfig, Folder, Link
+from nodeprov.states import LinkState, PresentState
+
+UNUSED = Proof("unused", "no sandbox needs what is removed")
+
+
+def install_steps(
+    facts: Facts,
+    settings: Settings,
+    generation: str,
+    changes: tuple[Change, ...],
+    imported: Mapping[str, Imported],
+) -> tuple[Step, ...]:
+    """Put an install in order: what nobody sees, its proof, the commit, the restart, its proofs, the cluster."""
+    invisible = [c for c in changes if engine.writable(c.resource).collected]
+    in_cluster = [c for c in changes if c.resource.place is Place.CLUSTER]
+    visible = [c for c in changes if c not in invisible and c not in in_cluster]
+    where = gvisor.layout(settings)
+    restart = evidence.restart(facts, where.runtime, changes, imported, served=True)
+    if not changes and restart is None:
+        return ()
+    steps: list[Step] = [*invisible]
+    if invisible or visible:
+        steps.append(Proof("sandbox", "a sandbox runs through the new generation", generation))
+    steps += visible
+    if restart:
+        steps.append(restart)
+    if visible or restart:
+        steps.append(Proof("sandbox", "a sandbox runs through `current`", where.current))
+    if restart:
+        steps.append(Proof("serving", "containerd serves, and goes on serving"))
+    steps += in_cluster
+    if settings.cluster.enabled:
+        steps.append(Proof("handler", "the node reports the handler"))
+        if settings.proof.image:
+            steps.append(Proof("pod", f"a pod of RuntimeClass {settings.runtime_class.name} boots gVisor"))
+    return tuple(steps)
+
+
+def collections(
+    facts: Facts, settings: Settings, release: Release, receipts: Sequence[Receipt]
+) -> tuple[Change, ...]:
+    """Remove what no handler names any more and nothing uses; the generation before this one is kept."""
+    where = gvisor.layout(settings)
+    link = Link(where.current)
+    before = receipt.replaced(receipts, link.key)
+    targets = {facts.links.get(where.current, ""), before.target if isinstance(before, LinkState) else ""}
+    wanted = gvisor.generation(facts, settings, release).folder
+    # The one in force, and the one that it replaces; where it stays in force, the one that it has replaced.
+    current = f"{where.handler_folder}/{facts.links.get(where.current, '')}"
+    kept = (
+        {wanted, *(f"{where.handler_folder}/{target}" for target in targets)}
+        if wanted == current
+        else {wanted, current}
+    )
+    old = [
+        folder
+        for folder in facts.generations
+        if posixpath.dirname(folder) == where.handler_folder and folder not in kept
+    ]
+    unused = [folder for folder in old if not _used(facts.generations[folder], facts)]
+    return removals(facts, settings, unused, spare=f"{where.releases}/{release.name}")
+
+
+def removals(facts: Facts, settings: Settings, generations: Sequence[str], spare: str = "") -> tuple[Change, ...]:
+    """Remove generations, and the releases that no other generation names."""
+    where = gvisor.layout(settings)
+    named = {release for folder, release in facts.generations.items() if folder not in generations}
+    releases = [
+        path
+        for path in (f"{where.releases}/{name}" for name in facts.releases)
+        if path not in named and path != spare and not _used(path, facts)
+    ]
+    return tuple(
+        Change(Folder(path, within=where.around), PresentState(), None, "nothing needs it")
+        for path in (*generations, *releases)
+    )
+
+
+def _used(folder: str, facts: Facts) -> bool:
+    return any(path.startswith(f"{folder}/") for path in (*facts.processes, *facts.bundles))
+
+
+def uninstall_steps(
+    facts: Facts,
+    settings: Settings,
+    changes: tuple[Change, ...],
+    pods: tuple[str, ...],
+    imported: Mapping[str, Imported],
+) -> tuple[Step, ...]:
+    """Put an uninstall in order: pods and label first, so that nothing new begins; then what was installed."""
+    where = gvisor.layout(settings)
+    in_cluster = [change for change in changes if change.resource.place is Place.CLUSTER]
+    config = [change for change in changes if isinstance(change.resource, ContainerdConfig)]
+    links = [change for change in changes if isinstance(change.resource, Link)]
+    restart = evidence.restart(facts, where.runtime, tuple(config), imported, served=False)
+    mine = [folder for folder in facts.generations if posixpath.dirname(folder) == where.handler_folder]
+    steps: list[Step] = [Drain(pods)] if pods else []
+    # Twice: a pod may begin until the label is gone.
+    steps += [UNUSED, *in_cluster, *([UNUSED] if in_cluster else []), *config]
+    if restart:
+        steps += [restart, Proof("serving", "containerd serves, and goes on serving")]
+    return (*steps, *links, *removals(facts, settings, mine))
