@@ -26,6 +26,11 @@ class Writable(Resource, Protocol):
         ...
 
     @property
+    def path(self) -> str:
+        """Say where it lies; only asked of what is collected."""
+        ...
+
+    @property
     def shared(self) -> bool:
         """Tell whether other nodes may need it by now, so that it stays when this node's run is undone."""
         ...
@@ -218,8 +223,10 @@ def _collect(
         used = conduct.in_use() if changes else ()
         for change in changes:
             resource = writable(change.resource)
-            if used:
-                kept.append(f"{resource.key} stays, for {used[0]} runs")
+            # What was made in this run stays with all that belongs to it; what is old is looked at one by one.
+            needing = [path for path in used if change.before is None or path.startswith(f"{resource.path}/")]
+            if needing:
+                kept.append(f"{resource.key} stays, for a container needs {needing[0]}")
                 continue
             tell(Event(change, "undone" if change.after is not None else "begun"))
             resource.restore(hosts[resource.place], None)

@@ -121,7 +121,8 @@ class Facts:
     def mount_of(self, path: str) -> Mount | None:
         """Find the mount that a path lies on."""
         on = [m for m in self.mounts if path == m.path or path.startswith(m.path.rstrip("/") + "/")]
-        return max(on, key=lambda mount: len(mount.path), default=None)
+        # Of mounts on one another the last one counts, and max takes the first.
+        return max(reversed(on), key=lambda mount: len(mount.path), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +302,16 @@ def parse_record(text: str) -> Record | None:
 
 
 def _receipts(text: str) -> tuple[Mapping[str, Any], ...]:
-    return tuple(json.loads(base64.b64decode(line.partition(" ")[2])) for line in text.splitlines())
+    return tuple(_receipt(line.partition(" ")[2]) for line in text.splitlines())
+
+
+def _receipt(encoded: str) -> Mapping[str, Any]:
+    """Decode a receipt; a damaged one is left to receipt.from_json, which says what to do about it."""
+    try:
+        value: Mapping[str, Any] = json.loads(base64.b64decode(encoded))
+    except ValueError:
+        return {}
+    return value
 
 
 def _generations(text: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from nodeprov import cluster as kube
 from nodeprov import containerd, engine, gvisor, imports, receipt, requirements
 from nodeprov.cluster import ClusterFacts
 from nodeprov.errors import Problem, Problems
-from nodeprov.facts import Facts, gather
+from nodeprov.facts import Facts, dotted, gather
 from nodeprov.hosts.base import Reader
 from nodeprov.imported import Imports, ImportsQuery, followed, import_problems
 from nodeprov.inventory import Node, Settings
@@ -77,7 +77,7 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
         node.name,
         "install",
         steps,
-        notes=(*_cluster_notes(cluster), *_notes(facts, settings, release, receipts, steps)),
+        notes=(_node_note(facts), *_cluster_notes(cluster), *_notes(facts, settings, release, receipts, steps)),
         upload_bytes=sum(gvisor.tree_bytes(release) for change in changes if isinstance(change.resource, Tree)),
     )
     return Planned(plan, node, facts, cluster, release, receipts)
@@ -111,7 +111,7 @@ def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collec
         )
         raise Problems([Problem(f"still needed: {needed}", hint)], where=node.name)
     steps = uninstall_steps(facts, settings, changes, pods, found.files) if changes or ours else ()
-    plan = Plan(node.name, "uninstall", steps, notes=_cluster_notes(cluster))
+    plan = Plan(node.name, "uninstall", steps, notes=(_node_note(facts), *_cluster_notes(cluster)))
     return Planned(plan, node, facts, cluster, None, receipts)
 
 
@@ -157,6 +157,20 @@ def _refuse(node: str, *found: Sequence[Problem]) -> None:
 
 def _cluster_problems(cluster: ClusterFacts | None, facts: Facts, settings: Settings) -> tuple[Problem, ...]:
     return () if cluster is None else kube.check_cluster(cluster, facts, settings)
+
+
+def _node_note(facts: Facts) -> str:
+    """Say what machine it is, so that an operator sees when it is the wrong one."""
+    daemon = gvisor.running_daemon(facts)
+    parts = (
+        facts.os or "an unknown system",
+        facts.architecture,
+        f"Linux {facts.kernel}",
+        f"systemd {facts.systemd_version}",
+        f"cgroup v{facts.cgroup_version}",
+        f"containerd {dotted(daemon.version)}",
+    )
+    return f"node: {', '.join(parts)}"
 
 
 def _cluster_notes(cluster: ClusterFacts | None) -> tuple[str, ...]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 _FACTORS = {
     "": Decimal(1),
-    "m": Decimal("0.001"),
+    "n": Decimal(10) ** -9,
+    "u": Decimal(10) ** -6,
+    "m": Decimal(10) ** -3,
     **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T", "P", "E"), start=1)},
     **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)},
 }
+_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([a-zA-Z]*)", re.ASCII)
 
 
 def parse_quantity(text: str) -> Decimal:
@@ -17,11 +21,10 @@ def parse_quantity(text: str) -> Decimal:
 
     Raises ValueError if it is none.
     """
-    number = text.rstrip("".join({letter for unit in _FACTORS for letter in unit}))
-    try:
-        return Decimal(number) * _FACTORS[text[len(number) :]]
-    except (ArithmeticError, KeyError):
-        raise ValueError(f"{text!r} is no quantity such as 64Mi or 250m") from None
+    found = _QUANTITY.fullmatch(text)
+    if found is None or found[2] not in _FACTORS:
+        raise ValueError(f"{text!r} is no quantity such as 64Mi or 250m")
+    return Decimal(found[1]) * _FACTORS[found[2]]
 
 
 def canonical(text: str) -> str:
@@ -30,8 +33,9 @@ def canonical(text: str) -> str:
     The API server rewrites quantities too: what is read back is seldom what was sent.
     """
     value = parse_quantity(text)
-    if value != value.to_integral_value():
-        return f"{(value * 1000).normalize():f}m"
+    for unit in ("m", "u", "n"):
+        if value != value.to_integral_value() and (value / _FACTORS[unit]) % 1 == 0:
+            return f"{(value / _FACTORS[unit]).normalize():f}{unit}"
     for unit in ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki"):
         if value and value % _FACTORS[unit] == 0:
             return f"{(value / _FACTORS[unit]).normalize():f}{unit}"

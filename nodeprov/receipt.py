@@ -128,7 +128,7 @@ def state_from_json(value: Mapping[str, Any] | None) -> State | None:
     if value is None:
         return None
     readers: dict[str, Callable[[Mapping[str, Any]], State]] = {
-        "file": lambda v: FileState(base64.b64decode(v["base64"]), v["mode"], v["uid"], v["gid"]),
+        "file": lambda v: FileState(base64.b64decode(v["base64"], validate=True), v["mode"], v["uid"], v["gid"]),
         "link": lambda v: LinkState(v["target"]),
         "tree": lambda v: TreeState(tuple(TreeEntry(*row) for row in v["entries"]), tuple(v["foreign"])),
         "label": lambda v: LabelState(v["value"]),
@@ -152,8 +152,8 @@ def installed(receipts: Sequence[Receipt], handler: str) -> tuple[Receipt, ...]:
 
 def interrupted(receipts: Sequence[Receipt], handler: str) -> Receipt | None:
     """Find the handler's last run if it ended without a word: its controller died or lost the node."""
-    mine = [receipt for receipt in receipts if receipt.handler == handler]
-    return mine[-1] if mine and mine[-1].state == BEGUN else None
+    counting = [receipt for receipt in receipts if receipt.handler == handler and receipt.state != UNDONE]
+    return counting[-1] if counting and counting[-1].state == BEGUN else None
 
 
 def replaced(receipts: Sequence[Receipt], key: str) -> State | None:

@@ -19,7 +19,8 @@ from nodeprov.states import FileState, LabelState, LinkState, ObjectState, Prese
 SCHEMA = 1
 """Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
 
-_SECRET = re.compile(r"(?i)(password|passwd|secret|token|auth|credential)")
+_SECRET = re.compile(r"(?i)password|passwd|secret|token|auth|credential|://[^/\s@]+@")
+_PLAIN_KEY = re.compile(r"[\w.\"'-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,7 @@ def plan_text(plan: Plan) -> str:
 def _headline(plan: Plan) -> str:
     if not plan.pending:
         return "nothing to do"
-    count = len(plan.changes)
-    said = f"{plan.action}: {count} change{'' if count == 1 else 's'}"
+    said = f"{plan.action}: {_count(len(plan.changes), 'change')}"
     if plan.upload_bytes:
         said += f", {_size(plan.upload_bytes)} to upload"
     return said + (", containerd restarts" if plan.restart else ", no restart")
@@ -93,6 +93,8 @@ def _states(change: Change) -> str:
             return f" -> {target}"
         case LinkState(old), LinkState(new):
             return f" -> {new} (was {old})"
+        case FileState(mode=old_mode), FileState(mode=new_mode) if old_mode != new_mode:
+            return f": mode {new_mode:04o} (was {old_mode:04o})"
         case None, LabelState(value):
             return f" = {value}"
         case LabelState(old), LabelState(new):
@@ -114,7 +116,11 @@ def diff(change: Change) -> list[str]:
 
 
 def _masked(line: str) -> str:
-    return f"{line.partition('=')[0].rstrip()} (not shown)" if _SECRET.search(line) else line
+    if not _SECRET.search(line):
+        return line
+    name, equals, _ = line.partition("=")
+    plain = equals and _PLAIN_KEY.fullmatch(name[1:].strip())
+    return f"{name.rstrip()} (not shown)" if plain else f"{line[:1]} (not shown)"
 
 
 def _text(state: State | None) -> str | None:
@@ -135,6 +141,10 @@ def _yaml_like(value: dict[str, Any], indent: str = "") -> Iterator[str]:
             yield f"{indent}{name}: {each}"
 
 
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _size(count: int) -> str:
     return f"{count / 1e6:.0f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
@@ -147,15 +157,16 @@ def outcome_text(outcome: Outcome) -> str:
         if not plan.pending:
             return f"{node}: nothing to do"
         proven = [f"  {title}: {said}" for title, said in outcome.proofs.items()]
-        return "\n".join([f"{node}: {plan.action} done, {len(plan.changes)} changes", *proven, *kept])
+        return "\n".join([f"{node}: {plan.action} done, {_count(len(plan.changes), 'change')}", *proven, *kept])
     lines = [str(outcome.error)]
     if outcome.left:
         lines += [f"{node}: left between two states:", *(f"  {each}" for each in outcome.left)]
         lines.append(f"hint: look at these, then run nodeprov {plan.action} {node} again")
     elif outcome.undone:
-        lines.append(f"{node}: the {len(outcome.undone)} changes of this run were taken back; it is as before")
+        undone = _count(len(outcome.undone), "change")
+        lines.append(f"{node}: taken back: {undone} of this run; the node is as before")
     else:
-        lines.append(f"{node}: it is as before")
+        lines.append(f"{node}: the node is as before")
     return "\n".join(lines + kept)
 
 

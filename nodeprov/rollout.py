@@ -21,7 +21,7 @@ def side_by_side(work: Callable[[T], R], items: Sequence[T]) -> list[R | Excepti
         except Exception as error:  # it is handed on, not lost
             return error
 
-    if len(items) == 1:
-        return [safely(items[0])]
+    if len(items) <= 1:
+        return [safely(item) for item in items]
     with ThreadPoolExecutor(max_workers=min(len(items), MOST_AT_ONCE)) as threads:
         return list(threads.map(safely, items))

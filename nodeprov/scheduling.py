@@ -132,7 +132,7 @@ class _RuntimeClassQuery:
 def declared_fields(value: Mapping[str, Any]) -> ObjectState:
     """Pick the fields of a RuntimeClass that nodeprov declares."""
     labels = value["metadata"].get("labels", {})
-    ours = {key: labels[key] for key in MANAGED_BY if key in labels}
+    ours = {key: value for key, value in MANAGED_BY.items() if labels.get(key) == value}
     fields = {name: value[name] for name in ("handler", "overhead", "scheduling") if value.get(name)}
     if fixed := (value.get("overhead") or {}).get("podFixed"):
         fields["overhead"] = {"podFixed": {name: canonical(str(each)) for name, each in fixed.items()}}
@@ -155,7 +155,7 @@ def _merged(live: Mapping[str, Any], state: ObjectState) -> dict[str, Any]:
     wanted = state.value
     merged = {name: value for name, value in live.items() if name not in ("overhead", "scheduling")}
     merged |= {name: wanted[name] for name in ("overhead", "scheduling") if name in wanted}
-    labels = {k: v for k, v in live["metadata"].get("labels", {}).items() if k not in MANAGED_BY}
+    labels = {k: v for k, v in live["metadata"].get("labels", {}).items() if MANAGED_BY.get(k) != v}
     merged["metadata"] = {**live["metadata"], "labels": {**labels, **wanted["labels"]}}
     return merged
 
@@ -232,6 +232,7 @@ def removal_goals(
     """
     kube = kubectl(settings.cluster)
     label = NodeLabel(kube, node, settings.label.key)
+    # Also one that was there before nodeprov was: it would send pods to a node that cannot run them any more.
     goals = [Goal(label, constant(before.get(label.key)))]
     if not set(cluster.labelled) - {node, *leaving}:
         resource = runtime_class(settings, node)

@@ -73,7 +73,8 @@ def collections(
         if posixpath.dirname(folder) == where.handler_folder and folder not in kept
     ]
     unused = [folder for folder in old if not _used(facts.generations[folder], facts)]
-    return removals(facts, settings, unused, spare=f"{where.releases}/{release.name}")
+    found = removals(facts, settings, unused, spare=f"{where.releases}/{release.name}")
+    return tuple(change for change in found if not _used(change.resource.key.partition(":")[2], facts))
 
 
 def removals(facts: Facts, settings: Settings, generations: Sequence[str], spare: str = "") -> tuple[Change, ...]:
@@ -83,7 +84,7 @@ def removals(facts: Facts, settings: Settings, generations: Sequence[str], spare
     releases = [
         path
         for path in (f"{where.releases}/{name}" for name in facts.releases)
-        if path not in named and path != spare and not _used(path, facts)
+        if path not in named and path != spare
     ]
     return tuple(
         Change(Folder(path, within=where.around), PresentState(), None, "nothing needs it")

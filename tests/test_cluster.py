@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from nodeprov.cluster import ClusterFacts, ClusterQuery, check_cluster, kubectl
+from nodeprov.cluster import ClusterFacts, ClusterQuery, check_cluster, kubectl, read
+from nodeprov.engine import writable
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost
@@ -135,7 +136,7 @@ case "$*" in
 "get nodes -l nodeprov.node-restriction.kubernetes.io/gvisor=true -o json") printf '{"items": [\\n]}\\n' ;;
 *) echo "unexpected: $*" >&2; exit 1 ;;
 esac"""
-    found = LocalHost().ask([ClusterQuery(stub(tmp_path, body), "worker1")])[0]
+    found = read(LocalHost(), stub(tmp_path, body), "worker1")
     assert found == ClusterFacts("c", "", {"metadata": {"name": "worker1"}}, None, ())
 
 
@@ -231,6 +232,8 @@ def test_the_label_comes_before_the_runtime_class_that_sends_pods_to_it() -> Non
     goals = cluster_goals(WANTED, "worker1")
     assert [goal.resource.key for goal in goals] == [LABEL_KEY, CLASS_KEY]
     assert {goal.resource.place for goal in goals} == {Place.CLUSTER}
+    assert [writable(goal.resource).collected for goal in goals] == [False, False]
+    assert [writable(goal.resource).shared for goal in goals] == [False, True]
     changes = decide(goals, cluster_states(facts(), WANTED, "worker1"))
     assert [(change.before, change.after) for change in changes] == [
         (None, LabelState("true")),
@@ -318,6 +321,12 @@ def test_a_runtime_class_that_was_there_before_gets_its_fields_back() -> None:
 def test_a_runtime_class_that_is_not_ours_and_that_no_receipt_names_stays() -> None:
     cluster = facts(node({KEY: "true"}), class_json(), ("worker1",))
     assert removed(cluster, {LABEL_KEY: None}) == {LABEL_KEY: None}
+
+
+def test_a_runtime_class_that_another_tool_manages_stays() -> None:
+    value = wanted_runtime_class(WANTED).value
+    theirs = class_json(**{**value, "labels": {"app.kubernetes.io/managed-by": "Helm"}})
+    assert removed(facts(node({KEY: "true"}), theirs, ("worker1",)), {}) == {LABEL_KEY: None}
 
 
 def test_a_label_that_had_another_value_before_gets_it_back() -> None:
@@ -408,6 +417,17 @@ def test_a_write_that_kubectl_refuses_says_what_was_being_done(tmp_path: Any) ->
     wanted = stub(tmp_path, "[ $1 = get ] || { echo 'the object has been modified' >&2; exit 1; }")
     with pytest.raises(NodeprovError, match="cannot create RuntimeClass gvisor: exit status 1: the object has"):
         runtime_class(wanted, "worker1").write(LocalHost(), wanted_runtime_class(WANTED))
+
+
+def test_a_label_and_a_runtime_class_are_read_by_kubectl(tmp_path: Any) -> None:
+    (tmp_path / "node").write_text(json.dumps(node({KEY: "true"})))
+    (tmp_path / "runtimeclass").write_text(json.dumps(ours()))
+    wanted = stub(tmp_path, f'[ "$1 $4 $5 $6" = "get -o json --ignore-not-found" ] && cat {tmp_path}/"$2"')
+    label = NodeLabel(kubectl(wanted.cluster), "worker1", KEY)
+    assert LocalHost().ask([label.query, runtime_class(wanted, "worker1").query]) == [
+        LabelState("true"),
+        wanted_runtime_class(WANTED),
+    ]
 
 
 def test_states_are_read_out_of_what_kubectl_prints() -> None:

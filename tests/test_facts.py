@@ -275,6 +275,13 @@ def test_a_path_lies_on_the_longest_mount_above_it(path: str, mount: str) -> Non
     assert found.path == mount
 
 
+def test_the_last_of_two_mounts_on_one_path_counts() -> None:
+    mounts = (Mount("/opt", frozenset({"ro"})), Mount("/opt", frozenset({"rw"})))
+    found = good_facts(mounts=mounts).mount_of("/opt/nodeprov")
+    assert found is not None
+    assert found.options == {"rw"}
+
+
 def test_plugins_of_1x_are_read() -> None:
     assert parse_plugins(RUNTIME_TABLE_1X) == (
         Plugin("io.containerd.content.v1", "content", "ok"),
@@ -393,6 +400,10 @@ def test_the_script_says_of_this_machine_what_there_is_and_leaves_nothing(tmp_pa
     assert set(facts.links.values()) == {""}
     assert (facts.releases, facts.generations, facts.receipts, facts.record) == ((), {}, (), None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_script_complains_of_nothing(tmp_path: Path) -> None:
+    assert LocalHost().run(FactsQuery("worker1", of_folder(tmp_path)).script).stderr == b""
 
 
 def test_the_script_finds_generations_releases_links_and_receipts(tmp_path: Path) -> None:

@@ -213,7 +213,23 @@ def test_what_a_sandbox_uses_by_now_is_not_taken_away(ground: Ground, source: Pa
     assert isinstance(outcome.error, Broken)
     assert read(ground, Tree(f"{ground.folder}/releases/r1")) == tree_of(source)
     assert read(ground, Link(f"{ground.folder}/handlers/runsc/current")) is None
-    assert any("releases/r1 stays, for /x/runsc runs" in each for each in outcome.kept)
+    assert any("releases/r1 stays, for a container needs /x/runsc" in each for each in outcome.kept)
+
+
+def test_an_old_release_is_collected_though_a_sandbox_of_the_new_one_runs(ground: Ground) -> None:
+    releases = f"{ground.folder}/releases"
+    File(f"{releases}/old/runsc").write(ground.host, FileState(b"x", 0o755))
+    if isinstance(ground.host, MemoryHost):
+        ground.host.members[f"{releases}/old"] = FileState(b"", 0o755)
+    old = Folder(f"{releases}/old")
+    outcome = engine.apply(
+        Plan("n", "install", (Change(old, PresentState(), None),)),
+        {Place.NODE: ground.host},
+        Watched(used=(f"{releases}/new/runsc",)),
+        lambda _event: None,
+    )
+    assert (outcome.error, outcome.kept) == (None, ())
+    assert read(ground, old) is None
 
 
 def test_a_resource_that_changed_since_the_plan_is_not_overwritten(ground: Ground) -> None:

@@ -15,7 +15,7 @@ from nodeprov.hosts.base import Reader
 from nodeprov.inventory import ClusterSettings, ProofSettings, RuntimeSettings, Settings
 from nodeprov.plan import Change, Place, Restart
 from nodeprov.planning import Planned, plan_install, plan_uninstall
-from nodeprov.receipt import BEGUN, Written, from_json
+from nodeprov.receipt import BEGUN, UNDONE, Written, from_json, intent, interrupted
 from nodeprov.releases import Release
 from nodeprov.scheduling import MANAGED_BY, wanted_runtime_class
 from nodeprov.states import FileState, LinkState, State
@@ -143,14 +143,15 @@ def test_an_install_shows_nothing_before_its_proof_and_sends_pods_last(new: Rele
         *IN_CLUSTER,
     ]
     assert planned.plan.upload_bytes == gvisor.tree_bytes(new)
-    assert planned.plan.notes == ("cluster: https://10.0.0.10:6443 (context production)",)
+    assert planned.plan.notes[0].startswith("node: Debian GNU/Linux 13 (trixie), x86_64, Linux 6.12")
+    assert planned.plan.notes[1:] == ("cluster: https://10.0.0.10:6443 (context production)",)
     assert (planned.plan.node, planned.plan.action, planned.plan.pending) == ("worker1", "install", True)
 
 
 def test_an_install_without_a_cluster_ends_with_the_node(new: Release) -> None:
     planned = fresh(new).install()
     assert steps_of(planned, new=new)[-1] == "proof serving"
-    assert planned.plan.notes == ()
+    assert planned.plan.notes[1:] == ()
 
 
 def test_no_pod_is_run_without_an_image_and_that_is_said(new: Release) -> None:
@@ -241,10 +242,17 @@ def test_a_run_that_broke_before_its_restart_is_finished_by_the_restart(new: Rel
         "proof sandbox handlers/runsc/current",
         "proof serving",
     ]
-    assert planned.plan.notes == (
+    assert planned.plan.notes[1:] == (
         "an earlier install by ann@desk began at 2026-09-01T10:00:00+00:00 and did not end; "
         "this run finishes what it left",
     )
+
+
+def test_an_install_does_not_say_that_it_finishes_what_another_handlers_run_left(new: Release) -> None:
+    situation = uninstallable(new)
+    theirs = receipt_of(1, "install", state=BEGUN, handler="runsc-kvm")
+    situation.reader.facts = with_receipts(situation.facts, theirs)
+    assert not any("finishes what it left" in note for note in situation.install().plan.notes)
 
 
 def test_only_what_is_missing_in_the_cluster_is_made(new: Release) -> None:
@@ -323,7 +331,7 @@ def test_running_containers_of_the_release_before_are_spoken_of(old: Release, ne
     situation = after_install(old, new)
     shim = f"/opt/nodeprov/releases/{old.name}/containerd-shim-runsc-v1"
     situation.reader.facts = replace(situation.facts, processes={shim: 3})
-    (note,) = situation.install().plan.notes
+    _, note = situation.install().plan.notes
     assert note.startswith("3 running containers keep the release that they began with")
 
 
@@ -443,6 +451,13 @@ def test_an_uninstall_goes_from_the_cluster_to_the_node_and_collects_last(new: R
     assert planned.plan.restart.reasons[0].startswith("to forget the runtime handler runsc")
 
 
+def test_an_uninstall_takes_empty_folders_away_only_below_where_the_prefix_is(new: Release) -> None:
+    changes = {change.resource.key: change.resource for change in uninstallable(new).uninstall().plan.changes}
+    within = {key: getattr(resource, "within", None) for key, resource in changes.items()}
+    assert within.pop(PEOPLE_KEY) == within.pop(CONFIG_KEY) == ""
+    assert set(within.values()) == {"/opt"}
+
+
 def test_the_runtime_class_stays_while_another_node_has_the_label(new: Release) -> None:
     situation = in_cluster(
         uninstallable(new, TOGETHER), has_label=True, has_class=True, labelled=("worker1", "worker2")
@@ -520,6 +535,12 @@ def test_an_uninstall_where_nothing_is_installed_does_nothing(new: Release) -> N
     assert planned.plan.steps == ()
 
 
+def test_an_uninstall_where_nothing_was_ever_installed_restarts_nothing(new: Release) -> None:
+    """The configuration was touched since containerd began, and its log says nothing of what it has loaded."""
+    situation = fresh(new, facts=with_daemon(config_changed_at=5000.0, loaded_log=""))
+    assert not situation.uninstall().plan.pending
+
+
 def in_use(situation: Situation, **used: Any) -> Situation:
     situation.reader.facts = replace(situation.facts, **used)
     return situation
@@ -532,6 +553,10 @@ def in_use(situation: Situation, **used: Any) -> Situation:
         (
             {"bundles": ("/opt/nodeprov/handlers/runsc/current/containerd-shim-runsc-v1",)},
             "still needed: containers that name /opt/nodeprov/handlers/runsc/current/",
+        ),
+        (
+            {"processes": {"/opt/nodeprov/releases/r/runsc": 1}, "bundles": ("/opt/nodeprov/x",)},
+            "still needed: 1 running processes and containers that name /opt/nodeprov/x",
         ),
     ],
 )
@@ -549,6 +574,15 @@ def test_a_drain_comes_first(new: Release) -> None:
     situation.cluster.pods = ("default/web-1", "shop/cart-2")
     lines = steps_of(situation.uninstall(drain=True), new=new)
     assert lines[:4] == ["drain default/web-1 shop/cart-2", "proof unused", *REMOVED_FROM_CLUSTER]
+
+
+def test_the_release_that_drained_pods_used_is_collected_too(new: Release) -> None:
+    path = f"/opt/nodeprov/releases/{new.name}/runsc"
+    situation = in_use(uninstallable(new, TOGETHER), processes={path: 2})
+    situation = in_cluster(situation, has_label=True, has_class=True)
+    assert situation.cluster is not None
+    situation.cluster.pods = ("default/web",)
+    assert steps_of(situation.uninstall(drain=True), new=new)[-1] == "- folder:releases/Rnew"
 
 
 @pytest.mark.parametrize("has_cluster", [True, False])
@@ -580,6 +614,23 @@ def test_an_interrupted_uninstall_is_finished_by_the_next(new: Release) -> None:
     facts = replace(facts, record=Record(identity, CONFIG))
     situation.reader.facts = with_receipts(facts, done, undone)
     assert steps_of(situation.uninstall(), new=new) == ["proof unused", *REMOVED_FROM_NODE[4:]]
+
+
+def test_an_install_after_an_interrupted_uninstall_is_uninstalled_to_what_was_before_all(new: Release) -> None:
+    """The interrupted run had written the configuration; the install puts our table back, and closes that run."""
+    situation = uninstallable(new)
+    first, ours = from_json(situation.facts.receipts[0]), situation.daemon.config
+    assert ours is not None
+    pristine = FileState(CONFIG.encode(), 0o644)
+    broken = receipt_of(2, "uninstall", Written(CONFIG_KEY, ours, pristine), state=BEGUN)
+    without_table = with_daemon(situation.facts, config=pristine, dump=CONFIG)
+    situation.reader.facts = with_receipts(without_table, first, broken)
+    planned = situation.install()
+    written = intent(planned.plan.changes, interrupted(planned.receipts, "runsc"))
+    with_table = with_daemon(situation.facts, config=ours, dump=ours.content.decode())
+    closed = broken.closed(UNDONE, "2026-09-03T10:00:00+00:00")
+    situation.reader.facts = with_receipts(with_table, first, closed, receipt_of(3, "install", *written))
+    assert after_of(situation.uninstall(), CONFIG_KEY) == pristine
 
 
 def test_what_is_planned_carries_what_it_was_made_from(new: Release) -> None:

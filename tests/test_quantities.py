@@ -22,6 +22,9 @@ from nodeprov.quantities import canonical, parse_quantity
         (".5", "0.5"),
         ("2.", "2"),
         ("50m", "0.05"),
+        ("50000u", "0.05"),
+        ("5u", "0.000005"),
+        ("100n", "1e-7"),
         ("2", "2"),
         ("1T", "1000000000000"),
         ("1Ti", "1099511627776"),
@@ -39,7 +42,26 @@ def test_a_quantity_is_read_exactly(text: str, value: str) -> None:
     assert parse_quantity(text) == Decimal(value)
 
 
-@pytest.mark.parametrize("text", ["", "Mi", "64MB", "64mi", "64Kib", "0x10", "1,5", "ten", "64Mii", "m50"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Mi",
+        "64MB",
+        "64mi",
+        "64Kib",
+        "0x10",
+        "1,5",
+        "ten",
+        "64Mii",
+        "m50",
+        "64 Mi",
+        " 5",
+        "1_000",
+        "NaN",
+        "Infinity",
+    ],
+)
 def test_what_is_no_quantity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no quantity"):
         parse_quantity(text)

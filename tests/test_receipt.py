@@ -91,6 +91,11 @@ def test_every_state_is_read_back_as_it_was_written(state: State | None) -> None
     assert state_from_json(json.loads(json.dumps(state_to_json(state)))) == state
 
 
+def test_base64_with_letters_that_are_none_of_its_own_is_damage() -> None:
+    with pytest.raises(ValueError, match="base64"):
+        state_from_json({"kind": "file", "base64": "!!!!", "mode": 0, "uid": 0, "gid": 0})
+
+
 @given(receipts)
 def test_every_receipt_is_read_back_as_it_was_written(receipt: Receipt) -> None:
     assert from_json(json.loads(json.dumps(to_json(receipt)))) == receipt
@@ -235,7 +240,15 @@ def test_an_uninstall_takes_back_its_own_handlers_runs_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "number"), [([], None), ([DONE], None), ([BEGUN], 1), ([DONE, BEGUN], 2), ([DONE, UNDONE], None)]
+    ("ends", "number"),
+    [
+        ([], None),
+        ([DONE], None),
+        ([BEGUN], 1),
+        ([DONE, BEGUN], 2),
+        ([DONE, UNDONE], None),
+        ([BEGUN, UNDONE], 1),
+    ],
 )
 def test_a_run_that_ended_without_a_word_is_found(ends: list[str], number: int | None) -> None:
     receipts = [receipt_of(i, "install", state=end) for i, end in enumerate(ends, start=1)]

@@ -226,6 +226,7 @@ SECRET = "hunter2"
         f'auth = {{ username = "u", password = "{SECRET}" }}',
         f"configs = {{ 'r.io' = {{ auth = {{ password = '{SECRET}' }} }} }}",
         f"env = ['REGISTRY_TOKEN={SECRET}']",
+        f"endpoint = ['https://u:{SECRET}@r.io']",
     ],
 )
 @pytest.mark.parametrize("near", ["added", "removed", "beside"])
@@ -239,6 +240,11 @@ def test_a_secret_is_not_shown_in_a_diff_and_its_name_is(line: str, near: str) -
     assert SECRET not in text
     assert f"{line.partition('=')[0].rstrip()} (not shown)" in text
     assert SECRET not in json.dumps(plan_json(Plan("n", "install", (texts(before, after),))))
+
+
+def test_a_secret_on_a_line_of_a_longer_list_is_not_shown() -> None:
+    lines = diff(texts("", f"env = [\n  'TOKEN: {SECRET}',\n]\n"))
+    assert lines[-3:] == ["+env = [", "+ (not shown)", "+]"]
 
 
 def test_what_is_no_secret_is_shown() -> None:
@@ -391,6 +397,11 @@ def test_a_plan_begins_with_how_much_it_does(steps: tuple[Step, ...], headline: 
 def test_another_value_of_a_label_is_shown_with_the_one_before() -> None:
     plan = Plan("worker1", "install", (change("label:worker1:k", LabelState("a"), LabelState("b")),))
     assert plan_text(plan).splitlines()[1] == "  ~ label k on node worker1 = b (was a)"
+
+
+def test_a_change_of_only_the_mode_is_shown() -> None:
+    plan = Plan("n", "install", (change(CONFIG_KEY, FileState(b"x", 0o600), FileState(b"x", 0o644)),))
+    assert plan_text(plan).splitlines()[1] == "  ~ file /etc/containerd/config.toml: mode 0644 (was 0600)"
 
 
 def test_a_files_content_is_nowhere_in_the_json() -> None:

@@ -49,3 +49,8 @@ def test_many_are_worked_on_at_the_same_time_and_no_more_than_a_limit() -> None:
 
 def test_one_item_needs_no_thread() -> None:
     assert side_by_side(lambda _item: threading.current_thread(), ["worker1"]) == [threading.current_thread()]
+
+
+def test_without_items_there_are_no_answers() -> None:
+    nobody: list[str] = []
+    assert side_by_side(str.upper, nobody) == []

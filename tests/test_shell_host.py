@@ -269,10 +269,17 @@ class Talkative(LocalHost):
         return super().execute(greeting + script, stdin, timeout_seconds)
 
 
+class Prompting(LocalHost):
+    """A machine whose greeting does not end its line."""
+
+    def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
+        return super().execute("printf 'Welcome! '\n" + script, stdin, timeout_seconds)
+
+
 BYTES = b"".join(bytes([value]) for value in range(1, 256))
 
 
-@pytest.mark.parametrize("kind", [LocalHost, Talkative])
+@pytest.mark.parametrize("kind", [LocalHost, Talkative, Prompting])
 def test_answers_come_in_their_order_whatever_is_in_them(kind: type[LocalHost], tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"\0" + BYTES + b"\n\n")
     answers = kind().ask(
@@ -329,6 +336,19 @@ def test_a_shell_that_does_not_answer_is_quoted_and_the_host_named() -> None:
         Expired("worker1").ask([Say("echo one"), Say("echo two")])
     assert caught.value.where == "worker1"
     assert "see whether `sh`" in caught.value.hint
+
+
+class Bare(LocalHost):
+    """A machine on which no program is found, base64 neither."""
+
+    def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
+        return super().execute("PATH=/nonexistent\n" + script, stdin, timeout_seconds)
+
+
+def test_a_node_without_base64_does_not_pass_for_one_that_answers_nothing() -> None:
+    with pytest.raises(NodeprovError, match="answered 0 of 1 questions") as caught:
+        Bare("worker1").ask([Say("echo one")])
+    assert "`base64`" in caught.value.hint
 
 
 @pytest.mark.parametrize("query", [FileAt, LinkAt])

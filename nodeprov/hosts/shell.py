@@ -72,18 +72,19 @@ class ShellHost(ABC):
             return []
         script = render("ask.sh.j2", mark=_MARK, scripts=[query.script for query in queries])
         output = self.run(script)
-        frames = [line for line in output.stdout.splitlines() if line.startswith(_MARK.encode() + b" ")]
-        if len(frames) != len(queries):
+        frames = [_unframed(line) for line in output.stdout.splitlines() if line.startswith(_MARK.encode() + b" ")]
+        if len(frames) != len(queries) or None in frames:
             raise NodeprovError(
-                f"the node's shell answered {len(frames)} of {len(queries)} questions: {output.said}",
+                f"the node's shell answered {len(frames) - frames.count(None)} of {len(queries)} questions: "
+                f"{output.said}",
                 "log in and see whether `sh`, `base64` and `stat` work there",
                 where=self.name,
             )
         answers = []
         for query, frame in zip(queries, frames, strict=True):
-            body, _, status = base64.b64decode(frame.split(b" ", 1)[1]).rpartition(b"\n")
+            assert frame is not None
             try:
-                answers.append(query.parse(Output(int(status), body, output.stderr)))
+                answers.append(query.parse(Output(*frame, output.stderr)))
             except NodeprovError as error:
                 raise error.at(self.name) from None
         return answers
@@ -131,6 +132,15 @@ class ShellHost(ABC):
     ) -> None:
         output = self.run(script, stdin=stdin, timeout_seconds=timeout_seconds)
         check(output, doing, where=self.name, hint=_remedy(output.said))
+
+
+def _unframed(line: bytes) -> tuple[int, bytes] | None:
+    """Read a script's status and output out of its line; None if the line did not arrive whole."""
+    try:
+        body, _, status = base64.b64decode(line.split(b" ", 1)[1], validate=True).rpartition(b"\n")
+        return int(status), body
+    except ValueError:
+        return None
 
 
 def _beside(path: str) -> str:

@@ -85,7 +85,7 @@ class TestPlaces:
                 running.wait_for("transferring upload")
                 untouched.try_run("dd if=/dev/zero of=/srv/small/others bs=1M count=880 2>/dev/null")
                 ended = running.end()
-            refused(ended, "the 1 changes of this run were taken back")
+            refused(ended, "taken back: 1 change of this run")
             assert untouched.run("ls -A /srv/small") == "others\n"
         finally:
             untouched.run("umount /srv/small && rmdir /srv/small")
@@ -151,7 +151,7 @@ class TestConfiguration:
     def test_a_configuration_that_containerd_dies_of_is_taken_back(self, untouched: Machine) -> None:
         drop_in(untouched, f"ExecStartPre=/bin/sh -c '! grep -q runtimes.runsc {CONFIG}'")
         ended = nodeprov("install", "worker1", "--yes")
-        refused(ended, "containerd.service does not restart", "were taken back; it is as before")
+        refused(ended, "containerd.service does not restart", "of this run; the node is as before")
 
     def test_cri_in_error_while_ctr_version_answers_is_taken_back(self, untouched: Machine) -> None:
         bad = "/run/bad-containerd.toml"
@@ -159,13 +159,13 @@ class TestConfiguration:
         choose = f"grep -q runtimes.runsc {CONFIG} && exec containerd -c {bad}; exec containerd -c {CONFIG}"
         drop_in(untouched, f"ExecStart=\nExecStart=/bin/sh -c '{choose}'")
         ended = nodeprov("install", "worker1", "--yes")
-        refused(ended, "CRI", "were taken back; it is as before")
+        refused(ended, "CRI", "of this run; the node is as before")
 
     def test_a_daemon_that_dies_after_a_second_is_taken_back(self, untouched: Machine) -> None:
         choose = f"grep -q runtimes.runsc {CONFIG} && exec timeout 3 containerd; exec containerd"
         drop_in(untouched, f"ExecStart=\nExecStart=/bin/sh -c '{choose}'\nRestartSec=1")
         ended = nodeprov("install", "worker1", "--yes")
-        refused(ended, "were taken back; it is as before")
+        refused(ended, "of this run; the node is as before")
 
 
 def drop_in(machine: Machine, lines: str) -> None:
@@ -218,7 +218,7 @@ class TestKilled:
                 running.wait_for(point)
                 running.process.send_signal(signal.SIGTERM)
                 ended = running.end()
-            refused(ended, "interrupted", "it is as before")
+            refused(ended, "interrupted", "the node is as before")
             assert untouched.listing() == before, point
 
     def test_a_killed_run_is_finished_by_the_next(self, worker1: Machine, kubectl: Kubectl) -> None:
