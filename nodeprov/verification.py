@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,11 +97,21 @@ def verify(subjects: Sequence[Subject]) -> list[Finding]:
         f"--rootdir={CHECKS}",
         str(CHECKS),
     ]  # fmt: skip
-    with contextlib.redirect_stdout(io.StringIO()) as said:
+    with contextlib.redirect_stdout(io.StringIO()) as said, _without_the_users_pytest_options():
         status = pytest.main(arguments, plugins=[plugin])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise RuntimeError(f"the checks could not be run: {status!r}: {said.getvalue()}")
     return plugin.findings
+
+
+@contextlib.contextmanager
+def _without_the_users_pytest_options() -> Iterator[None]:
+    """Hide what is meant for the user's own pytest runs; our run would obey it too."""
+    hidden = {name: os.environ.pop(name) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS") if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 class _Collector:

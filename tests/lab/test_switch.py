@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.lab.machines import IMAGE, NEW, OLD, Kubectl, Machine, eventually, installed, variant
 
 SANDBOXES = 200
 AT_ONCE = 10
+SPEAKS = "echo began; sleep 100000"
 
 
 def job(name: str) -> dict[str, Any]:
@@ -47,24 +46,25 @@ def job(name: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(("first", "second"), [(OLD, NEW), (NEW, OLD)], ids=["upgrade", "rollback"])
-def test_a_switch_under_load_fails_no_sandbox(
-    worker1: Machine, kubectl: Kubectl, tmp_path: Path, first: str, second: str
+def test_switches_in_each_direction_under_load_fail_no_sandbox(
+    worker1: Machine, kubectl: Kubectl, tmp_path: Path
 ) -> None:
-    before = variant(tmp_path, release__version=f'"{first}"')
-    after = variant(tmp_path, release__version=f'"{second}"')
-    installed("worker1", inventory=before)
+    older = variant(tmp_path, release__version=f'"{OLD}"')
+    newer = variant(tmp_path, release__version=f'"{NEW}"')
+    installed("worker1", inventory=older)
     kubectl.pod("plain", "worker1", sandboxed=False)
-    kubectl.pod("old", "worker1", sandboxed=True, command="echo began; sleep 100000", restartPolicy="Always")
-    plain, old, pid = kubectl.container("plain"), kubectl.container("old"), worker1.pid()
+    kubectl.pod("old-of-older", "worker1", sandboxed=True, command=SPEAKS)
+    installed("worker1", inventory=newer)
+    kubectl.pod("old-of-newer", "worker1", sandboxed=True, command=SPEAKS)
+    plain, pid = kubectl.container("plain"), worker1.pid()
+    before = {name: kubectl.container(name) for name in ("old-of-older", "old-of-newer")}
 
     kubectl("apply", "-f", "-", stdin=json.dumps(job("load")))
-    reached(kubectl, "load", SANDBOXES // 4)
-    installed("worker1", inventory=after)
-    at_switch = kubectl.json("get", "job", "load")["status"]
-    assert at_switch.get("succeeded", 0) < SANDBOXES, "the switch came too late to be straddled"
-    installed("worker1", inventory=before)
-    installed("worker1", inventory=after)
+    for share, inventory in ((5, older), (3, newer), (2, older)):
+        reached(kubectl, "load", SANDBOXES // share)
+        installed("worker1", inventory=inventory)
+    at_last_switch = kubectl.json("get", "job", "load")["status"]["succeeded"]
+    assert at_last_switch < SANDBOXES, "the last switch came too late to be straddled"
     reached(kubectl, "load", SANDBOXES)
 
     status = kubectl.json("get", "job", "load")["status"]
@@ -74,7 +74,9 @@ def test_a_switch_under_load_fails_no_sandbox(
     now = kubectl.container("plain")
     assert (now["containerID"], now["restartCount"]) == (plain["containerID"], plain["restartCount"])
 
-    still_lives(kubectl, worker1, old)
+    # In force is the older release: the one's container restarts in its own, the other's in an older one.
+    for name, container in before.items():
+        still_lives(kubectl, worker1, name, container)
     kubectl("delete", "job", "load", "--cascade=foreground")
 
 
@@ -97,20 +99,19 @@ def failures(kubectl: Kubectl) -> list[str]:
     ]
 
 
-def still_lives(kubectl: Kubectl, worker1: Machine, old: dict[str, Any]) -> None:
-    """A pod from before the switch still execs, logs, reports stats, restarts a container, and is deleted."""
-    assert kubectl("exec", "old", "--", "echo", "still here") == "still here\n"
-    assert "Starting gVisor" in kubectl("exec", "old", "--", "dmesg")
-    assert kubectl("logs", "old") == "began\n"
-    assert kubectl.container("old")["containerID"] == old["containerID"]
+def still_lives(kubectl: Kubectl, worker1: Machine, name: str, before: dict[str, Any]) -> None:
+    """A pod from before the switches execs, logs, reports stats, restarts its container, and is deleted."""
+    assert kubectl("exec", name, "--", "echo", "still here") == "still here\n"
+    assert "Starting gVisor" in kubectl("exec", name, "--", "dmesg")
+    assert kubectl("logs", name) == "began\n"
+    assert kubectl.container(name)["containerID"] == before["containerID"]
     stats = json.loads(kubectl("get", "--raw", "/api/v1/nodes/worker1/proxy/stats/summary"))
-    pod = next(each for each in stats["pods"] if each["podRef"]["name"] == "old")
+    pod = next(each for each in stats["pods"] if each["podRef"]["name"] == name)
     assert pod["containers"][0]["memory"]["workingSetBytes"] > 0
-    kubectl.attempt("exec", "old", "--", "sh", "-c", "kill 1; kill -9 1")
-    task = old["containerID"].removeprefix("containerd://")
-    worker1.try_run(f"ctr -n k8s.io tasks kill -s 9 {task}")
+    task = before["containerID"].removeprefix("containerd://")
+    worker1.run(f"ctr -n k8s.io tasks kill -s 9 {task}")
     with eventually(120) as more:
-        while (status := kubectl.container("old"))["restartCount"] == 0 or not status["ready"]:
+        while (status := kubectl.container(name))["restartCount"] == 0 or not status["ready"]:
             assert more(), f"the container did not restart inside its old pod: {status}"
-    assert kubectl("exec", "old", "--", "echo", "again") == "again\n"
-    kubectl("delete", "pod", "old", "--timeout=60s")
+    assert kubectl("exec", name, "--", "echo", "again") == "again\n"
+    kubectl("delete", "pod", name, "--timeout=60s")
