@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodeprov import cluster as kube
-from nodeprov import containerd, engine, gvisor, imports, receipt, requirements
+from nodeprov import engine, gvisor, receipt, requirements
 from nodeprov.cluster import ClusterFacts
+from nodeprov.draining import sandboxed_pods
 from nodeprov.errors import Problem, Problems
 from nodeprov.facts import Facts, dotted, gather
 from nodeprov.hosts.base import Reader
-from nodeprov.imported import Imports, ImportsQuery, followed, import_problems
+from nodeprov.imported import Imports, ImportsQuery, followed, import_problems, patterns_of
 from nodeprov.inventory import Node, Settings
 from nodeprov.plan import Goal, Place, Plan, Step, constant, decide
-from nodeprov.pods import sandboxed_pods
 from nodeprov.receipt import Receipt
 from nodeprov.releases import Release
 from nodeprov.resources import Link, Tree
@@ -137,9 +137,7 @@ def _look(node: Node, readers: Readers) -> tuple[Facts, ClusterFacts | None, tup
 
 def _states(readers: Readers, facts: Facts, goals: Sequence[Goal]) -> tuple[dict[str, State | None], Imports]:
     """Read the goals' states and the configuration's imports in one round trip."""
-    daemon = gvisor.running_daemon(facts)
-    text = containerd.decode(daemon.config.content) if daemon.config else ""
-    patterns = imports.import_patterns(text, daemon.config_path)
+    patterns = patterns_of(gvisor.running_daemon(facts))
     resources = [engine.writable(goal.resource) for goal in goals]
     *answers, imported = readers[Place.NODE].ask(
         [*(resource.query for resource in resources), ImportsQuery(patterns)]
@@ -193,8 +191,8 @@ def _notes(
             f"{old} running containers keep the release that they began with; one that restarts inside its old "
             "pod is created by the new release, which may fail: delete such pods when it suits you"
         )
-    if settings.cluster.enabled and not settings.proof.image and steps:
-        notes.append("no pod is run as a proof: [proof] image is not set")
+    if settings.cluster.enabled and not settings.proof.pod and steps:
+        notes.append("no pod is run as a proof: [proof] pod is false")
     return tuple(notes)
 
 

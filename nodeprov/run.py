@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from nodeprov import engine, receipt
+from nodeprov import engine, proof_image, receipt
 from nodeprov.daemon import Containerd
+from nodeprov.draining import Drainer
 from nodeprov.engine import Tell
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import gather
@@ -16,7 +17,7 @@ from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
 from nodeprov.plan import Drain, Outcome, Place, Proof, Restart
 from nodeprov.planning import Planned
-from nodeprov.pods import Drainer, Prover
+from nodeprov.pods import Prover
 from nodeprov.receipt import Author, Receipt
 from nodeprov.states import FileState
 from nodeprov.templates import render
@@ -96,6 +97,7 @@ class _Conduct:
 
     def __init__(self, planned: Planned, hosts: Hosts, rest: Rest) -> None:
         self._planned = planned
+        self._host = hosts[Place.NODE]
         self._containerd = Containerd(hosts[Place.NODE], planned.facts, planned.settings, rest)
         cluster = hosts.get(Place.CLUSTER)
         where = (planned.settings, planned.node.name, rest)
@@ -115,7 +117,10 @@ class _Conduct:
         if proof.name == "sandbox":
             return self._containerd.sandbox(proof.subject)
         assert self._prover is not None
-        return self._prover.handler() if proof.name == "handler" else self._prover.pod()
+        if proof.name == "handler":
+            return self._prover.handler()
+        with proof_image.available(self._host, self._planned.facts, self._planned.settings) as image:
+            return self._prover.pod(image)
 
     def drain(self, step: Drain) -> None:
         """Evict the sandboxed pods, and wait until nothing needs our files."""

@@ -46,7 +46,7 @@ def install_steps(
     steps += in_cluster
     if settings.cluster.enabled:
         steps.append(Proof("handler", "the node reports the handler"))
-        if settings.proof.image:
+        if settings.proof.pod:
             steps.append(Proof("pod", f"a pod of RuntimeClass {settings.runtime_class.name} boots gVisor"))
     return tuple(steps)
 
