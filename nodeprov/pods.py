@@ -62,7 +62,7 @@ class Prover:
         """Run a pod of the RuntimeClass on the node; return the line in which gVisor greets."""
         with self.running_pod(image, "kernel", until="Succeeded") as pod:
             log = pod.log()
-        greeting = next((line.strip() for line in log.splitlines() if GREETING in line), "")
+        greeting = next((line.partition("] ")[2] for line in log.splitlines() if GREETING in line), "")
         if not greeting:
             raise NodeprovError(
                 f"a pod of RuntimeClass {self._settings.runtime_class.name} ran outside gVisor: {log[-200:]!r}",

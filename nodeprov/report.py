@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nodeprov.engine import Event
-from nodeprov.plan import Change, Drain, Outcome, Plan, Proof, Resource, Restart, Step
+from nodeprov.plan import Adopt, Change, Drain, Outcome, Plan, Proof, Resource, Restart, Step
 from nodeprov.receipt import state_to_json
 from nodeprov.states import FileState, LabelState, LinkState, ObjectState, PresentState, State, TreeState
 
@@ -67,6 +67,9 @@ def _step_lines(step: Step) -> Iterator[str]:
                 yield f"    also brings into force: {also}"
         case Proof():
             yield f"? {step.title}"
+        case Adopt(changes):
+            named = ", ".join(what(change.resource) for change in changes)
+            yield f"= write down what is here already, of which no receipt tells: {named}"
         case Drain(pods):
             yield f"! cordon the node and evict {len(pods)} sandboxed pods: {', '.join(pods)}"
 
@@ -221,6 +224,8 @@ def _step_json(step: Step) -> dict[str, Any]:
             }
         case Restart(unit):
             return {"step": "restart", "unit": unit}
+        case Adopt(changes):
+            return {"step": "adopt", "resources": [change.resource.key for change in changes]}
         case Drain(pods):
             return {"step": "drain", "pods": list(pods)}
         case Proof(name, title, subject):

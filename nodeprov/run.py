@@ -15,7 +15,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.facts import gather
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
-from nodeprov.plan import Drain, Outcome, Place, Proof, Restart
+from nodeprov.plan import Change, Drain, Outcome, Place, Proof, Restart
 from nodeprov.planning import Planned
 from nodeprov.pods import Prover
 from nodeprov.receipt import Author, Receipt
@@ -80,7 +80,7 @@ def _close(
     state = receipt.DONE if outcome.error is None else receipt.UNDONE
     try:
         if outcome.plan.pending:
-            _write_receipt(host, settings, begun.closed(state, now))
+            _write_receipt(host, settings, begun.closed(state, now, _kept(outcome)))
         if broken is not None and outcome.error is None:
             # What another action had begun was never finished: that run's receipt no longer counts.
             finished = broken.action == outcome.plan.action
@@ -90,6 +90,15 @@ def _close(
             outcome, error=outcome.error or error, left=(f"the receipt could not be closed: {error.message}",)
         )
     return outcome
+
+
+def _kept(outcome: Outcome) -> frozenset[str]:
+    """Name what was to be removed, and stays because something needs it."""
+    removed = [
+        c.resource.key for c in outcome.plan.changes if c.after is None and engine.writable(c.resource).collected
+    ]
+    done = {step.resource.key for step in outcome.done if isinstance(step, Change)}
+    return frozenset(removed) - done
 
 
 class _Conduct:
@@ -165,16 +174,16 @@ def _not_held(said: str, settings: Settings) -> NodeprovError:
 
 def _begin(planned: Planned, broken: Receipt | None, act: Act) -> Receipt:
     release = planned.release
-    last = planned.receipts[-1].number if planned.receipts else 0
     return Receipt(
-        number=last + 1,
+        number=planned.number,
         action=planned.plan.action,
         handler=planned.settings.runtime.handler,
         machine_id=planned.facts.machine_id,
         author=act.author,
         began=act.clock(),
         release=release.name if release else "",
-        changes=receipt.intent(planned.plan.changes, broken),
+        changes=receipt.intent((*planned.plan.changes, *planned.plan.adopted), broken),
+        adopted=tuple(change.resource.key for change in planned.plan.adopted),
         sha512=dict(release.sha512) if release else {},
     )
 

@@ -95,5 +95,6 @@ def look(node: Node, hosts: Mapping[Place, Host]) -> Subject:
     imports = read_imports(host, gvisor.running_daemon(facts))
     on_cluster = hosts.get(Place.CLUSTER)
     cluster = kube.read(on_cluster, node.settings, node.name) if on_cluster else None
-    ours = receipt.installed(receipt.history(facts.receipts), node.settings.runtime.handler)
+    mine = receipt.of_machine(receipt.history(facts.receipts), facts.machine_id)
+    ours = receipt.installed(mine, node.settings.runtime.handler)
     return Subject(node, hosts, facts, imports, cluster, receipt.last_written(ours))
