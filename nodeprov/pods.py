@@ -166,10 +166,10 @@ class Pod:
         """Return what it has printed."""
         return self._call("logs", self.name)
 
-    def probe(self, *arguments: str) -> Output:
+    def probe(self, *arguments: str, timeout_seconds: float = KUBECTL_TIMEOUT_SECONDS) -> Output:
         """Run the probe in it once more, by exec, whatever its status."""
         line = self.kubectl.line("-n", NAMESPACE, "exec", self.name, "--", PROBE, *arguments)
-        return self.host.run(line, timeout_seconds=KUBECTL_TIMEOUT_SECONDS)
+        return self.host.run(line, timeout_seconds=timeout_seconds)
 
     def execute(self, *arguments: str) -> str:
         """Run the probe in it once more, by exec; raise CommandFailed if that fails."""

@@ -118,5 +118,6 @@ def _title(item: pytest.Item) -> str:
 
 
 def _said(error: BaseException) -> str:
-    """Say what an error says, without the expression that pytest adds to an assertion."""
-    return str(error).split("\nassert ")[0].strip()
+    """Say what an error says, without what pytest makes of an assertion: the expression, and an indentation."""
+    lines = str(error).split("\nassert ")[0].strip().splitlines()
+    return "\n".join(line.strip() for line in lines)

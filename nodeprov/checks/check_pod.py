@@ -157,7 +157,7 @@ def check_pod_cpu_limit(subject: Subject, pod: Pod) -> None:
 @needs("pod_memory_limit", "pod_exec")
 def check_pod_memory_kill(pod: Pod) -> None:
     """A pod that takes more memory than its limit is killed."""
-    output = pod.probe("memory", str(TOO_MUCH_MEBIBYTES))
+    output = pod.probe("memory", str(TOO_MUCH_MEBIBYTES), timeout_seconds=PATIENCE_SECONDS)
     assert "filled" not in output.text, because(
         f"a pod with a limit of {POD_MEMORY} took {TOO_MUCH_MEBIBYTES} MiB", "look at the node's cgroups"
     )

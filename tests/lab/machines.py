@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
+import subprocess  # noqa: TID251  a process that is ended in its middle
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,13 +19,19 @@ from nodeprov.hosts.local import run_program
 from nodeprov.hosts.ssh import SshHost
 from nodeprov.inventory import Ssh
 
+# Tests run in up to two processes, each with a worker of its own, and with names of its own in the cluster.
+SECOND = os.environ.get("PYTEST_XDIST_WORKER") == "gw1"
+WORKER, OTHER = ("worker2", "worker1") if SECOND else ("worker1", "worker2")
+CLASS = "gvisor-second" if SECOND else "gvisor"
+LABEL = "nodeprov.node-restriction.kubernetes.io/" + CLASS
+NAMESPACE = "second" if SECOND else "default"
+
 STATE = "/var/lib/nodeprov-lab/nspawn"
 ADDRESSES = {"master": "10.123.0.10", "worker1": "10.123.0.11", "worker2": "10.123.0.12"}
 INVENTORY = Path(__file__).parents[2] / "inventory" / "lab.toml"
 OLD, NEW = "20260518.0", "20260905.0"
 IMAGE = "docker.io/library/busybox:lab"
 CONFIG = "/etc/containerd/config.toml"
-LABEL = "nodeprov.node-restriction.kubernetes.io/gvisor"
 CURRENT = "/opt/nodeprov/handlers/runsc/current"
 
 
@@ -98,7 +106,7 @@ class Kubectl:
 
     def attempt(self, *arguments: str, stdin: str = "") -> Output:
         """Run kubectl, whatever its status."""
-        line = shlex.join(["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", *arguments])
+        line = shlex.join(["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", f"-n={NAMESPACE}", *arguments])
         return self._master.host.run(line, stdin=stdin.encode(), timeout_seconds=300)
 
     def json(self, *arguments: str) -> Any:
@@ -123,12 +131,16 @@ class Kubectl:
                 "terminationGracePeriodSeconds": 0,
                 "automountServiceAccountToken": False,
                 "containers": [container],
-                **({"runtimeClassName": "gvisor"} if sandboxed else {}),
+                **({"runtimeClassName": CLASS} if sandboxed else {}),
                 **spec,
             },
         }
         self("apply", "-f", "-", stdin=json.dumps(value))
         self("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=90s")
+
+    def classes(self) -> list[str]:
+        """Name the RuntimeClasses that are of this process's tests."""
+        return [name for name in self("get", "runtimeclass", "-o", "name").split() if name.endswith(f"/{CLASS}")]
 
     def container(self, name: str) -> dict[str, Any]:
         """Return the status of a pod's only container."""
@@ -196,10 +208,12 @@ def eventually(seconds: float = 60) -> Iterator[Callable[[], bool]]:
 
 def scrub(machine: Machine, kubectl: Kubectl, config: bytes) -> None:
     """Bring a node back to how the lab made it, by hand and not by nodeprov."""
-    kubectl("delete", "pods", "-l", "made-by=tests", "--force", "--grace-period=0", "--wait=true")
+    here = ("-A", "--field-selector", f"spec.nodeName={machine.name}")
     kubectl("delete", "jobs", "--all", "--cascade=foreground")
+    kubectl("delete", "pods", "-l", "made-by=tests", *here, "--force", "--grace-period=0", "--wait=true")
     kubectl("uncordon", machine.name)
     kubectl("label", "node", machine.name, f"{LABEL}-")
+    kubectl("delete", "runtimeclass", CLASS, "--ignore-not-found")
     for _ in range(100):
         if not machine.sandbox_processes():
             break
@@ -207,11 +221,44 @@ def scrub(machine: Machine, kubectl: Kubectl, config: bytes) -> None:
     machine.run("rm -rf /etc/systemd/system/containerd.service.d && systemctl daemon-reload")
     changed = machine.config() != config
     machine.host.run(f"cat > {CONFIG}", stdin=config)
-    leftovers = (
-        "rm -rf /opt/nodeprov /var/lib/nodeprov /usr/local/bin/runsc /usr/local/bin/containerd-shim-runsc-v1"
-    )
+    ours = "/opt/nodeprov /var/lib/nodeprov /usr/local/bin/runsc /usr/local/bin/containerd-shim-runsc-v1 /srv/*"
     machine.run(
-        f"umount /opt/nodeprov 2>/dev/null; {leftovers}; chmod 0644 {CONFIG}; rm -rf /etc/containerd/conf.d"
+        f"umount /opt/nodeprov 2>/dev/null; rm -rf {ours}; chmod 0644 {CONFIG}; rm -rf /etc/containerd/conf.d"
     )
     if changed or "runsc" in machine.run("containerd config dump; ctr plugins ls"):
         machine.run("systemctl reset-failed containerd; systemctl restart containerd")
+
+
+class Started:
+    """A nodeprov process that is watched while it runs."""
+
+    def __init__(self, *arguments: str, inventory: Path) -> None:
+        argv = [sys.executable, "-u", "-m", "nodeprov", *arguments, "--inventory", str(inventory)]
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.seen = ""
+
+    def __enter__(self) -> Started:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def wait_for(self, text: str) -> None:
+        """Read what it says until it says this."""
+        assert self.process.stderr is not None
+        while text not in self.seen:
+            line = self.process.stderr.readline()
+            assert line, f"it ended before it said {text!r}: {self.seen}"
+            self.seen += line
+
+    def end(self) -> Ended:
+        """Wait for its end."""
+        stdout, stderr = self.process.communicate(timeout=120)
+        return Ended(self.process.returncode, stdout, self.seen + stderr)
+
+
+def started(*arguments: str, inventory: Path = INVENTORY) -> Started:
+    """Start nodeprov, to do something to it in its middle."""
+    return Started(*arguments, inventory=inventory)

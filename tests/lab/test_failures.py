@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess  # noqa: TID251  a process that is killed in its middle
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,32 +11,37 @@ from pathlib import Path
 import pytest
 
 from tests.lab.machines import (
+    ADDRESSES,
+    CLASS,
     CONFIG,
     INVENTORY,
     LABEL,
     NEW,
+    OTHER,
+    WORKER,
     Ended,
     Kubectl,
     Machine,
     eventually,
     installed,
     nodeprov,
+    started,
     variant,
 )
 
 
 @pytest.fixture
-def untouched(worker1: Machine, kubectl: Kubectl) -> Iterator[Machine]:
+def untouched(worker: Machine, kubectl: Kubectl) -> Iterator[Machine]:
     """A node with a plain pod; at the end it must be as it was, and the pod must not have noticed."""
-    kubectl.pod("plain", "worker1", sandboxed=False)
-    before, plain = worker1.listing(), kubectl.container("plain")
-    yield worker1
-    assert worker1.listing() == before
-    worker1.serves()
+    kubectl.pod("plain", WORKER, sandboxed=False)
+    before, plain = worker.listing(), kubectl.container("plain")
+    yield worker
+    assert worker.listing() == before
+    worker.serves()
     now = kubectl.container("plain")
     assert (now["containerID"], now["restartCount"]) == (plain["containerID"], plain["restartCount"])
-    assert LABEL not in kubectl.json("get", "node", "worker1")["metadata"]["labels"]
-    assert not kubectl.json("get", "runtimeclass")["items"]
+    assert LABEL not in kubectl.json("get", "node", WORKER)["metadata"]["labels"]
+    assert not kubectl.classes()
 
 
 def refused(ended: Ended, *said: str, exit_code: int = 1) -> None:
@@ -51,9 +54,7 @@ def refused(ended: Ended, *said: str, exit_code: int = 1) -> None:
 class TestReleases:
     def test_a_wrong_pinned_digest(self, untouched: Machine, tmp_path: Path) -> None:
         pins = f'{{ x86_64 = {{ "gvisor.tar.zstd" = "{"0" * 128}" }} }}'
-        refused(
-            nodeprov("install", "worker1", "--yes", inventory=variant(tmp_path, release__sha512=pins)), "0" * 128
-        )
+        refused(nodeprov("install", WORKER, "--yes", inventory=variant(tmp_path, release__sha512=pins)), "0" * 128)
 
     def test_an_origin_whose_file_is_not_the_one_of_its_sum(self, untouched: Machine, tmp_path: Path) -> None:
         folder = tmp_path / "mirror" / "release" / NEW / "x86_64"
@@ -61,11 +62,11 @@ class TestReleases:
         (folder / "gvisor.tar.zstd").write_bytes(b"not what was published")
         (folder / "gvisor.tar.zstd.sha512").write_text(f"{'1' * 128}  gvisor.tar.zstd\n")
         inventory = variant(tmp_path, release__base_url=f'"{tmp_path}/mirror"')
-        refused(nodeprov("install", "worker1", "--yes", inventory=inventory), "gvisor.tar.zstd")
+        refused(nodeprov("install", WORKER, "--yes", inventory=inventory), "gvisor.tar.zstd")
 
     def test_a_release_that_does_not_exist_answers_404_with_xml(self, untouched: Machine, tmp_path: Path) -> None:
         inventory = variant(tmp_path, release__version='"20260101.0"')
-        refused(nodeprov("install", "worker1", "--yes", inventory=inventory), "404", "20260101.0")
+        refused(nodeprov("install", WORKER, "--yes", inventory=inventory), "404", "20260101.0")
 
 
 class TestPlaces:
@@ -73,7 +74,7 @@ class TestPlaces:
         untouched.run("mkdir /srv/small && mount -t tmpfs -o size=50m tmpfs /srv/small")
         try:
             inventory = variant(tmp_path, paths__prefix='"/srv/small/nodeprov"')
-            refused(nodeprov("install", "worker1", "--yes", inventory=inventory), "MiB free", "needed")
+            refused(nodeprov("install", WORKER, "--yes", inventory=inventory), "MiB free", "needed")
         finally:
             untouched.run("umount /srv/small && rmdir /srv/small")
 
@@ -81,7 +82,7 @@ class TestPlaces:
         untouched.run("mkdir /srv/small && mount -t tmpfs -o size=900m tmpfs /srv/small")
         try:
             inventory = variant(tmp_path, paths__prefix='"/srv/small/nodeprov"')
-            with started("install", "worker1", "--yes", inventory=inventory) as running:
+            with started("install", WORKER, "--yes", inventory=inventory) as running:
                 running.wait_for("transferring upload")
                 untouched.try_run("dd if=/dev/zero of=/srv/small/others bs=1M count=880 2>/dev/null")
                 ended = running.end()
@@ -94,17 +95,17 @@ class TestPlaces:
         untouched.run("mkdir /srv/noexec && mount -t tmpfs -o noexec tmpfs /srv/noexec")
         try:
             inventory = variant(tmp_path, paths__prefix='"/srv/noexec/nodeprov"')
-            refused(nodeprov("install", "worker1", "--yes", inventory=inventory), "noexec")
+            refused(nodeprov("install", WORKER, "--yes", inventory=inventory), "noexec")
         finally:
             untouched.run("umount /srv/noexec && rmdir /srv/noexec")
 
 
 class TestConfiguration:
     @pytest.fixture
-    def configured(self, worker1: Machine, request: pytest.FixtureRequest) -> Machine:
+    def configured(self, worker: Machine, request: pytest.FixtureRequest) -> Machine:
         """A node whose configuration was edited by somebody, who has not restarted containerd."""
-        worker1.run(request.param)
-        return worker1
+        worker.run(request.param)
+        return worker
 
     @pytest.mark.parametrize(
         ("configured", "said"),
@@ -144,13 +145,13 @@ class TestConfiguration:
     )
     def test_a_configuration_that_cannot_be_right_is_refused(self, configured: Machine, said: str) -> None:
         before, pid = configured.listing(), configured.pid()
-        refused(nodeprov("install", "worker1", "--yes"), said)
+        refused(nodeprov("install", WORKER, "--yes"), said)
         assert configured.listing() == before
         assert configured.pid() == pid
 
     def test_a_configuration_that_containerd_dies_of_is_taken_back(self, untouched: Machine) -> None:
         drop_in(untouched, f"ExecStartPre=/bin/sh -c '! grep -q runtimes.runsc {CONFIG}'")
-        ended = nodeprov("install", "worker1", "--yes")
+        ended = nodeprov("install", WORKER, "--yes")
         refused(ended, "containerd.service does not restart", "of this run; the node is as before")
 
     def test_cri_in_error_while_ctr_version_answers_is_taken_back(self, untouched: Machine) -> None:
@@ -158,13 +159,13 @@ class TestConfiguration:
         untouched.run(f"sed \"s|default_runtime_name = 'runc'|default_runtime_name = 'nope'|\" {CONFIG} > {bad}")
         choose = f"grep -q runtimes.runsc {CONFIG} && exec containerd -c {bad}; exec containerd -c {CONFIG}"
         drop_in(untouched, f"ExecStart=\nExecStart=/bin/sh -c '{choose}'")
-        ended = nodeprov("install", "worker1", "--yes")
+        ended = nodeprov("install", WORKER, "--yes")
         refused(ended, "CRI", "of this run; the node is as before")
 
     def test_a_daemon_that_dies_after_a_second_is_taken_back(self, untouched: Machine) -> None:
         choose = f"grep -q runtimes.runsc {CONFIG} && exec timeout 3 containerd; exec containerd"
         drop_in(untouched, f"ExecStart=\nExecStart=/bin/sh -c '{choose}'\nRestartSec=1")
-        ended = nodeprov("install", "worker1", "--yes")
+        ended = nodeprov("install", WORKER, "--yes")
         refused(ended, "of this run; the node is as before")
 
 
@@ -175,38 +176,6 @@ def drop_in(machine: Machine, lines: str) -> None:
     machine.run("systemctl daemon-reload")
 
 
-class Started:
-    """A nodeprov process that is watched while it runs."""
-
-    def __init__(self, *arguments: str, inventory: Path) -> None:
-        argv = [sys.executable, "-u", "-m", "nodeprov", *arguments, "--inventory", str(inventory)]
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.seen = ""
-
-    def __enter__(self) -> Started:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
-
-    def wait_for(self, text: str) -> None:
-        assert self.process.stderr is not None
-        while text not in self.seen:
-            line = self.process.stderr.readline()
-            assert line, f"it ended before it said {text!r}: {self.seen}"
-            self.seen += line
-
-    def end(self) -> Ended:
-        stdout, stderr = self.process.communicate(timeout=120)
-        return Ended(self.process.returncode, stdout, self.seen + stderr)
-
-
-def started(*arguments: str, inventory: Path = INVENTORY) -> Started:
-    return Started(*arguments, inventory=inventory)
-
-
 POINTS = ("transferring upload", "done: link /opt/nodeprov/handlers", "done: file /etc/containerd", "restarting")
 
 
@@ -214,154 +183,152 @@ class TestKilled:
     def test_a_terminated_run_takes_its_changes_back(self, untouched: Machine) -> None:
         before = untouched.listing()
         for point in POINTS:
-            with started("install", "worker1", "--yes") as running:
+            with started("install", WORKER, "--yes") as running:
                 running.wait_for(point)
                 running.process.send_signal(signal.SIGTERM)
                 ended = running.end()
             refused(ended, "interrupted", "the node is as before")
             assert untouched.listing() == before, point
 
-    def test_a_killed_run_is_finished_by_the_next(self, worker1: Machine, kubectl: Kubectl) -> None:
+    def test_a_killed_run_is_finished_by_the_next(self, worker: Machine, kubectl: Kubectl) -> None:
         """Also when that one is killed, and the one after it."""
-        kubectl.pod("plain", "worker1", sandboxed=False)
-        plain, pristine = kubectl.container("plain"), worker1.config()
+        kubectl.pod("plain", WORKER, sandboxed=False)
+        plain, pristine = kubectl.container("plain"), worker.config()
         for point in POINTS:
-            with started("install", "worker1", "--yes") as running:
+            with started("install", WORKER, "--yes") as running:
                 running.wait_for(point)
                 running.process.kill()
                 running.end()
             with eventually(20) as more:
-                while worker1.try_run("systemctl is-active containerd").returncode and more():
+                while worker.try_run("systemctl is-active containerd").returncode and more():
                     pass
-            worker1.serves()
-            planned = nodeprov("plan", "worker1")
+            worker.serves()
+            planned = nodeprov("plan", WORKER)
             assert "began at" in planned.stdout, point
             assert "did not end; this run finishes what it left" in planned.stdout
-        installed("worker1")
-        planned = nodeprov("plan", "worker1")
+        installed(WORKER)
+        planned = nodeprov("plan", WORKER)
         assert planned.returncode == 0
         assert "did not end" not in planned.stdout
-        assert nodeprov("uninstall", "worker1", "--yes").returncode == 0
-        assert worker1.config() == pristine, "what was there before the killed runs comes back"
+        assert nodeprov("uninstall", WORKER, "--yes").returncode == 0
+        assert worker.config() == pristine, "what was there before the killed runs comes back"
         assert kubectl.container("plain")["containerID"] == plain["containerID"]
 
-    def test_an_uninstall_that_is_killed_loses_nothing(self, worker1: Machine) -> None:
-        pristine = worker1.config()
-        installed("worker1")
-        with started("uninstall", "worker1", "--yes") as running:
+    def test_an_uninstall_that_is_killed_loses_nothing(self, worker: Machine) -> None:
+        pristine = worker.config()
+        installed(WORKER)
+        with started("uninstall", WORKER, "--yes") as running:
             running.wait_for("done: label")
             running.process.kill()
             running.end()
-        installed("worker1")
-        assert nodeprov("verify", "worker1").returncode == 0
-        assert nodeprov("uninstall", "worker1", "--yes").returncode == 0
-        assert worker1.config() == pristine
+        installed(WORKER)
+        assert nodeprov("verify", WORKER).returncode == 0
+        assert nodeprov("uninstall", WORKER, "--yes").returncode == 0
+        assert worker.config() == pristine
 
-    def test_a_second_run_at_the_same_time_is_refused_and_told_by_whom(self, worker1: Machine) -> None:
-        with started("install", "worker1", "--yes") as running:
+    def test_a_second_run_at_the_same_time_is_refused_and_told_by_whom(self, worker: Machine) -> None:
+        with started("install", WORKER, "--yes") as running:
             running.wait_for("transferring upload")
-            second = nodeprov("install", "worker1", "--yes")
+            second = nodeprov("install", WORKER, "--yes")
             assert running.end().returncode == 0
         refused(second, "another run holds this node", "@", "since")
 
 
 class TestProofs:
-    def test_what_path_holds_plays_no_part(self, worker1: Machine) -> None:
-        worker1.run(
+    def test_what_path_holds_plays_no_part(self, worker: Machine) -> None:
+        worker.run(
             "for name in runsc containerd-shim-runsc-v1; do printf '#!/bin/sh\\nexit 1\\n' > /usr/bin/$name; "
             "chmod 0755 /usr/bin/$name; done"
         )
         try:
-            installed("worker1")
-            verified = nodeprov("verify", "worker1")
+            installed(WORKER)
+            verified = nodeprov("verify", WORKER)
             assert verified.returncode == 0, verified.stdout
         finally:
-            worker1.run("rm -f /usr/bin/runsc /usr/bin/containerd-shim-runsc-v1")
+            worker.run("rm -f /usr/bin/runsc /usr/bin/containerd-shim-runsc-v1")
 
-    def test_a_broken_runsc_toml_fails_the_proof(self, worker1: Machine, tmp_path: Path) -> None:
+    def test_a_broken_runsc_toml_fails_the_proof(self, worker: Machine, tmp_path: Path) -> None:
         impatient = variant(tmp_path, proof__timeout_seconds="4")
-        installed("worker1")
+        installed(WORKER)
         for breaking in (
             "echo 'binary_name = ' > $toml",
             "sed -i 's|/runsc\"|/no-runsc\"|' $toml",
             "sed -i '/^binary_name/d' $toml",
             "echo 'no-such-flag = \"1\"' >> $toml",
         ):
-            worker1.run(f"toml=/opt/nodeprov/handlers/runsc/current/runsc.toml; {breaking}")
-            verified = nodeprov("verify", "worker1", "--json", inventory=impatient)
+            worker.run(f"toml=/opt/nodeprov/handlers/runsc/current/runsc.toml; {breaking}")
+            verified = nodeprov("verify", WORKER, "--json", inventory=impatient)
             assert verified.returncode == 1
             results = {each["check"]: each["result"] for each in json.loads(verified.stdout)["findings"]}
             assert results["sandbox"] == "failed", breaking
             assert results["generation_members"] == "failed", breaking
-            assert "~ file" in nodeprov("plan", "worker1").stdout
-            installed("worker1")
-        assert nodeprov("verify", "worker1").returncode == 0
+            assert "~ file" in nodeprov("plan", WORKER).stdout
+            installed(WORKER)
+        assert nodeprov("verify", WORKER).returncode == 0
 
-    def test_a_byte_changed_in_runsc_is_seen_and_mended(self, worker1: Machine) -> None:
-        installed("worker1")
-        worker1.run("printf X | dd of=/opt/nodeprov/handlers/runsc/current/runsc bs=1 seek=4096 conv=notrunc 2>&1")
-        assert nodeprov("verify", "worker1").returncode == 1
-        assert "replacing a damaged one" in nodeprov("plan", "worker1").stdout
-        installed("worker1")
-        assert nodeprov("verify", "worker1").returncode == 0
+    def test_a_byte_changed_in_runsc_is_seen_and_mended(self, worker: Machine) -> None:
+        installed(WORKER)
+        worker.run("printf X | dd of=/opt/nodeprov/handlers/runsc/current/runsc bs=1 seek=4096 conv=notrunc 2>&1")
+        assert nodeprov("verify", WORKER).returncode == 1
+        assert "replacing a damaged one" in nodeprov("plan", WORKER).stdout
+        installed(WORKER)
+        assert nodeprov("verify", WORKER).returncode == 0
 
 
 class TestEvidence:
-    def test_a_restart_that_was_forgotten_is_made_up_for(self, worker1: Machine) -> None:
-        installed("worker1")
-        table = worker1.config()
-        assert nodeprov("uninstall", "worker1", "--yes").returncode == 0
-        worker1.host.run(f"cat > {CONFIG}", stdin=table)
-        planned = nodeprov("plan", "worker1").stdout
+    def test_a_restart_that_was_forgotten_is_made_up_for(self, worker: Machine) -> None:
+        installed(WORKER)
+        table = worker.config()
+        assert nodeprov("uninstall", WORKER, "--yes").returncode == 0
+        worker.host.run(f"cat > {CONFIG}", stdin=table)
+        planned = nodeprov("plan", WORKER).stdout
         assert "the running containerd has not loaded it" in planned
-        installed("worker1")
-        assert nodeprov("verify", "worker1").returncode == 0
+        installed(WORKER)
+        assert nodeprov("verify", WORKER).returncode == 0
 
-    def test_a_touched_file_restarts_nothing(self, worker1: Machine) -> None:
-        installed("worker1")
-        pid = worker1.pid()
-        worker1.run(f"touch {CONFIG}")
-        assert "nothing to do" in installed("worker1").stdout
-        worker1.run("rm /var/lib/nodeprov/daemon.json")
-        assert "nothing to do" in installed("worker1").stdout, "the daemon's own log is evidence enough"
-        assert worker1.pid() == pid
+    def test_a_touched_file_restarts_nothing(self, worker: Machine) -> None:
+        installed(WORKER)
+        pid = worker.pid()
+        worker.run(f"touch {CONFIG}")
+        assert "nothing to do" in installed(WORKER).stdout
+        worker.run("rm /var/lib/nodeprov/daemon.json")
+        assert "nothing to do" in installed(WORKER).stdout, "the daemon's own log is evidence enough"
+        assert worker.pid() == pid
 
-    def test_edits_of_others_that_a_restart_would_bring_into_force_are_named(self, worker1: Machine) -> None:
-        installed("worker1")
-        worker1.run(f"sed -i 's|max_container_log_line_size = .*|max_container_log_line_size = 4096|' {CONFIG}")
-        planned = nodeprov("uninstall", "worker1", "--yes")
+    def test_edits_of_others_that_a_restart_would_bring_into_force_are_named(self, worker: Machine) -> None:
+        installed(WORKER)
+        worker.run(f"sed -i 's|max_container_log_line_size = .*|max_container_log_line_size = 4096|' {CONFIG}")
+        planned = nodeprov("uninstall", WORKER, "--yes")
         assert "also brings into force" in planned.stdout
         assert "max_container_log_line_size" in planned.stdout
 
 
 class TestCluster:
     def test_a_runtime_class_with_another_handler_is_explained_and_left(
-        self, worker1: Machine, kubectl: Kubectl
+        self, worker: Machine, kubectl: Kubectl
     ) -> None:
-        before = worker1.listing()
+        before = worker.listing()
         kubectl(
             "apply", "-f", "-",
-            stdin="apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: gvisor}\nhandler: kata\n",
+            stdin=f"apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {{name: {CLASS}}}\nhandler: kata\n",
         )  # fmt: skip
-        refused(nodeprov("install", "worker1", "--yes"), "RuntimeClass gvisor exists with the handler 'kata'")
-        assert kubectl.json("get", "runtimeclass", "gvisor")["handler"] == "kata"
-        assert worker1.listing() == before
+        refused(nodeprov("install", WORKER, "--yes"), f"RuntimeClass {CLASS} exists with the handler 'kata'")
+        assert kubectl.json("get", "runtimeclass", CLASS)["handler"] == "kata"
+        assert worker.listing() == before
 
-    def test_the_label_cannot_be_set_by_the_node_itself(self, worker1: Machine, kubectl: Kubectl) -> None:
-        kubelet = worker1.run("cat /etc/kubernetes/kubelet.conf")
-        said = kubectl.attempt(
-            "--kubeconfig=/dev/stdin", "label", "node", "worker1", f"{LABEL}=true", stdin=kubelet
-        )
+    def test_the_label_cannot_be_set_by_the_node_itself(self, worker: Machine, kubectl: Kubectl) -> None:
+        kubelet = worker.run("cat /etc/kubernetes/kubelet.conf")
+        said = kubectl.attempt("--kubeconfig=/dev/stdin", "label", "node", WORKER, f"{LABEL}=true", stdin=kubelet)
         assert said.returncode != 0
         assert b"is not allowed to modify labels" in said.stderr
 
     def test_an_unreachable_node_is_named_and_the_other_is_not_touched(
-        self, worker2: Machine, tmp_path: Path
+        self, other: Machine, tmp_path: Path
     ) -> None:
-        text = INVENTORY.read_text().replace("10.123.0.11", "10.123.0.99")
+        text = INVENTORY.read_text().replace(ADDRESSES[WORKER], "10.123.0.99")
         inventory = tmp_path / "inventory.toml"
         inventory.write_text(text)
-        before, began = worker2.listing(), time.monotonic()
-        refused(nodeprov("install", "worker1", "worker2", "--yes", inventory=inventory), "worker1 (10.123.0.99)")
+        before, began = other.listing(), time.monotonic()
+        refused(nodeprov("install", WORKER, OTHER, "--yes", inventory=inventory), f"{WORKER} (10.123.0.99)")
         assert time.monotonic() - began < 30
-        assert worker2.listing() == before
+        assert other.listing() == before

@@ -6,7 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.lab.machines import IMAGE, NEW, OLD, Kubectl, Machine, eventually, installed, variant
+from tests.lab.machines import (
+    CLASS,
+    IMAGE,
+    NEW,
+    OLD,
+    WORKER,
+    Kubectl,
+    Machine,
+    eventually,
+    installed,
+    variant,
+)
 
 SANDBOXES = 200
 AT_ONCE = 10
@@ -26,8 +37,8 @@ def job(name: str) -> dict[str, Any]:
             "template": {
                 "metadata": {"labels": {"made-by": "tests"}},
                 "spec": {
-                    "runtimeClassName": "gvisor",
-                    "nodeName": "worker1",
+                    "runtimeClassName": CLASS,
+                    "nodeName": WORKER,
                     "restartPolicy": "Never",
                     "terminationGracePeriodSeconds": 0,
                     "automountServiceAccountToken": False,
@@ -47,22 +58,22 @@ def job(name: str) -> dict[str, Any]:
 
 
 def test_switches_in_each_direction_under_load_fail_no_sandbox(
-    worker1: Machine, kubectl: Kubectl, tmp_path: Path
+    worker: Machine, kubectl: Kubectl, tmp_path: Path
 ) -> None:
     older = variant(tmp_path, release__version=f'"{OLD}"')
     newer = variant(tmp_path, release__version=f'"{NEW}"')
-    installed("worker1", inventory=older)
-    kubectl.pod("plain", "worker1", sandboxed=False)
-    kubectl.pod("old-of-older", "worker1", sandboxed=True, command=SPEAKS)
-    installed("worker1", inventory=newer)
-    kubectl.pod("old-of-newer", "worker1", sandboxed=True, command=SPEAKS)
-    plain, pid = kubectl.container("plain"), worker1.pid()
+    installed(WORKER, inventory=older)
+    kubectl.pod("plain", WORKER, sandboxed=False)
+    kubectl.pod("old-of-older", WORKER, sandboxed=True, command=SPEAKS)
+    installed(WORKER, inventory=newer)
+    kubectl.pod("old-of-newer", WORKER, sandboxed=True, command=SPEAKS)
+    plain, pid = kubectl.container("plain"), worker.pid()
     before = {name: kubectl.container(name) for name in ("old-of-older", "old-of-newer")}
 
     kubectl("apply", "-f", "-", stdin=json.dumps(job("load")))
     for share, inventory in ((5, older), (3, newer), (2, older)):
         reached(kubectl, "load", SANDBOXES // share)
-        installed("worker1", inventory=inventory)
+        installed(WORKER, inventory=inventory)
     at_last_switch = kubectl.json("get", "job", "load")["status"]["succeeded"]
     assert at_last_switch < SANDBOXES, "the last switch came too late to be straddled"
     reached(kubectl, "load", SANDBOXES)
@@ -70,13 +81,13 @@ def test_switches_in_each_direction_under_load_fail_no_sandbox(
     status = kubectl.json("get", "job", "load")["status"]
     assert (status["succeeded"], status.get("failed", 0)) == (SANDBOXES, 0)
     assert failures(kubectl) == []
-    assert worker1.pid() == pid, "containerd was restarted"
+    assert worker.pid() == pid, "containerd was restarted"
     now = kubectl.container("plain")
     assert (now["containerID"], now["restartCount"]) == (plain["containerID"], plain["restartCount"])
 
     # In force is the older release: the one's container restarts in its own, the other's in an older one.
     for name, container in before.items():
-        still_lives(kubectl, worker1, name, container)
+        still_lives(kubectl, worker, name, container)
     kubectl("delete", "job", "load", "--cascade=foreground")
 
 
@@ -99,17 +110,17 @@ def failures(kubectl: Kubectl) -> list[str]:
     ]
 
 
-def still_lives(kubectl: Kubectl, worker1: Machine, name: str, before: dict[str, Any]) -> None:
+def still_lives(kubectl: Kubectl, worker: Machine, name: str, before: dict[str, Any]) -> None:
     """A pod from before the switches execs, logs, reports stats, restarts its container, and is deleted."""
     assert kubectl("exec", name, "--", "echo", "still here") == "still here\n"
     assert "Starting gVisor" in kubectl("exec", name, "--", "dmesg")
     assert kubectl("logs", name) == "began\n"
     assert kubectl.container(name)["containerID"] == before["containerID"]
-    stats = json.loads(kubectl("get", "--raw", "/api/v1/nodes/worker1/proxy/stats/summary"))
+    stats = json.loads(kubectl("get", "--raw", f"/api/v1/nodes/{WORKER}/proxy/stats/summary"))
     pod = next(each for each in stats["pods"] if each["podRef"]["name"] == name)
     assert pod["containers"][0]["memory"]["workingSetBytes"] > 0
     task = before["containerID"].removeprefix("containerd://")
-    worker1.run(f"ctr -n k8s.io tasks kill -s 9 {task}")
+    worker.run(f"ctr -n k8s.io tasks kill -s 9 {task}")
     with eventually(120) as more:
         while (status := kubectl.container(name))["restartCount"] == 0 or not status["ready"]:
             assert more(), f"the container did not restart inside its old pod: {status}"

@@ -6,13 +6,15 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
-from tests.lab.machines import Kubectl, Machine
+from tests.lab.conftest import prepare
+from tests.lab.machines import OTHER, WORKER, Kubectl, Machine
 
 WARM_SECONDS = 20
 
@@ -25,25 +27,25 @@ def lab(*arguments: str, stdin: bytes = b"") -> Output:
     "argument", ["", "two words", "it's", 'a "b"', "$HOME `id` \\", "line\nbreak", "*", "-x;y|z&"]
 )
 def test_the_arguments_of_a_command_arrive_as_they_were_given(kubectl: Kubectl, argument: str) -> None:
-    output = lab("ssh", "worker1", "--", "printf", "%s|", "first", argument, "last")
+    output = lab("ssh", WORKER, "--", "printf", "%s|", "first", argument, "last")
     assert output.stdout == f"first|{argument}|last|".encode()
 
 
 def test_an_exit_status_comes_back(kubectl: Kubectl) -> None:
-    assert lab("ssh", "worker2", "--", "sh", "-c", "exit 7").returncode == 7
+    assert lab("ssh", OTHER, "--", "sh", "-c", "exit 7").returncode == 7
     assert lab("kubectl", "--", "get", "node", "nobody").returncode == 1
 
 
-def test_pods_on_two_nodes_reach_each_other(worker1: Machine, worker2: Machine, kubectl: Kubectl) -> None:
+def test_pods_on_two_nodes_reach_each_other(worker: Machine, other: Machine, kubectl: Kubectl) -> None:
     kubectl.pod(
-        "server", "worker1", sandboxed=False, command="mkdir /w && echo hello > /w/index.html && httpd -f -h /w"
+        "server", WORKER, sandboxed=False, command="mkdir /w && echo hello > /w/index.html && httpd -f -h /w"
     )
     address = kubectl.json("get", "pod", "server")["status"]["podIP"]
-    kubectl.pod("client", "worker2", sandboxed=False)
+    kubectl.pod("client", OTHER, sandboxed=False)
     assert kubectl("exec", "client", "--", "wget", "-q", "-O", "-", f"http://{address}/") == "hello\n"
 
 
-def test_the_mirror_answers_as_upstream_does(worker1: Machine) -> None:
+def test_the_mirror_answers_as_upstream_does(worker: Machine) -> None:
     import requests
 
     base = "http://10.123.0.1:8080/gvisor/releases/release"
@@ -70,24 +72,29 @@ def traces() -> list[str]:
 
 
 @pytest.fixture
-def torn_down(kubectl: Kubectl) -> None:
-    """The lab, down; the fixture of the whole session brings none up again."""
+def only_lab(kubectl: Kubectl) -> Iterator[None]:
+    """The lab, which may be down meanwhile."""
+    yield
+    assert lab("up").returncode == 0
+    prepare()
+
+
+@pytest.mark.alone
+def test_down_leaves_nothing_and_up_is_quick_and_twice_is_one(only_lab: None) -> None:
     assert lab("down").returncode == 0
-
-
-def test_down_leaves_nothing_and_up_is_quick_and_twice_is_one(torn_down: None) -> None:
     assert traces() == []
     began = time.monotonic()
     assert lab("up").returncode == 0
     assert time.monotonic() - began < WARM_SECONDS
-    machine = Machine("worker1")
+    machine = Machine(WORKER)
     started = machine.run("stat -c %Y /proc/1")
     assert lab("up").returncode == 0
     assert machine.run("stat -c %Y /proc/1") == started
     machine.host.close()
 
 
-def test_down_leaves_nothing_after_an_unclean_end() -> None:
+@pytest.mark.alone
+def test_down_leaves_nothing_after_an_unclean_end(only_lab: None) -> None:
     killed = 0
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -100,4 +107,3 @@ def test_down_leaves_nothing_after_an_unclean_end() -> None:
     assert killed == 3
     assert lab("down").returncode == 0
     assert traces() == []
-    assert lab("up").returncode == 0
