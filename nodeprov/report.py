@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,15 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from nodeprov.engine import Event
+from nodeprov.errors import NodeprovError
 from nodeprov.plan import Change, Drain, Outcome, Plan, Proof, Resource, Restart, Step
 from nodeprov.receipt import state_to_json
+from nodeprov.redaction import masked, visible
 from nodeprov.states import FileState, LabelState, LinkState, ObjectState, PresentState, State, TreeState
 
 SCHEMA = 1
 """Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
 
-_SECRET = re.compile(r"(?i)password|passwd|secret|token|auth|credential|://[^/\s@]+@")
-_PLAIN_KEY = re.compile(r"[\w.\"'-]+")
+_COLORS = {"+": "green", "~": "yellow", "-": "red", "!": "bold", "@": "cyan"}
+_SIGNED = re.compile(r"(?:  (?=[-+~!] )|      (?=[-+@]))(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,17 @@ def plan_text(plan: Plan) -> str:
         lines += [f"  {line}" for line in _step_lines(step)]
     lines += [f"  note: {note}" for note in plan.notes]
     return "\n".join(lines)
+
+
+def painted(plan: str) -> Text:
+    """Colour the text of a plan by the signs that its lines begin with."""
+    text = Text(plan)
+    start = 0
+    for line in plan.split("\n"):
+        if signed := _SIGNED.match(line):
+            text.stylize(_COLORS[signed[1]], start, start + len(line))
+        start += len(line) + 1
+    return text
 
 
 def _headline(plan: Plan) -> str:
@@ -112,15 +125,7 @@ def diff(change: Change) -> list[str]:
     lines = difflib.unified_diff(
         (before or "").splitlines(), (after or "").splitlines(), old, new, lineterm="", n=2
     )
-    return [_masked(line) for line in lines]
-
-
-def _masked(line: str) -> str:
-    if not _SECRET.search(line):
-        return line
-    name, equals, _ = line.partition("=")
-    plain = equals and _PLAIN_KEY.fullmatch(name[1:].strip())
-    return f"{name.rstrip()} (not shown)" if plain else f"{line[:1]} (not shown)"
+    return [masked(line) for line in lines]
 
 
 def _text(state: State | None) -> str | None:
@@ -248,8 +253,17 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "undone": [change.resource.key for change in outcome.undone],
         "left": list(outcome.left),
         "kept": list(outcome.kept),
-        "error": {"message": error.message, "hint": error.hint, "where": error.where} if error else None,
+        "error": _error_json(error) if error else None,
     }
+
+
+def errors_json(errors: Iterable[NodeprovError]) -> list[dict[str, str]]:
+    """Write errors as plain values: one for each thing that is wrong."""
+    return [_error_json(part) for error in errors for part in error.parts()]
+
+
+def _error_json(error: NodeprovError) -> dict[str, str]:
+    return {"message": error.message, "hint": error.hint, "where": error.where}
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
@@ -261,7 +275,7 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     for finding in findings:
         said = f"\n{finding.said}" if finding.said and finding.result != "passed" else ""
         result = Text(finding.result, style=styles[finding.result])
-        table.add_row(finding.node, result, Text(finding.title + said), f"{finding.seconds:.1f}")
+        table.add_row(finding.node, result, Text(visible(finding.title + said)), f"{finding.seconds:.1f}")
     return table
 
 
