@@ -228,7 +228,11 @@ def test_where_there_is_no_kubectl_that_is_said_with_the_ways_out(tmp_path: Path
 
 @pytest.mark.parametrize(
     "said",
-    ['error: context "nope" does not exist', "error: current-context was not found for specified context: nope"],
+    [
+        'error: context "nope" does not exist',
+        "error: current-context was not found for specified context: nope",
+        "error: cannot locate context nope",
+    ],
 )
 def test_a_wrong_context_says_how_to_see_the_right_ones(said: str) -> None:
     wanted = settings(cluster=ClusterSettings(context="nope"))

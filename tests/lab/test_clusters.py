@@ -1,4 +1,4 @@
-"""kubectl wherever it is: what is found on a control-plane node, a given kubeconfig and context, and no cluster."""
+"""kubectl wherever it is: found on a control-plane node, with a given kubeconfig and context; and no cluster."""
 
 from __future__ import annotations
 
@@ -40,9 +40,8 @@ def k3s(master: Machine) -> Iterator[Machine]:
         "chmod 0755 /usr/local/bin/k3s"
     )
     yield master
-    master.run(
-        f"mv /etc/rancher/k3s/k3s.yaml {ADMIN}; rm -rf /etc/rancher /usr/local/bin/k3s; mv {kubectl}.away {kubectl}"
-    )
+    master.run(f"mv /etc/rancher/k3s/k3s.yaml {ADMIN}; mv {kubectl}.away {kubectl}")
+    master.run("rm -rf /etc/rancher /usr/local/bin/k3s")
 
 
 def test_kubeadms_kubeconfig_is_found_in_the_same_round_trip(worker1: Machine, tmp_path: Path) -> None:
@@ -59,10 +58,11 @@ def test_k3s_is_found(worker1: Machine, k3s: Machine, tmp_path: Path) -> None:
 
 
 def test_a_kubeconfig_and_a_context_are_obeyed(worker1: Machine, master: Machine, tmp_path: Path) -> None:
+    config = "kubectl --kubeconfig /root/second.conf config"
+    path = "jsonpath={.contexts[0].context"
     master.run(
-        f"cp {ADMIN} /root/second.conf; kubectl --kubeconfig /root/second.conf config set-context second "
-        "--cluster $(kubectl --kubeconfig /root/second.conf config view -o 'jsonpath={.contexts[0].context.cluster}') "
-        "--user $(kubectl --kubeconfig /root/second.conf config view -o 'jsonpath={.contexts[0].context.user}')"
+        f"cp {ADMIN} /root/second.conf; {config} set-context second "
+        f"--cluster $({config} view -o '{path}.cluster}}') --user $({config} view -o '{path}.user}}')"
     )
     try:
         for kubeconfig in ("/root/second.conf", "~/second.conf"):
