@@ -6,15 +6,16 @@ import logging
 import signal
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer  # noqa: TID251  the one place
 from typer.completion import get_completion_inspect_parameters, install_callback, show_callback  # noqa: TID251
 from typer.exceptions import TyperException  # noqa: TID251
 
-from nodeprov import __version__, cli_lab
+from nodeprov import __version__, cli_apply, cli_lab, inventory
 from nodeprov.cli_options import Nodes, Source, Voice, Yes, examples, spread
-from nodeprov.cli_run import DONE, FAILED, PENDING, carry_out, complained, opened
+from nodeprov.cli_run import DONE, FAILED, PENDING, agreed, carry_out, complained, connected, load, opened
 from nodeprov.cli_terminal import complain, interrupt, interrupted, show_errors, show_findings, show_plans
 from nodeprov.errors import NodeprovError, UsageError
 
@@ -37,6 +38,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     add_completion=False,
 )
+app.add_typer(cli_apply.app)
 app.add_typer(cli_lab.app, name="lab")
 get_completion_inspect_parameters()  # makes typer know its shells
 
@@ -125,6 +127,7 @@ def nodeprov(
         "nodeprov plan worker1",
         "nodeprov plan 'worker*' --inventory cluster.toml",
         "nodeprov plan worker1 --uninstall --drain",
+        "nodeprov plan worker1 --out worker1.plan && nodeprov apply worker1.plan",
         codes="0: nothing to do, 1: something stands against it, 3: changes are pending",
     )
 )
@@ -135,16 +138,22 @@ def plan(
     voice: Voice,
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Plan an uninstall.")] = False,
     drain: Annotated[bool, typer.Option("--drain", help="With --uninstall: evict sandboxed pods.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Save it for `nodeprov apply FILE`.")
+    ] = None,
 ) -> None:
     """Show what an install, or an uninstall, would change; write nothing on any node."""
     if drain and not uninstall:
         raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
-    with opened(source, nodes, voice) as session:
+    whole = load(source)
+    with connected(whole, inventory.select(whole, nodes), voice) as session:
         planned = session.plan_uninstall(drain=drain) if uninstall else session.plan_install()
     complained(planned)
     show_plans([each.plan for each in planned.good], planned.errors, as_json=voice.as_json)
     if planned.errors:
         raise typer.Exit(FAILED)
+    if out:
+        cli_apply.save(out, whole, planned.good, action="uninstall" if uninstall else "install", drain=drain)
     raise typer.Exit(PENDING if any(each.plan.pending for each in planned.good) else DONE)
 
 
@@ -159,7 +168,7 @@ def plan(
 def install(nodes: Nodes, source: Source, voice: Voice, yes: Yes = False) -> None:
     """Bring nodes to what the inventory wants, one after the other, and prove it; undo on any error."""
     with opened(source, nodes, voice) as session:
-        carry_out(session, session.plan_install(), voice, asked=yes)
+        carry_out(session, agreed(session.plan_install(), voice, yes=yes), voice)
 
 
 @app.command(
@@ -179,7 +188,7 @@ def uninstall(
 ) -> None:
     """Take everything back; refuse while a sandbox needs it, or drain the node of them."""
     with opened(source, nodes, voice) as session:
-        carry_out(session, session.plan_uninstall(drain=drain), voice, asked=yes)
+        carry_out(session, agreed(session.plan_uninstall(drain=drain), voice, yes=yes), voice)
 
 
 @app.command(

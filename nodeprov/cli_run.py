@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import typer  # noqa: TID251  a part of the command line
 from platformdirs import user_cache_path
@@ -82,11 +82,11 @@ def complained(answers: Answers[Any]) -> Answers[Any]:
     return answers
 
 
-def carry_out(session: Session, planned: Answers[Planned], voice: Voice, *, asked: bool) -> None:
-    """Show, ask unless that was done, and go from node to node; stop at the first that fails."""
+def agreed(planned: Answers[Planned], voice: Voice, *, yes: bool) -> Sequence[Planned]:
+    """Show plans and ask, unless that was answered already; end where anything stands against one of them."""
     complained(planned)
     pending = [each for each in planned.good if each.plan.pending]
-    must_ask = bool(pending) and not asked and not planned.errors
+    must_ask = bool(pending) and not yes and not planned.errors
     if not voice.as_json and (must_ask or not voice.quiet):
         show_plans([each.plan for each in planned.good])
     if planned.errors:
@@ -97,7 +97,12 @@ def carry_out(session: Session, planned: Answers[Planned], voice: Voice, *, aske
         raise UsageError("--json shows no plan to ask about", "look at `nodeprov plan`, then add --yes")
     if must_ask:
         ask(len(pending))
-    outcomes = _one_by_one(session, planned.good)
+    return planned.good
+
+
+def carry_out(session: Session, planned: Sequence[Planned], voice: Voice) -> NoReturn:
+    """Go from node to node, stop at the first that fails, show how it ended, and end the process."""
+    outcomes = _one_by_one(session, planned)
     show_outcomes(outcomes, as_json=voice.as_json)
     raise typer.Exit(max((outcome.exit_code for outcome in outcomes), default=DONE))
 

@@ -39,7 +39,7 @@ class Finding:
 
 def plan_text(plan: Plan) -> str:
     """Write a plan for a person: every change, its diff, the restart and its reasons, the proofs."""
-    lines = [f"{plan.node}: {_headline(plan)}"]
+    lines = [headline(plan)]
     for step in plan.steps:
         lines += [f"  {line}" for line in _step_lines(step)]
     lines += [f"  note: {note}" for note in plan.notes]
@@ -57,10 +57,11 @@ def painted(plan: str) -> Text:
     return text
 
 
-def _headline(plan: Plan) -> str:
+def headline(plan: Plan) -> str:
+    """Say in one line what a plan comes to."""
     if not plan.pending:
-        return "nothing to do"
-    said = f"{plan.action}: {_count(len(plan.changes), 'change')}"
+        return f"{plan.node}: nothing to do"
+    said = f"{plan.node}: {plan.action}: {_count(len(plan.changes), 'change')}"
     if plan.upload_bytes:
         said += f", {_size(plan.upload_bytes)} to upload"
     return said + (", containerd restarts" if plan.restart else ", no restart")

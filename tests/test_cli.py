@@ -20,6 +20,7 @@ from tests.samples import golden
 
 NODEPROV = [sys.executable, "-m", "nodeprov"]
 COMMANDS = ("plan", "install", "uninstall", "verify")
+OTHERS = ("apply",)
 INVENTORY = """\
 [release]
 version = "20260905.0"
@@ -60,7 +61,7 @@ def said(output: Output) -> str:
     return output.stderr.decode()
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
+@pytest.mark.parametrize("command", ["", *COMMANDS, *OTHERS])
 def test_the_help_of_every_command_has_examples_and_exit_codes(command: str) -> None:
     output = nodeprov(*filter(None, [command, "--help"]))
     assert output.returncode == 0
@@ -83,6 +84,8 @@ USAGE = {
     "an unknown option": (("plan", "--jsom"), "no such option: --jsom"),
     "an unknown node": (("plan", "worker3"), "is called worker3\nhint: did you mean worker"),
     "an inventory that is not there": (("plan", "worker1", "-i", "x.toml"), "cannot read the inventory x.toml"),
+    "a saved plan that is not there": (("apply", "x.plan"), "cannot read the plan x.plan: No such file"),
+    "a saved plan that is none": (("apply", "nodeprov.toml"), "nodeprov.toml: this is no saved plan"),
     "drain without uninstall": (("plan", "worker1", "--drain"), "hint: nodeprov plan NODE --uninstall --drain"),
 }
 
