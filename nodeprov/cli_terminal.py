@@ -59,6 +59,11 @@ def complain(error: NodeprovError) -> None:
     _console(stderr=True).print(visible(str(error)), markup=False, soft_wrap=True)
 
 
+def show_text(text: str) -> None:
+    """Print a result that is text."""
+    print(visible(text), flush=True)
+
+
 def show_json(name: str, values: Sequence[Any], errors: Sequence[NodeprovError] = ()) -> None:
     """Print a result as JSON; where there were errors, they are in it."""
     found: dict[str, Any] = {"schema": report.SCHEMA, name: values}

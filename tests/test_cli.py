@@ -20,7 +20,7 @@ from tests.samples import golden
 
 NODEPROV = [sys.executable, "-m", "nodeprov"]
 COMMANDS = ("plan", "install", "uninstall", "verify")
-OTHERS = ("apply",)
+OTHERS = ("apply", "support")
 INVENTORY = """\
 [release]
 version = "20260905.0"
@@ -86,6 +86,7 @@ USAGE = {
     "an inventory that is not there": (("plan", "worker1", "-i", "x.toml"), "cannot read the inventory x.toml"),
     "a saved plan that is not there": (("apply", "x.plan"), "cannot read the plan x.plan: No such file"),
     "a saved plan that is none": (("apply", "nodeprov.toml"), "nodeprov.toml: this is no saved plan"),
+    "support for several nodes": (("support", "worker*"), "worker* is 2 nodes"),
     "drain without uninstall": (("plan", "worker1", "--drain"), "hint: nodeprov plan NODE --uninstall --drain"),
 }
 
@@ -238,3 +239,15 @@ def test_bash_completes_by_the_script(folder: Path, tmp_path: Path) -> None:
         "worker1",
         "worker2",
     ]
+
+
+def test_support_for_a_node_that_cannot_be_reached_is_written_and_ends_with_1(folder: Path) -> None:
+    output = nodeprov("support", "worker1", "--out", "x.tar.gz", "--json", folder=folder)
+    assert output.returncode == 1
+    value = json.loads(output.stdout)
+    assert (value["archive"], [file["name"] for file in value["files"]]) == (
+        "x.tar.gz",
+        ["nodeprov.json", "settings.toml"],
+    )
+    assert {"facts.json", "journal/containerd.txt"} <= {each["name"] for each in value["missing"]}
+    assert (folder / "x.tar.gz").stat().st_mode & 0o777 == 0o600

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from nodeprov.hosts.local import run_program
-from tests.lab.machines import CONFIG, INVENTORY, Ended, Machine, installed, nodeprov, variant
+from tests.lab.machines import CONFIG, INVENTORY, NEW, Ended, Machine, installed, nodeprov, variant
 
 
 def apply(path: Path, *arguments: str) -> Ended:
@@ -106,3 +108,49 @@ def test_verbose_shows_commands_without_what_is_secret(worker1: Machine) -> None
     assert "base64 -w 0" in ended.stderr
     assert "PRIVATE KEY" not in ended.stderr
     assert "client-key-data" not in ended.stderr
+
+
+def test_support_says_what_there_is_and_what_is_missing(worker1: Machine, tmp_path: Path) -> None:
+    installed("worker1")
+    secret = f'\n[plugins.x.registry.configs."r".auth]\npassword = "hunter2-{tmp_path.name}"\n'
+    worker1.run(f"cat >> {CONFIG} <<'E'{secret}E")
+    before = worker1.listing()
+    path = tmp_path / "report.tar.gz"
+    ended = nodeprov("support", "worker1", "--out", str(path))
+    assert ended.returncode == 0, ended.stderr
+    assert "missing" not in ended.stdout
+    with tarfile.open(path) as tar:
+        texts = {
+            each.name.removeprefix("nodeprov-support-worker1/"): (tar.extractfile(each) or io.BytesIO()).read()
+            for each in tar.getmembers()
+        }
+    assert f"  {len(texts['containerd/config.toml']):>8}  containerd/config.toml" in ended.stdout
+    assert b'password = "(not shown)"' in texts["containerd/config.toml"]
+    assert b"hunter2" not in b"".join(texts.values())
+    assert b"PRIVATE KEY" not in b"".join(texts.values())
+    assert b"binary_name" in texts["runsc/runsc.toml"]
+    assert NEW.encode() in texts["runsc/version.txt"]
+    assert json.loads(texts["cluster/node.json"])["metadata"]["name"] == "worker1"
+    assert json.loads(texts["cluster/runtimeclass.json"])["handler"] == "runsc"
+    assert b"base64" not in texts["receipts/000001-install.json"]
+    assert len(texts["journal/containerd.txt"].splitlines()) > 10
+    assert worker1.listing() == before
+
+
+def test_support_works_where_containerd_does_not_run_and_no_cluster_answers(
+    worker1: Machine, tmp_path: Path
+) -> None:
+    nowhere = variant(tmp_path, cluster__kubeconfig='"/nowhere"')
+    worker1.run("systemctl stop containerd")
+    try:
+        ended = nodeprov("support", "worker1", "--json", "--out", str(tmp_path / "x.tgz"), inventory=nowhere)
+    finally:
+        worker1.run("systemctl start containerd")
+    value = json.loads(ended.stdout)
+    missing = {each["name"]: each["why"] for each in value["missing"]}
+    assert ended.returncode == 0
+    assert {"facts.json", "containerd/config.toml", "containerd/dump.toml", "journal/containerd.txt"} <= {
+        each["name"] for each in value["files"]
+    }
+    assert {"receipts/", "runsc/runsc.toml", "cluster/node.json"} <= set(missing)
+    assert "/nowhere" in missing["cluster/node.json"]
