@@ -154,3 +154,19 @@ def test_support_works_where_containerd_does_not_run_and_no_cluster_answers(
     }
     assert {"receipts/", "runsc/runsc.toml", "cluster/node.json"} <= set(missing)
     assert "/nowhere" in missing["cluster/node.json"]
+
+
+def test_a_node_that_is_left_between_two_states_ends_with_4(worker1: Machine) -> None:
+    """containerd does not come back, neither with the new configuration nor with the old one."""
+    folder = "/etc/systemd/system/containerd.service.d"
+    worker1.run(f"mkdir {folder} && printf '[Service]\\nExecStartPre=/bin/false\\n' > {folder}/broken.conf")
+    worker1.run("systemctl daemon-reload")
+    try:
+        ended = nodeprov("install", "worker1", "--yes", "--json")
+    finally:
+        worker1.run(f"rm -r {folder}; systemctl daemon-reload; systemctl reset-failed containerd")
+        worker1.run("systemctl restart containerd")
+    assert ended.returncode == 4, ended.stderr
+    (outcome,) = json.loads(ended.stdout)["outcomes"]
+    assert (outcome["exit_code"], len(outcome["left"])) == (4, 1)
+    assert "containerd.service" in outcome["left"][0]
