@@ -16,7 +16,16 @@ from typer.exceptions import TyperException  # noqa: TID251
 from nodeprov import __version__, cli_apply, cli_lab, cli_support, inventory
 from nodeprov.cli_options import Nodes, Source, Voice, Yes, examples, spread
 from nodeprov.cli_run import DONE, FAILED, PENDING, agreed, carry_out, complained, connected, load, opened
-from nodeprov.cli_terminal import complain, interrupt, interrupted, show_errors, show_findings, show_plans
+from nodeprov.cli_terminal import (
+    complain,
+    interrupt,
+    interrupted,
+    say,
+    show_errors,
+    show_findings,
+    show_plans,
+    write_junit,
+)
 from nodeprov.errors import NodeprovError, UsageError
 
 INTERRUPTED = 130
@@ -195,17 +204,35 @@ def uninstall(
 @app.command(
     epilog=examples(
         "nodeprov verify 'worker*'",
+        "nodeprov verify 'worker*' --junit verify.xml --quiet",
         codes="0: all is as it was installed, 1: a check failed, or could not be made",
     )
 )
 @spread
-def verify(nodes: Nodes, source: Source, voice: Voice) -> None:
+def verify(
+    nodes: Nodes,
+    source: Source,
+    voice: Voice,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML too.")
+    ] = None,
+) -> None:
     """Check with testinfra that nodes are as they were installed, and that a pod is sandboxed there."""
-    from nodeprov import verification  # pytest and testinfra: 0.3 s that no other command need wait for
+    from nodeprov import verifying  # pytest and testinfra: 0.3 s that no other command need wait for
 
     with opened(source, nodes, voice) as session:
-        subjects = complained(session.each(lambda node: verification.look(node, session.connections.of(node))))
-        findings = verification.verify(subjects.good) if subjects.good else []
-    show_findings(findings, subjects.errors, as_json=voice.as_json)
-    bad = subjects.errors or any(finding.result == "failed" for finding in findings)
+        to = session.connections
+        errands = [verifying.Errand(node, to.whole, to.on_command) for node in session.nodes]
+    answers = verifying.verify_all(errands, lambda: say("interrupted: removing the pods of the checks"))
+    errors = [answer for answer in answers if isinstance(answer, Exception)]
+    for error in errors:
+        if not isinstance(error, NodeprovError):
+            raise error
+        complain(error)
+    verified = [answer for answer in answers if not isinstance(answer, Exception)]
+    findings = [finding for each in verified for finding in each.findings]
+    if junit is not None:
+        write_junit(junit, findings)
+    show_findings(findings, [error for error in errors if isinstance(error, NodeprovError)], as_json=voice.as_json)
+    bad = errors or any(each.interrupted for each in verified) or any(f.result == "failed" for f in findings)
     raise typer.Exit(FAILED if bad else DONE)

@@ -26,7 +26,7 @@ from nodeprov.cli_terminal import (
     show_outcomes,
     show_plans,
 )
-from nodeprov.connections import Connections
+from nodeprov.connections import Connections, quietly
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.inventory import Inventory, Node, ReleaseSettings
 from nodeprov.plan import Outcome
@@ -57,7 +57,7 @@ def opened(source: Source, names: Sequence[str], voice: Voice) -> Iterator[Sessi
 @contextmanager
 def connected(whole: Inventory, nodes: Sequence[Node], voice: Voice) -> Iterator[Session]:
     """Open a session with nodes."""
-    with Connections(whole, Commands() if voice.verbose else lambda _name, _script: None) as connections:
+    with Connections(whole, Commands() if voice.verbose else quietly) as connections:
         yield Session(nodes, connections, _obtain)
 
 

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer  # noqa: TID251  a part of the command line
@@ -113,6 +114,14 @@ def show_findings(
         return
     console = _console(stderr=False)
     console.print(report.findings_table(findings), width=None if console.is_terminal else WIDE)
+
+
+def write_junit(path: Path, findings: Sequence[Finding]) -> None:
+    """Write what a verification found for a CI system; raise UsageError if the file cannot be written."""
+    try:
+        path.write_text(report.findings_junit(findings))
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", "name another file: --junit FILE") from None
 
 
 def ask(count: int) -> None:

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+from xml.etree import ElementTree
 
 from rich.table import Table
 from rich.text import Text
 
 from nodeprov.engine import Event
 from nodeprov.errors import NodeprovError
-from nodeprov.plan import Change, Drain, Outcome, Plan, Proof, Resource, Restart, Step
+from nodeprov.plan import Adopt, Change, Drain, Outcome, Plan, Proof, Resource, Restart, Step
 from nodeprov.receipt import state_to_json
 from nodeprov.redaction import masked, visible
 from nodeprov.states import FileState, LabelState, LinkState, ObjectState, PresentState, State, TreeState
@@ -23,6 +24,7 @@ SCHEMA = 1
 
 _COLORS = {"+": "green", "~": "yellow", "-": "red", "!": "bold", "@": "cyan"}
 _SIGNED = re.compile(r"(?:  (?=[-+~!] )|      (?=[-+@]))(.)")
+_JUNIT_COUNTS = {"failures": "failed", "skipped": "skipped"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,9 @@ def _step_lines(step: Step) -> Iterator[str]:
                 yield f"    also brings into force: {also}"
         case Proof():
             yield f"? {step.title}"
+        case Adopt(changes):
+            named = ", ".join(what(change.resource) for change in changes)
+            yield f"= write down what is here already, of which no receipt tells: {named}"
         case Drain(pods):
             yield f"! cordon the node and evict {len(pods)} sandboxed pods: {', '.join(pods)}"
 
@@ -225,6 +230,8 @@ def _step_json(step: Step) -> dict[str, Any]:
             }
         case Restart(unit):
             return {"step": "restart", "unit": unit}
+        case Adopt(changes):
+            return {"step": "adopt", "resources": [change.resource.key for change in changes]}
         case Drain(pods):
             return {"step": "drain", "pods": list(pods)}
         case Proof(name, title, subject):
@@ -283,3 +290,24 @@ def findings_table(findings: Sequence[Finding]) -> Table:
 def findings_json(findings: Sequence[Finding]) -> dict[str, Any]:
     """Write the findings of a verification as plain values."""
     return {"schema": SCHEMA, "findings": [asdict(finding) for finding in findings]}
+
+
+def findings_junit(findings: Sequence[Finding]) -> str:
+    """Write the findings as JUnit XML, a suite for each node, as CI systems read it.
+
+    https://github.com/testmoapp/junitxml
+    """
+    suites = ElementTree.Element("testsuites", name="nodeprov verify")
+    for node in dict.fromkeys(finding.node for finding in findings):
+        mine = [finding for finding in findings if finding.node == node]
+        counts = {name: str(sum(f.result == result for f in mine)) for name, result in _JUNIT_COUNTS.items()}
+        suite = ElementTree.SubElement(suites, "testsuite", {"name": node, "tests": str(len(mine)), **counts})
+        for finding in mine:
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=node, name=finding.check, time=f"{finding.seconds:.3f}"
+            )
+            if finding.result != "passed":
+                tag = "failure" if finding.result == "failed" else "skipped"
+                ElementTree.SubElement(case, tag, message=f"{finding.title}: {finding.said}")
+    ElementTree.indent(suites)
+    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"

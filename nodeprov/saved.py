@@ -13,7 +13,7 @@ from nodeprov import report
 from nodeprov.effective_settings import inventory_text
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.inventory import Inventory, Node
-from nodeprov.plan import Change, Drain, Proof, Restart, Step
+from nodeprov.plan import Adopt, Change, Drain, Proof, Restart, Step
 from nodeprov.planning import Planned
 from nodeprov.receipt import Author, state_to_json
 from nodeprov.states import FileState, State
@@ -84,12 +84,16 @@ def _name(step: Step) -> str:
             return f"proof {name} {subject}".rstrip()
         case Drain():
             return "eviction of pods"
+        case Adopt():
+            return "what is written down"
 
 
 def _value(step: Step) -> Any:
     match step:
         case Change(resource, before, after, why):
-            return [resource.place.value, _state(before), _state(after), why]
+            return [resource.key, resource.place.value, _state(before), _state(after), why]
+        case Adopt(changes):
+            return [_value(change) for change in changes]
         case Restart() | Proof() | Drain():
             return asdict(step)
 

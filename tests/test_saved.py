@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,8 +84,8 @@ Plan = Callable[..., Planned]
 def plan(tmp_path: Path) -> Plan:
     made = release(tmp_path)
 
-    def plan(facts: Any = None, states: Mapping[str, Any] | None = None) -> Planned:
-        reader = FakeReader(facts or good_facts(), states or {})
+    def plan(facts: Any = None, states: dict[str, Any] | None = None) -> Planned:
+        reader = FakeReader(facts=facts or good_facts(), states=states or {})
         return plan_install(parsed().nodes[0], {Place.NODE: reader}, lambda _architecture: made)
 
     return plan
