@@ -65,10 +65,10 @@ def main() -> None:
     """Run the command line."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, interrupt)
-    logging.getLogger("paramiko").addHandler(
-        logging.NullHandler()
-    )  # else it prints tracebacks; we say what went wrong
-    sys.exit(_exit_code(as_json="--json" in sys.argv[1:]))
+    # Else paramiko prints tracebacks; we say what went wrong.
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    ours = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
+    sys.exit(_exit_code(as_json="--json" in ours))
 
 
 def _exit_code(*, as_json: bool) -> int:
@@ -159,11 +159,11 @@ def plan(
     with connected(whole, inventory.select(whole, nodes), voice) as session:
         planned = session.plan_uninstall(drain=drain) if uninstall else session.plan_install()
     complained(planned)
+    if out and not planned.errors:
+        cli_apply.save(out, whole, planned.good, action="uninstall" if uninstall else "install", drain=drain)
     show_plans([each.plan for each in planned.good], planned.errors, as_json=voice.as_json)
     if planned.errors:
         raise typer.Exit(FAILED)
-    if out:
-        cli_apply.save(out, whole, planned.good, action="uninstall" if uninstall else "install", drain=drain)
     raise typer.Exit(PENDING if any(each.plan.pending for each in planned.good) else DONE)
 
 

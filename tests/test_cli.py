@@ -72,6 +72,25 @@ def test_the_help_of_every_command_has_examples_and_exit_codes(command: str) -> 
     )
 
 
+@pytest.mark.parametrize("command", ["", "up", "down", "status", "ssh", "kubectl"])
+def test_the_help_of_the_lab_has_examples_too(command: str) -> None:
+    output = nodeprov("lab", *filter(None, [command, "--help"]))
+    assert output.returncode == 0
+    assert f"  nodeprov lab {command}" in output.text
+    assert "Exit code" in output.text
+
+
+def test_the_table_of_exit_codes_is_the_readmes() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    rows = [line for line in readme.splitlines() if line.startswith("| ") and line[2].isdigit()]
+    shown = nodeprov("--help", COLUMNS="200").text
+    for row in rows:
+        code, meaning = (each.strip(" `") for each in row.strip("|").split("|"))
+        said = next(line for line in shown.splitlines() if line.strip().startswith(f"{code}  "))
+        assert meaning.replace("`", "")[:6] in said
+    assert len(rows) == 5
+
+
 def test_the_version_is_printed() -> None:
     output = nodeprov("--version")
     assert (output.returncode, output.text) == (0, f"nodeprov {__version__}\n")
