@@ -2,129 +2,225 @@
 
 from __future__ import annotations
 
-import getpass
-import os
+import logging
 import signal
-import socket
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer  # noqa: TID251  the one place
-from platformdirs import user_cache_path
+from typer.completion import get_completion_inspect_parameters, install_callback, show_callback  # noqa: TID251
+from typer.exceptions import TyperException  # noqa: TID251
 
-from nodeprov import __version__, cli_lab, inventory, run
+from nodeprov import __version__, cli_apply, cli_lab, cli_support, inventory
+from nodeprov.cli_options import Nodes, Source, Voice, Yes, examples, spread
+from nodeprov.cli_run import DONE, FAILED, PENDING, agreed, carry_out, complained, connected, load, opened
 from nodeprov.cli_terminal import (
-    Commands,
-    Interruption,
-    ask,
-    bar,
     complain,
     interrupt,
+    interrupted,
     say,
+    show_errors,
     show_findings,
-    show_outcomes,
     show_plans,
     write_junit,
 )
-from nodeprov.connections import Connections, quietly
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.inventory import ReleaseSettings
-from nodeprov.plan import Outcome
-from nodeprov.planning import Planned
-from nodeprov.receipt import Author
-from nodeprov.releases import Release, obtain, resolve
-from nodeprov.session import Answers, Session
 
-NOTHING_TO_DO, FAILED, PENDING = 0, 1, 3
+INTERRUPTED = 130
+"""What typer makes of a KeyboardInterrupt."""
+
+EXIT_CODES = """\
+Exit codes:
+  0  done, or nothing to do
+  1  failed, or interrupted: the node that failed is as before, those before it are done
+  2  the command line or the inventory is wrong
+  3  plan: changes are pending
+  4  a node was left between two states; look at the report"""
 
 app = typer.Typer(
     help="Provision the gVisor sandboxed runtime on Kubernetes nodes over SSH.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    add_completion=False,
 )
+app.add_typer(cli_apply.app)
+app.add_typer(cli_support.app)
 app.add_typer(cli_lab.app, name="lab")
+get_completion_inspect_parameters()  # makes typer know its shells
 
-Nodes = Annotated[list[str], typer.Argument(help="Nodes of the inventory, or globs such as 'worker*'.")]
-InventoryPath = Annotated[Path, typer.Option("--inventory", "-i", help="The inventory file.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON (docs/json.md).")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every command that runs on a host.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-DEFAULT_INVENTORY = Path("inventory/lab.toml")
+
+class Shell(StrEnum):
+    """A shell that can complete."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
 
 
 def main() -> None:
     """Run the command line."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, interrupt)
+    # Else paramiko prints tracebacks; we say what went wrong.
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    ours = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
+    sys.exit(_exit_code(as_json="--json" in ours))
+
+
+def _exit_code(*, as_json: bool) -> int:
+    """Run a command and say what went wrong, in words and, where JSON is asked for, as JSON."""
     try:
-        app(standalone_mode=True)
-    except NodeprovError as error:
+        code = app(prog_name="nodeprov", standalone_mode=False) or DONE
+        if code != INTERRUPTED or not interrupted():
+            return int(code)
+        error = NodeprovError("interrupted; nothing was changed")
+    except NodeprovError as raised:
+        error = raised
+    except TyperException as raised:
+        error = _usage_error(raised)
+    except typer.Abort:
+        error = NodeprovError("not answered; nothing was changed")
+    if error.message:
         complain(error)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        say("interrupted; nothing was changed")
-        sys.exit(FAILED)
+        if as_json:
+            show_errors([error])
+    return error.exit_code
 
 
-@app.command()
+def _usage_error(error: TyperException) -> NodeprovError:
+    """Say what typer has found in the words of the house; nothing where it has shown the help already."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return UsageError("")
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    return UsageError(
+        message[:1].lower() + message[1:], f"{context.command_path if context else 'nodeprov'} --help"
+    )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"nodeprov {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def nodeprov(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    _show: Annotated[
+        Shell | None,
+        typer.Option(
+            "--show-completion", callback=show_callback, is_eager=True, help="Show a shell's completion and exit."
+        ),
+    ] = None,
+    _install: Annotated[
+        Shell | None,
+        typer.Option(
+            "--install-completion",
+            callback=install_callback,
+            is_eager=True,
+            help="Install a shell's completion for this user and exit.",
+        ),
+    ] = None,
+) -> None:
+    """Provision the gVisor sandboxed runtime on Kubernetes nodes over SSH."""
+
+
+@app.command(
+    epilog=examples(
+        "nodeprov plan worker1",
+        "nodeprov plan 'worker*' --inventory cluster.toml",
+        "nodeprov plan worker1 --uninstall --drain",
+        "nodeprov plan worker1 --out worker1.plan && nodeprov apply worker1.plan",
+        codes="0: nothing to do, 1: something stands against it, 3: changes are pending",
+    )
+)
+@spread
 def plan(
     nodes: Nodes,
-    inventory_path: InventoryPath = DEFAULT_INVENTORY,
-    as_json: Json = False,
-    verbose: Verbose = False,
+    source: Source,
+    voice: Voice,
+    uninstall: Annotated[bool, typer.Option("--uninstall", help="Plan an uninstall.")] = False,
+    drain: Annotated[bool, typer.Option("--drain", help="With --uninstall: evict sandboxed pods.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Save it for `nodeprov apply FILE`.")
+    ] = None,
 ) -> None:
-    """Show what an install would change; write nothing. Exit 0: nothing to do, 3: changes are pending."""
-    with _session(inventory_path, nodes, verbose=verbose) as session:
-        planned = _good(session.plan_install())
-    show_plans([each.plan for each in planned.good], as_json=as_json)
+    """Show what an install, or an uninstall, would change; write nothing on any node."""
+    if drain and not uninstall:
+        raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
+    whole = load(source)
+    with connected(whole, inventory.select(whole, nodes), voice) as session:
+        planned = session.plan_uninstall(drain=drain) if uninstall else session.plan_install()
+    complained(planned)
+    if out and not planned.errors:
+        cli_apply.save(out, whole, planned.good, action="uninstall" if uninstall else "install", drain=drain)
+    show_plans([each.plan for each in planned.good], planned.errors, as_json=voice.as_json)
     if planned.errors:
         raise typer.Exit(FAILED)
-    raise typer.Exit(PENDING if any(each.plan.pending for each in planned.good) else NOTHING_TO_DO)
+    raise typer.Exit(PENDING if any(each.plan.pending for each in planned.good) else DONE)
 
 
-@app.command()
-def install(
-    nodes: Nodes,
-    inventory_path: InventoryPath = DEFAULT_INVENTORY,
-    as_json: Json = False,
-    yes: Yes = False,
-    verbose: Verbose = False,
-) -> None:
+@app.command(
+    epilog=examples(
+        "nodeprov install worker1",
+        "nodeprov install 'worker*' --yes --json",
+        codes="0: done, or nothing to do, 1: failed and the node is as before, 4: left between two states",
+    )
+)
+@spread
+def install(nodes: Nodes, source: Source, voice: Voice, yes: Yes = False) -> None:
     """Bring nodes to what the inventory wants, one after the other, and prove it; undo on any error."""
-    with _session(inventory_path, nodes, verbose=verbose) as session:
-        _carry_out(session, session.plan_install(), as_json=as_json, yes=yes)
+    with opened(source, nodes, voice) as session:
+        carry_out(session, agreed(session.plan_install(), voice, yes=yes), voice)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "nodeprov plan worker1 --uninstall",
+        "nodeprov uninstall worker1 --drain",
+        codes="0: done, or nothing to do, 1: failed and the node is as before, 4: left between two states",
+    )
+)
+@spread
 def uninstall(
     nodes: Nodes,
-    inventory_path: InventoryPath = DEFAULT_INVENTORY,
+    source: Source,
+    voice: Voice,
     drain: Annotated[bool, typer.Option("--drain", help="Evict the sandboxed pods that still run.")] = False,
-    as_json: Json = False,
     yes: Yes = False,
-    verbose: Verbose = False,
 ) -> None:
     """Take everything back; refuse while a sandbox needs it, or drain the node of them."""
-    with _session(inventory_path, nodes, verbose=verbose) as session:
-        _carry_out(session, session.plan_uninstall(drain=drain), as_json=as_json, yes=yes)
+    with opened(source, nodes, voice) as session:
+        carry_out(session, agreed(session.plan_uninstall(drain=drain), voice, yes=yes), voice)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "nodeprov verify 'worker*'",
+        "nodeprov verify 'worker*' --junit verify.xml --quiet",
+        codes="0: all is as it was installed, 1: a check failed, or could not be made",
+    )
+)
+@spread
 def verify(
     nodes: Nodes,
-    inventory_path: InventoryPath = DEFAULT_INVENTORY,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write the result as JUnit XML too.")] = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
+    source: Source,
+    voice: Voice,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML too.")
+    ] = None,
 ) -> None:
     """Check with testinfra that nodes are as they were installed, and that a pod is sandboxed there."""
     from nodeprov import verifying  # pytest and testinfra: 0.3 s that no other command need wait for
 
-    with _session(inventory_path, nodes, verbose=verbose) as session:
+    with opened(source, nodes, voice) as session:
         to = session.connections
         errands = [verifying.Errand(node, to.whole, to.on_command) for node in session.nodes]
     answers = verifying.verify_all(errands, lambda: say("interrupted: removing the pods of the checks"))
@@ -137,89 +233,6 @@ def verify(
     findings = [finding for each in verified for finding in each.findings]
     if junit is not None:
         write_junit(junit, findings)
-    show_findings(findings, as_json=as_json)
+    show_findings(findings, [error for error in errors if isinstance(error, NodeprovError)], as_json=voice.as_json)
     bad = errors or any(each.interrupted for each in verified) or any(f.result == "failed" for f in findings)
-    raise typer.Exit(FAILED if bad else NOTHING_TO_DO)
-
-
-@contextmanager
-def _session(path: Path, names: Sequence[str], *, verbose: bool) -> Iterator[Session]:
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the inventory {path}: {error.strerror}", "name it: --inventory FILE"
-        ) from None
-    whole = inventory.parse(text, str(path))
-    nodes = inventory.select(whole, names)
-    with Connections(whole, Commands() if verbose else quietly) as connections:
-        yield Session(nodes, connections, _obtain)
-
-
-def _obtain(wanted: ReleaseSettings, architecture: str) -> Release:
-    with bar() as on_progress:
-        found: dict[str, Any] = {
-            "base_url": wanted.base_url,
-            "cache": Path(os.environ.get("NODEPROV_CACHE") or user_cache_path("nodeprov")),
-            "pins": wanted.sha512.get(architecture, {}),
-            "on_progress": on_progress,
-        }
-        version = resolve(wanted.version, architecture, **found)
-        if version != wanted.version:
-            say(f'{wanted.version} is {version}; pin it: [release] version = "{version}"')
-        return obtain(version, architecture, **found)
-
-
-def _good(answers: Answers[Any]) -> Answers[Any]:
-    for error in answers.errors:
-        complain(error)
-    return answers
-
-
-def _carry_out(session: Session, planned: Answers[Planned], *, as_json: bool, yes: bool) -> None:
-    """Show, ask, and go from node to node; stop at the first that fails."""
-    _good(planned)
-    if not as_json:
-        show_plans([each.plan for each in planned.good], as_json=False)
-    if planned.errors:
-        say("nothing was changed on any node")
-        raise typer.Exit(FAILED)
-    pending = [each for each in planned.good if each.plan.pending]
-    if pending and not yes and as_json:
-        raise UsageError("--json shows no plan to ask about", "look at `nodeprov plan`, then add --yes")
-    if pending and not yes:
-        ask(len(pending))
-    outcomes: list[Outcome] = []
-    with Interruption() as interruption:
-        for each in planned.good:
-            outcomes.append(_one(session, each, interruption))
-            if outcomes[-1].exit_code:
-                break
-    if missed := [each.node.name for each in planned.good[len(outcomes) :] if each.plan.pending]:
-        say(f"not begun, because {outcomes[-1].plan.node} failed: {', '.join(missed)}")
-    show_outcomes(outcomes, as_json=as_json)
-    raise typer.Exit(max((outcome.exit_code for outcome in outcomes), default=NOTHING_TO_DO))
-
-
-def _one(session: Session, planned: Planned, interruption: Interruption) -> Outcome:
-    node = planned.node
-    with bar() as on_progress:
-
-        def on_upload(_what: str, done: int, total: int) -> None:
-            interruption.heed()
-            on_progress("upload", done, total)
-
-        session.connections.on_upload(node, on_upload)
-        act = run.Act(_author(), _now, interruption.tell(node.name), interruption.rest)
-        try:
-            return run.carry_out(planned, session.connections.of(node), act)
-        except NodeprovError as error:
-            return Outcome(planned.plan, error=error.at(node.name))
-
-
-def _author() -> Author:
-    return Author(getpass.getuser(), socket.gethostname(), __version__)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    raise typer.Exit(FAILED if bad else DONE)

@@ -13,11 +13,18 @@ import typer  # noqa: TID251  a part of the command line
 from platformdirs import user_cache_path
 from rich.console import Console
 
+from nodeprov.cli_options import examples
 from nodeprov.hosts.local import run_attached
 from nodeprov.labs.base import Event, Lab
 from nodeprov.labs.nspawn import NspawnLab
 
-app = typer.Typer(help="Machines to try nodeprov on.", no_args_is_help=True)
+app = typer.Typer(
+    help="Machines to try nodeprov on.",
+    epilog=examples(
+        "nodeprov lab up", "nodeprov install worker1 -i inventory/lab.toml", codes="0: done, 1: failed"
+    ),
+    no_args_is_help=True,
+)
 
 
 class Provider(StrEnum):
@@ -73,7 +80,7 @@ def make_lab(provider: Provider) -> Lab:
             return NspawnLab(cache / "lab", debian_mirror=os.environ.get("NODEPROV_LAB_DEBIAN_MIRROR", ""))
 
 
-@app.command()
+@app.command(epilog=examples("nodeprov lab up", codes="0: the cluster is up, 1: it could not be made"))
 def up(provider: ProviderOption = Provider.NSPAWN) -> None:
     """Make a cluster of three machines, or find it made."""
     with Progress() as progress:
@@ -81,7 +88,7 @@ def up(provider: ProviderOption = Provider.NSPAWN) -> None:
         progress.say("the lab is up: nodeprov lab kubectl -- get nodes")
 
 
-@app.command()
+@app.command(epilog=examples("nodeprov lab down", codes="0: nothing is left, 1: something could not be removed"))
 def down(provider: ProviderOption = Provider.NSPAWN) -> None:
     """Leave nothing of the lab, in whatever state it is."""
     with Progress() as progress:
@@ -89,7 +96,7 @@ def down(provider: ProviderOption = Provider.NSPAWN) -> None:
         progress.say("nothing is left of the lab")
 
 
-@app.command()
+@app.command(epilog=examples("nodeprov lab status", codes="0: every machine is ready, 1: not every one is"))
 def status(provider: ProviderOption = Provider.NSPAWN) -> None:
     """Say how each machine does; exit 1 unless all are Ready."""
     found = make_lab(provider).status()
@@ -99,7 +106,11 @@ def status(provider: ProviderOption = Provider.NSPAWN) -> None:
     raise typer.Exit(0 if all(machine.ready for machine in found) else 1)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "nodeprov lab ssh worker1", "nodeprov lab ssh worker1 -- crictl ps", codes="that of the command"
+    )
+)
 def ssh(
     machine: Annotated[str, typer.Argument(metavar="NODE")],
     command: Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND...]")] = None,
@@ -110,7 +121,7 @@ def ssh(
     raise typer.Exit(run_attached(argv))
 
 
-@app.command()
+@app.command(epilog=examples("nodeprov lab kubectl -- get nodes -o wide", codes="that of kubectl"))
 def kubectl(
     arguments: Annotated[list[str] | None, typer.Argument(metavar="-- ARGS...")] = None,
     provider: ProviderOption = Provider.NSPAWN,

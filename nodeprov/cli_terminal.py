@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import signal
 import sys
 import threading
@@ -20,54 +22,97 @@ from nodeprov import report
 from nodeprov.engine import Event, Tell
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.plan import Outcome, Plan
+from nodeprov.redaction import redacted, visible
 from nodeprov.report import Finding
 
 WIDE = 150
 
-_stderr = Console(stderr=True, highlight=False)
+_hushed, _interrupted = threading.Event(), threading.Event()
 
 OnProgress = Callable[[str, int, int | None], None]
 
 
+@functools.cache
+def _console(*, stderr: bool) -> Console:
+    color = None if os.environ.get("NO_COLOR") else "auto"
+    return Console(stderr=stderr, highlight=False, color_system=color)  # type: ignore[arg-type]
+
+
+def without_color() -> None:
+    """Write no colours from here on, nor let the programs that we start."""
+    os.environ["NO_COLOR"] = "1"
+    _console.cache_clear()
+
+
+def hush() -> None:
+    """Say nothing from here on but results and errors."""
+    _hushed.set()
+
+
 def say(text: str) -> None:
-    """Say something that is not the result."""
-    _stderr.print(text, markup=False, soft_wrap=True)
+    """Say something that is neither the result nor an error."""
+    if not _hushed.is_set():
+        _console(stderr=True).print(visible(text), markup=False, soft_wrap=True)
 
 
 def complain(error: NodeprovError) -> None:
     """Say what went wrong, and what to type next."""
-    say(str(error))
+    _console(stderr=True).print(visible(str(error)), markup=False, soft_wrap=True)
 
 
-def show_plans(plans: Sequence[Plan], *, as_json: bool) -> None:
-    """Print plans as the result."""
+def show_text(text: str) -> None:
+    """Print a result that is text."""
+    print(visible(text), flush=True)
+
+
+def show_json(name: str, values: Sequence[Any], errors: Sequence[NodeprovError] = ()) -> None:
+    """Print a result as JSON; where there were errors, they are in it."""
+    found: dict[str, Any] = {"schema": report.SCHEMA, name: values}
+    print(json.dumps(found | ({"errors": report.errors_json(errors)} if errors else {}), indent=2))
+
+
+def show_errors(errors: Sequence[NodeprovError]) -> None:
+    """Print as JSON that there is no result, and why."""
+    print(json.dumps({"schema": report.SCHEMA, "errors": report.errors_json(errors)}, indent=2))
+
+
+def show_plans(plans: Sequence[Plan], errors: Sequence[NodeprovError] = (), *, as_json: bool = False) -> None:
+    """Print plans as the result; coloured on a terminal."""
     if as_json:
-        values = [report.plan_json(plan) for plan in plans]
-        print(json.dumps({"schema": report.SCHEMA, "plans": values}, indent=2))
+        show_json("plans", [report.plan_json(plan) for plan in plans], errors)
         return
     for plan in plans:
-        print(report.plan_text(plan), flush=True)
+        text = visible(report.plan_text(plan))
+        if _console(stderr=False).color_system:
+            _console(stderr=False).print(report.painted(text), soft_wrap=True)
+        else:
+            print(text, flush=True)
 
 
-def show_outcomes(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+def show_outcomes(
+    outcomes: Sequence[Outcome], errors: Sequence[NodeprovError] = (), *, as_json: bool = False
+) -> None:
     """Print how runs ended."""
     if as_json:
-        values = [report.outcome_json(outcome) for outcome in outcomes]
-        print(json.dumps({"schema": report.SCHEMA, "outcomes": values}, indent=2))
+        show_json("outcomes", [report.outcome_json(outcome) for outcome in outcomes], errors)
         return
     for outcome in outcomes:
+        text = visible(report.outcome_text(outcome))
         if outcome.error:
-            say(report.outcome_text(outcome))
+            print(text, file=sys.stderr, flush=True)
         elif outcome.plan.pending:
-            print(report.outcome_text(outcome), flush=True)
+            print(text, flush=True)
 
 
-def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
+def show_findings(
+    findings: Sequence[Finding], errors: Sequence[NodeprovError] = (), *, as_json: bool = False
+) -> None:
     """Print what a verification found; as wide as it needs where no terminal sets a width."""
     if as_json:
-        print(json.dumps(report.findings_json(findings), indent=2))
+        values = report.findings_json(findings)["findings"]
+        show_json("findings", values, errors)
         return
-    console = Console(highlight=False)
+    console = _console(stderr=False)
     console.print(report.findings_table(findings), width=None if console.is_terminal else WIDE)
 
 
@@ -97,21 +142,21 @@ class Commands:
     def __call__(self, name: str, script: str) -> None:
         """Show a command."""
         self._counts[name] += 1
-        say(f"{name}: command {self._counts[name]}")
-        say(script)
+        say(f"{name}: command {self._counts[name]}\n{redacted(script)}")
 
 
 @contextmanager
 def bar() -> Iterator[OnProgress]:
     """Show a bar for each thing that is transferred; without a terminal, a line when it begins."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=_stderr, transient=True, disable=not _stderr.is_terminal) as progress:
+    is_live = sys.stderr.isatty() and not _hushed.is_set()
+    with Progress(*columns, console=_console(stderr=True), transient=True, disable=not is_live) as progress:
         tasks: dict[str, Any] = {}
 
         def on_progress(what: str, done: int, total: int | None) -> None:
             if what not in tasks:
                 tasks[what] = progress.add_task(what, total=total)
-                if not _stderr.is_terminal:
+                if not is_live:
                     say(f"transferring {what}")
             progress.update(tasks[what], completed=done, total=total)
 
@@ -165,4 +210,10 @@ class Interruption:
 
 def interrupt(number: int, _frame: object) -> None:
     """End what is being read; nothing is being changed."""
+    _interrupted.set()
     raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def interrupted() -> bool:
+    """Tell whether a signal has ended what was being read."""
+    return _interrupted.is_set()

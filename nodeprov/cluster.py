@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,29 +16,68 @@ from nodeprov.inventory import ClusterSettings, Settings
 from nodeprov.templates import render
 
 KUBECTL_TIMEOUT_SECONDS = 60.0
+NOT_FOUND = 127
+
+
+KUBECONFIGS = ("/etc/kubernetes/admin.conf", "/etc/rancher/k3s/k3s.yaml", "/etc/rancher/rke2/rke2.yaml")
+"""Where kubeadm, k3s and RKE2 write the administrator's kubeconfig on a control-plane node."""
+FOLDERS = ("/usr/local/bin", "/var/lib/rancher/rke2/bin", "/snap/bin")
+"""Where distributions have kubectl, k3s, k0s and microk8s besides PATH."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """How kubectl is called."""
+    """How kubectl is called: a program, and the options that choose a cluster.
 
-    argv: tuple[str, ...]
+    With `program` or `kubeconfigs` left to be found, a call looks for them where it runs, in the same round trip.
+    """
+
+    program: tuple[str, ...] = ("kubectl",)
+    options: tuple[str, ...] = ()
+    find_program: bool = False
+    kubeconfigs: tuple[str, ...] = ()
 
     def line(self, *arguments: str) -> str:
         """Write a call as a shell command."""
-        return shlex.join([*self.argv, *arguments])
+        words = " ".join(_word(word) for word in (*self.options, *arguments))
+        if not self.find_program and not self.kubeconfigs:
+            return f"{shlex.join(self.program)} {words}"
+        program = () if self.find_program else self.program
+        script = render("kubectl-found.sh.j2", program=program, kubeconfigs=self.kubeconfigs, folders=FOLDERS)
+        return f"sh -c {shlex.quote(script)} kubectl {words}"
+
+    def typed(self, *arguments: str) -> str:
+        """Write a call as a person would type it."""
+        return " ".join([*self.program, *(_word(word) for word in (*self.options, *arguments))])
 
     def run(self, host: Host, *arguments: str, doing: str, stdin: bytes = b"") -> str:
         """Call it and return what it printed; raise CommandFailed if it fails."""
         output = host.run(self.line(*arguments), stdin=stdin, timeout_seconds=KUBECTL_TIMEOUT_SECONDS)
-        return check(output, doing, where=host.name, hint=self.line("get", "nodes")).text
+        return check(output, doing, where=host.name, hint=self.typed("get", "nodes")).text
+
+
+def _word(word: str) -> str:
+    """Quote a word; ~/ is the home of whoever runs the command."""
+    if word.startswith("~/"):
+        return f'"$HOME"/{shlex.quote(word[2:])}'
+    return shlex.quote(word)
 
 
 def kubectl(settings: ClusterSettings) -> Kubectl:
-    """Say how kubectl is called with these settings."""
+    """Say how kubectl is called with these settings.
+
+    On this machine kubectl's own rules hold; on another host what is not set is looked for.
+    """
     kubeconfig = ("--kubeconfig", settings.kubeconfig) if settings.kubeconfig else ()
     context = ("--context", settings.context) if settings.context else ()
-    return Kubectl((settings.kubectl, *kubeconfig, *context))
+    program = tuple(settings.kubectl.split()) if settings.kubectl else ("kubectl",)
+    elsewhere = settings.host is not None
+    return Kubectl(
+        program,
+        (*kubeconfig, *context),
+        find_program=elsewhere and not settings.kubectl,
+        kubeconfigs=KUBECONFIGS if elsewhere and not settings.kubeconfig else (),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +100,23 @@ class Get:
 
 def _parsed(kubectl: Kubectl, output: Output) -> dict[str, Any] | None:
     if output.returncode != 0:
-        raise NodeprovError(
-            f"kubectl cannot read the cluster: {output.said}",
-            f"try: {kubectl.line('get', 'nodes')}; or set [cluster] host, kubeconfig and context",
-        )
+        raise NodeprovError(f"kubectl cannot read the cluster: {output.said}", _remedy(kubectl, output))
     text = output.text.strip()
     if not text:
         return None
     value: dict[str, Any] = json.loads(text)
     return value
+
+
+def _remedy(kubectl: Kubectl, output: Output) -> str:
+    if output.returncode == NOT_FOUND:
+        return (
+            "install kubectl here, or set [cluster] host to a control-plane node, or [cluster] kubectl to the "
+            "command; [cluster] enabled = false does without a cluster"
+        )
+    if re.search("context .*does not exist|context was not found|cannot locate context", output.said):
+        return f"see which there are: {kubectl.typed('config', 'get-contexts')}; then set [cluster] context"
+    return f"try: {kubectl.typed('get', 'nodes')}; or set [cluster] host, kubeconfig and context"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +179,7 @@ def check_identity(cluster: ClusterFacts, facts: Facts, settings: Settings) -> t
     """Find out whether the cluster's node is the machine that was reached."""
     kube = kubectl(settings.cluster)
     if cluster.node is None:
-        return (Problem(f"the cluster {cluster.server} has no node {facts.node}", kube.line("get", "nodes")),)
+        return (Problem(f"the cluster {cluster.server} has no node {facts.node}", kube.typed("get", "nodes")),)
     machine_id = cluster.node.get("status", {}).get("nodeInfo", {}).get("machineID", "")
     if machine_id and facts.machine_id and machine_id != facts.machine_id:
         return (
@@ -155,7 +203,7 @@ def check_cluster(cluster: ClusterFacts, facts: Facts, settings: Settings) -> tu
             Problem(
                 f"RuntimeClass {name} exists with the handler {existing.get('handler')!r}, which cannot be "
                 f"changed in place; pods that name it would land elsewhere",
-                f"set [runtime_class] name to another one, or: {kube.line('delete', 'runtimeclass', name)}",
+                f"set [runtime_class] name to another one, or: {kube.typed('delete', 'runtimeclass', name)}",
             )
         )
     return tuple(found)

@@ -35,6 +35,10 @@ class NodeprovError(Exception):
         self.where = self.where or where
         return self
 
+    def parts(self) -> tuple[NodeprovError, ...]:
+        """Say each thing that is wrong by itself, where several are found at once."""
+        return (self,)
+
 
 def _rebuilt(kind: type[NodeprovError], args: tuple[Any, ...], attributes: dict[str, Any]) -> NodeprovError:
     error = kind.__new__(kind, *args)
@@ -74,7 +78,8 @@ class Problems(NodeprovError):
         self.problems = tuple(problems)
 
     def __str__(self) -> str:
-        return "\n".join(
-            f"{self.where}: {problem.message}" + (f"\nhint: {problem.hint}" if problem.hint else "")
-            for problem in self.problems
-        )
+        return "\n".join(str(part) for part in self.parts())
+
+    def parts(self) -> tuple[NodeprovError, ...]:
+        """Say each reason by itself."""
+        return tuple(NodeprovError(each.message, each.hint, where=self.where) for each in self.problems)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -13,16 +13,18 @@ from rich.table import Table
 from rich.text import Text
 
 from nodeprov.engine import Event
+from nodeprov.errors import NodeprovError
 from nodeprov.plan import Adopt, Change, Drain, Outcome, Plan, Proof, Resource, Restart, Step
 from nodeprov.receipt import state_to_json
+from nodeprov.redaction import masked, visible
 from nodeprov.states import FileState, LabelState, LinkState, ObjectState, PresentState, State, TreeState
 
 SCHEMA = 1
 """Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
 
+_COLORS = {"+": "green", "~": "yellow", "-": "red", "!": "bold", "@": "cyan"}
+_SIGNED = re.compile(r"(?:  (?=[-+~!] )|      (?=[-+@]))(.)")
 _JUNIT_COUNTS = {"failures": "failed", "skipped": "skipped"}
-_SECRET = re.compile(r"(?i)password|passwd|secret|token|auth|credential|://[^/\s@]+@")
-_PLAIN_KEY = re.compile(r"[\w.\"'-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +41,29 @@ class Finding:
 
 def plan_text(plan: Plan) -> str:
     """Write a plan for a person: every change, its diff, the restart and its reasons, the proofs."""
-    lines = [f"{plan.node}: {_headline(plan)}"]
+    lines = [headline(plan)]
     for step in plan.steps:
         lines += [f"  {line}" for line in _step_lines(step)]
     lines += [f"  note: {note}" for note in plan.notes]
     return "\n".join(lines)
 
 
-def _headline(plan: Plan) -> str:
+def painted(plan: str) -> Text:
+    """Colour the text of a plan by the signs that its lines begin with."""
+    text = Text(plan)
+    start = 0
+    for line in plan.split("\n"):
+        if signed := _SIGNED.match(line):
+            text.stylize(_COLORS[signed[1]], start, start + len(line))
+        start += len(line) + 1
+    return text
+
+
+def headline(plan: Plan) -> str:
+    """Say in one line what a plan comes to."""
     if not plan.pending:
-        return "nothing to do"
-    said = f"{plan.action}: {_count(len(plan.changes), 'change')}"
+        return f"{plan.node}: nothing to do"
+    said = f"{plan.node}: {plan.action}: {_count(len(plan.changes), 'change')}"
     if plan.upload_bytes:
         said += f", {_size(plan.upload_bytes)} to upload"
     return said + (", containerd restarts" if plan.restart else ", no restart")
@@ -117,15 +131,7 @@ def diff(change: Change) -> list[str]:
     lines = difflib.unified_diff(
         (before or "").splitlines(), (after or "").splitlines(), old, new, lineterm="", n=2
     )
-    return [_masked(line) for line in lines]
-
-
-def _masked(line: str) -> str:
-    if not _SECRET.search(line):
-        return line
-    name, equals, _ = line.partition("=")
-    plain = equals and _PLAIN_KEY.fullmatch(name[1:].strip())
-    return f"{name.rstrip()} (not shown)" if plain else f"{line[:1]} (not shown)"
+    return [masked(line) for line in lines]
 
 
 def _text(state: State | None) -> str | None:
@@ -255,8 +261,17 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "undone": [change.resource.key for change in outcome.undone],
         "left": list(outcome.left),
         "kept": list(outcome.kept),
-        "error": {"message": error.message, "hint": error.hint, "where": error.where} if error else None,
+        "error": _error_json(error) if error else None,
     }
+
+
+def errors_json(errors: Iterable[NodeprovError]) -> list[dict[str, str]]:
+    """Write errors as plain values: one for each thing that is wrong."""
+    return [_error_json(part) for error in errors for part in error.parts()]
+
+
+def _error_json(error: NodeprovError) -> dict[str, str]:
+    return {"message": error.message, "hint": error.hint, "where": error.where}
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
@@ -268,7 +283,7 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     for finding in findings:
         said = f"\n{finding.said}" if finding.said and finding.result != "passed" else ""
         result = Text(finding.result, style=styles[finding.result])
-        table.add_row(finding.node, result, Text(finding.title + said), f"{finding.seconds:.1f}")
+        table.add_row(finding.node, result, Text(visible(finding.title + said)), f"{finding.seconds:.1f}")
     return table
 
 

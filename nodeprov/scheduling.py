@@ -61,7 +61,7 @@ class _LabelQuery:
     def parse(self, output: Output) -> LabelState | None:
         node = self.get.parse(output)
         if node is None:
-            raise NodeprovError(f"the cluster has no node {self.get.name}", self.get.kubectl.line("get", "nodes"))
+            raise NodeprovError(f"the cluster has no node {self.get.name}", self.get.kubectl.typed("get", "nodes"))
         value = node["metadata"].get("labels", {}).get(self.label)
         return None if value is None else LabelState(value)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nodeprov.errors import UsageError
+from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.statements import KeyPath, dotted, line_of
 
 
@@ -71,14 +71,18 @@ class Faulty(UsageError):
         self._text = text
 
     def __str__(self) -> str:
+        return "\n".join(str(part) for part in self.parts())
+
+    def parts(self) -> tuple[NodeprovError, ...]:
+        """Say each fault by itself, in the order of the file."""
         lines = {fault: line_of(self._text, fault.path) if fault.path else None for fault in self.faults}
         ordered = sorted(self.faults, key=lambda fault: lines[fault] or 0)
-        return "\n".join(self._said(fault, lines[fault]) for fault in ordered)
+        return tuple(self._part(fault, lines[fault]) for fault in ordered)
 
-    def _said(self, fault: Fault, line: int | None) -> str:
+    def _part(self, fault: Fault, line: int | None) -> NodeprovError:
         place = f"{self.where}:{line}" if line else self.where
-        name = f" {_named(fault.path)}" if fault.path else ""
-        return f"{place}:{name} {fault.message}" + (f"\nhint: {fault.hint}" if fault.hint else "")
+        name = f"{_named(fault.path)} " if fault.path else ""
+        return UsageError(f"{name}{fault.message}", fault.hint, where=place)
 
 
 def read(

@@ -135,9 +135,15 @@ class ClusterSettings:
     host: str | None = setting(
         "Node or host that runs kubectl; this machine if it is not given.", default=None, rule=syntax.DNS_SUBDOMAIN
     )
-    kubectl: str = setting("The kubectl to call.", default="kubectl", rule=syntax.WORD)
+    kubectl: str | None = setting(
+        'The command to call, such as "k3s kubectl"; kubectl, or the one that is found on [cluster] host.',
+        default=None,
+        rule=syntax.COMMAND,
+    )
     kubeconfig: str | None = setting(
-        "Its kubeconfig, on the host that runs it.", default=None, rule=syntax.LOCAL_PATH
+        "Its kubeconfig, where kubectl runs; if not given, kubectl's own rules hold here, and a host is searched.",
+        default=None,
+        rule=syntax.LOCAL_PATH,
     )
     context: str | None = setting("Its context.", default=None, rule=syntax.WORD)
 

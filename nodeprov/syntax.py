@@ -30,6 +30,7 @@ ABSOLUTE_PATH = Rule(
 ABSOLUTE_PATH_OR_NONE = Rule(f'{ABSOLUTE_PATH.expected}, or "" for none', rf"({_ABSOLUTE})?")
 LOCAL_PATH = Rule("a path on this machine; ~ is allowed", r"[^\n\0]+")
 WORD = Rule("a word without blanks", r"\S+")
+COMMAND = Rule("a command: words with one blank between them", r"[^\s\"'\\]+( [^\s\"'\\]+)*")
 ADDRESS = Rule("a host name, an address or an alias of ~/.ssh/config", r"[^\s@/\-][^\s@/]*")
 PORT = Rule("a port from 1 to 65535", at_least=1, at_most=65535)
 SECONDS = Rule("a number of seconds above 0", at_least=1)

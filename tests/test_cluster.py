@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from nodeprov.cluster import ClusterFacts, ClusterQuery, check_cluster, kubectl,
 from nodeprov.engine import writable
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
-from nodeprov.hosts.local import LocalHost
+from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.inventory import ClusterSettings, Label, RuntimeClassSettings, RuntimeSettings, Settings
 from nodeprov.plan import Place, decide
 from nodeprov.scheduling import (
@@ -121,7 +123,7 @@ def test_the_handlers_that_a_kubelet_reports_are_read(
 
 def stub(folder: Any, body: str) -> Settings:
     """A kubectl that a shell script stands for."""
-    program = folder / "kube ctl"
+    program = folder / "kube-ctl"
     program.write_text(f"#!/bin/sh\n{body}\n")
     program.chmod(0o755)
     return settings(cluster=ClusterSettings(kubectl=str(program)))
@@ -147,9 +149,103 @@ def test_a_command_that_fails_in_between_fails_all_of_them(tmp_path: Any) -> Non
 
 
 def test_kubectl_is_called_as_the_settings_say() -> None:
-    assert kubectl(ClusterSettings()).argv == ("kubectl",)
-    every = ClusterSettings(kubectl="/opt/k", kubeconfig="/etc/k.conf", context="production")
-    assert kubectl(every).argv == ("/opt/k", "--kubeconfig", "/etc/k.conf", "--context", "production")
+    assert kubectl(ClusterSettings()).line("get", "nodes") == "kubectl get nodes"
+    every = ClusterSettings(kubectl="k3s kubectl", kubeconfig="/etc/k.conf", context="a b", host="master")
+    assert kubectl(every).line("get") == "k3s kubectl --kubeconfig /etc/k.conf --context 'a b' get"
+
+
+def test_a_tilde_is_the_home_of_who_runs_kubectl(tmp_path: Path) -> None:
+    line = kubectl(ClusterSettings(kubectl="echo", kubeconfig="~/my kube/config")).line("get")
+    output = run_program(["sh", "-c", line], environment={"HOME": str(tmp_path)})
+    assert output.text == f"--kubeconfig {tmp_path}/my kube/config get\n"
+
+
+def elsewhere(folder: Path, programs: Sequence[str], *files: str, **environment: str) -> Output:
+    """Call kubectl as on a control-plane node that has these programs in PATH, and these files."""
+    for name in programs:
+        program = folder / name
+        program.write_text('#!/bin/sh\necho "${0##*/} $* with ${KUBECONFIG-none}"; cat\n')
+        program.chmod(0o755)
+    for name in ("sh", "cat"):
+        (folder / name).symlink_to(f"/bin/{name}")
+    for name in files:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("")
+    kube = replace(
+        kubectl(ClusterSettings(host="master")),
+        kubeconfigs=tuple(str(folder / name) for name in ("admin", "k3s.yaml")),
+    )
+    environment = {"PATH": str(folder), "HOME": str(folder), "KUBECONFIG": "", **environment}
+    return run_program(["/bin/sh", "-c", kube.line("get", "it's")], stdin=b"in", environment=environment)
+
+
+@pytest.mark.parametrize(
+    ("programs", "called"),
+    [
+        (("kubectl", "k3s"), "kubectl get it's"),
+        (("k3s", "k0s"), "k3s kubectl get it's"),
+        (("k0s", "microk8s"), "k0s kubectl get it's"),
+        (("microk8s",), "microk8s kubectl get it's"),
+    ],
+)
+def test_on_a_control_plane_node_the_distributions_kubectl_is_found(
+    tmp_path: Path, programs: tuple[str, ...], called: str
+) -> None:
+    assert elsewhere(tmp_path, programs).text == f"{called} with \nin"
+
+
+@pytest.mark.parametrize(
+    ("files", "environment", "expected"),
+    [
+        ((), {}, ""),
+        (("admin", "k3s.yaml"), {}, "/admin"),
+        (("k3s.yaml", ".kube/config"), {}, "/k3s.yaml"),
+        ((".kube/config",), {}, "/.kube/config"),
+        (("admin", "mine"), {"KUBECONFIG": "mine"}, "/mine"),
+        (("admin",), {"KUBECONFIG": "gone"}, "/admin"),
+    ],
+)
+def test_on_a_control_plane_node_the_first_kubeconfig_that_is_there_is_taken(
+    tmp_path: Path, files: tuple[str, ...], environment: dict[str, str], expected: str
+) -> None:
+    environment = {name: str(tmp_path / value) for name, value in environment.items()}
+    wanted = f"{tmp_path}{expected}" if expected else ""
+    output = elsewhere(tmp_path, ("kubectl",), *files, **environment)
+    assert output.text == f"kubectl get it's with {wanted}\nin"
+
+
+def test_a_list_of_kubeconfigs_in_the_environment_stays() -> None:
+    script = kubectl(ClusterSettings(host="master", kubectl="printenv KUBECONFIG #")).line("get")
+    assert run_program(["sh", "-c", script], environment={"KUBECONFIG": "/a:/b"}).text == "/a:/b\n"
+
+
+def test_where_there_is_no_kubectl_that_is_said_with_the_ways_out(tmp_path: Path) -> None:
+    output = elsewhere(tmp_path, ())
+    with pytest.raises(NodeprovError, match="kubectl is not found, nor k3s") as caught:
+        ClusterQuery(WANTED, "worker1").parse(output)
+    assert "[cluster] host" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'error: context "nope" does not exist',
+        "error: current-context was not found for specified context: nope",
+        "error: cannot locate context nope",
+    ],
+)
+def test_a_wrong_context_says_how_to_see_the_right_ones(said: str) -> None:
+    wanted = settings(cluster=ClusterSettings(context="nope"))
+    with pytest.raises(NodeprovError) as caught:
+        ClusterQuery(wanted, "worker1").parse(answer("", 1, said.encode()))
+    assert caught.value.hint.startswith("see which there are: kubectl --context nope config get-contexts")
+
+
+def test_hints_name_kubectl_as_a_person_types_it() -> None:
+    assert (
+        kubectl(ClusterSettings(host="master", context="c")).typed("get", "nodes")
+        == "kubectl --context c get nodes"
+    )
 
 
 def test_only_the_fields_that_we_declare_are_compared() -> None:

@@ -10,17 +10,19 @@ from rich.console import Console
 
 from nodeprov.containerd import add_runtime
 from nodeprov.engine import Event
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, Problem, Problems
 from nodeprov.gvisor import layout
 from nodeprov.plan import Change, Drain, Outcome, Place, Plan, Proof, Restart, Step
 from nodeprov.report import (
     Finding,
     diff,
+    errors_json,
     event_text,
     findings_json,
     findings_table,
     outcome_json,
     outcome_text,
+    painted,
     plan_json,
     plan_text,
     what,
@@ -35,7 +37,7 @@ from nodeprov.states import (
     TreeEntry,
     TreeState,
 )
-from tests.samples import CONFIG, golden, resource, settings
+from tests.samples import CONFIG, GOLDEN, golden, resource, settings
 
 PREFIX = "/opt/nodeprov"
 HANDLER = f"{PREFIX}/handlers/runsc"
@@ -409,3 +411,25 @@ def test_a_files_content_is_nowhere_in_the_json() -> None:
     plan = Plan("n", "install", (change("file:/x", secret, None), change("file:/y", None, secret)))
     assert SECRET not in json.dumps(plan_json(plan))
     assert "base64" not in json.dumps(plan_json(plan))
+
+
+def test_a_plan_is_painted_by_its_signs() -> None:
+    text = (GOLDEN / "report" / "plan-install.txt").read_text().rstrip()
+    painted_lines = painted(text).split("\n")
+    assert "\n".join(line.plain for line in painted_lines) == text
+    styles = {line.plain: [str(span.style) for span in line.spans] for line in painted_lines}
+    expected = {"  + ": "green", "  ~ ": "yellow", "  ! ": "bold", "      +": "green", "      @": "cyan"}
+    for start, style in expected.items():
+        found = [said for line, said in styles.items() if line.startswith(start)]
+        assert found
+        assert all(said == [style] for said in found), start
+    assert not [said for line, said in styles.items() if said and line.startswith(("  ? ", "  note", "worker1"))]
+
+
+def test_errors_are_written_one_by_one() -> None:
+    problems = Problems([Problem("no room", "df -h"), Problem("too old", "")], where="worker1")
+    assert errors_json([problems, NodeprovError("gone", "ping it", where="worker2")]) == [
+        {"message": "no room", "hint": "df -h", "where": "worker1"},
+        {"message": "too old", "hint": "", "where": "worker1"},
+        {"message": "gone", "hint": "ping it", "where": "worker2"},
+    ]

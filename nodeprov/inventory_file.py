@@ -1,0 +1,68 @@
+"""The inventory's file: named, or found from the working directory upwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodeprov.errors import UsageError
+
+NAMES = ("nodeprov.toml", "inventory.toml")
+VARIABLE = "NODEPROV_INVENTORY"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An inventory's path, and who said so: nobody, when it was named on the command line."""
+
+    path: Path
+    by: str = ""
+
+
+def find(named: Path | None, environment: Mapping[str, str], folder: Path) -> Found:
+    """Find the inventory: the one that is named, the environment's, or the nearest one from a folder upwards.
+
+    Raises UsageError when there is none, and for one that another user could have put there: an inventory names
+    programs that run as the operator.
+    """
+    if named is not None:
+        return Found(named)
+    if said := environment.get(VARIABLE):
+        return Found(Path(said).expanduser(), f"{VARIABLE} is set")
+    for path in candidates(folder):
+        if path.is_file():
+            _refuse_others(path)
+            return Found(path, f"the nearest {path.name} from {folder} upwards")
+    raise UsageError(
+        f"no inventory: neither {' nor '.join(NAMES)} is in {folder} or above it",
+        f"name one: --inventory FILE (or {VARIABLE}=FILE), or write one: nodeprov init",
+    )
+
+
+def candidates(folder: Path) -> Iterator[Path]:
+    """List where an inventory may be, the nearest folder first."""
+    for each in (folder, *folder.parents):
+        for name in NAMES:
+            yield each / name
+
+
+def _refuse_others(path: Path) -> None:
+    owner = path.stat().st_uid
+    if owner not in (0, os.geteuid()):
+        raise UsageError(
+            f"the inventory {path} belongs to another user (uid {owner})",
+            f"read it, and if it is right, name it: --inventory {path}",
+        )
+
+
+def read(found: Found) -> str:
+    """Read an inventory's text; raise UsageError if that is not possible."""
+    hint = f"{found.by}: mend or unset it" if found.by else "is the name right? --inventory FILE"
+    try:
+        return found.path.read_text()
+    except OSError as error:
+        raise UsageError(f"cannot read the inventory {found.path}: {error.strerror}", hint) from None
+    except UnicodeDecodeError:
+        raise UsageError(f"the inventory {found.path} is no UTF-8 text", hint) from None

@@ -1,0 +1,97 @@
+"""What may be shown of a text: no secrets, and nothing that a terminal would take for a command."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+HIDDEN = "(not shown)"
+
+_WORDS = r"password|passwd|passphrase|secret|token|credential|htpasswd|api[-_]?key|access[-_]?key|private[-_]?key"
+# `auth` only as a word of its own: authors and --authorization-mode are no secrets.
+_NAME = (
+    rf"[\w./-]*(?:{_WORDS}|key[-_]data|certificate[-_]data)[\w./-]*|[\w./-]*[._/-]auth|auth|[\w-]*authorization"
+)
+# A quote may be escaped: JSON is written into annotations and logs as a string.
+_KEY = rf"(?P<name>(?P<quote>\\*[\"'])?(?<![\w./-])(?:{_NAME})(?(quote)(?P=quote)))"
+_VALUE = r"""
+    \"\"\".*?\"\"\" | '''.*?'''
+  | (?P<escaped>\\+["']).*?(?P=escaped)
+  | "(?:\\.|[^"\\\n])*" | '[^'\n]*'
+  | \[ [^\[\]{}]* \]
+"""
+_ASSIGNED = re.compile(
+    rf"{_KEY}(?P<between>[ \t]*=[ \t]*)(?:{_VALUE}|(?!\$[({{]?\w|[\[{{])[^\s\"',;)}}]+)", re.I | re.S | re.X
+)
+_MAPPED = re.compile(
+    rf"{_KEY}(?P<between>[ \t]*:[ \t]*)(?:{_VALUE}|[|>][-+]?(?:\n[ \t]+[^\n]*)+|(?![|>\[{{\s])[^\n\"'}}\\]+)",
+    re.I | re.S | re.X,
+)
+_OPTION = re.compile(
+    rf"(?P<name>(?<!\S)--?[\w-]*(?:{_WORDS})(?:-\w+)*)(?P<between>[ \t]+)(?:\"[^\"]*\"|'[^']*'|(?![-$])\S+)", re.I
+)
+_SCHEME = re.compile(r"(?P<name>\b(?:bearer|basic))(?P<between>[ \t]+)[\w.~+/-]{6,}=*", re.I)
+_PRIVATE_KEY = re.compile(
+    r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+)
+_USERINFO = re.compile(r"(\w://)[^/\s@\"']+@")
+_KNOWN = re.compile(
+    r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_\w{20,}|\b[a-z0-9]{6}\.[a-z0-9]{16}\b"
+)
+_PLAIN = re.compile(r"(?i)(true|false|null|none|\d{1,3}|\"\"|''|\[\])\Z")
+_CONTROL = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+_SECRET_LINE = re.compile(r"(?i)password|passwd|secret|token|auth|credential|://[^/\s@]+@")
+_PLAIN_KEY = re.compile(r"[\w.\"'-]+")
+
+
+def redacted(text: str) -> str:
+    """Hide what looks secret: by the name that it is given, and by its own form.
+
+    Passwords, tokens, authorizations and private keys as TOML, JSON, YAML, environment, options of a command and
+    prose write them; what the name says and the layout stay. It hides too much rather than too little.
+    """
+    text = _PRIVATE_KEY.sub(rf"\1 {HIDDEN} \2", text)
+    text = _USERINFO.sub(rf"\1{HIDDEN}@", text)
+    text = _KNOWN.sub(HIDDEN, text)
+    for pattern in (_ASSIGNED, _MAPPED, _OPTION, _SCHEME):
+        text = pattern.sub(_hide, text)
+    return text
+
+
+def _hide(found: re.Match[str]) -> str:
+    kept = f"{found['name']}{found['between']}"
+    value = found[0].removeprefix(kept)
+    if _PLAIN.match(value.strip()) or found.string.startswith(HIDDEN, found.start() + len(kept)):
+        return found[0]
+    quoted = re.match(r"\\*[\"']", value)
+    mark = quoted[0] if quoted else ""
+    return f"{kept}{mark}{HIDDEN}{mark}"
+
+
+def redacted_value(value: Any, name: str = "") -> Any:
+    """Hide what looks secret in plain values, by the names of the mappings that they are in."""
+    match value:
+        case Mapping():
+            return {key: redacted_value(each, str(key)) for key, each in value.items()}
+        case str():
+            secret = value and re.fullmatch(_NAME, name, re.I)
+            return HIDDEN if secret else redacted(value)
+        case Sequence():
+            return [redacted_value(each, name) for each in value]
+    return value
+
+
+def masked(line: str) -> str:
+    """Leave out of a line of a diff what follows its name, when anything in it looks secret."""
+    if not _SECRET_LINE.search(line):
+        return line
+    name, equals, _ = line.partition("=")
+    plain = equals and _PLAIN_KEY.fullmatch(name[1:].strip())
+    return f"{name.rstrip()} {HIDDEN}" if plain else f"{line[:1]} {HIDDEN}"
+
+
+def visible(text: str) -> str:
+    r"""Write control characters as escapes such as \x1b: what a host says must not command the terminal."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

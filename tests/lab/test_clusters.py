@@ -1,0 +1,96 @@
+"""kubectl wherever it is: found on a control-plane node, with a given kubeconfig and context; and no cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.machines import LABEL, Kubectl, Machine, installed, nodeprov, variant
+
+ADMIN = "/etc/kubernetes/admin.conf"
+
+
+def inventory(folder: Path, cluster: str) -> Path:
+    """The lab's inventory with another [cluster] table."""
+    path = variant(folder)
+    text = path.read_text()
+    start = text.index("[cluster]")
+    end = text.index("\n[", start)
+    path.write_text(f"{text[:start]}[cluster]\n{cluster}\n{text[end:]}")
+    return path
+
+
+@pytest.fixture
+def master(lab: None) -> Iterator[Machine]:
+    machine = Machine("master")
+    yield machine
+    machine.host.close()
+
+
+@pytest.fixture
+def k3s(master: Machine) -> Iterator[Machine]:
+    """A control-plane node as k3s makes it: its kubeconfig elsewhere, and kubectl a part of k3s."""
+    kubectl = master.run("command -v kubectl").strip()
+    master.run(
+        f"mkdir -p /etc/rancher/k3s && mv {ADMIN} /etc/rancher/k3s/k3s.yaml && mv {kubectl} {kubectl}.away\n"
+        f'printf \'#!/bin/sh\\n[ "$1" = kubectl ] && shift && exec {kubectl}.away "$@"\\n\' > /usr/local/bin/k3s\n'
+        "chmod 0755 /usr/local/bin/k3s"
+    )
+    yield master
+    master.run(f"mv /etc/rancher/k3s/k3s.yaml {ADMIN}; mv {kubectl}.away {kubectl}")
+    master.run("rm -rf /etc/rancher /usr/local/bin/k3s")
+
+
+def test_kubeadms_kubeconfig_is_found_in_the_same_round_trip(worker1: Machine, tmp_path: Path) -> None:
+    ended = nodeprov("plan", "worker1", "--verbose", inventory=inventory(tmp_path, 'host = "master"'))
+    assert ended.returncode == 3, ended.stderr
+    assert "cluster: https://10.123.0.10:6443 (context lab)" in ended.stdout
+    assert ended.stderr.count("master: command ") == 1
+
+
+def test_k3s_is_found(worker1: Machine, k3s: Machine, tmp_path: Path) -> None:
+    ended = nodeprov("plan", "worker1", "--json", inventory=inventory(tmp_path, 'host = "master"'))
+    assert ended.returncode == 3, ended.stderr
+    assert "cluster: https://10.123.0.10:6443 (context lab)" in json.loads(ended.stdout)["plans"][0]["notes"]
+
+
+def test_a_kubeconfig_and_a_context_are_obeyed(worker1: Machine, master: Machine, tmp_path: Path) -> None:
+    config = "kubectl --kubeconfig /root/second.conf config"
+    path = "jsonpath={.contexts[0].context"
+    master.run(
+        f"cp {ADMIN} /root/second.conf; {config} set-context second "
+        f"--cluster $({config} view -o '{path}.cluster}}') --user $({config} view -o '{path}.user}}')"
+    )
+    try:
+        for kubeconfig in ("/root/second.conf", "~/second.conf"):
+            said = f'host = "master"\nkubeconfig = "{kubeconfig}"\ncontext = '
+            ended = nodeprov("plan", "worker1", inventory=inventory(tmp_path, said + '"second"'))
+            assert "cluster: https://10.123.0.10:6443 (context second)" in ended.stdout, ended.stderr
+        wrong = nodeprov("plan", "worker1", inventory=inventory(tmp_path, said + '"nope"'))
+    finally:
+        master.run("rm /root/second.conf")
+    assert wrong.returncode == 1
+    assert "master: kubectl cannot read the cluster" in wrong.stderr
+    assert "context" in wrong.stderr
+    assert "config get-contexts" in wrong.stderr
+
+
+def test_without_a_cluster_the_nodes_part_is_done_proven_and_taken_back(
+    worker1: Machine, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    alone = inventory(tmp_path, "enabled = false")
+    listing = worker1.listing()
+    planned = nodeprov("plan", "worker1", "--verbose", inventory=alone)
+    assert planned.returncode == 3
+    assert "RuntimeClass" not in planned.stdout
+    assert "master: command" not in planned.stderr
+    assert "a sandbox runs through `current`" in installed("worker1", inventory=alone).stdout
+    assert LABEL not in kubectl.json("get", "node", "worker1")["metadata"]["labels"]
+    assert not kubectl.json("get", "runtimeclass")["items"]
+    verified = nodeprov("verify", "worker1", inventory=alone)
+    assert verified.returncode == 0, verified.stdout
+    assert nodeprov("uninstall", "worker1", "--yes", inventory=alone).returncode == 0
+    assert worker1.listing() == listing
