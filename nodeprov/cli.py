@@ -16,7 +16,8 @@ from typing import Annotated, Any
 import typer  # noqa: TID251  the one place
 from platformdirs import user_cache_path
 
-from nodeprov import __version__, cli_lab, inventory, run
+from nodeprov import __version__, cli_inventory, cli_lab, inventory, run
+from nodeprov.cli_inventory import Sets
 from nodeprov.cli_terminal import (
     Commands,
     Interruption,
@@ -47,7 +48,10 @@ app = typer.Typer(
 )
 app.add_typer(cli_lab.app, name="lab")
 
-Nodes = Annotated[list[str], typer.Argument(help="Nodes of the inventory, or globs such as 'worker*'.")]
+Nodes = Annotated[
+    list[str], typer.Argument(help="Nodes of the inventory, globs such as 'worker*', or groups such as @gpu.")
+]
+SomeNodes = Annotated[list[str], typer.Argument(help="As for `plan`; all nodes if none is named.")]
 InventoryPath = Annotated[Path, typer.Option("--inventory", "-i", help="The inventory file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON (docs/json.md).")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every command that runs on a host.")]
@@ -73,11 +77,12 @@ def main() -> None:
 def plan(
     nodes: Nodes,
     inventory_path: InventoryPath = DEFAULT_INVENTORY,
+    sets: Sets = [],  # noqa: B006  typer's way
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Show what an install would change; write nothing. Exit 0: nothing to do, 3: changes are pending."""
-    with _session(inventory_path, nodes, verbose=verbose) as session:
+    with _session(inventory_path, nodes, sets, verbose=verbose) as session:
         planned = _good(session.plan_install())
     show_plans([each.plan for each in planned.good], as_json=as_json)
     if planned.errors:
@@ -89,12 +94,13 @@ def plan(
 def install(
     nodes: Nodes,
     inventory_path: InventoryPath = DEFAULT_INVENTORY,
+    sets: Sets = [],  # noqa: B006  typer's way
     as_json: Json = False,
     yes: Yes = False,
     verbose: Verbose = False,
 ) -> None:
     """Bring nodes to what the inventory wants, one after the other, and prove it; undo on any error."""
-    with _session(inventory_path, nodes, verbose=verbose) as session:
+    with _session(inventory_path, nodes, sets, verbose=verbose) as session:
         _carry_out(session, session.plan_install(), as_json=as_json, yes=yes)
 
 
@@ -102,13 +108,14 @@ def install(
 def uninstall(
     nodes: Nodes,
     inventory_path: InventoryPath = DEFAULT_INVENTORY,
+    sets: Sets = [],  # noqa: B006  typer's way
     drain: Annotated[bool, typer.Option("--drain", help="Evict the sandboxed pods that still run.")] = False,
     as_json: Json = False,
     yes: Yes = False,
     verbose: Verbose = False,
 ) -> None:
     """Take everything back; refuse while a sandbox needs it, or drain the node of them."""
-    with _session(inventory_path, nodes, verbose=verbose) as session:
+    with _session(inventory_path, nodes, sets, verbose=verbose) as session:
         _carry_out(session, session.plan_uninstall(drain=drain), as_json=as_json, yes=yes)
 
 
@@ -116,13 +123,14 @@ def uninstall(
 def verify(
     nodes: Nodes,
     inventory_path: InventoryPath = DEFAULT_INVENTORY,
+    sets: Sets = [],  # noqa: B006  typer's way
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Check with testinfra that nodes are as they were installed, and that a pod is sandboxed there."""
     from nodeprov import verification  # pytest and testinfra: 0.3 s that no other command need wait for
 
-    with _session(inventory_path, nodes, verbose=verbose) as session:
+    with _session(inventory_path, nodes, sets, verbose=verbose) as session:
         subjects = _good(session.each(lambda node: verification.look(node, session.connections.of(node))))
         findings = verification.verify(subjects.good) if subjects.good else []
     show_findings(findings, as_json=as_json)
@@ -130,15 +138,21 @@ def verify(
     raise typer.Exit(FAILED if bad else NOTHING_TO_DO)
 
 
+@app.command("inventory")
+def explain(
+    nodes: SomeNodes = [],  # noqa: B006  typer's way
+    inventory_path: InventoryPath = DEFAULT_INVENTORY,
+    sets: Sets = [],  # noqa: B006  typer's way
+    as_json: Json = False,
+) -> None:
+    """Show the settings of each node and where each came from; connect to nothing."""
+    whole, text = cli_inventory.load(inventory_path, sets, os.environ)
+    cli_inventory.explain(whole, text, nodes, as_json=as_json)
+
+
 @contextmanager
-def _session(path: Path, names: Sequence[str], *, verbose: bool) -> Iterator[Session]:
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the inventory {path}: {error.strerror}", "name it: --inventory FILE"
-        ) from None
-    whole = inventory.parse(text, str(path))
+def _session(path: Path, names: Sequence[str], sets: Sequence[str], *, verbose: bool) -> Iterator[Session]:
+    whole, _ = cli_inventory.load(path, sets, os.environ)
     nodes = inventory.select(whole, names)
     with Connections(whole, Commands() if verbose else lambda _name, _script: None) as connections:
         yield Session(nodes, connections, _obtain)

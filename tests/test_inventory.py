@@ -255,7 +255,7 @@ def test_a_name_that_is_no_nodes_is_refused_with_the_nearest_one(lab: Inventory)
         UsageError, match=r"no node of inventory/lab.toml is called wroker1\nhint: did you mean worker1"
     ):
         select(lab, ["worker2", "wroker1"])
-    with pytest.raises(UsageError, match="called x\\*"):
+    with pytest.raises(UsageError, match=r"matches x\*\nhint: there are: worker1, worker2"):
         select(lab, ["x*"])
 
 

@@ -1,0 +1,66 @@
+"""TOML as people write it: a file is read, or it is said where and why it cannot be."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+from nodeprov.errors import UsageError
+from nodeprov.statements import KeyPath, Lines, assignment, dotted, statements
+
+_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
+_TABLE_TWICE = re.compile(r"Cannot declare \((?P<parts>.*)\) twice")
+
+
+def document(text: str, path: str) -> dict[str, Any]:
+    """Read a TOML text; raise UsageError with the line, what is wrong with it, and the way out, if it is none."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _explained(text, str(error), path) from None
+
+
+def _explained(text: str, said: str, path: str) -> UsageError:
+    place = _PLACE.search(said)
+    reason = said[: place.start()] if place else said
+    if place is None or place["line"] is None:
+        hint = "a string, a list or a table before it is not closed"
+        return UsageError(f"no valid TOML: {_lower(reason)} at the end of the file", hint, where=path)
+    number = int(place["line"])
+    where = f"{path}:{number}"
+    before = "".join(text.splitlines(keepends=True)[: number - 1])
+    line = text.splitlines()[number - 1].strip() if number <= len(text.splitlines()) else ""
+    if twice := _TABLE_TWICE.match(reason):
+        table = tuple(re.findall(r"'([^']*)'", twice["parts"]))
+        return _twice(f"[{dotted(table)}]", before, table, where)
+    if reason == "Cannot overwrite a value" and (found := assignment(line)):
+        key = (*_table(before), *found[0])
+        return _twice(f"[{dotted(key[:-1])}] {dotted(key[-1:])}" if key[:-1] else dotted(key), before, key, where)
+    message = f"no valid TOML: {_lower(reason)}, at column {place['column']} of `{line}`"
+    return UsageError(message, _hint(line), where=where)
+
+
+def _twice(name: str, before: str, path: KeyPath, where: str) -> UsageError:
+    first = Lines(before).of(path)
+    message = f"{name} is there twice" + (f"; line {first} has it too" if first else "")
+    return UsageError(message, "write it once, with all that is to be said", where=where)
+
+
+def _table(before: str) -> KeyPath:
+    headers = [each.path for each in statements(before) if each.kind == "header"]
+    return headers[-1] if headers else ()
+
+
+def _hint(line: str) -> str:
+    found = assignment(line)
+    if found is None:
+        return "a table begins with [NAME], a key is written KEY = VALUE"
+    value = found[1].partition("#")[0].strip()
+    if re.fullmatch(r"[^\"'\[\]{}\\]+", value):
+        return f'a string is quoted: {dotted(found[0])} = "{value}"'
+    return "a string is quoted, a list stands in [ ], a table in { }"
+
+
+def _lower(reason: str) -> str:
+    return reason[:1].lower() + reason[1:]
