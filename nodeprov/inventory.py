@@ -14,7 +14,7 @@ from nodeprov.nodes import Machine as Machine
 from nodeprov.nodes import Node as Node
 from nodeprov.nodes import select as select
 from nodeprov.notation import document
-from nodeprov.overrides import TABLES, read_overrides
+from nodeprov.overrides import TABLES, keys_of, read_overrides
 from nodeprov.schema import Fault, Faulty, Rule, nearest, read
 from nodeprov.settings import ClusterSettings as ClusterSettings
 from nodeprov.settings import ContainerdSettings as ContainerdSettings
@@ -84,8 +84,8 @@ class _Reading:
             )
         nodes = tuple(self._node(*each) for each in self._named("nodes", syntax.DNS_SUBDOMAIN))
         hosts = tuple(self._host(*each) for each in self._named("hosts", syntax.DNS_SUBDOMAIN))
-        if not nodes:
-            self._fault((), "it has no nodes", 'describe one:\n[nodes.worker1]\naddress = "10.0.0.11"')
+        if not nodes and isinstance(self._raw.get("nodes", {}), Mapping):
+            self._fault((), "it has no nodes", 'describe one: [nodes.worker1], and below it address = "10.0.0.11"')
         for name in {node.name for node in nodes} & {host.name for host in hosts}:
             self._fault(("hosts", name), "is a node too", "leave it out here: [cluster] host may name a node")
         return Inventory(path, nodes, hosts, {name: members for name, (members, _) in self._groups.items()})
@@ -131,12 +131,11 @@ class _Reading:
 
     def _layer(self, kind: Kind, path: KeyPath, raw: Any, besides: Sequence[str] = ()) -> Layer:
         """Read what is said of a group or node: keys of ssh, and tables."""
-        ssh = self._read(Ssh, raw, path, (*besides, *_SETTINGS, "ssh"))
-        own = raw if isinstance(raw, Mapping) else {}
-        if "ssh" in own:
-            self._fault((*path, "ssh"), "is no table here", f"its keys stand in [{dotted(path)}] itself")
-        if "cluster" in own:
-            self._fault((*path, "cluster"), f"is said of one {kind.value}", "[cluster] is one for all nodes")
+        given = raw if isinstance(raw, Mapping) else {}
+        misplaced = {name: fault for name in given if (fault := _misplaced(kind, path, name, besides))}
+        self._faults += misplaced.values()
+        own = {name: value for name, value in given.items() if name not in misplaced}
+        ssh = self._read(Ssh, own if isinstance(raw, Mapping) else raw, path, (*besides, *_OF_A_NODE))
         tables = {table: self._read(TABLES[table], own.get(table, {}), (*path, table)) for table in _OF_A_NODE}
         bases = {"ssh": path, **{table: (*path, table) for table in _OF_A_NODE}}
         return layer({"ssh": ssh, **tables}, kind, bases)
@@ -167,7 +166,8 @@ class _Reading:
         return Machine(name, _ssh(name, laid(layers).tables["ssh"]))
 
     def _miss_version(self) -> None:
-        if not any(_is_of_version(fault) for fault in self._faults):
+        release = self._raw.get("release", {})
+        if isinstance(release, Mapping) and not any(_is_of_version(fault) for fault in self._faults):
             hint = 'say which: version = "20260905.0", or "latest"'
             self._fault(("release",), "version is missing", hint)
 
@@ -176,6 +176,19 @@ class _Reading:
 
     def _fault(self, path: KeyPath, message: str, hint: str = "") -> None:
         self._faults.append(Fault(path, message, hint))
+
+
+def _misplaced(kind: Kind, path: KeyPath, name: str, besides: Sequence[str]) -> Fault | None:
+    """Find a name that stands under a node or group, and belongs somewhere else."""
+    if name == "cluster":
+        return Fault((*path, name), f"is said of one {kind.value}", "[cluster] is one for all nodes")
+    if name == "ssh":
+        return Fault((*path, name), "is no table here", f"its keys stand in [{dotted(path)}] itself")
+    if name in besides or name in keys_of("ssh") or name in _OF_A_NODE:
+        return None
+    homes = [f"[{dotted((*path, table))}]" for table in _OF_A_NODE if name in keys_of(table)]
+    hint = f"it is a key of {' and of '.join(homes)}"
+    return Fault((*path, name), "is no key that is known here", hint) if homes else None
 
 
 def _is_of_version(fault: Fault) -> bool:

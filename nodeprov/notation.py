@@ -57,6 +57,8 @@ def _hint(line: str) -> str:
     if found is None:
         return "a table begins with [NAME], a key is written KEY = VALUE"
     value = found[1].partition("#")[0].strip()
+    if value[:1] in ('"', "'") and (len(value) == 1 or value[-1] != value[0]):
+        return f"the string is not closed: it wants a {value[0]} at its end"
     if re.fullmatch(r"[^\"'\[\]{}\\]+", value):
         return f'a string is quoted: {dotted(found[0])} = "{value}"'
     return "a string is quoted, a list stands in [ ], a table in { }"

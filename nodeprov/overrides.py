@@ -102,7 +102,7 @@ def _variables(environment: Mapping[str, str]) -> Iterator[_Said]:
     for name, text in sorted(environment.items()):
         table = next((each for each in longest_first if name.startswith(variable(each, ""))), None)
         if table is not None:
-            known = {key: variable(table, key) for key in _keys(table)}
+            known = {key: variable(table, key) for key in keys_of(table)}
             key = next((each for each, its in known.items() if its == name), name)
             yield _Said(Source(Kind.ENVIRONMENT, name=f"environment {name}"), table, (key,), text, known)
 
@@ -123,7 +123,7 @@ def _option(option: str, named: Mapping[str, Sequence[str]]) -> tuple[KeyPath, _
     before = dotted(path[: len(path) - len(keys)])
     if not keys:
         raise _Wrong("is a table, and a value is for one key", f"write --set {before}.KEY=VALUE")
-    known = {key: f"{before}.{key}" for key in (*_keys(table), *(tables if keys is rest else ()))}
+    known = {key: f"{before}.{key}" for key in (*keys_of(table), *(tables if keys is rest else ()))}
     return target, _Said(Source(Kind.OPTION, name=f"--set {dotted(path)}"), table, keys, text, known)
 
 
@@ -140,7 +140,11 @@ def _target(path: KeyPath, named: Mapping[str, Sequence[str]]) -> tuple[KeyPath,
         return (), path
     kind, known = _NAMED[path[0]], named[path[0]]
     if len(path) > 1 and path[1] not in known:
-        hint = nearest(path[1], known) if known else f"describe it there: [{dotted(path[:2])}]"
+        hint = (
+            nearest(path[1], [dotted((name,)) for name in known])
+            if known
+            else f"describe it there: [{dotted(path[:2])}]"
+        )
         raise _Wrong(f"the file has no {kind} {path[1]}", hint)
     if len(path) < 3:
         raise _Wrong(f"names no key of a {kind}", f"write --set {path[0]}.NAME.KEY=VALUE")
@@ -159,7 +163,7 @@ def _over(below: Layer, said: _Said) -> Layer:
 
 def _read(said: _Said) -> dict[str, Any]:
     key, *inner = said.keys
-    if key not in _keys(said.table):
+    if key not in keys_of(said.table):
         written = said.source.name.partition(" ")[2]
         raise _Wrong("is no key that is known", nearest(written, said.known.values()))
     if said.known[key] in ("ssh.address", variable("ssh", "address")):
@@ -171,9 +175,10 @@ def _read(said: _Said) -> dict[str, Any]:
     given = read(TABLES[said.table], {key: value}, (said.table,), faults)
     for fault in faults:
         rest = dotted(fault.path[1 + len(said.keys) :])
+        message = f"{rest} {fault.message}".lstrip().replace("is a string", f"is {said.text!r}")
         unset = f"to leave it out: unset {said.known[key]}"
         is_unset = said.source.kind is Kind.ENVIRONMENT and not said.text
-        raise _Wrong(f"{rest} {fault.message}".lstrip(), unset if is_unset else fault.hint)
+        raise _Wrong(message, unset if is_unset else fault.hint)
     return given
 
 
@@ -189,7 +194,8 @@ def _hint(said: _Said) -> Any:
     return hint
 
 
-def _keys(table: str) -> list[str]:
+def keys_of(table: str) -> list[str]:
+    """List the keys of a table."""
     return [each.name for each in dataclasses.fields(TABLES[table])]
 
 
@@ -205,7 +211,7 @@ def _value(text: str, hint: Any) -> Any:
     try:
         value = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        return text
+        return text.strip()
     if value.keys() != {"value"} or (hint is str and not isinstance(value["value"], str)):
-        return text
+        return text.strip()
     return value["value"]
