@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from nodeprov.layers import Source
 from nodeprov.nodes import Inventory, Node
 from nodeprov.settings import Settings
-from nodeprov.statements import KeyPath, Lines, dotted
+from nodeprov.statements import KeyPath, Lines, dotted, literal
 
 SCHEMA = 1
 """Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
@@ -63,7 +62,7 @@ def _title(inventory: Inventory, node: Node) -> str:
 
 
 def _row(value: Value, file: str, lines: Lines) -> tuple[str, str]:
-    shown = NOT_SET if value.value is None else _shown(value.value)
+    shown = NOT_SET if value.value is None else literal(value.value)
     return shown, value.source.text(file, lines)
 
 
@@ -80,16 +79,6 @@ def _block(title: str, rows: Mapping[KeyPath, tuple[str, str]]) -> str:
             written.append(f"{_GAP}[{table}]")
         written.append(f"{_GAP * 2}{names[path]:{wide}}{_GAP}{shown:{wider}}{_GAP}{place}")
     return "\n".join(written)
-
-
-def _shown(value: Any) -> str:
-    """Write a value as TOML does."""
-    if isinstance(value, Mapping):
-        inner = ", ".join(f"{dotted((name,))} = {_shown(each)}" for name, each in value.items())
-        return f"{{ {inner} }}" if inner else "{}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_shown(each) for each in value)}]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def explanation_json(inventory: Inventory, nodes: Sequence[Node], text: str) -> dict[str, Any]:

@@ -185,12 +185,12 @@ def _read(said: _Said) -> dict[str, Any]:
 def _hint(said: _Said) -> Any:
     """Find the type that a key wants, through the tables in it."""
     key, *inner = said.keys
-    hint = _plain(typing.get_type_hints(TABLES[said.table])[key])
+    hint = optional(typing.get_type_hints(TABLES[said.table])[key])
     for depth in range(len(inner)):
         if typing.get_origin(hint) is not Mapping:
             above = said.known[key] + "".join(f".{name}" for name in inner[:depth])
             raise _Wrong(f"there is nothing below {above}", f"write --set {above}=VALUE")
-        hint = _plain(typing.get_args(hint)[1])
+        hint = optional(typing.get_args(hint)[1])
     return hint
 
 
@@ -199,8 +199,8 @@ def keys_of(table: str) -> list[str]:
     return [each.name for each in dataclasses.fields(TABLES[table])]
 
 
-def _plain(hint: Any) -> Any:
-    """Forget that a key may be left out."""
+def optional(hint: Any) -> Any:
+    """Return the type of a key that may be left out, as it is where the key is said."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return next(each for each in typing.get_args(hint) if each is not type(None))
     return hint

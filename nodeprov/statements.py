@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -85,6 +86,16 @@ def assignment(text: str) -> tuple[KeyPath, str] | None:
 def dotted(path: KeyPath) -> str:
     """Write a path as TOML does: `plugins."io.containerd.cri.v1.runtime".containerd`."""
     return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{part}"' for part in path)
+
+
+def literal(value: Any) -> str:
+    """Write a value as TOML does, on one line."""
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{dotted((name,))} = {literal(each)}" for name, each in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(literal(each) for each in value)}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _end(text: str, start: int) -> int:

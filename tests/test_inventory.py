@@ -43,7 +43,7 @@ def test_the_lab_has_two_workers_and_a_master_for_kubectl(lab: Inventory) -> Non
 def test_the_example_for_production_is_valid_and_so_is_all_that_it_comments_out() -> None:
     text = (ROOT / "inventory/example.toml").read_text()
     example = parse(text, "inventory/example.toml")
-    assert [node.settings.runtime.platform for node in example.nodes] == ["systrap", "systrap", "kvm"]
+    assert [node.settings.runtime.platform for node in example.nodes] == ["systrap", "kvm", "kvm"]
     shown = "\n".join(_shown(line) for line in text.splitlines()).replace("128 hex digits", "ab" * 64)
     assert parse(shown, "inventory/example.toml").hosts[0].name == "control-plane"
 
