@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer  # noqa: TID251  the one place
 from platformdirs import user_cache_path
 
-from nodeprov import __version__, cli_inventory, cli_lab, inventory, run
+from nodeprov import __version__, cli_init, cli_inventory, cli_lab, inventory, run
 from nodeprov.cli_inventory import Sets
 from nodeprov.cli_terminal import (
     Commands,
@@ -47,6 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_lab.app, name="lab")
+app.command()(cli_init.init)
 
 Nodes = Annotated[
     list[str], typer.Argument(help="Nodes of the inventory, globs such as 'worker*', or groups such as @gpu.")
