@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from nodeprov import syntax
 from nodeprov.errors import NodeprovError
 from nodeprov.found import FoundNode
 from nodeprov.inventory import parse
@@ -94,12 +95,12 @@ def with_kubectl_host(machines: Machines, address: str, found: Sequence[FoundNod
             return machines, entry.name
         if address in known.get(entry.name, ()):
             return _reached_at(machines, entry, address), entry.name
-    entry = Entry(KUBECTL_HOST, address) if _is_ip(address) else Entry(address)
+    entry = Entry(address) if _is_name(address) else Entry(KUBECTL_HOST, address)
     return replace(machines, hosts=(*machines.hosts, entry)), entry.name
 
 
 def _reached_at(machines: Machines, entry: Entry, address: str) -> Machines:
-    """Give a machine the one of its addresses that is known to answer; one in ~/.ssh/config keeps what is there."""
+    """Give a machine the one of its addresses that is known to answer, unless ~/.ssh/config has it."""
     if entry.address is None:
         return machines
     reached = replace(entry, address=address)
@@ -108,12 +109,12 @@ def _reached_at(machines: Machines, entry: Entry, address: str) -> Machines:
     return replace(machines, nodes=nodes, hosts=hosts)
 
 
-def _is_ip(address: str) -> bool:
+def _is_name(address: str) -> bool:
     try:
         ipaddress.ip_address(address)
     except ValueError:
-        return False
-    return True
+        return syntax.DNS_SUBDOMAIN.accepts(address)
+    return False
 
 
 def draft(machines: Machines, access: Access, *, version: str, base_url: str | None, path: str) -> str:
