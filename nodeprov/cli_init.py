@@ -14,9 +14,10 @@ import typer  # noqa: TID251  a part of the command line
 from platformdirs import user_cache_path
 
 from nodeprov import syntax
+from nodeprov.cli_asking import Asking, ask_nodes
 from nodeprov.cli_terminal import bar, complain, say
 from nodeprov.cluster import kubectl
-from nodeprov.draft import KUBECTL_HOST, Access, Entry, Machines, draft, machines_of, with_kubectl_host
+from nodeprov.draft import KUBECTL_HOST, Access, Machines, draft, machines_of, with_kubectl_host
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.found import ARCHITECTURES, FoundNode, found_nodes, ssh_aliases
 from nodeprov.hosts.local import LocalHost
@@ -72,8 +73,8 @@ def init(
         ("--base-url", base_url, syntax.URL),
     ):
         _check(option, value, rule)
-    ask = _Asking(is_on=sys.stdin.isatty() and not yes)
-    nodes = _nodes(node, ask, from_cluster=from_cluster)
+    ask = Asking(is_on=sys.stdin.isatty() and not yes)
+    nodes = ask_nodes(node, ask, from_cluster=from_cluster)
     user = user or ask("User to log in as (Enter: as ~/.ssh/config says)", syntax.WORD)
     kubectl_host = kubectl_host or ask("Machine that runs kubectl (Enter: this one)", syntax.ADDRESS)
     access = Access(user, port, identity_file, known_hosts, kubectl_host, kubeconfig, context)
@@ -99,64 +100,6 @@ def _report(file: Path, machines: Machines, release: str) -> None:
 def _check(option: str, value: str | None, rule: Rule) -> None:
     if value is not None and not rule.accepts(value):
         raise UsageError(f"{value!r} is not {rule.expected}", where=option)
-
-
-class _Asking:
-    """Asks a person, where one is there; else every answer is the default."""
-
-    def __init__(self, *, is_on: bool) -> None:
-        self.is_on = is_on
-
-    def __call__(self, question: str, rule: Rule) -> str | None:
-        """Ask until the answer fits; None for the default."""
-        if not self.is_on:
-            return None
-
-        def check(answer: str) -> str:
-            if answer and not rule.accepts(answer):
-                raise typer.BadParameter(f"that is not {rule.expected}")
-            return answer
-
-        said = typer.prompt(question, default="", show_default=False, value_proc=check, err=True)
-        return str(said) or None
-
-
-def _nodes(nodes: Sequence[str], ask: _Asking, *, from_cluster: bool) -> tuple[Entry, ...]:
-    """Understand the nodes that were named, or ask for them."""
-    if from_cluster and nodes:
-        raise UsageError("--from-cluster and --node: the nodes come from one of the two", "leave one of them out")
-    entries = [_entry(each) for each in nodes]
-    names = [each.name for each in entries]
-    for name in names:
-        if names.count(name) > 1:
-            raise UsageError(f"--node names {name} twice", "once is enough")
-    if not entries and not from_cluster:
-        entries = _asked(ask)
-    if not entries and not from_cluster:
-        hint = "name them: --node worker1=10.0.0.11, for each; or take the cluster's: --from-cluster"
-        raise UsageError("no node is named", hint)
-    return tuple(entries)
-
-
-def _asked(ask: _Asking) -> list[Entry]:
-    entries: dict[str, Entry] = {}
-    while name := ask(
-        f"{'Another node' if entries else 'A node'}, as Kubernetes calls it (Enter: no more)", syntax.DNS_SUBDOMAIN
-    ):
-        entries[name] = Entry(name, ask(f"Address of {name} (Enter: look its name up)", syntax.ADDRESS))
-    return list(entries.values())
-
-
-def _entry(node: str) -> Entry:
-    name, sign, address = node.partition("=")
-    for value, rule in ((name, syntax.DNS_SUBDOMAIN), (address, syntax.ADDRESS)):
-        if (value or sign) and not rule.accepts(value):
-            raise UsageError(
-                f"{value!r} is not {rule.expected}", "--node worker1=10.0.0.11", where=f"--node {node}"
-            )
-    if not name:
-        raise UsageError("has no name", "--node worker1=10.0.0.11", where="--node")
-    return Entry(name, address or None)
 
 
 def _from_cluster(access: Access) -> tuple[FoundNode, ...]:
@@ -202,7 +145,7 @@ class _Newest:
             )
 
 
-def _release(version: str | None, newest: _Newest, ask: _Asking) -> str:
+def _release(version: str | None, newest: _Newest, ask: Asking) -> str:
     """Return the release, the newest if it is not said; where that cannot be found a person is asked again."""
     if version is None:
         version = ask("Release of gVisor, such as 20260905.0 (Enter: the newest)", syntax.RELEASE)

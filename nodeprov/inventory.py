@@ -8,13 +8,14 @@ from typing import Any
 
 from nodeprov import syntax
 from nodeprov.conflicts import conflicts
+from nodeprov.keys import TABLES, keys_of
 from nodeprov.layers import Given, Kind, Layer, laid, layer, pin_faults
 from nodeprov.nodes import Inventory as Inventory
 from nodeprov.nodes import Machine as Machine
 from nodeprov.nodes import Node as Node
 from nodeprov.nodes import select as select
 from nodeprov.notation import document
-from nodeprov.overrides import TABLES, keys_of, read_overrides
+from nodeprov.overrides import read_overrides
 from nodeprov.schema import Fault, Faulty, Rule, nearest, read
 from nodeprov.settings import ClusterSettings as ClusterSettings
 from nodeprov.settings import ContainerdSettings as ContainerdSettings

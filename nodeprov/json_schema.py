@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nodeprov import syntax
-from nodeprov.overrides import TABLES, optional
+from nodeprov.keys import TABLES, optional
 from nodeprov.schema import Rule
 from nodeprov.settings import Members, Ssh
 

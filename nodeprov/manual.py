@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nodeprov.json_schema import default_of, json_schema
-from nodeprov.overrides import TABLES, optional, variable
+from nodeprov.keys import TABLES, optional, variable
 from nodeprov.schema import Rule
 from nodeprov.settings import Members
 from nodeprov.statements import literal

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
-import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from nodeprov.keys import TABLES, keys_of, optional, variable
 from nodeprov.layers import Kind, Layer, Source, leaves, merged
 from nodeprov.schema import Fault, nearest, read
-from nodeprov.settings import Settings, Ssh
 from nodeprov.statements import KeyPath, assignment, dotted
-
-PREFIX = "NODEPROV_"
-TABLES: Mapping[str, type] = {"ssh": Ssh, **typing.get_type_hints(Settings)}
-"""Every table of settings, by its name in the file."""
 
 _NAMED = {"groups": "group", "nodes": "node", "hosts": "host"}
 
@@ -55,11 +49,6 @@ class _Wrong(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message, self.hint = message, hint
-
-
-def variable(table: str, key: str) -> str:
-    """Name the environment variable of a key."""
-    return f"{PREFIX}{table}_{key}".upper()
 
 
 def read_overrides(
@@ -191,18 +180,6 @@ def _hint(said: _Said) -> Any:
             above = said.known[key] + "".join(f".{name}" for name in inner[:depth])
             raise _Wrong(f"there is nothing below {above}", f"write --set {above}=VALUE")
         hint = optional(typing.get_args(hint)[1])
-    return hint
-
-
-def keys_of(table: str) -> list[str]:
-    """List the keys of a table."""
-    return [each.name for each in dataclasses.fields(TABLES[table])]
-
-
-def optional(hint: Any) -> Any:
-    """Return the type of a key that may be left out, as it is where the key is said."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return next(each for each in typing.get_args(hint) if each is not type(None))
     return hint
 
 

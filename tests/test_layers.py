@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nodeprov.errors import UsageError
 from nodeprov.explanation import explanation_json, explanation_text, values
 from nodeprov.inventory import Inventory, Node, parse, select
-from nodeprov.overrides import TABLES, keys_of, variable
+from nodeprov.keys import TABLES, keys_of, variable
 from nodeprov.statements import Lines
 from tests.samples import golden
 

@@ -17,7 +17,7 @@ from nodeprov import manual, syntax
 from nodeprov.errors import UsageError
 from nodeprov.inventory import parse
 from nodeprov.json_schema import json_schema
-from nodeprov.overrides import TABLES, keys_of
+from nodeprov.keys import TABLES, keys_of
 from nodeprov.schema import Rule
 from nodeprov.settings import Members
 from tests.test_inventory import anything, as_toml, tables
