@@ -7,7 +7,7 @@ import tomllib
 from typing import Any
 
 from nodeprov.errors import UsageError
-from nodeprov.statements import KeyPath, Lines, assignment, dotted, statements
+from nodeprov.statements import KeyPath, Lines, Statement, assignment, dotted, statements
 
 _PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 _TABLE_TWICE = re.compile(r"Cannot declare \((?P<parts>.*)\) twice")
@@ -29,14 +29,13 @@ def _explained(text: str, said: str, path: str) -> UsageError:
         return UsageError(f"no valid TOML: {_lower(reason)} at the end of the file", hint, where=path)
     number = int(place["line"])
     where = f"{path}:{number}"
-    before = "".join(text.splitlines(keepends=True)[: number - 1])
-    line = text.splitlines()[number - 1].strip() if number <= len(text.splitlines()) else ""
+    lines = text.split("\n")  # where TOML has line breaks; splitlines has more
+    before, line = "\n".join(lines[: number - 1]), lines[number - 1].strip()
     if twice := _TABLE_TWICE.match(reason):
         table = tuple(re.findall(r"'([^']*)'", twice["parts"]))
         return _twice(f"[{dotted(table)}]", before, table, where)
-    if reason == "Cannot overwrite a value" and (found := assignment(line)):
-        key = (*_table(before), *found[0])
-        return _twice(f"[{dotted(key[:-1])}] {dotted(key[-1:])}" if key[:-1] else dotted(key), before, key, where)
+    if reason == "Cannot overwrite a value" and (statement := _statement(text, number)):
+        return _key_twice(text[: statement.start], statement.path, f"{path}:{statement.line}")
     message = f"no valid TOML: {_lower(reason)}, at column {place['column']} of `{line}`"
     return UsageError(message, _hint(line), where=where)
 
@@ -47,9 +46,25 @@ def _twice(name: str, before: str, path: KeyPath, where: str) -> UsageError:
     return UsageError(message, "write it once, with all that is to be said", where=where)
 
 
-def _table(before: str) -> KeyPath:
-    headers = [each.path for each in statements(before) if each.kind == "header"]
-    return headers[-1] if headers else ()
+def _key_twice(before: str, path: KeyPath, where: str) -> UsageError:
+    name = f"[{dotted(path[:-1])}] {dotted(path[-1:])}" if path[:-1] else dotted(path)
+    above = [each for each in statements(before) if each.kind == "key" and each.path in _all_above(path)]
+    if not above:
+        return _twice(name, before, path, where)
+    message = f"{name} is below {dotted(above[0].path)}, and line {above[0].line} has all of that"
+    return UsageError(message, "write it there", where=where)
+
+
+def _all_above(path: KeyPath) -> list[KeyPath]:
+    return [path[:depth] for depth in range(1, len(path))]
+
+
+def _statement(text: str, number: int) -> Statement | None:
+    """Find the key's statement that a line belongs to; what is behind it need not be TOML."""
+    for statement in statements(text):
+        if statement.line + text[statement.start : statement.end].count("\n") > number:
+            return statement if statement.kind == "key" else None
+    return None
 
 
 def _hint(line: str) -> str:

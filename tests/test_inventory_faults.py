@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nodeprov.errors import UsageError
 from nodeprov.inventory import parse
@@ -42,6 +44,10 @@ BAD: Mapping[str, Bad] = {
     "the same node twice, once inline": Bad("[nodes]\nworker1 = {}\n[nodes.worker1]\n"),
     "the same key twice": Bad(f"{LEAST}port = 22\nuser = 'root'\nport = 2222\n"),
     "the same key twice, at the top": Bad("hosts = 1\nhosts = 2\n"),
+    "the same key twice, the second in several lines": Bad(
+        f"{LEAST}user = 'a'\nuser = '''\nport = 1'''\nport 2\n"
+    ),
+    "a key in what is no table": Bad(f"{LEAST}[hosts]\nmaster = 1\nmaster.port = 2\n"),
     # Tables and keys
     "no nodes": Bad('[release]\nversion = "latest"\n'),
     "no release": Bad("[nodes.worker1]\n[nodes.worker2]\n"),
@@ -185,3 +191,36 @@ def test_a_fault_names_its_place(bad: Bad) -> None:
     for line in said_to(bad).splitlines():
         is_place = line.startswith(("inventory.toml", "--set ", "environment NODEPROV_"))
         assert is_place or line.startswith(("hint: ", "[nodes.worker1]", 'address = "')), line
+
+
+PIECES = [
+    "a.b.c = { d = 1 }",
+    "[a.b]",
+    "b = {}",
+    "b = 2",
+    "[a]",
+    "[nodes.w]",
+    "[[a]]",
+    "a = 1",
+    "a.b = 1",
+    'a = "',
+    "a = [",
+    "]",
+    "a = {",
+    "}",
+    "'''",
+    '"""',
+    "[",
+    "a",
+    "=",
+    "\\",
+    "#",
+]
+
+
+@given(
+    st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=8),
+    st.sampled_from(["\n", "", "\r\n"]),
+)
+def test_law_whatever_a_text_is_it_is_refused_in_words(pieces: list[str], between: str) -> None:
+    said_to(Bad(between.join(pieces)))

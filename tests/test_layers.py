@@ -281,3 +281,48 @@ def test_law_the_last_layer_that_says_something_wins(ports: list[int | None]) ->
     options += [] if option_of_node is None else [f"nodes.a.port={option_of_node}"]
     (only,) = read(options, environment, text).nodes
     assert only.ssh.port == next((port for port in reversed(ports) if port is not None), None)
+
+
+PARTS = [
+    *TABLES,
+    "nodes",
+    "groups",
+    "hosts",
+    "worker-1",
+    "gpu",
+    "master",
+    "version",
+    "port",
+    "flags",
+    "overhead",
+    "x",
+]
+keys = st.lists(st.sampled_from([*PARTS, '"a.b"', "'", "nodes", "sha512", "tolerations"]), min_size=1, max_size=5)
+said = st.one_of(
+    st.text(max_size=6), st.sampled_from(["", "{}", "[]", "1", "true", "'a'", "{ a = 1 }", "[{ a = 1 }]", "[[]]"])
+)
+variables = st.dictionaries(
+    st.sampled_from([variable(table, key) for table in TABLES for key in (*keys_of(table), "x", "")]),
+    said,
+    max_size=2,
+)
+
+
+@given(st.lists(st.tuples(keys, said), max_size=3), variables)
+def test_law_whatever_is_set_it_is_laid_over_the_file_or_refused(
+    options: list[tuple[list[str], str]], environment: dict[str, str]
+) -> None:
+    written = [f"{'.'.join(key)}={value}" for key, value in options]
+    try:
+        inventory = read(written, environment)
+    except UsageError:
+        return
+    for each in inventory.nodes:
+        assert {source.kind.value for source in each.sources.values()} <= {
+            "file",
+            "group",
+            "node",
+            "environment",
+            "option",
+        }
+        explanation_text(inventory, [each], FILE)
