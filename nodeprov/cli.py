@@ -29,8 +29,9 @@ from nodeprov.cli_terminal import (
     show_findings,
     show_outcomes,
     show_plans,
+    write_junit,
 )
-from nodeprov.connections import Connections
+from nodeprov.connections import Connections, quietly
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.inventory import ReleaseSettings
 from nodeprov.plan import Outcome
@@ -125,17 +126,28 @@ def verify(
     nodes: Nodes,
     inventory_path: InventoryPath = DEFAULT_INVENTORY,
     sets: Sets = [],  # noqa: B006  typer's way
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write the result as JUnit XML too.")] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Check with testinfra that nodes are as they were installed, and that a pod is sandboxed there."""
-    from nodeprov import verification  # pytest and testinfra: 0.3 s that no other command need wait for
+    from nodeprov import verifying  # pytest and testinfra: 0.3 s that no other command need wait for
 
     with _session(inventory_path, nodes, sets, verbose=verbose) as session:
-        subjects = _good(session.each(lambda node: verification.look(node, session.connections.of(node))))
-        findings = verification.verify(subjects.good) if subjects.good else []
+        to = session.connections
+        errands = [verifying.Errand(node, to.whole, to.on_command) for node in session.nodes]
+    answers = verifying.verify_all(errands, lambda: say("interrupted: removing the pods of the checks"))
+    errors = [answer for answer in answers if isinstance(answer, Exception)]
+    for error in errors:
+        if not isinstance(error, NodeprovError):
+            raise error
+        complain(error)
+    verified = [answer for answer in answers if not isinstance(answer, Exception)]
+    findings = [finding for each in verified for finding in each.findings]
+    if junit is not None:
+        write_junit(junit, findings)
     show_findings(findings, as_json=as_json)
-    bad = subjects.errors or any(finding.result == "failed" for finding in findings)
+    bad = errors or any(each.interrupted for each in verified) or any(f.result == "failed" for f in findings)
     raise typer.Exit(FAILED if bad else NOTHING_TO_DO)
 
 
@@ -155,7 +167,7 @@ def explain(
 def _session(path: Path, names: Sequence[str], sets: Sequence[str], *, verbose: bool) -> Iterator[Session]:
     whole, _ = cli_inventory.load(path, sets, os.environ)
     nodes = inventory.select(whole, names)
-    with Connections(whole, Commands() if verbose else lambda _name, _script: None) as connections:
+    with Connections(whole, Commands() if verbose else quietly) as connections:
         yield Session(nodes, connections, _obtain)
 
 

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer  # noqa: TID251  a part of the command line
@@ -68,6 +69,14 @@ def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
         return
     console = Console(highlight=False)
     console.print(report.findings_table(findings), width=None if console.is_terminal else WIDE)
+
+
+def write_junit(path: Path, findings: Sequence[Finding]) -> None:
+    """Write what a verification found for a CI system; raise UsageError if the file cannot be written."""
+    try:
+        path.write_text(report.findings_junit(findings))
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", "name another file: --junit FILE") from None
 
 
 def ask(count: int) -> None:

@@ -17,12 +17,16 @@ OnCommand = Callable[[str, str], None]
 """Called with a host's name and the script that is about to run there."""
 
 
+def quietly(_name: str, _script: str) -> None:
+    """Show nothing of what runs on a host."""
+
+
 class Connections:
     """Makes a host when it is first asked for one, and closes them all."""
 
     def __init__(self, whole: Inventory, on_command: OnCommand) -> None:
-        self._whole = whole
-        self._on_command = on_command
+        self.whole = whole
+        self.on_command = on_command
         self._hosts: dict[str, ShellHost] = {}
         self._lock = threading.Lock()
 
@@ -52,17 +56,17 @@ class Connections:
         with self._lock:
             if name not in self._hosts:
                 try:
-                    self._hosts[name] = SshHost(name, self._whole.ssh(name))
+                    self._hosts[name] = SshHost(name, self.whole.ssh(name))
                 except KeyError:
                     raise UsageError(
-                        f"{self._whole.path}: [cluster] host names {name!r}, which is neither a node nor a host",
+                        f"{self.whole.path}: [cluster] host names {name!r}, which is neither a node nor a host",
                         f"describe it under [hosts.{name}], or leave host out to use kubectl on this machine",
                     ) from None
-                self._hosts[name].on_command = self._on_command
+                self._hosts[name].on_command = self.on_command
             return self._hosts[name]
 
     def _local(self) -> ShellHost:
         with self._lock:
             host = self._hosts.setdefault("", LocalHost())
-            host.on_command = self._on_command
+            host.on_command = self.on_command
             return host

@@ -144,7 +144,7 @@ class Containerd:
 
     def in_use(self) -> tuple[str, ...]:
         """Name what still needs our files: processes, and bundles of stopped containers."""
-        facts = gather(self._host, self._settings)
+        facts = gather(self._host, self._settings, self._facts.prefixes[1:])
         return (*facts.processes, *facts.bundles)
 
     def wait_until_unused(self, timeout_seconds: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Query, Reader
-from nodeprov.plan import Change, Drain, Outcome, Place, Plan, Proof, Resource, Restart, Step
+from nodeprov.plan import Adopt, Change, Drain, Outcome, Place, Plan, Proof, Resource, Restart, Step
 from nodeprov.states import State
 
 
@@ -160,6 +160,8 @@ def _carry_out(step: Step, hosts: Mapping[Place, Host], conduct: Conduct) -> str
             return ""
         case Proof():
             return conduct.prove(step)
+        case Adopt():
+            return ""  # the receipt of the run has it
 
 
 def _is_due(change: Change, host: Host) -> bool:

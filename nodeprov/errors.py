@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class NodeprovError(Exception):
@@ -25,10 +26,21 @@ class NodeprovError(Exception):
         said = f"{self.where}: {self.message}" if self.where else self.message
         return f"{said}\nhint: {self.hint}" if self.hint else said
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it pass from one process to another, whatever its children's constructors want."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
     def at(self, where: str) -> NodeprovError:
         """Say where it happened, unless something nearer to it has said so already."""
         self.where = self.where or where
         return self
+
+
+def _rebuilt(kind: type[NodeprovError], args: tuple[Any, ...], attributes: dict[str, Any]) -> NodeprovError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
 
 
 class UsageError(NodeprovError):

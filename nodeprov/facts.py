@@ -112,7 +112,10 @@ class Facts:
     processes: Mapping[str, int]
     bundles: tuple[str, ...]
     """Paths below the prefix that a container's bundle names, also a stopped one's."""
+    prefixes: tuple[str, ...]
+    """Where nodeprov's things may lie: as the settings say, then as earlier ones said."""
     releases: tuple[str, ...]
+    """The releases' folders."""
     generations: Mapping[str, str]
     """Each generation's folder, and the release folder that it names."""
     record: Record | None
@@ -131,12 +134,18 @@ class FactsQuery:
 
     node: str
     settings: Settings
+    former: tuple[str, ...] = ()
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Where nodeprov's things may lie."""
+        return (self.settings.paths.prefix, *self.former)
 
     @property
     def script(self) -> str:
         """The script that reads them."""
         s = self.settings
-        links = [f"{s.paths.prefix}/handlers/{s.runtime.handler}/current"]
+        links = [f"{prefix}/handlers/{s.runtime.handler}/current" for prefix in self.prefixes]
         if s.paths.bin:
             links.append(f"{s.paths.bin}/runsc")
         return render(
@@ -145,29 +154,30 @@ class FactsQuery:
             config=s.containerd.config or "",
             socket=s.containerd.socket or "",
             prefix=s.paths.prefix,
+            prefixes=self.prefixes,
             state=s.paths.state,
             links=links,
         )
 
     def parse(self, output: Output) -> Facts:
         """Understand what the script printed."""
-        return parse_facts(self.node, output.text)
+        return parse_facts(self.node, output.text, self.prefixes)
 
 
-def gather(reader: Reader, settings: Settings) -> Facts:
-    """Read a node's facts in one round trip."""
-    facts: Facts = reader.ask([FactsQuery(reader.name, settings)])[0]
+def gather(reader: Reader, settings: Settings, former: tuple[str, ...] = ()) -> Facts:
+    """Read a node's facts in one round trip; `former` are prefixes that earlier settings had."""
+    facts: Facts = reader.ask([FactsQuery(reader.name, settings, former)])[0]
     return facts
 
 
-def parse_facts(node: str, text: str) -> Facts:
-    """Parse the facts script's output.
+def parse_facts(node: str, text: str, prefixes: tuple[str, ...] = ()) -> Facts:
+    """Parse the facts script's output, which tells of what lies below these prefixes.
 
     Raises NodeprovError when what every Linux node has is missing from it.
     """
     values = _values(text)
     try:
-        return _facts(node, values)
+        return _facts(node, values, prefixes)
     except (KeyError, ValueError, IndexError) as error:
         raise NodeprovError(
             f"the node's answer is not understood: {type(error).__name__}: {error}",
@@ -189,7 +199,7 @@ def _values(text: str) -> dict[str, str]:
     return values
 
 
-def _facts(node: str, values: Mapping[str, str]) -> Facts:
+def _facts(node: str, values: Mapping[str, str], prefixes: tuple[str, ...]) -> Facts:
     boot_id = values["boot_id"]
     return Facts(
         node=node,
@@ -213,6 +223,7 @@ def _facts(node: str, values: Mapping[str, str]) -> Facts:
         unit_state=f"{values.get('unit.LoadState', 'unknown')}, {values.get('unit.ActiveState', 'unknown')}",
         processes=_processes(values.get("processes", "")),
         bundles=tuple(values.get("bundles", "").splitlines()),
+        prefixes=prefixes,
         releases=tuple(values.get("releases", "").splitlines()),
         generations=_generations(values.get("generations", "")),
         record=parse_record(values.get("record", "")),

@@ -100,6 +100,16 @@ def layout(settings: Settings) -> Layout:
     return Layout(settings.paths.prefix, settings.runtime.handler)
 
 
+def former_layouts(facts: Facts, settings: Settings) -> tuple[Layout, ...]:
+    """Say where things lie that were installed with another prefix."""
+    return tuple(Layout(prefix, settings.runtime.handler) for prefix in facts.prefixes[1:])
+
+
+def former_runtimes(facts: Facts, settings: Settings) -> tuple[Runtime, ...]:
+    """Say which tables nodeprov may have written before the prefix was changed."""
+    return tuple(each.runtime for each in former_layouts(facts, settings))
+
+
 def generation(facts: Facts, settings: Settings, release: Release) -> Generation:
     """Say which generation these facts and settings want."""
     where = layout(settings)
@@ -139,7 +149,10 @@ def goals(facts: Facts, settings: Settings, release: Release) -> tuple[Goal, ...
             Link(where.current, within=where.around), constant(LinkState(wanted.digest)), "the commit: one rename"
         ),
         *person_goals(settings),
-        Goal(config_resource(daemon, where.runtime), _with_runtime(daemon, where.runtime)),
+        Goal(
+            config_resource(daemon, where.runtime),
+            _with_runtime(daemon, where.runtime, former_runtimes(facts, settings)),
+        ),
     )
 
 
@@ -156,25 +169,27 @@ def config_resource(daemon: Daemon, runtime: Runtime) -> ContainerdConfig:
     return ContainerdConfig(daemon.config_path, runtime, daemon.binary)
 
 
-def _with_runtime(daemon: Daemon, runtime: Runtime) -> Callable[[Any], FileState | None]:
+def _with_runtime(
+    daemon: Daemon, runtime: Runtime, former: tuple[Runtime, ...]
+) -> Callable[[Any], FileState | None]:
     def target(current: FileState | None) -> FileState | None:
         if current is None:
             version = ".".join(str(part) for part in daemon.disk_version)
             text = containerd.add_runtime(containerd.empty_config(version), runtime)
             return FileState(text.encode(), 0o644)
-        text = containerd.add_runtime(containerd.decode(current.content), runtime)
+        text = containerd.add_runtime(containerd.decode(current.content), runtime, former)
         return replace(current, content=text.encode())
 
     return target
 
 
-def without_runtime(runtime: Runtime) -> Callable[[Any], FileState | None]:
+def without_runtime(runtime: Runtime, former: tuple[Runtime, ...] = ()) -> Callable[[Any], FileState | None]:
     """Want the configuration without our table, everything else as it is now."""
 
     def target(current: FileState | None) -> FileState | None:
         if current is None:
             return None
-        text = containerd.remove_runtime(containerd.decode(current.content), runtime)
+        text = containerd.remove_runtime(containerd.decode(current.content), runtime, former)
         return replace(current, content=text.encode())
 
     return target

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nodeprov import imports
+from nodeprov.containerd import decode
 from nodeprov.errors import Problem
 from nodeprov.facts import Daemon, dotted
 from nodeprov.hosts.base import Output, Reader
@@ -81,6 +82,18 @@ def followed(reader: Reader, patterns: tuple[str, ...], files: Mapping[str, Impo
             return Imports(patterns, files)
         files = {**files, **reader.ask([ImportsQuery(new)])[0]}
         patterns = (*patterns, *new)
+
+
+def read_imports(reader: Reader, daemon: Daemon) -> Imports:
+    """Read all that a daemon's configuration imports."""
+    query = ImportsQuery(patterns_of(daemon))
+    return followed(reader, query.patterns, reader.ask([query])[0])
+
+
+def patterns_of(daemon: Daemon) -> tuple[str, ...]:
+    """List what a daemon's configuration file imports."""
+    text = decode(daemon.config.content) if daemon.config else ""
+    return imports.import_patterns(text, daemon.config_path)
 
 
 def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Problem, ...]:

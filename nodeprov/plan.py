@@ -79,7 +79,14 @@ class Drain:
     pods: tuple[str, ...]
 
 
-Step = Change | Restart | Proof | Drain
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """What is as wanted though no receipt tells of it: it is written down, and nothing else is done."""
+
+    changes: tuple[Change, ...]
+
+
+Step = Change | Restart | Proof | Drain | Adopt
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,11 @@ class Plan:
     def changes(self) -> tuple[Change, ...]:
         """The changes alone."""
         return tuple(step for step in self.steps if isinstance(step, Change))
+
+    @property
+    def adopted(self) -> tuple[Change, ...]:
+        """The changes that somebody has made already."""
+        return tuple(change for step in self.steps if isinstance(step, Adopt) for change in step.changes)
 
     @property
     def restart(self) -> Restart | None:

@@ -6,19 +6,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodeprov import cluster as kube
-from nodeprov import containerd, engine, gvisor, imports, receipt, requirements
+from nodeprov import engine, former, gvisor, receipt, requirements
 from nodeprov.cluster import ClusterFacts
+from nodeprov.draining import sandboxed_pods
 from nodeprov.errors import Problem, Problems
 from nodeprov.facts import Facts, dotted, gather
 from nodeprov.hosts.base import Reader
-from nodeprov.imported import Imports, ImportsQuery, followed, import_problems
+from nodeprov.imported import Imports, ImportsQuery, followed, import_problems, patterns_of
 from nodeprov.inventory import Node, Settings
-from nodeprov.plan import Goal, Place, Plan, Step, constant, decide
-from nodeprov.pods import sandboxed_pods
+from nodeprov.plan import Adopt, Goal, Place, Plan, Step, constant, decide
 from nodeprov.receipt import Receipt
 from nodeprov.releases import Release
 from nodeprov.resources import Link, Tree
-from nodeprov.scheduling import cluster_goals, cluster_states, removal_goals
+from nodeprov.scheduling import NodeLabel, cluster_goals, cluster_states, removal_goals
 from nodeprov.states import State
 from nodeprov.steps import collections, install_steps, uninstall_steps
 
@@ -36,6 +36,8 @@ class Planned:
     cluster: ClusterFacts | None
     release: Release | None
     receipts: tuple[Receipt, ...]
+    number: int
+    """The number of the next receipt."""
 
     @property
     def settings(self) -> Settings:
@@ -52,35 +54,37 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
     Raises Problems with all the reasons not to begin, and NodeprovError when something cannot be read.
     """
     settings = node.settings
-    facts, cluster, receipts = _look(node, readers)
-    _refuse(
-        facts.node,
-        requirements.check(facts, settings),
-        _cluster_problems(cluster, facts, settings),
-        _foreign(receipts, facts),
-    )
+    seen = _look(node, readers)
+    facts, cluster = seen.facts, seen.cluster
+    _refuse(facts.node, requirements.check(facts, settings), _cluster_problems(cluster, facts, settings))
     release = get_release(facts.architecture)
-    goals = gvisor.goals(facts, settings, release)
+    goals = (*gvisor.goals(facts, settings, release), *former.goals(seen.former_links, seen.written, seen.before))
     states, found = _states(readers, facts, goals)
     daemon = gvisor.running_daemon(facts)
     problems = import_problems(daemon, settings.runtime.handler, found)
     _refuse(facts.node, requirements.check(facts, settings, release), problems)
     if cluster is not None:
-        goals += cluster_goals(settings, node.name)
-        states |= cluster_states(cluster, settings, node.name)
+        goals += (
+            *cluster_goals(settings, node.name),
+            *former.goals(seen.former_labels, seen.written, seen.before),
+        )
+        states |= cluster_states(cluster, settings, node.name) | former.label_states(cluster, seen.former_labels)
     changes = decide(goals, states)
-    steps = install_steps(
-        facts, settings, gvisor.generation(facts, settings, release).folder, changes, found.files
-    )
-    steps += collections(facts, settings, release, receipts) if steps else ()
+    generation = gvisor.generation(facts, settings, release).folder
+    steps = install_steps(facts, settings, generation, changes, found.files)
+    steps += collections(facts, settings, release, seen.receipts) if steps else ()
+    runtime = gvisor.layout(settings).runtime
+    adopted = former.unknown(goals, states, seen.written, gvisor.without_runtime(runtime))
+    if adopted and (steps or not seen.ours):
+        steps = (Adopt(adopted), *steps)
     plan = Plan(
         node.name,
         "install",
         steps,
-        notes=(_node_note(facts), *_cluster_notes(cluster), *_notes(facts, settings, release, receipts, steps)),
+        notes=(*seen.notes(), *_notes(facts, settings, release, seen.receipts, steps)),
         upload_bytes=sum(gvisor.tree_bytes(release) for change in changes if isinstance(change.resource, Tree)),
     )
-    return Planned(plan, node, facts, cluster, release, receipts)
+    return Planned(plan, node, facts, cluster, release, seen.receipts, seen.number)
 
 
 def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collection[str] = ()) -> Planned:
@@ -89,17 +93,14 @@ def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collec
     Raises Problems while a sandbox, running or stopped, still needs what would be removed, unless `drain` can
     evict it.
     """
-    facts, cluster, receipts = _look(node, readers)
-    settings = node.settings
-    _refuse(
-        facts.node, kube.check_identity(cluster, facts, settings) if cluster else (), _foreign(receipts, facts)
-    )
-    ours = receipt.installed(receipts, settings.runtime.handler)
-    goals = _uninstall_goals(facts, settings, cluster, ours, leaving)
+    seen = _look(node, readers)
+    facts, cluster, settings = seen.facts, seen.cluster, node.settings
+    _refuse(facts.node, kube.check_identity(cluster, facts, settings) if cluster else ())
+    goals = _uninstall_goals(seen, settings, leaving)
     on_node = [goal for goal in goals if goal.resource.place is Place.NODE]
     states, found = _states(readers, facts, on_node)
     if cluster is not None:
-        states |= cluster_states(cluster, settings, node.name)
+        states |= cluster_states(cluster, settings, node.name) | former.label_states(cluster, seen.former_labels)
     changes = decide(goals, states)
     pods = sandboxed_pods(readers[Place.CLUSTER], settings, node.name) if drain and cluster else ()
     needed = _needed(facts)
@@ -110,36 +111,68 @@ def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collec
             else f"delete their pods, or: nodeprov uninstall {node.name} --drain"
         )
         raise Problems([Problem(f"still needed: {needed}", hint)], where=node.name)
-    steps = uninstall_steps(facts, settings, changes, pods, found.files) if changes or ours else ()
-    plan = Plan(node.name, "uninstall", steps, notes=(_node_note(facts), *_cluster_notes(cluster)))
-    return Planned(plan, node, facts, cluster, None, receipts)
+    steps = uninstall_steps(facts, settings, changes, pods, found.files) if changes or seen.ours else ()
+    plan = Plan(node.name, "uninstall", steps, notes=seen.notes())
+    return Planned(plan, node, facts, cluster, None, seen.receipts, seen.number)
 
 
-def _foreign(receipts: Sequence[Receipt], facts: Facts) -> tuple[Problem, ...]:
-    """Find out whether the receipts came with an image of another machine."""
-    ids = {each.machine_id for each in receipts} - {facts.machine_id, ""}
-    if not ids or not facts.machine_id:
-        return ()
-    return (
-        Problem(
-            f"the receipts on this node were written on another machine (machine-id {min(ids)})",
-            "if the node was cloned or reimaged, move its receipts folder away and run this again",
-        ),
-    )
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a plan starts from: what is there, and what the receipts of this very machine tell."""
+
+    facts: Facts
+    cluster: ClusterFacts | None
+    receipts: tuple[Receipt, ...]
+    number: int
+    ours: tuple[Receipt, ...]
+    written: Mapping[str, State | None]
+    before: Mapping[str, State | None]
+    former_links: tuple[Link, ...]
+    former_labels: tuple[NodeLabel, ...]
+    other_machines: tuple[str, ...]
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what machine and what cluster it is, so that an operator sees when it is the wrong one."""
+        said = [_node_note(self.facts)]
+        if self.cluster is not None:
+            said.append(f"cluster: {self.cluster.server} (context {self.cluster.context})")
+        said += [
+            f"receipts on this disk were written on another machine (machine-id {each}): it was cloned or "
+            "reimaged since; they are kept, and do not count"
+            for each in self.other_machines
+        ]
+        said += [f"was installed below {prefix} before" for prefix in self.facts.prefixes[1:]]
+        return tuple(said)
 
 
-def _look(node: Node, readers: Readers) -> tuple[Facts, ClusterFacts | None, tuple[Receipt, ...]]:
-    facts = gather(readers[Place.NODE], node.settings)
+def _look(node: Node, readers: Readers) -> _Seen:
+    settings = node.settings
+    facts = gather(readers[Place.NODE], settings)
     with_cluster = Place.CLUSTER in readers
-    cluster = kube.read(readers[Place.CLUSTER], node.settings, node.name) if with_cluster else None
-    return facts, cluster, receipt.history(facts.receipts)
+    cluster = kube.read(readers[Place.CLUSTER], settings, node.name) if with_cluster else None
+    history = receipt.history(facts.receipts)
+    mine = receipt.of_machine(history, facts.machine_id)
+    ours = receipt.installed(mine, settings.runtime.handler)
+    written = receipt.last_written(ours)
+    if prefixes := former.prefixes(written, settings):
+        facts = gather(readers[Place.NODE], settings, prefixes)
+    return _Seen(
+        facts=facts,
+        cluster=cluster,
+        receipts=mine,
+        number=max((each.number for each in history), default=0) + 1,
+        ours=ours,
+        written=written,
+        before=receipt.pristine(ours),
+        former_links=former.links(written, settings),
+        former_labels=former.labels(written, settings, node.name) if with_cluster else (),
+        other_machines=tuple(dict.fromkeys(each.machine_id for each in history if each not in mine)),
+    )
 
 
 def _states(readers: Readers, facts: Facts, goals: Sequence[Goal]) -> tuple[dict[str, State | None], Imports]:
     """Read the goals' states and the configuration's imports in one round trip."""
-    daemon = gvisor.running_daemon(facts)
-    text = containerd.decode(daemon.config.content) if daemon.config else ""
-    patterns = imports.import_patterns(text, daemon.config_path)
+    patterns = patterns_of(gvisor.running_daemon(facts))
     resources = [engine.writable(goal.resource) for goal in goals]
     *answers, imported = readers[Place.NODE].ask(
         [*(resource.query for resource in resources), ImportsQuery(patterns)]
@@ -173,10 +206,6 @@ def _node_note(facts: Facts) -> str:
     return f"node: {', '.join(parts)}"
 
 
-def _cluster_notes(cluster: ClusterFacts | None) -> tuple[str, ...]:
-    return () if cluster is None else (f"cluster: {cluster.server} (context {cluster.context})",)
-
-
 def _notes(
     facts: Facts, settings: Settings, release: Release, receipts: Sequence[Receipt], steps: Sequence[Step]
 ) -> tuple[str, ...]:
@@ -193,39 +222,40 @@ def _notes(
             f"{old} running containers keep the release that they began with; one that restarts inside its old "
             "pod is created by the new release, which may fail: delete such pods when it suits you"
         )
-    if settings.cluster.enabled and not settings.proof.image and steps:
-        notes.append("no pod is run as a proof: [proof] image is not set")
+    if settings.cluster.enabled and not settings.proof.pod and steps:
+        notes.append("no pod is run as a proof: [proof] pod is false")
     return tuple(notes)
 
 
-def _uninstall_goals(
-    facts: Facts,
-    settings: Settings,
-    cluster: ClusterFacts | None,
-    ours: Sequence[Receipt],
-    leaving: Collection[str],
-) -> tuple[Goal, ...]:
+def _uninstall_goals(seen: _Seen, settings: Settings, leaving: Collection[str]) -> tuple[Goal, ...]:
     """Want what was before: in the cluster first, then the configuration, then the links."""
+    facts, before, after = seen.facts, seen.before, seen.written
     daemon = gvisor.running_daemon(facts)
     where = gvisor.layout(settings)
     config = gvisor.config_resource(daemon, where.runtime)
-    before, after = receipt.pristine(ours), receipt.last_written(ours)
-    links = [path for path, target in facts.links.items() if target and _is_ours(path, target, settings)]
-    goals = list(removal_goals(settings, facts.node, cluster, before, leaving)) if cluster else []
+    links = [path for path, target in facts.links.items() if target and _is_ours(path, target, facts, settings)]
+    goals: list[Goal] = []
+    if seen.cluster:
+        goals += removal_goals(settings, facts.node, seen.cluster, before, leaving)
+        goals += former.goals(seen.former_labels, after, before)
     untouched = config.key in after and after[config.key] == daemon.config
+    former_runtimes = gvisor.former_runtimes(facts, settings)
     goals.append(
         Goal(config, constant(before[config.key]))
         if untouched
-        else Goal(config, gvisor.without_runtime(where.runtime))
+        else Goal(config, gvisor.without_runtime(where.runtime, former_runtimes))
     )
     for path in reversed(links):
         link = Link(path, within=where.around if path == where.current else "")
         goals.append(Goal(link, constant(before.get(link.key))))
-    return tuple(goals)
+    return (*goals, *former.goals(seen.former_links, after, before))
 
 
-def _is_ours(path: str, target: str, settings: Settings) -> bool:
-    return path == gvisor.layout(settings).current or target.startswith(settings.paths.prefix + "/")
+def _is_ours(path: str, target: str, facts: Facts, settings: Settings) -> bool:
+    if path in [each.current for each in gvisor.former_layouts(facts, settings)]:
+        return False  # goes with what lies beside it
+    ours = tuple(f"{prefix}/" for prefix in facts.prefixes)
+    return path == gvisor.layout(settings).current or target.startswith(ours)
 
 
 def _needed(facts: Facts) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -20,7 +20,8 @@ from nodeprov.states import (
     TreeState,
 )
 
-SCHEMA = 1
+SCHEMA = 2
+"""1: the first; 2: `adopted`."""
 
 BEGUN, DONE, UNDONE = "begun", "done", "undone"
 
@@ -58,15 +59,18 @@ class Receipt:
     state: str = BEGUN
     ended: str = ""
     sha512: Mapping[str, str] = field(default_factory=dict)
+    adopted: tuple[str, ...] = ()
+    """The keys of those changes that were not made but found made, and are ours from then on."""
 
     @property
     def name(self) -> str:
         """The name of its file."""
         return f"{self.number:06d}-{self.action}.json"
 
-    def closed(self, state: str, ended: str) -> Receipt:
-        """Say how the run ended."""
-        return replace(self, state=state, ended=ended)
+    def closed(self, state: str, ended: str, kept: Collection[str] = ()) -> Receipt:
+        """Say how the run ended, and which changes were left undone because something needs what was there."""
+        done = tuple(change for change in self.changes if change.key not in kept)
+        return replace(self, state=state, ended=ended, changes=done)
 
 
 def to_json(receipt: Receipt) -> dict[str, Any]:
@@ -84,8 +88,10 @@ def from_json(value: Mapping[str, Any]) -> Receipt:
     try:
         if value["schema"] > SCHEMA:
             raise NodeprovError("a newer nodeprov has worked on this node", "use that version, or a later one")
+        value = _migrated(value)
         fields = {name: value[name] for name in Receipt.__dataclass_fields__}
         fields["author"] = Author(**value["author"])
+        fields["adopted"] = tuple(value["adopted"])
         fields["changes"] = tuple(
             Written(c["key"], state_from_json(c["before"]), state_from_json(c["after"])) for c in value["changes"]
         )
@@ -95,6 +101,11 @@ def from_json(value: Mapping[str, Any]) -> Receipt:
             f"a receipt on the node is damaged ({type(error).__name__}: {error})",
             "look into the receipts folder on the node; move the damaged file away",
         ) from None
+
+
+def _migrated(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Bring what an older nodeprov wrote to today's schema; the file on the node stays as it is."""
+    return {"adopted": (), **value} if value["schema"] < 2 else value
 
 
 def state_to_json(state: State | None) -> dict[str, Any] | None:
@@ -143,6 +154,13 @@ def history(values: Iterable[Mapping[str, Any]]) -> tuple[Receipt, ...]:
     return tuple(sorted((from_json(value) for value in values), key=lambda receipt: receipt.number))
 
 
+def of_machine(receipts: Sequence[Receipt], machine_id: str) -> tuple[Receipt, ...]:
+    """Pick the receipts that were written on this machine: a disk may be cloned, or outlive a reimaging."""
+    return tuple(
+        each for each in receipts if not each.machine_id or not machine_id or each.machine_id == machine_id
+    )
+
+
 def installed(receipts: Sequence[Receipt], handler: str) -> tuple[Receipt, ...]:
     """Pick the receipts since the handler was last absent: those that an uninstall takes back."""
     mine = [receipt for receipt in receipts if receipt.handler == handler and receipt.state != UNDONE]
@@ -172,8 +190,15 @@ def pristine(receipts: Sequence[Receipt]) -> dict[str, State | None]:
 
 
 def last_written(receipts: Sequence[Receipt]) -> dict[str, State | None]:
-    """Find the state that nodeprov last gave each resource."""
-    return {change.key: change.after for receipt in receipts for change in receipt.changes}
+    """Find the state that nodeprov last gave each resource; what lay in a folder that it removed is gone."""
+    states: dict[str, State | None] = {}
+    for change in (change for receipt in receipts for change in receipt.changes):
+        states[change.key] = change.after
+        kind, _, path = change.key.partition(":")
+        if kind == "folder" and change.after is None:
+            below = [key for key in states if f"{key.partition(':')[2]}/".startswith(f"{path}/")]
+            states |= dict.fromkeys(below)
+    return states
 
 
 def intent(changes: Iterable[Change], broken: Receipt | None) -> tuple[Written, ...]:

@@ -7,18 +7,20 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+from xml.etree import ElementTree
 
 from rich.table import Table
 from rich.text import Text
 
 from nodeprov.engine import Event
-from nodeprov.plan import Change, Drain, Outcome, Plan, Proof, Resource, Restart, Step
+from nodeprov.plan import Adopt, Change, Drain, Outcome, Plan, Proof, Resource, Restart, Step
 from nodeprov.receipt import state_to_json
 from nodeprov.states import FileState, LabelState, LinkState, ObjectState, PresentState, State, TreeState
 
 SCHEMA = 1
 """Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
 
+_JUNIT_COUNTS = {"failures": "failed", "skipped": "skipped"}
 _SECRET = re.compile(r"(?i)password|passwd|secret|token|auth|credential|://[^/\s@]+@")
 _PLAIN_KEY = re.compile(r"[\w.\"'-]+")
 
@@ -65,6 +67,9 @@ def _step_lines(step: Step) -> Iterator[str]:
                 yield f"    also brings into force: {also}"
         case Proof():
             yield f"? {step.title}"
+        case Adopt(changes):
+            named = ", ".join(what(change.resource) for change in changes)
+            yield f"= write down what is here already, of which no receipt tells: {named}"
         case Drain(pods):
             yield f"! cordon the node and evict {len(pods)} sandboxed pods: {', '.join(pods)}"
 
@@ -219,6 +224,8 @@ def _step_json(step: Step) -> dict[str, Any]:
             }
         case Restart(unit):
             return {"step": "restart", "unit": unit}
+        case Adopt(changes):
+            return {"step": "adopt", "resources": [change.resource.key for change in changes]}
         case Drain(pods):
             return {"step": "drain", "pods": list(pods)}
         case Proof(name, title, subject):
@@ -268,3 +275,24 @@ def findings_table(findings: Sequence[Finding]) -> Table:
 def findings_json(findings: Sequence[Finding]) -> dict[str, Any]:
     """Write the findings of a verification as plain values."""
     return {"schema": SCHEMA, "findings": [asdict(finding) for finding in findings]}
+
+
+def findings_junit(findings: Sequence[Finding]) -> str:
+    """Write the findings as JUnit XML, a suite for each node, as CI systems read it.
+
+    https://github.com/testmoapp/junitxml
+    """
+    suites = ElementTree.Element("testsuites", name="nodeprov verify")
+    for node in dict.fromkeys(finding.node for finding in findings):
+        mine = [finding for finding in findings if finding.node == node]
+        counts = {name: str(sum(f.result == result for f in mine)) for name, result in _JUNIT_COUNTS.items()}
+        suite = ElementTree.SubElement(suites, "testsuite", {"name": node, "tests": str(len(mine)), **counts})
+        for finding in mine:
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=node, name=finding.check, time=f"{finding.seconds:.3f}"
+            )
+            if finding.result != "passed":
+                tag = "failure" if finding.result == "failed" else "skipped"
+                ElementTree.SubElement(case, tag, message=f"{finding.title}: {finding.said}")
+    ElementTree.indent(suites)
+    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"

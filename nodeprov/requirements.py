@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nodeprov import containerd, effective
 from nodeprov.containerd import Runtime
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.facts import Daemon, Facts, dotted
-from nodeprov.gvisor import layout, tree_bytes
+from nodeprov.gvisor import former_runtimes, layout, tree_bytes
 from nodeprov.inventory import Settings
 from nodeprov.releases import Release
 
@@ -28,7 +30,7 @@ def check(facts: Facts, settings: Settings, release: Release | None = None) -> t
         *_daemon_problems(facts),
     ]
     if facts.daemon:
-        found += _config_problems(facts.daemon, layout(settings).runtime)
+        found += _config_problems(facts.daemon, layout(settings).runtime, former_runtimes(facts, settings))
     found += _foreign_problems(facts, settings)
     return tuple(found)
 
@@ -74,7 +76,7 @@ def _place_problems(facts: Facts, settings: Settings, release: Release | None) -
         for mount in [facts.mount_of(path)]
         if mount and option in mount.options
     ]
-    if release is not None and release.name not in facts.releases:
+    if release is not None and f"{layout(settings).releases}/{release.name}" not in facts.releases:
         needed = tree_bytes(release) + MARGIN_BYTES
         if facts.free_bytes < needed:
             found.append(
@@ -130,7 +132,7 @@ def _daemon_problems(facts: Facts) -> list[Problem]:
     return found
 
 
-def _config_problems(daemon: Daemon, runtime: Runtime) -> list[Problem]:
+def _config_problems(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) -> list[Problem]:
     found = []
     if daemon.dump and effective.selinux_enabled(daemon.dump):
         found.append(
@@ -149,7 +151,7 @@ def _config_problems(daemon: Daemon, runtime: Runtime) -> list[Problem]:
             )
         )
     table = effective.effective_runtime(daemon.dump, runtime.handler) if daemon.dump else None
-    if table is not None and table.get("runtime_path") != runtime.runtime_path:
+    if table is not None and table.get("runtime_path") not in [each.runtime_path for each in (runtime, *former)]:
         found.append(
             Problem(
                 f"a runtime handler {runtime.handler!r} is there that nodeprov did not write "
@@ -159,17 +161,16 @@ def _config_problems(daemon: Daemon, runtime: Runtime) -> list[Problem]:
         )
     elif daemon.config is not None:
         try:
-            containerd.add_runtime(containerd.decode(daemon.config.content), runtime)
+            containerd.add_runtime(containerd.decode(daemon.config.content), runtime, former)
         except NodeprovError as error:
             found.append(Problem(f"{daemon.config_path}: {error.message}", error.hint))
     return found
 
 
 def _foreign_problems(facts: Facts, settings: Settings) -> list[Problem]:
-    prefix = settings.paths.prefix + "/"
     path = f"{settings.paths.bin}/runsc"
     target = facts.links.get(path, "") if settings.paths.bin else ""
-    if not target or target.startswith(prefix):
+    if not target or target.startswith(tuple(f"{prefix}/" for prefix in facts.prefixes)):
         return []
     what = "is a file" if target == "(no link)" else f"leads to {target}"
     return [

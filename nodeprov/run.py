@@ -7,16 +7,17 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from nodeprov import engine, receipt
+from nodeprov import engine, proof_image, receipt
 from nodeprov.daemon import Containerd
+from nodeprov.draining import Drainer
 from nodeprov.engine import Tell
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import gather
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
-from nodeprov.plan import Drain, Outcome, Place, Proof, Restart
+from nodeprov.plan import Change, Drain, Outcome, Place, Proof, Restart
 from nodeprov.planning import Planned
-from nodeprov.pods import Drainer, Prover
+from nodeprov.pods import Prover
 from nodeprov.receipt import Author, Receipt
 from nodeprov.states import FileState
 from nodeprov.templates import render
@@ -79,7 +80,7 @@ def _close(
     state = receipt.DONE if outcome.error is None else receipt.UNDONE
     try:
         if outcome.plan.pending:
-            _write_receipt(host, settings, begun.closed(state, now))
+            _write_receipt(host, settings, begun.closed(state, now, _kept(outcome)))
         if broken is not None and outcome.error is None:
             # What another action had begun was never finished: that run's receipt no longer counts.
             finished = broken.action == outcome.plan.action
@@ -91,11 +92,21 @@ def _close(
     return outcome
 
 
+def _kept(outcome: Outcome) -> frozenset[str]:
+    """Name what was to be removed, and stays because something needs it."""
+    removed = [
+        c.resource.key for c in outcome.plan.changes if c.after is None and engine.writable(c.resource).collected
+    ]
+    done = {step.resource.key for step in outcome.done if isinstance(step, Change)}
+    return frozenset(removed) - done
+
+
 class _Conduct:
     """The acts of a plan on one node."""
 
     def __init__(self, planned: Planned, hosts: Hosts, rest: Rest) -> None:
         self._planned = planned
+        self._host = hosts[Place.NODE]
         self._containerd = Containerd(hosts[Place.NODE], planned.facts, planned.settings, rest)
         cluster = hosts.get(Place.CLUSTER)
         where = (planned.settings, planned.node.name, rest)
@@ -115,7 +126,10 @@ class _Conduct:
         if proof.name == "sandbox":
             return self._containerd.sandbox(proof.subject)
         assert self._prover is not None
-        return self._prover.handler() if proof.name == "handler" else self._prover.pod()
+        if proof.name == "handler":
+            return self._prover.handler()
+        with proof_image.available(self._host, self._planned.facts, self._planned.settings) as image:
+            return self._prover.pod(image)
 
     def drain(self, step: Drain) -> None:
         """Evict the sandboxed pods, and wait until nothing needs our files."""
@@ -160,16 +174,16 @@ def _not_held(said: str, settings: Settings) -> NodeprovError:
 
 def _begin(planned: Planned, broken: Receipt | None, act: Act) -> Receipt:
     release = planned.release
-    last = planned.receipts[-1].number if planned.receipts else 0
     return Receipt(
-        number=last + 1,
+        number=planned.number,
         action=planned.plan.action,
         handler=planned.settings.runtime.handler,
         machine_id=planned.facts.machine_id,
         author=act.author,
         began=act.clock(),
         release=release.name if release else "",
-        changes=receipt.intent(planned.plan.changes, broken),
+        changes=receipt.intent((*planned.plan.changes, *planned.plan.adopted), broken),
+        adopted=tuple(change.resource.key for change in planned.plan.adopted),
         sha512=dict(release.sha512) if release else {},
     )
 

@@ -32,7 +32,7 @@ class Session:
     """Plans and reads for every node at the same time; nothing here changes a node."""
 
     def __init__(self, nodes: Sequence[Node], connections: Connections, obtain: ObtainRelease) -> None:
-        self._nodes = nodes
+        self.nodes = nodes
         self._obtain = obtain
         self._releases: dict[tuple[str, str, str], Release] = {}
         self._lock = threading.Lock()
@@ -48,7 +48,7 @@ class Session:
 
     def plan_uninstall(self, *, drain: bool) -> Answers[Planned]:
         """Plan an uninstall of every node."""
-        names = [node.name for node in self._nodes]
+        names = [node.name for node in self.nodes]
 
         def one(node: Node) -> Planned:
             leaving = names[: names.index(node.name)]
@@ -59,7 +59,7 @@ class Session:
     def each(self, work: Callable[[Node], T]) -> Answers[T]:
         """Do one thing for every node at the same time; what is no NodeprovError is a bug, and raised."""
         answers: Answers[T] = Answers()
-        for answer in rollout.side_by_side(work, self._nodes):
+        for answer in rollout.side_by_side(work, self.nodes):
             if isinstance(answer, NodeprovError):
                 answers.errors.append(answer)
             elif isinstance(answer, Exception):

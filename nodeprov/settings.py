@@ -153,8 +153,10 @@ class ClusterSettings:
 class ProofSettings:
     """How an installation is proven."""
 
+    pod: bool = setting("Run a pod of the RuntimeClass on each node for proof.", default=True)
     image: str | None = setting(
-        "Image of a pod that is run for proof; it needs a shell. No pod is run if it is not given.",
+        "Image of that pod, where nodeprov's own cannot be imported on the nodes: a copy of it in a registry "
+        "(`nodeprov image FILE` writes it).",
         default=None,
         rule=syntax.WORD,
     )

@@ -46,7 +46,7 @@ def install_steps(
     steps += in_cluster
     if settings.cluster.enabled:
         steps.append(Proof("handler", "the node reports the handler"))
-        if settings.proof.image:
+        if settings.proof.pod:
             steps.append(Proof("pod", f"a pod of RuntimeClass {settings.runtime_class.name} boots gVisor"))
     return tuple(steps)
 
@@ -67,29 +67,47 @@ def collections(
         if wanted == current
         else {wanted, current}
     )
-    old = [
-        folder
-        for folder in facts.generations
-        if posixpath.dirname(folder) == where.handler_folder and folder not in kept
-    ]
+    old = [folder for folder in _generations(facts, settings) if folder not in kept]
     unused = [folder for folder in old if not _used(facts.generations[folder], facts)]
-    found = removals(facts, settings, unused, spare=f"{where.releases}/{release.name}")
-    return tuple(change for change in found if not _used(change.resource.key.partition(":")[2], facts))
+    found = removals(facts, unused, spare=f"{where.releases}/{release.name}")
+    free = tuple(change for change in found if not _used(change.resource.key.partition(":")[2], facts))
+    return (*_former_links(facts, settings), *free)
 
 
-def removals(facts: Facts, settings: Settings, generations: Sequence[str], spare: str = "") -> tuple[Change, ...]:
-    """Remove generations, and the releases that no other generation names."""
-    where = gvisor.layout(settings)
-    named = {release for folder, release in facts.generations.items() if folder not in generations}
-    releases = [
-        path
-        for path in (f"{where.releases}/{name}" for name in facts.releases)
-        if path not in named and path != spare
+def _former_links(facts: Facts, settings: Settings) -> tuple[Change, ...]:
+    """Remove the link that an earlier prefix's configuration named, now that no configuration does."""
+    links = [
+        Link(each.current, collected=True, within=each.around) for each in gvisor.former_layouts(facts, settings)
     ]
+    targets = [facts.links.get(link.path, "") for link in links]
     return tuple(
-        Change(Folder(path, within=where.around), PresentState(), None, "nothing needs it")
+        Change(link, LinkState(target), None, "an earlier [paths] prefix")
+        for link, target in zip(links, targets, strict=True)
+        if target
+    )
+
+
+def _generations(facts: Facts, settings: Settings) -> tuple[str, ...]:
+    """List the handler's generations, wherever it has been installed."""
+    layouts = (gvisor.layout(settings), *gvisor.former_layouts(facts, settings))
+    folders = [each.handler_folder for each in layouts]
+    return tuple(folder for folder in facts.generations if posixpath.dirname(folder) in folders)
+
+
+def removals(facts: Facts, generations: Sequence[str], spare: str = "") -> tuple[Change, ...]:
+    """Remove generations, and the releases that no other generation names."""
+    named = {release for folder, release in facts.generations.items() if folder not in generations}
+    releases = [path for path in facts.releases if path not in named and path != spare]
+    return tuple(
+        Change(Folder(path, within=_around(path, facts)), PresentState(), None, "nothing needs it")
         for path in (*generations, *releases)
     )
+
+
+def _around(path: str, facts: Facts) -> str:
+    """Name the folder that was there before us: that of the prefix that a path lies below."""
+    prefix = next(each for each in facts.prefixes if path.startswith(f"{each}/"))
+    return posixpath.dirname(prefix)
 
 
 def _used(folder: str, facts: Facts) -> bool:
@@ -109,10 +127,9 @@ def uninstall_steps(
     config = [change for change in changes if isinstance(change.resource, ContainerdConfig)]
     links = [change for change in changes if isinstance(change.resource, Link)]
     restart = evidence.restart(facts, where.runtime, tuple(config), imported, served=False)
-    mine = [folder for folder in facts.generations if posixpath.dirname(folder) == where.handler_folder]
     steps: list[Step] = [Drain(pods)] if pods else []
     # Twice: a pod may begin until the label is gone.
     steps += [UNUSED, *in_cluster, *([UNUSED] if in_cluster else []), *config]
     if restart:
         steps += [restart, Proof("serving", "containerd serves, and goes on serving")]
-    return (*steps, *links, *removals(facts, settings, mine))
+    return (*steps, *links, *_former_links(facts, settings), *removals(facts, _generations(facts, settings)))

@@ -1,93 +1,40 @@
-"""`nodeprov verify`: the checks, run by pytest with testinfra over nodeprov's own connections."""
+"""`nodeprov verify`: the checks of one node, run by pytest with testinfra over nodeprov's own connections."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host as TestinfraHost
 
-from nodeprov import cluster as kube
-from nodeprov import gvisor, receipt
-from nodeprov.cluster import ClusterFacts
-from nodeprov.daemon import Containerd
-from nodeprov.facts import Facts, gather
-from nodeprov.gvisor import Layout
-from nodeprov.hosts.base import Host
-from nodeprov.inventory import Node, Settings
-from nodeprov.plan import Place
 from nodeprov.report import Finding
-from nodeprov.states import State
+from nodeprov.subject import Subject
 
 CHECKS = Path(__file__).parent / "checks"
-
-
-class NodeprovBackend(BaseBackend):  # type: ignore[misc]  # testinfra's own types are partial
-    """testinfra's way to a node, over a connection that nodeprov has already."""
-
-    NAME = "nodeprov"
-
-    def __init__(self, host: Host) -> None:
-        super().__init__(host.name)
-        self._host = host
-
-    def run(self, command: str, *args: str, **_kwargs: Any) -> CommandResult:
-        """Run a command as root."""
-        line = self.get_command(command, *args)
-        output = self._host.run(line)
-        return self.result(output.returncode, line, output.stdout, output.stderr)
+ORDER = ("files", "containerd", "cluster", "pod")
+"""The modules of the checks; one may need what an earlier one has found."""
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """One node under verification: what is, and what nodeprov wrote down that it had made."""
+class Verified:
+    """What the checks of one node found; `interrupted` when not all of them were made."""
 
-    node: Node
-    hosts: Mapping[Place, Host]
-    facts: Facts
-    cluster: ClusterFacts | None
-    written: Mapping[str, State | None]
-
-    @property
-    def settings(self) -> Settings:
-        """The node's settings."""
-        return self.node.settings
-
-    @property
-    def layout(self) -> Layout:
-        """Where things lie on the node."""
-        return gvisor.layout(self.settings)
-
-    @property
-    def testinfra(self) -> TestinfraHost:
-        """The node as testinfra sees it."""
-        return TestinfraHost(NodeprovBackend(self.hosts[Place.NODE]))
-
-    @property
-    def containerd(self) -> Containerd:
-        """The node's containerd."""
-        return Containerd(self.hosts[Place.NODE], self.facts, self.settings)
+    findings: tuple[Finding, ...]
+    interrupted: bool = False
 
 
-def look(node: Node, hosts: Mapping[Place, Host]) -> Subject:
-    """Read what the checks of one node start from."""
-    facts = gather(hosts[Place.NODE], node.settings)
-    on_cluster = hosts.get(Place.CLUSTER)
-    cluster = kube.read(on_cluster, node.settings, node.name) if on_cluster else None
-    ours = receipt.installed(receipt.history(facts.receipts), node.settings.runtime.handler)
-    return Subject(node, hosts, facts, cluster, receipt.last_written(ours))
+def verify(subject: Subject) -> Verified:
+    """Run every check on a node; a pytest run of its own, silent, with no other plugins' say.
 
-
-def verify(subjects: Sequence[Subject]) -> list[Finding]:
-    """Run every check on every subject; a pytest run of its own, silent, with no other plugins' say."""
-    plugin = _Collector(subjects)
+    Its pods are removed at the end, also when a KeyboardInterrupt ends it.
+    """
+    plugin = _Collector(subject)
     arguments = [
         "--import-mode=importlib",
         "-p", "no:terminal",
@@ -95,13 +42,13 @@ def verify(subjects: Sequence[Subject]) -> list[Finding]:
         "--disable-plugin-autoload",
         "-c", str(CHECKS / "pytest.ini"),
         f"--rootdir={CHECKS}",
-        str(CHECKS),
+        *(str(CHECKS / f"check_{name}.py") for name in ORDER),
     ]  # fmt: skip
     with contextlib.redirect_stdout(io.StringIO()) as said, _without_the_users_pytest_options():
         status = pytest.main(arguments, plugins=[plugin])
-    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
         raise RuntimeError(f"the checks could not be run: {status!r}: {said.getvalue()}")
-    return plugin.findings
+    return Verified(tuple(plugin.findings), interrupted=status == pytest.ExitCode.INTERRUPTED)
 
 
 @contextlib.contextmanager
@@ -115,46 +62,61 @@ def _without_the_users_pytest_options() -> Iterator[None]:
 
 
 class _Collector:
-    """Hands the subjects to the checks, and keeps what comes of them."""
+    """Hands the subject to the checks, and keeps what comes of them."""
 
-    def __init__(self, subjects: Sequence[Subject]) -> None:
-        self._subjects = {subject.node.name: subject for subject in subjects}
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._not_held: dict[str, str] = {}
         self.findings: list[Finding] = []
 
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run every check once for each node."""
-        metafunc.parametrize("node_name", list(self._subjects), scope="session")
-
     @pytest.fixture(scope="session")
-    def subject(self, node_name: str) -> Subject:
+    def subject(self) -> Subject:
         """Give a check the node it is about."""
-        return self._subjects[node_name]
+        return self._subject
 
     @pytest.fixture(scope="session")
-    def host(self, subject: Subject) -> TestinfraHost:
+    def host(self) -> TestinfraHost:
         """Give a check testinfra's host."""
-        return subject.testinfra
+        return self._subject.testinfra
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Leave out a check that needs another one which does not hold."""
+        for marker in item.iter_markers("needs"):
+            for needed in marker.args:
+                if needed in self._not_held:
+                    self._not_held[_check(item)] = self._not_held[needed]
+                    pytest.skip(f"not looked at, because this does not hold: {self._not_held[needed]}")
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
         """Keep the result of a check, or of what it needed and did not get."""
         report = (yield).get_result()
-        if report.when != "call" and report.passed:
+        if report.when == "teardown" or (report.when == "setup" and report.passed):
             return
-        if report.when == "teardown":
+        if call.excinfo is not None and issubclass(call.excinfo.type, KeyboardInterrupt):
             return
-        function = getattr(item, "function", None)
-        params = getattr(item, "callspec").params  # noqa: B009  pytest's type hides it
-        said = ""
-        if call.excinfo is not None:
-            said = str(call.excinfo.value).split("\nassert ")[0].strip()
-        self.findings.append(
-            Finding(
-                node=params["node_name"],
-                check=getattr(item, "originalname", item.name).removeprefix("check_"),
-                title=(getattr(function, "__doc__", "") or item.name).strip().splitlines()[0].rstrip("."),
-                result="passed" if report.passed else "skipped" if report.skipped else "failed",
-                said=said,
-                seconds=report.duration,
-            )
+        finding = Finding(
+            node=self._subject.node.name,
+            check=_check(item),
+            title=_title(item),
+            result="passed" if report.passed else "skipped" if report.skipped else "failed",
+            said="" if call.excinfo is None else _said(call.excinfo.value),
+            seconds=report.duration,
         )
+        self.findings.append(finding)
+        if finding.result == "failed":
+            self._not_held[finding.check] = finding.title
+
+
+def _check(item: pytest.Item) -> str:
+    return item.name.removeprefix("check_")
+
+
+def _title(item: pytest.Item) -> str:
+    described = getattr(getattr(item, "function", None), "__doc__", None) or item.name
+    return str(described).strip().splitlines()[0].rstrip(".")
+
+
+def _said(error: BaseException) -> str:
+    """Say what an error says, without the expression that pytest adds to an assertion."""
+    return str(error).split("\nassert ")[0].strip()

@@ -13,12 +13,12 @@ from typing import Any
 from nodeprov import gvisor
 from nodeprov.cluster import ClusterFacts, ClusterQuery
 from nodeprov.containerd import add_runtime
+from nodeprov.draining import SandboxedPodsQuery
 from nodeprov.facts import Daemon, Facts, FactsQuery, Identity, Mount, Plugin, Record
 from nodeprov.hosts.base import FileAt, LinkAt, PresentAt, Query, TreeAt
 from nodeprov.imported import Imported, ImportsQuery
 from nodeprov.inventory import Node, ReleaseSettings, Settings, Ssh
-from nodeprov.plan import Change, Drain, Goal, Place, Proof, Resource, Restart, Step
-from nodeprov.pods import SandboxedPodsQuery
+from nodeprov.plan import Adopt, Change, Drain, Goal, Place, Proof, Resource, Restart, Step
 from nodeprov.receipt import DONE, Author, Receipt, Written, to_json
 from nodeprov.releases import Release
 from nodeprov.resources import ContainerdConfig
@@ -109,6 +109,7 @@ def good_facts(**changes: Any) -> Facts:
         unit_state="loaded, active",
         processes={},
         bundles=(),
+        prefixes=("/opt/nodeprov",),
         releases=(),
         generations={},
         record=None,
@@ -153,7 +154,7 @@ def installed(wanted: Settings, made: Release, before: Facts | None = None) -> F
             dump=text,
         ),
         links={where.current: generation.digest, "/usr/local/bin/runsc": f"{where.current}/runsc"},
-        releases=(*facts.releases, made.name),
+        releases=(*facts.releases, f"{where.releases}/{made.name}"),
         generations={**facts.generations, generation.folder: f"{where.releases}/{made.name}"},
         record=Record(identity, text),
     )
@@ -188,7 +189,9 @@ class FakeReader:
     """Answers each kind of question from values; it runs nothing and cannot write."""
 
     facts: Facts | None = None
-    states: Mapping[str, State | None] = field(default_factory=dict)
+    facts_of_former: Facts | None = None
+    """What is read when earlier prefixes are looked at too."""
+    states: dict[str, State | None] = field(default_factory=dict)
     imports: Mapping[str, str] = field(default_factory=dict)
     """The texts of files that are imported; they are older than containerd."""
     cluster: ClusterFacts | None = None
@@ -202,8 +205,8 @@ class FakeReader:
 
     def _answer(self, query: Query[Any]) -> Any:
         match query:
-            case FactsQuery():
-                return self.facts
+            case FactsQuery(former=former):
+                return self.facts_of_former if former else self.facts
             case ImportsQuery(patterns):
                 found = {path: text for path, text in self.imports.items() if path in patterns}
                 return {path: Imported(text, changed_at=0.0) for path, text in found.items()}
@@ -275,3 +278,5 @@ def _short(step: Step) -> str:
             return f"drain {' '.join(pods)}"
         case Restart(unit):
             return f"restart {unit}"
+        case Adopt(changes):
+            return " ".join(["adopt", *(change.resource.key for change in changes)])

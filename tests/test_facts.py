@@ -423,7 +423,7 @@ def test_the_script_finds_generations_releases_links_and_receipts(tmp_path: Path
     record = {"boot_id": "b", "pid": 1, "start_ticks": 2, "dump": "d\n"}
     (state / "daemon.json").write_text(json.dumps(record))
     facts = facts_here(tmp_path)
-    assert facts.releases == ("r1", "r2")
+    assert facts.releases == (f"{prefix}/releases/r1", f"{prefix}/releases/r2")
     assert facts.generations == {
         f"{prefix}/handlers/runsc/d1": f"{prefix}/releases/r1",
         f"{prefix}/handlers/runsc-kvm/d2": f"{prefix}/releases/r1",

@@ -5,9 +5,9 @@ import io
 import json
 import tarfile
 
-from nodeprov.labs.images import BUSYBOX_IMAGE, PAUSE_IMAGE, image_archive
+from nodeprov.labs.images import BUSYBOX_IMAGE, PAUSE_IMAGE, busybox_archive
 
-ARCHIVE = image_archive(b"\x7fELF", ["sh", "busybox", "ls"], "x86_64")
+ARCHIVE = busybox_archive(b"\x7fELF", ["sh", "busybox", "ls"], "x86_64")
 
 
 def member(archive: bytes, path: str) -> bytes:
@@ -40,4 +40,4 @@ def test_a_layer_holds_busybox_and_a_link_for_each_other_applet() -> None:
 
 
 def test_the_same_busybox_gives_the_same_bytes() -> None:
-    assert image_archive(b"\x7fELF", ["ls", "sh"], "x86_64") == ARCHIVE
+    assert busybox_archive(b"\x7fELF", ["ls", "sh"], "x86_64") == ARCHIVE

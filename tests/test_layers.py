@@ -233,7 +233,12 @@ def test_a_group_is_asked_for_where_there_are_none() -> None:
 
 def test_the_settings_of_several_nodes_are_told_once_where_they_agree() -> None:
     inventory = read(["nodes.gpu-1.runtime.flags.strace=true"], {"NODEPROV_PROOF_IMAGE": "busybox:1.37"})
-    golden("inventory/explained.txt", explanation_text(inventory, inventory.nodes, FILE) + "\n")
+    common, _, own = explanation_text(inventory, inventory.nodes, FILE).partition("\n\n")
+    assert common.startswith("all 3 nodes\n  [ssh]\n")
+    assert [line.split(maxsplit=2) for line in common.splitlines() if " image " in line] == [
+        ["image", '"busybox:1.37"', "environment NODEPROV_PROOF_IMAGE"]
+    ]
+    golden("inventory/explained.txt", own + "\n")
 
 
 def test_the_settings_of_one_node_are_told_together() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ from nodeprov.cluster import ClusterFacts
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.facts import Daemon, Facts, Record
 from nodeprov.hosts.base import Reader
-from nodeprov.inventory import ClusterSettings, ProofSettings, RuntimeSettings, Settings
-from nodeprov.plan import Change, Place, Restart
+from nodeprov.inventory import ClusterSettings, Label, Paths, ProofSettings, RuntimeSettings, Settings
+from nodeprov.plan import Adopt, Change, Goal, Place, Restart
 from nodeprov.planning import Planned, plan_install, plan_uninstall
-from nodeprov.receipt import BEGUN, UNDONE, Written, from_json, intent, interrupted
+from nodeprov.receipt import BEGUN, UNDONE, Receipt, Written, from_json, intent, interrupted
 from nodeprov.releases import Release
-from nodeprov.scheduling import MANAGED_BY, wanted_runtime_class
+from nodeprov.scheduling import MANAGED_BY, cluster_goals, wanted_runtime_class
 from nodeprov.states import FileState, LinkState, State
 from tests.samples import (
     CONFIG,
@@ -36,7 +36,7 @@ from tests.samples import (
 )
 
 ALONE = settings(cluster=ClusterSettings(enabled=False))
-TOGETHER = settings(proof=ProofSettings(image="busybox"))
+TOGETHER = settings()
 LABEL = "nodeprov.node-restriction.kubernetes.io/gvisor"
 LABEL_KEY = f"label:worker1:{LABEL}"
 CONFIG_KEY = "file:/etc/containerd/config.toml"
@@ -91,7 +91,20 @@ def fresh(made: Release, wanted: Settings = ALONE, facts: Facts | None = None) -
 def after_install(was: Release, made: Release, wanted: Settings = ALONE, before: Facts | None = None) -> Situation:
     """`was` is installed with the settings, and `made` is wanted now."""
     facts = installed(wanted, was, before)
-    return Situation(FakeReader(facts, reached(gvisor.goals(facts, wanted, was))), wanted, made)
+    goals = gvisor.goals(facts, wanted, was)
+    facts = with_receipts(facts, receipt_of_all(wanted, facts, goals))
+    return Situation(FakeReader(facts, states=reached(goals)), wanted, made)
+
+
+def receipt_of_all(wanted: Settings, facts: Facts, goals: Sequence[Goal]) -> Receipt:
+    """The receipt of an install that made everything, in a cluster too."""
+    daemon = gvisor.running_daemon(facts)
+    before = gvisor.without_runtime(gvisor.layout(wanted).runtime)(daemon.config)
+    states = reached(goals)
+    written = [Written(key, None, state) for key, state in states.items()]
+    written += [Written(CONFIG_KEY, before, daemon.config)]
+    written += [Written(goal.resource.key, None, goal.target(None)) for goal in cluster_goals(wanted, "worker1")]
+    return receipt_of(1, "install", *written)
 
 
 def in_cluster(
@@ -154,10 +167,11 @@ def test_an_install_without_a_cluster_ends_with_the_node(new: Release) -> None:
     assert planned.plan.notes[1:] == ()
 
 
-def test_no_pod_is_run_without_an_image_and_that_is_said(new: Release) -> None:
-    planned = in_cluster(fresh(new, settings()), has_label=False, has_class=False).install()
+def test_no_pod_is_run_where_none_is_wanted_and_that_is_said(new: Release) -> None:
+    wanted = settings(proof=ProofSettings(pod=False))
+    planned = in_cluster(fresh(new, wanted), has_label=False, has_class=False).install()
     assert steps_of(planned)[-1] == "proof handler"
-    assert planned.plan.notes[-1] == "no pod is run as a proof: [proof] image is not set"
+    assert planned.plan.notes[-1] == "no pod is run as a proof: [proof] pod is false"
 
 
 def test_a_configuration_that_is_not_there_is_made(new: Release) -> None:
@@ -212,7 +226,8 @@ def test_going_back_to_the_release_before_uploads_nothing(old: Release, new: Rel
     there = reached(gvisor.goals(situation.facts, ALONE, old))
     situation.reader.states = {**there, **situation.reader.states}
     planned = situation.install()
-    assert steps_of(planned, old=old, new=new) == [
+    assert isinstance(planned.plan.steps[0], Adopt), "no receipt tells of what was there before the first one"
+    assert steps_of(planned, old=old, new=new)[1:] == [
         "proof sandbox handlers/runsc/Gold",
         "~ link:handlers/runsc/current",
         "proof sandbox handlers/runsc/current",
@@ -232,10 +247,9 @@ def test_a_damaged_release_is_uploaded_again(new: Release) -> None:
 def test_a_run_that_broke_before_its_restart_is_finished_by_the_restart(new: Release) -> None:
     situation = after_install(new, new)
     facts = situation.facts
-    broken = receipt_of(1, "install", state=BEGUN)
-    situation.reader.facts = with_receipts(
-        replace(facts, record=Record(situation.daemon.identity, CONFIG)), broken
-    )
+    broken = {**facts.receipts[0], "state": BEGUN}
+    record = Record(situation.daemon.identity, CONFIG)
+    situation.reader.facts = replace(facts, record=record, receipts=(broken,))
     planned = situation.install()
     assert steps_of(planned, new=new) == [
         "restart containerd.service",
@@ -322,7 +336,7 @@ def test_a_release_that_another_handler_names_is_not_collected(
 
 
 def test_a_release_that_nothing_names_is_collected(old: Release, new: Release) -> None:
-    before = good_facts(releases=("20250101.0-000000000000",))
+    before = good_facts(releases=("/opt/nodeprov/releases/20250101.0-000000000000",))
     planned = after_install(old, new, before=before).install()
     assert collected(planned) == ["- folder:releases/20250101.0-000000000000"]
 
@@ -472,12 +486,87 @@ def test_the_runtime_class_goes_with_the_last_node_of_an_invocation(new: Release
     assert "- runtimeclass:gvisor" in steps_of(situation.uninstall(leaving=("worker2",)))
 
 
-@pytest.mark.parametrize("action", ["install", "uninstall"])
-def test_receipts_that_came_with_another_machines_image_are_a_problem(new: Release, action: str) -> None:
+def without_receipts(situation: Situation) -> Situation:
+    situation.reader.facts = replace(situation.facts, receipts=())
+    return situation
+
+
+def test_what_no_receipt_tells_of_is_written_down_and_can_be_taken_back(new: Release) -> None:
+    planned = in_cluster(
+        without_receipts(after_install(new, new, TOGETHER)), has_label=True, has_class=True
+    ).install()
+    (step,) = planned.plan.steps
+    assert isinstance(step, Adopt)
+    assert planned.plan.pending
+    adopted = {change.resource.key: change for change in planned.plan.adopted}
+    assert adopted[CONFIG_KEY].before == FileState(CONFIG.encode(), 0o644)
+    assert adopted[CURRENT_KEY].before is None
+    assert {LABEL_KEY, "runtimeclass:gvisor", PEOPLE_KEY} <= adopted.keys()
+
+
+def test_a_runtime_class_of_somebody_else_is_not_taken_over(new: Release) -> None:
+    situation = in_cluster(without_receipts(after_install(new, new, TOGETHER)), has_label=True, has_class=True)
+    assert situation.cluster is not None
+    assert situation.cluster.cluster is not None
+    theirs = {**wanted_runtime_class(TOGETHER).value, "metadata": {"name": "gvisor"}}
+    situation.cluster.cluster = replace(situation.cluster.cluster, runtime_class=theirs)
+    assert "runtimeclass:gvisor" not in [change.resource.key for change in situation.install().plan.adopted]
+
+
+def test_receipts_of_another_machine_are_told_and_do_not_count(new: Release) -> None:
     situation = uninstallable(new)
     situation.reader.facts = replace(situation.facts, machine_id="ffff")
-    with pytest.raises(Problems, match="were written on another machine"):
-        situation.install() if action == "install" else situation.uninstall()
+    planned = situation.install()
+    assert isinstance(planned.plan.steps[0], Adopt)
+    assert "it was cloned or reimaged since" in planned.plan.notes[1]
+    assert planned.number > 1, "no receipt is written over"
+    assert after_of(situation.uninstall(), CONFIG_KEY) == FileState(CONFIG.encode(), 0o644)
+
+
+def test_a_changed_prefix_moves_everything_and_then_removes_what_lay_there(new: Release) -> None:
+    situation = after_install(new, new)
+    situation.wanted = replace(ALONE, paths=Paths(prefix="/srv/np"))
+    at = "/opt/nodeprov/handlers/runsc"
+    situation.reader.facts_of_former = replace(
+        situation.facts,
+        prefixes=("/srv/np", "/opt/nodeprov"),
+        links={
+            "/srv/np/handlers/runsc/current": "",
+            f"{at}/current": "Gold",
+            "/usr/local/bin/runsc": f"{at}/current/runsc",
+        },
+        generations={f"{at}/Gold": "/opt/nodeprov/releases/Rold"},
+        releases=("/opt/nodeprov/releases/Rold",),
+    )
+    steps = [line for line in steps_of(situation.install(), situation.wanted, new=new) if "proof" not in line]
+    assert steps[-3:] == [
+        "- link:handlers/runsc/current",
+        "- folder:handlers/runsc/Gold",
+        "- folder:releases/Rold",
+    ]
+    assert steps[4:8] == [
+        "+ link:/srv/np/handlers/runsc/current",
+        "~ link:/usr/local/bin/runsc",
+        "~ file:/etc/containerd/config.toml",
+        "restart containerd.service",
+    ]
+
+
+def test_a_changed_bin_takes_the_old_link_away_unless_somebody_has_changed_it(new: Release) -> None:
+    situation = after_install(new, new)
+    situation.wanted = replace(ALONE, paths=Paths(bin="/srv/bin"))
+    steps = steps_of(situation.install(), situation.wanted, new=new)
+    assert "+ link:/srv/bin/runsc" in steps
+    assert "- link:/usr/local/bin/runsc" in steps
+    situation.reader.states[PEOPLE_KEY] = LinkState("/elsewhere")
+    assert "- link:/usr/local/bin/runsc" not in steps_of(situation.install(), situation.wanted, new=new)
+
+
+def test_a_changed_label_takes_the_old_one_away_after_the_new_one_is_there(new: Release) -> None:
+    situation = in_cluster(after_install(new, new, TOGETHER), has_label=True, has_class=True)
+    situation.wanted = replace(TOGETHER, label=Label(key="example.com/gvisor"))
+    steps = steps_of(situation.install(), situation.wanted)
+    assert steps.index("+ label:worker1:example.com/gvisor") < steps.index(f"- {LABEL_KEY}")
 
 
 def test_another_machine_behind_the_nodes_name_is_not_uninstalled(new: Release) -> None:
@@ -491,7 +580,7 @@ def test_another_machine_behind_the_nodes_name_is_not_uninstalled(new: Release) 
 
 
 def test_an_uninstall_without_receipts_takes_out_what_is_ours(new: Release) -> None:
-    situation = after_install(new, new)
+    situation = without_receipts(after_install(new, new))
     planned = situation.uninstall()
     assert steps_of(planned, new=new) == REMOVED_FROM_NODE
     assert after_of(planned, CONFIG_KEY) == FileState(CONFIG.encode(), 0o644)

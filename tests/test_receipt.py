@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from nodeprov.plan import Change
 from nodeprov.receipt import (
     BEGUN,
     DONE,
+    SCHEMA,
     UNDONE,
     Author,
     Receipt,
@@ -114,9 +116,10 @@ def test_the_form_of_a_receipt_stays_what_older_versions_have_written() -> None:
         state=DONE,
         ended="2026-09-05T10:01:00+00:00",
         sha512={"gvisor.tar.zstd": "ab"},
+        adopted=(LINK,),
     )
     value = {
-        "schema": 1,
+        "schema": 2,
         "number": 7,
         "action": "install",
         "handler": "runsc",
@@ -135,9 +138,12 @@ def test_the_form_of_a_receipt_stays_what_older_versions_have_written() -> None:
         "state": "done",
         "ended": "2026-09-05T10:01:00+00:00",
         "sha512": {"gvisor.tar.zstd": "ab"},
+        "adopted": [LINK],
     }
-    assert to_json(receipt) == value
+    assert json.loads(json.dumps(to_json(receipt))) == value
     assert from_json(value) == receipt
+    first = {**{key: each for key, each in value.items() if key != "adopted"}, "schema": 1}
+    assert from_json(first) == replace(receipt, adopted=()), "schema 1 had no `adopted`"
     assert receipt.name == "000007-install.json"
 
 
@@ -149,11 +155,11 @@ def test_a_receipt_says_how_it_ended() -> None:
 
 
 def test_a_receipt_of_a_newer_version_is_not_guessed_at() -> None:
-    value = {**to_json(receipt_of(1, "install")), "schema": 2}
+    value = {**to_json(receipt_of(1, "install")), "schema": SCHEMA + 1}
     with pytest.raises(NodeprovError, match="a newer nodeprov has worked on this node"):
         from_json(value)
     with pytest.raises(NodeprovError, match="a newer nodeprov"):
-        from_json({"schema": 2, "something": "else"})
+        from_json({"schema": SCHEMA + 1, "something": "else"})
 
 
 GOOD = to_json(receipt_of(1, "install", written(A, B)))
@@ -335,3 +341,17 @@ def test_what_a_state_is_written_as_names_its_kind() -> None:
         assert value is not None
         assert value["kind"] == kind
     assert state_to_json(None) is None
+
+
+def test_what_lay_in_a_folder_that_was_removed_is_gone() -> None:
+    folder = "/opt/nodeprov/handlers/runsc/G1"
+    made = receipt_of(1, "install", Written(f"file:{folder}/runsc.toml", None, A), Written("file:/G1", None, A))
+    removed = receipt_of(2, "install", Written(f"folder:{folder}", PresentState(), None))
+    states = last_written([made, removed])
+    assert states[f"file:{folder}/runsc.toml"] is None
+    assert states["file:/G1"] == A
+
+
+def test_what_a_run_could_not_remove_is_not_written_down_as_removed() -> None:
+    begun = receipt_of(1, "install", written(A, B), Written("folder:/x", PresentState(), None), state=BEGUN)
+    assert [change.key for change in begun.closed(DONE, "", kept={"folder:/x"}).changes] == [written(A, B).key]

@@ -187,7 +187,7 @@ def test_a_release_that_is_not_there_needs_room_for_itself_and_a_margin(tmp_path
 
 def test_a_release_that_is_there_needs_no_room(tmp_path: Path) -> None:
     made = release(tmp_path)
-    assert check(good_facts(free_bytes=0, releases=(made.name,)), WANTED, made) == ()
+    assert check(good_facts(free_bytes=0, releases=(f"/opt/nodeprov/releases/{made.name}",)), WANTED, made) == ()
 
 
 def test_all_problems_are_told_at_once() -> None:

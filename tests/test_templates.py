@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError  # noqa: TID251  what a test must see is jinja's own error
 
 from nodeprov.hosts.local import run_program
+from nodeprov.proof_image import ProofImage
 from nodeprov.templates import render, toml_string
 
 FOLDER = Path(__file__).parents[1] / "templates"
@@ -98,7 +99,15 @@ def test_runsc_toml_is_read_back_by_toml(binary: str, flags: dict[str, str]) -> 
 @pytest.mark.parametrize("node", ["worker1", None])
 def test_a_pod_is_json_and_names_a_node_only_if_one_is_asked_for(node: str | None) -> None:
     command = ["sh", "-c", 'echo "it\'s" </dev/null && true']
-    values = {"name": "p", "namespace": "default", "runtime_class": "gvisor", "image": "busybox", "memory": "64Mi"}
+    image = ProofImage("localhost/proof:1", "Never", "")
+    values: dict[str, object] = {
+        "name": "p",
+        "namespace": "default",
+        "runtime_class": "gvisor",
+        "image": image,
+        "memory": "64Mi",
+    }
+    values |= {"cpu": "200m", "deadline_seconds": 600}
     pod = json.loads(render("pod.json.j2", node=node, command=command, **values))
     assert pod["spec"].get("nodeName") == node
     assert pod["spec"]["runtimeClassName"] == "gvisor"
@@ -128,12 +137,15 @@ SCRIPTS: Mapping[str, Mapping[str, object]] = {
         "flags": {"systemd-cgroup": "true", "x": "it's"},
         "timeout_seconds": 1,
     },
-    "sandbox-cgroups.sh.j2": {"uid": "u", "prefix": "/p"},
+    "query-pod-cgroups.sh.j2": {"uid": "u", "prefix": "/p"},
+    "import-image.sh.j2": {"ctr": "ctr", "socket": "/s", "name": "n"},
+    "remove-image.sh.j2": {"ctr": "ctr", "socket": "/s", "name": "n"},
     "facts.sh.j2": {
         "unit": "x",
         "config": "",
         "socket": "",
         "prefix": "/p",
+        "prefixes": ["/p", "/q r"],
         "state": "/s",
         "links": ["/l"],
     },

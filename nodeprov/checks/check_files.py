@@ -5,79 +5,96 @@ from __future__ import annotations
 import pytest
 from testinfra.host import Host
 
+from nodeprov.checks import because, needs
 from nodeprov.hosts.base import TreeAt
 from nodeprov.plan import Place
 from nodeprov.states import FileState, LinkState, TreeState
-from nodeprov.verification import Subject
+from nodeprov.subject import Subject
 
 
-def check_there_is_a_receipt(subject: Subject) -> None:
+def check_receipt(subject: Subject) -> None:
     """A receipt on the node says that nodeprov installed the handler."""
-    assert subject.written, f"{subject.node.name} has no receipt of nodeprov: run nodeprov install"
+    folder = f"{subject.settings.paths.state}/receipts"
+    assert subject.written, because(f"{folder} has no receipt of an installation", subject.install)
 
 
-def check_release_files(subject: Subject, host: Host) -> None:
-    """Every file of the current release has the digest and the mode that were installed."""
-    release = _current_release(subject)
-    path = f"{subject.layout.releases}/{release}"
-    found = subject.hosts[Place.NODE].ask([TreeAt(path)])[0]
-    assert found is not None, f"{path} is missing: run nodeprov install"
-    tree = subject.written.get(f"tree:{path}")
-    if not isinstance(tree, TreeState):
-        # It was there already when the handler was installed. Its name ends in the digest of all its files.
-        assert found.digest.startswith(release.rpartition("-")[2]), f"{path} is not what was installed"
-        return
-    for entry in tree.entries:
-        file = host.file(f"{path}/{entry.path}")
-        assert file.exists, f"{path}/{entry.path} is missing: run nodeprov install"
-        assert file.mode == entry.mode, f"{path}/{entry.path} has the mode {file.mode:04o}, not {entry.mode:04o}"
-        assert file.sha256sum == entry.sha256, f"{path}/{entry.path} is not the file that was installed"
-    assert found == tree, f"{path} has files that were not installed"
-
-
+@needs("receipt")
 def check_current_generation(subject: Subject, host: Host) -> None:
     """The link `current` leads to the generation that was installed last."""
-    wanted = subject.written.get(f"link:{subject.layout.current}")
-    link = host.file(subject.layout.current)
-    assert link.is_symlink, f"{subject.layout.current} is no link: run nodeprov install"
-    target = subject.facts.links.get(subject.layout.current)
-    assert wanted == LinkState(target or ""), f"{subject.layout.current} leads to {target}, not to {wanted}"
+    path = subject.layout.current
+    wanted = subject.written.get(f"link:{path}")
+    assert host.file(path).is_symlink, because(f"{path} is missing or no link", subject.install)
+    found = LinkState(subject.facts.links.get(path, ""))
+    said = wanted.target if isinstance(wanted, LinkState) else "nothing"
+    assert found == wanted, because(f"{path} leads to {found.target}; {said} was installed last", subject.install)
 
 
+@needs("current_generation")
 def check_generation_members(subject: Subject, host: Host) -> None:
     """The current generation's runsc.toml and links are those that were installed."""
-    folder = f"{subject.layout.handler_folder}/{subject.facts.links.get(subject.layout.current)}/"
-    members = {key: state for key, state in subject.written.items() if f":{folder}" in key}
-    assert members, f"no receipt knows the generation {folder}: run nodeprov install"
+    members = {key: state for key, state in subject.written.items() if f":{subject.generation}/" in key}
+    assert members, because(f"no receipt knows the generation {subject.generation}", subject.install)
     for key, state in members.items():
         path = key.partition(":")[2]
         if isinstance(state, FileState):
             file = host.file(path)
-            assert file.exists, f"{path} is missing: run nodeprov install"
-            assert file.content == state.content, f"{path} is not as it was installed"
-            assert file.mode == state.mode, f"{path} has the mode {file.mode:04o}, not {state.mode:04o}"
+            assert file.exists, because(f"{path} is missing", subject.install)
+            assert file.content == state.content, because(f"{path} is not as it was installed", subject.install)
+            assert file.mode == state.mode, because(
+                f"{path} has the mode {file.mode:04o}, not {state.mode:04o}", subject.install
+            )
         elif isinstance(state, LinkState):
             target = host.run("readlink %s", path).stdout.strip()
-            assert target == state.target, f"{path} leads to {target or 'nothing'}, not to {state.target}"
+            assert target == state.target, because(
+                f"{path} leads to {target or 'nothing'}, not to {state.target}", subject.install
+            )
+
+
+@needs("generation_members")
+def check_release_files(subject: Subject) -> None:
+    """Every file of the current release has the digest and the mode that were installed."""
+    path = f"{subject.layout.releases}/{subject.release}"
+    found = subject.hosts[Place.NODE].ask([TreeAt(path)])[0]
+    assert found is not None, because(f"{path} is missing", subject.install)
+    wanted = subject.written.get(f"tree:{path}")
+    if isinstance(wanted, TreeState):
+        assert found == wanted, because(_difference(path, found, wanted), subject.install)
+    else:
+        # It was there already when the handler was installed. Its name ends in the digest of all its files.
+        digest = subject.release.rpartition("-")[2]
+        assert found.digest.startswith(digest), because(f"{path} is not what its name says", subject.install)
+
+
+@needs("release_files")
+def check_runsc_version(subject: Subject, host: Host) -> None:
+    """runsc runs and says that it is the release that is current."""
+    path = f"{subject.layout.current}/runsc"
+    said = host.run("%s --version", path)
+    wanted = f"release-{subject.release.rpartition('-')[0]}"
+    found = (said.stdout or said.stderr).strip().split("\n")[0]
+    # It is the file that was installed: then it is the node that does not let it run.
+    remedy = f"findmnt -T {subject.layout.prefix} shows whether what lies there may be executed"
+    assert wanted in said.stdout, because(f"{path} --version says {found!r}, not {wanted}", remedy)
 
 
 def check_link_for_people(subject: Subject, host: Host) -> None:
     """The runsc on people's PATH is the current one."""
     if not subject.settings.paths.bin:
         pytest.skip("[paths] bin is empty: none is wanted")
-    path = f"{subject.settings.paths.bin}/runsc"
+    path, wanted = f"{subject.settings.paths.bin}/runsc", f"{subject.layout.current}/runsc"
     target = host.run("readlink %s", path).stdout.strip()
-    wanted = f"{subject.layout.current}/runsc"
-    assert target == wanted, f"{path} leads to {target or 'nothing'}, not to {wanted}"
+    assert target == wanted, because(f"{path} leads to {target or 'nothing'}, not to {wanted}", subject.install)
 
 
-def check_runsc_version(subject: Subject, host: Host) -> None:
-    """runsc runs and says that it is the release that is current."""
-    version = _current_release(subject).split("-")[0]
-    said = host.run("%s --version", f"{subject.layout.current}/runsc")
-    assert f"release-{version}" in said.stdout, f"runsc --version says {said.stdout or said.stderr!r}"
-
-
-def _current_release(subject: Subject) -> str:
-    folder = f"{subject.layout.handler_folder}/{subject.facts.links.get(subject.layout.current)}"
-    return subject.facts.generations.get(folder, "no-release").rsplit("/", 1)[-1]
+def _difference(path: str, found: TreeState, wanted: TreeState) -> str:
+    """Name the first file that is not as it was installed, and how."""
+    here, there = ({entry.path: entry for entry in tree.entries} for tree in (found, wanted))
+    for name, entry in there.items():
+        if name not in here:
+            return f"{path}/{name} is missing"
+        if here[name].sha256 != entry.sha256:
+            return f"{path}/{name} is not the file that was installed: its SHA-256 is {here[name].sha256}"
+        if here[name].mode != entry.mode:
+            return f"{path}/{name} has the mode {here[name].mode:04o}, not {entry.mode:04o}"
+    strange = sorted({*here} - {*there} | {*found.foreign} - {*wanted.foreign})
+    return f"{path} has files that were not installed: {', '.join(strange)}"

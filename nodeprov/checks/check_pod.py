@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
-from testinfra.host import Host
 
+from nodeprov import proof_image
+from nodeprov.checks import because, needs
+from nodeprov.errors import NodeprovError
 from nodeprov.plan import Place
-from nodeprov.pods import POD_MEMORY, Pod, Prover
-from nodeprov.quantities import parse_quantity
-from nodeprov.templates import render
-from nodeprov.verification import Subject
+from nodeprov.pod_cgroups import PodCgroups, PodCgroupsQuery
+from nodeprov.pods import GREETING, POD_CPU, POD_MEMORY, Pod, Prover
+from nodeprov.proof_image import ProofImage
+from nodeprov.quantities import canonical, parse_quantity
+from nodeprov.scheduling import wanted_runtime_class
+from nodeprov.subject import Subject
+
+THREADS = 64
+BURN_SECONDS = 1
+TOO_MUCH_MEBIBYTES = 512
+PATIENCE_SECONDS = 15.0
+POLL_SECONDS = 0.3
 
 
 @pytest.fixture(scope="session")
@@ -20,66 +30,162 @@ def prover(subject: Subject) -> Prover:
     """Give a check the cluster, as something that runs pods."""
     if subject.cluster is None:
         pytest.skip("[cluster] enabled is false")
-    if not subject.settings.proof.image:
-        pytest.skip("[proof] image is not set: no pod is run")
+    if not subject.settings.proof.pod:
+        pytest.skip("[proof] pod is false: none is run")
     return Prover(subject.hosts[Place.CLUSTER], subject.settings, subject.node.name)
 
 
 @pytest.fixture(scope="session")
-def pod(prover: Prover) -> Iterator[Pod]:
+def image(subject: Subject, prover: Prover) -> Iterator[ProofImage]:  # noqa: ARG001  where no pod is run, none
+    """Give a check the image of its pods."""
+    with proof_image.available(subject.hosts[Place.NODE], subject.facts, subject.settings) as image:
+        yield image
+
+
+@pytest.fixture(scope="session")
+def pod(prover: Prover, image: ProofImage) -> Iterator[Pod]:
     """Give a check a pod that runs on the node."""
-    with prover.running_pod(("sleep", "600")) as pod:
+    with prover.running_pod(image, "serve") as pod:
         yield pod
 
 
-def check_pod_boots_gvisor(pod: Pod) -> None:
-    """A pod's kernel log is gVisor's."""
-    said = pod.execute("dmesg")
-    assert "Starting gVisor" in said, f"its kernel log says {said[:200]!r}"
+@needs("runtime_class_overhead", "runtime_class_scheduling")
+def check_pod_admission(subject: Subject, prover: Prover, image: ProofImage) -> None:
+    """The cluster gives pods of the RuntimeClass its nodeSelector and its overhead."""
+    spec = prover.admitted(image)["spec"]
+    wanted = wanted_runtime_class(subject.settings).value
+    selector = wanted["scheduling"]["nodeSelector"]
+    overhead = wanted.get("overhead", {}).get("podFixed", {})
+    found = {name: canonical(str(each)) for name, each in spec.get("overhead", {}).items()}
+    remedy = "enable the admission plugin RuntimeClass of kube-apiserver (it is by default)"
+    assert selector.items() <= spec.get("nodeSelector", {}).items(), because(
+        f"a pod got the nodeSelector {spec.get('nodeSelector')}, not {selector}", remedy
+    )
+    assert found == overhead, because(f"a pod got the overhead {found}, not {overhead}", remedy)
 
 
-def check_pod_kernel(pod: Pod, host: Host) -> None:
-    """A pod's kernel is not the node's."""
-    inside, outside = pod.execute("cat", "/proc/version"), host.check_output("cat /proc/version")
-    assert inside.strip() != outside.strip(), f"both are {outside!r}"
-    assert "gvisor" in inside.lower(), f"its kernel is {inside!r}"
-
-
-def check_pod_memory_limit(subject: Subject, pod: Pod, host: Host) -> None:
-    """A cgroup around the sandbox process allows the pod's limit and the overhead, and no more."""
-    overhead = subject.settings.runtime_class.overhead.get("memory", "0")
-    wanted = int(parse_quantity(POD_MEMORY) + parse_quantity(overhead))
-    found = parse_cgroups(host.check_output(sandbox_script(subject, pod)))
-    assert found.sandboxes, "no sandbox process is in a cgroup of the pod: its limits hold nothing"
-    assert wanted in found.limits, f"no cgroup around the sandbox has the limit {wanted}, only {found.limits}"
-    assert min(found.limits) == wanted, f"a cgroup around the sandbox allows {min(found.limits)}, not {wanted}"
-
-
-def check_pod_placement(subject: Subject, prover: Prover) -> None:
-    """A pod of the RuntimeClass is sent to labelled nodes only."""
-    label = subject.settings.label
-    selector = prover.admitted()["spec"].get("nodeSelector", {})
-    assert selector.get(label.key) == label.value, f"its nodeSelector is {selector}: run nodeprov install"
-
-
-@dataclass(frozen=True, slots=True)
-class Cgroups:
-    """The sandbox processes of a pod, and the memory limits around them in bytes."""
-
-    sandboxes: tuple[str, ...]
-    limits: tuple[int, ...]
-
-
-def parse_cgroups(text: str) -> Cgroups:
-    """Understand what templates/sandbox-cgroups.sh.j2 prints."""
-    rows = [line.split(" ") for line in text.splitlines()]
-    limits = [row[-1] for row in rows if row[0] == "limit"]
-    return Cgroups(
-        tuple(row[1] for row in rows if row[0] == "process" and not row[2].endswith("containerd-shim-runsc-v1")),
-        tuple(sorted({int(limit) for limit in limits if limit.isdigit()})),
+@needs("sandbox", "label", "reported_handler", "pod_admission")
+def check_pod_runs(pod: Pod) -> None:
+    """A pod of the RuntimeClass runs on the node."""
+    assert pod.phase() == "Running", because(
+        f"it is {pod.phase()} by now: {pod.trouble()}", "look at the node's load"
     )
 
 
-def sandbox_script(subject: Subject, pod: Pod) -> str:
-    """Write the script that looks at the cgroups around a pod's sandbox."""
-    return render("sandbox-cgroups.sh.j2", uid=pod.uid, prefix=subject.settings.paths.prefix)
+@needs("pod_runs")
+def check_pod_logs(pod: Pod) -> None:
+    """What the pod prints can be read by kubectl logs."""
+    assert eventually(lambda: "version: " in pod.log()), because(
+        f"kubectl logs prints {pod.log()[:80]!r} and not what the pod has said",
+        "look at /var/log/pods on the node, and who else works there",
+    )
+
+
+@needs("pod_logs")
+def check_pod_is_sandboxed(pod: Pod) -> None:
+    """The pod's kernel is gVisor, and not the node's."""
+    said = pod.log()
+    version = said.partition("version: ")[2].split("\n")[0]
+    assert GREETING in said, because(
+        f"its kernel is {version!r}, and its log does not begin as gVisor's: the pod is not sandboxed",
+        "see what changes pods on their way: kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies",
+    )
+
+
+@needs("pod_is_sandboxed")
+def check_pod_exec(pod: Pod) -> None:
+    """A command can be run in the pod by kubectl exec."""
+    output = pod.probe("threads", "1")
+    assert "threads: 1" in output.text, because(
+        f"kubectl exec fails: {output.said}",
+        "may this kubeconfig create pods/exec? see: kubectl get validatingadmissionpolicies",
+    )
+
+
+@needs("pod_exec")
+def check_pod_threads(pod: Pod) -> None:
+    """Threads work in the pod under the seccomp profile RuntimeDefault."""
+    output = pod.probe("threads", str(THREADS))
+    assert f"threads: {THREADS}" in output.text, because(
+        f"{THREADS} threads cannot be started: {output.said}",
+        "leave oci-seccomp out of [runtime.flags] (gvisor#14688), and look at kubelet's podPidsLimit",
+    )
+
+
+@needs("pod_is_sandboxed")
+def check_pod_listens(pod: Pod) -> None:
+    """A port on which the pod listens is reached from the node (kubelet's readiness probe)."""
+    assert eventually(pod.ready), because(
+        f"kubelet does not reach the pod: {pod.trouble()}", "look at the node's routes and firewall towards pods"
+    )
+
+
+@needs("pod_is_sandboxed")
+def check_pod_cgroup(subject: Subject, pod: Pod) -> None:
+    """The sandbox process is in a cgroup of the pod."""
+    assert cgroups(subject, pod).sandboxes, because(
+        "no process of the sandbox is in a cgroup of the pod: its limits hold nothing",
+        "leave ignore-cgroups out of [runtime.flags]; see systemd-cgroup in runsc.toml and kubelet's cgroupDriver",
+    )
+
+
+@needs("pod_cgroup")
+def check_pod_memory_limit(subject: Subject, pod: Pod) -> None:
+    """A cgroup around the sandbox allows the pod's limit and the overhead, and no more."""
+    overhead = subject.settings.runtime_class.overhead.get("memory", "0")
+    wanted = int(parse_quantity(POD_MEMORY) + parse_quantity(overhead))
+    found = cgroups(subject, pod).memory_limits
+    assert min(found, default=0) == wanted, because(
+        f"the cgroups around the sandbox allow {found} bytes, and not {wanted}",
+        "look at kubelet's cgroupsPerQOS and cgroupDriver, and who else writes to the pods' cgroups",
+    )
+
+
+@needs("pod_cgroup", "pod_exec")
+def check_pod_cpu_limit(subject: Subject, pod: Pod) -> None:
+    """More CPU than the pod's limit is throttled."""
+    before = cgroups(subject, pod)
+    pod.execute("cpu", str(BURN_SECONDS))
+    after = cgroups(subject, pod)
+    assert after.throttled > before.throttled, because(
+        f"a pod with a limit of {POD_CPU} used two CPUs for {BURN_SECONDS} s and was not throttled "
+        f"(quotas around it: {after.cpu_quotas or 'none'})",
+        "set cpuCFSQuota to true in kubelet's configuration (it is by default)",
+    )
+
+
+@needs("pod_memory_limit", "pod_exec")
+def check_pod_memory_kill(pod: Pod) -> None:
+    """A pod that takes more memory than its limit is killed."""
+    output = pod.probe("memory", str(TOO_MUCH_MEBIBYTES))
+    assert "filled" not in output.text, because(
+        f"a pod with a limit of {POD_MEMORY} took {TOO_MUCH_MEBIBYTES} MiB", "look at the node's cgroups"
+    )
+    assert eventually(lambda: pod.phase() == "Failed"), because(
+        f"a pod above its limit is still {pod.phase()}: {output.said}",
+        "look at memory.oom_control of the pods' cgroups, and journalctl -k, on the node",
+    )
+
+
+def cgroups(subject: Subject, pod: Pod) -> PodCgroups:
+    """Look at the cgroups around a pod's sandbox."""
+    query = PodCgroupsQuery(pod.uid, subject.settings.paths.prefix)
+    found: PodCgroups = subject.hosts[Place.NODE].ask([query])[0]
+    return found
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Wait until something holds, for so long as a healthy node may take."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not _holds(holds):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def _holds(holds: Callable[[], bool]) -> bool:
+    try:
+        return holds()
+    except NodeprovError:
+        return False

@@ -14,7 +14,7 @@ from nodeprov.labs.base import Machine, OnEvent
 from nodeprov.labs.cache import Cache
 from nodeprov.labs.debian import debian_root
 from nodeprov.labs.gobuild import CONTAINERD, ETCD, KUBERNETES, GoBuilder, gvisor
-from nodeprov.labs.images import IMAGES, image_archive
+from nodeprov.labs.images import IMAGES, busybox_archive
 from nodeprov.labs.parallel import at_once
 from nodeprov.labs.releases_tree import ARCHIVE_RELEASE, LOOSE_RELEASE, release_tree
 
@@ -63,7 +63,7 @@ def make_images(cache: Cache) -> bytes:
     }
 
     def make(folder: Path) -> None:
-        (folder / "images.tar").write_bytes(image_archive(busybox, applets, platform.machine()))
+        (folder / "images.tar").write_bytes(busybox_archive(busybox, applets, platform.machine()))
 
     return (cache.folder("images", ingredients, make) / "images.tar").read_bytes()
 

@@ -1,0 +1,54 @@
+"""The cgroups around the sandbox of a pod: whether its limits can hold it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Output
+from nodeprov.templates import render
+
+_SHIM = "containerd-shim-runsc-v1"
+
+
+@dataclass(frozen=True, slots=True)
+class PodCgroups:
+    """The sandbox processes that are in cgroups of a pod, and what stands on those cgroups and their ancestors.
+
+    `memory_limits` are bytes; `cpu_quotas` microseconds of a period; `throttled` counts how often any of those
+    with a quota was throttled.
+    """
+
+    sandboxes: tuple[str, ...]
+    memory_limits: tuple[int, ...]
+    cpu_quotas: tuple[int, ...]
+    throttled: int
+
+
+@dataclass(frozen=True, slots=True)
+class PodCgroupsQuery:
+    """Where is the sandbox of the pod with this UID, and which limits are above it?"""
+
+    uid: str
+    prefix: str
+
+    @property
+    def script(self) -> str:
+        """Print processes, and the limits around each."""
+        return render("query-pod-cgroups.sh.j2", uid=self.uid, prefix=self.prefix)
+
+    def parse(self, output: Output) -> PodCgroups:
+        """Understand what the script printed."""
+        if output.returncode != 0:
+            raise NodeprovError(
+                f"the cgroups of a pod cannot be read: {output.said}", "ls /sys/fs/cgroup on the node"
+            )
+        rows = [line.split() for line in output.text.splitlines()]
+        memory = {int(row[1]) for row in rows if row[0] == "memory" and row[1].isdigit()}
+        cpu = [(int(row[1]), int(row[2])) for row in rows if row[0] == "cpu" and row[1].isdigit() and len(row) > 2]
+        return PodCgroups(
+            tuple(row[1] for row in rows if row[0] == "process" and not row[2].endswith(_SHIM)),
+            tuple(sorted(memory)),
+            tuple(sorted({quota for quota, _ in cpu})),
+            max((throttled for _, throttled in cpu), default=0),
+        )

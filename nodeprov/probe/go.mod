@@ -1,0 +1,3 @@
+module nodeprov.example/probe
+
+go 1.21

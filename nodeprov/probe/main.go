@@ -1,0 +1,138 @@
+// The only program in the image of the pods that prove a node: what it does shows what their sandbox does.
+//
+// It needs no shell, no library and no network, so nothing has to be pulled or installed for a proof.
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	port           = ":8080"
+	readKernelLog  = 3 // SYSLOG_ACTION_READ_ALL, syslog(2)
+	pageBytes      = 4096
+	mebibyte       = 1 << 20
+	kernelLogBytes = 64 << 10
+)
+
+func main() {
+	if len(os.Args) < 2 {
+		fail("usage: probe kernel | serve | threads N | cpu SECONDS | memory MEBIBYTES")
+	}
+	switch os.Args[1] {
+	case "kernel":
+		printKernel()
+	case "serve":
+		printKernel()
+		serve()
+	case "threads":
+		startThreads(number())
+	case "cpu":
+		burn(time.Duration(number()) * time.Second)
+	case "memory":
+		fill(number())
+	default:
+		fail("unknown: " + os.Args[1])
+	}
+}
+
+// printKernel says which kernel this is, in its own words.
+func printKernel() {
+	version, err := os.ReadFile("/proc/version")
+	if err != nil {
+		fail(err.Error())
+	}
+	fmt.Printf("version: %s", version)
+	log := make([]byte, kernelLogBytes)
+	length, err := syscall.Klogctl(readKernelLog, log)
+	if err != nil {
+		fmt.Printf("kernel log: %v\n", err) // a node's own is often forbidden to pods
+		return
+	}
+	fmt.Printf("kernel log:\n%s\n", log[:length])
+}
+
+// serve accepts connections until the pod ends.
+func serve() {
+	listener, err := net.Listen("tcp", port)
+	if err != nil {
+		fail(err.Error())
+	}
+	fmt.Println("listening on " + port)
+	for {
+		connection, err := listener.Accept()
+		if err != nil {
+			fail(err.Error())
+		}
+		connection.Close()
+	}
+}
+
+// startThreads has so many threads of the operating system alive at once.
+func startThreads(count int) {
+	var alive, end sync.WaitGroup
+	alive.Add(count)
+	end.Add(1)
+	for range make([]struct{}, count) {
+		go func() {
+			runtime.LockOSThread() // a goroutine of its own thread
+			alive.Done()
+			end.Wait()
+		}()
+	}
+	alive.Wait()
+	end.Done()
+	fmt.Printf("threads: %d\n", count)
+}
+
+// burn uses two processors as much as it may.
+func burn(duration time.Duration) {
+	var end sync.WaitGroup
+	deadline := time.Now().Add(duration)
+	for range [2]struct{}{} {
+		end.Add(1)
+		go func() {
+			defer end.Done()
+			for time.Now().Before(deadline) {
+			}
+		}()
+	}
+	end.Wait()
+	fmt.Println("burned")
+}
+
+// fill takes memory and touches every page of it.
+func fill(mebibytes int) {
+	var taken [][]byte
+	for range make([]struct{}, mebibytes) {
+		block := make([]byte, mebibyte)
+		for at := 0; at < len(block); at += pageBytes {
+			block[at] = 1
+		}
+		taken = append(taken, block)
+	}
+	fmt.Printf("filled: %d\n", len(taken))
+}
+
+func number() int {
+	if len(os.Args) < 3 {
+		fail(os.Args[1] + " needs a number")
+	}
+	value, err := strconv.Atoi(os.Args[2])
+	if err != nil {
+		fail(err.Error())
+	}
+	return value
+}
+
+func fail(message string) {
+	fmt.Fprintln(os.Stderr, message)
+	os.Exit(2)
+}
