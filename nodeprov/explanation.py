@@ -15,6 +15,8 @@ SCHEMA = 1
 """Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
 
 NOT_SET = "not set"
+WIDEST_VALUE = 50
+"""A longer one, such as a digest, moves its own place aside and nobody else's."""
 _GAP = "  "
 
 
@@ -70,7 +72,7 @@ def _block(title: str, rows: Mapping[KeyPath, tuple[str, str]]) -> str:
     """Write a title, and below it aligned columns, a header for each table."""
     names = {path: dotted(path[1:]) for path in rows}
     wide = max(map(len, names.values()), default=0)
-    wider = max((len(shown) for shown, _ in rows.values()), default=0)
+    wider = min(max((len(shown) for shown, _ in rows.values()), default=0), WIDEST_VALUE)
     written = [title]
     table = ""
     for path, (shown, place) in rows.items():

@@ -250,6 +250,12 @@ def test_the_settings_of_one_node_are_told_together() -> None:
     )
 
 
+def test_a_long_value_moves_only_its_own_place_aside() -> None:
+    inventory = read([f"runtime.flags.debug-log=/var/log/{'x' * 80}"])
+    lines = explanation_text(inventory, inventory.nodes[:1], FILE).splitlines()
+    assert max(len(line) for line in lines if "debug-log" not in line) < 110
+
+
 def test_the_settings_as_json_have_each_value_and_its_place() -> None:
     inventory = read(["ssh.port=2200"])
     (shown,) = json.loads(json.dumps(explanation_json(inventory, select(inventory, ["gpu-1"]), FILE)))["nodes"]
