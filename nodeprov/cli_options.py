@@ -44,6 +44,14 @@ class Source:
             "from here upwards.",
         ),
     ] = None
+    sets: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Say one setting for this run: release.version=20260905.0, or nodes.worker1.port=2222.",
+        ),
+    ] = dataclasses.field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +99,14 @@ def _parameters(group: Any) -> list[inspect.Parameter]:
     hints = typing.get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(
-            each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name]
+            each.name, inspect.Parameter.KEYWORD_ONLY, default=_default(each), annotation=hints[each.name]
         )
         for each in dataclasses.fields(group)
     ]
+
+
+def _default(each: dataclasses.Field[Any]) -> Any:
+    return each.default if each.default_factory is dataclasses.MISSING else each.default_factory()
 
 
 def examples(*lines: str, codes: str) -> str:
@@ -111,7 +123,7 @@ def node_names(context: typer.Context, incomplete: str) -> list[str]:
         named = context.params.get("inventory")
         found = inventory_file.find(Path(named) if named else None, os.environ, Path.cwd())
         tables = tomllib.loads(inventory_file.read(found))
-        names = [name for kind in ("nodes", "groups") for name in tables.get(kind, {})]
+        names = [*tables.get("nodes", {}), *(f"@{name}" for name in tables.get("groups", {}))]
     except Exception:  # whatever is wrong, it is no time to say so
         return []
     return [name for name in names if name.startswith(incomplete)]
@@ -120,7 +132,9 @@ def node_names(context: typer.Context, incomplete: str) -> list[str]:
 Nodes = Annotated[
     list[str],
     typer.Argument(
-        help="Nodes of the inventory, or globs such as 'worker*'.", autocompletion=node_names, metavar="NODE"
+        help="Nodes of the inventory, globs such as 'worker*', or groups such as @gpu.",
+        autocompletion=node_names,
+        metavar="NODE",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

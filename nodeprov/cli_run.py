@@ -40,10 +40,16 @@ DONE, FAILED, PENDING = 0, 1, 3
 
 def load(source: Source) -> Inventory:
     """Find and read the inventory; say which one it is, unless it was named."""
+    return load_with_text(source)[0]
+
+
+def load_with_text(source: Source) -> tuple[Inventory, str]:
+    """Find and read the inventory, with what is laid over it, and its text."""
     found = inventory_file.find(source.inventory, os.environ, Path.cwd())
     if found.by:
         say(f"inventory: {found.path} ({found.by})")
-    return inventory.parse(inventory_file.read(found), str(found.path))
+    text = inventory_file.read(found)
+    return inventory.parse(text, str(found.path), environment=os.environ, options=source.sets), text
 
 
 @contextmanager

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
-import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from nodeprov import syntax
-from nodeprov.errors import UsageError
-from nodeprov.schema import Fault, Faulty, nearest, read
+from nodeprov.conflicts import conflicts
+from nodeprov.keys import TABLES, keys_of
+from nodeprov.layers import Given, Kind, Layer, laid, layer, pin_faults
+from nodeprov.nodes import Inventory as Inventory
+from nodeprov.nodes import Machine as Machine
+from nodeprov.nodes import Node as Node
+from nodeprov.nodes import select as select
+from nodeprov.notation import document
+from nodeprov.overrides import read_overrides
+from nodeprov.schema import Fault, Faulty, Rule, nearest, read
 from nodeprov.settings import ClusterSettings as ClusterSettings
 from nodeprov.settings import ContainerdSettings as ContainerdSettings
 from nodeprov.settings import Label as Label
+from nodeprov.settings import Members
 from nodeprov.settings import Paths as Paths
 from nodeprov.settings import ProofSettings as ProofSettings
 from nodeprov.settings import ReleaseSettings as ReleaseSettings
@@ -23,56 +28,33 @@ from nodeprov.settings import RuntimeClassSettings as RuntimeClassSettings
 from nodeprov.settings import RuntimeSettings as RuntimeSettings
 from nodeprov.settings import Settings as Settings
 from nodeprov.settings import Ssh as Ssh
+from nodeprov.statements import KeyPath, dotted
 
-Given = Mapping[str, Any]
-"""What a table of the file says, checked, by key."""
-
-_TABLES: Mapping[str, type] = typing.get_type_hints(Settings)
-_OF_A_NODE = tuple(name for name in _TABLES if name != "cluster")
-"""The tables that a node may have of its own; the cluster is one for all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A node of the cluster, by the name that Kubernetes has for it."""
-
-    name: str
-    ssh: Ssh
-    settings: Settings
+_SETTINGS = tuple(name for name in TABLES if name != "ssh")
+_OF_A_NODE = tuple(name for name in _SETTINGS if name != "cluster")
+"""The tables that a node or group may have of its own; the cluster is one for all."""
+_NAMED = ("groups", "nodes", "hosts")
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """A host that is reached, for kubectl, and is not provisioned."""
+def parse(
+    text: str, path: str, *, environment: Mapping[str, str] | None = None, options: Sequence[str] = ()
+) -> Inventory:
+    """Read an inventory, and lay over it what environment variables and `--set` options say.
 
-    name: str
-    ssh: Ssh
+    Args:
+        text: the file's text.
+        path: the file's name, for messages.
+        environment: variables; NODEPROV_RELEASE_VERSION stands for [release] version, and so on.
+        options: such as "release.version=20260905.0" or "nodes.worker1.port=2222".
 
-
-@dataclass(frozen=True, slots=True)
-class Inventory:
-    """The nodes in the order of the file, and the other hosts."""
-
-    path: str
-    nodes: tuple[Node, ...]
-    hosts: tuple[Machine, ...] = ()
-
-    def ssh(self, name: str) -> Ssh:
-        """Say how the node or host of this name is reached; KeyError if there is none."""
-        machines: tuple[Node | Machine, ...] = (*self.hosts, *self.nodes)
-        return {machine.name: machine.ssh for machine in machines}[name]
-
-
-def parse(text: str, path: str) -> Inventory:
-    """Read an inventory; raise `Faulty` with all that is wrong with it, each with its line."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _no_toml(error, path) from None
+    Raises:
+        Faulty: with all that is wrong, each with its line, variable or option.
+        UsageError: the text is no TOML.
+    """
     faults: list[Fault] = []
-    inventory = _Reading(raw, faults).inventory(path)
+    inventory = _Reading(document(text, path), faults, environment or {}, options).inventory(path)
     if not faults:
-        faults += [*_cluster_faults(inventory), *_shared_faults(inventory)]
+        faults += conflicts(inventory)
     if faults:
         raise Faulty(faults, text, path)
     return inventory
@@ -81,150 +63,139 @@ def parse(text: str, path: str) -> Inventory:
 class _Reading:
     """One reading of a file, which goes on after each fault."""
 
-    def __init__(self, raw: Mapping[str, Any], faults: list[Fault]) -> None:
+    def __init__(
+        self, raw: Mapping[str, Any], faults: list[Fault], environment: Mapping[str, str], options: Sequence[str]
+    ) -> None:
         self._raw = raw
         self._faults = faults
-        self._ssh = self._read(Ssh, raw.get("ssh", {}), ("ssh",))
-        self._defaults = {name: self._read(table, raw.get(name, {}), (name,)) for name, table in _TABLES.items()}
+        named = {kind: list(self._members(kind)) for kind in _NAMED}
+        self._over = read_overrides(environment, options, named, faults)
+        tables = {name: self._read(table, raw.get(name, {}), (name,)) for name, table in TABLES.items()}
+        self._of_all = layer(tables, Kind.FILE, {name: (name,) for name in TABLES})
+        self._groups = {name: self._group(name, raw) for name, raw in self._named("groups", syntax.GROUP)}
 
     def inventory(self, path: str) -> Inventory:
         """Read all of it; where there are faults, what is returned is of no use."""
-        known = (*_TABLES, "ssh", "nodes", "hosts")
+        known = (*TABLES, *_NAMED)
         for name in self._raw.keys() - set(known):
             self._fault((name,), "is no table that is known", nearest(name, known))
-        if "address" in self._ssh:
+        if "address" in self._of_all.tables["ssh"]:
             self._fault(
                 ("ssh", "address"), "is of one machine, and [ssh] is for all", "write it under [nodes.NAME]"
             )
-        nodes = tuple(self._node(*each) for each in self._named("nodes"))
-        hosts = tuple(Machine(name, self._machine("hosts", name, raw)) for name, raw in self._named("hosts"))
-        if not nodes:
-            self._fault((), "it has no nodes", 'describe one:\n[nodes.worker1]\naddress = "10.0.0.11"')
+        nodes = tuple(self._node(*each) for each in self._named("nodes", syntax.DNS_SUBDOMAIN))
+        hosts = tuple(self._host(*each) for each in self._named("hosts", syntax.DNS_SUBDOMAIN))
+        if not nodes and isinstance(self._raw.get("nodes", {}), Mapping):
+            self._fault((), "it has no nodes", 'describe one: [nodes.worker1], and below it address = "10.0.0.11"')
         for name in {node.name for node in nodes} & {host.name for host in hosts}:
             self._fault(("hosts", name), "is a node too", "leave it out here: [cluster] host may name a node")
-        return Inventory(path, nodes, hosts)
+        return Inventory(path, nodes, hosts, {name: members for name, (members, _) in self._groups.items()})
 
-    def _named(self, kind: str) -> Iterator[tuple[str, Any]]:
-        machines = self._raw.get(kind, {})
-        if not isinstance(machines, Mapping):
+    def _members(self, kind: str) -> Mapping[str, Any]:
+        members = self._raw.get(kind, {})
+        return members if isinstance(members, Mapping) else {}
+
+    def _named(self, kind: str, rule: Rule) -> Iterator[tuple[str, Any]]:
+        if not isinstance(self._raw.get(kind, {}), Mapping):
             self._fault((kind,), "is not a table", f"write [{kind}.NAME] for each")
-            return
-        for name, raw in machines.items():
-            if not syntax.DNS_SUBDOMAIN.accepts(name):
-                self._fault((kind, name), f"is not {syntax.DNS_SUBDOMAIN.expected}")
+        for name, raw in self._members(kind).items():
+            if not rule.accepts(name):
+                self._fault((kind, name), f"is not {rule.expected}")
             yield name, raw
 
-    def _machine(self, kind: str, name: str, raw: Any, tables: Sequence[str] = ()) -> Ssh:
-        given = self._read(Ssh, raw, (kind, name), tables)
-        return Ssh(**{"address": name, **self._ssh, **given})
+    def _group(self, name: str, raw: Any) -> tuple[tuple[str, ...], Layer]:
+        path = ("groups", name)
+        if not isinstance(raw, Mapping):
+            self._fault(path, "is not a table", f"write it as [{dotted(path)}]")
+            return (), Layer()
+        own = self._layer(Kind.GROUP, path, raw, ("nodes",))
+        if "address" in own.tables["ssh"]:
+            self._fault((*path, "address"), "is of one machine", "write it under [nodes.NAME]")
+        said = {"nodes": raw["nodes"]} if "nodes" in raw else {}
+        patterns = self._read(Members, said, path).get("nodes")
+        if patterns is None and said:
+            return (), own
+        if not patterns:
+            self._fault((*path, "nodes") if said else path, "has no nodes", 'write nodes = ["worker-1", "gpu-*"]')
+        return self._matched(path, patterns or ()), own
+
+    def _matched(self, path: KeyPath, patterns: Sequence[str]) -> tuple[str, ...]:
+        known = list(self._members("nodes"))
+        for number, pattern in enumerate(patterns):
+            if pattern in patterns[:number]:
+                self._fault((*path, "nodes"), f"names {pattern} twice", "once is enough")
+            elif not any(fnmatchcase(node, pattern) for node in known):
+                is_glob = any(letter in pattern for letter in "*?[")
+                message = f"names {pattern}, which {'matches no node' if is_glob else 'is no node'} here"
+                self._fault((*path, "nodes"), message, nearest(pattern, known) if known else "")
+        return tuple(node for node in known if any(fnmatchcase(node, pattern) for pattern in patterns))
+
+    def _layer(self, kind: Kind, path: KeyPath, raw: Any, besides: Sequence[str] = ()) -> Layer:
+        """Read what is said of a group or node: keys of ssh, and tables."""
+        given = raw if isinstance(raw, Mapping) else {}
+        misplaced = {name: fault for name in given if (fault := _misplaced(kind, path, name, besides))}
+        self._faults += misplaced.values()
+        own = {name: value for name, value in given.items() if name not in misplaced}
+        ssh = self._read(Ssh, own if isinstance(raw, Mapping) else raw, path, (*besides, *_OF_A_NODE))
+        tables = {table: self._read(TABLES[table], own.get(table, {}), (*path, table)) for table in _OF_A_NODE}
+        bases = {"ssh": path, **{table: (*path, table) for table in _OF_A_NODE}}
+        return layer({"ssh": ssh, **tables}, kind, bases)
 
     def _node(self, name: str, raw: Any) -> Node:
-        ssh = self._machine("nodes", name, raw, tuple(_TABLES))
-        own = raw if isinstance(raw, Mapping) else {}
-        if "cluster" in own:
-            self._fault(("nodes", name, "cluster"), "is said of one node", "[cluster] is one for all nodes")
-        tables = {
-            table: self._read(_TABLES[table], own.get(table, {}), ("nodes", name, table)) for table in _OF_A_NODE
-        }
-        self._check_pins(name, tables["release"])
-        merged = {table: _merged(given, tables.get(table, {})) for table, given in self._defaults.items()}
-        if "version" not in merged["release"]:
+        groups = {group: own for group, (members, own) in self._groups.items() if name in members}
+        layers = [
+            self._of_all,
+            *groups.values(),
+            self._layer(Kind.NODE, ("nodes", name), raw),
+            self._over.environment,
+            self._over.option(),
+            *(self._over.option("groups", group) for group in groups),
+            self._over.option("nodes", name),
+        ]
+        self._faults += pin_faults(layers)
+        merged = laid(layers)
+        tables = {table: dict(given) for table, given in merged.tables.items()}
+        if "version" not in tables["release"]:
             self._miss_version()
-            merged["release"]["version"] = ""
-        return Node(name, ssh, Settings(**{table: _TABLES[table](**given) for table, given in merged.items()}))
+            tables["release"]["version"] = ""
+        settings = Settings(**{table: TABLES[table](**tables[table]) for table in _SETTINGS})
+        return Node(name, _ssh(name, tables["ssh"]), settings, merged.sources)
 
-    def _check_pins(self, name: str, own: Given) -> None:
-        """Never check one release by the digests of another."""
-        pinned = self._defaults["release"].get("sha512") and not own.get("sha512")
-        if pinned and own.get("version", "") not in ("", self._defaults["release"].get("version")):
-            self._fault(
-                ("nodes", name, "release", "version"),
-                "is another release than the one whose digests [release.sha512] pins",
-                f"pin its own under [nodes.{name}.release.sha512]",
-            )
+    def _host(self, name: str, raw: Any) -> Machine:
+        own = layer({"ssh": self._read(Ssh, raw, ("hosts", name))}, Kind.HOST, {"ssh": ("hosts", name)})
+        layers = (self._of_all, own, self._over.environment, self._over.option(), self._over.option("hosts", name))
+        return Machine(name, _ssh(name, laid(layers).tables["ssh"]))
 
     def _miss_version(self) -> None:
-        if not any(fault.path[-2:] == ("release", "version") for fault in self._faults):
+        release = self._raw.get("release", {})
+        if isinstance(release, Mapping) and not any(_is_of_version(fault) for fault in self._faults):
             hint = 'say which: version = "20260905.0", or "latest"'
             self._fault(("release",), "version is missing", hint)
 
-    def _read(self, table: type, raw: Any, path: tuple[str, ...], besides: Sequence[str] = ()) -> dict[str, Any]:
+    def _read(self, table: type, raw: Any, path: KeyPath, besides: Sequence[str] = ()) -> dict[str, Any]:
         return read(table, raw, path, self._faults, besides=besides)
 
-    def _fault(self, path: tuple[str, ...], message: str, hint: str = "") -> None:
+    def _fault(self, path: KeyPath, message: str, hint: str = "") -> None:
         self._faults.append(Fault(path, message, hint))
 
 
-def _merged(defaults: Given, own: Given) -> dict[str, Any]:
-    """Lay a node's own keys over those of all nodes; tables in them are laid over each other, as TOML reads."""
-    both = {
-        name: {**defaults[name], **own[name]}
-        for name in defaults.keys() & own.keys()
-        if isinstance(own[name], Mapping)
-    }
-    return {**defaults, **own, **both}
+def _misplaced(kind: Kind, path: KeyPath, name: str, besides: Sequence[str]) -> Fault | None:
+    """Find a name that stands under a node or group, and belongs somewhere else."""
+    if name == "cluster":
+        return Fault((*path, name), f"is said of one {kind.value}", "[cluster] is one for all nodes")
+    if name == "ssh":
+        return Fault((*path, name), "is no table here", f"its keys stand in [{dotted(path)}] itself")
+    if name in besides or name in keys_of("ssh") or name in _OF_A_NODE:
+        return None
+    homes = [f"[{dotted((*path, table))}]" for table in _OF_A_NODE if name in keys_of(table)]
+    hint = f"it is a key of {' and of '.join(homes)}"
+    return Fault((*path, name), "is no key that is known here", hint) if homes else None
 
 
-def _cluster_faults(inventory: Inventory) -> Iterator[Fault]:
-    host = inventory.nodes[0].settings.cluster.host
-    names = [*(node.name for node in inventory.nodes), *(machine.name for machine in inventory.hosts)]
-    if host is not None and host not in names:
-        yield Fault(
-            ("cluster", "host"),
-            f"names {host}, which is neither a node nor a host here",
-            f"describe it under [hosts.{host}], or leave it out to run kubectl on this machine",
-        )
+def _is_of_version(fault: Fault) -> bool:
+    said = (".".join(fault.path), fault.place.lower().replace("release_", "release."))
+    return any(each.endswith("release.version") for each in said)
 
 
-def _shared_faults(inventory: Inventory) -> Iterator[Fault]:
-    """Find nodes that want different things of one RuntimeClass: it is one object for all."""
-    first: dict[str, Node] = {}
-    for node in inventory.nodes:
-        wanted = node.settings
-        other = first.setdefault(wanted.runtime_class.name, node)
-        if _shared(wanted) != _shared(other.settings):
-            yield Fault(
-                ("nodes", node.name),
-                f"wants another RuntimeClass {wanted.runtime_class.name} than {other.name} does: "
-                "handler, overhead, tolerations, node_selector and label must be the same",
-                f"give it a name of its own: [nodes.{node.name}.runtime_class] name",
-            )
-
-
-def _shared(settings: Settings) -> tuple[Any, ...]:
-    return settings.runtime.handler, settings.runtime_class, settings.label
-
-
-def _no_toml(error: tomllib.TOMLDecodeError, path: str) -> UsageError:
-    line = re.search(r"at line (\d+)", str(error))
-    return UsageError(
-        f"no valid TOML: {error}",
-        "strings are quoted, tables begin with [NAME]",
-        where=f"{path}:{line[1]}" if line else path,
-    )
-
-
-def select(inventory: Inventory, names: Sequence[str]) -> tuple[Node, ...]:
-    """Choose nodes by names and globs, each once and in the inventory's order.
-
-    Raises UsageError for a name that is no node's, and when nothing is chosen.
-    """
-    known = [node.name for node in inventory.nodes]
-    chosen = set[str]()
-    for name in names:
-        found = [each for each in known if fnmatchcase(each, name)]
-        if not found:
-            raise _unknown(inventory, name, known)
-        chosen.update(found)
-    if not chosen:
-        raise UsageError("no node is named", f"name some of {', '.join(known)}, or '*' for all")
-    return tuple(node for node in inventory.nodes if node.name in chosen)
-
-
-def _unknown(inventory: Inventory, name: str, known: Sequence[str]) -> UsageError:
-    if any(host.name == name for host in inventory.hosts):
-        return UsageError(
-            f"{name} is a host of {inventory.path} and no node: nothing is installed there",
-            f"to install there too, describe it under [nodes.{name}]; nodes are {', '.join(known)}",
-        )
-    return UsageError(f"no node of {inventory.path} is called {name}", nearest(name, known))
+def _ssh(name: str, given: Given) -> Ssh:
+    return Ssh(**{"address": name, **given})

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.statements import KeyPath, dotted, line_of
+from nodeprov.statements import KeyPath, Lines, dotted
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,19 @@ def setting(
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong: the path to it, what, and the way out."""
+    """One thing that is wrong: the path to it, what, and the way out.
+
+    `place` is where it was said if that is not the file: an environment variable or an option.
+    """
 
     path: KeyPath
     message: str
     hint: str = ""
+    place: str = ""
 
 
 class Faulty(UsageError):
-    """All that is wrong with a file, at once, each with its line."""
+    """All that is wrong with a file, and what is laid over it, at once, each with its line."""
 
     def __init__(self, faults: Sequence[Fault], text: str, file: str) -> None:
         super().__init__("; ".join(fault.message for fault in faults), where=file)
@@ -75,13 +79,14 @@ class Faulty(UsageError):
 
     def parts(self) -> tuple[NodeprovError, ...]:
         """Say each fault by itself, in the order of the file."""
-        lines = {fault: line_of(self._text, fault.path) if fault.path else None for fault in self.faults}
-        ordered = sorted(self.faults, key=lambda fault: lines[fault] or 0)
+        known = Lines(self._text)
+        lines = {each: known.of(each.path) if each.path and not each.place else None for each in self.faults}
+        ordered = sorted(self.faults, key=lambda fault: (bool(fault.place), lines[fault] or 0))
         return tuple(self._part(fault, lines[fault]) for fault in ordered)
 
     def _part(self, fault: Fault, line: int | None) -> NodeprovError:
-        place = f"{self.where}:{line}" if line else self.where
-        name = f"{_named(fault.path)} " if fault.path else ""
+        place = fault.place or (f"{self.where}:{line}" if line else self.where)
+        name = f"{_named(fault.path)} " if fault.path and not fault.place else ""
         return UsageError(f"{name}{fault.message}", fault.hint, where=place)
 
 

@@ -33,6 +33,13 @@ class Ssh:
 
 
 @dataclass(frozen=True, slots=True)
+class Members:
+    """Which nodes a group has."""
+
+    nodes: tuple[str, ...] = setting("Nodes of the group: names, and globs such as gpu-*.", rule=syntax.GLOB)
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseSettings:
     """Which release of gVisor, from where."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,23 +45,57 @@ def statements(text: str) -> Iterator[Statement]:
         start = end
 
 
-def line_of(text: str, path: KeyPath) -> int | None:
-    """Say on which line a table or key is first named, or what is nearest below or above it; None if nothing is.
+class Lines:
+    """Where each table and key of a valid TOML text stands; the text is read once."""
 
-    A table may have no header of its own: then the first header or key below it stands for it, and for a key
-    in an inline table the line on which that begins.
-    """
-    known = [statement for statement in statements(text) if statement.path]
-    for statement in known:
-        if statement.path[: len(path)] == path:
-            return statement.line
-    above = [each for each in known if each.kind == "key" and path[: len(each.path)] == each.path]
-    return above[0].line if above else None
+    def __init__(self, text: str) -> None:
+        self._first: dict[KeyPath, int] = {}
+        self._keys: dict[KeyPath, int] = {}
+        for statement in statements(text):
+            for depth in range(1, len(statement.path) + 1):
+                self._first.setdefault(statement.path[:depth], statement.line)
+            if statement.kind == "key":
+                self._keys.setdefault(statement.path, statement.line)
+
+    def of(self, path: KeyPath) -> int | None:
+        """Say on which line a table or key is first named, or what is nearest to it; None if nothing is.
+
+        A table may have no header of its own: then the first header or key below it stands for it, and for a key
+        in an inline table the line on which that begins.
+        """
+        if path in self._first:
+            return self._first[path]
+        above = (self._keys.get(path[:depth]) for depth in range(1, len(path)))
+        return next((line for line in above if line), None)
+
+
+def line_of(text: str, path: KeyPath) -> int | None:
+    """Say on which line a table or key is first named, as `Lines` does, for one question."""
+    return Lines(text).of(path)
+
+
+def assignment(text: str) -> tuple[KeyPath, str] | None:
+    """Take `a."b.c".d=value` apart into a key and the text behind the sign; None if no key begins it."""
+    key = _KEY.match(text)
+    try:
+        return (_only_path(tomllib.loads(f"{key[1]} = 0")), text[key.end() :]) if key else None
+    except tomllib.TOMLDecodeError:  # an escape that is none, in a quoted part
+        return None
 
 
 def dotted(path: KeyPath) -> str:
     """Write a path as TOML does: `plugins."io.containerd.cri.v1.runtime".containerd`."""
     return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{part}"' for part in path)
+
+
+def literal(value: Any) -> str:
+    """Write a value as TOML does, on one line."""
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{dotted((name,))} = {literal(each)}" for name, each in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(literal(each) for each in value)}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _end(text: str, start: int) -> int:

@@ -15,6 +15,8 @@ DNS_LABEL = Rule("a DNS label: up to 63 lower-case letters, digits and -, the fi
 # runc is what other pods run: a table of that name would be theirs.
 HANDLER = Rule(f"the name of a handler of its own ({DNS_LABEL.expected}; not runc)", rf"(?!runc$){_LABEL}")
 DNS_SUBDOMAIN = Rule("a name as Kubernetes has it: lower-case letters, digits, - and .", _SUBDOMAIN)
+GROUP = Rule("a name of a group: letters, digits, - and _", r"[A-Za-z0-9][A-Za-z0-9_-]*")
+GLOB = Rule("a node's name or a glob, such as worker-1 or gpu-*", r"[a-z0-9.*?!\[\]-]+")
 LABEL_KEY = Rule("a label's key, such as example.com/gvisor", rf"({_SUBDOMAIN}/)?{_QUALIFIED}")
 LABEL_VALUE = Rule("a label's value: up to 63 letters, digits, -, _ and .", rf"({_QUALIFIED})?")
 # k8s.io/apimachinery, pkg/api/resource/quantity.go, without a sign.
