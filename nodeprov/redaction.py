@@ -9,12 +9,14 @@ from typing import Any
 HIDDEN = "(not shown)"
 
 _WORDS = r"password|passwd|passphrase|secret|token|credential|htpasswd|api[-_]?key|access[-_]?key|private[-_]?key"
-# `auth` only as a word of its own: authors and --authorization-mode are no secrets.
+# `auth` only as a word of its own: authors and --authorization-mode are no secrets. Bounded, for an expression
+# that looks on from every place of a long line takes the square of its length.
 _NAME = (
-    rf"[\w./-]*(?:{_WORDS}|key[-_]data|certificate[-_]data)[\w./-]*|[\w./-]*[._/-]auth|auth|[\w-]*authorization"
+    rf"[\w./-]{{0,200}}(?:{_WORDS}|key[-_]data|certificate[-_]data)[\w./-]{{0,100}}"
+    r"|[\w./-]{0,200}[._/-]auth|auth|[\w-]{0,200}authorization"
 )
 # A quote may be escaped: JSON is written into annotations and logs as a string.
-_KEY = rf"(?P<name>(?P<quote>\\*[\"'])?(?<![\w./-])(?:{_NAME})(?(quote)(?P=quote)))"
+_KEY = rf"(?P<name>(?P<quote>(?<!\\)\\*[\"'])?(?<![\w./-])(?:{_NAME})(?(quote)(?P=quote)))"
 _VALUE = r"""
     \"\"\".*?\"\"\" | '''.*?'''
   | (?P<escaped>\\+["']).*?(?P=escaped)
@@ -29,7 +31,9 @@ _MAPPED = re.compile(
     re.I | re.S | re.X,
 )
 _OPTION = re.compile(
-    rf"(?P<name>(?<!\S)--?[\w-]*(?:{_WORDS})(?:-\w+)*)(?P<between>[ \t]+)(?:\"[^\"]*\"|'[^']*'|(?![-$])\S+)", re.I
+    rf"(?P<name>(?<!\S)--?[\w-]{{0,200}}(?:{_WORDS})[\w-]{{0,100}})(?P<between>[ \t]+)"
+    r"(?:\"[^\"]*\"|'[^']*'|(?![-$])\S+)",
+    re.I,
 )
 _SCHEME = re.compile(r"(?P<name>\b(?:bearer|basic))(?P<between>[ \t]+)[\w.~+/-]{6,}=*", re.I)
 _PRIVATE_KEY = re.compile(

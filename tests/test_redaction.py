@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -108,3 +109,12 @@ def test_any_text_is_redacted_and_made_visible_without_an_error(text: str) -> No
 def test_what_commands_a_terminal_is_written_as_an_escape() -> None:
     assert visible("a\x1b[31mred\x07\r\n\tb\x9bc") == "a\\x1b[31mred\\x07\\r\n\tb\\x9bc"
     assert visible("grün \N{RIGHT-TO-LEFT OVERRIDE}x") == "grün \\u202ex"
+
+
+@pytest.mark.parametrize(
+    "part", ["password", "\\", '"', "a.", "token: [", "token=", "-----BEGIN PRIVATE KEY-----", "eyJaaaaaaaa."]
+)
+def test_a_hostile_line_takes_no_time(part: str) -> None:
+    began = time.monotonic()
+    redacted(part * (200_000 // len(part)))
+    assert time.monotonic() - began < 10
