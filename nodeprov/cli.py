@@ -24,6 +24,7 @@ from nodeprov.cli_terminal import (
     bar,
     complain,
     interrupt,
+    passwords,
     say,
     show_findings,
     show_outcomes,
@@ -51,6 +52,9 @@ Nodes = Annotated[list[str], typer.Argument(help="Nodes of the inventory, or glo
 InventoryPath = Annotated[Path, typer.Option("--inventory", "-i", help="The inventory file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON (docs/json.md).")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every command that runs on a host.")]
+AskSudo = Annotated[
+    bool, typer.Option("--ask-sudo-password", "-K", help="Ask for sudo's password before connecting.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DEFAULT_INVENTORY = Path("inventory/lab.toml")
 
@@ -75,9 +79,10 @@ def plan(
     inventory_path: InventoryPath = DEFAULT_INVENTORY,
     as_json: Json = False,
     verbose: Verbose = False,
+    ask_sudo: AskSudo = False,
 ) -> None:
     """Show what an install would change; write nothing. Exit 0: nothing to do, 3: changes are pending."""
-    with _session(inventory_path, nodes, verbose=verbose) as session:
+    with _session(inventory_path, nodes, verbose=verbose, ask_sudo=ask_sudo) as session:
         planned = _good(session.plan_install())
     show_plans([each.plan for each in planned.good], as_json=as_json)
     if planned.errors:
@@ -92,9 +97,10 @@ def install(
     as_json: Json = False,
     yes: Yes = False,
     verbose: Verbose = False,
+    ask_sudo: AskSudo = False,
 ) -> None:
     """Bring nodes to what the inventory wants, one after the other, and prove it; undo on any error."""
-    with _session(inventory_path, nodes, verbose=verbose) as session:
+    with _session(inventory_path, nodes, verbose=verbose, ask_sudo=ask_sudo) as session:
         _carry_out(session, session.plan_install(), as_json=as_json, yes=yes)
 
 
@@ -106,9 +112,10 @@ def uninstall(
     as_json: Json = False,
     yes: Yes = False,
     verbose: Verbose = False,
+    ask_sudo: AskSudo = False,
 ) -> None:
     """Take everything back; refuse while a sandbox needs it, or drain the node of them."""
-    with _session(inventory_path, nodes, verbose=verbose) as session:
+    with _session(inventory_path, nodes, verbose=verbose, ask_sudo=ask_sudo) as session:
         _carry_out(session, session.plan_uninstall(drain=drain), as_json=as_json, yes=yes)
 
 
@@ -118,11 +125,12 @@ def verify(
     inventory_path: InventoryPath = DEFAULT_INVENTORY,
     as_json: Json = False,
     verbose: Verbose = False,
+    ask_sudo: AskSudo = False,
 ) -> None:
     """Check with testinfra that nodes are as they were installed, and that a pod is sandboxed there."""
     from nodeprov import verification  # pytest and testinfra: 0.3 s that no other command need wait for
 
-    with _session(inventory_path, nodes, verbose=verbose) as session:
+    with _session(inventory_path, nodes, verbose=verbose, ask_sudo=ask_sudo) as session:
         subjects = _good(session.each(lambda node: verification.look(node, session.connections.of(node))))
         findings = verification.verify(subjects.good) if subjects.good else []
     show_findings(findings, as_json=as_json)
@@ -131,7 +139,7 @@ def verify(
 
 
 @contextmanager
-def _session(path: Path, names: Sequence[str], *, verbose: bool) -> Iterator[Session]:
+def _session(path: Path, names: Sequence[str], *, verbose: bool, ask_sudo: bool) -> Iterator[Session]:
     try:
         text = path.read_text()
     except OSError as error:
@@ -140,7 +148,8 @@ def _session(path: Path, names: Sequence[str], *, verbose: bool) -> Iterator[Ses
         ) from None
     whole = inventory.parse(text, str(path))
     nodes = inventory.select(whole, names)
-    with Connections(whole, Commands() if verbose else lambda _name, _script: None) as connections:
+    on_command = Commands() if verbose else lambda _name, _script: None
+    with Connections(whole, on_command, passwords(ask_sudo=ask_sudo)) as connections:
         yield Session(nodes, connections, _obtain)
 
 

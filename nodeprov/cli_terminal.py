@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import signal
 import sys
@@ -18,6 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from nodeprov import report
 from nodeprov.engine import Event, Tell
 from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.hosts.passwords import Passwords
 from nodeprov.plan import Outcome, Plan
 from nodeprov.report import Finding
 
@@ -77,6 +79,17 @@ def ask(count: int) -> None:
     if not typer.confirm(f"Change {count} node{'' if count == 1 else 's'}?", err=True):
         say("nothing was changed")
         raise typer.Exit(0)
+
+
+def passwords(*, ask_sudo: bool) -> Passwords:
+    """Know sudo's password now if it is to be asked for; whatever else is secret when it is needed.
+
+    Where standard input is no terminal its first line is the password, and nothing can be asked later.
+    """
+    if sys.stdin.isatty():
+        said = getpass.getpass("password for sudo on all nodes: ") if ask_sudo else None
+        return Passwords(getpass.getpass, sudo=said)
+    return Passwords(sudo=sys.stdin.readline().removesuffix("\n") if ask_sudo else None)
 
 
 class Commands:

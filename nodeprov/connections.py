@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Host
 from nodeprov.hosts.local import LocalHost
+from nodeprov.hosts.passwords import Passwords
 from nodeprov.hosts.shell import Progress, ShellHost
 from nodeprov.hosts.ssh import SshHost
 from nodeprov.inventory import Inventory, Node
@@ -20,9 +21,10 @@ OnCommand = Callable[[str, str], None]
 class Connections:
     """Makes a host when it is first asked for one, and closes them all."""
 
-    def __init__(self, whole: Inventory, on_command: OnCommand) -> None:
+    def __init__(self, whole: Inventory, on_command: OnCommand, passwords: Passwords | None = None) -> None:
         self._whole = whole
         self._on_command = on_command
+        self._passwords = passwords or Passwords()
         self._hosts: dict[str, ShellHost] = {}
         self._lock = threading.Lock()
 
@@ -52,7 +54,7 @@ class Connections:
         with self._lock:
             if name not in self._hosts:
                 try:
-                    self._hosts[name] = SshHost(name, self._whole.ssh(name))
+                    self._hosts[name] = SshHost(name, self._whole.ssh(name), self._passwords)
                 except KeyError:
                     raise UsageError(
                         f"{self._whole.path}: [cluster] host names {name!r}, which is neither a node nor a host",
