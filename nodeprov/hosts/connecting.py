@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import logging
 import shlex
 import socket
 import time
@@ -23,6 +24,9 @@ from nodeprov.hosts.passwords import Passwords
 from nodeprov.hosts.route import Hop
 
 KEEPALIVE_SECONDS = 15
+# What goes wrong is raised; paramiko logs it besides, with a traceback.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
 SETTING = "[ssh] connect_timeout_seconds"
 
 

@@ -5,23 +5,25 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import secrets
-import stat
+import shlex
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
-from paramiko import Channel, SFTPClient, SSHException, Transport  # noqa: TID251  the one place
+from paramiko import Channel, SSHException, Transport  # noqa: TID251  the one place
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts import become
-from nodeprov.hosts.base import Output
+from nodeprov.hosts.base import Output, check
 from nodeprov.hosts.become import Become
 from nodeprov.hosts.client_config import lookup_by
 from nodeprov.hosts.connecting import SETTING, Way, enter
 from nodeprov.hosts.passwords import Passwords
 from nodeprov.hosts.route import Hop, route
-from nodeprov.hosts.shell import ShellHost
+from nodeprov.hosts.shell import ShellHost, remedy
 from nodeprov.inventory import Ssh
 
 CHUNK_BYTES = 1 << 20
@@ -42,15 +44,10 @@ class SshHost(ShellHost):
         self._hops: tuple[Hop, ...] = ()
         self._connecting = threading.RLock()
         self._become: Become | None = None
+        self._is_settled = False
         self._password = ""
         self._mark = f"nodeprov-{secrets.token_hex(8)}"
         self.command_timeout_seconds = float(ssh.command_timeout_seconds)
-
-    @property
-    def login(self) -> str:
-        """The user that we log in as."""
-        self._connected()
-        return self._hops[-1].user
 
     def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
         """Run a script as root on a channel of its own."""
@@ -63,35 +60,26 @@ class SshHost(ShellHost):
             if not begun:
                 self._learn(how, output)  # sudo refused, so that nothing has run yet
                 continue
+            self._is_settled = True
             if output.returncode != TIMED_OUT:
                 return output
             late = f"it did not end within {timeout_seconds:.0f} s and was ended" + self._setting(timeout_seconds)
             return Output(TIMED_OUT, output.stdout, output.stderr + f"{late}\n".encode())
 
     def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
-        """Copy files by SFTP."""
-        total = sum(source.stat().st_size for source, _ in files)
-        done = 0
-        with self._problems("the upload stopped"):
-            sftp = SFTPClient.from_transport(self._transport)
-            assert sftp is not None
-            with sftp:
-                sftp.get_channel().settimeout(self._ssh.command_timeout_seconds)  # type: ignore[union-attr]
-                for source, name in files:
-                    _make_folders(sftp, folder, posixpath.dirname(name))
-                    before = done
+        """Stream the files to root's own `cat`, each on a channel of its own.
 
-                    def report(sent: int, _size: int, name: str = name, before: int = before) -> None:
-                        self.on_upload(name, before + sent, total)
-
-                    sftp.put(str(source), posixpath.join(folder, name), callback=report, confirm=False)
-                    done += source.stat().st_size
+        Not by SFTP: sshd starts its server by the login shell, whose noise would break it, and as the user.
+        """
+        total, done = sum(source.stat().st_size for source, _ in files), 0
+        for source, name in files:
+            report = partial(self._report, name, done, total)
+            self._upload(source, posixpath.join(folder, name), report)
+            done += source.stat().st_size
 
     def hold(self, script: str) -> _HeldChannel:
         """Start a script that goes on until its standard input ends; also when the connection does."""
-        if self._becoming().sudo and not self._password:
-            self.execute(":", b"", self.command_timeout_seconds)  # what sudo wants is learned from one that ends
-        how = self._becoming()
+        how = self._settled()
         with self._problems("no answer"):
             channel = self._start(become.command_line(script, how, self._mark))
             channel.sendall(become.opening(how, self._password, self._mark))
@@ -106,9 +94,32 @@ class SshHost(ShellHost):
     def _becoming(self) -> Become:
         with self._connecting:
             if self._become is None:
-                sudo = self.login != "root" if self._ssh.sudo is None else self._ssh.sudo
+                sudo = self._user != "root" if self._ssh.sudo is None else self._ssh.sudo
                 self._become = Become(sudo=sudo)
             return self._become
+
+    def _settled(self) -> Become:
+        """Know what sudo wants, learned from a command that ends."""
+        if self._becoming().sudo and not self._is_settled:
+            self.execute(":", b"", self.command_timeout_seconds)
+        return self._becoming()
+
+    def _report(self, name: str, before: int, total: int, sent: int) -> None:
+        self.on_upload(name, before + sent, total)
+
+    def _upload(self, source: Path, path: str, on_sent: Callable[[int], None]) -> None:
+        how, idle = self._settled(), float(self._ssh.command_timeout_seconds)
+        folder = shlex.quote(posixpath.dirname(path))
+        script = f"umask 077; mkdir -p -- {folder} && cat > {shlex.quote(path)}"
+        line = become.command_line(script, how, self._mark)
+        late = f"the upload stood still for {idle:.0f} s{self._setting(idle)}"
+        with self._problems(late), source.open("rb") as file, self._start(line) as channel:
+            channel.settimeout(idle)
+            opening = become.opening(how, self._password, self._mark)
+            _send(channel, chain([opening], iter(lambda: file.read(CHUNK_BYTES), b"")), on_sent)
+            output = self._finished(channel, time.monotonic() + idle)
+        said = Output(output.returncode, b"", become.after_mark(output.stderr, self._mark) or output.stderr)
+        check(said, f"cannot upload {path}", where=self.name, hint=remedy(said.said))
 
     def _attempt(self, line: str, stdin: bytes, timeout_seconds: float) -> tuple[Output, bool]:
         """Run a command line; tell also whether what it wraps has begun."""
@@ -117,17 +128,22 @@ class SshHost(ShellHost):
         raising = self._setting(timeout_seconds)
         with self._problems(f"no answer within {patience:.0f} s{raising}"), self._start(line) as channel:
             channel.settimeout(patience)
-            _send(channel, stdin)
-            stdout = _drain(channel.recv, channel, deadline)
-            stderr = _drain(channel.recv_stderr, channel, deadline)
-            status = channel.recv_exit_status()
-            if status < 0:  # paramiko's word for a channel that closed without one
-                raise EOFError
-        printed = become.after_mark(stdout, self._mark)
+            _send(channel, [stdin])
+            output = self._finished(channel, deadline)
+        printed = become.after_mark(output.stdout, self._mark)
         if printed is None:
-            return Output(status, stdout, stderr), False
-        said = become.after_mark(stderr, self._mark)
-        return Output(status, printed, stderr if said is None else said), True
+            return output, False
+        said = become.after_mark(output.stderr, self._mark)
+        return Output(output.returncode, printed, output.stderr if said is None else said), True
+
+    def _finished(self, channel: Channel, deadline: float) -> Output:
+        """Read what a command prints until it ends."""
+        stdout = _drain(channel.recv, channel, deadline)
+        stderr = _drain(channel.recv_stderr, channel, deadline)
+        status = channel.recv_exit_status()
+        if status < 0:  # paramiko's word for a channel that closed without one
+            raise EOFError
+        return Output(status, stdout, stderr)
 
     def _learn(self, how: Become, output: Output) -> None:
         """Learn from a command that did not begin what sudo wants; raise NodeprovError if it cannot be had."""
@@ -139,7 +155,7 @@ class SshHost(ShellHost):
             if better is None:
                 raise self._not_begun(how, output)
             if better.password and not how.password:
-                self._password = self._passwords.sudo(self.login, self.name, lambda it: self._accepts(better, it))
+                self._password = self._passwords.sudo(self._user, self.name, lambda it: self._accepts(better, it))
             self._become = better
 
     def _accepts(self, how: Become, password: str) -> bool:
@@ -154,13 +170,13 @@ class SshHost(ShellHost):
         said = output.said or f"exit status {output.returncode}"
         if how.sudo:
             return NodeprovError(
-                f"{self.login} cannot become root by sudo: {said}",
-                f"let {self.login} run everything in sudoers, or log in as root: [ssh] user",
+                f"{self._user} cannot become root by sudo: {said}",
+                f"let {self._user} run everything in sudoers, or log in as root: [ssh] user",
                 where=self._where,
             )
         return NodeprovError(
             f"its login shell did not run what it was told to: {said}",
-            f"log in and look: is the shell of {self.login} nologin, or is a command forced in authorized_keys?",
+            f"log in and look: is the shell of {self._user} nologin, or is a command forced in authorized_keys?",
             where=self._where,
         )
 
@@ -172,6 +188,12 @@ class SshHost(ShellHost):
         channel = self._transport.open_session(timeout=self._ssh.connect_timeout_seconds)
         channel.exec_command(line)
         return channel
+
+    @property
+    def _user(self) -> str:
+        """The user that we log in as."""
+        self._connected()
+        return self._hops[-1].user
 
     @property
     def _transport(self) -> Transport:
@@ -242,15 +264,20 @@ class _HeldChannel:
             self._channel.close()
 
 
-def _send(channel: Channel, stdin: bytes) -> None:
+def _send(channel: Channel, chunks: Iterable[bytes], on_sent: Callable[[int], None] = lambda _sent: None) -> None:
     """Send all of standard input; a command that ended without reading it says why by its output."""
-    try:
-        channel.sendall(stdin)
+    sent = 0
+    for chunk in chunks:
+        try:
+            channel.sendall(chunk)
+        except TimeoutError:
+            raise
+        except OSError:  # it reads no more
+            return
+        sent += len(chunk)
+        on_sent(sent)
+    with contextlib.suppress(OSError):
         channel.shutdown_write()
-    except TimeoutError:
-        raise
-    except OSError:
-        return
 
 
 def _drain(receive: Callable[[int], bytes], channel: Channel, deadline: float) -> bytes:
@@ -259,11 +286,3 @@ def _drain(receive: Callable[[int], bytes], channel: Channel, deadline: float) -
         chunks.append(chunk)
         channel.settimeout(max(0.001, deadline - time.monotonic()))
     return b"".join(chunks)
-
-
-def _make_folders(sftp: SFTPClient, folder: str, below: str) -> None:
-    path = folder
-    for part in filter(None, below.split("/")):
-        path = posixpath.join(path, part)
-        with contextlib.suppress(OSError):
-            sftp.mkdir(path, stat.S_IRWXU)
