@@ -87,9 +87,16 @@ def passwords(*, ask_sudo: bool) -> Passwords:
     Where standard input is no terminal its first line is the password, and nothing can be asked later.
     """
     if sys.stdin.isatty():
-        said = getpass.getpass("password for sudo on all nodes: ") if ask_sudo else None
-        return Passwords(getpass.getpass, sudo=said)
+        said = _ask_unseen("password for sudo on all nodes: ") if ask_sudo else None
+        return Passwords(_ask_unseen, sudo=said)
     return Passwords(sudo=sys.stdin.readline().removesuffix("\n") if ask_sudo else None)
+
+
+def _ask_unseen(prompt: str) -> str:
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:
+        return ""
 
 
 class Commands:
