@@ -8,7 +8,7 @@ import secrets
 import shlex
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -19,6 +19,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts import become
 from nodeprov.hosts.base import Output, check
 from nodeprov.hosts.become import Become
+from nodeprov.hosts.channels import CHUNK_BYTES, HeldChannel, finished, send
 from nodeprov.hosts.client_config import lookup_by
 from nodeprov.hosts.connecting import SETTING, Way, enter
 from nodeprov.hosts.passwords import Passwords
@@ -26,9 +27,7 @@ from nodeprov.hosts.route import Hop, route
 from nodeprov.hosts.shell import ShellHost, remedy
 from nodeprov.inventory import Ssh
 
-CHUNK_BYTES = 1 << 20
 GRACE_SECONDS = 10
-HOLD_TIMEOUT_SECONDS = 60
 TIMED_OUT = 124
 """The status of timeout(1) for a command that it has ended."""
 
@@ -77,13 +76,13 @@ class SshHost(ShellHost):
             self._upload(source, posixpath.join(folder, name), report)
             done += source.stat().st_size
 
-    def hold(self, script: str) -> _HeldChannel:
+    def hold(self, script: str) -> HeldChannel:
         """Start a script that goes on until its standard input ends; also when the connection does."""
         how = self._settled()
         with self._problems("no answer"):
             channel = self._start(become.command_line(script, how, self._mark))
             channel.sendall(become.opening(how, self._password, self._mark))
-            return _HeldChannel(channel, self._mark)
+            return HeldChannel(channel, self._mark)
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -116,8 +115,8 @@ class SshHost(ShellHost):
         with self._problems(late), source.open("rb") as file, self._start(line) as channel:
             channel.settimeout(idle)
             opening = become.opening(how, self._password, self._mark)
-            _send(channel, chain([opening], iter(lambda: file.read(CHUNK_BYTES), b"")), on_sent)
-            output = self._finished(channel, time.monotonic() + idle)
+            send(channel, chain([opening], iter(lambda: file.read(CHUNK_BYTES), b"")), on_sent)
+            output = finished(channel, time.monotonic() + idle)
         said = Output(output.returncode, b"", become.after_mark(output.stderr, self._mark) or output.stderr)
         check(said, f"cannot upload {path}", where=self.name, hint=remedy(said.said))
 
@@ -128,22 +127,13 @@ class SshHost(ShellHost):
         raising = self._setting(timeout_seconds)
         with self._problems(f"no answer within {patience:.0f} s{raising}"), self._start(line) as channel:
             channel.settimeout(patience)
-            _send(channel, [stdin])
-            output = self._finished(channel, deadline)
+            send(channel, [stdin])
+            output = finished(channel, deadline)
         printed = become.after_mark(output.stdout, self._mark)
         if printed is None:
             return output, False
         said = become.after_mark(output.stderr, self._mark)
         return Output(output.returncode, printed, output.stderr if said is None else said), True
-
-    def _finished(self, channel: Channel, deadline: float) -> Output:
-        """Read what a command prints until it ends."""
-        stdout = _drain(channel.recv, channel, deadline)
-        stderr = _drain(channel.recv_stderr, channel, deadline)
-        status = channel.recv_exit_status()
-        if status < 0:  # paramiko's word for a channel that closed without one
-            raise EOFError
-        return Output(status, stdout, stderr)
 
     def _learn(self, how: Become, output: Output) -> None:
         """Learn from a command that did not begin what sudo wants; raise NodeprovError if it cannot be had."""
@@ -244,45 +234,3 @@ class SshHost(ShellHost):
             else:
                 said, hint = f"the connection broke: {error or type(error).__name__}", "try again"
             raise NodeprovError(said, hint, where=self._where) from None
-
-
-class _HeldChannel:
-    def __init__(self, channel: Channel, mark: str) -> None:
-        self._channel = channel
-        channel.settimeout(HOLD_TIMEOUT_SECONDS)
-        lines = channel.makefile("r")
-        for line in lines:
-            if line.endswith(f"{mark}\n"):
-                break
-        self.first_line = lines.readline().strip()
-
-    def release(self) -> None:
-        """End the script's standard input and wait for its end."""
-        with contextlib.suppress(SSHException, OSError):
-            self._channel.shutdown_write()
-            self._channel.status_event.wait(HOLD_TIMEOUT_SECONDS)
-            self._channel.close()
-
-
-def _send(channel: Channel, chunks: Iterable[bytes], on_sent: Callable[[int], None] = lambda _sent: None) -> None:
-    """Send all of standard input; a command that ended without reading it says why by its output."""
-    sent = 0
-    for chunk in chunks:
-        try:
-            channel.sendall(chunk)
-        except TimeoutError:
-            raise
-        except OSError:  # it reads no more
-            return
-        sent += len(chunk)
-        on_sent(sent)
-    with contextlib.suppress(OSError):
-        channel.shutdown_write()
-
-
-def _drain(receive: Callable[[int], bytes], channel: Channel, deadline: float) -> bytes:
-    chunks = []
-    while chunk := receive(CHUNK_BYTES):
-        chunks.append(chunk)
-        channel.settimeout(max(0.001, deadline - time.monotonic()))
-    return b"".join(chunks)

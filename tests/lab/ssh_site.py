@@ -28,7 +28,7 @@ PORT = 2222
 DROPPED_PORT = 2299
 PASSWORD = "it's a $ecret, \\ ü"
 PASSPHRASE = "open sésame"
-NOISE = "printf 'Welcome! '; echo noise >&2; echo '{\"kind\": \"Banner\"}'"
+NOISE = "printf 'Welcome! \\377'; echo noise >&2; echo '{\"kind\": \"Banner\"}'"
 FOLDER = "/run/m-site"
 
 
