@@ -14,7 +14,7 @@ from typer.completion import get_completion_inspect_parameters, install_callback
 from typer.exceptions import TyperException  # noqa: TID251
 
 from nodeprov import __version__, cli_apply, cli_init, cli_inventory, cli_lab, cli_support, inventory
-from nodeprov.cli_options import Nodes, Source, Voice, Yes, examples, spread
+from nodeprov.cli_options import Login, Nodes, Source, Voice, Yes, examples, spread
 from nodeprov.cli_run import DONE, FAILED, PENDING, agreed, carry_out, complained, connected, load, opened
 from nodeprov.cli_terminal import (
     complain,
@@ -147,6 +147,7 @@ def nodeprov(
 def plan(
     nodes: Nodes,
     source: Source,
+    login: Login,
     voice: Voice,
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Plan an uninstall.")] = False,
     drain: Annotated[bool, typer.Option("--drain", help="With --uninstall: evict sandboxed pods.")] = False,
@@ -158,7 +159,7 @@ def plan(
     if drain and not uninstall:
         raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
     whole = load(source)
-    with connected(whole, inventory.select(whole, nodes), voice) as session:
+    with connected(whole, inventory.select(whole, nodes), login, voice) as session:
         planned = session.plan_uninstall(drain=drain) if uninstall else session.plan_install()
     complained(planned)
     if out and not planned.errors:
@@ -177,9 +178,9 @@ def plan(
     )
 )
 @spread
-def install(nodes: Nodes, source: Source, voice: Voice, yes: Yes = False) -> None:
+def install(nodes: Nodes, source: Source, login: Login, voice: Voice, yes: Yes = False) -> None:
     """Bring nodes to what the inventory wants, one after the other, and prove it; undo on any error."""
-    with opened(source, nodes, voice) as session:
+    with opened(source, nodes, login, voice) as session:
         carry_out(session, agreed(session.plan_install(), voice, yes=yes), voice)
 
 
@@ -194,12 +195,13 @@ def install(nodes: Nodes, source: Source, voice: Voice, yes: Yes = False) -> Non
 def uninstall(
     nodes: Nodes,
     source: Source,
+    login: Login,
     voice: Voice,
     drain: Annotated[bool, typer.Option("--drain", help="Evict the sandboxed pods that still run.")] = False,
     yes: Yes = False,
 ) -> None:
     """Take everything back; refuse while a sandbox needs it, or drain the node of them."""
-    with opened(source, nodes, voice) as session:
+    with opened(source, nodes, login, voice) as session:
         carry_out(session, agreed(session.plan_uninstall(drain=drain), voice, yes=yes), voice)
 
 
@@ -214,6 +216,7 @@ def uninstall(
 def verify(
     nodes: Nodes,
     source: Source,
+    login: Login,
     voice: Voice,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML too.")
@@ -222,9 +225,8 @@ def verify(
     """Check with testinfra that nodes are as they were installed, and that a pod is sandboxed there."""
     from nodeprov import verifying  # pytest and testinfra: 0.3 s that no other command need wait for
 
-    with opened(source, nodes, voice) as session:
-        to = session.connections
-        errands = [verifying.Errand(node, to.whole, to.on_command) for node in session.nodes]
+    with opened(source, nodes, login, voice) as session:
+        errands = verifying.errands(session.nodes, session.connections)
     answers = verifying.verify_all(errands, lambda: say("interrupted: removing the pods of the checks"))
     errors = [answer for answer in answers if isinstance(answer, Exception)]
     for error in errors:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import __version__, inventory, saved
-from nodeprov.cli_options import Voice, examples, spread
+from nodeprov.cli_options import Login, Voice, examples, spread
 from nodeprov.cli_run import FAILED, author, carry_out, complained, connected, now
 from nodeprov.cli_terminal import say, show_outcomes
 from nodeprov.errors import UsageError
@@ -40,6 +40,7 @@ def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: st
 @spread
 def apply(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `nodeprov plan --out FILE` has saved.")],
+    login: Login,
     voice: Voice,
 ) -> None:
     """Carry out a saved plan without asking; refuse if any of its nodes has changed since."""
@@ -50,7 +51,7 @@ def apply(
         raise UsageError(f"cannot read the plan {file}: {said}", saved.AGAIN) from None
     found = saved.from_text(text, str(file), __version__)
     whole = inventory.parse(found.inventory, str(file))
-    with connected(whole, whole.nodes, voice) as session:
+    with connected(whole, whole.nodes, login, voice) as session:
         is_install = found.action == "install"
         planned = session.plan_install() if is_install else session.plan_uninstall(drain=found.drain)
         if not planned.errors:

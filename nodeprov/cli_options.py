@@ -55,6 +55,18 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """How we log in: the options of every command that connects."""
+
+    ask_sudo_password: Annotated[
+        bool,
+        typer.Option(
+            "--ask-sudo-password", "-K", help="Ask for sudo's password before connecting; else when it is needed."
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
 class Voice:
     """How a command speaks: the options of every command."""
 

@@ -15,13 +15,14 @@ import typer  # noqa: TID251  a part of the command line
 from platformdirs import user_cache_path
 
 from nodeprov import __version__, inventory, inventory_file, run
-from nodeprov.cli_options import Source, Voice
+from nodeprov.cli_options import Login, Source, Voice
 from nodeprov.cli_terminal import (
     Commands,
     Interruption,
     ask,
     bar,
     complain,
+    passwords,
     say,
     show_outcomes,
     show_plans,
@@ -53,17 +54,18 @@ def load_with_text(source: Source) -> tuple[Inventory, str]:
 
 
 @contextmanager
-def opened(source: Source, names: Sequence[str], voice: Voice) -> Iterator[Session]:
+def opened(source: Source, names: Sequence[str], login: Login, voice: Voice) -> Iterator[Session]:
     """Open a session with the nodes of an inventory that are named."""
     whole = load(source)
-    with connected(whole, inventory.select(whole, names), voice) as session:
+    with connected(whole, inventory.select(whole, names), login, voice) as session:
         yield session
 
 
 @contextmanager
-def connected(whole: Inventory, nodes: Sequence[Node], voice: Voice) -> Iterator[Session]:
+def connected(whole: Inventory, nodes: Sequence[Node], login: Login, voice: Voice) -> Iterator[Session]:
     """Open a session with nodes."""
-    with Connections(whole, Commands() if voice.verbose else quietly) as connections:
+    on_command = Commands() if voice.verbose else quietly
+    with Connections(whole, on_command, passwords(ask_sudo=login.ask_sudo_password)) as connections:
         yield Session(nodes, connections, _obtain)
 
 

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import __version__, inventory, report
-from nodeprov.cli_options import Source, Voice, examples, node_names, spread
+from nodeprov.cli_options import Login, Source, Voice, examples, node_names, spread
 from nodeprov.cli_run import DONE, FAILED, connected, load
 from nodeprov.cli_terminal import say, show_text
 from nodeprov.effective_settings import inventory_text
@@ -38,6 +38,7 @@ app = typer.Typer()
 def support(
     node: Annotated[str, typer.Argument(metavar="NODE", help="One node.", autocompletion=node_names)],
     source: Source,
+    login: Login,
     voice: Voice,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where to write it; in this folder if not given.")
@@ -54,7 +55,7 @@ def support(
     now = datetime.now(UTC)
     name = f"nodeprov-support-{chosen[0].name}"
     path = out or Path(f"{name}-{now:%Y%m%dT%H%M%SZ}.tar.gz")
-    with connected(whole, chosen, voice) as session:
+    with connected(whole, chosen, login, voice) as session:
         found = collect(chosen[0], session.connections.of(chosen[0]))
     parts = (*_own_parts(whole, chosen[0]), *found)
     write_private(path, archive(name, parts, int(now.timestamp())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import getpass
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from nodeprov import report
 from nodeprov.engine import Event, Tell
 from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.hosts.passwords import Passwords
 from nodeprov.plan import Outcome, Plan
 from nodeprov.redaction import redacted, visible
 from nodeprov.report import Finding
@@ -131,6 +133,24 @@ def ask(count: int) -> None:
     if not typer.confirm(f"Change {count} node{'' if count == 1 else 's'}?", err=True):
         say("nothing was changed")
         raise typer.Exit(0)
+
+
+def passwords(*, ask_sudo: bool) -> Passwords:
+    """Know sudo's password now if it is to be asked for; whatever else is secret when it is needed.
+
+    Where standard input is no terminal its first line is the password, and nothing can be asked later.
+    """
+    if sys.stdin.isatty():
+        said = _ask_unseen("password for sudo on all nodes: ") if ask_sudo else None
+        return Passwords(_ask_unseen, sudo=said)
+    return Passwords(sudo=sys.stdin.readline().removesuffix("\n") if ask_sudo else None)
+
+
+def _ask_unseen(prompt: str) -> str:
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:
+        return ""
 
 
 class Commands:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Host
 from nodeprov.hosts.local import LocalHost
+from nodeprov.hosts.passwords import Passwords
 from nodeprov.hosts.shell import Progress, ShellHost
 from nodeprov.hosts.ssh import SshHost
 from nodeprov.inventory import Inventory, Node
@@ -24,9 +25,10 @@ def quietly(_name: str, _script: str) -> None:
 class Connections:
     """Makes a host when it is first asked for one, and closes them all."""
 
-    def __init__(self, whole: Inventory, on_command: OnCommand) -> None:
+    def __init__(self, whole: Inventory, on_command: OnCommand, passwords: Passwords | None = None) -> None:
         self.whole = whole
         self.on_command = on_command
+        self.passwords = passwords or Passwords()
         self._hosts: dict[str, ShellHost] = {}
         self._lock = threading.Lock()
 
@@ -56,7 +58,7 @@ class Connections:
         with self._lock:
             if name not in self._hosts:
                 try:
-                    self._hosts[name] = SshHost(name, self.whole.ssh(name))
+                    self._hosts[name] = SshHost(name, self.whole.ssh(name), self.passwords)
                 except KeyError:
                     raise UsageError(
                         f"{self.whole.path}: [cluster] host names {name!r}, which is neither a node nor a host",

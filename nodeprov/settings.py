@@ -17,18 +17,31 @@ class Ssh:
         "Host name, address or alias in ~/.ssh/config; the node's name if it is not given.", rule=syntax.ADDRESS
     )
     port: int | None = setting("TCP port of sshd.", default=None, rule=syntax.PORT)
-    user: str | None = setting("User to log in as; root, or one who may use sudo.", default=None, rule=syntax.WORD)
-    identity_file: str | None = setting("Private key; ~ is allowed.", default=None, rule=syntax.LOCAL_PATH)
+    user: str | None = setting(
+        "User to log in as; root, or one who may use sudo, with or without a password.",
+        default=None,
+        rule=syntax.WORD,
+    )
+    identity_file: str | None = setting(
+        "Private key, tried before those of ~/.ssh/config; ~ is allowed.", default=None, rule=syntax.LOCAL_PATH
+    )
     known_hosts: str | None = setting(
-        "File with the host keys that are trusted; ~/.ssh/known_hosts if it is not given.",
+        "File with the host keys that are trusted, of jump hosts too; UserKnownHostsFile of ~/.ssh/config, or "
+        "~/.ssh/known_hosts, if it is not given. /etc/ssh/ssh_known_hosts is read besides.",
         default=None,
         rule=syntax.LOCAL_PATH,
     )
     config_file: str | None = setting(
         "OpenSSH client configuration to read in place of ~/.ssh/config.", default=None, rule=syntax.LOCAL_PATH
     )
-    connect_timeout_seconds: int = setting("Seconds to wait for a connection.", default=10, rule=syntax.SECONDS)
-    command_timeout_seconds: int = setting("Seconds to wait for a command.", default=60, rule=syntax.SECONDS)
+    connect_timeout_seconds: int = setting(
+        "Seconds to wait for a connection, for the server's first word, and for the login.",
+        default=10,
+        rule=syntax.SECONDS,
+    )
+    command_timeout_seconds: int = setting(
+        "Seconds to wait for a command, or for an upload that stands still.", default=60, rule=syntax.SECONDS
+    )
     sudo: bool | None = setting("Run commands by sudo; yes for any user but root if not given.", default=None)
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from nodeprov import rollout, verification
 from nodeprov.connections import Connections, OnCommand
+from nodeprov.hosts.passwords import Passwords
 from nodeprov.inventory import Inventory, Node
+from nodeprov.plan import Place
 from nodeprov.subject import look
 from nodeprov.verification import Verified
 
@@ -23,6 +25,16 @@ class Errand:
     node: Node
     whole: Inventory
     on_command: OnCommand
+    passwords: Passwords
+
+
+def errands(nodes: Sequence[Node], connections: Connections) -> list[Errand]:
+    """Write an errand for each node; of several, ask now for the passwords that their processes cannot ask for."""
+    if len(nodes) > 1:
+        # What cannot be reached is told by its own process.
+        rollout.side_by_side(lambda node: connections.of(node)[Place.NODE].run("true"), nodes)
+    to = connections
+    return [Errand(node, to.whole, to.on_command, to.passwords) for node in nodes]
 
 
 class Ending:
@@ -78,7 +90,7 @@ def _verify(errand: Errand, ending: Ending) -> Verified:
         errand.on_command(name, script)
 
     try:
-        with Connections(errand.whole, on_command) as connections:
+        with Connections(errand.whole, on_command, errand.passwords) as connections:
             return verification.verify(look(errand.node, connections.of(errand.node)))
     except KeyboardInterrupt:
         return Verified((), interrupted=True)

@@ -39,11 +39,6 @@ class LocalHost(ShellHost):
             done += source.stat().st_size
             self.on_upload(name, done, total)
 
-    @property
-    def login(self) -> str:
-        """The user that we are."""
-        return str(os.geteuid())
-
     def hold(self, script: str) -> _HeldProgram:
         """Start a script that goes on until its standard input ends."""
         return _HeldProgram(script)

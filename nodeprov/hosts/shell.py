@@ -42,12 +42,7 @@ class ShellHost(ABC):
 
     @abstractmethod
     def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
-        """Copy files of this machine below a folder that exists; the names below it are given."""
-
-    @property
-    @abstractmethod
-    def login(self) -> str:
-        """The user that uploads arrive as."""
+        """Copy files of this machine, as root's, below a folder that exists; the names below it are given."""
 
     @abstractmethod
     def hold(self, script: str) -> Held:
@@ -113,7 +108,7 @@ class ShellHost(ABC):
         """
         staging = _beside(path)
         doing = f"cannot install {path}"
-        self._change(render("stage-tree.sh.j2", staging=staging, login=self.login), doing)
+        self._change(render("stage-tree.sh.j2", staging=staging), doing)
         try:
             self.upload([(source / entry.path, entry.path) for entry in state.entries], staging)
             script = render("write-tree.sh.j2", path=path, staging=staging, entries=state.entries)
@@ -131,7 +126,7 @@ class ShellHost(ABC):
         self, script: str, doing: str, *, stdin: bytes = b"", timeout_seconds: float | None = None
     ) -> None:
         output = self.run(script, stdin=stdin, timeout_seconds=timeout_seconds)
-        check(output, doing, where=self.name, hint=_remedy(output.said))
+        check(output, doing, where=self.name, hint=remedy(output.said))
 
 
 def _unframed(line: bytes) -> tuple[int, bytes] | None:
@@ -149,7 +144,8 @@ def _beside(path: str) -> str:
     return posixpath.join(folder, f".{name}.nodeprov-{secrets.token_hex(4)}")
 
 
-def _remedy(said: str) -> str:
+def remedy(said: str) -> str:
+    """Say what to do about an error of a node's disk; nothing if it is another one."""
     if "No space left" in said:
         return "free space there (df -h), or set [paths] prefix to a larger file system"
     if "Read-only file system" in said:

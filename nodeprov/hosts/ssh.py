@@ -1,38 +1,33 @@
-"""A host over SSH: fabric reads the user's configuration and connects, paramiko carries the bytes."""
+"""A host over SSH: what runs there, as root, whatever its login shell and its sudo want."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import posixpath
-import socket
-import stat
+import secrets
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
-from fabric import Config, Connection  # noqa: TID251  the one place
-from paramiko import (  # noqa: TID251
-    AuthenticationException,
-    BadHostKeyException,
-    Channel,
-    RejectPolicy,
-    SFTPClient,
-    SSHException,
-    Transport,
-)
+from paramiko import Channel, SSHException, Transport  # noqa: TID251  the one place
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Output
-from nodeprov.hosts.shell import ShellHost
+from nodeprov.hosts import become
+from nodeprov.hosts.base import Output, check
+from nodeprov.hosts.become import Become
+from nodeprov.hosts.channels import CHUNK_BYTES, HeldChannel, finished, send
+from nodeprov.hosts.client_config import lookup_by
+from nodeprov.hosts.connecting import SETTING, Way, enter
+from nodeprov.hosts.passwords import Passwords
+from nodeprov.hosts.route import Hop, route
+from nodeprov.hosts.shell import ShellHost, remedy
 from nodeprov.inventory import Ssh
 
-CHUNK_BYTES = 1 << 20
-KEEPALIVE_SECONDS = 15
 GRACE_SECONDS = 10
-HOLD_TIMEOUT_SECONDS = 60
 TIMED_OUT = 124
 """The status of timeout(1) for a command that it has ended."""
 
@@ -40,205 +35,202 @@ TIMED_OUT = 124
 class SshHost(ShellHost):
     """A node reached by SSH, as root or as a user with sudo. It connects when it is first needed."""
 
-    def __init__(self, name: str, ssh: Ssh) -> None:
+    def __init__(self, name: str, ssh: Ssh, passwords: Passwords | None = None) -> None:
         super().__init__(name)
         self._ssh = ssh
-        self._connection: Connection | None = None
-        self._connecting = threading.Lock()
+        self._passwords = passwords or Passwords()
+        self._way: Way | None = None
+        self._hops: tuple[Hop, ...] = ()
+        self._connecting = threading.RLock()
+        self._become: Become | None = None
+        self._is_settled = False
+        self._password = ""
+        self._mark = f"nodeprov-{secrets.token_hex(8)}"
         self.command_timeout_seconds = float(ssh.command_timeout_seconds)
-
-    @property
-    def login(self) -> str:
-        """The user that we log in as."""
-        return str(self._connected().user)
 
     def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
         """Run a script as root on a channel of its own."""
-        patience = timeout_seconds + GRACE_SECONDS  # the node itself ends what takes too long
-        deadline = time.monotonic() + patience
-        line = f"timeout -k 5 {timeout_seconds:.0f}"
-        with self._problems(f"no answer within {patience:.0f} s"), self._start(script, line) as channel:
-            channel.settimeout(patience)
-            channel.sendall(stdin)
-            channel.shutdown_write()
-            stdout = _drain(channel.recv, channel, deadline)
-            stderr = _drain(channel.recv_stderr, channel, deadline)
-            status = channel.recv_exit_status()
-            if status < 0:  # paramiko's word for a channel that closed without one
-                raise EOFError
-            if status == TIMED_OUT:
-                stderr += f"it did not end within {timeout_seconds:.0f} s and was ended\n".encode()
-            return Output(status, stdout, stderr)
+        runner = f"timeout -k 5 {timeout_seconds:.0f}"  # the node itself ends what takes too long
+        while True:
+            how = self._becoming()
+            line = become.command_line(script, how, self._mark, runner=runner)
+            opening = become.opening(how, self._password, self._mark)
+            output, begun = self._attempt(line, opening + stdin, timeout_seconds)
+            if not begun:
+                self._learn(how, output)  # sudo refused, so that nothing has run yet
+                continue
+            self._is_settled = True
+            if output.returncode != TIMED_OUT:
+                return output
+            late = f"it did not end within {timeout_seconds:.0f} s and was ended" + self._setting(timeout_seconds)
+            return Output(TIMED_OUT, output.stdout, output.stderr + f"{late}\n".encode())
 
     def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
-        """Copy files by SFTP."""
-        total = sum(source.stat().st_size for source, _ in files)
-        done = 0
-        with self._problems("the upload stopped"):
-            sftp = SFTPClient.from_transport(self._transport)
-            assert sftp is not None
-            with sftp:
-                sftp.get_channel().settimeout(self._ssh.command_timeout_seconds)  # type: ignore[union-attr]
-                for source, name in files:
-                    _make_folders(sftp, folder, posixpath.dirname(name))
-                    before = done
+        """Stream the files to root's own `cat`, each on a channel of its own.
 
-                    def report(sent: int, _size: int, name: str = name, before: int = before) -> None:
-                        self.on_upload(name, before + sent, total)
+        Not by SFTP: sshd starts its server by the login shell, whose noise would break it, and as the user.
+        """
+        total, done = sum(source.stat().st_size for source, _ in files), 0
+        for source, name in files:
+            report = partial(self._report, name, done, total)
+            self._upload(source, posixpath.join(folder, name), report)
+            done += source.stat().st_size
 
-                    sftp.put(str(source), posixpath.join(folder, name), callback=report, confirm=False)
-                    done += source.stat().st_size
-
-    def hold(self, script: str) -> _HeldChannel:
+    def hold(self, script: str) -> HeldChannel:
         """Start a script that goes on until its standard input ends; also when the connection does."""
+        how = self._settled()
         with self._problems("no answer"):
-            return _HeldChannel(self._start(script))
+            channel = self._start(become.command_line(script, how, self._mark))
+            channel.sendall(become.opening(how, self._password, self._mark))
+            return HeldChannel(channel, self._mark)
 
     def close(self) -> None:
         """Close the connection, if there is one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._way is not None:
+            self._way.close()
+            self._way = None
 
-    def _start(self, script: str, runner: str = "") -> Channel:
+    def _becoming(self) -> Become:
+        with self._connecting:
+            if self._become is None:
+                sudo = self._user != "root" if self._ssh.sudo is None else self._ssh.sudo
+                self._become = Become(sudo=sudo)
+            return self._become
+
+    def _settled(self) -> Become:
+        """Know what sudo wants, learned from a command that ends."""
+        if self._becoming().sudo and not self._is_settled:
+            self.execute(":", b"", self.command_timeout_seconds)
+        return self._becoming()
+
+    def _report(self, name: str, before: int, total: int, sent: int) -> None:
+        self.on_upload(name, before + sent, total)
+
+    def _upload(self, source: Path, path: str, on_sent: Callable[[int], None]) -> None:
+        how, idle = self._settled(), float(self._ssh.command_timeout_seconds)
+        folder = shlex.quote(posixpath.dirname(path))
+        script = f"umask 077; mkdir -p -- {folder} && cat > {shlex.quote(path)}"
+        line = become.command_line(script, how, self._mark)
+        late = f"the upload stood still for {idle:.0f} s{self._setting(idle)}"
+        with self._problems(late), source.open("rb") as file, self._start(line) as channel:
+            channel.settimeout(idle)
+            opening = become.opening(how, self._password, self._mark)
+            send(channel, chain([opening], iter(lambda: file.read(CHUNK_BYTES), b"")), on_sent)
+            output = finished(channel, time.monotonic() + idle)
+        said = Output(output.returncode, b"", become.after_mark(output.stderr, self._mark) or output.stderr)
+        check(said, f"cannot upload {path}", where=self.name, hint=remedy(said.said))
+
+    def _attempt(self, line: str, stdin: bytes, timeout_seconds: float) -> tuple[Output, bool]:
+        """Run a command line; tell also whether what it wraps has begun."""
+        patience = timeout_seconds + GRACE_SECONDS
+        deadline = time.monotonic() + patience
+        raising = self._setting(timeout_seconds)
+        with self._problems(f"no answer within {patience:.0f} s{raising}"), self._start(line) as channel:
+            channel.settimeout(patience)
+            send(channel, [stdin])
+            output = finished(channel, deadline)
+        printed = become.after_mark(output.stdout, self._mark)
+        if printed is None:
+            return output, False
+        said = become.after_mark(output.stderr, self._mark)
+        return Output(output.returncode, printed, output.stderr if said is None else said), True
+
+    def _learn(self, how: Become, output: Output) -> None:
+        """Learn from a command that did not begin what sudo wants; raise NodeprovError if it cannot be had."""
+        complaint = (output.stderr + output.stdout).decode(errors="backslashreplace")
+        with self._connecting:
+            if self._become != how:
+                return  # another thread has learned it
+            better = how.learned_from(complaint)
+            if better is None:
+                raise self._not_begun(how, output)
+            if better.password and not how.password:
+                self._password = self._passwords.sudo(self._user, self.name, lambda it: self._accepts(better, it))
+            self._become = better
+
+    def _accepts(self, how: Become, password: str) -> bool:
+        """Try a password once: its end is the end of standard input, so that sudo cannot ask again."""
+        line = become.proof_line(how, self._mark)
+        output, begun = self._attempt(line, f"{password}\n".encode(), self.command_timeout_seconds)
+        if not begun and not become.refuses_password(output.stderr.decode(errors="replace")):
+            raise self._not_begun(how, output)
+        return begun
+
+    def _not_begun(self, how: Become, output: Output) -> NodeprovError:
+        said = output.said or f"exit status {output.returncode}"
+        if how.sudo:
+            return NodeprovError(
+                f"{self._user} cannot become root by sudo: {said}",
+                f"let {self._user} run everything in sudoers, or log in as root: [ssh] user",
+                where=self._where,
+            )
+        return NodeprovError(
+            f"its login shell did not run what it was told to: {said}",
+            f"log in and look: is the shell of {self._user} nologin, or is a command forced in authorized_keys?",
+            where=self._where,
+        )
+
+    def _setting(self, timeout_seconds: float) -> str:
+        ours = timeout_seconds == self._ssh.command_timeout_seconds
+        return " (to wait longer: [ssh] command_timeout_seconds)" if ours else ""
+
+    def _start(self, line: str) -> Channel:
         channel = self._transport.open_session(timeout=self._ssh.connect_timeout_seconds)
-        become_root = self.login != "root" if self._ssh.sudo is None else self._ssh.sudo
-        channel.exec_command(command_line(script, runner, become_root=become_root))
+        channel.exec_command(line)
         return channel
 
     @property
+    def _user(self) -> str:
+        """The user that we log in as."""
+        self._connected()
+        return self._hops[-1].user
+
+    @property
     def _transport(self) -> Transport:
-        return self._connected().transport  # type: ignore[no-any-return]  # fabric has no types
+        return self._connected().transport
 
-    def _connected(self) -> Connection:
+    @property
+    def _where(self) -> str:
+        return f"{self.name} ({self._hops[-1].address})" if self._hops else self.name
+
+    def _connected(self) -> Way:
         with self._connecting:
-            if self._connection is not None and not self._connection.is_connected:
+            if self._way is not None and not self._way.transport.is_active():
                 self.close()
-            if self._connection is None:
-                self._connection = self._connect()
-            return self._connection
+            if self._way is None:
+                self._way = self._connect()
+            return self._way
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> Way:
         ssh = self._ssh
-        config = Config(runtime_ssh_path=_expanded(ssh.config_file)) if ssh.config_file else Config()
-        keys = {"key_filename": _expanded(ssh.identity_file)} if ssh.identity_file else {}
-        connection = Connection(
-            ssh.address,
-            user=ssh.user,
-            port=ssh.port,
-            config=config,
-            connect_timeout=ssh.connect_timeout_seconds,
-            connect_kwargs={**keys, "banner_timeout": ssh.connect_timeout_seconds},
-        )
-        hop: object = connection
-        while isinstance(hop, Connection):  # the jump hosts too
-            self._insist_on_host_keys(hop)
-            hop = hop.gateway
-        with self._problems(f"no answer within {ssh.connect_timeout_seconds} s"):
-            connection.open()
-            # Without this every further command on the connection waits some 45 ms for a delayed ACK.
-            connection.transport.set_keepalive(KEEPALIVE_SECONDS)
-            carrier = connection.transport.sock
-            if isinstance(carrier, socket.socket):
-                carrier.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
+        try:
+            self._hops = route(ssh, lookup_by(ssh.config_file))
+        except NodeprovError as error:
+            raise error.at(self.name) from None
+        for setting, path in (("known_hosts", ssh.known_hosts), ("identity_file", ssh.identity_file)):
+            self._insist_on(setting, path)
+        return enter(self._hops, self.name, self._passwords, timeout_seconds=ssh.connect_timeout_seconds)
 
-    def _insist_on_host_keys(self, hop: Connection) -> None:
-        """Refuse a host whose key is not known; fabric accepts it unless it is told not to."""
-        hop.client.set_missing_host_key_policy(RejectPolicy())
-        if not self._ssh.known_hosts:
-            hop.client.load_system_host_keys()
+    def _insist_on(self, setting: str, path: str | None) -> None:
+        """Refuse a file that is named and cannot be read; what is there by default need not be."""
+        if not path:
             return
         try:
-            hop.client.load_host_keys(_expanded(self._ssh.known_hosts))
+            Path(path).expanduser().open().close()
         except OSError as error:
-            raise NodeprovError(
-                f"cannot read known_hosts {self._ssh.known_hosts}: {error.strerror}",
-                "if this is the lab's: nodeprov lab up",
-                where=self.name,
-            ) from None
+            hint = "correct it in the inventory; if this is the lab's: nodeprov lab up"
+            raise NodeprovError(f"cannot read {setting} {path}: {error.strerror}", hint, where=self.name) from None
 
     @contextlib.contextmanager
     def _problems(self, on_timeout: str) -> Iterator[None]:
-        where = f"{self.name} ({self._ssh.address})"
-        known = self._ssh.known_hosts or "~/.ssh/known_hosts"
         try:
             yield
-        except BadHostKeyException as error:
-            raise NodeprovError(
-                f"the host key has changed: {error.key.get_name()} {_fingerprint(error.key.asbytes())}",
-                f"find out why; if it is right: ssh-keygen -f {known} -R {error.hostname}",
-                where=where,
-            ) from None
-        except AuthenticationException as error:
-            raise NodeprovError(
-                f"not let in as {self._ssh.user or 'the user of your ssh configuration'}: {error}",
-                "set user and identity_file in the inventory, or start an agent (ssh-add)",
-                where=where,
-            ) from None
         except TimeoutError:
-            raise NodeprovError(on_timeout, "is it up? try: ssh " + self._ssh.address, where=where) from None
-        except (SSHException, EOFError) as error:
-            if "not found in known_hosts" in str(error):
-                raise NodeprovError(
-                    f"its host key is not in {known}",
-                    f"compare it with the node's own, then: ssh-keyscan {self._ssh.address} >> {known}",
-                    where=where,
-                ) from None
-            raise NodeprovError(
-                f"the connection broke: {error or type(error).__name__}", "try again", where=where
-            ) from None
-        except OSError as error:
-            raise NodeprovError(
-                f"cannot be reached: {error.strerror or error}",
-                f"is the address right? try: ssh {self._ssh.address}",
-                where=where,
-            ) from None
-
-
-class _HeldChannel:
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-        channel.settimeout(HOLD_TIMEOUT_SECONDS)
-        self.first_line = channel.makefile("r").readline().strip()
-
-    def release(self) -> None:
-        """End the script's standard input and wait for its end."""
-        with contextlib.suppress(SSHException, OSError):
-            self._channel.shutdown_write()
-            self._channel.status_event.wait(HOLD_TIMEOUT_SECONDS)
-            self._channel.close()
-
-
-def command_line(script: str, runner: str, *, become_root: bool) -> str:
-    """Wrap a script for whatever login shell the node has.
-
-    In base64 nothing is left that sh, fish or csh would read differently, and standard input stays free.
-    """
-    body = base64.b64encode(script.encode()).decode()
-    become = "sudo -n -- " if become_root else ""
-    return f"{become}{runner} sh -c 'eval \"$(echo {body} | base64 -d)\"'"
-
-
-def _drain(receive: Callable[[int], bytes], channel: Channel, deadline: float) -> bytes:
-    chunks = []
-    while chunk := receive(CHUNK_BYTES):
-        chunks.append(chunk)
-        channel.settimeout(max(0.001, deadline - time.monotonic()))
-    return b"".join(chunks)
-
-
-def _make_folders(sftp: SFTPClient, folder: str, below: str) -> None:
-    path = folder
-    for part in filter(None, below.split("/")):
-        path = posixpath.join(path, part)
-        with contextlib.suppress(OSError):
-            sftp.mkdir(path, stat.S_IRWXU)
-
-
-def _expanded(path: str) -> str:
-    return str(Path(path).expanduser())
-
-
-def _fingerprint(key: bytes) -> str:
-    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+            hint = f"is it up? try: ssh {self._ssh.address}"
+            raise NodeprovError(on_timeout, hint, where=self._where) from None
+        except (SSHException, EOFError, OSError) as error:
+            if "Timeout opening channel" in str(error):
+                said, hint = "it opens no session in time", f"if it is only slow, raise {SETTING} in the inventory"
+            else:
+                said, hint = f"the connection broke: {error or type(error).__name__}", "try again"
+            raise NodeprovError(said, hint, where=self._where) from None

@@ -20,6 +20,7 @@ PACKAGES = (
     "containernetworking-plugins",
     "dbus",
     "ethtool",
+    "fish",  # a login shell that is no POSIX shell, for the tests
     "iproute2",
     "iptables",
     "kmod",

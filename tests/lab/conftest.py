@@ -14,6 +14,9 @@ from nodeprov.hosts.local import run_checked
 from tests.conftest import RUN
 from tests.lab.machines import CLASS, LABEL, NAMESPACE, OTHER, SECOND, WORKER, Kubectl, Machine, scrub
 
+_matrix: dict[str, tuple[str, float]] = {}
+"""What came of each row of the SSH matrix, and its seconds."""
+
 WORKERS = ("worker1", "worker2")
 
 QUICKER = """
@@ -21,6 +24,28 @@ QUICKER = """
 folder=/run/systemd/system/containerd.service.d
 mkdir -p $folder && printf '[Service]\\nRestartSec=1\\n' > $folder/quicker.conf && systemctl daemon-reload
 """
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    file, _, name = report.nodeid.partition("::")
+    if not file.endswith("lab/test_ssh.py"):
+        return
+    row = name.partition("[")[2].removesuffix("]") or name.removeprefix("test_").replace("_", " ")
+    outcome, seconds = _matrix.get(row, ("passed", 0.0))
+    outcome = report.outcome if report.outcome != "passed" else outcome
+    _matrix[row] = (outcome, seconds + (report.duration if report.when == "call" else 0))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the SSH matrix, if its tests were run."""
+    if not _matrix:
+        return
+    terminalreporter.section("SSH matrix")
+    width = max(map(len, _matrix))
+    for row, (outcome, seconds) in _matrix.items():
+        terminalreporter.write_line(f"{row:{width}}  {outcome:7}  {seconds:5.1f} s")
+    passed = sum(outcome == "passed" for outcome, _ in _matrix.values())
+    terminalreporter.write_line(f"{passed} of {len(_matrix)} rows passed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

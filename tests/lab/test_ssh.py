@@ -1,0 +1,401 @@
+"""Whoever logs in, and however: the same plan, the same bytes and modes on the node; or a refusal that helps."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from nodeprov.hosts.local import run_checked
+from nodeprov.states import FileState
+from tests.lab.machines import ADDRESSES, Ended, Kubectl, Machine, scrub
+from tests.lab.ssh_site import (
+    DROPPED_PORT,
+    NODE,
+    PASSPHRASE,
+    PASSWORD,
+    PORT,
+    V6_NODE,
+    Site,
+    on_a_terminal,
+    without_a_terminal,
+)
+from tests.memory_host import tree_of
+
+
+@pytest.fixture(scope="module")
+def site(
+    kubectl: Kubectl, pristine_configs: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    node = Machine("worker2")
+    site = Site(node, tmp_path_factory.mktemp("ssh"))
+    try:
+        site.make()
+        (site.folder / "node.included").write_text(ALIAS.format_map(site.places))
+        yield site
+    finally:
+        site.remove()
+        scrub(node, kubectl, pristine_configs["worker2"])
+        node.host.close()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A way to the node. Without `refused` root's plan is expected, else a message with these words."""
+
+    what: str
+    user: str = "m-plain"
+    ssh: Mapping[str, str | int] = field(default_factory=dict)
+    config: str = ""
+    address: str = NODE
+    arguments: tuple[str, ...] = ()
+    stdin: str = ""
+    typed: Mapping[str, str] = field(default_factory=dict)
+    agent: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    setup: str = ""
+    undo: str = ""
+
+    def inventory(self, site: Site) -> Path:
+        """Write its inventory."""
+        usual = {"user": self.user, "identity_file": "{keys}/lab", "known_hosts": "{keys}/known"}
+        return site.inventory({**usual, **self.ssh}, self.address, self.config)
+
+    def run(self, site: Site, *command: str) -> Ended:
+        """Run a command of nodeprov this way."""
+        arguments = [*(command or ("plan", "worker2")), *self.arguments, "--inventory", str(self.inventory(site))]
+        agent = site.agent(*self.agent) if self.agent else ""
+        if self.typed:
+            return on_a_terminal(arguments, self.typed, agent=agent)
+        return without_a_terminal(arguments, stdin=self.stdin, agent=agent)
+
+
+K = ("--ask-sudo-password",)
+ALIAS = """
+Host node
+  HostName {node}
+  User m-plain
+  Port 2222
+  IdentityFile {keys}/lab
+  UserKnownHostsFile {keys}/known-port
+"""
+JUMP = """
+Host bastion
+  HostName {node}
+  Port 2222
+  User m-jump
+  IdentityFile {keys}/jump
+  IdentitiesOnly yes
+  UserKnownHostsFile {keys}/JUMPKNOWN
+  ProxyJump none
+Host *
+  ProxyJump bastion
+"""
+PROXY = (
+    "ProxyCommand ssh -F none -o UserKnownHostsFile={keys}/known -i {keys}/jump"
+    " -o BatchMode=yes -p 2222 -W %h:%p m-jump@{node}\n"
+)
+NO_KEY = {"identity_file": ""}
+
+ROWS = (
+    Row("root", "root"),
+    Row("a user with passwordless sudo"),
+    Row("a sudo password, first line of standard input", "m-secret", arguments=K, stdin=f"{PASSWORD}\n"),
+    Row("a sudo password, typed when it is needed", "m-secret", typed={"password of m-secret for sudo": PASSWORD}),
+    Row(
+        "a sudo password, typed before connecting", "m-secret", arguments=K, typed={"password for sudo": PASSWORD}
+    ),
+    Row("a sudo password that was not needed", arguments=K, stdin=f"{PASSWORD}\n"),
+    Row("a sudo password and nobody to ask", "m-secret", refused=("password of m-secret", "--ask-sudo-password")),
+    Row("an empty sudo password", "m-secret", arguments=K, stdin="\n", refused=("is empty",)),
+    Row(
+        "no right to use sudo",
+        "m-nobody",
+        arguments=K,
+        stdin=f"{PASSWORD}\n",
+        refused=("not in the sudoers file",),
+    ),
+    Row("requiretty", "m-tty"),
+    Row("requiretty and a sudo password", "m-both", arguments=K, stdin=f"{PASSWORD}\n"),
+    Row("a login shell that is fish and talks", "m-fish"),
+    Row("a login shell that prints banners", "m-loud"),
+    Row("a login shell that lets nobody in", "m-nologin", refused=("m-nologin", "not available")),
+    Row("umask 077", "m-077"),
+    Row("umask 000", "m-000"),
+    Row("/tmp mounted noexec", setup="mount -o remount,noexec /tmp", undo="mount -o remount,exec /tmp"),
+    Row(
+        "/tmp that cannot be written to",
+        "m-both",
+        arguments=K,
+        stdin=f"{PASSWORD}\n",
+        setup="mkdir -p /run/m-site/tmp; mount -t tmpfs -o mode=000,ro,noexec tmpfs /tmp",
+        undo="umount /tmp",
+    ),
+    Row("another port", ssh={"port": PORT}),
+    Row("an IPv6 address", address=V6_NODE),
+    Row("an IPv6 address and a port", address=V6_NODE, ssh={"port": PORT, "known_hosts": "{keys}/known-v6"}),
+    Row(
+        "an alias of ~/.ssh/config, by Include",
+        "",
+        ssh={**NO_KEY, "known_hosts": ""},
+        config="Include {keys}/*.included\n",
+        address="node",
+    ),
+    Row("a jump host with its own user, port and key", config=JUMP.replace("JUMPKNOWN", "known")),
+    Row("ProxyCommand", config=PROXY),
+    Row("an agent", ssh=NO_KEY, config="IdentityFile none\n", agent=("lab",)),
+    Row(
+        "an agent with more keys than sshd allows tries",
+        ssh=NO_KEY,
+        config="IdentityFile none\n",
+        agent=(*(f"stranger{number}" for number in range(8)), "lab"),
+        refused=("hung up", "IdentitiesOnly yes"),
+    ),
+    Row(
+        "IdentitiesOnly, and an agent with too many keys",
+        ssh=NO_KEY,
+        config="IdentitiesOnly yes\nIdentityFile {keys}/lab\n",
+        agent=tuple(f"stranger{number}" for number in range(8)),
+    ),
+    Row(
+        "an encrypted key, its passphrase typed",
+        ssh={"identity_file": "{keys}/locked"},
+        typed={"passphrase of": PASSPHRASE},
+    ),
+    Row(
+        "a wrong passphrase",
+        ssh={"identity_file": "{keys}/locked"},
+        typed={"passphrase of": "wrong"},
+        refused=("the passphrase does not open", "ssh-keygen -y"),
+    ),
+    Row("an encrypted key that an agent holds", ssh={"identity_file": "{keys}/locked"}, agent=("unlocked",)),
+    Row("an encrypted key and nobody to ask", ssh={"identity_file": "{keys}/locked"}, refused=("ssh-add",)),
+    Row(
+        "a key that is not let in",
+        ssh={"identity_file": "{keys}/stranger1"},
+        refused=("not let in as m-plain with",),
+    ),
+    Row("known hosts that are hashed", ssh={"known_hosts": "{keys}/known-hashed"}),
+    Row("two known keys of one kind", ssh={"known_hosts": "{keys}/known-rotated"}),
+    Row("HostKeyAlias", ssh={"known_hosts": "{keys}/known-alias"}, config="HostKeyAlias the-alias\n"),
+    Row("a revoked host key", ssh={"known_hosts": "{keys}/known-revoked"}, refused=("revoked",)),
+    Row(
+        "a jump host whose key is not known",
+        config=JUMP.replace("JUMPKNOWN", "known-none"),
+        ssh={"known_hosts": "{keys}/known-hashed"},
+        refused=("jump host bastion", "host key is not known", f"ssh-keyscan -p {PORT} {NODE} >> "),
+    ),
+    Row(
+        "a port that drops everything",
+        ssh={"port": DROPPED_PORT, "connect_timeout_seconds": 1},
+        refused=("no answer", f"port {DROPPED_PORT}", "[ssh] connect_timeout_seconds"),
+    ),
+    Row(
+        "a port that accepts and says nothing",
+        address="127.0.0.1",
+        ssh={"connect_timeout_seconds": 1},
+        config="Port {silent}\n",
+        refused=("said nothing", "[ssh] connect_timeout_seconds"),
+    ),
+    Row("a port that is no sshd's", address="10.123.0.1", ssh={"port": 8080}, refused=("no SSH server",)),
+    Row("a port where nothing listens", ssh={"port": 2298}, refused=("Connection refused", "try: ssh -p 2298")),
+    Row("a name that does not resolve", address="nowhere.invalid", refused=("cannot be reached",)),
+    Row(
+        "a command that takes too long",
+        "m-slow",
+        ssh={"command_timeout_seconds": 1},
+        refused=("within 1 s", "[ssh] command_timeout_seconds"),
+    ),
+    Row("an ssh configuration that ssh cannot read", config="Nonsense yes\n", refused=("Nonsense", "nonsense")),
+)
+
+
+@pytest.fixture(scope="module")
+def planned(site: Site) -> str:
+    """What is to be done on the node, as root's first plan says."""
+    ended = Row("root", "root").run(site)
+    assert ended.returncode == 3, ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.what)
+def test_the_same_plan_or_a_refusal(site: Site, planned: str, row: Row) -> None:
+    site.node.run(row.setup or ":")
+    try:
+        ended = row.run(site)
+    finally:
+        site.node.run(row.undo or ":")
+    if row.refused:
+        assert ended.returncode == 1, ended.stdout + ended.stderr
+        missing = [said for said in row.refused if said.lower() not in ended.stderr.lower()]
+        assert not missing, ended.stderr
+        assert "hint: " in ended.stderr
+        assert "worker2" in ended.stderr
+        return
+    assert ended.returncode == 3, ended.stdout + ended.stderr
+    assert planned in ended.stdout
+
+
+LIVES = (
+    Row("a whole life: requiretty, sudo password, fish that talks, umask 077", "m-worst"),
+    Row("a whole life: sudo password, bash that talks, umask 000", "m-loose"),
+)
+
+
+@pytest.mark.parametrize("row", LIVES, ids=lambda row: row.what)
+def test_a_whole_life(site: Site, row: Row) -> None:
+    inventory, before = row.inventory(site), site.node.listing()
+
+    def run(*command: str) -> Ended:
+        arguments = [*command, "worker2", *K, "--inventory", str(inventory)]
+        ended = without_a_terminal(arguments, stdin=f"{PASSWORD}\n")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended
+
+    run("install", "--yes")
+    odd = site.node.run(
+        "find /opt/nodeprov -not -type l \\( -not -perm 0755 -a -not -perm 0644 -o -not -user root \\)"
+    )
+    assert odd == ""
+    assert "nothing to do" in run("install", "--yes").stdout
+    if row is LIVES[0]:  # the slowest, and it only reads
+        assert "failed" not in run("verify").stdout
+    run("uninstall", "--yes")
+    assert site.node.listing() == before
+
+
+WRITERS = ("root", "m-plain", "m-secret", "m-tty", "m-both", "m-fish", "m-loud", "m-077", "m-000", "m-worst")
+
+
+@pytest.fixture(scope="module")
+def written_by_root(site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return written_by(site, "root", tmp_path_factory.mktemp("tree"))
+
+
+@pytest.mark.parametrize("user", WRITERS, ids=lambda user: f"files, links, trees and output as {user}")
+def test_what_is_written_and_read_is_as_by_root(
+    site: Site, written_by_root: str, tmp_path: Path, user: str
+) -> None:
+    assert written_by(site, user, tmp_path) == written_by_root
+
+
+def written_by(site: Site, user: str, tmp_path: Path) -> str:
+    """Write one of each, and read it back; say how it looks on the node."""
+    folder, odd = f"/opt/m-site/{user}", bytes(range(256)) * 2000
+    (tmp_path / "source" / "below").mkdir(parents=True)
+    for name in ("runsc", "below/large"):
+        (tmp_path / "source" / name).write_bytes(odd)
+        (tmp_path / "source" / name).chmod(0o755)
+    site.node.run(f"rm -rf {folder}")
+    host = site.host(user)
+    try:
+        host.write_file(f"{folder}/file", FileState(odd, 0o640, 0, 0))
+        host.write_link(f"{folder}/link", "file")
+        host.write_tree(f"{folder}/tree", tree_of(tmp_path / "source"), tmp_path / "source")
+        output = host.run("cat; echo said >&2; id -u; exit 7", stdin=odd)
+        assert (output.returncode, output.stdout, output.stderr) == (7, odd + b"0\n", b"said\n")
+        held = host.hold(f"echo held; cat > {folder}/held; echo released > {folder}/released")
+        assert held.first_line == "held"
+        site.node.run(f"until test -e {folder}/held; do sleep 0.05; done; ! test -e {folder}/released", 10)
+        # What a ps of anybody on the node could see.
+        seen = site.node.try_run("cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null").stdout
+        assert PASSWORD.encode() not in seen
+        held.release()
+        assert site.node.run(f"cat {folder}/released; stat -c %s {folder}/held") == "released\n0\n"
+        return site.node.run(
+            f"cd {folder} && find . -printf '%p %y %m %U %G %s\\n' | sort; sha256sum file tree/runsc"
+        )
+    finally:
+        host.close()
+
+
+@pytest.mark.parametrize("user", ["root", "m-worst"], ids=lambda user: f"a command that is ended, as {user}")
+def test_a_command_is_ended_on_the_node(site: Site, user: str) -> None:
+    host = site.host(user)
+    late = host.run("exec sleep 61", timeout_seconds=1)
+    host.close()
+    assert late.returncode == 124
+    assert late.said == "it did not end within 1 s and was ended"
+    assert site.node.try_run("pgrep -fx 'sleep 61'").stdout == b""
+
+
+def test_a_lock_is_let_go_when_the_connection_is_lost(site: Site) -> None:
+    for user in ("root", "m-secret", "m-worst"):
+        host = site.host(user)
+        held = host.hold("exec 9>/run/m-site/lock; flock -n 9 && echo held; cat > /dev/null")
+        assert held.first_line == "held"
+        assert site.node.try_run("flock -n /run/m-site/lock true").returncode == 1
+        host.close()
+        site.node.run("flock -w 10 /run/m-site/lock true")
+
+
+def test_a_password_is_asked_for_once_for_all_nodes(site: Site) -> None:
+    row = Row("", "m-secret", typed={"password of m-secret for sudo": PASSWORD})
+    ended = row.run(site, "plan", "worker2", "again")
+    assert ended.returncode == 3, ended.stderr
+    assert ended.stdout.count("password of") == 1
+    assert ended.stdout.count("install: 7 changes") == 2
+
+
+def test_a_wrong_sudo_password_is_tried_once_on_one_node(site: Site) -> None:
+    user = "m-both"
+    count = f"journalctl -q -o cat --no-pager | grep -c 'sudo:auth): authentication failure.* user={user}' || true"
+    before = int(site.node.run(count))
+    ended = Row("", user, arguments=(*K, "--verbose"), stdin="wrong\n").run(site, "plan", "worker2", "again")
+    assert ended.returncode == 1
+    assert re.search(f"(worker2|again): sudo refused the password of {user}", ended.stderr)
+    assert "not tried here" in ended.stderr
+    assert "wrong" not in ended.stderr
+    assert int(site.node.run(count)) - before == 1
+
+
+@pytest.mark.parametrize(
+    ("known", "port", "alias"),
+    [("none", 22, ""), ("none", PORT, ""), ("other", 22, ""), ("none", 22, "HostKeyAlias other\n")],
+    ids=[
+        "an unknown host key",
+        "an unknown host key of another port",
+        "a changed host key",
+        "an unknown HostKeyAlias",
+    ],
+)
+def test_a_refused_host_key_is_accepted_by_the_command_that_is_shown(
+    site: Site, planned: str, known: str, port: int, alias: str
+) -> None:
+    mine = site.folder / f"mine-{known}-{port}-{bool(alias)}"
+    mine.write_text((site.folder / f"known-{known}").read_text())
+    row = Row("", ssh={"port": port, "known_hosts": str(mine)}, config=alias)
+    ended = row.run(site)
+    assert ended.returncode == 1
+    said = "the host key has changed" if known == "other" else "its host key is not known"
+    assert f"worker2 ({NODE}): {said}: ssh-ed25519 SHA256:" in ended.stderr, ended.stderr
+    hint = ended.stderr.partition("hint: ")[2]
+    for command in re.findall(r"(ssh-key(?:gen|scan) [^\n]*?)(?:, and then: |$)", hint, re.MULTILINE):
+        run_checked(["sh", "-c", command], command)
+    ended = row.run(site)
+    assert ended.returncode == 3, hint + ended.stderr
+    assert ended.stdout == planned
+
+
+def test_an_unknown_host_behind_a_jump_host_is_scanned_from_there(site: Site) -> None:
+    config = JUMP.replace("JUMPKNOWN", "known")
+    ended = Row("", ssh={"known_hosts": "{keys}/known-port"}, config=config).run(site)
+    assert ended.returncode == 1
+    assert f"worker2 ({NODE}): its host key is not known" in ended.stderr
+    assert f"ssh bastion ssh-keyscan {NODE} >> " in ended.stderr
+
+
+def test_two_threads_of_one_host_learn_together(site: Site) -> None:
+    host, said = site.host("m-worst"), []
+    threads = [threading.Thread(target=lambda: said.append(host.run("id -un").text)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    host.close()
+    assert said == ["root\n"] * 4
+    assert ADDRESSES["worker2"] == NODE
