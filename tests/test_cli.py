@@ -32,7 +32,7 @@ connect_timeout_seconds = 1
 address = "127.0.0.1"
 port = 9
 [nodes.worker2]
-address = "127.0.0.1"
+address = "127.0.0.2"
 port = 9
 """
 
@@ -151,7 +151,7 @@ def test_the_errors_of_every_node_are_in_the_json(folder: Path, command: str, re
     output = nodeprov(command, "*", "--json", folder=folder)
     value = json.loads(output.stdout)
     assert value[result] == []
-    assert [error["where"] for error in value["errors"]] == ["worker1 (127.0.0.1)", "worker2 (127.0.0.1)"]
+    assert [error["where"] for error in value["errors"]] == ["worker1 (127.0.0.1)", "worker2 (127.0.0.2)"]
     assert all(error["message"] and error["hint"] for error in value["errors"])
     assert output.returncode == 1
 
@@ -168,8 +168,8 @@ def test_which_inventory_was_found_is_said_unless_it_was_named_or_quiet_is_asked
 def test_quiet_says_errors_and_nothing_else(folder: Path) -> None:
     output = nodeprov("install", "worker1", "--quiet", folder=folder)
     assert said(output).splitlines() == [
-        "worker1 (127.0.0.1): cannot be reached: Unable to connect to port 9 on 127.0.0.1",
-        "hint: is the address right? try: ssh 127.0.0.1",
+        "worker1 (127.0.0.1): cannot be reached: Connection refused",
+        "hint: are address and port right? try: ssh -p 9 root@127.0.0.1",
     ]
     assert output.stdout == b""
 
@@ -178,6 +178,7 @@ def test_quiet_says_errors_and_nothing_else(folder: Path) -> None:
 def test_an_interruption_ends_with_1(folder: Path, number: signal.Signals) -> None:
     # A server that accepts and says nothing.
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
         port = server.getsockname()[1]
         text = INVENTORY.replace("port = 9", f"port = {port}").replace("_seconds = 1", "_seconds = 30")
         (folder / "nodeprov.toml").write_text(text)
@@ -230,8 +231,8 @@ def completed(folder: Path, line: str) -> list[str]:
 def test_nodes_and_groups_are_completed_from_the_inventory_that_would_be_used(folder: Path) -> None:
     with (folder / "nodeprov.toml").open("a") as file:
         file.write('[groups.workshop]\nnodes = ["worker1"]\n')
-    assert completed(folder, "nodeprov plan ") == ["worker1", "worker2", "workshop"]
-    assert completed(folder, "nodeprov verify worker1 works") == ["workshop"]
+    assert completed(folder, "nodeprov plan ") == ["worker1", "worker2", "@workshop"]
+    assert completed(folder, "nodeprov verify worker1 @w") == ["@workshop"]
     other = folder / "other.toml"
     other.write_text("[nodes.another]\n[nodes.faulty]\nport = 'x'\n")
     assert completed(folder, f"nodeprov plan -i {other} ") == ["another", "faulty"]

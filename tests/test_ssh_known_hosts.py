@@ -63,6 +63,7 @@ def test_a_name_may_be_hashed(tmp_path: Path, host: str) -> None:
         (f"@cert-authority node {OURS}\n", Verdict.UNKNOWN),
         ("node ssh-ed25519 not!base64\nnode\n@\n", Verdict.UNKNOWN),
     ],
+    ids=range(9),  # the keys are new ones each time, and two processes must agree on a test's name
 )
 def test_a_key_is_judged_by_all_lines(text: str, verdict: Verdict) -> None:
     assert judge(parse(text, "known_hosts"), "node", KEY) is verdict
