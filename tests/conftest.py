@@ -27,6 +27,8 @@ IS_FIRST = "PYTEST_XDIST_WORKER" not in os.environ
 NODEPROV = [sys.executable, "-m", "nodeprov"]
 
 _seconds: dict[str, float] = defaultdict(float)
+_ssh_matrix: dict[str, tuple[str, float]] = {}
+"""What came of each of its rows, and the seconds."""
 
 
 def say_at_the_end(title: str, lines: list[str]) -> None:
@@ -65,10 +67,29 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         _seconds[name] += report.duration
     else:
         _seconds["tests without the lab"] += report.duration
+    if name.endswith("lab/test_ssh.py"):
+        _keep_row(report)
+
+
+def _keep_row(report: pytest.TestReport) -> None:
+    test = report.nodeid.split("::")[-1]
+    row = test.partition("[")[2].removesuffix("]") or test.removeprefix("test_").replace("_", " ")
+    outcome, seconds = _ssh_matrix.get(row, ("passed", 0.0))
+    outcome = report.outcome if report.outcome != "passed" else outcome
+    _ssh_matrix[row] = (outcome, seconds + (report.duration if report.when == "call" else 0))
+
+
+def _table_of_ssh() -> list[str]:
+    width = max(map(len, _ssh_matrix))
+    passed = sum(outcome == "passed" for outcome, _ in _ssh_matrix.values())
+    lines = [f"{row:{width}}  {said:7}  {seconds:5.1f} s" for row, (said, seconds) in sorted(_ssh_matrix.items())]
+    return [*lines, f"{passed} of {len(_ssh_matrix)} rows passed"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what tests had to say, and the time of each stage, those before the tests included."""
+    if _ssh_matrix:
+        say_at_the_end("SSH matrix", _table_of_ssh())
     for said in sorted(RUN.glob("*.said")):
         terminalreporter.section(said.stem)
         for line in said.read_text().splitlines():
@@ -80,4 +101,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     named = [(name, float(text)) for name, text in (row.rsplit(" ", 1) for row in rows)]
     for name, seconds in [*named, *_seconds.items()]:
         terminalreporter.write_line(f"{seconds:8.1f}  {name}")
-    shutil.rmtree(RUN, ignore_errors=True)
+
+
+def pytest_unconfigure() -> None:
+    if IS_FIRST:
+        shutil.rmtree(RUN, ignore_errors=True)

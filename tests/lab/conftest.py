@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -12,12 +11,19 @@ from filelock import FileLock
 
 from nodeprov.hosts.local import run_checked
 from tests.conftest import RUN
-from tests.lab.machines import CLASS, LABEL, NAMESPACE, OTHER, SECOND, WORKER, Kubectl, Machine, scrub
-
-_matrix: dict[str, tuple[str, float]] = {}
-"""What came of each row of the SSH matrix, and its seconds."""
-
-WORKERS = ("worker1", "worker2")
+from tests.lab.machines import (
+    CLASS,
+    LABEL,
+    NAMESPACE,
+    OTHER,
+    SECOND,
+    WORKER,
+    WORKERS,
+    Kubectl,
+    Machine,
+    holding,
+    scrub,
+)
 
 QUICKER = """
 # The proof that containerd goes on serving outlasts RestartSec: 5 s in its unit, for a hundred restarts here.
@@ -26,32 +32,14 @@ mkdir -p $folder && printf '[Service]\\nRestartSec=1\\n' > $folder/quicker.conf 
 """
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    file, _, name = report.nodeid.partition("::")
-    if not file.endswith("lab/test_ssh.py"):
-        return
-    row = name.partition("[")[2].removesuffix("]") or name.removeprefix("test_").replace("_", " ")
-    outcome, seconds = _matrix.get(row, ("passed", 0.0))
-    outcome = report.outcome if report.outcome != "passed" else outcome
-    _matrix[row] = (outcome, seconds + (report.duration if report.when == "call" else 0))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the SSH matrix, if its tests were run."""
-    if not _matrix:
-        return
-    terminalreporter.section("SSH matrix")
-    width = max(map(len, _matrix))
-    for row, (outcome, seconds) in _matrix.items():
-        terminalreporter.write_line(f"{row:{width}}  {outcome:7}  {seconds:5.1f} s")
-    passed = sum(outcome == "passed" for outcome, _ in _matrix.values())
-    terminalreporter.write_line(f"{passed} of {len(_matrix)} rows passed")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have what needs both workers go first, while the other process is busy without the lab."""
     for item in items:
         if "tests/lab/" in str(item.path):
             item.add_marker(pytest.mark.lab)
+        if "other" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.alone)
+    items.sort(key=lambda item: item.get_closest_marker("alone") is None)
 
 
 @pytest.fixture(scope="session")
@@ -93,13 +81,9 @@ def _is_touched(name: str) -> bool:
 @pytest.fixture(autouse=True)
 def _nodes_are_ours(request: pytest.FixtureRequest) -> Iterator[None]:
     """Hold the nodes that a test works on, against the tests of the other process."""
-    wanted = {"worker": WORKER, "sound": WORKER, "lab": WORKER, "other": OTHER}
-    names = {name for fixture, name in wanted.items() if fixture in request.fixturenames}
-    if request.node.get_closest_marker("alone"):
-        names = {WORKER, OTHER}
-    with contextlib.ExitStack() as held:
-        for name in sorted(names):  # always in this order, so that no two wait for each other
-            held.enter_context(FileLock(RUN / f"{name}.lock"))
+    is_alone = request.node.get_closest_marker("alone") is not None
+    names = WORKERS if is_alone else (WORKER,) * bool({"worker", "sound", "lab"} & {*request.fixturenames})
+    with holding(*names):
         yield
 
 

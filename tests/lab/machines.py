@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
 from nodeprov.hosts.ssh import SshHost
 from nodeprov.inventory import Ssh
+from tests.conftest import RUN
 
 # Tests run in up to two processes, each with a worker of its own, and with names of its own in the cluster.
 SECOND = os.environ.get("PYTEST_XDIST_WORKER") == "gw1"
@@ -26,6 +29,9 @@ CLASS = "gvisor-second" if SECOND else "gvisor"
 LABEL = "nodeprov.node-restriction.kubernetes.io/" + CLASS
 NAMESPACE = "second" if SECOND else "default"
 
+WORKERS = ("worker1", "worker2")
+LOCKS = {name: FileLock(RUN / f"{name}.lock", timeout=1200) for name in WORKERS}
+
 STATE = "/var/lib/nodeprov-lab/nspawn"
 ADDRESSES = {"master": "10.123.0.10", "worker1": "10.123.0.11", "worker2": "10.123.0.12"}
 INVENTORY = Path(__file__).parents[2] / "inventory" / "lab.toml"
@@ -33,6 +39,15 @@ OLD, NEW = "20260518.0", "20260905.0"
 IMAGE = "docker.io/library/busybox:lab"
 CONFIG = "/etc/containerd/config.toml"
 CURRENT = "/opt/nodeprov/handlers/runsc/current"
+
+
+@contextlib.contextmanager
+def holding(*names: str) -> Iterator[None]:
+    """Hold nodes against the tests of the other process; who holds one already may hold it again."""
+    with contextlib.ExitStack() as held:
+        for name in sorted(names):  # always in this order, so that no two wait for each other
+            held.enter_context(LOCKS[name])
+        yield
 
 
 def lab_host(name: str) -> SshHost:

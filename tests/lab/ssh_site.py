@@ -20,10 +20,12 @@ from nodeprov.hosts.local import run_checked, run_program, start_daemon
 from nodeprov.hosts.passwords import Passwords
 from nodeprov.hosts.ssh import SshHost
 from nodeprov.inventory import Ssh
-from tests.lab.machines import ADDRESSES, NEW, STATE, Ended, Machine
+from tests.lab.machines import ADDRESSES, NEW, STATE, WORKER, Ended, Machine
 
-NODE = ADDRESSES["worker2"]
-V6_NODE, V6_HERE = "fd00:123::12", "fd00:123::1"
+NODE = ADDRESSES[WORKER]
+# A network of its own for each of the two processes.
+V6_NET = f"fd00:{WORKER[-1]}23::"
+V6_NODE, V6_HERE = f"{V6_NET}12", f"{V6_NET}1"
 PORT = 2222
 DROPPED_PORT = 2299
 PASSWORD = "it's a $ecret, \\ ü"
@@ -167,7 +169,7 @@ class Site:
     def host(self, user: str) -> SshHost:
         """Connect as a user, in this process."""
         ssh = Ssh(NODE, user=user, identity_file=f"{self.folder}/lab", known_hosts=f"{self.folder}/known")
-        return SshHost("worker2", ssh, Passwords(sudo=PASSWORD))
+        return SshHost(WORKER, ssh, Passwords(sudo=PASSWORD))
 
     def inventory(self, ssh: Mapping[str, str | int], address: str, config: str) -> Path:
         """Write an inventory of the node alone, without a cluster."""
@@ -179,8 +181,9 @@ class Site:
             ["[ssh]", *lines, "[release]", f'version = "{NEW}"', MIRROR, "[cluster]", "enabled = false"]
         )
         address = address.format_map(self.places)
+        again = NODE if address != NODE else V6_NODE
         path = name.with_suffix(".toml")
-        path.write_text(f'{text}\n[nodes.worker2]\naddress = "{address}"\n[nodes.again]\naddress = "{address}"\n')
+        path.write_text(f'{text}\n[nodes.{WORKER}]\naddress = "{address}"\n[nodes.again]\naddress = "{again}"\n')
         return path
 
     def _write_known_hosts(self) -> None:

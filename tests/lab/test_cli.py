@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.hosts.local import run_program
-from tests.lab.machines import CONFIG, INVENTORY, NEW, Ended, Machine, installed, nodeprov, variant
+from tests.lab.machines import CONFIG, INVENTORY, NEW, OTHER, WORKER, Ended, Machine, installed, nodeprov, variant
 
 
 def apply(path: Path, *arguments: str) -> Ended:
@@ -23,24 +23,24 @@ def apply(path: Path, *arguments: str) -> Ended:
     return ended
 
 
-def test_a_saved_plan_is_carried_out_as_it_was_seen(worker1: Machine, tmp_path: Path) -> None:
+def test_a_saved_plan_is_carried_out_as_it_was_seen(worker: Machine, tmp_path: Path) -> None:
     """Also where the release was said to be the latest: the plan is saved with the one that it was then."""
-    path = tmp_path / "worker1.plan"
-    pristine, listing = worker1.config(), worker1.listing()
+    path = tmp_path / "node.plan"
+    pristine, listing = worker.config(), worker.listing()
     latest = variant(tmp_path, release__version='"latest"')
-    planned = nodeprov("plan", "worker1", "--out", str(path), inventory=latest)
+    planned = nodeprov("plan", WORKER, "--out", str(path), inventory=latest)
     assert planned.returncode == 3
     assert f"saved: nodeprov apply {path}" in planned.stderr
     assert path.stat().st_mode & 0o777 == 0o600
-    assert worker1.config().decode() not in json.loads(path.read_text())["plans"][0]["text"]
-    assert worker1.listing() == listing
+    assert worker.config().decode() not in json.loads(path.read_text())["plans"][0]["text"]
+    assert worker.listing() == listing
 
     applied = apply(path)
     assert applied.returncode == 0, applied.stderr
-    assert "worker1: install: 9 changes" in applied.stderr
+    assert f"{WORKER}: install: 9 changes" in applied.stderr
     assert ", as planned by " in applied.stderr
-    assert "worker1: install done, 9 changes" in applied.stdout
-    assert nodeprov("plan", "worker1").returncode == 0
+    assert f"{WORKER}: install done, 9 changes" in applied.stdout
+    assert nodeprov("plan", WORKER).returncode == 0
 
     again = apply(path, "--json")
     assert again.returncode == 1
@@ -48,51 +48,51 @@ def test_a_saved_plan_is_carried_out_as_it_was_seen(worker1: Machine, tmp_path: 
     assert value["outcomes"] == []
     assert "has changed since the plan was saved" in value["errors"][0]["message"]
 
-    planned = nodeprov("plan", "worker1", "--uninstall", "--out", str(path))
+    planned = nodeprov("plan", WORKER, "--uninstall", "--out", str(path))
     assert planned.returncode == 3
     assert "- label" in planned.stdout
     assert apply(path, "--quiet").returncode == 0
-    assert worker1.config() == pristine
-    assert worker1.listing() == listing
+    assert worker.config() == pristine
+    assert worker.listing() == listing
 
 
-def test_one_changed_node_is_enough_to_touch_none(worker1: Machine, worker2: Machine, tmp_path: Path) -> None:
+def test_one_changed_node_is_enough_to_touch_none(worker: Machine, other: Machine, tmp_path: Path) -> None:
     path = tmp_path / "both.plan"
     assert nodeprov("plan", "worker*", "--out", str(path)).returncode == 3
-    worker2.run(f"sed -i 's/^disabled_plugins/# by hand\\n&/; $a # the end' {CONFIG}")
-    before = worker1.listing(), worker2.listing()
+    other.run(f"sed -i 's/^disabled_plugins/# by hand\\n&/; $a # the end' {CONFIG}")
+    before = worker.listing(), other.listing()
     ended = apply(path)
     assert ended.returncode == 1
-    assert "worker2: has changed since the plan was saved" in ended.stderr
+    assert f"{OTHER}: has changed since the plan was saved" in ended.stderr
     assert "+       # the end" in ended.stderr
     assert "nothing was changed on any node" in ended.stderr
-    assert (worker1.listing(), worker2.listing()) == before
-    assert worker1.run("ls -d /var/lib/nodeprov 2>/dev/null || echo none") == "none\n"
+    assert (worker.listing(), other.listing()) == before
+    assert worker.run("ls -d /var/lib/nodeprov 2>/dev/null || echo none") == "none\n"
 
 
-def test_a_plan_is_not_saved_over_another_file(worker1: Machine, tmp_path: Path) -> None:
+def test_a_plan_is_not_saved_over_another_file(worker: Machine, tmp_path: Path) -> None:
     path = tmp_path / "precious.toml"
     path.write_text(INVENTORY.read_text())
-    ended = nodeprov("plan", "worker1", "--out", str(path))
+    ended = nodeprov("plan", WORKER, "--out", str(path))
     assert ended.returncode == 2
     assert "is there and is no saved plan" in ended.stderr
     assert path.read_text() == INVENTORY.read_text()
 
 
-def test_quiet_prints_the_result_alone(worker1: Machine) -> None:
-    ended = installed("worker1", "--quiet")
+def test_quiet_prints_the_result_alone(worker: Machine) -> None:
+    ended = installed(WORKER, "--quiet")
     assert ended.stderr == ""
-    assert ended.stdout.startswith("worker1: install done, 9 changes\n")
+    assert ended.stdout.startswith(f"{WORKER}: install done, 9 changes\n")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--no-color",)])
-def test_there_is_no_escape_in_a_pipe(worker1: Machine, arguments: tuple[str, ...]) -> None:
-    ended = nodeprov("plan", "worker1", "--verbose", *arguments)
+def test_there_is_no_escape_in_a_pipe(worker: Machine, arguments: tuple[str, ...]) -> None:
+    ended = nodeprov("plan", WORKER, "--verbose", *arguments)
     assert "\x1b" not in ended.stdout + ended.stderr
 
 
-def test_a_coloured_plan_is_the_same_text(worker1: Machine) -> None:
-    argv = [sys.executable, "-m", "nodeprov", "plan", "worker1", "-i", str(INVENTORY)]
+def test_a_coloured_plan_is_the_same_text(worker: Machine) -> None:
+    argv = [sys.executable, "-m", "nodeprov", "plan", WORKER, "-i", str(INVENTORY)]
     plain = run_program(argv).text
     painted = run_program(argv, environment={"FORCE_COLOR": "1", "NO_COLOR": ""}).text
     assert "\x1b[32m  + release" in painted
@@ -102,26 +102,26 @@ def test_a_coloured_plan_is_the_same_text(worker1: Machine) -> None:
     assert "\x1b" not in run_program(argv, environment={"FORCE_COLOR": "1", "NO_COLOR": "1"}).text
 
 
-def test_verbose_shows_commands_without_what_is_secret(worker1: Machine) -> None:
-    ended = nodeprov("plan", "worker1", "--verbose")
-    assert "worker1: command 1\n" in ended.stderr
+def test_verbose_shows_commands_without_what_is_secret(worker: Machine) -> None:
+    ended = nodeprov("plan", WORKER, "--verbose")
+    assert f"{WORKER}: command 1\n" in ended.stderr
     assert "base64 -w 0" in ended.stderr
     assert "PRIVATE KEY" not in ended.stderr
     assert "client-key-data" not in ended.stderr
 
 
-def test_support_says_what_there_is_and_what_is_missing(worker1: Machine, tmp_path: Path) -> None:
-    installed("worker1")
+def test_support_says_what_there_is_and_what_is_missing(worker: Machine, tmp_path: Path) -> None:
+    installed(WORKER)
     secret = f'\n[plugins.x.registry.configs."r".auth]\npassword = "hunter2-{tmp_path.name}"\n'
-    worker1.run(f"cat >> {CONFIG} <<'E'{secret}E")
-    before = worker1.listing()
+    worker.run(f"cat >> {CONFIG} <<'E'{secret}E")
+    before = worker.listing()
     path = tmp_path / "report.tar.gz"
-    ended = nodeprov("support", "worker1", "--out", str(path))
+    ended = nodeprov("support", WORKER, "--out", str(path))
     assert ended.returncode == 0, ended.stderr
     assert "missing" not in ended.stdout
     with tarfile.open(path) as tar:
         texts = {
-            each.name.removeprefix("nodeprov-support-worker1/"): (tar.extractfile(each) or io.BytesIO()).read()
+            each.name.removeprefix(f"nodeprov-support-{WORKER}/"): (tar.extractfile(each) or io.BytesIO()).read()
             for each in tar.getmembers()
         }
     assert f"  {len(texts['containerd/config.toml']):>8}  containerd/config.toml" in ended.stdout
@@ -130,22 +130,22 @@ def test_support_says_what_there_is_and_what_is_missing(worker1: Machine, tmp_pa
     assert b"PRIVATE KEY" not in b"".join(texts.values())
     assert b"binary_name" in texts["runsc/runsc.toml"]
     assert NEW.encode() in texts["runsc/version.txt"]
-    assert json.loads(texts["cluster/node.json"])["metadata"]["name"] == "worker1"
+    assert json.loads(texts["cluster/node.json"])["metadata"]["name"] == WORKER
     assert json.loads(texts["cluster/runtimeclass.json"])["handler"] == "runsc"
     assert b"base64" not in texts["receipts/000001-install.json"]
     assert len(texts["journal/containerd.txt"].splitlines()) > 10
-    assert worker1.listing() == before
+    assert worker.listing() == before
 
 
 def test_support_works_where_containerd_does_not_run_and_no_cluster_answers(
-    worker1: Machine, tmp_path: Path
+    worker: Machine, tmp_path: Path
 ) -> None:
     nowhere = variant(tmp_path, cluster__kubeconfig='"/nowhere"')
-    worker1.run("systemctl stop containerd")
+    worker.run("systemctl stop containerd")
     try:
-        ended = nodeprov("support", "worker1", "--json", "--out", str(tmp_path / "x.tgz"), inventory=nowhere)
+        ended = nodeprov("support", WORKER, "--json", "--out", str(tmp_path / "x.tgz"), inventory=nowhere)
     finally:
-        worker1.run("systemctl start containerd")
+        worker.run("systemctl start containerd")
     value = json.loads(ended.stdout)
     missing = {each["name"]: each["why"] for each in value["missing"]}
     assert ended.returncode == 0
@@ -156,16 +156,16 @@ def test_support_works_where_containerd_does_not_run_and_no_cluster_answers(
     assert "/nowhere" in missing["cluster/node.json"]
 
 
-def test_a_node_that_is_left_between_two_states_ends_with_4(worker1: Machine) -> None:
+def test_a_node_that_is_left_between_two_states_ends_with_4(worker: Machine) -> None:
     """containerd does not come back, neither with the new configuration nor with the old one."""
     folder = "/etc/systemd/system/containerd.service.d"
-    worker1.run(f"mkdir {folder} && printf '[Service]\\nExecStartPre=/bin/false\\n' > {folder}/broken.conf")
-    worker1.run("systemctl daemon-reload")
+    worker.run(f"mkdir {folder} && printf '[Service]\\nExecStartPre=/bin/false\\n' > {folder}/broken.conf")
+    worker.run("systemctl daemon-reload")
     try:
-        ended = nodeprov("install", "worker1", "--yes", "--json")
+        ended = nodeprov("install", WORKER, "--yes", "--json")
     finally:
-        worker1.run(f"rm -r {folder}; systemctl daemon-reload; systemctl reset-failed containerd")
-        worker1.run("systemctl restart containerd")
+        worker.run(f"rm -r {folder}; systemctl daemon-reload; systemctl reset-failed containerd")
+        worker.run("systemctl restart containerd")
     assert ended.returncode == 4, ended.stderr
     (outcome,) = json.loads(ended.stdout)["outcomes"]
     assert (outcome["exit_code"], len(outcome["left"])) == (4, 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.machines import LABEL, Kubectl, Machine, installed, nodeprov, variant
+from tests.lab.machines import LABEL, WORKER, Kubectl, Machine, installed, nodeprov, variant
 
 ADMIN = "/etc/kubernetes/admin.conf"
 
@@ -44,20 +44,21 @@ def k3s(master: Machine) -> Iterator[Machine]:
     master.run("rm -rf /etc/rancher /usr/local/bin/k3s")
 
 
-def test_kubeadms_kubeconfig_is_found_in_the_same_round_trip(worker1: Machine, tmp_path: Path) -> None:
-    ended = nodeprov("plan", "worker1", "--verbose", inventory=inventory(tmp_path, 'host = "master"'))
+def test_kubeadms_kubeconfig_is_found_in_the_same_round_trip(worker: Machine, tmp_path: Path) -> None:
+    ended = nodeprov("plan", WORKER, "--verbose", inventory=inventory(tmp_path, 'host = "master"'))
     assert ended.returncode == 3, ended.stderr
     assert "cluster: https://10.123.0.10:6443 (context lab)" in ended.stdout
     assert ended.stderr.count("master: command ") == 1
 
 
-def test_k3s_is_found(worker1: Machine, k3s: Machine, tmp_path: Path) -> None:
-    ended = nodeprov("plan", "worker1", "--json", inventory=inventory(tmp_path, 'host = "master"'))
+@pytest.mark.alone
+def test_k3s_is_found(worker: Machine, k3s: Machine, tmp_path: Path) -> None:
+    ended = nodeprov("plan", WORKER, "--json", inventory=inventory(tmp_path, 'host = "master"'))
     assert ended.returncode == 3, ended.stderr
     assert "cluster: https://10.123.0.10:6443 (context lab)" in json.loads(ended.stdout)["plans"][0]["notes"]
 
 
-def test_a_kubeconfig_and_a_context_are_obeyed(worker1: Machine, master: Machine, tmp_path: Path) -> None:
+def test_a_kubeconfig_and_a_context_are_obeyed(worker: Machine, master: Machine, tmp_path: Path) -> None:
     config = "kubectl --kubeconfig /root/second.conf config"
     path = "jsonpath={.contexts[0].context"
     master.run(
@@ -67,9 +68,9 @@ def test_a_kubeconfig_and_a_context_are_obeyed(worker1: Machine, master: Machine
     try:
         for kubeconfig in ("/root/second.conf", "~/second.conf"):
             said = f'host = "master"\nkubeconfig = "{kubeconfig}"\ncontext = '
-            ended = nodeprov("plan", "worker1", inventory=inventory(tmp_path, said + '"second"'))
+            ended = nodeprov("plan", WORKER, inventory=inventory(tmp_path, said + '"second"'))
             assert "cluster: https://10.123.0.10:6443 (context second)" in ended.stdout, ended.stderr
-        wrong = nodeprov("plan", "worker1", inventory=inventory(tmp_path, said + '"nope"'))
+        wrong = nodeprov("plan", WORKER, inventory=inventory(tmp_path, said + '"nope"'))
     finally:
         master.run("rm /root/second.conf")
     assert wrong.returncode == 1
@@ -79,18 +80,18 @@ def test_a_kubeconfig_and_a_context_are_obeyed(worker1: Machine, master: Machine
 
 
 def test_without_a_cluster_the_nodes_part_is_done_proven_and_taken_back(
-    worker1: Machine, kubectl: Kubectl, tmp_path: Path
+    worker: Machine, kubectl: Kubectl, tmp_path: Path
 ) -> None:
     alone = inventory(tmp_path, "enabled = false")
-    listing = worker1.listing()
-    planned = nodeprov("plan", "worker1", "--verbose", inventory=alone)
+    listing = worker.listing()
+    planned = nodeprov("plan", WORKER, "--verbose", inventory=alone)
     assert planned.returncode == 3
     assert "RuntimeClass" not in planned.stdout
     assert "master: command" not in planned.stderr
-    assert "a sandbox runs through `current`" in installed("worker1", inventory=alone).stdout
-    assert LABEL not in kubectl.json("get", "node", "worker1")["metadata"]["labels"]
-    assert not kubectl.json("get", "runtimeclass")["items"]
-    verified = nodeprov("verify", "worker1", inventory=alone)
+    assert "a sandbox runs through `current`" in installed(WORKER, inventory=alone).stdout
+    assert LABEL not in kubectl.json("get", "node", WORKER)["metadata"]["labels"]
+    assert not kubectl.classes()
+    verified = nodeprov("verify", WORKER, inventory=alone)
     assert verified.returncode == 0, verified.stdout
-    assert nodeprov("uninstall", "worker1", "--yes", inventory=alone).returncode == 0
-    assert worker1.listing() == listing
+    assert nodeprov("uninstall", WORKER, "--yes", inventory=alone).returncode == 0
+    assert worker.listing() == listing

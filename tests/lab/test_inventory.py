@@ -9,7 +9,7 @@ from pathlib import Path
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
 from nodeprov.inventory import parse
-from tests.lab.machines import NEW, STATE, Machine, nodeprov
+from tests.lab.machines import NEW, STATE, WORKER, Machine, nodeprov
 
 MIRROR = "http://10.123.0.1:8080/gvisor/releases"
 KEYS = ("--user", "root", "--identity-file", f"{STATE}/id_ed25519", "--known-hosts", f"{STATE}/known_hosts")
@@ -22,7 +22,7 @@ def init(folder: Path, *arguments: str) -> Output:
     return output
 
 
-def test_an_inventory_of_the_cluster_is_one_that_can_be_planned_with(worker1: Machine, tmp_path: Path) -> None:
+def test_an_inventory_of_the_cluster_is_one_that_can_be_planned_with(worker: Machine, tmp_path: Path) -> None:
     output = init(tmp_path, *KUBECTL, *KEYS, "--version", NEW, "--base-url", MIRROR)
     assert output.returncode == 0, output.said
     assert output.text == (
@@ -51,14 +51,14 @@ def test_a_cluster_that_kubectl_cannot_reach_from_there_is_told_and_nothing_is_w
     assert list(tmp_path.iterdir()) == []
 
 
-def test_settings_of_a_group_the_environment_and_one_run_reach_the_plan(worker1: Machine, tmp_path: Path) -> None:
+def test_settings_of_a_group_the_environment_and_one_run_reach_the_plan(worker: Machine, tmp_path: Path) -> None:
     init(tmp_path, *KUBECTL, *KEYS, "--version", NEW, "--base-url", MIRROR)
     path = tmp_path / "nodeprov.toml"
-    group = '\n[groups.first]\nnodes = ["*1"]\nruntime.flags = { debug = "true" }\n'
+    group = f'\n[groups.first]\nnodes = ["*{WORKER[-1]}"]\nruntime.flags = {{ debug = "true" }}\n'
     path.write_text(path.read_text() + group)
     planned = nodeprov("plan", "@first", "--set", "paths.bin=", "--json", inventory=path)
     assert planned.returncode == 3, planned.stderr
     (plan,) = json.loads(planned.stdout)["plans"]
-    assert plan["node"] == "worker1"
+    assert plan["node"] == WORKER
     assert "/usr/local/bin" not in planned.stdout
     assert '+debug = \\"true\\"' in planned.stdout

@@ -12,7 +12,7 @@ import pytest
 
 from nodeprov.hosts.local import run_checked
 from nodeprov.states import FileState
-from tests.lab.machines import ADDRESSES, Ended, Kubectl, Machine, scrub
+from tests.lab.machines import ADDRESSES, WORKER, Ended, Kubectl, Machine, holding, scrub
 from tests.lab.ssh_site import (
     DROPPED_PORT,
     NODE,
@@ -31,16 +31,17 @@ from tests.memory_host import tree_of
 def site(
     kubectl: Kubectl, pristine_configs: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    node = Machine("worker2")
+    node = Machine(WORKER)
     site = Site(node, tmp_path_factory.mktemp("ssh"))
-    try:
-        site.make()
-        (site.folder / "node.included").write_text(ALIAS.format_map(site.places))
-        yield site
-    finally:
-        site.remove()
-        scrub(node, kubectl, pristine_configs["worker2"])
-        node.host.close()
+    with holding(WORKER):
+        try:
+            site.make()
+            (site.folder / "node.included").write_text(ALIAS.format_map(site.places))
+            yield site
+        finally:
+            site.remove()
+            scrub(node, kubectl, pristine_configs[WORKER])
+            node.host.close()
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Row:
 
     def run(self, site: Site, *command: str) -> Ended:
         """Run a command of nodeprov this way."""
-        arguments = [*(command or ("plan", "worker2")), *self.arguments, "--inventory", str(self.inventory(site))]
+        arguments = [*(command or ("plan", WORKER)), *self.arguments, "--inventory", str(self.inventory(site))]
         agent = site.agent(*self.agent) if self.agent else ""
         if self.typed:
             return on_a_terminal(arguments, self.typed, agent=agent)
@@ -234,7 +235,7 @@ def test_the_same_plan_or_a_refusal(site: Site, planned: str, row: Row) -> None:
         missing = [said for said in row.refused if said.lower() not in ended.stderr.lower()]
         assert not missing, ended.stderr
         assert "hint: " in ended.stderr
-        assert "worker2" in ended.stderr
+        assert WORKER in ended.stderr
         return
     assert ended.returncode == 3, ended.stdout + ended.stderr
     assert planned in ended.stdout
@@ -251,7 +252,7 @@ def test_a_whole_life(site: Site, row: Row) -> None:
     inventory, before = row.inventory(site), site.node.listing()
 
     def run(*command: str) -> Ended:
-        arguments = [*command, "worker2", *K, "--inventory", str(inventory)]
+        arguments = [*command, WORKER, *K, "--inventory", str(inventory)]
         ended = without_a_terminal(arguments, stdin=f"{PASSWORD}\n")
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended
@@ -335,7 +336,7 @@ def test_a_lock_is_let_go_when_the_connection_is_lost(site: Site) -> None:
 
 def test_a_password_is_asked_for_once_for_all_nodes(site: Site) -> None:
     row = Row("", "m-secret", typed={"password of m-secret for sudo": PASSWORD})
-    ended = row.run(site, "plan", "worker2", "again")
+    ended = row.run(site, "plan", WORKER, "again")
     assert ended.returncode == 3, ended.stderr
     assert ended.stdout.count("password of") == 1
     assert ended.stdout.count("install: 7 changes") == 2
@@ -345,9 +346,9 @@ def test_a_wrong_sudo_password_is_tried_once_on_one_node(site: Site) -> None:
     user = "m-both"
     count = f"journalctl -q -o cat --no-pager | grep -c 'sudo:auth): authentication failure.* user={user}' || true"
     before = int(site.node.run(count))
-    ended = Row("", user, arguments=(*K, "--verbose"), stdin="wrong\n").run(site, "plan", "worker2", "again")
+    ended = Row("", user, arguments=(*K, "--verbose"), stdin="wrong\n").run(site, "plan", WORKER, "again")
     assert ended.returncode == 1
-    assert re.search(f"(worker2|again): sudo refused the password of {user}", ended.stderr)
+    assert re.search(f"({WORKER}|again): sudo refused the password of {user}", ended.stderr)
     assert "not tried here" in ended.stderr
     assert "wrong" not in ended.stderr
     assert int(site.node.run(count)) - before == 1
@@ -372,7 +373,7 @@ def test_a_refused_host_key_is_accepted_by_the_command_that_is_shown(
     ended = row.run(site)
     assert ended.returncode == 1
     said = "the host key has changed" if known == "other" else "its host key is not known"
-    assert f"worker2 ({NODE}): {said}: ssh-ed25519 SHA256:" in ended.stderr, ended.stderr
+    assert f"{WORKER} ({NODE}): {said}: ssh-ed25519 SHA256:" in ended.stderr, ended.stderr
     hint = ended.stderr.partition("hint: ")[2]
     for command in re.findall(r"(ssh-key(?:gen|scan) [^\n]*?)(?:, and then: |$)", hint, re.MULTILINE):
         run_checked(["sh", "-c", command], command)
@@ -385,7 +386,7 @@ def test_an_unknown_host_behind_a_jump_host_is_scanned_from_there(site: Site) ->
     config = JUMP.replace("JUMPKNOWN", "known")
     ended = Row("", ssh={"known_hosts": "{keys}/known-port"}, config=config).run(site)
     assert ended.returncode == 1
-    assert f"worker2 ({NODE}): its host key is not known" in ended.stderr
+    assert f"{WORKER} ({NODE}): its host key is not known" in ended.stderr
     assert f"ssh bastion ssh-keyscan {NODE} >> " in ended.stderr
 
 
@@ -398,4 +399,4 @@ def test_two_threads_of_one_host_learn_together(site: Site) -> None:
         thread.join()
     host.close()
     assert said == ["root\n"] * 4
-    assert ADDRESSES["worker2"] == NODE
+    assert ADDRESSES[WORKER] == NODE

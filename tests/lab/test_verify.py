@@ -10,10 +10,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from filelock import FileLock
 
 from nodeprov import checks
-from tests.conftest import RUN, say_at_the_end
+from tests.conftest import say_at_the_end
 from tests.lab.breaks import BREAKS, Break, until
 from tests.lab.machines import (
     NEW,
@@ -22,6 +21,7 @@ from tests.lab.machines import (
     WORKER,
     Kubectl,
     Machine,
+    holding,
     installed,
     nodeprov,
     scrub,
@@ -47,8 +47,8 @@ def all_checks() -> list[str]:
 @pytest.fixture(scope="module")
 def cleaned_at_the_end(kubectl: Kubectl, pristine_configs: dict[str, bytes]) -> Iterator[None]:
     """These tests leave nodes installed, and the last one scrubs this process's."""
-    yield
-    with FileLock(RUN / f"{WORKER}.lock"):
+    with holding(WORKER):
+        yield
         scrub(Machine(WORKER), kubectl, pristine_configs[WORKER])
 
 
