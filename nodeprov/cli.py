@@ -13,7 +13,7 @@ import typer  # noqa: TID251  the one place
 from typer.completion import get_completion_inspect_parameters, install_callback, show_callback  # noqa: TID251
 from typer.exceptions import TyperException  # noqa: TID251
 
-from nodeprov import __version__, cli_apply, cli_init, cli_inventory, cli_lab, cli_support, inventory
+from nodeprov import __version__, cli_apply, cli_image, cli_init, cli_inventory, cli_lab, cli_support, inventory
 from nodeprov.cli_options import Login, Nodes, Source, Voice, Yes, examples, spread
 from nodeprov.cli_run import DONE, FAILED, PENDING, agreed, carry_out, complained, connected, load, opened
 from nodeprov.cli_terminal import (
@@ -50,6 +50,7 @@ app = typer.Typer(
 app.add_typer(cli_apply.app)
 app.add_typer(cli_support.app)
 app.command()(cli_init.init)
+app.add_typer(cli_image.app)
 app.add_typer(cli_inventory.app)
 app.add_typer(cli_lab.app, name="lab")
 get_completion_inspect_parameters()  # makes typer know its shells

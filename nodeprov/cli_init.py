@@ -85,7 +85,8 @@ def init(
         access = replace(access, kubectl_host=name)
     newest = _Newest(base_url or DEFAULT_BASE_URL, _architecture(found), cache or user_cache_path("nodeprov"))
     release = _release(version, newest, ask)
-    write_new(file, draft(machines, access, version=release, base_url=base_url, path=str(file)))
+    text = draft(machines, access, version=release, base_url=base_url, path=str(file))
+    write_new(file, text.encode())
     _report(file, machines, release)
 
 

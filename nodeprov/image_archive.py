@@ -9,7 +9,8 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-_GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""What Go and image registries call what `uname -m` prints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def _layer(layer: Layer) -> bytes:
 
 def _config(image: Image, layer_digest: str, machine: str) -> bytes:
     config = {
-        "architecture": _GO_ARCHITECTURES.get(machine, machine),
+        "architecture": GO_ARCHITECTURES.get(machine, machine),
         "os": "linux",
         "config": {"Cmd": list(image.command), "Env": ["PATH=/bin"]},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},

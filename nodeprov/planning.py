@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodeprov import cluster as kube
-from nodeprov import engine, former, gvisor, receipt, requirements
+from nodeprov import engine, former, gvisor, proof_image, receipt, requirements
 from nodeprov.cluster import ClusterFacts
 from nodeprov.draining import sandboxed_pods
 from nodeprov.errors import Problem, Problems
@@ -56,7 +56,12 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
     settings = node.settings
     seen = _look(node, readers)
     facts, cluster = seen.facts, seen.cluster
-    _refuse(facts.node, requirements.check(facts, settings), _cluster_problems(cluster, facts, settings))
+    _refuse(
+        facts.node,
+        requirements.check(facts, settings),
+        _cluster_problems(cluster, facts, settings),
+        proof_image.check_programs(facts, settings),
+    )
     release = get_release(facts.architecture)
     goals = (*gvisor.goals(facts, settings, release), *former.goals(seen.former_links, seen.written, seen.before))
     states, found = _states(readers, facts, goals)

@@ -8,11 +8,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, Problem
 from nodeprov.facts import Facts
 from nodeprov.gvisor import running_daemon
 from nodeprov.hosts.base import Host, check
-from nodeprov.image_archive import Image, Layer, image_archive
+from nodeprov.image_archive import GO_ARCHITECTURES, Image, Layer, image_archive
 from nodeprov.inventory import Settings
 from nodeprov.templates import render
 
@@ -31,6 +31,19 @@ def probe(architecture: str) -> bytes:
             f"this nodeprov was installed without {path.name}: {error.strerror}",
             "install it again (in a checkout: script/bootstrap), or set [proof] pod = false",
         ) from None
+
+
+def check_programs(facts: Facts, settings: Settings) -> tuple[Problem, ...]:
+    """Find out before anything is touched whether the pod that is to prove a node could be made at all."""
+    if not (settings.cluster.enabled and settings.proof.pod) or settings.proof.image:
+        return ()
+    if facts.architecture not in GO_ARCHITECTURES:
+        return ()  # gVisor is not made for it either, which is said elsewhere
+    try:
+        probe(facts.architecture)
+    except NodeprovError as error:
+        return (Problem(error.message, error.hint),)
+    return ()
 
 
 def reference(program: bytes) -> str:

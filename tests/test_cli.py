@@ -20,7 +20,7 @@ from tests.samples import golden
 
 NODEPROV = [sys.executable, "-m", "nodeprov"]
 COMMANDS = ("plan", "install", "uninstall", "verify")
-OTHERS = ("apply", "support")
+OTHERS = ("apply", "image", "support")
 INVENTORY = """\
 [release]
 version = "20260905.0"
@@ -106,6 +106,8 @@ USAGE = {
     "a saved plan that is not there": (("apply", "x.plan"), "cannot read the plan x.plan: No such file"),
     "a saved plan that is none": (("apply", "nodeprov.toml"), "nodeprov.toml: this is no saved plan"),
     "support for several nodes": (("support", "worker*"), "worker* is 2 nodes"),
+    "an image for another architecture": (("image", "x.tar", "--architecture", "s390x"), "x86_64 or aarch64"),
+    "an image over a file that exists": (("image", "nodeprov.toml"), "nodeprov.toml exists, and is left as it is"),
     "drain without uninstall": (("plan", "worker1", "--drain"), "hint: nodeprov plan NODE --uninstall --drain"),
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nodeprov import gvisor
+from nodeprov import gvisor, proof_image
 from nodeprov.cluster import ClusterFacts
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.facts import Daemon, Facts, Record
@@ -737,3 +737,18 @@ def test_a_plan_is_a_value_that_says_what_is_before_and_after(old: Release, new:
     assert isinstance(current, Change)
     assert (current.before, current.after) == (LinkState(digests[0]), LinkState(digests[1]))
     assert not any(isinstance(step, Restart) for step in planned.plan.steps)
+
+
+def test_a_proof_for_which_the_program_is_missing_is_refused_before_anything_is_touched(
+    new: Release, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(proof_image, "_PROGRAMS", tmp_path)
+    situation = in_cluster(fresh(new, TOGETHER), has_label=False, has_class=False)
+    with pytest.raises(Problems, match=r"installed without probe-x86_64: No such file") as caught:
+        situation.install()
+    assert "[proof] pod = false" in str(caught.value)
+
+    no_need = [settings(proof=ProofSettings(pod=False)), settings(proof=ProofSettings(image="mirror/proof"))]
+    for wanted in no_need:
+        assert in_cluster(fresh(new, wanted), has_label=False, has_class=False).install().plan.pending
+    assert fresh(new, ALONE).install().plan.pending
