@@ -20,7 +20,7 @@ app = typer.Typer()
 @app.command(
     epilog=examples(
         "nodeprov image proof.tar && docker load --input proof.tar",
-        "nodeprov image proof.tar && skopeo copy docker-archive:proof.tar docker://REGISTRY/nodeprov-proof:1",
+        "skopeo copy docker-archive:proof.tar docker://registry.example.com/nodeprov-proof:1",
         codes="0: written, 2: FILE exists, or the architecture is not one of gVisor's",
     )
 )
@@ -30,10 +30,10 @@ def image(
         str, typer.Option("--architecture", metavar="NAME", help="As `uname -m` prints it on the nodes.")
     ] = "x86_64",
 ) -> None:
-    """Write the image of the pods that prove a node, as `docker save` does.
+    """Write the image of the pods that prove a node, for a registry.
 
-    It is needed only where nodes may not be given an image by `ctr images import`: push it to a registry that they
-    pull from, and name it there as [proof] image.
+    It is needed only where an image may not be imported on the nodes: push it to a registry that they
+    pull from, and name it in the inventory, in the table proof.
     """
     if architecture not in GO_ARCHITECTURES:
         raise UsageError(
