@@ -46,6 +46,14 @@ def labels(written: Written, settings: Settings, node: str) -> tuple[NodeLabel, 
     return tuple(NodeLabel(kube, node, key) for key in keys if key != settings.label.key)
 
 
+def runtime_classes(written: Written, settings: Settings) -> tuple[str, ...]:
+    """Name the RuntimeClasses of another name than the settings say; other nodes and pods may still use them."""
+    named = [
+        key.removeprefix("runtimeclass:") for key in written if key.startswith("runtimeclass:") and written[key]
+    ]
+    return tuple(name for name in named if name != settings.runtime_class.name)
+
+
 def label_states(cluster: ClusterFacts, some: Sequence[NodeLabel]) -> dict[str, State | None]:
     """Read the states of labels out of facts that are there already."""
     found = (cluster.node or {}).get("metadata", {}).get("labels", {})

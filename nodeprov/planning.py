@@ -80,13 +80,19 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
     steps += collections(facts, settings, release, seen.receipts) if steps else ()
     runtime = gvisor.layout(settings).runtime
     adopted = former.unknown(goals, states, seen.written, gvisor.without_runtime(runtime))
+    left = [
+        f"RuntimeClass {name}, which earlier settings had, is left: when no pod and no node needs it any more, "
+        f"{kube.kubectl(settings.cluster).typed('delete', 'runtimeclass', name)}"
+        for name in seen.former_classes
+        if steps
+    ]
     if adopted and (steps or not seen.ours):
         steps = (Adopt(adopted), *steps)
     plan = Plan(
         node.name,
         "install",
         steps,
-        notes=(*seen.notes(), *_notes(facts, settings, release, seen.receipts, steps)),
+        notes=(*seen.notes(), *_notes(facts, settings, release, seen.receipts, steps), *left),
         upload_bytes=sum(gvisor.tree_bytes(release) for change in changes if isinstance(change.resource, Tree)),
     )
     return Planned(plan, node, facts, cluster, release, seen.receipts, seen.number)
@@ -134,6 +140,7 @@ class _Seen:
     before: Mapping[str, State | None]
     former_links: tuple[Link, ...]
     former_labels: tuple[NodeLabel, ...]
+    former_classes: tuple[str, ...]
     other_machines: tuple[str, ...]
 
     def notes(self) -> tuple[str, ...]:
@@ -171,6 +178,7 @@ def _look(node: Node, readers: Readers) -> _Seen:
         before=receipt.pristine(ours),
         former_links=former.links(written, settings),
         former_labels=former.labels(written, settings, node.name) if with_cluster else (),
+        former_classes=former.runtime_classes(written, settings) if with_cluster else (),
         other_machines=tuple(dict.fromkeys(each.machine_id for each in history if each not in mine)),
     )
 

@@ -12,7 +12,15 @@ from nodeprov.cluster import ClusterFacts
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.facts import Daemon, Facts, Record
 from nodeprov.hosts.base import Reader
-from nodeprov.inventory import ClusterSettings, Label, Paths, ProofSettings, RuntimeSettings, Settings
+from nodeprov.inventory import (
+    ClusterSettings,
+    Label,
+    Paths,
+    ProofSettings,
+    RuntimeClassSettings,
+    RuntimeSettings,
+    Settings,
+)
 from nodeprov.plan import Adopt, Change, Goal, Place, Restart
 from nodeprov.planning import Planned, plan_install, plan_uninstall
 from nodeprov.receipt import BEGUN, UNDONE, Receipt, Written, from_json, intent, interrupted
@@ -567,6 +575,16 @@ def test_a_changed_label_takes_the_old_one_away_after_the_new_one_is_there(new: 
     situation.wanted = replace(TOGETHER, label=Label(key="example.com/gvisor"))
     steps = steps_of(situation.install(), situation.wanted)
     assert steps.index("+ label:worker1:example.com/gvisor") < steps.index(f"- {LABEL_KEY}")
+
+
+def test_a_renamed_runtime_class_is_made_and_the_old_one_is_left_and_named(new: Release) -> None:
+    situation = in_cluster(after_install(new, new, TOGETHER), has_label=True, has_class=False)
+    situation.wanted = replace(TOGETHER, runtime_class=RuntimeClassSettings(name="sandboxed"))
+    planned = situation.install()
+    assert steps_of(planned, situation.wanted)[0] == "+ runtimeclass:sandboxed"
+    (note,) = [note for note in planned.plan.notes if note.startswith("RuntimeClass gvisor")]
+    assert "is left" in note
+    assert note.endswith("kubectl delete runtimeclass gvisor")
 
 
 def test_another_machine_behind_the_nodes_name_is_not_uninstalled(new: Release) -> None:

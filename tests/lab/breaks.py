@@ -377,10 +377,10 @@ BREAKS = (
     ),
     Break(
         "pod_threads",
-        "a pod may not have threads enough",
-        kubelet_with("podPidsLimit: 60"),
-        "64 threads cannot be started",
-        undo=kubelet_as_before,
+        "runsc was told to obey seccomp profiles",
+        on_node("true"),
+        "clone3 is forbidden with EPERM",
+        settings={"runtime__flags": '{ oci-seccomp = "true" }'},
     ),
     Break(
         "pod_listens",
