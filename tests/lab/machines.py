@@ -223,9 +223,10 @@ def eventually(seconds: float = 60) -> Iterator[Callable[[], bool]]:
 
 def scrub(machine: Machine, kubectl: Kubectl, config: bytes) -> None:
     """Bring a node back to how the lab made it, by hand and not by nodeprov."""
-    here = ("-A", "--field-selector", f"spec.nodeName={machine.name}")
+    here = ("--field-selector", f"spec.nodeName={machine.name}")
     kubectl("delete", "jobs", "--all", "--cascade=foreground")
-    kubectl("delete", "pods", "-l", "made-by=tests", *here, "--force", "--grace-period=0", "--wait=true")
+    for namespace in ("default", "second"):
+        kubectl("delete", "pods", "-l", "made-by=tests", *here, f"-n={namespace}", "--force", "--grace-period=0")
     kubectl("uncordon", machine.name)
     kubectl("label", "node", machine.name, f"{LABEL}-")
     kubectl("delete", "runtimeclass", CLASS, "--ignore-not-found")
