@@ -37,7 +37,10 @@ OnProgress = Callable[[str, int, int | None], None]
 @functools.cache
 def _console(*, stderr: bool) -> Console:
     color = None if os.environ.get("NO_COLOR") else "auto"
-    return Console(stderr=stderr, highlight=False, color_system=color)  # type: ignore[arg-type]
+    console = Console(stderr=stderr, highlight=False, color_system=color)  # type: ignore[arg-type]
+    if not console.is_terminal:
+        console.width = WIDE
+    return console
 
 
 def without_color() -> None:
@@ -114,8 +117,7 @@ def show_findings(
         values = report.findings_json(findings)["findings"]
         show_json("findings", values, errors)
         return
-    console = _console(stderr=False)
-    console.print(report.findings_table(findings), width=None if console.is_terminal else WIDE)
+    _console(stderr=False).print(report.findings_table(findings))
 
 
 def write_junit(path: Path, findings: Sequence[Finding]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from nodeprov.errors import CommandFailed, NodeprovError
 from nodeprov.facts import Daemon, Facts, gather, is_cri, parse_plugins
-from nodeprov.gvisor import SHIM, running_daemon
+from nodeprov.gvisor import SHIM, gvisors_word, running_daemon
 from nodeprov.hosts.base import FileAt, Host, check
 from nodeprov.inventory import Settings
 from nodeprov.states import FileState
@@ -119,7 +119,7 @@ class Containerd:
         output = self._host.run(script, timeout_seconds=SANDBOX_TIMEOUT_SECONDS + 30)
         kernel = next((line for line in output.text.splitlines() if line.startswith("Linux version")), "")
         # The exit status is no judge: a command that ends within milliseconds is reported as 128.
-        if "gvisor" not in kernel.lower():
+        if not gvisors_word(kernel):
             raise CommandFailed(
                 f"no sandbox runs through {generation}: {output.said or kernel or 'nothing was said'}",
                 f"journalctl -u {self._daemon.unit} on the node",

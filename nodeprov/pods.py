@@ -13,6 +13,7 @@ from typing import Any
 from nodeprov import cluster
 from nodeprov.cluster import KUBECTL_TIMEOUT_SECONDS, Kubectl, kubectl
 from nodeprov.errors import NodeprovError
+from nodeprov.gvisor import gvisors_word
 from nodeprov.hosts.base import Host, Output, check
 from nodeprov.inventory import Settings
 from nodeprov.proof_image import PROBE, ProofImage
@@ -22,7 +23,6 @@ POLL_SECONDS = 0.3
 NAMESPACE = "default"
 OURS = "app.kubernetes.io/managed-by=nodeprov,app.kubernetes.io/component=proof"
 POD_MEMORY, POD_CPU = "128Mi", "200m"
-GREETING = "Starting gVisor"
 LONGEST_LIFE_SECONDS = 600
 """A pod whose nodeprov was killed ends by itself after that, and the next run on the node removes it."""
 
@@ -59,17 +59,17 @@ class Prover:
             self._rest(POLL_SECONDS)
 
     def pod(self, image: ProofImage) -> str:
-        """Run a pod of the RuntimeClass on the node; return the line in which gVisor greets."""
+        """Run a pod of the RuntimeClass on the node; return the line in which its kernel says it is gVisor."""
         with self.running_pod(image, "kernel", until="Succeeded") as pod:
             log = pod.log()
-        greeting = next((line.partition("] ")[2] for line in log.splitlines() if GREETING in line), "")
-        if not greeting:
+        said = gvisors_word(log)
+        if not said:
             raise NodeprovError(
                 f"a pod of RuntimeClass {self._settings.runtime_class.name} ran outside gVisor: {log[-200:]!r}",
                 f"nodeprov verify {self._node}",
                 where=self._node,
             )
-        return greeting
+        return said
 
     @contextmanager
     def running_pod(self, image: ProofImage, *arguments: str, until: str = "Running") -> Iterator[Pod]:

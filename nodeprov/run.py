@@ -62,7 +62,8 @@ def carry_out(planned: Planned, hosts: Hosts, act: Act) -> Outcome:
 
 def _insist_on_the_same_facts(planned: Planned, host: Host) -> None:
     """See that no other run has worked on the node between our plan and our lock."""
-    now, then = gather(host, planned.settings), planned.facts
+    then = planned.facts
+    now = gather(host, planned.settings, then.prefixes[1:])
     if (now.receipts, now.links, now.generations) != (then.receipts, then.links, then.generations):
         raise NodeprovError(
             "another run has worked on this node since the plan was made",

@@ -39,6 +39,7 @@ def verify(subject: Subject) -> Verified:
         "--import-mode=importlib",
         "-p", "no:terminal",
         "-p", "no:cacheprovider",
+        "--capture=no",  # else it takes what --verbose and a signal have us say
         "--disable-plugin-autoload",
         "-c", str(CHECKS / "pytest.ini"),
         f"--rootdir={CHECKS}",
