@@ -132,8 +132,13 @@ class ClusterFacts:
     @property
     def handlers(self) -> tuple[str, ...] | None:
         """The runtime handlers that the node's kubelet reports; None before Kubernetes 1.30."""
-        reported = (self.node or {}).get("status", {}).get("runtimeHandlers")
-        return None if reported is None else tuple(each.get("name", "") for each in reported)
+        return handlers(self.node)
+
+
+def handlers(node: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+    """Name the runtime handlers that a node's kubelet reports; None before Kubernetes 1.30."""
+    reported = (node or {}).get("status", {}).get("runtimeHandlers")
+    return None if reported is None else tuple(each.get("name", "") for each in reported)
 
 
 @dataclass(frozen=True, slots=True)

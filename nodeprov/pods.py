@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov import cluster
-from nodeprov.cluster import KUBECTL_TIMEOUT_SECONDS, Kubectl, kubectl
+from nodeprov.cluster import KUBECTL_TIMEOUT_SECONDS, Get, Kubectl, kubectl
 from nodeprov.errors import NodeprovError
 from nodeprov.gvisor import gvisors_word
 from nodeprov.hosts.base import Host, Output, check
@@ -20,7 +20,10 @@ from nodeprov.proof_image import PROBE, ProofImage
 from nodeprov.templates import render
 
 POLL_SECONDS = 0.3
+SLICE_SECONDS = 2
+"""How long kubectl may wait before we look whether the wait makes sense, or somebody wants us to end."""
 NAMESPACE = "default"
+ENDED = ("Succeeded", "Failed")
 OURS = "app.kubernetes.io/managed-by=nodeprov,app.kubernetes.io/component=proof"
 POD_MEMORY, POD_CPU = "128Mi", "200m"
 LONGEST_LIFE_SECONDS = 600
@@ -41,10 +44,10 @@ class Prover:
 
     def handler(self) -> str:
         """Wait until the node's kubelet reports the handler (Node.status.runtimeHandlers, Kubernetes 1.30)."""
-        wanted = self._settings.runtime.handler
+        wanted, node = self._settings.runtime.handler, Get(self._kubectl, "node", self._node)
         deadline = time.monotonic() + self._settings.proof.timeout_seconds
         while True:
-            handlers = cluster.read(self._host, self._settings, self._node).handlers
+            handlers = cluster.handlers(self._host.ask([node])[0])
             if handlers is None:
                 return "not asked: this Kubernetes does not report runtime handlers"
             said = ", ".join(filter(None, handlers))
@@ -78,16 +81,17 @@ class Prover:
         Raises NodeprovError, with the pod's events, when it does not get there in time.
         """
         self._sweep()
-        pod = Pod(self._host, self._kubectl, f"nodeprov-proof-{secrets.token_hex(5)}")
-        manifest = self._manifest(pod.name, image, arguments, node=self._node)
-        self._run("create", "-f", "-", doing="cannot create a pod", stdin=manifest.encode())
+        name = f"nodeprov-proof-{secrets.token_hex(5)}"
+        manifest = self._manifest(name, image, arguments, node=self._node)
+        made = self._run("create", "-f", "-", "-o", "json", doing="cannot create a pod", stdin=manifest.encode())
         try:
+            pod = Pod(self._host, self._kubectl, name, json.loads(made)["metadata"]["uid"])
             self._wait(pod, until, image)
             yield pod
         finally:
             # A pod that stays ends by itself; it must not hide what was seen.
             with suppress(NodeprovError):
-                arguments = ("delete", "pod", pod.name, "-n", NAMESPACE, "--wait=false", "--ignore-not-found")
+                arguments = ("delete", "pod", name, "-n", NAMESPACE, "--wait=false", "--ignore-not-found")
                 self._run(*arguments, doing="cannot delete the pod")
 
     def admitted(self, image: ProofImage) -> dict[str, Any]:
@@ -120,16 +124,17 @@ class Prover:
 
     def _wait(self, pod: Pod, until: str, image: ProofImage) -> None:
         deadline = time.monotonic() + self._settings.proof.timeout_seconds
-        while (phase := pod.phase()) != until:
-            ended = phase in ("Succeeded", "Failed")
-            if ended or time.monotonic() > deadline:
+        while not pod.comes_to(until, SLICE_SECONDS):
+            phase = pod.phase()
+            ended = phase in ENDED
+            if phase != until and (ended or time.monotonic() > deadline):
                 raise NodeprovError(
                     f"a pod of RuntimeClass {self._settings.runtime_class.name} is {phase}, not {until}: "
                     f"{pod.trouble()}",
                     image.hint,
                     where=self._node,
                 )
-            self._rest(POLL_SECONDS)
+            self._rest(0)
 
     def _run(self, *arguments: str, doing: str, stdin: bytes = b"") -> str:
         return self._kubectl.run(self._host, *arguments, doing=doing, stdin=stdin)
@@ -142,11 +147,8 @@ class Pod:
     host: Host
     kubectl: Kubectl
     name: str
-
-    @property
-    def uid(self) -> str:
-        """Its UID, which its cgroup's name contains."""
-        return str(self.get()["metadata"]["uid"])
+    uid: str
+    """Its cgroup's name contains it."""
 
     def get(self) -> dict[str, Any]:
         """Return it as the cluster has it."""
@@ -157,10 +159,23 @@ class Pod:
         """Tell its phase."""
         return str(self.get().get("status", {}).get("phase", "Pending"))
 
-    def ready(self) -> bool:
-        """Tell whether kubelet, from the node, has reached the port on which it listens."""
-        conditions = self.get().get("status", {}).get("conditions", ())
-        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    def comes_to(self, phase: str, seconds: float) -> bool:
+        """Wait, not longer than so many seconds, until it has a phase; tell whether it has."""
+        return self._reaches(f"jsonpath={{.status.phase}}={phase}", seconds)
+
+    def becomes_ready(self, seconds: float) -> bool:
+        """Wait until kubelet, from the node, has reached the port on which it listens; tell whether it has."""
+        return self._reaches("condition=Ready", seconds)
+
+    def _reaches(self, condition: str, seconds: float) -> bool:
+        until = ("wait", f"pod/{self.name}", f"--for={condition}", f"--timeout={SLICE_SECONDS}s")
+        line = self.kubectl.line("-n", NAMESPACE, *until)
+        deadline = time.monotonic() + seconds
+        while self.host.run(line, timeout_seconds=KUBECTL_TIMEOUT_SECONDS).returncode != 0:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
 
     def log(self) -> str:
         """Return what it has printed."""

@@ -50,6 +50,12 @@ def pod(prover: Prover, image: ProofImage) -> Iterator[Pod]:
         yield pod
 
 
+@pytest.fixture(scope="session")
+def around(subject: Subject, pod: Pod) -> PodCgroups:
+    """Give a check the cgroups around the pod's sandbox, before it has worked much."""
+    return look_around(subject, pod)
+
+
 @needs("runtime_class_overhead", "runtime_class_scheduling")
 def check_pod_admission(subject: Subject, prover: Prover, image: ProofImage) -> None:
     """The cluster gives pods of the RuntimeClass its nodeSelector and its overhead."""
@@ -116,26 +122,26 @@ def check_pod_threads(pod: Pod) -> None:
 @needs("pod_is_sandboxed")
 def check_pod_listens(pod: Pod) -> None:
     """A port on which the pod listens is reached from the node (kubelet's readiness probe)."""
-    assert eventually(pod.ready), because(
+    assert pod.becomes_ready(PATIENCE_SECONDS), because(
         f"kubelet does not reach the pod: {pod.trouble()}", "look at the node's routes and firewall towards pods"
     )
 
 
 @needs("pod_is_sandboxed")
-def check_pod_cgroup(subject: Subject, pod: Pod) -> None:
+def check_pod_cgroup(around: PodCgroups) -> None:
     """The sandbox process is in a cgroup of the pod."""
-    assert cgroups(subject, pod).sandboxes, because(
+    assert around.sandboxes, because(
         "no process of the sandbox is in a cgroup of the pod: its limits hold nothing",
         "leave ignore-cgroups out of [runtime.flags]; see systemd-cgroup in runsc.toml and kubelet's cgroupDriver",
     )
 
 
 @needs("pod_cgroup")
-def check_pod_memory_limit(subject: Subject, pod: Pod) -> None:
+def check_pod_memory_limit(subject: Subject, around: PodCgroups) -> None:
     """A cgroup around the sandbox allows the pod's limit and the overhead, and no more."""
     overhead = subject.settings.runtime_class.overhead.get("memory", "0")
     wanted = int(parse_quantity(POD_MEMORY) + parse_quantity(overhead))
-    found = cgroups(subject, pod).memory_limits
+    found = around.memory_limits
     assert min(found, default=0) == wanted, because(
         f"the cgroups around the sandbox allow {found} bytes, and not {wanted}",
         "look at kubelet's cgroupsPerQOS and cgroupDriver, and who else writes to the pods' cgroups",
@@ -143,12 +149,11 @@ def check_pod_memory_limit(subject: Subject, pod: Pod) -> None:
 
 
 @needs("pod_cgroup", "pod_exec")
-def check_pod_cpu_limit(subject: Subject, pod: Pod) -> None:
+def check_pod_cpu_limit(subject: Subject, pod: Pod, around: PodCgroups) -> None:
     """More CPU than the pod's limit is throttled."""
-    before = cgroups(subject, pod)
     pod.execute("cpu", str(BURN_SECONDS))
-    after = cgroups(subject, pod)
-    assert after.throttled > before.throttled, because(
+    after = look_around(subject, pod)
+    assert after.throttled > around.throttled, because(
         f"a pod with a limit of {POD_CPU} used two CPUs for {BURN_SECONDS} s and was not throttled "
         f"(quotas around it: {after.cpu_quotas or 'none'})",
         "set cpuCFSQuota to true in kubelet's configuration (it is by default)",
@@ -162,13 +167,13 @@ def check_pod_memory_kill(pod: Pod) -> None:
     assert "filled" not in output.text, because(
         f"a pod with a limit of {POD_MEMORY} took {TOO_MUCH_MEBIBYTES} MiB", "look at the node's cgroups"
     )
-    assert eventually(lambda: pod.phase() == "Failed"), because(
+    assert pod.comes_to("Failed", PATIENCE_SECONDS), because(
         f"a pod above its limit is still {pod.phase()}: {output.said}",
         "look at memory.oom_control of the pods' cgroups, and journalctl -k, on the node",
     )
 
 
-def cgroups(subject: Subject, pod: Pod) -> PodCgroups:
+def look_around(subject: Subject, pod: Pod) -> PodCgroups:
     """Look at the cgroups around a pod's sandbox."""
     query = PodCgroupsQuery(pod.uid, subject.settings.paths.prefix)
     found: PodCgroups = subject.hosts[Place.NODE].ask([query])[0]
