@@ -1,5 +1,5 @@
 """`python -m nodeprov`."""
 
-from nodeprov.cli import main
+from nodeprov.cli.main import main
 
 main()

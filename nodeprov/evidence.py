@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from nodeprov import effective
-from nodeprov.containerd import Runtime
+from nodeprov.containerd import Runtime, effective
 from nodeprov.facts import Daemon, Facts, dotted
 from nodeprov.gvisor import running_daemon
 from nodeprov.imported import Imported

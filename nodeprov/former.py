@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nodeprov.cluster import ClusterFacts, kubectl
 from nodeprov.inventory import Settings
+from nodeprov.kubernetes.cluster import ClusterFacts, kubectl
+from nodeprov.kubernetes.scheduling import NodeLabel
 from nodeprov.plan import Change, Goal
 from nodeprov.resources import ContainerdConfig, Link
-from nodeprov.scheduling import NodeLabel
 from nodeprov.states import LabelState, ObjectState, State
 
 Written = Mapping[str, State | None]

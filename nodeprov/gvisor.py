@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nodeprov import containerd, effective
-from nodeprov.containerd import Runtime
+from nodeprov import containerd
+from nodeprov.containerd import Runtime, effective
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import Daemon, Facts
 from nodeprov.inventory import Settings

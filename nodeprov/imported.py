@@ -9,8 +9,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nodeprov import imports
-from nodeprov.containerd import decode
+from nodeprov.containerd import decode, imports
 from nodeprov.errors import Problem
 from nodeprov.facts import Daemon, dotted
 from nodeprov.hosts.base import Output, Reader

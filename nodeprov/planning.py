@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from nodeprov import cluster as kube
-from nodeprov import engine, former, gvisor, proof_image, receipt, requirements
-from nodeprov.cluster import ClusterFacts
-from nodeprov.draining import sandboxed_pods
+from nodeprov import engine, former, gvisor, receipt, requirements
 from nodeprov.errors import Problem, Problems
 from nodeprov.facts import Facts, dotted, gather
 from nodeprov.hosts.base import Reader
 from nodeprov.imported import Imports, ImportsQuery, followed, import_problems, patterns_of
 from nodeprov.inventory import Node, Settings
+from nodeprov.kubernetes import cluster as kube
+from nodeprov.kubernetes.cluster import ClusterFacts
+from nodeprov.kubernetes.draining import sandboxed_pods
+from nodeprov.kubernetes.scheduling import NodeLabel, cluster_goals, cluster_states, removal_goals
 from nodeprov.plan import Adopt, Goal, Place, Plan, Step, constant, decide
+from nodeprov.proof import image as proof_image
 from nodeprov.receipt import Receipt
 from nodeprov.releases import Release
 from nodeprov.resources import Link, Tree
-from nodeprov.scheduling import NodeLabel, cluster_goals, cluster_states, removal_goals
 from nodeprov.states import State
 from nodeprov.steps import collections, install_steps, uninstall_steps
 

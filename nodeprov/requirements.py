@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nodeprov import containerd, effective
-from nodeprov.containerd import Runtime
+from nodeprov import containerd
+from nodeprov.containerd import Runtime, effective
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.facts import Daemon, Facts, dotted
 from nodeprov.gvisor import former_runtimes, layout, tree_bytes

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from nodeprov import containerd, effective
-from nodeprov.containerd import Runtime
+from nodeprov import containerd
+from nodeprov.containerd import Runtime, effective
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import FileAt, Host, LinkAt, PresentAt, Query, TreeAt
 from nodeprov.plan import Place

@@ -7,17 +7,18 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from nodeprov import engine, proof_image, receipt
+from nodeprov import engine, receipt
 from nodeprov.daemon import Containerd
-from nodeprov.draining import Drainer
 from nodeprov.engine import Tell
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import gather
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
+from nodeprov.kubernetes.draining import Drainer
 from nodeprov.plan import Change, Drain, Outcome, Place, Proof, Restart
 from nodeprov.planning import Planned
-from nodeprov.pods import Prover
+from nodeprov.proof import image as proof_image
+from nodeprov.proof.pods import Prover
 from nodeprov.receipt import Author, Receipt
 from nodeprov.states import FileState
 from nodeprov.templates import render

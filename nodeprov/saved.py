@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nodeprov import report
-from nodeprov.effective_settings import inventory_text
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.inventory import Inventory, Node
+from nodeprov.inventory.effective import inventory_text
 from nodeprov.plan import Adopt, Change, Drain, Proof, Restart, Step
 from nodeprov.planning import Planned
 from nodeprov.receipt import Author, state_to_json

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from nodeprov.cluster import kubectl
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import Facts, FactsQuery, parse_facts
 from nodeprov.gvisor import layout
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.inventory import Node
+from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.plan import Place
 from nodeprov.redaction import redacted, redacted_value
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from nodeprov import gvisor
-from nodeprov.cluster import ClusterFacts, ClusterQuery
 from nodeprov.containerd import add_runtime
-from nodeprov.draining import SandboxedPodsQuery
 from nodeprov.facts import Daemon, Facts, FactsQuery, Identity, Mount, Plugin, Record
 from nodeprov.hosts.base import FileAt, LinkAt, PresentAt, Query, TreeAt
 from nodeprov.imported import Imported, ImportsQuery
 from nodeprov.inventory import Node, ReleaseSettings, Settings, Ssh
+from nodeprov.kubernetes.cluster import ClusterFacts, ClusterQuery
+from nodeprov.kubernetes.draining import SandboxedPodsQuery
 from nodeprov.plan import Adopt, Change, Drain, Goal, Place, Proof, Resource, Restart, Step
 from nodeprov.receipt import DONE, Author, Receipt, Written, to_json
 from nodeprov.releases import Release

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from nodeprov.archive import Limits, unpack
 from nodeprov.errors import NodeprovError
-from nodeprov.programs import check_programs, named_releases
+from nodeprov.releases.archive import Limits, unpack
+from nodeprov.releases.programs import check_programs, named_releases
 from tests.release_server import member, program, tar, tar_of, tree, zstd
 
 FILES = tree("20260905.0")

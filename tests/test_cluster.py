@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from nodeprov.cluster import ClusterFacts, ClusterQuery, check_cluster, kubectl, read
 from nodeprov.engine import writable
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.inventory import ClusterSettings, Label, RuntimeClassSettings, RuntimeSettings, Settings
-from nodeprov.plan import Place, decide
-from nodeprov.scheduling import (
+from nodeprov.kubernetes.cluster import ClusterFacts, ClusterQuery, check_cluster, kubectl, read
+from nodeprov.kubernetes.scheduling import (
     MANAGED_BY,
     NodeLabel,
     cluster_goals,
@@ -25,6 +24,7 @@ from nodeprov.scheduling import (
     runtime_class,
     wanted_runtime_class,
 )
+from nodeprov.plan import Place, decide
 from nodeprov.states import LabelState, ObjectState, State
 from tests.samples import GOLDEN, good_facts, settings
 

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from nodeprov.download import download
 from nodeprov.errors import NodeprovError
-from nodeprov.origin import ATTEMPTS, Denied, Origin
+from nodeprov.releases.download import download
+from nodeprov.releases.origin import ATTEMPTS, Denied, Origin
 from tests.release_server import Fault, Handler, ReleaseServer, cut, ignoring_range, serving, sha512, status
 
 CONTENT = hashlib.shake_256(b"gvisor").digest(1 << 20)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeprov.draft import Access, Entry, Machines, draft, machines_of, with_kubectl_host
 from nodeprov.errors import NodeprovError
-from nodeprov.found import FoundNode
 from nodeprov.inventory import parse
+from nodeprov.inventory.draft import Access, Entry, Machines, draft, machines_of, with_kubectl_host
+from nodeprov.inventory.found import FoundNode
 from tests.samples import golden
 from tests.test_inventory import as_shown
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.containerd import Runtime, add_runtime
-from nodeprov.effective import (
+from nodeprov.containerd.effective import (
     default_runtime_systemd_cgroup,
     differences,
     effective_runtime,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nodeprov.errors import NodeprovError
-from nodeprov.found import FoundNode, found_nodes, ssh_aliases
+from nodeprov.inventory.found import FoundNode, found_nodes, ssh_aliases
 
 
 def item(

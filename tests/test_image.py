@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov import proof_image
 from nodeprov.hosts.local import run_program
+from nodeprov.proof import image as proof_image
 from tests.conftest import NODEPROV
 
 

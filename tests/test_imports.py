@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from nodeprov.imports import drop_in_overrides, import_patterns, is_glob, matches, missing_imports
-from nodeprov.tables import Refused
+from nodeprov.containerd.imports import drop_in_overrides, import_patterns, is_glob, matches, missing_imports
+from nodeprov.containerd.tables import Refused
 
 CONFIG = "/etc/containerd/config.toml"
 V2, V3 = '"io.containerd.grpc.v1.cri"', '"io.containerd.cri.v1.runtime"'

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nodeprov.errors import UsageError
 from nodeprov.inventory import Inventory, Settings, Ssh, parse, select
-from nodeprov.schema import Faulty
+from nodeprov.inventory.schema import Faulty
 
 ROOT = Path(__file__).parent.parent
 LEAST = '[release]\nversion = "20260905.0"\n[nodes.worker1]\n'

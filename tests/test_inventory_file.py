@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.errors import UsageError
-from nodeprov.inventory_file import find, read
+from nodeprov.inventory.file import find, read
 
 
 def made(path: Path) -> Path:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeprov.errors import UsageError
-from nodeprov.explanation import explanation_json, explanation_text, values
 from nodeprov.inventory import Inventory, Node, parse, select
-from nodeprov.keys import TABLES, keys_of, variable
+from nodeprov.inventory.explanation import explanation_json, explanation_text, values
+from nodeprov.inventory.keys import TABLES, keys_of, variable
 from nodeprov.statements import Lines
 from tests.samples import golden
 

@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeprov import manual, syntax
 from nodeprov.errors import UsageError
-from nodeprov.inventory import parse
-from nodeprov.json_schema import json_schema
-from nodeprov.keys import TABLES, keys_of
-from nodeprov.schema import Rule
-from nodeprov.settings import Members
+from nodeprov.inventory import manual, parse, syntax
+from nodeprov.inventory.json_schema import json_schema
+from nodeprov.inventory.keys import TABLES, keys_of
+from nodeprov.inventory.schema import Rule
+from nodeprov.inventory.settings import Members
 from tests.test_inventory import anything, as_toml, tables
 from tests.test_inventory_faults import BAD, Bad
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from nodeprov import gvisor, proof_image
-from nodeprov.cluster import ClusterFacts
+from nodeprov import gvisor
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.facts import Daemon, Facts, Record
 from nodeprov.hosts.base import Reader
@@ -21,11 +20,13 @@ from nodeprov.inventory import (
     RuntimeSettings,
     Settings,
 )
+from nodeprov.kubernetes.cluster import ClusterFacts
+from nodeprov.kubernetes.scheduling import MANAGED_BY, cluster_goals, wanted_runtime_class
 from nodeprov.plan import Adopt, Change, Goal, Place, Restart
 from nodeprov.planning import Planned, plan_install, plan_uninstall
+from nodeprov.proof import image as proof_image
 from nodeprov.receipt import BEGUN, UNDONE, Receipt, Written, from_json, intent, interrupted
 from nodeprov.releases import Release
-from nodeprov.scheduling import MANAGED_BY, cluster_goals, wanted_runtime_class
 from nodeprov.states import FileState, LinkState, State
 from tests.samples import (
     CONFIG,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeprov.inventory import RuntimeClassSettings
-from nodeprov.quantities import canonical, parse_quantity
+from nodeprov.kubernetes.quantities import canonical, parse_quantity
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from nodeprov import gvisor, inventory
-from nodeprov.effective_settings import inventory_text
 from nodeprov.errors import UsageError
 from nodeprov.inventory import Inventory
+from nodeprov.inventory.effective import inventory_text
 from nodeprov.plan import Place
 from nodeprov.planning import Planned, plan_install
 from nodeprov.private_file import write_private

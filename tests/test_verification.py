@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from nodeprov.verification import _without_the_users_pytest_options
+from nodeprov.verify.verification import _without_the_users_pytest_options
 
 
 def test_options_for_the_users_own_pytest_runs_are_hidden_and_come_back(monkeypatch: pytest.MonkeyPatch) -> None:

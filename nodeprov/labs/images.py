@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nodeprov.image_archive import Image, Layer, image_archive
+from nodeprov.proof.archive import Image, Layer, image_archive
 
 BUSYBOX_IMAGE = "docker.io/library/busybox:lab"
 PAUSE_IMAGE = "docker.io/library/pause:lab"

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nodeprov import checks
+from nodeprov.verify import checks
 from tests.conftest import say_at_the_end
 from tests.lab.breaks import BREAKS, Break, until
 from tests.lab.machines import (

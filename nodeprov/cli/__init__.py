@@ -1,0 +1,1 @@
+"""The command line: typer's commands, and what a person sees."""

@@ -1,0 +1,66 @@
+"""`nodeprov plan --out` and `nodeprov apply`: plans that are saved, and carried out as they were seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov import __version__, inventory, saved
+from nodeprov.cli.options import Login, Voice, examples, spread
+from nodeprov.cli.run import FAILED, author, carry_out, complained, connected, now
+from nodeprov.cli.terminal import say, show_outcomes
+from nodeprov.errors import UsageError
+from nodeprov.inventory import Inventory
+from nodeprov.planning import Planned
+from nodeprov.private_file import write_private
+from nodeprov.report import headline
+
+app = typer.Typer()
+
+
+def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: str, drain: bool) -> None:
+    """Save plans; raise UsageError rather than write over a file that is no saved plan."""
+    if path.exists() and not (path.is_file() and saved.is_saved(path.read_text(errors="replace"))):
+        raise UsageError(f"{path} is there and is no saved plan", "name another place: --out FILE")
+    text = saved.to_text(saved.saved(whole, planned, author(), now(), action=action, drain=drain))
+    write_private(path, text.encode())
+    say(f"saved: nodeprov apply {path}")
+
+
+@app.command(
+    epilog=examples(
+        "nodeprov plan 'worker*' --out upgrade.plan",
+        "nodeprov apply upgrade.plan",
+        codes="0: done, 1: a node has changed since and nothing was done, or it failed, 2: no good file",
+    )
+)
+@spread
+def apply(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `nodeprov plan --out FILE` has saved.")],
+    login: Login,
+    voice: Voice,
+) -> None:
+    """Carry out a saved plan without asking; refuse if any of its nodes has changed since."""
+    try:
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        said = getattr(error, "strerror", "it is no text")
+        raise UsageError(f"cannot read the plan {file}: {said}", saved.AGAIN) from None
+    found = saved.from_text(text, str(file), __version__)
+    whole = inventory.parse(found.inventory, str(file))
+    with connected(whole, whole.nodes, login, voice) as session:
+        is_install = found.action == "install"
+        planned = session.plan_install() if is_install else session.plan_uninstall(drain=found.drain)
+        if not planned.errors:
+            planned.errors.extend(saved.changes(found, planned.good))
+        complained(planned)
+        if planned.errors:
+            say("nothing was changed on any node")
+            show_outcomes([], planned.errors, as_json=voice.as_json)
+            raise typer.Exit(FAILED)
+        for each in planned.good:
+            say(f"{headline(each.plan)}, as planned by {found.by}")
+        carry_out(session, planned.good, voice)

@@ -1,0 +1,45 @@
+"""`nodeprov image`: the image of the proof's pods as a file, for a registry of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov.cli.options import examples
+from nodeprov.cli.terminal import say, show_text
+from nodeprov.errors import UsageError
+from nodeprov.new_file import write_new
+from nodeprov.proof import image as proof_image
+from nodeprov.proof.archive import GO_ARCHITECTURES
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=examples(
+        "nodeprov image proof.tar && docker load --input proof.tar",
+        "skopeo copy docker-archive:proof.tar docker://registry.example.com/nodeprov-proof:1",
+        codes="0: written, 2: FILE exists, or the architecture is not one of gVisor's",
+    )
+)
+def image(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; it must not exist.")],
+    architecture: Annotated[
+        str, typer.Option("--architecture", metavar="NAME", help="As `uname -m` prints it on the nodes.")
+    ] = "x86_64",
+) -> None:
+    """Write the image of the pods that prove a node, for a registry.
+
+    It is needed only where an image may not be imported on the nodes: push it to a registry that they
+    pull from, and name it in the inventory, in the table proof.
+    """
+    if architecture not in GO_ARCHITECTURES:
+        raise UsageError(
+            f"there is no image for {architecture}", f"--architecture is {' or '.join(GO_ARCHITECTURES)}"
+        )
+    program = proof_image.probe(architecture)
+    write_new(file, proof_image.archive(program, architecture))
+    show_text(f"{file}: {proof_image.reference(program)} for {architecture}")
+    say('next: push it to a registry, and set [proof] image = "REGISTRY/nodeprov-proof:TAG"')

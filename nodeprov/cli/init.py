@@ -1,0 +1,162 @@
+"""`nodeprov init`: a first inventory, by asking or from the cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer  # noqa: TID251  a part of the command line
+from platformdirs import user_cache_path
+
+from nodeprov.cli.asking import Asking, ask_nodes
+from nodeprov.cli.terminal import bar, complain, say
+from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.hosts.local import LocalHost
+from nodeprov.hosts.ssh import SshHost
+from nodeprov.inventory import syntax
+from nodeprov.inventory.draft import KUBECTL_HOST, Access, Machines, draft, machines_of, with_kubectl_host
+from nodeprov.inventory.found import ARCHITECTURES, FoundNode, found_nodes, ssh_aliases
+from nodeprov.inventory.schema import Rule
+from nodeprov.inventory.settings import ClusterSettings
+from nodeprov.kubernetes.cluster import kubectl
+from nodeprov.new_file import refuse_existing, write_new
+from nodeprov.releases import DEFAULT_BASE_URL, resolve
+
+DEFAULT_FILE = Path("nodeprov.toml")
+LATEST = "latest"
+
+
+def init(
+    file: Annotated[
+        Path, typer.Argument(help="The file to write; one that exists is never touched.")
+    ] = DEFAULT_FILE,
+    node: Annotated[
+        list[str], typer.Option(metavar="NAME=ADDRESS", help="A node; without =ADDRESS its name is looked up.")
+    ] = [],  # noqa: B006  typer's way
+    from_cluster: Annotated[
+        bool, typer.Option("--from-cluster", help="Take the nodes that kubectl lists.")
+    ] = False,
+    kubectl_host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Machine that runs kubectl, reached by SSH; or this one.")
+    ] = None,
+    kubeconfig: Annotated[str | None, typer.Option(help="Its kubeconfig, where kubectl runs.")] = None,
+    context: Annotated[str | None, typer.Option(help="Its context.")] = None,
+    user: Annotated[str | None, typer.Option(help="User to log in as; else as ~/.ssh/config says.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of sshd.", min=1, max=65535)] = None,
+    identity_file: Annotated[str | None, typer.Option(metavar="FILE", help="Private key.")] = None,
+    known_hosts: Annotated[str | None, typer.Option(metavar="FILE", help="Host keys that are trusted.")] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(metavar="RELEASE", help='Release of gVisor, such as 20260905.0; "latest" finds it.'),
+    ] = None,
+    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Where releases are published.")] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask: take the default of what is not said.")
+    ] = False,
+    cache: Annotated[Path | None, typer.Option(envvar="NODEPROV_CACHE", hidden=True)] = None,
+) -> None:
+    """Write a first inventory: by asking, or with --from-cluster from the cluster's nodes; change no machine."""
+    refuse_existing(file)
+    for option, value, rule in (
+        ("--kubectl-host", kubectl_host, syntax.ADDRESS),
+        ("--kubeconfig", kubeconfig, syntax.LOCAL_PATH),
+        ("--context", context, syntax.WORD),
+        ("--user", user, syntax.WORD),
+        ("--identity-file", identity_file, syntax.LOCAL_PATH),
+        ("--known-hosts", known_hosts, syntax.LOCAL_PATH),
+        ("--version", version, syntax.RELEASE),
+        ("--base-url", base_url, syntax.URL),
+    ):
+        _check(option, value, rule)
+    ask = Asking(is_on=sys.stdin.isatty() and not yes)
+    nodes = ask_nodes(node, ask, from_cluster=from_cluster)
+    user = user or ask("User to log in as (Enter: as ~/.ssh/config says)", syntax.WORD)
+    kubectl_host = kubectl_host or ask("Machine that runs kubectl (Enter: this one)", syntax.ADDRESS)
+    access = Access(user, port, identity_file, known_hosts, kubectl_host, kubeconfig, context)
+    found = _from_cluster(access) if from_cluster else ()
+    machines = machines_of(found, _aliases()) if from_cluster else Machines(nodes)
+    if kubectl_host:
+        machines, name = with_kubectl_host(machines, kubectl_host, found)
+        access = replace(access, kubectl_host=name)
+    newest = _Newest(base_url or DEFAULT_BASE_URL, _architecture(found), cache or user_cache_path("nodeprov"))
+    release = _release(version, newest, ask)
+    text = draft(machines, access, version=release, base_url=base_url, path=str(file))
+    write_new(file, text.encode())
+    _report(file, machines, release)
+
+
+def _report(file: Path, machines: Machines, release: str) -> None:
+    for each in machines.left_out:
+        say(f"left out: {each}")
+    count = f"{len(machines.nodes)} node{'' if len(machines.nodes) == 1 else 's'}"
+    print(f"wrote {file}: {count} ({', '.join(each.name for each in machines.nodes)}), gVisor {release}")
+    print(f"next: nodeprov plan '*' --inventory {shlex.quote(str(file))}")
+
+
+def _check(option: str, value: str | None, rule: Rule) -> None:
+    if value is not None and not rule.accepts(value):
+        raise UsageError(f"{value!r} is not {rule.expected}", where=option)
+
+
+def _from_cluster(access: Access) -> tuple[FoundNode, ...]:
+    """Ask kubectl for the nodes, here or where it is."""
+    where = KUBECTL_HOST if access.kubectl_host else None
+    settings = ClusterSettings(host=where, kubeconfig=access.kubeconfig, context=access.context)
+    host = SshHost(access.kubectl_host, access.ssh(access.kubectl_host)) if access.kubectl_host else LocalHost()
+    with contextlib.closing(host):
+        said = kubectl(settings).run(host, "get", "nodes", "-o", "json", doing="kubectl get nodes")
+    return found_nodes(said)
+
+
+def _aliases() -> frozenset[str]:
+    try:
+        return ssh_aliases((Path.home() / ".ssh" / "config").read_text(errors="replace"))
+    except OSError:
+        return frozenset()
+
+
+def _architecture(found: Sequence[FoundNode]) -> str:
+    return next((ARCHITECTURES[each.architecture] for each in found if each.can_run), "x86_64")
+
+
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """Finds the newest release of an origin."""
+
+    base_url: str
+    architecture: str
+    cache: Path
+
+    def __call__(self) -> str:
+        """Download what it has as its latest, which the installation needs anyway, and say which release it is."""
+        say(f"asking {self.base_url} for the newest release; it is downloaded, and kept for the installation")
+        with bar() as on_progress:
+            return resolve(
+                LATEST,
+                self.architecture,
+                base_url=self.base_url,
+                cache=self.cache,
+                pins={},
+                on_progress=on_progress,
+            )
+
+
+def _release(version: str | None, newest: _Newest, ask: Asking) -> str:
+    """Return the release, the newest if it is not said; where that cannot be found a person is asked again."""
+    if version is None:
+        version = ask("Release of gVisor, such as 20260905.0 (Enter: the newest)", syntax.RELEASE)
+    while version is None or version == LATEST:
+        try:
+            return newest()
+        except NodeprovError as error:
+            if not ask.is_on:
+                error.hint = f"{error.hint}; or say which release: --version 20260905.0".removeprefix("; ")
+                raise
+            complain(error)
+        version = ask("The newest release cannot be found. Release of gVisor", syntax.RELEASE)
+    return version

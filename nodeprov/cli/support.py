@@ -1,0 +1,103 @@
+"""`nodeprov support`: an archive for a bug report."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov import __version__, inventory, report
+from nodeprov.cli.options import Login, Source, Voice, examples, node_names, spread
+from nodeprov.cli.run import DONE, FAILED, connected, load
+from nodeprov.cli.terminal import say, show_text
+from nodeprov.errors import UsageError
+from nodeprov.inventory import Inventory, Node
+from nodeprov.inventory.effective import inventory_text
+from nodeprov.private_file import write_private
+from nodeprov.redaction import redacted
+from nodeprov.support import Part, archive, collect
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=examples(
+        "nodeprov support worker1",
+        "nodeprov support worker1 --out report.tar.gz",
+        codes="0: written, with what could be read, 1: written, and the node could not be reached",
+    )
+)
+@spread
+def support(
+    node: Annotated[str, typer.Argument(metavar="NODE", help="One node.", autocompletion=node_names)],
+    source: Source,
+    login: Login,
+    voice: Voice,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to write it; in this folder if not given.")
+    ] = None,
+) -> None:
+    """Write an archive for a bug report: what is on a node, its journals and settings, without secrets.
+
+    Nothing is changed on the node. Names and addresses of machines are in it: look through it before you send it.
+    """
+    whole = load(source)
+    chosen = inventory.select(whole, [node])
+    if len(chosen) > 1:
+        raise UsageError(f"{node} is {len(chosen)} nodes", "name one: an archive is of one node")
+    now = datetime.now(UTC)
+    name = f"nodeprov-support-{chosen[0].name}"
+    path = out or Path(f"{name}-{now:%Y%m%dT%H%M%SZ}.tar.gz")
+    with connected(whole, chosen, login, voice) as session:
+        found = collect(chosen[0], session.connections.of(chosen[0]))
+    parts = (*_own_parts(whole, chosen[0]), *found)
+    write_private(path, archive(name, parts, int(now.timestamp())))
+    _show(path, parts, as_json=voice.as_json)
+    say("names and addresses of machines are in it: look through it before you send it")
+    raise typer.Exit(FAILED if all(part.why for part in found) else DONE)
+
+
+def _own_parts(whole: Inventory, node: Node) -> tuple[Part, ...]:
+    """Say what this machine adds: which nodeprov, on what, and the settings in force."""
+    own = {
+        "nodeprov": __version__,
+        "python": sys.version,
+        "system": platform.platform(),
+        "packages": dict(_packages()),
+    }
+    return (
+        Part("nodeprov.json", json.dumps(own, indent=1) + "\n"),
+        Part("settings.toml", redacted(inventory_text(whole, [node]))),
+    )
+
+
+def _packages() -> list[tuple[str, str]]:
+    try:
+        needed = metadata.requires("nodeprov") or []
+    except metadata.PackageNotFoundError:
+        return []
+    names = sorted({re.split(r"[^\w.-]", each)[0] for each in needed if "extra ==" not in each})
+    return [(name, metadata.version(name)) for name in names]
+
+
+def _show(path: Path, parts: tuple[Part, ...], *, as_json: bool) -> None:
+    files = [(part.name, len(part.text.encode(errors="backslashreplace"))) for part in parts if not part.why]
+    missing = [(part.name, part.why) for part in parts if part.why]
+    if as_json:
+        value = {
+            "schema": report.SCHEMA,
+            "archive": str(path),
+            "files": [{"name": name, "bytes": size} for name, size in files],
+            "missing": [{"name": name, "why": why} for name, why in missing],
+        }
+        print(json.dumps(value, indent=2))
+        return
+    lines = [f"{path}:", *(f"  {size:>8}  {name}" for name, size in files)]
+    show_text("\n".join([*lines, *(f"   missing  {name}: {why}" for name, why in missing)]))

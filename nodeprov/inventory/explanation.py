@@ -1,0 +1,112 @@
+"""What the settings of each node are and where each came from, as text for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from nodeprov.inventory.layers import Source
+from nodeprov.inventory.nodes import Inventory, Node
+from nodeprov.inventory.settings import Settings
+from nodeprov.statements import KeyPath, Lines, dotted, literal
+
+SCHEMA = 1
+"""Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
+
+NOT_SET = "not set"
+WIDEST_VALUE = 50
+"""A longer one, such as a digest, moves its own place aside and nobody else's."""
+_GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One effective setting of a node: the path of table and key, the value, and where it came from."""
+
+    path: KeyPath
+    value: Any
+    source: Source
+
+
+def values(node: Node) -> Iterator[Value]:
+    """List all settings of a node in the order of the manual; a key that is a table counts by the names in it."""
+    tables = [("ssh", node.ssh), *((each.name, getattr(node.settings, each.name)) for each in fields(Settings))]
+    for table, said in tables:
+        for each in fields(said):
+            value = getattr(said, each.name)
+            path = (table, each.name)
+            inner = value if isinstance(value, Mapping) else {}
+            for name in inner:
+                yield Value((*path, name), value[name], node.source(*path, name))
+            if not inner:
+                yield Value(path, value, node.source(*path))
+
+
+def explanation_text(inventory: Inventory, nodes: Sequence[Node], text: str) -> str:
+    """Write the settings for a person: what all nodes share once, and under each node what is its own."""
+    lines = Lines(text)
+    rows = {node.name: {each.path: _row(each, inventory.path, lines) for each in values(node)} for node in nodes}
+    first, *others = rows.values()
+    common = {path: row for path, row in first.items() if all(other.get(path) == row for other in others)}
+    blocks = []
+    if common and others:
+        blocks.append(_block(f"all {len(nodes)} nodes", common))
+    for node in nodes:
+        own = {path: row for path, row in rows[node.name].items() if not others or path not in common}
+        blocks.append(_block(_title(inventory, node), own))
+    return "\n\n".join(blocks)
+
+
+def _title(inventory: Inventory, node: Node) -> str:
+    groups = [f"@{name}" for name, members in inventory.groups.items() if node.name in members]
+    return f"{node.name} ({', '.join(groups)})" if groups else node.name
+
+
+def _row(value: Value, file: str, lines: Lines) -> tuple[str, str]:
+    shown = NOT_SET if value.value is None else literal(value.value)
+    return shown, value.source.text(file, lines)
+
+
+def _block(title: str, rows: Mapping[KeyPath, tuple[str, str]]) -> str:
+    """Write a title, and below it aligned columns, a header for each table."""
+    names = {path: dotted(path[1:]) for path in rows}
+    wide = max(map(len, names.values()), default=0)
+    wider = min(max((len(shown) for shown, _ in rows.values()), default=0), WIDEST_VALUE)
+    written = [title]
+    table = ""
+    for path, (shown, place) in rows.items():
+        if path[0] != table:
+            table = path[0]
+            written.append(f"{_GAP}[{table}]")
+        written.append(f"{_GAP * 2}{names[path]:{wide}}{_GAP}{shown:{wider}}{_GAP}{place}")
+    return "\n".join(written)
+
+
+def explanation_json(inventory: Inventory, nodes: Sequence[Node], text: str) -> dict[str, Any]:
+    """Write the settings as plain values; docs/json.md describes them."""
+    lines = Lines(text)
+    return {
+        "schema": SCHEMA,
+        "inventory": inventory.path,
+        "nodes": [
+            {
+                "node": node.name,
+                "groups": [name for name, members in inventory.groups.items() if node.name in members],
+                "settings": [_setting_json(each, inventory.path, lines) for each in values(node)],
+            }
+            for node in nodes
+        ],
+    }
+
+
+def _setting_json(value: Value, file: str, lines: Lines) -> dict[str, Any]:
+    source = value.source
+    return {
+        "table": value.path[0],
+        "key": dotted(value.path[1:]),
+        "value": value.value,
+        "layer": source.kind.value,
+        "from": source.text(file, lines),
+        "line": lines.of(source.path) if source.path else None,
+    }

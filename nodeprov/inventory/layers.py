@@ -1,0 +1,127 @@
+"""Layers of settings: what each place says, one laid over the other, and where every value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from nodeprov.inventory.schema import Fault
+from nodeprov.statements import KeyPath, Lines, dotted
+
+Given = Mapping[str, Any]
+"""What a table says, checked, by key."""
+
+
+class Kind(Enum):
+    """The places where a setting can be said, each over the one before it."""
+
+    DEFAULT = "default"
+    FILE = "file"
+    GROUP = "group"
+    NODE = "node"
+    HOST = "host"
+    ENVIRONMENT = "environment"
+    OPTION = "option"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a value was said: `path` in the file, or `name`, the variable or option."""
+
+    kind: Kind
+    path: KeyPath = ()
+    name: str = ""
+
+    def text(self, file: str, lines: Lines) -> str:
+        """Say it to a person: `inventory.toml:12`, `[groups.gpu] inventory.toml:30`, `--set ssh.port`."""
+        if not self.path:
+            return self.name or self.kind.value
+        place = f"{file}:{lines.of(self.path)}"
+        return place if self.kind is Kind.FILE else f"[{dotted(self.path[:2])}] {place}"
+
+    def fault(self, message: str, hint: str = "") -> Fault:
+        """Say what is wrong there."""
+        return Fault(self.path, message, hint, "" if self.path else self.name)
+
+
+DEFAULT = Source(Kind.DEFAULT)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one place says of a machine: the keys of each table (`ssh` is one), and the source of each.
+
+    A source's key is the table, the key and, where the value is a table itself, the name in it.
+    """
+
+    tables: Mapping[str, Given] = field(default_factory=dict)
+    sources: Mapping[KeyPath, Source] = field(default_factory=dict)
+
+
+def layer(tables: Mapping[str, Given], kind: Kind, bases: Mapping[str, KeyPath]) -> Layer:
+    """Make a layer of tables of the file; `bases` says below which path each of them is written."""
+    sources = {
+        leaf: Source(kind, (*bases[table], *leaf[1:]))
+        for table, given in tables.items()
+        for leaf in leaves(table, given)
+    }
+    return Layer(tables, sources)
+
+
+def leaves(table: str, given: Given) -> list[KeyPath]:
+    """List what has a source of its own: each key, and each name in a key that is a table."""
+    found: list[KeyPath] = []
+    for key, value in given.items():
+        inner = value if isinstance(value, Mapping) else {}
+        found += [(table, key, name) for name in inner] or [(table, key)]
+    return found
+
+
+def laid(layers: Sequence[Layer]) -> Layer:
+    """Lay each layer over those before it."""
+    tables: dict[str, Given] = {}
+    sources: dict[KeyPath, Source] = {}
+    for above in layers:
+        for table, given in above.tables.items():
+            below = tables.get(table, {})
+            if changes_release(table, below, given):
+                below = {key: value for key, value in below.items() if key != "sha512"}
+                sources = {path: source for path, source in sources.items() if path[:2] != ("release", "sha512")}
+            tables[table] = merged(below, given)
+        sources.update(above.sources)
+    return Layer(tables, sources)
+
+
+def merged(below: Given, above: Given) -> dict[str, Any]:
+    """Lay keys over keys; tables in them are laid over each other, as TOML reads."""
+    both = {
+        name: {**below[name], **above[name]}
+        for name in below.keys() & above.keys()
+        if isinstance(above[name], Mapping)
+    }
+    return {**below, **above, **both}
+
+
+def changes_release(table: str, below: Given, above: Given) -> bool:
+    """Tell whether a layer wants another release: then the digests below it are of no use any more."""
+    return table == "release" and above.get("version", below.get("version")) != below.get("version")
+
+
+def pin_faults(layers: Sequence[Layer]) -> list[Fault]:
+    """Find layers that would check one release by the digests of another."""
+    found: list[Fault] = []
+    for depth, above in enumerate(layers):
+        given = above.tables.get("release", {})
+        if "version" not in given or "sha512" in given:
+            continue
+        below = laid(layers[:depth]).tables.get("release", {})
+        if below.get("sha512") and changes_release("release", below, given):
+            found.append(
+                above.sources["release", "version"].fault(
+                    "is another release than the one whose digests [release.sha512] pins",
+                    "pin its own beside it, as sha512; sha512 = {} pins none",
+                )
+            )
+    return found

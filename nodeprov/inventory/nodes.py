@@ -1,0 +1,97 @@
+"""The nodes and hosts of an inventory, as they were read, and how some of them are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from nodeprov.errors import UsageError
+from nodeprov.inventory.layers import DEFAULT, Source
+from nodeprov.inventory.schema import nearest
+from nodeprov.inventory.settings import Settings, Ssh
+from nodeprov.statements import KeyPath
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the cluster, by the name that Kubernetes has for it.
+
+    `sources` says where each setting came from: by table, key and, in a key that is a table, name. What is not
+    in it is a default.
+    """
+
+    name: str
+    ssh: Ssh
+    settings: Settings
+    sources: Mapping[KeyPath, Source] = field(default_factory=dict, compare=False, repr=False)
+
+    def source(self, *path: str) -> Source:
+        """Say where a setting came from."""
+        return self.sources.get(path, DEFAULT)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A host that is reached, for kubectl, and is not provisioned."""
+
+    name: str
+    ssh: Ssh
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The nodes in the order of the file, the other hosts, and the names of each group's nodes."""
+
+    path: str
+    nodes: tuple[Node, ...]
+    hosts: tuple[Machine, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def ssh(self, name: str) -> Ssh:
+        """Say how the node or host of this name is reached; KeyError if there is none."""
+        machines: tuple[Node | Machine, ...] = (*self.hosts, *self.nodes)
+        return {machine.name: machine.ssh for machine in machines}[name]
+
+
+def select(inventory: Inventory, names: Sequence[str]) -> tuple[Node, ...]:
+    """Choose nodes by names, globs and groups (`@gpu`), each once and in the inventory's order.
+
+    Raises UsageError for a name that is no node's, and when nothing is chosen.
+    """
+    known = [node.name for node in inventory.nodes]
+    chosen = set[str]()
+    for name in names:
+        chosen.update(_of_group(inventory, name) if name.startswith("@") else _matching(inventory, name, known))
+    if not chosen:
+        groups = "".join(f", @{group}" for group in inventory.groups)
+        raise UsageError("no node is named", f"name some of {', '.join(known)}{groups}, or '*' for all")
+    return tuple(node for node in inventory.nodes if node.name in chosen)
+
+
+def _of_group(inventory: Inventory, name: str) -> Sequence[str]:
+    groups = {f"@{group}": nodes for group, nodes in inventory.groups.items()}
+    if name not in groups:
+        hint = nearest(name, groups) if groups else "describe one: [groups.NAME] with nodes = [...]"
+        raise UsageError(f"no group of {inventory.path} is called {name[1:]}", hint)
+    return groups[name]
+
+
+def _matching(inventory: Inventory, name: str, known: Sequence[str]) -> Sequence[str]:
+    found = [each for each in known if fnmatchcase(each, name)]
+    if not found:
+        raise _unknown(inventory, name, known)
+    return found
+
+
+def _unknown(inventory: Inventory, name: str, known: Sequence[str]) -> UsageError:
+    if any(host.name == name for host in inventory.hosts):
+        return UsageError(
+            f"{name} is a host of {inventory.path} and no node: nothing is installed there",
+            f"to install there too, describe it under [nodes.{name}]; nodes are {', '.join(known)}",
+        )
+    if name in inventory.groups:
+        return UsageError(f"{name} is a group of {inventory.path} and no node", f"write @{name} for its nodes")
+    if any(letter in name for letter in "*?["):
+        return UsageError(f"no node of {inventory.path} matches {name}", f"there are: {', '.join(known)}")
+    return UsageError(f"no node of {inventory.path} is called {name}", nearest(name, known))

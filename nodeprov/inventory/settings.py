@@ -1,0 +1,196 @@
+"""The settings: every key that an inventory may have, with its type, default, meaning and rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nodeprov.inventory import syntax
+from nodeprov.inventory.schema import setting
+
+
+@dataclass(frozen=True, slots=True)
+class Ssh:
+    """How a machine is reached; what is not said is taken from ~/.ssh/config."""
+
+    address: str = setting(
+        "Host name, address or alias in ~/.ssh/config; the node's name if it is not given.", rule=syntax.ADDRESS
+    )
+    port: int | None = setting("TCP port of sshd.", default=None, rule=syntax.PORT)
+    user: str | None = setting(
+        "User to log in as; root, or one who may use sudo, with or without a password.",
+        default=None,
+        rule=syntax.WORD,
+    )
+    identity_file: str | None = setting(
+        "Private key, tried before those of ~/.ssh/config; ~ is allowed.", default=None, rule=syntax.LOCAL_PATH
+    )
+    known_hosts: str | None = setting(
+        "File with the host keys that are trusted, of jump hosts too; UserKnownHostsFile of ~/.ssh/config, or "
+        "~/.ssh/known_hosts, if it is not given. /etc/ssh/ssh_known_hosts is read besides.",
+        default=None,
+        rule=syntax.LOCAL_PATH,
+    )
+    config_file: str | None = setting(
+        "OpenSSH client configuration to read in place of ~/.ssh/config.", default=None, rule=syntax.LOCAL_PATH
+    )
+    connect_timeout_seconds: int = setting(
+        "Seconds to wait for a connection, for the server's first word, and for the login.",
+        default=10,
+        rule=syntax.SECONDS,
+    )
+    command_timeout_seconds: int = setting(
+        "Seconds to wait for a command, or for an upload that stands still.", default=60, rule=syntax.SECONDS
+    )
+    sudo: bool | None = setting("Run commands by sudo; yes for any user but root if not given.", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Which nodes a group has."""
+
+    nodes: tuple[str, ...] = setting("Nodes of the group: names, and globs such as gpu-*.", rule=syntax.GLOB)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSettings:
+    """Which release of gVisor, from where."""
+
+    version: str = setting(
+        'Release to install, such as "20260905.0"; "latest" is allowed and must be asked for.', rule=syntax.RELEASE
+    )
+    base_url: str = setting(
+        "Where releases are published, or a mirror of it.",
+        default="https://storage.googleapis.com/gvisor/releases",
+        rule=syntax.URL,
+    )
+    sha512: Mapping[str, Mapping[str, str]] = setting(
+        "Digests to insist on, by architecture and artifact; without them the origin's own are trusted.",
+        default={},
+        rule=syntax.SHA512,
+        names=syntax.ARCHITECTURE,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSettings:
+    """The runtime as containerd knows it, and how runsc runs."""
+
+    handler: str = setting(
+        "Name of the runtime in containerd and in the RuntimeClass.", default="runsc", rule=syntax.HANDLER
+    )
+    platform: str = setting(
+        "How gVisor intercepts system calls: systrap, kvm (needs /dev/kvm) or ptrace (legacy).",
+        default="systrap",
+        rule=syntax.PLATFORM,
+    )
+    flags: Mapping[str, str] = setting(
+        "More flags of runsc; every value is a string.", default={}, names=syntax.FLAG
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where things lie on a node."""
+
+    prefix: str = setting(
+        "Folder of the releases; it must allow execution.", default="/opt/nodeprov", rule=syntax.ABSOLUTE_PATH
+    )
+    state: str = setting("Folder of the receipts.", default="/var/lib/nodeprov", rule=syntax.ABSOLUTE_PATH)
+    bin: str = setting(
+        'Folder for a link to runsc, for people; "" for none.',
+        default="/usr/local/bin",
+        rule=syntax.ABSOLUTE_PATH_OR_NONE,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerdSettings:
+    """What is known of containerd better than by looking; what is not said is detected."""
+
+    config: str | None = setting("Its configuration file.", default=None, rule=syntax.ABSOLUTE_PATH)
+    unit: str | None = setting("Its systemd unit.", default=None, rule=syntax.WORD)
+    socket: str | None = setting("Its socket.", default=None, rule=syntax.ABSOLUTE_PATH)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The label of nodes that are proven to run gVisor."""
+
+    key: str = setting(
+        "Label's key; below node-restriction.kubernetes.io/ no kubelet can forge it.",
+        default="nodeprov.node-restriction.kubernetes.io/gvisor",
+        rule=syntax.LABEL_KEY,
+    )
+    value: str = setting("Label's value.", default="true", rule=syntax.LABEL_VALUE)
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeClassSettings:
+    """The RuntimeClass; it is one for all nodes that name it."""
+
+    name: str = setting("Its name, which pods ask for.", default="gvisor", rule=syntax.DNS_SUBDOMAIN)
+    overhead: Mapping[str, str] = setting(
+        "What a sandbox takes beyond its containers; added to each pod's requests and its cgroup.",
+        default={"memory": "64Mi", "cpu": "50m"},
+        rule=syntax.QUANTITY,
+        names=syntax.RESOURCE,
+    )
+    tolerations: tuple[Mapping[str, str | int], ...] = setting(
+        "Tolerations that its pods get.", default=(), rule=syntax.TOLERATION
+    )
+    node_selector: Mapping[str, str] = setting(
+        "Labels that its pods' nodes must have besides nodeprov's own.",
+        default={},
+        rule=syntax.LABEL_VALUE,
+        names=syntax.LABEL_KEY,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """How the cluster is reached."""
+
+    enabled: bool = setting("Label nodes and make the RuntimeClass.", default=True)
+    host: str | None = setting(
+        "Node or host that runs kubectl; this machine if it is not given.", default=None, rule=syntax.DNS_SUBDOMAIN
+    )
+    kubectl: str | None = setting(
+        'The command to call, such as "k3s kubectl"; kubectl, or the one that is found on [cluster] host.',
+        default=None,
+        rule=syntax.COMMAND,
+    )
+    kubeconfig: str | None = setting(
+        "Its kubeconfig, where kubectl runs; if not given, kubectl's own rules hold here, and a host is searched.",
+        default=None,
+        rule=syntax.LOCAL_PATH,
+    )
+    context: str | None = setting("Its context.", default=None, rule=syntax.WORD)
+
+
+@dataclass(frozen=True, slots=True)
+class ProofSettings:
+    """How an installation is proven."""
+
+    pod: bool = setting("Run a pod of the RuntimeClass on each node for proof.", default=True)
+    image: str | None = setting(
+        "Image of that pod, where nodeprov's own cannot be imported on the nodes: a copy of it in a registry "
+        "(`nodeprov image FILE` writes it).",
+        default=None,
+        rule=syntax.WORD,
+    )
+    timeout_seconds: int = setting("Seconds to wait for a proof.", default=120, rule=syntax.SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that is wanted on a node; a field is a table of the inventory."""
+
+    release: ReleaseSettings
+    runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
+    paths: Paths = field(default_factory=Paths)
+    containerd: ContainerdSettings = field(default_factory=ContainerdSettings)
+    label: Label = field(default_factory=Label)
+    runtime_class: RuntimeClassSettings = field(default_factory=RuntimeClassSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    proof: ProofSettings = field(default_factory=ProofSettings)

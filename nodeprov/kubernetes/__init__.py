@@ -1,0 +1,1 @@
+"""The cluster: what is read of it, and what is changed, by kubectl."""

@@ -1,0 +1,122 @@
+"""Pods that must leave a node before its runtime goes."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Host, Output, Reader
+from nodeprov.inventory import Settings
+from nodeprov.kubernetes.cluster import kubectl
+from nodeprov.templates import render
+
+POLL_SECONDS = 0.3
+
+
+class SandboxedPodsQuery:
+    """Which pods on a node run with our handler?"""
+
+    def __init__(self, settings: Settings, node: str) -> None:
+        self._settings = settings
+        self._node = node
+
+    @property
+    def script(self) -> str:
+        """Print the RuntimeClasses and the node's pods as JSON, one a line."""
+        kube = kubectl(self._settings.cluster)
+        on_node = f"spec.nodeName={self._node}"
+        calls = (
+            ("get", "runtimeclass", "-o", "json"),
+            ("get", "pods", "-A", "--field-selector", on_node, "-o", "json"),
+        )
+        return render("kubectl.sh.j2", calls=[kube.line(*call) for call in calls])
+
+    def parse(self, output: Output) -> tuple[str, ...]:
+        """Understand what kubectl printed: namespace/name."""
+        if output.returncode != 0:
+            raise NodeprovError(f"kubectl cannot read the pods: {output.said}", "", where=self._node)
+        classes, pods = (json.loads(line)["items"] for line in output.text.split("\n")[:2])
+        handler = self._settings.runtime.handler
+        names = {each["metadata"]["name"] for each in classes if each["handler"] == handler}
+        return tuple(
+            f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+            for pod in pods
+            if pod["spec"].get("runtimeClassName") in names and not _is_of_daemon_set(pod)
+        )
+
+
+def _is_of_daemon_set(pod: dict[str, Any]) -> bool:
+    """Tell whether eviction would be in vain: a DaemonSet's pods tolerate a cordon and come back."""
+    return any(owner["kind"] == "DaemonSet" for owner in pod["metadata"].get("ownerReferences", ()))
+
+
+def sandboxed_pods(reader: Reader, settings: Settings, node: str) -> tuple[str, ...]:
+    """Name the pods on a node that run with our handler, as namespace/name."""
+    pods: tuple[str, ...] = reader.ask([SandboxedPodsQuery(settings, node)])[0]
+    return pods
+
+
+class Drainer:
+    """Empties a node of its sandboxed pods; others' pods stay."""
+
+    def __init__(
+        self, host: Host, settings: Settings, node: str, rest: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._host = host
+        self._rest = rest
+        self._settings = settings
+        self._node = node
+        self._kubectl = kubectl(settings.cluster)
+        self._cordoned = False
+
+    def drain(self, pods: tuple[str, ...]) -> None:
+        """Cordon the node, evict the pods and wait until they are gone.
+
+        Eviction respects PodDisruptionBudgets; raises NodeprovError if one forbids it for too long.
+        """
+        spec = json.loads(self._call("get", "node", self._node, "-o", "json"))["spec"]
+        if not spec.get("unschedulable"):
+            self._call("cordon", self._node)
+            self._cordoned = True
+        deadline = time.monotonic() + self._settings.proof.timeout_seconds
+        left = pods
+        while left:
+            for pod in left:
+                self._evict(*pod.split("/"))
+            left = sandboxed_pods(self._host, self._settings, self._node)
+            if left and time.monotonic() > deadline:
+                raise NodeprovError(
+                    f"these pods do not leave: {', '.join(left)}",
+                    "look at their PodDisruptionBudgets and finalizers: kubectl get pdb -A",
+                    where=self._node,
+                )
+            self._rest(POLL_SECONDS)
+
+    def uncordon(self) -> None:
+        """Uncordon the node if it was us who cordoned it."""
+        if self._cordoned:
+            self._call("uncordon", self._node)
+
+    def _evict(self, namespace: str, name: str) -> None:
+        eviction: dict[str, Any] = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+        }
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
+        line = self._kubectl.line("create", "--raw", path, "-f", "-")
+        output = self._host.run(line, stdin=json.dumps(eviction).encode())
+        # Gone already, or forbidden by a PodDisruptionBudget now: both are seen by asking again.
+        if output.returncode and not re.search("NotFound|TooManyRequests|disruption budget", output.said):
+            raise NodeprovError(
+                f"cannot evict {namespace}/{name}: {output.said}",
+                "may this kubeconfig create pods/eviction?",
+                where=self._node,
+            )
+
+    def _call(self, *arguments: str) -> str:
+        return self._kubectl.run(self._host, *arguments, doing=f"cannot {arguments[0]} {self._node}")

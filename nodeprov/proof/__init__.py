@@ -1,0 +1,1 @@
+"""Pods that prove a node: their image, their life, their cgroups."""

@@ -1,0 +1,157 @@
+"""Unpack a release's archive, trusting nothing in it but its bytes."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, BinaryIO
+
+import zstandard
+
+from nodeprov.errors import NodeprovError
+
+if TYPE_CHECKING:
+    from nodeprov.releases.download import Progress
+
+_CHUNK_BYTES = 1 << 20
+_HEADER_BYTES = 1 << 20  # more than any honest member has; tarfile reads as much ahead
+_FILE_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
+_KINDS = {
+    tarfile.LNKTYPE: "a hard link",
+    tarfile.SYMTYPE: "a symbolic link",
+    tarfile.CHRTYPE: "a device",
+    tarfile.BLKTYPE: "a device",
+    tarfile.FIFOTYPE: "a fifo",
+    tarfile.GNUTYPE_SPARSE: "a sparse file",
+}
+_HINT = "this is no archive of gVisor's: look at base_url, and do not install it"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much an archive may hold: gVisor's has about 10 members and 330 MB."""
+
+    members: int = 1000
+    total_bytes: int = 2 << 30
+
+
+class _Bounded(io.BufferedIOBase):
+    """A stream of unpacked bytes that must not be read beyond a position that moves with the members."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._position = 0
+        self.bound = 2 * _HEADER_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        chunk = self._stream.read(size if size is not None else -1)
+        self._position += len(chunk)
+        if self._position > self.bound:
+            raise _refuse("a member's header is larger than 1 MiB")
+        return chunk
+
+
+def unpack(archive: Path, folder: Path, *, on_progress: Progress, limits: Limits = Limits()) -> Path:
+    """Unpack a .tar.zstd or .tar.bz2 of regular files into a new folder.
+
+    Links, devices, paths that leave the folder, duplicates and bombs are refused; owners, modes and times in
+    the archive are ignored. A single folder around everything, as copies on GitHub may have, is left out.
+
+    Args:
+        archive: the file; its name tells the compression.
+        folder: where to; what lies there is removed.
+        on_progress: told the compressed bytes read so far, as "unpacking NAME".
+        limits: how much may come out.
+
+    Returns:
+        The folder that holds the release: `folder`, or the single folder in it.
+
+    Raises:
+        NodeprovError: the archive is damaged or hostile.
+        OSError: the disk is full.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    size = archive.stat().st_size
+    with archive.open("rb") as compressed, _damage(archive.name):
+        content = _Bounded(_decompressed(compressed, archive.name))
+        for _ in _extract(content, folder, limits):
+            on_progress(f"unpacking {archive.name}", compressed.tell(), size)
+    children = list(folder.iterdir())
+    return children[0] if len(children) == 1 and children[0].is_dir() else folder
+
+
+def _decompressed(compressed: BinaryIO, name: str) -> IO[bytes]:
+    if name.endswith(".bz2"):
+        return bz2.BZ2File(compressed)
+    # Frames follow one another where several threads compressed.
+    return zstandard.ZstdDecompressor().stream_reader(compressed, read_across_frames=True)
+
+
+@contextmanager
+def _damage(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (tarfile.TarError, zstandard.ZstdError, EOFError, UnicodeError) as error:
+        raise _refuse(f"the archive is damaged: {error}").at(name) from error
+    except NodeprovError as error:
+        raise error.at(name) from None
+    except OSError as error:
+        if error.errno is not None:  # the disk's, not bz2's
+            raise
+        raise _refuse(f"the archive is damaged: {error}").at(name) from error
+
+
+def _extract(content: _Bounded, folder: Path, limits: Limits) -> Iterator[None]:
+    """Write member by member; yield after each chunk."""
+    files: set[PurePosixPath] = set()
+    folders: set[PurePosixPath] = set()
+    total_bytes = 0
+    with tarfile.open(fileobj=content, mode="r|", bufsize=_CHUNK_BYTES) as members:
+        for count, member in enumerate(members, start=1):
+            path = _path_of(member)
+            total_bytes += member.size
+            if member.size < 0 or count > limits.members or total_bytes > limits.total_bytes:
+                raise _refuse(f"it holds more than {limits.members} members or {limits.total_bytes} bytes")
+            content.bound = member.offset_data + member.size + 2 * _HEADER_BYTES
+            if path in files:
+                raise _refuse(f"{path} is in it twice")
+            (files if member.isfile() else folders).add(path)
+            folders.update(path.parents)
+            if files & folders:
+                raise _refuse(f"{path} makes a file a folder")
+            if member.isfile():
+                yield from _write(members, member, folder / path)
+
+
+def _write(members: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> Iterator[None]:
+    content = members.extractfile(member)
+    if content is None:
+        raise _refuse(f"{member.name} has no content")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with content, target.open("xb") as file:
+        while chunk := content.read(_CHUNK_BYTES):
+            file.write(chunk)
+            yield
+
+
+def _path_of(member: tarfile.TarInfo) -> PurePosixPath:
+    if member.type not in (*_FILE_TYPES, tarfile.DIRTYPE):
+        raise _refuse(f"{member.name!r} is {_KINDS.get(member.type, 'neither a file nor a folder')}")
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts:
+        raise _refuse(f"{member.name!r} lies outside of the release")
+    # The node lists its files in lines, and sha256sum escapes a backslash.
+    if not member.name.isprintable() or "\\" in member.name or (member.isfile() and not path.parts):
+        raise _refuse(f"{member.name!r} is no name for a file")
+    return path
+
+
+def _refuse(message: str) -> NodeprovError:
+    return NodeprovError(message, _HINT)

@@ -1,0 +1,174 @@
+"""Where an unpacked release is kept on this machine: an entry is complete or absent."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from nodeprov.errors import NodeprovError
+from nodeprov.states import TreeEntry, TreeState
+
+if TYPE_CHECKING:
+    from nodeprov.releases.download import Progress
+
+PROGRAM_MODE = 0o755
+
+_FORMAT = 1
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True, slots=True)
+class CachedFile:
+    """A file of the tree, as it was when it was verified."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A release in the cache: how it was published, the artifacts' verified digests, and the unpacked files."""
+
+    layout: str
+    sha512: Mapping[str, str]
+    files: tuple[CachedFile, ...]
+
+    @property
+    def tree(self) -> TreeState:
+        """What the tree must be on a node."""
+        return TreeState(tuple(sorted(TreeEntry(file.path, PROGRAM_MODE, file.sha256) for file in self.files)))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the entry of one release for one architecture lies; `staging` beside it is for making it."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, cache: Path, base_url: str, version: str, architecture: str) -> Place:
+        """Find the place: what another origin calls by the same version may be something else."""
+        host = urlsplit(base_url).hostname or "folder"
+        origin = f"{host}-{hashlib.sha256(base_url.encode()).hexdigest()[:8]}"
+        return cls(cache / "releases" / origin / version / architecture)
+
+    @property
+    def tree(self) -> Path:
+        """The unpacked release."""
+        return self.folder / "tree"
+
+    @property
+    def staging(self) -> Path:
+        """What is being downloaded and unpacked; it outlives a run that broke, so that the next goes on there."""
+        return self.folder.with_name(f"{self.folder.name}.partial")
+
+    def read(self) -> Entry | None:
+        """Read the entry; `None` if there is none, or if its files are no longer those that were verified.
+
+        Names, sizes and times are compared, and the digest of a file whose time is another (a copied cache).
+        More is not needed for a release to be installed right: each node verifies each file. Hashing 330 MB
+        would cost a second of every run that has nothing to do.
+        """
+        try:
+            record = json.loads((self.folder / "record.json").read_bytes())
+            files = tuple(CachedFile(**file) for file in record["files"])
+            entry = Entry(record["layout"], dict(record["sha512"]), files)
+            known = record["format"] == _FORMAT
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+            return None
+        return entry if known and self._is_intact(entry) else None
+
+    def store(self, tree: Path, layout: str, sha512: Mapping[str, str]) -> Entry:
+        """Move a verified tree here, by one rename; whoever calls holds the lock."""
+        prepared = self.staging / "entry"
+        shutil.rmtree(prepared, ignore_errors=True)
+        prepared.mkdir(parents=True)
+        tree.rename(prepared / "tree")
+        files = tuple(_verified(path, prepared / "tree") for path in _files(prepared / "tree"))
+        entry = Entry(layout, dict(sha512), files)
+        (prepared / "record.json").write_text(json.dumps({"format": _FORMAT, **asdict(entry)}, indent=1))
+        if self.folder.exists():  # damaged, or made of what is not pinned
+            shutil.rmtree(prepared.with_name("replaced"), ignore_errors=True)
+            self.folder.rename(prepared.with_name("replaced"))
+        prepared.rename(self.folder)
+        shutil.rmtree(self.staging)
+        return entry
+
+    def version_made_of(self, sha512: Mapping[str, str]) -> str | None:
+        """Find the version from the same origin that is here already, made of the very same artifacts."""
+        for folder in self.folder.parent.parent.glob(f"*.*/{self.folder.name}"):
+            entry = Place(folder).read()
+            if entry is not None and entry.sha512 == sha512:
+                return folder.parent.name
+        return None
+
+    @contextmanager
+    def locked(self, on_progress: Progress) -> Iterator[None]:
+        """Keep other runs from making this entry; `on_progress` is told if one is doing so already."""
+        from filelock import FileLock, Timeout  # 40 ms that a hit need not pay
+
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder.with_name(f"{self.folder.name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            on_progress("waiting for another run", 0, None)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _is_intact(self, entry: Entry) -> bool:
+        found = {path.relative_to(self.tree).as_posix(): path for path in _files(self.tree)}
+        return found.keys() == {file.path for file in entry.files} and all(
+            _is_same(found[file.path], file) for file in entry.files
+        )
+
+
+@contextmanager
+def explained(cache: Path) -> Iterator[None]:
+    """Turn what this machine's disk refuses into a message that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        said = (error.strerror or str(error)).lower()
+        if error.errno in _FULL:
+            hint = f"make room in {cache}: a release needs about 600 MB; what arrived is kept"
+        else:
+            hint = f"look at who may write to {cache}: ls -ld {shlex.quote(str(cache))}"
+        where = str(error.filename or cache)
+        raise NodeprovError(f"the release cannot be kept: {said}", hint, where=where) from error
+
+
+def _files(tree: Path) -> list[Path]:
+    return [path for path in tree.rglob("*") if path.is_symlink() or not path.is_dir()]
+
+
+def _verified(path: Path, tree: Path) -> CachedFile:
+    path.chmod(PROGRAM_MODE)
+    status = path.stat()
+    return CachedFile(path.relative_to(tree).as_posix(), status.st_size, status.st_mtime_ns, _sha256(path))
+
+
+def _is_same(path: Path, file: CachedFile) -> bool:
+    status = path.lstat()
+    if path.is_symlink() or status.st_size != file.size_bytes:
+        return False
+    return status.st_mtime_ns == file.mtime_ns or _sha256(path) == file.sha256
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

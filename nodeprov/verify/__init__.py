@@ -1,0 +1,1 @@
+"""`nodeprov verify`: checks of a node with testinfra."""

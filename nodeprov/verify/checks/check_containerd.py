@@ -1,0 +1,62 @@
+"""containerd serves the handler, and a sandbox runs."""
+
+from __future__ import annotations
+
+from nodeprov import containerd, evidence
+from nodeprov.containerd import effective
+from nodeprov.gvisor import running_daemon
+from nodeprov.imported import import_problems
+from nodeprov.verify.checks import because, needs
+from nodeprov.verify.subject import Subject
+
+
+def check_cri(subject: Subject) -> None:
+    """containerd's CRI plugin works."""
+    daemon = running_daemon(subject.facts)
+    errors = daemon.cri_errors
+    assert not errors, because("; ".join(errors), f"journalctl -u {daemon.unit} on the node tells why")
+
+
+def check_config_table(subject: Subject) -> None:
+    """containerd's configuration file has our table."""
+    daemon = running_daemon(subject.facts)
+    text = containerd.decode(daemon.config.content) if daemon.config else ""
+    handler = subject.layout.handler
+    table = containerd.declared(text, handler)
+    assert table is not None, because(f"{daemon.config_path} has no runtime {handler}", subject.install)
+    assert evidence.same_table(table, subject.layout.runtime.table()), because(
+        f"{daemon.config_path} has another table for the runtime {handler}: {dict(table)}", subject.install
+    )
+
+
+@needs("config_table")
+def check_effective_configuration(subject: Subject) -> None:
+    """Nothing that containerd imports overrides our table."""
+    daemon = running_daemon(subject.facts)
+    handler = subject.layout.handler
+    problems = import_problems(daemon, handler, subject.imports)
+    assert not problems, because("; ".join(each.message for each in problems), problems[0].hint)
+    table = effective.effective_runtime(daemon.dump, handler)
+    assert evidence.same_table(table, subject.layout.runtime.table()), because(
+        f"containerd would read {table and dict(table)} for the runtime {handler}",
+        f"{daemon.binary} -c {daemon.config_path} config dump, on the node",
+    )
+
+
+@needs("effective_configuration", "cri")
+def check_loaded(subject: Subject) -> None:
+    """The running containerd has loaded our runtime."""
+    loaded = evidence.loaded_runtime(subject.facts, subject.layout.handler, subject.imports.files)
+    assert not isinstance(loaded, evidence.NotKnown), because(
+        "nothing shows what the running containerd has loaded", subject.install
+    )
+    assert evidence.same_table(loaded, subject.layout.runtime.table()), because(
+        f"it was started with {dict(loaded) if loaded else 'no table'} for the runtime {subject.layout.handler}",
+        subject.install,
+    )
+
+
+@needs("runsc_version")
+def check_sandbox(subject: Subject) -> None:
+    """A sandbox runs through the current shim and runsc.toml."""
+    subject.containerd.sandbox(subject.layout.current)
