@@ -122,7 +122,9 @@ def apiserver_with(edit: str) -> Act:
 
     def act(_machine: Machine, kubectl: Kubectl) -> None:
         master = Machine("master")
-        master.run(f"{edit}; systemctl daemon-reload; systemctl restart kube-apiserver")
+        # By SIGTERM it would wait a minute for watches to end.
+        kill = "systemctl kill --signal=KILL kube-apiserver"
+        master.run(f"{edit}; systemctl daemon-reload; {kill}; systemctl restart kube-apiserver")
         until(lambda: kubectl.attempt("get", "--raw", "/readyz").returncode == 0)
         master.host.close()
 
