@@ -16,7 +16,7 @@ from nodeprov.hosts.local import LocalHost
 from nodeprov.plan import Change, Goal, Place, Plan, Proof, Restart, Step, constant, decide
 from nodeprov.resources import File, Folder, Link, Tree
 from nodeprov.states import FileState, LinkState, PresentState, State
-from tests.lab.machines import lab_host
+from tests.lab.machines import WORKER, holding, lab_host
 from tests.memory_host import MemoryHost, snapshot, tree_of
 
 
@@ -36,11 +36,12 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
         yield Ground(LocalHost(), str(tmp_path))
     else:
         request.getfixturevalue("lab")
-        host = lab_host("worker2")
-        folder = host.run("mktemp -d /opt/laws-XXXXXX").text.strip()
-        yield Ground(host, folder)
-        host.run(f"rm -rf -- {folder}")
-        host.close()
+        with holding(WORKER):
+            host = lab_host(WORKER)
+            folder = host.run("mktemp -d /opt/laws-XXXXXX").text.strip()
+            yield Ground(host, folder)
+            host.run(f"rm -rf -- {folder}")
+            host.close()
 
 
 @pytest.fixture
