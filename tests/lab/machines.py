@@ -224,10 +224,9 @@ def eventually(seconds: float = 60) -> Iterator[Callable[[], bool]]:
 def scrub(machine: Machine, kubectl: Kubectl, config: bytes) -> None:
     """Bring a node back to how the lab made it, by hand and not by nodeprov."""
     _clear(machine.name, kubectl)
-    for _ in range(100):
-        if not machine.sandbox_processes():
-            break
-        time.sleep(0.3)
+    with eventually(40) as more:
+        while machine.sandbox_processes():
+            assert more(), f"{machine.name}: a test has left sandboxes"
     machine.run("rm -rf /etc/systemd/system/containerd.service.d && systemctl daemon-reload")
     changed = machine.config() != config
     machine.host.run(f"cat > {CONFIG}", stdin=config)

@@ -13,7 +13,7 @@ import pytest
 
 from nodeprov.verify import checks
 from tests.conftest import say_at_the_end
-from tests.lab.breaks import BREAKS, Break, until
+from tests.lab.breaks import BREAKS, PROOFS, Break, until
 from tests.lab.machines import (
     NEW,
     OLD,
@@ -28,8 +28,6 @@ from tests.lab.machines import (
     started,
     variant,
 )
-
-PODS = ("get", "pods", "-n", "default", "-l", "app.kubernetes.io/managed-by=nodeprov")
 
 
 def all_checks() -> list[str]:
@@ -118,12 +116,12 @@ def test_two_nodes_are_verified_at_the_same_time_and_an_interruption_leaves_noth
 
     for nodes in ((WORKER,), (WORKER, OTHER)):
         with started("verify", *nodes) as running:
-            until(lambda: bool(kubectl.json(*PODS)["items"]))
+            until(lambda: bool(kubectl.json(*PROOFS)["items"]))
             running.process.send_signal(signal.SIGINT)
             interrupted = running.end()
         assert interrupted.returncode == 1
         assert "interrupted" in interrupted.stderr
         assert "Traceback" not in interrupted.stderr
-        until(lambda: not kubectl.json(*PODS)["items"])
+        until(lambda: not kubectl.json(*PROOFS)["items"])
         for machine in (worker, other):
             assert "nodeprov-proof" not in machine.run("ctr -n k8s.io images ls -q")
