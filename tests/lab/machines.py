@@ -229,7 +229,8 @@ def scrub(machine: Machine, kubectl: Kubectl, config: bytes) -> None:
             assert more(), f"{machine.name}: a test has left sandboxes"
     machine.run("rm -rf /etc/systemd/system/containerd.service.d && systemctl daemon-reload")
     changed = machine.config() != config
-    machine.host.run(f"cat > {CONFIG}", stdin=config)
+    if changed:
+        machine.host.run(f"cat > {CONFIG}", stdin=config)
     ours = "/opt/nodeprov /var/lib/nodeprov /usr/local/bin/runsc /usr/local/bin/containerd-shim-runsc-v1 /srv/*"
     machine.run(
         f"umount /opt/nodeprov 2>/dev/null; rm -rf {ours}; chmod 0644 {CONFIG}; rm -rf /etc/containerd/conf.d"

@@ -36,6 +36,7 @@ def site(
     with holding(WORKER):
         try:
             site.make()
+            node.run("systemctl restart containerd")  # so that no plan tells of a file that it has not read
             (site.folder / "node.included").write_text(ALIAS.format_map(site.places))
             yield site
         finally:
