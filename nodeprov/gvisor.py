@@ -184,11 +184,12 @@ def _with_runtime(
     daemon: Daemon, runtime: Runtime, former: tuple[Runtime, ...]
 ) -> Callable[[Any], FileState | None]:
     def target(current: FileState | None) -> FileState | None:
+        version = ".".join(str(part) for part in daemon.disk_version)
         if current is None:
-            version = ".".join(str(part) for part in daemon.disk_version)
             text = containerd.add_runtime(containerd.empty_config(version), runtime)
             return FileState(text.encode(), 0o644)
-        text = containerd.add_runtime(containerd.decode(current.content), runtime, former)
+        text = containerd.begun(containerd.decode(current.content), version)
+        text = containerd.add_runtime(text, runtime, former)
         return replace(current, content=text.encode())
 
     return target

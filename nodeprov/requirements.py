@@ -161,7 +161,11 @@ def _config_problems(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]
         )
     elif daemon.config is not None:
         try:
-            containerd.add_runtime(containerd.decode(daemon.config.content), runtime, former)
+            version = daemon.disk_version or daemon.version
+            text = containerd.begun(containerd.decode(daemon.config.content), dotted(version))
+            containerd.add_runtime(text, runtime, former)
+            unread = containerd.unread(text, dotted(version)) if version else ()
+            found += [Problem(f"{daemon.config_path} {each.message}", each.hint) for each in unread]
         except NodeprovError as error:
             found.append(Problem(f"{daemon.config_path}: {error.message}", error.hint))
     return found

@@ -13,11 +13,11 @@ _KEY_PART = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[A-Za-z0-9_-]+)"""
 _KEY = re.compile(rf"[ \t]*({_KEY_PART}(?:[ \t]*\.[ \t]*{_KEY_PART})*)[ \t]*=")
 
 TOKEN = re.compile(
-    r'''"{3}(?:\\.|[^\\])*?"{3,5}|'{3}.*?'{3,5}|"(?:\\[^\n]|[^"\\\n])*"|'[^'\n]*'|#[^\n]*'''
-    r'''|[^"'#\[\]{},\n]+|.''',
+    r""""{3}(?:\\.|[^\\])*?"{3,5}|'{3}.*?'{3,5}|"(?:\\[^\n]|[^"\\\n])*"|'[^'\n]*'|#[^\n]*"""
+    r"""|[^"'#\[\]{},\n]+|.""",
     re.DOTALL,
 )
-"""A string, a comment, a bracket, a comma, a line break, or what lies between them; together they are all of a text."""
+"""A string, a comment, a bracket, a comma, a line break, or what lies between; together they are all of it."""
 
 KeyPath = tuple[str, ...]
 

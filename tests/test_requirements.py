@@ -31,6 +31,9 @@ def configured(text: str) -> Facts:
     return with_daemon(config=FileState(text.encode(), 0o644), dump=text)
 
 
+V2 = configured("version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]\n")
+
+
 def test_a_good_node_has_no_problem() -> None:
     assert check(good_facts(), WANTED) == ()
 
@@ -64,7 +67,7 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
             "[containerd] unit",
         ),
         (with_daemon(version=(1, 6, 36)), "containerd 1.6.36 (running) is too old", "1.7 or later"),
-        (with_daemon(disk_version=(1, 6, 36)), "containerd 1.6.36 (on disk) is too old", "1.7 or later"),
+        (with_daemon(V2, disk_version=(1, 6, 36)), "containerd 1.6.36 (on disk) is too old", "1.7 or later"),
         (
             with_daemon(plugins=(Plugin("io.containerd.grpc.v1", "cri", "error"),)),
             "containerd's CRI plugin does not work now: io.containerd.grpc.v1.cri: error",
@@ -106,9 +109,18 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
         (
             configured("version = 7\n"),
             "the file states version 7, which this nodeprov does not know",
-            "2, 3 and 4",
+            "1 to 4",
         ),
-        (configured("version = 1\n"), "the file states no version, or version 1", "config migrate"),
+        (
+            with_daemon(configured("version = 1\n"), disk_version=(2, 1, 5)),
+            "config.toml states no version, or version 1, whose [plugins.cri] containerd 2.1 ignores",
+            "write version = 2",
+        ),
+        (
+            with_daemon(disk_version=(1, 7, 29)),
+            "/etc/containerd/config.toml states version 3, and containerd 1.7 reads no more than version 2",
+            "version 2",
+        ),
         (
             with_daemon(config=FileState(b"version = 3\n# caf\xe9\n", 0o644)),
             "/etc/containerd/config.toml: line 2 is not UTF-8",
@@ -152,7 +164,7 @@ def test_one_fact_changed_is_one_problem_with_its_remedy(facts: Facts, message: 
         good_facts(architecture="aarch64", page_size=None),
         good_facts(page_size=65536),
         good_facts(user_namespaces=None),
-        with_daemon(version=(1, 7, 0), disk_version=(1, 7, 0)),
+        with_daemon(V2, version=(1, 7, 0), disk_version=(1, 7, 0)),
         with_daemon(version=(), disk_version=()),
         with_daemon(kill_mode="none"),
         with_daemon(kill_mode=""),
