@@ -54,8 +54,10 @@ def texts_with_ours(draw: st.DrawFn) -> str:
         inner = inner.setdefault(part, {})
     ours = {key: Raw(f'"{value}"') for key, value in RUNSC.table().items() if isinstance(value, str)}
     options = {key: Raw(f'"{value}"') for key, value in RUNSC.table()["options"].items()}
-    theirs = draw(st.sampled_from([{}, {"snapshotter": Raw("'zfs'")}, {"cni": {"a": Raw("[1]")}}]))
-    inner["runsc"] = {**ours, **theirs, "options": {**options, **draw(st.sampled_from([{}, {"X": Raw("nan")}]))}}
+    some: list[dict[str, Any]] = [{}, {"snapshotter": Raw("'zfs'")}, {"cni": {"a": Raw("[1]")}}]
+    more: list[dict[str, Any]] = [{}, {"X": Raw("nan")}]
+    theirs = {**options, **draw(st.sampled_from(more))}
+    inner["runsc"] = {**ours, **draw(st.sampled_from(some)), "options": theirs}
     return draw(written(tree)).replace("/current/", "/0ld/")
 
 

@@ -15,10 +15,12 @@ from nodeprov.containerd import tables
 from nodeprov.containerd.tables import BYTE_ORDER_MARK, parsed, table_at
 from nodeprov.containerd.tables import Refused as Refused
 from nodeprov.containerd.unusable import on_line, unusable
-from nodeprov.containerd.versions import EVERY_PATH, ended, file_version, runtimes_path, version_of
+from nodeprov.containerd.versions import EVERY_PATH, ended, version_of
 from nodeprov.containerd.versions import RUNTIMES_PATHS as RUNTIMES_PATHS
 from nodeprov.containerd.versions import begun as begun
 from nodeprov.containerd.versions import empty_config as empty_config
+from nodeprov.containerd.versions import file_version as file_version
+from nodeprov.containerd.versions import runtimes_path as runtimes_path
 from nodeprov.containerd.versions import unread as unread
 from nodeprov.statements import KeyPath, dotted
 

@@ -170,20 +170,23 @@ def _with_value(text: str, key: KeyPath, value: Any) -> str:
 
 
 def _on_new_line(text: str, key: KeyPath, value: Any) -> str:
-    beside, header = None, ()
+    """Put a value on a line of its own behind the last one of its table, written as that one is."""
+    header: KeyPath = ()
+    beside: tuple[Statement, KeyPath] | None = None
     for statement in statements(text):
         if statement.kind == "header":
             header = statement.path
-        if statement.path[:-1] == key[:-1] and statement.kind == "key":
-            beside, table = statement, header
+        elif statement.kind == "key" and statement.path[:-1] == key[:-1]:
+            beside = statement, header
     if beside is None:
-        return text
-    said = text[beside.start : beside.end]
+        return text  # nothing of ours is empty, and the guard would tell
+    last, header = beside
+    said = text[last.start : last.end]
     indent = said[: len(said) - len(said.lstrip(" \t"))]
-    line = f"{indent}{dotted(key[len(table) :])} = {literal(value)}"
+    line = f"{indent}{dotted(key[len(header) :])} = {literal(value)}"
     newline = _newline(text)
     new = f"{line}{newline}" if said.endswith("\n") else f"{newline}{line}"
-    return text[: beside.end] + new + text[beside.end :]
+    return text[: last.end] + new + text[last.end :]
 
 
 def _values(text: str, inline: Inline | None) -> tuple[Value, ...]:

@@ -87,12 +87,11 @@ def unread(text: str, daemon_version: str) -> Iterator[Refused]:
             f"states no version, or version 1, whose [plugins.cri] {name} ignores without a word",
             f"write version = 2, and [{dotted(RUNTIMES_PATHS[2][:2])}] in place of [plugins.cri]",
         )
-    if release < (2, 0, 0) and version <= 2 and document and (lost := _lost_default(document, version)):
-        header = dotted((*RUNTIMES_PATHS[version], lost))
+    if release < (2, 0, 0) and version <= 2 and document and not table_at(document, RUNTIMES_PATHS[version]):
+        header = dotted((*RUNTIMES_PATHS[version], "runc"))
         yield Refused(
-            f"declares no runtime {lost!r}, its default: {name} would have none when runtimes are declared in the "
-            "file, and run no pod",
-            f'declare it: [{header}] with runtime_type = "io.containerd.runc.v2"',
+            f"declares no runtime: with ours {name} would have that one alone, not runc, and run no pod",
+            f'declare runc too: [{header}] with runtime_type = "io.containerd.runc.v2"',
         )
 
 
@@ -135,12 +134,6 @@ def ended(text: str) -> str:
 
 def _beginning(config: str, newline: str) -> str:
     return newline.join([BEGUN, *config.splitlines()])
-
-
-def _lost_default(document: Mapping[str, Any], version: int) -> str | None:
-    path = RUNTIMES_PATHS[version]
-    name = (table_at(document, path[:-1]) or {}).get("default_runtime_name") or "runc"
-    return None if table_at(document, (*path, str(name))) is not None else str(name)
 
 
 def _unknown_version(version: int) -> Refused:
