@@ -134,6 +134,14 @@ def _daemon_problems(facts: Facts) -> list[Problem]:
 
 def _config_problems(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) -> list[Problem]:
     found = []
+    if daemon.config_target:
+        found.append(
+            Problem(
+                f"{daemon.config_path} is a link to {daemon.config_target}: whoever keeps that file elsewhere would "
+                "share the edit, or take it back",
+                f'if it is this containerd\'s alone: set [containerd] config = "{daemon.config_target}"',
+            )
+        )
     if daemon.dump and effective.selinux_enabled(daemon.dump):
         found.append(
             Problem(

@@ -117,6 +117,16 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
             "write version = 2",
         ),
         (
+            with_daemon(config_target="/nix/store/x/config.toml"),
+            "/etc/containerd/config.toml is a link to /nix/store/x/config.toml",
+            'set [containerd] config = "/nix/store/x/config.toml"',
+        ),
+        (
+            with_daemon(config=FileState(b"#" * (5 << 20), 0o644)),
+            "/etc/containerd/config.toml: it has 5120 KiB",
+            "up to 1024 KiB",
+        ),
+        (
             with_daemon(disk_version=(1, 7, 29)),
             "/etc/containerd/config.toml states version 3, and containerd 1.7 reads no more than version 2",
             "version 2",
