@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nodeprov.containerd import decode, imports
+from nodeprov.containerd import decode, imports, own_file
 from nodeprov.containerd.drop_ins import drop_in_problems
 from nodeprov.errors import Problem
 from nodeprov.facts import Daemon, dotted
@@ -107,7 +107,8 @@ def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Probl
         )
         for target in imports.missing_imports(found.patterns, found.files)
     ]
-    texts = {each: file.text for each, file in found.files.items()}
+    own = own_file.path_of(path, text, handler)
+    texts = {each: file.text for each, file in found.files.items() if each != own}
     overriding = [
         Problem(each.message, each.hint) for each in drop_in_problems(path, text, texts, handler, version)
     ]

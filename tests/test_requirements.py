@@ -7,7 +7,7 @@ import pytest
 
 from nodeprov.containerd import Runtime, add_runtime
 from nodeprov.facts import Facts, Mount, Plugin
-from nodeprov.inventory import Paths, RuntimeSettings
+from nodeprov.inventory import ContainerdSettings, Paths, RuntimeSettings
 from nodeprov.requirements import MARGIN_BYTES, check
 from nodeprov.states import FileState
 from tests.samples import CONFIG, good_facts, installed, release, settings, with_daemon
@@ -243,3 +243,14 @@ def test_all_problems_are_told_at_once() -> None:
     ):
         assert part in said, part
     assert len(check(facts, WANTED)) == 14
+
+
+def test_a_drop_in_needs_containerd_2_and_a_folder_that_is_imported() -> None:
+    wanted = settings(containerd=ContainerdSettings(config_style="dropin"))
+    (problem,) = check(good_facts(), wanted)
+    assert problem.message.startswith("/etc/containerd/config.toml imports no folder of *.toml files")
+    importing = 'imports = ["conf.d/*.toml"]\n' + CONFIG
+    assert check(configured(importing), wanted) == ()
+    (problem,) = check(with_daemon(V2, disk_version=(1, 7, 29)), wanted)
+    assert "containerd 1.x" in problem.message
+    assert 'leave [containerd] config_style = "dropin" out' in problem.hint
