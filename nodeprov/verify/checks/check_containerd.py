@@ -23,7 +23,7 @@ def check_config_table(subject: Subject) -> None:
     text = containerd.decode(daemon.config.content) if daemon.config else ""
     handler = subject.layout.handler
     own = own_file.path_of(daemon.config_path, text, handler)
-    if own in subject.imports.files and containerd.declared(text, handler) is None:
+    if own and own in subject.imports.files and containerd.declared(text, handler) is None:
         text = subject.imports.files[own].text
     table = containerd.declared(text, handler)
     assert table is not None, because(f"{daemon.config_path} has no runtime {handler}", subject.install)
