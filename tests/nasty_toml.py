@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -36,8 +37,9 @@ VALUES = (
 NAMES = ("runc", "kata", "we ird", "dotted.name", "ümlaut", "crun", "a#b", "}", "nvidia")
 COMMENTS = ("", "", "", "# a comment", "  # added by someone", COMMENT, "\t", "# [plugins.x]", "#", "# it's \"{[")
 
-DRAWN_COMMENTS = st.sampled_from(COMMENTS)
-STYLES = st.sampled_from(["header", "header", "header", "dotted", "inline"])
+BLANK = ("", "", "  ", "\t")
+BEHIND = ("", "", "", " # why", "#[x]", "  ", "\t# it's \"")
+STYLES = ("header", "header", "header", "dotted", "inline")
 
 
 @dataclass(frozen=True)
@@ -50,55 +52,57 @@ class Raw:
 Tree = Mapping[str, Any]
 
 
-@st.composite
-def trees(draw: st.DrawFn, version: int) -> dict[str, Any]:
-    """Draw what a configuration of a version says; whether a version 1 is stated is drawn too."""
-    containerd: dict[str, Any] = {**draw(leaves()), **draw(_maybe("options", leaves()))}
-    if draw(st.integers(0, 3)):
-        handlers = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=3))
-        containerd["runtimes"] = {
-            name: {**draw(leaves()), **draw(_maybe("options", leaves()))} for name in handlers
-        }
-    plugin = {**draw(leaves()), **draw(_maybe("containerd", st.just(containerd)))}
-    plugins = {
-        **draw(_maybe(RUNTIMES_PATHS[version][1], st.just(plugin))),
-        **draw(_maybe("other.plugin", leaves())),
+def tree(looks: Random, version: int) -> dict[str, Any]:
+    """Choose what a configuration of a version says; a version 1 may be stated or not."""
+    runtimes = {
+        name: {**leaves(looks), **_maybe(looks, "options", leaves(looks))}
+        for name in looks.sample(NAMES, looks.randint(0, 3))
     }
-    stated = {} if version == 1 and draw(st.booleans()) else {"version": Raw(str(version))}
+    containerd = {**leaves(looks), **_maybe(looks, "cni", leaves(looks)), **_maybe(looks, "runtimes", runtimes)}
+    plugin = {**leaves(looks), **_maybe(looks, "containerd", containerd)}
+    plugins = {
+        **_maybe(looks, RUNTIMES_PATHS[version][1], plugin),
+        **_maybe(looks, "other.plugin", leaves(looks)),
+    }
+    stated = {} if version == 1 and looks.random() < 0.5 else {"version": Raw(str(version))}
     return {
         **stated,
-        **draw(leaves()),
-        **draw(_maybe("plugins", st.just(plugins))),
-        **draw(_maybe("debug", leaves())),
+        **leaves(looks),
+        **_maybe(looks, "plugins", plugins),
+        **_maybe(looks, "debug", {**leaves(looks), **_maybe(looks, "x", leaves(looks))}),
     }
 
 
-def leaves() -> st.SearchStrategy[dict[str, Any]]:
-    return st.dictionaries(st.sampled_from("abcd"), st.sampled_from(VALUES).map(Raw), max_size=2)
+def leaves(looks: Random) -> dict[str, Any]:
+    return {name: Raw(looks.choice(VALUES)) for name in looks.sample("abcd", looks.randint(0, 2))}
 
 
-def _maybe(name: str, inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.one_of(st.just({}), inner.map(lambda value: {name: value}), inner.map(lambda value: {name: value}))
+def _maybe(looks: Random, name: str, inner: Any) -> dict[str, Any]:
+    return {name: inner} if looks.random() < 0.8 else {}
 
 
-@st.composite
-def written(draw: st.DrawFn, tree: Tree) -> str:
-    """Draw a text that says this, with comments, blank lines, odd spaces, CRLF, a byte order mark."""
-    lines, sections = _table(draw, (), tree)
-    for _ in range(draw(st.integers(0, 2))):
-        sections.append(["[[streams]]", *(f"{k} = {v.said}" for k, v in draw(leaves()).items())])
+def written(looks: Random, said: Tree) -> str:
+    """Write a text that says this, with comments, blank lines, odd spaces, CRLF, a byte order mark."""
+    lines, sections = _table(looks, (), said)
+    for _ in range(looks.randint(0, 2)):
+        sections.append(["[[streams]]", *(f"{key} = {value.said}" for key, value in leaves(looks).items())])
     ordered = "\n".join([*lines, *(line for section in sections for line in section)])
-    shuffled = "\n".join([*lines, *(line for section in draw(st.permutations(sections)) for line in section)])
+    sections = looks.sample(sections, len(sections))
+    shuffled = "\n".join([*lines, *(line for section in sections for line in section)])
     text = shuffled if _is_valid(shuffled) else ordered
-    text += draw(st.sampled_from(["", "\n", "\n", "\n\n\n", "\n# the end", "\n  "]))
-    newline = draw(st.sampled_from(["\n", "\n", "\r\n"]))
-    return draw(st.sampled_from(["", "", "", BYTE_ORDER_MARK])) + text.replace("\n", newline)
+    text += looks.choice(["", "\n", "\n", "\n\n\n", "\n# the end", "\n  "])
+    newline = looks.choice(["\n", "\n", "\r\n"])
+    return looks.choice(["", "", "", BYTE_ORDER_MARK]) + text.replace("\n", newline)
 
 
-@st.composite
-def texts(draw: st.DrawFn) -> str:
-    """Draw a valid configuration of any version."""
-    return draw(written(draw(trees(draw(st.sampled_from([1, 2, 3, 4]))))))
+# One seed makes a text: it would take hundreds of draws, and most of the time.
+HANDS = st.randoms(use_true_random=True)
+VERSIONS = st.sampled_from([1, 2, 3, 4])
+
+
+def texts() -> st.SearchStrategy[str]:
+    """Valid configurations of any version."""
+    return st.builds(lambda looks, version: written(looks, tree(looks, version)), HANDS, VERSIONS)
 
 
 @st.composite
@@ -111,67 +115,59 @@ def damaged(draw: st.DrawFn) -> str:
     return text[:start] + draw(st.sampled_from(pieces)) + text[end:]
 
 
-def _table(draw: st.DrawFn, path: tuple[str, ...], tree: Tree) -> tuple[list[str], list[list[str]]]:
+def _table(looks: Random, path: tuple[str, ...], tree: Tree) -> tuple[list[str], list[list[str]]]:
     """Write a table: the lines of its own section, and the sections below it."""
     lines: list[str] = []
     sections: list[list[str]] = []
-    for name, value in draw(st.permutations(list(tree.items()))):
-        lines += filter(None, [draw(DRAWN_COMMENTS)])
-        own, below = _member(draw, path, (name,), value)
+    for name, value in looks.sample(list(tree.items()), len(tree)):
+        lines += filter(None, [looks.choice(COMMENTS)])
+        own, below = _member(looks, path, (name,), value)
         lines += own
         sections += below
     return lines, sections
 
 
 def _member(
-    draw: st.DrawFn, path: tuple[str, ...], key: tuple[str, ...], value: Any
+    looks: Random, path: tuple[str, ...], key: tuple[str, ...], value: Any
 ) -> tuple[list[str], list[list[str]]]:
-    style = draw(STYLES) if isinstance(value, Mapping) else "leaf"
+    style = looks.choice(STYLES) if isinstance(value, Mapping) else "leaf"
     if style == "header":
-        own, below = _table(draw, (*path, *key), value)
-        header = f"{draw(_blank())}[{_key(draw, (*path, *key))}]{draw(_behind())}"
-        is_implied = not own and below and draw(st.booleans())
+        own, below = _table(looks, (*path, *key), value)
+        header = f"{looks.choice(BLANK)}[{_key(looks, (*path, *key))}]{looks.choice(BEHIND)}"
+        is_implied = not own and below and looks.random() < 0.5
         return [], below if is_implied else [[header, *own], *below]
     if style == "dotted" and value:
         own, below = [], []
         for name, inner in value.items():
-            lines, sections = _member(draw, path, (*key, name), inner)
+            lines, sections = _member(looks, path, (*key, name), inner)
             own += lines
             below += sections
         return own, below
-    around = draw(st.sampled_from([" = ", "=", "  =\t"]))
-    return [f"{draw(_blank())}{_key(draw, key)}{around}{_value(draw, value)}{draw(_behind())}"], []
+    around = looks.choice([" = ", "=", "  =\t"])
+    return [f"{looks.choice(BLANK)}{_key(looks, key)}{around}{_value(looks, value)}{looks.choice(BEHIND)}"], []
 
 
-def _value(draw: st.DrawFn, value: Any) -> str:
+def _value(looks: Random, value: Any) -> str:
     if isinstance(value, Raw):
         return value.said
-    members = [member for name, inner in value.items() for member in _inline(draw, (name,), inner)]
-    space = draw(_blank())
-    return f"{{{space}{draw(st.sampled_from([', ', ',', ' , '])).join(members)}{space}}}"
+    members = [member for name, inner in value.items() for member in _inline(looks, (name,), inner)]
+    space = looks.choice(BLANK)
+    return f"{{{space}{looks.choice([', ', ',', ' , ']).join(members)}{space}}}"
 
 
-def _inline(draw: st.DrawFn, key: tuple[str, ...], value: Any) -> list[str]:
-    if isinstance(value, Mapping) and value and draw(st.booleans()):
-        return [member for name, inner in value.items() for member in _inline(draw, (*key, name), inner)]
-    return [f"{_key(draw, key)}{draw(st.sampled_from([' = ', '=']))}{_value(draw, value)}"]
+def _inline(looks: Random, key: tuple[str, ...], value: Any) -> list[str]:
+    if isinstance(value, Mapping) and value and looks.random() < 0.5:
+        return [member for name, inner in value.items() for member in _inline(looks, (*key, name), inner)]
+    return [f"{_key(looks, key)}{looks.choice([' = ', '='])}{_value(looks, value)}"]
 
 
-def _key(draw: st.DrawFn, path: tuple[str, ...]) -> str:
-    return draw(st.sampled_from([".", ".", " . "])).join(_part(draw, part) for part in path)
+def _key(looks: Random, path: tuple[str, ...]) -> str:
+    return looks.choice([".", ".", " . "]).join(_part(looks, part) for part in path)
 
 
-def _part(draw: st.DrawFn, part: str) -> str:
+def _part(looks: Random, part: str) -> str:
     is_bare = part.isascii() and part.replace("_", "").replace("-", "").isalnum()
-    return draw(st.sampled_from([f'"{part}"', f"'{part}'", *([part] * 3 if is_bare else [])]))
-
-
-def _blank() -> st.SearchStrategy[str]:
-    return st.sampled_from(["", "", "  ", "\t"])
-
-
-def _behind() -> st.SearchStrategy[str]:
-    return st.sampled_from(["", "", "", " # why", "#[x]", "  ", "\t# it's \""])
+    return looks.choice([f'"{part}"', f"'{part}'", *([part] * 3 if is_bare else [])])
 
 
 def _is_valid(text: str) -> bool:

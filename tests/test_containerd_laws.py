@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import tomllib
+from random import Random
 from typing import Any
 
 from hypothesis import given, settings
@@ -13,7 +13,7 @@ from nodeprov.containerd import COMMENT, RUNTIMES_PATHS, Refused, Runtime, add_r
 from nodeprov.containerd.tables import BYTE_ORDER_MARK
 from nodeprov.containerd.versions import file_version
 from nodeprov.statements import statements
-from tests.nasty_toml import Raw, damaged, texts, trees, written
+from tests.nasty_toml import HANDS, VERSIONS, Raw, damaged, texts, tree, written
 
 CURRENT = "/opt/nodeprov/handlers/runsc/current"
 RUNSC = Runtime("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runsc.toml")
@@ -44,21 +44,21 @@ def with_table(text: str, table: dict[str, Any] | None) -> dict[str, Any]:
     return document
 
 
-@st.composite
-def texts_with_ours(draw: st.DrawFn) -> str:
-    """A text that has our table, for an old generation, in any style and with things of others in it."""
-    version = draw(st.sampled_from([1, 2, 3, 4]))
-    tree: Any = copy.deepcopy(draw(trees(version)))
-    inner = tree
+def texts_with_ours() -> st.SearchStrategy[str]:
+    """Texts that have our table, for an old generation, in any style and with things of others in it."""
+    return st.builds(_with_ours, HANDS, VERSIONS)
+
+
+def _with_ours(looks: Random, version: int) -> str:
+    said: Any = tree(looks, version)
+    inner = said
     for part in RUNTIMES_PATHS[version]:
         inner = inner.setdefault(part, {})
     ours = {key: Raw(f'"{value}"') for key, value in RUNSC.table().items() if isinstance(value, str)}
     options = {key: Raw(f'"{value}"') for key, value in RUNSC.table()["options"].items()}
-    some: list[dict[str, Any]] = [{}, {"snapshotter": Raw("'zfs'")}, {"cni": {"a": Raw("[1]")}}]
-    more: list[dict[str, Any]] = [{}, {"X": Raw("nan")}]
-    theirs = {**options, **draw(st.sampled_from(more))}
-    inner["runsc"] = {**ours, **draw(st.sampled_from(some)), "options": theirs}
-    return draw(written(tree)).replace("/current/", "/0ld/")
+    theirs: dict[str, Any] = looks.choice([{}, {"snapshotter": Raw("'zfs'")}, {"cni": {"a": Raw("[1]")}}])
+    inner["runsc"] = {**ours, **theirs, "options": {**options, **looks.choice([{}, {"X": Raw("nan")}])}}
+    return written(looks, said).replace("/current/", "/0ld/")
 
 
 @given(texts())
