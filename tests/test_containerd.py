@@ -241,6 +241,35 @@ def test_a_daemon_reads_the_versions_it_knows(text: str, daemon: str) -> None:
     assert [each.message for each in unread(text, daemon)] == []
 
 
+TWO = f"[plugins.{V2}.runc]\nbase_runtime_spec = '/r'\n"
+THREE = f"[plugins.{V3}.runc]\nbase_runtime_spec = '/r'\n"
+ALSO = '[plugins."io.containerd.grpc.v1.cri"]\nstream_server_port = "10010"\n'
+
+
+# Tried on 2.1.5 and 2.4.2.
+@pytest.mark.parametrize(
+    ("text", "daemon", "lost"),
+    [
+        (f"version = 2\n{TWO}{THREE}", "2.1.5", True),
+        (f"version = 2\n{TWO}{THREE}", "2.4.2", True),
+        (f"version = 2\n{TWO}[plugins.{V3.rpartition('.')[0]}]\ndefault_runtime_name = 'runc'\n", "2.4.2", False),
+        (f"version = 3\n{TWO}", "2.4.2", True),
+        (f"version = 3\n{TWO}", "2.1.5", False),
+        (f"version = 3\n{TWO}{THREE}", "2.4.2", False),
+        (f"version = 3\n{ALSO}", "2.4.2", False),
+        (f"version = 4\n{TWO}", "2.4.2", False),
+        (TWO, "2.4.2", True),
+        (f"version = 2\n{TWO}{THREE}", "1.7.29", False),
+    ],
+)
+def test_runtimes_of_two_versions_are_told_where_one_of_them_would_be_lost(
+    text: str, daemon: str, lost: bool
+) -> None:
+    said = [each.message for each in unread(text, daemon)]
+    assert len(said) == lost
+    assert all(each.startswith("has the CRI plugin's settings for two versions") for each in said)
+
+
 @pytest.mark.parametrize(
     ("text", "daemon", "reason"),
     [

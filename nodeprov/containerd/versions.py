@@ -81,18 +81,50 @@ def unread(text: str, daemon_version: str) -> Iterator[Refused]:
             f"states version {version}, and {name} reads no more than version {newest_version(release)}",
             f"write it as version {newest_version(release)}, or update containerd",
         )
-    # The file is renamed to version 3 at once, so that no plugin moves its section (`LoadConfig`, case 0, 1).
-    if version == 1 and document and (2, 0, 0) <= release < (2, 3, 0):
+    elif document:
+        yield from _of_old_versions(document, version, release) if version < 3 else ()
+        yield from _two_places(document, version, release)
+
+
+def _of_old_versions(document: Mapping[str, Any], version: int, release: Release) -> Iterator[Refused]:
+    name = f"containerd {release[0]}.{release[1]}"
+    # Such a file is renamed to version 3 at once, so that no plugin moves its section (`LoadConfig`, case 0, 1).
+    if version == 1 and (2, 0, 0) <= release < (2, 3, 0):
         yield Refused(
             f"states no version, or version 1, whose [plugins.cri] {name} ignores without a word",
             f"write version = 2, and [{dotted(RUNTIMES_PATHS[2][:2])}] in place of [plugins.cri]",
         )
-    if release < (2, 0, 0) and version <= 2 and document and not table_at(document, RUNTIMES_PATHS[version]):
+    if release < (2, 0, 0) and not table_at(document, RUNTIMES_PATHS[version]):
         header = dotted((*RUNTIMES_PATHS[version], "runc"))
         yield Refused(
             f"declares no runtime: with ours {name} would have that one alone, not runc, and run no pod",
             f'declare runc too: [{header}] with runtime_type = "io.containerd.runc.v2"',
         )
+
+
+def _two_places(document: Mapping[str, Any], version: int, release: Release) -> Iterator[Refused]:
+    """Find runtimes of another version beside which ours would be lost, or would take them away.
+
+    2.x moves a table of an older version to its place unless something is there already
+    (plugins/cri/runtime/plugin.go, `migrateConfig`; tried on 2.1.5 and 2.4.2).
+    """
+    if release < (2, 0, 0):
+        return
+    first, second, third = (RUNTIMES_PATHS[each] for each in (1, 2, 3))
+    is_2_3 = release >= (2, 3, 0)
+    has_second, has_third = (table_at(document, path) is not None for path in (second, third))
+    takes = version == 3 and is_2_3 and has_second and not has_third
+    if version == 1 and is_2_3 and table_at(document, second[:2]) is not None:
+        kept, lost = second[:2], first[:2]
+    elif takes or (version == 2 and has_third):
+        kept, lost = third, second
+    else:
+        return
+    yield Refused(
+        f"has the CRI plugin's settings for two versions: of [{dotted(kept)}] and [{dotted(lost)}], with our "
+        f"runtime in a version {version} file, containerd {release[0]}.{release[1]} reads the first only",
+        "write all of them as the version that the file states",
+    )
 
 
 def empty_config(daemon_version: str) -> str:
