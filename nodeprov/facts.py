@@ -68,6 +68,8 @@ class Daemon:
     dump: str
     loaded_log: str
     plugins: tuple[Plugin, ...]
+    config_target: str = ""
+    """What the configuration's path leads to, if it is a link."""
 
     @property
     def cri_errors(self) -> tuple[str, ...]:
@@ -257,6 +259,7 @@ def _daemon(values: Mapping[str, str], boot_id: str) -> Daemon:
         dump=values.get("dump", ""),
         loaded_log=values.get("daemon.loaded", "").strip(),
         plugins=parse_plugins(values.get("plugins", "")),
+        config_target=values.get("config.target", ""),
     )
 
 

@@ -92,5 +92,6 @@ def unknown(
         if isinstance(state, ObjectState) and not state.value["labels"]:
             continue  # a RuntimeClass of somebody else
         before = without(state) if isinstance(goal.resource, ContainerdConfig) else None
-        found.append(Change(goal.resource, before, state))
+        if before != state:  # what is wanted absent, and is, nobody made
+            found.append(Change(goal.resource, before, state))
     return tuple(found)

@@ -9,18 +9,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nodeprov import containerd
-from nodeprov.containerd import Runtime, effective
+from nodeprov.containerd import Runtime, effective, own_file
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import Daemon, Facts
 from nodeprov.inventory import Settings
 from nodeprov.plan import Goal, constant
 from nodeprov.releases import Release
-from nodeprov.resources import ContainerdConfig, File, Link, Tree
+from nodeprov.resources import ContainerdConfig, File, Link, OwnConfig, Tree
 from nodeprov.states import FileState, LinkState
 from nodeprov.templates import render
 
 SHIM = "containerd-shim-runsc-v1"
 DIGEST_CHARACTERS = 12
+DROPIN = "dropin"
 OWN_WORDS = ("Starting gVisor", "-gvisor ", "#1 SMP Sun Jan 10 15:06:54 PST 2016")
 """What gVisor's kernel says of itself: in its log, in its version, and in the version of every release so far.
 
@@ -160,10 +161,7 @@ def goals(facts: Facts, settings: Settings, release: Release) -> tuple[Goal, ...
             Link(where.current, within=where.around), constant(LinkState(wanted.digest)), "the commit: one rename"
         ),
         *person_goals(settings),
-        Goal(
-            config_resource(daemon, where.runtime),
-            _with_runtime(daemon, where.runtime, former_runtimes(facts, settings)),
-        ),
+        *_config_goals(daemon, settings, where.runtime, former_runtimes(facts, settings)),
     )
 
 
@@ -180,15 +178,36 @@ def config_resource(daemon: Daemon, runtime: Runtime) -> ContainerdConfig:
     return ContainerdConfig(daemon.config_path, runtime, daemon.binary)
 
 
+def own_config(daemon: Daemon, runtime: Runtime) -> OwnConfig | None:
+    """Name the file that could hold our table alone; None if the configuration file imports no folder for it."""
+    text = containerd.decode(daemon.config.content) if daemon.config else ""
+    path = own_file.path_of(daemon.config_path, text, runtime.handler)
+    return OwnConfig(path, runtime, daemon.binary, root=daemon.config_path) if path else None
+
+
+def _config_goals(
+    daemon: Daemon, settings: Settings, runtime: Runtime, former: tuple[Runtime, ...]
+) -> tuple[Goal, ...]:
+    """Want our table in the file, or in one of its own, and not in the other."""
+    root, own = config_resource(daemon, runtime), own_config(daemon, runtime)
+    if settings.containerd.config_style == DROPIN and own and daemon.config:
+        text = own_file.text_of(containerd.decode(daemon.config.content), runtime)
+        wanted = constant(FileState(text.encode(), 0o644))
+        return Goal(own, wanted), Goal(root, without_runtime(runtime, former))
+    in_root = Goal(root, _with_runtime(daemon, runtime, former))
+    return (in_root, Goal(own, constant(None))) if own else (in_root,)
+
+
 def _with_runtime(
     daemon: Daemon, runtime: Runtime, former: tuple[Runtime, ...]
 ) -> Callable[[Any], FileState | None]:
     def target(current: FileState | None) -> FileState | None:
+        version = ".".join(str(part) for part in daemon.disk_version)
         if current is None:
-            version = ".".join(str(part) for part in daemon.disk_version)
             text = containerd.add_runtime(containerd.empty_config(version), runtime)
             return FileState(text.encode(), 0o644)
-        text = containerd.add_runtime(containerd.decode(current.content), runtime, former)
+        text = containerd.begun(containerd.decode(current.content), version)
+        text = containerd.add_runtime(text, runtime, former)
         return replace(current, content=text.encode())
 
     return target

@@ -9,7 +9,8 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nodeprov.containerd import decode, imports
+from nodeprov.containerd import decode, imports, own_file
+from nodeprov.containerd.drop_ins import drop_in_problems
 from nodeprov.errors import Problem
 from nodeprov.facts import Daemon, dotted
 from nodeprov.hosts.base import Output, Reader
@@ -96,8 +97,9 @@ def patterns_of(daemon: Daemon) -> tuple[str, ...]:
 
 
 def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Problem, ...]:
-    """Find the reasons in what is imported not to begin."""
-    path = daemon.config_path
+    """Find the reasons not to begin in what is imported."""
+    path, version = daemon.config_path, _version_to_start(daemon)
+    text = decode(daemon.config.content) if daemon.config else ""
     missing = [
         Problem(
             f"{path} imports {target}, which does not exist: containerd does not start again with that",
@@ -105,11 +107,10 @@ def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Probl
         )
         for target in imports.missing_imports(found.patterns, found.files)
     ]
+    own = own_file.path_of(path, text, handler)
+    texts = {each: file.text for each, file in found.files.items() if each != own}
     overriding = [
-        Problem(said, "take it out of there, or set [runtime] handler to another name")
-        for said in imports.drop_in_overrides(
-            {path: file.text for path, file in found.files.items()}, handler, dotted(daemon.version)
-        )
+        Problem(each.message, each.hint) for each in drop_in_problems(path, text, texts, handler, version)
     ]
     found_too = [
         Problem(
@@ -120,3 +121,8 @@ def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Probl
         if imports.matches(pattern, candidate_of(path))
     ]
     return (*missing, *overriding, *found_too)
+
+
+def _version_to_start(daemon: Daemon) -> str:
+    """Name the containerd that a restart would start; one whose version is not known is judged by the gate."""
+    return dotted(daemon.disk_version or daemon.version or (2, 4, 0))

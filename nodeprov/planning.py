@@ -259,6 +259,8 @@ def _uninstall_goals(seen: _Seen, settings: Settings, leaving: Collection[str]) 
         if untouched
         else Goal(config, gvisor.without_runtime(where.runtime, former_runtimes))
     )
+    if own := gvisor.own_config(daemon, where.runtime):
+        goals.append(Goal(own, constant(None)))
     for path in reversed(links):
         link = Link(path, within=where.around if path == where.current else "")
         goals.append(Goal(link, constant(before.get(link.key))))

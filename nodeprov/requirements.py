@@ -8,7 +8,7 @@ from nodeprov import containerd
 from nodeprov.containerd import Runtime, effective
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.facts import Daemon, Facts, dotted
-from nodeprov.gvisor import former_runtimes, layout, tree_bytes
+from nodeprov.gvisor import DROPIN, former_runtimes, layout, own_config, tree_bytes
 from nodeprov.inventory import Settings
 from nodeprov.releases import Release
 
@@ -31,6 +31,7 @@ def check(facts: Facts, settings: Settings, release: Release | None = None) -> t
     ]
     if facts.daemon:
         found += _config_problems(facts.daemon, layout(settings).runtime, former_runtimes(facts, settings))
+        found += _style_problems(facts.daemon, settings)
     found += _foreign_problems(facts, settings)
     return tuple(found)
 
@@ -134,6 +135,14 @@ def _daemon_problems(facts: Facts) -> list[Problem]:
 
 def _config_problems(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) -> list[Problem]:
     found = []
+    if daemon.config_target:
+        found.append(
+            Problem(
+                f"{daemon.config_path} is a link to {daemon.config_target}: whoever keeps that file elsewhere "
+                "would share the edit, or take it back",
+                f'if it is this containerd\'s alone: set [containerd] config = "{daemon.config_target}"',
+            )
+        )
     if daemon.dump and effective.selinux_enabled(daemon.dump):
         found.append(
             Problem(
@@ -161,10 +170,34 @@ def _config_problems(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]
         )
     elif daemon.config is not None:
         try:
-            containerd.add_runtime(containerd.decode(daemon.config.content), runtime, former)
+            version = daemon.disk_version or daemon.version
+            text = containerd.begun(containerd.decode(daemon.config.content), dotted(version))
+            containerd.add_runtime(text, runtime, former)
+            unread = containerd.unread(text, dotted(version)) if version else ()
+            found += [Problem(f"{daemon.config_path} {each.message}", each.hint) for each in unread]
         except NodeprovError as error:
             found.append(Problem(f"{daemon.config_path}: {error.message}", error.hint))
     return found
+
+
+def _style_problems(daemon: Daemon, settings: Settings) -> list[Problem]:
+    if settings.containerd.config_style != DROPIN:
+        return []
+    otherwise = f'leave [containerd] config_style = "{DROPIN}" out'
+    if daemon.disk_version and daemon.disk_version < (2, 0, 0):
+        return [
+            Problem(
+                "a drop-in would take the place of the CRI plugin's whole section on containerd 1.x", otherwise
+            )
+        ]
+    if own_config(daemon, layout(settings).runtime) is None:
+        return [
+            Problem(
+                f"{daemon.config_path} imports no folder of *.toml files for a file of its own",
+                f'add imports = ["/etc/containerd/conf.d/*.toml"] to it, or {otherwise}',
+            )
+        ]
+    return []
 
 
 def _foreign_problems(facts: Facts, settings: Settings) -> list[Problem]:

@@ -168,13 +168,14 @@ class ContainerdConfig(File):
         if state is None:
             host.remove(self.path, below=self.within)
             return
-        output = host.run(self._gate_script, stdin=state.content, timeout_seconds=DUMP_TIMEOUT_SECONDS)
+        output = host.run(self.gate_script, stdin=state.content, timeout_seconds=DUMP_TIMEOUT_SECONDS)
         before, after = (base64.b64decode(line).decode() for line in (output.text + "\n\n").split("\n")[:2])
         self._judge(before, after, output.said, expected=self.runtime if self.adds(state) else None)
         host.write_file(self.path, state)
 
     @property
-    def _gate_script(self) -> str:
+    def gate_script(self) -> str:
+        """Print what containerd reads now, and what it would read with the candidate on standard input."""
         return render("gate.sh.j2", path=self.path, candidate=candidate_of(self.path), binary=self.binary)
 
     def adds(self, state: FileState) -> bool:
@@ -201,6 +202,19 @@ class ContainerdConfig(File):
             raise NodeprovError(
                 f"the candidate for {self.path} would change more than our table: {', '.join(differing)}", hint
             )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnConfig(ContainerdConfig):
+    """A file that the configuration file imports and in which our table stands alone."""
+
+    root: str
+    """The configuration file."""
+
+    @property
+    def gate_script(self) -> str:
+        """Print what containerd reads now, and what it would read with the candidate on standard input."""
+        return render("gate-own.sh.j2", root=self.root, candidate=candidate_of(self.root), binary=self.binary)
 
 
 def candidate_of(path: str) -> str:

@@ -12,6 +12,13 @@ from typing import Any, Literal
 _KEY_PART = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[A-Za-z0-9_-]+)"""
 _KEY = re.compile(rf"[ \t]*({_KEY_PART}(?:[ \t]*\.[ \t]*{_KEY_PART})*)[ \t]*=")
 
+TOKEN = re.compile(
+    r""""{3}(?:\\.|[^\\])*?"{3,5}|'{3}.*?'{3,5}|"(?:\\[^\n]|[^"\\\n])*"|'[^'\n]*'|#[^\n]*"""
+    r"""|[^"'#\[\]{},\n]+|.""",
+    re.DOTALL,
+)
+"""A string, a comment, a bracket, a comma, a line break, or what lies between; together they are all of it."""
+
 KeyPath = tuple[str, ...]
 
 
@@ -99,18 +106,15 @@ def literal(value: Any) -> str:
 
 
 def _end(text: str, start: int) -> int:
-    """Find where the statement ends: a line break ends it unless a string or an array is still open.
-
-    So the shortest run of whole lines that is valid alone is the statement.
-    """
-    end = start
-    while end < len(text):
-        end = text.find("\n", end) + 1 or len(text)
-        try:
-            tomllib.loads(text[start:end])
-        except tomllib.TOMLDecodeError:
-            continue
-        return end
+    """Find where the statement ends: a line break ends it unless a string or a bracket is still open."""
+    depth = 0
+    for token in TOKEN.finditer(text, start):
+        if token[0] in ("[", "{"):
+            depth += 1
+        elif token[0] in ("]", "}"):
+            depth -= 1
+        elif token[0] == "\n" and depth <= 0:
+            return token.end()
     return len(text)
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from nodeprov.hosts.local import run_program
 
 # A loaded machine is slow, not wrong.
-settings.register_profile("nodeprov", deadline=None)
-settings.load_profile("nodeprov")
+settings.register_profile("nodeprov", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("nightly", settings.get_profile("nodeprov"), max_examples=10_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "nodeprov"))
 
 # What the processes of one run of the tests share; the first of them makes it, and hands it down.
 RUN = Path(os.environ.get("NODEPROV_TEST_RUN") or tempfile.mkdtemp(prefix="nodeprov-tests-"))

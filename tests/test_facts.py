@@ -126,6 +126,12 @@ def test_a_missing_configuration_is_absent_and_not_empty() -> None:
     assert daemon_of(having(FRESH, {"config:": ""})).config is not None
 
 
+def test_a_configuration_that_is_a_link_says_where_it_leads() -> None:
+    text = having(recorded("fresh"), {"config.target": "/nix/store/x/config.toml"})
+    assert daemon_of(text).config_target == "/nix/store/x/config.toml"
+    assert daemon_of(recorded("fresh")).config_target == ""
+
+
 def test_a_configuration_that_is_no_utf_8_keeps_its_bytes() -> None:
     content = b"# caf\xe9\r\nversion = 3\n"
     text = having(FRESH, {"config:": content.decode(errors="surrogateescape"), "config.stat": "600 1 2 3.5"})

@@ -158,7 +158,7 @@ def test_a_reached_configuration_is_wanted_as_it_is() -> None:
     assert with_runtime(after) == after
 
 
-@pytest.mark.parametrize(("disk_version", "version"), [((2, 4, 2), 3), ((1, 7, 27), 2)])
+@pytest.mark.parametrize(("disk_version", "version"), [((2, 4, 2), 4), ((2, 2, 9), 3), ((1, 7, 27), 2)])
 def test_a_missing_configuration_is_made_for_the_containerd_on_disk(
     disk_version: tuple[int, ...], version: int
 ) -> None:

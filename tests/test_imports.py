@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nodeprov.containerd.imports import drop_in_overrides, import_patterns, is_glob, matches, missing_imports
+from nodeprov.containerd.imports import import_patterns, is_glob, loading_order, matches, missing_imports
 from nodeprov.containerd.tables import Refused
 
 CONFIG = "/etc/containerd/config.toml"
@@ -71,25 +71,38 @@ def test_a_plain_import_that_is_not_there_is_missing_and_an_empty_glob_is_not() 
     assert missing_imports(patterns, {"/c/site.toml": "version = 2"}) == ("/c/gone.toml",)
 
 
-def drop_in(plugin: str, below: str = ".containerd.runtimes.runsc") -> str:
-    return f"version = 2\n\n[plugins.{plugin}{below}]\nx = 'y'\n"
+def importing(*patterns: str) -> str:
+    return f"version = 2\nimports = {list(patterns)}\n"
 
 
-def test_a_drop_in_that_declares_the_handler_is_named_with_its_line() -> None:
-    files = {"/c/a.toml": drop_in(V2), "/c/b.toml": drop_in(V3), "/c/c.toml": drop_in(V3, ".cni")}
-    assert drop_in_overrides(files, "runsc", "2.4.2") == (
-        f"/c/a.toml line 3 declares [plugins.{V2}.containerd.runtimes.runsc] too",
-        f"/c/b.toml line 3 declares [plugins.{V3}.containerd.runtimes.runsc] too",
+def test_files_are_loaded_in_the_order_of_the_patterns_and_of_names() -> None:
+    files = {"/c/d/10.toml": "", "/c/d/9.toml": "", "/a.toml": "", "/c/d.x/1.toml": "", "/c/other": ""}
+    root = importing("/c/*/*.toml", "/a.toml")
+    order = ("/c/d/10.toml", "/c/d/9.toml", "/c/d.x/1.toml", "/a.toml")
+    assert loading_order(CONFIG, root, files) == (CONFIG, *order)
+
+
+def test_what_a_file_imports_comes_after_all_that_was_imported_before_it() -> None:
+    files = {"/a.toml": importing("/c.toml"), "/b.toml": "", "/c.toml": ""}
+    assert loading_order(CONFIG, importing("/a.toml", "/b.toml"), files) == (
+        CONFIG,
+        "/a.toml",
+        "/b.toml",
+        "/c.toml",
     )
 
 
-def test_on_1x_a_drop_in_with_any_part_of_the_section_takes_the_whole_section_away() -> None:
-    files = {"/c/nvidia.toml": drop_in(V2, ".containerd.runtimes.nvidia"), "/c/debug.toml": "[debug]\n"}
-    (said,) = drop_in_overrides(files, "runsc", "1.7.29")
-    assert said.startswith("/c/nvidia.toml line 3: containerd 1.x")
-    assert drop_in_overrides(files, "runsc", "2.0.0") == ()
+def test_a_relative_import_of_an_import_lies_beside_that_one() -> None:
+    files = {"/x/a.toml": importing("b.toml"), "/x/b.toml": "", "/etc/containerd/b.toml": ""}
+    assert loading_order(CONFIG, importing("/x/a.toml"), files) == (CONFIG, "/x/a.toml", "/x/b.toml")
 
 
-def test_a_drop_in_that_is_no_toml_is_named() -> None:
-    (said,) = drop_in_overrides({"/c/a.toml": "[x\n"}, "runsc", "2.4.2")
-    assert said.startswith("/c/a.toml is not valid TOML")
+def test_a_circle_is_loaded_once_and_the_file_itself_too() -> None:
+    files = {"/a.toml": importing("/b.toml", CONFIG), "/b.toml": importing("/a.toml", "/b.toml")}
+    assert loading_order(CONFIG, importing("/a.toml"), files) == (CONFIG, "/a.toml", "/b.toml")
+
+
+def test_what_is_missing_or_no_toml_ends_there() -> None:
+    files = {"/a.toml": "imports = 3\n", "/b.toml": "[x\n"}
+    order = loading_order(CONFIG, importing("/a.toml", "/gone.toml", "/b.toml"), files)
+    assert order == (CONFIG, "/a.toml", "/b.toml")

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from nodeprov import gvisor
+from nodeprov.containerd import add_runtime, own_file
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.facts import Daemon, Facts, Record
 from nodeprov.hosts.base import Reader
 from nodeprov.inventory import (
     ClusterSettings,
+    ContainerdSettings,
     Label,
     Paths,
     ProofSettings,
@@ -426,6 +428,47 @@ def test_imports_that_are_there_and_say_nothing_of_ours_are_no_problem(new: Rele
         '"/etc/containerd/conf.d/*.toml", "/x.toml"', new, {"/x.toml": "version = 3\n"}
     ).install()
     assert planned.plan.pending
+
+
+OWN_KEY = "file:/etc/containerd/conf.d/nodeprov-runsc.toml"
+DROPIN = settings(cluster=ClusterSettings(enabled=False), containerd=ContainerdSettings(config_style="dropin"))
+IMPORTING = f"imports = ['conf.d/*.toml']\n{CONFIG}"
+
+
+def importing(made: Release, wanted: Settings, own: str | None = None, root: str = IMPORTING) -> Situation:
+    """A node whose configuration imports a folder, with our file in it or without."""
+    merged = root + (own or "").partition("\n\n")[2]
+    facts = with_daemon(config=FileState(root.encode(), 0o644), dump=merged)
+    situation = fresh(made, wanted, facts)
+    situation.reader.states[OWN_KEY] = FileState(own.encode(), 0o644) if own else None
+    return situation
+
+
+def test_a_drop_in_holds_our_table_and_the_configuration_stays_as_it_is(new: Release) -> None:
+    planned = importing(new, DROPIN).install()
+    (config,) = (line for line in steps_of(planned, new=new) if "containerd/" in line)
+    assert config == f"+ {OWN_KEY}"
+    assert "restart containerd.service" in steps_of(planned)
+
+
+def test_a_folder_that_is_imported_and_empty_is_nothing_to_adopt(new: Release) -> None:
+    lines = steps_of(importing(new, ALONE).install(), new=new)
+    assert [line for line in lines if "adopt" in line or "conf.d" in line] == []
+
+
+def test_a_table_goes_from_the_configuration_into_the_drop_in_and_back(new: Release) -> None:
+    runtime = gvisor.layout(DROPIN).runtime
+    both = [f"+ {OWN_KEY}", f"~ {CONFIG_KEY}"]
+    lines = steps_of(importing(new, DROPIN, root=add_runtime(IMPORTING, runtime)).install())
+    assert [line for line in lines if "containerd/" in line] == both
+    lines = steps_of(importing(new, ALONE, own=own_file.text_of(IMPORTING, runtime)).install())
+    assert [line for line in lines if "containerd/" in line] == [f"~ {CONFIG_KEY}", f"- {OWN_KEY}"]
+
+
+def test_an_uninstall_takes_the_drop_in_away(new: Release) -> None:
+    own = own_file.text_of(IMPORTING, gvisor.layout(DROPIN).runtime)
+    lines = steps_of(importing(new, DROPIN, own=own).uninstall())
+    assert [line for line in lines if "containerd/" in line] == [f"- {OWN_KEY}"]
 
 
 def test_without_a_daemon_an_uninstall_says_so(new: Release) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from nodeprov.containerd import Runtime, add_runtime
 from nodeprov.facts import Facts, Mount, Plugin
-from nodeprov.inventory import Paths, RuntimeSettings
+from nodeprov.inventory import ContainerdSettings, Paths, RuntimeSettings
 from nodeprov.requirements import MARGIN_BYTES, check
 from nodeprov.states import FileState
 from tests.samples import CONFIG, good_facts, installed, release, settings, with_daemon
@@ -29,6 +29,9 @@ def mounted(*options: str, path: str = "/opt") -> Facts:
 def configured(text: str) -> Facts:
     """The daemon's file, and what it makes of it."""
     return with_daemon(config=FileState(text.encode(), 0o644), dump=text)
+
+
+V2 = configured("version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]\n")
 
 
 def test_a_good_node_has_no_problem() -> None:
@@ -64,7 +67,7 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
             "[containerd] unit",
         ),
         (with_daemon(version=(1, 6, 36)), "containerd 1.6.36 (running) is too old", "1.7 or later"),
-        (with_daemon(disk_version=(1, 6, 36)), "containerd 1.6.36 (on disk) is too old", "1.7 or later"),
+        (with_daemon(V2, disk_version=(1, 6, 36)), "containerd 1.6.36 (on disk) is too old", "1.7 or later"),
         (
             with_daemon(plugins=(Plugin("io.containerd.grpc.v1", "cri", "error"),)),
             "containerd's CRI plugin does not work now: io.containerd.grpc.v1.cri: error",
@@ -106,9 +109,28 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
         (
             configured("version = 7\n"),
             "the file states version 7, which this nodeprov does not know",
-            "2, 3 and 4",
+            "1 to 4",
         ),
-        (configured("version = 1\n"), "the file states no version, or version 1", "config migrate"),
+        (
+            with_daemon(configured("version = 1\n"), disk_version=(2, 1, 5)),
+            "config.toml states no version, or version 1, whose [plugins.cri] containerd 2.1 ignores",
+            "write version = 2",
+        ),
+        (
+            with_daemon(config_target="/nix/store/x/config.toml"),
+            "/etc/containerd/config.toml is a link to /nix/store/x/config.toml",
+            'set [containerd] config = "/nix/store/x/config.toml"',
+        ),
+        (
+            with_daemon(config=FileState(b"#" * (5 << 20), 0o644)),
+            "/etc/containerd/config.toml: it has 5120 KiB",
+            "up to 1024 KiB",
+        ),
+        (
+            with_daemon(disk_version=(1, 7, 29)),
+            "/etc/containerd/config.toml states version 3, and containerd 1.7 reads no more than version 2",
+            "version 2",
+        ),
         (
             with_daemon(config=FileState(b"version = 3\n# caf\xe9\n", 0o644)),
             "/etc/containerd/config.toml: line 2 is not UTF-8",
@@ -152,7 +174,7 @@ def test_one_fact_changed_is_one_problem_with_its_remedy(facts: Facts, message: 
         good_facts(architecture="aarch64", page_size=None),
         good_facts(page_size=65536),
         good_facts(user_namespaces=None),
-        with_daemon(version=(1, 7, 0), disk_version=(1, 7, 0)),
+        with_daemon(V2, version=(1, 7, 0), disk_version=(1, 7, 0)),
         with_daemon(version=(), disk_version=()),
         with_daemon(kill_mode="none"),
         with_daemon(kill_mode=""),
@@ -221,3 +243,14 @@ def test_all_problems_are_told_at_once() -> None:
     ):
         assert part in said, part
     assert len(check(facts, WANTED)) == 14
+
+
+def test_a_drop_in_needs_containerd_2_and_a_folder_that_is_imported() -> None:
+    wanted = settings(containerd=ContainerdSettings(config_style="dropin"))
+    (problem,) = check(good_facts(), wanted)
+    assert problem.message.startswith("/etc/containerd/config.toml imports no folder of *.toml files")
+    importing = 'imports = ["conf.d/*.toml"]\n' + CONFIG
+    assert check(configured(importing), wanted) == ()
+    (problem,) = check(with_daemon(V2, disk_version=(1, 7, 29)), wanted)
+    assert "containerd 1.x" in problem.message
+    assert 'leave [containerd] config_style = "dropin" out' in problem.hint

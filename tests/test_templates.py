@@ -140,6 +140,7 @@ SCRIPTS: Mapping[str, Mapping[str, object]] = {
     "query-pod-cgroups.sh.j2": {"uid": "u", "prefix": "/p"},
     "import-image.sh.j2": {"ctr": "ctr", "socket": "/s", "name": "n"},
     "remove-image.sh.j2": {"ctr": "ctr", "socket": "/s", "name": "n"},
+    "gate-own.sh.j2": {"root": "/etc/c.toml", "candidate": "/etc/.c", "binary": "/b"},
     "facts.sh.j2": {
         "unit": "x",
         "config": "",

@@ -6,8 +6,9 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nodeprov.containerd import CRI_PLUGINS, RUNTIMES_PATHS, Runtime
+from nodeprov.containerd import RUNTIMES_PATHS, Runtime
 from nodeprov.containerd.tables import parsed, table_at
+from nodeprov.containerd.unusable import disabled_cri
 from nodeprov.statements import KeyPath, dotted
 
 # The section that counts: 2.x prints an older one too when it knows the plugin by both names.
@@ -20,7 +21,7 @@ def effective_runtime(dump_text: str, handler: str) -> Mapping[str, Any] | None:
     A disabled CRI plugin serves nothing, though the dump prints its tables.
     """
     document = parsed(dump_text)
-    if any(plugin in CRI_PLUGINS for plugin in document.get("disabled_plugins", ())):
+    if disabled_cri(document):
         return None
     return table_at(_cri(document), ("containerd", "runtimes", handler))
 

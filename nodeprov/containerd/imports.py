@@ -1,16 +1,12 @@
-"""The files that a containerd configuration imports, and what they do to our table."""
+"""The files that a containerd configuration imports: which they are, and in which order they are loaded."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
-from nodeprov.containerd import RUNTIMES_PATHS
-from nodeprov.containerd.tables import Refused, parsed, table_at
-from nodeprov.statements import dotted, line_of
-
-_SECTIONS = tuple(dict.fromkeys(path[:2] for path in RUNTIMES_PATHS.values()))
+from nodeprov.containerd.tables import Refused, parsed
 
 
 def import_patterns(text: str, config_path: str) -> tuple[str, ...]:
@@ -53,29 +49,31 @@ def missing_imports(patterns: Sequence[str], existing: Container[str]) -> tuple[
     return tuple(pattern for pattern in patterns if not is_glob(pattern) and pattern not in existing)
 
 
-def drop_in_overrides(files: Mapping[str, str], handler: str, daemon_version: str) -> tuple[str, ...]:
-    """Say which imported files, given as path and text, take our table away or change it.
+def loading_order(config_path: str, text: str, files: Mapping[str, str]) -> tuple[str, ...]:
+    """List the files in the order in which containerd loads them, the configuration file first.
 
-    2.x merges tables deeply, later files win; 1.x puts a later file's whole section of a plugin in the place of
-    an earlier one's (containerd#5837, #7982; server/config/config.go, `mergeConfig`).
+    What a file imports comes after all that was imported before it; a file is loaded once, so a circle ends
+    (server/config/config.go, `LoadConfig`). A later file wins.
     """
-    is_1x = re.match(r"v?1\.", daemon_version) is not None
-    return tuple(said for path, text in files.items() for said in _overrides(path, text, handler, is_1x=is_1x))
+    texts = {**files, config_path: text}
+    order: list[str] = []
+    pending = [config_path]
+    while pending:
+        path = pending.pop(0)
+        if path in order or path not in texts:
+            continue
+        order.append(path)
+        try:
+            patterns = import_patterns(texts[path], path)
+        except Refused:  # it is named by who reads what it says
+            continue
+        pending += [found for pattern in patterns for found in _found(pattern, texts)]
+    return tuple(order)
 
 
-def _overrides(path: str, text: str, handler: str, *, is_1x: bool) -> Iterator[str]:
-    try:
-        document = parsed(text)
-    except Refused as error:
-        yield f"{path} is {error.message}"
-        return
-    for section in _SECTIONS:
-        table = (*section, "containerd", "runtimes", handler)
-        if table_at(document, table) is not None:
-            yield f"{path} line {line_of(text, table)} declares [{dotted(table)}] too"
-        elif is_1x and table_at(document, section) is not None:
-            line = line_of(text, section)
-            yield f"{path} line {line}: containerd 1.x puts this in place of all of [{dotted(section)}]"
+def _found(pattern: str, paths: Iterable[str]) -> list[str]:
+    """List what a pattern finds as filepath.Glob does: folder by folder, names in order."""
+    return sorted((path for path in paths if matches(pattern, path)), key=lambda path: path.split("/"))
 
 
 def _expression(pattern: str) -> str:

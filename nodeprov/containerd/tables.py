@@ -1,31 +1,45 @@
 """One table of a TOML text: put in, changed, taken out, and every other byte left as it is.
 
-No edit is trusted: what TOML says of the new text must be what it said of the old one and exactly the change,
-and the rest must be the same bytes. tomlkit alone keeps neither promise (tomlkit#588, #556, #571).
+The text is cut and spliced, never written anew. No splice is trusted: what TOML says of the new text must be what
+it said of the old one and exactly the change, and the rest must be the same bytes.
 """
 
 from __future__ import annotations
 
 import copy
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from nodeprov.containerd.splices import appended, cut, into_inline, sections, with_value, without_keys
+from nodeprov.containerd.values import inline_above, is_below
 from nodeprov.errors import NodeprovError
-from nodeprov.statements import KeyPath, Statement, dotted, statements
+from nodeprov.statements import KeyPath, dotted, statements
 
-Edit = Callable[[], str]
+BYTE_ORDER_MARK = "\ufeff"
 
 
 class Refused(NodeprovError):
     """The edit cannot be made, or would not do what is meant."""
 
 
+@dataclass(frozen=True, slots=True)
+class Float:
+    """A float as it is written, so that equal is the same: a NaN is not equal to itself, and 1.0 is equal to 1."""
+
+    said: str
+
+    def __bool__(self) -> bool:
+        """Tell zero from the others, as numbers do."""
+        return float(self.said) != 0
+
+
 def parsed(text: str) -> dict[str, Any]:
-    """Read a TOML text; raise Refused, saying where, if it is none."""
+    """Read a TOML text, with or without a byte order mark; raise Refused, saying where, if it is none."""
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(text.removeprefix(BYTE_ORDER_MARK), parse_float=Float)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Refused(f"not valid TOML: {error}", "containerd cannot start with it: correct it first") from error
 
 
@@ -38,69 +52,50 @@ def table_at(document: Mapping[str, Any], path: KeyPath) -> Mapping[str, Any] | 
 
 
 def insert(text: str, path: KeyPath, table: Mapping[str, Any], comment: str) -> str:
-    """Put a table in that is not there, under a comment; `remove` gives the very same text back.
+    """Put a table in that is not there; `remove` gives the very same text back.
 
-    A block at the end is valid wherever the tables above are not inline; there the table goes in between.
-    Raises Refused if neither is so.
+    A block at the end, under a comment, is valid wherever the tables above are not inline: sub-tables may be added
+    to tables made by headers, by dotted keys, or by neither. Where one is inline, the table goes into that.
+    Raises Refused where something else than a table is on the way.
     """
-
-    def is_undone(new: str) -> bool:
-        return remove(new, path, comment) == text
-
-    edits = (lambda: _appended(text, path, table, comment), lambda: _within(text, path, table))
-    return _first_sound(text, path, table, edits, is_undone)
+    inline = inline_above(text, path)
+    new = into_inline(text, inline, path, table) if inline else appended(text, path, table, comment)
+    return _guarded(text, new, path, table, lambda: remove(new, path, comment) == text)
 
 
 def change(text: str, path: KeyPath, table: Mapping[str, Any]) -> str:
-    """Make the table that is there hold `table`, in its place; raise Refused if that cannot be done."""
-
-    def others_stay(new: str) -> bool:
-        return _others(new, path) == _others(text, path)
-
-    edits = (lambda: _within(text, path, table), lambda: _rewritten(text, path, table))
-    return _first_sound(text, path, table, edits, others_stay)
+    """Make the table that is there hold `table`, value by value, each in its place."""
+    before, after = (dict(_leaves(each, path)) for each in (table_at(parsed(text), path) or {}, table))
+    new = text
+    for key in before.keys() - after.keys():
+        new = without_keys(new, key)
+    for key, value in after.items():
+        if key not in before or before[key] != value:
+            new = with_value(new, key, value)
+    return _guarded(text, new, path, table, lambda: _others(new, path) == _others(text, path))
 
 
 def remove(text: str, path: KeyPath, comment: str) -> str:
-    """Take the table out that is there, with its comment; raise Refused if something else would go too."""
-
-    def others_stay(new: str) -> bool:
-        return _others(new, path, comment) == _others(text, path, comment)
-
-    edits = (lambda: _cut(text, path, comment), lambda: _without(text, path))
-    return _first_sound(text, path, None, edits, others_stay)
+    """Take the table out that is there, however it is written, with its comment."""
+    new = without_keys(cut(text, path, comment), path)
+    return _guarded(text, new, path, None, lambda: _others(new, path, comment) == _others(text, path, comment))
 
 
-def _first_sound(
-    text: str,
-    path: KeyPath,
-    table: Mapping[str, Any] | None,
-    edits: Sequence[Edit],
-    keeps: Callable[[str], bool],
+def _guarded(
+    text: str, new: str, path: KeyPath, table: Mapping[str, Any] | None, keeps: Callable[[], bool]
 ) -> str:
-    """Return the first edit that changes what is meant and nothing else."""
-    wanted = _pruned(_with(tomllib.loads(text), path, table), path)
-    reasons: list[str] = []
-    for edit in edits:
-        try:
-            new = edit()
-            is_meant = _pruned(tomllib.loads(new), path) == _pruned(wanted, path)
-        except Exception as error:
-            reasons.append(str(error))
-            continue
-        if is_meant and keeps(new):
-            return new
-        reasons.append("something else would change too")
-    raise _refusal(text, path, reasons)
-
-
-def _refusal(text: str, path: KeyPath, reasons: Sequence[str]) -> Refused:
-    inline = [each for each in statements(text) if each.kind == "key" and _is_below(path, each.path)]
-    why = f"line {inline[0].line} writes a table above it inline" if inline else reasons[0]
-    return Refused(
-        f"{dotted(path)} cannot be edited: {why}",
-        f"write the tables above it with headers, such as [{dotted(path[:-1])}]",
-    )
+    """Return the new text if it changes what is meant and nothing else; raise Refused if not."""
+    wanted = _pruned(_with(parsed(text), path, table), path)
+    try:
+        is_sound = _pruned(parsed(new), path) == wanted and keeps()
+    except Refused:
+        is_sound = False
+    if not is_sound:
+        raise Refused(
+            f"[{dotted(path)}] cannot be edited without touching something else",
+            f"write the tables above it with headers, such as [{dotted(path[:-1])}], and report the file's form",
+        )
+    return new
 
 
 def _with(document: dict[str, Any], path: KeyPath, table: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -126,125 +121,17 @@ def _pruned(document: dict[str, Any], path: KeyPath) -> dict[str, Any]:
     return document
 
 
-def _block(path: KeyPath, table: Mapping[str, Any]) -> str:
-    import tomlkit  # noqa: TID251  here and below, the one place; 28 ms, and most runs change nothing
-
-    nested: dict[str, Any] = dict(table)
-    for part in reversed(path):
-        nested = {part: nested}
-    return tomlkit.dumps(nested).rstrip("\n")
-
-
-def _appended(text: str, path: KeyPath, table: Mapping[str, Any], comment: str) -> str:
-    """Append a block; where the text has no last line break the new one has none either, so it can be undone."""
-    newline = _newline(text)
-    block = newline.join([comment, *_block(path, table).split("\n")])
-    if not text:
-        return block + newline
-    if text.endswith("\n"):
-        return text + newline + block + newline
-    return text + newline + newline + block
-
-
-def _newline(text: str) -> str:
-    return "\r\n" if "\r\n" in text else "\n"
-
-
-def _cut(text: str, path: KeyPath, comment: str) -> str:
-    """Take the sections out, and what `_appended` put around them."""
-    for first, last, before in reversed(_sections(text, path)):
-        head, tail = text[: first.start], text[last.end :]
-        if before and text[before[-1].start : before[-1].end].strip() == comment:
-            head = text[: before[-1].start]
-            if len(before) > 1 and before[-2].kind == "blank":
-                head = text[: before[-2].start]
-            if not tail and not text.endswith("\n"):
-                head = head.removesuffix("\n").removesuffix("\r")
-        text = head + tail
-    return text
-
-
-def _sections(text: str, path: KeyPath) -> list[tuple[Statement, Statement, list[Statement]]]:
-    """Find the runs of the table's sections: first and last statement, and what stands right before.
-
-    A run ends with its last key: the comment after it is of what follows.
-    """
-    runs: list[tuple[Statement, Statement, list[Statement]]] = []
-    before: list[Statement] = []
-    is_ours = False
-    for statement in statements(text):
-        if statement.kind == "header":
-            was_ours, is_ours = is_ours, _is_below(statement.path, path)
-            if is_ours and not was_ours:
-                runs.append((statement, statement, before[-2:]))
-        if is_ours and statement.path:
-            runs[-1] = (runs[-1][0], statement, runs[-1][2])
-        before.append(statement)
-    return runs
-
-
-def _rewritten(text: str, path: KeyPath, table: Mapping[str, Any]) -> str:
-    """Write the block anew where the table's first section is."""
-    (first, last, _), *more = _sections(text, path)
-    block = _block(path, table).replace("\n", _newline(text)) + (_newline(text) if text[last.end :] else "")
-    for other, end, _ in reversed(more):
-        text = text[: other.start] + text[end.end :]
-    return text[: first.start] + block + text[last.end :]
-
-
-def _within(text: str, path: KeyPath, table: Mapping[str, Any]) -> str:
-    """Let tomlkit set, in place, what differs from what is there."""
-    import tomlkit  # noqa: TID251
-
-    document: Any = tomlkit.parse(text)
-    inner = document
-    for part in path[:-1]:
-        inner = inner[part]
-    if path[-1] in inner:
-        _assign(inner[path[-1]], table)
-    else:
-        inner[path[-1]] = _inline(table)
-    return tomlkit.dumps(document)
-
-
-def _inline(value: Mapping[str, Any]) -> Any:
-    import tomlkit  # noqa: TID251
-
-    made = tomlkit.inline_table()
-    for name, each in value.items():
-        made[name] = _inline(each) if isinstance(each, Mapping) else each
-    return made
-
-
-def _assign(target: Any, table: Mapping[str, Any]) -> None:
-    for name in [name for name in target if name not in table]:
-        del target[name]
+def _leaves(table: Mapping[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
     for name, value in table.items():
-        if name in target and isinstance(value, Mapping):
-            _assign(target[name], value)
-        elif name not in target or target[name] != value:
-            target[name] = value
-
-
-def _without(text: str, path: KeyPath) -> str:
-    """Let tomlkit take it out: for tables that are inline, or made of dotted keys."""
-    import tomlkit  # noqa: TID251
-
-    document: Any = tomlkit.parse(text)
-    inner = document
-    for part in path[:-1]:
-        inner = inner[part]
-    del inner[path[-1]]
-    return tomlkit.dumps(document)
-
-
-def _is_below(path: KeyPath, ancestor: KeyPath) -> bool:
-    return path[: len(ancestor)] == ancestor
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*path, name))
+        else:
+            yield (*path, name), value
 
 
 def _others(text: str, path: KeyPath, comment: str | None = None) -> list[str]:
     """List what the text says that is neither the table nor the key it stands in, blank lines apart."""
-    ours = [(first.start, last.end) for first, last, _ in _sections(text, path)]
+    ours = [(first.start, last.end) for first, last, _ in sections(text, path)]
     return [
         said
         for statement in statements(text)
@@ -256,4 +143,4 @@ def _others(text: str, path: KeyPath, comment: str | None = None) -> list[str]:
 
 
 def _is_on_the_way(key: KeyPath, path: KeyPath) -> bool:
-    return _is_below(key, path) or _is_below(path, key)
+    return is_below(key, path) or is_below(path, key)

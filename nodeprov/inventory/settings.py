@@ -111,6 +111,12 @@ class ContainerdSettings:
     config: str | None = setting("Its configuration file.", default=None, rule=syntax.ABSOLUTE_PATH)
     unit: str | None = setting("Its systemd unit.", default=None, rule=syntax.WORD)
     socket: str | None = setting("Its socket.", default=None, rule=syntax.ABSOLUTE_PATH)
+    config_style: str = setting(
+        "Where the runtime is declared: root, in that file, or dropin, in a file of its own in a folder that it "
+        "imports (containerd 2).",
+        default="root",
+        rule=syntax.CONFIG_STYLE,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ RELEASE = Rule('a release such as "20260905.0", or "latest"', r"latest|[0-9]{8}(
 ARCHITECTURE = Rule("an architecture as `uname -m` prints it: x86_64 or aarch64", "x86_64|aarch64")
 SHA512 = Rule("a SHA-512 digest: 128 lower-case hex digits", "[0-9a-f]{128}")
 PLATFORM = Rule("a platform of gVisor: systrap, kvm or ptrace", "systrap|kvm|ptrace")
+CONFIG_STYLE = Rule("root or dropin", "root|dropin")
 # What nodeprov derives from the node or has a key for: its own word must be the only one.
 FLAG = Rule(
     "a flag that may be set here: without dashes; platform is a key of [runtime], systemd-cgroup is derived",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nodeprov import containerd, evidence
-from nodeprov.containerd import effective
+from nodeprov.containerd import effective, own_file
 from nodeprov.gvisor import running_daemon
 from nodeprov.imported import import_problems
 from nodeprov.verify.checks import because, needs
@@ -22,6 +22,9 @@ def check_config_table(subject: Subject) -> None:
     daemon = running_daemon(subject.facts)
     text = containerd.decode(daemon.config.content) if daemon.config else ""
     handler = subject.layout.handler
+    own = own_file.path_of(daemon.config_path, text, handler)
+    if own and own in subject.imports.files and containerd.declared(text, handler) is None:
+        text = subject.imports.files[own].text
     table = containerd.declared(text, handler)
     assert table is not None, because(f"{daemon.config_path} has no runtime {handler}", subject.install)
     assert evidence.same_table(table, subject.layout.runtime.table()), because(

@@ -1,0 +1,139 @@
+"""The splices of a TOML text: where a table or a value is put in, and how one is cut out.
+
+What comes of them is judged in `tables`; here nothing is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nodeprov.containerd.values import Inline, Value, inline_above, is_below, value_of
+from nodeprov.statements import KeyPath, Statement, dotted, literal, statements
+
+
+def _block(path: KeyPath, table: Mapping[str, Any]) -> list[str]:
+    inner = [(name, value) for name, value in table.items() if isinstance(value, Mapping)]
+    keys = [f"{dotted((name,))} = {literal(value)}" for name, value in table.items() if (name, value) not in inner]
+    return [
+        f"[{dotted(path)}]",
+        *keys,
+        *(line for name, each in inner for line in ("", *_block((*path, name), each))),
+    ]
+
+
+def appended(text: str, path: KeyPath, table: Mapping[str, Any], comment: str) -> str:
+    """Append a block; where the text has no last line break the new one has none either, so it can be undone."""
+    newline = _newline(text)
+    block = newline.join([comment, *_block(path, table)])
+    if not text:
+        return block + newline
+    if text.endswith("\n"):
+        return text + newline + block + newline
+    return text + newline + newline + block
+
+
+def _newline(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def into_inline(text: str, inline: Inline, path: KeyPath, value: Any) -> str:
+    """Put a value into an inline table, behind what it holds."""
+    said = f"{dotted(path[len(inline.path) :])} = {literal(value)}"
+    at = inline.members[-1].end if inline.members else inline.opened
+    return f"{text[:at]}{', ' if inline.members else ' '}{said}{text[at:]}"
+
+
+def with_value(text: str, key: KeyPath, value: Any) -> str:
+    """Set one value of the table: where it stands, or behind one that stands beside it."""
+    inline = inline_above(text, key)
+    found = [each for each in _values(text, inline) if each.path == key]
+    if found:
+        return text[: found[0].value] + literal(value) + text[found[0].end :]
+    return into_inline(text, inline, key, value) if inline else _on_new_line(text, key, value)
+
+
+def _on_new_line(text: str, key: KeyPath, value: Any) -> str:
+    """Put a value on a line of its own behind the last one of its table, written as that one is."""
+    header: KeyPath = ()
+    beside: tuple[Statement, KeyPath] | None = None
+    for statement in statements(text):
+        if statement.kind == "header":
+            header = statement.path
+        elif statement.kind == "key" and statement.path[:-1] == key[:-1]:
+            beside = statement, header
+    if beside is None:
+        return text  # nothing of ours is empty, and the guard would tell
+    last, header = beside
+    said = text[last.start : last.end]
+    indent = said[: len(said) - len(said.lstrip(" \t"))]
+    line = f"{indent}{dotted(key[len(header) :])} = {literal(value)}"
+    newline = _newline(text)
+    new = f"{line}{newline}" if said.endswith("\n") else f"{newline}{line}"
+    return text[: last.end] + new + text[last.end :]
+
+
+def _values(text: str, inline: Inline | None) -> tuple[Value, ...]:
+    """List what an inline table holds, or without one all keys' values."""
+    if inline is not None:
+        return inline.members
+    return tuple(value_of(text, each) for each in statements(text) if each.kind == "key")
+
+
+def without_keys(text: str, path: KeyPath) -> str:
+    """Take out the keys at a path and below it: whole statements, and members of an inline table."""
+    for statement in reversed(list(statements(text))):
+        if statement.kind == "key" and is_below(statement.path, path):
+            text = text[: statement.start] + text[statement.end :]
+    while (inline := inline_above(text, path)) and (mine := _index(inline, path)) is not None:
+        text = _without_member(text, inline, mine)
+    return text
+
+
+def _index(inline: Inline, path: KeyPath) -> int | None:
+    return next((n for n, each in enumerate(inline.members) if is_below(each.path, path)), None)
+
+
+def _without_member(text: str, inline: Inline, number: int) -> str:
+    """Take a member out with the comma before it, the first one with the comma behind it."""
+    members = inline.members
+    if number:
+        start, end = members[number - 1].end, members[number].end
+    elif len(members) > 1:
+        start, end = members[0].start, members[1].start
+    else:
+        start, end = inline.opened, members[0].end
+    return text[:start] + text[end:]
+
+
+def cut(text: str, path: KeyPath, comment: str) -> str:
+    """Take the sections out, and what `appended` put around them."""
+    for first, last, before in reversed(sections(text, path)):
+        head, tail = text[: first.start], text[last.end :]
+        if before and text[before[-1].start : before[-1].end].strip() == comment:
+            head = text[: before[-1].start]
+            if len(before) > 1 and before[-2].kind == "blank":
+                head = text[: before[-2].start]
+            if not tail and not text.endswith("\n"):
+                head = head.removesuffix("\n").removesuffix("\r")
+        text = head + tail
+    return text
+
+
+def sections(text: str, path: KeyPath) -> list[tuple[Statement, Statement, list[Statement]]]:
+    """Find the runs of the table's sections: first and last statement, and what stands right before.
+
+    A run ends with its last key: the comment after it is of what follows.
+    """
+    runs: list[tuple[Statement, Statement, list[Statement]]] = []
+    before: list[Statement] = []
+    is_ours = False
+    for statement in statements(text):
+        if statement.kind == "header":
+            was_ours, is_ours = is_ours, is_below(statement.path, path)
+            if is_ours and not was_ours:
+                runs.append((statement, statement, before[-2:]))
+        if is_ours and statement.path:
+            runs[-1] = (runs[-1][0], statement, runs[-1][2])
+        before.append(statement)
+    return runs
