@@ -6,15 +6,20 @@ import base64
 import json
 import posixpath
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from nodeprov.candidates import NOTHING, Candidate, Choice, choose
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output, Reader
-from nodeprov.inventory import Settings
+from nodeprov.inventory import ContainerdSettings, Settings
+from nodeprov.kubelet import Kubelet, parse_kubelet
 from nodeprov.states import FileState
 from nodeprov.templates import render
+
+TICKS_PER_SECOND = 100
+"""What the kernel tells user space of its clock on every architecture that gVisor runs on (USER_HZ)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +125,15 @@ class Facts:
     """Each generation's folder, and the release folder that it names."""
     record: Record | None
     receipts: tuple[Mapping[str, Any], ...]
+    kubelets: tuple[Kubelet, ...] = ()
+    choice: Choice = NOTHING
+    """Which of the containerds that run is meant, and why."""
+    real_paths: Mapping[str, str] = field(default_factory=dict)
+    """Where the folders of the settings really lie: /opt is a link on some systems."""
 
     def mount_of(self, path: str) -> Mount | None:
         """Find the mount that a path lies on."""
+        path = self.real_paths.get(path, path)
         on = [m for m in self.mounts if path == m.path or path.startswith(m.path.rstrip("/") + "/")]
         # Of mounts on one another the last one counts, and max takes the first.
         return max(reversed(on), key=lambda mount: len(mount.path), default=None)
@@ -156,12 +167,13 @@ class FactsQuery:
             prefix=s.paths.prefix,
             prefixes=self.prefixes,
             state=s.paths.state,
+            places=[each for each in (s.paths.prefix, s.paths.state, s.paths.bin) if each],
             links=links,
         )
 
     def parse(self, output: Output) -> Facts:
         """Understand what the script printed."""
-        return parse_facts(self.node, output.text, self.prefixes)
+        return parse_facts(self.node, output.text, self.prefixes, self.settings.containerd)
 
 
 def gather(reader: Reader, settings: Settings, former: tuple[str, ...] = ()) -> Facts:
@@ -170,14 +182,16 @@ def gather(reader: Reader, settings: Settings, former: tuple[str, ...] = ()) -> 
     return facts
 
 
-def parse_facts(node: str, text: str, prefixes: tuple[str, ...] = ()) -> Facts:
+def parse_facts(
+    node: str, text: str, prefixes: tuple[str, ...] = (), known: ContainerdSettings | None = None
+) -> Facts:
     """Parse the facts script's output, which tells of what lies below these prefixes.
 
     Raises NodeprovError when what every Linux node has is missing from it.
     """
-    values = _values(text)
     try:
-        return _facts(node, values, prefixes)
+        blocks = _blocks(text)
+        return _facts(node, blocks, prefixes, known or ContainerdSettings())
     except (KeyError, ValueError, IndexError) as error:
         raise NodeprovError(
             f"the node's answer is not understood: {type(error).__name__}: {error}",
@@ -186,21 +200,40 @@ def parse_facts(node: str, text: str, prefixes: tuple[str, ...] = ()) -> Facts:
         ) from None
 
 
-def _values(text: str) -> dict[str, str]:
-    values = {}
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """What the script printed: of the node, and in a block for each kubelet and each containerd."""
+
+    node: Mapping[str, str]
+    kubelets: Sequence[Mapping[str, str]]
+    daemons: Sequence[Mapping[str, str]]
+
+
+def _blocks(text: str) -> _Blocks:
+    """Read `name=value` lines; `kubelet=PID` or `containerd=PID` begins a block, the same name alone ends it."""
+    node: dict[str, str] = {}
+    blocks: dict[str, list[dict[str, str]]] = {"kubelet": [], "containerd": []}
+    values = node
     for line in text.splitlines():
         name, found, value = line.partition("=")
         if not found:
             continue
-        if name.endswith(":"):
+        if name in blocks:
+            values = {"pid": value} if value else node
+            blocks[name] += [values] if value else []
+        elif name.endswith(":"):
             values[name[:-1]] = base64.b64decode(value).decode(errors="surrogateescape")
         else:
             values[name] = value
-    return values
+    return _Blocks(node, blocks["kubelet"], blocks["containerd"])
 
 
-def _facts(node: str, values: Mapping[str, str], prefixes: tuple[str, ...]) -> Facts:
+def _facts(node: str, blocks: _Blocks, prefixes: tuple[str, ...], known: ContainerdSettings) -> Facts:
+    values, kubelets = blocks.node, tuple(_kubelet(block) for block in blocks.kubelets)
     boot_id = values["boot_id"]
+    daemons = {_candidate(block): block for block in ({**values, **block} for block in blocks.daemons)}
+    choice = choose(tuple(daemons), kubelets, unit=known.unit, socket=known.socket, config=known.config)
+    chosen = daemons[choice.chosen] if choice.chosen else None
     return Facts(
         node=node,
         uid=int(values["uid"]),
@@ -219,8 +252,8 @@ def _facts(node: str, values: Mapping[str, str], prefixes: tuple[str, ...]) -> F
         free_at=values["free_at"],
         mounts=parse_mounts(values.get("mounts", "")),
         links={n.removeprefix("link "): v for n, v in values.items() if n.startswith("link ")},
-        daemon=_daemon(values, boot_id) if values.get("daemon.pid") else None,
-        unit_state=f"{values.get('unit.LoadState', 'unknown')}, {values.get('unit.ActiveState', 'unknown')}",
+        daemon=_daemon(chosen, boot_id) if chosen else None,
+        unit_state=values.get("unit_state", "unknown"),
         processes=_processes(values.get("processes", "")),
         bundles=tuple(values.get("bundles", "").splitlines()),
         prefixes=prefixes,
@@ -228,21 +261,40 @@ def _facts(node: str, values: Mapping[str, str], prefixes: tuple[str, ...]) -> F
         generations=_generations(values.get("generations", "")),
         record=parse_record(values.get("record", "")),
         receipts=_receipts(values.get("receipts", "")),
+        kubelets=kubelets,
+        choice=choice,
+        real_paths={n.removeprefix("real "): v for n, v in values.items() if n.startswith("real ")},
     )
 
 
+def _kubelet(values: Mapping[str, str]) -> Kubelet:
+    arguments = [*values.get("kubelet.arguments", "").split("\0"), *values.get("kubelet.more", "").split()]
+    return parse_kubelet(
+        int(values["pid"]), values.get("kubelet.program", "kubelet"), arguments, values.get("kubelet.config", "")
+    )
+
+
+def _candidate(values: Mapping[str, str]) -> Candidate:
+    sockets = tuple(values.get("daemon.sockets", "").split())
+    ends = tuple(path for path in sockets if not path.endswith((".ttrpc", "debug.sock")))
+    return Candidate(int(values["pid"]), values.get("unit.Id", ""), ends, values["config.path"])
+
+
 def _daemon(values: Mapping[str, str], boot_id: str) -> Daemon:
-    ticks = int(values["daemon.start_ticks"])
-    started_monotonic = int(values["unit.ExecMainStartTimestampMonotonic"])
+    ticks, pid = int(values["daemon.start_ticks"]), int(values["daemon.pid"])
+    booted_at = float(values["now"]) - float(values["uptime"])
+    # Of a child of the unit's main process, as in k3s and k0s, only the kernel tells the start.
+    is_main = values.get("unit.MainPID") == str(pid)
+    started = int(values["unit.ExecMainStartTimestampMonotonic"]) / 1e6 if is_main else ticks / TICKS_PER_SECOND
     config, changed_at = None, None
     if "config.stat" in values:
         mode, uid, gid, changed = values["config.stat"].split()
         content = values["config"].encode(errors="surrogateescape")
         config, changed_at = FileState(content, int(mode, 8), int(uid), int(gid)), float(changed)
     return Daemon(
-        unit=values.get("unit.Id", "containerd.service"),
-        identity=Identity(boot_id, int(values["daemon.pid"]), ticks),
-        started_at=float(values["now"]) - float(values["uptime"]) + started_monotonic / 1e6,
+        unit=values.get("unit.Id", ""),
+        identity=Identity(boot_id, pid, ticks),
+        started_at=booted_at + started,
         binary=values["daemon.binary"],
         version=parse_version(values.get("daemon.version", "")),
         disk_version=parse_version(values.get("daemon.disk_version", "")),

@@ -146,7 +146,7 @@ class _Seen:
 
     def notes(self) -> tuple[str, ...]:
         """Say what machine and what cluster it is, so that an operator sees when it is the wrong one."""
-        said = [_node_note(self.facts)]
+        said = [_node_note(self.facts), *_choice_notes(self.facts)]
         if self.cluster is not None:
             said.append(f"cluster: {self.cluster.server} (context {self.cluster.context})")
         said += [
@@ -218,6 +218,15 @@ def _node_note(facts: Facts) -> str:
         f"containerd {dotted(daemon.version)}",
     )
     return f"node: {', '.join(parts)}"
+
+
+def _choice_notes(facts: Facts) -> tuple[str, ...]:
+    """Say which of several containerds is meant, and why; of one alone there is nothing to say."""
+    choice = facts.choice
+    if choice.chosen is None or not choice.passed_over:
+        return ()
+    others = ", ".join(each.said for each in choice.passed_over)
+    return (f"containerd: {choice.chosen.said}, for {choice.why}; left alone: {others}",)
 
 
 def _notes(

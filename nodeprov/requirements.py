@@ -90,6 +90,8 @@ def _place_problems(facts: Facts, settings: Settings, release: Release | None) -
 
 def _daemon_problems(facts: Facts) -> list[Problem]:
     daemon = facts.daemon
+    if daemon is None and facts.choice.problem:
+        return [facts.choice.problem]
     if daemon is None:
         return [
             Problem(
@@ -98,6 +100,14 @@ def _daemon_problems(facts: Facts) -> list[Problem]:
             )
         ]
     found = []
+    if not daemon.unit:
+        found.append(
+            Problem(
+                f"containerd (process {daemon.identity.pid}) was not started by a systemd service: "
+                "nothing here knows how to restart it",
+                "run it as a service, or set [containerd] unit to the one that starts it",
+            )
+        )
     for version, which in ((daemon.version, "running"), (daemon.disk_version, "on disk")):
         if version and version[:2] < OLDEST_CONTAINERD:
             found.append(

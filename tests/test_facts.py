@@ -51,7 +51,7 @@ def without_containerd(text: str) -> str:
     names = [line.partition("=")[0] for line in text.splitlines()]
     of_daemon = ("daemon.", "config", "dump", "socket", "ctr", "plugins", "unit.")
     gone: dict[str, str | None] = {name: None for name in names if name.startswith(of_daemon)}
-    unit = {"unit.LoadState": "not-found", "unit.ActiveState": "inactive", "unit.MainPID": "0"}
+    unit = {"unit_state": "not-found, inactive", "containerd": None}
     return having(text, {**gone, **unit})
 
 
@@ -114,9 +114,9 @@ def test_a_node_without_containerd_has_no_daemon() -> None:
 
 
 def test_a_node_without_systemd_says_so() -> None:
-    text = having(without_containerd(FRESH), {"systemd": None, "unit.LoadState": None, "unit.ActiveState": None})
+    text = having(without_containerd(FRESH), {"systemd": None, "unit_state": None})
     facts = parse_facts("worker2", text)
-    assert (facts.systemd_version, facts.unit_state) == (None, "unknown, unknown")
+    assert (facts.systemd_version, facts.unit_state) == (None, "unknown")
 
 
 def test_a_missing_configuration_is_absent_and_not_empty() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nodeprov import gvisor
+from nodeprov.candidates import Candidate, Choice
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.facts import Daemon, Facts, Record
 from nodeprov.hosts.base import Reader
@@ -174,6 +175,19 @@ def test_an_install_without_a_cluster_ends_with_the_node(new: Release) -> None:
     planned = fresh(new).install()
     assert steps_of(planned, new=new)[-1] == "proof serving"
     assert planned.plan.notes[1:] == ()
+
+
+def test_of_several_containerds_the_plan_says_which_is_meant_and_why(new: Release) -> None:
+    meant = Candidate(
+        400, "containerd.service", ("/run/containerd/containerd.sock",), "/etc/containerd/config.toml"
+    )
+    dockers = Candidate(500, "docker.service", ("/run/docker.sock",), "/run/docker/containerd.toml")
+    choice = Choice(meant, "kubelet talks to it (its default)", passed_over=(dockers,))
+    planned = fresh(new, facts=good_facts(choice=choice)).install()
+    assert planned.plan.notes[1] == (
+        "containerd: containerd.service at /run/containerd/containerd.sock, for kubelet talks to it (its "
+        "default); left alone: docker.service at /run/docker.sock"
+    )
 
 
 def test_no_pod_is_run_where_none_is_wanted_and_that_is_said(new: Release) -> None:

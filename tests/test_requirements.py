@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from nodeprov.candidates import Choice
 from nodeprov.containerd import Runtime, add_runtime
+from nodeprov.errors import Problem
 from nodeprov.facts import Facts, Mount, Plugin
 from nodeprov.inventory import Paths, RuntimeSettings
 from nodeprov.requirements import MARGIN_BYTES, check
@@ -61,6 +63,18 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
         (
             good_facts(daemon=None, unit_state="not-found, inactive"),
             "containerd does not run (unit: not-found, inactive)",
+            "[containerd] unit",
+        ),
+        (
+            good_facts(
+                daemon=None, choice=Choice(None, problem=Problem("2 containerds run", "[containerd] unit = "))
+            ),
+            "2 containerds run",
+            "[containerd] unit",
+        ),
+        (
+            with_daemon(unit=""),
+            "containerd (process 400) was not started by a systemd service",
             "[containerd] unit",
         ),
         (with_daemon(version=(1, 6, 36)), "containerd 1.6.36 (running) is too old", "1.7 or later"),

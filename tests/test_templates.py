@@ -147,6 +147,7 @@ SCRIPTS: Mapping[str, Mapping[str, object]] = {
         "prefix": "/p",
         "prefixes": ["/p", "/q r"],
         "state": "/s",
+        "places": ["/p", "/s"],
         "links": ["/l"],
     },
     "lock.sh.j2": {"state": "/s", "holder": "h"},

@@ -1,0 +1,58 @@
+"""containerd as it is found in the field: more than one on a node, and as distributions start it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.machines import WORKER, Machine, nodeprov
+
+SECOND_CONTAINERD = """
+mkdir -p /srv/second
+cat > /srv/second/config.toml <<'END'
+version = 3
+root = "/srv/second/root"
+state = "/srv/second/state"
+[grpc]
+address = "/srv/second/containerd.sock"
+END
+systemd-run --unit=second-containerd --property=Type=notify containerd --config=/srv/second/config.toml
+"""
+
+
+@pytest.fixture
+def second(worker: Machine) -> Iterator[Machine]:
+    """A node on which a second containerd runs, as Docker's or somebody's own would."""
+    worker.run(SECOND_CONTAINERD)
+    yield worker
+    worker.run(
+        "systemctl stop second-containerd; systemctl start kubelet; umount -R /srv/second/* 2>/dev/null; true"
+    )
+
+
+class TestTwoContainerds:
+    def test_the_one_that_kubelet_talks_to_is_chosen_and_the_plan_says_why(self, second: Machine) -> None:
+        planned = nodeprov("plan", WORKER)
+        assert planned.returncode == 3, planned.stderr
+        assert "! restart containerd.service" in planned.stdout
+        assert (
+            "note: containerd: containerd.service at /run/containerd/containerd.sock, for kubelet talks to it "
+            "(its configuration says so); left alone: second-containerd.service at /srv/second/containerd.sock"
+        ) in planned.stdout
+
+    def test_a_setting_chooses_the_other(self, second: Machine) -> None:
+        planned = nodeprov("plan", WORKER, "--set", "containerd.socket=/srv/second/containerd.sock")
+        assert planned.returncode == 3, planned.stderr
+        assert "~ file /srv/second/config.toml" in planned.stdout
+        assert "! restart second-containerd.service" in planned.stdout
+
+    def test_while_no_kubelet_runs_the_setting_is_asked_for(self, second: Machine) -> None:
+        second.run("systemctl stop kubelet")
+        planned = nodeprov("plan", WORKER)
+        assert planned.returncode == 1
+        assert "2 containerds run (containerd.service at " in planned.stderr
+        assert "and no kubelet runs that would tell" in planned.stderr
+        assert (
+            'hint: say which one runs the pods, such as [containerd] unit = "containerd.service"' in planned.stderr
+        )
