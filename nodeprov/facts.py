@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nodeprov.candidates import NOTHING, Candidate, Choice, choose
+from nodeprov.distributions import Distribution, Found, Source, detect, source_of
+from nodeprov.distributions.profiles import PLAIN, PROFILES, named, origin_names
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.inventory import ContainerdSettings, Settings
@@ -73,6 +75,20 @@ class Daemon:
     dump: str
     loaded_log: str
     plugins: tuple[Plugin, ...]
+    distribution: Distribution = PLAIN
+    source: Source | None = None
+    """What the distribution makes the configuration file of; None where the file itself is edited."""
+    delegate: bool = True
+
+    @property
+    def edited_path(self) -> str:
+        """Name the file that is edited."""
+        return self.source.path if self.source else self.config_path
+
+    @property
+    def edited(self) -> FileState | None:
+        """Return the file that is edited, as it is."""
+        return self.source.state if self.source else self.config
 
     @property
     def cri_errors(self) -> tuple[str, ...]:
@@ -128,6 +144,8 @@ class Facts:
     kubelets: tuple[Kubelet, ...] = ()
     choice: Choice = NOTHING
     """Which of the containerds that run is meant, and why."""
+    address_bits: int | None = None
+    has_kvm: bool | None = None
     real_paths: Mapping[str, str] = field(default_factory=dict)
     """Where the folders of the settings really lie: /opt is a link on some systems."""
 
@@ -169,11 +187,12 @@ class FactsQuery:
             state=s.paths.state,
             places=[each for each in (s.paths.prefix, s.paths.state, s.paths.bin) if each],
             links=links,
+            origins=origin_names(s.runtime.handler),
         )
 
     def parse(self, output: Output) -> Facts:
         """Understand what the script printed."""
-        return parse_facts(self.node, output.text, self.prefixes, self.settings.containerd)
+        return parse_facts(self.node, output.text, self.prefixes, self.settings)
 
 
 def gather(reader: Reader, settings: Settings, former: tuple[str, ...] = ()) -> Facts:
@@ -182,22 +201,29 @@ def gather(reader: Reader, settings: Settings, former: tuple[str, ...] = ()) -> 
     return facts
 
 
-def parse_facts(
-    node: str, text: str, prefixes: tuple[str, ...] = (), known: ContainerdSettings | None = None
-) -> Facts:
+def parse_facts(node: str, text: str, prefixes: tuple[str, ...] = (), settings: Settings | None = None) -> Facts:
     """Parse the facts script's output, which tells of what lies below these prefixes.
 
+    What the settings say of containerd is not looked for; without any all is.
     Raises NodeprovError when what every Linux node has is missing from it.
     """
+    known = _Known(settings.containerd, settings.runtime.handler) if settings else _Known()
     try:
-        blocks = _blocks(text)
-        return _facts(node, blocks, prefixes, known or ContainerdSettings())
+        return _facts(node, _blocks(text), prefixes, known)
     except (KeyError, ValueError, IndexError) as error:
         raise NodeprovError(
             f"the node's answer is not understood: {type(error).__name__}: {error}",
             "run again with --verbose and report what it shows",
             where=node,
         ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known without looking."""
+
+    containerd: ContainerdSettings = field(default_factory=ContainerdSettings)
+    handler: str = "runsc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +254,12 @@ def _blocks(text: str) -> _Blocks:
     return _Blocks(node, blocks["kubelet"], blocks["containerd"])
 
 
-def _facts(node: str, blocks: _Blocks, prefixes: tuple[str, ...], known: ContainerdSettings) -> Facts:
+def _facts(node: str, blocks: _Blocks, prefixes: tuple[str, ...], known: _Known) -> Facts:
     values, kubelets = blocks.node, tuple(_kubelet(block) for block in blocks.kubelets)
     boot_id = values["boot_id"]
     daemons = {_candidate(block): block for block in ({**values, **block} for block in blocks.daemons)}
-    choice = choose(tuple(daemons), kubelets, unit=known.unit, socket=known.socket, config=known.config)
+    wanted = known.containerd
+    choice = choose(tuple(daemons), kubelets, unit=wanted.unit, socket=wanted.socket, config=wanted.config)
     chosen = daemons[choice.chosen] if choice.chosen else None
     return Facts(
         node=node,
@@ -252,7 +279,7 @@ def _facts(node: str, blocks: _Blocks, prefixes: tuple[str, ...], known: Contain
         free_at=values["free_at"],
         mounts=parse_mounts(values.get("mounts", "")),
         links={n.removeprefix("link "): v for n, v in values.items() if n.startswith("link ")},
-        daemon=_daemon(chosen, boot_id) if chosen else None,
+        daemon=_daemon(chosen, boot_id, known) if chosen else None,
         unit_state=values.get("unit_state", "unknown"),
         processes=_processes(values.get("processes", "")),
         bundles=tuple(values.get("bundles", "").splitlines()),
@@ -263,6 +290,8 @@ def _facts(node: str, blocks: _Blocks, prefixes: tuple[str, ...], known: Contain
         receipts=_receipts(values.get("receipts", "")),
         kubelets=kubelets,
         choice=choice,
+        address_bits=int(values["address_top"], 16).bit_length() if values.get("address_top") else None,
+        has_kvm=values["kvm"] == "yes" if "kvm" in values else None,
         real_paths={n.removeprefix("real "): v for n, v in values.items() if n.startswith("real ")},
     )
 
@@ -275,12 +304,31 @@ def _kubelet(values: Mapping[str, str]) -> Kubelet:
 
 
 def _candidate(values: Mapping[str, str]) -> Candidate:
-    sockets = tuple(values.get("daemon.sockets", "").split())
-    ends = tuple(path for path in sockets if not path.endswith((".ttrpc", "debug.sock")))
-    return Candidate(int(values["pid"]), values.get("unit.Id", ""), ends, values["config.path"])
+    sockets = values.get("daemon.sockets", "").split()
+    # Its own first, before those of its debugger, of ttrpc and of NRI.
+    sockets.sort(key=lambda path: path != values.get("socket"))
+    return Candidate(int(values["pid"]), values.get("unit.Id", ""), tuple(sockets), values["config.path"])
 
 
-def _daemon(values: Mapping[str, str], boot_id: str) -> Daemon:
+def _source(values: Mapping[str, str], distribution: Distribution, handler: str) -> Source | None:
+    found: Found = {
+        path: (state, changed_at, values.get(f"origin.real {path}", path))
+        for name in values
+        if name.startswith("origin.stat ")
+        for path in [name.removeprefix("origin.stat ")]
+        for state, changed_at in [_file(values[name], values[f"origin {path}"])]
+    }
+    major = (parse_version(values.get("daemon.disk_version", "")) or (2,))[0]
+    return source_of(distribution, values["config.path"], values.get("config", ""), major, handler, found)
+
+
+def _file(stat: str, content: str) -> tuple[FileState, float]:
+    mode, uid, gid, changed = stat.split()
+    state = FileState(content.encode(errors="surrogateescape"), int(mode, 8), int(uid), int(gid))
+    return state, float(changed)
+
+
+def _daemon(values: Mapping[str, str], boot_id: str, known: _Known) -> Daemon:
     ticks, pid = int(values["daemon.start_ticks"]), int(values["daemon.pid"])
     booted_at = float(values["now"]) - float(values["uptime"])
     # Of a child of the unit's main process, as in k3s and k0s, only the kernel tells the start.
@@ -288,11 +336,12 @@ def _daemon(values: Mapping[str, str], boot_id: str) -> Daemon:
     started = int(values["unit.ExecMainStartTimestampMonotonic"]) / 1e6 if is_main else ticks / TICKS_PER_SECOND
     config, changed_at = None, None
     if "config.stat" in values:
-        mode, uid, gid, changed = values["config.stat"].split()
-        content = values["config"].encode(errors="surrogateescape")
-        config, changed_at = FileState(content, int(mode, 8), int(uid), int(gid)), float(changed)
+        config, changed_at = _file(values["config.stat"], values["config"])
+    wanted = known.containerd.distribution
+    unit, path = values.get("unit.Id", ""), values["config.path"]
+    distribution = named(wanted) if wanted else detect(PROFILES, unit, path)
     return Daemon(
-        unit=values.get("unit.Id", ""),
+        unit=unit,
         identity=Identity(boot_id, pid, ticks),
         started_at=booted_at + started,
         binary=values["daemon.binary"],
@@ -303,12 +352,15 @@ def _daemon(values: Mapping[str, str], boot_id: str) -> Daemon:
         needs_reload=values.get("unit.NeedDaemonReload") == "yes",
         socket=values.get("socket", ""),
         ctr=values.get("ctr", "ctr"),
-        config_path=values["config.path"],
+        config_path=path,
         config=config,
         config_changed_at=changed_at,
         dump=values.get("dump", ""),
         loaded_log=values.get("daemon.loaded", "").strip(),
         plugins=parse_plugins(values.get("plugins", "")),
+        distribution=distribution,
+        source=_source(values, distribution, known.handler),
+        delegate=values.get("unit.Delegate") != "no",
     )
 
 

@@ -105,11 +105,11 @@ def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Probl
         )
         for target in imports.missing_imports(found.patterns, found.files)
     ]
+    # What a distribution imports it has made itself, of our drop-in too: there the effective configuration tells.
+    files = {} if daemon.source else {path: file.text for path, file in found.files.items()}
     overriding = [
         Problem(said, "take it out of there, or set [runtime] handler to another name")
-        for said in imports.drop_in_overrides(
-            {path: file.text for path, file in found.files.items()}, handler, dotted(daemon.version)
-        )
+        for said in imports.drop_in_overrides(files, handler, dotted(daemon.version))
     ]
     found_too = [
         Problem(

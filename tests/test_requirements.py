@@ -234,4 +234,4 @@ def test_all_problems_are_told_at_once() -> None:
         "it is a file",
     ):
         assert part in said, part
-    assert len(check(facts, WANTED)) == 14
+    assert len(check(facts, WANTED)) == 15

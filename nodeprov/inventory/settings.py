@@ -111,6 +111,11 @@ class ContainerdSettings:
     config: str | None = setting("Its configuration file.", default=None, rule=syntax.ABSOLUTE_PATH)
     unit: str | None = setting("Its systemd unit.", default=None, rule=syntax.WORD)
     socket: str | None = setting("Its socket.", default=None, rule=syntax.ABSOLUTE_PATH)
+    distribution: str | None = setting(
+        "Whose it is, and so which file is edited and what a restart restarts: plain, k3s, rke2, k0s or microk8s.",
+        default=None,
+        rule=syntax.DISTRIBUTION,
+    )
 
 
 @dataclass(frozen=True, slots=True)

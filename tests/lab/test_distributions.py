@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.machines import WORKER, Machine, nodeprov
+from tests.lab.machines import WORKER, Machine, installed, nodeprov
+from tests.lab.replicas import REPLICAS, Replica
 
 SECOND_CONTAINERD = """
 mkdir -p /srv/second
@@ -17,7 +18,8 @@ state = "/srv/second/state"
 [grpc]
 address = "/srv/second/containerd.sock"
 END
-systemd-run --unit=second-containerd --property=Type=notify containerd --config=/srv/second/config.toml
+systemd-run --unit=second-containerd --property=Type=notify --property=KillMode=process \\
+    containerd --config=/srv/second/config.toml
 """
 
 
@@ -56,3 +58,37 @@ class TestTwoContainerds:
         assert (
             'hint: say which one runs the pods, such as [containerd] unit = "containerd.service"' in planned.stderr
         )
+
+
+@pytest.fixture(params=REPLICAS, ids=lambda each: each.name)
+def replica(request: pytest.FixtureRequest, worker: Machine) -> Iterator[Replica]:
+    """A distribution in the place of the lab's own containerd and kubelet."""
+    found: Replica = request.param
+    found.start(worker)
+    yield found
+    found.end(worker)
+
+
+def files(machine: Machine, replica: Replica) -> str:
+    """Describe what the distribution makes its configuration of, and what it has made."""
+    return machine.run(f"cd {replica.folder} && find -L . -type f -exec sha256sum {{}} + | sort")
+
+
+class TestReplicas:
+    def test_install_verify_and_uninstall_edit_only_what_may_be_edited(
+        self, worker: Machine, replica: Replica
+    ) -> None:
+        before = files(worker, replica)
+        planned = nodeprov("plan", WORKER)
+        assert f"note: distribution: {replica.name}: {replica.edited} is edited " in planned.stdout, planned
+        assert f"! restart {replica.unit}.service" in planned.stdout
+        done = installed(WORKER)
+        assert f"{replica.name} has made {replica.config} with our table" in done.stdout
+        assert "handlers/runsc/current/containerd-shim-runsc-v1" in worker.run(f"cat {replica.edited}")
+        again = nodeprov("plan", WORKER)
+        assert (again.returncode, "nothing to do" in again.stdout) == (0, True), again
+        verified = nodeprov("verify", WORKER, "--quiet")
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        gone = nodeprov("uninstall", WORKER, "--yes")
+        assert gone.returncode == 0, gone.stdout + gone.stderr
+        assert files(worker, replica) == before
