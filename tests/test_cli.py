@@ -19,7 +19,7 @@ from nodeprov.hosts.local import run_program
 from tests.samples import golden
 
 NODEPROV = [sys.executable, "-m", "nodeprov"]
-COMMANDS = ("plan", "install", "uninstall", "verify")
+COMMANDS = ("plan", "install", "uninstall", "verify", "doctor")
 OTHERS = ("apply", "image", "support")
 INVENTORY = """\
 [release]
