@@ -12,7 +12,7 @@ from typing import Any
 
 from nodeprov.candidates import NOTHING, Candidate, Choice, choose
 from nodeprov.distributions import Distribution, Found, Source, detect, source_of
-from nodeprov.distributions.profiles import PLAIN, PROFILES, named, origin_names
+from nodeprov.distributions.profiles import PLAIN, PROFILES, default_socket, named, origin_names
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.inventory import ContainerdSettings, Settings
@@ -185,7 +185,7 @@ class FactsQuery:
             prefix=s.paths.prefix,
             prefixes=self.prefixes,
             state=s.paths.state,
-            places=[each for each in (s.paths.prefix, s.paths.state, s.paths.bin) if each],
+            places=[each for each in (*self.prefixes, s.paths.state, s.paths.bin) if each],
             links=links,
             origins=origin_names(s.runtime.handler),
         )
@@ -261,6 +261,7 @@ def _facts(node: str, blocks: _Blocks, prefixes: tuple[str, ...], known: _Known)
     wanted = known.containerd
     choice = choose(tuple(daemons), kubelets, unit=wanted.unit, socket=wanted.socket, config=wanted.config)
     chosen = daemons[choice.chosen] if choice.chosen else None
+    real = {n.removeprefix("real "): v for n, v in values.items() if n.startswith("real ")}
     return Facts(
         node=node,
         uid=int(values["uid"]),
@@ -281,7 +282,7 @@ def _facts(node: str, blocks: _Blocks, prefixes: tuple[str, ...], known: _Known)
         links={n.removeprefix("link "): v for n, v in values.items() if n.startswith("link ")},
         daemon=_daemon(chosen, boot_id, known) if chosen else None,
         unit_state=values.get("unit_state", "unknown"),
-        processes=_processes(values.get("processes", "")),
+        processes=_processes(values.get("processes", ""), {real.get(each, each): each for each in prefixes}),
         bundles=tuple(values.get("bundles", "").splitlines()),
         prefixes=prefixes,
         releases=tuple(values.get("releases", "").splitlines()),
@@ -292,15 +293,15 @@ def _facts(node: str, blocks: _Blocks, prefixes: tuple[str, ...], known: _Known)
         choice=choice,
         address_bits=int(values["address_top"], 16).bit_length() if values.get("address_top") else None,
         has_kvm=values["kvm"] == "yes" if "kvm" in values else None,
-        real_paths={n.removeprefix("real "): v for n, v in values.items() if n.startswith("real ")},
+        real_paths=real,
     )
 
 
 def _kubelet(values: Mapping[str, str]) -> Kubelet:
     arguments = [*values.get("kubelet.arguments", "").split("\0"), *values.get("kubelet.more", "").split()]
-    return parse_kubelet(
-        int(values["pid"]), values.get("kubelet.program", "kubelet"), arguments, values.get("kubelet.config", "")
-    )
+    program = values.get("kubelet.program", "kubelet")
+    config = values.get("kubelet.config", "")
+    return parse_kubelet(int(values["pid"]), program, arguments, config, default_socket(program))
 
 
 def _candidate(values: Mapping[str, str]) -> Candidate:
@@ -434,9 +435,15 @@ def _generations(text: str) -> dict[str, str]:
     return {folder: posixpath.dirname(runsc) for folder, runsc in rows}
 
 
-def _processes(text: str) -> dict[str, int]:
+def _processes(text: str, prefixes: Mapping[str, str]) -> dict[str, int]:
+    """Count processes by their programs, which the kernel names by where they really lie, and we by the prefix."""
     rows = (line.split(None, 1) for line in text.splitlines())
-    return {path: int(count) for count, path in rows}
+    return {_below(path, prefixes): int(count) for count, path in rows}
+
+
+def _below(path: str, prefixes: Mapping[str, str]) -> str:
+    real = next((each for each in prefixes if path.startswith(f"{each}/")), "")
+    return prefixes[real] + path.removeprefix(real) if real else path
 
 
 def _number(text: str | None) -> int | None:

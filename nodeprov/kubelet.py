@@ -7,16 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-DEFAULT_SOCKET = "/run/containerd/containerd.sock"
-"""kubelet's own default since 1.27: pkg/kubelet/apis/config/v1beta1/defaults.go."""
-
-# A kubelet that is a part of another program has that one's default: k3s, pkg/agent/config; MicroK8s,
-# default args/kubelet. RKE2 and k0s start a kubelet of its own and tell it on the command line.
-EMBEDDED_SOCKETS = {
-    "k3s-server": "/run/k3s/containerd/containerd.sock",
-    "k3s-agent": "/run/k3s/containerd/containerd.sock",
-    "kubelite": "/var/snap/microk8s/common/run/containerd.sock",
-}
 _ENDPOINTS = ("containerRuntimeEndpoint", "container-runtime-endpoint")
 _DRIVERS = ("cgroupDriver", "cgroup-driver")
 
@@ -32,15 +22,14 @@ class Kubelet:
     cgroup_driver: str | None
 
 
-def parse_kubelet(pid: int, program: str, arguments: Sequence[str], config: str) -> Kubelet:
-    """Read where a kubelet talks to: its command line wins over its configuration, that over its default.
+def parse_kubelet(pid: int, program: str, arguments: Sequence[str], config: str, default: str) -> Kubelet:
+    """Read where a kubelet talks to: its command line wins over its configuration, that over the default.
 
     KUBELET_EXTRA_ARGS of a unit is in the command line by then.
     """
     on_command_line = dict(_flags(arguments))
     in_config = dict(_keys(config))
     found = _first(on_command_line, _ENDPOINTS), _first(in_config, _ENDPOINTS)
-    default = EMBEDDED_SOCKETS.get(program, DEFAULT_SOCKET)
     said_by = (
         "its command line says so" if found[0] else "its configuration says so" if found[1] else "its default"
     )

@@ -447,3 +447,25 @@ def test_the_script_counts_the_processes_that_run_our_programs(tmp_path: Path) -
         for each in running:
             each.release()
     assert facts_here(tmp_path).processes == {}
+
+
+def test_processes_below_a_prefix_that_is_reached_through_a_link_are_still_ours(tmp_path: Path) -> None:
+    (tmp_path / "var" / "opt" / "nodeprov" / "releases" / "r1").mkdir(parents=True)
+    (tmp_path / "opt").symlink_to("var/opt")
+    program = tmp_path / "opt" / "nodeprov" / "releases" / "r1" / "runsc"
+    shutil.copy(shutil.which("cat") or "/bin/cat", program)
+    running = LocalHost().hold(f"echo ready; exec {program}")
+    try:
+        facts = facts_here(tmp_path)
+    finally:
+        running.release()
+    assert facts.processes == {str(program): 1}
+    assert facts.real_paths[f"{tmp_path}/opt/nodeprov"] == f"{tmp_path}/var/opt/nodeprov"
+
+
+def test_a_path_lies_on_the_mount_where_it_really_is() -> None:
+    mounts = (Mount("/", frozenset({"ro"})), Mount("/var", frozenset({"rw"})))
+    facts = good_facts(mounts=mounts, real_paths={"/opt/nodeprov": "/var/opt/nodeprov"})
+    found = facts.mount_of("/opt/nodeprov")
+    assert found is not None
+    assert found.path == "/var"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from nodeprov.distributions.profiles import default_socket
 from nodeprov.kubelet import parse_kubelet
 
 KUBEADM = """\
@@ -65,12 +66,14 @@ containerRuntimeEndpoint: unix:///var/run/containerd/containerd.sock
     ],
 )
 def test_a_kubelet_tells_its_socket(program: str, arguments: str, config: str, socket: str, said_by: str) -> None:
-    found = parse_kubelet(1, program, arguments.split(), config)
+    found = parse_kubelet(1, program, arguments.split(), config, default_socket(program))
     assert (found.socket, found.said_by) == (socket, said_by)
 
 
 def test_of_drop_ins_the_last_wins() -> None:
-    assert parse_kubelet(1, "kubelet", [], KUBEADM + "cgroupDriver: cgroupfs\n").cgroup_driver == "cgroupfs"
+    assert (
+        parse_kubelet(1, "kubelet", [], KUBEADM + "cgroupDriver: cgroupfs\n", "/run/x").cgroup_driver == "cgroupfs"
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,4 +81,4 @@ def test_of_drop_ins_the_last_wins() -> None:
     [("", KUBEADM, "systemd"), ("--cgroup-driver=cgroupfs", KUBEADM, "cgroupfs"), ("", "", None)],
 )
 def test_a_kubelet_tells_its_cgroup_driver_if_it_was_told(arguments: str, config: str, driver: str | None) -> None:
-    assert parse_kubelet(1, "kubelet", arguments.split(), config).cgroup_driver == driver
+    assert parse_kubelet(1, "kubelet", arguments.split(), config, "/run/x").cgroup_driver == driver

@@ -41,7 +41,8 @@ class Distribution:
 
     `config` is a pattern of the file that containerd reads, by which the distribution is known; without origins
     that file itself is edited. `marker` is the first line that the file has only where the distribution writes
-    it. `units` are the services that start containerd, with what else a restart of each one restarts.
+    it. `units` are the services that start containerd, with what else a restart of each one restarts;
+    `embeds_kubelet` are the programs that are kubelet too, and talk to `socket` unless told otherwise.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Distribution:
     socket: str
     kubectl: str
     units: Mapping[str, tuple[str, ...]]
+    embeds_kubelet: tuple[str, ...] = ()
     origins: tuple[Origin, ...] = ()
     marker: str = ""
     notes: tuple[str, ...] = field(default=())

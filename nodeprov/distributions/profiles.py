@@ -18,6 +18,7 @@ K3S = Distribution(
     config=r"/var/lib/rancher/k3s/agent/etc/containerd/config\.toml",
     socket="/run/k3s/containerd/containerd.sock",
     kubectl="k3s kubectl",
+    embeds_kubelet=("k3s-server", "k3s-agent"),
     units={"k3s.service": ("kubelet", "the API server", "its datastore"), "k3s-agent.service": ("kubelet",)},
     origins=_TEMPLATES,
 )
@@ -61,6 +62,7 @@ MICROK8S = Distribution(
     config=r"/var/snap/microk8s/[^/]+/args/containerd\.toml",
     socket="/var/snap/microk8s/common/run/containerd.sock",
     kubectl="microk8s kubectl",
+    embeds_kubelet=("kubelite",),
     units={"snap.microk8s.daemon-containerd.service": ()},
     origins=(Origin("/var/snap/microk8s/current/args/containerd-template.toml", How.IN_PLACE, version=2),),
 )
@@ -84,6 +86,17 @@ def named(name: str) -> Distribution:
         known = ", ".join(profile.name for profile in PROFILES)
         raise UsageError(f"there is no distribution {name!r}", f"[containerd] distribution is one of {known}")
     return found
+
+
+def default_socket(program: str) -> str:
+    """Say where a kubelet talks to that is not told: a program that embeds it has a default of its own."""
+    embedding = next((profile for profile in PROFILES if program in profile.embeds_kubelet), PLAIN)
+    return embedding.socket
+
+
+def kubectl_calls() -> tuple[str, ...]:
+    """List how kubectl is called where it is not a program of that name on PATH."""
+    return tuple(profile.kubectl for profile in PROFILES if profile != PLAIN)
 
 
 def origin_names(handler: str) -> tuple[str, ...]:
