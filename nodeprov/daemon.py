@@ -26,6 +26,8 @@ RESTART_TIMEOUT_SECONDS = 120.0
 PATIENCE_SECONDS = 30
 SANDBOX_TIMEOUT_SECONDS = 60
 POLL_SECONDS = 0.5
+MADE_SECONDS = 0.1
+"""A file that is made a moment before a process begins may seem newer: the kernel tells starts in ticks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,8 @@ class Containerd:
         """Write down what the daemon has read, unless it was edited after the daemon's start."""
         facts = gather(self._host, self._settings)
         daemon = running_daemon(facts)
-        if daemon.config_changed_at is not None and daemon.config_changed_at > daemon.started_at:
+        made_until = daemon.started_at + (MADE_SECONDS if daemon.source else 0.0)
+        if daemon.config_changed_at is not None and daemon.config_changed_at > made_until:
             return
         record: dict[str, Any] = {**daemon.identity.as_json(), "dump": daemon.dump}
         path = f"{self._settings.paths.state}/daemon.json"

@@ -16,7 +16,7 @@ set -u
 socket={socket}
 mkdir -p "$(dirname $socket)" "$(dirname {config})"
 {make}
-setpriv --pdeathsig KILL containerd {arguments} &
+setpriv --pdeathsig KILL containerd {arguments} > /srv/replica/containerd.log 2>&1 &
 containerd=$!
 until [ -S $socket ] && ctr -a $socket version >/dev/null 2>&1; do
     kill -0 $containerd 2>/dev/null || exit 1
@@ -43,6 +43,7 @@ RestartSec=1
 EXPAND = """
 template=/srv/replica/base.toml
 for each in {folder}/config.toml.tmpl {folder}/config-v3.toml.tmpl; do [ ! -e $each ] || template=$each; done
+[ ! -e /srv/replica/deaf ] || template=/srv/replica/base.toml
 sed -e '/^{{{{ template "base" \\. }}}}$/{{r /srv/replica/base.toml' -e 'd}}' $template > {config}
 """
 

@@ -87,8 +87,36 @@ class TestReplicas:
         assert "handlers/runsc/current/containerd-shim-runsc-v1" in worker.run(f"cat {replica.edited}")
         again = nodeprov("plan", WORKER)
         assert (again.returncode, "nothing to do" in again.stdout) == (0, True), again
+        worker.run(f"systemctl restart {replica.unit}")
+        again = nodeprov("plan", WORKER)
+        assert (again.returncode, "nothing to do" in again.stdout) == (0, True), again
         verified = nodeprov("verify", WORKER, "--quiet")
         assert verified.returncode == 0, verified.stdout + verified.stderr
+        gone = nodeprov("uninstall", WORKER, "--yes")
+        assert gone.returncode == 0, gone.stdout + gone.stderr
+        assert files(worker, replica) == before
+
+    @pytest.mark.parametrize("replica", REPLICAS[:1], ids=["k3s"], indirect=True)
+    def test_a_template_that_the_distribution_does_not_heed_is_taken_back(
+        self, worker: Machine, replica: Replica
+    ) -> None:
+        before = files(worker, replica)
+        worker.run("touch /srv/replica/deaf")
+        ended = nodeprov("install", WORKER, "--yes")
+        assert ended.returncode == 1, ended.stdout + ended.stderr
+        assert f"{replica.edited} was edited, and yet {replica.config} names no runtime runsc" in ended.stderr
+        assert "the node is as before" in ended.stderr
+        assert files(worker, replica) == before
+
+    @pytest.mark.parametrize("replica", REPLICAS[:1], ids=["k3s"], indirect=True)
+    def test_a_template_of_others_gets_it_back_as_it_was(self, worker: Machine, replica: Replica) -> None:
+        theirs = '{{ template "base" . }}\n\n[debug]\n  level = "info" # ours\n'
+        worker.host.run(f"cat > {replica.edited}; chmod 0600 {replica.edited}", stdin=theirs.encode())
+        worker.run(f"systemctl restart {replica.unit}")
+        before = files(worker, replica)
+        installed(WORKER)
+        assert worker.run(f"cat {replica.edited}").startswith(theirs)
+        assert worker.run(f"stat -c %a {replica.edited}") == "600\n"
         gone = nodeprov("uninstall", WORKER, "--yes")
         assert gone.returncode == 0, gone.stdout + gone.stderr
         assert files(worker, replica) == before
