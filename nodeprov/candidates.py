@@ -51,8 +51,7 @@ def choose(
 ) -> Choice:
     """Choose a containerd: what the settings say decides, then kubelet's endpoint, then that it is the only one.
 
-    Where nothing decides nothing is chosen: a configuration that is edited for the wrong daemon serves nobody
-    (nvidia-container-toolkit#982).
+    Where nothing decides nothing is chosen.
     """
     if not candidates:
         return NOTHING
@@ -99,7 +98,11 @@ def _only(found: Sequence[Candidate], candidates: Sequence[Candidate], why: str)
 
 def _refused(message: str, candidates: Sequence[Candidate]) -> Choice:
     unit = next((c.unit for c in candidates if c.unit), "containerd.service")
-    problem = Problem(message, f'say which one runs the pods, such as [containerd] unit = "{unit}"')
+    problem = Problem(
+        message,
+        f'say which one runs the pods, such as [containerd] unit = "{unit}"',
+        "a configuration that is edited for another containerd serves no pod (nvidia-container-toolkit#982)",
+    )
     return Choice(None, problem=problem)
 
 
