@@ -12,19 +12,20 @@ from tests.lab.machines import CONFIG, WORKER, Machine, installed, nodeprov, var
 FLATCAR = "mount --bind /usr /usr && mount -o remount,bind,ro /usr"
 NO_FLATCAR = "umount -l /usr"
 
-# Everything is read-only but /etc and /var, and /opt leads into /var, as ostree lays it out.
+# Everything is read-only but /etc and /var, and /opt leads into /var, as ostree lays it out. The new mounts are
+# private: else their end would be the end of what is mounted below /var too.
 BOOTC = """
 set -e
 mkdir -p /var/opt && mv /opt /opt.away && ln -s var/opt /opt
-for each in /etc /var; do mount --bind $each $each; done
-mount --bind / / && mount -o remount,bind,ro /
+for each in /etc /var; do mount --rbind $each $each && mount --make-rprivate $each; done
+mount -o remount,bind,ro /
 """
 NO_BOOTC = """
 mount -o remount,bind,rw /
-umount -l / 2>/dev/null
-umount -l /etc /var/lib/nothing 2>/dev/null
-umount -l /var 2>/dev/null
-rm -f /opt && mv /opt.away /opt; rm -rf /var/opt/nodeprov
+umount -l /etc
+umount -l /var
+rm -f /opt && mv /opt.away /opt
+rm -rf /var/opt/nodeprov
 """
 
 
