@@ -238,7 +238,9 @@ def tree_bytes(release: Release) -> int:
 
 
 def running_daemon(facts: Facts) -> Daemon:
-    """Return the daemon; raise NodeprovError if none runs."""
+    """Return the daemon; raise NodeprovError if none runs, or none can be told from others."""
+    if facts.daemon is None and facts.choice.problem:
+        raise NodeprovError(facts.choice.problem.message, facts.choice.problem.hint, where=facts.node)
     if facts.daemon is None:
         raise NodeprovError("containerd does not run", "systemctl status containerd", where=facts.node)
     return facts.daemon

@@ -528,3 +528,16 @@ def test_the_setting_of_a_distribution_is_not_looked_for() -> None:
     assert facts.daemon is not None
     assert (facts.daemon.distribution.name, facts.daemon.source) == ("plain", None)
     assert facts.daemon.edited_path.endswith("/config.toml")
+
+
+def test_a_configuration_file_that_is_set_is_read_and_the_daemons_own_tells_them_apart() -> None:
+    path = "/etc/containerd/config.toml"
+    text = on_k3s(FRESH).replace("kubelet=60\nkubelet.program=k3s-agent\nkubelet=\n", "")
+    first, second = text.split("containerd=77\n")
+    own = f"/var/lib/rancher/k3s/agent{path}"
+    text = f"{first}containerd=77\n{having(second, {'config.path': path, 'config.own': own, 'containerd': None})}"
+    wanted = settings(containerd=ContainerdSettings(config=path))
+    facts = parse_facts("worker2", text, settings=wanted)
+    assert facts.choice.why == f"[containerd] config is {path}"
+    assert facts.daemon is not None
+    assert facts.daemon.unit == "containerd.service"

@@ -137,7 +137,8 @@ def _candidate(values: Mapping[str, str]) -> Candidate:
     sockets = values.get("daemon.sockets", "").split()
     # Its own first, before those of its debugger, of ttrpc and of NRI.
     sockets.sort(key=lambda path: path != values.get("socket"))
-    return Candidate(int(values["pid"]), values.get("unit.Id", ""), tuple(sockets), values["config.path"])
+    own = values.get("config.own") or values["config.path"]
+    return Candidate(int(values["pid"]), values.get("unit.Id", ""), tuple(sockets), own)
 
 
 def _source(values: Mapping[str, str], distribution: Distribution, handler: str) -> Source | None:
