@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nodeprov.containerd import effective
+from nodeprov.distributions.profiles import PLAIN
 from nodeprov.errors import CommandFailed, NodeprovError
 from nodeprov.facts import Daemon, Facts, gather, is_cri, parse_plugins
-from nodeprov.gvisor import SHIM, gvisors_word, running_daemon
+from nodeprov.gvisor import SHIM, gvisors_word, layout, running_daemon
 from nodeprov.hosts.base import FileAt, Host, check
 from nodeprov.inventory import Settings
 from nodeprov.states import FileState
@@ -24,6 +26,8 @@ RESTART_TIMEOUT_SECONDS = 120.0
 PATIENCE_SECONDS = 30
 SANDBOX_TIMEOUT_SECONDS = 60
 POLL_SECONDS = 0.5
+MADE_SECONDS = 0.1
+"""A file that is made a moment before a process begins may seem newer: the kernel tells starts in ticks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,12 @@ class Containerd:
 
     def restart(self, unit: str) -> None:
         """Restart the unit; raise CommandFailed, with systemd's words, if it does not come up."""
-        output = self._host.run(render("restart.sh.j2", unit=unit), timeout_seconds=RESTART_TIMEOUT_SECONDS)
+        daemon = self._daemon
+        patience = 0 if daemon.distribution == PLAIN else PATIENCE_SECONDS
+        script = render(
+            "restart.sh.j2", unit=unit, ctr=daemon.ctr, socket=daemon.socket, patience_seconds=patience
+        )
+        output = self._host.run(script, timeout_seconds=RESTART_TIMEOUT_SECONDS + 10 * patience)
         check(
             output,
             f"{unit} does not restart",
@@ -107,6 +116,24 @@ class Containerd:
             )
         self._write_record()
         return f"CRI is ok, the main process is unchanged after {settle} s"
+
+    def made(self, handler: str) -> str:
+        """See what a distribution has made of the template or the drop-in that was edited.
+
+        It is the distribution that expands it, at its start: nobody else can tell what it comes to.
+        """
+        daemon = running_daemon(gather(self._host, self._settings, self._facts.prefixes[1:]))
+        runtime = layout(self._settings).runtime
+        table = effective.effective_runtime(daemon.dump, runtime.handler)
+        path = table.get("runtime_path") if table else None
+        if path != (runtime.runtime_path if handler else None):
+            raise NodeprovError(
+                f"{daemon.edited_path} was edited, and yet {daemon.config_path} "
+                f"{'names no' if path is None else 'names a'} runtime {runtime.handler}",
+                f"journalctl -u {daemon.unit} on the node",
+                where=self._host.name,
+            )
+        return f"{daemon.config_path} {'names the shim' if path else 'has no table of ours'}"
 
     def sandbox(self, generation: str) -> str:
         """Run a sandbox through a generation's shim and runsc.toml; return the kernel it saw."""
@@ -169,7 +196,8 @@ class Containerd:
         """Write down what the daemon has read, unless it was edited after the daemon's start."""
         facts = gather(self._host, self._settings)
         daemon = running_daemon(facts)
-        if daemon.config_changed_at is not None and daemon.config_changed_at > daemon.started_at:
+        made_until = daemon.started_at + (MADE_SECONDS if daemon.source else 0.0)
+        if daemon.config_changed_at is not None and daemon.config_changed_at > made_until:
             return
         record: dict[str, Any] = {**daemon.identity.as_json(), "dump": daemon.dump}
         path = f"{self._settings.paths.state}/daemon.json"

@@ -64,10 +64,11 @@ class CommandFailed(NodeprovError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One reason not to begin, found before anything is touched."""
+    """One reason not to begin, found before anything is touched; `why` it is one, for those who ask."""
 
     message: str
     hint: str
+    why: str = ""
 
 
 class Problems(NodeprovError):

@@ -10,12 +10,13 @@ from typing import Any
 
 from nodeprov import containerd
 from nodeprov.containerd import Runtime, effective, own_file
+from nodeprov.distributions import How, editing
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import Daemon, Facts
 from nodeprov.inventory import Settings
 from nodeprov.plan import Goal, constant
 from nodeprov.releases import Release
-from nodeprov.resources import ContainerdConfig, File, Link, OwnConfig, Tree
+from nodeprov.resources import ContainerdConfig, ContainerdSource, File, Link, OwnConfig, Tree
 from nodeprov.states import FileState, LinkState
 from nodeprov.templates import render
 
@@ -174,12 +175,16 @@ def person_goals(settings: Settings) -> tuple[Goal, ...]:
 
 
 def config_resource(daemon: Daemon, runtime: Runtime) -> ContainerdConfig:
-    """Name containerd's configuration file as a resource with its gate."""
-    return ContainerdConfig(daemon.config_path, runtime, daemon.binary)
+    """Name containerd's configuration file, or what it is made of, as a resource with its gate."""
+    if daemon.source is None:
+        return ContainerdConfig(daemon.config_path, runtime, daemon.binary)
+    return ContainerdSource(daemon.source.path, runtime, daemon.binary, daemon.config_path, daemon.source.how)
 
 
 def own_config(daemon: Daemon, runtime: Runtime) -> OwnConfig | None:
     """Name the file that could hold our table alone; None if the configuration file imports no folder for it."""
+    if daemon.source is not None:
+        return None
     text = containerd.decode(daemon.config.content) if daemon.config else ""
     path = own_file.path_of(daemon.config_path, text, runtime.handler)
     return OwnConfig(path, runtime, daemon.binary, root=daemon.config_path) if path else None
@@ -202,6 +207,8 @@ def _with_runtime(
     daemon: Daemon, runtime: Runtime, former: tuple[Runtime, ...]
 ) -> Callable[[Any], FileState | None]:
     def target(current: FileState | None) -> FileState | None:
+        if daemon.source is not None:
+            return editing.added(daemon.source, current, runtime, former)
         version = ".".join(str(part) for part in daemon.disk_version)
         if current is None:
             text = containerd.add_runtime(containerd.empty_config(version), runtime)
@@ -213,16 +220,25 @@ def _with_runtime(
     return target
 
 
-def without_runtime(runtime: Runtime, former: tuple[Runtime, ...] = ()) -> Callable[[Any], FileState | None]:
-    """Want the configuration without our table, everything else as it is now."""
+def without_runtime(
+    runtime: Runtime, former: tuple[Runtime, ...] = (), how: How | None = None
+) -> Callable[[Any], FileState | None]:
+    """Want the configuration, or what it is made of, without our table, everything else as it is now."""
 
     def target(current: FileState | None) -> FileState | None:
         if current is None:
             return None
+        if how is not None:
+            return editing.removed(how, current, runtime, former)
         text = containerd.remove_runtime(containerd.decode(current.content), runtime, former)
         return replace(current, content=text.encode())
 
     return target
+
+
+def how_edited(daemon: Daemon) -> How | None:
+    """Say how what the configuration is made of is edited; None where it is containerd's own file."""
+    return daemon.source.how if daemon.source else None
 
 
 def containers_of_other_releases(facts: Facts, settings: Settings, release: Release) -> int:
@@ -243,7 +259,9 @@ def tree_bytes(release: Release) -> int:
 
 
 def running_daemon(facts: Facts) -> Daemon:
-    """Return the daemon; raise NodeprovError if none runs."""
+    """Return the daemon; raise NodeprovError if none runs, or none can be told from others."""
+    if facts.daemon is None and facts.choice.problem:
+        raise NodeprovError(facts.choice.problem.message, facts.choice.problem.hint, where=facts.node)
     if facts.daemon is None:
         raise NodeprovError("containerd does not run", "systemctl status containerd", where=facts.node)
     return facts.daemon

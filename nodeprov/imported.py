@@ -17,6 +17,8 @@ from nodeprov.hosts.base import Output, Reader
 from nodeprov.resources import candidate_of
 from nodeprov.templates import render
 
+OVERRIDE = "containerd 2.x merges what is imported, 1.x puts it in place of the whole section (containerd#5837)"
+
 
 @dataclass(frozen=True, slots=True)
 class Imported:
@@ -104,18 +106,22 @@ def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Probl
         Problem(
             f"{path} imports {target}, which does not exist: containerd does not start again with that",
             f"make the file, or take it out of `imports` in {path}",
+            "the next restart, whoever makes it, would be the last one (kata-containers#13141)",
         )
         for target in imports.missing_imports(found.patterns, found.files)
     ]
     own = own_file.path_of(path, text, handler)
-    texts = {each: file.text for each, file in found.files.items() if each != own}
+    # What a distribution imports it has made itself, of our drop-in too: there the effective configuration tells.
+    texts = {} if daemon.source else {each: file.text for each, file in found.files.items() if each != own}
     overriding = [
-        Problem(each.message, each.hint) for each in drop_in_problems(path, text, texts, handler, version)
+        Problem(each.message, each.hint, OVERRIDE)
+        for each in drop_in_problems(path, text, texts, handler, version)
     ]
     found_too = [
         Problem(
             f"{path} imports {pattern}, which finds whatever lies beside it, backups and candidates too",
             "name the files by their end: *.toml",
+            "a copy of the file would be read as a part of it",
         )
         for pattern in found.patterns
         if imports.matches(pattern, candidate_of(path))

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodeprov import engine, former, gvisor, receipt, requirements
+from nodeprov.distributions.profiles import PLAIN
 from nodeprov.errors import Problem, Problems
-from nodeprov.facts import Facts, dotted, gather
+from nodeprov.facts import Daemon, Facts, dotted, gather
 from nodeprov.hosts.base import Reader
 from nodeprov.imported import Imports, ImportsQuery, followed, import_problems, patterns_of
 from nodeprov.inventory import Node, Settings
@@ -80,7 +81,8 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
     steps = install_steps(facts, settings, generation, changes, found.files)
     steps += collections(facts, settings, release, seen.receipts) if steps else ()
     runtime = gvisor.layout(settings).runtime
-    adopted = former.unknown(goals, states, seen.written, gvisor.without_runtime(runtime))
+    without = gvisor.without_runtime(runtime, how=gvisor.how_edited(daemon))
+    adopted = former.unknown(goals, states, seen.written, without)
     left = [
         f"RuntimeClass {name}, which earlier settings had, is left: when no pod and no node needs it any more, "
         f"{kube.kubectl(settings.cluster).typed('delete', 'runtimeclass', name)}"
@@ -146,7 +148,8 @@ class _Seen:
 
     def notes(self) -> tuple[str, ...]:
         """Say what machine and what cluster it is, so that an operator sees when it is the wrong one."""
-        said = [_node_note(self.facts)]
+        daemon = gvisor.running_daemon(self.facts)
+        said = [_node_note(self.facts), *_choice_notes(self.facts), *_distribution_notes(daemon)]
         if self.cluster is not None:
             said.append(f"cluster: {self.cluster.server} (context {self.cluster.context})")
         said += [
@@ -220,6 +223,30 @@ def _node_note(facts: Facts) -> str:
     return f"node: {', '.join(parts)}"
 
 
+def _choice_notes(facts: Facts) -> tuple[str, ...]:
+    """Say which of several containerds is meant, and why; of one alone there is nothing to say."""
+    choice = facts.choice
+    if choice.chosen is None or not choice.passed_over:
+        return ()
+    others = ", ".join(each.said for each in choice.passed_over)
+    return (f"containerd: {choice.chosen.said}, for {choice.why}; left alone: {others}",)
+
+
+def _distribution_notes(daemon: Daemon) -> tuple[str, ...]:
+    """Say whose containerd it is where that is somebody's, and what its restart means for the node."""
+    whose = daemon.distribution
+    if whose == PLAIN:
+        return ()
+    made = f"{daemon.edited_path} is edited {daemon.source.how.value}; " if daemon.source else ""
+    said = [f"distribution: {whose.title}: {made}{daemon.unit} makes {daemon.config_path} of it when it starts"]
+    if too := whose.restarts_too(daemon.unit):
+        said.append(
+            f"a restart of {daemon.unit} also restarts {', '.join(too)} on this node; pods go on, and nodes go "
+            "one after the other"
+        )
+    return (*said, *whose.notes)
+
+
 def _notes(
     facts: Facts, settings: Settings, release: Release, receipts: Sequence[Receipt], steps: Sequence[Step]
 ) -> tuple[str, ...]:
@@ -252,12 +279,12 @@ def _uninstall_goals(seen: _Seen, settings: Settings, leaving: Collection[str]) 
     if seen.cluster:
         goals += removal_goals(settings, facts.node, seen.cluster, before, leaving)
         goals += former.goals(seen.former_labels, after, before)
-    untouched = config.key in after and after[config.key] == daemon.config
+    untouched = config.key in after and after[config.key] == daemon.edited
     former_runtimes = gvisor.former_runtimes(facts, settings)
     goals.append(
         Goal(config, constant(before[config.key]))
         if untouched
-        else Goal(config, gvisor.without_runtime(where.runtime, former_runtimes))
+        else Goal(config, gvisor.without_runtime(where.runtime, former_runtimes, gvisor.how_edited(daemon)))
     )
     if own := gvisor.own_config(daemon, where.runtime):
         goals.append(Goal(own, constant(None)))

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from nodeprov import containerd
 from nodeprov.containerd import Runtime, effective
+from nodeprov.distributions import How, go_template
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import FileAt, Host, LinkAt, PresentAt, Query, TreeAt
 from nodeprov.plan import Place
@@ -168,15 +169,18 @@ class ContainerdConfig(File):
         if state is None:
             host.remove(self.path, below=self.within)
             return
-        output = host.run(self.gate_script, stdin=state.content, timeout_seconds=DUMP_TIMEOUT_SECONDS)
-        before, after = (base64.b64decode(line).decode() for line in (output.text + "\n\n").split("\n")[:2])
-        self._judge(before, after, output.said, expected=self.runtime if self.adds(state) else None)
+        self.gate(host, self.path, state.content, adds=self.adds(state))
         host.write_file(self.path, state)
 
-    @property
-    def gate_script(self) -> str:
+    def gate(self, host: Host, path: str, candidate: bytes, *, adds: bool) -> None:
+        """Have containerd read a candidate; raise NodeprovError if that would change more than our table."""
+        output = host.run(self.gate_script(path), stdin=candidate, timeout_seconds=DUMP_TIMEOUT_SECONDS)
+        before, after = (base64.b64decode(line).decode() for line in (output.text + "\n\n").split("\n")[:2])
+        self._judge(before, after, output.said, expected=self.runtime if adds else None)
+
+    def gate_script(self, path: str) -> str:
         """Print what containerd reads now, and what it would read with the candidate on standard input."""
-        return render("gate.sh.j2", path=self.path, candidate=candidate_of(self.path), binary=self.binary)
+        return render("gate.sh.j2", path=path, candidate=candidate_of(path), binary=self.binary)
 
     def adds(self, state: FileState) -> bool:
         """Tell whether a state declares our runtime."""
@@ -211,10 +215,46 @@ class OwnConfig(ContainerdConfig):
     root: str
     """The configuration file."""
 
-    @property
-    def gate_script(self) -> str:
+    def gate_script(self, path: str) -> str:  # noqa: ARG002  the root file is what containerd is started with
         """Print what containerd reads now, and what it would read with the candidate on standard input."""
         return render("gate-own.sh.j2", root=self.root, candidate=candidate_of(self.root), binary=self.binary)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerdSource(ContainerdConfig):
+    """What a distribution makes containerd's configuration file of, when it starts: a template or a drop-in."""
+
+    made: str
+    """The file that is made of it, which containerd reads."""
+    how: How
+
+    def write(self, host: Host, state: FileState | None) -> None:
+        """Swap the file if containerd would accept today's configuration with our table in it, or without it.
+
+        Only the distribution can expand its template; that it has is looked at after the restart. A drop-in of
+        k0s is merged into a file that is yet to be made, so there is nothing to try.
+        """
+        if state is not None and self.how is not How.DROP_IN:
+            self._try(host, adds=self.adds(state))
+        if state is None:
+            host.remove(self.path, below=self.within)
+        else:
+            host.write_file(self.path, state)
+
+    def _try(self, host: Host, *, adds: bool) -> None:
+        found = host.ask([FileAt(self.made)])[0]
+        if found is None:
+            return
+        text = containerd.decode(found.content)
+        edit = containerd.add_runtime if adds else containerd.remove_runtime
+        self.gate(host, self.made, edit(text, self.runtime).encode(), adds=adds)
+
+    def adds(self, state: FileState) -> bool:
+        """Tell whether a state declares our runtime."""
+        text = containerd.decode(state.content)
+        if self.how is How.GO_TEMPLATE:
+            return go_template.declares(text, self.runtime)
+        return containerd.declared(text, self.runtime.handler) is not None
 
 
 def candidate_of(path: str) -> str:

@@ -123,6 +123,8 @@ class _Conduct:
         """See that something holds."""
         if proof.name == "serving":
             return self._containerd.serving()
+        if proof.name == "made":
+            return self._containerd.made(proof.subject)
         if proof.name == "unused":
             return self._containerd.unused()
         if proof.name == "sandbox":

@@ -43,12 +43,22 @@ def install_steps(
         steps.append(Proof("sandbox", "a sandbox runs through `current`", where.current))
     if restart:
         steps.append(Proof("serving", "containerd serves, and goes on serving"))
+        steps += _made(facts, handler=where.handler)
     steps += in_cluster
     if settings.cluster.enabled:
         steps.append(Proof("handler", "the node reports the handler"))
         if settings.proof.pod:
             steps.append(Proof("pod", f"a pod of RuntimeClass {settings.runtime_class.name} boots gVisor"))
     return tuple(steps)
+
+
+def _made(facts: Facts, *, handler: str) -> tuple[Proof, ...]:
+    """See that a distribution has made the configuration of what was edited; no `handler`: without our table."""
+    daemon = gvisor.running_daemon(facts)
+    if daemon.source is None:
+        return ()
+    how = f"{'with' if handler else 'without'} our table"
+    return (Proof("made", f"{daemon.distribution.title} has made {daemon.config_path} {how}", handler),)
 
 
 def collections(
@@ -131,5 +141,5 @@ def uninstall_steps(
     # Twice: a pod may begin until the label is gone.
     steps += [UNUSED, *in_cluster, *([UNUSED] if in_cluster else []), *config]
     if restart:
-        steps += [restart, Proof("serving", "containerd serves, and goes on serving")]
+        steps += [restart, Proof("serving", "containerd serves, and goes on serving"), *_made(facts, handler="")]
     return (*steps, *links, *_former_links(facts, settings), *removals(facts, _generations(facts, settings)))

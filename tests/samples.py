@@ -216,8 +216,8 @@ class FakeReader:
                 return self.pods
             case FileAt(path):
                 daemon = self.facts.daemon if self.facts else None
-                is_config = daemon is not None and path == daemon.config_path
-                return daemon.config if daemon and is_config else self.states.get(f"file:{path}")
+                is_config = daemon is not None and path == daemon.edited_path
+                return daemon.edited if daemon and is_config else self.states.get(f"file:{path}")
             case LinkAt(path):
                 return self.states.get(f"link:{path}")
             case TreeAt(path):

@@ -19,7 +19,7 @@ from nodeprov.hosts.local import run_program
 from tests.samples import golden
 
 NODEPROV = [sys.executable, "-m", "nodeprov"]
-COMMANDS = ("plan", "install", "uninstall", "verify")
+COMMANDS = ("plan", "install", "uninstall", "verify", "doctor")
 OTHERS = ("apply", "image", "support")
 INVENTORY = """\
 [release]
@@ -147,7 +147,13 @@ def test_a_node_that_cannot_be_reached_ends_with_1(folder: Path, command: str) -
 
 @pytest.mark.parametrize(
     ("command", "result"),
-    [("plan", "plans"), ("install", "outcomes"), ("uninstall", "outcomes"), ("verify", "findings")],
+    [
+        ("plan", "plans"),
+        ("install", "outcomes"),
+        ("uninstall", "outcomes"),
+        ("verify", "findings"),
+        ("doctor", "findings"),
+    ],
 )
 def test_the_errors_of_every_node_are_in_the_json(folder: Path, command: str, result: str) -> None:
     output = nodeprov(command, "*", "--json", folder=folder)

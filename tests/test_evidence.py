@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from nodeprov.containerd import Runtime, add_runtime
+from nodeprov.distributions import How, Source
 from nodeprov.errors import NodeprovError
 from nodeprov.evidence import (
     NotKnown,
@@ -299,3 +300,18 @@ def test_a_runtime_is_another_by_its_handler() -> None:
     facts = facts_with(loaded_log=log(LOGGED), dump=WITH)
     second = Runtime("runsc-kvm", "/opt/nodeprov/handlers/runsc-kvm/current/containerd-shim-runsc-v1", "/x")
     assert restart(facts, second, (), {}, served=True) is not None
+
+
+def test_a_file_that_a_distribution_made_a_moment_before_the_start_has_not_changed_since() -> None:
+    facts = with_daemon(started_at=1000.0, config_changed_at=1000.005)
+    assert changed_since_start(running_daemon(facts), {}) == ("/etc/containerd/config.toml",)
+    source = Source("/etc/containerd/config-v3.toml.tmpl", How.GO_TEMPLATE, 3, None, None, "")
+    assert changed_since_start(running_daemon(with_daemon(facts, source=source)), {}) == ()
+    later = with_daemon(facts, source=source, config_changed_at=1001.0)
+    assert changed_since_start(running_daemon(later), {}) == ("/etc/containerd/config.toml",)
+
+
+def test_a_template_that_others_changed_since_the_start_is_named_as_what_a_restart_brings_into_force() -> None:
+    source = Source("/x/config.toml.tmpl", How.GO_TEMPLATE, 2, FileState(b"", 0o644), 1001.0, "")
+    found = activated_by_restart(with_daemon(source=source), RUNTIME, {})
+    assert "/x/config.toml.tmpl was changed after containerd started: any edit in it" in found

@@ -28,6 +28,7 @@ from nodeprov.facts import (
 from nodeprov.hosts.local import LocalHost
 from nodeprov.imported import ImportsQuery
 from nodeprov.inventory import ContainerdSettings, Paths, Settings
+from nodeprov.states import FileState
 from tests.samples import CRI, good_daemon, good_facts, having, recorded, settings
 
 FRESH = recorded("fresh")
@@ -51,7 +52,7 @@ def without_containerd(text: str) -> str:
     names = [line.partition("=")[0] for line in text.splitlines()]
     of_daemon = ("daemon.", "config", "dump", "socket", "ctr", "plugins", "unit.")
     gone: dict[str, str | None] = {name: None for name in names if name.startswith(of_daemon)}
-    unit = {"unit.LoadState": "not-found", "unit.ActiveState": "inactive", "unit.MainPID": "0"}
+    unit = {"unit_state": "not-found, inactive", "containerd": None}
     return having(text, {**gone, **unit})
 
 
@@ -114,9 +115,9 @@ def test_a_node_without_containerd_has_no_daemon() -> None:
 
 
 def test_a_node_without_systemd_says_so() -> None:
-    text = having(without_containerd(FRESH), {"systemd": None, "unit.LoadState": None, "unit.ActiveState": None})
+    text = having(without_containerd(FRESH), {"systemd": None, "unit_state": None})
     facts = parse_facts("worker2", text)
-    assert (facts.systemd_version, facts.unit_state) == (None, "unknown, unknown")
+    assert (facts.systemd_version, facts.unit_state) == (None, "unknown")
 
 
 def test_a_missing_configuration_is_absent_and_not_empty() -> None:
@@ -453,3 +454,96 @@ def test_the_script_counts_the_processes_that_run_our_programs(tmp_path: Path) -
         for each in running:
             each.release()
     assert facts_here(tmp_path).processes == {}
+
+
+def test_processes_below_a_prefix_that_is_reached_through_a_link_are_still_ours(tmp_path: Path) -> None:
+    (tmp_path / "var" / "opt" / "nodeprov" / "releases" / "r1").mkdir(parents=True)
+    (tmp_path / "opt").symlink_to("var/opt")
+    program = tmp_path / "opt" / "nodeprov" / "releases" / "r1" / "runsc"
+    shutil.copy(shutil.which("cat") or "/bin/cat", program)
+    running = LocalHost().hold(f"echo ready; exec {program}")
+    try:
+        facts = facts_here(tmp_path)
+    finally:
+        running.release()
+    assert facts.processes == {str(program): 1}
+    assert facts.real_paths[f"{tmp_path}/opt/nodeprov"] == f"{tmp_path}/var/opt/nodeprov"
+
+
+def test_a_path_lies_on_the_mount_where_it_really_is() -> None:
+    mounts = (Mount("/", frozenset({"ro"})), Mount("/var", frozenset({"rw"})))
+    facts = good_facts(mounts=mounts, real_paths={"/opt/nodeprov": "/var/opt/nodeprov"})
+    found = facts.mount_of("/opt/nodeprov")
+    assert found is not None
+    assert found.path == "/var"
+
+
+def block_of(text: str) -> str:
+    """The part of a recording that tells of its containerd."""
+    start = text.index("containerd=")
+    return text[start : text.index("containerd=\n", start) + len("containerd=\n")]
+
+
+def on_k3s(text: str) -> str:
+    """A recording of a node on which k3s runs a containerd of its own besides."""
+    folder = "/var/lib/rancher/k3s/agent/etc/containerd"
+    path = f"{folder}/config.toml.tmpl"
+    changes = {
+        "containerd": None,
+        "daemon.pid": "77",
+        "unit.Id": "k3s-agent.service",
+        "unit.MainPID": "70",
+        "daemon.start_ticks": "5000",
+        "daemon.sockets:": "/run/k3s/containerd/containerd.sock\n",
+        "socket": "/run/k3s/containerd/containerd.sock",
+        "config.path": f"{folder}/config.toml",
+        f"origin.stat {path}": "600 0 0 12.5",
+        f"origin.real {path}": path,
+        f"origin {path}:": '{{ template "base" . }}\n',
+    }
+    theirs = having(block_of(text), changes)
+    kubelet = "kubelet=60\nkubelet.program=k3s-agent\nkubelet=\n"
+    return f"{text}containerd=77\n{theirs}containerd=\n{kubelet}"
+
+
+def test_of_two_containerds_the_one_is_read_that_kubelet_talks_to() -> None:
+    facts = parse_facts("worker2", on_k3s(FRESH))
+    assert facts.daemon is not None
+    assert (facts.daemon.unit, facts.daemon.identity.pid) == ("k3s-agent.service", 77)
+    assert facts.choice.why == "k3s-agent talks to it (its default)"
+    assert [each.unit for each in facts.choice.passed_over] == ["containerd.service"]
+
+
+def test_a_child_of_a_units_main_process_began_when_the_kernel_says() -> None:
+    daemon = daemon_of(on_k3s(FRESH))
+    assert daemon.started_at == pytest.approx(1795259446.237530615 - 4636.23 + 50.0)
+
+
+def test_the_template_of_a_distribution_is_read_as_it_is() -> None:
+    daemon = daemon_of(on_k3s(FRESH))
+    assert daemon.distribution.name == "k3s"
+    assert daemon.edited_path == "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl"
+    assert daemon.edited == FileState(b'{{ template "base" . }}\n', 0o600)
+    assert daemon.source is not None
+    assert (daemon.source.version, daemon.source.changed_at) == (2, 12.5)
+
+
+def test_the_setting_of_a_distribution_is_not_looked_for() -> None:
+    wanted = settings(containerd=ContainerdSettings(distribution="plain", unit="k3s-agent"))
+    facts = parse_facts("worker2", on_k3s(FRESH), settings=wanted)
+    assert facts.daemon is not None
+    assert (facts.daemon.distribution.name, facts.daemon.source) == ("plain", None)
+    assert facts.daemon.edited_path.endswith("/config.toml")
+
+
+def test_a_configuration_file_that_is_set_is_read_and_the_daemons_own_tells_them_apart() -> None:
+    path = "/etc/containerd/config.toml"
+    text = on_k3s(FRESH).replace("kubelet=60\nkubelet.program=k3s-agent\nkubelet=\n", "")
+    first, second = text.split("containerd=77\n")
+    own = f"/var/lib/rancher/k3s/agent{path}"
+    text = f"{first}containerd=77\n{having(second, {'config.path': path, 'config.own': own, 'containerd': None})}"
+    wanted = settings(containerd=ContainerdSettings(config=path))
+    facts = parse_facts("worker2", text, settings=wanted)
+    assert facts.choice.why == f"[containerd] config is {path}"
+    assert facts.daemon is not None
+    assert facts.daemon.unit == "containerd.service"

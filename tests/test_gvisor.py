@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeprov import gvisor
+from nodeprov.candidates import Choice
 from nodeprov.containerd import Refused
 from nodeprov.engine import writable
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, Problem
 from nodeprov.facts import Facts
 from nodeprov.gvisor import generation, goals, layout, runsc_flags, without_runtime
 from nodeprov.inventory import Paths, RuntimeSettings, Settings
@@ -222,3 +223,10 @@ def test_gvisors_kernel_is_known_by_what_it_says_in_every_release(said: str, wor
     found = gvisor.gvisors_word(said)
     assert found.startswith(word)
     assert bool(found) == bool(word)
+
+
+def test_a_daemon_that_cannot_be_told_from_others_is_not_said_to_be_down() -> None:
+    facts = good_facts(daemon=None, choice=Choice(None, problem=Problem("2 containerds run", "say which one")))
+    with pytest.raises(NodeprovError, match="2 containerds run") as caught:
+        gvisor.running_daemon(facts)
+    assert caught.value.hint == "say which one"

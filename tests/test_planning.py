@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from nodeprov import gvisor
+from nodeprov.candidates import Candidate, Choice
 from nodeprov.containerd import add_runtime, own_file
+from nodeprov.distributions import How, Source
+from nodeprov.distributions.profiles import K3S
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.facts import Daemon, Facts, Record
 from nodeprov.hosts.base import Reader
@@ -176,6 +179,65 @@ def test_an_install_without_a_cluster_ends_with_the_node(new: Release) -> None:
     planned = fresh(new).install()
     assert steps_of(planned, new=new)[-1] == "proof serving"
     assert planned.plan.notes[1:] == ()
+
+
+def test_of_several_containerds_the_plan_says_which_is_meant_and_why(new: Release) -> None:
+    meant = Candidate(
+        400, "containerd.service", ("/run/containerd/containerd.sock",), "/etc/containerd/config.toml"
+    )
+    dockers = Candidate(500, "docker.service", ("/run/docker.sock",), "/run/docker/containerd.toml")
+    choice = Choice(meant, "kubelet talks to it (its default)", passed_over=(dockers,))
+    planned = fresh(new, facts=good_facts(choice=choice)).install()
+    assert planned.plan.notes[1] == (
+        "containerd: containerd.service at /run/containerd/containerd.sock, for kubelet talks to it (its "
+        "default); left alone: docker.service at /run/docker.sock"
+    )
+
+
+def on_k3s(unit: str = "k3s.service", state: FileState | None = None) -> Facts:
+    """A node of k3s, whose template is as given."""
+    folder = "/var/lib/rancher/k3s/agent/etc/containerd"
+    path = f"{folder}/config-v3.toml.tmpl"
+    source = Source(path, How.GO_TEMPLATE, 3, state, None, path)
+    return with_daemon(unit=unit, config_path=f"{folder}/config.toml", distribution=K3S, source=source)
+
+
+@pytest.mark.parametrize(
+    ("unit", "too"),
+    [("k3s.service", "kubelet, the API server, its datastore"), ("k3s-agent.service", "kubelet")],
+)
+def test_on_k3s_the_template_is_edited_and_what_restarts_too_is_said(new: Release, unit: str, too: str) -> None:
+    planned = fresh(new, facts=on_k3s(unit)).install()
+    steps = steps_of(planned, new=new)
+    assert "+ file:/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl" in steps
+    assert steps[-4:] == [
+        f"restart {unit}",
+        "proof sandbox handlers/runsc/current",
+        "proof serving",
+        "proof made runsc",
+    ]
+    assert planned.plan.notes[1:] == (
+        "distribution: k3s: /var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl is edited as a Go "
+        f"template; {unit} makes /var/lib/rancher/k3s/agent/etc/containerd/config.toml of it when it starts",
+        f"a restart of {unit} also restarts {too} on this node; pods go on, and nodes go one after the other",
+    )
+
+
+def test_a_template_of_others_gets_our_table_and_an_uninstall_takes_only_that(new: Release) -> None:
+    theirs = FileState(b'{{ template "base" . }}\n[debug]\nlevel = "debug"\n', 0o600)
+    (change,) = [
+        c for c in fresh(new, facts=on_k3s(state=theirs)).install().plan.changes if "tmpl" in c.resource.key
+    ]
+    assert isinstance(change.after, FileState)
+    assert change.after.content.startswith(theirs.content)
+    ours = fresh(new, facts=on_k3s(state=change.after))
+    (back,) = [c for c in ours.uninstall().plan.changes if "tmpl" in c.resource.key]
+    assert (back.before, back.after) == (change.after, theirs)
+
+
+def test_a_template_that_cannot_be_appended_to_is_refused_before_anything_is_touched(new: Release) -> None:
+    with pytest.raises(Problems, match=r"config-v3.toml.tmpl: the template ends inside \{\{ if \}\}"):
+        fresh(new, facts=on_k3s(state=FileState(b"{{ if .X }}\n", 0o600))).install()
 
 
 def test_no_pod_is_run_where_none_is_wanted_and_that_is_said(new: Release) -> None:

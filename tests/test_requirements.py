@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from nodeprov.candidates import Choice
 from nodeprov.containerd import Runtime, add_runtime
+from nodeprov.distributions import How, Source
+from nodeprov.errors import Problem
 from nodeprov.facts import Facts, Mount, Plugin
 from nodeprov.inventory import ContainerdSettings, Paths, RuntimeSettings
 from nodeprov.requirements import MARGIN_BYTES, check
@@ -55,15 +58,33 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
         (good_facts(kernel="5.4.0-216-generic"), "kernel 5.4.0-216-generic is too old", "5.6 or later"),
         (good_facts(kernel="4.18.0"), "kernel 4.18.0 is too old", "5.6 or later"),
         (good_facts(architecture="aarch64", page_size=65536), "pages are 65536 bytes, gVisor needs 4096", "4 KiB"),
+        (
+            good_facts(architecture="aarch64", page_size=4096, address_bits=39),
+            "the kernel's addresses have 39 bits, gVisor needs 48",
+            "CONFIG_ARM64_VA_BITS_48",
+        ),
         (good_facts(user_namespaces=0), "user namespaces are forbidden", "sysctl user.max_user_namespaces="),
         (good_facts(systemd_version=None), "systemd does not run on this node", "by systemd only"),
         (mounted("rw", "noexec"), "/opt/nodeprov lies on /opt, mounted noexec", "[paths] prefix"),
         (mounted("ro"), "/opt/nodeprov lies on /opt, mounted ro", "[paths] prefix"),
         (mounted("ro", path="/var"), "/var/lib/nodeprov lies on /var, mounted ro", "[paths] state"),
+        (mounted("ro", path="/etc"), "/etc/containerd/config.toml lies on /etc", "where it can be written"),
         (mounted("ro", path="/usr"), "/usr/local/bin lies on /usr, mounted ro", "[paths] bin"),
         (
             good_facts(daemon=None, unit_state="not-found, inactive"),
             "containerd does not run (unit: not-found, inactive)",
+            "[containerd] unit",
+        ),
+        (
+            good_facts(
+                daemon=None, choice=Choice(None, problem=Problem("2 containerds run", "[containerd] unit", "why"))
+            ),
+            "2 containerds run",
+            "[containerd] unit",
+        ),
+        (
+            with_daemon(unit=""),
+            "containerd (process 400) was not started by a systemd service",
             "[containerd] unit",
         ),
         (with_daemon(version=(1, 6, 36)), "containerd 1.6.36 (running) is too old", "1.7 or later"),
@@ -162,6 +183,7 @@ def test_one_fact_changed_is_one_problem_with_its_remedy(facts: Facts, message: 
     (problem,) = check(facts, WANTED)
     assert message in problem.message
     assert hint in problem.hint
+    assert problem.why
 
 
 @pytest.mark.parametrize(
@@ -190,6 +212,25 @@ def test_what_is_at_the_border_is_no_problem(facts: Facts) -> None:
 def test_whose_handler_is_called_otherwise_is_not_in_the_way() -> None:
     facts = with_daemon(dump=add_runtime(CONFIG, FOREIGN))
     assert check(facts, settings(runtime=RuntimeSettings(handler="runsc-2"))) == ()
+
+
+@pytest.mark.parametrize(("has_kvm", "problems"), [(False, 1), (True, 0), (None, 0)])
+def test_the_platform_kvm_needs_its_device(has_kvm: bool | None, problems: int) -> None:
+    wanted = settings(runtime=RuntimeSettings(platform="kvm"))
+    assert len(check(good_facts(has_kvm=has_kvm), wanted)) == problems
+    assert check(good_facts(has_kvm=False), WANTED) == ()
+
+
+def test_a_template_that_leads_into_a_read_only_store_is_refused() -> None:
+    path = "/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl"
+    source = Source(path, How.GO_TEMPLATE, 3, FileState(b"", 0o644), 1.0, "/nix/store/abc-config.toml.tmpl")
+    facts = replace(
+        with_daemon(source=source), mounts=(Mount("/", frozenset()), Mount("/nix/store", frozenset({"ro"})))
+    )
+    (problem,) = check(facts, WANTED)
+    assert problem.message == (
+        f"{path} lies on /nix/store (/nix/store/abc-config.toml.tmpl), mounted ro: it cannot be edited"
+    )
 
 
 def test_who_wants_no_link_for_people_keeps_his_own_runsc() -> None:
@@ -242,7 +283,7 @@ def test_all_problems_are_told_at_once() -> None:
         "it is a file",
     ):
         assert part in said, part
-    assert len(check(facts, WANTED)) == 14
+    assert len(check(facts, WANTED)) == 15
 
 
 def test_a_drop_in_needs_containerd_2_and_a_folder_that_is_imported() -> None:

@@ -59,9 +59,13 @@ def test_no_template_takes_what_nobody_gives_for_empty(template: str) -> None:
         assert "{{" not in render(template)
 
 
+RESTARTED: Mapping[str, object] = {"ctr": "ctr", "socket": "/s", "patience_seconds": 0}
+
+
 def said_by_sh(values: list[str]) -> str:
     """Let a real sh say what it takes rendered values for."""
-    assignments = [render("restart.sh.j2", unit=value).partition("\nsystemctl")[0] for value in values]
+    scripts = [render("restart.sh.j2", unit=value, **RESTARTED) for value in values]
+    assignments = [script.partition("\nsystemctl")[0] for script in scripts]
     script = "\n".join(f"{each}\nprintf '%s;' \"$unit\"" for each in assignments)
     output = run_program(["sh", "-c", script])
     assert (output.returncode, output.stderr) == (0, b"")
@@ -115,7 +119,7 @@ def test_a_pod_is_json_and_names_a_node_only_if_one_is_asked_for(node: str | Non
 
 
 SCRIPTS: Mapping[str, Mapping[str, object]] = {
-    "restart.sh.j2": {"unit": "x"},
+    "restart.sh.j2": {"unit": "x", **RESTARTED},
     "remove.sh.j2": {"path": "/x", "beside": "/y", "below": ""},
     "write-file.sh.j2": {"path": "/x", "beside": "/y", "mode": "644", "owner": "0:0", "sha256": "0" * 64},
     "write-link.sh.j2": {"path": "/x", "beside": "/y", "target": "t"},
@@ -148,9 +152,12 @@ SCRIPTS: Mapping[str, Mapping[str, object]] = {
         "prefix": "/p",
         "prefixes": ["/p", "/q r"],
         "state": "/s",
+        "places": ["/p", "/s"],
         "links": ["/l"],
+        "origins": ["a.tmpl", "/b.toml"],
     },
     "lock.sh.j2": {"state": "/s", "holder": "h"},
+    "doctor.sh.j2": {"pid": 1, "config": "/c"},
 }
 
 
@@ -175,6 +182,8 @@ def test_what_goes_into_a_script_is_quoted(template: str) -> None:
         "write-file.sh.j2": {" sha256 "},
         "write-tree.sh.j2": {" entry.sha256 ", " entry.path ", ' "%o" % entry.mode '},
         "prove-serving.sh.j2": {" patience_seconds ", " settle_seconds "},
+        "restart.sh.j2": {" patience_seconds "},
+        "doctor.sh.j2": {" pid "},
         "prove-sandbox.sh.j2": {" id ", " timeout_seconds "},
     }
     assert unquoted <= allowed.get(template, set())
@@ -182,4 +191,4 @@ def test_what_goes_into_a_script_is_quoted(template: str) -> None:
 
 def test_the_filter_quotes_as_python_does() -> None:
     for value in HOSTILE:
-        assert render("restart.sh.j2", unit=value).startswith(f"unit={shlex.quote(value)}\n")
+        assert render("restart.sh.j2", unit=value, **RESTARTED).startswith(f"unit={shlex.quote(value)}\n")

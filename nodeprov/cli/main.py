@@ -15,6 +15,7 @@ from typer.exceptions import TyperException  # noqa: TID251
 
 from nodeprov import __version__, inventory
 from nodeprov.cli import apply as cli_apply
+from nodeprov.cli import doctor as cli_doctor
 from nodeprov.cli import image as cli_image
 from nodeprov.cli import init as cli_init
 from nodeprov.cli import inventory as cli_inventory
@@ -53,6 +54,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     add_completion=False,
 )
+app.add_typer(cli_doctor.app)
 app.add_typer(cli_apply.app)
 app.add_typer(cli_support.app)
 app.command()(cli_init.init)

@@ -18,6 +18,7 @@ from typing import Any
 import typer  # noqa: TID251  a part of the command line
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
 
 from nodeprov import report
 from nodeprov.engine import Event, Tell
@@ -109,15 +110,20 @@ def show_outcomes(
             print(text, flush=True)
 
 
+def show_table(table: Table) -> None:
+    """Print a result that is a table; as wide as it needs where no terminal sets a width."""
+    _console(stderr=False).print(table)
+
+
 def show_findings(
     findings: Sequence[Finding], errors: Sequence[NodeprovError] = (), *, as_json: bool = False
 ) -> None:
-    """Print what a verification found; as wide as it needs where no terminal sets a width."""
+    """Print what a verification found."""
     if as_json:
         values = report.findings_json(findings)["findings"]
         show_json("findings", values, errors)
         return
-    _console(stderr=False).print(report.findings_table(findings))
+    show_table(report.findings_table(findings))
 
 
 def write_junit(path: Path, findings: Sequence[Finding]) -> None:

@@ -148,6 +148,8 @@ def remedy(said: str) -> str:
     """Say what to do about an error of a node's disk; nothing if it is another one."""
     if "No space left" in said:
         return "free space there (df -h), or set [paths] prefix to a larger file system"
+    if "nothing can be executed" in said:
+        return "set [paths] prefix to a folder where programs may be executed (see noexec, fapolicyd, SELinux)"
     if "Read-only file system" in said:
         return "set [paths] prefix and bin to folders that can be written"
     return ""

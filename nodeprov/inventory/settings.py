@@ -117,6 +117,11 @@ class ContainerdSettings:
         default="root",
         rule=syntax.CONFIG_STYLE,
     )
+    distribution: str | None = setting(
+        "Whose it is, and so which file is edited and what a restart restarts: plain, k3s, rke2, k0s or microk8s.",
+        default=None,
+        rule=syntax.DISTRIBUTION,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nodeprov.distributions.profiles import kubectl_calls
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.facts import Facts
 from nodeprov.hosts.base import Host, Output, Reader, check
@@ -43,7 +44,13 @@ class Kubectl:
         if not self.find_program and not self.kubeconfigs:
             return f"{shlex.join(self.program)} {words}"
         program = () if self.find_program else self.program
-        script = render("kubectl-found.sh.j2", program=program, kubeconfigs=self.kubeconfigs, folders=FOLDERS)
+        script = render(
+            "kubectl-found.sh.j2",
+            program=program,
+            kubeconfigs=self.kubeconfigs,
+            folders=FOLDERS,
+            calls=kubectl_calls(),
+        )
         return f"sh -c {shlex.quote(script)} kubectl {words}"
 
     def typed(self, *arguments: str) -> str:

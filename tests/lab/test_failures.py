@@ -13,6 +13,7 @@ from nodeprov.daemon import Containerd
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import gather
 from nodeprov.inventory import parse
+from nodeprov.states import TreeState
 from tests.lab.machines import (
     ADDRESSES,
     CLASS,
@@ -94,6 +95,18 @@ class TestPlaces:
             assert untouched.run("ls -A /srv/small") == "others\n"
         finally:
             untouched.run("umount /srv/small && rmdir /srv/small")
+
+    def test_where_nothing_can_be_executed_that_is_found_by_executing(
+        self, worker: Machine, tmp_path: Path
+    ) -> None:
+        worker.run("mkdir /srv/noexec && mount -t tmpfs -o noexec tmpfs /srv/noexec")
+        try:
+            with pytest.raises(NodeprovError, match="nothing can be executed in /srv/noexec/releases") as caught:
+                worker.host.write_tree("/srv/noexec/releases/r1", TreeState(()), tmp_path)
+            assert caught.value.hint.startswith("set [paths] prefix to a folder where programs may be executed")
+            assert worker.run("find /srv/noexec -mindepth 2") == ""
+        finally:
+            worker.run("umount /srv/noexec && rmdir /srv/noexec")
 
     def test_a_place_where_nothing_can_be_executed(self, untouched: Machine, tmp_path: Path) -> None:
         untouched.run("mkdir /srv/noexec && mount -t tmpfs -o noexec tmpfs /srv/noexec")

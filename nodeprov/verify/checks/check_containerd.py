@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nodeprov import containerd, evidence
 from nodeprov.containerd import effective, own_file
+from nodeprov.distributions import How
 from nodeprov.gvisor import running_daemon
 from nodeprov.imported import import_problems
 from nodeprov.verify.checks import because, needs
@@ -20,15 +21,18 @@ def check_cri(subject: Subject) -> None:
 def check_config_table(subject: Subject) -> None:
     """containerd's configuration file has our table."""
     daemon = running_daemon(subject.facts)
-    text = containerd.decode(daemon.config.content) if daemon.config else ""
+    # A distribution's template is no TOML, what is made of it is; a drop-in is itself what has the table.
+    is_drop_in = daemon.source is not None and daemon.source.how is How.DROP_IN
+    path, file = (daemon.edited_path, daemon.edited) if is_drop_in else (daemon.config_path, daemon.config)
+    text = containerd.decode(file.content) if file else ""
     handler = subject.layout.handler
     own = own_file.path_of(daemon.config_path, text, handler)
     if own and own in subject.imports.files and containerd.declared(text, handler) is None:
         text = subject.imports.files[own].text
     table = containerd.declared(text, handler)
-    assert table is not None, because(f"{daemon.config_path} has no runtime {handler}", subject.install)
+    assert table is not None, because(f"{path} has no runtime {handler}", subject.install)
     assert evidence.same_table(table, subject.layout.runtime.table()), because(
-        f"{daemon.config_path} has another table for the runtime {handler}: {dict(table)}", subject.install
+        f"{path} has another table for the runtime {handler}: {dict(table)}", subject.install
     )
 
 

@@ -1,0 +1,109 @@
+"""Kubernetes distributions: what each makes containerd's configuration of, and what a restart of it means."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from nodeprov.states import FileState
+
+
+class How(Enum):
+    """How a file is edited that containerd's configuration is made of."""
+
+    IN_PLACE = "in place"
+    """TOML, edited as if it were containerd's own file."""
+    GO_TEMPLATE = "as a Go template"
+    """Text that a distribution expands: our table is appended, and all else stays."""
+    DROP_IN = "as a file of its own"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A file that a distribution makes containerd's configuration of.
+
+    `name` is relative to the folder of containerd's file, and may hold {handler}; it is read by a distribution
+    whose containerd is `since` that major version or later; `version` is the configuration's when it is new.
+    """
+
+    name: str
+    how: How
+    version: int
+    since: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A profile: a new one is one more value of this in profiles.py.
+
+    `config` is a pattern of the file that containerd reads, by which the distribution is known; without origins
+    that file itself is edited. `marker` is the first line that the file has only where the distribution writes
+    it. `units` are the services that start containerd, with what else a restart of each one restarts;
+    `embeds_kubelet` are the programs that are kubelet too, and talk to `socket` unless told otherwise.
+    """
+
+    name: str
+    title: str
+    config: str
+    socket: str
+    kubectl: str
+    units: Mapping[str, tuple[str, ...]]
+    embeds_kubelet: tuple[str, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    marker: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    def restarts_too(self, unit: str) -> tuple[str, ...]:
+        """Name what a restart of a unit restarts besides containerd."""
+        return self.units.get(unit, ())
+
+    def names(self, handler: str) -> tuple[str, ...]:
+        """Name the files that may be edited, relative to the folder of containerd's file."""
+        return tuple(dict.fromkeys(origin.name.format(handler=handler) for origin in self.origins))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The file that is edited, as it is: the origin of containerd's configuration, where that is made of one."""
+
+    path: str
+    how: How
+    version: int
+    state: FileState | None
+    changed_at: float | None
+    leads_to: str
+    """Where the file really lies: a link into a read-only store cannot be edited."""
+
+
+Found = Mapping[str, tuple[FileState | None, float | None, str]]
+"""What is at a path: the state, when it changed, and where it really lies."""
+
+
+def source_of(
+    distribution: Distribution, config_path: str, config: str, major: int, handler: str, found: Found
+) -> Source | None:
+    """Say which file a distribution's containerd is to be configured by; None for containerd's own file.
+
+    The first one that is there is the one that is read; where none is, the first one is to be made.
+    """
+    if distribution.marker and not config.startswith(distribution.marker):
+        return None
+    usable = [origin for origin in distribution.origins if major >= origin.since]
+    if not usable:
+        return None
+    folder = posixpath.dirname(config_path)
+    paths = {origin: posixpath.join(folder, origin.name.format(handler=handler)) for origin in usable}
+    chosen = next((origin for origin in usable if paths[origin] in found), usable[0])
+    state, changed_at, leads_to = found.get(paths[chosen], (None, None, paths[chosen]))
+    return Source(paths[chosen], chosen.how, chosen.version, state, changed_at, leads_to or paths[chosen])
+
+
+def detect(profiles: tuple[Distribution, ...], unit: str, config_path: str) -> Distribution:
+    """Tell by its unit or its file whose containerd it is; the last profile is the one that is left."""
+    return next(
+        (p for p in profiles if unit in p.units or (p.config and re.fullmatch(p.config, config_path))),
+        profiles[-1],
+    )

@@ -1,0 +1,68 @@
+"""What is true of a node, read in one command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nodeprov.distributions.profiles import origin_names
+from nodeprov.facts.answer import parse_facts as parse_facts
+from nodeprov.facts.columns import parse_mounts as parse_mounts
+from nodeprov.facts.columns import parse_plugins as parse_plugins
+from nodeprov.facts.columns import parse_record as parse_record
+from nodeprov.facts.columns import parse_span as parse_span
+from nodeprov.facts.columns import parse_version as parse_version
+from nodeprov.facts.values import Daemon as Daemon
+from nodeprov.facts.values import Facts as Facts
+from nodeprov.facts.values import Identity as Identity
+from nodeprov.facts.values import Mount as Mount
+from nodeprov.facts.values import Plugin as Plugin
+from nodeprov.facts.values import Record as Record
+from nodeprov.facts.values import dotted as dotted
+from nodeprov.facts.values import is_cri as is_cri
+from nodeprov.hosts.base import Output, Reader
+from nodeprov.inventory import Settings
+from nodeprov.templates import render
+
+
+@dataclass(frozen=True, slots=True)
+class FactsQuery:
+    """The one question from which all facts come."""
+
+    node: str
+    settings: Settings
+    former: tuple[str, ...] = ()
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Where nodeprov's things may lie."""
+        return (self.settings.paths.prefix, *self.former)
+
+    @property
+    def script(self) -> str:
+        """The script that reads them."""
+        s = self.settings
+        links = [f"{prefix}/handlers/{s.runtime.handler}/current" for prefix in self.prefixes]
+        if s.paths.bin:
+            links.append(f"{s.paths.bin}/runsc")
+        return render(
+            "facts.sh.j2",
+            unit=s.containerd.unit or "containerd.service",
+            config=s.containerd.config or "",
+            socket=s.containerd.socket or "",
+            prefix=s.paths.prefix,
+            prefixes=self.prefixes,
+            state=s.paths.state,
+            places=[each for each in (*self.prefixes, s.paths.state, s.paths.bin) if each],
+            links=links,
+            origins=origin_names(s.runtime.handler),
+        )
+
+    def parse(self, output: Output) -> Facts:
+        """Understand what the script printed."""
+        return parse_facts(self.node, output.text, self.prefixes, self.settings)
+
+
+def gather(reader: Reader, settings: Settings, former: tuple[str, ...] = ()) -> Facts:
+    """Read a node's facts in one round trip; `former` are prefixes that earlier settings had."""
+    facts: Facts = reader.ask([FactsQuery(reader.name, settings, former)])[0]
+    return facts

@@ -1,0 +1,122 @@
+"""containerd as it is found in the field: more than one on a node, and as distributions start it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.machines import WORKER, Machine, installed, nodeprov
+from tests.lab.replicas import REPLICAS, Replica
+
+SECOND_CONTAINERD = """
+mkdir -p /srv/second
+cat > /srv/second/config.toml <<'END'
+version = 3
+root = "/srv/second/root"
+state = "/srv/second/state"
+[grpc]
+address = "/srv/second/containerd.sock"
+END
+systemd-run --unit=second-containerd --property=Type=notify --property=KillMode=process \\
+    containerd --config=/srv/second/config.toml
+"""
+
+
+@pytest.fixture
+def second(worker: Machine) -> Iterator[Machine]:
+    """A node on which a second containerd runs, as Docker's or somebody's own would."""
+    worker.run(SECOND_CONTAINERD)
+    yield worker
+    worker.run(
+        "systemctl stop second-containerd; systemctl start kubelet; umount -R /srv/second/* 2>/dev/null; true"
+    )
+
+
+class TestTwoContainerds:
+    def test_the_one_that_kubelet_talks_to_is_chosen_and_the_plan_says_why(self, second: Machine) -> None:
+        planned = nodeprov("plan", WORKER)
+        assert planned.returncode == 3, planned.stderr
+        assert "! restart containerd.service" in planned.stdout
+        assert (
+            "note: containerd: containerd.service at /run/containerd/containerd.sock, for kubelet talks to it "
+            "(its configuration says so); left alone: second-containerd.service at /srv/second/containerd.sock"
+        ) in planned.stdout
+
+    def test_a_setting_chooses_the_other(self, second: Machine) -> None:
+        planned = nodeprov("plan", WORKER, "--set", "containerd.socket=/srv/second/containerd.sock")
+        assert planned.returncode == 3, planned.stderr
+        assert "~ file /srv/second/config.toml" in planned.stdout
+        assert "! restart second-containerd.service" in planned.stdout
+
+    def test_while_no_kubelet_runs_the_setting_is_asked_for(self, second: Machine) -> None:
+        second.run("systemctl stop kubelet")
+        planned = nodeprov("plan", WORKER)
+        assert planned.returncode == 1
+        assert "2 containerds run (containerd.service at " in planned.stderr
+        assert "and no kubelet runs that would tell" in planned.stderr
+        assert (
+            'hint: say which one runs the pods, such as [containerd] unit = "containerd.service"' in planned.stderr
+        )
+
+
+@pytest.fixture(params=REPLICAS, ids=lambda each: each.name)
+def replica(request: pytest.FixtureRequest, worker: Machine) -> Iterator[Replica]:
+    """A distribution in the place of the lab's own containerd and kubelet."""
+    found: Replica = request.param
+    found.start(worker)
+    yield found
+    found.end(worker)
+
+
+def files(machine: Machine, replica: Replica) -> str:
+    """Describe what the distribution makes its configuration of, and what it has made."""
+    return machine.run(f"cd {replica.folder} && find -L . -type f -exec sha256sum {{}} + | sort")
+
+
+class TestReplicas:
+    def test_install_verify_and_uninstall_edit_only_what_may_be_edited(
+        self, worker: Machine, replica: Replica
+    ) -> None:
+        before = files(worker, replica)
+        planned = nodeprov("plan", WORKER)
+        assert f"note: distribution: {replica.name}: {replica.edited} is edited " in planned.stdout, planned
+        assert f"! restart {replica.unit}.service" in planned.stdout
+        done = installed(WORKER)
+        assert f"{replica.name} has made {replica.config} with our table" in done.stdout
+        assert "handlers/runsc/current/containerd-shim-runsc-v1" in worker.run(f"cat {replica.edited}")
+        again = nodeprov("plan", WORKER)
+        assert (again.returncode, "nothing to do" in again.stdout) == (0, True), again
+        worker.run(f"systemctl restart {replica.unit}")
+        again = nodeprov("plan", WORKER)
+        assert (again.returncode, "nothing to do" in again.stdout) == (0, True), again
+        verified = nodeprov("verify", WORKER, "--quiet")
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        gone = nodeprov("uninstall", WORKER, "--yes")
+        assert gone.returncode == 0, gone.stdout + gone.stderr
+        assert files(worker, replica) == before
+
+    @pytest.mark.parametrize("replica", REPLICAS[:1], ids=["k3s"], indirect=True)
+    def test_a_template_that_the_distribution_does_not_heed_is_taken_back(
+        self, worker: Machine, replica: Replica
+    ) -> None:
+        before = files(worker, replica)
+        worker.run("touch /srv/replica/deaf")
+        ended = nodeprov("install", WORKER, "--yes")
+        assert ended.returncode == 1, ended.stdout + ended.stderr
+        assert f"{replica.edited} was edited, and yet {replica.config} names no runtime runsc" in ended.stderr
+        assert "the node is as before" in ended.stderr
+        assert files(worker, replica) == before
+
+    @pytest.mark.parametrize("replica", REPLICAS[:1], ids=["k3s"], indirect=True)
+    def test_a_template_of_others_gets_it_back_as_it_was(self, worker: Machine, replica: Replica) -> None:
+        theirs = '{{ template "base" . }}\n\n[debug]\n  level = "info" # ours\n'
+        worker.host.run(f"cat > {replica.edited}; chmod 0600 {replica.edited}", stdin=theirs.encode())
+        worker.run(f"systemctl restart {replica.unit}")
+        before = files(worker, replica)
+        installed(WORKER)
+        assert worker.run(f"cat {replica.edited}").startswith(theirs)
+        assert worker.run(f"stat -c %a {replica.edited}") == "600\n"
+        gone = nodeprov("uninstall", WORKER, "--yes")
+        assert gone.returncode == 0, gone.stdout + gone.stderr
+        assert files(worker, replica) == before
