@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nodeprov import containerd
+from nodeprov import compatibility, containerd
 from nodeprov.containerd import Runtime, effective
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.facts import Daemon, Facts, dotted
@@ -14,7 +14,6 @@ from nodeprov.releases import Release
 
 ARCHITECTURES = ("x86_64", "aarch64")
 OLDEST_KERNEL = (5, 6)
-OLDEST_CONTAINERD = (1, 7)
 MARGIN_BYTES = 256 << 20
 MOUNT_OPTIONS = (
     ("noexec", "nothing there can be executed", "executed"),
@@ -27,7 +26,7 @@ def check(facts: Facts, settings: Settings, release: Release | None = None) -> t
     found = [
         *_machine_problems(facts),
         *_place_problems(facts, settings, release),
-        *_daemon_problems(facts),
+        *_daemon_problems(facts, release.version if release else settings.release.version),
     ]
     if facts.daemon:
         found += _config_problems(facts.daemon, layout(settings).runtime, former_runtimes(facts, settings))
@@ -88,7 +87,7 @@ def _place_problems(facts: Facts, settings: Settings, release: Release | None) -
     return found
 
 
-def _daemon_problems(facts: Facts) -> list[Problem]:
+def _daemon_problems(facts: Facts, release: str) -> list[Problem]:
     daemon = facts.daemon
     if daemon is None:
         return [
@@ -97,17 +96,7 @@ def _daemon_problems(facts: Facts) -> list[Problem]:
                 "systemctl status containerd; if it has another unit, set [containerd] unit",
             )
         ]
-    found = []
-    for version, which in ((daemon.version, "running"), (daemon.disk_version, "on disk")):
-        if version and version[:2] < OLDEST_CONTAINERD:
-            found.append(
-                Problem(
-                    f"containerd {dotted(version)} ({which}) is too old: shims of 2026 answer it in JSON, "
-                    "which it takes for an address",
-                    "update containerd to 1.7 or later",
-                )
-            )
-            break
+    found = _compatibility_problems(daemon, release)
     if daemon.cri_errors:
         found.append(
             Problem(
@@ -130,6 +119,15 @@ def _daemon_problems(facts: Facts) -> list[Problem]:
             )
         )
     return found
+
+
+def _compatibility_problems(daemon: Daemon, release: str) -> list[Problem]:
+    for version, which in ((daemon.version, "running"), (daemon.disk_version, "on disk")):
+        known = compatibility.row(version, release) if version else None
+        if known and known.reason:
+            said = f"containerd {dotted(version)} ({which}) is too old for gVisor {release}: {known.reason}"
+            return [Problem(said, known.way_out)]
+    return []
 
 
 def _config_problems(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) -> list[Problem]:

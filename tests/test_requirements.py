@@ -63,8 +63,8 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
             "containerd does not run (unit: not-found, inactive)",
             "[containerd] unit",
         ),
-        (with_daemon(version=(1, 6, 36)), "containerd 1.6.36 (running) is too old", "1.7 or later"),
-        (with_daemon(disk_version=(1, 6, 36)), "containerd 1.6.36 (on disk) is too old", "1.7 or later"),
+        (with_daemon(version=(1, 6, 36)), "1.6.36 (running) is too old for gVisor 20260905.0: the shim", "1.7 or later"),
+        (with_daemon(disk_version=(1, 6, 36)), "containerd 1.6.36 (on disk) is too old", "20260511.0 or older"),
         (
             with_daemon(plugins=(Plugin("io.containerd.grpc.v1", "cri", "error"),)),
             "containerd's CRI plugin does not work now: io.containerd.grpc.v1.cri: error",

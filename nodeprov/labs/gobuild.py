@@ -68,14 +68,28 @@ KUBERNETES = Component(
     ),
 )
 ETCD = Component("etcd", (Program("go.etcd.io/etcd/server/v3", "master/usr/local/bin/etcd"),))
-CONTAINERD = Component(
-    "containerd",
-    tuple(
-        Program(f"github.com/containerd/containerd/v2/cmd/{name}", f"node/usr/local/bin/{name}")
-        for name in ("containerd", "containerd-shim-runc-v2", "ctr")
-    ),
-    ("github.com/containerd/containerd/v2/version.Version=v2.4.2",),
-)
+
+
+def _containerd(folder: str, version: str) -> Component:
+    module = "github.com/containerd/containerd" + ("" if version.startswith("1.") else "/v2")
+    return Component(
+        folder,
+        tuple(
+            Program(f"{module}/cmd/{name}", f"node/usr/local/bin/{name}")
+            for name in ("containerd", "containerd-shim-runc-v2", "ctr")
+        ),
+        (f"{module}/version.Version=v{version}",),
+    )
+
+
+CONTAINERD_VERSION = "2.4.2"
+CONTAINERD = _containerd("containerd", CONTAINERD_VERSION)
+"""What the lab's cluster runs."""
+
+
+def containerd(version: str) -> Component:
+    """Describe another containerd, with its shim and its ctr."""
+    return _containerd(f"containerd-{version}", version)
 
 
 def gvisor(release: str, *, tolerant: bool) -> Component:
