@@ -11,6 +11,7 @@ from nodeprov.facts import Daemon, Facts, dotted
 from nodeprov.gvisor import former_runtimes, layout, tree_bytes
 from nodeprov.inventory import Settings
 from nodeprov.releases import Release
+from nodeprov.statements import dotted as dotted_path
 
 ARCHITECTURES = ("x86_64", "aarch64")
 OLDEST_KERNEL = (5, 6)
@@ -159,10 +160,26 @@ def _config_problems(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]
         )
     elif daemon.config is not None:
         try:
-            containerd.add_runtime(containerd.decode(daemon.config.content), runtime, former)
+            wanted = containerd.add_runtime(containerd.decode(daemon.config.content), runtime, former)
+            found += _default_runtime_problems(daemon, wanted)
         except NodeprovError as error:
             found.append(Problem(f"{daemon.config_path}: {error.message}", error.hint))
     return found
+
+
+def _default_runtime_problems(daemon: Daemon, wanted: str) -> list[Problem]:
+    """See that on 1.x, where a file's runtimes take the place of the default ones, runc stays."""
+    lost = effective.missing_default_runtime(wanted)
+    if lost is None or (daemon.disk_version or daemon.version) >= (2,):
+        return []
+    path = (*containerd.runtimes_path(containerd.file_version(wanted)), lost)
+    return [
+        Problem(
+            f"{daemon.config_path} declares no runtime {lost!r}, and on containerd 1.x ours would take the place "
+            "of those that it has by default",
+            f'declare it there: [{dotted_path(path)}] with runtime_type = "io.containerd.runc.v2"',
+        )
+    ]
 
 
 def _foreign_problems(facts: Facts, settings: Settings) -> list[Problem]:

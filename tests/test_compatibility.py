@@ -4,8 +4,11 @@ from itertools import pairwise
 
 import pytest
 
-from nodeprov.compatibility import TABLE, release_date, row
+from nodeprov.compatibility import TABLE, release_date
+from nodeprov.compatibility import row as known_row
+from nodeprov.labs.daemons import VERSIONS
 from nodeprov.requirements import check
+from tests.matrix import DOCUMENT, ROWS, document, lines_of
 from tests.samples import settings, with_daemon
 
 OLD = settings("20260511.0")
@@ -25,10 +28,8 @@ OLD = settings("20260511.0")
         ((3, 0, 0), "latest", True),
     ],
 )
-def test_a_pair_works_or_has_a_reason_and_a_way_out(
-    daemon: tuple[int, ...], release: str, works: bool
-) -> None:
-    known = row(daemon, release)
+def test_a_pair_works_or_has_a_reason_and_a_way_out(daemon: tuple[int, ...], release: str, works: bool) -> None:
+    known = known_row(daemon, release)
     assert known is not None
     assert (not known.reason) == works
     assert bool(known.way_out) == bool(known.reason)
@@ -48,3 +49,16 @@ def test_nothing_lies_between_two_rows_or_in_both(release: str) -> None:
 
 def test_an_old_containerd_has_no_problem_with_an_old_release() -> None:
     assert check(with_daemon(version=(1, 6, 20), disk_version=(1, 6, 20)), OLD) == ()
+
+
+def test_the_document_has_the_table_and_every_row_of_the_matrix() -> None:
+    text = DOCUMENT.read_text()
+    lines = lines_of(text)
+    assert [*lines] == [row.key for row in ROWS]
+    assert text == document(text, [*lines.values()]), (
+        "UPDATE_GOLDEN=1 pytest tests/lab/test_matrix.py writes it anew"
+    )
+
+
+def test_every_containerd_that_can_be_made_is_in_the_matrix() -> None:
+    assert tuple(dict.fromkeys(row.daemon for row in ROWS)) == VERSIONS

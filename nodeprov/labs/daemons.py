@@ -7,8 +7,6 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -17,7 +15,16 @@ from nodeprov.errors import NodeprovError
 from nodeprov.labs.base import OnEvent
 from nodeprov.labs.cache import Cache
 from nodeprov.labs.debian import debian_tree
-from nodeprov.labs.gobuild import CONTAINERD, CONTAINERD_VERSION, GoBuilder, containerd, find_go
+from nodeprov.labs.gobuild import (
+    CONTAINERD,
+    CONTAINERD_VERSION,
+    CRIRUN,
+    Component,
+    GoBuilder,
+    containerd,
+    find_go,
+)
+from nodeprov.labs.parts import make_images
 
 DEBIAN = "Debian 12's"
 BUILT = ("1.7.35", "2.0.14", "2.1.9", "2.2.9", "2.3.4", "2.3.7")
@@ -40,11 +47,22 @@ class Daemons:
         if version == DEBIAN:
             ingredients = {"suite": _SUITE, "mirror": self._debian_mirror, "machine": platform.machine()}
             return self._cache.folder("containerd-debian", ingredients, self._take_debians)
+        component = CONTAINERD if version == CONTAINERD_VERSION else containerd(version)
+        return self._build(component) / "node/usr/local/bin"
+
+    def crirun(self) -> Path:
+        """Return the program that asks a containerd for a pod, as kubelet does."""
+        return self._build(CRIRUN) / "crirun"
+
+    def images(self) -> bytes:
+        """Return the archive of images that such a pod needs."""
+        return make_images(self._cache)
+
+    def _build(self, component: Component) -> Path:
         go = find_go()
         if go is None:
             raise NodeprovError("no go that can build containerd", "script/bootstrap")
-        component = CONTAINERD if version == CONTAINERD_VERSION else containerd(version)
-        return GoBuilder(self._cache, go, self._on_event).build(component) / "node/usr/local/bin"
+        return GoBuilder(self._cache, go, self._on_event).build(component)
 
     def _take_debians(self, folder: Path) -> None:
         tree = folder.with_name(f"{folder.name}.tree")
@@ -61,13 +79,14 @@ def daemons(on_event: OnEvent) -> Daemons:
     return Daemons(Cache(cache / "lab"), os.environ.get("NODEPROV_LAB_DEBIAN_MIRROR", ""), on_event)
 
 
-def main(say: Callable[[str], object] = partial(print, file=sys.stderr)) -> None:  # noqa: T20
+def main() -> None:
     """Make all that are not made yet, and say what each cost."""
     made = daemons(lambda _: None)
+    made.crirun()
     for version in VERSIONS:
         began = time.monotonic()
         made.programs(version)
-        say(f"containerd {version}: {time.monotonic() - began:.0f} s")
+        sys.stderr.write(f"containerd {version}: {time.monotonic() - began:.0f} s\n")
 
 
 if __name__ == "__main__":

@@ -67,6 +67,4 @@ def _make(mirror: str, on_event: OnEvent, folder: Path) -> None:
 
 
 def _run(argv: Sequence[str]) -> None:
-    run_checked(
-        ending_with_us([*_CONTAINED, *argv]), "cannot install Debian", timeout_seconds=_TIMEOUT_SECONDS
-    )
+    run_checked(ending_with_us([*_CONTAINED, *argv]), "cannot install Debian", timeout_seconds=_TIMEOUT_SECONDS)
