@@ -14,8 +14,10 @@ from nodeprov.hosts.local import run_checked
 from nodeprov.labs.daemons import PROGRAMS, daemons
 from nodeprov.labs.images import PAUSE_IMAGE
 from tests.lab.machines import CONFIG, IMAGE, STATE, Machine
+from tests.matrix import DEBIANS, NONE, OLDEST, THREE, TWO
 
 HERE = "/srv/containerd"
+DROP_INS = "/etc/containerd/conf.d"
 # Mounts hide what is there, and nothing of it is touched. What a daemon keeps is its own, too: a newer one's
 # database and bundles are nothing for an older one.
 PUT_IN = f"""
@@ -26,13 +28,14 @@ mkdir -p /var/lib/containerd/other
 mount --bind /var/lib/containerd/other /var/lib/containerd
 mount -t tmpfs -o mode=0711 tmpfs /run/containerd
 mount -t tmpfs -o mode=0755 tmpfs /etc/containerd
+mkdir -p /opt/cni && ln -s /usr/lib/cni /opt/cni/bin
 """
 START = "systemctl reset-failed containerd kubelet; systemctl start containerd"
 TAKE_OUT = f"""
 systemctl stop containerd
 for path in /etc/containerd /run/containerd /var/lib/containerd; do umount -l $path; done
 for name in {" ".join(PROGRAMS)}; do umount -l /usr/local/bin/$name; done
-rm -rf /var/lib/containerd/other {HERE}
+rm -rf /var/lib/containerd/other {HERE} /opt/cni
 {START} && systemctl start --no-block kubelet
 """
 DEBIANS_FILE = """version = 2
@@ -81,7 +84,6 @@ def default_of(version: str) -> str:
 def for_the_lab(config: str, labs_own: str) -> str:
     """Write into a configuration what a node of the lab needs, as an administrator would."""
     config = re.sub(r"(?m)^( *sandbox(?:_image)? = ).*", rf"\g<1>'{PAUSE_IMAGE}'", config)
-    config = re.sub(r"""(['"])/opt/cni/bin['"]""", r"\g<1>/usr/lib/cni\g<1>", config)
     for setting in ("SystemdCgroup", "restrict_oom_score_adj"):
         if f"{setting} = true" in labs_own:
             config = config.replace(f"{setting} = false", f"{setting} = true")
@@ -105,26 +107,26 @@ def swapped(machine: Machine, version: str, files: Mapping[str, str]) -> Iterato
 
 def config_files(kind: str, version: str, labs_own: str) -> dict[str, str]:
     """Write the files of a kind of configuration, by their paths."""
-    if kind == "no file":
+    if kind == NONE:
         return {}
-    if kind == "Debian's":
+    if kind == DEBIANS:
         return {CONFIG: DEBIANS_FILE}
-    if kind == "no version":
+    if kind == OLDEST:
         return {CONFIG: '[plugins.cri.containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n'}
-    source = {"as 1.7 writes it": "1.7.35", "as 2.0 writes it": "2.0.14"}.get(kind, version)
-    config = for_the_lab(default_of(source), labs_own)
-    if kind != "drop-ins":
-        return {CONFIG: config}
-    folder = "/etc/containerd/conf.d"
-    config = re.sub(r"(?m)^imports = .*", f"imports = ['{folder}/*.toml']", config)
+    if kind in KEPT:
+        return {CONFIG: for_the_lab(default_of(KEPT[kind]), labs_own)}
+    config = re.sub(r"(?m)^imports = .*", f"imports = ['{DROP_INS}/*.toml']", default_of(version))
     stated = re.search(r"(?m)^version = .*", config)
     assert stated
-    return {CONFIG: config, f"{folder}/50-others.toml": f"{stated[0]}\n\n{OTHERS[version[:2]]}"}
+    others = OTHERS["2.x" if version.startswith("2.") else "1.x"]
+    return {CONFIG: for_the_lab(config, labs_own), f"{DROP_INS}/50-others.toml": f"{stated[0]}\n\n{others}"}
 
 
+KEPT = {TWO: "1.7.35", THREE: "2.0.14"}
+"""Files that were kept when the node was upgraded, and whose they are."""
 OTHERS = {
-    "1.": "[debug]\nlevel = 'warn'\n",
-    "2.": "[plugins.'io.containerd.cri.v1.runtime']\nmax_container_log_line_size = 4096\n\n"
+    "1.x": "[debug]\nlevel = 'warn'\n",
+    "2.x": "[plugins.'io.containerd.cri.v1.runtime']\nmax_container_log_line_size = 4096\n\n"
     "[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.other]\n"
     "runtime_type = 'io.containerd.runc.v2'\n",
 }

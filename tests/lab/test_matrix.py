@@ -93,8 +93,7 @@ def rest_of(machine: Machine) -> Mapping[str, Any]:
     for section in SECTIONS:
         containerd = dump["plugins"].get(section, {}).get("containerd", {})
         containerd.get("runtimes", {}).pop("runsc", None)
-    if dump.get("imports") == [CONFIG]:  # 1.x names the file itself
-        dump["imports"] = []
+    dump["imports"] = sorted({*dump.get("imports", ())} - {CONFIG})  # 1.x names itself, and all in no order
     return dict(said(dump, ""))
 
 
@@ -112,5 +111,5 @@ def reason(ended: Ended) -> str:
     assert ended.returncode == 1, ended.stdout + ended.stderr
     assert "hint: " in ended.stderr, ended.stderr
     lines = [line for line in ended.stderr.splitlines() if line.startswith(f"{WORKER}: ")]
-    assert len(lines) == 1, ended.stderr
-    return lines[0].removeprefix(f"{WORKER}: ")
+    assert lines, ended.stderr
+    return "; ".join(line.removeprefix(f"{WORKER}: ") for line in lines)
