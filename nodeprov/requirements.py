@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nodeprov import containerd
+from nodeprov import compatibility, containerd
 from nodeprov.containerd import Runtime, effective
 from nodeprov.distributions import editing
 from nodeprov.errors import NodeprovError, Problem
@@ -15,7 +15,6 @@ from nodeprov.releases import Release
 
 ARCHITECTURES = ("x86_64", "aarch64")
 OLDEST_KERNEL = (5, 6)
-OLDEST_CONTAINERD = (1, 7)
 MARGIN_BYTES = 256 << 20
 ADDRESS_BITS = 48
 RELEASES = "there is no folder of that architecture below the releases (gvisor#12167)"
@@ -39,7 +38,7 @@ def check(facts: Facts, settings: Settings, release: Release | None = None) -> t
         *_machine_problems(facts),
         *_platform_problems(facts, settings),
         *_place_problems(facts, settings, release),
-        *_daemon_problems(facts),
+        *_daemon_problems(facts, release.version if release else settings.release.version),
     ]
     if facts.daemon:
         found += _source_problems(facts, facts.daemon)
@@ -141,7 +140,7 @@ def _place_problems(facts: Facts, settings: Settings, release: Release | None) -
     return found
 
 
-def _daemon_problems(facts: Facts) -> list[Problem]:
+def _daemon_problems(facts: Facts, release: str) -> list[Problem]:
     daemon = facts.daemon
     if daemon is None and facts.choice.problem:
         return [facts.choice.problem]
@@ -163,17 +162,7 @@ def _daemon_problems(facts: Facts) -> list[Problem]:
                 "containerd reads its configuration at its start only",
             )
         )
-    for version, which in ((daemon.version, "running"), (daemon.disk_version, "on disk")):
-        if version and version[:2] < OLDEST_CONTAINERD:
-            found.append(
-                Problem(
-                    f"containerd {dotted(version)} ({which}) is too old: shims of 2026 answer it in JSON, "
-                    "which it takes for an address",
-                    "update containerd to 1.7 or later",
-                    'no sandbox would start: `dial unix {"version":2,...` (seen with containerd 1.6.20)',
-                )
-            )
-            break
+    found += _compatibility_problems(daemon, release)
     if daemon.cri_errors:
         found.append(
             Problem(
@@ -199,6 +188,15 @@ def _daemon_problems(facts: Facts) -> list[Problem]:
             )
         )
     return found
+
+
+def _compatibility_problems(daemon: Daemon, release: str) -> list[Problem]:
+    for version, which in ((daemon.version, "running"), (daemon.disk_version, "on disk")):
+        known = compatibility.row(version, release) if version else None
+        if known and known.reason:
+            said = f"containerd {dotted(version)} ({which}) is too old for gVisor {release}: {known.reason}"
+            return [Problem(said, known.way_out, known.source)]
+    return []
 
 
 def _config_problems(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) -> list[Problem]:

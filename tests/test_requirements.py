@@ -87,8 +87,16 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
             "containerd (process 400) was not started by a systemd service",
             "[containerd] unit",
         ),
-        (with_daemon(version=(1, 6, 36)), "containerd 1.6.36 (running) is too old", "1.7 or later"),
-        (with_daemon(V2, disk_version=(1, 6, 36)), "containerd 1.6.36 (on disk) is too old", "1.7 or later"),
+        (
+            with_daemon(version=(1, 6, 36)),
+            "containerd 1.6.36 (running) is too old for gVisor 20260905.0",
+            "1.7 or later",
+        ),
+        (
+            with_daemon(V2, disk_version=(1, 6, 36)),
+            "containerd 1.6.36 (on disk) is too old",
+            "20260511.0 or older",
+        ),
         (
             with_daemon(plugins=(Plugin("io.containerd.grpc.v1", "cri", "error"),)),
             "containerd's CRI plugin does not work now: io.containerd.grpc.v1.cri: error",
@@ -126,6 +134,16 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
             with_daemon(dump="version = 3\n" + NO_DEFAULT),
             "default_runtime_name is 'crun', which no runtime is named",
             "mend default_runtime_name in /etc/containerd/config.toml",
+        ),
+        (
+            with_daemon(
+                version=(1, 7, 35),
+                disk_version=(1, 7, 35),
+                config=FileState(b"version = 2\n", 0o644),
+                dump='version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]\n',
+            ),
+            "declares no runtime: with ours containerd 1.7 would have that one alone, not runc",
+            '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]',
         ),
         (
             configured("version = 7\n"),
@@ -196,6 +214,7 @@ def test_one_fact_changed_is_one_problem_with_its_remedy(facts: Facts, message: 
         good_facts(architecture="aarch64", page_size=None),
         good_facts(page_size=65536),
         good_facts(user_namespaces=None),
+        with_daemon(config=FileState(b"version = 2\n", 0o644)),
         with_daemon(V2, version=(1, 7, 0), disk_version=(1, 7, 0)),
         with_daemon(version=(), disk_version=()),
         with_daemon(kill_mode="none"),

@@ -1,8 +1,9 @@
-"""The Debian that the machines boot, made by mmdebstrap."""
+"""The Debian that the machines boot, and what else Debian has, obtained by mmdebstrap."""
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -51,10 +52,19 @@ def debian_root(cache: Cache, mirror: str, on_event: OnEvent) -> Path:
     return folder / "root"
 
 
+def debian_tree(folder: Path, suite: str, package: str, mirror: str, on_event: OnEvent) -> None:
+    """Unpack a package of a suite, and what it depends on, into a new folder; nothing of it is run."""
+    argv = ["mmdebstrap", "--variant=extract", f"--include={package}", suite, str(folder)]
+    with step(on_event, f"unpacking {package} of Debian {suite}"):
+        _run([*argv, mirror] if mirror else argv)
+
+
 def _make(mirror: str, on_event: OnEvent, folder: Path) -> None:
     argv = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(folder / "root")]
     argv += [mirror] if mirror else []
     with step(on_event, f"installing Debian {SUITE}"):
-        run_checked(
-            ending_with_us([*_CONTAINED, *argv]), "cannot install Debian", timeout_seconds=_TIMEOUT_SECONDS
-        )
+        _run(argv)
+
+
+def _run(argv: Sequence[str]) -> None:
+    run_checked(ending_with_us([*_CONTAINED, *argv]), "cannot install Debian", timeout_seconds=_TIMEOUT_SECONDS)

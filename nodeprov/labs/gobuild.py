@@ -20,7 +20,6 @@ _BUILD_TIMEOUT_SECONDS = 3600.0
 # What a program is made of must not depend on whose machine this is.
 _ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
 _FLAGS = ("-trimpath", "-mod=readonly", "-buildvcs=false")
-_MODULE_FILES = ("go.mod", "go.sum", "tools.go")
 _SHIM_SOURCE = "pkg/shim/v1/manager.go"
 _SHIM_STRICT = "SetOOMScore(cmd.Process.Pid, oomScoreMax); err != nil {"
 _SHIM_TOLERANT = "SetOOMScore(cmd.Process.Pid, oomScoreMax); err != nil && !os.IsPermission(err) {"
@@ -51,6 +50,11 @@ class Component:
         """Where its go.mod is."""
         return COMPONENTS / self.name
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the files there that decide what a build gives."""
+        return ("go.mod", "go.sum", *sorted(path.name for path in self.folder.glob("*.go")))
+
 
 # A component's folder holds up to two trees: `node` is for every machine, `master` for the master.
 KUBERNETES = Component(
@@ -68,14 +72,32 @@ KUBERNETES = Component(
     ),
 )
 ETCD = Component("etcd", (Program("go.etcd.io/etcd/server/v3", "master/usr/local/bin/etcd"),))
-CONTAINERD = Component(
-    "containerd",
-    tuple(
-        Program(f"github.com/containerd/containerd/v2/cmd/{name}", f"node/usr/local/bin/{name}")
-        for name in ("containerd", "containerd-shim-runc-v2", "ctr")
-    ),
-    ("github.com/containerd/containerd/v2/version.Version=v2.4.2",),
-)
+
+
+def _containerd(folder: str, version: str) -> Component:
+    module = "github.com/containerd/containerd" + ("" if version.startswith("1.") else "/v2")
+    return Component(
+        folder,
+        tuple(
+            Program(f"{module}/cmd/{name}", f"node/usr/local/bin/{name}")
+            for name in ("containerd", "containerd-shim-runc-v2", "ctr")
+        ),
+        (f"{module}/version.Version=v{version}",),
+    )
+
+
+CONTAINERD_VERSION = "2.4.2"
+CONTAINERD = _containerd("containerd", CONTAINERD_VERSION)
+"""What the lab's cluster runs."""
+
+
+CRIRUN = Component("crirun", (Program(".", "crirun"),))
+"""Our own client of containerd's CRI: kubelet's part, for a single pod."""
+
+
+def containerd(version: str) -> Component:
+    """Describe another containerd, with its shim and its ctr."""
+    return _containerd(f"containerd-{version}", version)
 
 
 def gvisor(release: str, *, tolerant: bool) -> Component:
@@ -120,7 +142,7 @@ class GoBuilder:
 
     def ingredients(self, component: Component) -> Mapping[str, str]:
         """Name all that decides what a build gives."""
-        files = {name: (component.folder / name).read_text() for name in _MODULE_FILES}
+        files = {name: (component.folder / name).read_text() for name in component.files}
         return {
             **files,
             "go": self._run(component.folder, ["version"], "ask go for its version"),
@@ -161,7 +183,7 @@ class GoBuilder:
         if text.count(_SHIM_STRICT) != 1:
             raise NodeprovError(f"{component.name}: {_SHIM_SOURCE} is not what the lab knows how to patch")
         shim.write_text(text.replace(_SHIM_STRICT, _SHIM_TOLERANT))
-        for name in _MODULE_FILES:
+        for name in component.files:
             shutil.copyfile(component.folder / name, source / name)
         self._run(source, ["mod", "edit", f"-replace={module}=./module"], "use the copy")
 

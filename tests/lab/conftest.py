@@ -74,8 +74,8 @@ def prepare() -> None:
 
 def _is_touched(name: str) -> bool:
     machine = Machine(name)
-    touched = machine.try_run("ls -d /opt/nodeprov /var/lib/nodeprov").stdout
-    return b"nodeprov" in touched or b"runsc" in machine.config()
+    touched = machine.try_run("ls -d /opt/nodeprov /var/lib/nodeprov; grep /bin/containerd /proc/mounts").stdout
+    return bool(touched) or b"runsc" in machine.config()
 
 
 @pytest.fixture(autouse=True)
