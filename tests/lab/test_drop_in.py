@@ -39,7 +39,7 @@ def test_a_configuration_of_a_kind_never_seen_is_refused_in_one_line_and_stays(w
     kinds = {
         f"mv {CONFIG} {kept} && ln -s kept.toml {CONFIG}": f"{CONFIG} is a link to {kept}",
         f"mv {CONFIG} {kept} && head -c 5M /dev/zero | tr '\\0' '#' > {CONFIG}": "it has 5120 KiB",
-        f"mv {CONFIG} {kept} && mkdir {CONFIG}": "config dump` prints nothing",
+        f"mv {CONFIG} {kept} && mkdir {CONFIG}": "not a regular file",
         f"mv {CONFIG} {kept} && echo 'version = 5' > {CONFIG}": "the file states version 5",
         f"mv {CONFIG} {kept} && echo 'version = [' > {CONFIG}": "not valid TOML",
     }
