@@ -55,7 +55,10 @@ def examine(node: Node, readers: Mapping[Place, Reader], clock: Callable[[], flo
         *(_cluster_problems(readers[Place.CLUSTER], node, facts) if Place.CLUSTER in readers else ()),
     ]
     return (
-        *_findings(node.name, Severity.AGAINST, against),
+        # What keeps one check from being made may keep another: it is told once.
+        *_findings(
+            node.name, Severity.AGAINST, list({each.message: each for each in reversed(against)}.values())[::-1]
+        ),
         *_findings(node.name, Severity.ADVICE, advice(facts, settings, signs, skew_seconds)),
     )
 

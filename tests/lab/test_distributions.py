@@ -110,7 +110,10 @@ class TestReplicas:
 
     @pytest.mark.parametrize("replica", REPLICAS[:1], ids=["k3s"], indirect=True)
     def test_a_template_of_others_gets_it_back_as_it_was(self, worker: Machine, replica: Replica) -> None:
-        theirs = '{{ template "base" . }}\n\n[debug]\n  level = "info" # ours\n'
+        runtimes = 'plugins."io.containerd.cri.v1.runtime".containerd.runtimes'
+        theirs = (
+            f'{{{{ template "base" . }}}}\n\n[{runtimes}.own]\n  runtime_type = "io.containerd.runc.v2" # ours\n'
+        )
         worker.host.run(f"cat > {replica.edited}; chmod 0600 {replica.edited}", stdin=theirs.encode())
         worker.run(f"systemctl restart {replica.unit}")
         before = files(worker, replica)

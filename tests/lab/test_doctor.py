@@ -19,7 +19,7 @@ printf '[Service]\\nEnvironment=HTTPS_PROXY=http://me:secret@proxy.example:3128\
 systemctl daemon-reload && systemctl restart containerd
 printf '[Service]\\nKillMode=mixed\\nDelegate=no\\n' > $folder/odd.conf
 systemctl daemon-reload
-sed -i '1i imports = ["/etc/containerd/conf.d/missing.toml"]' {CONFIG}
+sed -i 's|^imports = .*|imports = ["/etc/containerd/conf.d/missing.toml"]|' {CONFIG}
 sed -i.before 's/^cgroupDriver: .*/cgroupDriver: systemd/' /var/lib/kubelet/config.yaml
 mkdir -p /opt/nodeprov/handlers/runsc/current
 printf '[runsc_config]\\nsystemd-cgroup = "true"\\n' > /opt/nodeprov/handlers/runsc/current/runsc.toml
