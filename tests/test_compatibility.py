@@ -8,6 +8,7 @@ from nodeprov.compatibility import TABLE, release_date
 from nodeprov.compatibility import row as known_row
 from nodeprov.labs.daemons import VERSIONS
 from nodeprov.requirements import check
+from nodeprov.states import FileState
 from tests.matrix import DOCUMENT, ROWS, document, lines_of
 from tests.samples import settings, with_daemon
 
@@ -48,7 +49,9 @@ def test_nothing_lies_between_two_rows_or_in_both(release: str) -> None:
 
 
 def test_an_old_containerd_has_no_problem_with_an_old_release() -> None:
-    assert check(with_daemon(version=(1, 6, 20), disk_version=(1, 6, 20)), OLD) == ()
+    text = b"version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]\n"
+    old = with_daemon(config=FileState(text, 0o644), version=(1, 6, 20), disk_version=(1, 6, 20))
+    assert check(old, OLD) == ()
 
 
 def test_the_document_has_the_table_and_every_row_of_the_matrix() -> None:

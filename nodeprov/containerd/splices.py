@@ -13,13 +13,16 @@ from nodeprov.statements import KeyPath, Statement, dotted, literal, statements
 
 
 def _block(path: KeyPath, table: Mapping[str, Any]) -> list[str]:
-    inner = [(name, value) for name, value in table.items() if isinstance(value, Mapping)]
-    keys = [f"{dotted((name,))} = {literal(value)}" for name, value in table.items() if (name, value) not in inner]
-    return [
-        f"[{dotted(path)}]",
-        *keys,
-        *(line for name, each in inner for line in ("", *_block((*path, name), each))),
-    ]
+    """Have tomlkit write a table; where it is put, and all that stands around it, is not left to tomlkit.
+
+    Parsed and written again by it, a file may lose bytes or meaning (tomlkit#588, #556, #571).
+    """
+    import tomlkit  # noqa: TID251  the one place; 28 ms, and most runs change nothing
+
+    nested: dict[str, Any] = dict(table)
+    for part in reversed(path):
+        nested = {part: nested}
+    return tomlkit.dumps(nested).rstrip("\n").split("\n")
 
 
 def appended(text: str, path: KeyPath, table: Mapping[str, Any], comment: str) -> str:
