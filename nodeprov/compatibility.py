@@ -51,7 +51,7 @@ TABLE = (
     Row(
         Span((1, 6), (1, 7)),
         Span(since=_ANSWERS_IN_JSON),
-        f"{_GVISOR}/b798cf611 and {_CONTAINERD}/a82e37a5a; the matrix: Debian's 1.6.20",
+        f"{_GVISOR}/b798cf611 and {_CONTAINERD}/a82e37a5a",
         "the shim answers it in JSON, which it takes for an address",
         f"{_UPDATE}, or set [release] version to 20260511.0 or older",
     ),
