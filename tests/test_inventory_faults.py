@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nodeprov.errors import UsageError
@@ -218,6 +218,7 @@ PIECES = [
 ]
 
 
+@example(pieces=["[a.b]", "[a.b]"], between="\r\n")
 @given(
     st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=8),
     st.sampled_from(["\n", "", "\r\n"]),

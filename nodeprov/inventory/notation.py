@@ -18,7 +18,8 @@ def document(text: str, path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _explained(text, str(error), path) from None
+        # tomllib counts lines and columns in such a text too.
+        raise _explained(text.replace("\r\n", "\n"), str(error), path) from None
 
 
 def _explained(text: str, said: str, path: str) -> UsageError:
