@@ -10,7 +10,8 @@ import pytest
 from tests.lab.machines import CONFIG, WORKER, Machine, installed, nodeprov, variant
 
 FLATCAR = "mount --bind /usr /usr && mount -o remount,bind,ro /usr"
-NO_FLATCAR = "umount -l /usr"
+# The containerd that was started there would run from a place that has no name any more.
+NO_FLATCAR = "umount -l /usr && systemctl restart containerd"
 
 # ostree has /usr read-only too, and /opt leads into /var. (Its root is read-only besides; the lab's is in use.)
 BOOTC = f"{FLATCAR} && mkdir -p /var/opt && mv /opt /opt.away && ln -s var/opt /opt"
