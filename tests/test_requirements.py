@@ -11,7 +11,8 @@ from nodeprov.distributions import How, Source
 from nodeprov.errors import Problem
 from nodeprov.facts import Facts, Mount, Plugin
 from nodeprov.inventory import ContainerdSettings, Paths, RuntimeSettings
-from nodeprov.requirements import MARGIN_BYTES, check
+from nodeprov.requirements import check
+from nodeprov.requirements.places import MARGIN_BYTES
 from nodeprov.states import FileState
 from tests.samples import CONFIG, good_facts, installed, release, settings, with_daemon
 
