@@ -96,6 +96,12 @@ def test_the_version_is_printed() -> None:
     assert (output.returncode, output.text) == (0, f"nodeprov {__version__}\n")
 
 
+def test_the_command_that_is_installed_is_the_command_line() -> None:
+    """Not `python -m nodeprov`, by which all other tests call it."""
+    output = run_program([f"{sys.prefix}/bin/nodeprov", "--version"], environment=paths())
+    assert (output.returncode, output.text) == (0, f"nodeprov {__version__}\n"), output.said
+
+
 USAGE = {
     "no command": ((), ""),
     "no node": (("plan",), "missing argument 'NODE'\nhint: nodeprov plan --help"),
