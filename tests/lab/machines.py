@@ -30,7 +30,7 @@ LABEL = "nodeprov.node-restriction.kubernetes.io/" + CLASS
 NAMESPACE = "second" if SECOND else "default"
 
 WORKERS = ("worker1", "worker2")
-LOCKS = {name: FileLock(RUN / f"{name}.lock", timeout=1200) for name in WORKERS}
+LOCKS = {name: FileLock(RUN / f"{name}.lock", timeout=1400) for name in WORKERS}
 
 STATE = "/var/lib/nodeprov-lab/nspawn"
 ADDRESSES = {"master": "10.123.0.10", "worker1": "10.123.0.11", "worker2": "10.123.0.12"}
