@@ -16,7 +16,6 @@ from rich.console import Console
 from nodeprov.cli.options import examples
 from nodeprov.hosts.local import run_attached
 from nodeprov.labs.base import Event, Lab
-from nodeprov.labs.nspawn import NspawnLab
 
 app = typer.Typer(
     help="Machines to try nodeprov on.",
@@ -73,6 +72,8 @@ class Progress:
 
 def make_lab(provider: Provider) -> Lab:
     """Read the environment and make the provider's lab."""
+    from nodeprov.labs.nspawn import NspawnLab  # 50 ms that no other command need wait for
+
     match provider:
         case Provider.NSPAWN:
             set_cache = os.environ.get("NODEPROV_CACHE")
