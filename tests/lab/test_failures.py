@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -277,9 +278,14 @@ class TestProofs:
             worker.run(f"toml=/opt/nodeprov/handlers/runsc/current/runsc.toml; {breaking}")
             with pytest.raises(NodeprovError, match=r"runsc\.toml|no sandbox runs"):
                 containerd.sandbox(CURRENT)
+            verified = nodeprov("verify", WORKER, "--json")
+            assert verified.returncode == 1
+            results = {each["check"]: each["result"] for each in json.loads(verified.stdout)["findings"]}
+            assert results["generation_members"] == "failed", breaking
             assert "~ file" in nodeprov("plan", WORKER).stdout
             installed(WORKER)
         assert "gvisor" in containerd.sandbox(CURRENT)
+        assert nodeprov("verify", WORKER).returncode == 0
 
     def test_a_flag_that_runsc_does_not_know_is_seen(self, untouched: Machine, tmp_path: Path) -> None:
         unknown = variant(tmp_path, runtime__flags='{ no-such-flag = "1" }')

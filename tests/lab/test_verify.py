@@ -90,6 +90,8 @@ def test_one_check_and_no_other_sees_what_is_broken_and_says_the_way_out(
     assert broken.said in failed[broken.check]
     assert "\nhint: " in failed[broken.check]
     assert broken.planned in mended.stdout
+    if broken.planned:
+        assert nodeprov("plan", WORKER).returncode == 0, "install has mended it"
 
 
 def test_every_check_has_something_that_it_catches() -> None:
