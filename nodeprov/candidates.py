@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from nodeprov.errors import Problem
 from nodeprov.kubelet import Kubelet, plain_socket
 
+WHY_IT_MATTERS = (
+    "a configuration that is edited for another containerd serves no pod (nvidia-container-toolkit#982)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -101,7 +105,7 @@ def _refused(message: str, candidates: Sequence[Candidate]) -> Choice:
     problem = Problem(
         message,
         f'say which one runs the pods, such as [containerd] unit = "{unit}"',
-        "a configuration that is edited for another containerd serves no pod (nvidia-container-toolkit#982)",
+        WHY_IT_MATTERS,
     )
     return Choice(None, problem=problem)
 

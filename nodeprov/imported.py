@@ -131,4 +131,4 @@ def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Probl
 
 def _version_to_start(daemon: Daemon) -> str:
     """Name the containerd that a restart would start; one whose version is not known is judged by the gate."""
-    return dotted(daemon.disk_version or daemon.version or (2, 4, 0))
+    return dotted(daemon.next_version or (2, 4, 0))

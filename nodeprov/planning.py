@@ -83,19 +83,17 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
     runtime = gvisor.layout(settings).runtime
     without = gvisor.without_runtime(runtime, how=gvisor.how_edited(daemon))
     adopted = former.unknown(goals, states, seen.written, without)
-    left = [
-        f"RuntimeClass {name}, which earlier settings had, is left: when no pod and no node needs it any more, "
-        f"{kube.kubectl(settings.cluster).typed('delete', 'runtimeclass', name)}"
-        for name in seen.former_classes
-        if steps
-    ]
     if adopted and (steps or not seen.ours):
         steps = (Adopt(adopted), *steps)
     plan = Plan(
         node.name,
         "install",
         steps,
-        notes=(*seen.notes(), *_notes(facts, settings, release, seen.receipts, steps), *left),
+        notes=(
+            *seen.notes(),
+            *_notes(facts, settings, release, seen.receipts, steps),
+            *(_class_notes(settings, seen.former_classes) if steps else ()),
+        ),
         upload_bytes=sum(gvisor.tree_bytes(release) for change in changes if isinstance(change.resource, Tree)),
     )
     return Planned(plan, node, facts, cluster, release, seen.receipts, seen.number)
@@ -266,6 +264,15 @@ def _notes(
     if settings.cluster.enabled and not settings.proof.pod and steps:
         notes.append("no pod is run as a proof: [proof] pod is false")
     return tuple(notes)
+
+
+def _class_notes(settings: Settings, former_classes: Sequence[str]) -> tuple[str, ...]:
+    kubectl = kube.kubectl(settings.cluster)
+    return tuple(
+        f"RuntimeClass {name}, which earlier settings had, is left: when no pod and no node needs it any more, "
+        f"{kubectl.typed('delete', 'runtimeclass', name)}"
+        for name in former_classes
+    )
 
 
 def _uninstall_goals(seen: _Seen, settings: Settings, leaving: Collection[str]) -> tuple[Goal, ...]:

@@ -105,6 +105,11 @@ def literal(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def line_end(text: str) -> str:
+    """Say how the lines of a text end."""
+    return "\r\n" if "\r\n" in text else "\n"
+
+
 def _end(text: str, start: int) -> int:
     """Find where the statement ends: a line break ends it unless a string or a bracket is still open."""
     depth = 0

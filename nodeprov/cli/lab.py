@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
-from platformdirs import user_cache_path
 from rich.console import Console
 
+from nodeprov.cache_folder import cache_folder
 from nodeprov.cli.options import examples
 from nodeprov.hosts.local import run_attached
 from nodeprov.labs.base import Event, Lab
@@ -72,13 +70,13 @@ class Progress:
 
 def make_lab(provider: Provider) -> Lab:
     """Read the environment and make the provider's lab."""
-    from nodeprov.labs.nspawn import NspawnLab  # 50 ms that no other command need wait for
+    # 50 ms that no other command need wait for.
+    from nodeprov.labs.debian import chosen_mirror
+    from nodeprov.labs.nspawn import NspawnLab
 
     match provider:
         case Provider.NSPAWN:
-            set_cache = os.environ.get("NODEPROV_CACHE")
-            cache = Path(set_cache) if set_cache else user_cache_path("nodeprov")
-            return NspawnLab(cache / "lab", debian_mirror=os.environ.get("NODEPROV_LAB_DEBIAN_MIRROR", ""))
+            return NspawnLab(cache_folder() / "lab", debian_mirror=chosen_mirror())
 
 
 @app.command(epilog=examples("nodeprov lab up", codes="0: the cluster is up, 1: it could not be made"))

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import typer  # noqa: TID251  a part of the command line
-from platformdirs import user_cache_path
 
 from nodeprov import __version__, inventory, run
+from nodeprov.cache_folder import cache_folder
 from nodeprov.cli.options import Login, Source, Voice
 from nodeprov.cli.terminal import (
     Commands,
@@ -74,7 +74,7 @@ def _obtain(wanted: ReleaseSettings, architecture: str) -> Release:
     with bar() as on_progress:
         found: dict[str, Any] = {
             "base_url": wanted.base_url,
-            "cache": Path(os.environ.get("NODEPROV_CACHE") or user_cache_path("nodeprov")),
+            "cache": cache_folder(),
             "pins": wanted.sha512.get(architecture, {}),
             "on_progress": on_progress,
         }

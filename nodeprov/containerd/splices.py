@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nodeprov.containerd.values import Inline, Value, inline_above, is_below, value_of
-from nodeprov.statements import KeyPath, Statement, dotted, literal, statements
+from nodeprov.statements import KeyPath, Statement, dotted, line_end, literal, statements
 
 
 def _block(path: KeyPath, table: Mapping[str, Any]) -> list[str]:
@@ -27,17 +27,13 @@ def _block(path: KeyPath, table: Mapping[str, Any]) -> list[str]:
 
 def appended(text: str, path: KeyPath, table: Mapping[str, Any], comment: str) -> str:
     """Append a block; where the text has no last line break the new one has none either, so it can be undone."""
-    newline = _newline(text)
+    newline = line_end(text)
     block = newline.join([comment, *_block(path, table)])
     if not text:
         return block + newline
     if text.endswith("\n"):
         return text + newline + block + newline
     return text + newline + newline + block
-
-
-def _newline(text: str) -> str:
-    return "\r\n" if "\r\n" in text else "\n"
 
 
 def into_inline(text: str, inline: Inline, path: KeyPath, value: Any) -> str:
@@ -71,7 +67,7 @@ def _on_new_line(text: str, key: KeyPath, value: Any) -> str:
     said = text[last.start : last.end]
     indent = said[: len(said) - len(said.lstrip(" \t"))]
     line = f"{indent}{dotted(key[len(header) :])} = {literal(value)}"
-    newline = _newline(text)
+    newline = line_end(text)
     new = f"{line}{newline}" if said.endswith("\n") else f"{newline}{line}"
     return text[: last.end] + new + text[last.end :]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nodeprov.containerd.tables import BYTE_ORDER_MARK, Refused, parsed, table_at
-from nodeprov.statements import KeyPath, dotted
+from nodeprov.statements import KeyPath, dotted, line_end
 
 # Where the runtimes of the CRI plugin are, by the version that the *file* states. A table in another version's
 # place is ignored without a word (gvisor#13985).
@@ -146,7 +146,7 @@ def begun(text: str, daemon_version: str) -> str:
     """Let a file that says nothing, a comment at most, state the daemon's own version; `ended` undoes it."""
     if parsed(text):
         return text
-    newline = "\r\n" if "\r\n" in text else "\n"
+    newline = line_end(text)
     block = _beginning(empty_config(daemon_version), newline)
     body = text.removeprefix(BYTE_ORDER_MARK)
     return f"{text}{newline}{block}" if body and not body.endswith("\n") else f"{text}{block}{newline}"
@@ -154,7 +154,7 @@ def begun(text: str, daemon_version: str) -> str:
 
 def ended(text: str) -> str:
     """Take out what `begun` put in, if nothing but that is said."""
-    newline = "\r\n" if "\r\n" in text else "\n"
+    newline = line_end(text)
     for daemon_version in ("1.6", "1.7", "2.0", "2.3"):
         block = _beginning(empty_config(daemon_version), newline)
         for around in (f"{block}{newline}", f"{newline}{block}"):

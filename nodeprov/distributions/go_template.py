@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from nodeprov.containerd import COMMENT, RUNTIMES_PATHS, Refused, Runtime, add_runtime
+from nodeprov.containerd import COMMENT, Refused, Runtime, add_runtime
+from nodeprov.containerd.versions import EVERY_PATH
 from nodeprov.statements import dotted
 
 BASE = '{{ template "base" . }}\n'
 """All that the distribution would write without a template: what is copied from there goes stale."""
+EXPANDED_VERSIONS = (2, 3)
+"""The versions of the files that templates expand to."""
 
 _ACTION = re.compile(r"""\{\{(?:"(?:\\.|[^"\\])*"|`[^`]*`|(?!\}\}).)*\}\}""", re.DOTALL)
 _OPENING = ("if", "range", "with", "define", "block")
@@ -40,14 +43,14 @@ def add(text: str | None, version: int, runtime: Runtime, ours: Sequence[Runtime
 def remove(text: str, ours: Sequence[Runtime]) -> str:
     """Take our tables out, for any version of the file; a text without them comes back unchanged."""
     for runtime in ours:
-        for version in (2, 3):
+        for version in EXPANDED_VERSIONS:
             text = text.replace(block(version, runtime), "")
     return text
 
 
 def declares(text: str, runtime: Runtime) -> bool:
     """Tell whether the template has our table."""
-    return any(block(version, runtime) in text for version in (2, 3))
+    return any(block(version, runtime) in text for version in EXPANDED_VERSIONS)
 
 
 def block(version: int, runtime: Runtime) -> str:
@@ -81,7 +84,7 @@ def _keywords(text: str) -> Iterator[str]:
 
 
 def _refuse_another(text: str, handler: str) -> None:
-    for path in dict.fromkeys(RUNTIMES_PATHS.values()):
+    for path in EVERY_PATH:
         header = r"\s*\.\s*".join(rf"""["']?{re.escape(part)}["']?""" for part in (*path, handler))
         if re.search(rf"^\s*\[\s*{header}\s*\]", text, re.MULTILINE):
             raise Refused(

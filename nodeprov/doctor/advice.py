@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nodeprov.candidates import WHY_IT_MATTERS
 from nodeprov.containerd import Refused, effective
 from nodeprov.doctor.signs import Signs
 from nodeprov.errors import Problem
@@ -102,7 +103,7 @@ def _several(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             f"more than one containerd runs: {choice.chosen.said} is meant, for {choice.why}, and not {others}",
             f'if that is wrong: [containerd] unit = "{choice.passed_over[0].unit or "..."}"',
-            "a configuration edited for another containerd serves no pod (nvidia-container-toolkit#982)",
+            WHY_IT_MATTERS,
         )
 
 

@@ -72,6 +72,11 @@ class Daemon:
     """What the configuration's path leads to, if it is a link."""
 
     @property
+    def next_version(self) -> tuple[int, ...]:
+        """The version that a restart would start, as far as it is known."""
+        return self.disk_version or self.version
+
+    @property
     def edited_path(self) -> str:
         """Name the file that is edited."""
         return self.source.path if self.source else self.config_path

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import sys
 import time
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
+from nodeprov.cache_folder import cache_folder
 from nodeprov.errors import NodeprovError
 from nodeprov.labs.base import OnEvent
 from nodeprov.labs.cache import Cache
-from nodeprov.labs.debian import debian_tree
+from nodeprov.labs.debian import chosen_mirror, debian_tree
 from nodeprov.labs.gobuild import (
     CONTAINERD,
     CONTAINERD_VERSION,
@@ -74,9 +72,7 @@ class Daemons:
 
 def daemons(on_event: OnEvent) -> Daemons:
     """Make them where the lab's other parts are kept."""
-    set_cache = os.environ.get("NODEPROV_CACHE")
-    cache = Path(set_cache) if set_cache else user_cache_path("nodeprov")
-    return Daemons(Cache(cache / "lab"), os.environ.get("NODEPROV_LAB_DEBIAN_MIRROR", ""), on_event)
+    return Daemons(Cache(cache_folder() / "lab"), chosen_mirror(), on_event)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Sequence
 from functools import partial
@@ -50,6 +51,11 @@ def debian_root(cache: Cache, mirror: str, on_event: OnEvent) -> Path:
     }
     folder = cache.folder("debian", ingredients, partial(_make, mirror, on_event))
     return folder / "root"
+
+
+def chosen_mirror() -> str:
+    """Name the mirror of Debian that is wanted, $NODEPROV_LAB_DEBIAN_MIRROR; "" leaves it to mmdebstrap."""
+    return os.environ.get("NODEPROV_LAB_DEBIAN_MIRROR", "")
 
 
 def debian_tree(folder: Path, suite: str, package: str, mirror: str, on_event: OnEvent) -> None:

@@ -107,10 +107,9 @@ def _edit_problems(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) 
         if daemon.source is not None:
             editing.added(daemon.source, daemon.edited, runtime, former)
         elif daemon.config is not None:
-            version = daemon.disk_version or daemon.version
-            text = containerd.begun(containerd.decode(daemon.config.content), dotted(version))
+            text = containerd.begun(containerd.decode(daemon.config.content), dotted(daemon.next_version))
             containerd.add_runtime(text, runtime, former)
-            unread = containerd.unread(text, dotted(version)) if version else ()
+            unread = containerd.unread(text, dotted(daemon.next_version)) if daemon.next_version else ()
             return [Problem(f"{daemon.config_path} {each.message}", each.hint, EDIT) for each in unread]
     except NodeprovError as error:
         return [Problem(f"{daemon.edited_path}: {error.message}", error.hint, EDIT)]
