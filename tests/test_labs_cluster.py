@@ -11,8 +11,8 @@ import pytest
 from nodeprov.labs.cluster import Settings, master_files, node_files
 from nodeprov.labs.credentials import Secrets, kubeconfig, make_secrets
 from nodeprov.labs.files import NodeFile, archive, write_below
-from nodeprov.labs.health import parse_ready_nodes
-from nodeprov.labs.nspawn import MACHINES
+from nodeprov.labs.nspawn.health import parse_ready_nodes
+from nodeprov.labs.nspawn.lab import MACHINES
 
 MASTER, WORKER, OTHER = MACHINES
 

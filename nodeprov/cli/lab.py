@@ -72,7 +72,7 @@ def make_lab(provider: Provider) -> Lab:
     """Read the environment and make the provider's lab."""
     # 50 ms that no other command need wait for.
     from nodeprov.labs.debian import chosen_mirror
-    from nodeprov.labs.nspawn import NspawnLab
+    from nodeprov.labs.nspawn.lab import NspawnLab
 
     match provider:
         case Provider.NSPAWN:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nodeprov.hosts.local import run_checked, start_daemon
-from nodeprov.labs import cgroups
 from nodeprov.labs.base import Machine
 from nodeprov.labs.files import NodeFile, write_below
 from nodeprov.labs.keys import SshKey
-from nodeprov.labs.network import NAMESPACES, namespace_of
+from nodeprov.labs.nspawn import cgroups
+from nodeprov.labs.nspawn.network import NAMESPACES, namespace_of
+from nodeprov.labs.nspawn.state import MachineFolder
 from nodeprov.labs.processes import record
-from nodeprov.labs.state import MachineFolder
 from nodeprov.templates import render
 
 _UNITS = "/etc/systemd/system"

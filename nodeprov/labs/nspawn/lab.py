@@ -12,16 +12,17 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from nodeprov.errors import NodeprovError, Problems, UsageError
-from nodeprov.labs import cgroups, cluster, health, leftovers, network, requirements
+from nodeprov.labs import cluster
 from nodeprov.labs.access import remote_command
 from nodeprov.labs.base import Machine, MachineStatus, OnEvent, step
-from nodeprov.labs.boot import boot, machine_files, start_in_cgroup
 from nodeprov.labs.cache import Cache
 from nodeprov.labs.gobuild import find_go
 from nodeprov.labs.keys import make_key
+from nodeprov.labs.nspawn import cgroups, health, leftovers, network, requirements
+from nodeprov.labs.nspawn.boot import boot, machine_files, start_in_cgroup
+from nodeprov.labs.nspawn.state import StateFolder, write_secret
 from nodeprov.labs.parallel import at_once
 from nodeprov.labs.parts import Parts, make_parts
-from nodeprov.labs.state import StateFolder, write_secret
 
 STATE = StateFolder(Path("/var/lib/nodeprov-lab/nspawn"))
 MACHINES = (

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_program
-from nodeprov.labs import cgroups, network, processes
+from nodeprov.labs import processes
 from nodeprov.labs.mounts import mounts_below
+from nodeprov.labs.nspawn import cgroups, network
 
 _NSPAWN_RUN = Path("/run/systemd/nspawn")
 

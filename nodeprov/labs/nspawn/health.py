@@ -10,9 +10,9 @@ from functools import partial
 from nodeprov.errors import NodeprovError
 from nodeprov.labs import cluster, processes
 from nodeprov.labs.base import Machine
-from nodeprov.labs.network import CONTROLLER_ADDRESS
+from nodeprov.labs.nspawn.network import CONTROLLER_ADDRESS
+from nodeprov.labs.nspawn.state import StateFolder
 from nodeprov.labs.parallel import at_once
-from nodeprov.labs.state import StateFolder
 from nodeprov.templates import render
 
 MIRROR_PORT = 8080
