@@ -11,8 +11,8 @@ import pytest
 from nodeprov.labs.cluster import Settings, master_files, node_files
 from nodeprov.labs.credentials import Secrets, kubeconfig, make_secrets
 from nodeprov.labs.files import NodeFile, archive, write_below
-from nodeprov.labs.nspawn.health import parse_ready_nodes
 from nodeprov.labs.nspawn.lab import MACHINES
+from nodeprov.labs.ready import parse_ready_nodes
 
 MASTER, WORKER, OTHER = MACHINES
 
@@ -34,7 +34,7 @@ def test_a_kubeconfig_carries_its_identity(secrets: Secrets) -> None:
 
 
 def test_a_machine_routes_to_the_pods_of_the_others(secrets: Secrets) -> None:
-    unit = texts(node_files(WORKER, MACHINES, secrets))["/etc/systemd/system/pod-routes.service"]
+    unit = texts(node_files(WORKER, MACHINES, secrets, Settings()))["/etc/systemd/system/pod-routes.service"]
     assert "ip route replace 10.244.10.0/24 via 10.123.0.10\n" in unit
     assert "ip route replace 10.244.12.0/24 via 10.123.0.12\n" in unit
     assert "10.244.11.0" not in unit
@@ -43,13 +43,13 @@ def test_a_machine_routes_to_the_pods_of_the_others(secrets: Secrets) -> None:
 @pytest.mark.parametrize("able", [True, False])
 def test_a_kubelet_is_lenient_only_where_it_must_be(secrets: Secrets, able: bool) -> None:
     machine = replace(WORKER, may_lower_oom_score=able, unified_cgroups=able)
-    config = texts(node_files(machine, MACHINES, secrets))["/var/lib/kubelet/config.yaml"]
+    config = texts(node_files(machine, MACHINES, secrets, Settings()))["/var/lib/kubelet/config.yaml"]
     assert ("KubeletInUserNamespace" in config) is not able
     assert ("failCgroupV1: false" in config) is not able
 
 
 def test_private_keys_are_private(secrets: Secrets) -> None:
-    files = [*node_files(MASTER, MACHINES, secrets), *master_files(MASTER, secrets, Settings())]
+    files = [*node_files(MASTER, MACHINES, secrets, Settings()), *master_files(MASTER, secrets, Settings())]
     private = [file for file in files if b"PRIVATE KEY" in file.content or b"client-key-data" in file.content]
     assert len(private) == 8
     assert {file.mode for file in private} == {0o600}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
@@ -28,6 +29,7 @@ class Provider(StrEnum):
     """Who makes the machines."""
 
     NSPAWN = "nspawn"
+    VAGRANT = "vagrant"
 
 
 ProviderOption = Annotated[Provider, typer.Option(help="Who makes the machines.")]
@@ -68,23 +70,52 @@ class Progress:
         self._console.print(f"{time.monotonic() - self._start:6.1f}s  {what}", markup=False, soft_wrap=True)
 
 
-def make_lab(provider: Provider) -> Lab:
+def make_lab(provider: Provider, *, build_box: bool = False) -> Lab:
     """Read the environment and make the provider's lab."""
     # 50 ms that no other command need wait for.
     from nodeprov.labs.debian import chosen_mirror
     from nodeprov.labs.nspawn.lab import NspawnLab
+    from nodeprov.labs.vagrant.lab import VagrantLab
 
+    cache, mirror = cache_folder() / "lab", chosen_mirror()
     match provider:
         case Provider.NSPAWN:
-            return NspawnLab(cache_folder() / "lab", debian_mirror=chosen_mirror())
+            return NspawnLab(cache, debian_mirror=mirror)
+        case Provider.VAGRANT:
+            return VagrantLab(cache, debian_mirror=mirror, build_box=build_box)
 
 
 @app.command(epilog=examples("nodeprov lab up", codes="0: the cluster is up, 1: it could not be made"))
-def up(provider: ProviderOption = Provider.NSPAWN) -> None:
+def up(
+    provider: ProviderOption = Provider.NSPAWN,
+    build_box: Annotated[
+        bool, typer.Option("--build-box", help="With vagrant: build a box, and fetch none.")
+    ] = False,
+) -> None:
     """Make a cluster of three machines, or find it made."""
     with Progress() as progress:
-        make_lab(provider).up(progress)
-        progress.say("the lab is up: nodeprov lab kubectl -- get nodes")
+        make_lab(provider, build_box=build_box).up(progress)
+        progress.say(f"the lab is up: nodeprov lab kubectl{_chosen(provider)} -- get nodes")
+
+
+@app.command(
+    epilog=examples("nodeprov lab inventory --provider vagrant", codes="0: written, 1: the lab is not up")
+)
+def inventory(provider: ProviderOption = Provider.NSPAWN) -> None:
+    """Write the lab's inventory, and say where it is; after a `vagrant up` by hand."""
+    with Progress() as progress:
+        path = make_lab(provider).write_inventory(progress)
+    typer.echo(path)
+
+
+@app.command(hidden=True)
+def join(machine: Annotated[str, typer.Argument(metavar="NODE")]) -> None:
+    """Make a machine that Vagrant has brought up a node of the cluster: the Vagrantfile's trigger."""
+    from nodeprov.labs.debian import chosen_mirror
+    from nodeprov.labs.vagrant.lab import VagrantLab
+
+    with Progress() as progress:
+        VagrantLab(cache_folder() / "lab", debian_mirror=chosen_mirror()).join(machine, progress)
 
 
 @app.command(epilog=examples("nodeprov lab down", codes="0: nothing is left, 1: something could not be removed"))
@@ -103,6 +134,21 @@ def status(provider: ProviderOption = Provider.NSPAWN) -> None:
         state = "ready" if machine.ready else "running" if machine.running else "down"
         typer.echo(f"{machine.machine.name:<10} {machine.machine.address:<14} {state}")
     raise typer.Exit(0 if all(machine.ready for machine in found) else 1)
+
+
+@app.command(
+    name="import",
+    epilog=examples("docker save nginx > nginx.tar", "nodeprov lab import nginx.tar", codes="0: done, 1: not"),
+)
+def import_archive(
+    archive: Annotated[Path, typer.Argument(help="What `docker save` or `skopeo copy` has written.")],
+    provider: ProviderOption = Provider.NSPAWN,
+) -> None:
+    """Bring images to every machine: a lab has no registry."""
+    from nodeprov.labs.importing import import_image
+
+    with Progress() as progress:
+        import_image(make_lab(provider), archive, progress)
 
 
 @app.command(
@@ -128,6 +174,10 @@ def kubectl(
     """Run kubectl as the cluster's administrator, with these arguments."""
     argv = make_lab(provider).kubectl_argv(arguments or [], terminal=_has_terminal())
     raise typer.Exit(run_attached(argv))
+
+
+def _chosen(provider: Provider) -> str:
+    return "" if provider is Provider.NSPAWN else f" --provider {provider.value}"
 
 
 def _has_terminal() -> bool:

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import subprocess  # noqa: TID251  the one place
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError
@@ -110,6 +110,32 @@ def run_checked(
         argv, stdin=stdin, timeout_seconds=timeout_seconds, environment=environment, folder=folder
     )
     return check(output, doing, where="localhost").text
+
+
+def run_streamed(argv: Sequence[str], on_line: Callable[[str], None], *, environment: Mapping[str, str]) -> int:
+    """Run a program and hand on each line that it prints, errors too, as it comes; return its exit status.
+
+    `environment` is added to ours. An interruption ends its process group.
+    """
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise NodeprovError(f"cannot run {argv[0]}: {error.strerror}", f"is {argv[0]} installed?") from None
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            on_line(line.decode(errors="replace").rstrip())
+        return process.wait()
+    except BaseException:
+        end_process_group(process.pid)
+        raise
 
 
 def start_daemon(argv: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None) -> int:

@@ -12,7 +12,7 @@ from nodeprov.hosts.local import run_program
 CONNECT_TIMEOUT_SECONDS = 10
 
 
-def ssh_argv(user: str, address: str, key: Path, known_hosts: Path) -> list[str]:
+def ssh_argv(user: str, address: str, key: Path, known_hosts: Path, *, port: int = 22) -> list[str]:
     """Write the command that logs in; it asks nothing, and trusts only the lab's own keys."""
     options = {
         "IdentitiesOnly": "yes",
@@ -24,7 +24,7 @@ def ssh_argv(user: str, address: str, key: Path, known_hosts: Path) -> list[str]
         "ConnectTimeout": str(CONNECT_TIMEOUT_SECONDS),
     }
     settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    return ["ssh", "-F", "/dev/null", "-i", str(key), *settings, f"{user}@{address}"]
+    return ["ssh", "-F", "/dev/null", "-i", str(key), "-p", str(port), *settings, f"{user}@{address}"]
 
 
 def remote_command(command: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 
@@ -73,6 +74,10 @@ class Lab(Protocol):
 
     def up(self, on_event: OnEvent) -> None:
         """Make the lab usable: nothing to do when it is, repair what is half there."""
+        ...
+
+    def write_inventory(self, on_event: OnEvent) -> Path:
+        """Write what nodeprov needs to reach the machines, where that varies; return the inventory's path."""
         ...
 
     def down(self, on_event: OnEvent) -> None:

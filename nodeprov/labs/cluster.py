@@ -26,13 +26,15 @@ class Settings:
     """What may differ between the clusters of different labs.
 
     `service_subnet` is the range of the services' addresses; `etcd_arguments` are added to etcd's;
-    `ready_timeout_seconds` is how long the nodes may take to become Ready.
+    `ready_timeout_seconds` is how long the nodes may take to become Ready. `slow` says that programs take ten
+    times as long as usual: what gives up after its default time would give up on everything.
     """
 
     service_subnet: str = "10.96.0.0/16"
     cni_folder: str = "/usr/lib/cni"
     etcd_arguments: tuple[str, ...] = ()
     ready_timeout_seconds: int = 120
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,9 @@ class Node:
     shell: RemoteShell
 
 
-def node_files(machine: Machine, machines: Sequence[Machine], secrets: Secrets) -> list[NodeFile]:
+def node_files(
+    machine: Machine, machines: Sequence[Machine], secrets: Secrets, settings: Settings
+) -> list[NodeFile]:
     """Write what every machine of the cluster needs."""
     identity = secrets.authority.issue(
         f"system:node:{machine.name}", "system:nodes", names=[machine.name, machine.address]
@@ -53,7 +57,9 @@ def node_files(machine: Machine, machines: Sequence[Machine], secrets: Secrets) 
         "/etc/systemd/system/containerd.service": render("lab/containerd.service.j2"),
         "/etc/systemd/system/kubelet.service": render("lab/kubelet.service.j2", machine=machine),
         "/etc/systemd/system/pod-routes.service": render("lab/pod-routes.service.j2", others=others),
-        "/var/lib/kubelet/config.yaml": render("lab/kubelet.yaml.j2", machine=machine, pki=PKI),
+        "/var/lib/kubelet/config.yaml": render(
+            "lab/kubelet.yaml.j2", machine=machine, pki=PKI, slow=settings.slow
+        ),
         "/etc/cni/net.d/10-lab.conflist": render("lab/cni.conflist.j2", machine=machine),
     }
     return [
@@ -113,7 +119,7 @@ def install_node(
     machine = node.machine
     is_master = machine.role == "master"
     files = [
-        *node_files(machine, machines, secrets),
+        *node_files(machine, machines, secrets, settings),
         *(master_files(machine, secrets, settings) if is_master else []),
         NodeFile(_IMAGES, images),
     ]
@@ -126,6 +132,7 @@ def install_node(
         pause_image=PAUSE_IMAGE,
         cni_folder=settings.cni_folder,
         admin_conf=ADMIN_CONF,
+        slow=settings.slow,
     )
     with step(on_event, f"starting Kubernetes on {machine.name}"):
         output = node.shell.run(script, stdin=archive(files), timeout_seconds=settings.ready_timeout_seconds)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from ipaddress import ip_network
 
 from nodeprov.labs.base import Machine
@@ -29,7 +30,7 @@ class Secrets:
 
 def make_secrets(master: Machine, service_subnet: str) -> Secrets:
     """Make an authority and have it sign for everybody but the kubelets."""
-    authority = Authority("kubernetes")
+    authority = Authority.make("kubernetes")
     service = [f"kubernetes{suffix}" for suffix in ("", ".default", ".default.svc", ".default.svc.cluster.local")]
     names = [*service, "localhost", master.name, master.address, str(ip_network(service_subnet)[1]), "127.0.0.1"]
     return Secrets(
@@ -41,6 +42,22 @@ def make_secrets(master: Machine, service_subnet: str) -> Secrets:
         scheduler=authority.issue("system:kube-scheduler"),
         service_accounts=key_pair(),
     )
+
+
+def to_json(secrets: Secrets) -> str:
+    """Write the secrets down, for a lab whose machines join one by one."""
+    pairs = {field.name: getattr(secrets, field.name) for field in fields(secrets) if field.name != "authority"}
+    pems = {name: {key: pem.decode() for key, pem in asdict(pair).items()} for name, pair in pairs.items()}
+    authority = {key: pem.decode() for key, pem in asdict(secrets.authority.identity).items()}
+    return json.dumps({"authority": authority, **pems})
+
+
+def from_json(text: str) -> Secrets:
+    """Read what `to_json` has written."""
+    pems = {name: {key: pem.encode() for key, pem in pair.items()} for name, pair in json.loads(text).items()}
+    authority = Authority(Identity(**pems.pop("authority")))
+    service_accounts = KeyPair(**pems.pop("service_accounts"))
+    return Secrets(authority, service_accounts=service_accounts, **{n: Identity(**p) for n, p in pems.items()})
 
 
 def kubeconfig(secrets: Secrets, identity: Identity, master: Machine) -> bytes:

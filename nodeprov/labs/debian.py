@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -41,15 +43,30 @@ _CONTAINED = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-
 _TIMEOUT_SECONDS = 1800.0
 
 
-def debian_root(cache: Cache, mirror: str, on_event: OnEvent) -> Path:
+@dataclass(frozen=True, slots=True)
+class Flavor:
+    """What a Debian has beyond PACKAGES: scripts that run in it before and after the packages are installed."""
+
+    name: str
+    packages: tuple[str, ...] = ()
+    prepare: str = ""
+    finish: str = ""
+
+
+PLAIN = Flavor("debian")
+
+
+def debian_root(cache: Cache, mirror: str, on_event: OnEvent, flavor: Flavor = PLAIN) -> Path:
     """Return a root folder with the packages; an empty `mirror` means mmdebstrap's own choice."""
     ingredients = {
         "suite": SUITE,
-        "packages": " ".join(PACKAGES),
+        "packages": " ".join((*PACKAGES, *flavor.packages)),
         "mirror": mirror,
         "machine": platform.machine(),
     }
-    folder = cache.folder("debian", ingredients, partial(_make, mirror, on_event))
+    if flavor != PLAIN:
+        ingredients |= {"prepare": flavor.prepare, "finish": flavor.finish}
+    folder = cache.folder(flavor.name, ingredients, partial(_make, mirror, on_event, flavor))
     return folder / "root"
 
 
@@ -65,9 +82,15 @@ def debian_tree(folder: Path, suite: str, package: str, mirror: str, on_event: O
         _run([*argv, mirror] if mirror else argv)
 
 
-def _make(mirror: str, on_event: OnEvent, folder: Path) -> None:
-    argv = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(folder / "root")]
-    argv += [mirror] if mirror else []
+def _make(mirror: str, on_event: OnEvent, flavor: Flavor, folder: Path) -> None:
+    packages = ",".join((*PACKAGES, *flavor.packages))
+    argv = ["mmdebstrap", "--variant=minbase", f"--include={packages}"]
+    for when, script in (("essential", flavor.prepare), ("customize", flavor.finish)):
+        if script:
+            file = folder / when
+            file.write_text(script)
+            argv.append(f'--{when}-hook=chroot "$1" sh -eu < {shlex.quote(str(file))}')
+    argv += [SUITE, str(folder / "root"), *([mirror] if mirror else [])]
     with step(on_event, f"installing Debian {SUITE}"):
         _run(argv)
 

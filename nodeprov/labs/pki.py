@@ -10,7 +10,13 @@ from ipaddress import ip_address
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 # The lab's end is the certificates' end; a machine whose clock is wrong can be in a lab too.
@@ -35,17 +41,32 @@ class KeyPair:
 
 
 class Authority:
-    """Signs certificates; its own private key never leaves this object."""
+    """Signs certificates."""
 
-    def __init__(self, name: str) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    def __init__(self, identity: Identity) -> None:
+        key = load_pem_private_key(identity.key, None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)  # we have made it
+        self._key = key
+        self._name = x509.load_pem_x509_certificate(identity.certificate).subject
+        self.identity = identity
+
+    @classmethod
+    def make(cls, name: str) -> Authority:
+        """Make a new one, which signs its own certificate."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = (
-            _builder(self._name, self._name, self._key.public_key())
+            _builder(named, named, key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_key_usage(signs_certificates=True), critical=True)
         )
-        self.certificate = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
+        certificate = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+        return cls(Identity(certificate, _private_pem(key)))
+
+    @property
+    def certificate(self) -> bytes:
+        """Its certificate, PEM, for those who are to trust it."""
+        return self.identity.certificate
 
     def issue(self, common_name: str, organization: str = "", *, names: Sequence[str] = ()) -> Identity:
         """Issue a certificate for a client, and for a server of these names, which may be addresses.

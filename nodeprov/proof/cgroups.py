@@ -12,17 +12,27 @@ _SHIM = "containerd-shim-runsc-v1"
 
 
 @dataclass(frozen=True, slots=True)
+class PodSlice:
+    """The limits of a pod's own cgroup, in bytes and microseconds, None for none; how often it was throttled."""
+
+    memory_limit: int | None
+    cpu_quota: int | None
+    throttled: int
+
+
+@dataclass(frozen=True, slots=True)
 class PodCgroups:
     """The sandbox processes that are in cgroups of a pod, and what stands on those cgroups and their ancestors.
 
     `memory_limits` are bytes; `cpu_quotas` microseconds of a period; `throttled` counts how often any of those
-    with a quota was throttled.
+    with a quota was throttled. `slice` is the pod's own cgroup around the sandbox's, seen with cgroup v2 alone.
     """
 
     sandboxes: tuple[str, ...]
     memory_limits: tuple[int, ...]
     cpu_quotas: tuple[int, ...]
     throttled: int
+    slice: PodSlice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +61,27 @@ class PodCgroupsQuery:
             tuple(sorted(memory)),
             tuple(sorted({quota for quota, _ in cpu})),
             max((throttled for _, throttled in cpu), default=0),
+            next((_slice(*row[1:]) for row in rows if row[0] == "pod" and len(row) > 3), None),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PodKillsQuery:
+    """Which cgroups' limits have had processes of the pod with this UID killed, by the kernel's log?"""
+
+    uid: str
+
+    @property
+    def script(self) -> str:
+        """Print the kernel's lines about it."""
+        return render("query-pod-kills.sh.j2", uid=self.uid)
+
+    def parse(self, output: Output) -> tuple[str, ...]:
+        """Understand lines such as `oom-kill:constraint=CONSTRAINT_MEMCG,…,oom_memcg=/a/b,task_memcg=/a/b/c,…`."""
+        found = [line.partition("oom_memcg=")[2].partition(",")[0] for line in output.text.splitlines()]
+        return tuple(path for path in found if path)
+
+
+def _slice(memory: str, quota: str, throttled: str) -> PodSlice:
+    numbers = [int(each) if each.isdigit() else None for each in (memory, quota)]
+    return PodSlice(numbers[0], numbers[1], int(throttled))

@@ -16,6 +16,9 @@ MEMORY = "/sys/fs/cgroup/memory"
 PODS = f"{MEMORY}/kubepods"
 HANDLER_FOLDER = "/opt/nodeprov/handlers/runsc"
 
+NEED_CGROUP_V2 = ("pod_slice", "pod_slice_throttled", "pod_slice_kill")
+"""The checks that only a virtual machine can break: this lab's nodes have cgroup v1."""
+
 PROOFS = ("get", "pods", "-n", "default", "-l", "app.kubernetes.io/managed-by=nodeprov")
 
 Act = Callable[[Machine, Kubectl], None]
@@ -267,14 +270,14 @@ BREAKS = (
         "~ link /opt/nodeprov/handlers/runsc/current",
     ),
     Break(
-        "generation_members",
-        "runsc.toml is broken",
-        on_node(f"echo broken >> {CURRENT}/runsc.toml"),
+        "runsc_toml",
+        "a flag is put into runsc.toml by hand",
+        on_node(f"echo 'debug = \"true\"' >> {CURRENT}/runsc.toml"),
         "runsc.toml is not as it was installed",
         "~ file /opt/nodeprov/handlers",
     ),
     Break(
-        "generation_members",
+        "generation_links",
         "a generation's link to the shim is removed",
         on_node(f"rm {CURRENT}/containerd-shim-runsc-v1"),
         "containerd-shim-runsc-v1 leads to nothing",

@@ -281,7 +281,7 @@ class TestProofs:
             verified = nodeprov("verify", WORKER, "--json")
             assert verified.returncode == 1
             results = {each["check"]: each["result"] for each in json.loads(verified.stdout)["findings"]}
-            assert results["generation_members"] == "failed", breaking
+            assert results["runsc_toml"] == "failed", breaking
             assert "~ file" in nodeprov("plan", WORKER).stdout
             installed(WORKER)
         assert "gvisor" in containerd.sandbox(CURRENT)

@@ -13,6 +13,7 @@ from nodeprov.labs.base import Machine
 from nodeprov.labs.nspawn.network import CONTROLLER_ADDRESS
 from nodeprov.labs.nspawn.state import StateFolder
 from nodeprov.labs.parallel import at_once
+from nodeprov.labs.ready import READY_JSONPATH, parse_ready_nodes
 from nodeprov.templates import render
 
 MIRROR_PORT = 8080
@@ -56,17 +57,12 @@ def is_healthy(machines: Sequence[Machine], state: StateFolder) -> bool:
 
 def ready_nodes(master: Machine, state: StateFolder) -> set[str]:
     """Ask the cluster which nodes are Ready; none when it does not answer."""
-    script = render("lab/ready-nodes.sh.j2", admin_conf=cluster.ADMIN_CONF)
+    script = render("lab/ready-nodes.sh.j2", admin_conf=cluster.ADMIN_CONF, jsonpath=READY_JSONPATH)
     try:
         output = state.shell(master).run(script, timeout_seconds=_TIMEOUT_SECONDS)
     except NodeprovError:
         return set()
     return parse_ready_nodes(output.text)
-
-
-def parse_ready_nodes(text: str) -> set[str]:
-    """Understand lines of `name=status of the condition Ready`."""
-    return {line.removesuffix("=True") for line in text.splitlines() if line.endswith("=True")}
 
 
 def _services_run(machine: Machine, state: StateFolder) -> bool:

@@ -16,6 +16,7 @@ from nodeprov.labs import cluster
 from nodeprov.labs.access import remote_command
 from nodeprov.labs.base import Machine, MachineStatus, OnEvent, step
 from nodeprov.labs.cache import Cache
+from nodeprov.labs.capabilities import may_lower_oom_score, own_capabilities
 from nodeprov.labs.gobuild import find_go
 from nodeprov.labs.keys import make_key
 from nodeprov.labs.nspawn import cgroups, health, leftovers, network, requirements
@@ -41,8 +42,7 @@ class NspawnLab:
     def __init__(self, cache: Path, *, debian_mirror: str = "") -> None:
         self._cache = Cache(cache)
         self._debian_mirror = debian_mirror
-        capabilities = requirements.parse_capabilities(Path("/proc/self/status").read_text())
-        self._able = requirements.may_lower_oom_score(capabilities)
+        self._able = may_lower_oom_score(own_capabilities())
         unified = cgroups.is_unified(Path("/proc/self/mountinfo").read_text())
         self.machines: Sequence[Machine] = tuple(
             replace(
@@ -73,6 +73,10 @@ class NspawnLab:
             settings = cluster.Settings(etcd_arguments=("--unsafe-no-fsync",))  # a lab's data may be lost
             nodes = [cluster.Node(machine, STATE.shell(machine)) for machine in self.machines]
             write_secret(STATE.admin_conf, cluster.install(nodes, parts.images, settings, on_event))
+
+    def write_inventory(self, on_event: OnEvent) -> Path:  # noqa: ARG002  it is written already
+        """Return the inventory: addresses and keys of this lab are always the same."""
+        return Path(__file__).parents[3] / "inventory" / "lab.toml"
 
     def down(self, on_event: OnEvent) -> None:
         """Remove the machines and everything that an unclean end left of them."""

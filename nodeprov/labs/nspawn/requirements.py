@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError, Problem
+from nodeprov.labs.capabilities import own_capabilities
 from nodeprov.labs.gobuild import find_go
 
 # The Debian package that brings each program.
@@ -24,7 +25,6 @@ PROGRAMS: Mapping[str, str] = {
 }
 NO_ROOT = Problem("the lab's machines need root", "become root: sudo -i")
 _NEEDED_CAPABILITIES: Mapping[str, int] = {"CAP_NET_ADMIN": 12, "CAP_SYS_CHROOT": 18, "CAP_SYS_ADMIN": 21}
-_CAP_SYS_RESOURCE = 24
 # Measured in GB: Debian and programs 1.2, Go's modules 2.6 and its build cache 3.1, three machines 0.5 and pods.
 _NEEDED_BYTES_TO_BUILD = 10 << 30
 _NEEDED_BYTES_TO_RUN = 2 << 30
@@ -43,17 +43,6 @@ class HostFacts:
     needed_bytes: int
 
 
-def parse_capabilities(status: str) -> int:
-    """Read the effective capabilities from the text of /proc/PID/status."""
-    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    return int(fields["CapEff"].strip(), 16)
-
-
-def may_lower_oom_score(capabilities: int) -> bool:
-    """Say whether processes may get an oom_score_adj below what they were started with."""
-    return bool(capabilities >> _CAP_SYS_RESOURCE & 1)
-
-
 def is_static(program: bytes) -> bool:
     """Say whether an ELF program needs no libraries: it names no interpreter."""
     return b"/ld-linux" not in program
@@ -67,7 +56,7 @@ def gather(state: Path, cache: Path) -> HostFacts:
         missing.append("busybox")
     return HostFacts(
         is_root=os.geteuid() == 0,
-        capabilities=parse_capabilities(Path("/proc/self/status").read_text()),
+        capabilities=own_capabilities(),
         missing_programs=tuple(sorted(missing)),
         has_go=find_go() is not None,
         has_overlay="overlay" in Path("/proc/filesystems").read_text().split(),

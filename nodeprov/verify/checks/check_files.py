@@ -7,7 +7,7 @@ from testinfra.host import Host
 
 from nodeprov.hosts.base import TreeAt
 from nodeprov.plan import Place
-from nodeprov.states import FileState, LinkState, TreeState
+from nodeprov.states import FileState, LinkState, State, TreeState
 from nodeprov.verify.checks import because, needs
 from nodeprov.verify.subject import Subject
 
@@ -30,12 +30,22 @@ def check_current_generation(subject: Subject, host: Host) -> None:
 
 
 @needs("current_generation")
-def check_generation_members(subject: Subject, host: Host) -> None:
-    """The current generation's runsc.toml and links are those that were installed."""
-    members = {key: state for key, state in subject.written.items() if f":{subject.generation}/" in key}
+def check_generation_links(subject: Subject, host: Host) -> None:
+    """The current generation's links are those that were installed."""
+    members = _members(subject)
     assert members, because(f"no receipt knows the generation {subject.generation}", subject.install)
-    for key, state in members.items():
-        path = key.partition(":")[2]
+    for path, state in members.items():
+        if isinstance(state, LinkState):
+            target = host.run("readlink %s", path).stdout.strip()
+            assert target == state.target, because(
+                f"{path} leads to {target or 'nothing'}, not to {state.target}", subject.install
+            )
+
+
+@needs("current_generation")
+def check_runsc_toml(subject: Subject, host: Host) -> None:
+    """The current generation's runsc.toml is the one that was installed."""
+    for path, state in _members(subject).items():
         if isinstance(state, FileState):
             file = host.file(path)
             assert file.exists, because(f"{path} is missing", subject.install)
@@ -43,14 +53,9 @@ def check_generation_members(subject: Subject, host: Host) -> None:
             assert file.mode == state.mode, because(
                 f"{path} has the mode {file.mode:04o}, not {state.mode:04o}", subject.install
             )
-        elif isinstance(state, LinkState):
-            target = host.run("readlink %s", path).stdout.strip()
-            assert target == state.target, because(
-                f"{path} leads to {target or 'nothing'}, not to {state.target}", subject.install
-            )
 
 
-@needs("generation_members")
+@needs("generation_links")
 def check_release_files(subject: Subject) -> None:
     """Every file of the current release has the digest and the mode that were installed."""
     path = f"{subject.layout.releases}/{subject.release}"
@@ -84,6 +89,12 @@ def check_link_for_people(subject: Subject, host: Host) -> None:
     path, wanted = f"{subject.settings.paths.bin}/runsc", f"{subject.layout.current}/runsc"
     target = host.run("readlink %s", path).stdout.strip()
     assert target == wanted, because(f"{path} leads to {target or 'nothing'}, not to {wanted}", subject.install)
+
+
+def _members(subject: Subject) -> dict[str, State | None]:
+    """Find what the current generation's folder was given, by path."""
+    below = f":{subject.generation}/"
+    return {key.partition(":")[2]: state for key, state in subject.written.items() if below in key}
 
 
 def _difference(path: str, found: TreeState, wanted: TreeState) -> str:

@@ -13,7 +13,7 @@ from nodeprov.kubernetes.quantities import canonical, parse_quantity
 from nodeprov.kubernetes.scheduling import wanted_runtime_class
 from nodeprov.plan import Place
 from nodeprov.proof import image as proof_image
-from nodeprov.proof.cgroups import PodCgroups, PodCgroupsQuery
+from nodeprov.proof.cgroups import PodCgroups, PodCgroupsQuery, PodKillsQuery, PodSlice
 from nodeprov.proof.image import ProofImage
 from nodeprov.proof.pods import POD_CPU, POD_MEMORY, Pod, Prover
 from nodeprov.verify.checks import because, needs
@@ -22,7 +22,8 @@ from nodeprov.verify.subject import Subject
 THREADS = 64
 BURN_SECONDS = 1
 TOO_MUCH_MEBIBYTES = 512
-PATIENCE_SECONDS = 15.0
+PATIENCE = 1 / 8
+"""The part of [proof] timeout_seconds that a pod which runs already may take for anything."""
 POLL_SECONDS = 0.3
 
 
@@ -80,9 +81,9 @@ def check_pod_runs(pod: Pod) -> None:
 
 
 @needs("pod_runs")
-def check_pod_logs(pod: Pod) -> None:
+def check_pod_logs(subject: Subject, pod: Pod) -> None:
     """What the pod prints can be read by kubectl logs."""
-    assert eventually(lambda: "version: " in pod.log()), because(
+    assert eventually(lambda: "version: " in pod.log(), patience(subject)), because(
         f"kubectl logs prints {pod.log()[:80]!r} and not what the pod has said",
         "look at /var/log/pods on the node, and who else works there",
     )
@@ -120,9 +121,9 @@ def check_pod_threads(pod: Pod) -> None:
 
 
 @needs("pod_is_sandboxed")
-def check_pod_listens(pod: Pod) -> None:
+def check_pod_listens(subject: Subject, pod: Pod) -> None:
     """A port on which the pod listens is reached from the node (kubelet's readiness probe)."""
-    assert pod.becomes_ready(PATIENCE_SECONDS), because(
+    assert pod.becomes_ready(patience(subject)), because(
         f"kubelet does not reach the pod: {pod.trouble()}", "look at the node's routes and firewall towards pods"
     )
 
@@ -139,12 +140,22 @@ def check_pod_cgroup(around: PodCgroups) -> None:
 @needs("pod_cgroup")
 def check_pod_memory_limit(subject: Subject, around: PodCgroups) -> None:
     """A cgroup around the sandbox allows the pod's limit and the overhead, and no more."""
-    overhead = subject.settings.runtime_class.overhead.get("memory", "0")
-    wanted = int(parse_quantity(POD_MEMORY) + parse_quantity(overhead))
+    wanted = memory_limit(subject)
     found = around.memory_limits
+    said = f"allow {found} bytes, and not {wanted}" if found else f"have no limit, and not one of {wanted} bytes"
     assert min(found, default=0) == wanted, because(
-        f"the cgroups around the sandbox allow {found} bytes, and not {wanted}",
-        "look at kubelet's cgroupsPerQOS and cgroupDriver, and who else writes to the pods' cgroups",
+        f"the cgroups around the sandbox {said}",
+        "see systemd-cgroup in runsc.toml, cgroupsPerQOS and cgroupDriver of kubelet, and who else sets limits",
+    )
+
+
+@needs("pod_memory_limit")
+def check_pod_slice(subject: Subject, around: PodCgroups) -> None:
+    """The pod's limit stands on the pod's own slice, above the sandbox's scope (cgroup v2)."""
+    pods = own_slice(around)
+    assert pods.memory_limit == memory_limit(subject), because(
+        f"the pod's own cgroup allows {pods.memory_limit} bytes, and not {memory_limit(subject)}",
+        "look at kubelet's cgroupsPerQOS, and who else writes to the pods' cgroups",
     )
 
 
@@ -160,17 +171,62 @@ def check_pod_cpu_limit(subject: Subject, pod: Pod, around: PodCgroups) -> None:
     )
 
 
+@needs("pod_cpu_limit")
+def check_pod_slice_throttled(subject: Subject, pod: Pod, around: PodCgroups) -> None:
+    """It is the pod's own slice that throttles its CPU (cgroup v2)."""
+    before, after = own_slice(around), own_slice(look_around(subject, pod))
+    assert after.throttled > before.throttled, because(
+        f"the pod's own cgroup, whose quota is {after.cpu_quota}, has throttled nothing",
+        "look at who else writes to the pods' cgroups",
+    )
+
+
 @needs("pod_memory_limit", "pod_exec")
-def check_pod_memory_kill(pod: Pod) -> None:
+def check_pod_memory_kill(subject: Subject, pod: Pod) -> None:
     """A pod that takes more memory than its limit is killed."""
-    output = pod.probe("memory", str(TOO_MUCH_MEBIBYTES), timeout_seconds=PATIENCE_SECONDS)
+    output = pod.probe("memory", str(TOO_MUCH_MEBIBYTES), timeout_seconds=patience(subject))
     assert "filled" not in output.text, because(
         f"a pod with a limit of {POD_MEMORY} took {TOO_MUCH_MEBIBYTES} MiB", "look at the node's cgroups"
     )
-    assert pod.comes_to("Failed", PATIENCE_SECONDS), because(
+    assert pod.comes_to("Failed", patience(subject)), because(
         f"a pod above its limit is still {pod.phase()}: {output.said}",
         "look at memory.oom_control of the pods' cgroups, and journalctl -k, on the node",
     )
+
+
+@needs("pod_memory_kill")
+def check_pod_slice_kill(subject: Subject, pod: Pod, around: PodCgroups) -> None:
+    """It is by the limit of the pod's own slice that the kernel kills (cgroup v2)."""
+    own_slice(around)
+    killers = subject.hosts[Place.NODE].ask([PodKillsQuery(pod.uid)])[0]
+    said = ", ".join(killers) or "no cgroup of the pod"
+    assert any(is_pods_own(path, pod.uid) for path in killers), because(
+        f"by the kernel's log the limit that had it killed is that of {said}", "dmesg on the node: oom-kill"
+    )
+
+
+def memory_limit(subject: Subject) -> int:
+    """Say how many bytes a pod of ours may have, its overhead included."""
+    overhead = subject.settings.runtime_class.overhead.get("memory", "0")
+    return int(parse_quantity(POD_MEMORY) + parse_quantity(overhead))
+
+
+def own_slice(around: PodCgroups) -> PodSlice:
+    """Return the pod's own cgroup; there is a sandbox in it, since another check has passed."""
+    if around.slice is None:
+        pytest.skip("this node has cgroup v1")
+    return around.slice
+
+
+def is_pods_own(path: str, uid: str) -> bool:
+    """Say whether a cgroup is a pod's own, and not one of its containers'."""
+    name = path.rpartition("/")[2]
+    return uid in name or uid.replace("-", "_") in name
+
+
+def patience(subject: Subject) -> float:
+    """Say how many seconds a pod that runs already may take for anything."""
+    return subject.settings.proof.timeout_seconds * PATIENCE
 
 
 def look_around(subject: Subject, pod: Pod) -> PodCgroups:
@@ -180,9 +236,9 @@ def look_around(subject: Subject, pod: Pod) -> PodCgroups:
     return found
 
 
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Wait until something holds, for so long as a healthy node may take."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def eventually(holds: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something holds, so many seconds at most."""
+    deadline = time.monotonic() + seconds
     while not _holds(holds):
         if time.monotonic() > deadline:
             return False

@@ -1,0 +1,210 @@
+"""The lab of virtual machines: what Vagrant brings up, made a Kubernetes by the code of every lab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from nodeprov.errors import NodeprovError, Problems, UsageError
+from nodeprov.hosts.local import run_checked, run_program
+from nodeprov.labs import cluster
+from nodeprov.labs.access import RemoteShell, remote_command, ssh_argv
+from nodeprov.labs.base import Machine, MachineStatus, OnEvent, step
+from nodeprov.labs.cache import Cache
+from nodeprov.labs.capabilities import may_lower_oom_score, own_capabilities
+from nodeprov.labs.credentials import kubeconfig
+from nodeprov.labs.gobuild import find_go
+from nodeprov.labs.parts import Programs, make_images, make_programs
+from nodeprov.labs.ready import READY_JSONPATH, parse_ready_nodes
+from nodeprov.labs.releases_tree import ARCHIVE_RELEASE, BASE_PATH
+from nodeprov.labs.vagrant import leftovers, libvirt, programs, requirements
+from nodeprov.labs.vagrant.box import add_box, box_folder
+from nodeprov.labs.vagrant.command import Vagrant, Way, parse_ssh_config
+from nodeprov.labs.vagrant.machines import MACHINES
+from nodeprov.labs.vagrant.state import StateFolder, find_checkout
+from nodeprov.private_file import write_private
+from nodeprov.templates import render
+
+PUBLIC_BOX = "debian/bookworm64"
+_KEYSCAN_SECONDS = 60
+_KUBECTL = "usr/local/bin/kubectl"
+
+
+class VagrantLab:
+    """A lab of virtual machines on this one."""
+
+    name = "vagrant"
+
+    def __init__(self, cache: Path, *, debian_mirror: str = "", build_box: bool = False) -> None:
+        self.machines: Sequence[Machine] = MACHINES
+        self._cache = Cache(cache)
+        self._debian_mirror = debian_mirror
+        self._build_box = build_box
+        self._state = StateFolder(find_checkout())
+        self._vagrant = Vagrant(self._state.checkout)
+
+    @cached_property
+    def settings(self) -> cluster.Settings:
+        """In what this cluster differs from another lab's."""
+        if requirements.has_kvm():
+            return cluster.Settings(etcd_arguments=("--unsafe-no-fsync",))  # a lab's data may be lost
+        patient = ("--unsafe-no-fsync", "--heartbeat-interval=1000", "--election-timeout=5000")
+        return cluster.Settings(etcd_arguments=patient, ready_timeout_seconds=600, slow=True)
+
+    def up(self, on_event: OnEvent) -> None:
+        """Boot the machines and make them a cluster, unless they are one."""
+        self._require()
+        with self._state.locked("lab"):
+            with step(on_event, "looking at what is there"):
+                if all(status.ready for status in self.status()):
+                    return
+            made = self._programs(on_event)
+            libvirt.start(on_event)
+            if self._build_box or not self._has_public_box(on_event):
+                self._use_built_box(made, on_event)
+            self._vagrant.tell(["up", "--provider=libvirt"], on_event)
+            self.write_inventory(on_event)
+
+    def join(self, name: str, on_event: OnEvent) -> None:
+        """Make a machine that Vagrant has brought up a node of the cluster, unless it is one."""
+        machine = self._machine(name)
+        with step(on_event, f"asking Vagrant for the way to {name}"):
+            way = self._ways([name])[name]
+        shell = RemoteShell(name, self._login(way, self._scan(way)), sudo=True)
+        secrets = self._state.secrets(self.settings.service_subnet)
+        joined = render("lab/joined.sh.j2", certificate=secrets.authority.certificate.decode())
+        if shell.run(joined).returncode == 0:
+            return
+        made = self._programs(on_event)
+        programs.bring(shell, self._trees(made), on_event)
+        node = cluster.Node(machine, shell)
+        cluster.install_node(node, self.machines, make_images(self._cache), secrets, self.settings, on_event)
+
+    def write_inventory(self, on_event: OnEvent) -> Path:
+        """Write what nodeprov and kubectl need to reach the machines, when the cluster is ready."""
+        with step(on_event, "asking Vagrant for the way to the machines"):
+            ways = self._ways([])
+        missing = [machine.name for machine in self.machines if machine.name not in ways]
+        if missing:
+            raise NodeprovError(f"Vagrant has not brought up {', '.join(missing)}", "vagrant up")
+        made = self._programs(on_event)
+        secrets = self._state.secrets(self.settings.service_subnet)
+        write_private(self._state.admin_conf, kubeconfig(secrets, secrets.admin, self.machines[0]))
+        known = [self._scan(way) for way in ways.values()]
+        self._state.known_hosts.write_text("".join(path.read_text() for path in known))
+        master = self.machines[0]
+        shell = RemoteShell(master.name, self._login(ways[master.name], self._state.known_hosts), sudo=True)
+        cluster.wait_ready([cluster.Node(m, shell) for m in self.machines], self.settings, on_event)
+        workers = [ways[machine.name] for machine in self.machines if machine.role == "worker"]
+        self._state.inventory.write_text(
+            render(
+                "lab/vagrant-inventory.toml.j2",
+                ways=workers,
+                known_hosts=self._state.known_hosts,
+                release=ARCHIVE_RELEASE,
+                base_url=made.mirror / BASE_PATH,
+                kubectl=self._kubectl(made),
+                kubeconfig=self._state.admin_conf,
+                slow=self.settings.slow,
+            )
+        )
+        return self._state.inventory
+
+    def down(self, on_event: OnEvent) -> None:
+        """Leave nothing of the lab, in whatever state it is."""
+        with self._state.locked("lab"), step(on_event, "removing the lab"):
+            if not libvirt.answers() and libvirt.RUN.exists():
+                libvirt.start(on_event)  # it has been killed, and its machines go on
+            if libvirt.answers():
+                run_program(
+                    ["vagrant", "destroy", "--force"], environment=self._vagrant.environment, timeout_seconds=300
+                )
+                stubborn = leftovers.remove()
+                if not stubborn.nothing:
+                    raise NodeprovError(
+                        f"something of the lab could not be removed: {stubborn}", "virsh list --all"
+                    )
+            libvirt.stop()
+            self._state.remove()
+
+    def status(self) -> Sequence[MachineStatus]:
+        """Look at every machine."""
+        running = {machine.name for machine in self.machines if leftovers.is_running(machine.name)}
+        ready = self._ready() if self.machines[0].name in running else set()
+        return [
+            MachineStatus(machine, machine.name in running, machine.name in running & ready)
+            for machine in self.machines
+        ]
+
+    def ssh_argv(self, machine: str, command: Sequence[str], *, terminal: bool) -> list[str]:
+        """Write the command that runs `command` on a machine, or logs in when it is empty; as root."""
+        way = self._ways([self._machine(machine).name])[machine]
+        program, *login = self._login(way, self._state.known_hosts)
+        options = ["-t"] if terminal else []
+        return [program, *options, *login, *remote_command(["sudo", "--", *(command or ["su", "-"])])]
+
+    def kubectl_argv(self, arguments: Sequence[str], *, terminal: bool) -> list[str]:  # noqa: ARG002  it is here
+        """Write the command that runs kubectl on this machine as the cluster's administrator."""
+        if not self._state.admin_conf.exists():
+            raise NodeprovError("the lab is not up", "nodeprov lab up --provider vagrant")
+        kubectl = self._kubectl(self._programs(lambda _event: None))
+        return [str(kubectl), f"--kubeconfig={self._state.admin_conf}", *arguments]
+
+    def _machine(self, name: str) -> Machine:
+        found = next((machine for machine in self.machines if machine.name == name), None)
+        if found is None:
+            names = ", ".join(machine.name for machine in self.machines)
+            raise UsageError(f"the lab has no machine {name}", f"it has {names}")
+        return found
+
+    def _require(self) -> None:
+        facts = requirements.gather(self._state.checkout, builds_box=self._build_box)
+        problems = requirements.problems(facts, builds_box=self._build_box)
+        if problems:
+            raise Problems(problems, where="this machine")
+
+    def _programs(self, on_event: OnEvent) -> Programs:
+        go = find_go()
+        if go is None:
+            raise NodeprovError("no go is here that can build the cluster's programs", "script/bootstrap")
+        with self._state.locked("programs"):
+            return make_programs(self._cache, go, on_event, tolerant=not may_lower_oom_score(own_capabilities()))
+
+    def _trees(self, made: Programs) -> list[Path]:
+        return [*made.layers(self.machines[0])]  # the master's on all: one box for three machines
+
+    def _kubectl(self, made: Programs) -> Path:
+        return next(path for tree in self._trees(made) if (path := tree / _KUBECTL).exists())
+
+    def _has_public_box(self, on_event: OnEvent) -> bool:
+        if self._state.box.exists():
+            return False
+        if f"{PUBLIC_BOX} " in self._vagrant.run(["box", "list"]):
+            return True
+        with step(on_event, f"fetching the box {PUBLIC_BOX}"):
+            argv = ["vagrant", "box", "add", PUBLIC_BOX, "--provider=libvirt"]
+            return run_program(argv, environment=self._vagrant.environment, timeout_seconds=1800).returncode == 0
+
+    def _use_built_box(self, made: Programs, on_event: OnEvent) -> None:
+        folder = box_folder(self._cache, self._debian_mirror, self._trees(made), on_event)
+        self._state.box.write_text(f"{add_box(folder, self._vagrant.run, on_event)}\n")
+
+    def _ways(self, names: Sequence[str]) -> Mapping[str, Way]:
+        return parse_ssh_config(self._vagrant.run(["ssh-config", *names]))
+
+    def _scan(self, way: Way) -> Path:
+        """Ask a machine for its key: nobody is between a hypervisor and its machine."""
+        file = self._state.path / f"known_hosts-{way.name}"
+        argv = ["ssh-keyscan", "-T", str(_KEYSCAN_SECONDS), "-p", str(way.port), way.address]
+        file.write_text(
+            run_checked(argv, f"cannot ask {way.name} for its key", timeout_seconds=2 * _KEYSCAN_SECONDS)
+        )
+        return file
+
+    def _login(self, way: Way, known_hosts: Path) -> list[str]:
+        return ssh_argv(way.user, way.address, Path(way.key), known_hosts, port=way.port)
+
+    def _ready(self) -> set[str]:
+        argv = self.kubectl_argv(["get", "nodes", "-o", f"jsonpath={READY_JSONPATH}"], terminal=False)
+        return parse_ready_nodes(run_program(argv).text)

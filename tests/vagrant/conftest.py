@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from nodeprov.labs.vagrant.leftovers import all_left
+from tests.conftest import say_at_the_end
+from tests.vagrant.guests import PROVIDER, Guest, Kubectl, done, nodeprov, why_not
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    """The lab of virtual machines, up; nothing of it is left at the end."""
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    seconds = {}
+    was_up = nodeprov("lab", "status", *PROVIDER).returncode == 0
+    began = time.monotonic()
+    done(nodeprov("lab", "up", *PROVIDER, "--build-box"))
+    seconds["lab up --provider vagrant"] = time.monotonic() - began
+    yield
+    if not was_up:
+        began = time.monotonic()
+        done(nodeprov("lab", "down", *PROVIDER))
+        seconds["lab down"] = time.monotonic() - began
+        assert not all_left()
+    say_at_the_end("virtual machines", [f"{value:8.1f} s  {name}" for name, value in seconds.items()])
+
+
+@pytest.fixture(scope="session")
+def kubectl(cluster: None) -> Kubectl:
+    return Kubectl()
+
+
+@pytest.fixture(scope="session")
+def worker(cluster: None) -> Guest:
+    return Guest("worker1")
+
+
+@pytest.fixture(scope="session")
+def other(cluster: None) -> Guest:
+    return Guest("worker2")

@@ -1,0 +1,145 @@
+"""A node's life in a virtual machine: cgroup v2, systemd's cgroup driver, a user with sudo, a kernel of its own.
+
+The tests are one story and run in this order, on one worker; a test that fails leaves the next ones what it can.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.breaks import NEED_CGROUP_V2
+from tests.vagrant.guests import (
+    CURRENT,
+    INVENTORY,
+    NEW,
+    OLD,
+    PROVIDER,
+    Guest,
+    Kubectl,
+    done,
+    nodeprov,
+    on_lab,
+    until,
+)
+
+
+@pytest.fixture(scope="module")
+def older(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lab's inventory, asking for a release of before September 2026, whose files lie side by side."""
+    path = tmp_path_factory.mktemp("inventory") / "older.toml"
+    path.write_text(INVENTORY.read_text().replace(NEW, OLD))
+    return path
+
+
+@pytest.fixture(scope="module")
+def before(worker: Guest) -> str:
+    """All that nodeprov may touch, as it was before the first test."""
+    return worker.listing()
+
+
+@pytest.fixture(scope="module")
+def plain(kubectl: Kubectl, worker: Guest) -> Iterator[tuple[str, int]]:
+    """A pod of runc's, which must not notice anything."""
+    kubectl.pod("plain", worker.name, sandboxed=False)
+    yield kubectl.container("plain")
+    kubectl("delete", "pod", "plain", "--wait=false")
+
+
+def findings(inventory: Path = INVENTORY) -> dict[str, dict[str, str]]:
+    verified = on_lab("verify", "worker1", "--json", inventory=inventory)
+    return {each["check"]: each for each in json.loads(verified.text)["findings"]}
+
+
+def failed(found: dict[str, dict[str, str]]) -> dict[str, str]:
+    return {name: each["said"] for name, each in found.items() if each["result"] != "passed"}
+
+
+def test_the_inventory_is_the_same_after_a_vagrant_up_by_hand(worker: Guest) -> None:
+    written = INVENTORY.read_text()
+    assert 'user = "vagrant"' in written
+    done(nodeprov("lab", "inventory", *PROVIDER))
+    assert INVENTORY.read_text() == written
+    assert worker.run("id -u").strip() == "0", "by sudo"
+
+
+def test_an_install_derives_the_cgroup_driver_and_a_second_one_changes_nothing(
+    worker: Guest, before: str, plain: tuple[str, int], older: Path, kubectl: Kubectl
+) -> None:
+    assert before
+    said = done(on_lab("install", worker.name, "--yes", inventory=older))
+    assert "install done" in said
+    assert 'systemd-cgroup = "true"' in worker.run(f"cat {CURRENT}/runsc.toml")
+    assert "gvisor_sentry" not in worker.run("find /opt/nodeprov/releases")
+    pid = worker.containerd()
+    assert "nothing to do" in done(on_lab("install", worker.name, "--yes", inventory=older))
+    assert worker.containerd() == pid
+    assert kubectl.container("plain") == plain
+
+
+def test_every_check_of_verify_passes_and_none_is_left_out(older: Path) -> None:
+    found = findings(older)
+    assert failed(found) == {}
+    assert {*NEED_CGROUP_V2} < {*found}
+
+
+def test_an_upgrade_is_a_rename_under_running_sandboxes(
+    worker: Guest, kubectl: Kubectl, plain: tuple[str, int]
+) -> None:
+    kubectl.pod("sandboxed", worker.name, sandboxed=True)
+    running, pid = kubectl.container("sandboxed"), worker.containerd()
+    said = done(on_lab("install", worker.name, "--yes"))
+    assert "install done" in said
+    assert worker.containerd() == pid, "no restart"
+    assert "gvisor_sentry" in worker.run("find /opt/nodeprov/releases")
+    assert kubectl.container("sandboxed") == running
+    assert "gVisor" in kubectl("exec", "sandboxed", "--", "dmesg")
+    kubectl.pod("newer", worker.name, sandboxed=True)
+    assert NEW in worker.run("readlink /proc/[0-9]*/exe | sort -u | grep /opt/nodeprov/")
+    kubectl("delete", "pod", "newer")
+    assert kubectl.container("plain") == plain
+
+
+def test_pods_outlive_a_restart_of_containerd(worker: Guest, kubectl: Kubectl, plain: tuple[str, int]) -> None:
+    running, pid = kubectl.container("sandboxed"), worker.containerd()
+    worker.run("systemctl restart containerd")
+    assert worker.containerd() != pid
+    until(worker.serves)
+    assert kubectl.container("sandboxed") == running
+    assert kubectl("exec", "sandboxed", "--", "echo", "alive").strip() == "alive"
+    assert kubectl.container("plain") == plain
+
+
+def test_without_the_driver_a_pod_is_ready_and_has_no_limit_and_verify_says_so(
+    worker: Guest, kubectl: Kubectl
+) -> None:
+    toml = f"{CURRENT}/runsc.toml"
+    kept = worker.run(f"cat {toml}")
+    worker.run(f"sed -i 's/^systemd-cgroup = .*/systemd-cgroup = \"false\"/' {toml}")
+    kubectl.pod("unlimited", worker.name, sandboxed=True)
+    wrong = failed(findings())
+    assert "is not as it was installed" in wrong["runsc_toml"]
+    assert "have no limit" in wrong["pod_memory_limit"]
+    assert "systemd-cgroup" in wrong["pod_memory_limit"]
+    kubectl("delete", "pod", "unlimited")
+    done(on_lab("install", worker.name, "--yes"))
+    assert worker.run(f"cat {toml}") == kept
+
+
+def test_after_a_reboot_everything_comes_back(worker: Guest, kubectl: Kubectl) -> None:
+    worker.reboot()
+    until(worker.serves)
+    until(lambda: kubectl.is_ready(worker.name))
+    until(lambda: "gVisor" in kubectl("exec", "sandboxed", "--", "dmesg"))
+    assert failed(findings()) == {}
+    assert "nothing to do" in done(on_lab("install", worker.name, "--yes"))
+
+
+def test_an_uninstall_gives_back_the_bytes(worker: Guest, kubectl: Kubectl, before: str) -> None:
+    kubectl("delete", "pod", "sandboxed")
+    done(on_lab("uninstall", worker.name, "--yes"))
+    assert worker.listing() == before
+    until(worker.serves)

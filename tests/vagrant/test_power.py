@@ -1,0 +1,103 @@
+"""Power cuts: qemu is killed in the middle, and the guest booted again."""
+
+from __future__ import annotations
+
+import subprocess  # noqa: TID251  a process whose node loses its power in its middle
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.vagrant.guests import CONFIG, CURRENT, INVENTORY, Guest, Kubectl, done, on_lab, until
+
+# What begins when these words are said on the way of an install; the last is never said, and the run ends.
+INSTALL = (
+    "release /opt",
+    "link /opt/nodeprov/handlers/runsc/current",
+    "file /etc/containerd",
+    "restart containerd",
+)
+UNINSTALL = ("file /etc/containerd", "restart containerd")
+
+
+@pytest.fixture(scope="module")
+def careless(other: Guest) -> Iterator[Guest]:
+    """A guest that keeps what is written in its memory for as long as nobody asks for more."""
+    make_careless(other)
+    yield other
+    other.run("mount -o remount,commit=5,auto_da_alloc /")
+
+
+def make_careless(guest: Guest) -> None:
+    """Have the guest write nothing back by itself: what is not synced is lost with the power."""
+    guest.run(
+        "sysctl -qw vm.dirty_writeback_centisecs=0 vm.dirty_expire_centisecs=360000 vm.dirty_ratio=80 "
+        "vm.dirty_background_ratio=70; mount -o remount,commit=3600,noauto_da_alloc /"
+    )
+
+
+def test_the_rig_loses_what_was_not_synced_and_nothing_else(careless: Guest) -> None:
+    careless.run(
+        "mkdir -p /var/rig && sync && echo kept > /var/rig/synced && sync /var/rig/synced /var/rig "
+        "&& echo lost > /var/rig/careless"
+    )
+    assert careless.run("cat /var/rig/*") == "lost\nkept\n"
+    careless.pull_the_plug()
+    careless.power_on()
+    make_careless(careless)
+    assert careless.run("cat /var/rig/synced") == "kept\n"
+    assert careless.run("cat /var/rig/careless 2>/dev/null || true") == ""
+    careless.run("rm -r /var/rig")
+
+
+def cut_at(guest: Guest, command: str, words: str) -> bool:
+    """Cut the guest's power when a command says that something begins; say whether it came to that."""
+    argv = [sys.executable, "-u", "-m", "nodeprov", command, guest.name, "--yes", "--inventory", str(INVENTORY)]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if words in line:
+                guest.pull_the_plug()
+                break
+        else:
+            return False
+        process.stderr.read()
+    assert process.returncode != 0
+    return True
+
+
+def is_whole(guest: Guest) -> None:
+    """See that nothing on the node is half there: every link leads somewhere, and containerd serves."""
+    until(guest.serves)
+    broken = guest.run("find /opt/nodeprov /usr/local/bin -xtype l 2>/dev/null || true")
+    assert not broken, broken
+
+
+@pytest.mark.parametrize("words", INSTALL)
+def test_a_power_cut_in_an_install_harms_nothing(careless: Guest, kubectl: Kubectl, words: str) -> None:
+    done(on_lab("uninstall", careless.name, "--yes"))
+    make_careless(careless)
+    before = careless.run(f"cat {CONFIG}")
+    assert cut_at(careless, "install", words)
+    careless.power_on()
+    make_careless(careless)
+    is_whole(careless)
+    now = careless.run(f"cat {CONFIG}")
+    assert now == before or "nodeprov" in now
+    until(lambda: kubectl.is_ready(careless.name))
+    done(on_lab("install", careless.name, "--yes"))
+    assert "nothing to do" in done(on_lab("install", careless.name, "--yes"))
+    assert careless.run(f"{CURRENT}/runsc --version")
+
+
+@pytest.mark.parametrize("words", UNINSTALL)
+def test_a_power_cut_in_an_uninstall_harms_nothing(careless: Guest, kubectl: Kubectl, words: str) -> None:
+    done(on_lab("install", careless.name, "--yes"))
+    make_careless(careless)
+    assert cut_at(careless, "uninstall", words)
+    careless.power_on()
+    is_whole(careless)
+    until(lambda: kubectl.is_ready(careless.name))
+    done(on_lab("uninstall", careless.name, "--yes"))
+    assert "nodeprov" not in careless.run(f"cat {CONFIG}")
+    assert not careless.run("ls -A /opt").strip()
