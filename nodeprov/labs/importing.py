@@ -16,7 +16,7 @@ _TIMEOUT_SECONDS = 900.0
 
 
 def import_image(lab: Lab, archive: Path, on_event: OnEvent) -> None:
-    """Import an archive of images on every machine; raise NodeprovError, naming the machine, where it cannot be."""
+    """Import an archive of images on every machine; raise NodeprovError, which names the machine, if one fails."""
     try:
         content = archive.read_bytes()
     except OSError as error:

@@ -30,6 +30,7 @@ LABEL = "nodeprov.node-restriction.kubernetes.io/" + CLASS
 NAMESPACE = "second" if SECOND else "default"
 
 WORKERS = ("worker1", "worker2")
+TURN = FileLock(RUN / "turn.lock", timeout=1400)
 LOCKS = {name: FileLock(RUN / f"{name}.lock", timeout=1400) for name in WORKERS}
 
 STATE = "/var/lib/nodeprov-lab/nspawn"
@@ -43,10 +44,16 @@ CURRENT = "/opt/nodeprov/handlers/runsc/current"
 
 @contextlib.contextmanager
 def holding(*names: str) -> Iterator[None]:
-    """Hold nodes against the tests of the other process; who holds one already may hold it again."""
+    """Hold nodes against the tests of the other process; who holds one already may hold it again.
+
+    Who waits for nodes has the turn, and the other process, which lets go of its node after each of its tests,
+    does not take it again before: a test that needs both nodes would wait for a chance.
+    """
+    holds_none = not any(lock.is_locked for lock in LOCKS.values())
     with contextlib.ExitStack() as held:
-        for name in sorted(names):  # always in this order, so that no two wait for each other
-            held.enter_context(LOCKS[name])
+        with TURN if names and holds_none else contextlib.nullcontext():
+            for name in sorted(names):  # always in this order, so that no two wait for each other
+                held.enter_context(LOCKS[name])
         yield
 
 

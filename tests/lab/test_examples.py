@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import platform
+import shlex
 import tarfile
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from nodeprov.cache_folder import cache_folder
 from nodeprov.labs.cache import Cache
 from nodeprov.labs.debian import SUITE, chosen_mirror, debian_tree
 from nodeprov.proof.archive import GO_ARCHITECTURES
+from tests.lab.machines import CLASS, WORKER, Kubectl, Machine, installed
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nginx-gvisor.yaml"
 NGINX_CONF = b"""\
@@ -54,7 +57,7 @@ def archive(root: Path) -> bytes:
         "architecture": GO_ARCHITECTURES[platform.machine()],
         "os": "linux",
         "config": {"Cmd": command, "Env": ["PATH=/usr/sbin:/usr/bin"]},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest(layer.getvalue())}"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"]},
     }
     manifest = [{"Config": "config.json", "RepoTags": ["docker.io/library/nginx:latest"], "Layers": ["layer.tar"]}]
     out = io.BytesIO()
@@ -63,3 +66,27 @@ def archive(root: Path) -> bytes:
         add(tar, "config.json", json.dumps(config).encode())
         add(tar, "manifest.json", json.dumps(manifest).encode())
     return out.getvalue()
+
+
+def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Add a file that all may read."""
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    tar.addfile(entry, io.BytesIO(content))
+
+
+def test_nginx_runs_in_a_sandbox_as_the_tutorials_have_it(worker: Machine, kubectl: Kubectl, image: Path) -> None:
+    installed(WORKER)
+    worker.host.run("ctr --namespace k8s.io images import -", stdin=image.read_bytes())
+    example = EXAMPLE.read_text().replace("runtimeClassName: gvisor", f"runtimeClassName: {CLASS}")
+    kubectl("apply", "-f", "-", stdin=example)
+    try:
+        kubectl("wait", "--for=condition=Ready", "pod/nginx-gvisor", "--timeout=90s")
+        assert "Starting gVisor" in kubectl("exec", "nginx-gvisor", "--", "dmesg")
+        address = kubectl.json("get", "pod", "nginx-gvisor")["status"]["podIP"]
+        get = f"exec 3<>/dev/tcp/{address}/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
+        page = worker.run(f"bash -c {shlex.quote(get)}")
+        assert "Welcome to nginx!" in page
+    finally:
+        kubectl("delete", "pod", "nginx-gvisor", "--force", "--grace-period=0")
+        worker.run("ctr --namespace k8s.io images rm docker.io/library/nginx:latest")
