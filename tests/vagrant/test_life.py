@@ -6,6 +6,7 @@ The tests are one story and run in this order, on one worker; a test that fails 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,19 @@ from tests.vagrant.guests import (
     on_lab,
     until,
 )
+
+
+POD_BYTES = (128 + 64) << 20  # the proof's pod, and the RuntimeClass's overhead
+LIMITS_MOVED = """\
+while sleep 0.2; do
+    for slice in $(find /sys/fs/cgroup/kubepods.slice -name 'kubepods*-pod*.slice'); do
+        cd "$slice" 2>/dev/null && {{ {on_slice}; }}
+        for scope in "$slice"/cri-containerd-*.scope; do
+            cd "$scope" 2>/dev/null && {{ {on_scope}; }}
+        done
+    done
+done
+"""
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +98,29 @@ def test_every_check_of_verify_passes_and_none_is_left_out(older: Path) -> None:
     found = findings(older)
     assert failed(found) == {}
     assert {*NEED_CGROUP_V2} < {*found}
+
+
+@pytest.mark.parametrize(
+    ("on_slice", "on_scope", "caught"),
+    [
+        ("echo max > memory.max", f"echo {POD_BYTES} > memory.max", ["pod_slice"]),
+        (
+            "echo max > cpu.max",
+            f"echo {POD_BYTES} > memory.max; echo 20000 100000 > cpu.max",
+            ["pod_slice_throttled", "pod_slice_kill"],
+        ),
+    ],
+)
+def test_limits_that_stand_on_the_sandbox_and_not_on_its_pod_are_seen(
+    worker: Guest, older: Path, on_slice: str, on_scope: str, caught: list[str]
+) -> None:
+    loop = LIMITS_MOVED.format(on_slice=on_slice, on_scope=on_scope)
+    worker.run(f"systemd-run --quiet --unit=limits sh -c {shlex.quote(loop)}")
+    try:
+        found = findings(older)
+    finally:
+        worker.run("systemctl stop limits")
+    assert [name for name, each in found.items() if each["result"] == "failed"] == caught
 
 
 def test_an_upgrade_is_a_rename_under_running_sandboxes(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError, Problems, UsageError
-from nodeprov.hosts.local import run_checked, run_program
+from nodeprov.hosts.local import run_program
 from nodeprov.labs import cluster
-from nodeprov.labs.access import RemoteShell, remote_command, ssh_argv
+from nodeprov.labs.access import RemoteShell, remote_command
 from nodeprov.labs.base import Machine, MachineStatus, OnEvent, step
 from nodeprov.labs.cache import Cache
 from nodeprov.labs.capabilities import may_lower_oom_score, own_capabilities
@@ -20,14 +20,14 @@ from nodeprov.labs.ready import READY_JSONPATH, parse_ready_nodes
 from nodeprov.labs.releases_tree import ARCHIVE_RELEASE, BASE_PATH
 from nodeprov.labs.vagrant import leftovers, libvirt, programs, requirements
 from nodeprov.labs.vagrant.box import add_box, box_folder
-from nodeprov.labs.vagrant.command import Vagrant, Way, parse_ssh_config
+from nodeprov.labs.vagrant.command import Vagrant
 from nodeprov.labs.vagrant.machines import MACHINES
+from nodeprov.labs.vagrant.reach import Reach
 from nodeprov.labs.vagrant.state import StateFolder, find_checkout
 from nodeprov.private_file import write_private
 from nodeprov.templates import render
 
 PUBLIC_BOX = "debian/bookworm64"
-_KEYSCAN_SECONDS = 60
 _KUBECTL = "usr/local/bin/kubectl"
 
 
@@ -43,6 +43,7 @@ class VagrantLab:
         self._build_box = build_box
         self._state = StateFolder(find_checkout())
         self._vagrant = Vagrant(self._state.checkout)
+        self._reach = Reach(self._vagrant, self._state)
 
     @cached_property
     def settings(self) -> cluster.Settings:
@@ -70,8 +71,7 @@ class VagrantLab:
         """Make a machine that Vagrant has brought up a node of the cluster, unless it is one."""
         machine = self._machine(name)
         with step(on_event, f"asking Vagrant for the way to {name}"):
-            way = self._ways([name])[name]
-        shell = RemoteShell(name, self._login(way, self._scan(way)), sudo=True)
+            shell = self._reach.shell(self._reach.way(name))
         secrets = self._state.secrets(self.settings.service_subnet)
         joined = render("lab/joined.sh.j2", certificate=secrets.authority.certificate.decode())
         if shell.run(joined).returncode == 0:
@@ -84,19 +84,14 @@ class VagrantLab:
     def write_inventory(self, on_event: OnEvent) -> Path:
         """Write what nodeprov and kubectl need to reach the machines, when the cluster is ready."""
         with step(on_event, "asking Vagrant for the way to the machines"):
-            ways = self._ways([])
-        missing = [machine.name for machine in self.machines if machine.name not in ways]
-        if missing:
-            raise NodeprovError(f"Vagrant has not brought up {', '.join(missing)}", "vagrant up")
+            ways = self._reach.ways()
+            self._reach.know([*ways.values()])
         made = self._programs(on_event)
+        master, *workers = (ways[machine.name] for machine in self.machines)
         secrets = self._state.secrets(self.settings.service_subnet)
         write_private(self._state.admin_conf, kubeconfig(secrets, secrets.admin, self.machines[0]))
-        known = [self._scan(way) for way in ways.values()]
-        self._state.known_hosts.write_text("".join(path.read_text() for path in known))
-        master = self.machines[0]
-        shell = RemoteShell(master.name, self._login(ways[master.name], self._state.known_hosts), sudo=True)
+        shell = RemoteShell(master.name, self._reach.argv(master), sudo=True)
         cluster.wait_ready([cluster.Node(m, shell) for m in self.machines], self.settings, on_event)
-        workers = [ways[machine.name] for machine in self.machines if machine.role == "worker"]
         self._state.inventory.write_text(
             render(
                 "lab/vagrant-inventory.toml.j2",
@@ -139,8 +134,7 @@ class VagrantLab:
 
     def ssh_argv(self, machine: str, command: Sequence[str], *, terminal: bool) -> list[str]:
         """Write the command that runs `command` on a machine, or logs in when it is empty; as root."""
-        way = self._ways([self._machine(machine).name])[machine]
-        program, *login = self._login(way, self._state.known_hosts)
+        program, *login = self._reach.argv(self._reach.way(self._machine(machine).name))
         options = ["-t"] if terminal else []
         return [program, *options, *login, *remote_command(["sudo", "--", *(command or ["su", "-"])])]
 
@@ -189,21 +183,6 @@ class VagrantLab:
     def _use_built_box(self, made: Programs, on_event: OnEvent) -> None:
         folder = box_folder(self._cache, self._debian_mirror, self._trees(made), on_event)
         self._state.box.write_text(f"{add_box(folder, self._vagrant.run, on_event)}\n")
-
-    def _ways(self, names: Sequence[str]) -> Mapping[str, Way]:
-        return parse_ssh_config(self._vagrant.run(["ssh-config", *names]))
-
-    def _scan(self, way: Way) -> Path:
-        """Ask a machine for its key: nobody is between a hypervisor and its machine."""
-        file = self._state.path / f"known_hosts-{way.name}"
-        argv = ["ssh-keyscan", "-T", str(_KEYSCAN_SECONDS), "-p", str(way.port), way.address]
-        file.write_text(
-            run_checked(argv, f"cannot ask {way.name} for its key", timeout_seconds=2 * _KEYSCAN_SECONDS)
-        )
-        return file
-
-    def _login(self, way: Way, known_hosts: Path) -> list[str]:
-        return ssh_argv(way.user, way.address, Path(way.key), known_hosts, port=way.port)
 
     def _ready(self) -> set[str]:
         argv = self.kubectl_argv(["get", "nodes", "-o", f"jsonpath={READY_JSONPATH}"], terminal=False)

@@ -194,7 +194,7 @@ def check_pod_memory_kill(subject: Subject, pod: Pod) -> None:
     )
 
 
-@needs("pod_memory_kill")
+@needs("pod_memory_kill", "pod_slice")
 def check_pod_slice_kill(subject: Subject, pod: Pod, around: PodCgroups) -> None:
     """It is by the limit of the pod's own slice that the kernel kills (cgroup v2)."""
     own_slice(around)
