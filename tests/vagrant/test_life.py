@@ -27,7 +27,6 @@ from tests.vagrant.guests import (
     until,
 )
 
-
 POD_BYTES = (128 + 64) << 20  # the proof's pod, and the RuntimeClass's overhead
 LIMITS_MOVED = """\
 while sleep 0.2; do
