@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from nodeprov import engine, receipt
@@ -15,13 +14,13 @@ from nodeprov.facts import gather
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.draining import Drainer
+from nodeprov.lock import Lock
 from nodeprov.plan import Change, Drain, Outcome, Place, Proof, Restart
 from nodeprov.planning import Planned
 from nodeprov.proof import image as proof_image
 from nodeprov.proof.pods import Prover
 from nodeprov.receipt import Author, Receipt
 from nodeprov.states import FileState
-from nodeprov.templates import render
 
 Clock = Callable[[], str]
 """Tell the time: UTC, ISO 8601."""
@@ -51,7 +50,8 @@ def carry_out(planned: Planned, hosts: Hosts, act: Act) -> Outcome:
     broken = receipt.interrupted(planned.receipts, planned.settings.runtime.handler)
     if not plan.pending and broken is None:
         return Outcome(plan)
-    with _lock(host, planned.settings, act):
+    holder = f"{act.author.user}@{act.author.controller} since {act.clock()}"
+    with Lock(host, planned.settings.paths.state, holder):
         _insist_on_the_same_facts(planned, host)
         begun = _begin(planned, broken, act)
         if plan.pending:
@@ -155,25 +155,6 @@ class _Conduct:
             said = f"the node is still cordoned ({error.message}): kubectl uncordon {outcome.plan.node}"
             return replace(outcome, left=(*outcome.left, said))
         return outcome
-
-
-@contextlib.contextmanager
-def _lock(host: Host, settings: Settings, act: Act) -> Iterator[None]:
-    holder = f"{act.author.user}@{act.author.controller} since {act.clock()}"
-    held = host.hold(render("lock.sh.j2", state=settings.paths.state, holder=holder))
-    try:
-        if held.first_line != "held":
-            raise _not_held(held.first_line, settings).at(host.name)
-        yield
-    finally:
-        held.release()
-
-
-def _not_held(said: str, settings: Settings) -> NodeprovError:
-    if said.startswith("other "):
-        holder = said.removeprefix("other ")
-        return NodeprovError(f"another run holds this node: {holder}", "wait for its end, then run this again")
-    return NodeprovError(f"the node's lock cannot be taken: {said}", f"look at {settings.paths.state} on the node")
 
 
 def _begin(planned: Planned, broken: Receipt | None, act: Act) -> Receipt:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from nodeprov.errors import CommandFailed, NodeprovError
 from nodeprov.hosts.base import FileAt, LinkAt, Output, PresentAt, TreeAt
 from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.states import FileState, LinkState, PresentState, TreeEntry, TreeState
-from nodeprov.templates import render
 from tests.memory_host import tree_of
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="changes owners, or mounts")
@@ -382,57 +380,3 @@ def test_a_script_that_takes_too_long_is_ended_with_its_children(host: LocalHost
         time.sleep(0.02)
     else:
         raise AssertionError("the child still runs")
-
-
-def lock(folder: Path, holder: str) -> str:
-    return render("lock.sh.j2", state=f"{folder}/state", holder=holder)
-
-
-flock = pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock (util-linux)")
-
-
-@flock
-def test_a_second_run_is_refused_and_told_who_holds_the_lock(host: LocalHost, tmp_path: Path) -> None:
-    first = host.hold(lock(tmp_path, "ann@desk since 2026-09-05T10:00:00+00:00"))
-    assert first.first_line == "held"
-    second = host.hold(lock(tmp_path, "bob@laptop since 2026-09-05T10:00:01+00:00"))
-    second.release()
-    assert second.first_line == "other ann@desk since 2026-09-05T10:00:00+00:00"
-    first.release()
-    third = host.hold(lock(tmp_path, "bob@laptop"))
-    assert third.first_line == "held"
-    third.release()
-
-
-@flock
-def test_the_lock_makes_a_folder_that_only_root_reads(host: LocalHost, tmp_path: Path) -> None:
-    held = host.hold(lock(tmp_path, "ann's $(desk)"))
-    state_folder = tmp_path / "state"
-    assert (state_folder / "lock").read_text() == "ann's $(desk)\n"
-    for folder in (state_folder, state_folder / "receipts"):
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert stat.S_IMODE((state_folder / "lock").stat().st_mode) == 0o600
-    held.release()
-    assert (state_folder / "lock").read_text() == ""
-
-
-@flock
-def test_a_lock_whose_holder_was_killed_is_free(host: LocalHost, tmp_path: Path) -> None:
-    script = f"echo $$ > {tmp_path}/pid\n" + lock(tmp_path, "ann@desk")
-    first = host.hold(script)
-    assert first.first_line == "held"
-    run_program(["kill", "-9", "--", f"-{(tmp_path / 'pid').read_text().strip()}"])
-    first.release()
-    second = host.hold(lock(tmp_path, "bob@laptop"))
-    assert second.first_line == "held"
-    second.release()
-
-
-@flock
-def test_a_place_where_no_lock_can_be_made_says_so(host: LocalHost, tmp_path: Path) -> None:
-    (tmp_path / "state").write_text("a file")
-    held = host.hold(lock(tmp_path, "ann@desk"))
-    held.release()
-    assert f"{tmp_path}/state" in held.first_line
-    assert held.first_line != "held"
-    assert not held.first_line.startswith("other ")

@@ -156,7 +156,8 @@ SCRIPTS: Mapping[str, Mapping[str, object]] = {
         "links": ["/l"],
         "origins": ["a.tmpl", "/b.toml"],
     },
-    "lock.sh.j2": {"state": "/s", "holder": "h"},
+    "lock.sh.j2": {"state": "/s", "holder": "h", "token": "t", "silence_seconds": 1, "again": True},
+    "fence.sh.j2": {"lock": "/s/lock", "token": "t", "mark": "m"},
     "doctor.sh.j2": {"pid": 1, "config": "/c"},
 }
 
@@ -184,6 +185,7 @@ def test_what_goes_into_a_script_is_quoted(template: str) -> None:
         "prove-serving.sh.j2": {" patience_seconds ", " settle_seconds "},
         "restart.sh.j2": {" patience_seconds "},
         "doctor.sh.j2": {" pid "},
+        "lock.sh.j2": {" silence_seconds ", " silence_seconds + 5 "},
         "prove-sandbox.sh.j2": {" id ", " timeout_seconds "},
     }
     assert unquoted <= allowed.get(template, set())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -16,6 +16,12 @@ from nodeprov.templates import render
 A_co = TypeVar("A_co", covariant=True)
 
 COMMAND_TIMEOUT_SECONDS = 60.0
+FENCED_STATUS, FENCED_MARK = 75, "nodeprov: this node was taken over by"
+"""How a command ends, and what it says first, that was not begun because its run has lost the node's lock."""
+HEARTBEAT = "here"
+
+Guard = Callable[[], str]
+"""Write the lines that every script begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,15 @@ class Held(Protocol):
     first_line: str
     """What it said when it was ready; empty when it ended at once."""
 
+    @property
+    def ended(self) -> bool:
+        """Tell whether it has ended by itself, or the connection to it has."""
+        ...
+
+    def say(self, line: str) -> None:
+        """Write a line to its standard input; one that has ended hears nothing."""
+        ...
+
     def release(self) -> None:
         """End its standard input and wait for its end."""
         ...
@@ -98,8 +113,15 @@ class Host(Reader, Protocol):
         """Run a shell script as root and wait for its end, whatever its status."""
         ...
 
-    def hold(self, script: str) -> Held:
-        """Start a script as root that goes on until its standard input ends; wait for its first line."""
+    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> Held:
+        """Start a script as root that goes on until its standard input ends; wait for its first line.
+
+        It gets a line of its own, `here`, every `heartbeat_seconds`, unless they are 0.
+        """
+        ...
+
+    def guard(self, guard: Guard | None) -> None:
+        """Have every script begin with what a guard says; NodeprovError is raised where that ends it as fenced."""
         ...
 
     def close(self) -> None:

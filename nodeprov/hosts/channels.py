@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from paramiko import Channel, SSHException  # noqa: TID251
 
 from nodeprov.hosts.base import Output
+from nodeprov.hosts.heartbeat import Heartbeat
 
 CHUNK_BYTES = 1 << 20
 HOLD_TIMEOUT_SECONDS = 60
@@ -17,7 +18,7 @@ HOLD_TIMEOUT_SECONDS = 60
 class HeldChannel:
     """A command that goes on until its standard input ends."""
 
-    def __init__(self, channel: Channel, mark: str) -> None:
+    def __init__(self, channel: Channel, mark: str, heartbeat_seconds: float) -> None:
         self._channel = channel
         channel.settimeout(HOLD_TIMEOUT_SECONDS)
         lines = channel.makefile("rb")
@@ -25,9 +26,21 @@ class HeldChannel:
             if line.endswith(f"{mark}\n".encode()):
                 break
         self.first_line = lines.readline().decode(errors="replace").strip()
+        self._heartbeat = Heartbeat(self.say, heartbeat_seconds)
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it has ended by itself, or the connection to it has."""
+        return self._channel.exit_status_ready() or self._channel.closed
+
+    def say(self, line: str) -> None:
+        """Write a line to its standard input; one that has ended hears nothing."""
+        with contextlib.suppress(SSHException, OSError):
+            self._channel.sendall(f"{line}\n".encode())
 
     def release(self) -> None:
         """End the script's standard input and wait for its end."""
+        self._heartbeat.stop()
         with contextlib.suppress(SSHException, OSError):
             self._channel.shutdown_write()
             self._channel.status_event.wait(HOLD_TIMEOUT_SECONDS)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import COMMAND_TIMEOUT_SECONDS, Output, check
+from nodeprov.hosts.heartbeat import Heartbeat
 from nodeprov.hosts.shell import ShellHost
 
 
@@ -39,24 +40,38 @@ class LocalHost(ShellHost):
             done += source.stat().st_size
             self.on_upload(name, done, total)
 
-    def hold(self, script: str) -> _HeldProgram:
+    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> _HeldProgram:
         """Start a script that goes on until its standard input ends."""
-        return _HeldProgram(script)
+        return _HeldProgram(script, heartbeat_seconds)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
 class _HeldProgram:
-    def __init__(self, script: str) -> None:
+    def __init__(self, script: str, heartbeat_seconds: float) -> None:
         self._process = subprocess.Popen(
             ["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
         assert self._process.stdout is not None
         self.first_line = self._process.stdout.readline().decode(errors="replace").strip()
+        self._heartbeat = Heartbeat(self.say, heartbeat_seconds)
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it has ended by itself."""
+        return self._process.poll() is not None
+
+    def say(self, line: str) -> None:
+        """Write a line to its standard input; one that has ended hears nothing."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError, ValueError):
+            self._process.stdin.write(f"{line}\n".encode())
+            self._process.stdin.flush()
 
     def release(self) -> None:
         """End the script's standard input and wait for its end."""
+        self._heartbeat.stop()
         self._process.communicate()
 
 

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import COMMAND_TIMEOUT_SECONDS, Held, Output, Query, check
+from nodeprov.hosts.base import (
+    COMMAND_TIMEOUT_SECONDS,
+    FENCED_MARK,
+    FENCED_STATUS,
+    Guard,
+    Held,
+    Output,
+    Query,
+    check,
+)
 from nodeprov.states import FileState, TreeState
 from nodeprov.templates import render
 
@@ -35,6 +44,7 @@ class ShellHost(ABC):
         self.name = name
         self.on_upload: Progress = lambda _what, _done, _all: None
         self.on_command: Callable[[str, str], None] = lambda _name, _script: None
+        self._guard: Guard | None = None
 
     @abstractmethod
     def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
@@ -45,7 +55,7 @@ class ShellHost(ABC):
         """Copy files of this machine, as root's, below a folder that exists; the names below it are given."""
 
     @abstractmethod
-    def hold(self, script: str) -> Held:
+    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> Held:
         """Start a script as root that goes on until its standard input ends; wait for its first line."""
 
     @abstractmethod
@@ -54,8 +64,17 @@ class ShellHost(ABC):
 
     def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float | None = None) -> Output:
         """Run a shell script as root and wait for its end, whatever its status."""
+        if self._guard is not None:
+            script = self._guard() + script
         self.on_command(self.name, script)
-        return self.execute(script, stdin, timeout_seconds or self.command_timeout_seconds)
+        output = self.execute(script, stdin, timeout_seconds or self.command_timeout_seconds)
+        if output.returncode == FENCED_STATUS and output.stderr.startswith(FENCED_MARK.encode()):
+            raise taken_over(output.said.removeprefix(FENCED_MARK).strip()).at(self.name)
+        return output
+
+    def guard(self, guard: Guard | None) -> None:
+        """Have every script begin with what a guard says."""
+        self._guard = guard
 
     def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
         """Answer all the queries in one round trip.
@@ -142,6 +161,15 @@ def _beside(path: str) -> str:
     """Name a new place in the same folder; no containerd import glob (`*.toml`) matches it."""
     folder, name = posixpath.split(path)
     return posixpath.join(folder, f".{name}.nodeprov-{secrets.token_hex(4)}")
+
+
+def taken_over(holder: str) -> NodeprovError:
+    """Say that another run has the node now."""
+    return NodeprovError(
+        "this run was not heard of for too long, and another one has taken the node over: "
+        f"{holder or 'it has ended'}",
+        "leave the rest to that run; then look with nodeprov status, and run this again",
+    )
 
 
 def remedy(said: str) -> str:

@@ -76,13 +76,13 @@ class SshHost(ShellHost):
             self._upload(source, posixpath.join(folder, name), report)
             done += source.stat().st_size
 
-    def hold(self, script: str) -> HeldChannel:
+    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> HeldChannel:
         """Start a script that goes on until its standard input ends; also when the connection does."""
         how = self._settled()
         with self._problems("no answer"):
             channel = self._start(become.command_line(script, how, self._mark))
             channel.sendall(become.opening(how, self._password, self._mark))
-            return HeldChannel(channel, self._mark)
+            return HeldChannel(channel, self._mark, heartbeat_seconds)
 
     def close(self) -> None:
         """Close the connection, if there is one."""
