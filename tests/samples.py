@@ -52,6 +52,18 @@ def golden(path: str, text: str) -> None:
     assert text == file.read_text()
 
 
+def golden_part(path: str, title: str, name: str, names: Sequence[str], text: str) -> None:
+    """Compare a text with its own part of a file of many; UPDATE_GOLDEN=1 writes the part anew, in one process."""
+    file = GOLDEN / path
+    parts = dict(part.split("\n", 1) for part in file.read_text().split("\n== ")[1:]) if file.exists() else {}
+    if os.environ.get("UPDATE_GOLDEN"):
+        parts[name] = f"{text}\n"
+        kept = [f"== {each}\n{parts[each]}" for each in names if each in parts]
+        file.write_text("\n".join([title, *kept]))
+    assert f"{text}\n" == parts.get(name)
+    assert set(parts) <= set(names), "it has parts of which there is no test"
+
+
 def settings(version: str = VERSION, **tables: Any) -> Settings:
     """The settings of an inventory that says only the version, and these tables."""
     return Settings(release=ReleaseSettings(version=version), **tables)

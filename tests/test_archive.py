@@ -14,6 +14,8 @@ import zstandard
 from nodeprov.errors import NodeprovError
 from nodeprov.releases.archive import Limits, unpack
 from nodeprov.releases.programs import check_programs, named_releases
+from tests.hostile_archives import HOSTILE
+from tests.hostile_archives import LIMITS as SMALL
 from tests.release_server import member, program, tar, tar_of, tree, zstd
 
 FILES = tree("20260905.0")
@@ -48,7 +50,7 @@ def test_an_archive_gives_its_files(tmp_path: Path, name: str, archive: bytes) -
 
 def test_owners_and_modes_in_the_archive_do_not_count(tmp_path: Path) -> None:
     info = member("runsc", size=3)
-    info.mode, info.uid, info.gid = 0o6777, 12345, 12345
+    info.mode, info.uid, info.gid = 0o1777, 12345, 12345
     folder = unpacked(zstd(tar([(info, b"abc"), (member("other"), b"")])), tmp_path)
     status = (folder / "runsc").stat()
     assert (status.st_mode & 0o7000, status.st_uid) == (0, os.getuid())
@@ -69,47 +71,14 @@ def test_the_progress_is_told_in_compressed_bytes(tmp_path: Path) -> None:
     assert told[-1] == ("unpacking gvisor.tar.bz2", size, size)
 
 
-ZEROS = bytes(100_000)
-
-HOSTILE = {
-    "a symbolic link": [(member("runsc", tarfile.SYMTYPE, linkname="/etc/passwd"), b"")],
-    "a symbolic link to write through": [
-        (member("gvisor-bin", tarfile.SYMTYPE, linkname="/tmp"), b""),
-        (member("gvisor-bin/x", size=1), b"x"),
-    ],
-    "a hard link": [(member("runsc", tarfile.LNKTYPE, linkname="/etc/passwd"), b"")],
-    "a device": [(member("null", tarfile.CHRTYPE), b"")],
-    "a block device": [(member("sda", tarfile.BLKTYPE), b"")],
-    "a fifo": [(member("pipe", tarfile.FIFOTYPE), b"")],
-    "a sparse file": [(member("runsc", tarfile.GNUTYPE_SPARSE), b"")],
-    "an unknown kind": [(member("runsc", b"Z"), b"")],
-    "an absolute path": [(member("/etc/cron.d/x", size=1), b"x")],
-    "a parent path": [(member("../x", size=1), b"x")],
-    "a parent path within": [(member("gvisor-bin/../../x", size=1), b"x")],
-    "a parent folder": [(member("..", tarfile.DIRTYPE), b"")],
-    "a duplicate": [(member("runsc", size=1), b"x"), (member("runsc", size=1), b"y")],
-    "a duplicate by another spelling": [(member("runsc", size=1), b"x"), (member("./runsc", size=1), b"y")],
-    "a file below a file": [(member("runsc", size=1), b"x"), (member("runsc/x", size=1), b"y")],
-    "a folder over a file": [(member("runsc", size=1), b"x"), (member("runsc", tarfile.DIRTYPE), b"")],
-    "a file over a folder": [(member("a/b", size=1), b"x"), (member("a", size=1), b"")],
-    "a line break in a name": [(member("a\nb", size=1), b"x")],
-    "a backslash in a name": [(member("a\\b", size=1), b"x")],
-    "no name": [(member(".", size=1), b"x")],
-    "a name that is no text": [(member("a\udcff", size=1), b"x")],
-    "too many members": [(member(str(number)), b"") for number in range(51)],
-    "too large a member": [(member("runsc", size=1 << 33), b"")],
-    "too much in all": [(member(str(number), size=len(ZEROS)), ZEROS) for number in range(11)],
-}
-
-
 @pytest.mark.parametrize("members", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_archive_is_refused(tmp_path: Path, members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
     with pytest.raises(NodeprovError) as caught:
-        unpacked(zstd(tar(members)), tmp_path, limits=Limits(members=50, total_bytes=1_000_000))
+        unpacked(zstd(tar(members)), tmp_path, limits=SMALL)
     assert caught.value.where == "gvisor.tar.zstd"
     assert "damaged" not in caught.value.message
     assert caught.value.hint
-    assert {path.name for path in tmp_path.iterdir()} == {"gvisor.tar.zstd", "tree"}
+    assert [path.name for path in tmp_path.iterdir()] == ["gvisor.tar.zstd"]
 
 
 def test_a_negative_size_is_refused(tmp_path: Path) -> None:
@@ -124,7 +93,7 @@ def test_a_negative_size_is_refused(tmp_path: Path) -> None:
 def test_a_header_that_swells_is_not_read_to_its_end(tmp_path: Path) -> None:
     info = member("runsc")
     info.pax_headers = {"comment": "x" * (64 << 20)}
-    with pytest.raises(NodeprovError, match="header is larger"):
+    with pytest.raises(NodeprovError, match="first header is larger"):
         unpacked(zstd(tar([(info, b"")])), tmp_path)
 
 
@@ -137,7 +106,7 @@ def test_a_bomb_is_stopped_before_it_fills_the_disk(tmp_path: Path) -> None:
     bomb.write(compressor.flush())
     with pytest.raises(NodeprovError, match="holds more than"):
         unpacked(bomb.getvalue(), tmp_path, limits=Limits(total_bytes=100 << 20))
-    assert files_in(tmp_path / "tree") == {}
+    assert not (tmp_path / "tree").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
-import ipaddress
 import multiprocessing
-import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from nodeprov.errors import NodeprovError
 from nodeprov.releases.download import download
 from nodeprov.releases.origin import ATTEMPTS, Denied, Origin
+from tests.lying_origin import self_signed
 from tests.release_server import Fault, Handler, ReleaseServer, cut, ignoring_range, serving, sha512, status
 
 CONTENT = hashlib.shake_256(b"gvisor").digest(1 << 20)
@@ -268,30 +262,7 @@ def test_an_interrupt_leaves_what_arrived(server: ReleaseServer, tmp_path: Path)
 @pytest.fixture
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ReleaseServer, Path]]:
     """A server with a certificate of its own, and where that lies."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mirror")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = tmp_path_factory.mktemp("tls") / "server.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    pem.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
+    context, pem = self_signed(tmp_path_factory.mktemp("tls"))
     with serving(ReleaseServer(context)) as server:
         server.files[PATH] = CONTENT
         yield server, pem

@@ -34,7 +34,7 @@ from nodeprov.inventory import file as inventory_file
 from nodeprov.plan import Outcome
 from nodeprov.planning import Planned
 from nodeprov.receipt import Author
-from nodeprov.releases import Release, obtain, resolve
+from nodeprov.releases import Patience, Release, obtain, resolve
 from nodeprov.session import Answers, Session
 
 DONE, FAILED, PENDING = 0, 1, 3
@@ -77,6 +77,7 @@ def _obtain(wanted: ReleaseSettings, architecture: str) -> Release:
             "cache": cache_folder(),
             "pins": wanted.sha512.get(architecture, {}),
             "on_progress": on_progress,
+            "patience": Patience(wanted.download_timeout_seconds, wanted.least_bytes_per_second),
         }
         version = resolve(wanted.version, architecture, **found)
         if version != wanted.version:

@@ -64,6 +64,14 @@ class ReleaseSettings:
         default="https://storage.googleapis.com/gvisor/releases",
         rule=syntax.URL,
     )
+    download_timeout_seconds: int = setting(
+        "Seconds that the download of a release may take; what arrived is kept, and the next run goes on there.",
+        default=3600,
+        rule=syntax.SECONDS,
+    )
+    least_bytes_per_second: int = setting(
+        "A download that is slower for 30 seconds is given up.", default=1000, rule=syntax.RATE
+    )
     sha512: Mapping[str, Mapping[str, str]] = setting(
         "Digests to insist on, by architecture and artifact; without them the origin's own are trusted.",
         default={},

@@ -36,6 +36,7 @@ COMMAND = Rule("a command: words with one blank between them", r"[^\s\"'\\]+( [^
 ADDRESS = Rule("a host name, an address or an alias of ~/.ssh/config", r"[^\s@/\-][^\s@/]*")
 PORT = Rule("a port from 1 to 65535", at_least=1, at_most=65535)
 SECONDS = Rule("a number of seconds above 0", at_least=1)
+RATE = Rule("a number of bytes a second, 0 for any", at_least=0)
 URL = Rule("an http:// or https:// address, or an absolute folder", r"https?://[^\s/]\S*|(file://)?/\S*")
 
 RELEASE = Rule('a release such as "20260905.0", or "latest"', r"latest|[0-9]{8}(\.[0-9]+)?")

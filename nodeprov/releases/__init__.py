@@ -13,7 +13,9 @@ from nodeprov.errors import NodeprovError
 from nodeprov.releases import artifacts
 from nodeprov.releases.artifacts import LATEST, Published
 from nodeprov.releases.cache import Entry, Place, explained
-from nodeprov.releases.programs import check_programs, named_releases
+from nodeprov.releases.pace import USUAL
+from nodeprov.releases.pace import Patience as Patience
+from nodeprov.releases.programs import check_programs, named_releases, releases_of_programs
 from nodeprov.states import TreeState
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def resolve(
     pins: Mapping[str, str],
     on_progress: Progress,
     backoff_seconds: float = BACKOFF_SECONDS,
+    patience: Patience = USUAL,
 ) -> str:
     """Turn "latest" into the version it is now; return any other version as it is, asking nobody.
 
@@ -72,6 +75,7 @@ def resolve(
         pins: as for `obtain`.
         on_progress: as for `obtain`.
         backoff_seconds: as for `obtain`.
+        patience: as for `obtain`.
 
     Raises:
         UsageError: it is no version.
@@ -83,12 +87,14 @@ def resolve(
     artifacts.check_architecture(architecture)
     base_url = artifacts.normal_base_url(base_url)
     latest = Place.of(cache, base_url, LATEST, architecture)
-    with explained(cache), latest.locked(on_progress), _origin(base_url, backoff_seconds) as origin:
+    with explained(cache), latest.locked(on_progress), _origin(base_url, backoff_seconds, patience) as origin:
         published = artifacts.find(origin, LATEST, architecture, pins)
         if known := latest.version_made_of(published.sha512):
             return known
         tree = _fetch(origin, published, architecture, latest.staging, on_progress)
         version = _version_of(origin, published, architecture, tree)
+        if not pins:
+            _check_version(origin.url(published.path), published, version, tree)
         place = Place.of(cache, base_url, version, architecture)
         with place.locked(on_progress):
             if place.read() is None:
@@ -106,6 +112,7 @@ def obtain(
     pins: Mapping[str, str],
     on_progress: Progress,
     backoff_seconds: float = BACKOFF_SECONDS,
+    patience: Patience = USUAL,
 ) -> Release:
     """Have a release here: out of the cache without any network, or downloaded, verified and unpacked.
 
@@ -121,6 +128,7 @@ def obtain(
         pins: SHA-512 digests in hex by artifact ("gvisor.tar.zstd"); empty to trust the origin's own sums.
         on_progress: called often, with what is being done to which file, the bytes done, and of how many.
         backoff_seconds: the wait before a second retry; it doubles with each.
+        patience: what is borne of the origin.
 
     Raises:
         UsageError: the version, architecture, base_url or pins cannot be meant.
@@ -135,16 +143,16 @@ def obtain(
     with explained(cache):
         entry = _cached(place, pins)
         if entry is None:
-            with place.locked(on_progress), _origin(base_url, backoff_seconds) as origin:
+            with place.locked(on_progress), _origin(base_url, backoff_seconds, patience) as origin:
                 # The run that was waited for may have made it.
                 entry = _cached(place, pins) or _make(place, origin, version, architecture, pins, on_progress)
     return Release(version, architecture, entry.layout, place.tree, entry.tree, entry.sha512)
 
 
-def _origin(base_url: str, backoff_seconds: float) -> Origin:
+def _origin(base_url: str, backoff_seconds: float, patience: Patience) -> Origin:
     from nodeprov.releases.origin import Origin  # brings requests: 150 ms that a run without network need not pay
 
-    return Origin(base_url, backoff_seconds=backoff_seconds)
+    return Origin(base_url, backoff_seconds=backoff_seconds, patience=patience)
 
 
 def _cached(place: Place, pins: Mapping[str, str]) -> Entry | None:
@@ -174,7 +182,7 @@ def _make(
             error.hint += f"; the copy in {place.folder} is damaged, or not the pinned one, and was not used"
         raise
     if not pins:  # who pins a digest has said which bytes are meant
-        _check_version(origin, published, version, tree)
+        _check_version(origin.url(published.path), published, version, tree)
     return place.store(tree, published.layout, published.sha512)
 
 
@@ -189,7 +197,8 @@ def _fetch(origin: Origin, published: Published, architecture: str, staging: Pat
         path = f"{published.path}/{artifact}"
         download(origin, path, downloads / artifact, sha512=digest, on_progress=on_progress)
     if published.layout == "archive":
-        tree = unpack(downloads / artifact, tree, on_progress=on_progress)
+        where = origin.url(f"{published.path}/{artifact}")
+        tree = unpack(downloads / artifact, tree, on_progress=on_progress, where=where)
     else:
         shutil.rmtree(tree, ignore_errors=True)
         shutil.copytree(downloads, tree, ignore=lambda _, names: set(names) - published.sha512.keys())
@@ -200,20 +209,20 @@ def _fetch(origin: Origin, published: Published, architecture: str, staging: Pat
     return tree
 
 
-def _check_version(origin: Origin, published: Published, version: str, tree: Path) -> None:
-    """Refuse another release under this version's name, as far as runsc names its own.
+def _check_version(where: str, published: Published, version: str, tree: Path) -> None:
+    """Refuse another release under this version's name, also of one program: as far as each names its own.
 
     Two tags on one commit make upstream publish one build under two names: release-20250915.0 and
     release-20250922.0 are such a pair.
     """
-    named = named_releases(tree / "runsc")
-    if named and not any(name.startswith(version) for name in named):
-        pin = "; ".join(f'"{artifact}" = "{digest}"' for artifact, digest in published.sha512.items())
-        raise NodeprovError(
-            f"asked for {version}, it serves a runsc of {', '.join(sorted(named))}",
-            f"look at base_url; or, if these bytes are what you mean, pin them: {pin}",
-            where=origin.url(published.path),
-        )
+    for name, named in releases_of_programs(tree).items():
+        if not any(each == version or each.startswith(f"{version}.") for each in named):
+            pin = "; ".join(f'"{artifact}" = "{digest}"' for artifact, digest in published.sha512.items())
+            raise NodeprovError(
+                f"asked for {version}, it serves a {name} of {', '.join(sorted(named))}",
+                f"look at base_url; or, if these bytes are what you mean, pin them: {pin}",
+                where=where,
+            )
 
 
 def _version_of(origin: Origin, published: Published, architecture: str, tree: Path) -> str:

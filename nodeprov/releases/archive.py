@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import io
 import shutil
+import stat
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 20
 _HEADER_BYTES = 1 << 20  # more than any honest member has; tarfile reads as much ahead
+_NAME_CHARACTERS = 200
 _FILE_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
 _KINDS = {
     tarfile.LNKTYPE: "a hard link",
@@ -30,12 +32,14 @@ _KINDS = {
     tarfile.FIFOTYPE: "a fifo",
     tarfile.GNUTYPE_SPARSE: "a sparse file",
 }
+# What tarfile's own parser stumbles over, in numbers, sparse maps and chains of headers.
+_OF_TARFILE = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
 _HINT = "this is no archive of gVisor's: look at base_url, and do not install it"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much an archive may hold: gVisor's has about 10 members and 330 MB."""
+    """How much an archive may hold, unpacked: gVisor's has about 10 members and 330 MB."""
 
     members: int = 1000
     total_bytes: int = 2 << 30
@@ -48,26 +52,31 @@ class _Bounded(io.BufferedIOBase):
         self._stream = stream
         self._position = 0
         self.bound = 2 * _HEADER_BYTES
+        self.next = "its first header"
 
     def read(self, size: int | None = -1, /) -> bytes:
         chunk = self._stream.read(size if size is not None else -1)
         self._position += len(chunk)
         if self._position > self.bound:
-            raise _refuse("a member's header is larger than 1 MiB")
+            raise _refuse(f"{self.next} is larger than 1 MiB")
         return chunk
 
 
-def unpack(archive: Path, folder: Path, *, on_progress: Progress, limits: Limits = Limits()) -> Path:
+def unpack(
+    archive: Path, folder: Path, *, on_progress: Progress, limits: Limits = Limits(), where: str = ""
+) -> Path:
     """Unpack a .tar.zstd or .tar.bz2 of regular files into a new folder.
 
-    Links, devices, paths that leave the folder, duplicates and bombs are refused; owners, modes and times in
-    the archive are ignored. A single folder around everything, as copies on GitHub may have, is left out.
+    Links, devices, setuid bits, paths that leave the folder, duplicates and bombs are refused, and nothing of
+    such an archive stays; owners, other modes and times in it are ignored. A single folder around everything,
+    as copies on GitHub may have, is left out.
 
     Args:
         archive: the file; its name tells the compression.
         folder: where to; what lies there is removed.
         on_progress: told the compressed bytes read so far, as "unpacking NAME".
         limits: how much may come out.
+        where: what to call the archive in a message; its name if that is not given.
 
     Returns:
         The folder that holds the release: `folder`, or the single folder in it.
@@ -79,7 +88,7 @@ def unpack(archive: Path, folder: Path, *, on_progress: Progress, limits: Limits
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     size = archive.stat().st_size
-    with archive.open("rb") as compressed, _damage(archive.name):
+    with archive.open("rb") as compressed, _damage(where or archive.name, folder):
         content = _Bounded(_decompressed(compressed, archive.name))
         for _ in _extract(content, folder, limits):
             on_progress(f"unpacking {archive.name}", compressed.tell(), size)
@@ -95,17 +104,23 @@ def _decompressed(compressed: BinaryIO, name: str) -> IO[bytes]:
 
 
 @contextmanager
-def _damage(name: str) -> Iterator[None]:
+def _damage(where: str, folder: Path) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, zstandard.ZstdError, EOFError, UnicodeError) as error:
-        raise _refuse(f"the archive is damaged: {error}").at(name) from error
     except NodeprovError as error:
-        raise error.at(name) from None
+        shutil.rmtree(folder)
+        raise error.at(where) from None
     except OSError as error:
         if error.errno is not None:  # the disk's, not bz2's
             raise
-        raise _refuse(f"the archive is damaged: {error}").at(name) from error
+        raise _damaged(error, where, folder) from error
+    except (tarfile.TarError, zstandard.ZstdError, EOFError, *_OF_TARFILE) as error:
+        raise _damaged(error, where, folder) from error
+
+
+def _damaged(error: Exception, where: str, folder: Path) -> NodeprovError:
+    shutil.rmtree(folder)
+    return _refuse(f"the archive is damaged: {error}").at(where)
 
 
 def _extract(content: _Bounded, folder: Path, limits: Limits) -> Iterator[None]:
@@ -117,11 +132,16 @@ def _extract(content: _Bounded, folder: Path, limits: Limits) -> Iterator[None]:
         for count, member in enumerate(members, start=1):
             path = _path_of(member)
             total_bytes += member.size
-            if member.size < 0 or count > limits.members or total_bytes > limits.total_bytes:
-                raise _refuse(f"it holds more than {limits.members} members or {limits.total_bytes} bytes")
+            if count > limits.members:
+                raise _refuse(f"with {path} it holds more than {limits.members} members")
+            if member.size < 0:
+                raise _refuse(f"{path} has a size below 0")
+            if total_bytes > limits.total_bytes:
+                raise _refuse(f"with {path} it holds more than {limits.total_bytes} bytes, unpacked")
             content.bound = member.offset_data + member.size + 2 * _HEADER_BYTES
+            content.next = f"a header behind {path}"
             if path in files:
-                raise _refuse(f"{path} is in it twice")
+                raise _refuse(f"{path} is in it twice, and a release has each file once")
             (files if member.isfile() else folders).add(path)
             folders.update(path.parents)
             if files & folders:
@@ -142,14 +162,22 @@ def _write(members: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> I
 
 
 def _path_of(member: tarfile.TarInfo) -> PurePosixPath:
+    name = repr(member.name[:_NAME_CHARACTERS])
     if member.type not in (*_FILE_TYPES, tarfile.DIRTYPE):
-        raise _refuse(f"{member.name!r} is {_KINDS.get(member.type, 'neither a file nor a folder')}")
+        kind = _KINDS.get(member.type, "of an unknown kind")
+        raise _refuse(f"{name} is {kind}, and a release has only files and folders")
+    if member.issparse():
+        raise _refuse(f"{name} is a sparse file, and a release has only whole ones")
+    if member.mode & (stat.S_ISUID | stat.S_ISGID):
+        raise _refuse(f"{name} has a setuid or setgid bit, which no file of gVisor's has")
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
-        raise _refuse(f"{member.name!r} lies outside of the release")
+        raise _refuse(f"{name} lies outside of the release")
     # The node lists its files in lines, and sha256sum escapes a backslash.
-    if not member.name.isprintable() or "\\" in member.name or (member.isfile() and not path.parts):
-        raise _refuse(f"{member.name!r} is no name for a file")
+    is_plain = member.name.isascii() and member.name.isprintable() and "\\" not in member.name
+    if not is_plain or len(member.name) > _NAME_CHARACTERS or (member.isfile() and not path.parts):
+        expected = f"up to {_NAME_CHARACTERS} printable ASCII characters, no backslash"
+        raise _refuse(f"{name} is no name for a file: {expected}")
     return path
 
 

@@ -16,10 +16,11 @@ from nodeprov.releases.origin import ATTEMPTS, RETRY_HINT, Origin, Passing
 
 Progress = Callable[[str, int, int | None], None]
 
-LARGEST_FILE_BYTES = 2 << 30
-
 # What arrived of a chunk is lost when the connection is reset within it.
 _CHUNK_BYTES = 128 << 10
+
+# Longer ones Python refuses to read, and no file has.
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 def download(origin: Origin, path: str, target: Path, *, sha512: str, on_progress: Progress) -> None:
@@ -87,15 +88,28 @@ def _go_on(origin: Origin, path: str, part: Path, on_progress: Progress) -> None
             return
         done = _start(response, _size(part))
         length = response.headers.get("Content-Length", "")
-        total = done + int(length) if length.isdecimal() else None
+        total = done + int(length) if _LENGTH.fullmatch(length) else None
+        _insist_on_size(total or 0, part, origin.patience.largest_bytes)
         if done == 0:
             _remember_etag(part, response)
         with part.open("ab" if done else "wb") as file:
-            for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=False):
+            # One read of the socket each: a server that drips would not fill a larger chunk for hours.
+            while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=False):
                 done += file.write(chunk)
-                if done > LARGEST_FILE_BYTES:
-                    raise NodeprovError(f"the file is larger than {LARGEST_FILE_BYTES} bytes", "look at base_url")
+                _insist_on_size(done, part, origin.patience.largest_bytes)
                 on_progress(path.rpartition("/")[2], done, total)
+                origin.pace.arrived(len(chunk))
+
+
+def _insist_on_size(size_bytes: int, part: Path, largest_bytes: int) -> None:
+    if size_bytes <= largest_bytes:
+        return
+    part.unlink(missing_ok=True)
+    _etag(part).unlink(missing_ok=True)
+    raise NodeprovError(
+        f"the file is larger than {largest_bytes} bytes, and no file of a release is",
+        "the origin serves something else under this release's name: look at base_url",
+    )
 
 
 def _range(part: Path) -> dict[str, str]:
@@ -110,7 +124,7 @@ def _start(response: requests.Response, have_bytes: int) -> int:
     """Find where the answer begins: a server may ignore the range, or have another file by now."""
     if response.status_code == HTTPStatus.OK:
         return 0
-    match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    match = re.match(r"bytes ([0-9]{1,18})-", response.headers.get("Content-Range", ""))
     if match is None or int(match[1]) != have_bytes:
         raise NodeprovError("the server answers with another range than it was asked for", "look at base_url")
     return have_bytes

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from http.client import IncompleteRead
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 import tenacity
@@ -17,16 +18,25 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from nodeprov.errors import NodeprovError
+from nodeprov.releases.pace import USUAL, Pace, Patience
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 60.0
 ATTEMPTS = 5
 LONGEST_BACKOFF_SECONDS = 8.0
 LARGEST_TEXT_BYTES = 4096
+MOST_REDIRECTS = 5
 
 RETRY_HINT = "run it again: what arrived is kept, and the download goes on where it ended"
 
 _ANSWERS = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+_REDIRECTS = (
+    HTTPStatus.MOVED_PERMANENTLY,
+    HTTPStatus.FOUND,
+    HTTPStatus.SEE_OTHER,
+    HTTPStatus.TEMPORARY_REDIRECT,
+    HTTPStatus.PERMANENT_REDIRECT,
+)
 _ABSENT = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _OVERLOADED = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _HINTS: Mapping[int, str] = {
@@ -35,6 +45,13 @@ _HINTS: Mapping[int, str] = {
     "the release exists for this architecture, then at base_url and your right to read it",
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "put the proxy's user and password into HTTPS_PROXY",
 }
+_NO_ADDRESS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    urllib3.exceptions.LocationParseError,
+)
+_NO_ANSWER = (requests.exceptions.InvalidHeader, urllib3.exceptions.InvalidHeader, urllib3.exceptions.DecodeError)
 _ADDRESS_HINT = "look at base_url, and at HTTPS_PROXY and NO_PROXY if there is a proxy"
 
 
@@ -53,15 +70,18 @@ class Passing(NodeprovError):
 class Origin:
     """A server or folder, and the connection to it; proxies and certificates are as the environment says."""
 
-    def __init__(self, base_url: str, *, backoff_seconds: float) -> None:
-        """Know an origin; nothing is fetched yet.
+    def __init__(self, base_url: str, *, backoff_seconds: float, patience: Patience = USUAL) -> None:
+        """Know an origin; nothing is fetched yet, and its time begins.
 
         Args:
             base_url: http://, https:// or file://, without a slash at its end.
             backoff_seconds: the wait before the second retry; it doubles with each.
+            patience: what is borne of it.
         """
         self._base_url = base_url
-        self._session = requests.Session()
+        self.patience = patience
+        self.pace = Pace(patience)
+        self._session = _Session()
         self._session.mount("file://", _Folder())
         self.wait = tenacity.wait_exponential(multiplier=backoff_seconds, max=LONGEST_BACKOFF_SECONDS)
 
@@ -101,17 +121,13 @@ class Origin:
             Absent: 404 or 410.
             Denied: 401 or 403.
             Passing: 429, 5xx, or no connection, also in the midst of reading.
-            NodeprovError: any other answer than 200, 206 or 416; a redirect away from TLS.
+            NodeprovError: any other answer than 200, 206 or 416; a redirect away from TLS, or one too many; the
+                time is over.
         """
         try:
-            with self._session.get(
-                self.url(path),
-                # A digest is of the file as it is stored, not of a recompressed one.
-                headers={"Accept-Encoding": "identity", **(headers or {})},
-                stream=True,
-                timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
-            ) as response:
+            with self._answer(self.url(path), headers or {}) as response:
                 _check(response)
+                self.pace.begin()
                 yield response
         except NodeprovError as error:
             raise error.at(self.url(path)) from None
@@ -122,10 +138,42 @@ class Origin:
                 raise
             raise NodeprovError(str(error), "look at REQUESTS_CA_BUNDLE", where=self.url(path)) from error
 
+    def _answer(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        """Ask, and follow redirects, whose bodies are not read."""
+        for _ in range(MOST_REDIRECTS + 1):
+            response = self.pace.in_time(partial(self._ask, url, headers))
+            target = response.headers.get("Location") if response.status_code in _REDIRECTS else None
+            if not target:
+                return response
+            response.close()
+            url = _redirected(url, target)
+        raise NodeprovError(f"it redirects more than {MOST_REDIRECTS} times, at last to {url}", "look at base_url")
+
+    def _ask(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        return self._session.get(
+            url,
+            # A digest is of the file as it is stored, not of a recompressed one.
+            headers={"Accept-Encoding": "identity", **headers},
+            stream=True,
+            timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+        )
+
     def _text(self, path: str) -> str:
+        content = b""
         with self.get(path) as response:
-            content: bytes = response.raw.read(LARGEST_TEXT_BYTES, decode_content=True)
+            while len(content) < LARGEST_TEXT_BYTES and (
+                more := response.raw.read1(LARGEST_TEXT_BYTES - len(content), decode_content=True)
+            ):
+                content += more
+                self.pace.arrived(len(more))
             return content.decode(errors="backslashreplace")
+
+
+class _Session(requests.Session):
+    """Leaves redirects to us: requests would read the body of each into memory, however large it is."""
+
+    def get_redirect_target(self, _response: requests.Response) -> str | None:
+        return None
 
 
 class _Folder(HTTPAdapter):
@@ -145,10 +193,21 @@ class _Folder(HTTPAdapter):
         return self.build_response(request, answer)
 
 
+def _redirected(url: str, target: str) -> str:
+    """Find where a redirect leads: never away from TLS, and never to a file of this machine."""
+    try:
+        found = urljoin(url, target)
+        scheme, host = urlsplit(found).scheme, urlsplit(found).hostname
+    except ValueError:
+        scheme, host = "", None
+    if scheme not in ("http", "https") or not host:
+        raise NodeprovError(f"it redirects to {target[:200]!r}, which is no web server's", "look at base_url")
+    if scheme == "http" and url.startswith("https:"):
+        raise NodeprovError(f"it redirects to {host}, without TLS", "look at base_url")
+    return found
+
+
 def _check(response: requests.Response) -> None:
-    hops = [*response.history, response]
-    if hops[0].url.startswith("https:") and not all(hop.url.startswith("https:") for hop in hops):
-        raise NodeprovError(f"it redirects to {urlsplit(response.url).hostname}, without TLS", "look at base_url")
     status = response.status_code
     if status in _ANSWERS:
         return
@@ -170,8 +229,10 @@ def _explained(error: Exception) -> NodeprovError:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         hint = "for a certificate authority of your own, set REQUESTS_CA_BUNDLE=/path/to/ca.pem"
         return NodeprovError("its certificate is not trusted", hint)
-    if isinstance(error, ValueError):  # requests' own, for an address that is none
+    if isinstance(error, _NO_ADDRESS):
         return NodeprovError(f"this is no address: {said}", "look at base_url")
+    if isinstance(error, _NO_ANSWER) or isinstance(cause, _NO_ANSWER):
+        return NodeprovError(f"its answer is not understood: {said}", _ADDRESS_HINT)
     if isinstance(cause, IncompleteRead):
         return Passing(f"the connection broke, {cause.expected} bytes are missing", RETRY_HINT)
     return Passing(f"the connection failed: {said.lower()}", f"{_ADDRESS_HINT}; then {RETRY_HINT}")

@@ -40,12 +40,16 @@ def check_programs(folder: Path, architecture: str) -> None:
     for name in REQUIRED:
         if not (folder / name).is_file():
             raise NodeprovError(f"the release has no {name}", _HINT)
-    others = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    for name in (*REQUIRED, *others):
-        with (folder / name).open("rb") as file:
-            header = file.read(_HEADER_BYTES)
+    for name, header in _headers(folder).items():
         if name in REQUIRED or _is_program(header):
             _check_header(header, name, architecture)
+
+
+def releases_of_programs(folder: Path) -> dict[str, frozenset[str]]:
+    """Find the releases that each program of a tree names, of those that name any; runsc first."""
+    programs = (name for name, header in _headers(folder).items() if _is_program(header))
+    found = {name: named_releases(folder / name) for name in programs}
+    return {name: named for name, named in found.items() if named}
 
 
 def named_releases(program: Path) -> frozenset[str]:
@@ -60,6 +64,16 @@ def beginning(content: bytes) -> str:
     """Show how a file begins, for a message about a file that is not what its name says."""
     line = content[:16].split(b"\n")[0].strip().decode("ascii", errors="backslashreplace")
     return f"it begins with `{line}`" if line else "it is empty"
+
+
+def _headers(folder: Path) -> dict[str, bytes]:
+    """Read how each file begins, of those that must be there first."""
+    others = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    headers = {}
+    for name in dict.fromkeys((*REQUIRED, *others)):
+        with (folder / name).open("rb") as file:
+            headers[name] = file.read(_HEADER_BYTES)
+    return headers
 
 
 def _is_program(header: bytes) -> bool:
