@@ -88,6 +88,11 @@ def _step_lines(step: Step) -> Iterator[str]:
             yield f"! cordon the node and evict {len(pods)} sandboxed pods: {', '.join(pods)}"
 
 
+def step_text(step: Step) -> str:
+    """Say in one line what a step is."""
+    return next(_step_lines(step))
+
+
 def _sign(change: Change) -> str:
     if change.before is None:
         return "+"

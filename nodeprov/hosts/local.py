@@ -41,6 +41,7 @@ class LocalHost(ShellHost):
 
     def hold(self, script: str) -> _HeldProgram:
         """Start a script that goes on until its standard input ends."""
+        self.on_command(self.name, script)
         return _HeldProgram(script)
 
     def close(self) -> None:
