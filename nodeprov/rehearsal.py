@@ -58,7 +58,8 @@ def _waiting(planned: Planned, readers: Mapping[Place, Reader]) -> tuple[Command
     if not any(isinstance(step, Proof) and step.name == "pod" for step in planned.plan.steps):
         return ()
     stage = _Stage(planned, readers)
-    pod = Pod(stage.hosts[Place.CLUSTER], kubectl(planned.settings.cluster), f"nodeprov-proof-{UNKNOWN * 8}", "")
+    settings, name = planned.settings, f"nodeprov-proof-{UNKNOWN * 8}"
+    pod = Pod(stage.hosts[Place.CLUSTER], kubectl(settings.cluster), settings.proof.namespace, name, "")
     pod.phase()
     pod.trouble()
     return tuple(replace(each, what="while a pod is waited for") for each in stage.commands)

@@ -21,6 +21,7 @@ from nodeprov.cli import image as cli_image
 from nodeprov.cli import init as cli_init
 from nodeprov.cli import inventory as cli_inventory
 from nodeprov.cli import lab as cli_lab
+from nodeprov.cli import rbac as cli_rbac
 from nodeprov.cli import support as cli_support
 from nodeprov.cli.options import Login, Nodes, Source, Voice, Yes, examples, spread
 from nodeprov.cli.run import DONE, FAILED, PENDING, agreed, carry_out, complained, connected, load, opened
@@ -61,6 +62,7 @@ app.add_typer(cli_support.app)
 app.command()(cli_init.init)
 app.add_typer(cli_image.app)
 app.add_typer(cli_inventory.app)
+app.add_typer(cli_rbac.app)
 app.add_typer(cli_lab.app, name="lab")
 get_completion_inspect_parameters()  # makes typer know its shells
 
