@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 HIDDEN = "(not shown)"
@@ -87,9 +87,20 @@ def redacted_value(value: Any, name: str = "") -> Any:
     return value
 
 
-def masked(line: str) -> str:
-    """Leave out of a line of a diff what follows its name, when anything in it looks secret."""
-    if not _SECRET_LINE.search(line):
+def looks_secret(text: str) -> bool:
+    """Tell whether anything in a name or a line says that a secret stands there."""
+    return bool(_SECRET_LINE.search(text))
+
+
+def secret_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Find what looks secret and goes over several lines: a string, a list, a block, a key; start and end."""
+    for pattern in (_PRIVATE_KEY, _ASSIGNED, _MAPPED):
+        yield from (found.span() for found in pattern.finditer(text) if "\n" in found[0])
+
+
+def masked(line: str, *, is_secret: bool = False) -> str:
+    """Leave out of a line of a diff what follows its name, when it is secret or anything in it looks so."""
+    if not is_secret and not looks_secret(line):
         return line
     name, equals, _ = line.partition("=")
     plain = equals and _PLAIN_KEY.fullmatch(name[1:].strip())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -12,11 +11,12 @@ from xml.etree import ElementTree
 from rich.table import Table
 from rich.text import Text
 
+from nodeprov import diffs
 from nodeprov.engine import Event
 from nodeprov.errors import NodeprovError
 from nodeprov.plan import Adopt, Change, Drain, Outcome, Plan, Proof, Resource, Restart, Step
 from nodeprov.receipt import state_to_json
-from nodeprov.redaction import masked, visible
+from nodeprov.redaction import visible
 from nodeprov.states import FileState, LabelState, LinkState, ObjectState, PresentState, State, TreeState
 
 SCHEMA = 1
@@ -88,6 +88,11 @@ def _step_lines(step: Step) -> Iterator[str]:
             yield f"! cordon the node and evict {len(pods)} sandboxed pods: {', '.join(pods)}"
 
 
+def step_text(step: Step) -> str:
+    """Say in one line what a step is."""
+    return next(_step_lines(step))
+
+
 def _sign(change: Change) -> str:
     if change.before is None:
         return "+"
@@ -128,10 +133,7 @@ def diff(change: Change) -> list[str]:
     if before is None and after is None:
         return []
     old, new = f"{name} (as it is)" if before else "/dev/null", f"{name} (wanted)" if after else "/dev/null"
-    lines = difflib.unified_diff(
-        (before or "").splitlines(), (after or "").splitlines(), old, new, lineterm="", n=2
-    )
-    return [masked(line) for line in lines]
+    return diffs.unified(before or "", after or "", old=old, new=new)
 
 
 def _text(state: State | None) -> str | None:

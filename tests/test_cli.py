@@ -20,7 +20,7 @@ from tests.samples import golden
 
 NODEPROV = [sys.executable, "-m", "nodeprov"]
 COMMANDS = ("plan", "install", "uninstall", "verify", "doctor")
-OTHERS = ("apply", "image", "support")
+OTHERS = ("apply", "image", "rbac", "support")
 INVENTORY = """\
 [release]
 version = "20260905.0"

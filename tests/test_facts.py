@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -407,6 +408,25 @@ def test_the_script_says_of_this_machine_what_there_is_and_leaves_nothing(tmp_pa
     assert set(facts.links.values()) == {""}
     assert (facts.releases, facts.generations, facts.receipts, facts.record) == ((), {}, (), None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_script_tells_the_folders_on_the_way_that_others_could_change(tmp_path: Path) -> None:
+    """Also those on the way to a link, and to where it leads; what only a group may write is its own matter."""
+    for name, mode in (("open", 0o1777), ("shared", 0o2775), ("closed", 0o755)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(mode)
+    (tmp_path / "closed" / "link").symlink_to(tmp_path / "open")
+
+    def loose(place: str) -> set[str]:
+        known = settings(paths=Paths(prefix=f"{tmp_path}/{place}/nodeprov", state="/var/lib/nodeprov", bin=""))
+        found = gather(LocalHost("here"), known).loose
+        return {path.removeprefix(f"{tmp_path}/") for path in found if path.startswith(f"{tmp_path}/")}
+
+    assert loose("closed") == loose("shared") == set()
+    assert loose("open") == loose("closed/link") == {"open"}
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "closed", 1234, 0)
+        assert loose("closed") == {"closed"}
 
 
 def test_the_script_complains_of_nothing(tmp_path: Path) -> None:

@@ -246,7 +246,43 @@ def test_a_secret_is_not_shown_in_a_diff_and_its_name_is(line: str, near: str) -
 
 def test_a_secret_on_a_line_of_a_longer_list_is_not_shown() -> None:
     lines = diff(texts("", f"env = [\n  'TOKEN: {SECRET}',\n]\n"))
-    assert lines[-3:] == ["+env = [", "+ (not shown)", "+]"]
+    assert lines[-3:] == ["+env (not shown)", "+ (not shown)", "+ (not shown)"], "the list is one value"
+
+
+KEY = f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f'password = """\n{SECRET}\n"""',
+        f"password = '''\n{SECRET}\nand more'''",
+        f'password = """first \\\n    {SECRET}"""',
+        f'tokens = [\n  "a",\n  # old\n  ["{SECRET}"],\n]',
+        f'[registry.auth]\nname = """\n{SECRET}"""',
+        f'key = """\n{KEY}\n"""',
+        f'header = """\nAuthorization:\n{SECRET}"""',
+        f'auth = """\n{{{{ if .X }}}}\n{SECRET}\n"""\n{{{{ template "base" . }}}}',
+    ],
+)
+@pytest.mark.parametrize("near", ["added", "removed", "beside", "in its middle"])
+def test_a_secret_that_goes_over_lines_is_not_shown_in_a_diff(value: str, near: str) -> None:
+    before, after = {
+        "added": ("a = 1\n", f"a = 1\n{value}\n"),
+        "removed": (f"a = 1\n{value}\n", "a = 1\n"),
+        "beside": (f"{value}\n", f"{value}\nb = 2\n"),
+        "in its middle": (f"{value}\n", f"{value.replace(SECRET, SECRET + ' and more')}\n"),
+    }[near]
+    shown = "\n".join(diff(texts(before, after)))
+    assert SECRET not in shown
+    assert "(not shown)" in shown
+    assert "-----END" not in shown
+
+
+def test_what_stands_around_a_secret_that_goes_over_lines_is_shown() -> None:
+    value = f'a = 1\npassword = """\n{SECRET}\n"""\nb = 2\n'
+    lines = diff(texts(f"{value}", f"{value}c = 3\n"))
+    assert lines[-2:] == [" b = 2", "+c = 3"]
 
 
 def test_what_is_no_secret_is_shown() -> None:

@@ -66,6 +66,18 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
         ),
         (good_facts(user_namespaces=0), "user namespaces are forbidden", "sysctl user.max_user_namespaces="),
         (good_facts(systemd_version=None), "systemd does not run on this node", "by systemd only"),
+        (
+            good_facts(loose={"/opt": "owner 1000, mode 755"}),
+            "/opt, in which [paths] prefix lies, is not root's alone: owner 1000, mode 755",
+            "chown root /opt && chmod o-w /opt, or set [paths] prefix",
+        ),
+        (
+            good_facts(
+                loose={"/data": "owner root, mode 1777"}, real_paths={"/var/lib/nodeprov": "/data/nodeprov"}
+            ),
+            "/data, in which [paths] state lies, is not root's alone",
+            "chmod o-w /data",
+        ),
         (mounted("rw", "noexec"), "/opt/nodeprov lies on /opt, mounted noexec", "[paths] prefix"),
         (mounted("ro"), "/opt/nodeprov lies on /opt, mounted ro", "[paths] prefix"),
         (mounted("ro", path="/var"), "/var/lib/nodeprov lies on /var, mounted ro", "[paths] state"),

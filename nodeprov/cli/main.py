@@ -15,11 +15,13 @@ from typer.exceptions import TyperException  # noqa: TID251
 
 from nodeprov import __version__, inventory
 from nodeprov.cli import apply as cli_apply
+from nodeprov.cli import commands as cli_commands
 from nodeprov.cli import doctor as cli_doctor
 from nodeprov.cli import image as cli_image
 from nodeprov.cli import init as cli_init
 from nodeprov.cli import inventory as cli_inventory
 from nodeprov.cli import lab as cli_lab
+from nodeprov.cli import rbac as cli_rbac
 from nodeprov.cli import support as cli_support
 from nodeprov.cli.options import Login, Nodes, Source, Voice, Yes, examples, spread
 from nodeprov.cli.run import DONE, FAILED, PENDING, agreed, carry_out, complained, connected, load, opened
@@ -60,6 +62,7 @@ app.add_typer(cli_support.app)
 app.command()(cli_init.init)
 app.add_typer(cli_image.app)
 app.add_typer(cli_inventory.app)
+app.add_typer(cli_rbac.app)
 app.add_typer(cli_lab.app, name="lab")
 get_completion_inspect_parameters()  # makes typer know its shells
 
@@ -148,6 +151,7 @@ def nodeprov(
         "nodeprov plan worker1",
         "nodeprov plan 'worker*' --inventory cluster.toml",
         "nodeprov plan worker1 --uninstall --drain",
+        "nodeprov plan worker1 --commands > commands.txt",
         "nodeprov plan worker1 --out worker1.plan && nodeprov apply worker1.plan",
         codes="0: nothing to do, 1: something stands against it, 3: changes are pending",
     )
@@ -163,17 +167,25 @@ def plan(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Save it for `nodeprov apply FILE`.")
     ] = None,
+    commands: Annotated[
+        bool, typer.Option("--commands", help="Show every script that would run on a host, in order, too.")
+    ] = False,
 ) -> None:
     """Show what an install, or an uninstall, would change; write nothing on any node."""
     if drain and not uninstall:
         raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
     whole = load(source)
     with connected(whole, inventory.select(whole, nodes), login, voice) as session:
+        told = cli_commands.Told(session) if commands else None
         planned = session.plan_uninstall(drain=drain) if uninstall else session.plan_install()
+        found = told.of(planned) if told else {}
     complained(planned)
     if out and not planned.errors:
         cli_apply.save(out, whole, planned.good, action="uninstall" if uninstall else "install", drain=drain)
-    show_plans([each.plan for each in planned.good], planned.errors, as_json=voice.as_json)
+    if commands:
+        cli_commands.show(planned, found, as_json=voice.as_json)
+    else:
+        show_plans([each.plan for each in planned.good], planned.errors, as_json=voice.as_json)
     if planned.errors:
         raise typer.Exit(FAILED)
     raise typer.Exit(PENDING if any(each.plan.pending for each in planned.good) else DONE)

@@ -12,6 +12,7 @@ from nodeprov.distributions.profiles import PROFILES, default_socket, named
 from nodeprov.errors import NodeprovError
 from nodeprov.facts.columns import (
     parse_generations,
+    parse_loose,
     parse_mounts,
     parse_number,
     parse_plugins,
@@ -123,6 +124,7 @@ def _facts(node: str, blocks: _Blocks, prefixes: tuple[str, ...], known: _Known)
         address_bits=int(values["address_top"], 16).bit_length() if values.get("address_top") else None,
         has_kvm=values["kvm"] == "yes" if "kvm" in values else None,
         real_paths=real,
+        loose=parse_loose(values.get("loose", "")),
     )
 
 

@@ -23,6 +23,12 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
+def parse_loose(text: str) -> dict[str, str]:
+    """Parse owner, mode and path of folders that are not root's alone."""
+    rows = [line.split(" ", 2) for line in text.splitlines()]
+    return {path: f"owner {'root' if owner == '0' else owner}, mode {mode}" for owner, mode, path in rows}
+
+
 def parse_version(text: str) -> tuple[int, ...]:
     """Find containerd's version in what `containerd --version` prints; () when there is none."""
     found = re.search(r"\bv?(\d+)\.(\d+)\.(\d+)", text)

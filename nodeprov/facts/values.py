@@ -144,6 +144,8 @@ class Facts:
     has_kvm: bool | None = None
     real_paths: Mapping[str, str] = field(default_factory=dict)
     """Where the folders of the settings really lie: /opt is a link on some systems."""
+    loose: Mapping[str, str] = field(default_factory=dict)
+    """Folders on the way to our places that are not root's alone, and whose they are."""
 
     def mount_of(self, path: str) -> Mount | None:
         """Find the mount that a path lies on."""

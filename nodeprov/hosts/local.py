@@ -42,6 +42,7 @@ class LocalHost(ShellHost):
 
     def hold(self, script: str, *, heartbeat_seconds: float = 0) -> _HeldProgram:
         """Start a script that goes on until its standard input ends."""
+        self.on_command(self.name, script)
         return _HeldProgram(script, heartbeat_seconds)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import posixpath
 import secrets
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -84,8 +85,7 @@ class ShellHost(ABC):
         """
         if not queries:
             return []
-        script = render("ask.sh.j2", mark=_MARK, scripts=[query.script for query in queries])
-        output = self.run(script)
+        output = self.run(ask_script(queries))
         frames = [_unframed(line) for line in output.stdout.splitlines() if line.startswith(_MARK.encode() + b" ")]
         if len(frames) != len(queries) or None in frames:
             raise NodeprovError(
@@ -146,6 +146,17 @@ class ShellHost(ABC):
     ) -> None:
         output = self.run(script, stdin=stdin, timeout_seconds=timeout_seconds)
         check(output, doing, where=self.name, hint=remedy(output.said))
+
+
+def ask_script(queries: Sequence[Query[Any]]) -> str:
+    """Write the one script that answers all the queries."""
+    return render("ask.sh.j2", mark=_MARK, scripts=[query.script for query in queries])
+
+
+def upload_script(path: str) -> str:
+    """Write the script that takes a file from its standard input into a folder that only root can enter."""
+    folder = shlex.quote(posixpath.dirname(path))
+    return f"umask 077; mkdir -p -- {folder} && cat > {shlex.quote(path)}"
 
 
 def _unframed(line: bytes) -> tuple[int, bytes] | None:

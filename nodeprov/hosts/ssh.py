@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import secrets
-import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +23,7 @@ from nodeprov.hosts.client_config import lookup_by
 from nodeprov.hosts.connecting import SETTING, Way, enter
 from nodeprov.hosts.passwords import Passwords
 from nodeprov.hosts.route import Hop, route
-from nodeprov.hosts.shell import ShellHost, remedy
+from nodeprov.hosts.shell import ShellHost, remedy, upload_script
 from nodeprov.inventory import Ssh
 
 GRACE_SECONDS = 10
@@ -78,6 +77,7 @@ class SshHost(ShellHost):
 
     def hold(self, script: str, *, heartbeat_seconds: float = 0) -> HeldChannel:
         """Start a script that goes on until its standard input ends; also when the connection does."""
+        self.on_command(self.name, script)
         how = self._settled()
         with self._problems("no answer"):
             channel = self._start(become.command_line(script, how, self._mark))
@@ -108,8 +108,8 @@ class SshHost(ShellHost):
 
     def _upload(self, source: Path, path: str, on_sent: Callable[[int], None]) -> None:
         how, idle = self._settled(), float(self._ssh.command_timeout_seconds)
-        folder = shlex.quote(posixpath.dirname(path))
-        script = f"umask 077; mkdir -p -- {folder} && cat > {shlex.quote(path)}"
+        script = upload_script(path)
+        self.on_command(self.name, script)
         line = become.command_line(script, how, self._mark)
         late = f"the upload stood still for {idle:.0f} s{self._setting(idle)}"
         with self._problems(late), source.open("rb") as file, self._start(line) as channel:

@@ -198,6 +198,12 @@ class ProofSettings:
         default=None,
         rule=syntax.WORD,
     )
+    namespace: str = setting(
+        "Namespace of that pod, which must exist. One of its own keeps what nodeprov may do to pods away from "
+        "others' (`nodeprov rbac`).",
+        default="default",
+        rule=syntax.DNS_LABEL,
+    )
     timeout_seconds: int = setting("Seconds to wait for a proof.", default=120, rule=syntax.SECONDS)
 
 

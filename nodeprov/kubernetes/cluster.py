@@ -60,7 +60,21 @@ class Kubectl:
     def run(self, host: Host, *arguments: str, doing: str, stdin: bytes = b"") -> str:
         """Call it and return what it printed; raise CommandFailed if it fails."""
         output = host.run(self.line(*arguments), stdin=stdin, timeout_seconds=KUBECTL_TIMEOUT_SECONDS)
-        return check(output, doing, where=host.name, hint=self.typed("get", "nodes")).text
+        return self.insist(output, doing, where=host.name).text
+
+    def insist(self, output: Output, doing: str, *, where: str) -> Output:
+        """Return what a call said if it ended well; raise CommandFailed, with what to do, if not."""
+        return check(output, doing, where=where, hint=forbidden_hint(output.said) or self.typed("get", "nodes"))
+
+
+def is_forbidden(said: str) -> bool:
+    """Tell whether the cluster knows who asks, and forbids it."""
+    return "is forbidden: User" in said
+
+
+def forbidden_hint(said: str) -> str:
+    """Say what to do about what the cluster forbids; nothing if it forbids nothing."""
+    return "see what nodeprov needs, and give it to that user: nodeprov rbac" if is_forbidden(said) else ""
 
 
 def _word(word: str) -> str:
@@ -121,6 +135,8 @@ def _remedy(kubectl: Kubectl, output: Output) -> str:
             "install kubectl here, or set [cluster] host to a control-plane node, or [cluster] kubectl to the "
             "command; [cluster] enabled = false does without a cluster"
         )
+    if hint := forbidden_hint(output.said):
+        return hint
     if re.search("context .*does not exist|context was not found|cannot locate context", output.said):
         return f"see which there are: {kubectl.typed('config', 'get-contexts')}; then set [cluster] context"
     return f"try: {kubectl.typed('get', 'nodes')}; or set [cluster] host, kubeconfig and context"

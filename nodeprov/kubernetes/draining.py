@@ -11,7 +11,7 @@ from typing import Any
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, Reader
 from nodeprov.inventory import Settings
-from nodeprov.kubernetes.cluster import kubectl
+from nodeprov.kubernetes.cluster import forbidden_hint, kubectl
 from nodeprov.templates import render
 
 POLL_SECONDS = 0.3
@@ -38,7 +38,9 @@ class SandboxedPodsQuery:
     def parse(self, output: Output) -> tuple[str, ...]:
         """Understand what kubectl printed: namespace/name."""
         if output.returncode != 0:
-            raise NodeprovError(f"kubectl cannot read the pods: {output.said}", "", where=self._node)
+            raise NodeprovError(
+                f"kubectl cannot read the pods: {output.said}", forbidden_hint(output.said), where=self._node
+            )
         classes, pods = (json.loads(line)["items"] for line in output.text.split("\n")[:2])
         handler = self._settings.runtime.handler
         names = {each["metadata"]["name"] for each in classes if each["handler"] == handler}
@@ -114,7 +116,7 @@ class Drainer:
         if output.returncode and not re.search("NotFound|TooManyRequests|disruption budget", output.said):
             raise NodeprovError(
                 f"cannot evict {namespace}/{name}: {output.said}",
-                "may this kubeconfig create pods/eviction?",
+                forbidden_hint(output.said) or "kubectl get pdb -A",
                 where=self._node,
             )
 

@@ -15,14 +15,13 @@ from nodeprov.gvisor import gvisors_word
 from nodeprov.hosts.base import Host, Output, check
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes import cluster
-from nodeprov.kubernetes.cluster import KUBECTL_TIMEOUT_SECONDS, Get, Kubectl, kubectl
+from nodeprov.kubernetes.cluster import KUBECTL_TIMEOUT_SECONDS, Get, Kubectl, is_forbidden, kubectl
 from nodeprov.proof.image import PROBE, ProofImage
 from nodeprov.templates import render
 
 POLL_SECONDS = 0.3
 SLICE_SECONDS = 2
 """How long kubectl may wait before we look whether the wait makes sense, or somebody wants us to end."""
-NAMESPACE = "default"
 ENDED = ("Succeeded", "Failed")
 OURS = "app.kubernetes.io/managed-by=nodeprov,app.kubernetes.io/component=proof"
 POD_MEMORY, POD_CPU = "128Mi", "200m"
@@ -41,6 +40,7 @@ class Prover:
         self._settings = settings
         self._node = node
         self._kubectl = kubectl(settings.cluster)
+        self._namespace = settings.proof.namespace
 
     def handler(self) -> str:
         """Wait until the node's kubelet reports the handler (Node.status.runtimeHandlers, Kubernetes 1.30)."""
@@ -85,13 +85,13 @@ class Prover:
         manifest = self._manifest(name, image, arguments, node=self._node)
         made = self._run("create", "-f", "-", "-o", "json", doing="cannot create a pod", stdin=manifest.encode())
         try:
-            pod = Pod(self._host, self._kubectl, name, json.loads(made)["metadata"]["uid"])
+            pod = Pod(self._host, self._kubectl, self._namespace, name, json.loads(made)["metadata"]["uid"])
             self._wait(pod, until, image)
             yield pod
         finally:
             # A pod that stays ends by itself; it must not hide what was seen.
             with suppress(NodeprovError):
-                arguments = ("delete", "pod", name, "-n", NAMESPACE, "--wait=false", "--ignore-not-found")
+                arguments = ("delete", "pod", name, "-n", self._namespace, "--wait=false", "--ignore-not-found")
                 self._run(*arguments, doing="cannot delete the pod")
 
     def admitted(self, image: ProofImage) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class Prover:
         return render(
             "pod.json.j2",
             name=name,
-            namespace=NAMESPACE,
+            namespace=self._namespace,
             runtime_class=self._settings.runtime_class.name,
             node=node,
             image=image,
@@ -119,7 +119,17 @@ class Prover:
     def _sweep(self) -> None:
         """Remove the pods of a run that was killed, once they have ended."""
         ended = f"spec.nodeName={self._node},status.phase!=Running,status.phase!=Pending"
-        arguments = ("delete", "pods", "-n", NAMESPACE, "-l", OURS, "--field-selector", ended, "--wait=false")
+        arguments = (
+            "delete",
+            "pods",
+            "-n",
+            self._namespace,
+            "-l",
+            OURS,
+            "--field-selector",
+            ended,
+            "--wait=false",
+        )
         self._run(*arguments, doing="cannot remove ended pods of nodeprov")
 
     def _wait(self, pod: Pod, until: str, image: ProofImage) -> None:
@@ -146,6 +156,7 @@ class Pod:
 
     host: Host
     kubectl: Kubectl
+    namespace: str
     name: str
     uid: str
     """Its cgroup's name contains it."""
@@ -169,9 +180,11 @@ class Pod:
 
     def _reaches(self, condition: str, seconds: float) -> bool:
         until = ("wait", f"pod/{self.name}", f"--for={condition}", f"--timeout={SLICE_SECONDS}s")
-        line = self.kubectl.line("-n", NAMESPACE, *until)
+        line = self.kubectl.line("-n", self.namespace, *until)
         deadline = time.monotonic() + seconds
-        while self.host.run(line, timeout_seconds=KUBECTL_TIMEOUT_SECONDS).returncode != 0:
+        while (output := self.host.run(line, timeout_seconds=KUBECTL_TIMEOUT_SECONDS)).returncode != 0:
+            if is_forbidden(output.said):  # to try again is in vain
+                self.kubectl.insist(output, f"cannot wait for pod {self.name}", where=self.host.name)
             if time.monotonic() > deadline:
                 return False
             time.sleep(POLL_SECONDS)
@@ -183,7 +196,7 @@ class Pod:
 
     def probe(self, *arguments: str, timeout_seconds: float = KUBECTL_TIMEOUT_SECONDS) -> Output:
         """Run the probe in it once more, by exec, whatever its status."""
-        line = self.kubectl.line("-n", NAMESPACE, "exec", self.name, "--", PROBE, *arguments)
+        line = self.kubectl.line("-n", self.namespace, "exec", self.name, "--", PROBE, *arguments)
         return self.host.run(line, timeout_seconds=timeout_seconds)
 
     def execute(self, *arguments: str) -> str:
@@ -205,4 +218,4 @@ class Pod:
 
     def _call(self, *arguments: str) -> str:
         doing = f"kubectl {arguments[0]} fails for pod {self.name}"
-        return self.kubectl.run(self.host, "-n", NAMESPACE, *arguments, doing=doing)
+        return self.kubectl.run(self.host, "-n", self.namespace, *arguments, doing=doing)

@@ -36,6 +36,7 @@ def of_places(facts: Facts, settings: Settings, release: Release | None) -> list
         for mount in [facts.mount_of(path)]
         if mount and option in mount.options
     ]
+    found += _loose_ways(facts, settings)
     if release is not None and f"{layout(settings).releases}/{release.name}" not in facts.releases:
         needed = tree_bytes(release) + MARGIN_BYTES
         if facts.free_bytes < needed:
@@ -62,4 +63,19 @@ def of_others_files(facts: Facts, settings: Settings) -> list[Problem]:
             'move it away, or set [paths] bin = "" if people should keep that one',
             "people would run one release, and pods another",
         )
+    ]
+
+
+def _loose_ways(facts: Facts, settings: Settings) -> list[Problem]:
+    """See that nobody but root could have put something on the way to our places, or could exchange it later."""
+    paths = settings.paths
+    return [
+        Problem(
+            f"{folder}, in which [paths] {name} lies, is not root's alone: {whose}",
+            f"chown root {folder} && chmod o-w {folder}, or set [paths] {name} to another folder",
+            "whoever may write there decides what root, or containerd for root, runs and believes",
+        )
+        for name, path in (("prefix", paths.prefix), ("state", paths.state), ("bin", paths.bin))
+        for folder, whose in facts.loose.items()
+        if path and any(f"{each}/".startswith(f"{folder}/") for each in (path, facts.real_paths.get(path, path)))
     ]

@@ -23,7 +23,7 @@ sed -i 's|^imports = .*|imports = ["/etc/containerd/conf.d/missing.toml"]|' {CON
 sed -i.before 's/^cgroupDriver: .*/cgroupDriver: systemd/' /var/lib/kubelet/config.yaml
 mkdir -p /opt/nodeprov/handlers/runsc/current
 printf '[runsc_config]\\nsystemd-cgroup = "true"\\n' > /opt/nodeprov/handlers/runsc/current/runsc.toml
-mount -t tmpfs -o noexec,size=10m tmpfs /srv
+mount -t tmpfs -o noexec,mode=0755,size=10m tmpfs /srv
 """
 )
 MEND = """

@@ -77,7 +77,7 @@ class TestReleases:
 
 class TestPlaces:
     def test_a_full_disk_is_seen_before_anything_is_touched(self, untouched: Machine, tmp_path: Path) -> None:
-        untouched.run("mkdir /srv/small && mount -t tmpfs -o size=50m tmpfs /srv/small")
+        untouched.run("mkdir /srv/small && mount -t tmpfs -o mode=0755,size=50m tmpfs /srv/small")
         try:
             inventory = variant(tmp_path, paths__prefix='"/srv/small/nodeprov"')
             refused(nodeprov("install", WORKER, "--yes", inventory=inventory), "MiB free", "needed")
@@ -85,7 +85,7 @@ class TestPlaces:
             untouched.run("umount /srv/small && rmdir /srv/small")
 
     def test_a_disk_that_fills_up_in_the_middle_of_the_upload(self, untouched: Machine, tmp_path: Path) -> None:
-        untouched.run("mkdir /srv/small && mount -t tmpfs -o size=900m tmpfs /srv/small")
+        untouched.run("mkdir /srv/small && mount -t tmpfs -o mode=0755,size=900m tmpfs /srv/small")
         try:
             inventory = variant(tmp_path, paths__prefix='"/srv/small/nodeprov"')
             with started("install", WORKER, "--yes", inventory=inventory) as running:
@@ -100,7 +100,7 @@ class TestPlaces:
     def test_where_nothing_can_be_executed_that_is_found_by_executing(
         self, worker: Machine, tmp_path: Path
     ) -> None:
-        worker.run("mkdir /srv/noexec && mount -t tmpfs -o noexec tmpfs /srv/noexec")
+        worker.run("mkdir /srv/noexec && mount -t tmpfs -o noexec,mode=0755 tmpfs /srv/noexec")
         try:
             with pytest.raises(NodeprovError, match="nothing can be executed in /srv/noexec/releases") as caught:
                 worker.host.write_tree("/srv/noexec/releases/r1", TreeState(()), tmp_path)
@@ -110,7 +110,7 @@ class TestPlaces:
             worker.run("umount /srv/noexec && rmdir /srv/noexec")
 
     def test_a_place_where_nothing_can_be_executed(self, untouched: Machine, tmp_path: Path) -> None:
-        untouched.run("mkdir /srv/noexec && mount -t tmpfs -o noexec tmpfs /srv/noexec")
+        untouched.run("mkdir /srv/noexec && mount -t tmpfs -o noexec,mode=0755 tmpfs /srv/noexec")
         try:
             inventory = variant(tmp_path, paths__prefix='"/srv/noexec/nodeprov"')
             refused(nodeprov("install", WORKER, "--yes", inventory=inventory), "noexec")

@@ -1,0 +1,111 @@
+"""What nodeprov may do in a cluster, at the least: rules for the nodes and the names of an inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nodeprov.inventory import Node
+from nodeprov.templates import render
+
+TO_PATCH = (
+    "The label. To patch a node is more than that, as RBAC knows no fields: whoever has this may set other "
+    "labels of these nodes (and so draw pods to them), taints (with none, pods come that were kept away; with "
+    "more, pods are evicted), annotations and unschedulable, and with an ownerReference have the Node object "
+    "deleted. Their status and all other nodes stay out of reach."
+)
+TO_CREATE_PODS = (
+    "The pods that prove a node. Whoever creates pods here may mount this namespace's secrets and use its service "
+    "accounts: a namespace of its own ([proof] namespace), with neither, makes that worth nothing."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What may be done to which objects; no `names` is all. `why` says what for, and what else it allows."""
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    why: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Rules under a name, for one namespace or, without one, for the whole cluster."""
+
+    name: str
+    namespace: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """Whom the roles are given to."""
+
+    namespace: str
+    name: str
+
+
+def roles(nodes: Sequence[Node], name: str, *, drain: bool) -> tuple[Role, ...]:
+    """Say what plan, install, verify and uninstall of these nodes need; `drain`: what an eviction needs too."""
+    namespaces = sorted({node.settings.proof.namespace for node in nodes})
+    proofs = tuple(Role(name, namespace, _proof_rules()) for namespace in namespaces)
+    draining = (Role(f"{name}-drain", "", _drain_rules()),) if drain else ()
+    return (Role(name, "", _rules(nodes)), *proofs, *draining)
+
+
+def _rules(nodes: Sequence[Node]) -> tuple[Rule, ...]:
+    names = tuple(node.name for node in nodes)
+    classes = tuple(sorted({node.settings.runtime_class.name for node in nodes}))
+    return (
+        Rule(
+            "",
+            "nodes",
+            ("get", "patch"),
+            TO_PATCH,
+            names,
+        ),
+        Rule(
+            "",
+            "nodes",
+            ("list",),
+            "Which nodes have the label: the RuntimeClass goes with the last. RBAC cannot keep a list to names.",
+        ),
+        Rule(
+            "node.k8s.io",
+            "runtimeclasses",
+            ("get", "update", "delete"),
+            "The RuntimeClass. Whoever changes it says which handler its pods run with.",
+            classes,
+        ),
+        Rule("node.k8s.io", "runtimeclasses", ("create",), "RBAC cannot keep a create to names."),
+    )
+
+
+def _proof_rules() -> tuple[Rule, ...]:
+    return (
+        Rule(
+            "",
+            "pods",
+            ("get", "list", "watch", "create", "delete"),
+            TO_CREATE_PODS,
+        ),
+        Rule("", "pods/log", ("get",), "What they print."),
+        Rule("", "pods/exec", ("get", "create"), "`nodeprov verify` runs its probe in them."),
+        Rule("", "events", ("list",), "Why one does not get on."),
+    )
+
+
+def _drain_rules() -> tuple[Rule, ...]:
+    return (
+        Rule("node.k8s.io", "runtimeclasses", ("list",), "Which names lead to the handler."),
+        Rule("", "pods", ("list",), "Which pods of all namespaces run with it on the node; their specs are seen."),
+        Rule("", "pods/eviction", ("create",), "To evict them, as their PodDisruptionBudgets allow."),
+    )
+
+
+def manifest(some: Sequence[Role], account: ServiceAccount | None) -> str:
+    """Write roles as YAML for `kubectl apply`; with an account, that too, and the bindings."""
+    return render("rbac.yaml.j2", roles=some, account=account)

@@ -1,0 +1,133 @@
+"""What `nodeprov plan --commands` tells is what runs: each script, in its order, on a node and its cluster."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from pathlib import Path
+
+from nodeprov import inventory, run
+from nodeprov.commands import Command, Commands, comparable
+from nodeprov.connections import Connections
+from nodeprov.engine import Event
+from nodeprov.inventory import ReleaseSettings
+from nodeprov.plan import Outcome, Proof
+from nodeprov.planning import Planned
+from nodeprov.receipt import Author
+from nodeprov.redaction import HIDDEN
+from nodeprov.rehearsal import rehearse
+from nodeprov.releases import Release, obtain
+from nodeprov.run import Act
+from nodeprov.session import Session
+from tests.lab.machines import INVENTORY, WORKER, Kubectl, Machine, installed, nodeprov
+
+STATE = "/var/lib/nodeprov"
+AUTHOR = Author("tests", "here", "0")
+Script = tuple[str, str]
+"""A host, and what ran there."""
+
+
+class Recorded:
+    """One run of the program's own parts, and every script that it ran."""
+
+    def __init__(self, action: str, *, fails: bool = False, drain: bool = False) -> None:
+        self.scripts: list[Script] = []
+        whole = inventory.parse(INVENTORY.read_text(), str(INVENTORY), environment=os.environ)
+        nodes = inventory.select(whole, [WORKER])
+        with Connections(whole, lambda host, script: self.scripts.append((host, script))) as connections:
+            session = Session(nodes, connections, _obtain)
+            answers = session.plan_install() if action == "install" else session.plan_uninstall(drain=drain)
+            assert not answers.errors, answers.errors
+            (planned,) = answers.good
+            hosts = connections.of(planned.node)
+            self.read, self.scripts = self.scripts, []
+            self.told = rehearse(planned, hosts, AUTHOR)
+            assert not self.scripts, "a rehearsal runs nothing that the plan has not run"
+            self.outcome = self._carry_out(planned, connections, fails=fails)
+
+    def _carry_out(self, planned: Planned, connections: Connections, *, fails: bool) -> Outcome:
+        last = next(step for step in reversed(planned.plan.steps) if isinstance(step, Proof))
+
+        def tell(event: Event) -> None:
+            if fails and event.step is last and event.phase == "done":
+                raise KeyboardInterrupt
+
+        act = Act(AUTHOR, lambda: "2026-09-05T10:00:00+00:00", tell, lambda _seconds: None)
+        return run.carry_out(planned, connections.of(planned.node), act)
+
+    @property
+    def ran(self) -> list[Script]:
+        """What ran, with what is random written as it is told; what is asked again and again counts once."""
+        scripts = [(host, comparable(script, STATE)) for host, script in self.scripts]
+        return [script for script, _ in itertools.groupby(scripts)]
+
+
+def _obtain(wanted: ReleaseSettings, architecture: str) -> Release:
+    from nodeprov.cache_folder import cache_folder
+
+    return obtain(
+        wanted.version, architecture, base_url=wanted.base_url, cache=cache_folder(), pins={},
+        on_progress=lambda _what, _done, _total: None,
+    )  # fmt: skip
+
+
+def pairs(commands: tuple[Command, ...]) -> list[Script]:
+    return [script for script, _ in itertools.groupby((each.host, each.script) for each in commands)]
+
+
+def without(some: list[Script], waiting: tuple[Command, ...]) -> list[Script]:
+    """Leave out what asks after a pod that is slow, and the wait that was then begun again."""
+    asked = {(each.host, each.script) for each in waiting}
+    return [script for script, _ in itertools.groupby(each for each in some if each not in asked)]
+
+
+def test_an_install_and_an_uninstall_run_what_was_told_in_that_order(worker: Machine) -> None:
+    did = Recorded("install")
+    assert did.outcome.exit_code == 0
+    assert without(did.ran, did.told.waiting) == pairs(did.told.doing)
+    undid = Recorded("uninstall")
+    assert undid.outcome.exit_code == 0
+    assert without(undid.ran, ()) == pairs(undid.told.doing)
+
+
+def test_a_run_that_is_taken_back_runs_what_was_told(worker: Machine) -> None:
+    """All that it does until it fails, and then, in order, all that takes it back."""
+    failed = Recorded("install", fails=True)
+    assert failed.outcome.exit_code == 1
+    told = failed.told
+    known = {*pairs(told.doing), *pairs(told.undoing), *pairs(told.waiting)}
+    assert set(failed.ran) <= known, [script for script in failed.ran if script not in known]
+    undoing = [script for script in pairs(told.undoing) if script in failed.ran]
+    assert [script for script in failed.ran if script in undoing] == undoing
+    assert len(pairs(told.undoing)) - len(undoing) == 1, "what takes a broken upload back, which did not break"
+
+
+def test_an_eviction_runs_what_was_told(worker: Machine, kubectl: Kubectl) -> None:
+    installed(WORKER)
+    kubectl.pod("boxed", WORKER, sandboxed=True)
+    evicted = Recorded("uninstall", drain=True)
+    assert evicted.outcome.exit_code == 0, evicted.outcome.error
+    assert set(evicted.ran) <= {*pairs(evicted.told.doing)}
+    assert any("/eviction" in script for _, script in evicted.ran)
+
+
+def test_the_command_prints_every_script_that_ran_and_hides_nothing_of_them(
+    worker: Machine, tmp_path: Path
+) -> None:
+    text, value = nodeprov("plan", WORKER, "--commands"), nodeprov("plan", WORKER, "--commands", "--json")
+    assert (text.returncode, value.returncode) == (3, 3)
+    assert HIDDEN not in text.stdout
+    (plan,) = json.loads(value.stdout)["plans"]
+    names = ("reading", "doing", "waiting", "undoing")
+    told = Commands(**{name: tuple(Command(**each) for each in plan["commands"][name]) for name in names})
+    did = Recorded("install")
+    assert did.outcome.exit_code == 0
+    printed = {each.script for name in names for each in getattr(told, name)}
+    holder = f"root@{os.uname().nodename} since X"
+    expected = {script.replace("tests@here since X", holder) for _, script in did.ran}
+    assert expected <= printed
+    assert {comparable(script, STATE) for _, script in did.read} <= printed
+    for script in expected:
+        assert script.rstrip("\n") in text.stdout
+    assert "standard input: the file runsc of the release" in text.stdout
