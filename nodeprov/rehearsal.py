@@ -163,7 +163,7 @@ class _RehearsedHost(ShellHost):
             stdin = f"the file {name} of the release, {source.stat().st_size} bytes"
             self._stage.note(self.name, upload_script(posixpath.join(folder, name)), stdin=stdin)
 
-    def hold(self, script: str) -> _NothingHeld:
+    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> _NothingHeld:  # noqa: ARG002  as it does
         self._stage.note(self.name, script)
         return _NothingHeld()
 
