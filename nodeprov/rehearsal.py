@@ -174,6 +174,10 @@ class _RehearsedHost(ShellHost):
 @dataclass
 class _NothingHeld:
     first_line: str = "held"
+    ended: bool = False
+
+    def say(self, line: str) -> None:
+        """Nothing hears it."""
 
     def release(self) -> None:
         """Nothing to end."""
