@@ -50,6 +50,10 @@ def archive(root: Path) -> bytes:
             tar.add(
                 path, arcname=path.name, filter=lambda member: None if "usr/share/doc" in member.name else member
             )
+        for name in ("bin", "lib", "lib64", "sbin"):  # base-files brings them, which nginx does not depend on
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, f"usr/{name}"
+            tar.addfile(link)
         for name, content in {"etc/passwd": b"root:x:0:0::/:/bin/sh\n", "etc/nginx.conf": NGINX_CONF}.items():
             add(tar, name, content)
     command = ["/usr/sbin/nginx", "-c", "/etc/nginx.conf"]
