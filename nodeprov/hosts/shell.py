@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import MALFORMED, NodeprovError
 from nodeprov.hosts.base import COMMAND_TIMEOUT_SECONDS, Held, Output, Query, check
 from nodeprov.states import FileState, TreeState
 from nodeprov.templates import render
@@ -82,6 +82,12 @@ class ShellHost(ABC):
                 answers.append(query.parse(Output(*frame, output.stderr)))
             except NodeprovError as error:
                 raise error.at(self.name) from None
+            except MALFORMED as error:
+                raise NodeprovError(
+                    f"its answer is not understood: {_shown(error)}",
+                    "look with --verbose at what was asked, and run it there by hand",
+                    where=self.name,
+                ) from None
         return answers
 
     def write_file(self, path: str, state: FileState) -> None:
@@ -127,6 +133,12 @@ class ShellHost(ABC):
     ) -> None:
         output = self.run(script, stdin=stdin, timeout_seconds=timeout_seconds)
         check(output, doing, where=self.name, hint=remedy(output.said))
+
+
+def _shown(error: Exception) -> str:
+    """Show an error in one line: its text may quote what a node has said."""
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said[:200]}"
 
 
 def _unframed(line: bytes) -> tuple[int, bytes] | None:

@@ -12,6 +12,7 @@ from typing import Any
 from nodeprov.distributions.profiles import kubectl_calls
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.facts import Facts
+from nodeprov.foreign_text import json_object
 from nodeprov.hosts.base import Host, Output, Reader, check
 from nodeprov.inventory import ClusterSettings, Settings
 from nodeprov.templates import render
@@ -61,6 +62,21 @@ class Kubectl:
         """Call it and return what it printed; raise CommandFailed if it fails."""
         output = host.run(self.line(*arguments), stdin=stdin, timeout_seconds=KUBECTL_TIMEOUT_SECONDS)
         return check(output, doing, where=host.name, hint=self.typed("get", "nodes")).text
+
+    def get_json(self, host: Host, kind: str, name: str) -> dict[str, Any]:
+        """Get an object of the cluster, which must be there."""
+        text = self.run(host, "get", kind, name, "-o", "json", doing=f"cannot get {kind} {name}")
+        return understood(text, host, doing=f"{kind} {name}")
+
+
+def understood(text: str, host: Host, *, doing: str) -> dict[str, Any]:
+    """Read an object that kubectl has printed; raise NodeprovError, saying of what, if it is none."""
+    try:
+        return json_object(text)
+    except ValueError as error:
+        shown = " ".join(text[:80].split())
+        hint = "is that kubectl's own output? run nodeprov with --verbose and try its commands"
+        raise NodeprovError(f"{doing} is not understood, {error}: {shown!r}", hint, where=host.name) from None
 
 
 def _word(word: str) -> str:
@@ -176,9 +192,28 @@ class ClusterQuery:
             json.loads(line or "null") for line in output.text.split("\n")[:4]
         )
         names = tuple(item["metadata"]["name"] for item in labelled["items"])
+        for each in (config, node, runtime_class):
+            _insist_on_form(each)
         clusters = config.get("clusters") or [{"cluster": {}}]
         server = clusters[0]["cluster"].get("server", "")
         return ClusterFacts(config.get("current-context", ""), server, node, runtime_class, names)
+
+
+def _insist_on_form(value: Any) -> None:
+    """Raise ValueError unless what is looked at later is of the form that Kubernetes gives it."""
+    if value is None:
+        return
+    for path in (
+        ("metadata", "labels"),
+        ("metadata", "annotations"),
+        ("status", "nodeInfo"),
+        ("overhead", "podFixed"),
+    ):
+        inner = value
+        for name in path:
+            inner = inner.get(name) or {}
+            if not isinstance(inner, dict):
+                raise ValueError(f"{'.'.join(path)} is no object")
 
 
 def read(reader: Reader, settings: Settings, node: str) -> ClusterFacts:
