@@ -101,7 +101,7 @@ def from_json(value: Mapping[str, Any]) -> Receipt:
         said = " ".join(str(error).split())[:200]
         raise NodeprovError(
             f"{file} is damaged ({type(error).__name__}: {said})",
-            "look at it on the node; if it cannot be mended, move it out of that folder: what it tells is lost then",
+            "look at it on the node; if it cannot be mended, move it out of that folder: what it tells is lost",
         ) from None
 
 

@@ -18,6 +18,8 @@ A_co = TypeVar("A_co", covariant=True)
 COMMAND_TIMEOUT_SECONDS = 60.0
 LARGEST_OUTPUT_BYTES = 64 << 20
 """What is borne of one command: a cluster of thousands of nodes prints half of it, and a node has no limit."""
+FIRST_LINE_BYTES = 500
+"""What is read of the line with which a script that is held says how it stands."""
 _LINE_CHARACTERS = 300
 
 

@@ -9,13 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from paramiko import Channel, SSHException  # noqa: TID251
 
-from nodeprov.hosts.base import LARGEST_OUTPUT_BYTES, Output
+from nodeprov.hosts.base import FIRST_LINE_BYTES, LARGEST_OUTPUT_BYTES, Output
 
 CHUNK_BYTES = 1 << 20
 LARGEST_GREETING_BYTES = 1 << 20
 """What a login shell may say before the script begins that is to be held."""
 HOLD_TIMEOUT_SECONDS = 60
-FIRST_LINE_BYTES = 500
 
 
 class TooMuchError(Exception):

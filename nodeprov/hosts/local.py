@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import IO
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import COMMAND_TIMEOUT_SECONDS, LARGEST_OUTPUT_BYTES, Output, check, too_much
+from nodeprov.hosts.base import (
+    COMMAND_TIMEOUT_SECONDS,
+    FIRST_LINE_BYTES,
+    LARGEST_OUTPUT_BYTES,
+    Output,
+    check,
+    too_much,
+)
 from nodeprov.hosts.shell import ShellHost
 
 _CHUNK_BYTES = 1 << 16
@@ -58,7 +65,7 @@ class _HeldProgram:
             ["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
         assert self._process.stdout is not None
-        self.first_line = self._process.stdout.readline().decode(errors="replace").strip()
+        self.first_line = self._process.stdout.readline(FIRST_LINE_BYTES).decode(errors="replace").strip()
 
     def release(self) -> None:
         """End the script's standard input and wait for its end."""
