@@ -45,7 +45,7 @@ def parse_shim_options(text: str, path: str) -> ShimOptions:
     """
     try:
         value = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise NodeprovError(f"{path} is not TOML: {error}", "run nodeprov install: it writes it anew") from None
     binary, flags = value.get("binary_name"), value.get("runsc_config", {})
     if not isinstance(binary, str) or not posixpath.isabs(binary):

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What Python raises when a value that somebody else has made is not of the form that was expected."""
+
 
 class NodeprovError(Exception):
     """Something that an operator can act on.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nodeprov.containerd import Runtime, effective
+from nodeprov.errors import MALFORMED
 from nodeprov.facts import Daemon, Facts, dotted
 from nodeprov.gvisor import running_daemon
 from nodeprov.imported import Imported
@@ -48,7 +49,7 @@ def logged_runtime(log: str, handler: str) -> Mapping[str, Any] | NotKnown | Non
     try:
         runtimes = json.loads(json.loads(quoted[1]))["containerd"]["runtimes"] if quoted else None
         table = runtimes.get(handler) if runtimes is not None else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except MALFORMED:
         return NotKnown()
     if runtimes is None:
         return NotKnown()

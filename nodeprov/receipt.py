@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import MALFORMED, NodeprovError
 from nodeprov.plan import Change
 from nodeprov.states import (
     FileState,
@@ -22,6 +23,10 @@ from nodeprov.states import (
 
 SCHEMA = 2
 """1: the first; 2: `adopted`."""
+
+T = TypeVar("T")
+
+_ACTION = re.compile("[a-z]+")  # it becomes a part of a file's name
 
 BEGUN, DONE, UNDONE = "begun", "done", "undone"
 
@@ -85,22 +90,46 @@ def to_json(receipt: Receipt) -> dict[str, Any]:
 
 def from_json(value: Mapping[str, Any]) -> Receipt:
     """Read a receipt back; raise NodeprovError if a newer nodeprov wrote it or it is damaged."""
+    unknown = "a receipt on the node"
+    file = str(value.get("file", unknown)) if isinstance(value, Mapping) else unknown
     try:
-        if value["schema"] > SCHEMA:
-            raise NodeprovError("a newer nodeprov has worked on this node", "use that version, or a later one")
-        value = _migrated(value)
-        fields = {name: value[name] for name in Receipt.__dataclass_fields__}
-        fields["author"] = Author(**value["author"])
-        fields["adopted"] = tuple(value["adopted"])
-        fields["changes"] = tuple(
-            Written(c["key"], state_from_json(c["before"]), state_from_json(c["after"])) for c in value["changes"]
-        )
-        return Receipt(**fields)
-    except (KeyError, TypeError, ValueError) as error:
+        if _of(int, value["schema"]) > SCHEMA:
+            said = f"a newer nodeprov has worked on this node ({file} has schema {value['schema']})"
+            raise NodeprovError(said, "use that version, or a later one")
+        return _read(_migrated(value))
+    except MALFORMED as error:
+        said = " ".join(str(error).split())[:200]
         raise NodeprovError(
-            f"a receipt on the node is damaged ({type(error).__name__}: {error})",
-            "look into the receipts folder on the node; move the damaged file away",
+            f"{file} is damaged ({type(error).__name__}: {said})",
+            "look at it on the node; if it cannot be mended, move it out of that folder: what it tells is lost",
         ) from None
+
+
+def _read(value: Mapping[str, Any]) -> Receipt:
+    names = ("action", "handler", "machine_id", "began", "release", "state", "ended")
+    words: dict[str, str] = {name: _of(str, value[name]) for name in names}
+    if not _ACTION.fullmatch(words["action"]):
+        raise ValueError(f"{words['action']!r} is no action")
+    author = Author(**{name: _of(str, each) for name, each in value["author"].items()})
+    return Receipt(
+        number=_of(int, value["number"]),
+        author=author,
+        changes=tuple(_written(each) for each in value["changes"]),
+        sha512={_of(str, name): _of(str, digest) for name, digest in value["sha512"].items()},
+        adopted=tuple(_of(str, key) for key in value["adopted"]),
+        **words,
+    )
+
+
+def _written(value: Mapping[str, Any]) -> Written:
+    return Written(_of(str, value["key"]), state_from_json(value["before"]), state_from_json(value["after"]))
+
+
+def _of(kind: type[T], value: Any) -> T:
+    """Insist on a value's type: JSON has others, and a file may have been edited."""
+    if type(value) is not kind:
+        raise TypeError(f"{kind.__name__} expected, not {value!r:.60}")
+    return value
 
 
 def _migrated(value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -135,18 +164,24 @@ def state_to_json(state: State | None) -> dict[str, Any] | None:
 
 
 def state_from_json(value: Mapping[str, Any] | None) -> State | None:
-    """Read a state back; raise KeyError or ValueError if it is none."""
+    """Read a state back; raise one of MALFORMED if it is none."""
     if value is None:
         return None
     readers: dict[str, Callable[[Mapping[str, Any]], State]] = {
-        "file": lambda v: FileState(base64.b64decode(v["base64"], validate=True), v["mode"], v["uid"], v["gid"]),
-        "link": lambda v: LinkState(v["target"]),
-        "tree": lambda v: TreeState(tuple(TreeEntry(*row) for row in v["entries"]), tuple(v["foreign"])),
-        "label": lambda v: LabelState(v["value"]),
-        "object": lambda v: ObjectState.of(v["manifest"]),
+        "file": lambda v: FileState(
+            base64.b64decode(v["base64"], validate=True), *(_of(int, v[name]) for name in ("mode", "uid", "gid"))
+        ),
+        "link": lambda v: LinkState(_of(str, v["target"])),
+        "tree": lambda v: TreeState(tuple(_entry(*row) for row in v["entries"]), tuple(map(str, v["foreign"]))),
+        "label": lambda v: LabelState(_of(str, v["value"])),
+        "object": lambda v: ObjectState.of(_of(dict, v["manifest"])),
         "present": lambda _v: PresentState(),
     }
     return readers[value["kind"]](value)
+
+
+def _entry(path: Any, mode: Any, sha256: Any) -> TreeEntry:
+    return TreeEntry(_of(str, path), _of(int, mode), _of(str, sha256))
 
 
 def history(values: Iterable[Mapping[str, Any]]) -> tuple[Receipt, ...]:

@@ -44,7 +44,11 @@ _KNOWN = re.compile(
     r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_\w{20,}|\b[a-z0-9]{6}\.[a-z0-9]{16}\b"
 )
 _PLAIN = re.compile(r"(?i)(true|false|null|none|\d{1,3}|\"\"|''|\[\])\Z")
-_CONTROL = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Control characters, what turns the direction or hides in a line, and bytes that are no text.
+_CONTROL = re.compile(
+    r"[^\n\t\x20-\x7e\xa0-\U0010ffff]|[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+    r"|[\ud800-\udfff]|[\U000e0000-\U000e007f]"
+)
 
 _SECRET_LINE = re.compile(r"(?i)password|passwd|secret|token|auth|credential|://[^/\s@]+@")
 _PLAIN_KEY = re.compile(r"[\w.\"'-]+")

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nodeprov import report
-from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.errors import MALFORMED, NodeprovError, UsageError
+from nodeprov.foreign_text import json_object
 from nodeprov.inventory import Inventory, Node
 from nodeprov.inventory.effective import inventory_text
 from nodeprov.plan import Adopt, Change, Drain, Proof, Restart, Step
@@ -119,10 +120,10 @@ def to_text(saved: Saved) -> str:
 def is_saved(text: str) -> bool:
     """Tell whether a text is a saved plan, in whatever condition."""
     try:
-        value = json.loads(text)
+        value = json_object(text)
     except ValueError:
         return False
-    return isinstance(value, dict) and "schema" in value and "plans" in value
+    return "schema" in value and "plans" in value
 
 
 def from_text(text: str, path: str, version: str) -> Saved:
@@ -130,14 +131,14 @@ def from_text(text: str, path: str, version: str) -> Saved:
     if not is_saved(text):
         raise UsageError("this is no saved plan, or it is damaged", AGAIN, where=path)
     value: dict[str, Any] = json.loads(text)
-    if not isinstance(value["schema"], int) or value["schema"] > SCHEMA:
+    if type(value["schema"]) is not int or value["schema"] > SCHEMA:
         raise UsageError("a newer nodeprov has saved this plan", f"use that version, or {AGAIN}", where=path)
     if value.pop("sha256", "") != _digest(value):
         raise UsageError("this plan was edited, or is damaged: its digest is another", AGAIN, where=path)
     try:
         found = _read(value)
-    except (KeyError, TypeError, ValueError) as error:
-        said = f"this saved plan is not understood ({type(error).__name__}: {error})"
+    except MALFORMED as error:
+        said = f"this saved plan is not understood ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         raise UsageError(said, AGAIN, where=path) from None
     if found.author.version != version:
         said = f"nodeprov {found.author.version} has saved this plan, and this is nodeprov {version}"
@@ -146,13 +147,21 @@ def from_text(text: str, path: str, version: str) -> Saved:
 
 
 def _read(value: Mapping[str, Any]) -> Saved:
-    fields = {name: value[name] for name in Saved.__dataclass_fields__}
-    fields["author"] = Author(**value["author"])
-    fields["plans"] = tuple(
-        SavedPlan(each["node"], each["text"], tuple((name, digest) for name, digest in each["steps"]))
+    action, drain = value["action"], value["drain"]
+    if action not in ("install", "uninstall") or type(drain) is not bool:
+        raise ValueError(f"no action: {action!r:.60}, drain {drain!r:.60}")
+    plans = (
+        SavedPlan(_word(each["node"]), _word(each["text"]), tuple((_word(n), _word(d)) for n, d in each["steps"]))
         for each in value["plans"]
     )
-    return Saved(**fields)
+    author = Author(**{name: _word(each) for name, each in value["author"].items()})
+    return Saved(_word(value["at"]), author, action, drain, _word(value["inventory"]), tuple(plans))
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text expected, not {value!r:.60}")
+    return value
 
 
 def changes(saved: Saved, planned: Sequence[Planned]) -> tuple[NodeprovError, ...]:

@@ -13,6 +13,7 @@ from nodeprov.cli.options import Login, Voice, examples, spread
 from nodeprov.cli.run import FAILED, author, carry_out, complained, connected, now
 from nodeprov.cli.terminal import say, show_outcomes
 from nodeprov.errors import UsageError
+from nodeprov.foreign_text import read_bounded
 from nodeprov.inventory import Inventory
 from nodeprov.planning import Planned
 from nodeprov.private_file import write_private
@@ -45,10 +46,11 @@ def apply(
 ) -> None:
     """Carry out a saved plan without asking; refuse if any of its nodes has changed since."""
     try:
-        text = file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        said = getattr(error, "strerror", "it is no text")
-        raise UsageError(f"cannot read the plan {file}: {said}", saved.AGAIN) from None
+        text = read_bounded(file)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"cannot read the plan {file}: {getattr(error, 'strerror', error)}", saved.AGAIN
+        ) from None
     found = saved.from_text(text, str(file), __version__)
     whole = inventory.parse(found.inventory, str(file))
     with connected(whole, whole.nodes, login, voice) as session:

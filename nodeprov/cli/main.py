@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import signal
 import sys
@@ -79,6 +80,9 @@ def main() -> None:
     """Run the command line."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, interrupt)
+    for stream in (sys.stdout, sys.stderr):  # a terminal need not know every letter that a node may say
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # Else paramiko prints tracebacks; we say what went wrong.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     ours = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]

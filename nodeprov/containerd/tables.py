@@ -39,7 +39,7 @@ def parsed(text: str) -> dict[str, Any]:
     """Read a TOML text, with or without a byte order mark; raise Refused, saying where, if it is none."""
     try:
         return tomllib.loads(text.removeprefix(BYTE_ORDER_MARK), parse_float=Float)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(f"not valid TOML: {error}", "containerd cannot start with it: correct it first") from error
 
 

@@ -68,6 +68,6 @@ def _decoded(value: str) -> str:
 def _flags(text: str) -> Mapping[str, str]:
     try:
         flags = tomllib.loads(text).get("runsc_config", {})
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return {}
     return {name: str(value) for name, value in flags.items()} if isinstance(flags, dict) else {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from nodeprov.candidates import Candidate, choose
 from nodeprov.distributions import Distribution, Found, Source, detect, source_of
 from nodeprov.distributions.profiles import PROFILES, default_socket, named
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import MALFORMED, NodeprovError
 from nodeprov.facts.columns import (
     parse_generations,
     parse_loose,
@@ -40,9 +40,9 @@ def parse_facts(node: str, text: str, prefixes: tuple[str, ...] = (), settings: 
     known = _Known(settings.containerd, settings.runtime.handler) if settings else _Known()
     try:
         return _facts(node, _blocks(text), prefixes, known)
-    except (KeyError, ValueError, IndexError) as error:
+    except MALFORMED as error:
         raise NodeprovError(
-            f"the node's answer is not understood: {type(error).__name__}: {error}",
+            f"the node's answer is not understood: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
             "run again with --verbose and report what it shows",
             where=node,
         ) from None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-import json
 import posixpath
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from nodeprov.errors import MALFORMED
 from nodeprov.facts.values import Identity, Mount, Plugin, Record
+from nodeprov.foreign_text import json_object
 
 
 def parse_mounts(text: str) -> tuple[Mount, ...]:
@@ -50,25 +51,25 @@ def parse_plugins(text: str) -> tuple[Plugin, ...]:
 def parse_record(text: str) -> Record | None:
     """Parse what nodeprov wrote down of the daemon; None when there is none or it is not understood."""
     try:
-        value = json.loads(text)
+        value = json_object(text)
         identity = Identity(value["boot_id"], int(value["pid"]), int(value["start_ticks"]))
         return Record(identity, str(value["dump"]))
-    except (ValueError, KeyError, TypeError):
+    except MALFORMED:
         return None
 
 
 def parse_receipts(text: str) -> tuple[Mapping[str, Any], ...]:
     """Parse receipts: a path and the content in base64 on each line."""
-    return tuple(_receipt(line.partition(" ")[2]) for line in text.splitlines())
+    return tuple(_receipt(*line.rpartition(" ")[::2]) for line in text.splitlines())
 
 
-def _receipt(encoded: str) -> Mapping[str, Any]:
+def _receipt(file: str, encoded: str) -> Mapping[str, Any]:
     """Decode a receipt; a damaged one is left to receipt.from_json, which says what to do about it."""
     try:
-        value: Mapping[str, Any] = json.loads(base64.b64decode(encoded))
+        value = json_object(base64.b64decode(encoded).decode())
     except ValueError:
-        return {}
-    return value
+        value = {}
+    return {**value, "file": file}
 
 
 def parse_generations(text: str) -> dict[str, str]:

@@ -22,6 +22,11 @@ HEARTBEAT = "here"
 
 Guard = Callable[[], str]
 """Write the lines that every script begins with."""
+LARGEST_OUTPUT_BYTES = 64 << 20
+"""What is borne of one command: a cluster of thousands of nodes prints half of it, and a node has no limit."""
+FIRST_LINE_BYTES = 500
+"""What is read of the line with which a script that is held says how it stands."""
+_LINE_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,9 @@ class Output:
     @property
     def said(self) -> str:
         """The last lines of what the program complained of, for a message."""
-        lines = (self.stderr or self.stdout).decode(errors="backslashreplace").strip().splitlines()
-        return "; ".join(line.strip() for line in lines[-3:])
+        end = (self.stderr or self.stdout)[-4 * _LINE_CHARACTERS :]
+        lines = end.decode(errors="backslashreplace").strip().splitlines()
+        return "; ".join(_shortened(line.strip()) for line in lines[-3:])
 
 
 class Query(Protocol[A_co]):
@@ -127,6 +133,19 @@ class Host(Reader, Protocol):
     def close(self) -> None:
         """Let go of the connection."""
         ...
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= _LINE_CHARACTERS else f"{line[:_LINE_CHARACTERS]}..."
+
+
+def too_much(where: str) -> NodeprovError:
+    """Say that a command was cut off because it printed without end."""
+    return NodeprovError(
+        f"a command printed more than {LARGEST_OUTPUT_BYTES >> 20} MiB and was cut off",
+        "see which one with --verbose, and run it there by hand",
+        where=where,
+    )
 
 
 def check(output: Output, doing: str, *, where: str, hint: str = "") -> Output:

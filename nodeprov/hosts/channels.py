@@ -5,14 +5,21 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from paramiko import Channel, SSHException  # noqa: TID251
 
-from nodeprov.hosts.base import Output
+from nodeprov.hosts.base import FIRST_LINE_BYTES, LARGEST_OUTPUT_BYTES, Output
 from nodeprov.hosts.heartbeat import Heartbeat
 
 CHUNK_BYTES = 1 << 20
+LARGEST_GREETING_BYTES = 1 << 20
+"""What a login shell may say before the script begins that is to be held."""
 HOLD_TIMEOUT_SECONDS = 60
+
+
+class TooMuchError(Exception):
+    """A command printed more than is borne."""
 
 
 class HeldChannel:
@@ -21,11 +28,12 @@ class HeldChannel:
     def __init__(self, channel: Channel, mark: str, heartbeat_seconds: float) -> None:
         self._channel = channel
         channel.settimeout(HOLD_TIMEOUT_SECONDS)
-        lines = channel.makefile("rb")
-        for line in lines:
+        lines, left = channel.makefile("rb"), LARGEST_GREETING_BYTES
+        while left > 0 and (line := lines.readline(left)):
+            left -= len(line)
             if line.endswith(f"{mark}\n".encode()):
                 break
-        self.first_line = lines.readline().decode(errors="replace").strip()
+        self.first_line = lines.readline(FIRST_LINE_BYTES).decode(errors="replace").strip()
         self._heartbeat = Heartbeat(self.say, heartbeat_seconds)
 
     @property
@@ -64,9 +72,18 @@ def send(channel: Channel, chunks: Iterable[bytes], on_sent: Callable[[int], Non
 
 
 def finished(channel: Channel, deadline: float) -> Output:
-    """Read what a command prints until it ends; raise TimeoutError or EOFError if that is not seen."""
-    stdout = _drain(channel.recv, channel, deadline)
-    stderr = _drain(channel.recv_stderr, channel, deadline)
+    """Read what a command prints until it ends.
+
+    Both outputs at once: the window of a channel is one, and who fills the one would block the other.
+    Raises TimeoutError or EOFError if the end is not seen, TooMuchError if there is none in sight.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        complaint = beside.submit(_drain, channel.recv_stderr, channel, deadline)
+        stdout = _drain(channel.recv, channel, deadline)
+        stderr = complaint.result()
+    # Its outputs have ended; its status may never come.
+    if not channel.status_event.wait(max(0.001, deadline - time.monotonic())):
+        raise TimeoutError
     status = channel.recv_exit_status()
     if status < 0:  # paramiko's word for a channel that closed without one
         raise EOFError
@@ -74,8 +91,15 @@ def finished(channel: Channel, deadline: float) -> Output:
 
 
 def _drain(receive: Callable[[int], bytes], channel: Channel, deadline: float) -> bytes:
-    chunks = []
-    while chunk := receive(CHUNK_BYTES):
-        chunks.append(chunk)
-        channel.settimeout(max(0.001, deadline - time.monotonic()))
+    chunks, left = [], LARGEST_OUTPUT_BYTES
+    try:
+        while chunk := receive(CHUNK_BYTES):
+            chunks.append(chunk)
+            left -= len(chunk)
+            if left < 0:
+                raise TooMuchError
+            channel.settimeout(max(0.001, deadline - time.monotonic()))
+    except BaseException:
+        channel.close()  # ends the other reader too
+        raise
     return b"".join(chunks)

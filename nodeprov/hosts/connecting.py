@@ -24,6 +24,7 @@ from nodeprov.hosts.passwords import Passwords
 from nodeprov.hosts.route import Hop
 
 KEEPALIVE_SECONDS = 15
+LARGEST_GREETING_BYTES = 64 << 10
 # What goes wrong is raised; paramiko logs it besides, with a traceback.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
@@ -134,6 +135,7 @@ class _Entrance:
     def _transport(self, sock: Any, **options: Any) -> Transport:
         """Prefer the kinds of keys that we know of the host, as OpenSSH does: it may have several."""
         transport = Transport(sock, **options)
+        _bound_greeting(transport)
         known = {kind for entry in self._trusted for kind in _algorithms(entry.kind)}
         if known:
             offered = transport.get_security_options()
@@ -212,6 +214,22 @@ class _Policy(MissingHostKeyPolicy):
         if self._hop.host_key_alias:
             command += f" | sed 's/^[^ ]*/{self._hop.host_key_alias}/'"
         return command
+
+
+def _bound_greeting(transport: Transport) -> None:
+    """Keep a server from greeting without end: paramiko gathers its first line in memory."""
+    packetizer = transport.packetizer
+    read, left = packetizer._read_timeout, LARGEST_GREETING_BYTES  # type: ignore[attr-defined]
+
+    def bounded(timeout: float) -> bytes:
+        nonlocal left
+        chunk: bytes = read(timeout)
+        left -= len(chunk)
+        if left < 0:
+            raise SSHException(f": it greets with more than {LARGEST_GREETING_BYTES >> 10} KiB")
+        return chunk
+
+    packetizer._read_timeout = bounded  # type: ignore[attr-defined]
 
 
 def _abandon(connection: Connection) -> None:

@@ -7,13 +7,25 @@ import os
 import shutil
 import signal
 import subprocess  # noqa: TID251  the one place
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import COMMAND_TIMEOUT_SECONDS, Output, check
+from nodeprov.hosts.base import (
+    COMMAND_TIMEOUT_SECONDS,
+    FIRST_LINE_BYTES,
+    LARGEST_OUTPUT_BYTES,
+    Output,
+    check,
+    too_much,
+)
 from nodeprov.hosts.heartbeat import Heartbeat
 from nodeprov.hosts.shell import ShellHost
+
+_CHUNK_BYTES = 1 << 16
 
 
 class LocalHost(ShellHost):
@@ -55,7 +67,7 @@ class _HeldProgram:
             ["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
         assert self._process.stdout is not None
-        self.first_line = self._process.stdout.readline().decode(errors="replace").strip()
+        self.first_line = self._process.stdout.readline(FIRST_LINE_BYTES).decode(errors="replace").strip()
         self._heartbeat = Heartbeat(self.say, heartbeat_seconds)
 
     @property
@@ -101,15 +113,61 @@ def run_program(
     except OSError as error:
         raise NodeprovError(f"cannot run {argv[0]}: {error.strerror}", f"is {argv[0]} installed?") from None
     try:
-        stdout, stderr = process.communicate(stdin, timeout=timeout_seconds)
+        stdout, stderr = _communicate(process, stdin, timeout_seconds)
     except subprocess.TimeoutExpired:
         end_process_group(process.pid)
-        process.communicate()
+        process.wait()
         raise NodeprovError(f"{argv[0]} did not end within {timeout_seconds:.0f} s") from None
     except BaseException:
         end_process_group(process.pid)
         raise
     return Output(process.returncode, stdout, stderr)
+
+
+def _communicate(process: subprocess.Popen[bytes], stdin: bytes, timeout_seconds: float) -> tuple[bytes, bytes]:
+    """Do as Popen.communicate does, and end a program that prints without end."""
+    deadline = time.monotonic() + timeout_seconds
+    assert process.stdin is not None
+    streams = [_Stream(each, process.pid) for each in (process.stdout, process.stderr) if each is not None]
+    writer = threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True)
+    for thread in (writer, *streams):
+        thread.start()
+    for thread in (*streams, writer):
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            raise subprocess.TimeoutExpired(process.args, timeout_seconds)
+    process.wait(max(0.001, deadline - time.monotonic()))
+    if any(stream.is_cut for stream in streams):
+        raise too_much("localhost")
+    stdout, stderr = (bytes(stream.content) for stream in streams)
+    return stdout, stderr
+
+
+class _Stream(threading.Thread):
+    """Reads what a program prints; one that prints without end is ended."""
+
+    def __init__(self, stream: IO[bytes], pid: int) -> None:
+        super().__init__(daemon=True)
+        self._stream = stream
+        self._pid = pid
+        self.content = bytearray()
+        self.is_cut = False
+
+    def run(self) -> None:
+        """Read to the end, or to the limit."""
+        with self._stream as stream:
+            while chunk := os.read(stream.fileno(), _CHUNK_BYTES):
+                self.content += chunk
+                if len(self.content) > LARGEST_OUTPUT_BYTES:
+                    self.is_cut = True
+                    end_process_group(self._pid)
+                    return
+
+
+def _feed(stream: IO[bytes], content: bytes) -> None:
+    """Hand a program its input; one that reads no more says why by its output."""
+    with contextlib.suppress(BrokenPipeError), stream:
+        stream.write(content)
 
 
 def run_checked(

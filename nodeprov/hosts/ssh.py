@@ -16,9 +16,9 @@ from paramiko import Channel, SSHException, Transport  # noqa: TID251  the one p
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts import become
-from nodeprov.hosts.base import Output, check
+from nodeprov.hosts.base import Output, check, too_much
 from nodeprov.hosts.become import Become
-from nodeprov.hosts.channels import CHUNK_BYTES, HeldChannel, finished, send
+from nodeprov.hosts.channels import CHUNK_BYTES, HeldChannel, TooMuchError, finished, send
 from nodeprov.hosts.client_config import lookup_by
 from nodeprov.hosts.connecting import SETTING, Way, enter
 from nodeprov.hosts.passwords import Passwords
@@ -228,6 +228,8 @@ class SshHost(ShellHost):
         except TimeoutError:
             hint = f"is it up? try: ssh {self._ssh.address}"
             raise NodeprovError(on_timeout, hint, where=self._where) from None
+        except TooMuchError:
+            raise too_much(self._where) from None
         except (SSHException, EOFError, OSError) as error:
             if "Timeout opening channel" in str(error):
                 said, hint = "it opens no session in time", f"if it is only slow, raise {SETTING} in the inventory"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodeprov.errors import UsageError
+from nodeprov.foreign_text import read_bounded
 
 NAMES = ("nodeprov.toml", "inventory.toml")
 VARIABLE = "NODEPROV_INVENTORY"
@@ -61,8 +62,8 @@ def read(found: Found) -> str:
     """Read an inventory's text; raise UsageError if that is not possible."""
     hint = f"{found.by}: mend or unset it" if found.by else "is the name right? --inventory FILE"
     try:
-        return found.path.read_text()
+        return read_bounded(found.path)
     except OSError as error:
         raise UsageError(f"cannot read the inventory {found.path}: {error.strerror}", hint) from None
-    except UnicodeDecodeError:
-        raise UsageError(f"the inventory {found.path} is no UTF-8 text", hint) from None
+    except ValueError as error:
+        raise UsageError(f"cannot read the inventory {found.path}: {error}", hint) from None

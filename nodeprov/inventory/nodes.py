@@ -62,6 +62,8 @@ def select(inventory: Inventory, names: Sequence[str]) -> tuple[Node, ...]:
     known = [node.name for node in inventory.nodes]
     chosen = set[str]()
     for name in names:
+        if not name.isprintable():
+            raise UsageError(f"{name!r} is no name of a node", f"there are: {', '.join(known)}")
         chosen.update(_of_group(inventory, name) if name.startswith("@") else _matching(inventory, name, known))
     if not chosen:
         groups = "".join(f", @{group}" for group in inventory.groups)

@@ -6,7 +6,7 @@ import re
 import tomllib
 from typing import Any
 
-from nodeprov.errors import UsageError
+from nodeprov.errors import MALFORMED, UsageError
 from nodeprov.statements import KeyPath, Lines, Statement, assignment, dotted, statements
 
 _PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
@@ -20,6 +20,9 @@ def document(text: str, path: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         # tomllib counts lines and columns in such a text too.
         raise _explained(text.replace("\r\n", "\n"), str(error), path) from None
+    except MALFORMED as error:  # a list in a list without end, a number of thousands of digits
+        hint = "look for a list in a list in a list, and for a number of very many digits"
+        raise UsageError(f"no valid TOML: {_lower(str(error))[:60]}", hint, where=path) from None
 
 
 def _explained(text: str, said: str, path: str) -> UsageError:
@@ -37,7 +40,7 @@ def _explained(text: str, said: str, path: str) -> UsageError:
         return _twice(f"[{dotted(table)}]", before, table, where)
     if reason == "Cannot overwrite a value" and (statement := _statement(text, number)):
         return _key_twice(text[: statement.start], statement.path, f"{path}:{statement.line}")
-    message = f"no valid TOML: {_lower(reason)}, at column {place['column']} of `{line}`"
+    message = f"no valid TOML: {_lower(reason)}, at column {place['column']} of `{line[:100]}`"
     return UsageError(message, _hint(line), where=where)
 
 

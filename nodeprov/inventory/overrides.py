@@ -187,7 +187,7 @@ def _value(text: str, hint: Any) -> Any:
     """Read a value as TOML; as it stands if it is none, or where a string is wanted."""
     try:
         value = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text.strip()
     if value.keys() != {"value"} or (hint is str and not isinstance(value["value"], str)):
         return text.strip()

@@ -12,6 +12,7 @@ from typing import Any
 from nodeprov.distributions.profiles import kubectl_calls
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.facts import Facts
+from nodeprov.foreign_text import json_object
 from nodeprov.hosts.base import Host, Output, Reader, check
 from nodeprov.inventory import ClusterSettings, Settings
 from nodeprov.templates import render
@@ -66,6 +67,11 @@ class Kubectl:
         """Return what a call said if it ended well; raise CommandFailed, with what to do, if not."""
         return check(output, doing, where=where, hint=forbidden_hint(output.said) or self.typed("get", "nodes"))
 
+    def get_json(self, host: Host, kind: str, name: str) -> dict[str, Any]:
+        """Get an object of the cluster, which must be there."""
+        text = self.run(host, "get", kind, name, "-o", "json", doing=f"cannot get {kind} {name}")
+        return understood(text, host, doing=f"{kind} {name}")
+
 
 def is_forbidden(said: str) -> bool:
     """Tell whether the cluster knows who asks, and forbids it."""
@@ -75,6 +81,16 @@ def is_forbidden(said: str) -> bool:
 def forbidden_hint(said: str) -> str:
     """Say what to do about what the cluster forbids; nothing if it forbids nothing."""
     return "see what nodeprov needs, and give it to that user: nodeprov rbac" if is_forbidden(said) else ""
+
+
+def understood(text: str, host: Host, *, doing: str) -> dict[str, Any]:
+    """Read an object that kubectl has printed; raise NodeprovError, saying of what, if it is none."""
+    try:
+        return json_object(text)
+    except ValueError as error:
+        shown = " ".join(text[:80].split())
+        hint = "is that kubectl's own output? run nodeprov with --verbose and try its commands"
+        raise NodeprovError(f"{doing} is not understood, {error}: {shown!r}", hint, where=host.name) from None
 
 
 def _word(word: str) -> str:
@@ -192,9 +208,28 @@ class ClusterQuery:
             json.loads(line or "null") for line in output.text.split("\n")[:4]
         )
         names = tuple(item["metadata"]["name"] for item in labelled["items"])
+        for each in (config, node, runtime_class):
+            _insist_on_form(each)
         clusters = config.get("clusters") or [{"cluster": {}}]
         server = clusters[0]["cluster"].get("server", "")
         return ClusterFacts(config.get("current-context", ""), server, node, runtime_class, names)
+
+
+def _insist_on_form(value: Any) -> None:
+    """Raise ValueError unless what is looked at later is of the form that Kubernetes gives it."""
+    if value is None:
+        return
+    for path in (
+        ("metadata", "labels"),
+        ("metadata", "annotations"),
+        ("status", "nodeInfo"),
+        ("overhead", "podFixed"),
+    ):
+        inner = value
+        for name in path:
+            inner = inner.get(name) or {}
+            if not isinstance(inner, dict):
+                raise ValueError(f"{'.'.join(path)} is no object")
 
 
 def read(reader: Reader, settings: Settings, node: str) -> ClusterFacts:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, Reader
-from nodeprov.inventory import Settings
+from nodeprov.inventory import Settings, syntax
 from nodeprov.kubernetes.cluster import forbidden_hint, kubectl
 from nodeprov.templates import render
 
@@ -45,10 +45,18 @@ class SandboxedPodsQuery:
         handler = self._settings.runtime.handler
         names = {each["metadata"]["name"] for each in classes if each["handler"] == handler}
         return tuple(
-            f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+            _named(pod["metadata"])
             for pod in pods
             if pod["spec"].get("runtimeClassName") in names and not _is_of_daemon_set(pod)
         )
+
+
+def _named(metadata: Mapping[str, Any]) -> str:
+    """Write namespace/name; these become a part of a path, and of what is shown."""
+    for name in (metadata["namespace"], metadata["name"]):
+        if not syntax.DNS_SUBDOMAIN.accepts(name):
+            raise ValueError(f"{name!r} is no name of a pod")
+    return f"{metadata['namespace']}/{metadata['name']}"
 
 
 def _is_of_daemon_set(pod: dict[str, Any]) -> bool:
@@ -80,8 +88,8 @@ class Drainer:
 
         Eviction respects PodDisruptionBudgets; raises NodeprovError if one forbids it for too long.
         """
-        spec = json.loads(self._call("get", "node", self._node, "-o", "json"))["spec"]
-        if not spec.get("unschedulable"):
+        node = self._kubectl.get_json(self._host, "node", self._node)
+        if not node.get("spec", {}).get("unschedulable"):
             self._call("cordon", self._node)
             self._cordoned = True
         deadline = time.monotonic() + self._settings.proof.timeout_seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from nodeprov.gvisor import gvisors_word
 from nodeprov.hosts.base import Host, Output, check
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes import cluster
-from nodeprov.kubernetes.cluster import KUBECTL_TIMEOUT_SECONDS, Get, Kubectl, is_forbidden, kubectl
+from nodeprov.kubernetes.cluster import KUBECTL_TIMEOUT_SECONDS, Get, Kubectl, is_forbidden, kubectl, understood
 from nodeprov.proof.image import PROBE, ProofImage
 from nodeprov.templates import render
 
@@ -85,7 +84,7 @@ class Prover:
         manifest = self._manifest(name, image, arguments, node=self._node)
         made = self._run("create", "-f", "-", "-o", "json", doing="cannot create a pod", stdin=manifest.encode())
         try:
-            pod = Pod(self._host, self._kubectl, self._namespace, name, json.loads(made)["metadata"]["uid"])
+            pod = Pod(self._host, self._kubectl, self._namespace, name, _uid(made, self._host))
             self._wait(pod, until, image)
             yield pod
         finally:
@@ -99,8 +98,7 @@ class Prover:
         manifest = self._manifest("nodeprov-proof", image, ("kernel",), node=None)
         arguments = ("create", "--dry-run=server", "-o", "json", "-f", "-")
         text = self._run(*arguments, doing="the cluster refuses a pod", stdin=manifest.encode())
-        value: dict[str, Any] = json.loads(text)
-        return value
+        return understood(text, self._host, doing="the cluster's answer to a pod")
 
     def _manifest(self, name: str, image: ProofImage, arguments: Sequence[str], *, node: str | None) -> str:
         return render(
@@ -150,6 +148,11 @@ class Prover:
         return self._kubectl.run(self._host, *arguments, doing=doing, stdin=stdin)
 
 
+def _uid(made: str, host: Host) -> str:
+    metadata = understood(made, host, doing="the pod that was created").get("metadata")
+    return str(metadata.get("uid", "")) if isinstance(metadata, dict) else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Pod:
     """A pod of our own."""
@@ -163,8 +166,8 @@ class Pod:
 
     def get(self) -> dict[str, Any]:
         """Return it as the cluster has it."""
-        value: dict[str, Any] = json.loads(self._call("get", "pod", self.name, "-o", "json"))
-        return value
+        text = self._call("get", "pod", self.name, "-o", "json")
+        return understood(text, self.host, doing=f"pod {self.name}")
 
     def phase(self) -> str:
         """Tell its phase."""
