@@ -22,6 +22,11 @@ ME = (os.geteuid(), os.getegid())
 HOSTILE = ("plain", "two words", "it's", 'a"b', "$(touch pwned)", "back\\slash", "*", "größe")
 
 
+def test_what_a_program_complained_of_is_told_by_its_last_lines_without_secrets() -> None:
+    complaint = b"usage\nmore\n" + b"x" * (1 << 20) + b'\nline 4: password = "s3cret"\nin config.toml\nfailed'
+    assert Output(1, b"", complaint).said == 'line 4: password = "(not shown)"; in config.toml; failed'
+
+
 @pytest.fixture
 def host() -> LocalHost:
     return LocalHost("worker1")

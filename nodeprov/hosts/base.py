@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from nodeprov.errors import CommandFailed, NodeprovError
+from nodeprov.redaction import redacted
 from nodeprov.states import FileState, LinkState, PresentState, TreeEntry, TreeState
 from nodeprov.templates import render
 
 A_co = TypeVar("A_co", covariant=True)
 
 COMMAND_TIMEOUT_SECONDS = 60.0
+_SAID_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,9 @@ class Output:
 
     @property
     def said(self) -> str:
-        """The last lines of what the program complained of, for a message."""
-        lines = (self.stderr or self.stdout).decode(errors="backslashreplace").strip().splitlines()
-        return "; ".join(line.strip() for line in lines[-3:])
+        """The last lines of what the program complained of, for a message, without secrets that it may quote."""
+        lines = (self.stderr or self.stdout)[-_SAID_BYTES:].decode(errors="backslashreplace").strip().splitlines()
+        return "; ".join(line.strip() for line in redacted("\n".join(lines)).splitlines()[-3:])
 
 
 class Query(Protocol[A_co]):
