@@ -441,3 +441,24 @@ def test_a_place_where_no_lock_can_be_made_says_so(host: LocalHost, tmp_path: Pa
     assert f"{tmp_path}/state" in held.first_line
     assert held.first_line != "held"
     assert not held.first_line.startswith("other ")
+
+
+@pytest.mark.parametrize("template", ["gate.sh.j2", "gate-own.sh.j2"])
+def test_a_candidate_is_roots_alone_also_where_a_killed_run_has_left_another(
+    host: LocalHost, tmp_path: Path, template: str
+) -> None:
+    """The program that is asked, in containerd's place, tells the modes of what it is given to read."""
+    config, candidate, victim = tmp_path / "config.toml", tmp_path / ".candidate", tmp_path / "victim"
+    binary = tmp_path / "containerd"
+    binary.write_text(f'#!/bin/sh\nstat -c "%n %a %F" {tmp_path}/.candidate* >> {tmp_path}/modes\n')
+    binary.chmod(0o755)
+    config.write_text("version = 3\n")
+    victim.write_text("precious")
+    for left in ("file", "link"):
+        candidate.write_text("old") if left == "file" else candidate.symlink_to(victim)
+        script = render(template, path=str(config), root=str(config), candidate=str(candidate), binary=str(binary))
+        assert host.run(script, stdin=b"password = 's'\n").returncode == 0
+        assert not [path for path in tmp_path.iterdir() if path.name.startswith(".candidate")]
+    modes = {line.split(" ", 1)[1] for line in (tmp_path / "modes").read_text().splitlines()}
+    assert modes == {"600 regular file", "600 regular empty file"} or modes == {"600 regular file"}
+    assert victim.read_text() == "precious"
