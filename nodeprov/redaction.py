@@ -61,7 +61,7 @@ def redacted(text: str) -> str:
     prose write them; what the name says and the layout stay. It hides too much rather than too little.
     """
     text = _PRIVATE_KEY.sub(rf"\1 {HIDDEN} \2", text)
-    text = _USERINFO.sub(rf"\1{HIDDEN}@", text)
+    text = without_userinfo(text)
     text = _KNOWN.sub(HIDDEN, text)
     for pattern in (_ASSIGNED, _MAPPED, _OPTION, _SCHEME):
         text = pattern.sub(_hide, text)
@@ -109,6 +109,11 @@ def masked(line: str, *, is_secret: bool = False) -> str:
     name, equals, _ = line.partition("=")
     plain = equals and _PLAIN_KEY.fullmatch(name[1:].strip())
     return f"{name.rstrip()} {HIDDEN}" if plain else f"{line[:1]} {HIDDEN}"
+
+
+def without_userinfo(text: str) -> str:
+    """Hide who a URL logs in as, and the password: a mirror of releases may want one."""
+    return _USERINFO.sub(rf"\1{HIDDEN}@", text)
 
 
 def visible(text: str) -> str:

@@ -16,7 +16,7 @@ from nodeprov.engine import Event
 from nodeprov.errors import NodeprovError
 from nodeprov.plan import Adopt, Change, Drain, Outcome, Plan, Proof, Resource, Restart, Step
 from nodeprov.receipt import state_to_json
-from nodeprov.redaction import visible
+from nodeprov.redaction import visible, without_userinfo
 from nodeprov.states import FileState, LabelState, LinkState, ObjectState, PresentState, State, TreeState
 
 SCHEMA = 1
@@ -273,7 +273,8 @@ def errors_json(errors: Iterable[NodeprovError]) -> list[dict[str, str]]:
 
 
 def _error_json(error: NodeprovError) -> dict[str, str]:
-    return {"message": error.message, "hint": error.hint, "where": error.where}
+    said = {"message": error.message, "hint": error.hint, "where": error.where}
+    return {name: without_userinfo(text) for name, text in said.items()}
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:

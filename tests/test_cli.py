@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from nodeprov import __version__
+from nodeprov.cli.terminal import complain
+from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
+from nodeprov.report import errors_json
 from tests.samples import golden
 
 NODEPROV = [sys.executable, "-m", "nodeprov"]
@@ -285,3 +288,17 @@ def test_support_for_a_node_that_cannot_be_reached_is_written_and_ends_with_1(fo
     )
     assert {"facts.json", "journal/containerd.txt"} <= {each["name"] for each in value["missing"]}
     assert (folder / "x.tar.gz").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_password_of_a_mirror_is_shown_nowhere(folder: Path) -> None:
+    mirror = "release.base_url=https://me:s3cret-pw@127.0.0.1:9/releases"
+    for arguments in (("inventory",), ("inventory", "--json"), ("plan", "worker1", "--json", "--verbose")):
+        output = nodeprov(*arguments, "--set", mirror, folder=folder)
+        assert "s3cret-pw" not in output.text + said(output)
+
+
+def test_the_password_of_a_mirror_is_not_in_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    error = NodeprovError("refused", where="https://me:s3cret-pw@mirror/x")
+    complain(error)
+    assert "https://(not shown)@mirror/x: refused" in capsys.readouterr().err
+    assert errors_json([error])[0]["where"] == "https://(not shown)@mirror/x"

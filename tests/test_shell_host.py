@@ -20,6 +20,11 @@ ME = (os.geteuid(), os.getegid())
 HOSTILE = ("plain", "two words", "it's", 'a"b', "$(touch pwned)", "back\\slash", "*", "größe")
 
 
+def test_what_a_program_complained_of_is_told_by_its_last_lines_without_secrets() -> None:
+    complaint = b"usage\nmore\n" + b"x" * (1 << 20) + b'\nline 4: password = "s3cret"\nin config.toml\nfailed'
+    assert Output(1, b"", complaint).said == 'line 4: password = "(not shown)"; in config.toml; failed'
+
+
 @pytest.fixture
 def host() -> LocalHost:
     return LocalHost("worker1")
@@ -380,3 +385,24 @@ def test_a_script_that_takes_too_long_is_ended_with_its_children(host: LocalHost
         time.sleep(0.02)
     else:
         raise AssertionError("the child still runs")
+
+
+@pytest.mark.parametrize("template", ["gate.sh.j2", "gate-own.sh.j2"])
+def test_a_candidate_is_roots_alone_also_where_a_killed_run_has_left_another(
+    host: LocalHost, tmp_path: Path, template: str
+) -> None:
+    """The program that is asked, in containerd's place, tells the modes of what it is given to read."""
+    config, candidate, victim = tmp_path / "config.toml", tmp_path / ".candidate", tmp_path / "victim"
+    binary = tmp_path / "containerd"
+    binary.write_text(f'#!/bin/sh\nstat -c "%n %a %F" {tmp_path}/.candidate* >> {tmp_path}/modes\n')
+    binary.chmod(0o755)
+    config.write_text("version = 3\n")
+    victim.write_text("precious")
+    for left in ("file", "link"):
+        candidate.write_text("old") if left == "file" else candidate.symlink_to(victim)
+        script = render(template, path=str(config), root=str(config), candidate=str(candidate), binary=str(binary))
+        assert host.run(script, stdin=b"password = 's'\n").returncode == 0
+        assert not [path for path in tmp_path.iterdir() if path.name.startswith(".candidate")]
+    modes = {line.split(" ", 1)[1] for line in (tmp_path / "modes").read_text().splitlines()}
+    assert modes == {"600 regular file", "600 regular empty file"} or modes == {"600 regular file"}
+    assert victim.read_text() == "precious"

@@ -11,6 +11,7 @@ from nodeprov import inventory
 from nodeprov.cli.options import Source, Voice, examples, node_names, spread
 from nodeprov.cli.run import load_with_text
 from nodeprov.inventory.explanation import explanation_json, explanation_text
+from nodeprov.redaction import without_userinfo
 
 app = typer.Typer()
 
@@ -34,6 +35,6 @@ def explain(source: Source, voice: Voice, nodes: SomeNodes = []) -> None:  # noq
     whole, text = load_with_text(source)
     chosen = inventory.select(whole, nodes or ["*"])
     if voice.as_json:
-        print(json.dumps(explanation_json(whole, chosen, text), indent=2))
+        print(without_userinfo(json.dumps(explanation_json(whole, chosen, text), indent=2)))
     else:
-        print(explanation_text(whole, chosen, text))
+        print(without_userinfo(explanation_text(whole, chosen, text)))

@@ -25,7 +25,7 @@ from nodeprov.engine import Event, Tell
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.passwords import Passwords
 from nodeprov.plan import Outcome, Plan
-from nodeprov.redaction import redacted, visible
+from nodeprov.redaction import redacted, visible, without_userinfo
 from nodeprov.report import Finding
 
 WIDE = 150
@@ -58,12 +58,12 @@ def hush() -> None:
 def say(text: str) -> None:
     """Say something that is neither the result nor an error."""
     if not _hushed.is_set():
-        _console(stderr=True).print(visible(text), markup=False, soft_wrap=True)
+        _console(stderr=True).print(visible(without_userinfo(text)), markup=False, soft_wrap=True)
 
 
 def complain(error: NodeprovError) -> None:
     """Say what went wrong, and what to type next."""
-    _console(stderr=True).print(visible(str(error)), markup=False, soft_wrap=True)
+    _console(stderr=True).print(visible(without_userinfo(str(error))), markup=False, soft_wrap=True)
 
 
 def show_text(text: str) -> None:
@@ -103,7 +103,7 @@ def show_outcomes(
         show_json("outcomes", [report.outcome_json(outcome) for outcome in outcomes], errors)
         return
     for outcome in outcomes:
-        text = visible(report.outcome_text(outcome))
+        text = visible(without_userinfo(report.outcome_text(outcome)))
         if outcome.error:
             print(text, file=sys.stderr, flush=True)
         elif outcome.plan.pending:

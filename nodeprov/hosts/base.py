@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from nodeprov.errors import CommandFailed, NodeprovError
+from nodeprov.redaction import redacted
 from nodeprov.states import FileState, LinkState, PresentState, TreeEntry, TreeState
 from nodeprov.templates import render
 
@@ -27,6 +28,7 @@ LARGEST_OUTPUT_BYTES = 64 << 20
 FIRST_LINE_BYTES = 500
 """What is read of the line with which a script that is held says how it stands."""
 _LINE_CHARACTERS = 300
+_SAID_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,9 @@ class Output:
 
     @property
     def said(self) -> str:
-        """The last lines of what the program complained of, for a message."""
-        end = (self.stderr or self.stdout)[-4 * _LINE_CHARACTERS :]
-        lines = end.decode(errors="backslashreplace").strip().splitlines()
-        return "; ".join(_shortened(line.strip()) for line in lines[-3:])
+        """The last lines of what the program complained of, for a message, without secrets that it may quote."""
+        lines = (self.stderr or self.stdout)[-_SAID_BYTES:].decode(errors="backslashreplace").strip().splitlines()
+        return "; ".join(_shortened(line.strip()) for line in redacted("\n".join(lines)).splitlines()[-3:])
 
 
 class Query(Protocol[A_co]):

@@ -14,6 +14,7 @@ from tests.conftest import RUN
 from tests.lab.machines import (
     CLASS,
     LABEL,
+    LEAST,
     NAMESPACE,
     OTHER,
     SECOND,
@@ -22,7 +23,9 @@ from tests.lab.machines import (
     Kubectl,
     Machine,
     holding,
+    nodeprov,
     scrub,
+    write_kubeconfig,
 )
 
 QUICKER = """
@@ -70,6 +73,17 @@ def prepare() -> None:
     kubectl = Kubectl()
     kubectl.attempt("create", "namespace", "second")
     kubectl("wait", "--for=create", "serviceaccount/default", "-n=second", "--timeout=60s")
+    let_nodeprov_in(kubectl)
+
+
+def let_nodeprov_in(kubectl: Kubectl) -> None:
+    """Give nodeprov, in all tests, the role that it prints, for the names of both processes, and no more."""
+    for name, runtime_class in (("nodeprov", "gvisor"), ("nodeprov-second", "gvisor-second")):
+        names = ("--set", f"runtime_class.name={runtime_class}", "--name", name)
+        printed = nodeprov("rbac", "--drain", "--service-account", "kube-system/nodeprov", *names)
+        assert printed.returncode == 0, printed.stderr
+        kubectl("apply", "--namespace=", "-f", "-", stdin=printed.stdout)
+    write_kubeconfig("nodeprov", LEAST)
 
 
 def _is_touched(name: str) -> bool:

@@ -35,11 +35,25 @@ LOCKS = {name: FileLock(RUN / f"{name}.lock", timeout=1400) for name in WORKERS}
 
 STATE = "/var/lib/nodeprov-lab/nspawn"
 ADDRESSES = {"master": "10.123.0.10", "worker1": "10.123.0.11", "worker2": "10.123.0.12"}
-INVENTORY = Path(__file__).parents[2] / "inventory" / "lab.toml"
+CHECKOUT = Path(__file__).parents[2]
+ADMIN, LEAST = "/etc/kubernetes/admin.conf", "/root/nodeprov.conf"
+"""Kubeconfigs on the master: the tests' own, and nodeprov's, which has the role that `nodeprov rbac` prints."""
 OLD, NEW = "20260518.0", "20260905.0"
 IMAGE = "docker.io/library/busybox:lab"
 CONFIG = "/etc/containerd/config.toml"
 CURRENT = "/opt/nodeprov/handlers/runsc/current"
+
+
+def least_inventory() -> Path:
+    """Write the lab's inventory with the kubeconfig that may do the least; all processes write the same."""
+    text = (CHECKOUT / "inventory" / "lab.toml").read_text()
+    assert ADMIN in text
+    path, beside = RUN / "lab.toml", RUN / f".lab.toml.{os.getpid()}"
+    beside.write_text(text.replace(ADMIN, LEAST))
+    return beside.replace(path)
+
+
+INVENTORY = least_inventory()
 
 
 @contextlib.contextmanager
@@ -128,7 +142,7 @@ class Kubectl:
 
     def attempt(self, *arguments: str, stdin: str = "") -> Output:
         """Run kubectl, whatever its status."""
-        line = shlex.join(["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", f"-n={NAMESPACE}", *arguments])
+        line = shlex.join(["kubectl", f"--kubeconfig={ADMIN}", f"-n={NAMESPACE}", *arguments])
         return self._master.host.run(line, stdin=stdin.encode(), timeout_seconds=300)
 
     def json(self, *arguments: str) -> Any:
@@ -261,6 +275,19 @@ def _clear(node: str, kubectl: Kubectl) -> None:
             kubectl("label", "node", node, f"{LABEL}-")
         if kind == "RuntimeClass" and meta["name"] == CLASS:
             kubectl("delete", "runtimeclass", CLASS)
+
+
+def write_kubeconfig(account: str, path: str) -> None:
+    """Write a kubeconfig on the master for a service account of kube-system."""
+    config = f"kubectl --kubeconfig={path} config"
+    Machine("master").run(
+        f"""set -e
+umask 077
+token=$(kubectl --kubeconfig={ADMIN} -n kube-system create token {account} --duration=24h)
+cp {ADMIN} {path}
+{config} delete-user lab > /dev/null
+{config} set-credentials lab --token="$token" > /dev/null"""
+    )
 
 
 class Started:

@@ -13,6 +13,7 @@ import pytest
 from nodeprov.daemon import Containerd
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import gather
+from nodeprov.hosts.base import Output
 from nodeprov.inventory import parse
 from nodeprov.states import TreeState
 from tests.lab.machines import (
@@ -342,8 +343,17 @@ class TestCluster:
         assert worker.listing() == before
 
     def test_the_label_cannot_be_set_by_the_node_itself(self, worker: Machine, kubectl: Kubectl) -> None:
+        """Though its kubelet's credentials are good ones, and let it set other labels of its own."""
         kubelet = worker.run("cat /etc/kubernetes/kubelet.conf")
-        said = kubectl.attempt("--kubeconfig=/dev/stdin", "label", "node", WORKER, f"{LABEL}=true", stdin=kubelet)
+
+        def as_kubelet(*arguments: str) -> Output:
+            return kubectl.attempt("--kubeconfig=/dev/stdin", *arguments, stdin=kubelet)
+
+        who = as_kubelet("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
+        assert who.text == f"system:node:{WORKER}"
+        assert as_kubelet("label", "node", WORKER, "tests.example/own=1").returncode == 0
+        kubectl("label", "node", WORKER, "tests.example/own-")
+        said = as_kubelet("label", "node", WORKER, f"{LABEL}=true")
         assert said.returncode != 0
         assert b"is not allowed to modify labels" in said.stderr
 

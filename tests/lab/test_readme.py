@@ -8,11 +8,10 @@ import subprocess  # noqa: TID251  both streams in one, as a terminal shows them
 import sys
 from pathlib import Path
 
-from tests.lab.machines import CLASS, INVENTORY, LABEL, WORKER, Machine
+from tests.lab.machines import CHECKOUT, CLASS, LABEL, LEAST, WORKER, Machine
 
 README = Path(__file__).parents[2] / "README.md"
 SCREEN = re.compile(r"^```console\n\$ nodeprov (?P<arguments>[^\n]*)\n.*?^```$", re.MULTILINE | re.DOTALL)
-CHECKOUT = INVENTORY.parents[1]
 OURS = {
     LABEL: "nodeprov.node-restriction.kubernetes.io/gvisor",
     CLASS: "gvisor",
@@ -36,6 +35,7 @@ def screen(found: re.Match[str]) -> str:
     output = subprocess.run(
         [sys.executable, "-m", "nodeprov", *arguments],
         cwd=CHECKOUT,
+        env={**os.environ, "NODEPROV_CLUSTER_KUBECONFIG": LEAST},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

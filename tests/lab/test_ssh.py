@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from nodeprov.hosts.local import run_checked
+from nodeprov.hosts.ssh import SshHost
+from nodeprov.inventory import Ssh
 from nodeprov.states import FileState
 from tests.lab.machines import ADDRESSES, WORKER, Ended, Kubectl, Machine, holding, scrub
 from tests.lab.ssh_site import (
@@ -401,3 +403,18 @@ def test_two_threads_of_one_host_learn_together(site: Site) -> None:
     host.close()
     assert said == ["root\n"] * 4
     assert ADDRESSES[WORKER] == NODE
+
+
+def test_neither_the_agent_nor_a_display_is_forwarded_whatever_the_configuration_says(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by way of sudo, which would hide it."""
+    monkeypatch.setenv("SSH_AUTH_SOCK", site.agent("unlocked"))
+    monkeypatch.setenv("DISPLAY", ":0")
+    config = tmp_path / "config"
+    config.write_text("Host *\n  ForwardAgent yes\n  ForwardX11 yes\n  SendEnv *\n")
+    ssh = Ssh(NODE, user="m-plain", sudo=False, config_file=str(config), known_hosts=f"{site.folder}/known")
+    host = SshHost(WORKER, ssh)
+    seen = host.run('echo "$SSH_AUTH_SOCK,$DISPLAY"; id -un; ls -d /tmp/ssh-* 2>/dev/null')
+    host.close()
+    assert seen.text == ",\nm-plain\n"
