@@ -13,6 +13,7 @@ from nodeprov.errors import CommandFailed, NodeprovError
 from nodeprov.hosts.base import FileAt, LinkAt, Output, PresentAt, TreeAt
 from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.states import FileState, LinkState, PresentState, TreeEntry, TreeState
+from nodeprov.templates import render
 from tests.memory_host import tree_of
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="changes owners, or mounts")
