@@ -11,16 +11,18 @@ from nodeprov.daemon import Containerd
 from nodeprov.engine import Tell
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import gather
+from nodeprov.gvisor import running_daemon
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.draining import Drainer
 from nodeprov.lock import Lock
-from nodeprov.plan import Change, Drain, Outcome, Place, Proof, Restart
+from nodeprov.plan import Change, Drain, Outcome, Place, Proof, Swap
 from nodeprov.planning import Planned
 from nodeprov.proof import image as proof_image
 from nodeprov.proof.pods import Prover
 from nodeprov.receipt import Author, Receipt
 from nodeprov.states import FileState
+from nodeprov.switch import Switch
 
 Clock = Callable[[], str]
 """Tell the time: UTC, ISO 8601."""
@@ -54,9 +56,10 @@ def carry_out(planned: Planned, hosts: Hosts, act: Act) -> Outcome:
     with Lock(host, planned.settings.paths.state, holder):
         _insist_on_the_same_facts(planned, host)
         begun = _begin(planned, broken, act)
+        switch = Switch(host, running_daemon(planned.facts), planned.settings, begun.name)
         if plan.pending:
             _write_receipt(host, planned.settings, begun)
-        conduct = _Conduct(planned, hosts, act.rest)
+        conduct = _Conduct(planned, hosts, switch, act.rest)
         outcome = conduct.uncordoned(engine.apply(plan, hosts, conduct, act.tell))
         return _close(outcome, begun, broken, host, planned.settings, act.clock())
 
@@ -106,23 +109,24 @@ def _kept(outcome: Outcome) -> frozenset[str]:
 class _Conduct:
     """The acts of a plan on one node."""
 
-    def __init__(self, planned: Planned, hosts: Hosts, rest: Rest) -> None:
+    def __init__(self, planned: Planned, hosts: Hosts, switch: Switch, rest: Rest) -> None:
         self._planned = planned
         self._host = hosts[Place.NODE]
         self._containerd = Containerd(hosts[Place.NODE], planned.facts, planned.settings, rest)
+        self._switch = switch
         cluster = hosts.get(Place.CLUSTER)
         where = (planned.settings, planned.node.name, rest)
         self._prover = Prover(cluster, *where) if cluster else None
         self._drainer = Drainer(cluster, *where) if cluster else None
 
-    def restart(self, step: Restart) -> None:
-        """Restart containerd."""
-        self._containerd.restart(step.unit)
+    def swap(self, swap: Swap) -> str:
+        """Have the node swap files, restart containerd and prove that it serves; write down what it has read."""
+        said = self._switch.throw(swap)
+        self._containerd.write_record()
+        return said
 
     def prove(self, proof: Proof) -> str:
         """See that something holds."""
-        if proof.name == "serving":
-            return self._containerd.serving()
         if proof.name == "made":
             return self._containerd.made(proof.subject)
         if proof.name == "unused":

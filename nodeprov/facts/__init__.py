@@ -17,6 +17,7 @@ from nodeprov.facts.values import Identity as Identity
 from nodeprov.facts.values import Mount as Mount
 from nodeprov.facts.values import Plugin as Plugin
 from nodeprov.facts.values import Record as Record
+from nodeprov.facts.values import Switched as Switched
 from nodeprov.facts.values import dotted as dotted
 from nodeprov.facts.values import is_cri as is_cri
 from nodeprov.hosts.base import Output, Reader

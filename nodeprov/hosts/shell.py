@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, TakenOver
 from nodeprov.hosts.base import (
     COMMAND_TIMEOUT_SECONDS,
     FENCED_MARK,
@@ -69,7 +69,9 @@ class ShellHost(ABC):
         self.on_command(self.name, script)
         output = self.execute(script, stdin, timeout_seconds or self.command_timeout_seconds)
         if output.returncode == FENCED_STATUS and output.stderr.startswith(FENCED_MARK.encode()):
-            raise taken_over(output.said.removeprefix(FENCED_MARK).strip()).at(self.name)
+            error = taken_over(output.said.removeprefix(FENCED_MARK).strip())
+            error.where = self.name
+            raise error
         return output
 
     def guard(self, guard: Guard | None) -> None:
@@ -163,9 +165,9 @@ def _beside(path: str) -> str:
     return posixpath.join(folder, f".{name}.nodeprov-{secrets.token_hex(4)}")
 
 
-def taken_over(holder: str) -> NodeprovError:
+def taken_over(holder: str) -> TakenOver:
     """Say that another run has the node now."""
-    return NodeprovError(
+    return TakenOver(
         "this run was not heard of for too long, and another one has taken the node over: "
         f"{holder or 'it has ended'}",
         "leave the rest to that run; then look with nodeprov status, and run this again",
