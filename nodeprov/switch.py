@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 from nodeprov import engine
 from nodeprov.errors import NodeprovError, Restored, TakenOver
-from nodeprov.facts import Daemon
+from nodeprov.facts import SWITCH_UNIT, WAIT_SECONDS, Daemon
 from nodeprov.hosts.base import Host, check
 from nodeprov.inventory import Settings
 from nodeprov.plan import Change, Swap
 from nodeprov.states import FileState
 from nodeprov.templates import render
 
-UNIT = "nodeprov-switch.service"
 RECOVERY = "nodeprov-recovery.service"
 UNITS = "/etc/systemd/system"
 MARKER = "/run/nodeprov-switch"
@@ -26,7 +25,6 @@ RESTART_SECONDS = 90
 PATIENCE_SECONDS = 30
 CONFIRM_SECONDS = 60
 SPARE_SECONDS = 60
-WAIT_SECONDS = 20
 RECONNECT_SECONDS = 3.0
 
 
@@ -58,13 +56,18 @@ class Switch:
         """Wait for the end of what an earlier run has handed over; raise NodeprovError if it does not end."""
         script = render(
             "settle.sh.j2",
-            unit_name=UNIT,
+            unit_name=SWITCH_UNIT,
             folder=self._folder,
             next=self._next,
             wait_seconds=2 * self._most_seconds,
         )
         output = self.host.run(script, timeout_seconds=3.0 * self._most_seconds)
-        check(output, f"look at {self._folder} on the node", where=self.host.name, hint=f"systemctl status {UNIT}")
+        check(
+            output,
+            f"look at {self._folder} on the node",
+            where=self.host.name,
+            hint=f"systemctl status {SWITCH_UNIT}",
+        )
 
     def arming(self, swap: Swap) -> str:
         """Write the script that makes everything ready on the node, and starts the switch."""
@@ -80,7 +83,7 @@ class Switch:
             run=self.run,
             service=service,
             recovery_name=RECOVERY,
-            unit_name=UNIT,
+            unit_name=SWITCH_UNIT,
             most_seconds=self._most_seconds,
             **self._places(swap.restart.unit),
         )

@@ -179,9 +179,11 @@ SCRIPTS: Mapping[str, Mapping[str, object]] = {
         "origins": ["a.tmpl", "/b.toml"],
     },
     "lock.sh.j2": {"state": "/s", "holder": "h", "token": "t", "silence_seconds": 1, "again": True},
+    "sweep.sh.j2": {"folders": ["/etc/c d"], "prefixes": ["/p", "/q r"]},
+    "lock-holder.sh.j2": {"lock": "/s/lock"},
     "fence.sh.j2": {"lock": "/s/lock", "token": "t", "mark": "m"},
     "doctor.sh.j2": {"pid": 1, "config": "/c"},
-    **{f"{name}.sh.j2": SWITCH for name in ("switch", "arm", "settle", "switched")},
+    **{f"{name}.sh.j2": SWITCH for name in ("switch", "arm", "settle", "switched", "switch-ends")},
 }
 
 
@@ -211,6 +213,7 @@ def test_what_goes_into_a_script_is_quoted(template: str) -> None:
         "arm.sh.j2": {" loop.index ", " most_seconds "},
         "settle.sh.j2": {" wait_seconds "},
         "switched.sh.j2": {" wait_seconds "},
+        "switch-ends.sh.j2": {" wait_seconds "},
         "doctor.sh.j2": {" pid "},
         "lock.sh.j2": {" silence_seconds ", " silence_seconds + 5 "},
         "prove-sandbox.sh.j2": {" id ", " timeout_seconds "},
