@@ -138,12 +138,14 @@ class Switch:
 
     def _outcome(self) -> str:
         """Ask until the node says how it ended; a connection that is lost is made again."""
-        script = render("switched.sh.j2", folder=self._folder, wait_seconds=WAIT_SECONDS, confirm=self._confirms)
+        script = render("switched.sh.j2", folder=self._folder, wait_seconds=WAIT_SECONDS)
         deadline = time.monotonic() + 2 * self._most_seconds
         while True:
             try:
                 output = self.host.run(script, timeout_seconds=2.0 * WAIT_SECONDS)
-                if output.returncode == 0 and output.stdout:
+                if output.text == "proven\n":
+                    self.host.run(render("confirm.sh.j2", folder=self._folder))
+                elif output.returncode == 0 and output.stdout:
                     return output.text
                 problem = NodeprovError("the node does not say how its switch has ended", where=self.host.name)
             except TakenOver:
@@ -164,21 +166,19 @@ class Switch:
         where, hint = self.host.name, f"journalctl -u {swap.restart.unit} on the node"
         if decision == "kept":
             return f"CRI is ok, the main process is unchanged after {self._settle_seconds} s"
-        if decision.startswith("restored") and self._is_as_before(swap):
-            raise Restored(
-                f"containerd does not serve with what was changed, and the node has gone back by itself: {why}",
-                hint,
-                where=where,
-            )
+        if decision.startswith("restored") and not self._is_left(swap):
+            said = f"the new configuration was not kept, and the node has gone back by itself: {why}"
+            raise Restored(said, hint, where=where)
         raise NodeprovError(
-            f"the node has put its old configuration back, and containerd does not serve with it either: {why}",
+            f"the node went back to its old configuration, and containerd does not serve with it either: {why}",
             hint,
             where=where,
         )
 
-    def _is_as_before(self, swap: Swap) -> bool:
+    def _is_left(self, swap: Swap) -> bool:
+        """Tell whether anything of ours is still there; what somebody else has made of it is theirs."""
         found = self.host.ask([engine.writable(change.resource).query for change in swap.changes])
-        return all(state == change.before for state, change in zip(found, swap.changes, strict=True))
+        return any(state == change.after for state, change in zip(found, swap.changes, strict=True))
 
 
 def _path(change: Change) -> str:

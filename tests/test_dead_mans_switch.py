@@ -21,6 +21,7 @@ from nodeprov.plan import Change, Proof, Restart, Swap
 from nodeprov.resources import ContainerdConfig
 from nodeprov.states import FileState
 from nodeprov.switch import Switch
+from nodeprov.templates import render
 from tests.power_cut import Disk, witnessed
 from tests.samples import good_daemon, settings
 
@@ -233,6 +234,8 @@ class TestOthers:
         assert node.config.read_text() == "theirs"
         assert not [call for call in node.calls if call.startswith("restart")]
         node.is_tidy()
+        with pytest.raises(Restored, match="the configuration has changed since it was read"):
+            node.switch._understood(node.outcome(), node.swap)
 
     def test_an_edit_after_the_swap_is_kept_aside_when_the_node_goes_back(self, node: Node) -> None:
         node = wanting(node, "hangs")
@@ -313,6 +316,19 @@ class TestConfirmation:
         assert node.outcome().startswith("restored\n")
         assert "nobody has confirmed it within 1 s" in node.outcome()
         assert node.state == OLD
+
+    def test_it_comes_from_the_controller_itself(
+        self, confirming: Callable[[int], Node], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        node = confirming(30)
+        played, script = Path(shutil.which("systemd-run") or ""), f"{node.folder}/state/switch/switch.sh"
+        played.write_text(f"#!/bin/sh\n(sh {script} swap; sh {script} after) > /dev/null 2>&1 &\n")
+        asking = render("switched.sh.j2", folder=f"{node.folder}/state/switch", wait_seconds=20)
+        node.arm()
+        assert node.switch.host.run(asking).text == "proven\n"
+        assert not (node.folder / "state/switch/decision").is_symlink(), "who only asks decides nothing"
+        assert node.switch._outcome() == "kept\n"
+        assert node.state == NEW
 
     def test_it_and_the_way_back_are_never_both(self, confirming: Callable[[int], Node]) -> None:
         """The confirmation comes at the very second in which the node gives up."""

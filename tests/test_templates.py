@@ -137,7 +137,6 @@ SWITCH: Mapping[str, object] = {
     "script": "it's",
     "service": "[Unit]",
     "run": "000001-install",
-    "confirm": True,
     **{f"{name}_seconds": 1 for name in ("restart", "patience", "settle", "confirm", "most", "wait")},
 }
 SCRIPTS: Mapping[str, Mapping[str, object]] = {
@@ -183,7 +182,7 @@ SCRIPTS: Mapping[str, Mapping[str, object]] = {
     "lock-holder.sh.j2": {"lock": "/s/lock"},
     "fence.sh.j2": {"lock": "/s/lock", "token": "t", "mark": "m"},
     "doctor.sh.j2": {"pid": 1, "config": "/c"},
-    **{f"{name}.sh.j2": SWITCH for name in ("switch", "arm", "settle", "switched", "switch-ends")},
+    **{f"{name}.sh.j2": SWITCH for name in ("switch", "arm", "settle", "switched", "switch-ends", "confirm")},
 }
 
 

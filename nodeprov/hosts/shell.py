@@ -64,15 +64,22 @@ class ShellHost(ABC):
 
     def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float | None = None) -> Output:
         """Run a shell script as root and wait for its end, whatever its status."""
-        if self._guard is not None:
-            script = self._guard() + script
+        script = self.guarded(script)
         self.on_command(self.name, script)
         output = self.execute(script, stdin, timeout_seconds or self.command_timeout_seconds)
-        if output.returncode == FENCED_STATUS and output.stderr.startswith(FENCED_MARK.encode()):
-            error = taken_over(output.said.removeprefix(FENCED_MARK).strip())
-            error.where = self.name
-            raise error
-        return output
+        return self.unfenced(output)
+
+    def guarded(self, script: str) -> str:
+        """Put what the guard says before a script."""
+        return self._guard() + script if self._guard is not None else script
+
+    def unfenced(self, output: Output) -> Output:
+        """Return `output`; raise TakenOver if the guard has ended the script."""
+        if output.returncode != FENCED_STATUS or not output.stderr.startswith(FENCED_MARK.encode()):
+            return output
+        error = taken_over(output.said.removeprefix(FENCED_MARK).strip())
+        error.where = self.name
+        raise error
 
     def guard(self, guard: Guard | None) -> None:
         """Have every script begin with what a guard says."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -176,3 +177,22 @@ def test_a_user_with_sudo_hands_over_the_same(plain: Machine, tmp_path: Path) ->
         installed(WORKER, inventory=inventory)
     finally:
         plain.run("rm -f /etc/sudoers.d/m-switch; pkill -u m-switch; userdel -rf m-switch 2>/dev/null; true")
+
+
+def test_a_suspended_controller_loses_the_node_and_changes_nothing_any_more(worker: Machine) -> None:
+    with started("install", WORKER, "--yes") as running:
+        running.wait_for("transferring upload")
+        running.process.send_signal(signal.SIGSTOP)
+        first = nodeprov("install", WORKER, "--yes")
+        assert "another run holds this node: " in first.stderr, first.stderr
+        with eventually(120) as more:
+            while (second := nodeprov("install", WORKER, "--yes")).returncode:
+                assert "another run holds this node: " in second.stderr, second.stderr
+                assert more()
+        before = worker.listing()
+        running.process.send_signal(signal.SIGCONT)
+        ended = running.end()
+    assert ended.returncode == 4, ended.stderr
+    assert "another one has taken the node over" in ended.stderr
+    assert worker.listing() == before
+    assert nodeprov("plan", WORKER).returncode == 0
