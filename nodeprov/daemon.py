@@ -1,9 +1,8 @@
-"""The node's containerd as something that is restarted and must prove that it serves."""
+"""The node's containerd as something that must prove what it runs, and of which a record is kept."""
 
 from __future__ import annotations
 
 import json
-import math
 import posixpath
 import secrets
 import time
@@ -13,17 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.containerd import effective
-from nodeprov.distributions.profiles import PLAIN
 from nodeprov.errors import CommandFailed, NodeprovError
-from nodeprov.facts import Daemon, Facts, gather, is_cri, parse_plugins
+from nodeprov.facts import Daemon, Facts, gather
 from nodeprov.gvisor import SHIM, gvisors_word, layout, running_daemon
-from nodeprov.hosts.base import FileAt, Host, check
+from nodeprov.hosts.base import FileAt, Host
 from nodeprov.inventory import Settings
 from nodeprov.states import FileState
 from nodeprov.templates import render
 
-RESTART_TIMEOUT_SECONDS = 120.0
-PATIENCE_SECONDS = 30
 SANDBOX_TIMEOUT_SECONDS = 60
 POLL_SECONDS = 0.5
 MADE_SECONDS = 0.1
@@ -59,7 +55,7 @@ def parse_shim_options(text: str, path: str) -> ShimOptions:
 
 
 class Containerd:
-    """The containerd of one node: restarts and proofs."""
+    """The containerd of one node: proofs, and what it has loaded."""
 
     def __init__(
         self, host: Host, facts: Facts, settings: Settings, rest: Callable[[float], None] = time.sleep
@@ -72,50 +68,6 @@ class Containerd:
     @property
     def _daemon(self) -> Daemon:
         return running_daemon(self._facts)
-
-    def restart(self, unit: str) -> None:
-        """Restart the unit; raise CommandFailed, with systemd's words, if it does not come up."""
-        daemon = self._daemon
-        patience = 0 if daemon.distribution == PLAIN else PATIENCE_SECONDS
-        script = render(
-            "restart.sh.j2", unit=unit, ctr=daemon.ctr, socket=daemon.socket, patience_seconds=patience
-        )
-        output = self._host.run(script, timeout_seconds=RESTART_TIMEOUT_SECONDS + 10 * patience)
-        check(
-            output,
-            f"{unit} does not restart",
-            where=self._host.name,
-            hint=f"journalctl -u {unit} on the node",
-        )
-
-    def serving(self) -> str:
-        """See that CRI works and that the main process stays the same for longer than RestartSec.
-
-        Then write down which process that is and what configuration it has read.
-        """
-        daemon = self._daemon
-        settle = math.ceil(daemon.restart_seconds) + 1
-        script = render(
-            "prove-serving.sh.j2",
-            unit=daemon.unit,
-            ctr=daemon.ctr,
-            socket=daemon.socket,
-            patience_seconds=PATIENCE_SECONDS,
-            settle_seconds=settle,
-        )
-        output = self._host.run(script, timeout_seconds=PATIENCE_SECONDS * 2 + settle + 30)
-        hint = f"journalctl -u {daemon.unit} on the node"
-        check(output, "containerd does not serve", where=self._host.name, hint=hint)
-        parts = [plugin for plugin in parse_plugins(output.text) if is_cri(plugin)]
-        bad = [f"{plugin.type}.{plugin.id} is {plugin.status}" for plugin in parts if plugin.status != "ok"]
-        if bad or not parts:
-            raise NodeprovError(
-                "containerd answers, and its CRI plugin does not work: " + ("; ".join(bad) or "not loaded"),
-                hint,
-                where=self._host.name,
-            )
-        self._write_record()
-        return f"CRI is ok, the main process is unchanged after {settle} s"
 
     def made(self, handler: str) -> str:
         """See what a distribution has made of the template or the drop-in that was edited.
@@ -192,7 +144,7 @@ class Containerd:
             )
         return "nothing names our files"
 
-    def _write_record(self) -> None:
+    def write_record(self) -> None:
         """Write down what the daemon has read, unless it was edited after the daemon's start."""
         facts = gather(self._host, self._settings)
         daemon = running_daemon(facts)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, Restored
 from nodeprov.hosts.base import Host, Query, Reader
-from nodeprov.plan import Adopt, Change, Drain, Outcome, Place, Plan, Proof, Resource, Restart, Step
+from nodeprov.plan import Act, Adopt, Change, Drain, Outcome, Place, Plan, Proof, Resource, Step, Swap, acts
 from nodeprov.states import State
 
 
@@ -27,7 +27,7 @@ class Writable(Resource, Protocol):
 
     @property
     def path(self) -> str:
-        """Say where it lies; only asked of what is collected."""
+        """Say where it lies; only asked of what is collected or swapped."""
         ...
 
     @property
@@ -44,11 +44,22 @@ class Writable(Resource, Protocol):
         ...
 
 
+class Swappable(Writable, Protocol):
+    """A resource that a node swaps by itself."""
+
+    def allow(self, host: Host, state: Any) -> None:
+        """Raise NodeprovError unless the daemon would accept this state."""
+        ...
+
+
 class Conduct(Protocol):
     """The acts of a plan that are no states."""
 
-    def restart(self, step: Restart) -> None:
-        """Restart a daemon; raise NodeprovError if it does not come back."""
+    def swap(self, swap: Swap) -> str:
+        """Have the node swap files, restart the daemon and prove that it serves; say what was seen.
+
+        Raises Restored when it did not serve and the node has gone back, and NodeprovError for all else.
+        """
         ...
 
     def prove(self, proof: Proof) -> str:
@@ -94,30 +105,44 @@ def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell)
     An interruption counts as an error: a signal in a maintenance window must not leave a node between two
     states.
     """
-    begun: list[Step] = []
+    begun: list[Act] = []
     done: list[Step] = []
     proofs: dict[str, str] = {}
     collections = [change for change in plan.changes if _is_collection(change)]
     try:
-        for step in plan.steps:
-            if step in collections or (isinstance(step, Change) and not _is_due(step, hosts[step.resource.place])):
+        for planned in acts(step for step in plan.steps if step not in collections):
+            act = _due(planned, hosts)
+            if act is None:
                 continue
-            tell(Event(step, "begun"))
-            begun.append(step)
-            said = _carry_out(step, hosts, conduct)
-            if isinstance(step, Proof):
-                proofs[step.title] = said
-            done.append(step)
-            tell(Event(step, "done", said))
+            tell(Event(_face(act), "begun"))
+            begun.append(act)
+            said = _carry_out(act, hosts, conduct)
+            proof = act.proof if isinstance(act, Swap) else act
+            if isinstance(proof, Proof):
+                proofs[proof.title] = said
+            for step in _steps(act):
+                done.append(step)
+                tell(Event(step, "done", said))
     except BaseException as error:
+        if isinstance(error, Restored):
+            begun.pop()  # what the node has taken back by itself
         undone, kept, left = undo(begun, hosts, conduct, tell)
         return Outcome(plan, tuple(done), _as_error(error).at(plan.node), undone, left, kept, proofs)
     collected, kept = _collect(collections, hosts, conduct, tell)
     return Outcome(plan, (*done, *collected), kept=kept, proofs=proofs)
 
 
+def _steps(act: Act) -> tuple[Step, ...]:
+    return act.steps if isinstance(act, Swap) else (act,)
+
+
+def _face(act: Act) -> Step:
+    """Pick what is told of an act: of a swap its restart, which is what a node notices."""
+    return act.restart if isinstance(act, Swap) else act
+
+
 def undo(
-    begun: Sequence[Step], hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell
+    begun: Sequence[Act], hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell
 ) -> tuple[tuple[Change, ...], tuple[str, ...], tuple[str, ...]]:
     """Take begun steps back; return the changes undone, and in words what stays and what could not be undone.
 
@@ -127,41 +152,78 @@ def undo(
     """
     undone: list[Change] = []
     left: list[str] = []
-    changes = [step for step in reversed(begun) if isinstance(step, Change)]
+    changes = [act for act in reversed(begun) if isinstance(act, Change)]
     taken_away = [c for c in changes if c.resource.place is Place.CLUSTER and c.after is None]
     collected = [c for c in changes if writable(c.resource).collected]
-
-    def take_back(some: Sequence[Change]) -> None:
-        for change in some:
-            tell(Event(change, "undone"))
-            try:
-                _take_back(change, hosts[change.resource.place])
-                undone.append(change)
-            except Exception as error:
-                left.append(f"{change.resource.key}: {_as_error(error).message}")
-
-    take_back([change for change in changes if change not in taken_away and change not in collected])
-    left += _revive(begun, conduct, tell)
-    take_back(taken_away)
+    others = [act for act in reversed(begun) if act not in taken_away and act not in collected]
+    for act in (*others, *taken_away):
+        try:
+            undone += _undo_one(act, hosts, conduct, tell)
+        except Exception as error:
+            where = act.restart.unit if isinstance(act, Swap) else _steps(act)[0]
+            name = where if isinstance(where, str) else where.resource.key if isinstance(where, Change) else ""
+            left.append(f"{name}: {_as_error(error).message}")
     removed, kept = _collect(collected, hosts, conduct, tell)
     return (*undone, *removed), kept, tuple(left)
 
 
-def _carry_out(step: Step, hosts: Mapping[Place, Host], conduct: Conduct) -> str:
-    match step:
+def _undo_one(act: Act, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell) -> tuple[Change, ...]:
+    match act:
         case Change():
-            _write(step, hosts[step.resource.place])
+            tell(Event(act, "undone"))
+            _take_back(act, hosts[act.resource.place])
+            return (act,)
+        case Swap():
+            return _swap_back(act, hosts, conduct, tell)
+        case _:
+            return ()
+
+
+def _swap_back(swap: Swap, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell) -> tuple[Change, ...]:
+    """Have the node swap the files back; what it has put back by itself by now needs no restart any more."""
+    back = []
+    for change in swap.changes:
+        now = hosts[change.resource.place].ask([writable(change.resource).query])[0]
+        if now not in (change.before, change.after):
+            raise NodeprovError(f"{change.resource.key}: somebody else has changed it since", "")
+        if now != change.before:
+            back.append(Change(change.resource, now, change.before))
+    if back:
+        tell(Event(swap.restart, "undone"))
+        conduct.swap(Swap(tuple(back), swap.restart, Proof("serving", "containerd serves as before")))
+    for change in swap.changes:
+        tell(Event(change, "undone"))
+    return swap.changes
+
+
+def _carry_out(act: Act, hosts: Mapping[Place, Host], conduct: Conduct) -> str:
+    match act:
+        case Change():
+            _write(act, hosts[act.resource.place])
             return ""
-        case Restart():
-            conduct.restart(step)
-            return ""
+        case Swap(changes):
+            for change in changes:
+                swappable(change.resource).allow(hosts[change.resource.place], change.after)
+            return conduct.swap(act)
         case Drain():
-            conduct.drain(step)
+            conduct.drain(act)
             return ""
         case Proof():
-            return conduct.prove(step)
+            return conduct.prove(act)
         case Adopt():
             return ""  # the receipt of the run has it
+
+
+def _due(act: Act, hosts: Mapping[Place, Host]) -> Act | None:
+    """Look again at the moment of writing; what was done meanwhile is left out."""
+    match act:
+        case Change():
+            return act if _is_due(act, hosts[act.resource.place]) else None
+        case Swap(changes):
+            due = tuple(change for change in changes if _is_due(change, hosts[change.resource.place]))
+            return replace(act, changes=due)
+        case _:
+            return act
 
 
 def _is_due(change: Change, host: Host) -> bool:
@@ -200,19 +262,6 @@ def _take_back(change: Change, host: Host) -> None:
     found = host.ask([resource.query])[0]
     if found != change.before and not (resource.shared and found == change.after):
         raise NodeprovError("it reads back differently", "")
-
-
-def _revive(begun: Sequence[Step], conduct: Conduct, tell: Tell) -> list[str]:
-    restarts = [step for step in begun if isinstance(step, Restart)]
-    try:
-        for step in restarts:
-            tell(Event(step, "undone"))
-            conduct.restart(step)
-        if restarts:
-            conduct.prove(Proof("serving", "containerd serves as before"))
-    except Exception as error:
-        return [f"{restarts[0].unit}: {_as_error(error).message}"]
-    return []
 
 
 def _collect(
@@ -255,3 +304,8 @@ def _as_error(error: BaseException) -> NodeprovError:
 def writable(resource: Resource) -> Writable:
     """See a plan's resource as what it is: all of them can be read and written."""
     return resource  # type: ignore[return-value]  # plan.py knows no hosts, so its Resource is narrower
+
+
+def swappable(resource: Resource) -> Swappable:
+    """See a plan's resource as one that a node swaps."""
+    return resource  # type: ignore[return-value]  # as above

@@ -65,6 +65,14 @@ class CommandFailed(NodeprovError):
         self.stderr = stderr
 
 
+class Restored(NodeprovError):
+    """A node has put back by itself what it was to try; the files are those that it had before."""
+
+
+class TakenOver(NodeprovError):
+    """Another run has the node now: this one was not heard of for too long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One reason not to begin, found before anything is touched; `why` it is one, for those who ask."""

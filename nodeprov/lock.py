@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from types import TracebackType
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import FENCED_MARK, Held, Host
+from nodeprov.hosts.base import FENCED_MARK, Held, Host, Output
 from nodeprov.hosts.shell import taken_over
 from nodeprov.templates import render
 
@@ -76,3 +77,28 @@ class Lock:
             f"{SILENCE_SECONDS} s after it was last heard of"
         )
         return NodeprovError(f"another run holds this node: {holder}", hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a node, since when, and how many seconds ago the node has heard of them."""
+
+    by: str
+    silent_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HolderOf:
+    """Who holds a node?"""
+
+    state: str
+
+    @property
+    def script(self) -> str:
+        """Print nothing if nobody does; else who, and the seconds since they were heard."""
+        return render("lock-holder.sh.j2", lock=f"{self.state}/lock")
+
+    def parse(self, output: Output) -> Holder | None:
+        """Understand what the script printed."""
+        by, _, silent = output.text.partition("\n")
+        return Holder(by, int(silent) if silent.strip().isdigit() else None) if by else None

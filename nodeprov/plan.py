@@ -31,6 +31,11 @@ class Resource(Protocol):
         """Where it lives."""
         ...
 
+    @property
+    def swapped(self) -> bool:
+        """Tell whether a change of it comes into force by a restart, so that the node itself makes both."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Goal:
@@ -87,6 +92,48 @@ class Adopt:
 
 
 Step = Change | Restart | Proof | Drain | Adopt
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Steps that a node does by itself, under a dead man's switch: swaps of files, a restart, and its proof."""
+
+    changes: tuple[Change, ...]
+    restart: Restart
+    proof: Proof | None = None
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the plan that it is made of."""
+        return (*self.changes, self.restart, *([self.proof] if self.proof else []))
+
+
+Act = Change | Proof | Drain | Adopt | Swap
+"""What is carried out at once."""
+
+
+def acts(steps: Iterable[Step]) -> tuple[Act, ...]:
+    """Make one act of a restart, of the swaps right before it, and of the proof right after it."""
+    found: list[Act] = []
+    for step in steps:
+        last = found[-1] if found else None
+        match step:
+            case Restart():
+                found.append(Swap(_taken_swaps(found), step))
+            case Proof(name="serving") if isinstance(last, Swap):
+                found[-1] = Swap(last.changes, last.restart, step)
+            case _:
+                found.append(step)
+    return tuple(found)
+
+
+def _taken_swaps(found: list[Act]) -> tuple[Change, ...]:
+    """Take the last changes out of a list that are swaps."""
+    swaps: list[Change] = []
+    while found and isinstance(last := found[-1], Change) and last.resource.swapped:
+        swaps.insert(0, last)
+        found.pop()
+    return tuple(swaps)
 
 
 @dataclass(frozen=True, slots=True)

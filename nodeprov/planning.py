@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nodeprov import engine, former, gvisor, receipt, requirements
 from nodeprov.distributions.profiles import PLAIN
 from nodeprov.errors import Problem, Problems
-from nodeprov.facts import Daemon, Facts, dotted, gather
+from nodeprov.facts import Daemon, Facts, SwitchAtWork, dotted, gather
 from nodeprov.hosts.base import Reader
 from nodeprov.imported import Imports, ImportsQuery, followed, import_problems, patterns_of
 from nodeprov.inventory import Node, Settings
@@ -161,7 +161,7 @@ class _Seen:
 
 def _look(node: Node, readers: Readers) -> _Seen:
     settings = node.settings
-    facts = gather(readers[Place.NODE], settings)
+    facts = _when_settled(readers[Place.NODE], settings)
     with_cluster = Place.CLUSTER in readers
     cluster = kube.read(readers[Place.CLUSTER], settings, node.name) if with_cluster else None
     history = receipt.history(facts.receipts)
@@ -183,6 +183,16 @@ def _look(node: Node, readers: Readers) -> _Seen:
         former_classes=former.runtime_classes(written, settings) if with_cluster else (),
         other_machines=tuple(dict.fromkeys(each.machine_id for each in history if each not in mine)),
     )
+
+
+def _when_settled(reader: Reader, settings: Settings) -> Facts:
+    """Read the facts of a node that is not in the middle of what it does by itself; wait for its end."""
+    facts = gather(reader, settings)
+    if facts.switched is None or facts.switched.outcome:
+        return facts
+    while reader.ask([SwitchAtWork(settings.paths.state)])[0]:
+        pass
+    return gather(reader, settings)
 
 
 def _states(readers: Readers, facts: Facts, goals: Sequence[Goal]) -> tuple[dict[str, State | None], Imports]:
@@ -255,6 +265,8 @@ def _notes(
             f"an earlier {broken.action} by {broken.author.user}@{broken.author.controller} began at "
             f"{broken.began} and did not end; this run finishes what it left"
         )
+    if broken is not None and facts.switched and facts.switched.restored and facts.switched.run == broken.name:
+        notes.append(f"after it the node has put its configuration back by itself: {facts.switched.why}")
     old = gvisor.containers_of_other_releases(facts, settings, release)
     if old and steps:
         notes.append(

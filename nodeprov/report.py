@@ -77,6 +77,7 @@ def _step_lines(step: Step) -> Iterator[str]:
                 yield f"    {line}"
         case Restart(unit, reasons, activates):
             yield f"! restart {unit}: {'; '.join(reasons)}"
+            yield "    by the node itself, which goes back to what it had if containerd does not serve then"
             for also in activates:
                 yield f"    also brings into force: {also}"
         case Proof():

@@ -31,6 +31,7 @@ class File:
     collected: bool = field(default=False, kw_only=True)
     within: str = field(default="", kw_only=True)
     shared: ClassVar[bool] = False
+    swapped: ClassVar[bool] = False
     place: ClassVar[Place] = Place.NODE
     kind: ClassVar[str] = "file"
 
@@ -62,6 +63,7 @@ class Link:
     collected: bool = field(default=False, kw_only=True)
     within: str = field(default="", kw_only=True)
     shared: ClassVar[bool] = False
+    swapped: ClassVar[bool] = False
     place: ClassVar[Place] = Place.NODE
     kind: ClassVar[str] = "link"
 
@@ -94,6 +96,7 @@ class Tree:
     within: str = field(default="", kw_only=True)
     collected: ClassVar[bool] = True
     shared: ClassVar[bool] = False
+    swapped: ClassVar[bool] = False
     place: ClassVar[Place] = Place.NODE
     kind: ClassVar[str] = "tree"
 
@@ -132,6 +135,7 @@ class Folder:
     kind: ClassVar[str] = "folder"
     collected: ClassVar[bool] = True
     shared: ClassVar[bool] = False
+    swapped: ClassVar[bool] = False
 
     @property
     def key(self) -> str:
@@ -155,22 +159,25 @@ class Folder:
 class ContainerdConfig(File):
     """containerd's configuration file: a file, and a gate before its swap."""
 
+    swapped: ClassVar[bool] = True
     runtime: Runtime
     binary: str
     """The containerd on disk: the one that a restart would start."""
 
     def write(self, host: Host, state: FileState | None) -> None:
-        """Swap the file if the daemon's own reading of the candidate differs from today's by our table only.
+        """Make the state so, if it is allowed."""
+        self.allow(host, state)
+        self.restore(host, state)
+
+    def allow(self, host: Host, state: FileState | None) -> None:
+        """Raise NodeprovError unless the daemon's own reading of the candidate differs from today's by our table.
 
         `containerd config dump` alone is no gate: it exits 0 for a candidate that does not exist, and reads
         imports relative to the candidate's folder. So the candidate lies beside the file, and its output is
         compared with that of the file as it is.
         """
-        if state is None:
-            host.remove(self.path, below=self.within)
-            return
-        self.gate(host, self.path, state.content, adds=self.adds(state))
-        host.write_file(self.path, state)
+        if state is not None:
+            self.gate(host, self.path, state.content, adds=self.adds(state))
 
     def gate(self, host: Host, path: str, candidate: bytes, *, adds: bool) -> None:
         """Have containerd read a candidate; raise NodeprovError if that would change more than our table."""
@@ -228,18 +235,14 @@ class ContainerdSource(ContainerdConfig):
     """The file that is made of it, which containerd reads."""
     how: How
 
-    def write(self, host: Host, state: FileState | None) -> None:
-        """Swap the file if containerd would accept today's configuration with our table in it, or without it.
+    def allow(self, host: Host, state: FileState | None) -> None:
+        """Raise NodeprovError unless containerd accepts today's configuration with our table in it, or without it.
 
         Only the distribution can expand its template; that it has is looked at after the restart. A drop-in of
         k0s is merged into a file that is yet to be made, so there is nothing to try.
         """
         if state is not None and self.how is not How.DROP_IN:
             self._try(host, adds=self.adds(state))
-        if state is None:
-            host.remove(self.path, below=self.within)
-        else:
-            host.write_file(self.path, state)
 
     def _try(self, host: Host, *, adds: bool) -> None:
         found = host.ask([FileAt(self.made)])[0]

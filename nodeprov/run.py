@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -10,17 +11,20 @@ from nodeprov import engine, receipt
 from nodeprov.daemon import Containerd
 from nodeprov.engine import Tell
 from nodeprov.errors import NodeprovError
-from nodeprov.facts import gather
-from nodeprov.hosts.base import Host
+from nodeprov.facts import Facts, gather
+from nodeprov.gvisor import running_daemon
+from nodeprov.hosts.base import Host, check
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.draining import Drainer
 from nodeprov.lock import Lock
-from nodeprov.plan import Change, Drain, Outcome, Place, Proof, Restart
+from nodeprov.plan import Change, Drain, Outcome, Place, Proof, Swap
 from nodeprov.planning import Planned
 from nodeprov.proof import image as proof_image
 from nodeprov.proof.pods import Prover
 from nodeprov.receipt import Author, Receipt
 from nodeprov.states import FileState
+from nodeprov.switch import Switch
+from nodeprov.templates import render
 
 Clock = Callable[[], str]
 """Tell the time: UTC, ISO 8601."""
@@ -54,9 +58,13 @@ def carry_out(planned: Planned, hosts: Hosts, act: Act) -> Outcome:
     with Lock(host, planned.settings.paths.state, holder):
         _insist_on_the_same_facts(planned, host)
         begun = _begin(planned, broken, act)
+        switch = Switch(host, running_daemon(planned.facts), planned.settings, begun.name)
+        if broken is not None:
+            switch.settle()
+            _sweep(host, planned)
         if plan.pending:
             _write_receipt(host, planned.settings, begun)
-        conduct = _Conduct(planned, hosts, act.rest)
+        conduct = _Conduct(planned, hosts, switch, act.rest)
         outcome = conduct.uncordoned(engine.apply(plan, hosts, conduct, act.tell))
         return _close(outcome, begun, broken, host, planned.settings, act.clock())
 
@@ -65,12 +73,26 @@ def _insist_on_the_same_facts(planned: Planned, host: Host) -> None:
     """See that no other run has worked on the node between our plan and our lock."""
     then = planned.facts
     now = gather(host, planned.settings, then.prefixes[1:])
-    if (now.receipts, now.links, now.generations) != (then.receipts, then.links, then.generations):
+    if _traces(now) != _traces(then):
         raise NodeprovError(
             "another run has worked on this node since the plan was made",
             f"plan again: nodeprov plan {planned.node.name}",
             where=host.name,
         )
+
+
+def _traces(facts: Facts) -> tuple[object, ...]:
+    """Pick what any run changes."""
+    return facts.receipts, facts.links, facts.generations, facts.switched
+
+
+def _sweep(host: Host, planned: Planned) -> None:
+    """Remove what an interrupted run was in the middle of writing: it may hold secrets."""
+    paths = planned.settings.paths
+    edited = posixpath.dirname(running_daemon(planned.facts).edited_path)
+    folders = [each for each in (edited, paths.bin, paths.state, f"{paths.state}/receipts") if each]
+    script = render("sweep.sh.j2", folders=folders, prefixes=planned.facts.prefixes)
+    check(host.run(script), "what an interrupted run has left cannot be removed", where=host.name)
 
 
 def _close(
@@ -106,23 +128,24 @@ def _kept(outcome: Outcome) -> frozenset[str]:
 class _Conduct:
     """The acts of a plan on one node."""
 
-    def __init__(self, planned: Planned, hosts: Hosts, rest: Rest) -> None:
+    def __init__(self, planned: Planned, hosts: Hosts, switch: Switch, rest: Rest) -> None:
         self._planned = planned
         self._host = hosts[Place.NODE]
         self._containerd = Containerd(hosts[Place.NODE], planned.facts, planned.settings, rest)
+        self._switch = switch
         cluster = hosts.get(Place.CLUSTER)
         where = (planned.settings, planned.node.name, rest)
         self._prover = Prover(cluster, *where) if cluster else None
         self._drainer = Drainer(cluster, *where) if cluster else None
 
-    def restart(self, step: Restart) -> None:
-        """Restart containerd."""
-        self._containerd.restart(step.unit)
+    def swap(self, swap: Swap) -> str:
+        """Have the node swap files, restart containerd and prove that it serves; write down what it has read."""
+        said = self._switch.throw(swap)
+        self._containerd.write_record()
+        return said
 
     def prove(self, proof: Proof) -> str:
         """See that something holds."""
-        if proof.name == "serving":
-            return self._containerd.serving()
         if proof.name == "made":
             return self._containerd.made(proof.subject)
         if proof.name == "unused":

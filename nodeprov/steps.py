@@ -15,6 +15,7 @@ from nodeprov.releases import Release
 from nodeprov.resources import ContainerdConfig, Folder, Link
 from nodeprov.states import LinkState, PresentState
 
+SERVING = Proof("serving", "containerd serves, and goes on serving")
 UNUSED = Proof("unused", "no sandbox needs what is removed")
 
 
@@ -36,20 +37,23 @@ def install_steps(
     steps: list[Step] = [*invisible]
     if invisible or visible:
         steps.append(Proof("sandbox", "a sandbox runs through the new generation", generation))
+    # What the restart brings into force comes last before it: the node itself makes both.
+    visible.sort(key=_is_swapped)
     steps += visible
     if restart:
-        steps.append(restart)
+        steps += [restart, SERVING, *_made(facts, handler=where.handler)]
     if visible or restart:
         steps.append(Proof("sandbox", "a sandbox runs through `current`", where.current))
-    if restart:
-        steps.append(Proof("serving", "containerd serves, and goes on serving"))
-        steps += _made(facts, handler=where.handler)
     steps += in_cluster
     if settings.cluster.enabled:
         steps.append(Proof("handler", "the node reports the handler"))
         if settings.proof.pod:
             steps.append(Proof("pod", f"a pod of RuntimeClass {settings.runtime_class.name} boots gVisor"))
     return tuple(steps)
+
+
+def _is_swapped(change: Change) -> bool:
+    return change.resource.swapped
 
 
 def _made(facts: Facts, *, handler: str) -> tuple[Proof, ...]:
@@ -141,5 +145,5 @@ def uninstall_steps(
     # Twice: a pod may begin until the label is gone.
     steps += [UNUSED, *in_cluster, *([UNUSED] if in_cluster else []), *config]
     if restart:
-        steps += [restart, Proof("serving", "containerd serves, and goes on serving"), *_made(facts, handler="")]
+        steps += [restart, SERVING, *_made(facts, handler="")]
     return (*steps, *links, *_former_links(facts, settings), *removals(facts, _generations(facts, settings)))

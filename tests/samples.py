@@ -245,6 +245,7 @@ class Named:
 
     key: str
     place: Place = Place.NODE
+    swapped: bool = False
 
 
 def resource(key: str, place: Place = Place.NODE) -> Resource:

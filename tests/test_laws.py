@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from nodeprov import engine
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, Restored
 from nodeprov.hosts.base import Host
 from nodeprov.hosts.local import LocalHost
-from nodeprov.plan import Change, Goal, Place, Plan, Proof, Restart, Step, constant, decide
+from nodeprov.plan import Change, Goal, Place, Plan, Proof, Restart, Step, Swap, constant, decide
 from nodeprov.resources import File, Folder, Link, Tree
 from nodeprov.states import FileState, LinkState, PresentState, State
 from tests.lab.machines import WORKER, holding, lab_host
@@ -143,14 +143,27 @@ class BreaksAt:
         return broken
 
 
+@dataclass(frozen=True, slots=True)
+class Config(File):
+    """A file that the node itself swaps."""
+
+    swapped: ClassVar[bool] = True
+
+    def allow(self, host: Host, state: FileState | None) -> None:
+        """Have no daemon that would refuse it."""
+
+
 class Watched:
-    """Acts that are only counted."""
+    """Acts that are only counted; a swap is made as a node makes it."""
 
-    def __init__(self, used: tuple[str, ...] = ()) -> None:
-        self.restarts, self.proofs, self.used = 0, 0, used
+    def __init__(self, host: Any = None, used: tuple[str, ...] = ()) -> None:
+        self.restarts, self.proofs, self.used, self.host = 0, 0, used, host
 
-    def restart(self, _step: Restart) -> None:
+    def swap(self, swap: Swap) -> str:
+        for change in swap.changes:
+            engine.writable(change.resource).write(self.host, change.after)
         self.restarts += 1
+        return self.prove(swap.proof) if swap.proof else ""
 
     def prove(self, _proof: Proof) -> str:
         self.proofs += 1
@@ -166,7 +179,7 @@ class Watched:
 def installation(ground: Ground, source: Path) -> tuple[Step, ...]:
     """A plan over all kinds, with something there before, a restart and a proof."""
     f = ground.folder
-    config = File(f"{f}/etc/config.toml")
+    config = Config(f"{f}/etc/config.toml")
     Link(f"{f}/bin/runsc").write(ground.host, LinkState("/somewhere/else"))
     config.write(ground.host, FileState(b"version = 3\n", 0o640))
     states = wanted(ground, source)
@@ -184,7 +197,7 @@ def test_a_failure_at_any_write_leaves_the_node_as_it_was(ground: Ground, source
     writes = len([step for step in steps if isinstance(step, Change)])
     for number in range(1, writes + 1):
         hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, number, after=after)}
-        outcome = engine.apply(Plan("n", "install", steps), hosts, Watched(), lambda _event: None)
+        outcome = engine.apply(Plan("n", "install", steps), hosts, Watched(hosts[Place.NODE]), lambda _e: None)
         assert isinstance(outcome.error, Broken), number
         assert outcome.left == outcome.kept == ()
         assert snapshot(ground.folder, ground.host) == before, number
@@ -199,7 +212,7 @@ def test_a_failed_proof_takes_everything_back_and_restarts_again(ground: Ground,
 
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
-    conduct = NotServing()
+    conduct = NotServing(ground.host)
     outcome = engine.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, lambda _event: None)
     assert outcome.exit_code == 1
     assert snapshot(ground.folder, ground.host) == before
@@ -207,10 +220,50 @@ def test_a_failed_proof_takes_everything_back_and_restarts_again(ground: Ground,
     assert conduct.proofs == 2
 
 
+def test_what_a_node_has_taken_back_by_itself_is_not_restarted_again(ground: Ground, source: Path) -> None:
+    class GoesBack(Watched):
+        def swap(self, swap: Swap) -> str:
+            self.restarts += 1
+            raise Restored("it did not serve")
+
+    steps = installation(ground, source)
+    before = snapshot(ground.folder, ground.host)
+    conduct = GoesBack(ground.host)
+    outcome = engine.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, lambda _event: None)
+    assert isinstance(outcome.error, Restored)
+    assert (outcome.exit_code, outcome.left, conduct.restarts) == (1, (), 1)
+    assert snapshot(ground.folder, ground.host) == before
+
+
+@pytest.mark.parametrize("went_back", [True, False])
+def test_after_a_swap_whose_end_nobody_has_seen_the_node_is_as_before(
+    ground: Ground, source: Path, went_back: bool
+) -> None:
+    class Lost(Watched):
+        def swap(self, swap: Swap) -> str:
+            if self.restarts or not went_back:
+                super().swap(swap)
+            self.restarts = 1
+            if not self.proofs or (self.proofs == 1 and not went_back):
+                self.proofs += 1
+                raise Broken("the connection is lost")
+            return "seen"
+
+    steps = installation(ground, source)
+    before = snapshot(ground.folder, ground.host)
+    conduct = Lost(ground.host)
+    outcome = engine.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, lambda _event: None)
+    assert isinstance(outcome.error, Broken)
+    assert outcome.left == ()
+    assert snapshot(ground.folder, ground.host) == before
+
+
 def test_what_a_sandbox_uses_by_now_is_not_taken_away(ground: Ground, source: Path) -> None:
     steps = installation(ground, source)
     hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, len(steps) - 2, after=False)}
-    outcome = engine.apply(Plan("n", "install", steps), hosts, Watched(used=("/x/runsc",)), lambda _event: None)
+    outcome = engine.apply(
+        Plan("n", "install", steps), hosts, Watched(hosts[Place.NODE], ("/x/runsc",)), lambda _: None
+    )
     assert isinstance(outcome.error, Broken)
     assert read(ground, Tree(f"{ground.folder}/releases/r1")) == tree_of(source)
     assert read(ground, Link(f"{ground.folder}/handlers/runsc/current")) is None
@@ -248,13 +301,15 @@ def test_a_resource_that_changed_since_the_plan_is_not_overwritten(ground: Groun
 def test_an_interruption_undoes(ground: Ground, source: Path) -> None:
     class Interrupted(Watched):
         def prove(self, proof: Proof) -> str:
-            if self.restarts == 1:
+            if proof.name == "later":
                 raise KeyboardInterrupt
             return super().prove(proof)
 
-    steps = installation(ground, source)
+    steps = (*installation(ground, source), Proof("later", "a pod runs"))
     before = snapshot(ground.folder, ground.host)
-    outcome = engine.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, Interrupted(), lambda _e: None)
+    outcome = engine.apply(
+        Plan("n", "install", steps), {Place.NODE: ground.host}, Interrupted(ground.host), lambda _: None
+    )
     assert outcome.error is not None
     assert outcome.error.message == "interrupted"
     assert snapshot(ground.folder, ground.host) == before

@@ -165,8 +165,8 @@ def test_an_install_shows_nothing_before_its_proof_and_sends_pods_last(new: Rele
         "+ link:/usr/local/bin/runsc",
         "~ file:/etc/containerd/config.toml",
         "restart containerd.service",
-        "proof sandbox handlers/runsc/current",
         "proof serving",
+        "proof sandbox handlers/runsc/current",
         *IN_CLUSTER,
     ]
     assert planned.plan.upload_bytes == gvisor.tree_bytes(new)
@@ -177,7 +177,7 @@ def test_an_install_shows_nothing_before_its_proof_and_sends_pods_last(new: Rele
 
 def test_an_install_without_a_cluster_ends_with_the_node(new: Release) -> None:
     planned = fresh(new).install()
-    assert steps_of(planned, new=new)[-1] == "proof serving"
+    assert steps_of(planned, new=new)[-1] == "proof sandbox handlers/runsc/current"
     assert planned.plan.notes[1:] == ()
 
 
@@ -212,9 +212,9 @@ def test_on_k3s_the_template_is_edited_and_what_restarts_too_is_said(new: Releas
     assert "+ file:/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl" in steps
     assert steps[-4:] == [
         f"restart {unit}",
-        "proof sandbox handlers/runsc/current",
         "proof serving",
         "proof made runsc",
+        "proof sandbox handlers/runsc/current",
     ]
     assert planned.plan.notes[1:] == (
         "distribution: k3s: /var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl is edited as a Go "
@@ -326,8 +326,8 @@ def test_a_run_that_broke_before_its_restart_is_finished_by_the_restart(new: Rel
     planned = situation.install()
     assert steps_of(planned, new=new) == [
         "restart containerd.service",
-        "proof sandbox handlers/runsc/current",
         "proof serving",
+        "proof sandbox handlers/runsc/current",
     ]
     assert planned.plan.notes[1:] == (
         "an earlier install by ann@desk began at 2026-09-01T10:00:00+00:00 and did not end; "

@@ -59,13 +59,13 @@ def test_no_template_takes_what_nobody_gives_for_empty(template: str) -> None:
         assert "{{" not in render(template)
 
 
-RESTARTED: Mapping[str, object] = {"ctr": "ctr", "socket": "/s", "patience_seconds": 0}
+RESTARTED: Mapping[str, object] = {"restart_seconds": 1}
 
 
 def said_by_sh(values: list[str]) -> str:
     """Let a real sh say what it takes rendered values for."""
     scripts = [render("restart.sh.j2", unit=value, **RESTARTED) for value in values]
-    assignments = [script.partition("\nsystemctl")[0] for script in scripts]
+    assignments = [script.partition("\n# One that")[0] for script in scripts]
     script = "\n".join(f"{each}\nprintf '%s;' \"$unit\"" for each in assignments)
     output = run_program(["sh", "-c", script])
     assert (output.returncode, output.stderr) == (0, b"")
@@ -118,6 +118,27 @@ def test_a_pod_is_json_and_names_a_node_only_if_one_is_asked_for(node: str | Non
     assert pod["spec"]["containers"][0]["command"] == command
 
 
+SWITCH: Mapping[str, object] = {
+    "state": "/s",
+    "folder": "/s/switch",
+    "next": "/s/switch.next",
+    "units": "/u",
+    "recovery": "/u/r.service",
+    "recovery_name": "r.service",
+    "wants_folder": "/u/c.wants",
+    "wants": "/u/c.wants/r.service",
+    "marker": "/run/m",
+    "unit_name": "s.service",
+    "unit": "c.service",
+    "ctr": "ctr",
+    "socket": "/c.sock",
+    "paths": ["/etc/c d.toml", "/etc/own.toml"],
+    "files": [{"path": "/etc/c d.toml", "sha256": "0" * 64}],
+    "script": "it's",
+    "service": "[Unit]",
+    "run": "000001-install",
+    **{f"{name}_seconds": 1 for name in ("restart", "patience", "settle", "confirm", "most", "wait")},
+}
 SCRIPTS: Mapping[str, Mapping[str, object]] = {
     "restart.sh.j2": {"unit": "x", **RESTARTED},
     "remove.sh.j2": {"path": "/x", "beside": "/y", "below": ""},
@@ -157,8 +178,11 @@ SCRIPTS: Mapping[str, Mapping[str, object]] = {
         "origins": ["a.tmpl", "/b.toml"],
     },
     "lock.sh.j2": {"state": "/s", "holder": "h", "token": "t", "silence_seconds": 1, "again": True},
+    "sweep.sh.j2": {"folders": ["/etc/c d"], "prefixes": ["/p", "/q r"]},
+    "lock-holder.sh.j2": {"lock": "/s/lock"},
     "fence.sh.j2": {"lock": "/s/lock", "token": "t", "mark": "m"},
     "doctor.sh.j2": {"pid": 1, "config": "/c"},
+    **{f"{name}.sh.j2": SWITCH for name in ("switch", "arm", "settle", "switched", "switch-ends", "confirm")},
 }
 
 
@@ -183,7 +207,12 @@ def test_what_goes_into_a_script_is_quoted(template: str) -> None:
         "write-file.sh.j2": {" sha256 "},
         "write-tree.sh.j2": {" entry.sha256 ", " entry.path ", ' "%o" % entry.mode '},
         "prove-serving.sh.j2": {" patience_seconds ", " settle_seconds "},
-        "restart.sh.j2": {" patience_seconds "},
+        "restart.sh.j2": {" restart_seconds "},
+        "switch.sh.j2": {" loop.index ", " confirm_seconds "},
+        "arm.sh.j2": {" loop.index ", " most_seconds "},
+        "settle.sh.j2": {" wait_seconds "},
+        "switched.sh.j2": {" wait_seconds "},
+        "switch-ends.sh.j2": {" wait_seconds "},
         "doctor.sh.j2": {" pid "},
         "lock.sh.j2": {" silence_seconds ", " silence_seconds + 5 "},
         "prove-sandbox.sh.j2": {" id ", " timeout_seconds "},

@@ -23,6 +23,7 @@ from nodeprov.cli import init as cli_init
 from nodeprov.cli import inventory as cli_inventory
 from nodeprov.cli import lab as cli_lab
 from nodeprov.cli import rbac as cli_rbac
+from nodeprov.cli import status as cli_status
 from nodeprov.cli import support as cli_support
 from nodeprov.cli.options import Login, Nodes, Source, Voice, Yes, examples, spread
 from nodeprov.cli.run import DONE, FAILED, PENDING, agreed, carry_out, complained, connected, load, opened
@@ -46,7 +47,7 @@ Exit codes:
   0  done, or nothing to do
   1  failed, or interrupted: the node that failed is as before, those before it are done
   2  the command line or the inventory is wrong
-  3  plan: changes are pending
+  3  plan: changes are pending; status: a run is at work, or left something to finish
   4  a node was left between two states; look at the report"""
 
 app = typer.Typer(
@@ -60,6 +61,7 @@ app = typer.Typer(
 app.add_typer(cli_doctor.app)
 app.add_typer(cli_apply.app)
 app.add_typer(cli_support.app)
+app.add_typer(cli_status.app)
 app.command()(cli_init.init)
 app.add_typer(cli_image.app)
 app.add_typer(cli_inventory.app)

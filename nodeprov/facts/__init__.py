@@ -17,6 +17,7 @@ from nodeprov.facts.values import Identity as Identity
 from nodeprov.facts.values import Mount as Mount
 from nodeprov.facts.values import Plugin as Plugin
 from nodeprov.facts.values import Record as Record
+from nodeprov.facts.values import Switched as Switched
 from nodeprov.facts.values import dotted as dotted
 from nodeprov.facts.values import is_cri as is_cri
 from nodeprov.hosts.base import Output, Reader
@@ -66,3 +67,24 @@ def gather(reader: Reader, settings: Settings, former: tuple[str, ...] = ()) -> 
     """Read a node's facts in one round trip; `former` are prefixes that earlier settings had."""
     facts: Facts = reader.ask([FactsQuery(reader.name, settings, former)])[0]
     return facts
+
+
+SWITCH_UNIT = "nodeprov-switch.service"
+WAIT_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchAtWork:
+    """Is a dead man's switch still at work, after a while?"""
+
+    state: str
+
+    @property
+    def script(self) -> str:
+        """Print nothing if none is."""
+        folder = f"{self.state}/switch"
+        return render("switch-ends.sh.j2", folder=folder, unit_name=SWITCH_UNIT, wait_seconds=WAIT_SECONDS)
+
+    def parse(self, output: Output) -> bool:
+        """Understand what the script printed."""
+        return bool(output.text.strip())

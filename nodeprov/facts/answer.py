@@ -22,7 +22,7 @@ from nodeprov.facts.columns import (
     parse_span,
     parse_version,
 )
-from nodeprov.facts.values import Daemon, Facts, Identity
+from nodeprov.facts.values import Daemon, Facts, Identity, Switched
 from nodeprov.inventory import ContainerdSettings, Settings
 from nodeprov.kubelet import Kubelet, parse_kubelet
 from nodeprov.states import FileState
@@ -119,12 +119,22 @@ def _facts(node: str, blocks: _Blocks, prefixes: tuple[str, ...], known: _Known)
         generations=parse_generations(values.get("generations", "")),
         record=parse_record(values.get("record", "")),
         receipts=parse_receipts(values.get("receipts", "")),
+        switched=_switched(values),
         kubelets=kubelets,
         choice=choice,
         address_bits=int(values["address_top"], 16).bit_length() if values.get("address_top") else None,
         has_kvm=values["kvm"] == "yes" if "kvm" in values else None,
         real_paths=real,
         loose=parse_loose(values.get("loose", "")),
+    )
+
+
+def _switched(values: Mapping[str, str]) -> Switched | None:
+    if "switch" not in values:
+        return None
+    outcome, _, rest = values.get("switch.outcome", "").partition("\n")
+    return Switched(
+        values["switch"], outcome, "; ".join(line.strip() for line in rest.splitlines() if line.strip())
     )
 
 

@@ -35,6 +35,20 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Switched:
+    """The last change that a node was to make by itself: of which run, and how it ended; "" if it has not."""
+
+    run: str
+    outcome: str = ""
+    why: str = ""
+
+    @property
+    def restored(self) -> bool:
+        """Tell whether the node has gone back."""
+        return self.outcome not in ("", "kept")
+
+
+@dataclass(frozen=True, slots=True)
 class Plugin:
     """A plugin of the running daemon."""
 
@@ -137,6 +151,7 @@ class Facts:
     """Each generation's folder, and the release folder that it names."""
     record: Record | None
     receipts: tuple[Mapping[str, Any], ...]
+    switched: Switched | None = None
     kubelets: tuple[Kubelet, ...] = ()
     choice: Choice = NOTHING
     """Which of the containerds that run is meant, and why."""

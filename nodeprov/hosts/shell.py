@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nodeprov.errors import MALFORMED, NodeprovError
+from nodeprov.errors import MALFORMED, NodeprovError, TakenOver
 from nodeprov.hosts.base import (
     COMMAND_TIMEOUT_SECONDS,
     FENCED_MARK,
@@ -65,13 +65,22 @@ class ShellHost(ABC):
 
     def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float | None = None) -> Output:
         """Run a shell script as root and wait for its end, whatever its status."""
-        if self._guard is not None:
-            script = self._guard() + script
+        script = self.guarded(script)
         self.on_command(self.name, script)
         output = self.execute(script, stdin, timeout_seconds or self.command_timeout_seconds)
-        if output.returncode == FENCED_STATUS and output.stderr.startswith(FENCED_MARK.encode()):
-            raise taken_over(output.said.removeprefix(FENCED_MARK).strip()).at(self.name)
-        return output
+        return self.unfenced(output)
+
+    def guarded(self, script: str) -> str:
+        """Put what the guard says before a script."""
+        return self._guard() + script if self._guard is not None else script
+
+    def unfenced(self, output: Output) -> Output:
+        """Return `output`; raise TakenOver if the guard has ended the script."""
+        if output.returncode != FENCED_STATUS or not output.stderr.startswith(FENCED_MARK.encode()):
+            return output
+        error = taken_over(output.said.removeprefix(FENCED_MARK).strip())
+        error.where = self.name
+        raise error
 
     def guard(self, guard: Guard | None) -> None:
         """Have every script begin with what a guard says."""
@@ -186,9 +195,9 @@ def _beside(path: str) -> str:
     return posixpath.join(folder, f".{name}.nodeprov-{secrets.token_hex(4)}")
 
 
-def taken_over(holder: str) -> NodeprovError:
+def taken_over(holder: str) -> TakenOver:
     """Say that another run has the node now."""
-    return NodeprovError(
+    return TakenOver(
         "this run was not heard of for too long, and another one has taken the node over: "
         f"{holder or 'it has ended'}",
         "leave the rest to that run; then look with nodeprov status, and run this again",

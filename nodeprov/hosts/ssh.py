@@ -108,7 +108,7 @@ class SshHost(ShellHost):
 
     def _upload(self, source: Path, path: str, on_sent: Callable[[int], None]) -> None:
         how, idle = self._settled(), float(self._ssh.command_timeout_seconds)
-        script = upload_script(path)
+        script = self.guarded(upload_script(path))
         self.on_command(self.name, script)
         line = become.command_line(script, how, self._mark)
         late = f"the upload stood still for {idle:.0f} s{self._setting(idle)}"
@@ -118,7 +118,7 @@ class SshHost(ShellHost):
             send(channel, chain([opening], iter(lambda: file.read(CHUNK_BYTES), b"")), on_sent)
             output = finished(channel, time.monotonic() + idle)
         said = Output(output.returncode, b"", become.after_mark(output.stderr, self._mark) or output.stderr)
-        check(said, f"cannot upload {path}", where=self.name, hint=remedy(said.said))
+        check(self.unfenced(said), f"cannot upload {path}", where=self.name, hint=remedy(said.said))
 
     def _attempt(self, line: str, stdin: bytes, timeout_seconds: float) -> tuple[Output, bool]:
         """Run a command line; tell also whether what it wraps has begun."""

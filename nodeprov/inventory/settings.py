@@ -205,6 +205,12 @@ class ProofSettings:
         rule=syntax.DNS_LABEL,
     )
     timeout_seconds: int = setting("Seconds to wait for a proof.", default=120, rule=syntax.SECONDS)
+    unconfirmed: str = setting(
+        "What a node does with a configuration that has proven to serve when nodeprov is gone by then: keep, or "
+        "restore the old one.",
+        default="keep",
+        rule=syntax.UNCONFIRMED,
+    )
 
 
 @dataclass(frozen=True, slots=True)

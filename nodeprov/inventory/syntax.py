@@ -44,6 +44,7 @@ ARCHITECTURE = Rule("an architecture as `uname -m` prints it: x86_64 or aarch64"
 SHA512 = Rule("a SHA-512 digest: 128 lower-case hex digits", "[0-9a-f]{128}")
 DISTRIBUTION = Rule("a distribution: plain, k3s, rke2, k0s or microk8s", "plain|k3s|rke2|k0s|microk8s")
 PLATFORM = Rule("a platform of gVisor: systrap, kvm or ptrace", "systrap|kvm|ptrace")
+UNCONFIRMED = Rule("keep or restore", "keep|restore")
 CONFIG_STYLE = Rule("root or dropin", "root|dropin")
 # What nodeprov derives from the node or has a key for: its own word must be the only one.
 FLAG = Rule(

@@ -28,6 +28,7 @@ class NodeLabel:
     place: ClassVar[Place] = Place.CLUSTER
     collected: ClassVar[bool] = False
     shared: ClassVar[bool] = False
+    swapped: ClassVar[bool] = False
 
     @property
     def key(self) -> str:
@@ -80,6 +81,7 @@ class RuntimeClass:
     place: ClassVar[Place] = Place.CLUSTER
     collected: ClassVar[bool] = False
     shared: ClassVar[bool] = True
+    swapped: ClassVar[bool] = False
 
     @property
     def key(self) -> str:

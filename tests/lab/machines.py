@@ -124,6 +124,16 @@ class Machine:
         said = self.run(f"ctr -n k8s.io run --rm {IMAGE} served-{time.monotonic_ns()} echo served </dev/null")
         assert "served" in said
 
+    def settled(self) -> None:
+        """Wait for the end of what the node does by itself."""
+        switch = "/var/lib/nodeprov/switch"
+        over = f"[ ! -d {switch} ] || [ -e {switch}/outcome ]"
+        with eventually(200) as more:
+            while self.try_run(over).returncode or "ing" in self.run(
+                "systemctl show nodeprov-switch -p ActiveState --value"
+            ).replace("inactive", ""):
+                assert more(), self.try_run(f"cat {switch}/why").text
+
     def sandbox_processes(self) -> int:
         """Count the processes that run our binaries."""
         return int(self.run("readlink /proc/[0-9]*/exe 2>/dev/null | grep -c /opt/nodeprov/ || true"))
@@ -248,6 +258,11 @@ def scrub(machine: Machine, kubectl: Kubectl, config: bytes) -> None:
     with eventually(40) as more:
         while machine.sandbox_processes():
             assert more(), f"{machine.name}: a test has left sandboxes"
+    machine.try_run(
+        "systemctl stop nodeprov-switch; systemctl reset-failed nodeprov-switch; rm -f /run/nodeprov-switch\n"
+        "cd /etc/systemd/system && rm -f nodeprov-* *.wants/nodeprov-* /etc/containerd/.*.nodeprov-*",
+        300,
+    )
     machine.run("rm -rf /etc/systemd/system/containerd.service.d && systemctl daemon-reload")
     changed = machine.config() != config
     if changed:

@@ -218,6 +218,7 @@ class TestKilled:
                 running.wait_for(point)
                 running.process.kill()
                 running.end()
+            worker.settled()
             with eventually(20) as more:
                 while worker.try_run("systemctl is-active containerd").returncode and more():
                     pass

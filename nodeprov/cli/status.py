@@ -1,0 +1,41 @@
+"""`nodeprov status`: how nodes stand, and what is left to finish."""
+
+from __future__ import annotations
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov import status as node_status
+from nodeprov.cli.options import Login, Nodes, Source, Voice, examples, spread
+from nodeprov.cli.run import DONE, FAILED, PENDING, complained, opened
+from nodeprov.cli.terminal import show_json, show_text
+from nodeprov.inventory import Node
+from nodeprov.plan import Place
+from nodeprov.status import Status
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=examples(
+        "nodeprov status 'worker*'",
+        "nodeprov status worker1 --json",
+        codes="0: nothing is under way, 1: a node could not be read, 3: a run is at work, or left something",
+    )
+)
+@spread
+def status(nodes: Nodes, source: Source, login: Login, voice: Voice) -> None:
+    """Say what is installed on nodes, how their last run ended, and what they have done by themselves."""
+    with opened(source, nodes, login, voice) as session:
+
+        def one(node: Node) -> Status:
+            return node_status.read(node.name, session.connections.of(node)[Place.NODE], node.settings)
+
+        answers = complained(session.each(one))
+    if voice.as_json:
+        show_json("nodes", [node_status.as_json(each) for each in answers.good], answers.errors)
+    else:
+        for each in answers.good:
+            show_text(node_status.text(each))
+    if answers.errors:
+        raise typer.Exit(FAILED)
+    raise typer.Exit(DONE if all(each.is_settled for each in answers.good) else PENDING)
