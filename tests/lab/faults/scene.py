@@ -1,0 +1,60 @@
+"""Where a fault is acted: the node, the run that is to notice, and what must be expected of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.lab import power
+from tests.lab.faults.operations import GO
+from tests.lab.faults.watching import Watching
+from tests.lab.machines import Machine
+
+EDIT = b"# edited by another tool\n"
+UNIT_FOLDER = "/etc/systemd/system/containerd.service.d"
+
+
+@dataclass
+class Scene:
+    """A node in one of its lives."""
+
+    node: Machine
+    run: Watching | None = None
+    answer: bytes = GO
+    edits: int = 0
+    """How many lines another tool has put at the top of config.toml."""
+    has_rebooted: bool = False
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
+    """What takes a fault away that the test itself did not come to end."""
+
+    @property
+    def running(self) -> Watching:
+        """The run, which has begun."""
+        assert self.run is not None
+        return self.run
+
+    def edited(self, config: bytes) -> bytes:
+        """Write what a configuration is with the other tool's lines."""
+        return EDIT * self.edits + config
+
+    def drop_in(self, name: str, lines: str) -> None:
+        """Change containerd's unit as an operator might."""
+        self.node.run(
+            f"mkdir -p {UNIT_FOLDER} && cat > {UNIT_FOLDER}/{name}.conf <<'UNIT'\n[Service]\n{lines}\nUNIT\n"
+            "systemctl daemon-reload"
+        )
+
+    def no_drop_in(self, name: str) -> None:
+        """Take such a change away."""
+        self.node.run(f"rm -f {UNIT_FOLDER}/{name}.conf; systemctl daemon-reload")
+
+    def pull_power(self) -> None:
+        """Kill the node."""
+        power.pull(self.node.name)
+        self.has_rebooted = True
+        self.node.host.close()
+
+    def put_power_in(self) -> None:
+        """Boot it again."""
+        power.put_in(self.node.name)
+        self.node.host.close()

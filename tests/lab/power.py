@@ -1,0 +1,57 @@
+"""The power cord of a machine of the nspawn lab: pulled, and put in again. What it has written stays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from nodeprov.cache_folder import cache_folder
+from nodeprov.hosts.local import run_checked, run_program
+from nodeprov.labs import base, cgroups, health, network, processes
+from nodeprov.labs.boot import nspawn_argv, start_in_cgroup
+from nodeprov.labs.nspawn import STATE, NspawnLab
+
+BOOTS_WITHIN_SECONDS = 90.0
+
+
+def _machine(name: str) -> base.Machine:
+    return next(each for each in NspawnLab(cache_folder() / "lab").machines if each.name == name)
+
+
+def pull(name: str) -> None:
+    """Kill all that runs on a machine, at once and by nothing that it could notice."""
+    namespace = network.namespace_of(_machine(name))
+    own = [path for path in cgroups.find_cgroups(namespace) if path.name == namespace]
+    for cgroup in own:
+        cgroups.thaw(cgroup)
+
+    def find() -> set[int]:
+        found = {pid for cgroup in own for pid in cgroups.processes_in(cgroup)}
+        return found | set(network.processes_in_namespace(namespace))
+
+    stubborn = processes.kill_all(find)
+    assert not stubborn, f"{name}: {stubborn} do not end"
+    for cgroup in own:
+        cgroups.remove_cgroup(cgroup)
+    _unplug_pods(namespace)
+
+
+def _unplug_pods(namespace: str) -> None:
+    """Take away what a reboot loses: the pods' interfaces, which outlive a machine of the lab."""
+    links = json.loads(run_checked(["ip", "-n", namespace, "-json", "link"], "ip link"))
+    for name in (link["ifname"] for link in links if link["ifname"] not in ("lo", "eth0")):
+        run_program(["ip", "-n", namespace, "link", "delete", name])
+
+
+def put_in(name: str) -> None:
+    """Boot the machine again, from the disk that it had, and wait for its sshd."""
+    machine = _machine(name)
+    folder = STATE.machine(machine)
+    environment = {
+        "SYSTEMD_SECCOMP": "0",
+        "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if machine.unified_cgroups else "0",
+    }
+    argv = nspawn_argv(machine, folder)
+    start_in_cgroup(network.namespace_of(machine), argv, folder.console, folder.process, environment=environment)
+    if not health.wait_for_port(machine.address, health.SSH_PORT, BOOTS_WITHIN_SECONDS):
+        raise AssertionError(f"{name} does not boot: {Path(folder.console).read_text()[-2000:]}")
