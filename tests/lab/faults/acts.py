@@ -79,9 +79,13 @@ def writable(place: str, scene: Scene) -> None:
 
 def bad_candidate(end: str, extra: str, scene: Scene) -> None:
     """Have containerd misbehave with the configuration that the run will write, and only with that."""
-    now = "runtimes.runsc" in scene.node.config().decode()
-    holds = f"{'! ' if now else ''}grep -q runtimes.runsc {CONFIG}"
+    scene.declared = _declares(scene.node.config())
+    holds = f"{'! ' if scene.declared else ''}grep -q runtimes.runsc {CONFIG}"
     scene.drop_in("fault", f"ExecStart=\nExecStart=/bin/sh -c '{holds} && {end}; exec containerd'\n{extra}")
+
+
+def _declares(config: bytes) -> bool:
+    return b"runtimes.runsc" in config
 
 
 def good_candidate(scene: Scene) -> None:
@@ -118,7 +122,11 @@ def forbid_sudo(scene: Scene) -> None:
     scene.node.run("mv /etc/sudoers.d/faults /root/faults.sudoers")
 
 
-def kill_and_reboot(scene: Scene) -> None:
+def kill_and_reboot_after_rename(scene: Scene) -> None:
+    """Wait for the moment at which config.toml has changed; the node's disk is seen from its host."""
+    deadline = time.monotonic() + 60
+    while _declares(scene.disk(CONFIG)) == scene.declared and time.monotonic() < deadline:
+        time.sleep(0.005)
     kill_controller(scene)
     reboot(scene)
 

@@ -19,6 +19,9 @@ GO, JUMP = b"g", b"j"
 """What the watcher answers: go on, or go on with a clock that has jumped."""
 
 _SIGNS = {
+    "hand the switch over to systemd": "arm the switch",
+    "How the switch that was handed over": "wait for the switch",
+    "A switch that an earlier run": "settle an earlier switch",
     "systemctl restart": "restart containerd",
     "# A sandbox runs": "prove a sandbox",
     "# containerd serves": "prove that it serves",
@@ -26,7 +29,7 @@ _SIGNS = {
     "# What a decision about this node": "read facts",
     "kubectl": "kubectl",
 }
-"""By what a script is known that is handed to `run`."""
+"""By what a script is known that is handed to `run`; the first that it holds counts."""
 
 
 @dataclass(frozen=True)

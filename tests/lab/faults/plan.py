@@ -11,7 +11,7 @@ from tests.lab.faults.record import Record
 from tests.lab.faults.table import ACTIONS, FAULTS, MOUNTS, PLAIN, SUDO, Fault
 from tests.lab.faults.watching import Point
 
-LIVES = 56
+LIVES = 64
 """Of a full run; more than the most operations that an action has, so that each of them meets a fault."""
 _GROUPS = (PLAIN, PLAIN, MOUNTS, PLAIN, PLAIN, PLAIN, MOUNTS, PLAIN, SUDO, PLAIN)
 
@@ -33,23 +33,28 @@ class Life:
     cases: Mapping[str, Case]
 
 
+QUICK = tuple(fault for fault in FAULTS if not fault.is_slow)
+"""What a sample is picked from: the others wait for something that does not come."""
+
+
 def group_of(number: int) -> str:
     """Say what kind of node a life is on."""
     return _GROUPS[number % len(_GROUPS)]
 
 
-def full_plan(record: Record, seed: str) -> list[Life]:
-    """Plan all lives of a full run."""
+def full_plan(record: Record, seed: str, faults: Sequence[Fault] = FAULTS) -> list[Life]:
+    """Plan all lives of a full run, or those with some of the faults only."""
     by_action = {
-        action: _cases(record.points[action], action, random.Random(f"{seed} {action}")) for action in ACTIONS
+        action: _cases(record.points[action], action, faults, random.Random(f"{seed} {action}"))
+        for action in ACTIONS
     }
     return [Life(group_of(i), {action: by_action[action][i] for action in ACTIONS}) for i in range(LIVES)]
 
 
-def _cases(points: Sequence[Point], action: str, rng: random.Random) -> list[Case]:
+def _cases(points: Sequence[Point], action: str, faults: Sequence[Fault], rng: random.Random) -> list[Case]:
     musts = [
         (fault, point)
-        for fault in FAULTS
+        for fault in faults
         for must in fault.must
         if must.action == action
         for point in [_find(points, must.what, must.when)]
@@ -67,7 +72,7 @@ def _cases(points: Sequence[Point], action: str, rng: random.Random) -> list[Cas
             fault, point = fixed
         else:
             fault = _least_used(
-                [f for f in FAULTS if f.group == group and f.anywhere and action in f.actions], uses, rng
+                [f for f in faults if f.group == group and f.anywhere and action in f.actions], uses, rng
             )
             number = numbers.pop()
             numbers.insert(0, number)
@@ -77,7 +82,7 @@ def _cases(points: Sequence[Point], action: str, rng: random.Random) -> list[Cas
     return cases
 
 
-def _find(points: Sequence[Point], what: str, when: str) -> Point:
+def _find(points: Sequence[Point], what: tuple[str, ...], when: str) -> Point:
     return next(point for point in points if point.operation.what.endswith(what) and point.when == when)
 
 

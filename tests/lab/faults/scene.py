@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.lab import power
 from tests.lab.faults.operations import GO
 from tests.lab.faults.watching import Watching
-from tests.lab.machines import Machine
+from tests.lab.machines import STATE, Machine
 
 EDIT = b"# edited by another tool\n"
 UNIT_FOLDER = "/etc/systemd/system/containerd.service.d"
@@ -23,6 +24,8 @@ class Scene:
     answer: bytes = GO
     edits: int = 0
     """How many lines another tool has put at the top of config.toml."""
+    declared: bool = False
+    """Whether config.toml declared our runtime when the run began."""
     has_rebooted: bool = False
     afterwards: list[Callable[[], None]] = field(default_factory=list)
     """What takes a fault away that the test itself did not come to end."""
@@ -32,6 +35,10 @@ class Scene:
         """The run, which has begun."""
         assert self.run is not None
         return self.run
+
+    def disk(self, path: str) -> bytes:
+        """Read a file of the node's disk without asking the node."""
+        return Path(f"{STATE}/machines/{self.node.name}/root{path}").read_bytes()
 
     def edited(self, config: bytes) -> bytes:
         """Write what a configuration is with the other tool's lines."""

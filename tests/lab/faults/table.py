@@ -19,17 +19,21 @@ _RESTARTING = (INSTALL, UNINSTALL)
 PLAIN, MOUNTS, SUDO = "plain", "mounts", "sudo"
 """Lives on a node as it is; with small file systems where nodeprov writes; as a user who needs sudo."""
 
-_RESTART, _LOCK, _SWAP, _COMMIT = "restart containerd", "hold", f"write_file {CONFIG}", "/current"
+_LOCK, _COMMIT = ("hold",), ("/current",)
+_SWAP = (f"write_file {CONFIG}", "wait for the switch")
+_RESTART = ("restart containerd", "wait for the switch")
+_SERVING = ("prove that it serves", "wait for the switch")
+"""Operations by how their names end; of two, the one that a run has."""
 PLACES = {"/var/lib/nodeprov": ACTIONS, "/opt/nodeprov": ACTIONS, "/etc/containerd": _RESTARTING}
 """Where nodeprov writes, and in which actions."""
 
 
 @dataclass(frozen=True)
 class Must:
-    """A moment at which a full run acts a fault in any case: an action, how an operation's name ends, and when."""
+    """A moment at which a full run acts a fault in any case: an action, an operation, and when."""
 
     action: str
-    what: str
+    what: tuple[str, ...]
     when: str = DURING
 
 
@@ -98,7 +102,15 @@ _REBOOTS = (
     ),
 )
 _SUDO = (
-    Fault("sudo stops", "sudoers loses the user", "", acts.forbid_sudo, acts.allow_sudo, group=SUDO, weight=2),
+    Fault(
+        "sudo stops",
+        "sudoers loses the user",
+        "when nodeprov has ended",
+        acts.forbid_sudo,
+        acts.allow_sudo,
+        group=SUDO,
+        weight=2,
+    ),
     Fault("kill -9, with sudo", _KILLED.does, "", _KILLED.act, group=SUDO),
     Fault("sshd killed, with sudo", _CUT.does, "", _CUT.act, group=SUDO),
 )
@@ -112,6 +124,7 @@ _OTHERS = (
         whens=(BEFORE, AFTER),
         is_slow=True,
         weight=0.2,
+        must=(Must(UPGRADE, ("prove a sandbox",), BEFORE),),
     ),
     Fault(
         "config.toml edited",
@@ -133,7 +146,7 @@ def _clocks() -> list[Fault]:
             partial(acts.jump_clock, by),
             partial(acts.unshadow, "date"),
             whens=(BEFORE, AFTER),
-            must=(Must(INSTALL, "prove that it serves", BEFORE),),
+            must=(Must(INSTALL, _SERVING, BEFORE),),
         )
         for title, by in (("back", "1 hour ago"), ("ahead", "1 hour"))
     ]
@@ -174,9 +187,9 @@ def _candidates() -> list[Fault]:
         for kind, how in kinds.items()
         for more, act in besides.items()
     ]
-    after_rename = tuple(Must(action, _SWAP, AFTER) for action in _RESTARTING)
+    at_rename = tuple(Must(action, _SWAP) for action in _RESTARTING)
     name = "containerd does not start, kill -9 after the rename, reboot"
-    return [*found, _candidate(name, acts.kill_and_reboot, after_rename, 0, *acts.DOES_NOT_START)]
+    return [*found, _candidate(name, acts.kill_and_reboot_after_rename, at_rename, 0, *acts.DOES_NOT_START)]
 
 
 def _candidate(name: str, act: Act, must: tuple[Must, ...], steady_seconds: int, command: str, more: str) -> Fault:

@@ -15,15 +15,13 @@ from filelock import FileLock
 from tests.conftest import RUN, say_at_the_end
 from tests.lab.conftest import QUICKER
 from tests.lab.faults import tally
+from tests.lab.faults.document import KILLED_LIVES
 from tests.lab.faults.judge import ELSE
 from tests.lab.faults.lives import Living, Tried
-from tests.lab.faults.plan import LIVES, Life, full_plan, group_of, kills
+from tests.lab.faults.plan import LIVES, QUICK, Life, full_plan, kills
 from tests.lab.faults.record import Record, record
-from tests.lab.faults.table import PLAIN
+from tests.lab.faults.table import FAULTS
 from tests.lab.machines import WORKER, Kubectl, Machine
-
-KILLED_LIVES = 50
-"""Each with four kills."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -31,10 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     full = metafunc.config.getoption("--faults") == "full"
     seed = metafunc.config.getoption("--faults-seed")
     if "life" in metafunc.fixturenames:
-        plain = [number for number in range(LIVES) if group_of(number) == PLAIN]
-        special = [number for number in range(LIVES) if group_of(number) != PLAIN]
-        rng = random.Random(seed)
-        metafunc.parametrize("life", range(LIVES) if full else [rng.choice(plain), rng.choice(special)])
+        metafunc.parametrize("life", range(LIVES) if full else [random.Random(seed).randrange(LIVES)])
     if "killed" in metafunc.fixturenames:
         metafunc.parametrize(
             "killed", range(KILLED_LIVES) if full else [random.Random(seed).randrange(KILLED_LIVES)]
@@ -75,7 +70,8 @@ def test_a_fault_leaves_a_node_as_before_or_as_wanted(
 ) -> None:
     seed = request.config.getoption("--faults-seed")
     say_at_the_end("faults' seed", [f"pytest tests/lab/faults --faults-seed={seed} repeats the sample"])
-    tried = lived(full_plan(recorded, seed)[life], f"{seed} {life}", living, kubectl, recorded)
+    faults = FAULTS if request.config.getoption("--faults") == "full" else QUICK
+    tried = lived(full_plan(recorded, seed, faults)[life], f"{seed} {life}", living, kubectl, recorded)
     assert [each for each in tried if each.outcome == ELSE] == []
 
 
