@@ -23,38 +23,35 @@ cd /
 """
 _SERVES = f"""
 tasks() {{ timeout 10 ctr -n k8s.io tasks ls 2>/dev/null; }}
+uptime() {{ cut -d . -f 1 /proc/uptime; }}
+late() {{ [ "$(uptime)" -gt "$until" ]; }}
+pid() {{ systemctl show containerd -p MainPID --value; }}
 serves() {{
     systemctl is-active --quiet containerd || return 1
     plugins=$(timeout 10 ctr plugins ls 2>/dev/null | grep '\\.cri') || return 1
     ! printf '%s\\n' "$plugins" | grep -qv ' ok *$' || return 1
-    timeout 30 ctr -n k8s.io run --rm {IMAGE} "served-$$-$left" echo served 2>/dev/null </dev/null | grep -q served
+    id=served-$$-$(uptime)
+    timeout 30 ctr -n k8s.io run --rm {IMAGE} "$id" echo served 2>/dev/null </dev/null | grep -q served
 }}
-pid() {{ systemctl show containerd -p MainPID --value; }}
-left=$patience
-until serves; do
-    left=$((left - 1))
-    [ $left -gt 0 ] || {{ echo "serves no"; systemctl status containerd | sed 's/^/status /; 12q'; exit 0; }}
-    sleep 1
-done
-if [ $steady -gt 0 ]; then
-    before=$(pid); sleep $steady
-    [ "$before" = "$(pid)" ] || {{ echo "serves no: it dies and is started again"; exit 0; }}
+goes_on() {{ [ $steady = 0 ] || {{ before=$(pid); sleep $steady; [ "$before" = "$(pid)" ] && serves; }}; }}
+until=$(($(uptime) + patience))
+until serves && goes_on || late; do sleep 1; done
+if late; then
+    systemctl status containerd | sed 's/^/status /; 12q'
+else
+    echo "serves yes"
 fi
-echo "serves yes"
 of_plain='labels."io.kubernetes.pod.name"==plain,labels."io.cri-containerd.kind"==container'
 running() {{
-    for id in $(ctr -n k8s.io containers ls -q "$of_plain" 2>/dev/null); do
+    for id in $(timeout 10 ctr -n k8s.io containers ls -q "$of_plain" 2>/dev/null); do
         tasks | awk -v id="$id" '$1 == id && $3 == "RUNNING" {{ print "plain", id }}'
     done
 }}
-while :; do
-    running=$(running)
-    [ -z "$running" ] && [ $left -gt 0 ] || break
-    left=$((left - 1))
-    sleep 1
-done
-printf '%s\n' "$running"
+running=$(running)
+until [ -n "$running" ] || late; do sleep 1; running=$(running); done
+printf '%s\\n' "$running"
 """
+_PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -83,8 +80,8 @@ class Seen:
 
 def look(node: Machine, kubectl: Kubectl, sums: Mapping[str, str], steady_seconds: int) -> Seen:
     """Look at a node, and wait until its containerd serves if it does not."""
-    script = f"patience=60; steady={steady_seconds}\n{_LOOK}{_SERVES}"
-    lines = [line.partition(" ")[::2] for line in node.run(script, 240).splitlines()]
+    script = f"patience={_PATIENCE_SECONDS}; steady={steady_seconds}\n{_SERVES}{_LOOK}"
+    lines = [line.partition(" ")[::2] for line in node.run(script, 2 * _PATIENCE_SECONDS).splitlines()]
     found: dict[str, list[str]] = {}
     for kind, rest in lines:
         found.setdefault(kind, []).append(rest)
@@ -93,8 +90,8 @@ def look(node: Machine, kubectl: Kubectl, sums: Mapping[str, str], steady_second
         digest, _, path = each.partition("  ")
         if sums.get(path) != digest:
             wrong.append(f"{path} is not what was released")
-    if found["serves"] != ["yes"]:
-        wrong.append(f"containerd does not serve: {found['serves'][0]} {' '.join(found.get('status', ()))}")
+    if "serves" not in found:
+        wrong.append(f"containerd does not serve: {' '.join(found.get('status', ()))}")
     state = State(base64.b64decode(found["config"][0]), found["current"][0])
     if state.declares and not state.current:
         wrong.append("config.toml declares a runtime of which `current` is not there")
