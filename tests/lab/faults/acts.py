@@ -37,7 +37,6 @@ def link(scene: Scene, state: str) -> None:
 
 
 def break_link(scene: Scene) -> None:
-    scene.afterwards.append(lambda: link(scene, "up"))
     link(scene, "down")
 
 
@@ -109,7 +108,7 @@ def shadow(program: str, script: str, scene: Scene) -> None:
 
 
 def unshadow(program: str, scene: Scene) -> None:
-    scene.node.run(f"umount -l $(command -v {program}); pkill -x -f 'sleep 987'; true")
+    scene.node.run(f"umount -l $(command -v {program}) 2>/dev/null; pkill -x -f 'sleep 987'; true")
 
 
 def jump_clock(by: str, scene: Scene) -> None:

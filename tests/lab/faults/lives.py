@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.lab.faults.judge import ELSE, Seen, State, look, verdict
-from tests.lab.faults.operations import DURING
+from tests.lab.faults.operations import DURING, GO
 from tests.lab.faults.plan import Case, Life
 from tests.lab.faults.record import USER, Record, arguments, inventory, is_nothing_to_do
 from tests.lab.faults.scene import EDIT, Scene
@@ -85,11 +85,8 @@ class Living:
         try:
             yield
         finally:
-            for each in self._scene.afterwards:
-                each()
             node.host.close()
             node.run({MOUNTS: UNMOUNT, SUDO: NO_SUDO_USER}.get(self._group, "true"))
-            self._scene.no_drop_in("fault")
 
     def _case(self, case: Case) -> Tried:
         began = time.monotonic()
@@ -105,32 +102,20 @@ class Living:
     def _act(self, case: Case) -> tuple[str, str, int]:
         """Act a fault, and judge what it leaves."""
         scene, fault = self._scene, case.fault
-        scene.answer, scene.has_rebooted = b"g", False
-        fault.prepare(scene)
-        scene.run = Watching(
-            arguments(case.action, scene.node.name),
-            inventory(case.action, self._scene.node.name, self._group),
-            case.point,
-        )
-        reached = scene.run.reaches(case.point)
-        if reached:
-            if case.point.when == DURING:
-                time.sleep(self._rng.random() * case.point.seconds)
-            fault.act(scene)
-            if case.point.when != DURING and scene.run.process.poll() is None:
-                scene.run.go_on(scene.answer)
-        ended = scene.run.end()
-        if not fault.outlasts:
-            fault.end(scene)
-        seen = self._look(fault.steady_seconds)
-        if fault.outlasts:
-            fault.end(scene)
-        outcome, wrong = verdict(
-            seen,
-            self._edited(self._record.before(case.action)),
-            self._edited(self._record.wanted(case.action)),
-            ended.returncode,
-        )
+        scene.answer, scene.has_rebooted = GO, False
+        with contextlib.ExitStack() as ends:
+            ends.callback(fault.end, scene)
+            fault.prepare(scene)
+            where = inventory(case.action, scene.node.name, self._group)
+            scene.run = Watching(arguments(case.action, scene.node.name), where, case.point)
+            ends.callback(scene.run.kill)
+            reached = self._reach(case)
+            ended = scene.run.end()
+            if not fault.outlasts:
+                ends.close()
+            seen = self._look(fault.steady_seconds)
+        before, wanted = self._record.before(case.action), self._record.wanted(case.action)
+        outcome, wrong = verdict(seen, self._edited(before), self._edited(wanted), ended.returncode)
         more = [wrong, self._other_pods(seen)] + (["a traceback"] if "Traceback" in ended.stderr else [])
         if not reached:
             more.append("the run never came to that point")
@@ -138,6 +123,18 @@ class Living:
         if wrong:
             wrong += f" (it said: {ended.stderr[-600:]})"
         return outcome, wrong, ended.returncode
+
+    def _reach(self, case: Case) -> bool:
+        """Act the fault when the run comes to the point; say whether it did."""
+        run = self._scene.running
+        if not run.reaches(case.point):
+            return False
+        if case.point.when == DURING:
+            time.sleep(self._rng.random() * case.point.seconds)
+        case.fault.act(self._scene)
+        if case.point.when != DURING and run.process.poll() is None:
+            run.go_on(self._scene.answer)
+        return True
 
     def _lost(self, case: Case) -> str:
         """Run the same command again, which must bring the node to what is wanted; say if it does not."""

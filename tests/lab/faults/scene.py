@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab import power
@@ -27,8 +26,6 @@ class Scene:
     declared: bool = False
     """Whether config.toml declared our runtime when the run began."""
     has_rebooted: bool = False
-    afterwards: list[Callable[[], None]] = field(default_factory=list)
-    """What takes a fault away that the test itself did not come to end."""
 
     @property
     def running(self) -> Watching:

@@ -67,7 +67,7 @@ _CUT = Fault("sshd killed", "its SSH session's processes on the node are killed"
 _CONNECTIONS = (
     _KILLED,
     _CUT,
-    Fault("link down 3 s", "the node's network is cut", "after 3 s", acts.break_link_for_a_while),
+    Fault("link down 3 s", "the node's network is cut", "after 3 s", acts.break_link_for_a_while, acts.mend_link),
     Fault(
         "link down",
         "the node's network is cut",
