@@ -122,9 +122,11 @@ def forbid_sudo(scene: Scene) -> None:
 
 
 def kill_and_reboot_after_rename(scene: Scene) -> None:
-    """Wait for the moment at which config.toml has changed; the node's disk is seen from its host."""
+    """Let the run go on until config.toml has changed; the node's disk is seen from its host."""
+    scene.running.go_on()
     deadline = time.monotonic() + 60
-    while _declares(scene.disk(CONFIG)) == scene.declared and time.monotonic() < deadline:
+    while _declares(scene.disk(CONFIG)) == scene.declared:
+        assert time.monotonic() < deadline, "config.toml was not seen to change"
         time.sleep(0.005)
     kill_controller(scene)
     reboot(scene)

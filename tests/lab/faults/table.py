@@ -20,7 +20,7 @@ PLAIN, MOUNTS, SUDO = "plain", "mounts", "sudo"
 """Lives on a node as it is; with small file systems where nodeprov writes; as a user who needs sudo."""
 
 _LOCK, _COMMIT = ("hold",), ("/current",)
-_SWAP = (f"write_file {CONFIG}", "wait for the switch")
+_SWAP = (f"write_file {CONFIG}", "arm the switch")
 _RESTART = ("restart containerd", "wait for the switch")
 _SERVING = ("prove that it serves", "wait for the switch")
 """Operations by how their names end; of two, the one that a run has."""
@@ -187,7 +187,7 @@ def _candidates() -> list[Fault]:
         for kind, how in kinds.items()
         for more, act in besides.items()
     ]
-    at_rename = tuple(Must(action, _SWAP) for action in _RESTARTING)
+    at_rename = tuple(Must(action, _SWAP, BEFORE) for action in _RESTARTING)
     name = "containerd does not start, kill -9 after the rename, reboot"
     return [*found, _candidate(name, acts.kill_and_reboot_after_rename, at_rename, 0, *acts.DOES_NOT_START)]
 
