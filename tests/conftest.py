@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ NODEPROV = [sys.executable, "-m", "nodeprov"]
 _seconds: dict[str, float] = defaultdict(float)
 _ssh_matrix: dict[str, tuple[str, float]] = {}
 """What came of each of its rows, and the seconds."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add how many faults are acted on the lab's nodes, and which."""
+    profile = os.environ.get("NODEPROV_FAULTS", "sample")
+    today = os.environ.setdefault("NODEPROV_FAULTS_SEED", datetime.now(UTC).date().isoformat())
+    parser.addoption("--faults", choices=("sample", "full"), default=profile, help="act a sample, or all of them")
+    parser.addoption("--faults-seed", default=today, help="what picks the sample and the moments; today's date")
 
 
 def say_at_the_end(title: str, lines: list[str]) -> None:

@@ -1,50 +1,76 @@
-"""A machine of the nspawn lab that loses its power, and gets it back."""
+"""The power cord of a machine of the nspawn lab: pulled, and put in again. What it has written stays."""
 
 from __future__ import annotations
 
-import shutil
+import json
 import time
 from pathlib import Path
 
+from nodeprov.cache_folder import cache_folder
 from nodeprov.errors import NodeprovError
-from nodeprov.labs import processes
-from nodeprov.labs.nspawn import cgroups, health
+from nodeprov.hosts.local import run_checked, run_program
+from nodeprov.labs import base, processes
+from nodeprov.labs.nspawn import cgroups, health, network
 from nodeprov.labs.nspawn.boot import nspawn_argv, start_in_cgroup
-from nodeprov.labs.nspawn.lab import MACHINES, STATE
-from nodeprov.labs.nspawn.network import namespace_of
+from nodeprov.labs.nspawn.lab import STATE, NspawnLab
 from tests.lab.conftest import QUICKER
 from tests.lab.machines import Machine
 
+BOOTS_WITHIN_SECONDS = 90.0
 
-def cut(name: str) -> None:
-    """Kill all that runs on a machine, at once and without a word."""
-    found = [folder for folder in cgroups.find_cgroups(_cgroup(name)) if folder.name == _cgroup(name)]
-    for folder in found:
-        cgroups.thaw(folder)
-    processes.kill_all(lambda: {pid for folder in found for pid in cgroups.processes_in(folder)})
-    for folder in found:
-        cgroups.remove_cgroup(folder)
-    for kept in Path("/run/systemd/nspawn").glob(f"*/{_cgroup(name)}*"):
-        shutil.rmtree(kept) if kept.is_dir() else kept.unlink()
+
+def _machine(name: str) -> base.Machine:
+    return next(each for each in NspawnLab(cache_folder() / "lab").machines if each.name == name)
+
+
+def pull(name: str) -> None:
+    """Kill all that runs on a machine, at once and by nothing that it could notice."""
+    namespace = network.namespace_of(_machine(name))
+    own = [path for path in cgroups.find_cgroups(namespace) if path.name == namespace]
+    for cgroup in own:
+        cgroups.thaw(cgroup)
+
+    def find() -> set[int]:
+        found = {pid for cgroup in own for pid in cgroups.processes_in(cgroup)}
+        return found | set(network.processes_in_namespace(namespace))
+
+    stubborn = processes.kill_all(find)
+    assert not stubborn, f"{name}: {stubborn} do not end"
+    for cgroup in own:
+        cgroups.remove_cgroup(cgroup)
+    _unplug_pods(namespace)
+
+
+def _unplug_pods(namespace: str) -> None:
+    """Take away what a reboot loses: the pods' interfaces, which outlive a machine of the lab."""
+    links = json.loads(run_checked(["ip", "-n", namespace, "-json", "link"], "ip link"))
+    for name in (link["ifname"] for link in links if link["ifname"] not in ("lo", "eth0")):
+        run_program(["ip", "-n", namespace, "link", "delete", name])
+
+
+def put_in(name: str) -> None:
+    """Boot the machine again, from the disk that it had, and wait for its sshd."""
+    machine = _machine(name)
+    folder = STATE.machine(machine)
+    environment = {
+        "SYSTEMD_SECCOMP": "0",
+        "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if machine.unified_cgroups else "0",
+    }
+    argv = nspawn_argv(machine, folder)
+    start_in_cgroup(network.namespace_of(machine), argv, folder.console, folder.process, environment=environment)
+    if not health.wait_for_port(machine.address, health.SSH_PORT, BOOTS_WITHIN_SECONDS):
+        raise AssertionError(f"{name} does not boot: {Path(folder.console).read_text()[-2000:]}")
 
 
 def boot(machine: Machine) -> None:
-    """Boot a machine again, with what its disk holds; wait until root can log in."""
-    found = next(each for each in MACHINES if each.name == machine.name)
-    folder = STATE.machine(found)
-    environment = {"SYSTEMD_SECCOMP": "0", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "0"}
-    argv = nspawn_argv(found, folder)
-    start_in_cgroup(_cgroup(machine.name), argv, folder.console, folder.process, environment=environment)
-    assert health.wait_for_port(found.address, health.SSH_PORT, 120)
+    """Boot a machine again, and wait until root can log in."""
+    put_in(machine.name)
     machine.host.close()
     for _ in range(60):
         try:
             machine.run(QUICKER)
-            return
         except (NodeprovError, AssertionError):  # logins are refused while it boots
             time.sleep(1)
-    raise AssertionError(f"{machine.name} does not come back: look at {folder.console}")
-
-
-def _cgroup(name: str) -> str:
-    return namespace_of(next(each for each in MACHINES if each.name == name))
+        else:
+            return
+    raise AssertionError(f"{machine.name} does not come back")

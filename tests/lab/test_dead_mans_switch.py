@@ -136,7 +136,7 @@ def test_a_reboot_before_the_proof_with_a_bad_candidate_and_no_controller(worker
         running.process.kill()
         running.end()
     worker.run(f"! test -e {SWITCH}/outcome && ! test -L {SWITCH}/decision")
-    power.cut(WORKER)
+    power.pull(WORKER)
     power.boot(worker)
     assert outcome(worker).startswith("restored while the node rebooted\n")
     assert worker.config() == before

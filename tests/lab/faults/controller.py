@@ -1,0 +1,27 @@
+"""nodeprov, told of and stopped at its operations: `python -m tests.lab.faults.controller install worker1 …`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from nodeprov.cli import main
+from nodeprov.cli import run as cli_run
+from tests.lab.faults.operations import Watched
+
+JUMP = timedelta(hours=-1)
+
+
+def start() -> None:
+    """Run the command line with hosts that tell what they do; its clock jumps when the watcher says so."""
+    watched = Watched()
+    watched.hook()
+
+    def now() -> str:
+        return (datetime.now(UTC) + (JUMP if watched.has_jumped else timedelta())).isoformat(timespec="seconds")
+
+    cli_run.now = now
+    main.main()
+
+
+if __name__ == "__main__":
+    start()

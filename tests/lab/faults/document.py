@@ -1,0 +1,69 @@
+"""The table of faults as a page: `python -m tests.lab.faults.document` writes it."""
+
+# ruff: noqa: E501  a paragraph is no code
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.lab.faults.plan import LIVES
+from tests.lab.faults.table import ACTIONS, FAULTS, Fault
+
+PAGE = Path(__file__).parents[3] / "docs" / "reliability-faults.md"
+KILLED_LIVES = 50
+"""Each with four kills."""
+
+_INTRODUCTION = f"""\
+<!-- Written by `python -m tests.lab.faults.document`; tests/test_faults.py holds it. -->
+# Faults that are acted out
+
+A node of the lab lives through install, upgrade, rollback (an install of the older release) and uninstall, and in each of
+these runs one fault is acted: before, during or after one of the things that the run does on a host. What a run does is
+recorded from a run without faults: every write and every command, some forty of an install. A full run takes a node through
+{LIVES} such lives, {LIVES * len(ACTIONS)} faults, so that each operation meets one; and through {KILLED_LIVES} more in which nodeprov is
+killed at a random moment of every run, {KILLED_LIVES * len(ACTIONS)} times:
+
+    pytest tests/lab/faults --faults=full
+
+CI acts a sample that the day picks; the seed is printed, and `--faults-seed` repeats it. Each run of the tests prints what came of
+every fault, and the sum: `faults tried: …, as before: …, as wanted: …, anything else: 0`.
+
+## After each fault
+
+- config.toml is, byte for byte, as before or as wanted, and so is the link `current`; what another tool has written stays.
+- containerd serves: its unit is active, CRI is ok, and a container runs. Where it was made to die, it has served for 7 s.
+- Every link leads somewhere, every released file has its digest, and a table in config.toml has its `current`.
+- A pod on runc has the container that it had (after a reboot of the node: one that runs).
+- The node is labelled only while containerd has the runtime.
+- The exit code is true: 0 only if all is as wanted, 1 only if all is as before.
+- The same command again ends with 0 and makes the node as wanted; once more, it finds nothing to do. At the end of a life the
+  node is as before its install, to the byte.
+
+## The table
+
+| fault | what is done | ended | acted in |
+|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """Write the page."""
+    return _INTRODUCTION + "\n".join(_row(fault) for fault in FAULTS) + "\n" + _END
+
+
+def _row(fault: Fault) -> str:
+    actions = "every action" if fault.actions == ACTIONS else ", ".join(fault.actions)
+    where = actions if fault.anywhere else f"{actions}: at the swap of config.toml, or in the restart"
+    return f"| {fault.name} | {fault.does} | {fault.ended or '-'} | {where} |"
+
+
+_END = """
+"kill -9" leaves what runs on the node alone, as the death of a controller does. A reboot kills all processes of the node's
+container at once and boots it from the same disk; what the kernel had not yet written is not lost by it, so this is no power cut.
+The clock of a node of the lab is that of the machine it runs on: what jumps is what `date` says on the node, and what nodeprov's own
+process takes for the time.
+"""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

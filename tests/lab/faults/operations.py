@@ -1,0 +1,110 @@
+"""What a run does to its hosts, numbered; told to whoever watches, and stopped where that one wants it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from nodeprov.hosts.shell import ShellHost
+from nodeprov.hosts.ssh import SshHost
+
+FDS = "NODEPROV_FAULTS_FDS"
+STOP = "NODEPROV_FAULTS_STOP"
+BEFORE, DURING, AFTER = "before", "during", "after"
+GO, JUMP = b"g", b"j"
+"""What the watcher answers: go on, or go on with a clock that has jumped."""
+
+_SIGNS = {
+    "hand the switch over to systemd": "arm the switch",
+    "How the switch that was handed over": "wait for the switch",
+    "A switch that an earlier run": "settle an earlier switch",
+    "systemctl restart": "restart containerd",
+    "# A sandbox runs": "prove a sandbox",
+    "# containerd serves": "prove that it serves",
+    "config dump": "gate",
+    "# What a decision about this node": "read facts",
+    "kubectl": "kubectl",
+}
+"""By what a script is known that is handed to `run`; the first that it holds counts."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One thing that is done to a host, in a run's order."""
+
+    number: int
+    host: str
+    what: str
+
+
+class Watched:
+    """Tells of each operation before and after it, and waits for an answer where it was told to stop."""
+
+    def __init__(self) -> None:
+        told, asked = map(int, os.environ[FDS].split(","))
+        self._told, self._asked = told, asked
+        self._stop = os.environ.get(STOP, "")
+        self._lock = threading.Lock()
+        self._count = 0
+        self._inside = threading.local()
+        self.has_jumped = False
+
+    def hook(self) -> None:
+        """Have every host of this process tell of its operations."""
+        for name in ("write_file", "write_link", "write_tree", "remove", "ask", "run"):
+            setattr(ShellHost, name, self._named(name, getattr(ShellHost, name)))
+        for name in ("execute", "upload", "hold"):
+            setattr(SshHost, name, self._told_of(name, getattr(SshHost, name)))
+
+    def _named(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def method(host: Any, *arguments: Any, **options: Any) -> Any:
+            outer = getattr(self._inside, "what", "")
+            self._inside.what = outer or _what(name, arguments)
+            try:
+                return original(host, *arguments, **options)
+            finally:
+                self._inside.what = outer
+
+        return method
+
+    def _told_of(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def method(host: Any, *arguments: Any, **options: Any) -> Any:
+            if getattr(self._inside, "operating", False):
+                return original(host, *arguments, **options)
+            what = getattr(self._inside, "what", "") or name
+            if name == "upload":
+                what += ": upload"
+            with self._operation(host.name, what):
+                return original(host, *arguments, **options)
+
+        return method
+
+    @contextmanager
+    def _operation(self, host: str, what: str) -> Iterator[None]:
+        with self._lock:
+            self._count += 1
+            number = self._count
+        self._tell(f"{BEFORE} {number}", host, what)
+        self._inside.operating = True
+        try:
+            yield
+        finally:
+            self._inside.operating = False
+            self._tell(f"{AFTER} {number}", host, what)
+
+    def _tell(self, point: str, host: str, what: str) -> None:
+        os.write(self._told, f"{point} {host} {what}\n".encode())
+        if point == self._stop:
+            self.has_jumped = os.read(self._asked, 1) == JUMP
+
+
+def _what(name: str, arguments: tuple[Any, ...]) -> str:
+    if name != "run":
+        where = arguments[0] if arguments and isinstance(arguments[0], str) else ""
+        return f"{name} {where}".strip()
+    script = str(arguments[0])
+    return next((said for sign, said in _SIGNS.items() if sign in script), f"run {script.strip().splitlines()[0]}")

@@ -1,0 +1,97 @@
+"""A life without any fault: what each run does, and what it makes of the node."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodeprov.cache_folder import cache_folder
+from tests.conftest import RUN
+from tests.lab.faults.judge import State
+from tests.lab.faults.releases import NEWER, OLDER, small_releases
+from tests.lab.faults.table import ACTIONS, INSTALL, ROLLBACK, SUDO, UNINSTALL, UPGRADE
+from tests.lab.faults.watching import Point, Watching
+from tests.lab.machines import CURRENT, Machine, variant
+
+USER = "faults"
+RELEASE = {INSTALL: OLDER, UPGRADE: NEWER, ROLLBACK: OLDER, UNINSTALL: OLDER}
+
+
+@dataclass(frozen=True)
+class Record:
+    """The points of each action; what is in force before the first and after each; and the released files."""
+
+    points: Mapping[str, tuple[Point, ...]]
+    states: tuple[State, ...]
+    sums: Mapping[str, str]
+
+    def before(self, action: str) -> State:
+        """Return what is in force before an action."""
+        return self.states[ACTIONS.index(action)]
+
+    def wanted(self, action: str) -> State:
+        """Return what is in force after an action."""
+        return self.states[ACTIONS.index(action) + 1]
+
+
+def arguments(action: str, node: str) -> list[str]:
+    """Write the command of an action."""
+    return ["uninstall" if action == UNINSTALL else "install", node, "--yes", "--json"]
+
+
+def inventory(action: str, node: str, group: str = "") -> Path:
+    """Write the inventory of an action: a small release, short timeouts, no pod as a proof."""
+    url = _url()
+    user = {f"nodes.{node}__user": f'"{USER}"'} if group == SUDO else {}
+    return variant(
+        Path(tempfile.mkdtemp(dir=RUN)),
+        proof__pod="false",
+        release__version=f'"{RELEASE[action]}"',
+        release__base_url=f'"{url}"',
+        ssh__connect_timeout_seconds="3",
+        ssh__command_timeout_seconds="12",
+        **user,
+    )
+
+
+def _url() -> str:
+    """Make the releases once for all processes of a run of the tests, who hold a lock then."""
+    folder = RUN / "small-releases"
+    if not folder.exists():
+        made = folder.with_name(f"{folder.name}.{Path(tempfile.mkdtemp(dir=RUN)).name}")
+        (mirror,) = (cache_folder() / "lab").glob("mirror-*")
+        small_releases(mirror, made)
+        made.rename(folder)
+    return f"file://{folder}"
+
+
+def record(node: Machine) -> Record:
+    """Take a node through a life without faults."""
+    points, states, sums = {}, [_state(node)], {}
+    for action in ACTIONS:
+        run = Watching(arguments(action, node.name), inventory(action, node.name))
+        ended = run.end()
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        points[action] = tuple(run.points())
+        states.append(_state(node))
+        if action == ROLLBACK:
+            sums = _sums(node)
+    assert states[0] == states[-1]
+    return Record(points, tuple(states), sums)
+
+
+def _state(node: Machine) -> State:
+    return State(node.config(), node.run(f"readlink {CURRENT} || true").strip())
+
+
+def _sums(node: Machine) -> dict[str, str]:
+    lines = node.run("cd /opt/nodeprov/releases && find . -type f -exec sha256sum {} +").splitlines()
+    return {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
+
+
+def is_nothing_to_do(stdout: str) -> bool:
+    """Tell from a run's JSON whether it found nothing to change."""
+    return not any(outcome["steps"] for outcome in json.loads(stdout)["outcomes"])

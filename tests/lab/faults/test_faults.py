@@ -1,0 +1,83 @@
+"""Faults acted out at every write and command: what they leave is as before or as wanted, and a rerun converges.
+
+`pytest tests/lab/faults --faults=full` acts all of the table; without it a sample of the day is acted.
+"""
+
+from __future__ import annotations
+
+import pickle
+import random
+from collections.abc import Iterator
+
+import pytest
+from filelock import FileLock
+
+from tests.conftest import RUN, say_at_the_end
+from tests.lab.conftest import QUICKER
+from tests.lab.faults import tally
+from tests.lab.faults.document import KILLED_LIVES
+from tests.lab.faults.judge import ELSE
+from tests.lab.faults.lives import Living, Tried
+from tests.lab.faults.plan import LIVES, QUICK, Life, full_plan, kills
+from tests.lab.faults.record import Record, record
+from tests.lab.faults.table import FAULTS
+from tests.lab.machines import WORKER, Kubectl, Machine
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have all lives, or a sample of them that the seed picks."""
+    full = metafunc.config.getoption("--faults") == "full"
+    seed = metafunc.config.getoption("--faults-seed")
+    if "life" in metafunc.fixturenames:
+        metafunc.parametrize("life", range(LIVES) if full else [random.Random(seed).randrange(LIVES)])
+    if "killed" in metafunc.fixturenames:
+        metafunc.parametrize(
+            "killed", range(KILLED_LIVES) if full else [random.Random(seed).randrange(KILLED_LIVES)]
+        )
+
+
+@pytest.fixture
+def recorded(worker: Machine) -> Record:
+    """What a life without faults does, recorded once for all processes."""
+    with FileLock(RUN / "faults-record.lock"):
+        path = RUN / f"faults-record-{WORKER}"
+        if not path.exists():
+            path.write_bytes(pickle.dumps(record(worker)))
+        found: Record = pickle.loads(path.read_bytes())
+    return found
+
+
+@pytest.fixture
+def living(worker: Machine, kubectl: Kubectl) -> Iterator[Machine]:
+    """A node with a plain pod; a reboot may take from it what was told to systemd for the time of the tests."""
+    kubectl.pod("plain", WORKER, sandboxed=False)
+    yield worker
+    worker.host.close()
+    worker.run(QUICKER)
+
+
+def lived(life: Life, seed: str, worker: Machine, kubectl: Kubectl, recorded: Record) -> list[Tried]:
+    tried: list[Tried] = []
+    try:
+        Living(worker, kubectl, recorded, life.group, seed).live(life, tried)
+    finally:
+        tally.add(tried)
+    return tried
+
+
+def test_a_fault_leaves_a_node_as_before_or_as_wanted(
+    living: Machine, kubectl: Kubectl, recorded: Record, life: int, request: pytest.FixtureRequest
+) -> None:
+    seed = request.config.getoption("--faults-seed")
+    say_at_the_end("faults' seed", [f"pytest tests/lab/faults --faults-seed={seed} repeats the sample"])
+    faults = FAULTS if request.config.getoption("--faults") == "full" else QUICK
+    tried = lived(full_plan(recorded, seed, faults)[life], f"{seed} {life}", living, kubectl, recorded)
+    assert [each for each in tried if each.outcome == ELSE] == []
+
+
+def test_a_run_that_is_killed_anywhere_converges_by_one_more(
+    living: Machine, kubectl: Kubectl, recorded: Record, killed: int, request: pytest.FixtureRequest
+) -> None:
+    seed = request.config.getoption("--faults-seed")
+    tried = lived(kills(recorded, seed, killed), f"{seed} {killed}", living, kubectl, recorded)
+    assert [each for each in tried if each.outcome == ELSE] == []

@@ -1,0 +1,116 @@
+"""The table of faults as data: every operation meets a fault, every fault is acted, and a seed repeats it all."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.lab.faults import tally
+from tests.lab.faults.document import PAGE, page
+from tests.lab.faults.judge import AS_BEFORE, AS_WANTED, ELSE, Seen, State, verdict
+from tests.lab.faults.lives import Tried
+from tests.lab.faults.operations import AFTER, BEFORE, DURING, Operation
+from tests.lab.faults.plan import full_plan
+from tests.lab.faults.record import Record
+from tests.lab.faults.table import ACTIONS, FAULTS, INSTALL, ROLLBACK, UNINSTALL, UPGRADE
+from tests.lab.faults.watching import Point
+from tests.lab.machines import CONFIG, CURRENT
+
+OPERATIONS = {
+    INSTALL: ["ask", "hold", *["ask"] * 40, f"write_file {CONFIG}", "restart containerd", "prove that it serves"],
+    UPGRADE: ["ask", "hold", *["ask"] * 20, "prove a sandbox", f"write_link {CURRENT}"],
+    ROLLBACK: ["ask", "hold", f"write_link {CURRENT}"],
+    UNINSTALL: ["ask", "hold", f"write_file {CONFIG}", "restart containerd", *["ask"] * 30],
+}
+
+
+def points(operations: list[str]) -> tuple[Point, ...]:
+    numbered = [Operation(number, "worker1", what) for number, what in enumerate(operations, start=1)]
+    return tuple(Point(when, operation) for operation in numbered for when in (BEFORE, DURING, AFTER))
+
+
+RECORD = Record({action: points(what) for action, what in OPERATIONS.items()}, (), {})
+
+
+class TestPlan:
+    def test_a_full_run_acts_at_least_two_hundred_faults(self) -> None:
+        assert sum(len(life.cases) for life in full_plan(RECORD, "a")) >= 200
+
+    @pytest.mark.parametrize("action", ACTIONS)
+    def test_every_operation_meets_a_fault(self, action: str) -> None:
+        cases = [life.cases[action] for life in full_plan(RECORD, "a")]
+        met = {case.point.operation.number for case in cases}
+        assert len(met) == len(OPERATIONS[action])
+
+    def test_every_fault_is_acted_wherever_it_must_be(self) -> None:
+        cases = [case for life in full_plan(RECORD, "a") for case in life.cases.values()]
+        acted = Counter(case.fault.name for case in cases)
+        assert {fault.name for fault in FAULTS} == set(acted)
+        for fault in FAULTS:
+            for must in fault.must:
+                assert any(
+                    case.fault == fault
+                    and case.action == must.action
+                    and case.point.when == must.when
+                    and case.point.operation.what.endswith(must.what)
+                    for case in cases
+                ), (fault.name, must)
+
+    def test_a_fault_is_acted_only_where_it_may_be(self) -> None:
+        for life in full_plan(RECORD, "a"):
+            for action, case in life.cases.items():
+                assert action in case.fault.actions
+                assert case.point.when in case.fault.whens
+                assert case.fault.group == life.group
+
+    def test_a_seed_repeats_it(self) -> None:
+        assert full_plan(RECORD, "a") == full_plan(RECORD, "a") != full_plan(RECORD, "b")
+
+
+BEFORE_IT, WANTED = State(b"old", ""), State(b"new runtimes.runsc", "g1")
+
+
+def seen(state: State, *wrong: str) -> Seen:
+    return Seen(state, ("c1",), state.declares, wrong)
+
+
+class TestVerdict:
+    def test_what_is_in_force_tells_before_from_wanted(self) -> None:
+        assert verdict(seen(BEFORE_IT), BEFORE_IT, WANTED, -9) == (AS_BEFORE, "")
+        assert verdict(seen(WANTED), BEFORE_IT, WANTED, -9) == (AS_WANTED, "")
+        # `current` is there already, and nothing names it yet.
+        assert verdict(seen(State(b"old", "g1")), BEFORE_IT, WANTED, -9) == (AS_BEFORE, "")
+        assert verdict(seen(State(b"x", "g2")), State(b"x", "g1"), State(b"x", "g2"), -9) == (AS_WANTED, "")
+
+    @pytest.mark.parametrize(
+        ("found", "exit_code", "said"),
+        [
+            pytest.param(seen(State(b"half", "g1")), -9, "neither as before nor as wanted", id="half a file"),
+            pytest.param(seen(State(b"old", "g3")), -9, "`current` leads to g3", id="another generation"),
+            pytest.param(
+                seen(BEFORE_IT, "containerd does not serve"), -9, "does not serve", id="it does not serve"
+            ),
+            pytest.param(seen(BEFORE_IT), 0, "all is done", id="it says done and is not"),
+            pytest.param(seen(WANTED), 1, "all is as before", id="it says as before and is not"),
+        ],
+    )
+    def test_anything_else_is_told(self, found: Seen, exit_code: int, said: str) -> None:
+        outcome, wrong = verdict(found, BEFORE_IT, WANTED, exit_code)
+        assert outcome == ELSE
+        assert said in wrong
+
+
+def test_the_sum_of_all_faults_is_the_last_line() -> None:
+    tried = [
+        Tried("kill -9", INSTALL, "after 3 (ask)", AS_BEFORE, "", -9, 1.0),
+        Tried("kill -9", INSTALL, "after 9 (ask)", AS_WANTED, "", -9, 1.0),
+        Tried("reboot", UPGRADE, "after 1 (ask)", ELSE, "containerd does not serve", 4, 1.0),
+    ]
+    lines = tally.table(tried)
+    assert lines[-1] == "faults tried: 3, as before: 1, as wanted: 1, anything else: 1"
+    assert "reboot, upgrade, after 1 (ask): containerd does not serve" in lines
+
+
+def test_the_page_is_the_table() -> None:
+    assert PAGE.read_text() == page(), "python -m tests.lab.faults.document"
