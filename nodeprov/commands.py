@@ -8,6 +8,7 @@ from typing import Any
 
 UNKNOWN = "X"
 _RANDOM = re.compile(r"\b(nodeprov-(?:proof-)?)([0-9a-f]{8,10})\b")
+_TOKEN = re.compile(r"\btoken=[0-9a-f]{16}\b")
 _DIGEST = re.compile(r'^echo "[0-9a-f]{64}  ', re.MULTILINE)
 
 
@@ -23,9 +24,13 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """What makes a plan, carries it out, asks after a pod that is slow, and takes back what was begun."""
+    """What makes a plan, carries it out, asks after a pod that is slow, and takes back what was begun.
+
+    `guarding` is what each command on the node that is under the lock begins with.
+    """
 
     doing: tuple[Command, ...]
+    guarding: tuple[Command, ...] = ()
     reading: tuple[Command, ...] = ()
     waiting: tuple[Command, ...] = ()
     undoing: tuple[Command, ...] = ()
@@ -34,6 +39,7 @@ class Commands:
 def comparable(script: str, state: str) -> str:
     """Write X for what is random or known only later, so that a rehearsed script equals the one that runs."""
     script = _RANDOM.sub(lambda found: found[1] + UNKNOWN * 8, script)
+    script = _TOKEN.sub(f"token={UNKNOWN}", script)
     script = re.sub(r" since \d{4}-\d\d-\d\dT[\d:]+\+00:00", f" since {UNKNOWN}", script)
     if re.search(rf"^path={re.escape(state)}/", script, re.MULTILINE):
         script = _DIGEST.sub(f'echo "{UNKNOWN * 64}  ', script)
@@ -47,7 +53,7 @@ def to_json(commands: Commands) -> dict[str, Any]:
             {"host": each.host, "what": each.what, "script": each.script, "stdin": each.stdin}
             for each in getattr(commands, name)
         ]
-        for name in ("reading", "doing", "waiting", "undoing")
+        for name in ("reading", "guarding", "doing", "waiting", "undoing")
     }
 
 
@@ -58,6 +64,7 @@ def to_text(commands: Commands) -> str:
     count = 0
     for title, some in (
         ("to make this plan; nothing is changed", commands.reading),
+        ("before each of the following on the node, once it is locked", commands.guarding),
         ("to carry it out", commands.doing),
         ("while a pod is waited for", commands.waiting),
         ("if anything fails, to take back what was begun", commands.undoing),

@@ -14,7 +14,7 @@ from nodeprov.commands import UNKNOWN, Command, Commands, comparable
 from nodeprov.engine import Event, writable
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import Facts, FactsQuery
-from nodeprov.hosts.base import FileAt, Output, Query, Reader
+from nodeprov.hosts.base import FileAt, Guard, Output, Query, Reader
 from nodeprov.hosts.shell import ShellHost, ask_script, upload_script
 from nodeprov.kubernetes.cluster import Get, kubectl
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
@@ -39,14 +39,17 @@ def rehearse(planned: Planned, readers: Mapping[Place, Reader], author: Author) 
 
     What depends on the moment is written as X: random names, the time, and the digest of a receipt.
     """
-    doing = _Stage(planned, readers).play(author)
+    stage = _Stage(planned, readers)
+    doing = stage.play(author)
     last = next((step for step in reversed(planned.plan.steps) if not _is_collection(step)), None)
     failing = [_Stage(planned, readers, fails_after=last).play(author)] if last else []
     if any(isinstance(change.resource, Tree) and change.after for change in planned.plan.changes):
         failing.append(_Stage(planned, readers, fails_in_upload=True).play(author))
     known = {(each.host, each.script) for each in doing}
     undoing = [each for some in failing for each in some if (each.host, each.script) not in known]
-    return Commands(doing, waiting=_waiting(planned, readers), undoing=tuple(dict.fromkeys(undoing)))
+    return Commands(
+        doing, stage.guarding, waiting=_waiting(planned, readers), undoing=tuple(dict.fromkeys(undoing))
+    )
 
 
 def _is_collection(step: object) -> bool:
@@ -77,11 +80,13 @@ class _Stage:
         fails_in_upload: bool = False,
     ) -> None:
         self.commands: list[Command] = []
+        self.guarding: tuple[Command, ...] = ()
         self.hosts = {place: _RehearsedHost(reader, self) for place, reader in readers.items()}
         self.fails_in_upload = fails_in_upload
         self._fails_after = fails_after
         self._failed_at: int | None = None
         self._planned = planned
+        self.state = planned.settings.paths.state
         self._what = "the lock"
         queries = {writable(change.resource).query: [change.before] for change in planned.plan.changes}
         self._states: dict[Any, list[Any]] = queries
@@ -101,9 +106,8 @@ class _Stage:
 
     def note(self, host: str, script: str, *, stdin: str = "", what: str = "") -> None:
         """Write a command down."""
-        state = self._planned.settings.paths.state
-        what = "a receipt" if f"path={state}/receipts/" in script else what or self._what
-        self.commands.append(Command(host, what, comparable(script, state), stdin))
+        what = "a receipt" if f"path={self.state}/receipts/" in script else what or self._what
+        self.commands.append(Command(host, what, comparable(script, self.state), stdin))
 
     def fail(self) -> None:
         """Have it go wrong from here on."""
@@ -147,6 +151,11 @@ class _RehearsedHost(ShellHost):
         super().__init__(reader.name)
         self._reader = reader
         self._stage = stage
+
+    def guard(self, guard: Guard | None) -> None:
+        if guard is not None:
+            script = comparable(guard(), self._stage.state)
+            self._stage.guarding = (Command(self.name, "see that this run has the lock still", script),)
 
     def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
         self._stage.note(self.name, ask_script(queries), what="look")
@@ -192,11 +201,13 @@ class _Answers:
     def __init__(self, planned: Planned) -> None:
         self._planned = planned
         self._facts = _well(planned)
+        self._confirmed = False
         self._scripts: Mapping[str, Callable[[], bytes]] = {
             "gate.sh.j2": self._dumps,
             "gate-own.sh.j2": self._dumps,
             "prove-serving.sh.j2": lambda: _PLUGINS,
             "prove-sandbox.sh.j2": lambda: _KERNEL,
+            "switched.sh.j2": self._decisions,
         }
 
     def to(self, query: Query[Any]) -> tuple[bool, Any]:
@@ -231,6 +242,13 @@ class _Answers:
         if " logs nodeprov-proof-" in script:
             return _KERNEL
         return b'{"spec": {}}' if script.endswith(" -o json") else b""
+
+    def _decisions(self) -> bytes:
+        """Say how the dead man's switch has ended: it waits for a confirmation first, where one is asked for."""
+        if self._planned.settings.proof.unconfirmed == "restore" and not self._confirmed:
+            self._confirmed = True
+            return b"proven\n"
+        return b"kept\n"
 
     def _dumps(self) -> bytes:
         daemons = gvisor.running_daemon(self._planned.facts), gvisor.running_daemon(self._facts)

@@ -65,9 +65,8 @@ class ShellHost(ABC):
 
     def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float | None = None) -> Output:
         """Run a shell script as root and wait for its end, whatever its status."""
-        script = self.guarded(script)
         self.on_command(self.name, script)
-        output = self.execute(script, stdin, timeout_seconds or self.command_timeout_seconds)
+        output = self.execute(self.guarded(script), stdin, timeout_seconds or self.command_timeout_seconds)
         return self.unfenced(output)
 
     def guarded(self, script: str) -> str:

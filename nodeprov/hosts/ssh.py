@@ -108,8 +108,9 @@ class SshHost(ShellHost):
 
     def _upload(self, source: Path, path: str, on_sent: Callable[[int], None]) -> None:
         how, idle = self._settled(), float(self._ssh.command_timeout_seconds)
-        script = self.guarded(upload_script(path))
+        script = upload_script(path)
         self.on_command(self.name, script)
+        script = self.guarded(script)
         line = become.command_line(script, how, self._mark)
         late = f"the upload stood still for {idle:.0f} s{self._setting(idle)}"
         with self._problems(late), source.open("rb") as file, self._start(line) as channel:
