@@ -93,7 +93,7 @@ def test_a_place_where_no_lock_can_be_made_is_named(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_too_full_for_it_is_told_and_not_taken_for_a_lock(shell: str, state: str) -> None:
-    Path(state).mkdir()
+    Path(state).mkdir(parents=True)
     Path(state, "lock").symlink_to("/dev/full")
     with pytest.raises(NodeprovError, match=f"cannot be taken: {state} is full"), of("ann", state):
         pass
