@@ -8,7 +8,7 @@ from typing import Any
 
 UNKNOWN = "X"
 _RANDOM = re.compile(r"\b(nodeprov-(?:proof-)?)([0-9a-f]{8,10})\b")
-_TOKEN = re.compile(r"\btoken=[0-9a-f]{16}\b")
+_TICKET = re.compile(r"\bticket=[0-9a-f]{16}\b")
 _DIGEST = re.compile(r'^echo "[0-9a-f]{64}  ', re.MULTILINE)
 
 
@@ -39,7 +39,7 @@ class Commands:
 def comparable(script: str, state: str) -> str:
     """Write X for what is random or known only later, so that a rehearsed script equals the one that runs."""
     script = _RANDOM.sub(lambda found: found[1] + UNKNOWN * 8, script)
-    script = _TOKEN.sub(f"token={UNKNOWN}", script)
+    script = _TICKET.sub(f"ticket={UNKNOWN}", script)
     script = re.sub(r" since \d{4}-\d\d-\d\dT[\d:]+\+00:00", f" since {UNKNOWN}", script)
     if re.search(rf"^path={re.escape(state)}/", script, re.MULTILINE):
         script = _DIGEST.sub(f'echo "{UNKNOWN * 64}  ', script)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from nodeprov.errors import NodeprovError, Restored
+from nodeprov.errors import Broken, NodeprovError, Restored
 from nodeprov.hosts.base import Host, Query, Reader
 from nodeprov.plan import Act, Adopt, Change, Drain, Outcome, Place, Plan, Proof, Resource, Step, Swap, acts
 from nodeprov.states import State
@@ -124,9 +124,10 @@ def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell)
                 done.append(step)
                 tell(Event(step, "done", said))
     except BaseException as error:
-        if isinstance(error, Restored):
-            begun.pop()  # what the node has taken back by itself
+        swap = begun.pop() if isinstance(error, Restored | Broken) else None
         undone, kept, left = undo(begun, hosts, conduct, tell)
+        if isinstance(error, Broken) and isinstance(swap, Swap):
+            left = (*left, f"{swap.restart.unit}: {error.message}")
         return Outcome(plan, tuple(done), _as_error(error).at(plan.node), undone, left, kept, proofs)
     collected, kept = _collect(collections, hosts, conduct, tell)
     return Outcome(plan, (*done, *collected), kept=kept, proofs=proofs)

@@ -69,6 +69,10 @@ class Restored(NodeprovError):
     """A node has put back by itself what it was to try; the files are those that it had before."""
 
 
+class Broken(NodeprovError):
+    """A node has put back what it had, and its containerd does not serve with that either."""
+
+
 class TakenOver(NodeprovError):
     """Another run has the node now: this one was not heard of for too long."""
 

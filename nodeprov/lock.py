@@ -21,7 +21,7 @@ class Lock:
 
     A holder is heard every few seconds, by a shell on the node that holds a flock. When the controller dies its
     connection ends, and with it the shell; when the network vanishes the shell hears nothing, and lets go too. A
-    controller that was only cut off, or suspended, takes the lock again if nobody has had it in between: its token
+    controller that was only cut off, or suspended, takes the lock again if nobody has had it meanwhile: its ticket
     stands there still. Else every command of its run is refused by the node, before it does anything.
     """
 
@@ -29,7 +29,7 @@ class Lock:
         self._host = host
         self._state = state
         self._holder = holder
-        self._token = secrets.token_hex(8)
+        self._ticket = secrets.token_hex(8)
         self._held: Held | None = None
 
     def __enter__(self) -> Lock:
@@ -49,14 +49,14 @@ class Lock:
         if self._held is None or self._held.ended:
             self._held = None  # also when it cannot be taken now, because there is no way to the node
             self._held = self._take(again=True)
-        return render("fence.sh.j2", lock=f"{self._state}/lock", token=self._token, mark=FENCED_MARK)
+        return render("fence.sh.j2", lock=f"{self._state}/lock", ticket=self._ticket, mark=FENCED_MARK)
 
     def _take(self, *, again: bool) -> Held:
         script = render(
             "lock.sh.j2",
             state=self._state,
             holder=self._holder,
-            token=self._token,
+            ticket=self._ticket,
             silence_seconds=SILENCE_SECONDS,
             again=again,
         )

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from nodeprov import engine
-from nodeprov.errors import NodeprovError, Restored, TakenOver
+from nodeprov.errors import Broken, NodeprovError, Restored, TakenOver
 from nodeprov.facts import SWITCH_UNIT, WAIT_SECONDS, Daemon
 from nodeprov.hosts.base import Host, check
 from nodeprov.inventory import Settings
@@ -41,8 +41,8 @@ class Switch:
     def throw(self, swap: Swap) -> str:
         """Hand a swap over to the node and wait for its word, over as many connections as it takes.
 
-        Raises Restored when the node has put the files back and containerd serves with them, and NodeprovError
-        when it was not begun, when it does not serve with them either, or when the node cannot be asked any more.
+        Raises Restored when the node has put the files back and containerd serves with them, Broken when it does
+        not serve with them either, and NodeprovError when it was not begun or the node cannot be asked any more.
         """
         self.settle()
         for number, change in enumerate(swap.changes, start=1):
@@ -169,7 +169,7 @@ class Switch:
         if decision.startswith("restored") and not self._is_left(swap):
             said = f"the new configuration was not kept, and the node has gone back by itself: {why}"
             raise Restored(said, hint, where=where)
-        raise NodeprovError(
+        raise Broken(
             f"the node went back to its old configuration, and containerd does not serve with it either: {why}",
             hint,
             where=where,

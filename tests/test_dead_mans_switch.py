@@ -428,6 +428,17 @@ def laid_out(folder: Path, disk: Mapping[str, str] | Disk) -> None:
             path.write_text(disk[name])
 
 
+def test_a_restart_without_a_swap_is_done_in_the_same_way(node: Node) -> None:
+    """The configuration is right already, and the running containerd has not read it."""
+    node = replace(node, swap=replace(node.swap, changes=()))
+    assert node.arm().returncode == 0
+    node.do("swap")
+    node.do("after")
+    assert node.outcome().startswith("kept")
+    assert node.state == OLD
+    node.is_tidy()
+
+
 def test_what_an_earlier_run_has_handed_over_and_nobody_ends_is_ended_first(node: Node) -> None:
     node = wanting(node, "hangs")
     node.arm()

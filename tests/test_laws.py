@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from nodeprov import engine
+from nodeprov import engine, errors
 from nodeprov.errors import NodeprovError, Restored
 from nodeprov.hosts.base import Host
 from nodeprov.hosts.local import LocalHost
@@ -233,6 +233,19 @@ def test_what_a_node_has_taken_back_by_itself_is_not_restarted_again(ground: Gro
     assert isinstance(outcome.error, Restored)
     assert (outcome.exit_code, outcome.left, conduct.restarts) == (1, (), 1)
     assert snapshot(ground.folder, ground.host) == before
+
+
+def test_a_node_that_serves_with_neither_is_told_as_left_between_two_states(ground: Ground, source: Path) -> None:
+    class ServesNoMore(Watched):
+        def swap(self, swap: Swap) -> str:
+            self.restarts += 1
+            raise errors.Broken("it serves with neither")
+
+    steps = installation(ground, source)
+    conduct = ServesNoMore(ground.host)
+    outcome = engine.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, lambda _event: None)
+    (restart,) = [step for step in steps if isinstance(step, Restart)]
+    assert (outcome.exit_code, outcome.left) == (4, (f"{restart.unit}: it serves with neither",))
 
 
 @pytest.mark.parametrize("went_back", [True, False])

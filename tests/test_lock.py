@@ -149,7 +149,7 @@ def test_the_node_itself_refuses_a_command_that_was_on_its_way_when_the_lock_was
     shell: str, held: LocalHost, state: str, tmp_path: Path
 ) -> None:
     """Its shell lives, so that nothing here knows of it: another run has come in between two looks."""
-    Path(state, "lock").write_text("token=another\nby=bob@laptop\n")
+    Path(state, "lock").write_text("ticket=another\nby=bob@laptop\n")
     with pytest.raises(NodeprovError, match="taken the node over: bob@laptop"):
         held.run(f"touch {tmp_path}/changed")
     assert not (tmp_path / "changed").exists()

@@ -50,7 +50,7 @@ NEED = {
     "waiting for the pod": ("get pods", "list pods", "watch pods"),
     "the pod's log": ("get pods", "get pods/log"),
     "the probe in the pod": ("get pods", "create pods/exec"),
-    "the pod's events": ("list events",),
+    "the pod's events": ("get pods", "list events"),
 }
 """What each act of a run needs; the acts are the product's own functions."""
 DRAINING = {
@@ -81,7 +81,7 @@ class Acts:
             "creating the pod": lambda: prover.admitted(ProofImage(IMAGE, "Never", "")),
             "sweeping a pod that was left": prover._sweep,
             "asking after the pod": pod.get,
-            "waiting for the pod": lambda: pod.comes_to("Running", 1),
+            "waiting for the pod": lambda: pod.comes_to("Succeeded", 1),
             "the pod's log": pod.log,
             "the probe in the pod": lambda: pod.execute("kernel"),
             "the pod's events": pod.trouble,
@@ -206,6 +206,8 @@ def _names(permission: str, said: str) -> bool:
 
 def _prepare(act: str, kubectl: Kubectl, acts: Acts, *, left_over: bool) -> None:
     name = acts.settings.runtime_class.name
+    if act == "the label":  # one that is there already is not set again
+        kubectl("label", "node", WORKER, f"{acts.settings.label.key}-")
     if act == "making the RuntimeClass":
         kubectl("delete", "runtimeclass", name, "--ignore-not-found")
     if act in ("changing the RuntimeClass", "creating the pod") and not kubectl.classes():
