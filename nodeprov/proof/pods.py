@@ -24,6 +24,8 @@ SLICE_SECONDS = 2
 ENDED = ("Succeeded", "Failed")
 OURS = "app.kubernetes.io/managed-by=nodeprov,app.kubernetes.io/component=proof"
 POD_MEMORY, POD_CPU = "128Mi", "200m"
+OUT_OF_REACH = ("Unable to connect to the server", "The connection to the server")
+"""How kubectl begins to say that the API server does not answer."""
 LONGEST_LIFE_SECONDS = 600
 """A pod whose nodeprov was killed ends by itself after that, and the next run on the node removes it."""
 
@@ -133,7 +135,7 @@ class Prover:
     def _wait(self, pod: Pod, until: str, image: ProofImage) -> None:
         deadline = time.monotonic() + self._settings.proof.timeout_seconds
         while not pod.comes_to(until, SLICE_SECONDS):
-            phase = pod.phase()
+            phase = self._phase(pod, deadline)
             ended = phase in ENDED
             if phase != until and (ended or time.monotonic() > deadline):
                 raise NodeprovError(
@@ -143,6 +145,15 @@ class Prover:
                     where=self._node,
                 )
             self._rest(0)
+
+    def _phase(self, pod: Pod, deadline: float) -> str:
+        """Tell a pod's phase; an API server that is out of reach for a moment is no reason to give up a node."""
+        try:
+            return pod.phase()
+        except NodeprovError as error:
+            if time.monotonic() > deadline or not any(each in error.message for each in OUT_OF_REACH):
+                raise
+            return "not known"
 
     def _run(self, *arguments: str, doing: str, stdin: bytes = b"") -> str:
         return self._kubectl.run(self._host, *arguments, doing=doing, stdin=stdin)
