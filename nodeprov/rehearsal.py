@@ -133,7 +133,7 @@ class _Stage:
         self._what = report.step_text(event.step) if event.phase == "begun" else self._what
         if isinstance(event.step, Change):
             query, change = writable(event.step.resource).query, event.step
-            if event.phase == "begun":
+            if event.phase in ("begun", "done"):  # of a swap only its restart is told to have begun
                 self._states[query] = [change.after]
             if event.phase == "undone":
                 self._what = f"taking back {report.what(change.resource)}"

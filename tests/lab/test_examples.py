@@ -7,6 +7,7 @@ import io
 import json
 import platform
 import shlex
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -54,8 +55,11 @@ def archive(root: Path) -> bytes:
             link = tarfile.TarInfo(name)
             link.type, link.linkname = tarfile.SYMTYPE, f"usr/{name}"
             tar.addfile(link)
-        for name, content in {"etc/passwd": b"root:x:0:0::/:/bin/sh\n", "etc/nginx.conf": NGINX_CONF}.items():
+        accounts = {"etc/passwd": b"root:x:0:0::/:/bin/sh\n", "etc/group": b"root:x:0:\n"}
+        for name, content in {**accounts, "etc/nginx.conf": NGINX_CONF}.items():
             add(tar, name, content)
+        # The image of Docker Hub has it, of util-linux.
+        add(tar, "usr/bin/dmesg", Path(shutil.which("busybox") or "/bin/busybox").read_bytes(), 0o755)
     command = ["/usr/sbin/nginx", "-c", "/etc/nginx.conf"]
     config = {
         "architecture": GO_ARCHITECTURES[platform.machine()],
@@ -72,10 +76,10 @@ def archive(root: Path) -> bytes:
     return out.getvalue()
 
 
-def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def add(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:
     """Add a file that all may read."""
     entry = tarfile.TarInfo(name)
-    entry.size = len(content)
+    entry.size, entry.mode = len(content), mode
     tar.addfile(entry, io.BytesIO(content))
 
 

@@ -47,7 +47,7 @@ NEED = {
     "creating the pod": ("create pods",),
     "sweeping a pod that was left": ("list pods", "delete pods"),
     "asking after the pod": ("get pods",),
-    "waiting for the pod": ("get pods", "list pods", "watch pods"),
+    "waiting for the pod": ("get pods", "watch pods"),  # and list pods, before kubectl 1.35
     "the pod's log": ("get pods", "get pods/log"),
     "the probe in the pod": ("get pods", "create pods/exec"),
     "the pod's events": ("get pods", "list events"),
@@ -201,6 +201,7 @@ def _names(permission: str, said: str) -> bool:
     """Tell whether a message names what is missing; for exec, which verb it is depends on Kubernetes' version."""
     verb, resource = permission.split()
     kind, _, _ = resource.partition("/")
+    said = said.replace("\\", "")  # kubectl writes what it watches in quotes of its own
     return f'resource "{kind}' in said and (resource == "pods/exec" or f"cannot {verb}" in said)
 
 
