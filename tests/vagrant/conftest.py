@@ -19,15 +19,17 @@ def cluster() -> Iterator[None]:
     seconds = {}
     was_up = nodeprov("lab", "status", *PROVIDER).returncode == 0
     began = time.monotonic()
-    done(nodeprov("lab", "up", *PROVIDER, "--build-box"))
-    seconds["lab up --provider vagrant"] = time.monotonic() - began
-    yield
-    if not was_up:
-        began = time.monotonic()
-        done(nodeprov("lab", "down", *PROVIDER))
-        seconds["lab down"] = time.monotonic() - began
-        assert not all_left()
-    say_at_the_end("virtual machines", [f"{value:8.1f} s  {name}" for name, value in seconds.items()])
+    try:
+        done(nodeprov("lab", "up", *PROVIDER, "--build-box"))
+        seconds["lab up --provider vagrant"] = time.monotonic() - began
+        yield
+    finally:
+        if not was_up:
+            began = time.monotonic()
+            done(nodeprov("lab", "down", *PROVIDER))
+            seconds["lab down"] = time.monotonic() - began
+            assert not all_left()
+        say_at_the_end("virtual machines", [f"{value:8.1f} s  {name}" for name, value in seconds.items()])
 
 
 @pytest.fixture(scope="session")
