@@ -93,7 +93,7 @@ class Prover:
             # A pod that stays ends by itself; it must not hide what was seen.
             with suppress(NodeprovError):
                 arguments = ("delete", "pod", name, "-n", self._namespace, "--wait=false", "--ignore-not-found")
-                self._run(*arguments, doing="cannot delete the pod")
+                self._kubectl.run(self._host, *arguments, doing="cannot delete the pod")
 
     def admitted(self, image: ProofImage) -> dict[str, Any]:
         """Return what the cluster would make of a pod of the RuntimeClass that asks for no node."""
@@ -151,12 +151,25 @@ class Prover:
         try:
             return pod.phase()
         except NodeprovError as error:
-            if time.monotonic() > deadline or not any(each in error.message for each in OUT_OF_REACH):
+            if time.monotonic() > deadline or not is_out_of_reach(error):
                 raise
             return "not known"
 
     def _run(self, *arguments: str, doing: str, stdin: bytes = b"") -> str:
-        return self._kubectl.run(self._host, *arguments, doing=doing, stdin=stdin)
+        """Call kubectl, again while the API server is out of reach: what did not get there was not done."""
+        deadline = time.monotonic() + self._settings.proof.timeout_seconds
+        while True:
+            try:
+                return self._kubectl.run(self._host, *arguments, doing=doing, stdin=stdin)
+            except NodeprovError as error:
+                if time.monotonic() > deadline or not is_out_of_reach(error):
+                    raise
+            self._rest(POLL_SECONDS)
+
+
+def is_out_of_reach(error: NodeprovError) -> bool:
+    """Tell whether kubectl could not even ask."""
+    return any(each in error.message for each in OUT_OF_REACH)
 
 
 def _uid(made: str, host: Host) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lab.machines import LABEL, WORKER, Kubectl, Machine, installed, nodeprov, started, variant
+from tests.lab.machines import LABEL, WORKER, Kubectl, Machine, installed, nodeprov, variant
 
 ADMIN = "/etc/kubernetes/admin.conf"
 
@@ -50,17 +49,6 @@ def test_kubeadms_kubeconfig_is_found_in_the_same_round_trip(worker: Machine, tm
     assert ended.returncode == 3, ended.stderr
     assert "cluster: https://10.123.0.10:6443 (context lab)" in ended.stdout
     assert ended.stderr.count("master: command ") == 1
-
-
-@pytest.mark.alone
-def test_an_api_server_that_is_out_of_reach_for_a_moment_is_waited_for(worker: Machine, master: Machine) -> None:
-    with started("install", WORKER, "--yes") as running:
-        running.wait_for("proven: the node reports the handler")
-        master.run("systemctl kill --signal=KILL kube-apiserver; systemctl stop kube-apiserver")
-        time.sleep(5)
-        master.run("systemctl start kube-apiserver")
-        ended = running.end()
-    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.alone
