@@ -177,10 +177,10 @@ SCRIPTS: Mapping[str, Mapping[str, object]] = {
         "links": ["/l"],
         "origins": ["a.tmpl", "/b.toml"],
     },
-    "lock.sh.j2": {"state": "/s", "holder": "h", "token": "t", "silence_seconds": 1, "again": True},
+    "lock.sh.j2": {"state": "/s", "holder": "h", "ticket": "t", "silence_seconds": 1, "again": True},
     "sweep.sh.j2": {"folders": ["/etc/c d"], "prefixes": ["/p", "/q r"]},
     "lock-holder.sh.j2": {"lock": "/s/lock"},
-    "fence.sh.j2": {"lock": "/s/lock", "token": "t", "mark": "m"},
+    "fence.sh.j2": {"lock": "/s/lock", "ticket": "t", "mark": "m"},
     "doctor.sh.j2": {"pid": 1, "config": "/c"},
     **{f"{name}.sh.j2": SWITCH for name in ("switch", "arm", "settle", "switched", "switch-ends", "confirm")},
 }
