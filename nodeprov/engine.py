@@ -126,8 +126,8 @@ def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell)
     except BaseException as error:
         swap = begun.pop() if isinstance(error, Restored | Broken) else None
         undone, kept, left = undo(begun, hosts, conduct, tell)
-        if isinstance(error, Broken) and isinstance(swap, Swap):
-            left = (*left, f"{swap.restart.unit}: {error.message}")
+        if isinstance(error, Broken) and swap is not None:
+            left = (*left, f"{_name(swap)}: {error.message}")
         return Outcome(plan, tuple(done), _as_error(error).at(plan.node), undone, left, kept, proofs)
     collected, kept = _collect(collections, hosts, conduct, tell)
     return Outcome(plan, (*done, *collected), kept=kept, proofs=proofs)
@@ -135,6 +135,17 @@ def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell)
 
 def _steps(act: Act) -> tuple[Step, ...]:
     return act.steps if isinstance(act, Swap) else (act,)
+
+
+def _name(act: Act) -> str:
+    """Name what an act is done to; only changes and swaps are ever taken back."""
+    match act:
+        case Swap():
+            return act.restart.unit
+        case Change():
+            return act.resource.key
+        case _:
+            return ""
 
 
 def _face(act: Act) -> Step:
@@ -161,9 +172,7 @@ def undo(
         try:
             undone += _undo_one(act, hosts, conduct, tell)
         except Exception as error:
-            where = act.restart.unit if isinstance(act, Swap) else _steps(act)[0]
-            name = where if isinstance(where, str) else where.resource.key if isinstance(where, Change) else ""
-            left.append(f"{name}: {_as_error(error).message}")
+            left.append(f"{_name(act)}: {_as_error(error).message}")
     removed, kept = _collect(collected, hosts, conduct, tell)
     return (*undone, *removed), kept, tuple(left)
 

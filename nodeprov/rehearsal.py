@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from nodeprov.commands import UNKNOWN, Command, Commands, comparable
 from nodeprov.engine import Event, writable
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import Facts, FactsQuery
-from nodeprov.hosts.base import FileAt, Guard, Output, Query, Reader
+from nodeprov.hosts.base import FileAt, Guard, NothingHeld, Output, Query, Reader
 from nodeprov.hosts.shell import ShellHost, ask_script, upload_script
 from nodeprov.kubernetes.cluster import Get, kubectl
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
@@ -172,24 +172,12 @@ class _RehearsedHost(ShellHost):
             stdin = f"the file {name} of the release, {source.stat().st_size} bytes"
             self._stage.note(self.name, upload_script(posixpath.join(folder, name)), stdin=stdin)
 
-    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> _NothingHeld:  # noqa: ARG002  as it does
+    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> NothingHeld:  # noqa: ARG002  as it does
         self._stage.note(self.name, script)
-        return _NothingHeld()
+        return NothingHeld()
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-@dataclass
-class _NothingHeld:
-    first_line: str = "held"
-    ended: bool = False
-
-    def say(self, line: str) -> None:
-        """Nothing hears it."""
-
-    def release(self) -> None:
-        """Nothing to end."""
 
 
 class _Answers:

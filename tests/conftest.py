@@ -46,6 +46,12 @@ def say_at_the_end(title: str, lines: list[str]) -> None:
     (RUN / f"{title}.said").write_text("\n".join(lines))
 
 
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers of the tests are on this machine, which no proxy reaches."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
 @pytest.fixture(scope="session")
 def lab() -> None:
     """The embedded lab, up; it is taken down at the end if it was these tests that brought it up."""

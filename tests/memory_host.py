@@ -5,28 +5,14 @@ from __future__ import annotations
 import posixpath
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import FileAt, Guard, LinkAt, Output, PresentAt, Query, TreeAt
+from nodeprov.hosts.base import FileAt, Guard, LinkAt, NothingHeld, Output, PresentAt, Query, TreeAt
 from nodeprov.states import FileState, LinkState, PresentState, TreeEntry, TreeState
 
 Member = FileState | LinkState | TreeState
-
-
-@dataclass
-class _NothingHeld:
-    first_line: str = "held"
-
-    ended: bool = False
-
-    def say(self, line: str) -> None:
-        """Nobody hears it."""
-
-    def release(self) -> None:
-        """Nothing to end."""
 
 
 class MemoryHost:
@@ -76,8 +62,8 @@ class MemoryHost:
     def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float = 0) -> Output:
         raise AssertionError("a host in memory has no shell")
 
-    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> _NothingHeld:
-        return _NothingHeld()
+    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> NothingHeld:
+        return NothingHeld()
 
     def guard(self, guard: Guard | None) -> None:
         """Nobody else is here."""

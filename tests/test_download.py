@@ -20,9 +20,7 @@ CONTENT = hashlib.shake_256(b"gvisor").digest(1 << 20)
 PATH = "/release/file"
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+pytestmark = pytest.mark.usefixtures("no_proxy")
 
 
 @pytest.fixture

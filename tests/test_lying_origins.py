@@ -22,9 +22,7 @@ GOLDEN = "releases/lies.txt"
 TITLE = "What is said to origins that lie. Made by tests/test_lying_origins.py; read it as code.\n"
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+pytestmark = pytest.mark.usefixtures("no_proxy")
 
 
 @pytest.fixture

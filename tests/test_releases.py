@@ -40,9 +40,7 @@ FOLDER = f"/release/{VERSION}/x86_64/"
 SHIM = "containerd-shim-runsc-v1"
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+pytestmark = pytest.mark.usefixtures("no_proxy")
 
 
 @pytest.fixture

@@ -97,6 +97,20 @@ class Held(Protocol):
         ...
 
 
+@dataclass
+class NothingHeld:
+    """What holds no script, for hosts on which none runs; it never ends by itself."""
+
+    first_line: str = "held"
+    ended: bool = False
+
+    def say(self, line: str) -> None:
+        """Nothing hears it."""
+
+    def release(self) -> None:
+        """Nothing to end."""
+
+
 class Host(Reader, Protocol):
     """A host that can be changed. Every write is complete and on disk before its name shows it."""
 

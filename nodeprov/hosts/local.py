@@ -88,6 +88,30 @@ class _HeldProgram:
         self._process.communicate()
 
 
+def _start(
+    argv: Sequence[str],
+    environment: Mapping[str, str] | None,
+    *,
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    folder: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own; raise NodeprovError when it cannot be."""
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env={**os.environ, **environment} if environment else None,
+            cwd=folder,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise NodeprovError(f"cannot run {argv[0]}: {error.strerror}", f"is {argv[0]} installed?") from None
+
+
 def run_program(
     argv: Sequence[str],
     *,
@@ -100,18 +124,9 @@ def run_program(
 
     Raises NodeprovError when it cannot be started or does not end in time; then its process group is ended.
     """
-    try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **environment} if environment else None,
-            cwd=folder,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise NodeprovError(f"cannot run {argv[0]}: {error.strerror}", f"is {argv[0]} installed?") from None
+    process = _start(
+        argv, environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, folder=folder
+    )
     try:
         stdout, stderr = _communicate(process, stdin, timeout_seconds)
     except subprocess.TimeoutExpired:
@@ -191,17 +206,7 @@ def run_streamed(argv: Sequence[str], on_line: Callable[[str], None], *, environ
 
     `environment` is added to ours. An interruption ends its process group.
     """
-    try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise NodeprovError(f"cannot run {argv[0]}: {error.strerror}", f"is {argv[0]} installed?") from None
+    process = _start(argv, environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
     try:
         for line in process.stdout:

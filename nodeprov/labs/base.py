@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
+
+from nodeprov.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,22 @@ class Event:
 
     what: str
     state: Literal["begun", "ended", "failed"]
+
+
+def find_machine(machines: Sequence[Machine], name: str) -> Machine:
+    """Return the machine of this name; raise UsageError, naming those that there are, without one."""
+    found = next((machine for machine in machines if machine.name == name), None)
+    if found is None:
+        names = ", ".join(machine.name for machine in machines)
+        raise UsageError(f"the lab has no machine {name}", f"it has {names}")
+    return found
+
+
+def statuses(machines: Sequence[Machine], running: Set[str], ready: Set[str]) -> list[MachineStatus]:
+    """Say of each machine whether it runs; one that does not is not ready, whatever the cluster remembers."""
+    return [
+        MachineStatus(machine, machine.name in running, machine.name in running & ready) for machine in machines
+    ]
 
 
 OnEvent = Callable[[Event], None]

@@ -16,6 +16,8 @@ from nodeprov.labs.parallel import at_once
 from nodeprov.templates import render
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
+EXPENDABLE_DATA = ("--unsafe-no-fsync",)
+"""etcd's arguments where nothing is lost with its data, as in a lab."""
 _IMAGES = "/var/tmp/lab-images.tar"  # noqa: S108  on the machine, removed after the import
 _CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _NODE_UNITS = ("pod-routes", "containerd", "kubelet")

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, Problem
 from nodeprov.hosts.local import run_checked, run_program
 from nodeprov.labs.base import OnEvent, step
 from nodeprov.labs.cache import Cache
 from nodeprov.labs.processes import ending_with_us
 
+NO_GO = Problem(
+    "missing program: a go that is new enough, or may fetch one that is",
+    "script/bootstrap in a checkout, or see https://go.dev/dl",
+)
 COMPONENTS = Path(__file__).parent / "components"
 _BUILD_TIMEOUT_SECONDS = 3600.0
 # What a program is made of must not depend on whose machine this is.

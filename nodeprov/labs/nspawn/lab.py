@@ -11,10 +11,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from nodeprov.errors import NodeprovError, Problems, UsageError
+from nodeprov.errors import NodeprovError, Problems
 from nodeprov.labs import cluster
 from nodeprov.labs.access import remote_command
-from nodeprov.labs.base import Machine, MachineStatus, OnEvent, step
+from nodeprov.labs.base import Machine, MachineStatus, OnEvent, find_machine, statuses, step
 from nodeprov.labs.cache import Cache
 from nodeprov.labs.capabilities import may_lower_oom_score, own_capabilities
 from nodeprov.labs.gobuild import find_go
@@ -70,7 +70,7 @@ class NspawnLab:
                     leftovers.remove(STATE.path)
             with step(on_event, "booting the machines"):
                 self._boot(parts)
-            settings = cluster.Settings(etcd_arguments=("--unsafe-no-fsync",))  # a lab's data may be lost
+            settings = cluster.Settings(etcd_arguments=cluster.EXPENDABLE_DATA)
             nodes = [cluster.Node(machine, STATE.shell(machine)) for machine in self.machines]
             write_secret(STATE.admin_conf, cluster.install(nodes, parts.images, settings, on_event))
 
@@ -89,18 +89,12 @@ class NspawnLab:
         requirements.require_root()
         running = {machine.name for machine in self.machines if health.is_running(machine, STATE)}
         ready = health.ready_nodes(self.machines[0], STATE) if self.machines[0].name in running else set()
-        return [
-            MachineStatus(machine, machine.name in running, machine.name in running & ready)
-            for machine in self.machines
-        ]
+        return statuses(self.machines, running, ready)
 
     def ssh_argv(self, machine: str, command: Sequence[str], *, terminal: bool) -> list[str]:
         """Write the command that runs `command` on a machine, or logs in when it is empty."""
         requirements.require_root()
-        found = next((candidate for candidate in self.machines if candidate.name == machine), None)
-        if found is None:
-            names = ", ".join(candidate.name for candidate in self.machines)
-            raise UsageError(f"the lab has no machine {machine}", f"it has {names}")
+        found = find_machine(self.machines, machine)
         if not STATE.known_hosts.exists():
             raise NodeprovError("the lab is not up", "nodeprov lab up")
         program, *login = STATE.login(found)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.labs.capabilities import own_capabilities
-from nodeprov.labs.gobuild import find_go
+from nodeprov.labs.gobuild import NO_GO, find_go
 
 # The Debian package that brings each program.
 PROGRAMS: Mapping[str, str] = {
@@ -91,8 +91,7 @@ def problems(facts: HostFacts) -> Sequence[Problem]:
         hint = f"apt-get install -y {packages}"
         found.append(Problem(f"missing programs: {', '.join(facts.missing_programs)}", hint))
     if not facts.has_go:
-        hint = "script/bootstrap in a checkout, or see https://go.dev/dl"
-        found.append(Problem("missing program: a go that is new enough, or may fetch one that is", hint))
+        found.append(NO_GO)
     if not facts.has_overlay:
         found.append(Problem("the kernel has no overlay file system", "modprobe overlay"))
     if facts.free_bytes < facts.needed_bytes:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.local import run_checked, run_streamed
+from nodeprov.hosts.base import Output, check
+from nodeprov.hosts.local import run_program, run_streamed
 from nodeprov.labs.base import Event, OnEvent
 
-_UP_TIMEOUT_SECONDS = 1800.0
+_TIMEOUT_SECONDS = 1800.0
 _MESSAGE = re.compile(r"==> (?P<machine>[\w-]+): (?P<said>.*)")
 _LINES_TOLD = 15
 
@@ -20,25 +21,25 @@ class Vagrant:
     """Vagrant, for the machines of one Vagrantfile."""
 
     def __init__(self, folder: Path) -> None:
-        self.environment: Mapping[str, str] = {
+        self._environment: Mapping[str, str] = {
             "VAGRANT_CWD": str(folder),
             "VAGRANT_CHECKPOINT_DISABLE": "1",  # it would ask whether there is a newer Vagrant
             "VAGRANT_NO_COLOR": "1",
         }
 
     def run(self, arguments: Sequence[str]) -> str:
-        """Run a command of Vagrant's that prints something."""
-        return run_checked(
-            ["vagrant", *arguments],
-            f"vagrant {arguments[0]}",
-            environment=self.environment,
-            timeout_seconds=_UP_TIMEOUT_SECONDS,
-        )
+        """Run a command of Vagrant's that prints something; raise CommandFailed if it fails."""
+        return check(self.attempt(arguments), f"vagrant {arguments[0]}", where="localhost").text
+
+    def attempt(self, arguments: Sequence[str], timeout_seconds: float = _TIMEOUT_SECONDS) -> Output:
+        """Run a command of Vagrant's, whatever its status."""
+        argv = ["vagrant", *arguments]
+        return run_program(argv, environment=self._environment, timeout_seconds=timeout_seconds)
 
     def tell(self, arguments: Sequence[str], on_event: OnEvent) -> None:
         """Run a command of Vagrant's that works for a while; raise NodeprovError if it fails."""
         narration = Narration(on_event)
-        status = run_streamed(["vagrant", *arguments], narration.line, environment=self.environment)
+        status = run_streamed(["vagrant", *arguments], narration.line, environment=self._environment)
         narration.close(failed=status != 0)
         if status != 0:
             said = "\n".join(narration.last)

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from nodeprov.errors import NodeprovError, Problems, UsageError
+from nodeprov.errors import NodeprovError, Problems
 from nodeprov.hosts.local import run_program
 from nodeprov.labs import cluster
 from nodeprov.labs.access import RemoteShell, remote_command
-from nodeprov.labs.base import Machine, MachineStatus, OnEvent, step
+from nodeprov.labs.base import Machine, MachineStatus, OnEvent, find_machine, statuses, step
 from nodeprov.labs.cache import Cache
 from nodeprov.labs.capabilities import may_lower_oom_score, own_capabilities
 from nodeprov.labs.credentials import kubeconfig
-from nodeprov.labs.gobuild import find_go
+from nodeprov.labs.gobuild import NO_GO, find_go
 from nodeprov.labs.parts import Programs, make_images, make_programs
 from nodeprov.labs.ready import READY_JSONPATH, parse_ready_nodes
 from nodeprov.labs.releases_tree import ARCHIVE_RELEASE, BASE_PATH
@@ -28,6 +28,7 @@ from nodeprov.private_file import write_private
 from nodeprov.templates import render
 
 PUBLIC_BOX = "debian/bookworm64"
+_DESTROY_TIMEOUT_SECONDS = 300.0
 _KUBECTL = "usr/local/bin/kubectl"
 
 
@@ -49,8 +50,8 @@ class VagrantLab:
     def settings(self) -> cluster.Settings:
         """In what this cluster differs from another lab's."""
         if requirements.has_kvm():
-            return cluster.Settings(etcd_arguments=("--unsafe-no-fsync",))  # a lab's data may be lost
-        patient = ("--unsafe-no-fsync", "--heartbeat-interval=1000", "--election-timeout=5000")
+            return cluster.Settings(etcd_arguments=cluster.EXPENDABLE_DATA)
+        patient = (*cluster.EXPENDABLE_DATA, "--heartbeat-interval=1000", "--election-timeout=5000")
         return cluster.Settings(etcd_arguments=patient, ready_timeout_seconds=600, slow=True)
 
     def up(self, on_event: OnEvent) -> None:
@@ -69,7 +70,7 @@ class VagrantLab:
 
     def join(self, name: str, on_event: OnEvent) -> None:
         """Make a machine that Vagrant has brought up a node of the cluster, unless it is one."""
-        machine = self._machine(name)
+        machine = find_machine(self.machines, name)
         with step(on_event, f"asking Vagrant for the way to {name}"):
             shell = self._reach.shell(self._reach.way(name))
         secrets = self._state.secrets(self.settings.service_subnet)
@@ -112,9 +113,7 @@ class VagrantLab:
             if not libvirt.answers() and libvirt.RUN.exists():
                 libvirt.start(on_event)  # it has been killed, and its machines go on
             if libvirt.answers():
-                run_program(
-                    ["vagrant", "destroy", "--force"], environment=self._vagrant.environment, timeout_seconds=300
-                )
+                self._vagrant.attempt(["destroy", "--force"], timeout_seconds=_DESTROY_TIMEOUT_SECONDS)
                 stubborn = leftovers.remove()
                 if not stubborn.nothing:
                     raise NodeprovError(
@@ -127,14 +126,11 @@ class VagrantLab:
         """Look at every machine."""
         running = {machine.name for machine in self.machines if leftovers.is_running(machine.name)}
         ready = self._ready() if self.machines[0].name in running else set()
-        return [
-            MachineStatus(machine, machine.name in running, machine.name in running & ready)
-            for machine in self.machines
-        ]
+        return statuses(self.machines, running, ready)
 
     def ssh_argv(self, machine: str, command: Sequence[str], *, terminal: bool) -> list[str]:
         """Write the command that runs `command` on a machine, or logs in when it is empty; as root."""
-        program, *login = self._reach.argv(self._reach.way(self._machine(machine).name))
+        program, *login = self._reach.argv(self._reach.way(find_machine(self.machines, machine).name))
         options = ["-t"] if terminal else []
         return [program, *options, *login, *remote_command(["sudo", "--", *(command or ["su", "-"])])]
 
@@ -145,13 +141,6 @@ class VagrantLab:
         kubectl = self._kubectl(self._programs(lambda _event: None))
         return [str(kubectl), f"--kubeconfig={self._state.admin_conf}", *arguments]
 
-    def _machine(self, name: str) -> Machine:
-        found = next((machine for machine in self.machines if machine.name == name), None)
-        if found is None:
-            names = ", ".join(machine.name for machine in self.machines)
-            raise UsageError(f"the lab has no machine {name}", f"it has {names}")
-        return found
-
     def _require(self) -> None:
         facts = requirements.gather(self._state.checkout, builds_box=self._build_box)
         problems = requirements.problems(facts, builds_box=self._build_box)
@@ -161,7 +150,7 @@ class VagrantLab:
     def _programs(self, on_event: OnEvent) -> Programs:
         go = find_go()
         if go is None:
-            raise NodeprovError("no go is here that can build the cluster's programs", "script/bootstrap")
+            raise NodeprovError(NO_GO.message, NO_GO.hint)
         with self._state.locked("programs"):
             return make_programs(self._cache, go, on_event, tolerant=not may_lower_oom_score(own_capabilities()))
 
@@ -177,8 +166,7 @@ class VagrantLab:
         if f"{PUBLIC_BOX} " in self._vagrant.run(["box", "list"]):
             return True
         with step(on_event, f"fetching the box {PUBLIC_BOX}"):
-            argv = ["vagrant", "box", "add", PUBLIC_BOX, "--provider=libvirt"]
-            return run_program(argv, environment=self._vagrant.environment, timeout_seconds=1800).returncode == 0
+            return self._vagrant.attempt(["box", "add", PUBLIC_BOX, "--provider=libvirt"]).returncode == 0
 
     def _use_built_box(self, made: Programs, on_event: OnEvent) -> None:
         folder = box_folder(self._cache, self._debian_mirror, self._trees(made), on_event)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodeprov.errors import Problem
-from nodeprov.labs.gobuild import find_go
+from nodeprov.labs.gobuild import NO_GO, find_go
 
 # The Debian package that brings each program.
 PROGRAMS: Mapping[str, str] = {
@@ -72,8 +72,7 @@ def problems(facts: HostFacts, *, builds_box: bool) -> Sequence[Problem]:
         )
         found.append(Problem(f"missing packages: {packages}", hint))
     if not facts.has_go:
-        hint = "script/bootstrap in a checkout, or see https://go.dev/dl"
-        found.append(Problem("missing program: a go that is new enough, or may fetch one that is", hint))
+        found.append(NO_GO)
     if builds_box and not facts.is_root:
         found.append(Problem("a box is built by root alone", "become root: sudo -i"))
     if facts.free_bytes < _NEEDED_BYTES:

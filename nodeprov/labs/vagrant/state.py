@@ -29,11 +29,6 @@ class StateFolder:
         return self.checkout / ".vagrant" / "nodeprov-lab"
 
     @property
-    def vagrantfile(self) -> Path:
-        """The description of the machines."""
-        return self.checkout / "Vagrantfile"
-
-    @property
     def box(self) -> Path:
         """The file that names the box that was built; the Vagrantfile reads it."""
         return self.path / "box"
