@@ -15,7 +15,7 @@ from tests.lab.faults.record import USER, Record, arguments, inventory, is_nothi
 from tests.lab.faults.scene import EDIT, Scene
 from tests.lab.faults.table import ACTIONS, MOUNTS, PLACES, SUDO
 from tests.lab.faults.watching import Watching
-from tests.lab.machines import CONFIG, Kubectl, Machine, nodeprov
+from tests.lab.machines import CONFIG, Kubectl, Machine, eventually, nodeprov
 
 QUICKER = "RestartSec=1"
 SUDO_USER = f"""
@@ -65,8 +65,10 @@ class Living:
         node = self._scene.node
         with self._prepared():
             listing = node.listing()
-            self._plain = self._look().plain
-            assert len(self._plain) == 1
+            with eventually() as more:  # a pod of the test before may still be ending
+                while len(plain := self._look().plain) != 1:
+                    assert more(), f"the pod's containers are {plain}"
+            self._plain = plain
             for action in ACTIONS:
                 found = self._case(life.cases[action])
                 tried.append(found)
