@@ -14,13 +14,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nodeprov.errors import NodeprovError
-from nodeprov.facts import Facts, FactsQuery, parse_facts
+from nodeprov.facts import SWITCH_UNIT, Facts, FactsQuery, parse_facts
 from nodeprov.gvisor import layout
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.inventory import Node
 from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.plan import Place
 from nodeprov.redaction import redacted, redacted_value
+from nodeprov.switch import RECOVERY
 
 LINES = 500
 """How much of a journal is taken."""
@@ -114,12 +115,17 @@ def _node_scripts(node: Node, facts: Facts | None) -> Iterator[tuple[str, str]]:
     config = shlex.quote(daemon.config_path if daemon else wanted.containerd.config or CONFIG)
     containerd = shlex.quote(daemon.binary if daemon else "containerd")
     current = shlex.quote(layout(wanted).current)
+    state = shlex.quote(wanted.paths.state)
     journal = f"journalctl -q --no-pager -n {LINES}"
     yield "containerd/config.toml", f"cat {config}"
     yield "containerd/dump.toml", f"{containerd} -c {config} config dump"
     yield "containerd/unit.txt", f"systemctl cat {unit}; systemctl status --no-pager --lines=0 {unit}; true"
     yield "runsc/runsc.toml", f"cat {current}/runsc.toml"
     yield "runsc/version.txt", f"{current}/runsc --version"
+    # By names and dates alone: what is in its files is containerd's configuration, which has a part of its own.
+    yield "switch/files.txt", f"cd {state} && ls -lnR --time-style=full-iso switch*"
+    yield "switch/units.txt", f"systemctl status --no-pager --lines=0 {SWITCH_UNIT} {RECOVERY}; true"
+    yield "journal/switch.txt", f"{journal} -u {SWITCH_UNIT} -u {RECOVERY}"
     yield "journal/containerd.txt", f"{journal} -u {unit}"
     yield "journal/kubelet.txt", f"{journal} {' '.join(f'-u {name}' for name in KUBELETS)}"
 

@@ -82,6 +82,18 @@ def test_a_receipt_keeps_digests_in_the_place_of_contents(machine: Path) -> None
     assert without_contents({"base64": "?"}) == {"damaged": True}
 
 
+def test_the_switch_is_there_by_the_names_of_its_files_and_not_by_what_is_in_them(machine: Path) -> None:
+    assert "No such file" in collected(machine)["switch/files.txt"].why
+    folder = machine / "state" / "switch"
+    folder.mkdir()
+    (folder / "old.1").write_text(CONFIG)
+    (folder / "outcome").write_text("restored by the switch\nit does not serve\n")
+    parts = collected(machine)
+    files = parts["switch/files.txt"].text
+    assert ("old.1" in files, "outcome" in files, "username" in files) == (True, True, False)
+    assert "it does not serve" in parts["facts.json"].text
+
+
 def test_a_cluster_that_does_not_answer_is_missing_with_its_words(machine: Path) -> None:
     parts = collected(machine, "echo 'The connection was refused' >&2; exit 1")
     assert parts["cluster/node.json"].why == "The connection was refused"
