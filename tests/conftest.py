@@ -8,7 +8,6 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from nodeprov.hosts.local import run_program
+from tests import sampling
 
 # A loaded machine is slow, not wrong.
 settings.register_profile("nodeprov", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,11 +34,11 @@ _ssh_matrix: dict[str, tuple[str, float]] = {}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add how many faults are acted on the lab's nodes, and which."""
-    profile = os.environ.get("NODEPROV_FAULTS", "sample")
-    today = os.environ.setdefault("NODEPROV_FAULTS_SEED", datetime.now(UTC).date().isoformat())
-    parser.addoption("--faults", choices=("sample", "full"), default=profile, help="act a sample, or all of them")
-    parser.addoption("--faults-seed", default=today, help="what picks the sample and the moments; today's date")
+    sampling.add_options(parser)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    sampling.leave_out(config, items)
 
 
 def say_at_the_end(title: str, lines: list[str]) -> None:

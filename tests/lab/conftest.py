@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.lab)
         if "other" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.alone)
-    items.sort(key=lambda item: item.get_closest_marker("alone") is None)
+    items.sort(key=lambda item: [item.get_closest_marker(marker) is None for marker in ("alone", "lab")])
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import shlex
 import subprocess  # noqa: TID251  a process that is ended in its middle
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from nodeprov.cache_folder import cache_folder
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
 from nodeprov.hosts.ssh import SshHost
@@ -54,6 +56,12 @@ def least_inventory() -> Path:
 
 
 INVENTORY = least_inventory()
+
+
+def released(version: str) -> Path:
+    """Find the folder of a release as the lab's mirror serves it, which is the one that was made last."""
+    mirrors = (cache_folder() / "lab").glob("mirror-*/gvisor/releases/release")
+    return max(mirrors, key=lambda folder: folder.stat().st_mtime) / version / platform.machine()
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ def read_only(request: pytest.FixtureRequest, worker: Machine) -> Iterator[Machi
     worker.try_run(undo)
 
 
+@pytest.mark.rotates(2)
 def test_what_to_set_is_said_and_then_all_goes_its_way(read_only: Machine, tmp_path: Path) -> None:
     before = read_only.run(f"sha256sum {CONFIG}; ls -d /opt/*nodeprov* || true")
     refused = nodeprov("plan", WORKER)

@@ -23,9 +23,9 @@ recorded from a run without faults: every write and every command, some forty of
 {LIVES} such lives, {LIVES * len(ACTIONS)} faults, so that each operation meets one; and through {KILLED_LIVES} more in which nodeprov is
 killed at a random moment of every run, {KILLED_LIVES * len(ACTIONS)} times:
 
-    pytest tests/lab/faults --faults=full
+    pytest tests/lab/faults --profile=full
 
-CI acts a sample that the day picks; the seed is printed, and `--faults-seed` repeats it. Each run of the tests prints what came of
+CI acts a sample that the day picks; the seed is printed, and `--seed` repeats it. Each run of the tests prints what came of
 every fault, and the sum: `faults tried: …, as before: …, as wanted: …, anything else: 0`.
 
 ## After each fault

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodeprov.cache_folder import cache_folder
 from tests.conftest import RUN
 from tests.lab.faults.judge import State
 from tests.lab.faults.releases import NEWER, OLDER, small_releases
 from tests.lab.faults.table import ACTIONS, INSTALL, ROLLBACK, SUDO, UNINSTALL, UPGRADE
 from tests.lab.faults.watching import Point, Watching
-from tests.lab.machines import CURRENT, Machine, variant
+from tests.lab.machines import CURRENT, Machine, released, variant
 
 USER = "faults"
 RELEASE = {INSTALL: OLDER, UPGRADE: NEWER, ROLLBACK: OLDER, UNINSTALL: OLDER}
@@ -62,8 +61,7 @@ def _url() -> str:
     folder = RUN / "small-releases"
     if not folder.exists():
         made = folder.with_name(f"{folder.name}.{Path(tempfile.mkdtemp(dir=RUN)).name}")
-        (mirror,) = (cache_folder() / "lab").glob("mirror-*")
-        small_releases(mirror, made)
+        small_releases(released(OLDER), made)
         made.rename(folder)
     return f"file://{folder}"
 

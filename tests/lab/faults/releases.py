@@ -12,9 +12,8 @@ from nodeprov.releases.programs import REQUIRED
 OLDER, NEWER = LOOSE_RELEASE, "20260519.0"
 
 
-def small_releases(mirror: Path, folder: Path) -> str:
-    """Write a release of the lab's mirror without its symbols, and the same under a later name; return the URL."""
-    release = mirror / "gvisor/releases/release" / OLDER / platform.machine()
+def small_releases(release: Path, folder: Path) -> str:
+    """Write a release of loose files without its symbols, and the same under a later name; return the URL."""
     for name in REQUIRED:
         stripped = folder / name
         stripped.parent.mkdir(parents=True, exist_ok=True)

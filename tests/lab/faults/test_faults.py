@@ -1,12 +1,11 @@
 """Faults acted out at every write and command: what they leave is as before or as wanted, and a rerun converges.
 
-`pytest tests/lab/faults --faults=full` acts all of the table; without it a sample of the day is acted.
+`pytest tests/lab/faults --profile=full` acts all of the table; without it a sample of the day is acted.
 """
 
 from __future__ import annotations
 
 import pickle
-import random
 from collections.abc import Iterator
 
 import pytest
@@ -22,18 +21,15 @@ from tests.lab.faults.plan import LIVES, QUICK, Life, full_plan, kills
 from tests.lab.faults.record import Record, record
 from tests.lab.faults.table import FAULTS
 from tests.lab.machines import WORKER, Kubectl, Machine
+from tests.sampling import is_full, some
+from tests.sampling import seed as seed_of
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Have all lives, or a sample of them that the seed picks."""
-    full = metafunc.config.getoption("--faults") == "full"
-    seed = metafunc.config.getoption("--faults-seed")
-    if "life" in metafunc.fixturenames:
-        metafunc.parametrize("life", range(LIVES) if full else [random.Random(seed).randrange(LIVES)])
-    if "killed" in metafunc.fixturenames:
-        metafunc.parametrize(
-            "killed", range(KILLED_LIVES) if full else [random.Random(seed).randrange(KILLED_LIVES)]
-        )
+    for name, lives in (("life", LIVES), ("killed", KILLED_LIVES)):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, some(metafunc.config, range(lives)))
 
 
 @pytest.fixture
@@ -68,9 +64,9 @@ def lived(life: Life, seed: str, worker: Machine, kubectl: Kubectl, recorded: Re
 def test_a_fault_leaves_a_node_as_before_or_as_wanted(
     living: Machine, kubectl: Kubectl, recorded: Record, life: int, request: pytest.FixtureRequest
 ) -> None:
-    seed = request.config.getoption("--faults-seed")
-    say_at_the_end("faults' seed", [f"pytest tests/lab/faults --faults-seed={seed} repeats the sample"])
-    faults = FAULTS if request.config.getoption("--faults") == "full" else QUICK
+    seed = seed_of(request.config)
+    say_at_the_end("faults' seed", [f"pytest tests/lab/faults --seed={seed} repeats the sample"])
+    faults = FAULTS if is_full(request.config) else QUICK
     tried = lived(full_plan(recorded, seed, faults)[life], f"{seed} {life}", living, kubectl, recorded)
     assert [each for each in tried if each.outcome == ELSE] == []
 
@@ -78,6 +74,6 @@ def test_a_fault_leaves_a_node_as_before_or_as_wanted(
 def test_a_run_that_is_killed_anywhere_converges_by_one_more(
     living: Machine, kubectl: Kubectl, recorded: Record, killed: int, request: pytest.FixtureRequest
 ) -> None:
-    seed = request.config.getoption("--faults-seed")
+    seed = seed_of(request.config)
     tried = lived(kills(recorded, seed, killed), f"{seed} {killed}", living, kubectl, recorded)
     assert [each for each in tried if each.outcome == ELSE] == []
