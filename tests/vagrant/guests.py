@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
@@ -28,6 +30,9 @@ CONFIG = "/etc/containerd/config.toml"
 CURRENT = "/opt/nodeprov/handlers/runsc/current"
 OLD, NEW = "20260518.0", "20260905.0"
 PROVIDER = ("--provider", "vagrant")
+CHAPTERS = 6
+"""Of the story and of power cuts: as many days pass until each was acted."""
+chapter = pytest.mark.rotates(CHAPTERS, "chapters in virtual machines")
 PATIENCE_SECONDS = 600.0
 _BUILD_SECONDS = 3600.0
 

@@ -1,6 +1,7 @@
 """A node's life in a virtual machine: cgroup v2, systemd's cgroup driver, a user with sudo, a kernel of its own.
 
 The tests are one story and run in this order, on one worker; a test that fails leaves the next ones what it can.
+Of its chapters, and of power cuts (test_power.py), CI has one a day.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tests.vagrant.guests import (
     PROVIDER,
     Guest,
     Kubectl,
+    chapter,
     done,
     nodeprov,
     on_lab,
@@ -29,12 +31,10 @@ from tests.vagrant.guests import (
 
 POD_BYTES = (128 + 64) << 20  # the proof's pod, and the RuntimeClass's overhead
 LIMITS_MOVED = """\
-while sleep 0.2; do
-    for slice in $(find /sys/fs/cgroup/kubepods.slice -name 'kubepods*-pod*.slice'); do
-        cd "$slice" 2>/dev/null && {{ {on_slice}; }}
-        for scope in "$slice"/cri-containerd-*.scope; do
-            cd "$scope" 2>/dev/null && {{ {on_scope}; }}
-        done
+while sleep 0.3; do
+    for scope in /sys/fs/cgroup/kubepods.slice/{{,*/}}kubepods*-pod*.slice/cri-containerd-*.scope; do
+        cd "$scope/.." 2>/dev/null && {{ {on_slice}; }}
+        cd "$scope" 2>/dev/null && {{ {on_scope}; }}
     done
 done
 """
@@ -99,6 +99,7 @@ def test_every_check_of_verify_passes_and_none_is_left_out(older: Path) -> None:
     assert {*NEED_CGROUP_V2} < {*found}
 
 
+@chapter
 @pytest.mark.parametrize(
     ("on_slice", "on_scope", "caught"),
     [
@@ -114,7 +115,7 @@ def test_limits_that_stand_on_the_sandbox_and_not_on_its_pod_are_seen(
     worker: Guest, older: Path, on_slice: str, on_scope: str, caught: list[str]
 ) -> None:
     loop = LIMITS_MOVED.format(on_slice=on_slice, on_scope=on_scope)
-    worker.run(f"systemd-run --quiet --unit=limits sh -c {shlex.quote(loop)}")
+    worker.run(f"systemd-run --quiet --unit=limits bash -c {shlex.quote(loop)}")
     try:
         found = findings(older)
     finally:
@@ -122,6 +123,7 @@ def test_limits_that_stand_on_the_sandbox_and_not_on_its_pod_are_seen(
     assert [name for name, each in found.items() if each["result"] == "failed"] == caught
 
 
+@chapter
 def test_without_the_driver_a_pod_is_ready_and_has_no_limit_and_verify_says_so(
     worker: Guest, kubectl: Kubectl, older: Path
 ) -> None:
@@ -139,13 +141,25 @@ def test_without_the_driver_a_pod_is_ready_and_has_no_limit_and_verify_says_so(
     assert worker.run(f"cat {toml}") == kept
 
 
-def test_an_upgrade_is_a_rename_under_running_sandboxes(
+@chapter
+def test_sandboxes_outlive_an_upgrade_and_a_restart_and_come_back_after_a_reboot(
     worker: Guest, kubectl: Kubectl, plain: tuple[str, int]
 ) -> None:
     kubectl.pod("sandboxed", worker.name, sandboxed=True)
+    upgraded_by_a_rename(worker, kubectl, plain)
+    restarted(worker, kubectl, plain)
+    worker.reboot()
+    until(worker.serves)
+    until(lambda: kubectl.is_ready(worker.name))
+    until(lambda: "gVisor" in kubectl("exec", "sandboxed", "--", "dmesg"))
+    assert failed(findings()) == {}
+    assert "nothing to do" in done(on_lab("install", worker.name, "--yes"))
+    kubectl("delete", "pod", "sandboxed")
+
+
+def upgraded_by_a_rename(worker: Guest, kubectl: Kubectl, plain: tuple[str, int]) -> None:
     running, pid = kubectl.container("sandboxed"), worker.containerd()
-    said = done(on_lab("install", worker.name, "--yes"))
-    assert "install done" in said
+    assert "install done" in done(on_lab("install", worker.name, "--yes"))
     assert worker.containerd() == pid, "no restart"
     assert "gvisor_sentry" in worker.run("find /opt/nodeprov/releases")
     assert kubectl.container("sandboxed") == running
@@ -156,7 +170,7 @@ def test_an_upgrade_is_a_rename_under_running_sandboxes(
     assert kubectl.container("plain") == plain
 
 
-def test_pods_outlive_a_restart_of_containerd(worker: Guest, kubectl: Kubectl, plain: tuple[str, int]) -> None:
+def restarted(worker: Guest, kubectl: Kubectl, plain: tuple[str, int]) -> None:
     running, pid = kubectl.container("sandboxed"), worker.containerd()
     worker.run("systemctl restart containerd")
     assert worker.containerd() != pid
@@ -166,17 +180,7 @@ def test_pods_outlive_a_restart_of_containerd(worker: Guest, kubectl: Kubectl, p
     assert kubectl.container("plain") == plain
 
 
-def test_after_a_reboot_everything_comes_back(worker: Guest, kubectl: Kubectl) -> None:
-    worker.reboot()
-    until(worker.serves)
-    until(lambda: kubectl.is_ready(worker.name))
-    until(lambda: "gVisor" in kubectl("exec", "sandboxed", "--", "dmesg"))
-    assert failed(findings()) == {}
-    assert "nothing to do" in done(on_lab("install", worker.name, "--yes"))
-
-
-def test_an_uninstall_gives_back_the_bytes(worker: Guest, kubectl: Kubectl, before: str) -> None:
-    kubectl("delete", "pod", "sandboxed")
+def test_an_uninstall_gives_back_the_bytes(worker: Guest, before: str) -> None:
     done(on_lab("uninstall", worker.name, "--yes"))
     assert worker.listing() == before
     until(worker.serves)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import subprocess  # noqa: TID251  a process whose node loses its power in its middle
 import sys
 import time
@@ -10,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.vagrant.guests import CONFIG, CURRENT, INVENTORY, Guest, Kubectl, done, on_lab, until
+from tests.sampling import some
+from tests.vagrant.guests import CONFIG, CURRENT, INVENTORY, Guest, Kubectl, chapter, done, on_lab, until
 
 Moment = tuple[str, float]
 """What a run says that it begins, and how many seconds later the power goes."""
@@ -27,18 +27,17 @@ UNINSTALL: tuple[Moment, ...] = (("file /etc/containerd", 0), ("file /etc/contai
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Cut at every moment with --faults=full, else at one of each kind, which the day chooses."""
-    chooser = random.Random(metafunc.config.getoption("--faults-seed"))
+    """Cut at every moment with --profile=full, else at one of each kind, which the day chooses."""
     for name, moments in (("in_install", INSTALL), ("in_uninstall", UNINSTALL)):
         if name in metafunc.fixturenames:
-            is_full = metafunc.config.getoption("--faults") == "full"
-            metafunc.parametrize(name, moments if is_full else [chooser.choice(moments)], ids=str)
+            metafunc.parametrize(name, some(metafunc.config, moments), ids=str)
 
 
 @pytest.fixture(scope="module")
 def careless(other: Guest) -> Iterator[Guest]:
-    """A guest that keeps what is written in its memory for as long as nobody asks for more."""
+    """A guest that keeps in its memory what is written until somebody asks for more; it shows that it does."""
     make_careless(other)
+    loses_what_was_not_synced_and_nothing_else(other)
     yield other
     other.run("mount -o remount,commit=5,auto_da_alloc /")
 
@@ -51,18 +50,18 @@ def make_careless(guest: Guest) -> None:
     )
 
 
-def test_the_rig_loses_what_was_not_synced_and_nothing_else(careless: Guest) -> None:
-    careless.run(
+def loses_what_was_not_synced_and_nothing_else(guest: Guest) -> None:
+    guest.run(
         "mkdir -p /var/rig && sync && echo kept > /var/rig/synced && sync /var/rig/synced /var/rig "
         "&& echo lost > /var/rig/careless"
     )
-    assert careless.run("cat /var/rig/*") == "lost\nkept\n"
-    careless.pull_the_plug()
-    careless.power_on()
-    make_careless(careless)
-    assert careless.run("cat /var/rig/synced") == "kept\n"
-    assert careless.run("cat /var/rig/careless 2>/dev/null || true") == ""
-    careless.run("rm -r /var/rig")
+    assert guest.run("cat /var/rig/*") == "lost\nkept\n"
+    guest.pull_the_plug()
+    guest.power_on()
+    make_careless(guest)
+    assert guest.run("cat /var/rig/synced") == "kept\n"
+    assert guest.run("cat /var/rig/careless 2>/dev/null || true") == ""
+    guest.run("rm -r /var/rig")
 
 
 def cut_at(guest: Guest, command: str, moment: Moment) -> bool:
@@ -89,6 +88,7 @@ def is_whole(guest: Guest) -> None:
     assert not broken, broken
 
 
+@chapter
 def test_a_power_cut_in_an_install_harms_nothing(careless: Guest, kubectl: Kubectl, in_install: Moment) -> None:
     done(on_lab("uninstall", careless.name, "--yes"))
     make_careless(careless)
@@ -105,6 +105,7 @@ def test_a_power_cut_in_an_install_harms_nothing(careless: Guest, kubectl: Kubec
     assert careless.run(f"{CURRENT}/runsc --version")
 
 
+@chapter
 def test_a_power_cut_in_an_uninstall_harms_nothing(
     careless: Guest, kubectl: Kubectl, in_uninstall: Moment
 ) -> None:
