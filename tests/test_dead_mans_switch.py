@@ -403,6 +403,9 @@ def test_a_power_cut_at_any_moment_leaves_what_was_or_what_was_proven(
         node.arm()
         for what in ("swap", "after"):
             node.do(what)
+    for hasty, lazy in zip(journal.hasty, journal.lazy, strict=True):
+        told = "state/switch/outcome" in hasty  # from here on the controller may have read it
+        assert "state/switch/decision" in lazy or not told
     seen = {tuple(sorted(disk.items())) for disk in journal.disks}
     assert len(seen) > 30
     for disk in seen:

@@ -311,6 +311,29 @@ def test_a_resource_that_changed_since_the_plan_is_not_overwritten(ground: Groun
     assert read(ground, file) == FileState(b"somebody was quicker", 0o644)
 
 
+def test_what_reads_back_otherwise_than_it_was_written_is_an_error_and_nobody_else_is_overwritten(
+    ground: Ground,
+) -> None:
+    class Raced:
+        """A host on which somebody else is quicker than our look at what we wrote."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(ground.host, name)
+
+        def write_file(self, path: str, state: FileState) -> None:
+            ground.host.write_file(path, state)
+            ground.host.write_file(path, FileState(b"theirs", 0o644))
+
+    file = File(f"{ground.folder}/config.toml")
+    change = Change(file, None, FileState(b"ours", 0o644))
+    hosts: dict[Place, Host] = {Place.NODE: Raced()}
+    outcome = engine.apply(Plan("n", "install", (change,)), hosts, Watched(), lambda _event: None)
+    assert outcome.error is not None
+    assert "was written, and reads back differently" in outcome.error.message
+    assert outcome.left == (f"{file.key}: somebody else has changed it since",)
+    assert read(ground, file) == FileState(b"theirs", 0o644)
+
+
 def test_an_interruption_undoes(ground: Ground, source: Path) -> None:
     class Interrupted(Watched):
         def prove(self, proof: Proof) -> str:

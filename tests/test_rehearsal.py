@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,21 @@ def test_an_install_of_every_kind_can_be_rehearsed(
     uploads = [each.stdin for each in commands.doing if "of the release" in each.stdin]
     assert len(uploads) == 2, uploads
     assert any(each.what.startswith("taking back") for each in commands.undoing)
+
+
+@pytest.mark.parametrize("uninstall", [False, True], ids=["install", "uninstall"])
+def test_the_receipt_is_there_before_the_first_change_and_closed_after_the_last(
+    new: Release, uninstall: bool
+) -> None:
+    situation = uninstallable(new, ALONE) if uninstall else fresh(new)
+    writes = [
+        path[1]
+        for each in told(situation, uninstall=uninstall).doing
+        if (path := re.search(r"^path=(\S+)$", each.script, re.MULTILINE)) and "query" not in each.what
+    ]
+    receipts = [number for number, path in enumerate(writes) if path.startswith("/var/lib/nodeprov/receipts/")]
+    assert len(receipts) == 2, writes
+    assert (receipts[0], receipts[1]) == (0, len(writes) - 1), writes
 
 
 def test_what_takes_an_upload_back_that_broke_is_told_too(new: Release) -> None:
