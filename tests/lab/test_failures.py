@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from nodeprov.daemon import Containerd
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import gather
 from nodeprov.hosts.base import Output
 from nodeprov.inventory import parse
+from nodeprov.labs.releases_tree import release_archive, sha512_line
 from nodeprov.states import TreeState
 from tests.lab.machines import (
     ADDRESSES,
@@ -24,6 +28,7 @@ from tests.lab.machines import (
     INVENTORY,
     LABEL,
     NEW,
+    OLD,
     OTHER,
     WORKER,
     Ended,
@@ -32,6 +37,7 @@ from tests.lab.machines import (
     eventually,
     installed,
     nodeprov,
+    released,
     started,
     variant,
 )
@@ -80,6 +86,44 @@ class TestReleases:
     def test_a_release_that_does_not_exist_answers_404_with_xml(self, untouched: Machine, tmp_path: Path) -> None:
         inventory = variant(tmp_path, release__version='"20260101.0"')
         refused(nodeprov("install", WORKER, "--yes", inventory=inventory), "404", "20260101.0")
+
+    def test_a_mixed_release_is_found_by_running_it_and_the_one_in_force_stays(
+        self, worker: Machine, kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who pins a digest has said that these bytes are meant; that the parts do not fit shows in a sandbox."""
+        digest = mixed_release(tmp_path / "mirror" / "release" / NEW / "x86_64")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        installed(WORKER, inventory=variant(tmp_path, release__version=f'"{OLD}"'))
+        kubectl.pod("sandboxed", WORKER, sandboxed=True)
+        before, pod, pid = worker.listing(), kubectl.container("sandboxed"), worker.pid()
+        mixed = variant(
+            tmp_path,
+            release__base_url=f'"{tmp_path}/mirror"',
+            release__sha512=f'{{ x86_64 = {{ "gvisor.tar.zstd" = "{digest}" }} }}',
+        )
+        ended = nodeprov("install", WORKER, "--yes", inventory=mixed)
+        refused(ended, "a sandbox runs through the new generation", "the node is as before")
+        assert worker.listing() == before
+        assert worker.pid() == pid
+        assert kubectl.container("sandboxed")["containerID"] == pod["containerID"]
+
+
+def mixed_release(folder: Path) -> str:
+    """Publish a release whose sentry is of another one; return its digest."""
+    with zstandard.open(released(NEW) / "gvisor.tar.zstd") as packed:
+        members = unpacked(packed.read())
+    members["gvisor-bin/gvisor_sentry"] = (released(OLD) / "runsc").read_bytes()
+    content = zstandard.compress(release_archive(members), 1)
+    folder.mkdir(parents=True)
+    (folder / "gvisor.tar.zstd").write_bytes(content)
+    (folder / "gvisor.tar.zstd.sha512").write_text(line := sha512_line(content, "gvisor.tar.zstd"))
+    return line.split()[0]
+
+
+def unpacked(content: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        found = {member.name: tar.extractfile(member) for member in tar}
+        return {name: file.read() for name, file in found.items() if file is not None}
 
 
 class TestPlaces:
@@ -278,23 +322,26 @@ class TestProofs:
         installed(WORKER)
         settings = parse(INVENTORY.read_text(), str(INVENTORY)).nodes[0].settings
         containerd = Containerd(worker.host, gather(worker.host, settings), settings)
+        toml = "/opt/nodeprov/handlers/runsc/current/runsc.toml"
+        kept = worker.run(f"cat {toml}")
         for breaking in (
-            "echo 'binary_name = ' > $toml",
-            "sed -i 's|/runsc\"|/no-runsc\"|' $toml",
-            "sed -i '/^binary_name/d' $toml",
-            "echo 'no-such-flag = \"1\"' >> $toml",
+            f"sed -i 's|/runsc\"|/no-runsc\"|' {toml}",
+            f"sed -i '/^binary_name/d' {toml}",
+            f"echo 'no-such-flag = \"1\"' >> {toml}",
+            f"echo 'binary_name = ' > {toml}",
         ):
-            worker.run(f"toml=/opt/nodeprov/handlers/runsc/current/runsc.toml; {breaking}")
+            worker.host.run(f"cat > {toml}", stdin=kept.encode())
+            worker.run(breaking)
             with pytest.raises(NodeprovError, match=r"runsc\.toml|no sandbox runs"):
                 containerd.sandbox(CURRENT)
-            verified = nodeprov("verify", WORKER, "--json")
-            assert verified.returncode == 1
-            results = {each["check"]: each["result"] for each in json.loads(verified.stdout)["findings"]}
-            assert results["runsc_toml"] == "failed", breaking
-            assert "~ file" in nodeprov("plan", WORKER).stdout
-            installed(WORKER)
+        verified = nodeprov("verify", WORKER, "--json")
+        assert verified.returncode == 1
+        results = {each["check"]: each["result"] for each in json.loads(verified.stdout)["findings"]}
+        assert results["runsc_toml"] == "failed"
+        assert "~ file" in nodeprov("plan", WORKER).stdout
+        installed(WORKER)
         assert "gvisor" in containerd.sandbox(CURRENT)
-        assert nodeprov("verify", WORKER).returncode == 0
+        assert worker.run(f"cat {toml}") == kept
 
     def test_a_flag_that_runsc_does_not_know_is_seen(self, untouched: Machine, tmp_path: Path) -> None:
         unknown = variant(tmp_path, runtime__flags='{ no-such-flag = "1" }')
