@@ -30,7 +30,7 @@ CONFIG = "/etc/containerd/config.toml"
 CURRENT = "/opt/nodeprov/handlers/runsc/current"
 OLD, NEW = "20260518.0", "20260905.0"
 PROVIDER = ("--provider", "vagrant")
-CHAPTERS = 6
+CHAPTERS = 7
 """Of the story and of power cuts: as many days pass until each was acted."""
 chapter = pytest.mark.rotates(CHAPTERS, "chapters in virtual machines")
 PATIENCE_SECONDS = 600.0

@@ -29,7 +29,7 @@ from tests.vagrant.guests import (
     until,
 )
 
-POD_BYTES = (128 + 64) << 20  # the proof's pod, and the RuntimeClass's overhead
+POD_BYTES = (128 + 64) << 20  # the proof's pod, and the RuntimeClass's overhead: the limit of the slice
 LIMITS_MOVED = """\
 while sleep 0.3; do
     for scope in /sys/fs/cgroup/kubepods.slice/{{,*/}}kubepods*-pod*.slice/cri-containerd-*.scope; do
@@ -104,14 +104,11 @@ def test_every_check_of_verify_passes_and_none_is_left_out(older: Path) -> None:
     ("on_slice", "on_scope", "caught"),
     [
         ("echo max > memory.max", f"echo {POD_BYTES} > memory.max", ["pod_slice"]),
-        (
-            "echo max > cpu.max",
-            f"echo {POD_BYTES} > memory.max; echo 20000 100000 > cpu.max",
-            ["pod_slice_throttled", "pod_slice_kill"],
-        ),
+        # Of whose limit it was the kernel tells in its log alone, which somebody clears.
+        ("echo max > cpu.max", "echo 20000 100000 > cpu.max; dmesg -C", ["pod_slice_throttled", "pod_slice_kill"]),
     ],
 )
-def test_limits_that_stand_on_the_sandbox_and_not_on_its_pod_are_seen(
+def test_limits_that_are_not_seen_to_be_the_pods_own_are_told(
     worker: Guest, older: Path, on_slice: str, on_scope: str, caught: list[str]
 ) -> None:
     loop = LIMITS_MOVED.format(on_slice=on_slice, on_scope=on_scope)
@@ -142,42 +139,36 @@ def test_without_the_driver_a_pod_is_ready_and_has_no_limit_and_verify_says_so(
 
 
 @chapter
-def test_sandboxes_outlive_an_upgrade_and_a_restart_and_come_back_after_a_reboot(
-    worker: Guest, kubectl: Kubectl, plain: tuple[str, int]
-) -> None:
+def test_after_a_reboot_everything_comes_back(worker: Guest, kubectl: Kubectl, older: Path) -> None:
     kubectl.pod("sandboxed", worker.name, sandboxed=True)
-    upgraded_by_a_rename(worker, kubectl, plain)
-    restarted(worker, kubectl, plain)
     worker.reboot()
     until(worker.serves)
     until(lambda: kubectl.is_ready(worker.name))
     until(lambda: "gVisor" in kubectl("exec", "sandboxed", "--", "dmesg"))
-    assert failed(findings()) == {}
-    assert "nothing to do" in done(on_lab("install", worker.name, "--yes"))
+    assert "nothing to do" in done(on_lab("install", worker.name, "--yes", inventory=older))
     kubectl("delete", "pod", "sandboxed")
 
 
-def upgraded_by_a_rename(worker: Guest, kubectl: Kubectl, plain: tuple[str, int]) -> None:
-    running, pid = kubectl.container("sandboxed"), worker.containerd()
+@chapter
+def test_sandboxes_outlive_a_restart_of_containerd_and_an_upgrade_which_is_a_rename(
+    worker: Guest, kubectl: Kubectl
+) -> None:
+    for name in ("plain", "sandboxed"):
+        kubectl.pod(name, worker.name, sandboxed=name == "sandboxed")
+    running = {name: kubectl.container(name) for name in ("plain", "sandboxed")}
+    worker.run("systemctl restart containerd")
+    until(worker.serves)
+    pid = worker.containerd()
+    assert kubectl("exec", "sandboxed", "--", "echo", "alive").strip() == "alive"
+
     assert "install done" in done(on_lab("install", worker.name, "--yes"))
     assert worker.containerd() == pid, "no restart"
     assert "gvisor_sentry" in worker.run("find /opt/nodeprov/releases")
-    assert kubectl.container("sandboxed") == running
     assert "gVisor" in kubectl("exec", "sandboxed", "--", "dmesg")
     kubectl.pod("newer", worker.name, sandboxed=True)
     assert NEW in worker.run("readlink /proc/[0-9]*/exe | sort -u | grep /opt/nodeprov/")
-    kubectl("delete", "pod", "newer")
-    assert kubectl.container("plain") == plain
-
-
-def restarted(worker: Guest, kubectl: Kubectl, plain: tuple[str, int]) -> None:
-    running, pid = kubectl.container("sandboxed"), worker.containerd()
-    worker.run("systemctl restart containerd")
-    assert worker.containerd() != pid
-    until(worker.serves)
-    assert kubectl.container("sandboxed") == running
-    assert kubectl("exec", "sandboxed", "--", "echo", "alive").strip() == "alive"
-    assert kubectl.container("plain") == plain
+    assert {name: kubectl.container(name) for name in running} == running
+    kubectl("delete", "pod", "newer", "sandboxed")
 
 
 def test_an_uninstall_gives_back_the_bytes(worker: Guest, before: str) -> None:
