@@ -194,7 +194,7 @@ def copy(tmp_path: Path) -> Path:
     return folder
 
 
-def tested(copy: Path, tests: str) -> tuple[int, str]:
+def outcome_of(copy: Path, tests: str) -> tuple[int, str]:
     """Run some of a copy's tests; return pytest's exit code and what it said."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "NODEPROV_TEST"))}
     script = f"cd {copy} && exec {sys.executable} -B -m pytest -q -x -m 'not lab' -p no:cacheprovider {tests}"
@@ -212,7 +212,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="files are given to root")
 def test_without_a_guard_a_test_fails(taken_out: Deletion, copy: Path) -> None:
     taken_out.take_out(copy)
-    code, said = tested(copy, taken_out.caught_by)
+    code, said = outcome_of(copy, taken_out.caught_by)
     assert code == _FAILED, said
 
 
