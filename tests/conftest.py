@@ -79,7 +79,7 @@ def pytest_sessionfinish() -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     name = report.nodeid.split("::")[0]
-    if name.startswith("tests/lab/"):
+    if name.startswith(("tests/lab/", "tests/vagrant/")):
         _seconds[name] += report.duration
     else:
         _seconds["tests without the lab"] += report.duration

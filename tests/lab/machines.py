@@ -260,6 +260,13 @@ def eventually(seconds: float = 60) -> Iterator[Callable[[], bool]]:
     yield more
 
 
+_STALE = f"""
+containerd config dump | grep -q runsc || ctr plugins ls | grep -q runsc ||
+    [ "$(stat -c %Z {CONFIG})" -gt "$(date -d "$(systemctl show containerd -p ExecMainStartTimestamp --value)" +%s)" ]
+"""
+"""Whether containerd may have read another file than the one that is there: a plan would tell."""
+
+
 def scrub(machine: Machine, kubectl: Kubectl, config: bytes) -> None:
     """Bring a node back to how the lab made it, by hand and not by nodeprov."""
     _clear(machine.name, kubectl)
@@ -277,9 +284,10 @@ def scrub(machine: Machine, kubectl: Kubectl, config: bytes) -> None:
         machine.host.run(f"cat > {CONFIG}", stdin=config)
     ours = "/opt/nodeprov /var/lib/nodeprov /usr/local/bin/runsc /usr/local/bin/containerd-shim-runsc-v1 /srv/*"
     machine.run(
-        f"umount /opt/nodeprov 2>/dev/null; rm -rf {ours}; chmod 0644 {CONFIG}; rm -rf /etc/containerd/conf.d"
+        f"umount /opt/nodeprov 2>/dev/null; rm -rf {ours} /etc/containerd/conf.d\n"
+        f'[ "$(stat -c %a {CONFIG})" = 644 ] || chmod 0644 {CONFIG}'
     )
-    if changed or "runsc" in machine.run("containerd config dump; ctr plugins ls"):
+    if changed or machine.try_run(_STALE).returncode == 0:
         machine.run("systemctl reset-failed containerd; systemctl restart containerd")
 
 

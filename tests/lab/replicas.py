@@ -89,7 +89,10 @@ class Replica:
         machine.run(
             "mkdir -p /srv/replica /var/snap/microk8s/7000/args\n"
             "ln -sfn 7000 /var/snap/microk8s/current\n"
-            "tr '\\0' ' ' < /proc/$(systemctl show kubelet -p MainPID --value)/cmdline > /srv/replica/kubelet\n"
+            # systemd's own child has another command line until it has become kubelet.
+            "main() { systemctl show kubelet -p MainPID --value; }\n"
+            'until [ "$(cat /proc/$(main)/comm)" = kubelet ]; do sleep 0.2; done\n'
+            "tr '\\0' ' ' < /proc/$(main)/cmdline > /srv/replica/kubelet\n"
             "grep -v '^imports' /etc/containerd/config.toml > /srv/replica/base.toml"
         )
         for path, text in files.items():

@@ -95,15 +95,16 @@ class TestReleases:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         installed(WORKER, inventory=variant(tmp_path, release__version=f'"{OLD}"'))
         kubectl.pod("sandboxed", WORKER, sandboxed=True)
-        before, pod, pid = worker.listing(), kubectl.container("sandboxed"), worker.pid()
+        current = worker.run(f"readlink {CURRENT}; cat {CURRENT}/runsc.toml; sha256sum {CONFIG}")
+        pod, pid = kubectl.container("sandboxed"), worker.pid()
         mixed = variant(
             tmp_path,
             release__base_url=f'"{tmp_path}/mirror"',
             release__sha512=f'{{ x86_64 = {{ "gvisor.tar.zstd" = "{digest}" }} }}',
         )
         ended = nodeprov("install", WORKER, "--yes", inventory=mixed)
-        refused(ended, "a sandbox runs through the new generation", "the node is as before")
-        assert worker.listing() == before
+        refused(ended, "no sandbox runs through /opt/nodeprov/handlers/runsc/", "the node is as before")
+        assert worker.run(f"readlink {CURRENT}; cat {CURRENT}/runsc.toml; sha256sum {CONFIG}") == current
         assert worker.pid() == pid
         assert kubectl.container("sandboxed")["containerID"] == pod["containerID"]
 

@@ -29,7 +29,7 @@ SPEAKS = "echo began; sleep 100000"
 @pytest.fixture
 def sandboxes(request: pytest.FixtureRequest) -> int:
     """How many are made: with --profile=full so many that a gap of a tenth of a second is met."""
-    return 200 if is_full(request.config) else 60
+    return 200 if is_full(request.config) else 120
 
 
 def job(name: str, sandboxes: int) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def test_switches_in_each_direction_under_load_fail_no_sandbox(
     before = {name: kubectl.container(name) for name in ("old-of-older", "old-of-newer")}
 
     kubectl("apply", "-f", "-", stdin=json.dumps(job("load", sandboxes)))
-    for share, inventory in ((5, older), (3, newer), (2, older)):
+    for share, inventory in ((10, older), (5, newer), (3, older)):
         reached(kubectl, "load", sandboxes // share)
         installed(WORKER, inventory=inventory)
     at_last_switch = kubectl.json("get", "job", "load")["status"]["succeeded"]
