@@ -261,8 +261,10 @@ def eventually(seconds: float = 60) -> Iterator[Callable[[], bool]]:
 
 
 _STALE = f"""
-containerd config dump | grep -q runsc || ctr plugins ls | grep -q runsc ||
-    [ "$(stat -c %Z {CONFIG})" -gt "$(date -d "$(systemctl show containerd -p ExecMainStartTimestamp --value)" +%s)" ]
+! containerd config dump | grep -q runsc || exit 0
+! ctr plugins ls | grep -q runsc || exit 0
+started=$(systemctl show containerd -p ExecMainStartTimestamp --value)
+[ "$(stat -c %Z {CONFIG})" -gt "$(date -d "$started" +%s)" ]
 """
 """Whether containerd may have read another file than the one that is there: a plan would tell."""
 
