@@ -145,6 +145,7 @@ def test_after_a_reboot_everything_comes_back(worker: Guest, kubectl: Kubectl, o
     until(worker.serves)
     until(lambda: kubectl.is_ready(worker.name))
     until(lambda: "gVisor" in kubectl("exec", "sandboxed", "--", "dmesg"))
+    assert failed(findings(older)) == {}
     assert "nothing to do" in done(on_lab("install", worker.name, "--yes", inventory=older))
     kubectl("delete", "pod", "sandboxed")
 
@@ -156,9 +157,12 @@ def test_sandboxes_outlive_a_restart_of_containerd_and_an_upgrade_which_is_a_ren
     for name in ("plain", "sandboxed"):
         kubectl.pod(name, worker.name, sandboxed=name == "sandboxed")
     running = {name: kubectl.container(name) for name in ("plain", "sandboxed")}
+    before = worker.containerd()
     worker.run("systemctl restart containerd")
     until(worker.serves)
     pid = worker.containerd()
+    assert pid != before
+    assert {name: kubectl.container(name) for name in running} == running
     assert kubectl("exec", "sandboxed", "--", "echo", "alive").strip() == "alive"
 
     assert "install done" in done(on_lab("install", worker.name, "--yes"))
