@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,28 @@ HOLD_TIMEOUT_SECONDS = 60
 
 class TooMuchError(Exception):
     """A command printed more than is borne."""
+
+
+class _Patience(threading.Event):
+    """An event that is waited for no longer than so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not super().wait(self._seconds if timeout is None else timeout):
+            raise TimeoutError
+        return True
+
+
+def begin(channel: Channel, line: str, timeout_seconds: float) -> None:
+    """Have a command line run; raise TimeoutError if the other side does not say that it will.
+
+    paramiko would wait for that word without end, also when the connection is gone already (its issue 2599).
+    """
+    channel.event = _Patience(timeout_seconds)
+    channel.exec_command(line)
 
 
 class HeldChannel:

@@ -158,7 +158,7 @@ class _Entrance:
                 what = "it stopped answering" if greeted else "it accepted the connection and said nothing"
                 raise self._late(what) from None
             what = "the connection broke" if greeted else "what answers is no SSH server"
-            raise NodeprovError(f"{what}: {error or type(error).__name__}", f"try: ssh {self._by_hand}") from None
+            raise NodeprovError(f"{what}: {str(error) or 'it was closed'}", f"try: ssh {self._by_hand}") from None
 
     def _late(self, what: str) -> NodeprovError:
         return NodeprovError(

@@ -128,6 +128,11 @@ class Login:
         return NodeprovError(f"not let in as {user} with {', '.join(self._tried)}", hint)
 
     def _hung_up(self) -> NodeprovError:
+        if len(self._tried) <= 1:  # no server has seen too many by then
+            return NodeprovError(
+                f"it hung up while {self._hop.user} logged in with {', '.join(self._tried) or 'no key'}",
+                "try again; if it stays so, its log says why: journalctl -u ssh",
+            )
         return NodeprovError(
             f"it hung up when {len(self._tried)} keys had been tried as {self._hop.user}",
             "name the right one (identity_file in the inventory, or IdentityFile), and set IdentitiesOnly yes",

@@ -18,7 +18,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts import become
 from nodeprov.hosts.base import Output, check, too_much
 from nodeprov.hosts.become import Become
-from nodeprov.hosts.channels import CHUNK_BYTES, HeldChannel, TooMuchError, finished, send
+from nodeprov.hosts.channels import CHUNK_BYTES, HeldChannel, TooMuchError, begin, finished, send
 from nodeprov.hosts.client_config import lookup_by
 from nodeprov.hosts.connecting import SETTING, Way, enter
 from nodeprov.hosts.passwords import Passwords
@@ -176,8 +176,13 @@ class SshHost(ShellHost):
         return " (to wait longer: [ssh] command_timeout_seconds)" if ours else ""
 
     def _start(self, line: str) -> Channel:
-        channel = self._transport.open_session(timeout=self._ssh.connect_timeout_seconds)
-        channel.exec_command(line)
+        patience = self._ssh.connect_timeout_seconds
+        channel = self._transport.open_session(timeout=patience)
+        try:
+            begin(channel, line, patience)
+        except TimeoutError:
+            channel.close()
+            raise SSHException("Timeout opening channel.") from None  # as open_session says it
         return channel
 
     @property
@@ -235,5 +240,5 @@ class SshHost(ShellHost):
             if "Timeout opening channel" in str(error):
                 said, hint = "it opens no session in time", f"if it is only slow, raise {SETTING} in the inventory"
             else:
-                said, hint = f"the connection broke: {error or type(error).__name__}", "try again"
+                said, hint = f"the connection broke: {str(error) or 'it was closed'}", "try again"
             raise NodeprovError(said, hint, where=self._where) from None
