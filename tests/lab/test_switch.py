@@ -23,23 +23,24 @@ from tests.lab.machines import (
 from tests.sampling import is_full
 
 AT_ONCE = 10
+WITHOUT_END = 100_000
 SPEAKS = "echo began; sleep 100000"
 
 
 @pytest.fixture
-def sandboxes(request: pytest.FixtureRequest) -> int:
-    """How many are made: with --profile=full so many that a gap of a tenth of a second is met."""
-    return 200 if is_full(request.config) else 120
+def between(request: pytest.FixtureRequest) -> int:
+    """How many sandboxes end between two switches: with --profile=full so many that a gap of 0.1 s is met."""
+    return 50 if is_full(request.config) else 8
 
 
-def job(name: str, sandboxes: int) -> dict[str, Any]:
-    """A job whose every pod is a sandbox that is created, started, and ends well."""
+def load() -> dict[str, Any]:
+    """A job whose every pod is a sandbox that is created, started, and ends well; it goes on until suspended."""
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": name},
+        "metadata": {"name": "load"},
         "spec": {
-            "completions": sandboxes,
+            "completions": WITHOUT_END,
             "parallelism": AT_ONCE,
             "backoffLimit": 0,
             "template": {
@@ -66,7 +67,7 @@ def job(name: str, sandboxes: int) -> dict[str, Any]:
 
 
 def test_switches_in_each_direction_under_load_fail_no_sandbox(
-    worker: Machine, kubectl: Kubectl, tmp_path: Path, sandboxes: int
+    worker: Machine, kubectl: Kubectl, tmp_path: Path, between: int
 ) -> None:
     older = variant(tmp_path, release__version=f'"{OLD}"')
     newer = variant(tmp_path, release__version=f'"{NEW}"')
@@ -78,17 +79,19 @@ def test_switches_in_each_direction_under_load_fail_no_sandbox(
     plain, pid = kubectl.container("plain"), worker.pid()
     before = {name: kubectl.container(name) for name in ("old-of-older", "old-of-newer")}
 
-    kubectl("apply", "-f", "-", stdin=json.dumps(job("load", sandboxes)))
-    for share, inventory in ((10, older), (5, newer), (3, older)):
-        reached(kubectl, "load", sandboxes // share)
+    kubectl("apply", "-f", "-", stdin=json.dumps(load()))
+    for inventory in (older, newer, older):
+        ended(kubectl, between)
         installed(WORKER, inventory=inventory)
-    at_last_switch = kubectl.json("get", "job", "load")["status"]["succeeded"]
-    assert at_last_switch < sandboxes, "the last switch came too late to be straddled"
-    reached(kubectl, "load", sandboxes)
-
-    status = kubectl.json("get", "job", "load")["status"]
-    assert (status["succeeded"], status.get("failed", 0)) == (sandboxes, 0)
+    straddling = {name for name, phase in phases(kubectl).items() if phase != "Succeeded"}
+    assert straddling, "no sandbox was under way in the last switch"
+    ended(kubectl, between)
+    with eventually(200) as more:
+        while left := {name for name in straddling if phases(kubectl)[name] != "Succeeded"}:
+            assert more(), f"these began before the last switch and did not end: {left}"
+    assert "failed" not in kubectl.json("get", "job", "load")["status"]
     assert failures(kubectl) == []
+    kubectl("patch", "job", "load", "--patch", '{"spec": {"suspend": true}}')
     assert worker.pid() == pid, "containerd was restarted"
     now = kubectl.container("plain")
     assert (now["containerID"], now["restartCount"]) == (plain["containerID"], plain["restartCount"])
@@ -99,12 +102,25 @@ def test_switches_in_each_direction_under_load_fail_no_sandbox(
     kubectl("delete", "job", "load", "--cascade=foreground")
 
 
-def reached(kubectl: Kubectl, name: str, succeeded: int) -> None:
+def ended(kubectl: Kubectl, sandboxes: int) -> None:
+    """Wait until so many more sandboxes have ended, and see that none of them failed."""
+    before = succeeded(kubectl)
     with eventually(400) as more:
-        while kubectl.json("get", "job", name)["status"].get("succeeded", 0) < succeeded:
-            status = kubectl.json("get", "job", name)["status"]
-            assert not status.get("failed"), status
-            assert more(), f"{name} did not get to {succeeded}: {status}"
+        while succeeded(kubectl) < before + sandboxes:
+            assert more(), f"{sandboxes} more did not end"
+
+
+def succeeded(kubectl: Kubectl) -> int:
+    """How many sandboxes have ended well; none may have failed."""
+    status = kubectl.json("get", "job", "load")["status"]
+    assert not status.get("failed"), status
+    return int(status.get("succeeded", 0))
+
+
+def phases(kubectl: Kubectl) -> dict[str, str]:
+    """Each sandbox of the load, and its phase."""
+    pods = kubectl.json("get", "pods", "--selector", "job-name=load")["items"]
+    return {pod["metadata"]["name"]: pod["status"]["phase"] for pod in pods}
 
 
 def failures(kubectl: Kubectl) -> list[str]:
