@@ -122,6 +122,20 @@ def other(_nodes_are_ours: None, kubectl: Kubectl, pristine_configs: dict[str, b
     yield from _clean(OTHER, kubectl, pristine_configs)
 
 
+@pytest.fixture
+def untouched(worker: Machine, kubectl: Kubectl) -> Iterator[Machine]:
+    """A node with a plain pod; at the end it must be as it was, and the pod must not have noticed."""
+    kubectl.pod("plain", WORKER, sandboxed=False)
+    before, plain = worker.listing(), kubectl.container("plain")
+    yield worker
+    assert worker.listing() == before
+    worker.serves()
+    now = kubectl.container("plain")
+    assert (now["containerID"], now["restartCount"]) == (plain["containerID"], plain["restartCount"])
+    assert LABEL not in kubectl.json("get", "node", WORKER)["metadata"]["labels"]
+    assert not kubectl.classes()
+
+
 def _clean(name: str, kubectl: Kubectl, configs: dict[str, bytes]) -> Iterator[Machine]:
     machine = Machine(name)
     yield machine

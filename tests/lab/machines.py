@@ -142,6 +142,12 @@ class Machine:
             ).replace("inactive", ""):
                 assert more(), self.try_run(f"cat {switch}/why").text
 
+    def drop_in(self, lines: str) -> None:
+        """Change containerd's unit as an operator might; the scrubbing after the test takes it away."""
+        folder = "/etc/systemd/system/containerd.service.d"
+        self.run(f"mkdir -p {folder} && cat > {folder}/test.conf <<'UNIT'\n[Service]\n{lines}\nUNIT")
+        self.run("systemctl daemon-reload")
+
     def sandbox_processes(self) -> int:
         """Count the processes that run our binaries."""
         return int(self.run("readlink /proc/[0-9]*/exe 2>/dev/null | grep -c /opt/nodeprov/ || true"))
@@ -228,6 +234,14 @@ def installed(*arguments: str, inventory: Path = INVENTORY) -> Ended:
 
 
 Variant = Callable[..., Path]
+
+
+def refused(ended: Ended, *said: str, exit_code: int = 1) -> None:
+    """See that a run did not want to or could not, said this, and what to type next."""
+    assert ended.returncode == exit_code, ended.stdout + ended.stderr
+    for each in said:
+        assert each in ended.stderr, ended.stderr
+    assert "hint: " in ended.stderr
 
 
 def variant(folder: Path, **replacements: str) -> Path:

@@ -11,7 +11,6 @@ import pytest
 from tests.lab import power
 from tests.lab.machines import CONFIG, WORKER, Kubectl, Machine, Started, eventually, installed, nodeprov, started
 from tests.lab.machines import variant as variant_of
-from tests.lab.test_failures import drop_in
 
 SWITCH = "/var/lib/nodeprov/switch"
 FAILS = f"ExecStartPre=/bin/sh -c '! grep -q runtimes.runsc {CONFIG}'"
@@ -62,7 +61,7 @@ class TestNobodyIsThere:
     @pytest.mark.parametrize("how", [FAILS, HANGS], ids=["fails", "hangs"])
     def test_what_does_not_serve_is_taken_back_by_the_node(self, plain: Machine, how: str) -> None:
         before = plain.config()
-        drop_in(plain, how)
+        plain.drop_in(how)
         with started("install", WORKER, "--yes") as running:
             running.wait_for("restarting")
             with eventually(60) as more:
@@ -116,7 +115,7 @@ class TestTheConnectionIsCut:
 
     def test_a_run_comes_back_and_reports_that_the_node_went_back(self, plain: Machine) -> None:
         before = plain.listing()
-        drop_in(plain, HANGS)
+        plain.drop_in(HANGS)
         with started("install", WORKER, "--yes") as running:
             swapped(plain, running)
             plain.try_run(CUT)
@@ -130,7 +129,7 @@ class TestTheConnectionIsCut:
 
 def test_a_reboot_before_the_proof_with_a_bad_candidate_and_no_controller(worker: Machine) -> None:
     before = worker.config()
-    drop_in(worker, HANGS)
+    worker.drop_in(HANGS)
     with started("install", WORKER, "--yes") as running:
         swapped(worker, running)
         running.process.kill()
@@ -150,7 +149,7 @@ def test_a_reboot_before_the_proof_with_a_bad_candidate_and_no_controller(worker
 
 
 def test_a_unit_at_its_start_limit_is_started_again_with_the_old_file(plain: Machine) -> None:
-    drop_in(plain, FAILS + "\n[Unit]\nStartLimitIntervalSec=600\nStartLimitBurst=2")
+    plain.drop_in(FAILS + "\n[Unit]\nStartLimitIntervalSec=600\nStartLimitBurst=2")
     before = plain.config()
     ended = nodeprov("install", WORKER, "--yes")
     assert ended.returncode == 1, ended.stderr
@@ -168,7 +167,7 @@ def test_a_user_with_sudo_hands_over_the_same(plain: Machine, tmp_path: Path) ->
     before = plain.config()
     try:
         inventory = variant_of(tmp_path, ssh__user='"m-switch"', cluster__enabled="false")
-        drop_in(plain, FAILS)
+        plain.drop_in(FAILS)
         ended = nodeprov("install", WORKER, "--yes", inventory=inventory)
         assert ended.returncode == 1, ended.stderr
         assert "gone back by itself" in ended.stderr

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import signal
-import tarfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import zstandard
 
 from nodeprov.daemon import Containerd
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import gather
 from nodeprov.hosts.base import Output
 from nodeprov.inventory import parse
-from nodeprov.labs.releases_tree import release_archive, sha512_line
 from nodeprov.states import TreeState
 from tests.lab.machines import (
     ADDRESSES,
@@ -27,17 +22,14 @@ from tests.lab.machines import (
     CURRENT,
     INVENTORY,
     LABEL,
-    NEW,
-    OLD,
     OTHER,
     WORKER,
-    Ended,
     Kubectl,
     Machine,
     eventually,
     installed,
     nodeprov,
-    released,
+    refused,
     started,
     variant,
 )
@@ -47,84 +39,6 @@ _NO_MORE_ROOM = """
 until used=$(df --output=used -B1 /srv/small | tail -1) && mount -o remount,size=$((used + 4096)) /srv/small; do
     sleep 0.01
 done"""
-
-
-@pytest.fixture
-def untouched(worker: Machine, kubectl: Kubectl) -> Iterator[Machine]:
-    """A node with a plain pod; at the end it must be as it was, and the pod must not have noticed."""
-    kubectl.pod("plain", WORKER, sandboxed=False)
-    before, plain = worker.listing(), kubectl.container("plain")
-    yield worker
-    assert worker.listing() == before
-    worker.serves()
-    now = kubectl.container("plain")
-    assert (now["containerID"], now["restartCount"]) == (plain["containerID"], plain["restartCount"])
-    assert LABEL not in kubectl.json("get", "node", WORKER)["metadata"]["labels"]
-    assert not kubectl.classes()
-
-
-def refused(ended: Ended, *said: str, exit_code: int = 1) -> None:
-    assert ended.returncode == exit_code, ended.stdout + ended.stderr
-    for each in said:
-        assert each in ended.stderr, ended.stderr
-    assert "hint: " in ended.stderr
-
-
-class TestReleases:
-    def test_a_wrong_pinned_digest(self, untouched: Machine, tmp_path: Path) -> None:
-        pins = f'{{ x86_64 = {{ "gvisor.tar.zstd" = "{"0" * 128}" }} }}'
-        refused(nodeprov("install", WORKER, "--yes", inventory=variant(tmp_path, release__sha512=pins)), "0" * 128)
-
-    def test_an_origin_whose_file_is_not_the_one_of_its_sum(self, untouched: Machine, tmp_path: Path) -> None:
-        folder = tmp_path / "mirror" / "release" / NEW / "x86_64"
-        folder.mkdir(parents=True)
-        (folder / "gvisor.tar.zstd").write_bytes(b"not what was published")
-        (folder / "gvisor.tar.zstd.sha512").write_text(f"{'1' * 128}  gvisor.tar.zstd\n")
-        inventory = variant(tmp_path, release__base_url=f'"{tmp_path}/mirror"')
-        refused(nodeprov("install", WORKER, "--yes", inventory=inventory), "gvisor.tar.zstd")
-
-    def test_a_release_that_does_not_exist_answers_404_with_xml(self, untouched: Machine, tmp_path: Path) -> None:
-        inventory = variant(tmp_path, release__version='"20260101.0"')
-        refused(nodeprov("install", WORKER, "--yes", inventory=inventory), "404", "20260101.0")
-
-    def test_a_mixed_release_is_found_by_running_it_and_the_one_in_force_stays(
-        self, worker: Machine, kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Who pins a digest has said that these bytes are meant; that the parts do not fit shows in a sandbox."""
-        digest = mixed_release(tmp_path / "mirror" / "release" / NEW / "x86_64")
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        installed(WORKER, inventory=variant(tmp_path, release__version=f'"{OLD}"'))
-        kubectl.pod("sandboxed", WORKER, sandboxed=True)
-        current = worker.run(f"readlink {CURRENT}; cat {CURRENT}/runsc.toml; sha256sum {CONFIG}")
-        pod, pid = kubectl.container("sandboxed"), worker.pid()
-        mixed = variant(
-            tmp_path,
-            release__base_url=f'"{tmp_path}/mirror"',
-            release__sha512=f'{{ x86_64 = {{ "gvisor.tar.zstd" = "{digest}" }} }}',
-        )
-        ended = nodeprov("install", WORKER, "--yes", inventory=mixed)
-        refused(ended, "no sandbox runs through /opt/nodeprov/handlers/runsc/", "the node is as before")
-        assert worker.run(f"readlink {CURRENT}; cat {CURRENT}/runsc.toml; sha256sum {CONFIG}") == current
-        assert worker.pid() == pid
-        assert kubectl.container("sandboxed")["containerID"] == pod["containerID"]
-
-
-def mixed_release(folder: Path) -> str:
-    """Publish a release whose sentry is of another one; return its digest."""
-    with zstandard.open(released(NEW) / "gvisor.tar.zstd") as packed:
-        members = unpacked(packed.read())
-    members["gvisor-bin/gvisor_sentry"] = (released(OLD) / "runsc").read_bytes()
-    content = zstandard.compress(release_archive(members), 1)
-    folder.mkdir(parents=True)
-    (folder / "gvisor.tar.zstd").write_bytes(content)
-    (folder / "gvisor.tar.zstd.sha512").write_text(line := sha512_line(content, "gvisor.tar.zstd"))
-    return line.split()[0]
-
-
-def unpacked(content: bytes) -> dict[str, bytes]:
-    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-        found = {member.name: tar.extractfile(member) for member in tar}
-        return {name: file.read() for name, file in found.items() if file is not None}
 
 
 class TestPlaces:
@@ -221,7 +135,7 @@ class TestConfiguration:
         assert configured.pid() == pid
 
     def test_a_configuration_that_containerd_dies_of_is_taken_back(self, untouched: Machine) -> None:
-        drop_in(untouched, f"ExecStartPre=/bin/sh -c '! grep -q runtimes.runsc {CONFIG}'")
+        untouched.drop_in(f"ExecStartPre=/bin/sh -c '! grep -q runtimes.runsc {CONFIG}'")
         ended = nodeprov("install", WORKER, "--yes")
         refused(ended, "containerd.service does not restart", "of this run; the node is as before")
 
@@ -229,22 +143,15 @@ class TestConfiguration:
         bad = "/run/bad-containerd.toml"
         untouched.run(f"sed \"s|default_runtime_name = 'runc'|default_runtime_name = 'nope'|\" {CONFIG} > {bad}")
         choose = f"grep -q runtimes.runsc {CONFIG} && exec containerd -c {bad}; exec containerd -c {CONFIG}"
-        drop_in(untouched, f"ExecStart=\nExecStart=/bin/sh -c '{choose}'")
+        untouched.drop_in(f"ExecStart=\nExecStart=/bin/sh -c '{choose}'")
         ended = nodeprov("install", WORKER, "--yes")
         refused(ended, "CRI", "of this run; the node is as before")
 
     def test_a_daemon_that_dies_after_a_second_is_taken_back(self, untouched: Machine) -> None:
         choose = f"grep -q runtimes.runsc {CONFIG} && exec timeout 3 containerd; exec containerd"
-        drop_in(untouched, f"ExecStart=\nExecStart=/bin/sh -c '{choose}'\nRestartSec=1")
+        untouched.drop_in(f"ExecStart=\nExecStart=/bin/sh -c '{choose}'\nRestartSec=1")
         ended = nodeprov("install", WORKER, "--yes")
         refused(ended, "of this run; the node is as before")
-
-
-def drop_in(machine: Machine, lines: str) -> None:
-    """Change containerd's unit as an operator might; the scrubbing after the test takes it away."""
-    folder = "/etc/systemd/system/containerd.service.d"
-    machine.run(f"mkdir -p {folder} && cat > {folder}/test.conf <<'UNIT'\n[Service]\n{lines}\nUNIT")
-    machine.run("systemctl daemon-reload")
 
 
 POINTS = ("transferring upload", "done: link /opt/nodeprov/handlers", "restarting", "done: file /etc/containerd")
