@@ -47,7 +47,7 @@ class Connections:
         hosts: dict[Place, Host] = {Place.NODE: self._host(node.name)}
         if node.settings.cluster.enabled:
             name = node.settings.cluster.host
-            hosts[Place.CLUSTER] = self._host(name) if name else self._local()
+            hosts[Place.CLUSTER] = self._host(name) if name else self._local(node.settings.cluster.timeout_seconds)
         return hosts
 
     def on_upload(self, node: Node, report: Progress) -> None:
@@ -67,8 +67,8 @@ class Connections:
                 self._hosts[name].on_command = self.on_command
             return self._hosts[name]
 
-    def _local(self) -> ShellHost:
+    def _local(self, timeout_seconds: float) -> ShellHost:
         with self._lock:
-            host = self._hosts.setdefault("", LocalHost())
+            host = self._hosts.setdefault("", LocalHost(timeout_seconds=timeout_seconds))
             host.on_command = self.on_command
             return host

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from nodeprov.connections import Connections, quietly
 from nodeprov.engine import writable
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost, run_program
-from nodeprov.inventory import ClusterSettings, Label, RuntimeClassSettings, RuntimeSettings, Settings
+from nodeprov.inventory import ClusterSettings, Label, RuntimeClassSettings, RuntimeSettings, Settings, parse
 from nodeprov.kubernetes.cluster import ClusterFacts, ClusterQuery, check_cluster, kubectl, read
 from nodeprov.kubernetes.scheduling import (
     MANAGED_BY,
@@ -140,6 +142,23 @@ case "$*" in
 esac"""
     found = read(LocalHost(), stub(tmp_path, body), "worker1")
     assert found == ClusterFacts("c", "", {"metadata": {"name": "worker1"}}, None, ())
+
+
+def test_a_cluster_that_does_not_answer_is_waited_for_as_long_as_its_setting_says(tmp_path: Any) -> None:
+    wanted, host = stub(tmp_path, "exec sleep 30"), LocalHost(timeout_seconds=1)
+    late = re.escape("it did not end within 1 s and was ended (to wait longer: [cluster] timeout_seconds)")
+    with pytest.raises(NodeprovError, match=f"cannot get node worker1: .*{late}"):
+        kubectl(wanted.cluster).get_json(host, "node", "worker1")
+    with pytest.raises(NodeprovError, match=f"cannot be read: {late}"):
+        host.ask([ClusterQuery(wanted, "worker1")])
+
+
+def test_kubectl_on_this_machine_is_as_patient_as_the_inventory_says() -> None:
+    text = '[release]\nversion = "20260905.0"\n[nodes.w]\naddress = "10.0.0.1"\n[cluster]\ntimeout_seconds = 7\n'
+    whole = parse(text, "nodes.toml")
+    with Connections(whole, quietly) as connections:
+        host = connections.of(whole.nodes[0])[Place.CLUSTER]
+        assert getattr(host, "command_timeout_seconds", None) == 7
 
 
 def test_a_command_that_fails_in_between_fails_all_of_them(tmp_path: Any) -> None:

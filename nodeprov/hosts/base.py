@@ -17,6 +17,8 @@ from nodeprov.templates import render
 A_co = TypeVar("A_co", covariant=True)
 
 COMMAND_TIMEOUT_SECONDS = 60.0
+TIMED_OUT = 124
+"""The status of timeout(1) for a command that it has ended."""
 FENCED_STATUS, FENCED_MARK = 75, "nodeprov: this node was taken over by"
 """How a command ends, and what it says first, that was not begun because its run has lost the node's lock."""
 HEARTBEAT = "here"
@@ -152,6 +154,13 @@ class Host(Reader, Protocol):
 
 def _shortened(line: str) -> str:
     return line if len(line) <= _LINE_CHARACTERS else f"{line[:_LINE_CHARACTERS]}..."
+
+
+def ended_late(output: Output, timeout_seconds: float, setting: str) -> Output:
+    """Say of a command that it was ended because it took too long, and which setting would give it more time."""
+    longer = f" (to wait longer: {setting})" if setting else ""
+    late = f"it did not end within {timeout_seconds:.0f} s and was ended{longer}\n"
+    return Output(TIMED_OUT, output.stdout, output.stderr + late.encode())
 
 
 def too_much(where: str) -> NodeprovError:

@@ -18,25 +18,38 @@ from nodeprov.hosts.base import (
     COMMAND_TIMEOUT_SECONDS,
     FIRST_LINE_BYTES,
     LARGEST_OUTPUT_BYTES,
+    TIMED_OUT,
     Output,
     check,
+    ended_late,
     too_much,
 )
 from nodeprov.hosts.heartbeat import Heartbeat
 from nodeprov.hosts.shell import ShellHost
 
 _CHUNK_BYTES = 1 << 16
+KUBECTL_SETTING = "[cluster] timeout_seconds"
+"""Whose patience this is: what runs on this machine by a shell is kubectl."""
+
+
+class LateError(NodeprovError):
+    """A program did not end in time."""
 
 
 class LocalHost(ShellHost):
     """This machine; its paths are its own."""
 
-    def __init__(self, name: str = "localhost") -> None:
+    def __init__(self, name: str = "localhost", *, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> None:
         super().__init__(name)
+        self.command_timeout_seconds = timeout_seconds
 
     def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
         """Run a script with sh."""
-        return run_program(["sh", "-c", script], stdin=stdin, timeout_seconds=timeout_seconds)
+        try:
+            return run_program(["sh", "-c", script], stdin=stdin, timeout_seconds=timeout_seconds)
+        except LateError:
+            setting = KUBECTL_SETTING if timeout_seconds == self.command_timeout_seconds else ""
+            return ended_late(Output(TIMED_OUT, b"", b""), timeout_seconds, setting)
 
     def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
         """Copy the files."""
@@ -122,7 +135,8 @@ def run_program(
 ) -> Output:
     """Run a program of this machine to its end, whatever its status; `environment` is added to ours.
 
-    Raises NodeprovError when it cannot be started or does not end in time; then its process group is ended.
+    Raises NodeprovError when it cannot be started, LateError when it does not end in time; then its process group
+    is ended.
     """
     process = _start(
         argv, environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, folder=folder
@@ -132,7 +146,7 @@ def run_program(
     except subprocess.TimeoutExpired:
         end_process_group(process.pid)
         process.wait()
-        raise NodeprovError(f"{argv[0]} did not end within {timeout_seconds:.0f} s") from None
+        raise LateError(f"{argv[0]} did not end within {timeout_seconds:.0f} s") from None
     except BaseException:
         end_process_group(process.pid)
         raise

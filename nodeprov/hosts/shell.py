@@ -17,6 +17,7 @@ from nodeprov.hosts.base import (
     COMMAND_TIMEOUT_SECONDS,
     FENCED_MARK,
     FENCED_STATUS,
+    TIMED_OUT,
     Guard,
     Held,
     Output,
@@ -94,6 +95,8 @@ class ShellHost(ABC):
         if not queries:
             return []
         output = self.run(ask_script(queries))
+        if output.returncode == TIMED_OUT:
+            raise NodeprovError(f"cannot be read: {output.said}", "is it busy? try again", where=self.name)
         frames = [_unframed(line) for line in output.stdout.splitlines() if line.startswith(_MARK.encode() + b" ")]
         if len(frames) != len(queries) or None in frames:
             raise NodeprovError(

@@ -16,7 +16,7 @@ from paramiko import Channel, SSHException, Transport  # noqa: TID251  the one p
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts import become
-from nodeprov.hosts.base import Output, check, too_much
+from nodeprov.hosts.base import TIMED_OUT, Output, check, ended_late, too_much
 from nodeprov.hosts.become import Become
 from nodeprov.hosts.channels import CHUNK_BYTES, HeldChannel, TooMuchError, begin, finished, send
 from nodeprov.hosts.client_config import lookup_by
@@ -27,8 +27,6 @@ from nodeprov.hosts.shell import ShellHost, remedy, upload_script
 from nodeprov.inventory import Ssh
 
 GRACE_SECONDS = 10
-TIMED_OUT = 124
-"""The status of timeout(1) for a command that it has ended."""
 
 
 class SshHost(ShellHost):
@@ -61,8 +59,7 @@ class SshHost(ShellHost):
             self._is_settled = True
             if output.returncode != TIMED_OUT:
                 return output
-            late = f"it did not end within {timeout_seconds:.0f} s and was ended" + self._setting(timeout_seconds)
-            return Output(TIMED_OUT, output.stdout, output.stderr + f"{late}\n".encode())
+            return ended_late(output, timeout_seconds, self._setting_of(timeout_seconds))
 
     def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
         """Stream the files to root's own `cat`, each on a channel of its own.
@@ -112,7 +109,7 @@ class SshHost(ShellHost):
         self.on_command(self.name, script)
         script = self.guarded(script)
         line = become.command_line(script, how, self._mark)
-        late = f"the upload stood still for {idle:.0f} s{self._setting(idle)}"
+        late = f"the upload stood still for {idle:.0f} s{self._longer(idle)}"
         with self._problems(late), source.open("rb") as file, self._start(line) as channel:
             channel.settimeout(idle)
             opening = become.opening(how, self._password, self._mark)
@@ -125,7 +122,7 @@ class SshHost(ShellHost):
         """Run a command line; tell also whether what it wraps has begun."""
         patience = timeout_seconds + GRACE_SECONDS
         deadline = time.monotonic() + patience
-        raising = self._setting(timeout_seconds)
+        raising = self._longer(timeout_seconds)
         with self._problems(f"no answer within {patience:.0f} s{raising}"), self._start(line) as channel:
             channel.settimeout(patience)
             send(channel, [stdin])
@@ -171,9 +168,12 @@ class SshHost(ShellHost):
             where=self._where,
         )
 
-    def _setting(self, timeout_seconds: float) -> str:
-        ours = timeout_seconds == self._ssh.command_timeout_seconds
-        return " (to wait longer: [ssh] command_timeout_seconds)" if ours else ""
+    def _setting_of(self, timeout_seconds: float) -> str:
+        return "[ssh] command_timeout_seconds" if timeout_seconds == self.command_timeout_seconds else ""
+
+    def _longer(self, timeout_seconds: float) -> str:
+        setting = self._setting_of(timeout_seconds)
+        return f" (to wait longer: {setting})" if setting else ""
 
     def _start(self, line: str) -> Channel:
         patience = self._ssh.connect_timeout_seconds

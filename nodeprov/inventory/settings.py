@@ -185,6 +185,11 @@ class ClusterSettings:
         rule=syntax.LOCAL_PATH,
     )
     context: str | None = setting("Its context.", default=None, rule=syntax.WORD)
+    timeout_seconds: int = setting(
+        "Seconds to wait for kubectl on this machine; on a host its [ssh] command_timeout_seconds holds.",
+        default=60,
+        rule=syntax.SECONDS,
+    )
 
 
 @dataclass(frozen=True, slots=True)

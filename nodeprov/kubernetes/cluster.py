@@ -17,7 +17,6 @@ from nodeprov.hosts.base import Host, Output, Reader, check
 from nodeprov.inventory import ClusterSettings, Settings
 from nodeprov.templates import render
 
-KUBECTL_TIMEOUT_SECONDS = 60.0
 NOT_FOUND = 127
 
 
@@ -60,7 +59,7 @@ class Kubectl:
 
     def run(self, host: Host, *arguments: str, doing: str, stdin: bytes = b"") -> str:
         """Call it and return what it printed; raise CommandFailed if it fails."""
-        output = host.run(self.line(*arguments), stdin=stdin, timeout_seconds=KUBECTL_TIMEOUT_SECONDS)
+        output = host.run(self.line(*arguments), stdin=stdin)
         return self.insist(output, doing, where=host.name).text
 
     def insist(self, output: Output, doing: str, *, where: str) -> Output:

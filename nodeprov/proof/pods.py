@@ -14,7 +14,7 @@ from nodeprov.gvisor import gvisors_word
 from nodeprov.hosts.base import Host, Output, check
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes import cluster
-from nodeprov.kubernetes.cluster import KUBECTL_TIMEOUT_SECONDS, Get, Kubectl, is_forbidden, kubectl, understood
+from nodeprov.kubernetes.cluster import Get, Kubectl, is_forbidden, kubectl, understood
 from nodeprov.proof.image import PROBE, ProofImage
 from nodeprov.templates import render
 
@@ -209,7 +209,7 @@ class Pod:
         until = ("wait", f"pod/{self.name}", f"--for={condition}", f"--timeout={SLICE_SECONDS}s")
         line = self.kubectl.line("-n", self.namespace, *until)
         deadline = time.monotonic() + seconds
-        while (output := self.host.run(line, timeout_seconds=KUBECTL_TIMEOUT_SECONDS)).returncode != 0:
+        while (output := self.host.run(line)).returncode != 0:
             if is_forbidden(output.said):  # to try again is in vain
                 self.kubectl.insist(output, f"cannot wait for pod {self.name}", where=self.host.name)
             if time.monotonic() > deadline:
@@ -221,7 +221,7 @@ class Pod:
         """Return what it has printed."""
         return self._call("logs", self.name)
 
-    def probe(self, *arguments: str, timeout_seconds: float = KUBECTL_TIMEOUT_SECONDS) -> Output:
+    def probe(self, *arguments: str, timeout_seconds: float | None = None) -> Output:
         """Run the probe in it once more, by exec, whatever its status."""
         line = self.kubectl.line("-n", self.namespace, "exec", self.name, "--", PROBE, *arguments)
         return self.host.run(line, timeout_seconds=timeout_seconds)
