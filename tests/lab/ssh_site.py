@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 from nodeprov.hosts.local import run_checked, run_program, start_daemon
@@ -32,6 +33,14 @@ PASSWORD = "it's a $ecret, \\ ü"
 PASSPHRASE = "open sésame"
 NOISE = "printf 'Welcome! \\377'; echo noise >&2; echo '{\"kind\": \"Banner\"}'"
 FOLDER = "/run/m-site"
+
+
+def listed_programs() -> list[str]:
+    """Read in the documentation which programs sudo must allow."""
+    text = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    after = text.partition("### What sudo must allow")[2]
+    lines = takewhile(bool, dropwhile(lambda line: not line.startswith("    "), after.splitlines()))
+    return " ".join(lines).split()
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ ACCOUNTS = (
     Account("m-loud", begins=NOISE),
     Account("m-077", begins="umask 077"),
     Account("m-000", begins="umask 000"),
-    Account("m-worst", "/usr/bin/fish", f"umask 077; {NOISE}", "ALL", "requiretty"),
+    Account("m-worst", "/usr/bin/fish", f"umask 077; {NOISE}", "ALL", f"requiretty, secure_path={FOLDER}/listed"),
     Account("m-loose", begins=f"umask 000; {NOISE}", sudo="ALL"),
     Account("m-nobody", sudo=""),
     Account("m-nologin", shell="/usr/sbin/nologin"),
@@ -82,6 +91,9 @@ ACCOUNTS = (
 
 SERVER = f"""
 set -e
+for program in {" ".join(listed_programs())}; do
+    ln -s "$(command -v $program || echo /usr/bin/$program)" {FOLDER}/listed/$program
+done
 printf '#!/bin/sh\\nsleep 30\\n' > {FOLDER}/slow/getconf && chmod 0755 {FOLDER}/slow/getconf
 cat > {FOLDER}/sshd.conf <<X
 Port {PORT}
@@ -133,7 +145,8 @@ class Site:
         self._write_known_hosts()
         public = (self.folder / "unlocked.pub").read_text()
         self.node.run(
-            f"mkdir -p {FOLDER}/slow; (cat /root/.ssh/authorized_keys; echo '{public}') > {FOLDER}/authorized"
+            f"mkdir -p {FOLDER}/slow {FOLDER}/listed && "
+            f"(cat /root/.ssh/authorized_keys; echo '{public}') > {FOLDER}/authorized"
         )
         self.node.run("set -e\n" + "\n".join(account.script for account in ACCOUNTS), timeout_seconds=60)
         jump = (self.folder / "jump.pub").read_text()

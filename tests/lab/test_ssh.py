@@ -245,13 +245,14 @@ def test_the_same_plan_or_a_refusal(site: Site, planned: str, row: Row) -> None:
 
 
 LIVES = (
-    Row("a whole life: requiretty, sudo password, fish that talks, umask 077", "m-worst"),
+    Row("a whole life: requiretty, sudo password, no unlisted program, fish that talks, umask 077", "m-worst"),
     Row("a whole life: sudo password, bash that talks, umask 000", "m-loose"),
 )
 
 
 @pytest.mark.parametrize("row", LIVES, ids=lambda row: row.what)
 def test_a_whole_life(site: Site, row: Row) -> None:
+    """The first user's sudo finds only what docs/security.md says that it must allow."""
     inventory, before = row.inventory(site), site.node.listing()
 
     def run(*command: str) -> Ended:
