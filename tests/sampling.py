@@ -1,7 +1,7 @@
 """What of the long tables is acted today: CI takes a part of each, every day another; `--profile=full` takes all.
 
 A test of a table is marked `rotates(n)`: of its rows each n-th is run, and after n days all of them were. With
-`rotates(n, "name")` the rows are all tests of that name.
+`rotates(n, "name")` the rows are all tests of that name. Who names a test, by -k or its id, gets it on any day.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from typing import TypeVar
 import pytest
 
 T = TypeVar("T")
+
+by_turns = pytest.mark.rotates(2, "longer tests of the lab")
+"""Marks what takes an installation or more: one half of them today, the other tomorrow."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -44,7 +47,7 @@ def some(config: pytest.Config, rows: Sequence[T]) -> Sequence[T]:
 
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the rows whose turn it is not; pytest's last line counts them."""
-    if is_full(config):
+    if is_full(config) or _are_named(config):
         return
     rows: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
@@ -58,6 +61,10 @@ def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     }
     items[:] = [item for item in items if item not in left]
     config.hook.pytest_deselected(items=[*left])
+
+
+def _are_named(config: pytest.Config) -> bool:
+    return bool(config.option.keyword) or any("::" in argument for argument in config.args)
 
 
 def _share(item: pytest.Item) -> int:

@@ -60,6 +60,11 @@ def test_a_table_is_whole_after_as_many_days_as_it_rotates_in(collected: Collect
     assert sorted(rows) == [f"test_row[{number}]" for number in range(7)]
 
 
+def test_who_names_a_test_gets_it_on_any_day(collected: Collected) -> None:
+    for day in ("2026-11-29", "2026-11-30"):
+        assert collected(f"--seed={day}", "-k", "chapter_one") == {"test_chapter_one"}
+
+
 def test_tests_of_one_name_take_turns(collected: Collected) -> None:
     days = [collected(f"--seed=2026-11-{day}") for day in (29, 30)]
     chapters = [[name for name in day if name.startswith("test_chapter")] for day in days]

@@ -12,6 +12,7 @@ import pytest
 
 from nodeprov.hosts.local import run_program
 from tests.lab.machines import CONFIG, INVENTORY, NEW, OTHER, WORKER, Ended, Machine, installed, nodeprov, variant
+from tests.sampling import by_turns
 
 
 def apply(path: Path, *arguments: str) -> Ended:
@@ -56,6 +57,7 @@ def test_a_saved_plan_is_carried_out_as_it_was_seen(worker: Machine, tmp_path: P
     assert worker.listing() == listing
 
 
+@by_turns
 def test_one_changed_node_is_enough_to_touch_none(worker: Machine, other: Machine, tmp_path: Path) -> None:
     path = tmp_path / "both.plan"
     assert nodeprov("plan", "worker*", "--out", str(path)).returncode == 3
@@ -137,6 +139,7 @@ def test_support_says_what_there_is_and_what_is_missing(worker: Machine, tmp_pat
     assert worker.listing() == before
 
 
+@by_turns
 def test_support_works_where_containerd_does_not_run_and_no_cluster_answers(
     worker: Machine, tmp_path: Path
 ) -> None:
@@ -156,6 +159,7 @@ def test_support_works_where_containerd_does_not_run_and_no_cluster_answers(
     assert "/nowhere" in missing["cluster/node.json"]
 
 
+@by_turns
 def test_a_node_that_is_left_between_two_states_ends_with_4(worker: Machine) -> None:
     """containerd does not come back, neither with the new configuration nor with the old one."""
     folder = "/etc/systemd/system/containerd.service.d"

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.lab.machines import LABEL, WORKER, Kubectl, Machine, installed, nodeprov, variant
+from tests.sampling import by_turns
+
+pytestmark = by_turns
 
 ADMIN = "/etc/kubernetes/admin.conf"
 

@@ -21,6 +21,9 @@ from nodeprov.releases import Release, obtain
 from nodeprov.run import Act
 from nodeprov.session import Session
 from tests.lab.machines import INVENTORY, WORKER, Kubectl, Machine, installed, nodeprov
+from tests.sampling import by_turns
+
+pytestmark = by_turns
 
 STATE = "/var/lib/nodeprov"
 AUTHOR = Author("tests", "here", "0")

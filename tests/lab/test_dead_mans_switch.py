@@ -11,6 +11,9 @@ import pytest
 from tests.lab import power
 from tests.lab.machines import CONFIG, WORKER, Kubectl, Machine, Started, eventually, installed, nodeprov, started
 from tests.lab.machines import variant as variant_of
+from tests.sampling import by_turns
+
+pytestmark = by_turns
 
 SWITCH = "/var/lib/nodeprov/switch"
 FAILS = f"ExecStartPre=/bin/sh -c '! grep -q runtimes.runsc {CONFIG}'"

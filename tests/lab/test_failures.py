@@ -33,6 +33,9 @@ from tests.lab.machines import (
     started,
     variant,
 )
+from tests.sampling import by_turns
+
+pytestmark = by_turns
 
 # A file system that becomes too small at once: nothing that would have to be written can lose the race.
 _NO_MORE_ROOM = """

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.lab.machines import CONFIG, WORKER, Machine, installed, nodeprov, variant
+from tests.sampling import by_turns
+
+pytestmark = by_turns
 
 USER, HIS = "m-mallory", "/home/m-mallory"
 VICTIM = "/etc/m-victim"

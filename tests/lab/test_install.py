@@ -20,6 +20,7 @@ from tests.lab.machines import (
     nodeprov,
     variant,
 )
+from tests.sampling import by_turns
 
 
 def test_a_plan_says_all_and_writes_nothing(worker: Machine, kubectl: Kubectl) -> None:
@@ -102,6 +103,7 @@ def test_a_run_with_nothing_to_do_is_one_connection_and_two_commands(worker: Mac
     assert ended.stderr.count("master: command ") <= 1, ended.stderr
 
 
+@by_turns
 def test_the_other_node_keeps_working_when_one_is_uninstalled(
     worker: Machine, other: Machine, kubectl: Kubectl
 ) -> None:
@@ -114,6 +116,7 @@ def test_the_other_node_keeps_working_when_one_is_uninstalled(
     assert nodeprov("verify", OTHER).returncode == 0
 
 
+@by_turns
 def test_the_runtime_class_goes_with_the_last_node(worker: Machine, other: Machine, kubectl: Kubectl) -> None:
     kubectl("label", "node", OTHER, "example.com/kept=yes", "--overwrite")
     installed(WORKER, OTHER)
@@ -124,6 +127,7 @@ def test_the_runtime_class_goes_with_the_last_node(worker: Machine, other: Machi
     kubectl("label", "node", OTHER, "example.com/kept-")
 
 
+@by_turns
 def test_a_runtime_class_that_was_there_before_stays_and_gets_its_fields_back(
     worker: Machine, kubectl: Kubectl
 ) -> None:
@@ -150,6 +154,7 @@ def test_a_quantity_may_be_written_in_any_way(worker: Machine, tmp_path: Path) -
     assert nodeprov("plan", WORKER, inventory=inventory).returncode == 0
 
 
+@by_turns
 def test_a_folder_that_was_empty_before_is_there_afterwards(worker: Machine, tmp_path: Path) -> None:
     worker.run("mkdir -p /srv/bin")
     inventory = variant(tmp_path, paths__bin='"/srv/bin"')
@@ -158,6 +163,7 @@ def test_a_folder_that_was_empty_before_is_there_afterwards(worker: Machine, tmp
     worker.run("test -d /srv/bin && rmdir /srv/bin")
 
 
+@by_turns
 def test_a_sandbox_that_is_no_pod_is_not_drained_and_nothing_is_removed_under_it(worker: Machine) -> None:
     installed(WORKER)
     before = worker.listing()
@@ -171,6 +177,7 @@ def test_a_sandbox_that_is_no_pod_is_not_drained_and_nothing_is_removed_under_it
     assert worker.listing() == before
 
 
+@by_turns
 def test_uninstall_refuses_while_a_sandbox_runs_and_drains_when_told_to(worker: Machine, kubectl: Kubectl) -> None:
     installed(WORKER)
     kubectl.pod("plain", WORKER, sandboxed=False)
@@ -190,6 +197,7 @@ def test_uninstall_refuses_while_a_sandbox_runs_and_drains_when_told_to(worker: 
     assert kubectl.container("plain")["containerID"] == plain["containerID"]
 
 
+@by_turns
 def test_what_others_changed_since_stays_at_an_uninstall(worker: Machine) -> None:
     pristine = worker.config()
     installed(WORKER)
@@ -205,6 +213,7 @@ def test_latest_is_resolved_once_and_shown(worker: Machine, tmp_path: Path) -> N
     assert f"releases/{NEW}-" in ended.stdout
 
 
+@by_turns
 def test_a_plan_names_the_sandboxes_that_stay_with_their_release(
     worker: Machine, kubectl: Kubectl, tmp_path: Path
 ) -> None:

@@ -38,7 +38,7 @@ def served(row: Row, worker: Machine, kubectl: Kubectl) -> Iterator[Machine]:
     kubectl("wait", "--for=condition=Ready", f"node/{WORKER}", "--timeout=60s")
 
 
-@pytest.mark.rotates(3)
+@pytest.mark.rotates(4)
 def test_the_whole_life_under_a_containerd(row: Row, served: Machine, tmp_path: Path) -> None:
     began = time.monotonic()
     inventory = variant(tmp_path, cluster__enabled="false", release__version=f'"{row.release}"')

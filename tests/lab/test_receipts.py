@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.lab.machines import CONFIG, WORKER, Kubectl, Machine, installed, nodeprov, variant
+from tests.sampling import by_turns
+
+pytestmark = by_turns
 
 ALONE = {"cluster__enabled": "false"}
 

@@ -34,6 +34,9 @@ from tests.lab.machines import (
     variant,
     write_kubeconfig,
 )
+from tests.sampling import by_turns
+
+pytestmark = by_turns
 
 NAME = f"nodeprov-short-{WORKER}"
 SHORT = f"/root/{NAME}.conf"

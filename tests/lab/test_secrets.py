@@ -17,6 +17,9 @@ from nodeprov.hosts.local import run_program
 from nodeprov.redaction import HIDDEN
 from tests.lab.machines import CHECKOUT, CONFIG, STATE, WORKER, Ended, Machine, variant
 from tests.lab.watching import FOLDER, Watch
+from tests.sampling import by_turns
+
+pytestmark = by_turns
 
 REGISTRY, SPREAD, SUDO = (f"kn0wn{word}{secrets.token_hex(6)}" for word in ("Registry", "Spread", "Sudo"))
 USER = "m-keeper"

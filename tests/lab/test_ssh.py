@@ -250,6 +250,7 @@ LIVES = (
 )
 
 
+@pytest.mark.rotates(2)
 @pytest.mark.parametrize("row", LIVES, ids=lambda row: row.what)
 def test_a_whole_life(site: Site, row: Row) -> None:
     """The first user's sudo finds only what docs/security.md says that it must allow."""
