@@ -176,6 +176,8 @@ def test_sandboxes_outlive_a_restart_of_containerd_and_an_upgrade_which_is_a_ren
 
 
 def test_an_uninstall_gives_back_the_bytes(worker: Guest, before: str) -> None:
+    # A pod is gone from the API before kubelet has removed its sandbox from the node, by seconds when emulated.
+    until(lambda: not worker.run("ctr -n k8s.io containers ls | grep runsc || true"))
     done(on_lab("uninstall", worker.name, "--yes"))
     assert worker.listing() == before
     until(worker.serves)
