@@ -62,6 +62,10 @@ class Conduct(Protocol):
         """
         ...
 
+    def settle(self) -> None:
+        """Wait until the node is at work on no swap any more; raise NodeprovError if it does not come to that."""
+        ...
+
     def prove(self, proof: Proof) -> str:
         """See that something holds and say what was seen; raise NodeprovError if it does not."""
         ...
@@ -160,7 +164,8 @@ def undo(
 
     In reverse, but that what a run took away in the cluster comes back last: no pod is sent to a node before
     its containerd serves again. What may be needed by a sandbox that began in between stays; it is invisible
-    and harmless.
+    and harmless. Where a swap cannot be taken back, what was done before it stays too, as containerd may know of
+    it.
     """
     undone: list[Change] = []
     left: list[str] = []
@@ -168,11 +173,16 @@ def undo(
     taken_away = [c for c in changes if c.resource.place is Place.CLUSTER and c.after is None]
     collected = [c for c in changes if writable(c.resource).collected]
     others = [act for act in reversed(begun) if act not in taken_away and act not in collected]
-    for act in (*others, *taken_away):
+    acts_back = [*others, *taken_away]
+    for number, act in enumerate(acts_back, start=1):
         try:
             undone += _undo_one(act, hosts, conduct, tell)
         except Exception as error:
             left.append(f"{_name(act)}: {_as_error(error).message}")
+            if isinstance(act, Swap):
+                stays = [*acts_back[number:], *collected]
+                left += [f"{_name(each)}: stays until that is settled" for each in stays if _name(each)]
+                return tuple(undone), (), tuple(left)
     removed, kept = _collect(collected, hosts, conduct, tell)
     return (*undone, *removed), kept, tuple(left)
 
@@ -190,7 +200,11 @@ def _undo_one(act: Act, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tel
 
 
 def _swap_back(swap: Swap, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell) -> tuple[Change, ...]:
-    """Have the node swap the files back; what it has put back by itself by now needs no restart any more."""
+    """Have the node swap the files back; what it has put back by itself by now needs no restart any more.
+
+    When the connection broke while the swap was handed over, the node may begin it only now.
+    """
+    conduct.settle()
     back = []
     for change in swap.changes:
         now = hosts[change.resource.place].ask([writable(change.resource).query])[0]

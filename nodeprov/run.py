@@ -144,6 +144,10 @@ class _Conduct:
         self._containerd.write_record()
         return said
 
+    def settle(self) -> None:
+        """Wait until the node is at work on no swap any more."""
+        self._switch.settle()
+
     def prove(self, proof: Proof) -> str:
         """See that something holds."""
         if proof.name == "made":

@@ -53,9 +53,13 @@ class Switch:
         return self._understood(self._outcome(), swap)
 
     def settle(self) -> None:
-        """Wait for the end of what an earlier run has handed over; raise NodeprovError if it does not end."""
+        """Wait for the end of what was handed over, by an earlier run or over a connection that was lost.
+
+        Raises NodeprovError if it does not end.
+        """
         script = render(
             "settle.sh.j2",
+            state=self.settings.paths.state,
             unit_name=SWITCH_UNIT,
             folder=self._folder,
             next=self._next,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -143,6 +145,25 @@ def test_what_serves_is_kept_and_nothing_else_is_left(node: Node, shell: str) ->
     assert node.outcome() == "kept\n"
     assert node.state == NEW
     node.is_tidy()
+
+
+def test_a_switch_that_is_just_being_handed_over_is_waited_for(node: Node) -> None:
+    """Its script goes on when the connection to it is lost, and is slow where the disk is."""
+    script = f"{node.folder}/state/switch/switch.sh"
+    Path(shutil.which("systemd-run") or "").write_text(f"#!/bin/sh\nsh {script} swap; sh {script} after\n")
+    real = shutil.which("sync")
+    slow = Path(shutil.which("systemctl") or "").with_name("sync")
+    slow.write_text(f'#!/bin/sh\ntouch {node.folder}/begun; sleep 0.2; exec {real} "$@"\n')
+    slow.chmod(0o755)
+    Path(node.folder, "state").mkdir()
+    handing_over = threading.Thread(target=node.arm)
+    handing_over.start()
+    while not (node.folder / "begun").exists() or not (node.folder / "etc" / ".config.toml.nodeprov-old").exists():
+        time.sleep(0.01)
+    node.switch.settle()
+    assert node.outcome() == "kept\n"
+    assert node.state == NEW
+    handing_over.join()
 
 
 BROKEN = {

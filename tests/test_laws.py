@@ -165,6 +165,9 @@ class Watched:
         self.restarts += 1
         return self.prove(swap.proof) if swap.proof else ""
 
+    def settle(self) -> None:
+        """Nothing is under way."""
+
     def prove(self, _proof: Proof) -> str:
         self.proofs += 1
         return "seen"
@@ -269,6 +272,52 @@ def test_after_a_swap_whose_end_nobody_has_seen_the_node_is_as_before(
     assert isinstance(outcome.error, Broken)
     assert outcome.left == ()
     assert snapshot(ground.folder, ground.host) == before
+
+
+def test_a_swap_that_the_node_begins_after_its_connection_was_lost_is_waited_for_and_taken_back(
+    ground: Ground, source: Path
+) -> None:
+    class Late(Watched):
+        handed_over: Swap | None = None
+
+        def swap(self, swap: Swap) -> str:
+            if self.restarts:
+                return super().swap(swap)
+            self.restarts, self.handed_over = 1, swap
+            raise NodeprovError("the connection is lost")
+
+        def settle(self) -> None:
+            if self.handed_over is not None:
+                super().swap(self.handed_over)
+                self.handed_over = None
+
+    steps = installation(ground, source)
+    before = snapshot(ground.folder, ground.host)
+    conduct = Late(ground.host)
+    outcome = engine.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, lambda _event: None)
+    assert (outcome.exit_code, outcome.left) == (1, ())
+    assert snapshot(ground.folder, ground.host) == before
+
+
+def test_what_containerd_may_be_told_of_stays_where_a_swap_cannot_be_taken_back(
+    ground: Ground, source: Path
+) -> None:
+    class Gone(Watched):
+        def settle(self) -> None:
+            raise NodeprovError("no answer")
+
+        def prove(self, _proof: Proof) -> str:
+            raise NodeprovError("the connection is lost")
+
+    steps = installation(ground, source)
+    outcome = engine.apply(
+        Plan("n", "install", steps), {Place.NODE: ground.host}, Gone(ground.host), lambda _event: None
+    )
+    assert outcome.exit_code == 4
+    assert outcome.left[0] == "containerd.service: no answer"
+    assert any(each.endswith("current: stays until that is settled") for each in outcome.left)
+    assert read(ground, Link(f"{ground.folder}/handlers/runsc/current")) is not None
+    assert read(ground, Tree(f"{ground.folder}/releases/r1")) is not None
 
 
 def test_what_a_sandbox_uses_by_now_is_not_taken_away(ground: Ground, source: Path) -> None:
