@@ -7,7 +7,6 @@ A test of a table is marked `rotates(n)`: of its rows each n-th is run, and afte
 from __future__ import annotations
 
 import os
-import random
 import zlib
 from collections import defaultdict
 from collections.abc import Sequence
@@ -41,8 +40,8 @@ def seed(config: pytest.Config) -> str:
 
 
 def some(config: pytest.Config, rows: Sequence[T]) -> Sequence[T]:
-    """Pick one of some rows, or take all."""
-    return rows if is_full(config) else [random.Random(seed(config)).choice(rows)]
+    """Pick the row whose day it is, or take all: after as many days as there are rows each was taken."""
+    return rows if is_full(config) else [rows[_day(seed(config)) % len(rows)]]
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
+from nodeprov.proof.image import ProofImage
 from nodeprov.proof.pods import Prover
 from tests.samples import settings
 
@@ -36,3 +37,28 @@ def test_an_api_server_that_is_out_of_reach_for_a_moment_is_asked_again(
     else:
         with pytest.raises(NodeprovError, match="NotFound"):
             prover._run("get", "pods", doing="cannot look")
+
+
+def test_a_pod_whose_making_was_answered_to_nobody_is_the_one_that_was_made(tmp_path: Path) -> None:
+    """kubectl says that it cannot connect also when a connection breaks after the API server has done its part."""
+    calls = tmp_path / "calls"
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f"""#!/bin/sh
+echo "$*" >> {calls}
+pod() {{ echo "{{\\"metadata\\": {{\\"uid\\": \\"u1\\"}}, \\"status\\": {{\\"phase\\": \\"Running\\"}}}}"; }}
+case "$*" in
+    create*) name=$(grep -o 'nodeprov-proof-[0-9a-f]*' | head -n 1)
+             said='Unable to connect to the server: EOF'
+             [ ! -e {tmp_path}/made ] || said="Error from server (AlreadyExists): pods \\"$name\\" already exists"
+             : > {tmp_path}/made; echo "$said" >&2; exit 1 ;;
+    get*) pod ;;
+esac
+""")
+    kubectl.chmod(0o755)
+    wanted = settings(cluster=ClusterSettings(kubectl=str(kubectl)))
+    prover = Prover(LocalHost(), wanted, "worker1", lambda _seconds: None)
+    with prover.running_pod(ProofImage("registry.example.com/proof", "IfNotPresent", ""), "kernel") as pod:
+        assert pod.uid == "u1"
+    said = calls.read_text().splitlines()
+    assert [line.split()[0] for line in said].count("create") == 2
+    assert said[-1].startswith(f"delete pod {pod.name}")

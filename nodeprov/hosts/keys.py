@@ -128,10 +128,10 @@ class Login:
         return NodeprovError(f"not let in as {user} with {', '.join(self._tried)}", hint)
 
     def _hung_up(self) -> NodeprovError:
-        if len(self._tried) <= 1:  # no server has seen too many by then
+        if len(self._tried) <= 1:
             return NodeprovError(
                 f"it hung up while {self._hop.user} logged in with {', '.join(self._tried) or 'no key'}",
-                "try again; if it stays so, its log says why: journalctl -u ssh",
+                "try again; if it stays so, its log says why (journalctl -u ssh), such as a MaxAuthTries of 1",
             )
         return NodeprovError(
             f"it hung up when {len(self._tried)} keys had been tried as {self._hop.user}",

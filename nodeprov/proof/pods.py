@@ -84,8 +84,8 @@ class Prover:
         self._sweep()
         name = f"nodeprov-proof-{secrets.token_hex(5)}"
         manifest = self._manifest(name, image, arguments, node=self._node)
-        made = self._run("create", "-f", "-", "-o", "json", doing="cannot create a pod", stdin=manifest.encode())
         try:
+            made = self._create(name, manifest.encode())
             pod = Pod(self._host, self._kubectl, self._namespace, name, _uid(made, self._host))
             self._wait(pod, until, image)
             yield pod
@@ -94,6 +94,15 @@ class Prover:
             with suppress(NodeprovError):
                 arguments = ("delete", "pod", name, "-n", self._namespace, "--wait=false", "--ignore-not-found")
                 self._kubectl.run(self._host, *arguments, doing="cannot delete the pod")
+
+    def _create(self, name: str, manifest: bytes) -> str:
+        """Create a pod and return it as it was made, also when the answer to a first try was lost on its way."""
+        try:
+            return self._run("create", "-f", "-", "-o", "json", doing="cannot create a pod", stdin=manifest)
+        except NodeprovError as error:
+            if f'"{name}" already exists' not in error.message:
+                raise
+            return self._run("get", "pod", name, "-n", self._namespace, "-o", "json", doing="cannot get the pod")
 
     def admitted(self, image: ProofImage) -> dict[str, Any]:
         """Return what the cluster would make of a pod of the RuntimeClass that asks for no node."""
@@ -156,7 +165,7 @@ class Prover:
             return "not known"
 
     def _run(self, *arguments: str, doing: str, stdin: bytes = b"") -> str:
-        """Call kubectl, again while the API server is out of reach: what did not get there was not done."""
+        """Call kubectl, again while the API server is out of reach; what was asked for may have been done."""
         deadline = time.monotonic() + self._settings.proof.timeout_seconds
         while True:
             try:
@@ -168,7 +177,7 @@ class Prover:
 
 
 def is_out_of_reach(error: NodeprovError) -> bool:
-    """Tell whether kubectl could not even ask."""
+    """Tell whether kubectl got no answer."""
     return any(each in error.message for each in OUT_OF_REACH)
 
 

@@ -96,7 +96,7 @@ def test_one_check_and_no_other_sees_what_is_broken_and_says_the_way_out(
 
 
 def test_every_check_has_something_that_it_catches() -> None:
-    """The table is whole: what a row proves is the test above, of which every row is run in two days."""
+    """The table is whole: what a row proves is the test above, of which every row is run in three days."""
     known = [name for name in all_checks() if name not in NEED_CGROUP_V2]
     broken = {each.check for each in BREAKS}
     rows = [f"{'caught' if name in broken else 'MISSED':8}{name}" for name in known]
