@@ -82,6 +82,12 @@ class PodKillsQuery:
         return tuple(path for path in found if path)
 
 
+def is_pods_own(path: str, uid: str) -> bool:
+    """Say whether a cgroup is a pod's own, and not one of its containers'."""
+    name = path.rpartition("/")[2]
+    return uid in name or uid.replace("-", "_") in name
+
+
 def _slice(memory: str, quota: str, throttled: str) -> PodSlice:
     numbers = [int(each) if each.isdigit() else None for each in (memory, quota)]
     return PodSlice(numbers[0], numbers[1], int(throttled))

@@ -185,10 +185,14 @@ class TestKilled:
                 while worker.try_run("systemctl is-active containerd").returncode and more():
                     pass
             worker.serves()
+            status = nodeprov("status", WORKER)
+            assert (status.returncode, "has not ended" in status.stdout) == (3, True), status.stdout
+            assert f"nodeprov install {WORKER} finishes it" in status.stdout
             planned = nodeprov("plan", WORKER)
             assert "began at" in planned.stdout, point
             assert "did not end; this run finishes what it left" in planned.stdout
         installed(WORKER)
+        assert nodeprov("status", WORKER).returncode == 0
         planned = nodeprov("plan", WORKER)
         assert planned.returncode == 0
         assert "did not end" not in planned.stdout

@@ -78,6 +78,10 @@ def test_the_whole_life_of_an_installation(worker: Machine, kubectl: Kubectl, tm
     verified = nodeprov("verify", WORKER, inventory=flags)
     assert verified.returncode == 0, verified.stdout
 
+    status = nodeprov("status", WORKER, "--json", inventory=flags)
+    (stands,) = json.loads(status.stdout)["nodes"]
+    assert (status.returncode, stands["release"], stands["containerd"]) == (0, NEW, "serves")
+
     gone = nodeprov("uninstall", WORKER, "--yes", inventory=flags)
     assert gone.returncode == 0, gone.stderr
     assert worker.config() == pristine

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from nodeprov.hosts.local import run_program
 from tests.lab.breaks import NEED_CGROUP_V2
 from tests.vagrant.guests import (
+    CHECKOUT,
     CURRENT,
     INVENTORY,
     NEW,
     OLD,
+    PATIENCE_SECONDS,
     PROVIDER,
     Guest,
     Kubectl,
@@ -74,6 +77,8 @@ def failed(found: dict[str, dict[str, str]]) -> dict[str, str]:
 def test_the_inventory_is_the_same_after_a_vagrant_up_by_hand(worker: Guest) -> None:
     written = INVENTORY.read_text()
     assert 'user = "vagrant"' in written
+    done(run_program(["vagrant", "up"], folder=CHECKOUT, timeout_seconds=PATIENCE_SECONDS))
+    INVENTORY.unlink()
     done(nodeprov("lab", "inventory", *PROVIDER))
     assert INVENTORY.read_text() == written
     assert worker.run("id -u").strip() == "0", "by sudo"
@@ -172,6 +177,9 @@ def test_sandboxes_outlive_a_restart_of_containerd_and_an_upgrade_which_is_a_ren
     kubectl.pod("newer", worker.name, sandboxed=True)
     assert NEW in worker.run("readlink /proc/[0-9]*/exe | sort -u | grep /opt/nodeprov/")
     assert {name: kubectl.container(name) for name in running} == running
+    assert 'systemd-cgroup = "true"' in worker.run(f"cat {CURRENT}/runsc.toml")
+    assert failed(findings()) == {}
+    assert "nothing to do" in done(on_lab("install", worker.name, "--yes"))
     kubectl("delete", "pod", "newer", "sandboxed")
 
 

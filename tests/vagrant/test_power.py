@@ -86,6 +86,13 @@ def is_whole(guest: Guest) -> None:
     assert not broken, broken
 
 
+def released(guest: Guest) -> set[str]:
+    """The files of the releases that are there under their names, each with its sum."""
+    folder = "/opt/nodeprov/releases"
+    files = f"find {folder} -mindepth 2 -type f -not -path '{folder}/.*'"
+    return {*guest.run(f"[ ! -d {folder} ] || {files} -exec sha256sum {{}} +").splitlines()}
+
+
 @chapter
 def test_a_power_cut_in_an_install_harms_nothing(careless: Guest, kubectl: Kubectl, in_install: Moment) -> None:
     done(on_lab("uninstall", careless.name, "--yes"))
@@ -95,11 +102,12 @@ def test_a_power_cut_in_an_install_harms_nothing(careless: Guest, kubectl: Kubec
     careless.power_on()
     make_careless(careless)
     is_whole(careless)
-    now = careless.run(f"cat {CONFIG}")
-    assert now == before or "nodeprov" in now
+    now, there = careless.run(f"cat {CONFIG}"), released(careless)
     until(lambda: kubectl.is_ready(careless.name))
     done(on_lab("install", careless.name, "--yes"))
     assert "nothing to do" in done(on_lab("install", careless.name, "--yes"))
+    assert now in (before, careless.run(f"cat {CONFIG}"))
+    assert there <= released(careless)
     assert careless.run(f"{CURRENT}/runsc --version")
 
 
@@ -107,12 +115,16 @@ def test_a_power_cut_in_an_install_harms_nothing(careless: Guest, kubectl: Kubec
 def test_a_power_cut_in_an_uninstall_harms_nothing(
     careless: Guest, kubectl: Kubectl, in_uninstall: Moment
 ) -> None:
+    done(on_lab("uninstall", careless.name, "--yes"))
+    before = careless.run(f"cat {CONFIG}")
     done(on_lab("install", careless.name, "--yes"))
+    installed = careless.run(f"cat {CONFIG}")
     make_careless(careless)
     assert cut_at(careless, "uninstall", in_uninstall)
     careless.power_on()
     is_whole(careless)
+    assert careless.run(f"cat {CONFIG}") in (before, installed)
     until(lambda: kubectl.is_ready(careless.name))
     done(on_lab("uninstall", careless.name, "--yes"))
-    assert "nodeprov" not in careless.run(f"cat {CONFIG}")
+    assert careless.run(f"cat {CONFIG}") == before
     assert "nodeprov" not in careless.run("ls -A /opt; ls -l /usr/local/bin")

@@ -13,7 +13,7 @@ from nodeprov.kubernetes.quantities import canonical, parse_quantity
 from nodeprov.kubernetes.scheduling import wanted_runtime_class
 from nodeprov.plan import Place
 from nodeprov.proof import image as proof_image
-from nodeprov.proof.cgroups import PodCgroups, PodCgroupsQuery, PodKillsQuery, PodSlice
+from nodeprov.proof.cgroups import PodCgroups, PodCgroupsQuery, PodKillsQuery, PodSlice, is_pods_own
 from nodeprov.proof.image import ProofImage
 from nodeprov.proof.pods import POD_CPU, POD_MEMORY, Pod, Prover
 from nodeprov.verify.checks import because, needs
@@ -216,12 +216,6 @@ def own_slice(around: PodCgroups) -> PodSlice:
     if around.slice is None:
         pytest.skip("this node has cgroup v1")
     return around.slice
-
-
-def is_pods_own(path: str, uid: str) -> bool:
-    """Say whether a cgroup is a pod's own, and not one of its containers'."""
-    name = path.rpartition("/")[2]
-    return uid in name or uid.replace("-", "_") in name
 
 
 def patience(subject: Subject) -> float:
