@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ import pytest
 from nodeprov import lock as lock_module
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import LocalHost
-from nodeprov.lock import Lock
+from nodeprov.lock import HolderOf, Lock
 from nodeprov.states import FileState
 
 pytestmark = pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock (util-linux)")
@@ -96,6 +97,42 @@ def test_a_disk_that_is_too_full_for_it_is_told_and_not_taken_for_a_lock(shell: 
     Path(state).mkdir(parents=True)
     Path(state, "lock").symlink_to("/dev/full")
     with pytest.raises(NodeprovError, match=f"cannot be taken: {state} is full"), of("ann", state):
+        pass
+
+
+DAMAGED = {
+    "bytes that are no text": b"\xff\xfe\x00by=\x00\n",
+    "what commands a terminal": b"ticket=1\nby=\x1b[2J\x1b]0;owned\x07\n",
+    "four million letters": b"by=" + b"x" * (4 << 20),
+    "many holders": b"by=ann\n" * 1000,
+    "a line that is cut off": b"ticket=12",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_lock_with_anything_in_it_is_taken_if_nobody_holds_it_and_told_of_if_somebody_does(
+    state: str, content: bytes
+) -> None:
+    Path(state).mkdir(parents=True)
+    lock = Path(state, "lock")
+    lock.write_bytes(content)
+    with of("bob@laptop", state):
+        assert "by=bob@laptop" in lock.read_text()
+    lock.write_bytes(content)
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(NodeprovError, match="another run holds this node") as caught, of("bob@laptop", state):
+            pass
+        (holder,) = LocalHost().ask([HolderOf(state)])
+    assert len(caught.value.message) < 10_000
+    assert holder is None or isinstance(holder.by, str)
+    assert lock.read_bytes() == content
+
+
+def test_a_folder_in_the_locks_place_is_named(state: str) -> None:
+    Path(state, "lock").mkdir(parents=True)
+    with pytest.raises(NodeprovError, match=f"cannot be taken: .*{state}/lock"), of("bob@laptop", state):
         pass
 
 

@@ -11,9 +11,8 @@ import pytest
 from tests.lab import power
 from tests.lab.machines import CONFIG, WORKER, Kubectl, Machine, Started, eventually, installed, nodeprov, started
 from tests.lab.machines import variant as variant_of
-from tests.sampling import by_turns
 
-pytestmark = by_turns
+pytestmark = pytest.mark.rotates(3, "the dead man's switch")
 
 SWITCH = "/var/lib/nodeprov/switch"
 FAILS = f"ExecStartPre=/bin/sh -c '! grep -q runtimes.runsc {CONFIG}'"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.lab.machines import CONFIG, CURRENT, WORKER, Kubectl, Machine, installed, nodeprov, variant
+from tests.sampling import by_turns
 
 OWN = "/etc/containerd/conf.d/nodeprov-runsc.toml"
 
 
+@by_turns
 def test_the_whole_life_of_a_drop_in(worker: Machine, kubectl: Kubectl, tmp_path: Path) -> None:
     """Install, again, verify, into the configuration and back, uninstall: the bytes are those from before."""
     before, listing = worker.config(), worker.listing()

@@ -20,7 +20,7 @@ from tests.lab.machines import (
     installed,
     variant,
 )
-from tests.sampling import is_full
+from tests.sampling import by_turns, is_full
 
 AT_ONCE = 10
 WITHOUT_END = 100_000
@@ -66,6 +66,7 @@ def load() -> dict[str, Any]:
     }
 
 
+@by_turns
 def test_switches_in_each_direction_under_load_fail_no_sandbox(
     worker: Machine, kubectl: Kubectl, tmp_path: Path, between: int
 ) -> None:
