@@ -6,7 +6,7 @@ import shlex
 import time
 
 from nodeprov.hosts.local import run_checked
-from tests.lab.faults.operations import JUMP
+from tests.lab.faults.operations import AHEAD, BACK
 from tests.lab.faults.scene import EDIT, Scene
 from tests.lab.machines import ADDRESSES, CONFIG
 
@@ -111,10 +111,10 @@ def unshadow(program: str, scene: Scene) -> None:
     scene.node.run(f"umount -l $(command -v {program}) 2>/dev/null; pkill -x -f 'sleep 987'; true")
 
 
-def jump_clock(by: str, scene: Scene) -> None:
+def jump_clock(direction: str, scene: Scene) -> None:
     """Have `date` on the node and nodeprov's own clock jump; the node's real clock is that of its host."""
+    by, scene.answer = {"back": ("1 hour ago", BACK), "ahead": ("1 hour", AHEAD)}[direction]
     shadow("date", f'exec /run/faults/date.real -d "{by}" "$@"', scene)
-    scene.answer = JUMP
 
 
 def forbid_sudo(scene: Scene) -> None:

@@ -8,8 +8,6 @@ from nodeprov.cli import main
 from nodeprov.cli import run as cli_run
 from tests.lab.faults.operations import Watched
 
-JUMP = timedelta(hours=-1)
-
 
 def start() -> None:
     """Run the command line with hosts that tell what they do; its clock jumps when the watcher says so."""
@@ -17,7 +15,7 @@ def start() -> None:
     watched.hook()
 
     def now() -> str:
-        return (datetime.now(UTC) + (JUMP if watched.has_jumped else timedelta())).isoformat(timespec="seconds")
+        return (datetime.now(UTC) + timedelta(hours=watched.clock_hours)).isoformat(timespec="seconds")
 
     cli_run.now = now
     main.main()

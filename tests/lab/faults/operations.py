@@ -15,8 +15,9 @@ from nodeprov.hosts.ssh import SshHost
 FDS = "NODEPROV_FAULTS_FDS"
 STOP = "NODEPROV_FAULTS_STOP"
 BEFORE, DURING, AFTER = "before", "during", "after"
-GO, JUMP = b"g", b"j"
-"""What the watcher answers: go on, or go on with a clock that has jumped."""
+GO, BACK, AHEAD = b"g", b"b", b"a"
+"""What the watcher answers: go on, or go on with a clock that has jumped by an hour."""
+HOURS = {BACK: -1, AHEAD: 1}
 
 _SIGNS = {
     "hand the switch over to systemd": "arm the switch",
@@ -51,7 +52,7 @@ class Watched:
         self._lock = threading.Lock()
         self._count = 0
         self._inside = threading.local()
-        self.has_jumped = False
+        self.clock_hours = 0
 
     def hook(self) -> None:
         """Have every host of this process tell of its operations."""
@@ -99,7 +100,7 @@ class Watched:
     def _tell(self, point: str, host: str, what: str) -> None:
         os.write(self._told, f"{point} {host} {what}\n".encode())
         if point == self._stop:
-            self.has_jumped = os.read(self._asked, 1) == JUMP
+            self.clock_hours = HOURS.get(os.read(self._asked, 1), 0)
 
 
 def _what(name: str, arguments: tuple[Any, ...]) -> str:

@@ -63,7 +63,14 @@ class Fault:
 
 
 _KILLED = Fault("kill -9", "nodeprov is killed", "", acts.kill_controller, weight=4)
-_CUT = Fault("sshd killed", "its SSH session's processes on the node are killed", "", acts.cut_session, weight=3)
+_CUT = Fault(
+    "sshd killed",
+    "its SSH session's processes on the node are killed",
+    "",
+    acts.cut_session,
+    must=(Must(INSTALL, _SWAP), Must(UNINSTALL, _SWAP)),
+    weight=3,
+)
 _CONNECTIONS = (
     _KILLED,
     _CUT,
@@ -143,12 +150,12 @@ def _clocks() -> list[Fault]:
             f"clock {title}",
             f"`date` on the node and nodeprov's own clock jump by an hour, {title}",
             "when nodeprov has ended",
-            partial(acts.jump_clock, by),
+            partial(acts.jump_clock, title),
             partial(acts.unshadow, "date"),
             whens=(BEFORE, AFTER),
             must=(Must(INSTALL, _SERVING, BEFORE),),
         )
-        for title, by in (("back", "1 hour ago"), ("ahead", "1 hour"))
+        for title in ("back", "ahead")
     ]
 
 
