@@ -298,7 +298,8 @@ def _uninstall_goals(seen: _Seen, settings: Settings, leaving: Collection[str]) 
     if seen.cluster:
         goals += removal_goals(settings, facts.node, seen.cluster, before, leaving)
         goals += former.goals(seen.former_labels, after, before)
-    untouched = config.key in after and after[config.key] == daemon.edited
+    as_we_left_it = config.key in after and after[config.key] == daemon.edited
+    untouched = as_we_left_it and receipt.is_ours_alone(seen.ours, config.key)
     former_runtimes = gvisor.former_runtimes(facts, settings)
     goals.append(
         Goal(config, constant(before[config.key]))

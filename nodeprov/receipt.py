@@ -224,6 +224,19 @@ def pristine(receipts: Sequence[Receipt]) -> dict[str, State | None]:
     return states
 
 
+def is_ours_alone(receipts: Sequence[Receipt], key: str) -> bool:
+    """Tell whether every run has found a resource as it was at first, or as a run before it has left it.
+
+    If not, somebody else has changed it in between, and what was there at first is not all that is theirs.
+    """
+    known: list[State | None] = []
+    for change in (change for receipt in receipts for change in receipt.changes if change.key == key):
+        if known and change.before not in known:
+            return False
+        known += [change.before, change.after]
+    return True
+
+
 def last_written(receipts: Sequence[Receipt]) -> dict[str, State | None]:
     """Find the state that nodeprov last gave each resource; what lay in a folder that it removed is gone."""
     states: dict[str, State | None] = {}

@@ -132,7 +132,7 @@ class Switch:
 
     @property
     def _settle_seconds(self) -> int:
-        return math.ceil(self.daemon.restart_seconds) + 1
+        return max(self.settings.proof.steady_seconds, math.ceil(self.daemon.restart_seconds) + 1)
 
     @property
     def _most_seconds(self) -> int:

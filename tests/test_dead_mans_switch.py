@@ -204,7 +204,7 @@ def test_the_controller_is_told_what_the_node_has_done(node: Node, monkeypatch: 
         Restored, match="gone back by itself: it does not answer on its socket; said by the journal"
     ):
         thrown("hangs")
-    assert thrown("good") == "CRI is ok, the main process is unchanged after 1 s"
+    assert thrown("good") == "CRI is ok, the main process is unchanged after 6 s"
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, NEW), (OLD, None)], ids=["none before", "none after"])
@@ -481,3 +481,14 @@ def test_a_node_that_cannot_go_back_says_so_and_keeps_what_it_needs(node: Node) 
     assert node.outcome().startswith("broken\n")
     with pytest.raises(NodeprovError, match="does not serve with it either"):
         node.switch._understood(node.outcome(), node.swap)
+
+
+@pytest.mark.parametrize(
+    ("steady", "restart", "waits"), [(6, 0.1, 6), (6, 5.0, 6), (6, 10.0, 11), (30, 5.0, 30), (1, 1.0, 2)]
+)
+def test_containerd_must_go_on_serving_for_longer_than_systemd_waits_to_start_it_again(
+    node: Node, steady: int, restart: float, waits: int
+) -> None:
+    wanted = replace(node.switch.settings, proof=ProofSettings(steady_seconds=steady))
+    switch = replace(node.switch, settings=wanted, daemon=replace(node.switch.daemon, restart_seconds=restart))
+    assert f"+ {waits} - $(uptime)" in switch.script(node.swap)

@@ -26,7 +26,7 @@ OPERATIONS = {
 
 
 def points(operations: list[str]) -> tuple[Point, ...]:
-    numbered = [Operation(number, "worker1", what) for number, what in enumerate(operations, start=1)]
+    numbered = [Operation(number, 1, "worker1", what) for number, what in enumerate(operations, start=1)]
     return tuple(Point(when, operation) for operation in numbered for when in (BEFORE, DURING, AFTER))
 
 

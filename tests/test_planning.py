@@ -720,6 +720,26 @@ def test_an_uninstall_leaves_what_others_wrote_into_the_configuration_since(new:
     assert after_of(situation.uninstall(), CONFIG_KEY) == FileState(CONFIG.encode() + theirs, 0o644)
 
 
+def test_what_others_wrote_stays_also_when_nodeprov_has_written_the_file_since(new: Release) -> None:
+    """What was there at first is not what they want back, though the file is as nodeprov has left it."""
+    situation = uninstallable(new)
+    pristine, theirs = FileState(CONFIG.encode(), 0o644), b"\n[debug]\nlevel = 'info'\n"
+    assert situation.daemon.config is not None
+    ours = situation.daemon.config
+    edited = replace(ours, content=ours.content + theirs)
+    without_ours = replace(pristine, content=pristine.content + theirs)
+    first = receipt_of(1, "install", Written(CONFIG_KEY, pristine, replace(ours, content=b"as an older one was")))
+
+    found = replace(edited, content=b"theirs, and an older one")
+    again = receipt_of(2, "install", Written(CONFIG_KEY, found, edited))
+    situation.reader.facts = with_daemon(with_receipts(situation.facts, first, again), config=edited)
+    assert after_of(situation.uninstall(), CONFIG_KEY) == without_ours
+
+    killed = receipt_of(2, "uninstall", Written(CONFIG_KEY, edited, without_ours), state=BEGUN)
+    situation.reader.facts = with_daemon(with_receipts(situation.facts, first, killed), config=without_ours)
+    assert CONFIG_KEY not in [change.resource.key for change in situation.uninstall().plan.changes]
+
+
 def test_a_configuration_that_an_install_made_is_removed_again(new: Release) -> None:
     situation = uninstallable(new)
     facts = situation.facts

@@ -210,6 +210,12 @@ class ProofSettings:
         rule=syntax.DNS_LABEL,
     )
     timeout_seconds: int = setting("Seconds to wait for a proof.", default=120, rule=syntax.SECONDS)
+    steady_seconds: int = setting(
+        "Seconds after its start for which containerd must go on serving to be kept; a second more than its "
+        "unit's RestartSec if that is longer.",
+        default=6,
+        rule=syntax.SECONDS,
+    )
     unconfirmed: str = setting(
         "What a node does with a configuration that has proven to serve when nodeprov is gone by then: keep, or "
         "restore the old one.",

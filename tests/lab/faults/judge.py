@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -76,6 +77,14 @@ class Seen:
     """The running containers of the pod that has nothing to do with gVisor."""
     labelled: bool
     wrong: tuple[str, ...]
+
+
+def difference(found: State, wanted: State) -> str:
+    """Say in what a node is not as wanted; nothing if it is."""
+    if found == wanted:
+        return ""
+    lines = difflib.unified_diff(wanted.config.decode().splitlines(), found.config.decode().splitlines(), n=0)
+    return f"it is not as wanted: `current` {found.current!r}, wanted {wanted.current!r}; {' | '.join(lines)}"
 
 
 def look(node: Machine, kubectl: Kubectl, sums: Mapping[str, str], steady_seconds: int) -> Seen:

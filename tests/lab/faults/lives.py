@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.lab.faults.judge import ELSE, Seen, State, look, verdict
+from tests.lab.faults.judge import ELSE, Seen, State, difference, look, verdict
 from tests.lab.faults.operations import DURING, GO
 from tests.lab.faults.plan import Case, Life
 from tests.lab.faults.record import USER, Record, arguments, inventory, is_nothing_to_do
@@ -109,7 +109,7 @@ class Living:
             ends.callback(fault.end, scene)
             fault.prepare(scene)
             where = inventory(case.action, scene.node.name, self._group)
-            scene.run = Watching(arguments(case.action, scene.node.name), where, case.point)
+            scene.run = Watching(arguments(case.action, scene.node.name), where, case.point, fault.settings)
             ends.callback(scene.run.kill)
             reached = self._reach(case)
             ended = scene.run.end()
@@ -147,7 +147,7 @@ class Living:
             return f"the rerun ends with {again.returncode}: {again.stderr[-800:]}"
         wanted = self._edited(self._record.wanted(case.action))
         seen = self._look()
-        wrong = [*seen.wrong, self._other_pods(seen), "" if seen.state == wanted else "it is not as wanted"]
+        wrong = [*seen.wrong, self._other_pods(seen), difference(seen.state, wanted)]
         if any(wrong):
             return f"after the rerun: {'; '.join(filter(None, wrong))}"
         if seen.labelled != wanted.declares:

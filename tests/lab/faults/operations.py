@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,8 +39,15 @@ class Operation:
     """One thing that is done to a host, in a run's order."""
 
     number: int
+    nth: int
+    """Of those that do the same on the same host: a run may ask a cluster once more than another did."""
     host: str
     what: str
+
+    @property
+    def name(self) -> str:
+        """What it is known by in any run."""
+        return f"{self.nth} {self.host} {self.what}"
 
 
 class Watched:
@@ -51,6 +59,7 @@ class Watched:
         self._stop = os.environ.get(STOP, "")
         self._lock = threading.Lock()
         self._count = 0
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._inside = threading.local()
         self.clock_hours = 0
 
@@ -88,18 +97,19 @@ class Watched:
     def _operation(self, host: str, what: str) -> Iterator[None]:
         with self._lock:
             self._count += 1
-            number = self._count
-        self._tell(f"{BEFORE} {number}", host, what)
+            self._counts[host, what] += 1
+            operation = Operation(self._count, self._counts[host, what], host, what)
+        self._tell(BEFORE, operation)
         self._inside.operating = True
         try:
             yield
         finally:
             self._inside.operating = False
-            self._tell(f"{AFTER} {number}", host, what)
+            self._tell(AFTER, operation)
 
-    def _tell(self, point: str, host: str, what: str) -> None:
-        os.write(self._told, f"{point} {host} {what}\n".encode())
-        if point == self._stop:
+    def _tell(self, when: str, operation: Operation) -> None:
+        os.write(self._told, f"{when} {operation.number} {operation.name}\n".encode())
+        if f"{when} {operation.name}" == self._stop:
             self.clock_hours = HOURS.get(os.read(self._asked, 1), 0)
 
 

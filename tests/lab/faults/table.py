@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -60,6 +60,11 @@ class Fault:
     outlasts: bool = False
     steady_seconds: int = 0
     is_slow: bool = False
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What nodeprov is told by its environment: where containerd dies late, its own default."""
+        return {"NODEPROV_PROOF_STEADY_SECONDS": "6"} if self.steady_seconds else {}
 
 
 _KILLED = Fault("kill -9", "nodeprov is killed", "", acts.kill_controller, weight=4)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,14 +35,21 @@ class Point:
 class Watching:
     """A nodeprov process; its operations are seen as they begin and end."""
 
-    def __init__(self, arguments: Sequence[str], inventory: Path, stop: Point | None = None) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        inventory: Path,
+        stop: Point | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         told, tell = os.pipe()
         asked, self._answers = os.pipe()
         held = stop is not None and stop.when != DURING
         environment = {
             **os.environ,
+            **(settings or {}),
             FDS: f"{tell},{asked}",
-            STOP: f"{stop.when} {stop.operation.number}" if stop is not None and held else "",
+            STOP: f"{stop.when} {stop.operation.name}" if stop is not None and held else "",
         }
         self._outputs = [tempfile.TemporaryFile("w+") for _ in range(2)]  # noqa: SIM115  closed at its end
         self.process = subprocess.Popen(
@@ -62,8 +69,8 @@ class Watching:
     def _read(self, told: int) -> None:
         with os.fdopen(told) as lines:
             for line in lines:
-                when, number, host, what = line.rstrip("\n").split(" ", 3)
-                operation = Operation(int(number), host, what)
+                when, number, nth, host, what = line.rstrip("\n").split(" ", 4)
+                operation = Operation(int(number), int(nth), host, what)
                 self.seen.append((time.monotonic(), when, operation))
                 self._lines.put((when, operation))
         self._lines.put(None)
@@ -72,7 +79,7 @@ class Watching:
         """Wait for a point; say whether the run came so far."""
         when = BEFORE if point.when == DURING else point.when
         while (found := self._lines.get(timeout=ENDS_WITHIN_SECONDS)) is not None:
-            if found[0] == when and found[1].number == point.operation.number:
+            if found[0] == when and found[1].name == point.operation.name:
                 return True
         return False
 
