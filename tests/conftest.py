@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import sys
@@ -23,8 +24,10 @@ settings.register_profile("nightly", settings.get_profile("nodeprov"), max_examp
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "nodeprov"))
 
 # What the processes of one run of the tests share; the first of them makes it, and hands it down.
-RUN = Path(os.environ.get("NODEPROV_TEST_RUN") or tempfile.mkdtemp(prefix="nodeprov-tests-"))
-os.environ["NODEPROV_TEST_RUN"] = str(RUN)
+if "NODEPROV_TEST_RUN" not in os.environ:
+    os.environ["NODEPROV_TEST_RUN"] = tempfile.mkdtemp(prefix="nodeprov-tests-")
+    atexit.register(shutil.rmtree, os.environ["NODEPROV_TEST_RUN"], ignore_errors=True)
+RUN = Path(os.environ["NODEPROV_TEST_RUN"])
 IS_FIRST = "PYTEST_XDIST_WORKER" not in os.environ
 NODEPROV = [sys.executable, "-m", "nodeprov"]
 
@@ -117,8 +120,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     named = [(name, float(text)) for name, text in (row.rsplit(" ", 1) for row in rows)]
     for name, seconds in [*named, *_seconds.items()]:
         terminalreporter.write_line(f"{seconds:8.1f}  {name}")
-
-
-def pytest_unconfigure() -> None:
-    if IS_FIRST:
-        shutil.rmtree(RUN, ignore_errors=True)
