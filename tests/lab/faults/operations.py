@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -116,6 +117,7 @@ class Watched:
 def _what(name: str, arguments: tuple[Any, ...]) -> str:
     if name != "run":
         where = arguments[0] if arguments and isinstance(arguments[0], str) else ""
+        where = re.sub(r"/receipts/\d+-", "/receipts/", where)  # the number tells how many runs there were before
         return f"{name} {where}".strip()
     script = str(arguments[0])
     return next((said for sign, said in _SIGNS.items() if sign in script), f"run {script.strip().splitlines()[0]}")
