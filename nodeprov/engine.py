@@ -182,7 +182,8 @@ def undo(
             if isinstance(act, Swap):
                 stays = [*acts_back[number:], *collected]
                 left += [f"{_name(each)}: stays until that is settled" for each in stays if _name(each)]
-                return tuple(undone), (), tuple(left)
+                collected = []
+                break
     removed, kept = _collect(collected, hosts, conduct, tell)
     return (*undone, *removed), kept, tuple(left)
 

@@ -153,12 +153,12 @@ def test_a_switch_that_is_just_being_handed_over_is_waited_for(node: Node) -> No
     Path(shutil.which("systemd-run") or "").write_text(f"#!/bin/sh\nsh {script} swap; sh {script} after\n")
     real = shutil.which("sync")
     slow = Path(shutil.which("systemctl") or "").with_name("sync")
-    slow.write_text(f'#!/bin/sh\ntouch {node.folder}/begun; sleep 0.2; exec {real} "$@"\n')
+    slow.write_text(f'#!/bin/sh\nsleep 0.2; exec {real} "$@"\n')
     slow.chmod(0o755)
     Path(node.folder, "state").mkdir()
     handing_over = threading.Thread(target=node.arm)
     handing_over.start()
-    while not (node.folder / "begun").exists() or not (node.folder / "etc" / ".config.toml.nodeprov-old").exists():
+    while not (node.folder / "etc" / ".config.toml.nodeprov-old").exists():
         time.sleep(0.01)
     node.switch.settle()
     assert node.outcome() == "kept\n"

@@ -156,10 +156,14 @@ def _shortened(line: str) -> str:
     return line if len(line) <= _LINE_CHARACTERS else f"{line[:_LINE_CHARACTERS]}..."
 
 
+def longer(setting: str) -> str:
+    """Say which setting would give something more time; nothing if there is none."""
+    return f" (to wait longer: {setting})" if setting else ""
+
+
 def ended_late(output: Output, timeout_seconds: float, setting: str) -> Output:
     """Say of a command that it was ended because it took too long, and which setting would give it more time."""
-    longer = f" (to wait longer: {setting})" if setting else ""
-    late = f"it did not end within {timeout_seconds:.0f} s and was ended{longer}\n"
+    late = f"it did not end within {timeout_seconds:.0f} s and was ended{longer(setting)}\n"
     return Output(TIMED_OUT, output.stdout, output.stderr + late.encode())
 
 

@@ -37,12 +37,16 @@ class _Patience(threading.Event):
 
 
 def begin(channel: Channel, line: str, timeout_seconds: float) -> None:
-    """Have a command line run; raise TimeoutError if the other side does not say that it will.
+    """Have a command line run; raise SSHException, as open_session does, if nobody says in time that it will.
 
     paramiko would wait for that word without end, also when the connection is gone already (its issue 2599).
     """
     channel.event = _Patience(timeout_seconds)
-    channel.exec_command(line)
+    try:
+        channel.exec_command(line)
+    except TimeoutError:
+        channel.close()
+        raise SSHException("Timeout opening channel.") from None
 
 
 class HeldChannel:

@@ -16,7 +16,7 @@ from paramiko import Channel, SSHException, Transport  # noqa: TID251  the one p
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts import become
-from nodeprov.hosts.base import TIMED_OUT, Output, check, ended_late, too_much
+from nodeprov.hosts.base import TIMED_OUT, Output, check, ended_late, longer, too_much
 from nodeprov.hosts.become import Become
 from nodeprov.hosts.channels import CHUNK_BYTES, HeldChannel, TooMuchError, begin, finished, send
 from nodeprov.hosts.client_config import lookup_by
@@ -109,7 +109,7 @@ class SshHost(ShellHost):
         self.on_command(self.name, script)
         script = self.guarded(script)
         line = become.command_line(script, how, self._mark)
-        late = f"the upload stood still for {idle:.0f} s{self._longer(idle)}"
+        late = f"the upload stood still for {idle:.0f} s{longer(self._setting_of(idle))}"
         with self._problems(late), source.open("rb") as file, self._start(line) as channel:
             channel.settimeout(idle)
             opening = become.opening(how, self._password, self._mark)
@@ -122,7 +122,7 @@ class SshHost(ShellHost):
         """Run a command line; tell also whether what it wraps has begun."""
         patience = timeout_seconds + GRACE_SECONDS
         deadline = time.monotonic() + patience
-        raising = self._longer(timeout_seconds)
+        raising = longer(self._setting_of(timeout_seconds))
         with self._problems(f"no answer within {patience:.0f} s{raising}"), self._start(line) as channel:
             channel.settimeout(patience)
             send(channel, [stdin])
@@ -171,18 +171,10 @@ class SshHost(ShellHost):
     def _setting_of(self, timeout_seconds: float) -> str:
         return "[ssh] command_timeout_seconds" if timeout_seconds == self.command_timeout_seconds else ""
 
-    def _longer(self, timeout_seconds: float) -> str:
-        setting = self._setting_of(timeout_seconds)
-        return f" (to wait longer: {setting})" if setting else ""
-
     def _start(self, line: str) -> Channel:
         patience = self._ssh.connect_timeout_seconds
         channel = self._transport.open_session(timeout=patience)
-        try:
-            begin(channel, line, patience)
-        except TimeoutError:
-            channel.close()
-            raise SSHException("Timeout opening channel.") from None  # as open_session says it
+        begin(channel, line, patience)
         return channel
 
     @property

@@ -92,6 +92,9 @@ def lab_host(name: str) -> SshHost:
     )
 
 
+UNIT_FOLDER = "/etc/systemd/system/containerd.service.d"
+
+
 class Machine:
     """One machine of the lab."""
 
@@ -142,11 +145,12 @@ class Machine:
             ).replace("inactive", ""):
                 assert more(), self.try_run(f"cat {switch}/why").text
 
-    def drop_in(self, lines: str) -> None:
+    def drop_in(self, lines: str, name: str = "test") -> None:
         """Change containerd's unit as an operator might; the scrubbing after the test takes it away."""
-        folder = "/etc/systemd/system/containerd.service.d"
-        self.run(f"mkdir -p {folder} && cat > {folder}/test.conf <<'UNIT'\n[Service]\n{lines}\nUNIT")
-        self.run("systemctl daemon-reload")
+        self.run(
+            f"mkdir -p {UNIT_FOLDER} && cat > {UNIT_FOLDER}/{name}.conf <<'UNIT'\n[Service]\n{lines}\nUNIT\n"
+            "systemctl daemon-reload"
+        )
 
     def sandbox_processes(self) -> int:
         """Count the processes that run our binaries."""

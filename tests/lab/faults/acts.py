@@ -80,7 +80,7 @@ def bad_candidate(end: str, extra: str, scene: Scene) -> None:
     """Have containerd misbehave with the configuration that the run will write, and only with that."""
     scene.declared = _declares(scene.node.config())
     holds = f"{'! ' if scene.declared else ''}grep -q runtimes.runsc {CONFIG}"
-    scene.drop_in("fault", f"ExecStart=\nExecStart=/bin/sh -c '{holds} && {end}; exec containerd'\n{extra}")
+    scene.node.drop_in(f"ExecStart=\nExecStart=/bin/sh -c '{holds} && {end}; exec containerd'\n{extra}", "fault")
 
 
 def _declares(config: bytes) -> bool:

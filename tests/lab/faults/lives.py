@@ -82,7 +82,7 @@ class Living:
     @contextlib.contextmanager
     def _prepared(self) -> Iterator[None]:
         node = self._scene.node
-        self._scene.drop_in("quicker", QUICKER)  # in /etc, and so also after a reboot
+        node.drop_in(QUICKER, "quicker")  # in /etc, and so also after a reboot
         node.run({MOUNTS: MOUNT, SUDO: SUDO_USER}.get(self._group, "true"))
         try:
             yield

@@ -59,7 +59,6 @@ class Watched:
         self._told, self._asked = told, asked
         self._stop = os.environ.get(STOP, "")
         self._lock = threading.Lock()
-        self._count = 0
         self._counts: Counter[tuple[str, str]] = Counter()
         self._inside = threading.local()
         self.clock_hours = 0
@@ -97,9 +96,8 @@ class Watched:
     @contextmanager
     def _operation(self, host: str, what: str) -> Iterator[None]:
         with self._lock:
-            self._count += 1
             self._counts[host, what] += 1
-            operation = Operation(self._count, self._counts[host, what], host, what)
+            operation = Operation(self._counts.total(), self._counts[host, what], host, what)
         self._tell(BEFORE, operation)
         self._inside.operating = True
         try:

@@ -8,10 +8,9 @@ from pathlib import Path
 from tests.lab import power
 from tests.lab.faults.operations import GO
 from tests.lab.faults.watching import Watching
-from tests.lab.machines import STATE, Machine
+from tests.lab.machines import STATE, UNIT_FOLDER, Machine
 
 EDIT = b"# edited by another tool\n"
-UNIT_FOLDER = "/etc/systemd/system/containerd.service.d"
 
 
 @dataclass
@@ -41,15 +40,8 @@ class Scene:
         """Write what a configuration is with the other tool's lines."""
         return EDIT * self.edits + config
 
-    def drop_in(self, name: str, lines: str) -> None:
-        """Change containerd's unit as an operator might."""
-        self.node.run(
-            f"mkdir -p {UNIT_FOLDER} && cat > {UNIT_FOLDER}/{name}.conf <<'UNIT'\n[Service]\n{lines}\nUNIT\n"
-            "systemctl daemon-reload"
-        )
-
     def no_drop_in(self, name: str) -> None:
-        """Take such a change away."""
+        """Take a change of containerd's unit away."""
         self.node.run(f"rm -f {UNIT_FOLDER}/{name}.conf; systemctl daemon-reload")
 
     def pull_power(self) -> None:
