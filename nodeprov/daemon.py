@@ -21,6 +21,8 @@ from nodeprov.states import FileState
 from nodeprov.templates import render
 
 SANDBOX_TIMEOUT_SECONDS = 60
+CLEANUP_SECONDS = 10
+"""What each of the four things gets that take a sandbox away again."""
 POLL_SECONDS = 0.5
 MADE_SECONDS = 0.1
 """A file that is made a moment before a process begins may seem newer: the kernel tells starts in ticks."""
@@ -95,7 +97,7 @@ class Containerd:
             raise NodeprovError(f"{path} is missing", "run nodeprov install", where=self._host.name)
         options = parse_shim_options(state.content.decode(errors="replace"), path)
         script = self._sandbox_script(f"{generation}/{SHIM}", options)
-        output = self._host.run(script, timeout_seconds=SANDBOX_TIMEOUT_SECONDS + 30)
+        output = self._host.run(script, timeout_seconds=SANDBOX_TIMEOUT_SECONDS + 4 * CLEANUP_SECONDS + 5)
         kernel = next((line for line in output.text.splitlines() if line.startswith("Linux version")), "")
         # The exit status is no judge: a command that ends within milliseconds is reported as 128.
         if not gvisors_word(kernel):
@@ -119,6 +121,7 @@ class Containerd:
             runsc=options.binary,
             flags=options.flags,
             timeout_seconds=SANDBOX_TIMEOUT_SECONDS,
+            cleanup_seconds=CLEANUP_SECONDS,
         )
 
     def in_use(self) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ def carry_out(planned: Planned, hosts: Hosts, act: Act) -> Outcome:
         switch = Switch(host, running_daemon(planned.facts), planned.settings, begun.name)
         if broken is not None:
             switch.settle()
+        if broken is not None or plan.action == "uninstall":
             _sweep(host, planned)
         if plan.pending:
             _write_receipt(host, planned.settings, begun)
@@ -87,7 +88,7 @@ def _traces(facts: Facts) -> tuple[object, ...]:
 
 
 def _sweep(host: Host, planned: Planned) -> None:
-    """Remove what an interrupted run was in the middle of writing: it may hold secrets."""
+    """Remove what an interrupted run was in the middle of writing, which may hold secrets, and killed proofs."""
     paths = planned.settings.paths
     edited = posixpath.dirname(running_daemon(planned.facts).edited_path)
     folders = [each for each in (edited, paths.bin, paths.state, f"{paths.state}/receipts") if each]

@@ -161,6 +161,7 @@ SCRIPTS: Mapping[str, Mapping[str, object]] = {
         "runsc": "/runsc",
         "flags": {"systemd-cgroup": "true", "x": "it's"},
         "timeout_seconds": 1,
+        "cleanup_seconds": 1,
     },
     "query-pod-cgroups.sh.j2": {"uid": "u", "prefix": "/p"},
     "import-image.sh.j2": {"ctr": "ctr", "socket": "/s", "name": "n"},
@@ -215,7 +216,7 @@ def test_what_goes_into_a_script_is_quoted(template: str) -> None:
         "switch-ends.sh.j2": {" wait_seconds "},
         "doctor.sh.j2": {" pid "},
         "lock.sh.j2": {" silence_seconds ", " silence_seconds + 5 "},
-        "prove-sandbox.sh.j2": {" id ", " timeout_seconds "},
+        "prove-sandbox.sh.j2": {" id ", " timeout_seconds ", " cleanup_seconds "},
     }
     assert unquoted <= allowed.get(template, set())
 

@@ -1,0 +1,122 @@
+"""What the proof of a sandbox leaves on a node when it is killed; a few lines of shell play ctr and runsc."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess  # noqa: TID251  a process that is killed in its middle
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nodeprov.hosts.local import run_checked
+from nodeprov.templates import render
+
+KERNEL = "Linux version 4.19.0-gvisor"
+SERVES = f'case "$*" in *" run "*) echo "{KERNEL}" ;; esac'
+HANGS = "exec sleep 30"
+
+
+@pytest.fixture(params=[name for name in ("dash", "bash") if shutil.which(name)])
+def proof(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], subprocess.Popen[str]]:
+    """Start a proof in a shell, with a ctr of some kind."""
+    (tmp_path / "prefix").mkdir()
+    played(tmp_path / "runsc", "echo runsc version")
+
+    def start(ctr: str) -> subprocess.Popen[str]:
+        name = f"proof-{secrets.token_hex(4)}"
+        played(tmp_path / name, ctr)
+        script = render(
+            "prove-sandbox.sh.j2",
+            id=name,
+            prefix=tmp_path / "prefix",
+            ctr=tmp_path / name,
+            socket="/x.sock",
+            shim="/x",
+            runsc=tmp_path / "runsc",
+            flags={},
+            timeout_seconds=2,
+            cleanup_seconds=0.1,
+        )
+        command = [request.param, "-c", script]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+    return start
+
+
+def played(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "prefix").iterdir())
+
+
+def is_under_way(folder: Path) -> bool:
+    return bool(list(folder.glob("prefix/.proof-*/shim")))
+
+
+def until(happens: Callable[[Path], bool], folder: Path) -> None:
+    deadline = time.monotonic() + 10
+    while not happens(folder):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def kill(running: subprocess.Popen[str]) -> None:
+    """Kill it, and all that it has started."""
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate()
+
+
+def test_a_proof_leaves_nothing(proof: Callable[[str], subprocess.Popen[str]], tmp_path: Path) -> None:
+    assert KERNEL in proof(SERVES).communicate(timeout=10)[0]
+    assert left(tmp_path) == []
+
+
+def test_a_ctr_that_hangs_ends_a_proof_and_not_its_tidying_up(
+    proof: Callable[[str], subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    running = proof(HANGS)
+    running.communicate(timeout=15)
+    assert running.returncode != 0
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("by", ["a proof", "a sweep"])
+def test_what_a_killed_proof_has_left_goes(
+    proof: Callable[[str], subprocess.Popen[str]], tmp_path: Path, by: str
+) -> None:
+    running = proof(HANGS)
+    until(is_under_way, tmp_path)
+    kill(running)
+    assert len(left(tmp_path)) == 1
+    if by == "a proof":
+        proof(SERVES).communicate(timeout=10)
+        assert left(tmp_path) == []
+    else:
+        sweep(tmp_path)
+        assert not (tmp_path / "prefix").exists()
+
+
+def test_nobody_takes_the_folder_of_a_proof_that_goes_on(
+    proof: Callable[[str], subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """As when `verify` proves a node while somebody installs on it."""
+    running = proof(HANGS)
+    until(is_under_way, tmp_path)
+    its = left(tmp_path)
+    assert KERNEL in proof(SERVES).communicate(timeout=10)[0]
+    sweep(tmp_path)
+    assert left(tmp_path) == its
+    kill(running)
+
+
+def sweep(folder: Path) -> None:
+    script = render("sweep.sh.j2", folders=[], prefixes=[folder / "prefix"])
+    run_checked(["sh", "-c", script], "sweep")
