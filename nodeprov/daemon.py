@@ -13,10 +13,12 @@ from typing import Any
 
 from nodeprov.containerd import effective
 from nodeprov.errors import CommandFailed, NodeprovError
+from nodeprov.evidence import is_what_was_read
 from nodeprov.facts import Daemon, Facts, gather
 from nodeprov.gvisor import SHIM, gvisors_word, layout, running_daemon
 from nodeprov.hosts.base import FileAt, Host
 from nodeprov.inventory import Settings
+from nodeprov.plan import Swap
 from nodeprov.states import FileState
 from nodeprov.templates import render
 
@@ -24,8 +26,6 @@ SANDBOX_TIMEOUT_SECONDS = 60
 CLEANUP_SECONDS = 10
 """What each of the four things gets that take a sandbox away again."""
 POLL_SECONDS = 0.5
-MADE_SECONDS = 0.1
-"""A file that is made a moment before a process begins may seem newer: the kernel tells starts in ticks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +147,11 @@ class Containerd:
             )
         return "nothing names our files"
 
-    def write_record(self) -> None:
-        """Write down what the daemon has read, unless it was edited after the daemon's start."""
+    def write_record(self, swap: Swap) -> None:
+        """Write down what the daemon has read that a swap has started, unless it was edited after that."""
         facts = gather(self._host, self._settings)
         daemon = running_daemon(facts)
-        made_until = daemon.started_at + (MADE_SECONDS if daemon.source else 0.0)
-        if daemon.config_changed_at is not None and daemon.config_changed_at > made_until:
+        if not is_what_was_read(daemon, swap.changes):
             return
         record: dict[str, Any] = {**daemon.identity.as_json(), "dump": daemon.dump}
         path = f"{self._settings.paths.state}/daemon.json"

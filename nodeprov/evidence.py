@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nodeprov.containerd import Runtime, effective
@@ -16,6 +16,8 @@ from nodeprov.plan import Change, Restart
 from nodeprov.resources import ContainerdConfig
 
 CLOCK_MARGIN_SECONDS = 0.1
+MADE_SECONDS = 0.1
+"""A file that is made a moment before a process begins may seem newer: the kernel tells starts in ticks."""
 
 
 def loaded_runtime(
@@ -76,6 +78,19 @@ def changed_since_start(daemon: Daemon, imported: Mapping[str, Imported]) -> tup
     # What a distribution makes at its start is written a moment before containerd begins, and by nobody else.
     margin = CLOCK_MARGIN_SECONDS if daemon.source else -CLOCK_MARGIN_SECONDS
     return tuple(path for path, at in changed.items() if at >= daemon.started_at + margin)
+
+
+def is_what_was_read(daemon: Daemon, swapped: Iterable[Change]) -> bool:
+    """Tell whether the configuration is what the daemon has read when it was started by a swap of files.
+
+    What the swap put in place, and is there still, was read, whatever the times say: where the node's clock was
+    set back in between, a file is newer than the process that has read it.
+    """
+    if daemon.config_changed_at is None:
+        return True
+    if any(isinstance(c.resource, ContainerdConfig) and c.after == daemon.config for c in swapped):
+        return True
+    return daemon.config_changed_at <= daemon.started_at + (MADE_SECONDS if daemon.source else 0.0)
 
 
 def restart(

@@ -142,7 +142,7 @@ class _Conduct:
     def swap(self, swap: Swap) -> str:
         """Have the node swap files, restart containerd and prove that it serves; write down what it has read."""
         said = self._switch.throw(swap)
-        self._containerd.write_record()
+        self._containerd.write_record(swap)
         return said
 
     def settle(self) -> None:

@@ -13,6 +13,7 @@ from nodeprov.evidence import (
     NotKnown,
     activated_by_restart,
     changed_since_start,
+    is_what_was_read,
     loaded_runtime,
     logged_runtime,
     restart,
@@ -309,6 +310,19 @@ def test_a_file_that_a_distribution_made_a_moment_before_the_start_has_not_chang
     assert changed_since_start(running_daemon(with_daemon(facts, source=source)), {}) == ()
     later = with_daemon(facts, source=source, config_changed_at=1001.0)
     assert changed_since_start(running_daemon(later), {}) == ("/etc/containerd/config.toml",)
+
+
+@pytest.mark.parametrize(("changed_at", "is_read"), [(999.0, True), (1000.5, False), (4600.0, False)])
+def test_what_was_changed_after_the_start_is_not_what_was_read(changed_at: float, is_read: bool) -> None:
+    daemon = running_daemon(facts_with(changed_at=changed_at))
+    assert is_what_was_read(daemon, ()) is is_read
+
+
+def test_what_a_swap_put_in_place_was_read_though_the_clock_was_set_back_before_the_start() -> None:
+    before, after = facts_with(), facts_with(dump=WITH, changed_at=4600.0)
+    assert is_what_was_read(running_daemon(after), [edit(before)])
+    somebody_elses = facts_with(dump=f"{WITH}# edited\n", changed_at=4600.0)
+    assert not is_what_was_read(running_daemon(somebody_elses), [edit(before)])
 
 
 def test_a_template_that_others_changed_since_the_start_is_named_as_what_a_restart_brings_into_force() -> None:
