@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from nodeprov.cache_folder import cache_folder
 from nodeprov.labs.vagrant.leftovers import all_left
 from tests.conftest import say_at_the_end
-from tests.vagrant.guests import PROVIDER, Guest, Kubectl, done, nodeprov, why_not
+from tests.vagrant.guests import INVENTORY, NEW, OLD, PROVIDER, Guest, Kubectl, done, nodeprov, why_not
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +48,11 @@ def worker(cluster: None) -> Guest:
 @pytest.fixture(scope="session")
 def other(cluster: None) -> Guest:
     return Guest("worker2")
+
+
+@pytest.fixture(scope="session")
+def older(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lab's inventory, asking for a release of before September 2026, whose files lie side by side."""
+    path = tmp_path_factory.mktemp("inventory") / "older.toml"
+    path.write_text(INVENTORY.read_text().replace(NEW, OLD))
+    return path

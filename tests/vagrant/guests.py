@@ -30,8 +30,8 @@ CONFIG = "/etc/containerd/config.toml"
 CURRENT = "/opt/nodeprov/handlers/runsc/current"
 OLD, NEW = "20260518.0", "20260905.0"
 PROVIDER = ("--provider", "vagrant")
-CHAPTERS = 7
-"""Of the story and of power cuts: as many days pass until each was acted."""
+CHAPTERS = 9
+"""Of the story and of power cuts there are eight; nine is prime to how many moments the cuts have: all come up."""
 chapter = pytest.mark.rotates(CHAPTERS, "chapters in virtual machines")
 PATIENCE_SECONDS = 600.0
 _BUILD_SECONDS = 3600.0

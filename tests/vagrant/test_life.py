@@ -20,7 +20,6 @@ from tests.vagrant.guests import (
     CURRENT,
     INVENTORY,
     NEW,
-    OLD,
     PATIENCE_SECONDS,
     PROVIDER,
     Guest,
@@ -41,14 +40,6 @@ while sleep 0.3; do
     done
 done
 """
-
-
-@pytest.fixture(scope="module")
-def older(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The lab's inventory, asking for a release of before September 2026, whose files lie side by side."""
-    path = tmp_path_factory.mktemp("inventory") / "older.toml"
-    path.write_text(INVENTORY.read_text().replace(NEW, OLD))
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,12 @@ import subprocess  # noqa: TID251  a process whose node loses its power in its m
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.sampling import some
-from tests.vagrant.guests import CONFIG, CURRENT, INVENTORY, Guest, Kubectl, chapter, done, on_lab, until
+from tests.vagrant.guests import CONFIG, CURRENT, INVENTORY, NEW, OLD, Guest, Kubectl, chapter, done, on_lab, until
 
 Moment = tuple[str, float]
 """What a run says that it begins, and how many seconds later the power goes."""
@@ -24,11 +25,15 @@ INSTALL: tuple[Moment, ...] = (
     ("file /etc/containerd", 20),
 )
 UNINSTALL: tuple[Moment, ...] = (("file /etc/containerd", 0), ("file /etc/containerd", 10))
+# To another release and back: what is in force is one rename, and containerd is not restarted.
+UPGRADE: tuple[tuple[str, Moment], ...] = tuple(
+    (to, moment) for to in (NEW, OLD) for moment in (("release /opt", 3), ("runsc/current", 0))
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Cut at every moment with --profile=full, else at one of each kind, which the day chooses."""
-    for name, moments in (("in_install", INSTALL), ("in_uninstall", UNINSTALL)):
+    for name, moments in (("in_install", INSTALL), ("in_upgrade", UPGRADE), ("in_uninstall", UNINSTALL)):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, some(metafunc.config, moments), ids=str)
 
@@ -64,10 +69,10 @@ def loses_what_was_not_synced_and_nothing_else(guest: Guest) -> None:
     guest.run("rm -r /var/rig")
 
 
-def cut_at(guest: Guest, command: str, moment: Moment) -> bool:
+def cut_at(guest: Guest, command: str, moment: Moment, inventory: Path = INVENTORY) -> bool:
     """Cut the guest's power when a command says that something begins; say whether it came to that."""
     words, seconds = moment
-    argv = [sys.executable, "-u", "-m", "nodeprov", command, guest.name, "--yes", "--inventory", str(INVENTORY)]
+    argv = [sys.executable, "-u", "-m", "nodeprov", command, guest.name, "--yes", "--inventory", str(inventory)]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -93,6 +98,11 @@ def released(guest: Guest) -> set[str]:
     return {*guest.run(f"[ ! -d {folder} ] || {files} -exec sha256sum {{}} +").splitlines()}
 
 
+def current(guest: Guest) -> str:
+    """What is in force."""
+    return guest.run(f"readlink {CURRENT}")
+
+
 @chapter
 def test_a_power_cut_in_an_install_harms_nothing(careless: Guest, kubectl: Kubectl, in_install: Moment) -> None:
     done(on_lab("uninstall", careless.name, "--yes"))
@@ -109,6 +119,30 @@ def test_a_power_cut_in_an_install_harms_nothing(careless: Guest, kubectl: Kubec
     assert now in (before, careless.run(f"cat {CONFIG}"))
     assert there <= released(careless)
     assert careless.run(f"{CURRENT}/runsc --version")
+
+
+@chapter
+def test_a_power_cut_in_an_upgrade_harms_nothing(
+    careless: Guest, kubectl: Kubectl, older: Path, in_upgrade: tuple[str, Moment]
+) -> None:
+    to, moment = in_upgrade
+    first, then = (older, INVENTORY) if to == NEW else (INVENTORY, older)
+    done(on_lab("install", careless.name, "--yes", inventory=first))
+    make_careless(careless)
+    config, before, had = careless.run(f"cat {CONFIG}"), current(careless), released(careless)
+    assert cut_at(careless, "install", moment, then)
+    careless.power_on()
+    make_careless(careless)
+    is_whole(careless)
+    now, there = current(careless), released(careless)
+    assert careless.run(f"cat {CONFIG}") == config
+    until(lambda: kubectl.is_ready(careless.name))
+    done(on_lab("install", careless.name, "--yes", inventory=then))
+    assert "nothing to do" in done(on_lab("install", careless.name, "--yes", inventory=then))
+    assert to in careless.run(f"{CURRENT}/runsc --version")
+    assert now in (before, current(careless))
+    assert there <= had | released(careless)
+    assert careless.run(f"cat {CONFIG}") == config
 
 
 @chapter

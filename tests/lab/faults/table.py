@@ -174,12 +174,14 @@ def _places() -> list[Fault]:
         Fault(
             f"{name} {place}",
             does,
-            "when nodeprov has ended",
+            "when the node was judged",
             partial(act, place),
             partial(end, place),
             group=MOUNTS,
             actions=actions,
+            # While a file is open for writing there is no remounting.
             whens=(BEFORE, AFTER) if act is acts.read_only else (BEFORE, DURING, AFTER),
+            outlasts=True,
         )
         for name, does, act, end in kinds
         for place, actions in PLACES.items()
