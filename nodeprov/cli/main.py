@@ -31,6 +31,7 @@ from nodeprov.cli.terminal import (
     complain,
     interrupt,
     interrupted,
+    leave,
     say,
     show_errors,
     show_findings,
@@ -88,7 +89,7 @@ def main() -> None:
     # Else paramiko prints tracebacks; we say what went wrong.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     ours = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
-    sys.exit(_exit_code(as_json="--json" in ours))
+    leave(_exit_code(as_json="--json" in ours))
 
 
 def _exit_code(*, as_json: bool) -> int:

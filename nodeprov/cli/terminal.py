@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import typer  # noqa: TID251  a part of the command line
 from rich.console import Console
@@ -58,28 +58,56 @@ def hush() -> None:
 def say(text: str) -> None:
     """Say something that is neither the result nor an error."""
     if not _hushed.is_set():
-        _console(stderr=True).print(visible(without_userinfo(text)), markup=False, soft_wrap=True)
+        _try_to_say(text)
 
 
 def complain(error: NodeprovError) -> None:
     """Say what went wrong, and what to type next."""
-    _console(stderr=True).print(visible(without_userinfo(str(error))), markup=False, soft_wrap=True)
+    _try_to_say(str(error))
+
+
+def _try_to_say(text: str) -> None:
+    """Say it if somebody can hear: a terminal that is gone, or a full disk, keeps no node from being put back."""
+    try:
+        _console(stderr=True).print(visible(without_userinfo(text)), markup=False, soft_wrap=True)
+    except (OSError, SystemExit):  # rich ends the program where nobody reads
+        hush()
+
+
+def _print(text: str) -> None:
+    """Print a result; raise NodeprovError if it cannot be written, BrokenPipeError if nobody reads it."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise NodeprovError(f"the result cannot be written: {error.strerror}", "df -h") from None
+
+
+def leave(code: int) -> NoReturn:
+    """End with a code, also where what was said can no longer be written: Python would end with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
 
 
 def show_text(text: str) -> None:
     """Print a result that is text."""
-    print(visible(text), flush=True)
+    _print(visible(text))
 
 
 def show_json(name: str, values: Sequence[Any], errors: Sequence[NodeprovError] = ()) -> None:
     """Print a result as JSON; where there were errors, they are in it."""
     found: dict[str, Any] = {"schema": report.SCHEMA, name: values}
-    print(json.dumps(found | ({"errors": report.errors_json(errors)} if errors else {}), indent=2))
+    _print(json.dumps(found | ({"errors": report.errors_json(errors)} if errors else {}), indent=2))
 
 
 def show_errors(errors: Sequence[NodeprovError]) -> None:
     """Print as JSON that there is no result, and why."""
-    print(json.dumps({"schema": report.SCHEMA, "errors": report.errors_json(errors)}, indent=2))
+    _print(json.dumps({"schema": report.SCHEMA, "errors": report.errors_json(errors)}, indent=2))
 
 
 def show_plans(plans: Sequence[Plan], errors: Sequence[NodeprovError] = (), *, as_json: bool = False) -> None:
@@ -92,22 +120,31 @@ def show_plans(plans: Sequence[Plan], errors: Sequence[NodeprovError] = (), *, a
         if _console(stderr=False).color_system:
             _console(stderr=False).print(report.painted(text), soft_wrap=True)
         else:
-            print(text, flush=True)
+            _print(text)
 
 
 def show_outcomes(
     outcomes: Sequence[Outcome], errors: Sequence[NodeprovError] = (), *, as_json: bool = False
 ) -> None:
-    """Print how runs ended."""
+    """Print how runs ended, if anybody can read it: how they did end is what the exit code tells."""
+    try:
+        _show_outcomes(outcomes, errors, as_json=as_json)
+    except BrokenPipeError:
+        hush()
+    except NodeprovError as error:
+        complain(error)
+
+
+def _show_outcomes(outcomes: Sequence[Outcome], errors: Sequence[NodeprovError], *, as_json: bool) -> None:
     if as_json:
         show_json("outcomes", [report.outcome_json(outcome) for outcome in outcomes], errors)
         return
     for outcome in outcomes:
         text = visible(without_userinfo(report.outcome_text(outcome)))
         if outcome.error:
-            print(text, file=sys.stderr, flush=True)
+            _try_to_say(text)
         elif outcome.plan.pending:
-            print(text, flush=True)
+            _print(text)
 
 
 def show_table(table: Table) -> None:
