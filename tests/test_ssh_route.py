@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.client_config import Lookup, ask_fabric, ask_openssh, lookup_by
-from nodeprov.hosts.route import Hop, route
+from nodeprov.hosts.route import Hop, our_name, route
 from nodeprov.inventory import Ssh
 
 READERS = [
@@ -143,6 +144,17 @@ def test_a_configuration_that_is_named_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(NodeprovError, match=f"there is no ssh configuration {tmp_path}/none") as caught:
         lookup_by(f"{tmp_path}/none")
     assert "config_file" in caught.value.hint
+
+
+def test_whoever_has_no_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs as a user who is in no passwd."""
+
+    def unnamed() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr(getpass, "getuser", unnamed)
+    (hop,) = route(Ssh("10.0.0.12"), lambda _alias, _user, _port: {})
+    assert our_name() == hop.user == str(os.getuid())
 
 
 def test_the_command_that_shows_a_hosts_keys_knows_its_port() -> None:

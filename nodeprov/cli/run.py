@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -29,6 +28,7 @@ from nodeprov.cli.terminal import (
 )
 from nodeprov.connections import Connections, quietly
 from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.hosts.route import our_name
 from nodeprov.inventory import Inventory, Node, ReleaseSettings
 from nodeprov.inventory import file as inventory_file
 from nodeprov.plan import Outcome
@@ -147,7 +147,7 @@ def _one(session: Session, planned: Planned, interruption: Interruption) -> Outc
 
 def author() -> Author:
     """Say who runs this."""
-    return Author(getpass.getuser(), socket.gethostname(), __version__)
+    return Author(our_name(), socket.gethostname(), __version__)
 
 
 def now() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import re
 import socket
 from dataclasses import dataclass, replace
@@ -84,7 +85,7 @@ def _jumps(options: Options, lookup: Lookup, *, depth: int) -> tuple[Hop, ...]:
 def _hop(alias: str, options: Options, said: Ssh) -> Hop:
     address = _one(options, "hostname") or alias
     port = said.port or int(_one(options, "port") or SSH_PORT)
-    user = said.user or _one(options, "user") or getpass.getuser()
+    user = said.user or _one(options, "user") or our_name()
     tokens = {"h": address, "n": alias, "p": str(port), "r": user, **_our_tokens()}
     configured = (
         [_home(said.known_hosts)]
@@ -133,8 +134,16 @@ def _with_tokens(text: str, tokens: dict[str, str]) -> str:
     return re.sub(r"%(.)", lambda match: tokens.get(match[1], match[0]), text)
 
 
+def our_name() -> str:
+    """Name who we are; a container may run as somebody who has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # as Python before 3.13 says it, and since
+        return str(os.getuid())
+
+
 def _our_tokens() -> dict[str, str]:
-    return {"%": "%", "d": str(Path.home()), "u": getpass.getuser(), "l": socket.gethostname()}
+    return {"%": "%", "d": str(Path.home()), "u": our_name(), "l": socket.gethostname()}
 
 
 def _home(path: str) -> str:
