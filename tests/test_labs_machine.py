@@ -14,7 +14,8 @@ from nodeprov.labs.mounts import parse_mounts_below
 from nodeprov.labs.nspawn.cgroups import is_unified, own_cgroups
 from nodeprov.labs.nspawn.lab import MACHINES
 from nodeprov.labs.nspawn.network import bridge_commands, machine_commands
-from nodeprov.labs.nspawn.requirements import HostFacts, is_static, problems
+from nodeprov.labs.nspawn.requirements import HostFacts, problems
+from nodeprov.labs.parts import is_static
 from nodeprov.labs.processes import Process, parse_start_time, process, record, recorded
 
 MOUNTS_V1 = """\

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Output
 from nodeprov.labs.base import Event
 from nodeprov.labs.credentials import from_json, make_secrets, to_json
+from nodeprov.labs.vagrant import lab, leftovers
 from nodeprov.labs.vagrant.box import box_name
-from nodeprov.labs.vagrant.command import Narration, Way, parse_ssh_config
+from nodeprov.labs.vagrant.command import Narration, Vagrant, Way, parse_ssh_config
 from nodeprov.labs.vagrant.machines import MACHINES, PREFIX
 from nodeprov.labs.vagrant.programs import stamp_of
+from nodeprov.labs.vagrant.reach import Reach
 from nodeprov.labs.vagrant.requirements import HostFacts, can_virtualize, problems
+from nodeprov.labs.vagrant.state import StateFolder
 
 VAGRANTFILE = (Path(__file__).parents[1] / "Vagrantfile").read_text()
 
@@ -91,7 +96,9 @@ def test_a_processor_that_can_run_others_says_so(cpuinfo: str, *, able: bool) ->
 
 
 def test_what_is_missing_is_named_by_its_package() -> None:
-    facts = HostFacts(is_root=False, missing_packages=("qemu-utils", "vagrant"), has_go=True, free_bytes=1 << 40)
+    facts = HostFacts(
+        is_root=False, missing_packages=("qemu-utils", "vagrant"), has_go=True, free_bytes=1 << 40, needed_bytes=0
+    )
     found = problems(facts, builds_box=True)
     assert [problem.message for problem in found] == [
         "missing packages: qemu-utils vagrant",
@@ -117,3 +124,28 @@ def test_a_clusters_secrets_survive_being_written_down() -> None:
     read = from_json(to_json(secrets))
     assert to_json(read) == to_json(secrets)
     assert read.authority.issue("somebody").certificate
+
+
+def test_machines_that_were_never_made_a_cluster_run_and_are_not_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Ctrl-C in `lab up`, or a `vagrant up` by hand: `lab up` goes on from there."""
+    monkeypatch.setattr(lab, "find_checkout", lambda: tmp_path)
+    monkeypatch.setattr(leftovers, "is_running", lambda _name: True)
+    half_made = lab.VagrantLab(tmp_path / "cache")
+    assert [(status.running, status.ready) for status in half_made.status()] == [(True, False)] * 3
+
+
+def test_a_machine_that_is_not_up_is_told_with_what_brings_it_up(tmp_path: Path) -> None:
+    class Down(Vagrant):
+        def attempt(self, arguments: Sequence[str], timeout_seconds: float = 0) -> Output:
+            return Output(
+                1, b"", b"The provider for this Vagrant-managed machine is reporting that it is not yet ready"
+            )
+
+    reach = Reach(Down(tmp_path), StateFolder(tmp_path))
+    with pytest.raises(NodeprovError, match="worker1 is not up") as caught:
+        reach.way("worker1")
+    assert "nodeprov lab up --provider vagrant" in caught.value.hint
+    with pytest.raises(NodeprovError, match="the lab is not up"):
+        reach.ways()

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
-from platformdirs import user_cache_path
 
+from nodeprov.cache_folder import cache_folder
 from nodeprov.cli.asking import Asking, ask_nodes
 from nodeprov.cli.terminal import bar, complain, say
 from nodeprov.errors import NodeprovError, UsageError
@@ -58,7 +58,6 @@ def init(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask: take the default of what is not said.")
     ] = False,
-    cache: Annotated[Path | None, typer.Option(envvar="NODEPROV_CACHE", hidden=True)] = None,
 ) -> None:
     """Write a first inventory: by asking, or with --from-cluster from the cluster's nodes; change no machine."""
     refuse_existing(file)
@@ -83,7 +82,7 @@ def init(
     if kubectl_host:
         machines, name = with_kubectl_host(machines, kubectl_host, found)
         access = replace(access, kubectl_host=name)
-    newest = _Newest(base_url or DEFAULT_BASE_URL, _architecture(found), cache or user_cache_path("nodeprov"))
+    newest = _Newest(base_url or DEFAULT_BASE_URL, _architecture(found), cache_folder())
     release = _release(version, newest, ask)
     text = draft(machines, access, version=release, base_url=base_url, path=str(file))
     write_new(file, text.encode())

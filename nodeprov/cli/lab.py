@@ -13,6 +13,7 @@ from rich.console import Console
 
 from nodeprov.cache_folder import cache_folder
 from nodeprov.cli.options import examples
+from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.local import run_attached
 from nodeprov.labs.base import Event, Lab
 
@@ -49,8 +50,12 @@ class Progress:
             self._status.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self._status.stop()
+        if kind is KeyboardInterrupt:
+            raise NodeprovError(
+                "interrupted", "the same command goes on from here; `nodeprov lab down` removes what is there"
+            ) from None
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
@@ -79,6 +84,8 @@ def make_lab(provider: Provider, *, build_box: bool = False) -> Lab:
 
     cache, mirror = cache_folder() / "lab", chosen_mirror()
     match provider:
+        case Provider.NSPAWN if build_box:
+            raise UsageError("a box is for virtual machines", "nodeprov lab up --provider vagrant --build-box")
         case Provider.NSPAWN:
             return NspawnLab(cache, debian_mirror=mirror)
         case Provider.VAGRANT:
@@ -153,7 +160,9 @@ def import_archive(
 
 @app.command(
     epilog=examples(
-        "nodeprov lab ssh worker1", "nodeprov lab ssh worker1 -- crictl ps", codes="that of the command"
+        "nodeprov lab ssh worker1",
+        "nodeprov lab ssh worker1 -- uptime",
+        codes="that of the command",
     )
 )
 def ssh(

@@ -29,7 +29,8 @@ class Settings:
 
     `service_subnet` is the range of the services' addresses; `etcd_arguments` are added to etcd's;
     `ready_timeout_seconds` is how long the nodes may take to become Ready. `slow` says that programs take ten
-    times as long as usual: what gives up after its default time would give up on everything.
+    times as long as usual: what gives up after its default time would give up on everything. `chosen` is what a
+    command of `nodeprov lab` needs to mean this lab.
     """
 
     service_subnet: str = "10.96.0.0/16"
@@ -37,6 +38,7 @@ class Settings:
     etcd_arguments: tuple[str, ...] = ()
     ready_timeout_seconds: int = 120
     slow: bool = False
+    chosen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def install(nodes: Sequence[Node], images: bytes, settings: Settings, on_event: 
     machines = [node.machine for node in nodes]
     secrets = make_secrets(machines[0], settings.service_subnet)
     at_once([partial(install_node, node, machines, images, secrets, settings, on_event) for node in nodes])
-    wait_ready(nodes, settings, on_event)
+    wait_ready(nodes[0].shell, machines, settings, on_event)
     return kubeconfig(secrets, secrets.admin, machines[0])
 
 
@@ -142,25 +144,23 @@ def install_node(
             output,
             "cannot start Kubernetes",
             where=machine.name,
-            hint=f"nodeprov lab ssh {machine.name} -- journalctl",
+            hint=f"nodeprov lab ssh{settings.chosen} {machine.name} -- journalctl",
         )
 
 
-def wait_ready(nodes: Sequence[Node], settings: Settings, on_event: OnEvent) -> None:
+def wait_ready(master: RemoteShell, machines: Sequence[Machine], settings: Settings, on_event: OnEvent) -> None:
     """Wait until pods can be created: every node is Ready and the default service account exists."""
-    names = [node.machine.name for node in nodes]
     script = render(
         "lab/wait-cluster.sh.j2",
-        nodes=names,
+        nodes=[machine.name for machine in machines],
         admin_conf=ADMIN_CONF,
         timeout_seconds=settings.ready_timeout_seconds,
     )
-    master = nodes[0]
     with step(on_event, "waiting for the nodes to be Ready"):
-        output = master.shell.run(script, timeout_seconds=2 * settings.ready_timeout_seconds)
+        output = master.run(script, timeout_seconds=2 * settings.ready_timeout_seconds)
         check(
             output,
             "the cluster does not become ready",
-            where=names[0],
-            hint="nodeprov lab kubectl -- get nodes,pods -A",
+            where=machines[0].name,
+            hint=f"nodeprov lab kubectl{settings.chosen} -- get nodes,pods -A",
         )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_checked
 from nodeprov.labs.base import Machine, OnEvent
 from nodeprov.labs.cache import Cache
@@ -17,6 +18,9 @@ from nodeprov.labs.gobuild import CONTAINERD, ETCD, KUBERNETES, GoBuilder, gviso
 from nodeprov.labs.images import IMAGES, busybox_archive
 from nodeprov.labs.parallel import at_once
 from nodeprov.labs.releases_tree import ARCHIVE_RELEASE, LOOSE_RELEASE, release_tree
+
+# Measured in GB: Debian and programs 1.2, Go's modules 2.6 and its build cache 3.1, three machines 0.5 and pods.
+_BUILD_BYTES = 10 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,34 @@ def make_programs(cache: Cache, go: Path, on_event: OnEvent, *, tolerant: bool) 
     return Programs(built, release_tree(cache, loose, archived, on_event))
 
 
+def is_static(program: bytes) -> bool:
+    """Say whether an ELF program needs no libraries: it names no interpreter."""
+    return b"/ld-linux" not in program
+
+
+def static_busybox() -> Path | None:
+    """Find the busybox of the images; None if there is none, or one that needs libraries."""
+    found = shutil.which("busybox")
+    return Path(found) if found and is_static(Path(found).read_bytes()) else None
+
+
+def bytes_to_build(cache: Path) -> int:
+    """Say how much room the programs take while they are built; none once they are there."""
+    return 0 if any(cache.glob("mirror-*")) else _BUILD_BYTES
+
+
+def free_bytes(folder: Path) -> int:
+    """Say how much room there is where a folder is, or would be."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(existing).free
+
+
 def make_images(cache: Cache) -> bytes:
     """Make the images of this machine's static busybox."""
-    found = shutil.which("busybox")
-    busybox = Path(found or "/bin/busybox").read_bytes()
+    found = static_busybox()
+    if found is None:
+        raise NodeprovError("there is no static busybox", "apt-get install -y busybox-static")
+    busybox = found.read_bytes()
     applets = run_checked([str(found), "--list"], "cannot list busybox's applets").split()
     ingredients = {
         "busybox": hashlib.sha256(busybox).hexdigest(),

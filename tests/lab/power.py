@@ -11,7 +11,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_checked, run_program
 from nodeprov.labs import base, processes
 from nodeprov.labs.nspawn import cgroups, health, network
-from nodeprov.labs.nspawn.boot import nspawn_argv, start_in_cgroup
+from nodeprov.labs.nspawn.boot import start
 from nodeprov.labs.nspawn.lab import STATE, NspawnLab
 from tests.lab.conftest import QUICKER
 from tests.lab.machines import Machine
@@ -52,12 +52,7 @@ def put_in(name: str) -> None:
     """Boot the machine again, from the disk that it had, and wait for its sshd."""
     machine = _machine(name)
     folder = STATE.machine(machine)
-    environment = {
-        "SYSTEMD_SECCOMP": "0",
-        "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if machine.unified_cgroups else "0",
-    }
-    argv = nspawn_argv(machine, folder)
-    start_in_cgroup(network.namespace_of(machine), argv, folder.console, folder.process, environment=environment)
+    start(machine, folder)
     if not health.wait_for_port(machine.address, health.SSH_PORT, BOOTS_WITHIN_SECONDS):
         raise AssertionError(f"{name} does not boot: {Path(folder.console).read_text()[-2000:]}")
 

@@ -82,6 +82,11 @@ def boot(machine: Machine, folder: MachineFolder, layers: Sequence[Path], files:
     wants = folder.root / _UNITS.lstrip("/") / "multi-user.target.wants"
     wants.mkdir(parents=True, exist_ok=True)
     (wants / "nspawn-prepare.service").symlink_to(f"{_UNITS}/nspawn-prepare.service")
+    start(machine, folder)
+
+
+def start(machine: Machine, folder: MachineFolder) -> None:
+    """Start a machine from the disk that it has."""
     environment = {
         "SYSTEMD_SECCOMP": "0",  # its filters would be inherited by the containers inside
         "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if machine.unified_cgroups else "0",

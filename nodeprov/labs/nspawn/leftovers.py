@@ -27,6 +27,10 @@ class Leftovers:
     cgroups: tuple[Path, ...]
     files: tuple[Path, ...]
 
+    def __str__(self) -> str:
+        kinds = (self.pids, self.mounts, self.namespaces, self.interfaces, self.cgroups, self.files)
+        return ", ".join(str(each) for kind in kinds for each in kind)
+
     @property
     def nothing(self) -> bool:
         """Say whether the machine is clean."""

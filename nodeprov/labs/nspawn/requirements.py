@@ -11,6 +11,7 @@ from pathlib import Path
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.labs.capabilities import own_capabilities
 from nodeprov.labs.gobuild import NO_GO, find_go
+from nodeprov.labs.parts import bytes_to_build, free_bytes, static_busybox
 
 # The Debian package that brings each program.
 PROGRAMS: Mapping[str, str] = {
@@ -25,8 +26,6 @@ PROGRAMS: Mapping[str, str] = {
 }
 NO_ROOT = Problem("the lab's machines need root", "become root: sudo -i")
 _NEEDED_CAPABILITIES: Mapping[str, int] = {"CAP_NET_ADMIN": 12, "CAP_SYS_CHROOT": 18, "CAP_SYS_ADMIN": 21}
-# Measured in GB: Debian and programs 1.2, Go's modules 2.6 and its build cache 3.1, three machines 0.5 and pods.
-_NEEDED_BYTES_TO_BUILD = 10 << 30
 _NEEDED_BYTES_TO_RUN = 2 << 30
 
 
@@ -43,16 +42,10 @@ class HostFacts:
     needed_bytes: int
 
 
-def is_static(program: bytes) -> bool:
-    """Say whether an ELF program needs no libraries: it names no interpreter."""
-    return b"/ld-linux" not in program
-
-
 def gather(state: Path, cache: Path) -> HostFacts:
     """Look at this machine; the folders are where much will be written."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
-    busybox = shutil.which("busybox")
-    if busybox and not is_static(Path(busybox).read_bytes()):
+    if static_busybox() is None and "busybox" not in missing:
         missing.append("busybox")
     return HostFacts(
         is_root=os.geteuid() == 0,
@@ -60,14 +53,9 @@ def gather(state: Path, cache: Path) -> HostFacts:
         missing_programs=tuple(sorted(missing)),
         has_go=find_go() is not None,
         has_overlay="overlay" in Path("/proc/filesystems").read_text().split(),
-        free_bytes=min(_free_bytes(state), _free_bytes(cache)),
-        needed_bytes=_NEEDED_BYTES_TO_RUN if any(cache.glob("mirror-*")) else _NEEDED_BYTES_TO_BUILD,
+        free_bytes=min(free_bytes(state), free_bytes(cache)),
+        needed_bytes=max(_NEEDED_BYTES_TO_RUN, bytes_to_build(cache)),
     )
-
-
-def _free_bytes(folder: Path) -> int:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    return shutil.disk_usage(existing).free
 
 
 def require_root() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from nodeprov.errors import NodeprovError, Problems
+from nodeprov.errors import CommandFailed, NodeprovError, Problems
 from nodeprov.hosts.local import run_program
 from nodeprov.labs import cluster
 from nodeprov.labs.access import RemoteShell, remote_command
@@ -22,7 +22,7 @@ from nodeprov.labs.vagrant import leftovers, libvirt, programs, requirements
 from nodeprov.labs.vagrant.box import add_box, box_folder
 from nodeprov.labs.vagrant.command import Vagrant
 from nodeprov.labs.vagrant.machines import MACHINES
-from nodeprov.labs.vagrant.reach import Reach
+from nodeprov.labs.vagrant.reach import CHOSEN, NOT_UP, Reach
 from nodeprov.labs.vagrant.state import StateFolder, find_checkout
 from nodeprov.private_file import write_private
 from nodeprov.templates import render
@@ -50,20 +50,22 @@ class VagrantLab:
     def settings(self) -> cluster.Settings:
         """In what this cluster differs from another lab's."""
         if requirements.has_kvm():
-            return cluster.Settings(etcd_arguments=cluster.EXPENDABLE_DATA)
+            return cluster.Settings(chosen=CHOSEN, etcd_arguments=cluster.EXPENDABLE_DATA)
         patient = (*cluster.EXPENDABLE_DATA, "--heartbeat-interval=1000", "--election-timeout=5000")
-        return cluster.Settings(etcd_arguments=patient, ready_timeout_seconds=600, slow=True)
+        return cluster.Settings(chosen=CHOSEN, etcd_arguments=patient, ready_timeout_seconds=600, slow=True)
 
     def up(self, on_event: OnEvent) -> None:
         """Boot the machines and make them a cluster, unless they are one."""
-        self._require()
+        self._require(builds_box=self._build_box)
         with self._state.locked("lab"):
             with step(on_event, "looking at what is there"):
                 if all(status.ready for status in self.status()):
                     return
+            builds_box = self._build_box or not self._has_public_box(on_event)
+            self._require(builds_box=builds_box)
             made = self._programs(on_event)
             libvirt.start(on_event)
-            if self._build_box or not self._has_public_box(on_event):
+            if builds_box:
                 self._use_built_box(made, on_event)
             self._vagrant.tell(["up", "--provider=libvirt"], on_event)
             self.write_inventory(on_event)
@@ -92,7 +94,7 @@ class VagrantLab:
         secrets = self._state.secrets(self.settings.service_subnet)
         write_private(self._state.admin_conf, kubeconfig(secrets, secrets.admin, self.machines[0]))
         shell = RemoteShell(master.name, self._reach.argv(master), sudo=True)
-        cluster.wait_ready([cluster.Node(m, shell) for m in self.machines], self.settings, on_event)
+        cluster.wait_ready(shell, self.machines, self.settings, on_event)
         self._state.inventory.write_text(
             render(
                 "lab/vagrant-inventory.toml.j2",
@@ -117,7 +119,8 @@ class VagrantLab:
                 stubborn = leftovers.remove()
                 if not stubborn.nothing:
                     raise NodeprovError(
-                        f"something of the lab could not be removed: {stubborn}", "virsh list --all"
+                        f"something of the lab could not be removed: {stubborn}",
+                        "virsh --connect qemu:///system list --all",
                     )
             libvirt.stop()
             self._state.remove()
@@ -137,13 +140,13 @@ class VagrantLab:
     def kubectl_argv(self, arguments: Sequence[str], *, terminal: bool) -> list[str]:  # noqa: ARG002  it is here
         """Write the command that runs kubectl on this machine as the cluster's administrator."""
         if not self._state.admin_conf.exists():
-            raise NodeprovError("the lab is not up", "nodeprov lab up --provider vagrant")
+            raise NodeprovError(NOT_UP, f"nodeprov lab up{CHOSEN}")
         kubectl = self._kubectl(self._programs(lambda _event: None))
         return [str(kubectl), f"--kubeconfig={self._state.admin_conf}", *arguments]
 
-    def _require(self) -> None:
-        facts = requirements.gather(self._state.checkout, builds_box=self._build_box)
-        problems = requirements.problems(facts, builds_box=self._build_box)
+    def _require(self, *, builds_box: bool) -> None:
+        facts = requirements.gather(self._state.checkout, self._cache.root, builds_box=builds_box)
+        problems = requirements.problems(facts, builds_box=builds_box)
         if problems:
             raise Problems(problems, where="this machine")
 
@@ -165,13 +168,20 @@ class VagrantLab:
             return False
         if f"{PUBLIC_BOX} " in self._vagrant.run(["box", "list"]):
             return True
-        with step(on_event, f"fetching the box {PUBLIC_BOX}"):
-            return self._vagrant.attempt(["box", "add", PUBLIC_BOX, "--provider=libvirt"]).returncode == 0
+        try:
+            with step(on_event, f"fetching the box {PUBLIC_BOX}"):
+                self._vagrant.run(["box", "add", PUBLIC_BOX, "--provider=libvirt"])
+        except CommandFailed:
+            return False
+        return True
 
     def _use_built_box(self, made: Programs, on_event: OnEvent) -> None:
         folder = box_folder(self._cache, self._debian_mirror, self._trees(made), on_event)
         self._state.box.write_text(f"{add_box(folder, self._vagrant.run, on_event)}\n")
 
     def _ready(self) -> set[str]:
-        argv = self.kubectl_argv(["get", "nodes", "-o", f"jsonpath={READY_JSONPATH}"], terminal=False)
-        return parse_ready_nodes(run_program(argv).text)
+        arguments = ["get", "nodes", "-o", f"jsonpath={READY_JSONPATH}", "--request-timeout=10s"]
+        try:
+            return parse_ready_nodes(run_program(self.kubectl_argv(arguments, terminal=False)).text)
+        except NodeprovError:  # it was never made a cluster, or does not answer
+            return set()

@@ -18,6 +18,9 @@ class Leftovers:
     networks: tuple[str, ...]
     volumes: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return ", ".join((*self.domains, *self.networks, *self.volumes))
+
     @property
     def nothing(self) -> bool:
         """Say whether libvirt has nothing of the lab."""

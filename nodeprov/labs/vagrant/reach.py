@@ -12,6 +12,9 @@ from nodeprov.labs.vagrant.command import Vagrant, Way, parse_ssh_config
 from nodeprov.labs.vagrant.machines import MACHINES
 from nodeprov.labs.vagrant.state import StateFolder
 
+CHOSEN = " --provider vagrant"
+"""What a command of `nodeprov lab` needs to mean this lab."""
+NOT_UP = "the lab is not up"
 _KEYSCAN_SECONDS = 60
 
 
@@ -23,16 +26,23 @@ class Reach:
         self._state = state
 
     def way(self, name: str) -> Way:
-        """Ask Vagrant for the way to one machine."""
-        return parse_ssh_config(self._vagrant.run(["ssh-config", name]))[name]
+        """Ask Vagrant for the way to one machine; raise NodeprovError if it is not up."""
+        ways = self._ways(name)
+        if name not in ways:
+            raise NodeprovError(f"{name} is not up", f"nodeprov lab up{CHOSEN}, or: vagrant up {name}")
+        return ways[name]
 
     def ways(self) -> Mapping[str, Way]:
         """Ask Vagrant for the way to every machine; raise NodeprovError if one is not up."""
-        ways = parse_ssh_config(self._vagrant.run(["ssh-config"]))
-        missing = [machine.name for machine in MACHINES if machine.name not in ways]
-        if missing:
-            raise NodeprovError(f"Vagrant has not brought up {', '.join(missing)}", "vagrant up")
+        ways = self._ways()
+        if any(machine.name not in ways for machine in MACHINES):
+            raise NodeprovError(NOT_UP, f"nodeprov lab up{CHOSEN}, or: vagrant up")
         return ways
+
+    def _ways(self, *name: str) -> Mapping[str, Way]:
+        # Vagrant says nothing of any machine where one of those that were asked for is not up.
+        said = self._vagrant.attempt(["ssh-config", *name])
+        return parse_ssh_config(said.text) if said.returncode == 0 else {}
 
     def shell(self, way: Way) -> RemoteShell:
         """Log in to a machine, whose key is asked for now: it may have been made anew."""

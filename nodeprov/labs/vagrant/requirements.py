@@ -11,16 +11,17 @@ from pathlib import Path
 
 from nodeprov.errors import Problem
 from nodeprov.labs.gobuild import NO_GO, find_go
+from nodeprov.labs.parts import bytes_to_build, free_bytes, static_busybox
 
 # The Debian package that brings each program.
 PROGRAMS: Mapping[str, str] = {
-    "busybox": "busybox-static",
     "ssh": "openssh-client",
     "vagrant": "vagrant",
     "virsh": "libvirt-clients",
     "qemu-img": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
 }
+BUSYBOX = "busybox-static"
 DAEMONS: Mapping[str, str] = {
     "/usr/sbin/libvirtd": "libvirt-daemon-system",
     "/usr/sbin/dnsmasq": "dnsmasq-base",
@@ -38,6 +39,7 @@ class HostFacts:
     missing_packages: tuple[str, ...]
     has_go: bool
     free_bytes: int
+    needed_bytes: int
 
 
 def has_kvm() -> bool:
@@ -50,15 +52,18 @@ def can_virtualize(cpuinfo: str) -> bool:
     return _VIRTUALIZATION.search(cpuinfo) is not None
 
 
-def gather(checkout: Path, *, builds_box: bool) -> HostFacts:
-    """Look at this machine."""
+def gather(checkout: Path, cache: Path, *, builds_box: bool) -> HostFacts:
+    """Look at this machine; the folders are where much will be written."""
     programs = {**PROGRAMS, **DAEMONS, **(BUILDERS if builds_box else {})}
     missing = {package for program, package in programs.items() if shutil.which(program) is None}
+    if static_busybox() is None:
+        missing.add(BUSYBOX)
     return HostFacts(
         is_root=os.geteuid() == 0,
         missing_packages=tuple(sorted(missing)),
         has_go=find_go() is not None,
-        free_bytes=shutil.disk_usage(checkout).free,
+        free_bytes=min(free_bytes(checkout), free_bytes(cache)),
+        needed_bytes=_NEEDED_BYTES + bytes_to_build(cache),
     )
 
 
@@ -75,7 +80,7 @@ def problems(facts: HostFacts, *, builds_box: bool) -> Sequence[Problem]:
         found.append(NO_GO)
     if builds_box and not facts.is_root:
         found.append(Problem("a box is built by root alone", "become root: sudo -i"))
-    if facts.free_bytes < _NEEDED_BYTES:
-        free, needed = facts.free_bytes >> 30, _NEEDED_BYTES >> 30
+    if facts.free_bytes < facts.needed_bytes:
+        free, needed = facts.free_bytes >> 30, facts.needed_bytes >> 30
         found.append(Problem(f"{free} GiB of disk are free, {needed} GiB are needed", "df -h"))
     return found
