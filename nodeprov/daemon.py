@@ -24,7 +24,7 @@ from nodeprov.templates import render
 
 SANDBOX_TIMEOUT_SECONDS = 60
 CLEANUP_SECONDS = 10
-"""What each of the four things gets that take a sandbox away again."""
+"""What each call of ctr gets that takes a sandbox away again."""
 POLL_SECONDS = 0.5
 
 
@@ -97,7 +97,7 @@ class Containerd:
             raise NodeprovError(f"{path} is missing", "run nodeprov install", where=self._host.name)
         options = parse_shim_options(state.content.decode(errors="replace"), path)
         script = self._sandbox_script(f"{generation}/{SHIM}", options)
-        output = self._host.run(script, timeout_seconds=SANDBOX_TIMEOUT_SECONDS + 4 * CLEANUP_SECONDS + 5)
+        output = self._host.run(script, timeout_seconds=SANDBOX_TIMEOUT_SECONDS + 8 * CLEANUP_SECONDS)
         kernel = next((line for line in output.text.splitlines() if line.startswith("Linux version")), "")
         # The exit status is no judge: a command that ends within milliseconds is reported as 128.
         if not gvisors_word(kernel):

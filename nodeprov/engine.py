@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from nodeprov.errors import Broken, NodeprovError, Restored
-from nodeprov.hosts.base import Host, Query, Reader
+from nodeprov.hosts.base import Host, Query
 from nodeprov.plan import Act, Adopt, Change, Drain, Outcome, Place, Plan, Proof, Resource, Step, Swap, acts
 from nodeprov.states import State
 
@@ -91,18 +91,6 @@ class Event:
 Tell = Callable[[Event], None]
 
 
-def observe(readers: Mapping[Place, Reader], resources: Iterable[Resource]) -> dict[str, State | None]:
-    """Read the states of many resources: one round trip for each place."""
-    states: dict[str, State | None] = {}
-    wanted = list(resources)
-    for place in Place:
-        here = [resource for resource in wanted if resource.place is place]
-        if here:
-            answers = readers[place].ask([writable(resource).query for resource in here])
-            states.update(zip((resource.key for resource in here), answers, strict=True))
-    return states
-
-
 def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell) -> Outcome:
     """Carry out a plan step by step; on any error take the begun changes back.
 
@@ -133,8 +121,10 @@ def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell)
         if isinstance(error, Broken) and swap is not None:
             left = (*left, f"{_name(swap)}: {error.message}")
         return Outcome(plan, tuple(done), _as_error(error).at(plan.node), undone, left, kept, proofs)
-    collected, kept = _collect(collections, hosts, conduct, tell)
-    return Outcome(plan, (*done, *collected), kept=kept, proofs=proofs)
+    collected, kept, stay = _collect(collections, hosts, conduct, tell)
+    # What an upgrade could not remove the next run will; an uninstall was for that.
+    left, kept = (stay, kept) if plan.action == "uninstall" else ((), (*kept, *stay))
+    return Outcome(plan, (*done, *collected), left=left, kept=kept, proofs=proofs)
 
 
 def _steps(act: Act) -> tuple[Step, ...]:
@@ -184,8 +174,8 @@ def undo(
                 left += [f"{_name(each)}: stays until that is settled" for each in stays if _name(each)]
                 collected = []
                 break
-    removed, kept = _collect(collected, hosts, conduct, tell)
-    return (*undone, *removed), kept, tuple(left)
+    removed, kept, stay = _collect(collected, hosts, conduct, tell)
+    return (*undone, *removed), (*kept, *stay), tuple(left)
 
 
 def _undo_one(act: Act, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell) -> tuple[Change, ...]:
@@ -291,10 +281,11 @@ def _take_back(change: Change, host: Host) -> None:
 
 def _collect(
     changes: Sequence[Change], hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell
-) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-    """Take away what nothing needs any more; what is needed, or cannot be removed, stays and is named."""
+) -> tuple[tuple[Change, ...], tuple[str, ...], tuple[str, ...]]:
+    """Take away what nothing needs any more; return it, and in words what is needed and what cannot be removed."""
     removed: list[Change] = []
     kept: list[str] = []
+    stay: list[str] = []
     try:
         used = conduct.in_use() if changes else ()
         for change in changes:
@@ -308,8 +299,9 @@ def _collect(
             resource.restore(hosts[resource.place], None)
             removed.append(change)
     except BaseException as error:
-        kept += [f"{c.resource.key} stays: {_as_error(error).message}" for c in changes[len(removed) :]]
-    return tuple(removed), tuple(kept)
+        rest = changes[len(removed) + len(kept) :]
+        stay = [f"{change.resource.key} stays: {_as_error(error).message}" for change in rest]
+    return tuple(removed), tuple(kept), tuple(stay)
 
 
 def _is_collection(change: Change) -> bool:

@@ -22,7 +22,7 @@ from nodeprov.receipt import Receipt
 from nodeprov.releases import Release
 from nodeprov.resources import Link, Tree
 from nodeprov.states import State
-from nodeprov.steps import collections, install_steps, uninstall_steps
+from nodeprov.steps import collections, install_steps, uninstall_steps, unlinked
 
 GetRelease = Callable[[str], Release]
 """Obtain the wanted release for an architecture."""
@@ -118,13 +118,16 @@ def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collec
     needed = _needed(facts)
     if needed and changes and not pods:
         hint = (
-            "none of it is a pod that can be evicted: see what it is with ctr -n k8s.io containers ls"
+            "none of it is a pod that can be evicted: see what it is with ctr -n k8s.io containers ls, "
+            "and what proofs have left with ctr -n nodeprov containers ls"
             if drain
             else f"delete their pods, or: nodeprov uninstall {node.name} --drain"
         )
         raise Problems([Problem(f"still needed: {needed}", hint)], where=node.name)
-    steps = uninstall_steps(facts, settings, changes, pods, found.files) if changes or seen.ours else ()
-    plan = Plan(node.name, "uninstall", steps, notes=seen.notes())
+    is_there = changes or seen.ours or unlinked(facts, settings)
+    steps = uninstall_steps(facts, settings, changes, pods, found.files) if is_there else ()
+    notes = (*seen.notes(), *_interruption_notes(seen.receipts, settings))
+    plan = Plan(node.name, "uninstall", steps, notes=notes)
     return Planned(plan, node, facts, cluster, None, seen.receipts, seen.number)
 
 
@@ -258,13 +261,8 @@ def _distribution_notes(daemon: Daemon) -> tuple[str, ...]:
 def _notes(
     facts: Facts, settings: Settings, release: Release, receipts: Sequence[Receipt], steps: Sequence[Step]
 ) -> tuple[str, ...]:
-    notes = []
+    notes = [*_interruption_notes(receipts, settings)]
     broken = receipt.interrupted(receipts, settings.runtime.handler)
-    if broken is not None:
-        notes.append(
-            f"an earlier {broken.action} by {broken.author.user}@{broken.author.controller} began at "
-            f"{broken.began} and did not end; this run finishes what it left"
-        )
     if broken is not None and facts.switched and facts.switched.restored and facts.switched.run == broken.name:
         notes.append(f"after it the node has put its configuration back by itself: {facts.switched.why}")
     old = gvisor.containers_of_other_releases(facts, settings, release)
@@ -276,6 +274,17 @@ def _notes(
     if settings.cluster.enabled and not settings.proof.pod and steps:
         notes.append("no pod is run as a proof: [proof] pod is false")
     return tuple(notes)
+
+
+def _interruption_notes(receipts: Sequence[Receipt], settings: Settings) -> tuple[str, ...]:
+    broken = receipt.interrupted(receipts, settings.runtime.handler)
+    if broken is None:
+        return ()
+    said = (
+        f"an earlier {broken.action} by {broken.author.user}@{broken.author.controller} began at "
+        f"{broken.began} and did not end; this run finishes what it left"
+    )
+    return (said, *(["it has cordoned the node, which is uncordoned at the end"] if broken.cordons else []))
 
 
 def _class_notes(settings: Settings, former_classes: Sequence[str]) -> tuple[str, ...]:

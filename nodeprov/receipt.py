@@ -66,6 +66,8 @@ class Receipt:
     sha512: Mapping[str, str] = field(default_factory=dict)
     adopted: tuple[str, ...] = ()
     """The keys of those changes that were not made but found made, and are ours from then on."""
+    cordons: bool = False
+    """Whether the run cordons the node; where it is interrupted, the next one uncordons it."""
 
     @property
     def name(self) -> str:
@@ -117,6 +119,7 @@ def _read(value: Mapping[str, Any]) -> Receipt:
         changes=tuple(_written(each) for each in value["changes"]),
         sha512={_of(str, name): _of(str, digest) for name, digest in value["sha512"].items()},
         adopted=tuple(_of(str, key) for key in value["adopted"]),
+        cordons=_of(bool, value.get("cordons", False)),
         **words,
     )
 

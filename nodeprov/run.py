@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from nodeprov import engine, receipt
-from nodeprov.daemon import Containerd
+from nodeprov.daemon import CLEANUP_SECONDS, Containerd
 from nodeprov.engine import Tell
 from nodeprov.errors import NodeprovError
 from nodeprov.facts import Facts, gather
-from nodeprov.gvisor import running_daemon
+from nodeprov.gvisor import layout, own_config, running_daemon
 from nodeprov.hosts.base import Host, check
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.draining import Drainer
@@ -59,13 +59,14 @@ def carry_out(planned: Planned, hosts: Hosts, act: Act) -> Outcome:
         _insist_on_the_same_facts(planned, host)
         begun = _begin(planned, broken, act)
         switch = Switch(host, running_daemon(planned.facts), planned.settings, begun.name)
-        if broken is not None:
-            switch.settle()
         if broken is not None or plan.action == "uninstall":
+            switch.settle()
             _sweep(host, planned)
         if plan.pending:
             _write_receipt(host, planned.settings, begun)
-        conduct = _Conduct(planned, hosts, switch, act.rest)
+        conduct = _Conduct(planned, hosts, switch, act.rest, cordoned=broken is not None and broken.cordons)
+        if plan.action == "uninstall":
+            conduct.forget_proofs()
         outcome = conduct.uncordoned(engine.apply(plan, hosts, conduct, act.tell))
         return _close(outcome, begun, broken, host, planned.settings, act.clock())
 
@@ -89,11 +90,20 @@ def _traces(facts: Facts) -> tuple[object, ...]:
 
 def _sweep(host: Host, planned: Planned) -> None:
     """Remove what an interrupted run was in the middle of writing, which may hold secrets, and killed proofs."""
-    paths = planned.settings.paths
-    edited = posixpath.dirname(running_daemon(planned.facts).edited_path)
-    folders = [each for each in (edited, paths.bin, paths.state, f"{paths.state}/receipts") if each]
-    script = render("sweep.sh.j2", folders=folders, prefixes=planned.facts.prefixes)
-    check(host.run(script), "what an interrupted run has left cannot be removed", where=host.name)
+    paths, daemon = planned.settings.paths, running_daemon(planned.facts)
+    own = own_config(daemon, layout(planned.settings).runtime)
+    files = [daemon.edited_path, daemon.config_path, *([own.path] if own else [])]
+    folders = [*dict.fromkeys(map(posixpath.dirname, files)), paths.bin, paths.state, f"{paths.state}/receipts"]
+    script = render(
+        "sweep.sh.j2",
+        folders=[each for each in folders if each],
+        prefixes=planned.facts.prefixes,
+        ctr=daemon.ctr,
+        socket=daemon.socket,
+        cleanup_seconds=CLEANUP_SECONDS,
+    )
+    output = host.run(script, timeout_seconds=12 * CLEANUP_SECONDS)
+    check(output, "what an interrupted run has left cannot be removed", where=host.name)
 
 
 def _close(
@@ -129,7 +139,7 @@ def _kept(outcome: Outcome) -> frozenset[str]:
 class _Conduct:
     """The acts of a plan on one node."""
 
-    def __init__(self, planned: Planned, hosts: Hosts, switch: Switch, rest: Rest) -> None:
+    def __init__(self, planned: Planned, hosts: Hosts, switch: Switch, rest: Rest, *, cordoned: bool) -> None:
         self._planned = planned
         self._host = hosts[Place.NODE]
         self._containerd = Containerd(hosts[Place.NODE], planned.facts, planned.settings, rest)
@@ -137,7 +147,7 @@ class _Conduct:
         cluster = hosts.get(Place.CLUSTER)
         where = (planned.settings, planned.node.name, rest)
         self._prover = Prover(cluster, *where) if cluster else None
-        self._drainer = Drainer(cluster, *where) if cluster else None
+        self._drainer = Drainer(cluster, *where, cordoned=cordoned) if cluster else None
 
     def swap(self, swap: Swap) -> str:
         """Have the node swap files, restart containerd and prove that it serves; write down what it has read."""
@@ -169,6 +179,11 @@ class _Conduct:
         self._drainer.drain(step.pods)
         self._containerd.wait_until_unused(self._planned.settings.proof.timeout_seconds)
 
+    def forget_proofs(self) -> None:
+        """Remove what proofs that were killed have left in the cluster."""
+        if self._prover is not None and self._planned.settings.proof.pod:
+            self._prover.sweep()
+
     def in_use(self) -> tuple[str, ...]:
         """Name what still needs our files."""
         return self._containerd.in_use()
@@ -198,7 +213,13 @@ def _begin(planned: Planned, broken: Receipt | None, act: Act) -> Receipt:
         changes=receipt.intent((*planned.plan.changes, *planned.plan.adopted), broken),
         adopted=tuple(change.resource.key for change in planned.plan.adopted),
         sha512=dict(release.sha512) if release else {},
+        cordons=(broken is not None and broken.cordons) or _cordons(planned),
     )
+
+
+def _cordons(planned: Planned) -> bool:
+    drains = any(isinstance(step, Drain) for step in planned.plan.steps)
+    return drains and planned.cluster is not None and not planned.cluster.is_cordoned
 
 
 def _write_receipt(host: Host, settings: Settings, written: Receipt) -> None:

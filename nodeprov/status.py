@@ -93,7 +93,10 @@ def text(status: Status) -> str:
             f"  last run: {last.action} {last.number} by {by}, begun at {last.began}, {ended[last.state]}"
         )
     if status.is_at_work and status.switched:
-        lines.append(f"  the node is at work on a swap of containerd's configuration (run {status.switched.run})")
+        lines.append(
+            f"  a swap of containerd's configuration has not ended (run {status.switched.run}): "
+            "the node is at work on it, or the next run settles it"
+        )
     elif status.switched and status.switched.restored:
         why = f": {status.switched.why}" if status.switched.why else ""
         how = status.switched.outcome

@@ -146,4 +146,9 @@ def uninstall_steps(
     steps += [UNUSED, *in_cluster, *([UNUSED] if in_cluster else []), *config]
     if restart:
         steps += [restart, SERVING, *_made(facts, handler="")]
-    return (*steps, *links, *_former_links(facts, settings), *removals(facts, _generations(facts, settings)))
+    return (*steps, *links, *unlinked(facts, settings))
+
+
+def unlinked(facts: Facts, settings: Settings) -> tuple[Change, ...]:
+    """Remove all that lies below our prefixes for this handler alone, also what an uninstall did not come to."""
+    return (*_former_links(facts, settings), *removals(facts, _generations(facts, settings)))

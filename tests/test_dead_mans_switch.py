@@ -266,7 +266,11 @@ class TestOthers:
         node.do("after")
         assert node.state == OLD
         assert "somebody else has changed" in node.outcome()
-        assert (node.folder / "state/switch/others.1").read_text() == "theirs, and hangs"
+        others = node.config.with_name(".config.toml.nodeprov-others-000001-install")
+        assert str(others) in node.outcome()
+        assert others.read_text() == "theirs, and hangs"
+        node.arm()
+        assert others.read_text() == "theirs, and hangs", "the next swap leaves it alone"
 
     def test_where_systemd_starts_nothing_nothing_is_left(self, node: Node) -> None:
         (node.folder / "systemd-run").write_text("1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,9 +11,9 @@ import pytest
 
 from nodeprov import engine, errors
 from nodeprov.errors import NodeprovError, Restored
-from nodeprov.hosts.base import Host
+from nodeprov.hosts.base import Host, Reader
 from nodeprov.hosts.local import LocalHost
-from nodeprov.plan import Change, Goal, Place, Plan, Proof, Restart, Step, Swap, constant, decide
+from nodeprov.plan import Change, Goal, Place, Plan, Proof, Resource, Restart, Step, Swap, constant, decide
 from nodeprov.resources import File, Folder, Link, Tree
 from nodeprov.states import FileState, LinkState, PresentState, State
 from tests.lab.machines import WORKER, holding, lab_host
@@ -26,6 +26,18 @@ class Ground:
 
     host: Any
     folder: str
+
+
+def observe(readers: Mapping[Place, Reader], resources: Iterable[Resource]) -> dict[str, State | None]:
+    """Read the states of many resources: one round trip for each place."""
+    states: dict[str, State | None] = {}
+    wanted = list(resources)
+    for place in Place:
+        here = [resource for resource in wanted if resource.place is place]
+        if here:
+            answers = readers[place].ask([engine.writable(resource).query for resource in here])
+            states.update(zip((resource.key for resource in here), answers, strict=True))
+    return states
 
 
 @pytest.fixture(params=["memory", "local", pytest.param("node", marks=pytest.mark.lab)])
@@ -111,9 +123,9 @@ def test_a_reached_goal_gives_no_change(ground: Ground, source: Path) -> None:
     goals = [Goal(resource, constant(state)) for resource, state in wanted(ground, source)]
     hosts = {Place.NODE: ground.host}
     resources = [goal.resource for goal in goals]
-    for change in decide(goals, engine.observe(hosts, resources)):
+    for change in decide(goals, observe(hosts, resources)):
         engine.writable(change.resource).write(ground.host, change.after)
-    assert decide(goals, engine.observe(hosts, resources)) == ()
+    assert decide(goals, observe(hosts, resources)) == ()
 
 
 class Broken(NodeprovError):
@@ -189,7 +201,7 @@ def installation(ground: Ground, source: Path) -> tuple[Step, ...]:
     goals = [Goal(resource, constant(state)) for resource, state in states]
     goals.append(Goal(Link(f"{f}/bin/runsc"), constant(LinkState(f"{f}/handlers/runsc/current/runsc"))))
     goals.append(Goal(config, constant(FileState(b"version = 3\n# ours\n", 0o640))))
-    changes = decide(goals, engine.observe({Place.NODE: ground.host}, [goal.resource for goal in goals]))
+    changes = decide(goals, observe({Place.NODE: ground.host}, [goal.resource for goal in goals]))
     return (*changes, Restart("containerd.service", ("to serve",)), Proof("serving", "it serves"))
 
 
@@ -221,6 +233,24 @@ def test_a_failed_proof_takes_everything_back_and_restarts_again(ground: Ground,
     assert snapshot(ground.folder, ground.host) == before
     assert conduct.restarts == 2
     assert conduct.proofs == 2
+
+
+@pytest.mark.parametrize(("action", "exit_code"), [("install", 0), ("uninstall", 4)])
+def test_what_cannot_be_removed_stays_an_uninstalls_task(
+    ground: Ground, source: Path, action: str, exit_code: int
+) -> None:
+    """What an upgrade leaves, the next run removes; but an uninstall is over only when all is gone."""
+    folder = Folder(f"{ground.folder}/releases/old", within=ground.folder)
+    Link(f"{folder.path}/runsc").write(ground.host, LinkState("/somewhere"))
+    steps = (Change(folder, PresentState(), None),)
+
+    def interrupted(_event: engine.Event) -> None:
+        raise KeyboardInterrupt
+
+    outcome = engine.apply(Plan("n", action, steps), {Place.NODE: ground.host}, Watched(ground.host), interrupted)
+    said = (f"folder:{folder.path} stays: interrupted",)
+    assert (outcome.kept, outcome.left) == ((said, ()) if action == "install" else ((), said))
+    assert outcome.exit_code == exit_code
 
 
 def test_what_a_node_has_taken_back_by_itself_is_not_restarted_again(ground: Ground, source: Path) -> None:

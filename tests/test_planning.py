@@ -551,6 +551,40 @@ def uninstallable(made: Release, wanted: Settings = ALONE, *more: Written) -> Si
     return situation
 
 
+@pytest.mark.parametrize(
+    "receipts",
+    [(("install", "done"), ("uninstall", "done")), (("install", "undone"),)],
+    ids=["an uninstall that was cut short", "an install whose undo was"],
+)
+def test_what_an_earlier_run_could_not_remove_is_removed(
+    new: Release, receipts: tuple[tuple[str, str], ...]
+) -> None:
+    situation = after_install(new, new)
+    unlinked = replace(situation.facts, links=dict.fromkeys(situation.facts.links, ""))
+    written = [receipt_of(i, action, state=state) for i, (action, state) in enumerate(receipts, start=1)]
+    plain = gvisor.running_daemon(good_facts())
+    left = with_daemon(unlinked, config=plain.config, dump=plain.dump, loaded_log=plain.loaded_log)
+    situation.reader.facts = with_receipts(left, *written)
+    assert [step for step in steps_of(situation.uninstall(), new=new) if step.startswith("- folder")] == [
+        "- folder:handlers/runsc/Gnew",
+        "- folder:releases/Rnew",
+    ]
+
+
+def interrupted_in_a_drain(new: Release) -> Situation:
+    """An uninstall has cordoned the node, and was killed."""
+    situation = in_cluster(uninstallable(new, TOGETHER), has_label=True, has_class=True)
+    begun = replace(receipt_of(2, "uninstall", state=BEGUN), cordons=True)
+    receipts = (*situation.facts.receipts, *with_receipts(situation.facts, begun).receipts)
+    situation.reader.facts = replace(situation.facts, receipts=receipts)
+    return situation
+
+
+def test_that_an_interrupted_run_has_cordoned_the_node_is_told(new: Release) -> None:
+    notes = interrupted_in_a_drain(new).uninstall().plan.notes
+    assert "it has cordoned the node, which is uncordoned at the end" in notes
+
+
 REMOVED_FROM_CLUSTER = [f"- {LABEL_KEY}", "- runtimeclass:gvisor"]
 REMOVED_FROM_NODE = [
     "proof unused",

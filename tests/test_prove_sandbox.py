@@ -17,12 +17,14 @@ from nodeprov.hosts.local import run_checked
 from nodeprov.templates import render
 
 KERNEL = "Linux version 4.19.0-gvisor"
+Proving = Callable[[str], subprocess.Popen[str]]
+"""Start a proof, with a ctr that runs this."""
 SERVES = f'case "$*" in *" run "*) echo "{KERNEL}" ;; esac'
 HANGS = "exec sleep 30"
 
 
 @pytest.fixture(params=[name for name in ("dash", "bash") if shutil.which(name)])
-def proof(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], subprocess.Popen[str]]:
+def proof(request: pytest.FixtureRequest, tmp_path: Path) -> Proving:
     """Start a proof in a shell, with a ctr of some kind."""
     (tmp_path / "prefix").mkdir()
     played(tmp_path / "runsc", "echo runsc version")
@@ -74,49 +76,66 @@ def kill(running: subprocess.Popen[str]) -> None:
     running.communicate()
 
 
-def test_a_proof_leaves_nothing(proof: Callable[[str], subprocess.Popen[str]], tmp_path: Path) -> None:
+def test_a_proof_leaves_nothing(proof: Proving, tmp_path: Path) -> None:
     assert KERNEL in proof(SERVES).communicate(timeout=10)[0]
     assert left(tmp_path) == []
 
 
-def test_a_ctr_that_hangs_ends_a_proof_and_not_its_tidying_up(
-    proof: Callable[[str], subprocess.Popen[str]], tmp_path: Path
+def test_a_ctr_that_hangs_ends_a_proof_whose_folder_stays_until_somebody_knows(
+    proof: Proving, tmp_path: Path
 ) -> None:
+    """Its shim may live, and needs the folder."""
     running = proof(HANGS)
     running.communicate(timeout=15)
     assert running.returncode != 0
-    assert left(tmp_path) == []
+    assert len(left(tmp_path)) == 1
+    sweep(tmp_path, HANGS)
+    assert len(left(tmp_path)) == 1
+    sweep(tmp_path, SERVES)
+    assert not (tmp_path / "prefix").exists()
 
 
 @pytest.mark.parametrize("by", ["a proof", "a sweep"])
-def test_what_a_killed_proof_has_left_goes(
-    proof: Callable[[str], subprocess.Popen[str]], tmp_path: Path, by: str
-) -> None:
+def test_what_a_killed_proof_has_left_goes_with_its_sandbox(proof: Proving, tmp_path: Path, by: str) -> None:
     running = proof(HANGS)
     until(is_under_way, tmp_path)
     kill(running)
-    assert len(left(tmp_path)) == 1
+    [folder] = left(tmp_path)
+    called = f'echo "$*" >> {tmp_path}/calls; {SERVES}'
     if by == "a proof":
-        proof(SERVES).communicate(timeout=10)
+        proof(called).communicate(timeout=10)
         assert left(tmp_path) == []
     else:
-        sweep(tmp_path)
+        sweep(tmp_path, called)
         assert not (tmp_path / "prefix").exists()
+    name = folder.removeprefix(".proof-")
+    calls = (tmp_path / "calls").read_text()
+    assert f"-a /x.sock -n nodeprov tasks kill -s 9 {name}" in calls
+    assert f"-n nodeprov containers delete {name}" in calls
 
 
-def test_nobody_takes_the_folder_of_a_proof_that_goes_on(
-    proof: Callable[[str], subprocess.Popen[str]], tmp_path: Path
-) -> None:
+def test_a_folder_stays_for_as_long_as_containerd_has_its_container(proof: Proving, tmp_path: Path) -> None:
+    running = proof(HANGS)
+    until(is_under_way, tmp_path)
+    kill(running)
+    [folder] = left(tmp_path)
+    sweep(tmp_path, f'case "$*" in *"containers ls"*) echo {folder.removeprefix(".proof-")} ;; esac')
+    assert left(tmp_path) == [folder]
+
+
+def test_nobody_takes_the_folder_of_a_proof_that_goes_on(proof: Proving, tmp_path: Path) -> None:
     """As when `verify` proves a node while somebody installs on it."""
     running = proof(HANGS)
     until(is_under_way, tmp_path)
     its = left(tmp_path)
     assert KERNEL in proof(SERVES).communicate(timeout=10)[0]
-    sweep(tmp_path)
+    sweep(tmp_path, SERVES)
     assert left(tmp_path) == its
     kill(running)
 
 
-def sweep(folder: Path) -> None:
-    script = render("sweep.sh.j2", folders=[], prefixes=[folder / "prefix"])
+def sweep(folder: Path, ctr: str) -> None:
+    played(folder / "ctr", ctr)
+    values = {"ctr": folder / "ctr", "socket": "/x.sock", "cleanup_seconds": 0.1}
+    script = render("sweep.sh.j2", folders=[], prefixes=[folder / "prefix"], **values)
     run_checked(["sh", "-c", script], "sweep")

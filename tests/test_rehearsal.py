@@ -26,6 +26,7 @@ from tests.test_planning import (
     fresh,
     importing,
     in_cluster,
+    interrupted_in_a_drain,
     on_k3s,
     uninstallable,
 )
@@ -99,6 +100,21 @@ def test_an_uninstall_can_be_rehearsed_and_so_can_its_eviction(new: Release) -> 
     drained = scripts(told(situation, uninstall=True, drain=True))
     assert "cordon" in drained
     assert "pods/web/eviction" in drained
+
+
+@pytest.mark.parametrize("uninstall", [False, True], ids=["install", "uninstall"])
+def test_what_an_interrupted_run_has_cordoned_the_next_one_uncordons(new: Release, uninstall: bool) -> None:
+    situation = in_cluster(uninstallable(new, TOGETHER), has_label=True, has_class=True)
+    assert "uncordon" not in scripts(told(situation, uninstall=uninstall))
+    commands = scripts(told(interrupted_in_a_drain(new), uninstall=uninstall))
+    assert "uncordon worker1" in commands
+
+
+def test_an_uninstall_forgets_what_killed_proofs_have_left(new: Release) -> None:
+    situation = in_cluster(uninstallable(new, TOGETHER), has_label=True, has_class=True)
+    commands = scripts(told(situation, uninstall=True))
+    assert commands.index("A switch that was handed over") < commands.index("sweep_proofs")
+    assert "delete pods" in commands
 
 
 def test_where_there_is_nothing_to_do_nothing_runs(new: Release) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -407,3 +408,19 @@ def test_a_candidate_is_roots_alone_also_where_a_killed_run_has_left_another(
     modes = {line.split(" ", 1)[1] for line in (tmp_path / "modes").read_text().splitlines()}
     assert modes == {"600 regular file", "600 regular empty file"} or modes == {"600 regular file"}
     assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("template", ["gate.sh.j2", "gate-own.sh.j2"])
+@pytest.mark.parametrize("shell", [name for name in ("dash", "bash") if shutil.which(name)])
+def test_a_candidate_goes_also_where_nobody_reads_what_is_said_of_it(
+    tmp_path: Path, shell: str, template: str
+) -> None:
+    """A connection was lost: the shell is ended by SIGPIPE, and dash runs no trap for EXIT then."""
+    config, candidate, binary = tmp_path / "config.toml", tmp_path / ".candidate", tmp_path / "containerd"
+    config.write_text("version = 3\n")
+    binary.write_text("#!/bin/sh\nsleep 0.1; echo x\n")
+    binary.chmod(0o755)
+    script = render(template, path=str(config), root=str(config), candidate=str(candidate), binary=str(binary))
+    (tmp_path / "script").write_text(script)
+    run_program([shell, "-c", f"printf x | {shell} {tmp_path}/script | true; sleep 0.3"])
+    assert not list(tmp_path.glob(".candidate*"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_what_is_installed_is_said_with_its_generation_and_the_last_run(new: Rel
     [
         (None, None, "nobody is at work on it: nodeprov install worker1 finishes it"),
         (None, HOLDER, "held by ann@desk since 2026-09-05T10:00:00+00:00, last heard of 3 s ago"),
-        (Switched("000001-install.json"), None, "the node is at work on a swap of containerd's configuration"),
+        (Switched("000001-install.json"), None, "the node is at work on it, or the next run settles it"),
         (
             WENT_BACK,
             None,
@@ -107,8 +108,22 @@ def test_what_a_dead_run_was_writing_is_swept_and_all_else_stays(tmp_path: Path)
         (prefix / name).write_text("x")
     (prefix / "handlers/runsc/d2").mkdir()
     etc.mkdir()
-    for name in ("config.toml", "config.toml.nodeprov-old", ".config.toml.nodeprov-old", ".theirs"):
+    stays = [".config.toml.nodeprov-others-000001-install", ".theirs", "config.toml", "config.toml.nodeprov-old"]
+    ours = [f".config.toml.nodeprov-{end}" for end in ("old", "new", "candidate", "candidate-around", "0123abcd")]
+    for name in (*stays, *ours):
         (etc / name).write_text("x")
-    LocalHost().run(render("sweep.sh.j2", folders=[str(etc)], prefixes=[str(prefix)]))
+    values = {"ctr": "true", "socket": "/s", "cleanup_seconds": 1}
+    output = LocalHost().run(render("sweep.sh.j2", folders=[str(etc)], prefixes=[str(prefix)], **values))
+    assert output.returncode == 0
     assert not prefix.exists()
-    assert sorted(path.name for path in etc.iterdir()) == [".theirs", "config.toml", "config.toml.nodeprov-old"]
+    assert sorted(path.name for path in etc.iterdir()) == stays
+
+
+def test_what_cannot_be_swept_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".x.nodeprov-old").write_text("x")
+    (tmp_path / "rm").write_text("#!/bin/sh\necho 'Read-only file system' >&2; exit 1\n")
+    (tmp_path / "rm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    values = {"ctr": "true", "socket": "/s", "cleanup_seconds": 1}
+    output = LocalHost().run(render("sweep.sh.j2", folders=[str(tmp_path)], prefixes=[], **values))
+    assert (output.returncode, "Read-only" in output.said) == (1, True)

@@ -179,7 +179,13 @@ SCRIPTS: Mapping[str, Mapping[str, object]] = {
         "origins": ["a.tmpl", "/b.toml"],
     },
     "lock.sh.j2": {"state": "/s", "holder": "h", "ticket": "t", "silence_seconds": 1, "again": True},
-    "sweep.sh.j2": {"folders": ["/etc/c d"], "prefixes": ["/p", "/q r"]},
+    "sweep.sh.j2": {
+        "folders": ["/etc/c d"],
+        "prefixes": ["/p", "/q r"],
+        "ctr": "ctr",
+        "socket": "/s",
+        "cleanup_seconds": 1,
+    },
     "lock-holder.sh.j2": {"lock": "/s/lock"},
     "fence.sh.j2": {"lock": "/s/lock", "ticket": "t", "mark": "m"},
     "doctor.sh.j2": {"pid": 1, "config": "/c"},
@@ -216,7 +222,8 @@ def test_what_goes_into_a_script_is_quoted(template: str) -> None:
         "switch-ends.sh.j2": {" wait_seconds "},
         "doctor.sh.j2": {" pid "},
         "lock.sh.j2": {" silence_seconds ", " silence_seconds + 5 "},
-        "prove-sandbox.sh.j2": {" id ", " timeout_seconds ", " cleanup_seconds "},
+        "prove-sandbox.sh.j2": {" id ", " timeout_seconds "},
+        "sweep-proofs.sh.j2": {" cleanup_seconds "},
     }
     assert unquoted <= allowed.get(template, set())
 

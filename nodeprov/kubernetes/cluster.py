@@ -168,6 +168,11 @@ class ClusterFacts:
     labelled: tuple[str, ...]
 
     @property
+    def is_cordoned(self) -> bool:
+        """Whether no pod is sent to the node."""
+        return bool(((self.node or {}).get("spec") or {}).get("unschedulable"))
+
+    @property
     def handlers(self) -> tuple[str, ...] | None:
         """The runtime handlers that the node's kubelet reports; None before Kubernetes 1.30."""
         return handlers(self.node)
@@ -221,6 +226,7 @@ def _insist_on_form(value: Any) -> None:
     for path in (
         ("metadata", "labels"),
         ("metadata", "annotations"),
+        ("spec",),
         ("status", "nodeInfo"),
         ("overhead", "podFixed"),
     ):

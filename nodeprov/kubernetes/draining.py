@@ -71,17 +71,23 @@ def sandboxed_pods(reader: Reader, settings: Settings, node: str) -> tuple[str, 
 
 
 class Drainer:
-    """Empties a node of its sandboxed pods; others' pods stay."""
+    """Empties a node of its sandboxed pods; others' pods stay. `cordoned` says that a run before us did so."""
 
     def __init__(
-        self, host: Host, settings: Settings, node: str, rest: Callable[[float], None] = time.sleep
+        self,
+        host: Host,
+        settings: Settings,
+        node: str,
+        rest: Callable[[float], None] = time.sleep,
+        *,
+        cordoned: bool = False,
     ) -> None:
         self._host = host
         self._rest = rest
         self._settings = settings
         self._node = node
         self._kubectl = kubectl(settings.cluster)
-        self._cordoned = False
+        self._cordoned = cordoned
 
     def drain(self, pods: tuple[str, ...]) -> None:
         """Cordon the node, evict the pods and wait until they are gone.
@@ -90,8 +96,8 @@ class Drainer:
         """
         node = self._kubectl.get_json(self._host, "node", self._node)
         if not node.get("spec", {}).get("unschedulable"):
+            self._cordoned = True  # also where the answer does not reach us
             self._call("cordon", self._node)
-            self._cordoned = True
         deadline = time.monotonic() + self._settings.proof.timeout_seconds
         left = pods
         while left:

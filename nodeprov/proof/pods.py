@@ -81,7 +81,7 @@ class Prover:
 
         Raises NodeprovError, with the pod's events, when it does not get there in time.
         """
-        self._sweep()
+        self.sweep()
         name = f"nodeprov-proof-{secrets.token_hex(5)}"
         manifest = self._manifest(name, image, arguments, node=self._node)
         try:
@@ -125,7 +125,7 @@ class Prover:
             deadline_seconds=LONGEST_LIFE_SECONDS,
         )
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """Remove the pods of a run that was killed, once they have ended."""
         ended = f"spec.nodeName={self._node},status.phase!=Running,status.phase!=Pending"
         arguments = (

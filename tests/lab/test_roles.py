@@ -82,7 +82,7 @@ class Acts:
             "changing the RuntimeClass": lambda: made.write(host, wanted),
             "deleting the RuntimeClass": lambda: made.write(host, None),
             "creating the pod": lambda: prover.admitted(ProofImage(IMAGE, "Never", "")),
-            "sweeping a pod that was left": prover._sweep,
+            "sweeping a pod that was left": prover.sweep,
             "asking after the pod": pod.get,
             "waiting for the pod": lambda: pod.comes_to("Succeeded", 1),
             "the pod's log": pod.log,

@@ -69,7 +69,7 @@ def empty(place: str, scene: Scene) -> None:
 
 
 def read_only(place: str, scene: Scene) -> None:
-    scene.node.try_run(f"for i in 1 2 3 4 5 6; do mount -o remount,ro {place} && break; sleep 0.1; done")
+    scene.node.run(f"tries=0; until mount -o remount,ro {place}; do [ $((tries += 1)) -lt 50 ]; sleep 0.1; done")
 
 
 def writable(place: str, scene: Scene) -> None:

@@ -1,0 +1,45 @@
+"""Cordoning, and what becomes of it when an answer is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.local import LocalHost
+from nodeprov.inventory import ClusterSettings
+from nodeprov.kubernetes.draining import Drainer
+from tests.samples import settings
+
+
+def drainer(folder: Path, kubectl: str, *, cordoned: bool = False) -> Drainer:
+    program = folder / "kubectl"
+    program.write_text(f'#!/bin/sh\necho "$*" >> {folder}/calls\n{kubectl}\n')
+    program.chmod(0o755)
+    wanted = settings(cluster=ClusterSettings(kubectl=str(program)))
+    return Drainer(LocalHost(), wanted, "worker1", lambda _seconds: None, cordoned=cordoned)
+
+
+def calls(folder: Path) -> list[str]:
+    return (folder / "calls").read_text().splitlines()
+
+
+def test_a_cordon_whose_answer_was_lost_is_taken_back(tmp_path: Path) -> None:
+    drained = drainer(tmp_path, 'case "$*" in get*) echo "{}" ;; cordon*) exit 1 ;; esac')
+    with pytest.raises(NodeprovError, match="cannot cordon worker1"):
+        drained.drain(("default/web",))
+    drained.uncordon()
+    assert calls(tmp_path)[-1] == "uncordon worker1"
+
+
+def test_what_somebody_else_has_cordoned_stays_so(tmp_path: Path) -> None:
+    drained = drainer(tmp_path, """case "$*" in get*) echo '{"spec": {"unschedulable": true}}' ;; esac""")
+    drained.drain(())
+    drained.uncordon()
+    assert not any("cordon" in call for call in calls(tmp_path))
+
+
+def test_what_a_run_before_has_cordoned_is_uncordoned(tmp_path: Path) -> None:
+    drainer(tmp_path, ":", cordoned=True).uncordon()
+    assert calls(tmp_path) == ["uncordon worker1"]
