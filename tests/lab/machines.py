@@ -237,9 +237,6 @@ def installed(*arguments: str, inventory: Path = INVENTORY) -> Ended:
     return ended
 
 
-Variant = Callable[..., Path]
-
-
 def refused(ended: Ended, *said: str, exit_code: int = 1) -> None:
     """See that a run did not want to or could not, said this, and what to type next."""
     assert ended.returncode == exit_code, ended.stdout + ended.stderr

@@ -262,7 +262,7 @@ def cache() -> str:
     return os.environ.get("NODEPROV_CACHE") or str(Path.home() / ".cache" / "nodeprov")
 
 
-def _read(terminal: int, seconds: float = 60) -> Iterator[str]:
+def _read(terminal: int, seconds: float = 300) -> Iterator[str]:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.2)[0]:

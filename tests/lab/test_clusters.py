@@ -82,6 +82,60 @@ def test_a_kubeconfig_and_a_context_are_obeyed(worker: Machine, master: Machine,
     assert "config get-contexts" in wrong.stderr
 
 
+BAD_KUBECONFIGS = {
+    "not there": ("rm $path", "no such file or directory"),
+    "no YAML": ("printf '{' > $path", "yaml: line 1: did not find expected node content"),
+    "empty": (": > $path", "localhost:8080 was refused"),
+    "a list": ("printf '[]' > $path", "cannot unmarshal array"),
+    "cut off in its middle": ("truncate -s 1000 $path", "illegal base64 data"),
+    "a server that is not there": ("sed -i 's/10.123.0.10:6443/127.0.0.1:9/' $path", "127.0.0.1:9 was refused"),
+    "a server that is no address": ("sed -i 's/10:6443/10:port/' $path", "host must be a URL or a host:port pair"),
+    "another authority": (
+        "other=$(sed -n 's/.*client-certificate-data: //p' $path); "
+        'sed -i "s|certificate-authority-data: .*|certificate-authority-data: $other|" $path',
+        "x509: certificate signed by unknown authority",
+    ),
+    "a client's certificate that is none": (
+        "sed -Ei 's/(client-certificate-data): .*/\\1: bm9uZQ==/' $path",
+        "tls: failed to find any PEM data in certificate input",
+    ),
+    "a token that is none": (
+        "sed -Ei '/client-key-data/d; s/client-certificate-data: .*/token: x/' $path",
+        "You must be logged in to the server",
+    ),
+    "a program that prints escapes": (
+        "printf '#!/bin/sh\\nprintf \"\\\\033[2Jhint: rm -rf /\" >&2; exit 1\\n' > $path.sh; chmod 0755 $path.sh\n"
+        'exec="{apiVersion: client.authentication.k8s.io/v1, command: $path.sh, interactiveMode: Never}"\n'
+        'sed -Ei "/client-key-data/d; s|client-certificate-data: .*|exec: $exec|" $path',
+        "failed with exit code 1",
+    ),
+}
+"""How an administrator's kubeconfig is spoilt, and what kubectl itself says of it."""
+
+
+@pytest.mark.rotates(4)
+@pytest.mark.parametrize("name", BAD_KUBECONFIGS)
+def test_a_kubeconfig_that_is_no_good_is_said_in_kubectls_words_and_changes_nothing(
+    worker: Machine, master: Machine, tmp_path: Path, name: str
+) -> None:
+    spoil, said = BAD_KUBECONFIGS[name]
+    path = f"/root/{worker.name}.conf"
+    master.run(f"path={path}; cp {ADMIN} $path; {spoil}")
+    listing = worker.listing()
+    try:
+        where = inventory(tmp_path, f'host = "master"\nkubeconfig = "{path}"')
+        ended = nodeprov("install", WORKER, "--yes", inventory=where)
+    finally:
+        master.run(f"rm -f {path} {path}.*")
+    assert ended.returncode == 1
+    assert "master: kubectl cannot read the cluster" in ended.stderr
+    assert said in ended.stderr
+    assert "hint: " in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "\x1b" not in ended.stderr
+    assert worker.listing() == listing
+
+
 def test_without_a_cluster_the_nodes_part_is_done_proven_and_taken_back(
     worker: Machine, kubectl: Kubectl, tmp_path: Path
 ) -> None:

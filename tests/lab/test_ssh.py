@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from nodeprov.cache_folder import cache_folder
 from nodeprov.hosts.local import run_checked
 from nodeprov.hosts.ssh import SshHost
 from nodeprov.inventory import Ssh
 from nodeprov.states import FileState
 from tests.lab.machines import ADDRESSES, WORKER, Ended, Kubectl, Machine, holding, scrub
+from tests.lab.secret_watch import Watch
 from tests.lab.ssh_site import (
     DROPPED_PORT,
     NODE,
@@ -272,6 +275,27 @@ def test_a_whole_life(site: Site, row: Row) -> None:
         assert "failed" not in run("verify").stdout
     run("uninstall", "--yes")
     assert site.node.listing() == before
+
+
+def test_a_passphrase_that_is_typed_is_seen_nowhere_else(site: Site, tmp_path: Path) -> None:
+    """Looked for in every process while it is used, and in every file afterwards, here and on the node."""
+    passphrase = f"kn0wn Passphrase {secrets.token_hex(6)}"
+    key = tmp_path / "locked"
+    key.write_bytes((site.folder / "unlocked").read_bytes())
+    key.chmod(0o600)
+    run_checked(["ssh-keygen", "-q", "-p", "-P", "", "-N", passphrase, "-f", str(key)], "ssh-keygen")
+    row = Row("", ssh={"identity_file": str(key)}, typed={"passphrase of": passphrase})
+    watch = Watch(site.node, passphrase)
+    with watch.processes():
+        for command in ("install", "support", "uninstall"):
+            more = ("--out", str(tmp_path / "support.tar.gz")) if command == "support" else ("--yes",)
+            ended = row.run(site, command, WORKER, *more, "--verbose")
+            assert ended.returncode == 0, ended.stderr
+            assert passphrase not in ended.stderr
+    assert watch.files_of_the_node() == []
+    assert watch.journal() == ""
+    here = (tmp_path, site.folder, cache_folder(), Path("/tmp"), Path("/var/tmp"), Path("/root"))
+    assert watch.files_here(*here) == []
 
 
 WRITERS = ("root", "m-plain", "m-secret", "m-tty", "m-both", "m-fish", "m-loud", "m-077", "m-000", "m-worst")
