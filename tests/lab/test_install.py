@@ -16,8 +16,10 @@ from tests.lab.machines import (
     WORKER,
     Kubectl,
     Machine,
+    eventually,
     installed,
     nodeprov,
+    started,
     variant,
 )
 from tests.sampling import by_turns
@@ -200,6 +202,37 @@ def test_uninstall_refuses_while_a_sandbox_runs_and_drains_when_told_to(worker: 
     assert kubectl.attempt("get", "pod", "boxed").returncode != 0
     assert not kubectl.json("get", "node", WORKER)["spec"].get("unschedulable")
     assert kubectl.container("plain")["containerID"] == plain["containerID"]
+
+
+BUDGET = """
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: boxed}
+spec: {minAvailable: 1, selector: {}}
+"""
+
+
+@by_turns
+def test_what_a_killed_drain_has_cordoned_the_next_run_uncordons(worker: Machine, kubectl: Kubectl) -> None:
+    installed(WORKER)
+    kubectl.pod("boxed", WORKER, sandboxed=True)
+    kubectl("apply", "-f", "-", stdin=BUDGET)
+    try:
+        with started("uninstall", WORKER, "--yes", "--drain") as draining, eventually() as more:
+            while not is_cordoned(kubectl):
+                assert more(), draining.seen
+            draining.process.kill()
+        assert is_cordoned(kubectl)
+    finally:
+        kubectl("delete", "pdb", "boxed")
+    assert "it has cordoned the node" in nodeprov("plan", WORKER, "--uninstall", "--drain").stdout
+    ended = nodeprov("uninstall", WORKER, "--yes", "--drain")
+    assert ended.returncode == 0, ended.stderr
+    assert not is_cordoned(kubectl)
+
+
+def is_cordoned(kubectl: Kubectl) -> bool:
+    return bool(kubectl.json("get", "node", WORKER)["spec"].get("unschedulable"))
 
 
 @by_turns

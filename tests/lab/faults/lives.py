@@ -31,6 +31,7 @@ MOUNT = "set -e\n" + "\n".join(
     f"cp -a /run/copied/. {place}/ && rm -rf /run/copied"
     for place, size in zip(PLACES, ("4m", "600m", "4m"), strict=True)
 )
+PROOFS = "ctr -n nodeprov containers ls -q"
 UNMOUNT = "; ".join(f"umount -l {place}" for place in PLACES)
 
 
@@ -76,6 +77,7 @@ class Living:
                     return
             self._scene.node.run(f"sed -i '/^{EDIT.decode().strip()}$/d' {CONFIG}")
             left = set(node.listing().splitlines()) ^ set(listing.splitlines())
+            left |= {f"a proof's container: {each}" for each in node.run(PROOFS).split()}
             if left:
                 tried.append(Tried("(the whole life)", "", "", ELSE, f"not as before: {sorted(left)}", 0, 0))
 
