@@ -312,13 +312,13 @@ BAD: Mapping[str, Typed | Called] = {
     "a node without an architecture": facts_with(architecture=None),
     "a node whose uid is a word": facts_with(uid=f"root{ESCAPES}"),
     "a node whose room is no number": facts_with(free_kib=""),
-    # What kubectl says; its own words for kubeconfigs are of kubectl 1.36
+    # What kubectl says; tests/lab/test_clusters.py has its own words for kubeconfigs
     "a cluster that says nothing": cluster(),
     "a cluster that says no JSON": cluster("Welcome!\n" * 4),
     "a cluster that says lists": cluster("[]\n" * 4),
     "a cluster whose labels are a word": cluster('{}\n{"metadata": {"labels": "x"}}\n\n{"items": []}\n'),
     "a kubeconfig that is not there": cluster(
-        stderr="error: stat /none: no such file or directory\n", returncode=1
+        stderr="error: current-context must exist in order to minify\n", returncode=1
     ),
     "a kubeconfig that is no YAML": cluster(
         stderr='error: error loading config file "x": yaml: line 1: did not find expected node content\n',
