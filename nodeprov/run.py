@@ -120,6 +120,9 @@ def _close(
             # What another action had begun was never finished: that run's receipt no longer counts.
             finished = broken.action == outcome.plan.action
             _write_receipt(host, settings, broken.closed(receipt.DONE if finished else receipt.UNDONE, now))
+        elif broken is not None and broken.cordons:
+            # The node is uncordoned by now: who cordons it from here on does not mean us.
+            _write_receipt(host, settings, replace(broken, cordons=False))
     except NodeprovError as error:
         return replace(
             outcome, error=outcome.error or error, left=(f"the receipt could not be closed: {error.message}",)
