@@ -23,10 +23,10 @@ from tests.lab.machines import (
     Kubectl,
     Machine,
     holding,
-    nodeprov,
     scrub,
     write_kubeconfig,
 )
+from tests.lab.running import nodeprov
 
 QUICKER = """
 # The proof that containerd goes on serving outlasts RestartSec: 5 s in its unit, for a hundred restarts here.

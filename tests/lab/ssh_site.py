@@ -21,7 +21,8 @@ from nodeprov.hosts.local import run_checked, run_program, start_daemon
 from nodeprov.hosts.passwords import Passwords
 from nodeprov.hosts.ssh import SshHost
 from nodeprov.inventory import Ssh
-from tests.lab.machines import ADDRESSES, NEW, STATE, WORKER, Ended, Machine
+from tests.lab.machines import ADDRESSES, NEW, STATE, WORKER, Machine
+from tests.lab.running import Ended
 
 NODE = ADDRESSES[WORKER]
 # A network of its own for each of the two processes.

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from nodeprov.hosts.local import run_program
-from tests.lab.machines import CONFIG, INVENTORY, NEW, OTHER, WORKER, Ended, Machine, installed, nodeprov, variant
+from tests.lab.machines import CONFIG, NEW, OTHER, WORKER, Machine
+from tests.lab.running import INVENTORY, Ended, installed, nodeprov, variant
 from tests.sampling import by_turns
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.machines import LABEL, WORKER, Kubectl, Machine, installed, nodeprov, variant
+from tests.lab.machines import LABEL, WORKER, Kubectl, Machine
+from tests.lab.running import installed, nodeprov, variant
 from tests.sampling import by_turns
 
 pytestmark = by_turns

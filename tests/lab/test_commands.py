@@ -20,7 +20,8 @@ from nodeprov.rehearsal import rehearse
 from nodeprov.releases import Release, obtain
 from nodeprov.run import Act
 from nodeprov.session import Session
-from tests.lab.machines import INVENTORY, WORKER, Kubectl, Machine, installed, nodeprov
+from tests.lab.machines import WORKER, Kubectl, Machine
+from tests.lab.running import INVENTORY, installed, nodeprov
 from tests.sampling import by_turns
 
 pytestmark = by_turns

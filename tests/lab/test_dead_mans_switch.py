@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.lab import power
-from tests.lab.machines import CONFIG, WORKER, Kubectl, Machine, Started, eventually, installed, nodeprov, started
-from tests.lab.machines import variant as variant_of
+from tests.lab.machines import CONFIG, WORKER, Kubectl, Machine, eventually
+from tests.lab.running import Started, installed, nodeprov, started
+from tests.lab.running import variant as variant_of
 
 pytestmark = pytest.mark.rotates(3, "the dead man's switch")
 

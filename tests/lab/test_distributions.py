@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.machines import WORKER, Machine, installed, nodeprov
+from tests.lab.machines import WORKER, Machine
 from tests.lab.replicas import REPLICAS, Replica
+from tests.lab.running import installed, nodeprov
 
 SECOND_CONTAINERD = """
 mkdir -p /srv/second

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.machines import CONFIG, WORKER, Machine, nodeprov
+from tests.lab.machines import CONFIG, WORKER, Machine
+from tests.lab.running import nodeprov
 from tests.lab.test_distributions import SECOND_CONTAINERD
 
 BREAK = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.lab.machines import CONFIG, CURRENT, WORKER, Kubectl, Machine, installed, nodeprov, variant
+from tests.lab.machines import CONFIG, CURRENT, WORKER, Kubectl, Machine
+from tests.lab.running import installed, nodeprov, variant
 from tests.sampling import by_turns
 
 OWN = "/etc/containerd/conf.d/nodeprov-runsc.toml"

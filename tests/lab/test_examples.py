@@ -17,7 +17,8 @@ from nodeprov.cache_folder import cache_folder
 from nodeprov.labs.cache import Cache
 from nodeprov.labs.debian import SUITE, chosen_mirror, debian_tree
 from nodeprov.proof.archive import GO_ARCHITECTURES
-from tests.lab.machines import CLASS, WORKER, Kubectl, Machine, installed
+from tests.lab.machines import CLASS, WORKER, Kubectl, Machine
+from tests.lab.running import installed
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nginx-gvisor.yaml"
 NGINX_CONF = b"""\

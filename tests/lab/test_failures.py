@@ -20,19 +20,14 @@ from tests.lab.machines import (
     CLASS,
     CONFIG,
     CURRENT,
-    INVENTORY,
     LABEL,
     OTHER,
     WORKER,
     Kubectl,
     Machine,
     eventually,
-    installed,
-    nodeprov,
-    refused,
-    started,
-    variant,
 )
+from tests.lab.running import INVENTORY, installed, nodeprov, refused, started, variant
 from tests.sampling import by_turns
 
 pytestmark = by_turns

@@ -17,11 +17,8 @@ from tests.lab.machines import (
     Kubectl,
     Machine,
     eventually,
-    installed,
-    nodeprov,
-    started,
-    variant,
 )
+from tests.lab.running import installed, nodeprov, started, variant
 from tests.sampling import by_turns
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
 from nodeprov.inventory import parse
-from tests.lab.machines import NEW, STATE, WORKER, Machine, nodeprov
+from tests.lab.machines import NEW, STATE, WORKER, Machine
+from tests.lab.running import nodeprov
 
 MIRROR = "http://10.123.0.1:8080/gvisor/releases"
 KEYS = ("--user", "root", "--identity-file", f"{STATE}/id_ed25519", "--known-hosts", f"{STATE}/known_hosts")

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from nodeprov.gvisor import gvisors_word
-from tests.lab.machines import CONFIG, WORKER, Ended, Kubectl, Machine, nodeprov, variant
+from tests.lab.machines import CONFIG, WORKER, Kubectl, Machine
+from tests.lab.running import Ended, nodeprov, variant
 from tests.lab.swapping import a_pod_on, config_files, swapped
 from tests.matrix import FOR_PODS, ROWS, Row, keep
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.machines import CONFIG, WORKER, Machine, installed, nodeprov, variant
+from tests.lab.machines import CONFIG, WORKER, Machine
+from tests.lab.running import installed, nodeprov, variant
 
 FLATCAR = "mount --bind /usr /usr && mount -o remount,bind,ro /usr"
 # The containerd that was started there would run from a place that has no name any more.

@@ -22,18 +22,8 @@ from nodeprov.kubernetes.scheduling import NodeLabel, runtime_class, wanted_runt
 from nodeprov.proof.image import ProofImage
 from nodeprov.proof.pods import Pod, Prover
 from nodeprov.states import LabelState
-from tests.lab.machines import (
-    IMAGE,
-    INVENTORY,
-    LEAST,
-    WORKER,
-    Kubectl,
-    Machine,
-    eventually,
-    nodeprov,
-    variant,
-    write_kubeconfig,
-)
+from tests.lab.machines import IMAGE, LEAST, WORKER, Kubectl, Machine, eventually, write_kubeconfig
+from tests.lab.running import INVENTORY, nodeprov, variant
 from tests.sampling import by_turns
 
 pytestmark = by_turns

@@ -15,7 +15,8 @@ import pytest
 from nodeprov.cache_folder import cache_folder
 from nodeprov.hosts.local import run_program
 from nodeprov.redaction import HIDDEN
-from tests.lab.machines import CHECKOUT, CONFIG, STATE, WORKER, Ended, Machine, variant
+from tests.lab.machines import CHECKOUT, CONFIG, STATE, WORKER, Machine
+from tests.lab.running import Ended, variant
 from tests.lab.secret_watch import FOLDER, Watch
 from tests.sampling import by_turns
 

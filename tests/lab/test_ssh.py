@@ -16,7 +16,8 @@ from nodeprov.hosts.local import run_checked
 from nodeprov.hosts.ssh import SshHost
 from nodeprov.inventory import Ssh
 from nodeprov.states import FileState
-from tests.lab.machines import ADDRESSES, WORKER, Ended, Kubectl, Machine, holding, scrub
+from tests.lab.machines import ADDRESSES, WORKER, Kubectl, Machine, holding, scrub
+from tests.lab.running import Ended
 from tests.lab.secret_watch import Watch
 from tests.lab.ssh_site import (
     DROPPED_PORT,

@@ -8,18 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.lab.machines import (
-    CLASS,
-    IMAGE,
-    NEW,
-    OLD,
-    WORKER,
-    Kubectl,
-    Machine,
-    eventually,
-    installed,
-    variant,
-)
+from tests.lab.machines import CLASS, IMAGE, NEW, OLD, WORKER, Kubectl, Machine, eventually
+from tests.lab.running import installed, variant
 from tests.sampling import by_turns, is_full
 
 AT_ONCE = 10

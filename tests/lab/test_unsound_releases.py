@@ -10,20 +10,8 @@ import pytest
 import zstandard
 
 from nodeprov.labs.releases_tree import release_archive, sha512_line
-from tests.lab.machines import (
-    CONFIG,
-    CURRENT,
-    NEW,
-    OLD,
-    WORKER,
-    Kubectl,
-    Machine,
-    installed,
-    nodeprov,
-    refused,
-    released,
-    variant,
-)
+from tests.lab.machines import CONFIG, CURRENT, NEW, OLD, WORKER, Kubectl, Machine, released
+from tests.lab.running import installed, nodeprov, refused, variant
 
 
 def test_a_wrong_pinned_digest(untouched: Machine, tmp_path: Path) -> None:

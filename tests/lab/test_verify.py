@@ -14,20 +14,8 @@ import pytest
 from nodeprov.verify import checks
 from tests.conftest import say_at_the_end
 from tests.lab.breaks import BREAKS, NEED_CGROUP_V2, PROOFS, Break, until
-from tests.lab.machines import (
-    NEW,
-    OLD,
-    OTHER,
-    WORKER,
-    Kubectl,
-    Machine,
-    holding,
-    installed,
-    nodeprov,
-    scrub,
-    started,
-    variant,
-)
+from tests.lab.machines import NEW, OLD, OTHER, WORKER, Kubectl, Machine, holding, scrub
+from tests.lab.running import installed, nodeprov, started, variant
 
 
 def all_checks() -> list[str]:

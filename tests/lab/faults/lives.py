@@ -15,7 +15,8 @@ from tests.lab.faults.record import USER, Record, arguments, inventory, is_nothi
 from tests.lab.faults.scene import EDIT, Scene
 from tests.lab.faults.table import ACTIONS, MOUNTS, PLACES, SUDO
 from tests.lab.faults.watching import Watching
-from tests.lab.machines import CONFIG, Kubectl, Machine, eventually, nodeprov
+from tests.lab.machines import CONFIG, Kubectl, Machine, eventually
+from tests.lab.running import nodeprov
 
 QUICKER = "RestartSec=1"
 SUDO_USER = f"""

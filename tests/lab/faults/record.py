@@ -13,7 +13,8 @@ from tests.lab.faults.judge import State
 from tests.lab.faults.releases import NEWER, OLDER, small_releases
 from tests.lab.faults.table import ACTIONS, INSTALL, ROLLBACK, SUDO, UNINSTALL, UPGRADE
 from tests.lab.faults.watching import Point, Watching
-from tests.lab.machines import CURRENT, Machine, released, variant
+from tests.lab.machines import CURRENT, Machine, released
+from tests.lab.running import variant
 
 USER = "faults"
 RELEASE = {INSTALL: OLDER, UPGRADE: NEWER, ROLLBACK: OLDER, UNINSTALL: OLDER}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.faults.operations import AFTER, BEFORE, DURING, FDS, GO, STOP, Operation
-from tests.lab.machines import Ended
+from tests.lab.running import Ended
 
 ENDS_WITHIN_SECONDS = 400
 
