@@ -81,11 +81,6 @@ class Lab(Protocol):
     """Machines that come and go together."""
 
     @property
-    def name(self) -> str:
-        """What the provider is called on the command line."""
-        ...
-
-    @property
     def machines(self) -> Sequence[Machine]:
         """Its machines, the master first."""
         ...

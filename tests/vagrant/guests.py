@@ -185,7 +185,7 @@ class Kubectl:
         """Return what kubectl prints as plain values."""
         return json.loads(self(*arguments, "-o", "json"))
 
-    def pod(self, name: str, node: str, *, sandboxed: bool, policy: str = "Always") -> None:
+    def pod(self, name: str, node: str, *, sandboxed: bool) -> None:
         """Make a pod on a node and wait until it is Ready."""
         container = {
             "name": "main",
@@ -200,7 +200,7 @@ class Kubectl:
             "metadata": {"name": name},
             "spec": {
                 "nodeName": node,
-                "restartPolicy": policy,
+                "restartPolicy": "Always",
                 "terminationGracePeriodSeconds": 0,
                 "automountServiceAccountToken": False,
                 "containers": [container],

@@ -37,8 +37,6 @@ _BOOT_TIMEOUT_SECONDS = 60.0
 class NspawnLab:
     """A lab of systemd-nspawn containers on this machine."""
 
-    name = "nspawn"
-
     def __init__(self, cache: Path, *, debian_mirror: str = "") -> None:
         self._cache = Cache(cache)
         self._debian_mirror = debian_mirror

@@ -35,8 +35,6 @@ _KUBECTL = "usr/local/bin/kubectl"
 class VagrantLab:
     """A lab of virtual machines on this one."""
 
-    name = "vagrant"
-
     def __init__(self, cache: Path, *, debian_mirror: str = "", build_box: bool = False) -> None:
         self.machines: Sequence[Machine] = MACHINES
         self._cache = Cache(cache)
