@@ -115,6 +115,7 @@ class Containerd:
             "prove-sandbox.sh.j2",
             id=f"nodeprov-proof-{secrets.token_hex(4)}",
             prefix=self._settings.paths.prefix,
+            state=self._settings.paths.state,
             ctr=self._daemon.ctr,
             socket=self._daemon.socket,
             shim=shim,

@@ -98,6 +98,7 @@ def _sweep(host: Host, planned: Planned) -> None:
         "sweep.sh.j2",
         folders=[each for each in folders if each],
         prefixes=planned.facts.prefixes,
+        state=paths.state,
         ctr=daemon.ctr,
         socket=daemon.socket,
         cleanup_seconds=CLEANUP_SECONDS,

@@ -66,7 +66,7 @@ def status(facts: Facts, holder: Holder | None, settings: Settings) -> Status:
         posixpath.basename(facts.generations.get(folder, "")),
         target,
         _containerd(facts),
-        ours[-1] if ours else None,
+        receipt.interrupted(ours, settings.runtime.handler) or (ours[-1] if ours else None),
         facts.switched,
         holder,
     )

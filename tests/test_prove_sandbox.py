@@ -27,6 +27,7 @@ HANGS = "exec sleep 30"
 def proof(request: pytest.FixtureRequest, tmp_path: Path) -> Proving:
     """Start a proof in a shell, with a ctr of some kind."""
     (tmp_path / "prefix").mkdir()
+    (tmp_path / "state").mkdir(mode=0o700)
     played(tmp_path / "runsc", "echo runsc version")
 
     def start(ctr: str) -> subprocess.Popen[str]:
@@ -36,6 +37,7 @@ def proof(request: pytest.FixtureRequest, tmp_path: Path) -> Proving:
             "prove-sandbox.sh.j2",
             id=name,
             prefix=tmp_path / "prefix",
+            state=tmp_path / "state",
             ctr=tmp_path / name,
             socket="/x.sock",
             shim="/x",
@@ -134,8 +136,28 @@ def test_nobody_takes_the_folder_of_a_proof_that_goes_on(proof: Proving, tmp_pat
     kill(running)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_nobody_else_can_hold_what_a_proof_waits_for(proof: Proving, tmp_path: Path) -> None:
+    for each in (tmp_path, *tmp_path.parents):
+        if each.is_relative_to("/tmp"):
+            each.chmod(each.stat().st_mode | 0o055)
+    places = f"{tmp_path}/prefix {tmp_path}/state {tmp_path}/prefix/.proof-*"
+    script = f"for each in {places}; do flock $each sleep 20 2>/dev/null & done; wait"
+    running = proof(HANGS)
+    until(is_under_way, tmp_path)
+    time.sleep(0.2)
+    with subprocess.Popen(
+        ["sh", "-c", script], user=65534, start_new_session=True, stderr=subprocess.DEVNULL
+    ) as his:
+        time.sleep(0.3)
+        kill(running)
+        assert KERNEL in proof(SERVES).communicate(timeout=10)[0]
+        assert left(tmp_path) == []
+        os.killpg(his.pid, signal.SIGKILL)
+
+
 def sweep(folder: Path, ctr: str) -> None:
     played(folder / "ctr", ctr)
-    values = {"ctr": folder / "ctr", "socket": "/x.sock", "cleanup_seconds": 0.1}
+    values = {"ctr": folder / "ctr", "socket": "/x.sock", "cleanup_seconds": 0.1, "state": folder / "state"}
     script = render("sweep.sh.j2", folders=[], prefixes=[folder / "prefix"], **values)
     run_checked(["sh", "-c", script], "sweep")

@@ -104,3 +104,15 @@ def test_what_is_no_key_has_no_public_half(tmp_path: Path, text: str) -> None:
     (tmp_path / "key").write_text(text)
     assert public_part(str(tmp_path / "key")) == b""
     assert public_part(str(tmp_path / "missing")) == b""
+
+
+def test_a_passphrase_may_be_needed_while_sudos_password_is_tried() -> None:
+    """The connection was lost at the prompt: what tries the password connects again, with a locked key."""
+    passwords = Passwords(lambda _prompt: "open")
+    tried = threading.Thread(
+        target=lambda: passwords.sudo("ann", "worker1", lambda _said: bool(passwords.passphrase("/k"))),
+        daemon=True,
+    )
+    tried.start()
+    tried.join(5)
+    assert not tried.is_alive()

@@ -87,6 +87,13 @@ def test_a_receipt_that_is_not_of_this_handler_is_not_its_last() -> None:
     assert status(replace(good_facts(), receipts=(other,)), None, settings()).last is None
 
 
+def test_what_a_failed_rerun_has_not_finished_is_still_open() -> None:
+    begun, undone = receipt_of(1, "uninstall", state=BEGUN), receipt_of(2, "uninstall", state=UNDONE)
+    found = status(with_receipts(good_facts(), begun, undone), None, settings())
+    assert not found.is_settled
+    assert "nodeprov uninstall worker1 finishes it" in text(found)
+
+
 def test_who_holds_a_node_is_seen_and_not_disturbed(tmp_path: Path) -> None:
     host, state = LocalHost(), str(tmp_path / "state")
     assert host.ask([HolderOf(state)]) == [None]
@@ -112,7 +119,7 @@ def test_what_a_dead_run_was_writing_is_swept_and_all_else_stays(tmp_path: Path)
     ours = [f".config.toml.nodeprov-{end}" for end in ("old", "new", "candidate", "candidate-around", "0123abcd")]
     for name in (*stays, *ours):
         (etc / name).write_text("x")
-    values = {"ctr": "true", "socket": "/s", "cleanup_seconds": 1}
+    values = {"ctr": "true", "socket": "/s", "cleanup_seconds": 1, "state": tmp_path}
     output = LocalHost().run(render("sweep.sh.j2", folders=[str(etc)], prefixes=[str(prefix)], **values))
     assert output.returncode == 0
     assert not prefix.exists()
@@ -124,6 +131,6 @@ def test_what_cannot_be_swept_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "rm").write_text("#!/bin/sh\necho 'Read-only file system' >&2; exit 1\n")
     (tmp_path / "rm").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    values = {"ctr": "true", "socket": "/s", "cleanup_seconds": 1}
+    values = {"ctr": "true", "socket": "/s", "cleanup_seconds": 1, "state": tmp_path}
     output = LocalHost().run(render("sweep.sh.j2", folders=[str(tmp_path)], prefixes=[], **values))
     assert (output.returncode, "Read-only" in output.said) == (1, True)

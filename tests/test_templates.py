@@ -155,6 +155,7 @@ SCRIPTS: Mapping[str, Mapping[str, object]] = {
     "prove-sandbox.sh.j2": {
         "id": "i",
         "prefix": "/p",
+        "state": "/s",
         "ctr": "ctr",
         "socket": "/s",
         "shim": "/shim",
@@ -182,6 +183,7 @@ SCRIPTS: Mapping[str, Mapping[str, object]] = {
     "sweep.sh.j2": {
         "folders": ["/etc/c d"],
         "prefixes": ["/p", "/q r"],
+        "state": "/s",
         "ctr": "ctr",
         "socket": "/s",
         "cleanup_seconds": 1,

@@ -21,7 +21,7 @@ class Passwords:
         self._sudo_is_proven = False
         self._sudo_was_refused = ""
         self._passphrases: dict[str, str] = {}
-        self._asking = threading.Lock()
+        self._asking = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
         """Tell another process what is known; that one has nobody to ask."""
@@ -29,7 +29,7 @@ class Passwords:
 
     def __setstate__(self, known: dict[str, Any]) -> None:
         """Know what another process has told."""
-        self.__dict__ |= {**known, "_asking": threading.Lock()}
+        self.__dict__ |= {**known, "_asking": threading.RLock()}
 
     def sudo(self, user: str, node: str, accepts: Callable[[str], bool]) -> str:
         """Return a password that sudo accepts.
