@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from nodeprov.containerd import decode, imports, own_file
 from nodeprov.containerd.drop_ins import drop_in_problems
+from nodeprov.containerd.tables import Refused
 from nodeprov.errors import Problem
 from nodeprov.facts import Daemon, dotted
 from nodeprov.hosts.base import Output, Reader
@@ -78,12 +79,19 @@ class Imports:
 def followed(reader: Reader, patterns: tuple[str, ...], files: Mapping[str, Imported]) -> Imports:
     """Follow the imports of imported files: containerd does, and dies of a missing one all the same."""
     while True:
-        said = [p for path, file in files.items() for p in imports.import_patterns(file.text, path)]
+        said = [p for path, file in files.items() for p in _said(path, file)]
         new = tuple(dict.fromkeys(pattern for pattern in said if pattern not in patterns))
         if not new:
             return Imports(patterns, files)
         files = {**files, **reader.ask([ImportsQuery(new)])[0]}
         patterns = (*patterns, *new)
+
+
+def _said(path: str, file: Imported) -> tuple[str, ...]:
+    try:
+        return tuple(imports.import_patterns(file.text, path))
+    except Refused:  # drop_in_problems names it, with its place
+        return ()
 
 
 def read_imports(reader: Reader, daemon: Daemon) -> Imports:

@@ -15,7 +15,14 @@ from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
 from nodeprov.kubernetes.cluster import ClusterFacts
 from nodeprov.kubernetes.draining import sandboxed_pods
-from nodeprov.kubernetes.scheduling import NodeLabel, cluster_goals, cluster_states, removal_goals
+from nodeprov.kubernetes.scheduling import (
+    NodeLabel,
+    cluster_goals,
+    cluster_states,
+    cuts_off,
+    leads_here,
+    removal_goals,
+)
 from nodeprov.plan import Adopt, Goal, Place, Plan, Step, constant, decide
 from nodeprov.proof import image as proof_image
 from nodeprov.receipt import Receipt
@@ -93,6 +100,7 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
             *seen.notes(),
             *_notes(facts, settings, release, seen.receipts, steps),
             *(_class_notes(settings, seen.former_classes) if steps else ()),
+            *(_selector_notes(settings) if cluster is not None and steps and cuts_off(cluster, settings) else ()),
         ),
         upload_bytes=sum(gvisor.tree_bytes(release) for change in changes if isinstance(change.resource, Tree)),
     )
@@ -126,7 +134,12 @@ def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collec
         raise Problems([Problem(f"still needed: {needed}", hint)], where=node.name)
     is_there = changes or seen.ours or unlinked(facts, settings)
     steps = uninstall_steps(facts, settings, changes, pods, found.files) if is_there else ()
-    notes = (*seen.notes(), *_interruption_notes(seen.receipts, settings))
+    stays = cluster is not None and not leads_here(cluster, settings)
+    notes = (
+        *seen.notes(),
+        *_interruption_notes(seen.receipts, settings),
+        *(_other_class_notes(settings) if stays else ()),
+    )
     plan = Plan(node.name, "uninstall", steps, notes=notes)
     return Planned(plan, node, facts, cluster, None, seen.receipts, seen.number)
 
@@ -293,6 +306,20 @@ def _class_notes(settings: Settings, former_classes: Sequence[str]) -> tuple[str
         f"RuntimeClass {name}, which earlier settings had, is left: when no pod and no node needs it any more, "
         f"{kubectl.typed('delete', 'runtimeclass', name)}"
         for name in former_classes
+    )
+
+
+def _selector_notes(settings: Settings) -> tuple[str, ...]:
+    return (
+        f"RuntimeClass {settings.runtime_class.name} leads to nodes with another label now: until nodeprov has "
+        "installed on those too, they get no new sandboxed pods",
+    )
+
+
+def _other_class_notes(settings: Settings) -> tuple[str, ...]:
+    return (
+        f"RuntimeClass {settings.runtime_class.name} is left: its handler is not {settings.runtime.handler}, or "
+        f"it leads to nodes without the label {settings.label.key}={settings.label.value}",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from nodeprov import planning, rollout
 from nodeprov.connections import Connections
@@ -34,7 +34,7 @@ class Session:
     def __init__(self, nodes: Sequence[Node], connections: Connections, obtain: ObtainRelease) -> None:
         self.nodes = nodes
         self._obtain = obtain
-        self._releases: dict[tuple[str, str, str], Release] = {}
+        self._releases: dict[tuple[Any, ...], Release] = {}
         self._lock = threading.Lock()
         self.connections = connections
 
@@ -69,9 +69,10 @@ class Session:
         return answers
 
     def _release(self, node: Node, architecture: str) -> Release:
-        """Have a release here; nodes that want the same one share it, and `latest` is asked for once."""
+        """Have a release here; nodes that want the same one, by the same digests, share it."""
         wanted = node.settings.release
-        key = (wanted.base_url, wanted.version, architecture)
+        pins = tuple(sorted(wanted.sha512.get(architecture, {}).items()))
+        key = (wanted.base_url, wanted.version, architecture, pins)
         with self._lock:
             if key not in self._releases:
                 self._releases[key] = self._obtain(wanted, architecture)

@@ -444,6 +444,17 @@ def test_a_runtime_class_that_another_tool_manages_stays() -> None:
     assert removed(facts(node({KEY: "true"}), theirs, ("worker1",)), {}) == {LABEL_KEY: None}
 
 
+@pytest.mark.parametrize(
+    "elsewhere",
+    [{"handler": "kvm"}, {"scheduling": {"nodeSelector": {"earlier/label": "true"}}}, {"scheduling": None}],
+    ids=["another handler", "another label", "no label"],
+)
+def test_a_runtime_class_that_leads_other_nodes_pods_elsewhere_stays(elsewhere: dict[str, Any]) -> None:
+    """As after an edit of [label] or [runtime] handler: nobody has the new label, and all need the class."""
+    cluster = facts(node({KEY: "true"}), {**ours(), **elsewhere}, ("worker1",))
+    assert removed(cluster, MADE_BY_US) == {LABEL_KEY: None}
+
+
 def test_a_label_that_had_another_value_before_gets_it_back() -> None:
     cluster = facts(node({KEY: "true"}), None, ("worker1",))
     assert removed(cluster, {LABEL_KEY: LabelState("maybe")}) == {LABEL_KEY: LabelState("maybe")}

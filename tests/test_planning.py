@@ -627,6 +627,16 @@ def test_the_runtime_class_stays_while_another_node_has_the_label(new: Release) 
     assert steps_of(situation.uninstall(), new=new) == ["proof unused", f"- {LABEL_KEY}", *REMOVED_FROM_NODE]
 
 
+def test_a_runtime_class_of_an_earlier_label_stays_and_is_told_and_so_is_who_is_cut_off(new: Release) -> None:
+    situation = in_cluster(uninstallable(new, TOGETHER), has_label=False, has_class=True, labelled=())
+    situation.wanted = replace(TOGETHER, label=replace(TOGETHER.label, key="example.com/gvisor"))
+    planned = situation.uninstall()
+    assert "runtimeclass" not in str(steps_of(planned, new=new))
+    assert any("RuntimeClass gvisor is left" in note for note in planned.plan.notes)
+    assert any("they get no new sandboxed pods" in note for note in situation.install().plan.notes)
+    assert not any("sandboxed pods" in note for note in fresh(new, TOGETHER).install().plan.notes)
+
+
 def test_the_runtime_class_goes_with_the_last_node_of_an_invocation(new: Release) -> None:
     situation = in_cluster(
         uninstallable(new, TOGETHER), has_label=True, has_class=True, labelled=("worker1", "worker2")

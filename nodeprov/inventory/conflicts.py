@@ -17,6 +17,7 @@ def conflicts(inventory: Inventory) -> Iterator[Fault]:
     yield from _unknown_kubectl_host(inventory)
     yield from _one_machine_twice(inventory)
     yield from _one_runtime_class_of_two_kinds(inventory)
+    yield from _one_label_for_two_handlers(inventory)
 
 
 def _unknown_kubectl_host(inventory: Inventory) -> Iterator[Fault]:
@@ -59,6 +60,25 @@ def _one_runtime_class_of_two_kinds(inventory: Inventory) -> Iterator[Fault]:
                 f"wants another RuntimeClass {wanted.runtime_class.name} than {other.name} does: "
                 "handler, overhead, tolerations, node_selector and label must be the same",
                 f"give it a name of its own: [{dotted(('nodes', node.name, 'runtime_class'))}] name",
+            )
+
+
+def _one_label_for_two_handlers(inventory: Inventory) -> Iterator[Fault]:
+    """Each RuntimeClass would send its pods also to the nodes of the other, which do not know its handler."""
+    first: dict[tuple[Any, ...], Node] = {}
+    for node in inventory.nodes:
+        wanted = node.settings
+        other = first.setdefault((wanted.label, tuple(sorted(wanted.runtime_class.node_selector.items()))), node)
+        there = other.settings
+        if (
+            wanted.runtime.handler != there.runtime.handler
+            and wanted.runtime_class.name != there.runtime_class.name
+        ):
+            yield Fault(
+                ("nodes", node.name),
+                f"has the handler {wanted.runtime.handler} and the label of {other.name}, whose handler is "
+                f"{there.runtime.handler}: pods of either would be sent to both",
+                f"give it a label of its own: [{dotted(('nodes', node.name, 'label'))}] key",
             )
 
 

@@ -36,7 +36,7 @@ class SandboxedPodsQuery:
         return render("kubectl.sh.j2", calls=[kube.line(*call) for call in calls])
 
     def parse(self, output: Output) -> tuple[str, ...]:
-        """Understand what kubectl printed: namespace/name."""
+        """Understand what kubectl printed: namespace/name; raise NodeprovError if a DaemonSet has one of them."""
         if output.returncode != 0:
             raise NodeprovError(
                 f"kubectl cannot read the pods: {output.said}", forbidden_hint(output.said), where=self._node
@@ -44,11 +44,14 @@ class SandboxedPodsQuery:
         classes, pods = (json.loads(line)["items"] for line in output.text.split("\n")[:2])
         handler = self._settings.runtime.handler
         names = {each["metadata"]["name"] for each in classes if each["handler"] == handler}
-        return tuple(
-            _named(pod["metadata"])
-            for pod in pods
-            if pod["spec"].get("runtimeClassName") in names and not _is_of_daemon_set(pod)
-        )
+        found = {_named(pod["metadata"]): pod for pod in pods if pod["spec"].get("runtimeClassName") in names}
+        if coming_back := [name for name, pod in found.items() if _is_of_daemon_set(pod)]:
+            raise NodeprovError(
+                f"a DaemonSet's pods cannot be drained, for they come back: {', '.join(coming_back)}",
+                "delete the DaemonSet, or have it without runtimeClassName or on other nodes, until this is done",
+                where=self._node,
+            )
+        return tuple(found)
 
 
 def _named(metadata: Mapping[str, Any]) -> str:

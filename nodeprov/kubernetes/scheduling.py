@@ -230,16 +230,38 @@ def removal_goals(
 
     `leaving` are the nodes that this invocation has uninstalled before this one.
 
-    A RuntimeClass that nodeprov made is deleted; one that was there before gets its fields back.
+    A RuntimeClass that nodeprov made is deleted; one that was there before gets its fields back. One that leads
+    elsewhere than to nodes with this label and this handler is other nodes', and stays.
     """
     kube = kubectl(settings.cluster)
     label = NodeLabel(kube, node, settings.label.key)
     # Also one that was there before nodeprov was: it would send pods to a node that cannot run them any more.
     goals = [Goal(label, constant(before.get(label.key)))]
-    if not set(cluster.labelled) - {node, *leaving}:
+    if not set(cluster.labelled) - {node, *leaving} and leads_here(cluster, settings):
         resource = runtime_class(settings, node)
-        goals.append(Goal(resource, _without(before.get(resource.key)), "no other node has the label"))
+        without = _without(before.get(resource.key))
+        goals.append(Goal(resource, without, "no other node has the label"))
     return tuple(goals)
+
+
+def leads_here(cluster: ClusterFacts, settings: Settings) -> bool:
+    """Tell whether the RuntimeClass, if there is one, is that of this handler, for nodes with this label."""
+    found = cluster.runtime_class
+    return found is None or (
+        found.get("handler") == settings.runtime.handler
+        and _selector(found).get(settings.label.key) == settings.label.value
+    )
+
+
+def cuts_off(cluster: ClusterFacts, settings: Settings) -> bool:
+    """Tell whether an install has the RuntimeClass lead to other nodes than those that it leads to now."""
+    found = cluster.runtime_class
+    wanted = _selector(wanted_runtime_class(settings).value)
+    return found is not None and bool(_selector(found)) and _selector(found) != wanted
+
+
+def _selector(value: Mapping[str, Any]) -> dict[str, str]:
+    return (value.get("scheduling") or {}).get("nodeSelector") or {}
 
 
 def _without(before: State | None) -> Callable[[Any], ObjectState | None]:
