@@ -39,7 +39,8 @@ _SCHEME = re.compile(r"(?P<name>\b(?:bearer|basic))(?P<between>[ \t]+)[\w.~+/-]{
 _PRIVATE_KEY = re.compile(
     r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
-_USERINFO = re.compile(r"(\w://)[^/\s@\"']+@")
+# Up to the last @ of the word: a password may have any of the signs that should be written as %40 and the like.
+_USERINFO = re.compile(r"(\w://)[^\s\"]{1,2000}@")
 _KNOWN = re.compile(
     r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_\w{20,}|\b[a-z0-9]{6}\.[a-z0-9]{16}\b"
 )

@@ -40,6 +40,8 @@ HAVE_SECRETS = {
     "a bearer alone": f"sent Bearer {S} to the registry",
     "a URL": f"https://user:{S}@r.example/v2/".replace("/+", ""),
     "a proxy": f"Environment=HTTPS_PROXY=http://user:{S}@proxy:3128".replace("/+", ""),
+    "a proxy whose password has an @": f"HTTPS_PROXY=http://user:p@{S}@proxy:3128",
+    "a proxy whose password has a quote": f'Environment="HTTPS_PROXY=http://user:it\'{S}@proxy:3128"',
     "a log": f'time="x" level=error msg="login failed" password={S} user=u',
     "a JSON web token": "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl",
     "an AWS key": "AKIAIOSFODNN7EXAMPLE",

@@ -317,7 +317,16 @@ def test_an_architecture_of_docker_is_answered_with_what_to_type(server: Release
 
 
 @pytest.mark.parametrize(
-    "base_url", ["mirror.example.org", "ftp://mirror/x", "", "relative/path", "file://host/x"]
+    "base_url",
+    [
+        "mirror.example.org",
+        "ftp://mirror/x",
+        "",
+        "relative/path",
+        "file://host/x",
+        "https://[::1/x",
+        "https://exa℀mple/",
+    ],
 )
 def test_what_is_no_base_url_is_refused(cache: Path, base_url: str) -> None:
     assert isinstance(refusal(base_url, cache), UsageError)

@@ -9,6 +9,7 @@ from pathlib import Path
 from fabric import Config  # noqa: TID251
 
 from nodeprov.errors import NodeprovError
+from nodeprov.home import expanded
 from nodeprov.hosts.local import run_program
 
 Options = Mapping[str, Sequence[str]]
@@ -22,7 +23,7 @@ _TIMEOUT_SECONDS = 30.0
 
 def lookup_by(config_file: str | None) -> Lookup:
     """Choose a reader of the configuration: OpenSSH itself where it is, else fabric, which knows no Include."""
-    path = str(Path(config_file).expanduser()) if config_file else None
+    path = str(expanded(config_file)) if config_file else None
     if path and not Path(path).is_file():
         raise NodeprovError(f"there is no ssh configuration {path}", "correct [ssh] config_file in the inventory")
     reader = ask_openssh if shutil.which("ssh") else ask_fabric

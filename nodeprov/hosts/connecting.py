@@ -23,6 +23,7 @@ from nodeprov.hosts.known_hosts import SSH_PORT, Entry, Verdict
 from nodeprov.hosts.passwords import Passwords
 from nodeprov.hosts.route import Hop
 
+_UNREAD_SECONDS = 120
 KEEPALIVE_SECONDS = 15
 LARGEST_GREETING_BYTES = 64 << 10
 # What goes wrong is raised; paramiko logs it besides, with a traceback.
@@ -121,6 +122,8 @@ class _Entrance:
             carrier = socket.create_connection((hop.address, hop.port), timeout=self._timeout_seconds)
             # Without this every further command on the connection waits some 45 ms for a delayed ACK.
             carrier.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: a peer that reads no more ends what is being sent
+                carrier.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_SECONDS * 1000)
             return carrier
         except TimeoutError:
             raise self._late("no answer") from None

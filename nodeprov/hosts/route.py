@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError
+from nodeprov.home import expanded
 from nodeprov.hosts.client_config import Lookup, Options
 from nodeprov.hosts.known_hosts import SSH_PORT, name_of
 from nodeprov.inventory import Ssh
@@ -147,4 +148,4 @@ def _our_tokens() -> dict[str, str]:
 
 
 def _home(path: str) -> str:
-    return str(Path(path).expanduser())
+    return str(expanded(path))

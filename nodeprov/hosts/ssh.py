@@ -15,6 +15,7 @@ from pathlib import Path
 from paramiko import Channel, SSHException, Transport  # noqa: TID251  the one place
 
 from nodeprov.errors import NodeprovError
+from nodeprov.home import expanded
 from nodeprov.hosts import become
 from nodeprov.hosts.base import TIMED_OUT, Output, check, ended_late, longer, too_much
 from nodeprov.hosts.become import Become
@@ -214,7 +215,7 @@ class SshHost(ShellHost):
         if not path:
             return
         try:
-            Path(path).expanduser().open().close()
+            expanded(path).open().close()
         except OSError as error:
             hint = "correct it in the inventory; if this is the lab's: nodeprov lab up"
             raise NodeprovError(f"cannot read {setting} {path}: {error.strerror}", hint, where=self.name) from None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nodeprov.errors import UsageError
 from nodeprov.foreign_text import read_bounded
+from nodeprov.home import expanded
 
 NAMES = ("nodeprov.toml", "inventory.toml")
 VARIABLE = "NODEPROV_INVENTORY"
@@ -31,7 +32,7 @@ def find(named: Path | None, environment: Mapping[str, str], folder: Path) -> Fo
     if named is not None:
         return Found(named)
     if said := environment.get(VARIABLE):
-        return Found(Path(said).expanduser(), f"{VARIABLE} is set")
+        return Found(expanded(said), f"{VARIABLE} is set")
     for path in candidates(folder):
         if path.is_file():
             _refuse_others(path)

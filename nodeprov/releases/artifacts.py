@@ -76,7 +76,13 @@ def normal_base_url(base_url: str) -> str:
     base_url = base_url.rstrip("/")
     if base_url.startswith("/"):
         return Path(base_url).as_uri()
-    if "@" in urlsplit(base_url).netloc:
+    try:
+        place = urlsplit(base_url).netloc
+    except ValueError as error:
+        raise UsageError(
+            f"base_url {base_url!r} is no address: {error}", "write it as a browser shows it"
+        ) from None
+    if "@" in place:
         raise UsageError("base_url has a user or password in it", "put them into ~/.netrc, for its host")
     if re.match(r"(https?://[^/]|file:///)", base_url):
         return base_url

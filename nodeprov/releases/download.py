@@ -132,6 +132,8 @@ def _start(response: requests.Response, have_bytes: int) -> int:
 
 def _settle(part: Path, response: requests.Response) -> None:
     """Keep a part that turns out to be the whole file; throw away one that does not fit it."""
+    if not _size(part):
+        raise NodeprovError("the server refuses a range that it was not asked for", "look at base_url")
     if response.headers.get("Content-Range") != f"bytes */{_size(part)}":
         part.unlink(missing_ok=True)
         raise Passing("what was kept of an earlier download does not fit", RETRY_HINT)

@@ -230,7 +230,9 @@ def _explained(error: Exception) -> NodeprovError:
         hint = "for a certificate authority of your own, set REQUESTS_CA_BUNDLE=/path/to/ca.pem"
         return NodeprovError("its certificate is not trusted", hint)
     if isinstance(error, _NO_ADDRESS):
-        return NodeprovError(f"this is no address: {said}", "look at base_url")
+        return NodeprovError(
+            "this is no address", "look at base_url, and at HTTPS_PROXY"
+        )  # what is said may hold its password
     if isinstance(error, _NO_ANSWER) or isinstance(cause, _NO_ANSWER):
         return NodeprovError(f"its answer is not understood: {said}", _ADDRESS_HINT)
     if isinstance(cause, IncompleteRead):
