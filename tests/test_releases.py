@@ -500,6 +500,23 @@ def test_a_cached_release_that_is_not_the_pinned_one_is_refused(server: ReleaseS
     assert f"rm -r {release.folder.parent}" in error.hint
 
 
+@pytest.mark.parametrize("level", range(6))
+def test_a_cached_release_that_anybody_may_have_written_is_refused(
+    server: ReleaseServer, cache: Path, level: int
+) -> None:
+    """The digests that nodes compare with come from there: another program and its digest would pass."""
+    entry = get(server, cache).folder.parent
+    place = (entry / "record.json", entry, *entry.parents)[level]
+    place.chmod(0o777)
+    error = refusal(server, cache)
+    place.chmod(0o755)
+    if level == 5:
+        assert place == cache
+    assert f"{place} is somebody else's, or everybody may write there" in error.message
+    assert "NODEPROV_CACHE" in error.hint
+    assert get(server, cache).folder.parent == entry
+
+
 def test_a_cached_release_made_of_what_is_not_pinned_is_made_anew(server: ReleaseServer, cache: Path) -> None:
     get(server, cache)
     pins = {"gvisor.tar.bz2": digest(server, "gvisor.tar.bz2")}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shlex
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 PROGRAM_MODE = 0o755
 
 _FORMAT = 1
+_DEPTH = 4
+"""An entry is cache/releases/origin/version/architecture."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -78,8 +82,10 @@ class Place:
 
         Names, sizes and times are compared, and the digest of a file whose time is another (a copied cache).
         More is not needed for a release to be installed right: each node verifies each file. Hashing 330 MB
-        would cost a second of every run that has nothing to do.
+        would cost a second of every run that has nothing to do. That all digests are taken from here is why nobody
+        else may write here: raises NodeprovError where somebody can.
         """
+        self._insist_that_it_is_ours()
         try:
             record = json.loads((self.folder / "record.json").read_bytes())
             files = tuple(CachedFile(**file) for file in record["files"])
@@ -88,6 +94,16 @@ class Place:
         except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             return None
         return entry if known and self._is_intact(entry) else None
+
+    def _insist_that_it_is_ours(self) -> None:
+        for place in (*reversed(self.folder.parents[:_DEPTH]), self.folder, self.folder / "record.json"):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                found = place.stat()
+                if found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH:
+                    raise NodeprovError(
+                        f"{place} is somebody else's, or everybody may write there: it may hold other programs",
+                        "keep releases where only you may write: NODEPROV_CACHE=FOLDER",
+                    )
 
     def store(self, tree: Path, layout: str, sha512: Mapping[str, str]) -> Entry:
         """Move a verified tree here, by one rename; whoever calls holds the lock."""
