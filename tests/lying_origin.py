@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from cryptography import x509
@@ -256,6 +257,20 @@ LIES: Mapping[str, Lie] = {
     ),
     "a drip of the sum": Lie(
         misbehaving(SUM, saying([], Dripping(b"a" * 4096, 0.05))), "the release did not come within 2 s", HURRY
+    ),
+    "a drip in what frames a chunk": Lie(
+        misbehaving(ARCHIVE, saying([("Transfer-Encoding", "chunked")], Dripping(b"5;" + b"a" * 60_000, 0.05))),
+        "it sends ",
+    ),
+    "a drip of trailers": Lie(
+        misbehaving(
+            ARCHIVE,
+            saying(
+                [("Transfer-Encoding", "chunked")],
+                chain([b"1\r\nx\r\n0\r\n"], Dripping(b"X: y\r\n" * 9000, 0.05)),
+            ),
+        ),
+        "it sends ",
     ),
     "a drip of headers": Lie(misbehaving(SUM, dripping_headers), "the release did not come within 2 s", HURRY),
     "silence": Lie(misbehaving(SUM, silent), "the release did not come within 2 s", HURRY),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from http.client import IncompleteRead
@@ -128,7 +128,8 @@ class Origin:
             with self._answer(self.url(path), headers or {}) as response:
                 _check(response)
                 self.pace.begin()
-                yield response
+                with self.pace.watched(partial(_hang_up, response)):
+                    yield response
         except NodeprovError as error:
             raise error.at(self.url(path)) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -205,6 +206,11 @@ def _redirected(url: str, target: str) -> str:
     if scheme == "http" and url.startswith("https:"):
         raise NodeprovError(f"it redirects to {host}, without TLS", "look at base_url")
     return found
+
+
+def _hang_up(response: requests.Response) -> None:
+    with suppress(ValueError, RuntimeError, OSError):  # it is a file, or has come to its end meanwhile
+        response.raw.shutdown()
 
 
 def _check(response: requests.Response) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -48,20 +49,50 @@ class Pace:
 
     def arrived(self, count: int) -> None:
         """Count bytes; raise NodeprovError if they come too slowly, or the time is over."""
-        now = time.monotonic()
         self._arrived_bytes += count
+        if (problem := self._problem()) is not None:
+            raise problem
+        if time.monotonic() - self._looked_at >= self._patience.rate_seconds:
+            self.begin()
+
+    def _problem(self) -> NodeprovError | None:
+        now = time.monotonic()
         if now > self._deadline:
-            raise self._late()
+            return self._late()
         seconds = now - self._looked_at
-        if seconds < self._patience.rate_seconds:
-            return
-        if self._arrived_bytes < self._patience.bytes_per_second * seconds:
-            raise NodeprovError(
-                f"it sends {self._arrived_bytes / seconds:.0f} bytes a second, and less than "
-                f"{self._patience.bytes_per_second} are not waited for",
-                f"look at base_url; if the line is as slow as that, lower {RATE_SETTING}; what arrived is kept",
-            )
-        self.begin()
+        if seconds < self._patience.rate_seconds or (
+            self._arrived_bytes >= self._patience.bytes_per_second * seconds
+        ):
+            return None
+        return NodeprovError(
+            f"it sends {self._arrived_bytes / seconds:.0f} bytes a second, and less than "
+            f"{self._patience.bytes_per_second} are not waited for",
+            f"look at base_url; if the line is as slow as that, lower {RATE_SETTING}; what arrived is kept",
+        )
+
+    @contextmanager
+    def watched(self, hang_up: Callable[[], None]) -> Iterator[None]:
+        """Hang up on an origin that is too slow while it is read: what frames a file's bytes counts as none.
+
+        Raises:
+            NodeprovError: it was hung up on, whatever came of reading then.
+        """
+        over, hung_up = threading.Event(), threading.Event()
+
+        def watch() -> None:
+            while not over.wait(min(1.0, self._patience.rate_seconds / 10)):
+                if self._problem() is not None:
+                    hung_up.set()
+                    hang_up()
+                    return
+
+        threading.Thread(target=watch, daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+            if hung_up.is_set() and (problem := self._problem()) is not None:
+                raise problem from None
 
     def in_time(self, ask: Callable[[], T]) -> T:
         """Do what may wait for ever, as asking a server that drips its headers: each byte restarts a timeout.
