@@ -190,6 +190,13 @@ def without_status(channel: paramiko.Channel, script: str) -> None:
     threading.Event().wait(60)
 
 
+def dribbling(channel: paramiko.Channel, _script: str) -> None:
+    """Say something else than what is waited for, a little again and again, for a minute."""
+    for _ in range(600):
+        channel.sendall(b".")
+        threading.Event().wait(0.1)
+
+
 def dripping(channel: paramiko.Channel, script: str) -> None:
     """Print a little again and again, for a minute."""
     begin(channel, script)

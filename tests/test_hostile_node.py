@@ -9,6 +9,7 @@ import multiprocessing
 import resource
 import sys
 import tarfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from nodeprov.cli import doctor, terminal
 from nodeprov.doctor import Finding, Severity
 from nodeprov.engine import Event
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts import ssh
+from nodeprov.hosts import channels, ssh
 from nodeprov.hosts.base import LARGEST_OUTPUT_BYTES, FileAt, LinkAt, PresentAt, Query, TreeAt
 from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.hosts.ssh import SshHost
@@ -37,6 +38,7 @@ from tests.hostile_node import (
     Answer,
     HostileNode,
     answering,
+    dribbling,
     dripping,
     flooding,
     framing,
@@ -104,6 +106,19 @@ def test_a_node_that_answers_something_else_is_told_so_in_words(
     assert case.hint in caught.value.hint
     assert caught.value.where.startswith("worker1")
     assert len(str(caught.value)) < 2000
+
+
+def test_a_script_that_is_held_begins_in_time_or_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "HOLD_TIMEOUT_SECONDS", 1)
+    began = time.monotonic()
+    with answering(HostileNode(tmp_path, dribbling)) as node:
+        host = host_of(node)
+        with pytest.raises(NodeprovError, match="no answer"):
+            host.hold("echo held; cat")
+        host.close()
+    assert time.monotonic() - began < 10
 
 
 GREETINGS = {

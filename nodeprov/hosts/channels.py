@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from paramiko import Channel, SSHException  # noqa: TID251
@@ -49,18 +49,44 @@ def begin(channel: Channel, line: str, timeout_seconds: float) -> None:
         raise SSHException("Timeout opening channel.") from None
 
 
-class HeldChannel:
-    """A command that goes on until its standard input ends."""
+@contextlib.contextmanager
+def _closed_after(seconds: float, channel: Channel) -> Iterator[None]:
+    """Close a channel, and raise TimeoutError, where this takes too long: each byte would restart a timeout."""
+    late = threading.Event()
 
-    def __init__(self, channel: Channel, mark: str, heartbeat_seconds: float) -> None:
+    def close() -> None:
+        late.set()
+        with contextlib.suppress(SSHException, OSError, EOFError):  # the connection may be gone, too
+            channel.close()
+
+    timer = threading.Timer(seconds, close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if late.is_set():
+            raise TimeoutError
+
+
+class HeldChannel:
+    """A command that goes on until its standard input ends; `opening` is what it reads before all else.
+
+    Raises TimeoutError if its first line does not come in time.
+    """
+
+    def __init__(self, channel: Channel, opening: bytes, mark: str, heartbeat_seconds: float) -> None:
         self._channel = channel
         channel.settimeout(HOLD_TIMEOUT_SECONDS)
-        lines, left = channel.makefile("rb"), LARGEST_GREETING_BYTES
-        while left > 0 and (line := lines.readline(left)):
-            left -= len(line)
-            if line.endswith(f"{mark}\n".encode()):
-                break
-        self.first_line = lines.readline(FIRST_LINE_BYTES).decode(errors="replace").strip()
+        with _closed_after(HOLD_TIMEOUT_SECONDS, channel):
+            channel.sendall(opening)
+            lines, left = channel.makefile("rb"), LARGEST_GREETING_BYTES
+            while left > 0 and (line := lines.readline(left)):
+                left -= len(line)
+                if line.endswith(f"{mark}\n".encode()):
+                    break
+            self.first_line = lines.readline(FIRST_LINE_BYTES).decode(errors="replace").strip()
         self._heartbeat = Heartbeat(self.say, heartbeat_seconds)
 
     @property

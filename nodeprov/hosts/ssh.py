@@ -79,8 +79,8 @@ class SshHost(ShellHost):
         how = self._settled()
         with self._problems("no answer"):
             channel = self._start(become.command_line(script, how, self._mark))
-            channel.sendall(become.opening(how, self._password, self._mark))
-            return HeldChannel(channel, self._mark, heartbeat_seconds)
+            opening = become.opening(how, self._password, self._mark)
+            return HeldChannel(channel, opening, self._mark, heartbeat_seconds)
 
     def close(self) -> None:
         """Close the connection, if there is one."""
