@@ -7,6 +7,7 @@ import io
 import json
 import multiprocessing
 import resource
+import socket
 import sys
 import tarfile
 import time
@@ -106,6 +107,19 @@ def test_a_node_that_answers_something_else_is_told_so_in_words(
     assert case.hint in caught.value.hint
     assert caught.value.where.startswith("worker1")
     assert len(str(caught.value)) < 2000
+
+
+def test_an_agent_that_says_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that was forwarded into a terminal which has outlived the connection."""
+    place = str(tmp_path / "agent")
+    monkeypatch.setenv("SSH_AUTH_SOCK", place)
+    with socket.socket(socket.AF_UNIX) as agent, answering(HostileNode(tmp_path, saying())) as node:
+        agent.bind(place)
+        agent.listen()
+        host = host_of(node, connect_timeout_seconds=1)
+        with pytest.raises(NodeprovError, match=f"the agent at {place} does not answer"):
+            host.ask([PresentAt("/x")])
+        host.close()
 
 
 def test_a_script_that_is_held_begins_in_time_or_is_given_up(

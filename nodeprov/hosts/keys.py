@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 from paramiko import (  # noqa: TID251
@@ -45,7 +48,7 @@ class Login:
 
     def authenticate(self, transport: Transport) -> None:
         """Log in, or raise NodeprovError."""
-        agent = Agent() if self._hop.agent else None
+        agent = _agent(self._connect_timeout_seconds) if self._hop.agent else None
         try:
             for said, key in self._keys(agent):
                 self._tried.append(said)
@@ -154,6 +157,25 @@ def public_part(path: str) -> bytes:
             message.get_int()
             return message.get_string()
     return b""
+
+
+def _agent(seconds: float) -> Agent:
+    """Ask the agent for its keys; raise NodeprovError if it says nothing, as a forwarded one whose end is gone."""
+    answer: Future[Agent] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(Agent())
+        except BaseException as error:  # whatever it is, it is raised below
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        place = os.environ.get("SSH_AUTH_SOCK", "")
+        hint = "try it: ssh-add -l; or do without: unset SSH_AUTH_SOCK"
+        raise NodeprovError(f"the agent at {place} does not answer", hint) from None
 
 
 def _loaded(path: str, passphrase: str | None = None) -> Iterator[PKey]:
