@@ -108,7 +108,7 @@ BAD_KUBECONFIGS = {
         "printf '#!/bin/sh\\nprintf \"\\\\033[2Jhint: rm -rf /\" >&2; exit 1\\n' > $path.sh; chmod 0755 $path.sh\n"
         'exec="{apiVersion: client.authentication.k8s.io/v1, command: $path.sh, interactiveMode: Never}"\n'
         'sed -Ei "/client-key-data/d; s|client-certificate-data: .*|exec: $exec|" $path',
-        "getting credentials: exec: executable",
+        "getting credentials: ",
     ),
 }
 """How an administrator's kubeconfig is spoilt, and what kubectl itself says of it."""
