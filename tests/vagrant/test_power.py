@@ -127,6 +127,7 @@ def test_a_power_cut_in_an_upgrade_harms_nothing(
 ) -> None:
     to, moment = in_upgrade
     first, then = (older, INVENTORY) if to == NEW else (INVENTORY, older)
+    done(on_lab("uninstall", careless.name, "--yes"))  # else the other release is there already
     done(on_lab("install", careless.name, "--yes", inventory=first))
     make_careless(careless)
     config, before, had = careless.run(f"cat {CONFIG}"), current(careless), released(careless)
