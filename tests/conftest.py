@@ -16,7 +16,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from nodeprov.hosts.local import run_program
-from tests import sampling
+from tests.support import sampling
 
 # A loaded machine is slow, not wrong.
 settings.register_profile("nodeprov", deadline=None, suppress_health_check=[HealthCheck.too_slow])

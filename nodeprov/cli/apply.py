@@ -8,25 +8,25 @@ from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov import __version__, inventory, saved
+from nodeprov import __version__, inventory
 from nodeprov.cli.options import Login, Voice, examples, spread
-from nodeprov.cli.run import FAILED, author, carry_out, complained, connected, now
+from nodeprov.cli.session import FAILED, author, carry_out, complained, connected, now
 from nodeprov.cli.terminal import say, show_outcomes
+from nodeprov.engine import saved_plan
+from nodeprov.engine.planner import Planned
 from nodeprov.errors import UsageError
-from nodeprov.foreign_text import read_bounded
 from nodeprov.inventory import Inventory
-from nodeprov.planning import Planned
-from nodeprov.private_file import write_private
-from nodeprov.report import headline
+from nodeprov.local_files import read_bounded, write_private
+from nodeprov.reports.plan import headline
 
 app = typer.Typer()
 
 
 def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: str, drain: bool) -> None:
     """Save plans; raise UsageError rather than write over a file that is no saved plan."""
-    if path.exists() and not (path.is_file() and saved.is_saved(path.read_text(errors="replace"))):
+    if path.exists() and not (path.is_file() and saved_plan.is_saved(path.read_text(errors="replace"))):
         raise UsageError(f"{path} is there and is no saved plan", "name another place: --out FILE")
-    text = saved.to_text(saved.saved(whole, planned, author(), now(), action=action, drain=drain))
+    text = saved_plan.to_text(saved_plan.saved(whole, planned, author(), now(), action=action, drain=drain))
     write_private(path, text.encode())
     say(f"saved: nodeprov apply {path}")
 
@@ -49,15 +49,15 @@ def apply(
         text = read_bounded(file)
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"cannot read the plan {file}: {getattr(error, 'strerror', error)}", saved.AGAIN
+            f"cannot read the plan {file}: {getattr(error, 'strerror', error)}", saved_plan.AGAIN
         ) from None
-    found = saved.from_text(text, str(file), __version__)
+    found = saved_plan.from_text(text, str(file), __version__)
     whole = inventory.parse(found.inventory, str(file))
     with connected(whole, whole.nodes, login, voice) as session:
         is_install = found.action == "install"
         planned = session.plan_install() if is_install else session.plan_uninstall(drain=found.drain)
         if not planned.errors:
-            planned.errors.extend(saved.changes(found, planned.good))
+            planned.errors.extend(saved_plan.changes(found, planned.good))
         complained(planned)
         if planned.errors:
             say("nothing was changed on any node")

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from nodeprov.cli.options import Login, Nodes, Source, Voice, examples, spread
-from nodeprov.cli.run import DONE, FAILED, complained, opened
+from nodeprov.cli.session import DONE, FAILED, complained, opened
 from nodeprov.cli.terminal import show_json, show_table
-from nodeprov.doctor import Finding, Severity, examine
+from nodeprov.diagnosis.doctor.examine import Finding, Severity, examine
 from nodeprov.inventory import Node
 from nodeprov.redaction import visible
 

@@ -10,9 +10,9 @@ import typer  # noqa: TID251  a part of the command line
 from nodeprov.cli.options import examples
 from nodeprov.cli.terminal import say, show_text
 from nodeprov.errors import UsageError
-from nodeprov.new_file import write_new
-from nodeprov.proof import image as proof_image
-from nodeprov.proof.archive import GO_ARCHITECTURES
+from nodeprov.kubernetes import proof_image
+from nodeprov.kubernetes.image_archive import GO_ARCHITECTURES
+from nodeprov.local_files import write_new
 
 app = typer.Typer()
 

@@ -12,20 +12,19 @@ from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov.cache_folder import cache_folder
 from nodeprov.cli.asking import Asking, ask_nodes
 from nodeprov.cli.terminal import bar, complain, say
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.local import LocalHost
-from nodeprov.hosts.ssh import SshHost
+from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import syntax
+from nodeprov.inventory.discovered import ARCHITECTURES, FoundNode, found_nodes, ssh_aliases
 from nodeprov.inventory.draft import KUBECTL_HOST, Access, Machines, draft, machines_of, with_kubectl_host
-from nodeprov.inventory.found import ARCHITECTURES, FoundNode, found_nodes, ssh_aliases
 from nodeprov.inventory.schema import Rule
 from nodeprov.inventory.settings import ClusterSettings
 from nodeprov.kubernetes.cluster import kubectl
-from nodeprov.new_file import refuse_existing, write_new
-from nodeprov.releases import DEFAULT_BASE_URL, resolve
+from nodeprov.local_files import cache_folder, refuse_existing, write_new
+from nodeprov.releases.obtain import DEFAULT_BASE_URL, resolve
 
 DEFAULT_FILE = Path("nodeprov.toml")
 LATEST = "latest"

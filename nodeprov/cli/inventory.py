@@ -9,7 +9,7 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import inventory
 from nodeprov.cli.options import Source, Voice, examples, node_names, spread
-from nodeprov.cli.run import load_with_text
+from nodeprov.cli.session import load_with_text
 from nodeprov.inventory.explanation import explanation_json, explanation_text
 from nodeprov.redaction import without_userinfo
 

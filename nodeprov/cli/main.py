@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import logging
 import signal
@@ -16,17 +17,16 @@ from typer.exceptions import TyperException  # noqa: TID251
 
 from nodeprov import __version__, inventory
 from nodeprov.cli import apply as cli_apply
-from nodeprov.cli import commands as cli_commands
 from nodeprov.cli import doctor as cli_doctor
 from nodeprov.cli import image as cli_image
 from nodeprov.cli import init as cli_init
 from nodeprov.cli import inventory as cli_inventory
-from nodeprov.cli import lab as cli_lab
+from nodeprov.cli import plan_commands as cli_commands
 from nodeprov.cli import rbac as cli_rbac
 from nodeprov.cli import status as cli_status
 from nodeprov.cli import support as cli_support
 from nodeprov.cli.options import Login, Nodes, Source, Voice, Yes, examples, spread
-from nodeprov.cli.run import DONE, FAILED, PENDING, agreed, carry_out, complained, connected, load, opened
+from nodeprov.cli.session import DONE, FAILED, PENDING, agreed, carry_out, complained, connected, load, opened
 from nodeprov.cli.terminal import (
     complain,
     interrupt,
@@ -67,7 +67,7 @@ app.command()(cli_init.init)
 app.add_typer(cli_image.app)
 app.add_typer(cli_inventory.app)
 app.add_typer(cli_rbac.app)
-app.add_typer(cli_lab.app, name="lab")
+app.add_typer(importlib.import_module("nodeprov_lab.cli").app, name="lab")  # a sibling
 get_completion_inspect_parameters()  # makes typer know its shells
 
 
@@ -251,7 +251,9 @@ def verify(
     ] = None,
 ) -> None:
     """Check with testinfra that nodes are as they were installed, and that a pod is sandboxed there."""
-    from nodeprov.verify import verifying  # pytest and testinfra: 0.3 s that no other command need wait for
+    from nodeprov.diagnosis.verify import (
+        verifying,  # pytest and testinfra: 0.3 s that no other command need wait for
+    )
 
     with opened(source, nodes, login, voice) as session:
         errands = verifying.errands(session.nodes, session.connections)

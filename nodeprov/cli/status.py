@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov import status as node_status
 from nodeprov.cli.options import Login, Nodes, Source, Voice, examples, spread
-from nodeprov.cli.run import DONE, FAILED, PENDING, complained, opened
+from nodeprov.cli.session import DONE, FAILED, PENDING, complained, opened
 from nodeprov.cli.terminal import show_json, show_text
+from nodeprov.diagnosis import status as node_status
+from nodeprov.diagnosis.status import Status
+from nodeprov.hosts.base import Place
 from nodeprov.inventory import Node
-from nodeprov.plan import Place
-from nodeprov.status import Status
 
 app = typer.Typer()
 

@@ -13,16 +13,17 @@ from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov import __version__, inventory, report
+from nodeprov import __version__, inventory
 from nodeprov.cli.options import Login, Source, Voice, examples, node_names, spread
-from nodeprov.cli.run import DONE, FAILED, connected, load
+from nodeprov.cli.session import DONE, FAILED, connected, load
 from nodeprov.cli.terminal import say, show_text
+from nodeprov.diagnosis.support import Part, archive, collect
 from nodeprov.errors import UsageError
 from nodeprov.inventory import Inventory, Node
-from nodeprov.inventory.effective import inventory_text
-from nodeprov.private_file import write_private
+from nodeprov.inventory.resolved import inventory_text
+from nodeprov.local_files import write_private
 from nodeprov.redaction import redacted
-from nodeprov.support import Part, archive, collect
+from nodeprov.reports.plan import SCHEMA
 
 app = typer.Typer()
 
@@ -92,7 +93,7 @@ def _show(path: Path, parts: tuple[Part, ...], *, as_json: bool) -> None:
     missing = [(part.name, part.why) for part in parts if part.why]
     if as_json:
         value = {
-            "schema": report.SCHEMA,
+            "schema": SCHEMA,
             "archive": str(path),
             "files": [{"name": name, "bytes": size} for name, size in files],
             "missing": [{"name": name, "why": why} for name, why in missing],

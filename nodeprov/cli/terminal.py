@@ -20,13 +20,14 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from nodeprov import report
-from nodeprov.engine import Event, Tell
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.hosts.passwords import Passwords
-from nodeprov.plan import Outcome, Plan
+from nodeprov.hosts.ssh.passwords import Passwords
+from nodeprov.plan.events import Event, Tell
+from nodeprov.plan.plan import Outcome, Plan
 from nodeprov.redaction import redacted, visible, without_userinfo
-from nodeprov.report import Finding
+from nodeprov.reports.findings import Finding, findings_json, findings_junit, findings_table
+from nodeprov.reports.outcome import errors_json, event_text, outcome_json, outcome_text
+from nodeprov.reports.plan import SCHEMA, painted, plan_json, plan_text
 
 WIDE = 150
 
@@ -101,24 +102,24 @@ def show_text(text: str) -> None:
 
 def show_json(name: str, values: Sequence[Any], errors: Sequence[NodeprovError] = ()) -> None:
     """Print a result as JSON; where there were errors, they are in it."""
-    found: dict[str, Any] = {"schema": report.SCHEMA, name: values}
-    _print(json.dumps(found | ({"errors": report.errors_json(errors)} if errors else {}), indent=2))
+    found: dict[str, Any] = {"schema": SCHEMA, name: values}
+    _print(json.dumps(found | ({"errors": errors_json(errors)} if errors else {}), indent=2))
 
 
 def show_errors(errors: Sequence[NodeprovError]) -> None:
     """Print as JSON that there is no result, and why."""
-    _print(json.dumps({"schema": report.SCHEMA, "errors": report.errors_json(errors)}, indent=2))
+    _print(json.dumps({"schema": SCHEMA, "errors": errors_json(errors)}, indent=2))
 
 
 def show_plans(plans: Sequence[Plan], errors: Sequence[NodeprovError] = (), *, as_json: bool = False) -> None:
     """Print plans as the result; coloured on a terminal."""
     if as_json:
-        show_json("plans", [report.plan_json(plan) for plan in plans], errors)
+        show_json("plans", [plan_json(plan) for plan in plans], errors)
         return
     for plan in plans:
-        text = visible(report.plan_text(plan))
+        text = visible(plan_text(plan))
         if _console(stderr=False).color_system:
-            _console(stderr=False).print(report.painted(text), soft_wrap=True)
+            _console(stderr=False).print(painted(text), soft_wrap=True)
         else:
             _print(text)
 
@@ -137,10 +138,10 @@ def show_outcomes(
 
 def _show_outcomes(outcomes: Sequence[Outcome], errors: Sequence[NodeprovError], *, as_json: bool) -> None:
     if as_json:
-        show_json("outcomes", [report.outcome_json(outcome) for outcome in outcomes], errors)
+        show_json("outcomes", [outcome_json(outcome) for outcome in outcomes], errors)
         return
     for outcome in outcomes:
-        text = visible(without_userinfo(report.outcome_text(outcome)))
+        text = visible(without_userinfo(outcome_text(outcome)))
         if outcome.error:
             _try_to_say(text)
         elif outcome.plan.pending:
@@ -157,16 +158,16 @@ def show_findings(
 ) -> None:
     """Print what a verification found."""
     if as_json:
-        values = report.findings_json(findings)["findings"]
+        values = findings_json(findings)["findings"]
         show_json("findings", values, errors)
         return
-    show_table(report.findings_table(findings))
+    show_table(findings_table(findings))
 
 
 def write_junit(path: Path, findings: Sequence[Finding]) -> None:
     """Write what a verification found for a CI system; raise UsageError if the file cannot be written."""
     try:
-        path.write_text(report.findings_junit(findings))
+        path.write_text(findings_junit(findings))
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}", "name another file: --junit FILE") from None
 
@@ -266,7 +267,7 @@ class Interruption:
         def tell(event: Event) -> None:
             if event.phase == "begun":
                 self.heed()
-            text = report.event_text(event)
+            text = event_text(event)
             if text:
                 say(f"{node}: {text}")
 

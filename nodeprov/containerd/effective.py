@@ -6,10 +6,11 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nodeprov.containerd import RUNTIMES_PATHS, Runtime
+from nodeprov.containerd.edit import Runtime
+from nodeprov.containerd.faults import disabled_cri
 from nodeprov.containerd.tables import parsed, table_at
-from nodeprov.containerd.unusable import disabled_cri
-from nodeprov.statements import KeyPath, dotted
+from nodeprov.containerd.versions import RUNTIMES_PATHS
+from nodeprov.toml import KeyPath, dotted
 
 # The section that counts: 2.x prints an older one too when it knows the plugin by both names.
 _SECTIONS = tuple(dict.fromkeys(RUNTIMES_PATHS[version][:2] for version in (4, 3, 2, 1)))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nodeprov.containerd.values import Inline, Value, inline_above, is_below, value_of
-from nodeprov.statements import KeyPath, Statement, dotted, line_end, literal, statements
+from nodeprov.toml import KeyPath, Statement, dotted, line_end, literal, statements
 
 
 def _block(path: KeyPath, table: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 from nodeprov.containerd.splices import appended, cut, into_inline, sections, with_value, without_keys
 from nodeprov.containerd.values import inline_above, is_below
 from nodeprov.errors import NodeprovError
-from nodeprov.statements import KeyPath, dotted, statements
+from nodeprov.toml import KeyPath, dotted, statements
 
 BYTE_ORDER_MARK = "\ufeff"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nodeprov.statements import TOKEN, KeyPath, Statement, assignment, statements
+from nodeprov.toml import TOKEN, KeyPath, Statement, assignment, statements
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nodeprov.containerd.tables import BYTE_ORDER_MARK, Refused, parsed, table_at
-from nodeprov.statements import KeyPath, dotted, line_end
+from nodeprov.toml import KeyPath, dotted, line_end
 
 # Where the runtimes of the CRI plugin are, by the version that the *file* states. A table in another version's
 # place is ignored without a word (gvisor#13985).

@@ -6,6 +6,7 @@ import posixpath
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -282,3 +283,10 @@ class TreeAt:
         }
         entries = tuple(sorted(TreeEntry(path, mode, digests.get(path, "")) for path, mode in modes.items()))
         return TreeState(entries, tuple(sorted(foreign)))
+
+
+class Place(Enum):
+    """Where a resource lives."""
+
+    NODE = "node"
+    CLUSTER = "cluster"

@@ -9,7 +9,7 @@ from nodeprov.inventory.layers import Source
 from nodeprov.inventory.nodes import Inventory, Node
 from nodeprov.inventory.schema import Fault
 from nodeprov.inventory.settings import Settings
-from nodeprov.statements import dotted
+from nodeprov.toml import dotted
 
 
 def conflicts(inventory: Inventory) -> Iterator[Fault]:

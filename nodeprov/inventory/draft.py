@@ -7,12 +7,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from nodeprov.errors import NodeprovError
-from nodeprov.inventory import parse, syntax
-from nodeprov.inventory.found import FoundNode
+from nodeprov.inventory import syntax
+from nodeprov.inventory.discovered import FoundNode
+from nodeprov.inventory.parser import parse
 from nodeprov.inventory.schema import Faulty
 from nodeprov.inventory.settings import Ssh
-from nodeprov.statements import dotted
 from nodeprov.templates import render
+from nodeprov.toml import dotted
 
 KUBECTL_HOST = "kubectl"
 """The name of the machine that runs kubectl, where only its address is known."""

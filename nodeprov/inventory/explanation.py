@@ -9,7 +9,7 @@ from typing import Any
 from nodeprov.inventory.layers import Source
 from nodeprov.inventory.nodes import Inventory, Node
 from nodeprov.inventory.settings import Settings
-from nodeprov.statements import KeyPath, Lines, dotted, literal
+from nodeprov.toml import KeyPath, Lines, dotted, literal
 
 SCHEMA = 1
 """Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodeprov.errors import UsageError
-from nodeprov.foreign_text import read_bounded
-from nodeprov.home import expanded
+from nodeprov.local_files import expanded, read_bounded
 
 NAMES = ("nodeprov.toml", "inventory.toml")
 VARIABLE = "NODEPROV_INVENTORY"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nodeprov.inventory import syntax
-from nodeprov.inventory.keys import TABLES, optional
+from nodeprov.inventory.key_names import TABLES, optional
 from nodeprov.inventory.schema import Rule
 from nodeprov.inventory.settings import Members, Ssh
 

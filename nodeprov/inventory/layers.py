@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from nodeprov.inventory.schema import Fault
-from nodeprov.statements import KeyPath, Lines, dotted
+from nodeprov.toml import KeyPath, Lines, dotted
 
 Given = Mapping[str, Any]
 """What a table says, checked, by key."""

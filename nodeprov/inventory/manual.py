@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from nodeprov.inventory.json_schema import default_of, json_schema
-from nodeprov.inventory.keys import TABLES, optional, variable
+from nodeprov.inventory.key_names import TABLES, optional, variable
 from nodeprov.inventory.schema import Rule
 from nodeprov.inventory.settings import Members
-from nodeprov.statements import literal
 from nodeprov.templates import render
+from nodeprov.toml import literal
 
 COMMAND = "python -m nodeprov.inventory.manual"
 DOCS = Path(__file__).parents[2] / "docs"

@@ -10,7 +10,7 @@ from nodeprov.errors import UsageError
 from nodeprov.inventory.layers import DEFAULT, Source
 from nodeprov.inventory.schema import nearest
 from nodeprov.inventory.settings import Settings, Ssh
-from nodeprov.statements import KeyPath
+from nodeprov.toml import KeyPath
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodeprov.inventory.keys import TABLES, keys_of, optional, variable
+from nodeprov.inventory.key_names import TABLES, keys_of, optional, variable
 from nodeprov.inventory.layers import Kind, Layer, Source, leaves, merged
 from nodeprov.inventory.schema import Fault, nearest, read
-from nodeprov.statements import KeyPath, assignment, dotted
+from nodeprov.toml import KeyPath, assignment, dotted
 
 _NAMED = {"groups": "group", "nodes": "node", "hosts": "host"}
 

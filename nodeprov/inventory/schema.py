@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.statements import KeyPath, Lines, dotted
+from nodeprov.toml import KeyPath, Lines, dotted
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nodeprov.distributions.profiles import kubectl_calls
+from nodeprov.containerd.distributions.profiles import kubectl_calls
 from nodeprov.errors import NodeprovError, Problem
-from nodeprov.facts import Facts
-from nodeprov.foreign_text import json_object
 from nodeprov.hosts.base import Host, Output, Reader, check
 from nodeprov.inventory import ClusterSettings, Settings
+from nodeprov.local_files import json_object
+from nodeprov.node.facts import Facts
 from nodeprov.templates import render
 
 NOT_FOUND = 127

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Host, Output
+from nodeprov.hosts.base import Host, Output, Place
 from nodeprov.inventory import RuntimeClassSettings, Settings
 from nodeprov.kubernetes.cluster import ClusterFacts, Get, Kubectl, kubectl
 from nodeprov.kubernetes.quantities import canonical
-from nodeprov.plan import Goal, Place, constant
+from nodeprov.plan.plan import Goal, constant
 from nodeprov.states import LabelState, ObjectState, State
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "nodeprov"}

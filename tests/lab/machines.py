@@ -14,10 +14,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from nodeprov.cache_folder import cache_folder
 from nodeprov.hosts.base import Output
-from nodeprov.hosts.ssh import SshHost
+from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import Ssh
+from nodeprov.local_files import cache_folder
 from tests.conftest import RUN
 
 # Tests run in up to two processes, each with a worker of its own, and with names of its own in the cluster.

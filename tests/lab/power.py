@@ -6,13 +6,13 @@ import json
 import time
 from pathlib import Path
 
-from nodeprov.cache_folder import cache_folder
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_checked, run_program
-from nodeprov.labs import base, processes
-from nodeprov.labs.nspawn import cgroups, health, network
-from nodeprov.labs.nspawn.boot import start
-from nodeprov.labs.nspawn.lab import STATE, NspawnLab
+from nodeprov.local_files import cache_folder
+from nodeprov_lab import base, processes
+from nodeprov_lab.nspawn import cgroups, health, network
+from nodeprov_lab.nspawn.boot import start
+from nodeprov_lab.nspawn.lab import STATE, NspawnLab
 from tests.lab.conftest import QUICKER
 from tests.lab.machines import Machine
 

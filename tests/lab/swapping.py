@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from nodeprov.hosts.local import run_checked
-from nodeprov.labs.daemons import PROGRAMS, daemons
-from nodeprov.labs.images import PAUSE_IMAGE
+from nodeprov_lab.daemons import PROGRAMS, daemons
+from nodeprov_lab.images import PAUSE_IMAGE
 from tests.lab.machines import CONFIG, IMAGE, STATE, Machine
-from tests.matrix import DEBIANS, NONE, OLDEST, THREE, TWO
+from tests.support.matrix import DEBIANS, NONE, OLDEST, THREE, TWO
 
 HERE = "/srv/containerd"
 DROP_INS = "/etc/containerd/conf.d"

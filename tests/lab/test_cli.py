@@ -13,7 +13,7 @@ import pytest
 from nodeprov.hosts.local import run_program
 from tests.lab.machines import CONFIG, NEW, OTHER, WORKER, Machine
 from tests.lab.running import INVENTORY, Ended, installed, nodeprov, variant
-from tests.sampling import by_turns
+from tests.support.sampling import by_turns
 
 
 def apply(path: Path, *arguments: str) -> Ended:

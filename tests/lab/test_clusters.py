@@ -10,7 +10,7 @@ import pytest
 
 from tests.lab.machines import LABEL, WORKER, Kubectl, Machine
 from tests.lab.running import installed, nodeprov, variant
-from tests.sampling import by_turns
+from tests.support.sampling import by_turns
 
 pytestmark = by_turns
 

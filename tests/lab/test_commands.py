@@ -7,22 +7,23 @@ import json
 import os
 from pathlib import Path
 
-from nodeprov import inventory, run
-from nodeprov.commands import Command, Commands, comparable
-from nodeprov.connections import Connections
-from nodeprov.engine import Event
+from nodeprov import inventory
+from nodeprov.engine import transaction
+from nodeprov.engine.fleet import Session
+from nodeprov.engine.planner import Planned
+from nodeprov.engine.receipts.receipt import Author
+from nodeprov.engine.rehearsal import rehearse
+from nodeprov.engine.transaction import Act
+from nodeprov.hosts.provider import Connections
 from nodeprov.inventory import ReleaseSettings
-from nodeprov.plan import Outcome, Proof
-from nodeprov.planning import Planned
-from nodeprov.receipt import Author
+from nodeprov.plan.events import Event
+from nodeprov.plan.plan import Outcome, Proof
 from nodeprov.redaction import HIDDEN
-from nodeprov.rehearsal import rehearse
-from nodeprov.releases import Release, obtain
-from nodeprov.run import Act
-from nodeprov.session import Session
+from nodeprov.releases.obtain import Release, obtain
+from nodeprov.reports.commands import Command, Commands, comparable
 from tests.lab.machines import WORKER, Kubectl, Machine
 from tests.lab.running import INVENTORY, installed, nodeprov
-from tests.sampling import by_turns
+from tests.support.sampling import by_turns
 
 pytestmark = by_turns
 
@@ -58,7 +59,7 @@ class Recorded:
                 raise KeyboardInterrupt
 
         act = Act(AUTHOR, lambda: "2026-09-05T10:00:00+00:00", tell, lambda _seconds: None)
-        return run.carry_out(planned, connections.of(planned.node), act)
+        return transaction.carry_out(planned, connections.of(planned.node), act)
 
     @property
     def ran(self) -> list[Script]:
@@ -68,7 +69,7 @@ class Recorded:
 
 
 def _obtain(wanted: ReleaseSettings, architecture: str) -> Release:
-    from nodeprov.cache_folder import cache_folder
+    from nodeprov.local_files import cache_folder
 
     return obtain(
         wanted.version, architecture, base_url=wanted.base_url, cache=cache_folder(), pins={},

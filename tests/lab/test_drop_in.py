@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.lab.machines import CONFIG, CURRENT, WORKER, Kubectl, Machine
 from tests.lab.running import installed, nodeprov, variant
-from tests.sampling import by_turns
+from tests.support.sampling import by_turns
 
 OWN = "/etc/containerd/conf.d/nodeprov-runsc.toml"
 

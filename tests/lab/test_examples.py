@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.cache_folder import cache_folder
-from nodeprov.labs.cache import Cache
-from nodeprov.labs.debian import SUITE, chosen_mirror, debian_tree
-from nodeprov.proof.archive import GO_ARCHITECTURES
+from nodeprov.kubernetes.image_archive import GO_ARCHITECTURES
+from nodeprov.local_files import cache_folder
+from nodeprov_lab.cache import Cache
+from nodeprov_lab.debian import SUITE, chosen_mirror, debian_tree
 from tests.lab.machines import CLASS, WORKER, Kubectl, Machine
 from tests.lab.running import installed
 

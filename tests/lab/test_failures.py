@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.daemon import Containerd
+from nodeprov.engine.containerd_probe import Containerd
 from nodeprov.errors import NodeprovError
-from nodeprov.facts import gather
 from nodeprov.hosts.base import Output
 from nodeprov.inventory import parse
+from nodeprov.node.facts import gather
 from nodeprov.states import TreeState
 from tests.lab.machines import (
     ADDRESSES,
@@ -28,7 +28,7 @@ from tests.lab.machines import (
     eventually,
 )
 from tests.lab.running import INVENTORY, installed, nodeprov, refused, started, variant
-from tests.sampling import by_turns
+from tests.support.sampling import by_turns
 
 pytestmark = by_turns
 

@@ -19,7 +19,7 @@ from tests.lab.machines import (
     eventually,
 )
 from tests.lab.running import installed, nodeprov, started, variant
-from tests.sampling import by_turns
+from tests.support.sampling import by_turns
 
 
 def test_a_plan_says_all_and_writes_nothing(worker: Machine, kubectl: Kubectl) -> None:

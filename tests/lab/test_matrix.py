@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from nodeprov.gvisor import gvisors_word
+from nodeprov.runtimes.gvisor.kernel import gvisors_word
 from tests.lab.machines import CONFIG, WORKER, Kubectl, Machine
 from tests.lab.running import Ended, nodeprov, variant
 from tests.lab.swapping import a_pod_on, config_files, swapped
-from tests.matrix import FOR_PODS, ROWS, Row, keep
+from tests.support.matrix import FOR_PODS, ROWS, Row, keep
 
 SECTIONS = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime")
 

@@ -17,14 +17,14 @@ from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster
 from nodeprov.kubernetes.cluster import kubectl as calls
 from nodeprov.kubernetes.draining import Drainer, sandboxed_pods
+from nodeprov.kubernetes.proof_image import ProofImage
+from nodeprov.kubernetes.proof_pods import Pod, Prover
 from nodeprov.kubernetes.roles import Role, ServiceAccount, manifest, roles
 from nodeprov.kubernetes.scheduling import NodeLabel, runtime_class, wanted_runtime_class
-from nodeprov.proof.image import ProofImage
-from nodeprov.proof.pods import Pod, Prover
 from nodeprov.states import LabelState
 from tests.lab.machines import IMAGE, LEAST, WORKER, Kubectl, Machine, eventually, write_kubeconfig
 from tests.lab.running import INVENTORY, nodeprov, variant
-from tests.sampling import by_turns
+from tests.support.sampling import by_turns
 
 pytestmark = by_turns
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.cache_folder import cache_folder
 from nodeprov.hosts.local import run_program
+from nodeprov.local_files import cache_folder
 from nodeprov.redaction import HIDDEN
 from tests.lab.machines import CHECKOUT, CONFIG, STATE, WORKER, Machine
 from tests.lab.running import Ended, variant
 from tests.lab.secret_watch import FOLDER, Watch
-from tests.sampling import by_turns
+from tests.support.sampling import by_turns
 
 pytestmark = by_turns
 

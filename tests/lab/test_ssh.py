@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.cache_folder import cache_folder
 from nodeprov.hosts.local import run_checked
-from nodeprov.hosts.ssh import SshHost
+from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import Ssh
+from nodeprov.local_files import cache_folder
 from nodeprov.states import FileState
 from tests.lab.machines import ADDRESSES, WORKER, Kubectl, Machine, holding, scrub
 from tests.lab.running import Ended
@@ -30,7 +30,7 @@ from tests.lab.ssh_site import (
     on_a_terminal,
     without_a_terminal,
 )
-from tests.memory_host import tree_of
+from tests.support.memory_host import tree_of
 
 
 @pytest.fixture(scope="module")

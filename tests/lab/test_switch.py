@@ -10,7 +10,7 @@ import pytest
 
 from tests.lab.machines import CLASS, IMAGE, NEW, OLD, WORKER, Kubectl, Machine, eventually
 from tests.lab.running import installed, variant
-from tests.sampling import by_turns, is_full
+from tests.support.sampling import by_turns, is_full
 
 AT_ONCE = 10
 WITHOUT_END = 100_000

@@ -66,7 +66,7 @@ def traces() -> list[str]:
             line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if any(word in line for word in ("systemd-nspawn", "kubelet", "nodeprov.labs.mirror", "/opt/nodeprov")):
+        if any(word in line for word in ("systemd-nspawn", "kubelet", "nodeprov_lab.mirror", "/opt/nodeprov")):
             found.append(f"nplab process {line}")
     return sorted(each for each in found if "nplab" in each or "nodeprov" in each)
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nodeprov.verify import checks
+from nodeprov.diagnosis.verify import checks
 from tests.conftest import say_at_the_end
 from tests.lab.breaks import BREAKS, NEED_CGROUP_V2, PROOFS, Break, until
 from tests.lab.machines import NEW, OLD, OTHER, WORKER, Kubectl, Machine, holding, scrub

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.cache_folder import cache_folder
-from nodeprov.labs.vagrant.leftovers import all_left
+from nodeprov.local_files import cache_folder
+from nodeprov_lab.vagrant.leftovers import all_left
 from tests.conftest import say_at_the_end
 from tests.vagrant.guests import INVENTORY, NEW, OLD, PROVIDER, Guest, Kubectl, done, nodeprov, why_not
 

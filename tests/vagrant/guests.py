@@ -18,11 +18,11 @@ import pytest
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
-from nodeprov.hosts.ssh import SshHost
+from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import parse
-from nodeprov.labs.images import BUSYBOX_IMAGE
-from nodeprov.labs.vagrant.leftovers import domain_of
-from nodeprov.labs.vagrant.libvirt import virsh
+from nodeprov_lab.images import BUSYBOX_IMAGE
+from nodeprov_lab.vagrant.leftovers import domain_of
+from nodeprov_lab.vagrant.libvirt import virsh
 
 CHECKOUT = Path(__file__).parents[2]
 INVENTORY = CHECKOUT / "inventory" / "vagrant.toml"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sampling import some
+from tests.support.sampling import some
 from tests.vagrant.guests import CONFIG, CURRENT, INVENTORY, NEW, OLD, Guest, Kubectl, chapter, done, on_lab, until
 
 Moment = tuple[str, float]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from nodeprov.cli import main
-from nodeprov.cli import run as cli_run
+from nodeprov.cli import session as cli_run
 from tests.lab.faults.operations import Watched
 
 

@@ -14,7 +14,7 @@ KILLED_LIVES = 50
 """Each with four kills."""
 
 _INTRODUCTION = f"""\
-<!-- Written by `python -m tests.lab.faults.document`; tests/test_faults.py holds it. -->
+<!-- Written by `python -m tests.lab.faults.document`; tests/unit/test_fault_table.py holds it. -->
 # Faults that are acted out
 
 A node of the lab lives through install, upgrade, rollback (an install of the older release) and uninstall, and in each of

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.hosts.shell import ShellHost
-from nodeprov.hosts.ssh import SshHost
+from nodeprov.hosts.ssh.host import SshHost
 
 FDS = "NODEPROV_FAULTS_FDS"
 STOP = "NODEPROV_FAULTS_STOP"

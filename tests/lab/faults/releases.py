@@ -6,8 +6,8 @@ import platform
 from pathlib import Path
 
 from nodeprov.hosts.local import run_checked
-from nodeprov.labs.releases_tree import LOOSE_RELEASE, sha512_line
 from nodeprov.releases.programs import REQUIRED
+from nodeprov_lab.releases_tree import LOOSE_RELEASE, sha512_line
 
 OLDER, NEWER = LOOSE_RELEASE, "20260519.0"
 

@@ -21,8 +21,8 @@ from tests.lab.faults.plan import LIVES, QUICK, Life, full_plan, kills
 from tests.lab.faults.record import Record, record
 from tests.lab.faults.table import FAULTS
 from tests.lab.machines import WORKER, Kubectl, Machine
-from tests.sampling import is_full, some
-from tests.sampling import seed as seed_of
+from tests.support.sampling import is_full, some
+from tests.support.sampling import seed as seed_of
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

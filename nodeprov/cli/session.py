@@ -1,0 +1,157 @@
+"""From options to a session, and from plans to outcomes: what the commands that touch nodes have in common."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov import __version__, inventory
+from nodeprov.cli.options import Login, Source, Voice
+from nodeprov.cli.terminal import (
+    Commands,
+    Interruption,
+    ask,
+    bar,
+    complain,
+    passwords,
+    say,
+    show_outcomes,
+    show_plans,
+)
+from nodeprov.engine import transaction
+from nodeprov.engine.fleet import Answers, Session
+from nodeprov.engine.planner import Planned
+from nodeprov.engine.receipts.receipt import Author
+from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.hosts.provider import Connections, quietly
+from nodeprov.hosts.ssh.route import our_name
+from nodeprov.inventory import Inventory, Node, ReleaseSettings
+from nodeprov.inventory import file as inventory_file
+from nodeprov.local_files import cache_folder
+from nodeprov.plan.plan import Outcome
+from nodeprov.releases.obtain import Release, obtain, resolve
+from nodeprov.releases.pace import Patience
+
+DONE, FAILED, PENDING = 0, 1, 3
+
+
+def load(source: Source) -> Inventory:
+    """Find and read the inventory; say which one it is, unless it was named."""
+    return load_with_text(source)[0]
+
+
+def load_with_text(source: Source) -> tuple[Inventory, str]:
+    """Find and read the inventory, with what is laid over it, and its text."""
+    found = inventory_file.find(source.inventory, os.environ, Path.cwd())
+    if found.by:
+        say(f"inventory: {found.path} ({found.by})")
+    text = inventory_file.read(found)
+    return inventory.parse(text, str(found.path), environment=os.environ, options=source.sets), text
+
+
+@contextmanager
+def opened(source: Source, names: Sequence[str], login: Login, voice: Voice) -> Iterator[Session]:
+    """Open a session with the nodes of an inventory that are named."""
+    whole = load(source)
+    with connected(whole, inventory.select(whole, names), login, voice) as session:
+        yield session
+
+
+@contextmanager
+def connected(whole: Inventory, nodes: Sequence[Node], login: Login, voice: Voice) -> Iterator[Session]:
+    """Open a session with nodes."""
+    on_command = Commands() if voice.verbose else quietly
+    with Connections(whole, on_command, passwords(ask_sudo=login.ask_sudo_password)) as connections:
+        yield Session(nodes, connections, _obtain)
+
+
+def _obtain(wanted: ReleaseSettings, architecture: str) -> Release:
+    with bar() as on_progress:
+        found: dict[str, Any] = {
+            "base_url": wanted.base_url,
+            "cache": cache_folder(),
+            "pins": wanted.sha512.get(architecture, {}),
+            "on_progress": on_progress,
+            "patience": Patience(wanted.download_timeout_seconds, wanted.least_bytes_per_second),
+        }
+        version = resolve(wanted.version, architecture, **found)
+        if version != wanted.version:
+            say(f'{wanted.version} is {version}; pin it: [release] version = "{version}"')
+        return obtain(version, architecture, **found)
+
+
+def complained(answers: Answers[Any]) -> Answers[Any]:
+    """Complain of what went wrong for some nodes, and hand on the rest."""
+    for error in answers.errors:
+        complain(error)
+    return answers
+
+
+def agreed(planned: Answers[Planned], voice: Voice, *, yes: bool) -> Sequence[Planned]:
+    """Show plans and ask, unless that was answered already; end where anything stands against one of them."""
+    complained(planned)
+    pending = [each for each in planned.good if each.plan.pending]
+    must_ask = bool(pending) and not yes and not planned.errors
+    if not voice.as_json and (must_ask or not voice.quiet):
+        show_plans([each.plan for each in planned.good])
+    if planned.errors:
+        say("nothing was changed on any node")
+        show_outcomes([], planned.errors, as_json=voice.as_json)
+        raise typer.Exit(FAILED)
+    if must_ask and voice.as_json:
+        raise UsageError("--json shows no plan to ask about", "look at `nodeprov plan`, then add --yes")
+    if must_ask:
+        ask(len(pending))
+    return planned.good
+
+
+def carry_out(session: Session, planned: Sequence[Planned], voice: Voice) -> NoReturn:
+    """Go from node to node, stop at the first that fails, show how it ended, and end the process."""
+    outcomes = _one_by_one(session, planned)
+    show_outcomes(outcomes, as_json=voice.as_json)
+    raise typer.Exit(max((outcome.exit_code for outcome in outcomes), default=DONE))
+
+
+def _one_by_one(session: Session, planned: Sequence[Planned]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    with Interruption() as interruption:
+        for each in planned:
+            outcomes.append(_one(session, each, interruption))
+            if outcomes[-1].exit_code:
+                break
+    if missed := [each.node.name for each in planned[len(outcomes) :] if each.plan.pending]:
+        say(f"not begun, because {outcomes[-1].plan.node} failed: {', '.join(missed)}")
+    return outcomes
+
+
+def _one(session: Session, planned: Planned, interruption: Interruption) -> Outcome:
+    node = planned.node
+    with bar() as on_progress:
+
+        def on_upload(_what: str, done: int, total: int) -> None:
+            interruption.heed()
+            on_progress("upload", done, total)
+
+        session.connections.on_upload(node, on_upload)
+        act = transaction.Act(author(), now, interruption.tell(node.name), interruption.rest)
+        try:
+            return transaction.carry_out(planned, session.connections.of(node), act)
+        except NodeprovError as error:
+            return Outcome(planned.plan, error=error.at(node.name))
+
+
+def author() -> Author:
+    """Say who runs this."""
+    return Author(our_name(), socket.gethostname(), __version__)
+
+
+def now() -> str:
+    """Tell the time: UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

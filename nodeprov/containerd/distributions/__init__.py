@@ -1,0 +1,1 @@
+"""Kubernetes distributions: what each makes containerd's configuration of, and what a restart of it means."""

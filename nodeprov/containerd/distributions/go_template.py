@@ -1,0 +1,94 @@
+"""A Go template of containerd's configuration, as k3s and RKE2 expand it: our table in, our table out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from nodeprov.containerd import COMMENT, Refused, Runtime, add_runtime
+from nodeprov.containerd.versions import EVERY_PATH
+from nodeprov.toml import dotted
+
+BASE = '{{ template "base" . }}\n'
+"""All that the distribution would write without a template: what is copied from there goes stale."""
+EXPANDED_VERSIONS = (2, 3)
+"""The versions of the files that templates expand to."""
+
+_ACTION = re.compile(r"""\{\{(?:"(?:\\.|[^"\\])*"|`[^`]*`|(?!\}\}).)*\}\}""", re.DOTALL)
+_OPENING = ("if", "range", "with", "define", "block")
+
+
+def add(text: str | None, version: int, runtime: Runtime, ours: Sequence[Runtime] = ()) -> str:
+    """Append the runtime's table; a template that has it comes back unchanged, None is an absent one.
+
+    `version` is that of the file which the template expands to. Raises Refused where an end of the text is not
+    the end of what it expands to, and where somebody else declares the runtime.
+    """
+    if text is None:
+        return BASE + block(version, runtime)
+    version = stated_version(text, version)
+    wanted = block(version, runtime)
+    if wanted in text:
+        return text
+    text = remove(text, (runtime, *ours))
+    _refuse_another(text, runtime.handler)
+    if open_actions(text):
+        raise Refused(
+            f"the template ends inside {{{{ {open_actions(text)[-1]} }}}}: what is appended would depend on it",
+            "close it with {{ end }}, as the distribution itself would complain",
+        )
+    return text + ("" if text.endswith("\n") else "\n") + wanted
+
+
+def remove(text: str, ours: Sequence[Runtime]) -> str:
+    """Take our tables out, for any version of the file; a text without them comes back unchanged."""
+    for runtime in ours:
+        for version in EXPANDED_VERSIONS:
+            text = text.replace(block(version, runtime), "")
+    return text
+
+
+def declares(text: str, runtime: Runtime) -> bool:
+    """Tell whether the template has our table."""
+    return any(block(version, runtime) in text for version in EXPANDED_VERSIONS)
+
+
+def block(version: int, runtime: Runtime) -> str:
+    """Write what is appended to a template that expands to a file of this version."""
+    first = f"version = {version}\n"
+    return add_runtime(first, runtime).removeprefix(first)
+
+
+def stated_version(text: str, otherwise: int) -> int:
+    """Read the version that a template states by itself: one without the base is a whole file."""
+    found = re.search(r"^\s*version\s*=\s*(\d+)", text, re.MULTILINE)
+    return int(found[1]) if found else otherwise
+
+
+def open_actions(text: str) -> tuple[str, ...]:
+    """Name the actions that are still open at the end of a template: `if`, `range`, `define` and the like."""
+    still: list[str] = []
+    for word in _keywords(text):
+        if word in _OPENING:
+            still.append(word)
+        elif word == "end" and still:
+            still.pop()
+    return tuple(still)
+
+
+def _keywords(text: str) -> Iterator[str]:
+    for action in _ACTION.findall(text):
+        found = re.match(r"\{\{-?\s*(\w+)", action)
+        if found:
+            yield found[1]
+
+
+def _refuse_another(text: str, handler: str) -> None:
+    for path in EVERY_PATH:
+        header = r"\s*\.\s*".join(rf"""["']?{re.escape(part)}["']?""" for part in (*path, handler))
+        if re.search(rf"^\s*\[\s*{header}\s*\]", text, re.MULTILINE):
+            raise Refused(
+                f"[{dotted((*path, handler))}] was not written by nodeprov, or was changed since",
+                f"take it out, with the line {COMMENT!r} above it, or give nodeprov's runtime another handler: "
+                "[runtime] handler",
+            )

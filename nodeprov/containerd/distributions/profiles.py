@@ -1,0 +1,104 @@
+"""The distributions that are known: each one a table."""
+
+from __future__ import annotations
+
+from nodeprov.containerd.distributions.distribution import Distribution, How, Origin
+from nodeprov.errors import UsageError
+
+# k3s: pkg/agent/containerd/config.go. config-v3.toml.tmpl is looked for first, by releases with containerd 2;
+# where only config.toml.tmpl is there, a version 2 file is made of it, so one that is there must be the one.
+_TEMPLATES = (
+    Origin("config-v3.toml.tmpl", How.GO_TEMPLATE, version=3, since=2),
+    Origin("config.toml.tmpl", How.GO_TEMPLATE, version=2),
+)
+
+K3S = Distribution(
+    name="k3s",
+    title="k3s",
+    config=r"/var/lib/rancher/k3s/agent/etc/containerd/config\.toml",
+    socket="/run/k3s/containerd/containerd.sock",
+    kubectl="k3s kubectl",
+    embeds_kubelet=("k3s-server", "k3s-agent"),
+    units={"k3s.service": ("kubelet", "the API server", "its datastore"), "k3s-agent.service": ("kubelet",)},
+    origins=_TEMPLATES,
+)
+
+RKE2 = Distribution(
+    name="rke2",
+    title="RKE2",
+    config=r"/var/lib/rancher/rke2/agent/etc/containerd/config\.toml",
+    socket="/run/k3s/containerd/containerd.sock",
+    kubectl="/var/lib/rancher/rke2/bin/kubectl",
+    # etcd and the API server are static pods, and outlive it.
+    units={"rke2-server.service": ("kubelet", "RKE2's supervisor"), "rke2-agent.service": ("kubelet",)},
+    origins=_TEMPLATES,
+)
+
+# k0s: docs/runtime.md; pkg/component/worker/containerd. From 1.36, which has containerd 2, a drop-in of version 2
+# keeps k0s from starting (k0s#7689).
+K0S = Distribution(
+    name="k0s",
+    title="k0s",
+    config=r"/etc/k0s/containerd\.toml",
+    socket="/run/k0s/containerd.sock",
+    kubectl="k0s kubectl",
+    units={
+        "k0scontroller.service": ("kubelet", "etcd", "the control plane"),
+        "k0sworker.service": ("kubelet",),
+    },
+    origins=(
+        Origin("containerd.d/nodeprov-{handler}.toml", How.DROP_IN, version=3, since=2),
+        Origin("containerd.d/nodeprov-{handler}.toml", How.DROP_IN, version=2),
+    ),
+    marker="# k0s_managed=true",
+    notes=("k0s restarts containerd by itself some seconds after a change in containerd.d",),
+)
+
+# microk8s-resources/wrappers/run-containerd-with-args: sed makes containerd.toml of it at each start. `current`
+# stays when a refresh of the snap gives it another folder, to which the file is copied.
+MICROK8S = Distribution(
+    name="microk8s",
+    title="MicroK8s",
+    config=r"/var/snap/microk8s/[^/]+/args/containerd\.toml",
+    socket="/var/snap/microk8s/common/run/containerd.sock",
+    kubectl="microk8s kubectl",
+    embeds_kubelet=("kubelite",),
+    units={"snap.microk8s.daemon-containerd.service": ()},
+    origins=(Origin("/var/snap/microk8s/current/args/containerd-template.toml", How.IN_PLACE, version=2),),
+)
+
+PLAIN = Distribution(
+    name="plain",
+    title="plain containerd, as with kubeadm",
+    config="",
+    socket="/run/containerd/containerd.sock",
+    kubectl="kubectl",
+    units={},
+)
+
+PROFILES = (K3S, RKE2, K0S, MICROK8S, PLAIN)
+
+
+def named(name: str) -> Distribution:
+    """Find a profile by its name; raise UsageError if there is none."""
+    found = next((profile for profile in PROFILES if profile.name == name), None)
+    if found is None:
+        known = ", ".join(profile.name for profile in PROFILES)
+        raise UsageError(f"there is no distribution {name!r}", f"[containerd] distribution is one of {known}")
+    return found
+
+
+def default_socket(program: str) -> str:
+    """Say where a kubelet talks to that is not told: a program that embeds it has a default of its own."""
+    embedding = next((profile for profile in PROFILES if program in profile.embeds_kubelet), PLAIN)
+    return embedding.socket
+
+
+def kubectl_calls() -> tuple[str, ...]:
+    """List how kubectl is called where it is not a program of that name on PATH."""
+    return tuple(profile.kubectl for profile in PROFILES if profile != PLAIN)
+
+
+def origin_names(handler: str) -> tuple[str, ...]:
+    """Name every file that some distribution makes containerd's configuration of."""
+    return tuple(dict.fromkeys(name for profile in PROFILES for name in profile.names(handler)))

@@ -1,0 +1,119 @@
+"""What imported files do to our table in the configuration file, before containerd reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from nodeprov.containerd.faults import unusable
+from nodeprov.containerd.import_patterns import import_patterns, loading_order
+from nodeprov.containerd.tables import BYTE_ORDER_MARK, Refused, parsed, table_at
+from nodeprov.containerd.versions import EVERY_PATH, RUNTIMES_PATHS, newest_version, release_of, stated_version
+from nodeprov.toml import dotted, line_of
+
+ELSEWHERE = "take it out of there, or set [runtime] handler to another name"
+
+
+def drop_in_problems(
+    config_path: str, text: str, files: Mapping[str, str], handler: str, daemon_version: str
+) -> Iterator[Refused]:
+    """Say which imported files, given as path and text, are against our table, in the order of loading.
+
+    2.x merges tables deeply, later files win; 1.x puts a later file's whole section of a plugin in the place of
+    an earlier one's (containerd#5837, #7982; server/config/config.go, `mergeConfig`).
+    """
+    stated = [(config_path, stated_version(parsed(text)))]
+    for path in loading_order(config_path, text, files)[1:]:
+        try:
+            import_patterns(files[path], path)
+            yield from _of_bytes(path, files[path], daemon_version)
+            yield from _of_one(path, files[path].removeprefix(BYTE_ORDER_MARK), handler, daemon_version)
+            stated.append((path, stated_version(parsed(files[path]))))
+        except Refused as refused:
+            yield Refused(f"{path} is not as containerd reads it: {refused.message}", refused.hint)
+    yield from _of_versions(stated, daemon_version)
+
+
+def _of_bytes(path: str, text: str, daemon_version: str) -> Iterator[Refused]:
+    """Find the bytes that 1.x reads over and 2.x does not; what is no UTF-8 was read as surrogates."""
+    if release_of(daemon_version) < (2, 0, 0):
+        return
+    foreign = next((at for at, letter in enumerate(text) if "\udc80" <= letter <= "\udcff"), None)
+    if foreign is not None:
+        line = text.count("\n", 0, foreign) + 1
+        yield Refused(
+            f"{path} line {line} is not UTF-8: containerd {daemon_version} does not start with that",
+            "write the file in UTF-8: iconv -f latin1 -t utf8",
+        )
+    if text.startswith(BYTE_ORDER_MARK):
+        yield Refused(
+            f"{path} begins with a byte order mark: containerd {daemon_version} does not start with that",
+            f"take it away: sed -i '1s/^\\xEF\\xBB\\xBF//' {path}",
+        )
+
+
+def _of_one(path: str, text: str, handler: str, daemon_version: str) -> Iterator[Refused]:
+    document = parsed(text)
+    for refused in unusable(text, document):
+        yield Refused(f"{path}: {refused.message}", refused.hint)
+    for runtimes in EVERY_PATH:
+        table, section = (*runtimes, handler), runtimes[:2]
+        if table_at(document, table) is not None:
+            yield Refused(f"{path} line {line_of(text, table)} declares [{dotted(table)}] too", ELSEWHERE)
+        elif release_of(daemon_version) < (2, 0, 0) and table_at(document, section) is not None:
+            line = line_of(text, section)
+            yield Refused(
+                f"{path} line {line}: containerd 1.x puts this in place of all of [{dotted(section)}]",
+                f"move it into the configuration file: there is no other place for [{dotted(section)}] on 1.x",
+            )
+
+
+def _of_versions(stated: Sequence[tuple[str, int]], daemon_version: str) -> Iterator[Refused]:
+    """Judge the versions that files state, the configuration file's first."""
+    release = release_of(daemon_version)
+    newest = newest_version(release)
+    for path, version in stated[1:]:
+        if version > newest:
+            yield Refused(
+                f"{path} states version {version}, and containerd {daemon_version} reads no more than {newest}",
+                f"write it as version {newest}, or update containerd",
+            )
+    if (2, 3, 0) <= release < (2, 3, 5):
+        yield from _higher_than_root(stated, daemon_version)
+    elif release < (2, 3, 0):
+        yield from _last_counts(stated, daemon_version)
+
+
+def _higher_than_root(stated: Sequence[tuple[str, int]], daemon_version: str) -> Iterator[Refused]:
+    """Find what 2.3.0 to 2.3.4 do not start with; the first file that states a version is the root of it.
+
+    containerd 21248d007, taken back by a8ed54668.
+    """
+    root_path, root = next(((path, version) for path, version in stated if version), ("", 0))
+    for path, version in stated:
+        if version > root:
+            yield Refused(
+                f"{path} states version {version}, which is higher than {root} in {root_path}: "
+                f"containerd {daemon_version} does not start with that",
+                f"state version {root} in it and write it so, or update containerd to 2.3.5 or later",
+            )
+
+
+def _last_counts(stated: Sequence[tuple[str, int]], daemon_version: str) -> Iterator[Refused]:
+    """Find a file that moves the place where the runtimes of all are looked for.
+
+    Up to 2.2 the last version that is stated counts for all files. What states 1 or nothing is renamed at once
+    on 2.x, and does not count; what is written for version 3 is read where 2 counts, not the other way round.
+    """
+    is_1x = release_of(daemon_version) < (2, 0, 0)
+    root_path, root = stated[0][0], stated[0][1] or 1
+    counting = [(path, version) for path, version in stated[1:] if version >= (1 if is_1x else 2)]
+    if not counting:
+        return
+    path, version = counting[-1]
+    if version in (root, 0) or RUNTIMES_PATHS[version] == RUNTIMES_PATHS[root] or (not is_1x and version < root):
+        return
+    yield Refused(
+        f"{path} states version {version}, and {root_path} version {root}: containerd {daemon_version} goes by "
+        f"the last one for both, and does not find [{dotted(RUNTIMES_PATHS[root])}] then",
+        "write both as the same version; a drop-in that names no plugin needs no version at all",
+    )

@@ -1,0 +1,1 @@
+"""`nodeprov doctor`: what stands against an install on a node, and advice."""

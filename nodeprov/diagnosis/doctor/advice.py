@@ -1,0 +1,135 @@
+"""What an install does not refuse, and an operator should know: facts and settings in, advice out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nodeprov.containerd import Refused, effective
+from nodeprov.diagnosis.doctor.observations import Signs
+from nodeprov.errors import Problem
+from nodeprov.inventory import Settings
+from nodeprov.node.daemon_choice import WHY_IT_MATTERS
+from nodeprov.node.facts import Daemon, Facts
+from nodeprov.runtimes.gvisor.layout import SHIM
+
+SPACE_BYTES = 640 << 20
+"""A release of 2026 unpacked, 330 MB, the archive's worth of room that it may grow by, and what must stay free."""
+SKEW_SECONDS = 30.0
+SYSTEMD_OF_CGROUP_V2 = 244
+
+
+def advice(facts: Facts, settings: Settings, signs: Signs, skew_seconds: float) -> tuple[Problem, ...]:
+    """Find what is worth knowing before an install, and after one."""
+    found = [*_machine(facts, settings), *_surroundings(facts, settings, signs, skew_seconds)]
+    if facts.daemon is not None:
+        found += [*_unit(facts.daemon), *_several(facts), *_cgroups(facts, facts.daemon, signs)]
+    return tuple(found)
+
+
+def _machine(facts: Facts, settings: Settings) -> Iterator[Problem]:
+    if facts.cgroup_version == 1:
+        yield Problem(
+            "the node uses cgroup v1",
+            "boot with systemd.unified_cgroup_hierarchy=1, or a distribution that has cgroup v2",
+            "Kubernetes only maintains v1, and kubelet refuses it from 1.35 unless failCgroupV1 is false "
+            "(kubernetes/enhancements#5573)",
+        )
+    systemd = facts.systemd_version
+    if facts.cgroup_version == 2 and systemd is not None and systemd < SYSTEMD_OF_CGROUP_V2:
+        yield Problem(
+            f"systemd {systemd} with cgroup v2",
+            f"update systemd to {SYSTEMD_OF_CGROUP_V2} or later",
+            "an older one does not hand on every limit, so sandboxes could take more than they may (gvisor#10371)",
+        )
+    if facts.selinux_enforcing:
+        prefix = settings.paths.prefix
+        yield Problem(
+            "SELinux enforces its policy",
+            f"ausearch -m avc -c runsc; if it shows denials: semanage fcontext -a -t container_runtime_exec_t "
+            f"'{prefix}/releases/[^/]*/(runsc|{SHIM})' && restorecon -R {prefix}",
+            "a shim that is labelled as a plain file may be forbidden what runc's may do (gvisor#8747)",
+        )
+    if facts.free_bytes < SPACE_BYTES:
+        yield Problem(
+            f"{facts.free_at} has {facts.free_bytes >> 20} MiB free",
+            "free space there, or set [paths] prefix to a larger file system",
+            "a release takes some 330 MB, and the one before stays until no sandbox needs it",
+        )
+
+
+def _surroundings(facts: Facts, settings: Settings, signs: Signs, skew_seconds: float) -> Iterator[Problem]:
+    if skew_seconds > SKEW_SECONDS:
+        yield Problem(
+            f"the node's clock is {skew_seconds:.0f} seconds from this machine's",
+            "timedatectl set-ntp true, on whichever is wrong",
+            "certificates seem expired or not yet valid, and receipts cannot be put in order by their times",
+        )
+    if signs.fapolicyd:
+        yield Problem(
+            "fapolicyd runs: it forbids programs that no package has brought",
+            f"fapolicyd-cli --file add {settings.paths.prefix}/ && fapolicyd-cli --update",
+            "runsc would be refused with `Operation not permitted`",
+        )
+    proxied = [name for name in ("HTTPS_PROXY", "HTTP_PROXY") if name in signs.proxies]
+    if proxied and "NO_PROXY" not in signs.proxies:
+        yield Problem(
+            f"containerd goes through {signs.proxies[proxied[0]]} for everything: it has no NO_PROXY",
+            f"systemctl edit {facts.daemon.unit if facts.daemon else 'containerd'}: "
+            'Environment="NO_PROXY=localhost,127.0.0.1,.svc,.cluster.local" and your registries',
+            "images of the cluster's own registries are asked of the proxy; nodeprov's own is imported",
+        )
+
+
+def _unit(daemon: Daemon) -> Iterator[Problem]:
+    if not daemon.delegate:
+        yield Problem(
+            f"{daemon.unit} has no Delegate=yes",
+            f"systemctl edit {daemon.unit}: [Service] Delegate=yes",
+            "systemd may move or limit the cgroups that containerd makes below its own "
+            "(systemd.io/CGROUP_DELEGATION)",
+        )
+    if daemon.needs_reload:
+        yield Problem(
+            f"{daemon.unit} was changed on disk and not loaded",
+            "systemctl daemon-reload, and see what changed: systemctl cat",
+            "the restart of an install would bring it into force",
+        )
+
+
+def _several(facts: Facts) -> Iterator[Problem]:
+    choice = facts.choice
+    if choice.chosen is not None and choice.passed_over:
+        others = ", ".join(each.said for each in choice.passed_over)
+        yield Problem(
+            f"more than one containerd runs: {choice.chosen.said} is meant, for {choice.why}, and not {others}",
+            f'if that is wrong: [containerd] unit = "{choice.passed_over[0].unit or "..."}"',
+            WHY_IT_MATTERS,
+        )
+
+
+def _cgroups(facts: Facts, daemon: Daemon, signs: Signs) -> Iterator[Problem]:
+    """See that kubelet, containerd and runsc drive cgroups the same way."""
+    try:
+        by_systemd = effective.default_runtime_systemd_cgroup(daemon.dump)
+    except Refused:
+        return  # an install says so
+    here = "systemd" if by_systemd else "cgroupfs"
+    told = {each.cgroup_driver for each in facts.kubelets if each.cgroup_driver}
+    if told and told != {here}:
+        yield Problem(
+            f"kubelet is told to drive cgroups by {' and '.join(sorted(told))}, containerd's default runtime by "
+            f"{here}",
+            f"set SystemdCgroup = {'true' if 'systemd' in told else 'false'} for runc in {daemon.edited_path}, "
+            "or cgroupDriver in kubelet's configuration; drain the node first",
+            "limits are kept in a cgroup that the other one does not look at (gvisor#10371); from 1.34 on kubelet "
+            "asks containerd 2 and does not heed its own setting",
+        )
+    flags = signs.runsc_flags
+    if flags is not None and (flags.get("systemd-cgroup") == "true") != by_systemd:
+        yield Problem(
+            f'runsc.toml {"lacks" if by_systemd else "has"} systemd-cgroup = "true", and the default runtime of '
+            f"containerd drives cgroups by {here}",
+            f"nodeprov install {facts.node}",
+            "without it limits are silently not enforced (gvisor#10371), with it where it does not belong pods "
+            "fail (gvisor#13258)",
+        )

@@ -1,0 +1,84 @@
+"""`nodeprov doctor`: what stands against an install on a node, and what an operator should know besides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from nodeprov.diagnosis.doctor.advice import advice
+from nodeprov.diagnosis.doctor.observations import SignsQuery
+from nodeprov.errors import NodeprovError, Problem
+from nodeprov.hosts.base import Place, Reader
+from nodeprov.inventory import Node
+from nodeprov.kubernetes import cluster as kube
+from nodeprov.kubernetes import proof_image
+from nodeprov.node.facts import Facts, gather
+from nodeprov.node.imported_files import import_problems, read_imports
+from nodeprov.runtimes.gvisor.requirements.check import check
+
+
+class Severity(Enum):
+    """What a finding means."""
+
+    AGAINST = "against"
+    """It stands against an install: `nodeprov install` refuses, for the same reason."""
+    ADVICE = "advice"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found on a node: what, why it matters, and the command or the setting that mends it."""
+
+    node: str
+    severity: Severity
+    what: str
+    why: str
+    remedy: str
+
+
+def examine(node: Node, readers: Mapping[Place, Reader], clock: Callable[[], float]) -> tuple[Finding, ...]:
+    """Make every check that an install makes, and look for what is worth an advice; change nothing.
+
+    `clock` tells the seconds since the epoch here. Raises NodeprovError when the node cannot be read.
+    """
+    reader, settings = readers[Place.NODE], node.settings
+    facts = gather(reader, settings)
+    asked_at = clock()
+    signs = reader.ask([SignsQuery(settings, facts.daemon.identity.pid if facts.daemon else None)])[0]
+    skew_seconds = signs.skew_seconds(asked_at, clock())
+    against = [
+        *check(facts, settings),
+        *proof_image.check_programs(facts, settings),
+        *_import_problems(reader, facts, settings.runtime.handler),
+        *(_cluster_problems(readers[Place.CLUSTER], node, facts) if Place.CLUSTER in readers else ()),
+    ]
+    return (
+        # What keeps one check from being made may keep another: it is told once.
+        *_findings(
+            node.name, Severity.AGAINST, list({each.message: each for each in reversed(against)}.values())[::-1]
+        ),
+        *_findings(node.name, Severity.ADVICE, advice(facts, settings, signs, skew_seconds)),
+    )
+
+
+def _import_problems(reader: Reader, facts: Facts, handler: str) -> Sequence[Problem]:
+    if facts.daemon is None:
+        return ()
+    try:
+        return import_problems(facts.daemon, handler, read_imports(reader, facts.daemon))
+    except NodeprovError as error:
+        return (Problem(f"{facts.daemon.config_path}: {error.message}", error.hint),)
+
+
+def _cluster_problems(reader: Reader, node: Node, facts: Facts) -> Sequence[Problem]:
+    try:
+        return kube.check_cluster(kube.read(reader, node.settings, node.name), facts, node.settings)
+    except NodeprovError as error:
+        return (
+            Problem(f"the cluster cannot be read: {error.message}", error.hint, "the node would not be labelled"),
+        )
+
+
+def _findings(node: str, severity: Severity, problems: Sequence[Problem]) -> tuple[Finding, ...]:
+    return tuple(Finding(node, severity, each.message, each.why, each.hint) for each in problems)

@@ -1,0 +1,73 @@
+"""What only an examination asks of a node; a plan has no need of it."""
+
+from __future__ import annotations
+
+import base64
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nodeprov.hosts.base import Output
+from nodeprov.inventory import Settings
+from nodeprov.runtimes.gvisor.layout import layout
+from nodeprov.templates import render
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What was found. `proxies` is of containerd's environment, with names in capitals and without passwords."""
+
+    now: float
+    """The node's clock, in seconds since the epoch."""
+    fapolicyd: bool
+    proxies: Mapping[str, str]
+    runsc_flags: Mapping[str, str] | None
+    """The flags of the runsc.toml that is in force; None where none is."""
+
+    def skew_seconds(self, asked_at: float, answered_at: float) -> float:
+        """Say how far the node's clock is from ours; what lay between question and answer counts for it."""
+        return max(0.0, asked_at - self.now, self.now - answered_at)
+
+
+@dataclass(frozen=True, slots=True)
+class SignsQuery:
+    """The one question from which they come; `pid` is containerd's."""
+
+    settings: Settings
+    pid: int | None
+
+    @property
+    def script(self) -> str:
+        """The script that reads them."""
+        return render("doctor.sh.j2", pid=self.pid or 0, config=f"{layout(self.settings).current}/runsc.toml")
+
+    def parse(self, output: Output) -> Signs:
+        """Understand what the script printed."""
+        return parse_signs(output.text)
+
+
+def parse_signs(text: str) -> Signs:
+    """Parse the script's output: `name=value` lines; a name that ends in `:` has a base64 value."""
+    values = {}
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        values[name.removesuffix(":")] = _decoded(value) if name.endswith(":") else value
+    proxies = (line.partition("=") for line in values.get("proxies", "").splitlines())
+    return Signs(
+        now=float(values["now"]),
+        fapolicyd=values.get("fapolicyd") == "active",
+        proxies={name.upper(): value for name, _, value in proxies if value},
+        runsc_flags=_flags(values["runsc_toml"]) if "runsc_toml" in values else None,
+    )
+
+
+def _decoded(value: str) -> str:
+    return base64.b64decode(value).decode(errors="replace")
+
+
+def _flags(text: str) -> Mapping[str, str]:
+    try:
+        flags = tomllib.loads(text).get("runsc_config", {})
+    except (ValueError, RecursionError):
+        return {}
+    return {name: str(value) for name, value in flags.items()} if isinstance(flags, dict) else {}

@@ -1,0 +1,136 @@
+"""How a node stands: what is installed, how the last run ended, and what the node has done by itself."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nodeprov.engine.lock import Holder, HolderOf
+from nodeprov.engine.receipts import history, receipt
+from nodeprov.engine.receipts.receipt import Receipt
+from nodeprov.hosts.base import Reader
+from nodeprov.inventory import Settings
+from nodeprov.node.facts import Facts, FactsQuery, Switched
+from nodeprov.runtimes.gvisor.layout import layout
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How one node stands; `release` and `generation` are "" where nothing is installed."""
+
+    node: str
+    handler: str
+    release: str
+    generation: str
+    containerd: str
+    last: Receipt | None
+    switched: Switched | None
+    holder: Holder | None
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the last run has not ended, whoever may still be at work on it."""
+        return self.last is not None and self.last.state == receipt.BEGUN
+
+    @property
+    def is_at_work(self) -> bool:
+        """Tell whether the node itself is in the middle of a change."""
+        return self.switched is not None and not self.switched.outcome
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether nothing is under way or waits for the next run."""
+        return not (self.is_open or self.is_at_work or self.holder)
+
+
+def read(name: str, reader: Reader, settings: Settings) -> Status:
+    """Read how a node stands, in one command; raise NodeprovError if it cannot be read."""
+    facts, holder = reader.ask([FactsQuery(name, settings), HolderOf(settings.paths.state)])
+    return status(facts, holder, settings)
+
+
+def status(facts: Facts, holder: Holder | None, settings: Settings) -> Status:
+    """Say how a node stands."""
+    where = layout(settings)
+    target = facts.links.get(where.current, "")
+    folder = f"{where.handler_folder}/{target}" if target else ""
+    ours = [
+        each
+        for each in history.of_machine(history.history(facts.receipts), facts.machine_id)
+        if each.handler == settings.runtime.handler
+    ]
+    return Status(
+        facts.node,
+        settings.runtime.handler,
+        posixpath.basename(facts.generations.get(folder, "")),
+        target,
+        _containerd(facts),
+        history.interrupted(ours, settings.runtime.handler) or (ours[-1] if ours else None),
+        facts.switched,
+        holder,
+    )
+
+
+def _containerd(facts: Facts) -> str:
+    if facts.daemon is None:
+        return "does not run"
+    return "; ".join(facts.daemon.cri_errors) or "serves"
+
+
+def text(status: Status) -> str:
+    """Write it for a person."""
+    installed = f"{status.release}, generation {status.generation}" if status.generation else "nothing"
+    lines = [f"{status.node}: {status.handler}: {installed} is installed; containerd {status.containerd}"]
+    if (last := status.last) is not None:
+        by = f"{last.author.user}@{last.author.controller}"
+        ended = {
+            receipt.BEGUN: "has not ended",
+            receipt.DONE: f"was done at {last.ended}",
+            receipt.UNDONE: f"was taken back at {last.ended}",
+        }
+        lines.append(
+            f"  last run: {last.action} {last.number} by {by}, begun at {last.began}, {ended[last.state]}"
+        )
+    if status.is_at_work and status.switched:
+        lines.append(
+            f"  a swap of containerd's configuration has not ended (run {status.switched.run}): "
+            "the node is at work on it, or the next run settles it"
+        )
+    elif status.switched and status.switched.restored:
+        why = f": {status.switched.why}" if status.switched.why else ""
+        how = status.switched.outcome
+        lines.append(
+            f"  by itself the node has put its configuration back (run {status.switched.run}; {how}){why}"
+        )
+    if status.holder:
+        silent = status.holder.silent_seconds
+        heard = "" if silent is None else f", last heard of {silent} s ago"
+        lines.append(f"  held by {status.holder.by}{heard}")
+    elif status.is_open and status.last:
+        lines.append(f"  nobody is at work on it: nodeprov {status.last.action} {status.node} finishes it")
+    return "\n".join(lines)
+
+
+def as_json(status: Status) -> dict[str, Any]:
+    """Write it as plain values."""
+    last = status.last
+    return {
+        "node": status.node,
+        "handler": status.handler,
+        "release": status.release,
+        "generation": status.generation,
+        "containerd": status.containerd,
+        "settled": status.is_settled,
+        "last": last
+        and {
+            "number": last.number,
+            "action": last.action,
+            "state": last.state,
+            "by": f"{last.author.user}@{last.author.controller}",
+            "began": last.began,
+            "ended": last.ended,
+        },
+        "switch": status.switched and asdict(status.switched),
+        "holder": status.holder and asdict(status.holder),
+    }

@@ -1,0 +1,70 @@
+"""containerd serves the handler, and a sandbox runs."""
+
+from __future__ import annotations
+
+from nodeprov import containerd
+from nodeprov.containerd import drop_in_file, effective
+from nodeprov.containerd.distributions.distribution import How
+from nodeprov.diagnosis.verify.checks import because, needs
+from nodeprov.diagnosis.verify.subject import Subject
+from nodeprov.node import loaded_config
+from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.imported_files import import_problems
+
+
+def check_cri(subject: Subject) -> None:
+    """containerd's CRI plugin works."""
+    daemon = running_daemon(subject.facts)
+    errors = daemon.cri_errors
+    assert not errors, because("; ".join(errors), f"journalctl -u {daemon.unit} on the node tells why")
+
+
+def check_config_table(subject: Subject) -> None:
+    """containerd's configuration file has our table."""
+    daemon = running_daemon(subject.facts)
+    # A distribution's template is no TOML, what is made of it is; a drop-in is itself what has the table.
+    is_drop_in = daemon.source is not None and daemon.source.how is How.DROP_IN
+    path, file = (daemon.edited_path, daemon.edited) if is_drop_in else (daemon.config_path, daemon.config)
+    text = containerd.decode(file.content) if file else ""
+    handler = subject.layout.handler
+    own = drop_in_file.path_of(daemon.config_path, text, handler)
+    if own and own in subject.imports.files and containerd.declared(text, handler) is None:
+        text = subject.imports.files[own].text
+    table = containerd.declared(text, handler)
+    assert table is not None, because(f"{path} has no runtime {handler}", subject.install)
+    assert loaded_config.same_table(table, subject.layout.runtime.table()), because(
+        f"{path} has another table for the runtime {handler}: {dict(table)}", subject.install
+    )
+
+
+@needs("config_table")
+def check_effective_configuration(subject: Subject) -> None:
+    """Nothing that containerd imports overrides our table."""
+    daemon = running_daemon(subject.facts)
+    handler = subject.layout.handler
+    problems = import_problems(daemon, handler, subject.imports)
+    assert not problems, because("; ".join(each.message for each in problems), problems[0].hint)
+    table = effective.effective_runtime(daemon.dump, handler)
+    assert loaded_config.same_table(table, subject.layout.runtime.table()), because(
+        f"containerd would read {table and dict(table)} for the runtime {handler}",
+        f"{daemon.binary} -c {daemon.config_path} config dump, on the node",
+    )
+
+
+@needs("effective_configuration", "cri")
+def check_loaded(subject: Subject) -> None:
+    """The running containerd has loaded our runtime."""
+    loaded = loaded_config.loaded_runtime(subject.facts, subject.layout.handler, subject.imports.files)
+    assert not isinstance(loaded, loaded_config.NotKnown), because(
+        "nothing shows what the running containerd has loaded", subject.install
+    )
+    assert loaded_config.same_table(loaded, subject.layout.runtime.table()), because(
+        f"it was started with {dict(loaded) if loaded else 'no table'} for the runtime {subject.layout.handler}",
+        subject.install,
+    )
+
+
+@needs("runsc_version")
+def check_sandbox(subject: Subject) -> None:
+    """A sandbox runs through the current shim and runsc.toml."""
+    subject.containerd.sandbox(subject.layout.current)

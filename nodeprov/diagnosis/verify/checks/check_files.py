@@ -1,0 +1,110 @@
+"""What nodeprov wrote is on the node as its receipts say."""
+
+from __future__ import annotations
+
+import pytest
+from testinfra.host import Host
+
+from nodeprov.diagnosis.verify.checks import because, needs
+from nodeprov.diagnosis.verify.subject import Subject
+from nodeprov.hosts.base import Place, TreeAt
+from nodeprov.states import FileState, LinkState, State, TreeState
+
+
+def check_receipt(subject: Subject) -> None:
+    """A receipt on the node says that nodeprov installed the handler."""
+    folder = f"{subject.settings.paths.state}/receipts"
+    assert subject.written, because(f"{folder} has no receipt of an installation", subject.install)
+
+
+@needs("receipt")
+def check_current_generation(subject: Subject, host: Host) -> None:
+    """The link `current` leads to the generation that was installed last."""
+    path = subject.layout.current
+    wanted = subject.written.get(f"link:{path}")
+    assert host.file(path).is_symlink, because(f"{path} is missing or no link", subject.install)
+    found = LinkState(subject.facts.links.get(path, ""))
+    said = wanted.target if isinstance(wanted, LinkState) else "nothing"
+    assert found == wanted, because(f"{path} leads to {found.target}; {said} was installed last", subject.install)
+
+
+@needs("current_generation")
+def check_generation_links(subject: Subject, host: Host) -> None:
+    """The current generation's links are those that were installed."""
+    members = _members(subject)
+    assert members, because(f"no receipt knows the generation {subject.generation}", subject.install)
+    for path, state in members.items():
+        if isinstance(state, LinkState):
+            target = host.run("readlink %s", path).stdout.strip()
+            assert target == state.target, because(
+                f"{path} leads to {target or 'nothing'}, not to {state.target}", subject.install
+            )
+
+
+@needs("current_generation")
+def check_runsc_toml(subject: Subject, host: Host) -> None:
+    """The current generation's runsc.toml is the one that was installed."""
+    for path, state in _members(subject).items():
+        if isinstance(state, FileState):
+            file = host.file(path)
+            assert file.exists, because(f"{path} is missing", subject.install)
+            assert file.content == state.content, because(f"{path} is not as it was installed", subject.install)
+            assert file.mode == state.mode, because(
+                f"{path} has the mode {file.mode:04o}, not {state.mode:04o}", subject.install
+            )
+
+
+@needs("generation_links")
+def check_release_files(subject: Subject) -> None:
+    """Every file of the current release has the digest and the mode that were installed."""
+    path = f"{subject.layout.releases}/{subject.release}"
+    found = subject.hosts[Place.NODE].ask([TreeAt(path)])[0]
+    assert found is not None, because(f"{path} is missing", subject.install)
+    wanted = subject.written.get(f"tree:{path}")
+    if isinstance(wanted, TreeState):
+        assert found == wanted, because(_difference(path, found, wanted), subject.install)
+    else:
+        # It was there already when the handler was installed. Its name ends in the digest of all its files.
+        digest = subject.release.rpartition("-")[2]
+        assert found.digest.startswith(digest), because(f"{path} is not what its name says", subject.install)
+
+
+@needs("release_files")
+def check_runsc_version(subject: Subject, host: Host) -> None:
+    """runsc runs and says that it is the release that is current."""
+    path = f"{subject.layout.current}/runsc"
+    said = host.run("%s --version", path)
+    wanted = f"release-{subject.release.rpartition('-')[0]}"
+    found = (said.stdout or said.stderr).strip().split("\n")[0]
+    # It is the file that was installed: then it is the node that does not let it run.
+    remedy = f"findmnt -T {subject.layout.prefix} shows whether what lies there may be executed"
+    assert wanted in said.stdout, because(f"{path} --version says {found!r}, not {wanted}", remedy)
+
+
+def check_link_for_people(subject: Subject, host: Host) -> None:
+    """The runsc on people's PATH is the current one."""
+    if not subject.settings.paths.bin:
+        pytest.skip("[paths] bin is empty: none is wanted")
+    path, wanted = f"{subject.settings.paths.bin}/runsc", f"{subject.layout.current}/runsc"
+    target = host.run("readlink %s", path).stdout.strip()
+    assert target == wanted, because(f"{path} leads to {target or 'nothing'}, not to {wanted}", subject.install)
+
+
+def _members(subject: Subject) -> dict[str, State | None]:
+    """Find what the current generation's folder was given, by path."""
+    below = f":{subject.generation}/"
+    return {key.partition(":")[2]: state for key, state in subject.written.items() if below in key}
+
+
+def _difference(path: str, found: TreeState, wanted: TreeState) -> str:
+    """Name the first file that is not as it was installed, and how."""
+    here, there = ({entry.path: entry for entry in tree.entries} for tree in (found, wanted))
+    for name, entry in there.items():
+        if name not in here:
+            return f"{path}/{name} is missing"
+        if here[name].sha256 != entry.sha256:
+            return f"{path}/{name} is not the file that was installed: its SHA-256 is {here[name].sha256}"
+        if here[name].mode != entry.mode:
+            return f"{path}/{name} has the mode {here[name].mode:04o}, not {entry.mode:04o}"
+    strange = sorted({*here} - {*there} | {*found.foreign} - {*wanted.foreign})
+    return f"{path} has files that were not installed: {', '.join(strange)}"

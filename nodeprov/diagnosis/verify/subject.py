@@ -1,0 +1,101 @@
+"""A node under verification: what is there, and what nodeprov wrote down that it had made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from testinfra.backend.base import BaseBackend, CommandResult
+from testinfra.host import Host as TestinfraHost
+
+from nodeprov.engine.containerd_probe import Containerd
+from nodeprov.engine.receipts import history
+from nodeprov.hosts.base import Host, Place
+from nodeprov.inventory import Node, Settings
+from nodeprov.kubernetes import cluster as kube
+from nodeprov.kubernetes.cluster import ClusterFacts
+from nodeprov.node.facts import Facts, gather
+from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.imported_files import Imports, read_imports
+from nodeprov.runtimes.gvisor import layout
+from nodeprov.runtimes.gvisor.layout import Layout
+from nodeprov.states import State
+
+
+class NodeprovBackend(BaseBackend):  # type: ignore[misc]  # testinfra's own types are partial
+    """testinfra's way to a node, over a connection that nodeprov has already."""
+
+    NAME = "nodeprov"
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host.name)
+        self._host = host
+
+    def run(self, command: str, *args: str, **_kwargs: Any) -> CommandResult:
+        """Run a command as root."""
+        line = self.get_command(command, *args)
+        output = self._host.run(line)
+        return self.result(output.returncode, line, output.stdout, output.stderr)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One node, and all that its checks start from."""
+
+    node: Node
+    hosts: Mapping[Place, Host]
+    facts: Facts
+    imports: Imports
+    cluster: ClusterFacts | None
+    written: Mapping[str, State | None]
+
+    @property
+    def settings(self) -> Settings:
+        """The node's settings."""
+        return self.node.settings
+
+    @property
+    def layout(self) -> Layout:
+        """Where things lie on the node."""
+        return layout.layout(self.settings)
+
+    @property
+    def testinfra(self) -> TestinfraHost:
+        """The node as testinfra sees it."""
+        return TestinfraHost(NodeprovBackend(self.hosts[Place.NODE]))
+
+    @property
+    def containerd(self) -> Containerd:
+        """The node's containerd."""
+        return Containerd(self.hosts[Place.NODE], self.facts, self.settings)
+
+    @property
+    def generation(self) -> str:
+        """The folder of the generation that `current` leads to."""
+        return f"{self.layout.handler_folder}/{self.facts.links.get(self.layout.current)}"
+
+    @property
+    def release(self) -> str:
+        """The name of the release that the current generation names; empty when there is none."""
+        return self.facts.generations.get(self.generation, "").rsplit("/", 1)[-1]
+
+    @property
+    def install(self) -> str:
+        """What to type to have the node mended."""
+        return f"nodeprov install {self.node.name}"
+
+
+def look(node: Node, hosts: Mapping[Place, Host]) -> Subject:
+    """Read what the checks of one node start from.
+
+    Raises NodeprovError when the node or the cluster cannot be read, or no containerd runs.
+    """
+    host = hosts[Place.NODE]
+    facts = gather(host, node.settings)
+    imports = read_imports(host, running_daemon(facts))
+    on_cluster = hosts.get(Place.CLUSTER)
+    cluster = kube.read(on_cluster, node.settings, node.name) if on_cluster else None
+    mine = history.of_machine(history.history(facts.receipts), facts.machine_id)
+    ours = history.installed(mine, node.settings.runtime.handler)
+    return Subject(node, hosts, facts, imports, cluster, history.last_written(ours))

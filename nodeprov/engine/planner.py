@@ -1,0 +1,381 @@
+"""What a run would do to one node: facts, problems, goals, and the steps that lead there. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from nodeprov.containerd.distributions.profiles import PLAIN
+from nodeprov.engine import superseded
+from nodeprov.engine.order import collections, install_steps, uninstall_steps, unlinked
+from nodeprov.engine.receipts import history
+from nodeprov.engine.receipts.receipt import Receipt
+from nodeprov.errors import Problem, Problems
+from nodeprov.hosts.base import Place, Reader
+from nodeprov.inventory import Node, Settings
+from nodeprov.kubernetes import cluster as kube
+from nodeprov.kubernetes import proof_image
+from nodeprov.kubernetes.cluster import ClusterFacts
+from nodeprov.kubernetes.draining import sandboxed_pods
+from nodeprov.kubernetes.scheduling import (
+    NodeLabel,
+    cluster_goals,
+    cluster_states,
+    cuts_off,
+    leads_here,
+    removal_goals,
+)
+from nodeprov.node.facts import Daemon, Facts, SwitchAtWork, dotted, gather
+from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.imported_files import Imports, ImportsQuery, followed, import_problems, patterns_of
+from nodeprov.node.runtime_table import config_resource, how_edited, own_config, without_runtime
+from nodeprov.plan import writable
+from nodeprov.plan.plan import Adopt, Goal, Plan, Step, constant, decide
+from nodeprov.plan.resources import Link, Tree
+from nodeprov.releases.obtain import Release
+from nodeprov.runtimes.gvisor import generation, layout
+from nodeprov.runtimes.gvisor import goals as gvisor_goals
+from nodeprov.runtimes.gvisor.generation import containers_of_other_releases, tree_bytes
+from nodeprov.runtimes.gvisor.layout import former_layouts, former_runtimes
+from nodeprov.runtimes.gvisor.requirements import check
+from nodeprov.states import State
+
+GetRelease = Callable[[str], Release]
+"""Obtain the wanted release for an architecture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and the facts that it was made from."""
+
+    plan: Plan
+    node: Node
+    facts: Facts
+    cluster: ClusterFacts | None
+    release: Release | None
+    receipts: tuple[Receipt, ...]
+    number: int
+    """The number of the next receipt."""
+
+    @property
+    def settings(self) -> Settings:
+        """The node's settings."""
+        return self.node.settings
+
+
+Readers = Mapping[Place, Reader]
+
+
+def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Planned:
+    """Say what an install would change; write nothing.
+
+    Raises Problems with all the reasons not to begin, and NodeprovError when something cannot be read.
+    """
+    settings = node.settings
+    seen = _look(node, readers)
+    facts, cluster = seen.facts, seen.cluster
+    _refuse(
+        facts.node,
+        check.check(facts, settings),
+        _cluster_problems(cluster, facts, settings),
+        proof_image.check_programs(facts, settings),
+    )
+    release = get_release(facts.architecture)
+    goals = (
+        *gvisor_goals.goals(facts, settings, release),
+        *superseded.goals(seen.former_links, seen.written, seen.before),
+    )
+    states, found = _states(readers, facts, goals)
+    daemon = running_daemon(facts)
+    problems = import_problems(daemon, settings.runtime.handler, found)
+    _refuse(facts.node, check.check(facts, settings, release), problems)
+    if cluster is not None:
+        goals += (
+            *cluster_goals(settings, node.name),
+            *superseded.goals(seen.former_labels, seen.written, seen.before),
+        )
+        states |= cluster_states(cluster, settings, node.name) | superseded.label_states(
+            cluster, seen.former_labels
+        )
+    changes = decide(goals, states)
+    folder = generation.generation(facts, settings, release).folder
+    steps = install_steps(facts, settings, folder, changes, found.files)
+    steps += collections(facts, settings, release, seen.receipts) if steps else ()
+    runtime = layout.layout(settings).runtime
+    without = without_runtime(runtime, how=how_edited(daemon))
+    adopted = superseded.unknown(goals, states, seen.written, without)
+    if adopted and (steps or not seen.ours):
+        steps = (Adopt(adopted), *steps)
+    plan = Plan(
+        node.name,
+        "install",
+        steps,
+        notes=(
+            *seen.notes(),
+            *_notes(facts, settings, release, seen.receipts, steps),
+            *(_class_notes(settings, seen.former_classes) if steps else ()),
+            *(_selector_notes(settings) if cluster is not None and steps and cuts_off(cluster, settings) else ()),
+        ),
+        upload_bytes=sum(tree_bytes(release) for change in changes if isinstance(change.resource, Tree)),
+    )
+    return Planned(plan, node, facts, cluster, release, seen.receipts, seen.number)
+
+
+def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collection[str] = ()) -> Planned:
+    """Say what an uninstall would change; write nothing. `leaving` are nodes uninstalled before this one.
+
+    Raises Problems while a sandbox, running or stopped, still needs what would be removed, unless `drain` can
+    evict it.
+    """
+    seen = _look(node, readers)
+    facts, cluster, settings = seen.facts, seen.cluster, node.settings
+    _refuse(facts.node, kube.check_identity(cluster, facts, settings) if cluster else ())
+    goals = _uninstall_goals(seen, settings, leaving)
+    on_node = [goal for goal in goals if goal.resource.place is Place.NODE]
+    states, found = _states(readers, facts, on_node)
+    if cluster is not None:
+        states |= cluster_states(cluster, settings, node.name) | superseded.label_states(
+            cluster, seen.former_labels
+        )
+    changes = decide(goals, states)
+    pods = sandboxed_pods(readers[Place.CLUSTER], settings, node.name) if drain and cluster else ()
+    needed = _needed(facts)
+    if needed and changes and not pods:
+        hint = (
+            "none of it is a pod that can be evicted: see what it is with ctr -n k8s.io containers ls, "
+            "and what proofs have left with ctr -n nodeprov containers ls"
+            if drain
+            else f"delete their pods, or: nodeprov uninstall {node.name} --drain"
+        )
+        raise Problems([Problem(f"still needed: {needed}", hint)], where=node.name)
+    is_there = changes or seen.ours or unlinked(facts, settings)
+    steps = uninstall_steps(facts, settings, changes, pods, found.files) if is_there else ()
+    stays = cluster is not None and not leads_here(cluster, settings)
+    notes = (
+        *seen.notes(),
+        *_interruption_notes(seen.receipts, settings),
+        *(_other_class_notes(settings) if stays else ()),
+    )
+    plan = Plan(node.name, "uninstall", steps, notes=notes)
+    return Planned(plan, node, facts, cluster, None, seen.receipts, seen.number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a plan starts from: what is there, and what the receipts of this very machine tell."""
+
+    facts: Facts
+    cluster: ClusterFacts | None
+    receipts: tuple[Receipt, ...]
+    number: int
+    ours: tuple[Receipt, ...]
+    written: Mapping[str, State | None]
+    before: Mapping[str, State | None]
+    former_links: tuple[Link, ...]
+    former_labels: tuple[NodeLabel, ...]
+    former_classes: tuple[str, ...]
+    other_machines: tuple[str, ...]
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what machine and what cluster it is, so that an operator sees when it is the wrong one."""
+        daemon = running_daemon(self.facts)
+        said = [_node_note(self.facts), *_choice_notes(self.facts), *_distribution_notes(daemon)]
+        if self.cluster is not None:
+            said.append(f"cluster: {self.cluster.server} (context {self.cluster.context})")
+        said += [
+            f"receipts on this disk were written on another machine (machine-id {each}): it was cloned or "
+            "reimaged since; they are kept, and do not count"
+            for each in self.other_machines
+        ]
+        said += [f"was installed below {prefix} before" for prefix in self.facts.prefixes[1:]]
+        return tuple(said)
+
+
+def _look(node: Node, readers: Readers) -> _Seen:
+    settings = node.settings
+    facts = _when_settled(readers[Place.NODE], settings)
+    with_cluster = Place.CLUSTER in readers
+    cluster = kube.read(readers[Place.CLUSTER], settings, node.name) if with_cluster else None
+    receipts = history.history(facts.receipts)
+    mine = history.of_machine(receipts, facts.machine_id)
+    ours = history.installed(mine, settings.runtime.handler)
+    written = history.last_written(ours)
+    if prefixes := superseded.prefixes(written, settings):
+        facts = gather(readers[Place.NODE], settings, prefixes)
+    return _Seen(
+        facts=facts,
+        cluster=cluster,
+        receipts=mine,
+        number=max((each.number for each in receipts), default=0) + 1,
+        ours=ours,
+        written=written,
+        before=history.pristine(ours),
+        former_links=superseded.links(written, settings),
+        former_labels=superseded.labels(written, settings, node.name) if with_cluster else (),
+        former_classes=superseded.runtime_classes(written, settings) if with_cluster else (),
+        other_machines=tuple(dict.fromkeys(each.machine_id for each in receipts if each not in mine)),
+    )
+
+
+def _when_settled(reader: Reader, settings: Settings) -> Facts:
+    """Read the facts of a node that is not in the middle of what it does by itself; wait for its end."""
+    facts = gather(reader, settings)
+    if facts.switched is None or facts.switched.outcome:
+        return facts
+    while reader.ask([SwitchAtWork(settings.paths.state)])[0]:
+        pass
+    return gather(reader, settings)
+
+
+def _states(readers: Readers, facts: Facts, goals: Sequence[Goal]) -> tuple[dict[str, State | None], Imports]:
+    """Read the goals' states and the configuration's imports in one round trip."""
+    patterns = patterns_of(running_daemon(facts))
+    resources = [writable.writable(goal.resource) for goal in goals]
+    *answers, imported = readers[Place.NODE].ask(
+        [*(resource.query for resource in resources), ImportsQuery(patterns)]
+    )
+    found = followed(readers[Place.NODE], patterns, imported)
+    states = dict(zip((resource.key for resource in resources), answers, strict=True))
+    return states, found
+
+
+def _refuse(node: str, *found: Sequence[Problem]) -> None:
+    problems = [problem for some in found for problem in some]
+    if problems:
+        raise Problems(problems, where=node)
+
+
+def _cluster_problems(cluster: ClusterFacts | None, facts: Facts, settings: Settings) -> tuple[Problem, ...]:
+    return () if cluster is None else kube.check_cluster(cluster, facts, settings)
+
+
+def _node_note(facts: Facts) -> str:
+    """Say what machine it is, so that an operator sees when it is the wrong one."""
+    daemon = running_daemon(facts)
+    parts = (
+        facts.os or "an unknown system",
+        facts.architecture,
+        f"Linux {facts.kernel}",
+        f"systemd {facts.systemd_version}",
+        f"cgroup v{facts.cgroup_version}",
+        f"containerd {dotted(daemon.version)}",
+    )
+    return f"node: {', '.join(parts)}"
+
+
+def _choice_notes(facts: Facts) -> tuple[str, ...]:
+    """Say which of several containerds is meant, and why; of one alone there is nothing to say."""
+    choice = facts.choice
+    if choice.chosen is None or not choice.passed_over:
+        return ()
+    others = ", ".join(each.said for each in choice.passed_over)
+    return (f"containerd: {choice.chosen.said}, for {choice.why}; left alone: {others}",)
+
+
+def _distribution_notes(daemon: Daemon) -> tuple[str, ...]:
+    """Say whose containerd it is where that is somebody's, and what its restart means for the node."""
+    whose = daemon.distribution
+    if whose == PLAIN:
+        return ()
+    made = f"{daemon.edited_path} is edited {daemon.source.how.value}; " if daemon.source else ""
+    said = [f"distribution: {whose.title}: {made}{daemon.unit} makes {daemon.config_path} of it when it starts"]
+    if too := whose.restarts_too(daemon.unit):
+        said.append(
+            f"a restart of {daemon.unit} also restarts {', '.join(too)} on this node; pods go on, and nodes go "
+            "one after the other"
+        )
+    return (*said, *whose.notes)
+
+
+def _notes(
+    facts: Facts, settings: Settings, release: Release, receipts: Sequence[Receipt], steps: Sequence[Step]
+) -> tuple[str, ...]:
+    notes = [*_interruption_notes(receipts, settings)]
+    broken = history.interrupted(receipts, settings.runtime.handler)
+    if broken is not None and facts.switched and facts.switched.restored and facts.switched.run == broken.name:
+        notes.append(f"after it the node has put its configuration back by itself: {facts.switched.why}")
+    old = containers_of_other_releases(facts, settings, release)
+    if old and steps:
+        notes.append(
+            f"{old} running containers keep the release that they began with; one that restarts inside its old "
+            "pod is created by the new release, which may fail: delete such pods when it suits you"
+        )
+    if settings.cluster.enabled and not settings.proof.pod and steps:
+        notes.append("no pod is run as a proof: [proof] pod is false")
+    return tuple(notes)
+
+
+def _interruption_notes(receipts: Sequence[Receipt], settings: Settings) -> tuple[str, ...]:
+    broken = history.interrupted(receipts, settings.runtime.handler)
+    if broken is None:
+        return ()
+    said = (
+        f"an earlier {broken.action} by {broken.author.user}@{broken.author.controller} began at "
+        f"{broken.began} and did not end; this run finishes what it left"
+    )
+    return (said, *(["it has cordoned the node, which is uncordoned at the end"] if broken.cordons else []))
+
+
+def _class_notes(settings: Settings, former_classes: Sequence[str]) -> tuple[str, ...]:
+    kubectl = kube.kubectl(settings.cluster)
+    return tuple(
+        f"RuntimeClass {name}, which earlier settings had, is left: when no pod and no node needs it any more, "
+        f"{kubectl.typed('delete', 'runtimeclass', name)}"
+        for name in former_classes
+    )
+
+
+def _selector_notes(settings: Settings) -> tuple[str, ...]:
+    return (
+        f"RuntimeClass {settings.runtime_class.name} leads to nodes with another label now: until nodeprov has "
+        "installed on those too, they get no new sandboxed pods",
+    )
+
+
+def _other_class_notes(settings: Settings) -> tuple[str, ...]:
+    return (
+        f"RuntimeClass {settings.runtime_class.name} is left: its handler is not {settings.runtime.handler}, or "
+        f"it leads to nodes without the label {settings.label.key}={settings.label.value}",
+    )
+
+
+def _uninstall_goals(seen: _Seen, settings: Settings, leaving: Collection[str]) -> tuple[Goal, ...]:
+    """Want what was before: in the cluster first, then the configuration, then the links."""
+    facts, before, after = seen.facts, seen.before, seen.written
+    daemon = running_daemon(facts)
+    where = layout.layout(settings)
+    config = config_resource(daemon, where.runtime)
+    links = [path for path, target in facts.links.items() if target and _is_ours(path, target, facts, settings)]
+    goals: list[Goal] = []
+    if seen.cluster:
+        goals += removal_goals(settings, facts.node, seen.cluster, before, leaving)
+        goals += superseded.goals(seen.former_labels, after, before)
+    as_we_left_it = config.key in after and after[config.key] == daemon.edited
+    untouched = as_we_left_it and history.is_ours_alone(seen.ours, config.key)
+    earlier = former_runtimes(facts, settings)
+    goals.append(
+        Goal(config, constant(before[config.key]))
+        if untouched
+        else Goal(config, without_runtime(where.runtime, earlier, how_edited(daemon)))
+    )
+    if own := own_config(daemon, where.runtime):
+        goals.append(Goal(own, constant(None)))
+    for path in reversed(links):
+        link = Link(path, within=where.around if path == where.current else "")
+        goals.append(Goal(link, constant(before.get(link.key))))
+    return (*goals, *superseded.goals(seen.former_links, after, before))
+
+
+def _is_ours(path: str, target: str, facts: Facts, settings: Settings) -> bool:
+    if path in [each.current for each in former_layouts(facts, settings)]:
+        return False  # goes with what lies beside it
+    ours = tuple(f"{prefix}/" for prefix in facts.prefixes)
+    return path == layout.layout(settings).current or target.startswith(ours)
+
+
+def _needed(facts: Facts) -> str:
+    running = sum(facts.processes.values())
+    stopped = len(facts.bundles)
+    said = [f"{running} running processes"] if running else []
+    said += [f"containers that name {facts.bundles[0]}"] if stopped else []
+    return " and ".join(said)

@@ -1,0 +1,1 @@
+"""What a node's receipts are, and what they tell."""

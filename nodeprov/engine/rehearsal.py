@@ -1,0 +1,259 @@
+"""Every command of a plan, in its order: the very run, on hosts on which nothing runs."""
+
+from __future__ import annotations
+
+import base64
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nodeprov import containerd
+from nodeprov.engine import transaction
+from nodeprov.engine.planner import Planned
+from nodeprov.engine.receipts.receipt import Author
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import FileAt, Guard, NothingHeld, Output, Place, Query, Reader
+from nodeprov.hosts.shell import ShellHost, ask_script, upload_script
+from nodeprov.kubernetes.cluster import Get, kubectl
+from nodeprov.kubernetes.draining import SandboxedPodsQuery
+from nodeprov.kubernetes.proof_pods import Pod
+from nodeprov.node.facts import Facts, FactsQuery
+from nodeprov.node.facts.values import running_daemon
+from nodeprov.plan.events import Event
+from nodeprov.plan.plan import Change, Proof
+from nodeprov.plan.resources import ContainerdConfig, Tree
+from nodeprov.plan.writable import writable
+from nodeprov.reports.commands import UNKNOWN, Command, Commands, comparable
+from nodeprov.reports.plan import step_text, what
+from nodeprov.runtimes.gvisor import generation, layout
+from nodeprov.states import FileState
+from nodeprov.templates import is_of
+
+_KERNEL = b"Linux version 4.19.0-gvisor #1 SMP Sun Jan 10 15:06:54 PST 2016\n"
+_PLUGINS = b"TYPE ID PLATFORMS STATUS\nio.containerd.cri.v1 runtime linux/amd64 ok\n"
+
+
+class RehearsedFailure(NodeprovError):
+    """What goes wrong on purpose, so that it is seen what would be done then."""
+
+
+def rehearse(planned: Planned, readers: Mapping[Place, Reader], author: Author) -> Commands:
+    """Carry a plan out on hosts that write down every command and run none; only questions are really asked.
+
+    What depends on the moment is written as X: random names, the time, and the digest of a receipt.
+    """
+    stage = _Stage(planned, readers)
+    doing = stage.play(author)
+    last = next((step for step in reversed(planned.plan.steps) if not _is_collection(step)), None)
+    failing = [_Stage(planned, readers, fails_after=last).play(author)] if last else []
+    if any(isinstance(change.resource, Tree) and change.after for change in planned.plan.changes):
+        failing.append(_Stage(planned, readers, fails_in_upload=True).play(author))
+    known = {(each.host, each.script) for each in doing}
+    undoing = [each for some in failing for each in some if (each.host, each.script) not in known]
+    return Commands(
+        doing, stage.guarding, waiting=_waiting(planned, readers), undoing=tuple(dict.fromkeys(undoing))
+    )
+
+
+def _is_collection(step: object) -> bool:
+    return isinstance(step, Change) and step.after is None and writable(step.resource).collected
+
+
+def _waiting(planned: Planned, readers: Mapping[Place, Reader]) -> tuple[Command, ...]:
+    """Ask what is asked of a pod that does not get on."""
+    if not any(isinstance(step, Proof) and step.name == "pod" for step in planned.plan.steps):
+        return ()
+    stage = _Stage(planned, readers)
+    settings, name = planned.settings, f"nodeprov-proof-{UNKNOWN * 8}"
+    pod = Pod(stage.hosts[Place.CLUSTER], kubectl(settings.cluster), settings.proof.namespace, name, "")
+    pod.phase()
+    pod.trouble()
+    return tuple(replace(each, what="while a pod is waited for") for each in stage.commands)
+
+
+class _Stage:
+    """Hosts for one rehearsal, which answer as if all went well, or as if one thing did not."""
+
+    def __init__(
+        self,
+        planned: Planned,
+        readers: Mapping[Place, Reader],
+        *,
+        fails_after: object = None,
+        fails_in_upload: bool = False,
+    ) -> None:
+        self.commands: list[Command] = []
+        self.guarding: tuple[Command, ...] = ()
+        self.hosts = {place: _RehearsedHost(reader, self) for place, reader in readers.items()}
+        self.fails_in_upload = fails_in_upload
+        self._fails_after = fails_after
+        self._failed_at: int | None = None
+        self._planned = planned
+        self.state = planned.settings.paths.state
+        self._what = "the lock"
+        queries = {writable(change.resource).query: [change.before] for change in planned.plan.changes}
+        self._states: dict[Any, list[Any]] = queries
+        self._answers = _Answers(planned)
+
+    def play(self, author: Author) -> tuple[Command, ...]:
+        """Carry the plan out; raise NodeprovError if it cannot be, which is a fault of the rehearsal."""
+        act = transaction.Act(author, lambda: UNKNOWN, self._tell, lambda _seconds: None)
+        outcome = transaction.carry_out(self._planned, self.hosts, act)
+        if isinstance(outcome.error, RehearsedFailure):
+            return tuple(self.commands[self._failed_at :])
+        if outcome.error is not None or outcome.left:
+            said = outcome.error.message if outcome.error else "; ".join(outcome.left)
+            hint = "report it; `--verbose` shows the commands when they run"
+            raise NodeprovError(f"the commands cannot be told: {said}", hint, where=self._planned.node.name)
+        return tuple(self.commands)
+
+    def note(self, host: str, script: str, *, stdin: str = "", what: str = "") -> None:
+        """Write a command down."""
+        what = "a receipt" if f"path={self.state}/receipts/" in script else what or self._what
+        self.commands.append(Command(host, what, comparable(script, self.state), stdin))
+
+    def fail(self) -> None:
+        """Have it go wrong from here on."""
+        self._failed_at = len(self.commands)
+        raise RehearsedFailure("a rehearsed failure")
+
+    def answer(self, query: Query[Any], reader: Reader) -> Any:
+        """Answer a question by what the plan knows; ask the host what it does not."""
+        known, answer = self._answers.to(query)
+        if known:
+            return answer
+        if query in self._states:
+            states = self._states[query]
+            return states.pop(0) if len(states) > 1 else states[0]
+        known, answer = self._answers.to_what_is_made(query)
+        return answer if known else reader.ask([query])[0]
+
+    def printed(self, script: str) -> Output:
+        """Say what a command would print if all went well."""
+        return Output(0, self._answers.printed(script), b"")
+
+    def _tell(self, event: Event) -> None:
+        self._what = step_text(event.step) if event.phase == "begun" else self._what
+        if isinstance(event.step, Change):
+            query, change = writable(event.step.resource).query, event.step
+            if event.phase in ("begun", "done"):  # of a swap only its restart is told to have begun
+                self._states[query] = [change.after]
+            if event.phase == "undone":
+                self._what = f"taking back {what(change.resource)}"
+                self._states[query] = [change.after, change.before]
+        elif event.phase == "undone":
+            self._what = f"{step_text(event.step)}, with its configuration as before"
+        if event.phase == "done" and event.step is self._fails_after:
+            self.fail()
+
+
+class _RehearsedHost(ShellHost):
+    """A host on which nothing runs; what would is written down."""
+
+    def __init__(self, reader: Reader, stage: _Stage) -> None:
+        super().__init__(reader.name)
+        self._reader = reader
+        self._stage = stage
+
+    def guard(self, guard: Guard | None) -> None:
+        if guard is not None:
+            script = comparable(guard(), self._stage.state)
+            self._stage.guarding = (Command(self.name, "see that this run has the lock still", script),)
+
+    def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
+        self._stage.note(self.name, ask_script(queries), what="look")
+        return [self._stage.answer(query, self._reader) for query in queries]
+
+    def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:  # noqa: ARG002  nothing takes time
+        self._stage.note(self.name, script, stdin=f"{len(stdin)} bytes" if stdin else "")
+        return self._stage.printed(script)
+
+    def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
+        for source, name in files:
+            if self._stage.fails_in_upload:
+                self._stage.fail()
+            stdin = f"the file {name} of the release, {source.stat().st_size} bytes"
+            self._stage.note(self.name, upload_script(posixpath.join(folder, name)), stdin=stdin)
+
+    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> NothingHeld:  # noqa: ARG002  as it does
+        self._stage.note(self.name, script)
+        return NothingHeld()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class _Answers:
+    """What a node and a cluster say on which all goes well.
+
+    A new script whose output is read needs its answer here: without one no run gets through the rehearsal.
+    """
+
+    def __init__(self, planned: Planned) -> None:
+        self._planned = planned
+        self._facts = _well(planned)
+        self._confirmed = False
+        self._scripts: Mapping[str, Callable[[], bytes]] = {
+            "gate.sh.j2": self._dumps,
+            "gate-own.sh.j2": self._dumps,
+            "prove-serving.sh.j2": lambda: _PLUGINS,
+            "prove-sandbox.sh.j2": lambda: _KERNEL,
+            "switched.sh.j2": self._decisions,
+        }
+
+    def to(self, query: Query[Any]) -> tuple[bool, Any]:
+        """Answer a question; tell also whether the answer is known."""
+        planned = self._planned
+        match query:
+            case FactsQuery():
+                return True, self._facts
+            case SandboxedPodsQuery():
+                return True, ()
+            case Get(kind="node"):
+                return True, {"status": {"runtimeHandlers": [{"name": planned.settings.runtime.handler}]}}
+            case Get(kind="runtimeclass"):
+                return True, planned.cluster.runtime_class if planned.cluster else None
+        return False, None
+
+    def to_what_is_made(self, query: Query[Any]) -> tuple[bool, Any]:
+        """Answer a question about what the run has made and sees by another path, through the link `current`."""
+        planned = self._planned
+        if not isinstance(query, FileAt) or not query.path.endswith("/runsc.toml") or planned.release is None:
+            return False, None
+        text = generation.generation(planned.facts, planned.settings, planned.release).runsc_toml
+        return True, FileState(text.encode(), 0o644)
+
+    def printed(self, script: str) -> bytes:
+        """Say what a script prints; most print nothing, or nothing that is read."""
+        for template, answer in self._scripts.items():
+            if is_of(script, template):
+                return answer()
+        if script.endswith("create -f - -o json"):
+            return b'{"metadata": {"uid": "X"}}'
+        if " logs nodeprov-proof-" in script:
+            return _KERNEL
+        return b'{"spec": {}}' if script.endswith(" -o json") else b""
+
+    def _decisions(self) -> bytes:
+        """Say how the dead man's switch has ended: it waits for a confirmation first, where one is asked for."""
+        if self._planned.settings.proof.unconfirmed == "restore" and not self._confirmed:
+            self._confirmed = True
+            return b"proven\n"
+        return b"kept\n"
+
+    def _dumps(self) -> bytes:
+        daemons = running_daemon(self._planned.facts), running_daemon(self._facts)
+        return b"\n".join(base64.b64encode(daemon.dump.encode()) for daemon in daemons) + b"\n"
+
+
+def _well(planned: Planned) -> Facts:
+    """Say how the node would look in its run: nothing needs our files, and containerd has our table."""
+    facts, runtime = planned.facts, layout.layout(planned.settings).runtime
+    daemon = running_daemon(facts)
+    edit = containerd.add_runtime if planned.plan.action == "install" else containerd.remove_runtime
+    touched = any(isinstance(change.resource, ContainerdConfig) for change in planned.plan.changes)
+    dump = edit(daemon.dump, runtime) if touched else daemon.dump
+    daemon = replace(daemon, dump=dump, config_changed_at=None)
+    return replace(facts, daemon=daemon, processes={}, bundles=())

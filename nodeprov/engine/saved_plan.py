@@ -1,0 +1,195 @@
+"""Plans that were saved: what an operator has seen, and enough to tell whether it is still what would be done."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from nodeprov.engine.planner import Planned
+from nodeprov.engine.receipts.receipt import Author
+from nodeprov.errors import MALFORMED, NodeprovError, UsageError
+from nodeprov.inventory import Inventory, Node
+from nodeprov.inventory.resolved import inventory_text
+from nodeprov.local_files import json_object
+from nodeprov.plan.plan import Adopt, Change, Drain, Proof, Restart, Step
+from nodeprov.plan.state_json import state_to_json
+from nodeprov.reports.plan import plan_text
+from nodeprov.states import FileState, State
+
+SCHEMA = 1
+AGAIN = "plan again: nodeprov plan NODES --out FILE"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """One node's plan: the text that was shown, and a digest of each step by the step's name."""
+
+    node: str
+    text: str
+    steps: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Plans of one invocation. `at` is UTC in ISO 8601; `inventory` is TOML, with nothing left to resolve."""
+
+    at: str
+    author: Author
+    action: str
+    drain: bool
+    inventory: str
+    plans: tuple[SavedPlan, ...]
+
+    @property
+    def by(self) -> str:
+        """Say who saved it and when."""
+        return f"{self.author.user}@{self.author.controller} at {self.at}"
+
+
+def saved(
+    whole: Inventory, planned: Sequence[Planned], author: Author, at: str, *, action: str, drain: bool
+) -> Saved:
+    """Make of plans what is saved of them; `latest` becomes the release that it was."""
+    text = inventory_text(whole, [_resolved(each) for each in planned])
+    plans = tuple(SavedPlan(each.node.name, plan_text(each.plan), _steps(each)) for each in planned)
+    return Saved(at, author, action, drain, text, plans)
+
+
+def _resolved(planned: Planned) -> Node:
+    if planned.release is None:
+        return planned.node
+    release = replace(planned.settings.release, version=planned.release.version)
+    return replace(planned.node, settings=replace(planned.settings, release=release))
+
+
+def _steps(planned: Planned) -> tuple[tuple[str, str], ...]:
+    """Name each step with its digest; before them, the machine and the cluster that the plan is for."""
+    cluster = planned.cluster
+    subjects = [("the machine", [planned.facts.machine_id])]
+    if cluster is not None:
+        subjects.append(("the cluster", [cluster.server, cluster.context]))
+    steps = [(_name(step), _value(step)) for step in planned.plan.steps]
+    return tuple((name, _digest(value)) for name, value in (*subjects, *steps))
+
+
+def _name(step: Step) -> str:
+    match step:
+        case Change(resource):
+            return resource.key
+        case Restart(unit):
+            return f"restart of {unit}"
+        case Proof(name, subject=subject):
+            return f"proof {name} {subject}".rstrip()
+        case Drain():
+            return "eviction of pods"
+        case Adopt():
+            return "what is written down"
+
+
+def _value(step: Step) -> Any:
+    match step:
+        case Change(resource, before, after, why):
+            return [resource.key, resource.place.value, _state(before), _state(after), why]
+        case Adopt(changes):
+            return [_value(change) for change in changes]
+        case Restart() | Proof() | Drain():
+            return asdict(step)
+
+
+def _state(state: State | None) -> Any:
+    """Describe a state by all that it is, and a file's content by its digest."""
+    value = state_to_json(state)
+    if isinstance(state, FileState) and value is not None:
+        value["base64"] = hashlib.sha256(state.content).hexdigest()
+    return value
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def to_text(saved: Saved) -> str:
+    """Write it as JSON, with a digest over all of it."""
+    value = {"schema": SCHEMA, **asdict(saved)}
+    return json.dumps({**value, "sha256": _digest(value)}, indent=1) + "\n"
+
+
+def is_saved(text: str) -> bool:
+    """Tell whether a text is a saved plan, in whatever condition."""
+    try:
+        value = json_object(text)
+    except ValueError:
+        return False
+    return "schema" in value and "plans" in value
+
+
+def from_text(text: str, path: str, version: str) -> Saved:
+    """Read it back; raise UsageError if it is none, is damaged or edited, or is of another nodeprov."""
+    if not is_saved(text):
+        raise UsageError("this is no saved plan, or it is damaged", AGAIN, where=path)
+    value: dict[str, Any] = json.loads(text)
+    if type(value["schema"]) is not int or value["schema"] > SCHEMA:
+        raise UsageError("a newer nodeprov has saved this plan", f"use that version, or {AGAIN}", where=path)
+    if value.pop("sha256", "") != _digest(value):
+        raise UsageError("this plan was edited, or is damaged: its digest is another", AGAIN, where=path)
+    try:
+        found = _read(value)
+    except MALFORMED as error:
+        said = f"this saved plan is not understood ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        raise UsageError(said, AGAIN, where=path) from None
+    if found.author.version != version:
+        said = f"nodeprov {found.author.version} has saved this plan, and this is nodeprov {version}"
+        raise UsageError(said, AGAIN, where=path)
+    return found
+
+
+def _read(value: Mapping[str, Any]) -> Saved:
+    action, drain = value["action"], value["drain"]
+    if action not in ("install", "uninstall") or type(drain) is not bool:
+        raise ValueError(f"no action: {action!r:.60}, drain {drain!r:.60}")
+    plans = (
+        SavedPlan(_word(each["node"]), _word(each["text"]), tuple((_word(n), _word(d)) for n, d in each["steps"]))
+        for each in value["plans"]
+    )
+    author = Author(**{name: _word(each) for name, each in value["author"].items()})
+    return Saved(_word(value["at"]), author, action, drain, _word(value["inventory"]), tuple(plans))
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text expected, not {value!r:.60}")
+    return value
+
+
+def changes(saved: Saved, planned: Sequence[Planned]) -> tuple[NodeprovError, ...]:
+    """Find the nodes for which something else would be done now than was saved, and say what differs."""
+    now = {each.node.name: each for each in planned}
+    return tuple(
+        NodeprovError(
+            f"has changed since the plan was saved by {saved.by}\n{_difference(plan, now[plan.node])}",
+            f"look at what differs, and {AGAIN}",
+            where=plan.node,
+        )
+        for plan in saved.plans
+        if plan.steps != _steps(now[plan.node])
+    )
+
+
+def _difference(plan: SavedPlan, planned: Planned) -> str:
+    lines = difflib.unified_diff(
+        plan.text.splitlines(),
+        plan_text(planned.plan).splitlines(),
+        "as saved",
+        "as it is now",
+        lineterm="",
+        n=1,
+    )
+    if shown := "\n".join(lines):
+        return shown
+    old, new = dict(plan.steps), dict(_steps(planned))
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return f"the plan reads the same, and what it starts from differs: {', '.join(names)}"

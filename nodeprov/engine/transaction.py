@@ -1,0 +1,236 @@
+"""One run against one node: doing what was planned, under a lock and a receipt."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from nodeprov.engine import apply
+from nodeprov.engine.containerd_probe import CLEANUP_SECONDS, Containerd
+from nodeprov.engine.lock import Lock
+from nodeprov.engine.planner import Planned
+from nodeprov.engine.receipts import history, receipt
+from nodeprov.engine.receipts.receipt import Author, Receipt
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Host, Place, check
+from nodeprov.inventory import Settings
+from nodeprov.kubernetes import proof_image
+from nodeprov.kubernetes.draining import Drainer
+from nodeprov.kubernetes.proof_pods import Prover
+from nodeprov.node.facts import Facts, gather
+from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.runtime_table import own_config
+from nodeprov.node.switch import Switch
+from nodeprov.plan import writable
+from nodeprov.plan.events import Tell
+from nodeprov.plan.plan import Change, Drain, Outcome, Proof, Swap
+from nodeprov.runtimes.gvisor.kernel import gvisors_word
+from nodeprov.runtimes.gvisor.layout import layout
+from nodeprov.states import FileState
+from nodeprov.templates import render
+
+Clock = Callable[[], str]
+"""Tell the time: UTC, ISO 8601."""
+
+Rest = Callable[[float], None]
+"""Wait for so many seconds; raise KeyboardInterrupt when the run is to end."""
+
+Hosts = Mapping[Place, Host]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who does it, and what the outside gives: the time, a place for events, and a rest that can be broken off."""
+
+    author: Author
+    clock: Clock
+    tell: Tell
+    rest: Rest
+
+
+def carry_out(planned: Planned, hosts: Hosts, act: Act) -> Outcome:
+    """Do what was planned, under the node's lock, with a receipt before the first change and after the last.
+
+    Raises NodeprovError, with the holder's name, when another run holds the node.
+    """
+    plan, host = planned.plan, hosts[Place.NODE]
+    broken = history.interrupted(planned.receipts, planned.settings.runtime.handler)
+    if not plan.pending and broken is None:
+        return Outcome(plan)
+    holder = f"{act.author.user}@{act.author.controller} since {act.clock()}"
+    with Lock(host, planned.settings.paths.state, holder):
+        _insist_on_the_same_facts(planned, host)
+        begun = _begin(planned, broken, act)
+        switch = Switch(host, running_daemon(planned.facts), planned.settings, begun.name)
+        if broken is not None or plan.action == "uninstall":
+            switch.settle()
+            _sweep(host, planned)
+        if plan.pending:
+            _write_receipt(host, planned.settings, begun)
+        conduct = _Conduct(planned, hosts, switch, act.rest, cordoned=broken is not None and broken.cordons)
+        if plan.action == "uninstall":
+            conduct.forget_proofs()
+        outcome = conduct.uncordoned(apply.apply(plan, hosts, conduct, act.tell))
+        return _close(outcome, begun, broken, host, planned.settings, act.clock())
+
+
+def _insist_on_the_same_facts(planned: Planned, host: Host) -> None:
+    """See that no other run has worked on the node between our plan and our lock."""
+    then = planned.facts
+    now = gather(host, planned.settings, then.prefixes[1:])
+    if _traces(now) != _traces(then):
+        raise NodeprovError(
+            "another run has worked on this node since the plan was made",
+            f"plan again: nodeprov plan {planned.node.name}",
+            where=host.name,
+        )
+
+
+def _traces(facts: Facts) -> tuple[object, ...]:
+    """Pick what any run changes."""
+    return facts.receipts, facts.links, facts.generations, facts.switched
+
+
+def _sweep(host: Host, planned: Planned) -> None:
+    """Remove what an interrupted run was in the middle of writing, which may hold secrets, and killed proofs."""
+    paths, daemon = planned.settings.paths, running_daemon(planned.facts)
+    own = own_config(daemon, layout(planned.settings).runtime)
+    files = [daemon.edited_path, daemon.config_path, *([own.path] if own else [])]
+    folders = [*dict.fromkeys(map(posixpath.dirname, files)), paths.bin, paths.state, f"{paths.state}/receipts"]
+    script = render(
+        "sweep.sh.j2",
+        folders=[each for each in folders if each],
+        prefixes=planned.facts.prefixes,
+        state=paths.state,
+        ctr=daemon.ctr,
+        socket=daemon.socket,
+        cleanup_seconds=CLEANUP_SECONDS,
+    )
+    output = host.run(script, timeout_seconds=12 * CLEANUP_SECONDS)
+    check(output, "what an interrupted run has left cannot be removed", where=host.name)
+
+
+def _close(
+    outcome: Outcome, begun: Receipt, broken: Receipt | None, host: Host, settings: Settings, now: str
+) -> Outcome:
+    """Write how the run ended; a run that left something stays open, and the next one takes it up."""
+    if outcome.left:
+        return outcome
+    state = receipt.DONE if outcome.error is None else receipt.UNDONE
+    try:
+        if outcome.plan.pending:
+            _write_receipt(host, settings, begun.closed(state, now, _kept(outcome)))
+        if broken is not None and outcome.error is None:
+            # What another action had begun was never finished: that run's receipt no longer counts.
+            finished = broken.action == outcome.plan.action
+            _write_receipt(host, settings, broken.closed(receipt.DONE if finished else receipt.UNDONE, now))
+        elif broken is not None and broken.cordons:
+            # The node is uncordoned by now: who cordons it from here on does not mean us.
+            _write_receipt(host, settings, replace(broken, cordons=False))
+    except NodeprovError as error:
+        return replace(
+            outcome, error=outcome.error or error, left=(f"the receipt could not be closed: {error.message}",)
+        )
+    return outcome
+
+
+def _kept(outcome: Outcome) -> frozenset[str]:
+    """Name what was to be removed, and stays because something needs it."""
+    removed = [
+        c.resource.key for c in outcome.plan.changes if c.after is None and writable.writable(c.resource).collected
+    ]
+    done = {step.resource.key for step in outcome.done if isinstance(step, Change)}
+    return frozenset(removed) - done
+
+
+class _Conduct:
+    """The acts of a plan on one node."""
+
+    def __init__(self, planned: Planned, hosts: Hosts, switch: Switch, rest: Rest, *, cordoned: bool) -> None:
+        self._planned = planned
+        self._host = hosts[Place.NODE]
+        self._containerd = Containerd(hosts[Place.NODE], planned.facts, planned.settings, rest)
+        self._switch = switch
+        cluster = hosts.get(Place.CLUSTER)
+        where = (planned.settings, planned.node.name, rest)
+        self._prover = Prover(cluster, *where) if cluster else None
+        self._drainer = Drainer(cluster, *where, cordoned=cordoned) if cluster else None
+
+    def swap(self, swap: Swap) -> str:
+        """Have the node swap files, restart containerd and prove that it serves; write down what it has read."""
+        said = self._switch.throw(swap)
+        self._containerd.write_record(swap)
+        return said
+
+    def settle(self) -> None:
+        """Wait until the node is at work on no swap any more."""
+        self._switch.settle()
+
+    def prove(self, proof: Proof) -> str:
+        """See that something holds."""
+        if proof.name == "made":
+            return self._containerd.made(proof.subject)
+        if proof.name == "unused":
+            return self._containerd.unused()
+        if proof.name == "sandbox":
+            return self._containerd.sandbox(proof.subject)
+        assert self._prover is not None
+        if proof.name == "handler":
+            return self._prover.handler()
+        with proof_image.available(self._host, self._planned.facts, self._planned.settings) as image:
+            return self._prover.pod(image, gvisors_word)
+
+    def drain(self, step: Drain) -> None:
+        """Evict the sandboxed pods, and wait until nothing needs our files."""
+        assert self._drainer is not None
+        self._drainer.drain(step.pods)
+        self._containerd.wait_until_unused(self._planned.settings.proof.timeout_seconds)
+
+    def forget_proofs(self) -> None:
+        """Remove what proofs that were killed have left in the cluster."""
+        if self._prover is not None and self._planned.settings.proof.pod:
+            self._prover.sweep()
+
+    def in_use(self) -> tuple[str, ...]:
+        """Name what still needs our files."""
+        return self._containerd.in_use()
+
+    def uncordoned(self, outcome: Outcome) -> Outcome:
+        """Uncordon what `drain` has cordoned; say so if that cannot be done."""
+        if self._drainer is None:
+            return outcome
+        try:
+            self._drainer.uncordon()
+        except NodeprovError as error:
+            said = f"the node is still cordoned ({error.message}): kubectl uncordon {outcome.plan.node}"
+            return replace(outcome, left=(*outcome.left, said))
+        return outcome
+
+
+def _begin(planned: Planned, broken: Receipt | None, act: Act) -> Receipt:
+    release = planned.release
+    return Receipt(
+        number=planned.number,
+        action=planned.plan.action,
+        handler=planned.settings.runtime.handler,
+        machine_id=planned.facts.machine_id,
+        author=act.author,
+        began=act.clock(),
+        release=release.name if release else "",
+        changes=history.intent((*planned.plan.changes, *planned.plan.adopted), broken),
+        adopted=tuple(change.resource.key for change in planned.plan.adopted),
+        sha512=dict(release.sha512) if release else {},
+        cordons=(broken is not None and broken.cordons) or _cordons(planned),
+    )
+
+
+def _cordons(planned: Planned) -> bool:
+    drains = any(isinstance(step, Drain) for step in planned.plan.steps)
+    return drains and planned.cluster is not None and not planned.cluster.is_cordoned
+
+
+def _write_receipt(host: Host, settings: Settings, written: Receipt) -> None:
+    content = json.dumps(receipt.to_json(written), indent=1).encode()
+    host.write_file(f"{settings.paths.state}/receipts/{written.name}", FileState(content, 0o600))

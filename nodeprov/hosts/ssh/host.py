@@ -1,0 +1,237 @@
+"""A host over SSH: what runs there, as root, whatever its login shell and its sudo want."""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from paramiko import Channel, SSHException, Transport  # noqa: TID251  the one place
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import TIMED_OUT, Output, check, ended_late, longer, too_much
+from nodeprov.hosts.shell import ShellHost, remedy, upload_script
+from nodeprov.hosts.ssh import become
+from nodeprov.hosts.ssh.become import Become
+from nodeprov.hosts.ssh.channels import CHUNK_BYTES, HeldChannel, TooMuchError, begin, finished, send
+from nodeprov.hosts.ssh.client_config import lookup_by
+from nodeprov.hosts.ssh.connecting import SETTING, Way, enter
+from nodeprov.hosts.ssh.passwords import Passwords
+from nodeprov.hosts.ssh.route import Hop, route
+from nodeprov.inventory import Ssh
+from nodeprov.local_files import expanded
+
+GRACE_SECONDS = 10
+
+
+class SshHost(ShellHost):
+    """A node reached by SSH, as root or as a user with sudo. It connects when it is first needed."""
+
+    def __init__(self, name: str, ssh: Ssh, passwords: Passwords | None = None) -> None:
+        super().__init__(name)
+        self._ssh = ssh
+        self._passwords = passwords or Passwords()
+        self._way: Way | None = None
+        self._hops: tuple[Hop, ...] = ()
+        self._connecting = threading.RLock()
+        self._become: Become | None = None
+        self._is_settled = False
+        self._password = ""
+        self._mark = f"nodeprov-{secrets.token_hex(8)}"
+        self.command_timeout_seconds = float(ssh.command_timeout_seconds)
+
+    def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
+        """Run a script as root on a channel of its own."""
+        runner = f"timeout -k 5 {timeout_seconds:.0f}"  # the node itself ends what takes too long
+        while True:
+            how = self._becoming()
+            line = become.command_line(script, how, self._mark, runner=runner)
+            opening = become.opening(how, self._password, self._mark)
+            output, begun = self._attempt(line, opening + stdin, timeout_seconds)
+            if not begun:
+                self._learn(how, output)  # sudo refused, so that nothing has run yet
+                continue
+            self._is_settled = True
+            if output.returncode != TIMED_OUT:
+                return output
+            return ended_late(output, timeout_seconds, self._setting_of(timeout_seconds))
+
+    def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
+        """Stream the files to root's own `cat`, each on a channel of its own.
+
+        Not by SFTP: sshd starts its server by the login shell, whose noise would break it, and as the user.
+        """
+        total, done = sum(source.stat().st_size for source, _ in files), 0
+        for source, name in files:
+            report = partial(self._report, name, done, total)
+            self._upload(source, posixpath.join(folder, name), report)
+            done += source.stat().st_size
+
+    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> HeldChannel:
+        """Start a script that goes on until its standard input ends; also when the connection does."""
+        self.on_command(self.name, script)
+        how = self._settled()
+        with self._problems("no answer"):
+            channel = self._start(become.command_line(script, how, self._mark))
+            opening = become.opening(how, self._password, self._mark)
+            return HeldChannel(channel, opening, self._mark, heartbeat_seconds)
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._way is not None:
+            self._way.close()
+            self._way = None
+
+    def _becoming(self) -> Become:
+        with self._connecting:
+            if self._become is None:
+                sudo = self._user != "root" if self._ssh.sudo is None else self._ssh.sudo
+                self._become = Become(sudo=sudo)
+            return self._become
+
+    def _settled(self) -> Become:
+        """Know what sudo wants, learned from a command that ends."""
+        if self._becoming().sudo and not self._is_settled:
+            self.execute(":", b"", self.command_timeout_seconds)
+        return self._becoming()
+
+    def _report(self, name: str, before: int, total: int, sent: int) -> None:
+        self.on_upload(name, before + sent, total)
+
+    def _upload(self, source: Path, path: str, on_sent: Callable[[int], None]) -> None:
+        how, idle = self._settled(), float(self._ssh.command_timeout_seconds)
+        script = upload_script(path)
+        self.on_command(self.name, script)
+        script = self.guarded(script)
+        line = become.command_line(script, how, self._mark)
+        late = f"the upload stood still for {idle:.0f} s{longer(self._setting_of(idle))}"
+        with self._problems(late), source.open("rb") as file, self._start(line) as channel:
+            channel.settimeout(idle)
+            opening = become.opening(how, self._password, self._mark)
+            send(channel, chain([opening], iter(lambda: file.read(CHUNK_BYTES), b"")), on_sent)
+            output = finished(channel, time.monotonic() + idle)
+        said = Output(output.returncode, b"", become.after_mark(output.stderr, self._mark) or output.stderr)
+        check(self.unfenced(said), f"cannot upload {path}", where=self.name, hint=remedy(said.said))
+
+    def _attempt(self, line: str, stdin: bytes, timeout_seconds: float) -> tuple[Output, bool]:
+        """Run a command line; tell also whether what it wraps has begun."""
+        patience = timeout_seconds + GRACE_SECONDS
+        deadline = time.monotonic() + patience
+        raising = longer(self._setting_of(timeout_seconds))
+        with self._problems(f"no answer within {patience:.0f} s{raising}"), self._start(line) as channel:
+            channel.settimeout(patience)
+            send(channel, [stdin])
+            output = finished(channel, deadline)
+        printed = become.after_mark(output.stdout, self._mark)
+        if printed is None:
+            return output, False
+        said = become.after_mark(output.stderr, self._mark)
+        return Output(output.returncode, printed, output.stderr if said is None else said), True
+
+    def _learn(self, how: Become, output: Output) -> None:
+        """Learn from a command that did not begin what sudo wants; raise NodeprovError if it cannot be had."""
+        complaint = (output.stderr + output.stdout).decode(errors="backslashreplace")
+        with self._connecting:
+            if self._become != how:
+                return  # another thread has learned it
+            better = how.learned_from(complaint)
+            if better is None:
+                raise self._not_begun(how, output)
+            if better.password and not how.password:
+                self._password = self._passwords.sudo(self._user, self.name, lambda it: self._accepts(better, it))
+            self._become = better
+
+    def _accepts(self, how: Become, password: str) -> bool:
+        """Try a password once: its end is the end of standard input, so that sudo cannot ask again."""
+        line = become.proof_line(how, self._mark)
+        output, begun = self._attempt(line, f"{password}\n".encode(), self.command_timeout_seconds)
+        if not begun and not become.refuses_password(output.stderr.decode(errors="replace")):
+            raise self._not_begun(how, output)
+        return begun
+
+    def _not_begun(self, how: Become, output: Output) -> NodeprovError:
+        said = output.said or f"exit status {output.returncode}"
+        if how.sudo:
+            return NodeprovError(
+                f"{self._user} cannot become root by sudo: {said}",
+                f"let {self._user} run everything in sudoers, or log in as root: [ssh] user",
+                where=self._where,
+            )
+        return NodeprovError(
+            f"its login shell did not run what it was told to: {said}",
+            f"log in and look: is the shell of {self._user} nologin, or is a command forced in authorized_keys?",
+            where=self._where,
+        )
+
+    def _setting_of(self, timeout_seconds: float) -> str:
+        return "[ssh] command_timeout_seconds" if timeout_seconds == self.command_timeout_seconds else ""
+
+    def _start(self, line: str) -> Channel:
+        patience = self._ssh.connect_timeout_seconds
+        channel = self._transport.open_session(timeout=patience)
+        begin(channel, line, patience)
+        return channel
+
+    @property
+    def _user(self) -> str:
+        """The user that we log in as."""
+        self._connected()
+        return self._hops[-1].user
+
+    @property
+    def _transport(self) -> Transport:
+        return self._connected().transport
+
+    @property
+    def _where(self) -> str:
+        return f"{self.name} ({self._hops[-1].address})" if self._hops else self.name
+
+    def _connected(self) -> Way:
+        with self._connecting:
+            if self._way is not None and not self._way.transport.is_active():
+                self.close()
+            if self._way is None:
+                self._way = self._connect()
+            return self._way
+
+    def _connect(self) -> Way:
+        ssh = self._ssh
+        try:
+            self._hops = route(ssh, lookup_by(ssh.config_file))
+        except NodeprovError as error:
+            raise error.at(self.name) from None
+        for setting, path in (("known_hosts", ssh.known_hosts), ("identity_file", ssh.identity_file)):
+            self._insist_on(setting, path)
+        return enter(self._hops, self.name, self._passwords, timeout_seconds=ssh.connect_timeout_seconds)
+
+    def _insist_on(self, setting: str, path: str | None) -> None:
+        """Refuse a file that is named and cannot be read; what is there by default need not be."""
+        if not path:
+            return
+        try:
+            expanded(path).open().close()
+        except OSError as error:
+            hint = "correct it in the inventory; if this is the lab's: nodeprov lab up"
+            raise NodeprovError(f"cannot read {setting} {path}: {error.strerror}", hint, where=self.name) from None
+
+    @contextlib.contextmanager
+    def _problems(self, on_timeout: str) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError:
+            hint = f"is it up? try: ssh {self._ssh.address}"
+            raise NodeprovError(on_timeout, hint, where=self._where) from None
+        except TooMuchError:
+            raise too_much(self._where) from None
+        except (SSHException, EOFError, OSError) as error:
+            if "Timeout opening channel" in str(error):
+                said, hint = "it opens no session in time", f"if it is only slow, raise {SETTING} in the inventory"
+            else:
+                said, hint = f"the connection broke: {str(error) or 'it was closed'}", "try again"
+            raise NodeprovError(said, hint, where=self._where) from None

@@ -1,0 +1,151 @@
+"""The machines on the way to a node: its jump hosts, and itself, each with how it is entered."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import socket
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.ssh.client_config import Lookup, Options
+from nodeprov.hosts.ssh.known_hosts import SSH_PORT, name_of
+from nodeprov.inventory import Ssh
+from nodeprov.local_files import expanded
+
+_MOST_HOPS = 8
+_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+_GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+_IDENTITIES = tuple(f"~/.ssh/id_{kind}" for kind in ("rsa", "ecdsa", "ed25519"))
+_JUMP = re.compile(r"(ssh://)?((?P<user>[^@]+)@)?(\[(?P<v6>[^]]+)\]|(?P<host>[^:@]+))(:(?P<port>\d+))?/?")
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A machine that is entered."""
+
+    alias: str
+    address: str
+    port: int
+    user: str
+    identity_files: tuple[str, ...] = ()
+    """Private keys in the order in which they are tried; not each need exist."""
+    identities_only: bool = False
+    agent: bool = True
+    known_hosts: tuple[str, ...] = ()
+    """The files that are trusted; a key that is accepted belongs into the first."""
+    host_key_alias: str = ""
+    proxy_command: str = ""
+
+    @property
+    def known_as(self) -> str:
+        """Its name in known_hosts."""
+        return self.host_key_alias or name_of(self.address, self.port)
+
+    @property
+    def keyscan(self) -> str:
+        """The command that prints its keys."""
+        port = "" if self.port == SSH_PORT else f"-p {self.port} "
+        return f"ssh-keyscan {port}{self.address}"
+
+
+def route(ssh: Ssh, lookup: Lookup) -> tuple[Hop, ...]:
+    """Find the way: the jump hosts in their order, and the node at the end.
+
+    What the inventory says goes before the user's configuration, and is of the node alone, but for known_hosts,
+    which may hold the jump hosts' keys too.
+    """
+    options = lookup(ssh.address, ssh.user, ssh.port)
+    jumps = _jumps(options, lookup, depth=0)
+    trusted = (_home(ssh.known_hosts),) if ssh.known_hosts else ()
+    node = _hop(ssh.address, options, ssh)
+    return (*(_trusting(jump, trusted) for jump in jumps), node)
+
+
+def _jumps(options: Options, lookup: Lookup, *, depth: int) -> tuple[Hop, ...]:
+    wanted = _one(options, "proxyjump")
+    if wanted.lower() in ("", "none"):
+        return ()
+    if depth == _MOST_HOPS:
+        raise NodeprovError(f"ProxyJump goes in circles: {wanted}", "look at `ssh -G` of the jump host")
+    hops: tuple[Hop, ...] = ()
+    for index, text in enumerate(wanted.split(",")):
+        match = _JUMP.fullmatch(text.strip())
+        if match is None:
+            raise NodeprovError(f"cannot understand ProxyJump {text!r}", "write it as [user@]host[:port]")
+        name, port = match["v6"] or match["host"], int(match["port"]) if match["port"] else None
+        theirs = lookup(name, match["user"], port)
+        # As ssh does it: only the first of several is reached by its own ProxyJump.
+        before = _jumps(theirs, lookup, depth=depth + 1) if index == 0 else ()
+        hops += (*before, _hop(name, theirs, Ssh(address=name, user=match["user"], port=port)))
+    return hops
+
+
+def _hop(alias: str, options: Options, said: Ssh) -> Hop:
+    address = _one(options, "hostname") or alias
+    port = said.port or int(_one(options, "port") or SSH_PORT)
+    user = said.user or _one(options, "user") or our_name()
+    tokens = {"h": address, "n": alias, "p": str(port), "r": user, **_our_tokens()}
+    configured = (
+        [_home(said.known_hosts)]
+        if said.known_hosts
+        else _files(options, "userknownhostsfile", _KNOWN_HOSTS, tokens)
+    )
+    identities = [_expanded(path, tokens) for path in options.get("identityfile", _IDENTITIES)]
+    command = _one(options, "proxycommand")
+    return Hop(
+        alias=alias,
+        address=address.strip("[]"),
+        port=port,
+        user=user,
+        identity_files=tuple(
+            dict.fromkeys([*([_home(said.identity_file)] if said.identity_file else []), *identities])
+        ),
+        identities_only=_one(options, "identitiesonly").lower() == "yes",
+        agent=_one(options, "identityagent").lower() != "none",
+        known_hosts=(*configured, *_files(options, "globalknownhostsfile", _GLOBAL_KNOWN_HOSTS, tokens)),
+        host_key_alias=_one(options, "hostkeyalias"),
+        proxy_command="" if command.lower() == "none" else _with_tokens(command, tokens),
+    )
+
+
+def _trusting(hop: Hop, files: tuple[str, ...]) -> Hop:
+    return replace(hop, known_hosts=tuple(dict.fromkeys([*files, *hop.known_hosts])))
+
+
+def _one(options: Options, key: str) -> str:
+    return next(iter(options.get(key, ())), "")
+
+
+def _files(options: Options, key: str, default: tuple[str, ...], tokens: dict[str, str]) -> list[str]:
+    said = _one(options, key)
+    if said.lower() == "none":
+        return []
+    return [_expanded(path, tokens) for path in (said.split() or default)]
+
+
+def _expanded(path: str, tokens: dict[str, str]) -> str:
+    return _home(_with_tokens(path, tokens))
+
+
+def _with_tokens(text: str, tokens: dict[str, str]) -> str:
+    """Replace OpenSSH's tokens (ssh_config(5), TOKENS); one that is unknown stays."""
+    return re.sub(r"%(.)", lambda match: tokens.get(match[1], match[0]), text)
+
+
+def our_name() -> str:
+    """Name who we are; a container may run as somebody who has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # as Python before 3.13 says it, and since
+        return str(os.getuid())
+
+
+def _our_tokens() -> dict[str, str]:
+    return {"%": "%", "d": str(Path.home()), "u": our_name(), "l": socket.gethostname()}
+
+
+def _home(path: str) -> str:
+    return str(expanded(path))

@@ -1,0 +1,192 @@
+"""The inventory: which nodes there are, how they are reached, and what is wanted on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from nodeprov.inventory import syntax
+from nodeprov.inventory.conflicts import conflicts
+from nodeprov.inventory.key_names import TABLES, keys_of
+from nodeprov.inventory.layers import Given, Kind, Layer, laid, layer, pin_faults
+from nodeprov.inventory.nodes import Inventory, Machine, Node
+from nodeprov.inventory.overrides import read_overrides
+from nodeprov.inventory.schema import Fault, Faulty, Rule, nearest, read
+from nodeprov.inventory.settings import (
+    Members,
+    Settings,
+    Ssh,
+)
+from nodeprov.inventory.toml_text import document
+from nodeprov.toml import KeyPath, dotted
+
+_SETTINGS = tuple(name for name in TABLES if name != "ssh")
+_OF_A_NODE = tuple(name for name in _SETTINGS if name != "cluster")
+"""The tables that a node or group may have of its own; the cluster is one for all."""
+_NAMED = ("groups", "nodes", "hosts")
+
+
+def parse(
+    text: str, path: str, *, environment: Mapping[str, str] | None = None, options: Sequence[str] = ()
+) -> Inventory:
+    """Read an inventory, and lay over it what environment variables and `--set` options say.
+
+    Args:
+        text: the file's text.
+        path: the file's name, for messages.
+        environment: variables; NODEPROV_RELEASE_VERSION stands for [release] version, and so on.
+        options: such as "release.version=20260905.0" or "nodes.worker1.port=2222".
+
+    Raises:
+        Faulty: with all that is wrong, each with its line, variable or option.
+        UsageError: the text is no TOML.
+    """
+    faults: list[Fault] = []
+    inventory = _Reading(document(text, path), faults, environment or {}, options).inventory(path)
+    if not faults:
+        faults += conflicts(inventory)
+    if faults:
+        raise Faulty(faults, text, path)
+    return inventory
+
+
+class _Reading:
+    """One reading of a file, which goes on after each fault."""
+
+    def __init__(
+        self, raw: Mapping[str, Any], faults: list[Fault], environment: Mapping[str, str], options: Sequence[str]
+    ) -> None:
+        self._raw = raw
+        self._faults = faults
+        named = {kind: list(self._members(kind)) for kind in _NAMED}
+        self._over = read_overrides(environment, options, named, faults)
+        tables = {name: self._read(table, raw.get(name, {}), (name,)) for name, table in TABLES.items()}
+        self._of_all = layer(tables, Kind.FILE, {name: (name,) for name in TABLES})
+        self._groups = {name: self._group(name, raw) for name, raw in self._named("groups", syntax.GROUP)}
+
+    def inventory(self, path: str) -> Inventory:
+        """Read all of it; where there are faults, what is returned is of no use."""
+        known = (*TABLES, *_NAMED)
+        for name in self._raw.keys() - set(known):
+            self._fault((name,), "is no table that is known", nearest(name, known))
+        if "address" in self._of_all.tables["ssh"]:
+            self._fault(
+                ("ssh", "address"), "is of one machine, and [ssh] is for all", "write it under [nodes.NAME]"
+            )
+        nodes = tuple(self._node(*each) for each in self._named("nodes", syntax.DNS_SUBDOMAIN))
+        hosts = tuple(self._host(*each) for each in self._named("hosts", syntax.DNS_SUBDOMAIN))
+        if not nodes and isinstance(self._raw.get("nodes", {}), Mapping):
+            self._fault((), "it has no nodes", 'describe one: [nodes.worker1], and below it address = "10.0.0.11"')
+        for name in {node.name for node in nodes} & {host.name for host in hosts}:
+            self._fault(("hosts", name), "is a node too", "leave it out here: [cluster] host may name a node")
+        return Inventory(path, nodes, hosts, {name: members for name, (members, _) in self._groups.items()})
+
+    def _members(self, kind: str) -> Mapping[str, Any]:
+        members = self._raw.get(kind, {})
+        return members if isinstance(members, Mapping) else {}
+
+    def _named(self, kind: str, rule: Rule) -> Iterator[tuple[str, Any]]:
+        if not isinstance(self._raw.get(kind, {}), Mapping):
+            self._fault((kind,), "is not a table", f"write [{kind}.NAME] for each")
+        for name, raw in self._members(kind).items():
+            if not rule.accepts(name):
+                self._fault((kind, name), f"is not {rule.expected}")
+            yield name, raw
+
+    def _group(self, name: str, raw: Any) -> tuple[tuple[str, ...], Layer]:
+        path = ("groups", name)
+        if not isinstance(raw, Mapping):
+            self._fault(path, "is not a table", f"write it as [{dotted(path)}]")
+            return (), Layer()
+        own = self._layer(Kind.GROUP, path, raw, ("nodes",))
+        if "address" in own.tables["ssh"]:
+            self._fault((*path, "address"), "is of one machine", "write it under [nodes.NAME]")
+        said = {"nodes": raw["nodes"]} if "nodes" in raw else {}
+        patterns = self._read(Members, said, path).get("nodes")
+        if patterns is None and said:
+            return (), own
+        if not patterns:
+            self._fault((*path, "nodes") if said else path, "has no nodes", 'write nodes = ["worker-1", "gpu-*"]')
+        return self._matched(path, patterns or ()), own
+
+    def _matched(self, path: KeyPath, patterns: Sequence[str]) -> tuple[str, ...]:
+        known = list(self._members("nodes"))
+        for number, pattern in enumerate(patterns):
+            if pattern in patterns[:number]:
+                self._fault((*path, "nodes"), f"names {pattern} twice", "once is enough")
+            elif not any(fnmatchcase(node, pattern) for node in known):
+                is_glob = any(letter in pattern for letter in "*?[")
+                message = f"names {pattern}, which {'matches no node' if is_glob else 'is no node'} here"
+                self._fault((*path, "nodes"), message, nearest(pattern, known) if known else "")
+        return tuple(node for node in known if any(fnmatchcase(node, pattern) for pattern in patterns))
+
+    def _layer(self, kind: Kind, path: KeyPath, raw: Any, besides: Sequence[str] = ()) -> Layer:
+        """Read what is said of a group or node: keys of ssh, and tables."""
+        given = raw if isinstance(raw, Mapping) else {}
+        misplaced = {name: fault for name in given if (fault := _misplaced(kind, path, name, besides))}
+        self._faults += misplaced.values()
+        own = {name: value for name, value in given.items() if name not in misplaced}
+        ssh = self._read(Ssh, own if isinstance(raw, Mapping) else raw, path, (*besides, *_OF_A_NODE))
+        tables = {table: self._read(TABLES[table], own.get(table, {}), (*path, table)) for table in _OF_A_NODE}
+        bases = {"ssh": path, **{table: (*path, table) for table in _OF_A_NODE}}
+        return layer({"ssh": ssh, **tables}, kind, bases)
+
+    def _node(self, name: str, raw: Any) -> Node:
+        groups = {group: own for group, (members, own) in self._groups.items() if name in members}
+        layers = [
+            self._of_all,
+            *groups.values(),
+            self._layer(Kind.NODE, ("nodes", name), raw),
+            self._over.environment,
+            self._over.option(),
+            *(self._over.option("groups", group) for group in groups),
+            self._over.option("nodes", name),
+        ]
+        self._faults += pin_faults(layers)
+        merged = laid(layers)
+        tables = {table: dict(given) for table, given in merged.tables.items()}
+        if "version" not in tables["release"]:
+            self._miss_version()
+            tables["release"]["version"] = ""
+        settings = Settings(**{table: TABLES[table](**tables[table]) for table in _SETTINGS})
+        return Node(name, _ssh(name, tables["ssh"]), settings, merged.sources)
+
+    def _host(self, name: str, raw: Any) -> Machine:
+        own = layer({"ssh": self._read(Ssh, raw, ("hosts", name))}, Kind.HOST, {"ssh": ("hosts", name)})
+        layers = (self._of_all, own, self._over.environment, self._over.option(), self._over.option("hosts", name))
+        return Machine(name, _ssh(name, laid(layers).tables["ssh"]))
+
+    def _miss_version(self) -> None:
+        release = self._raw.get("release", {})
+        if isinstance(release, Mapping) and not any(_is_of_version(fault) for fault in self._faults):
+            hint = 'say which: version = "20260905.0", or "latest"'
+            self._fault(("release",), "version is missing", hint)
+
+    def _read(self, table: type, raw: Any, path: KeyPath, besides: Sequence[str] = ()) -> dict[str, Any]:
+        return read(table, raw, path, self._faults, besides=besides)
+
+    def _fault(self, path: KeyPath, message: str, hint: str = "") -> None:
+        self._faults.append(Fault(path, message, hint))
+
+
+def _misplaced(kind: Kind, path: KeyPath, name: str, besides: Sequence[str]) -> Fault | None:
+    """Find a name that stands under a node or group, and belongs somewhere else."""
+    if name == "cluster":
+        return Fault((*path, name), f"is said of one {kind.value}", "[cluster] is one for all nodes")
+    if name == "ssh":
+        return Fault((*path, name), "is no table here", f"its keys stand in [{dotted(path)}] itself")
+    if name in besides or name in keys_of("ssh") or name in _OF_A_NODE:
+        return None
+    homes = [f"[{dotted((*path, table))}]" for table in _OF_A_NODE if name in keys_of(table)]
+    hint = f"it is a key of {' and of '.join(homes)}"
+    return Fault((*path, name), "is no key that is known here", hint) if homes else None
+
+
+def _is_of_version(fault: Fault) -> bool:
+    said = (".".join(fault.path), fault.place.lower().replace("release_", "release."))
+    return any(each.endswith("release.version") for each in said)
+
+
+def _ssh(name: str, given: Given) -> Ssh:
+    return Ssh(**{"address": name, **given})

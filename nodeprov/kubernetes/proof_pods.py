@@ -1,0 +1,259 @@
+"""Pods of our own on a node: what proves that its runtime serves."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Host, Output, check
+from nodeprov.inventory import Settings
+from nodeprov.kubernetes import cluster
+from nodeprov.kubernetes.cluster import Get, Kubectl, is_forbidden, kubectl, understood
+from nodeprov.kubernetes.proof_image import PROBE, ProofImage
+from nodeprov.templates import render
+
+POLL_SECONDS = 0.3
+SLICE_SECONDS = 2
+"""How long kubectl may wait before we look whether the wait makes sense, or somebody wants us to end."""
+ENDED = ("Succeeded", "Failed")
+OURS = "app.kubernetes.io/managed-by=nodeprov,app.kubernetes.io/component=proof"
+POD_MEMORY, POD_CPU = "128Mi", "200m"
+OUT_OF_REACH = ("Unable to connect to the server", "The connection to the server")
+"""How kubectl begins to say that the API server does not answer."""
+LONGEST_LIFE_SECONDS = 600
+"""A pod whose nodeprov was killed ends by itself after that, and the next run on the node removes it."""
+
+
+class Prover:
+    """Proofs that need the cluster."""
+
+    def __init__(
+        self, host: Host, settings: Settings, node: str, rest: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._host = host
+        self._rest = rest
+        self._settings = settings
+        self._node = node
+        self._kubectl = kubectl(settings.cluster)
+        self._namespace = settings.proof.namespace
+
+    def handler(self) -> str:
+        """Wait until the node's kubelet reports the handler (Node.status.runtimeHandlers, Kubernetes 1.30)."""
+        wanted, node = self._settings.runtime.handler, Get(self._kubectl, "node", self._node)
+        deadline = time.monotonic() + self._settings.proof.timeout_seconds
+        while True:
+            handlers = cluster.handlers(self._host.ask([node])[0])
+            if handlers is None:
+                return "not asked: this Kubernetes does not report runtime handlers"
+            said = ", ".join(filter(None, handlers))
+            if wanted in handlers:
+                return f"the node reports the handlers {said}"
+            if time.monotonic() > deadline:
+                raise NodeprovError(
+                    f"the node does not report the handler {wanted}, only {said}",
+                    "journalctl -u kubelet on the node",
+                    where=self._node,
+                )
+            self._rest(POLL_SECONDS)
+
+    def pod(self, image: ProofImage, kernel_line: Callable[[str], str]) -> str:
+        """Run a pod of the RuntimeClass on the node; return the line in which its kernel says it is sandboxed.
+
+        `kernel_line` finds that line in the pod's log, or "" where there is none.
+        """
+        with self.running_pod(image, "kernel", until="Succeeded") as pod:
+            log = pod.log()
+        said = kernel_line(log)
+        if not said:
+            raise NodeprovError(
+                f"a pod of RuntimeClass {self._settings.runtime_class.name} ran outside gVisor: {log[-200:]!r}",
+                f"nodeprov verify {self._node}",
+                where=self._node,
+            )
+        return said
+
+    @contextmanager
+    def running_pod(self, image: ProofImage, *arguments: str, until: str = "Running") -> Iterator[Pod]:
+        """Run the probe in a pod on the node until it has a phase, and delete it at the end whatever happens.
+
+        Raises NodeprovError, with the pod's events, when it does not get there in time.
+        """
+        self.sweep()
+        name = f"nodeprov-proof-{secrets.token_hex(5)}"
+        manifest = self._manifest(name, image, arguments, node=self._node)
+        try:
+            made = self._create(name, manifest.encode())
+            pod = Pod(self._host, self._kubectl, self._namespace, name, _uid(made, self._host))
+            self._wait(pod, until, image)
+            yield pod
+        finally:
+            # A pod that stays ends by itself; it must not hide what was seen.
+            with suppress(NodeprovError):
+                arguments = ("delete", "pod", name, "-n", self._namespace, "--wait=false", "--ignore-not-found")
+                self._kubectl.run(self._host, *arguments, doing="cannot delete the pod")
+
+    def _create(self, name: str, manifest: bytes) -> str:
+        """Create a pod and return it as it was made, also when the answer to a first try was lost on its way."""
+        try:
+            return self._run("create", "-f", "-", "-o", "json", doing="cannot create a pod", stdin=manifest)
+        except NodeprovError as error:
+            if f'"{name}" already exists' not in error.message:
+                raise
+            return self._run("get", "pod", name, "-n", self._namespace, "-o", "json", doing="cannot get the pod")
+
+    def admitted(self, image: ProofImage) -> dict[str, Any]:
+        """Return what the cluster would make of a pod of the RuntimeClass that asks for no node."""
+        manifest = self._manifest("nodeprov-proof", image, ("kernel",), node=None)
+        arguments = ("create", "--dry-run=server", "-o", "json", "-f", "-")
+        text = self._run(*arguments, doing="the cluster refuses a pod", stdin=manifest.encode())
+        return understood(text, self._host, doing="the cluster's answer to a pod")
+
+    def _manifest(self, name: str, image: ProofImage, arguments: Sequence[str], *, node: str | None) -> str:
+        return render(
+            "pod.json.j2",
+            name=name,
+            namespace=self._namespace,
+            runtime_class=self._settings.runtime_class.name,
+            node=node,
+            image=image,
+            command=[PROBE, *arguments],
+            memory=POD_MEMORY,
+            cpu=POD_CPU,
+            deadline_seconds=LONGEST_LIFE_SECONDS,
+        )
+
+    def sweep(self) -> None:
+        """Remove the pods of a run that was killed, once they have ended."""
+        ended = f"spec.nodeName={self._node},status.phase!=Running,status.phase!=Pending"
+        arguments = (
+            "delete",
+            "pods",
+            "-n",
+            self._namespace,
+            "-l",
+            OURS,
+            "--field-selector",
+            ended,
+            "--wait=false",
+        )
+        self._run(*arguments, doing="cannot remove ended pods of nodeprov")
+
+    def _wait(self, pod: Pod, until: str, image: ProofImage) -> None:
+        deadline = time.monotonic() + self._settings.proof.timeout_seconds
+        while not pod.comes_to(until, SLICE_SECONDS):
+            phase = self._phase(pod, deadline)
+            ended = phase in ENDED
+            if phase != until and (ended or time.monotonic() > deadline):
+                raise NodeprovError(
+                    f"a pod of RuntimeClass {self._settings.runtime_class.name} is {phase}, not {until}: "
+                    f"{pod.trouble()}",
+                    image.hint,
+                    where=self._node,
+                )
+            self._rest(0)
+
+    def _phase(self, pod: Pod, deadline: float) -> str:
+        """Tell a pod's phase; an API server that is out of reach for a moment is no reason to give up a node."""
+        try:
+            return pod.phase()
+        except NodeprovError as error:
+            if time.monotonic() > deadline or not is_out_of_reach(error):
+                raise
+            return "not known"
+
+    def _run(self, *arguments: str, doing: str, stdin: bytes = b"") -> str:
+        """Call kubectl, again while the API server is out of reach; what was asked for may have been done."""
+        deadline = time.monotonic() + self._settings.proof.timeout_seconds
+        while True:
+            try:
+                return self._kubectl.run(self._host, *arguments, doing=doing, stdin=stdin)
+            except NodeprovError as error:
+                if time.monotonic() > deadline or not is_out_of_reach(error):
+                    raise
+            self._rest(POLL_SECONDS)
+
+
+def is_out_of_reach(error: NodeprovError) -> bool:
+    """Tell whether kubectl got no answer."""
+    return any(each in error.message for each in OUT_OF_REACH)
+
+
+def _uid(made: str, host: Host) -> str:
+    metadata = understood(made, host, doing="the pod that was created").get("metadata")
+    return str(metadata.get("uid", "")) if isinstance(metadata, dict) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod of our own."""
+
+    host: Host
+    kubectl: Kubectl
+    namespace: str
+    name: str
+    uid: str
+    """Its cgroup's name contains it."""
+
+    def get(self) -> dict[str, Any]:
+        """Return it as the cluster has it."""
+        text = self._call("get", "pod", self.name, "-o", "json")
+        return understood(text, self.host, doing=f"pod {self.name}")
+
+    def phase(self) -> str:
+        """Tell its phase."""
+        return str(self.get().get("status", {}).get("phase", "Pending"))
+
+    def comes_to(self, phase: str, seconds: float) -> bool:
+        """Wait, not longer than so many seconds, until it has a phase; tell whether it has."""
+        return self._reaches(f"jsonpath={{.status.phase}}={phase}", seconds)
+
+    def becomes_ready(self, seconds: float) -> bool:
+        """Wait until kubelet, from the node, has reached the port on which it listens; tell whether it has."""
+        return self._reaches("condition=Ready", seconds)
+
+    def _reaches(self, condition: str, seconds: float) -> bool:
+        until = ("wait", f"pod/{self.name}", f"--for={condition}", f"--timeout={SLICE_SECONDS}s")
+        line = self.kubectl.line("-n", self.namespace, *until)
+        deadline = time.monotonic() + seconds
+        while (output := self.host.run(line)).returncode != 0:
+            if is_forbidden(output.said):  # to try again is in vain
+                self.kubectl.insist(output, f"cannot wait for pod {self.name}", where=self.host.name)
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
+
+    def log(self) -> str:
+        """Return what it has printed."""
+        return self._call("logs", self.name)
+
+    def probe(self, *arguments: str, timeout_seconds: float | None = None) -> Output:
+        """Run the probe in it once more, by exec, whatever its status."""
+        line = self.kubectl.line("-n", self.namespace, "exec", self.name, "--", PROBE, *arguments)
+        return self.host.run(line, timeout_seconds=timeout_seconds)
+
+    def execute(self, *arguments: str) -> str:
+        """Run the probe in it once more, by exec; raise CommandFailed if that fails."""
+        return check(self.probe(*arguments), f"cannot run `{arguments[0]}` in a pod", where=self.host.name).text
+
+    def trouble(self) -> str:
+        """Say why it does not get on: kubelet's last words about it, or the last two events."""
+        status = self.get().get("status", {})
+        waiting = [each.get("state", {}).get("waiting", {}) for each in status.get("containerStatuses", ())]
+        said = [status.get("message", ""), *(each.get("message", "") for each in waiting)]
+        return "; ".join(filter(None, said)) or self._events()
+
+    def _events(self) -> str:
+        selector = f"involvedObject.name={self.name}"
+        path = r"jsonpath={range .items[*]}{.message}{'\n'}{end}"
+        said = self._call("get", "events", "--field-selector", selector, "-o", path).splitlines()
+        return "; ".join(said[-2:]) or "the cluster says nothing about it; does kubelet run on the node?"
+
+    def _call(self, *arguments: str) -> str:
+        doing = f"kubectl {arguments[0]} fails for pod {self.name}"
+        return self.kubectl.run(self.host, "-n", self.namespace, *arguments, doing=doing)

@@ -1,0 +1,118 @@
+"""Of several containerds the one that kubelet talks to, and the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nodeprov.errors import Problem
+from nodeprov.node.kubelet import Kubelet, plain_socket
+
+WHY_IT_MATTERS = (
+    "a configuration that is edited for another containerd serves no pod (nvidia-container-toolkit#982)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A containerd that runs on the node; `unit` is "" where no service has started it."""
+
+    pid: int
+    unit: str
+    sockets: tuple[str, ...]
+    config_path: str
+
+    @property
+    def said(self) -> str:
+        """Describe it in a few words."""
+        return f"{self.unit or f'process {self.pid}'} at {self.sockets[0] if self.sockets else 'no socket'}"
+
+    def listens(self, socket: str) -> bool:
+        """Tell whether it listens on a socket."""
+        return plain_socket(socket) in [plain_socket(each) for each in self.sockets]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The chosen one and why; or None, and the problem if there was something to choose from."""
+
+    chosen: Candidate | None
+    why: str = ""
+    problem: Problem | None = None
+    passed_over: tuple[Candidate, ...] = ()
+
+
+NOTHING = Choice(None)
+
+
+def choose(
+    candidates: Sequence[Candidate],
+    kubelets: Sequence[Kubelet],
+    *,
+    unit: str | None = None,
+    socket: str | None = None,
+    config: str | None = None,
+) -> Choice:
+    """Choose a containerd: what the settings say decides, then kubelet's endpoint, then that it is the only one.
+
+    Where nothing decides nothing is chosen.
+    """
+    if not candidates:
+        return NOTHING
+    if unit:
+        return _only(
+            [c for c in candidates if c.unit == _service(unit)], candidates, f"[containerd] unit is {unit}"
+        )
+    if socket:
+        return _only([c for c in candidates if c.listens(socket)], candidates, f"[containerd] socket is {socket}")
+    sockets = tuple(dict.fromkeys(kubelet.socket for kubelet in kubelets))
+    if len(sockets) == 1:
+        return _of_kubelet(candidates, kubelets[0])
+    if len(candidates) == 1 and not sockets:
+        return Choice(candidates[0], "no kubelet runs, and it is the only containerd")
+    # A file is read by the daemon that names it; a setting for it tells daemons apart where nothing else does.
+    named = [c for c in candidates if c.config_path == config]
+    if config and len(named) == 1 and len({c.config_path for c in candidates}) > 1:
+        return _only(named, candidates, f"[containerd] config is {config}")
+    among = f"kubelets talk to {' and '.join(sockets)}" if sockets else "no kubelet runs that would tell"
+    return _refused(f"{len(candidates)} containerds run ({_listed(candidates)}), and {among}", candidates)
+
+
+def _of_kubelet(candidates: Sequence[Candidate], kubelet: Kubelet) -> Choice:
+    talks = f"{kubelet.program} talks to it ({kubelet.said_by})"
+    found = [c for c in candidates if c.listens(kubelet.socket)]
+    if len(found) == 1:
+        return _only(found, candidates, talks)
+    if not any(c.sockets for c in candidates) and len(candidates) == 1:
+        return Choice(candidates[0], "it is the only containerd, and does not listen yet")
+    return _refused(
+        f"{kubelet.program} talks to {kubelet.socket} ({kubelet.said_by}), where "
+        f"{'no' if not found else 'more than one'} containerd listens; there is {_listed(candidates)}",
+        candidates,
+    )
+
+
+def _only(found: Sequence[Candidate], candidates: Sequence[Candidate], why: str) -> Choice:
+    if len(found) == 1:
+        return Choice(found[0], why, passed_over=tuple(c for c in candidates if c != found[0]))
+    return _refused(
+        f"{why}, which is {len(found)} of the containerds that run ({_listed(candidates)})", candidates
+    )
+
+
+def _refused(message: str, candidates: Sequence[Candidate]) -> Choice:
+    unit = next((c.unit for c in candidates if c.unit), "containerd.service")
+    problem = Problem(
+        message,
+        f'say which one runs the pods, such as [containerd] unit = "{unit}"',
+        WHY_IT_MATTERS,
+    )
+    return Choice(None, problem=problem)
+
+
+def _listed(candidates: Sequence[Candidate]) -> str:
+    return ", ".join(each.said for each in candidates)
+
+
+def _service(unit: str) -> str:
+    return unit if "." in unit else f"{unit}.service"

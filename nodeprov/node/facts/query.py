@@ -1,0 +1,77 @@
+"""What is true of a node, read in one command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nodeprov.containerd.distributions.profiles import origin_names
+from nodeprov.hosts.base import Output, Reader
+from nodeprov.inventory import Settings
+from nodeprov.node.facts.answer import parse_facts
+from nodeprov.node.facts.values import Facts
+from nodeprov.templates import render
+
+
+@dataclass(frozen=True, slots=True)
+class FactsQuery:
+    """The one question from which all facts come."""
+
+    node: str
+    settings: Settings
+    former: tuple[str, ...] = ()
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Where nodeprov's things may lie."""
+        return (self.settings.paths.prefix, *self.former)
+
+    @property
+    def script(self) -> str:
+        """The script that reads them."""
+        s = self.settings
+        links = [f"{prefix}/handlers/{s.runtime.handler}/current" for prefix in self.prefixes]
+        if s.paths.bin:
+            links.append(f"{s.paths.bin}/runsc")
+        return render(
+            "facts.sh.j2",
+            unit=s.containerd.unit or "containerd.service",
+            config=s.containerd.config or "",
+            socket=s.containerd.socket or "",
+            prefix=s.paths.prefix,
+            prefixes=self.prefixes,
+            state=s.paths.state,
+            places=[each for each in (*self.prefixes, s.paths.state, s.paths.bin) if each],
+            links=links,
+            origins=origin_names(s.runtime.handler),
+        )
+
+    def parse(self, output: Output) -> Facts:
+        """Understand what the script printed."""
+        return parse_facts(self.node, output.text, self.prefixes, self.settings)
+
+
+def gather(reader: Reader, settings: Settings, former: tuple[str, ...] = ()) -> Facts:
+    """Read a node's facts in one round trip; `former` are prefixes that earlier settings had."""
+    facts: Facts = reader.ask([FactsQuery(reader.name, settings, former)])[0]
+    return facts
+
+
+SWITCH_UNIT = "nodeprov-switch.service"
+WAIT_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchAtWork:
+    """Is a dead man's switch still at work, after a while?"""
+
+    state: str
+
+    @property
+    def script(self) -> str:
+        """Print nothing if none is."""
+        folder = f"{self.state}/switch"
+        return render("switch-ends.sh.j2", folder=folder, unit_name=SWITCH_UNIT, wait_seconds=WAIT_SECONDS)
+
+    def parse(self, output: Output) -> bool:
+        """Understand what the script printed."""
+        return bool(output.text.strip())

@@ -1,0 +1,142 @@
+"""The files that a node's containerd configuration imports, as they are on the node."""
+
+from __future__ import annotations
+
+import base64
+import posixpath
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nodeprov.containerd import decode, drop_in_file, import_patterns
+from nodeprov.containerd.drop_in_faults import drop_in_problems
+from nodeprov.containerd.tables import Refused
+from nodeprov.errors import Problem
+from nodeprov.hosts.base import Output, Reader
+from nodeprov.node.facts import Daemon, dotted
+from nodeprov.plan.resources import candidate_of
+from nodeprov.templates import render
+
+OVERRIDE = "containerd 2.x merges what is imported, 1.x puts it in place of the whole section (containerd#5837)"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A file that containerd's configuration imports, and when it changed, in seconds since the epoch."""
+
+    text: str
+    changed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImportsQuery:
+    """Which files does containerd import by these paths and globs, and what do they hold?"""
+
+    patterns: tuple[str, ...]
+
+    @property
+    def script(self) -> str:
+        """Print a path and the content in base64 on a line for each file."""
+        words = [word for pattern in self.patterns for word in shell_words(pattern)]
+        return render("query-imports.sh.j2", patterns=words)
+
+    def parse(self, output: Output) -> dict[str, Imported]:
+        """Understand what the script printed; what only the shell's globs find is left out."""
+        rows = (line.rsplit(" ", 2) for line in output.text.splitlines())
+        return {
+            path: Imported(base64.b64decode(text).decode(errors="surrogateescape"), float(changed))
+            for path, changed, text in rows
+            if any(import_patterns.matches(pattern, path) for pattern in self.patterns)
+        }
+
+
+def shell_words(pattern: str) -> tuple[str, ...]:
+    """Write a path or glob of containerd as words for the shell that find at least the same files.
+
+    Go's `*` finds hidden files too, and its classes exclude by `^`; a pattern without `*` is a plain path.
+    """
+    if not import_patterns.is_glob(pattern):
+        return (shlex.quote(pattern),)
+    folder, name = posixpath.split(pattern)
+    names = (name, "." + name) if name.startswith(("*", "[")) else (name,)
+    return tuple(_quoted_glob(posixpath.join(folder, each)) for each in names)
+
+
+def _quoted_glob(pattern: str) -> str:
+    parts = re.split(r"([*?\[\]]+\^?)", pattern)
+    return "".join(part.replace("[^", "[!") if part[:1] in "*?[]" else shlex.quote(part) for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Imports:
+    """All that a configuration imports, directly or through what it imports."""
+
+    patterns: tuple[str, ...]
+    files: Mapping[str, Imported]
+
+
+def followed(reader: Reader, patterns: tuple[str, ...], files: Mapping[str, Imported]) -> Imports:
+    """Follow the imports of imported files: containerd does, and dies of a missing one all the same."""
+    while True:
+        said = [p for path, file in files.items() for p in _said(path, file)]
+        new = tuple(dict.fromkeys(pattern for pattern in said if pattern not in patterns))
+        if not new:
+            return Imports(patterns, files)
+        files = {**files, **reader.ask([ImportsQuery(new)])[0]}
+        patterns = (*patterns, *new)
+
+
+def _said(path: str, file: Imported) -> tuple[str, ...]:
+    try:
+        return tuple(import_patterns.import_patterns(file.text, path))
+    except Refused:  # drop_in_problems names it, with its place
+        return ()
+
+
+def read_imports(reader: Reader, daemon: Daemon) -> Imports:
+    """Read all that a daemon's configuration imports."""
+    query = ImportsQuery(patterns_of(daemon))
+    return followed(reader, query.patterns, reader.ask([query])[0])
+
+
+def patterns_of(daemon: Daemon) -> tuple[str, ...]:
+    """List what a daemon's configuration file imports."""
+    text = decode(daemon.config.content) if daemon.config else ""
+    return import_patterns.import_patterns(text, daemon.config_path)
+
+
+def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Problem, ...]:
+    """Find the reasons not to begin in what is imported."""
+    path, version = daemon.config_path, _version_to_start(daemon)
+    text = decode(daemon.config.content) if daemon.config else ""
+    missing = [
+        Problem(
+            f"{path} imports {target}, which does not exist: containerd does not start again with that",
+            f"make the file, or take it out of `imports` in {path}",
+            "the next restart, whoever makes it, would be the last one (kata-containers#13141)",
+        )
+        for target in import_patterns.missing_imports(found.patterns, found.files)
+    ]
+    own = drop_in_file.path_of(path, text, handler)
+    # What a distribution imports it has made itself, of our drop-in too: there the effective configuration tells.
+    texts = {} if daemon.source else {each: file.text for each, file in found.files.items() if each != own}
+    overriding = [
+        Problem(each.message, each.hint, OVERRIDE)
+        for each in drop_in_problems(path, text, texts, handler, version)
+    ]
+    found_too = [
+        Problem(
+            f"{path} imports {pattern}, which finds whatever lies beside it, backups and candidates too",
+            "name the files by their end: *.toml",
+            "a copy of the file would be read as a part of it",
+        )
+        for pattern in found.patterns
+        if import_patterns.matches(pattern, candidate_of(path))
+    ]
+    return (*missing, *overriding, *found_too)
+
+
+def _version_to_start(daemon: Daemon) -> str:
+    """Name the containerd that a restart would start; one whose version is not known is judged by the gate."""
+    return dotted(daemon.next_version or (2, 4, 0))

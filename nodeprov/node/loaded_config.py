@@ -1,0 +1,137 @@
+"""What the running containerd has loaded, from evidence, and so whether it must restart."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nodeprov.containerd import Runtime, effective
+from nodeprov.errors import MALFORMED
+from nodeprov.node.facts import Daemon, Facts, dotted
+from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.imported_files import Imported
+from nodeprov.plan.plan import Change, Restart
+from nodeprov.plan.resources import ContainerdConfig
+
+CLOCK_MARGIN_SECONDS = 0.1
+MADE_SECONDS = 0.1
+"""A file that is made a moment before a process begins may seem newer: the kernel tells starts in ticks."""
+
+
+def loaded_runtime(
+    facts: Facts, handler: str, imported: Mapping[str, Imported]
+) -> Mapping[str, Any] | NotKnown | None:
+    """Find the runtime's table that the running daemon has loaded, from evidence.
+
+    The evidence, in its order: what nodeprov wrote down when it last restarted this very process; the
+    process's own log; that the configuration has not changed since the process started.
+    """
+    daemon = running_daemon(facts)
+    if facts.record and facts.record.identity == daemon.identity:
+        return effective.effective_runtime(facts.record.dump, handler)
+    logged = logged_runtime(daemon.loaded_log, handler)
+    if isinstance(logged, NotKnown) and not changed_since_start(daemon, imported):
+        return effective.effective_runtime(daemon.dump, handler)
+    return logged
+
+
+class NotKnown:
+    """Nothing shows what the daemon has loaded."""
+
+
+def logged_runtime(log: str, handler: str) -> Mapping[str, Any] | NotKnown | None:
+    """Find a runtime in the line in which containerd 2.x says what its CRI plugin has read.
+
+    The line is logfmt with the configuration as quoted JSON (containerd: plugins/cri/runtime/plugin.go);
+    1.x prints a Go structure instead, which is no evidence that can be relied on.
+    """
+    quoted = re.search(r'\bconfig=("(?:[^"\\]|\\.)*")', log)
+    try:
+        runtimes = json.loads(json.loads(quoted[1]))["containerd"]["runtimes"] if quoted else None
+        table = runtimes.get(handler) if runtimes is not None else None
+    except MALFORMED:
+        return NotKnown()
+    if runtimes is None:
+        return NotKnown()
+    if table is None:
+        return None
+    names = {"runtimeType": "runtime_type", "runtimePath": "runtime_path"}
+    return {names.get(name, name): value for name, value in table.items()}
+
+
+def same_table(loaded: Mapping[str, Any] | None, wanted: Mapping[str, Any] | None) -> bool:
+    """Tell whether what is loaded is what is wanted; containerd adds defaults of its own to a table."""
+    if loaded is None or wanted is None:
+        return loaded is wanted
+    had = loaded.get("options") or {}
+    options = {"options": {**had, **wanted["options"]}}
+    return {**loaded, **wanted, **options} == {**loaded, **options} and options["options"] == had
+
+
+def changed_since_start(daemon: Daemon, imported: Mapping[str, Imported]) -> tuple[str, ...]:
+    """Name the files of the configuration that may be newer than the process, whose start is known roughly."""
+    changed = {path: file.changed_at for path, file in imported.items()}
+    if daemon.config_changed_at is not None:
+        changed[daemon.config_path] = daemon.config_changed_at
+    # What a distribution makes at its start is written a moment before containerd begins, and by nobody else.
+    margin = CLOCK_MARGIN_SECONDS if daemon.source else -CLOCK_MARGIN_SECONDS
+    return tuple(path for path, at in changed.items() if at >= daemon.started_at + margin)
+
+
+def is_what_was_read(daemon: Daemon, swapped: Iterable[Change]) -> bool:
+    """Tell whether the configuration is what the daemon has read when it was started by a swap of files.
+
+    What the swap put in place, and is there still, was read, whatever the times say: where the node's clock was
+    set back in between, a file is newer than the process that has read it.
+    """
+    if daemon.config_changed_at is None:
+        return True
+    if any(isinstance(c.resource, ContainerdConfig) and c.after == daemon.config for c in swapped):
+        return True
+    return daemon.config_changed_at <= daemon.started_at + (MADE_SECONDS if daemon.source else 0.0)
+
+
+def restart(
+    facts: Facts,
+    runtime: Runtime,
+    changes: tuple[Change, ...],
+    imported: Mapping[str, Imported],
+    *,
+    served: bool,
+) -> Restart | None:
+    """Derive whether containerd must restart: what it has loaded is not what it is to serve, or to forget."""
+    daemon = running_daemon(facts)
+    handler = runtime.handler
+    loaded = loaded_runtime(facts, handler, imported)
+    table = runtime.table() if served else None
+    edits = any(isinstance(change.resource, ContainerdConfig) for change in changes)
+    if isinstance(loaded, NotKnown):
+        reason = f"{daemon.config_path} changed after containerd started, and nothing shows what it has loaded"
+    elif same_table(loaded, table):
+        return None
+    elif edits:
+        verb = "serve" if served else "forget"
+        reason = f"to {verb} the runtime handler {handler}; containerd cannot reload its configuration"
+    else:
+        reason = f"{daemon.edited_path} is right, but the running containerd has not loaded it"
+    return Restart(daemon.unit, (reason,), activated_by_restart(facts, runtime, imported))
+
+
+def activated_by_restart(facts: Facts, runtime: Runtime, imported: Mapping[str, Imported]) -> tuple[str, ...]:
+    """Name what a restart would also bring into force: others' edits, another containerd, another unit."""
+    daemon = running_daemon(facts)
+    found: list[str] = []
+    if facts.record and facts.record.identity == daemon.identity:
+        found += effective.differences(facts.record.dump, daemon.dump, runtime)
+    else:
+        newer = changed_since_start(daemon, imported)
+        found += [f"{path} was changed after containerd started: any edit in it" for path in newer]
+    if daemon.disk_version != daemon.version:
+        found.append(f"containerd {dotted(daemon.disk_version)} on disk, {dotted(daemon.version)} is running")
+    if daemon.source and (daemon.source.changed_at or 0.0) >= daemon.started_at - CLOCK_MARGIN_SECONDS:
+        found.append(f"{daemon.source.path} was changed after containerd started: any edit in it")
+    if daemon.needs_reload:
+        found.append(f"{daemon.unit} was changed on disk (systemctl daemon-reload is due)")
+    return tuple(found)

@@ -1,0 +1,86 @@
+"""Our runtime's table in containerd's configuration: the file that holds it, and the edit as a goal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from nodeprov import containerd
+from nodeprov.containerd import Runtime, drop_in_file
+from nodeprov.containerd.distributions import editing
+from nodeprov.containerd.distributions.distribution import How
+from nodeprov.inventory import Settings
+from nodeprov.node.facts import Daemon
+from nodeprov.plan.plan import Goal, constant
+from nodeprov.plan.resources import ContainerdConfig, ContainerdSource, OwnConfig
+from nodeprov.states import FileState
+
+DROPIN = "dropin"
+
+
+def config_resource(daemon: Daemon, runtime: Runtime) -> ContainerdConfig:
+    """Name containerd's configuration file, or what it is made of, as a resource with its gate."""
+    if daemon.source is None:
+        return ContainerdConfig(daemon.config_path, runtime, daemon.binary)
+    return ContainerdSource(daemon.source.path, runtime, daemon.binary, daemon.config_path, daemon.source.how)
+
+
+def own_config(daemon: Daemon, runtime: Runtime) -> OwnConfig | None:
+    """Name the file that could hold our table alone; None if the configuration file imports no folder for it."""
+    if daemon.source is not None:
+        return None
+    text = containerd.decode(daemon.config.content) if daemon.config else ""
+    path = drop_in_file.path_of(daemon.config_path, text, runtime.handler)
+    return OwnConfig(path, runtime, daemon.binary, root=daemon.config_path) if path else None
+
+
+def _config_goals(
+    daemon: Daemon, settings: Settings, runtime: Runtime, former: tuple[Runtime, ...]
+) -> tuple[Goal, ...]:
+    """Want our table in the file, or in one of its own, and not in the other."""
+    root, own = config_resource(daemon, runtime), own_config(daemon, runtime)
+    if settings.containerd.config_style == DROPIN and own and daemon.config:
+        text = drop_in_file.text_of(containerd.decode(daemon.config.content), runtime)
+        wanted = constant(FileState(text.encode(), 0o644))
+        return Goal(own, wanted), Goal(root, without_runtime(runtime, former))
+    in_root = Goal(root, _with_runtime(daemon, runtime, former))
+    return (in_root, Goal(own, constant(None))) if own else (in_root,)
+
+
+def _with_runtime(
+    daemon: Daemon, runtime: Runtime, former: tuple[Runtime, ...]
+) -> Callable[[Any], FileState | None]:
+    def target(current: FileState | None) -> FileState | None:
+        if daemon.source is not None:
+            return editing.added(daemon.source, current, runtime, former)
+        version = ".".join(str(part) for part in daemon.disk_version)
+        if current is None:
+            text = containerd.add_runtime(containerd.empty_config(version), runtime)
+            return FileState(text.encode(), 0o644)
+        text = containerd.begun(containerd.decode(current.content), version)
+        text = containerd.add_runtime(text, runtime, former)
+        return replace(current, content=text.encode())
+
+    return target
+
+
+def without_runtime(
+    runtime: Runtime, former: tuple[Runtime, ...] = (), how: How | None = None
+) -> Callable[[Any], FileState | None]:
+    """Want the configuration, or what it is made of, without our table, everything else as it is now."""
+
+    def target(current: FileState | None) -> FileState | None:
+        if current is None:
+            return None
+        if how is not None:
+            return editing.removed(how, current, runtime, former)
+        text = containerd.remove_runtime(containerd.decode(current.content), runtime, former)
+        return replace(current, content=text.encode())
+
+    return target
+
+
+def how_edited(daemon: Daemon) -> How | None:
+    """Say how what the configuration is made of is edited; None where it is containerd's own file."""
+    return daemon.source.how if daemon.source else None

@@ -1,0 +1,1 @@
+"""A plan as a value: resources, goals, changes, and the steps between what is and what is wanted."""

@@ -1,0 +1,20 @@
+"""What happens in a run, as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nodeprov.plan.plan import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A step begins, has ended, or is being taken back."""
+
+    step: Step
+    phase: str
+    said: str = ""
+
+
+Tell = Callable[[Event], None]

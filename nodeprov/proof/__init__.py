@@ -1,1 +1,0 @@
-"""Pods that prove a node: their image, their life, their cgroups."""

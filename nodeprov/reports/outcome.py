@@ -1,0 +1,76 @@
+"""How runs end and what happens in them, as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from nodeprov.errors import NodeprovError
+from nodeprov.plan.events import Event
+from nodeprov.plan.plan import Change, Drain, Outcome, Proof, Restart
+from nodeprov.redaction import without_userinfo
+from nodeprov.reports.plan import _count, plan_json, what
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """Write how a run ended: what was done and proven, or why it stopped and what was taken back."""
+    node, plan = outcome.plan.node, outcome.plan
+    kept = [f"  {each}" for each in outcome.kept]
+    if outcome.error is None:
+        if not plan.pending:
+            return f"{node}: nothing to do"
+        proven = [f"  {title}: {said}" for title, said in outcome.proofs.items()]
+        return "\n".join([f"{node}: {plan.action} done, {_count(len(plan.changes), 'change')}", *proven, *kept])
+    lines = [str(outcome.error)]
+    if outcome.left:
+        lines += [f"{node}: left between two states:", *(f"  {each}" for each in outcome.left)]
+        lines.append(f"hint: look at these, then run nodeprov {plan.action} {node} again")
+    elif outcome.undone:
+        undone = _count(len(outcome.undone), "change")
+        lines.append(f"{node}: taken back: {undone} of this run; the node is as before")
+    else:
+        lines.append(f"{node}: the node is as before")
+    return "\n".join(lines + kept)
+
+
+def event_text(event: Event) -> str | None:
+    """Write a progress line; None for what needs none."""
+    match event.step, event.phase:
+        case Proof() as proof, "done":
+            return f"proven: {proof.title}: {event.said}"
+        case Restart(unit), "begun":
+            return f"restarting {unit}"
+        case Restart(unit), "undone":
+            return f"restarting {unit} with its configuration as before"
+        case Change() as change, "done":
+            return f"done: {what(change.resource)}"
+        case Change() as change, "undone":
+            return f"taken back: {what(change.resource)}"
+        case Drain(), "begun":
+            return "evicting sandboxed pods"
+    return None
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """Write an outcome as plain values."""
+    error = outcome.error
+    return {
+        **plan_json(outcome.plan),
+        "exit_code": outcome.exit_code,
+        "done": len(outcome.done),
+        "proofs": dict(outcome.proofs),
+        "undone": [change.resource.key for change in outcome.undone],
+        "left": list(outcome.left),
+        "kept": list(outcome.kept),
+        "error": _error_json(error) if error else None,
+    }
+
+
+def errors_json(errors: Iterable[NodeprovError]) -> list[dict[str, str]]:
+    """Write errors as plain values: one for each thing that is wrong."""
+    return [_error_json(part) for error in errors for part in error.parts()]
+
+
+def _error_json(error: NodeprovError) -> dict[str, str]:
+    said = {"message": error.message, "hint": error.hint, "where": error.where}
+    return {name: without_userinfo(text) for name, text in said.items()}

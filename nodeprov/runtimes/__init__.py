@@ -1,0 +1,1 @@
+"""Sandboxed runtimes that nodeprov can install; each family is a folder."""

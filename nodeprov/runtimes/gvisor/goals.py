@@ -1,0 +1,44 @@
+"""What is wanted on a node that runs gVisor: facts and settings in, goals out."""
+
+from __future__ import annotations
+
+from nodeprov.inventory import Settings
+from nodeprov.node.facts import Facts
+from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.runtime_table import _config_goals
+from nodeprov.plan.plan import Goal, constant
+from nodeprov.plan.resources import Link, Tree
+from nodeprov.releases.obtain import Release
+from nodeprov.runtimes.gvisor.generation import generation
+from nodeprov.runtimes.gvisor.layout import former_runtimes, layout
+from nodeprov.states import LinkState
+
+
+def goals(facts: Facts, settings: Settings, release: Release) -> tuple[Goal, ...]:
+    """Say what is wanted on a node, in the order in which it is to come true.
+
+    Nothing before `current` is visible to anyone; replacing `current` is the commit.
+    """
+    where = layout(settings)
+    wanted = generation(facts, settings, release)
+    daemon = running_daemon(facts)
+    return (
+        Goal(
+            Tree(f"{where.releases}/{release.name}", source=release.folder, within=where.around),
+            constant(release.tree),
+        ),
+        *wanted.goals(),
+        Goal(
+            Link(where.current, within=where.around), constant(LinkState(wanted.digest)), "the commit: one rename"
+        ),
+        *person_goals(settings),
+        *_config_goals(daemon, settings, where.runtime, former_runtimes(facts, settings)),
+    )
+
+
+def person_goals(settings: Settings) -> tuple[Goal, ...]:
+    """Want runsc on people's PATH."""
+    if not settings.paths.bin:
+        return ()
+    target = LinkState(f"{layout(settings).current}/runsc")
+    return (Goal(Link(f"{settings.paths.bin}/runsc"), constant(target), "for people; no pod depends on it"),)

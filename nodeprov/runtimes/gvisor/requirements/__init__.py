@@ -1,0 +1,1 @@
+"""What gVisor needs of a node, by subject."""

@@ -1,0 +1,193 @@
+"""`nodeprov lab …`: arguments in, exit code out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer  # noqa: TID251  a part of the command line
+from rich.console import Console
+
+from nodeprov.cli.options import examples
+from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.hosts.local import run_attached
+from nodeprov.local_files import cache_folder
+from nodeprov_lab.base import Event, Lab
+
+app = typer.Typer(
+    help="Machines to try nodeprov on.",
+    epilog=examples(
+        "nodeprov lab up", "nodeprov install worker1 -i inventory/lab.toml", codes="0: done, 1: failed"
+    ),
+    no_args_is_help=True,
+)
+
+
+class Provider(StrEnum):
+    """Who makes the machines."""
+
+    NSPAWN = "nspawn"
+    VAGRANT = "vagrant"
+
+
+ProviderOption = Annotated[Provider, typer.Option(help="Who makes the machines.")]
+
+
+class Progress:
+    """Shows events: as lines, and on a terminal also what goes on at the moment."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._begun: dict[str, float] = {}
+        self._start = time.monotonic()
+        self._status = self._console.status("")
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            self._status.start()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._status.stop()
+        if kind is KeyboardInterrupt:
+            raise NodeprovError(
+                "interrupted", "the same command goes on from here; `nodeprov lab down` removes what is there"
+            ) from None
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        now = time.monotonic()
+        if event.state == "begun":
+            self._begun[event.what] = now
+            said = f"{event.what} …"
+        else:
+            took = now - self._begun.pop(event.what, now)
+            said = f"{event.what}: {'done' if event.state == 'ended' else 'failed'} ({took:.1f} s)"
+        self._status.update(", ".join(self._begun))
+        if event.state != "begun" or not self._console.is_terminal:
+            self.say(said)
+
+    def say(self, what: str) -> None:
+        """Show a line."""
+        self._console.print(f"{time.monotonic() - self._start:6.1f}s  {what}", markup=False, soft_wrap=True)
+
+
+def make_lab(provider: Provider, *, build_box: bool = False) -> Lab:
+    """Read the environment and make the provider's lab."""
+    # 50 ms that no other command need wait for.
+    from nodeprov_lab.debian import chosen_mirror
+    from nodeprov_lab.nspawn.lab import NspawnLab
+    from nodeprov_lab.vagrant.lab import VagrantLab
+
+    cache, mirror = cache_folder() / "lab", chosen_mirror()
+    match provider:
+        case Provider.NSPAWN if build_box:
+            raise UsageError("a box is for virtual machines", "nodeprov lab up --provider vagrant --build-box")
+        case Provider.NSPAWN:
+            return NspawnLab(cache, debian_mirror=mirror)
+        case Provider.VAGRANT:
+            return VagrantLab(cache, debian_mirror=mirror, build_box=build_box)
+
+
+@app.command(epilog=examples("nodeprov lab up", codes="0: the cluster is up, 1: it could not be made"))
+def up(
+    provider: ProviderOption = Provider.NSPAWN,
+    build_box: Annotated[
+        bool, typer.Option("--build-box", help="With vagrant: build a box, and fetch none.")
+    ] = False,
+) -> None:
+    """Make a cluster of three machines, or find it made."""
+    with Progress() as progress:
+        make_lab(provider, build_box=build_box).up(progress)
+        progress.say(f"the lab is up: nodeprov lab kubectl{_chosen(provider)} -- get nodes")
+
+
+@app.command(
+    epilog=examples("nodeprov lab inventory --provider vagrant", codes="0: written, 1: the lab is not up")
+)
+def inventory(provider: ProviderOption = Provider.NSPAWN) -> None:
+    """Write the lab's inventory, and say where it is; after a `vagrant up` by hand."""
+    with Progress() as progress:
+        path = make_lab(provider).write_inventory(progress)
+    typer.echo(path)
+
+
+@app.command(hidden=True)
+def join(machine: Annotated[str, typer.Argument(metavar="NODE")]) -> None:
+    """Make a machine that Vagrant has brought up a node of the cluster: the Vagrantfile's trigger."""
+    from nodeprov_lab.debian import chosen_mirror
+    from nodeprov_lab.vagrant.lab import VagrantLab
+
+    with Progress() as progress:
+        VagrantLab(cache_folder() / "lab", debian_mirror=chosen_mirror()).join(machine, progress)
+
+
+@app.command(epilog=examples("nodeprov lab down", codes="0: nothing is left, 1: something could not be removed"))
+def down(provider: ProviderOption = Provider.NSPAWN) -> None:
+    """Leave nothing of the lab, in whatever state it is."""
+    with Progress() as progress:
+        make_lab(provider).down(progress)
+        progress.say("nothing is left of the lab")
+
+
+@app.command(epilog=examples("nodeprov lab status", codes="0: every machine is ready, 1: not every one is"))
+def status(provider: ProviderOption = Provider.NSPAWN) -> None:
+    """Say how each machine does; exit 1 unless all are Ready."""
+    found = make_lab(provider).status()
+    for machine in found:
+        state = "ready" if machine.ready else "running" if machine.running else "down"
+        typer.echo(f"{machine.machine.name:<10} {machine.machine.address:<14} {state}")
+    raise typer.Exit(0 if all(machine.ready for machine in found) else 1)
+
+
+@app.command(
+    name="import",
+    epilog=examples("docker save nginx > nginx.tar", "nodeprov lab import nginx.tar", codes="0: done, 1: not"),
+)
+def import_archive(
+    archive: Annotated[Path, typer.Argument(help="What `docker save` or `skopeo copy` has written.")],
+    provider: ProviderOption = Provider.NSPAWN,
+) -> None:
+    """Bring images to every machine: a lab has no registry."""
+    from nodeprov_lab.importing import import_image
+
+    with Progress() as progress:
+        import_image(make_lab(provider), archive, progress)
+
+
+@app.command(
+    epilog=examples(
+        "nodeprov lab ssh worker1",
+        "nodeprov lab ssh worker1 -- uptime",
+        codes="that of the command",
+    )
+)
+def ssh(
+    machine: Annotated[str, typer.Argument(metavar="NODE")],
+    command: Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND...]")] = None,
+    provider: ProviderOption = Provider.NSPAWN,
+) -> None:
+    """Log in to a machine as root, or run a command there with exactly these arguments."""
+    argv = make_lab(provider).ssh_argv(machine, command or [], terminal=_has_terminal())
+    raise typer.Exit(run_attached(argv))
+
+
+@app.command(epilog=examples("nodeprov lab kubectl -- get nodes -o wide", codes="that of kubectl"))
+def kubectl(
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="-- ARGS...")] = None,
+    provider: ProviderOption = Provider.NSPAWN,
+) -> None:
+    """Run kubectl as the cluster's administrator, with these arguments."""
+    argv = make_lab(provider).kubectl_argv(arguments or [], terminal=_has_terminal())
+    raise typer.Exit(run_attached(argv))
+
+
+def _chosen(provider: Provider) -> str:
+    return "" if provider is Provider.NSPAWN else f" --provider {provider.value}"
+
+
+def _has_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -1,0 +1,166 @@
+"""A plain Kubernetes on a lab's machines, whoever provides them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from nodeprov.hosts.base import check
+from nodeprov.templates import render
+from nodeprov_lab.access import RemoteShell
+from nodeprov_lab.base import Machine, OnEvent, step
+from nodeprov_lab.credentials import PKI, Secrets, identity_files, kubeconfig, make_secrets
+from nodeprov_lab.files import NodeFile, archive
+from nodeprov_lab.images import PAUSE_IMAGE
+from nodeprov_lab.parallel import at_once
+
+ADMIN_CONF = "/etc/kubernetes/admin.conf"
+EXPENDABLE_DATA = ("--unsafe-no-fsync",)
+"""etcd's arguments where nothing is lost with its data, as in a lab."""
+_IMAGES = "/var/tmp/lab-images.tar"  # noqa: S108  on the machine, removed after the import
+_CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+_NODE_UNITS = ("pod-routes", "containerd", "kubelet")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What may differ between the clusters of different labs.
+
+    `service_subnet` is the range of the services' addresses; `etcd_arguments` are added to etcd's;
+    `ready_timeout_seconds` is how long the nodes may take to become Ready. `slow` says that programs take ten
+    times as long as usual: what gives up after its default time would give up on everything. `chosen` is what a
+    command of `nodeprov lab` needs to mean this lab.
+    """
+
+    service_subnet: str = "10.96.0.0/16"
+    cni_folder: str = "/usr/lib/cni"
+    etcd_arguments: tuple[str, ...] = ()
+    ready_timeout_seconds: int = 120
+    slow: bool = False
+    chosen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine and the way to it. The programs of Kubernetes and containerd are in its PATH already."""
+
+    machine: Machine
+    shell: RemoteShell
+
+
+def node_files(
+    machine: Machine, machines: Sequence[Machine], secrets: Secrets, settings: Settings
+) -> list[NodeFile]:
+    """Write what every machine of the cluster needs."""
+    identity = secrets.authority.issue(
+        f"system:node:{machine.name}", "system:nodes", names=[machine.name, machine.address]
+    )
+    others = [other for other in machines if other != machine]
+    rendered = {
+        "/etc/systemd/system/containerd.service": render("lab/containerd.service.j2"),
+        "/etc/systemd/system/kubelet.service": render("lab/kubelet.service.j2", machine=machine),
+        "/etc/systemd/system/pod-routes.service": render("lab/pod-routes.service.j2", others=others),
+        "/var/lib/kubelet/config.yaml": render(
+            "lab/kubelet.yaml.j2", machine=machine, pki=PKI, slow=settings.slow
+        ),
+        "/etc/cni/net.d/10-lab.conflist": render("lab/cni.conflist.j2", machine=machine),
+    }
+    return [
+        *(NodeFile(path, text.encode()) for path, text in rendered.items()),
+        NodeFile("/etc/kubernetes/kubelet.conf", kubeconfig(secrets, identity, machines[0]), 0o600),
+        NodeFile(f"{PKI}/ca.crt", secrets.authority.certificate),
+        *identity_files("kubelet", identity),
+    ]
+
+
+def master_files(master: Machine, secrets: Secrets, settings: Settings) -> list[NodeFile]:
+    """Write what the control plane needs besides."""
+    values = {"master": master, "settings": settings, "pki": PKI}
+    units = [
+        NodeFile(f"/etc/systemd/system/{unit}.service", render(f"lab/{unit}.service.j2", **values).encode())
+        for unit in _CONTROL_PLANE
+    ]
+    clients = {
+        "admin": secrets.admin,
+        "controller-manager": secrets.controller_manager,
+        "scheduler": secrets.scheduler,
+    }
+    return [
+        *units,
+        *(
+            NodeFile(f"/etc/kubernetes/{name}.conf", kubeconfig(secrets, identity, master), 0o600)
+            for name, identity in clients.items()
+        ),
+        NodeFile(f"{PKI}/sa.key", secrets.service_accounts.private, 0o600),
+        NodeFile(f"{PKI}/sa.pub", secrets.service_accounts.public),
+        *identity_files("apiserver", secrets.apiserver),
+        *identity_files("apiserver-kubelet-client", secrets.kubelet_client),
+    ]
+
+
+def install(nodes: Sequence[Node], images: bytes, settings: Settings, on_event: OnEvent) -> bytes:
+    """Make the machines, the master first, a cluster of Ready nodes; return the administrator's kubeconfig.
+
+    `images` is an archive for `ctr images import`.
+    """
+    machines = [node.machine for node in nodes]
+    secrets = make_secrets(machines[0], settings.service_subnet)
+    at_once([partial(install_node, node, machines, images, secrets, settings, on_event) for node in nodes])
+    wait_ready(nodes[0].shell, machines, settings, on_event)
+    return kubeconfig(secrets, secrets.admin, machines[0])
+
+
+def install_node(
+    node: Node,
+    machines: Sequence[Machine],
+    images: bytes,
+    secrets: Secrets,
+    settings: Settings,
+    on_event: OnEvent,
+) -> None:
+    """Put the files on a machine and start its services, in one round trip."""
+    machine = node.machine
+    is_master = machine.role == "master"
+    files = [
+        *node_files(machine, machines, secrets, settings),
+        *(master_files(machine, secrets, settings) if is_master else []),
+        NodeFile(_IMAGES, images),
+    ]
+    script = render(
+        "lab/install-node.sh.j2",
+        machine=machine,
+        units=[*(_CONTROL_PLANE if is_master else ()), *_NODE_UNITS],
+        control_plane=_CONTROL_PLANE if is_master else (),
+        images=_IMAGES,
+        pause_image=PAUSE_IMAGE,
+        cni_folder=settings.cni_folder,
+        admin_conf=ADMIN_CONF,
+        slow=settings.slow,
+    )
+    with step(on_event, f"starting Kubernetes on {machine.name}"):
+        output = node.shell.run(script, stdin=archive(files), timeout_seconds=settings.ready_timeout_seconds)
+        check(
+            output,
+            "cannot start Kubernetes",
+            where=machine.name,
+            hint=f"nodeprov lab ssh{settings.chosen} {machine.name} -- journalctl",
+        )
+
+
+def wait_ready(master: RemoteShell, machines: Sequence[Machine], settings: Settings, on_event: OnEvent) -> None:
+    """Wait until pods can be created: every node is Ready and the default service account exists."""
+    script = render(
+        "lab/wait-cluster.sh.j2",
+        nodes=[machine.name for machine in machines],
+        admin_conf=ADMIN_CONF,
+        timeout_seconds=settings.ready_timeout_seconds,
+    )
+    with step(on_event, "waiting for the nodes to be Ready"):
+        output = master.run(script, timeout_seconds=2 * settings.ready_timeout_seconds)
+        check(
+            output,
+            "the cluster does not become ready",
+            where=machines[0].name,
+            hint=f"nodeprov lab kubectl{settings.chosen} -- get nodes,pods -A",
+        )

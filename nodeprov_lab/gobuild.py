@@ -1,0 +1,201 @@
+"""The programs of a lab, built from Go modules that components/ pins by go.mod and go.sum."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from nodeprov.errors import NodeprovError, Problem
+from nodeprov.hosts.local import run_checked, run_program
+from nodeprov_lab.base import OnEvent, step
+from nodeprov_lab.cache import Cache
+from nodeprov_lab.processes import ending_with_us
+
+NO_GO = Problem(
+    "missing program: a go that is new enough, or may fetch one that is",
+    "script/bootstrap in a checkout, or see https://go.dev/dl",
+)
+COMPONENTS = Path(__file__).parent / "components"
+_BUILD_TIMEOUT_SECONDS = 3600.0
+# What a program is made of must not depend on whose machine this is.
+_ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
+_FLAGS = ("-trimpath", "-mod=readonly", "-buildvcs=false")
+_SHIM_SOURCE = "pkg/shim/v1/manager.go"
+_SHIM_STRICT = "SetOOMScore(cmd.Process.Pid, oomScoreMax); err != nil {"
+_SHIM_TOLERANT = "SetOOMScore(cmd.Process.Pid, oomScoreMax); err != nil && !os.IsPermission(err) {"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A main package, and the path of the built program below its component's folder."""
+
+    package: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A Go module of components/, the programs it pins, and values that the linker puts into them.
+
+    `tolerant_module` is built from a copy that tolerates the lack of CAP_SYS_RESOURCE.
+    """
+
+    name: str
+    programs: tuple[Program, ...]
+    values: tuple[str, ...] = ()
+    tolerant_module: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where its go.mod is."""
+        return COMPONENTS / self.name
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the files there that decide what a build gives."""
+        return ("go.mod", "go.sum", *sorted(path.name for path in self.folder.glob("*.go")))
+
+
+# A component's folder holds up to two trees: `node` is for every machine, `master` for the master.
+KUBERNETES = Component(
+    "kubernetes",
+    (
+        Program("k8s.io/kubernetes/cmd/kubelet", "node/usr/local/bin/kubelet"),
+        *(
+            Program(f"k8s.io/kubernetes/cmd/{name}", f"master/usr/local/bin/{name}")
+            for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+        ),
+    ),
+    tuple(
+        f"k8s.io/component-base/version.{name}={value}"
+        for name, value in {"gitVersion": "v1.36.3", "gitMajor": "1", "gitMinor": "36"}.items()
+    ),
+)
+ETCD = Component("etcd", (Program("go.etcd.io/etcd/server/v3", "master/usr/local/bin/etcd"),))
+
+
+def _containerd(folder: str, version: str) -> Component:
+    module = "github.com/containerd/containerd" + ("" if version.startswith("1.") else "/v2")
+    return Component(
+        folder,
+        tuple(
+            Program(f"{module}/cmd/{name}", f"node/usr/local/bin/{name}")
+            for name in ("containerd", "containerd-shim-runc-v2", "ctr")
+        ),
+        (f"{module}/version.Version=v{version}",),
+    )
+
+
+CONTAINERD_VERSION = "2.4.2"
+CONTAINERD = _containerd("containerd", CONTAINERD_VERSION)
+"""What the lab's cluster runs."""
+
+
+CRIRUN = Component("crirun", (Program(".", "crirun"),))
+"""Our own client of containerd's CRI: kubelet's part, for a single pod."""
+
+
+def containerd(version: str) -> Component:
+    """Describe another containerd, with its shim and its ctr."""
+    return _containerd(f"containerd-{version}", version)
+
+
+def gvisor(release: str, *, tolerant: bool) -> Component:
+    """Describe a gVisor release; `tolerant` where the machine lacks CAP_SYS_RESOURCE."""
+    return Component(
+        f"gvisor-{release}",
+        (
+            Program("gvisor.dev/gvisor/runsc", "runsc"),
+            Program("gvisor.dev/gvisor/shim", "containerd-shim-runsc-v1"),
+        ),
+        (f"gvisor.dev/gvisor/runsc/version.version=release-{release}",),
+        "gvisor.dev/gvisor" if tolerant else "",
+    )
+
+
+def find_go() -> Path | None:
+    """Find a go command, in PATH or where its own installer puts it, that can build the components.
+
+    One that is too old may fetch a newer one by itself (https://go.dev/doc/toolchain), unless it is Debian's.
+    """
+    for candidate in (shutil.which("go"), "/usr/local/go/bin/go"):
+        if candidate and Path(candidate).exists():
+            argv = [candidate, "list", "-m"]
+            output = run_program(argv, environment=_ENVIRONMENT, folder=CONTAINERD.folder, timeout_seconds=300)
+            if output.returncode == 0:
+                return Path(candidate)
+    return None
+
+
+class GoBuilder:
+    """Builds components, or finds them built."""
+
+    def __init__(self, cache: Cache, go: Path, on_event: OnEvent) -> None:
+        self._cache = cache
+        self._go = go
+        self._on_event = on_event
+
+    def build(self, component: Component) -> Path:
+        """Return the folder with the component's programs."""
+        make = partial(self._make, component)
+        return self._cache.folder(component.name, self.ingredients(component), make)
+
+    def ingredients(self, component: Component) -> Mapping[str, str]:
+        """Name all that decides what a build gives."""
+        files = {name: (component.folder / name).read_text() for name in component.files}
+        return {
+            **files,
+            "go": self._run(component.folder, ["version"], "ask go for its version"),
+            "arguments": json.dumps([self._arguments(component), _ENVIRONMENT]),
+            "programs": json.dumps([[program.package, program.path] for program in component.programs]),
+            "patch": f"{_SHIM_SOURCE}: {_SHIM_TOLERANT}" if component.tolerant_module else "",
+        }
+
+    def _make(self, component: Component, folder: Path) -> None:
+        source = component.folder
+        if component.tolerant_module:
+            source = folder.with_name(f"{folder.name}.source")
+            self._copy_tolerant(component, source)
+        for number, program in enumerate(component.programs, 1):
+            what = f"building {component.name}, {number} of {len(component.programs)}: {Path(program.path).name}"
+            with step(self._on_event, what):
+                arguments = ["build", *self._arguments(component), "-o", str(folder / program.path)]
+                self._run(source, [*arguments, program.package], f"build {program.package}")
+        if source != component.folder:
+            shutil.rmtree(source)
+
+    def _arguments(self, component: Component) -> Sequence[str]:
+        values = " ".join(f"-X {value}" for value in component.values)
+        return [*_FLAGS, "-ldflags", f"-s -w {values}".strip()]
+
+    def _copy_tolerant(self, component: Component, source: Path) -> None:
+        """Copy the component with the module, and let its shim go on when it may not lower its OOM score.
+
+        `go build -overlay` would need no copy, but refuses to replace a file of the module cache. The copy is
+        named by a relative path, since programs remember the path.
+        """
+        module, patched = component.tolerant_module, source / "module"
+        self._run(component.folder, ["mod", "download", module], f"download {module}")
+        original = self._run(component.folder, ["list", "-m", "-f", "{{.Dir}}", module], f"find {module}").strip()
+        shutil.copytree(original, patched, copy_function=shutil.copyfile)  # the originals are read-only
+        shim = patched / _SHIM_SOURCE
+        text = shim.read_text()
+        if text.count(_SHIM_STRICT) != 1:
+            raise NodeprovError(f"{component.name}: {_SHIM_SOURCE} is not what the lab knows how to patch")
+        shim.write_text(text.replace(_SHIM_STRICT, _SHIM_TOLERANT))
+        for name in component.files:
+            shutil.copyfile(component.folder / name, source / name)
+        self._run(source, ["mod", "edit", f"-replace={module}=./module"], "use the copy")
+
+    def _run(self, folder: Path, arguments: Sequence[str], doing: str) -> str:
+        return run_checked(
+            ending_with_us([str(self._go), *arguments]),
+            f"cannot {doing}",
+            timeout_seconds=_BUILD_TIMEOUT_SECONDS,
+            environment=_ENVIRONMENT,
+            folder=folder,
+        )

@@ -1,0 +1,154 @@
+"""The nspawn lab: three machines in containers of this one, each in a network namespace of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from nodeprov.errors import NodeprovError, Problems
+from nodeprov_lab import cluster
+from nodeprov_lab.access import remote_command
+from nodeprov_lab.base import Machine, MachineStatus, OnEvent, find_machine, statuses, step
+from nodeprov_lab.cache import Cache
+from nodeprov_lab.capabilities import may_lower_oom_score, own_capabilities
+from nodeprov_lab.gobuild import find_go
+from nodeprov_lab.keys import make_key
+from nodeprov_lab.nspawn import cgroups, health, leftovers, network, requirements
+from nodeprov_lab.nspawn.boot import boot, machine_files, start_in_cgroup
+from nodeprov_lab.nspawn.state import StateFolder, write_secret
+from nodeprov_lab.parallel import at_once
+from nodeprov_lab.parts import Parts, make_parts
+
+STATE = StateFolder(Path("/var/lib/nodeprov-lab/nspawn"))
+MACHINES = (
+    Machine("master", "10.123.0.10", "master", "10.244.10.0/24"),
+    Machine("worker1", "10.123.0.11", "worker", "10.244.11.0/24"),
+    Machine("worker2", "10.123.0.12", "worker", "10.244.12.0/24"),
+)
+_BOOT_TIMEOUT_SECONDS = 60.0
+
+
+class NspawnLab:
+    """A lab of systemd-nspawn containers on this machine."""
+
+    def __init__(self, cache: Path, *, debian_mirror: str = "") -> None:
+        self._cache = Cache(cache)
+        self._debian_mirror = debian_mirror
+        self._able = may_lower_oom_score(own_capabilities())
+        unified = cgroups.is_unified(Path("/proc/self/mountinfo").read_text())
+        self.machines: Sequence[Machine] = tuple(
+            replace(
+                machine,
+                # With cgroup v2 as kubeadm does it. (Not tried: the lab was made where cgroup v1 is.)
+                cgroup_driver="systemd" if unified else "cgroupfs",
+                unified_cgroups=unified,
+                may_lower_oom_score=self._able,
+            )
+            for machine in MACHINES
+        )
+
+    def up(self, on_event: OnEvent) -> None:
+        """Boot the machines and make them a cluster, unless they are one."""
+        problems = requirements.problems(requirements.gather(STATE.path, self._cache.root))
+        if problems:
+            raise Problems(problems, where="this machine")
+        with self._locked(on_event):
+            with step(on_event, "looking at what is there"):
+                if health.is_healthy(self.machines, STATE):
+                    return
+            parts = self._make_parts(on_event)
+            if not leftovers.look(STATE.path).nothing:
+                with step(on_event, "removing what is left of an earlier lab"):
+                    leftovers.remove(STATE.path)
+            with step(on_event, "booting the machines"):
+                self._boot(parts)
+            settings = cluster.Settings(etcd_arguments=cluster.EXPENDABLE_DATA)
+            nodes = [cluster.Node(machine, STATE.shell(machine)) for machine in self.machines]
+            write_secret(STATE.admin_conf, cluster.install(nodes, parts.images, settings, on_event))
+
+    def write_inventory(self, on_event: OnEvent) -> Path:  # noqa: ARG002  it is written already
+        """Return the inventory: addresses and keys of this lab are always the same."""
+        return Path(__file__).parents[2] / "inventory" / "lab.toml"
+
+    def down(self, on_event: OnEvent) -> None:
+        """Remove the machines and everything that an unclean end left of them."""
+        requirements.require_root()
+        with self._locked(on_event), step(on_event, "removing the lab"):
+            leftovers.remove(STATE.path)
+
+    def status(self) -> Sequence[MachineStatus]:
+        """Look at every machine."""
+        requirements.require_root()
+        running = {machine.name for machine in self.machines if health.is_running(machine, STATE)}
+        ready = health.ready_nodes(self.machines[0], STATE) if self.machines[0].name in running else set()
+        return statuses(self.machines, running, ready)
+
+    def ssh_argv(self, machine: str, command: Sequence[str], *, terminal: bool) -> list[str]:
+        """Write the command that runs `command` on a machine, or logs in when it is empty."""
+        requirements.require_root()
+        found = find_machine(self.machines, machine)
+        if not STATE.known_hosts.exists():
+            raise NodeprovError("the lab is not up", "nodeprov lab up")
+        program, *login = STATE.login(found)
+        options = ["-t"] if terminal and command else []
+        return [program, *options, *login, *remote_command(command)]
+
+    def kubectl_argv(self, arguments: Sequence[str], *, terminal: bool) -> list[str]:
+        """Write the command that runs kubectl on the master as the cluster's administrator."""
+        command = ["env", f"KUBECONFIG={cluster.ADMIN_CONF}", "kubectl", *arguments]
+        return self.ssh_argv(self.machines[0].name, command, terminal=terminal)
+
+    @contextmanager
+    def _locked(self, on_event: OnEvent) -> Iterator[None]:
+        STATE.lock.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(STATE.lock)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            with step(on_event, "waiting for another run to let go of the lab"):
+                lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _make_parts(self, on_event: OnEvent) -> Parts:
+        go = find_go()
+        assert go is not None  # or it would have been a problem
+        return make_parts(self._cache, go, self._debian_mirror, on_event, tolerant=not self._able)
+
+    def _boot(self, parts: Parts) -> None:
+        STATE.path.mkdir(mode=0o700)
+        login_key, host_keys = make_key(), [make_key() for _ in self.machines]
+        STATE.write_keys(self.machines, login_key, host_keys)
+        network.make_network(self.machines)
+        self._start_mirror(parts.programs.mirror)
+        for machine, host_key in zip(self.machines, host_keys, strict=True):
+            files = machine_files(machine, self.machines, host_key, login_key)
+            boot(machine, STATE.machine(machine), [*parts.programs.layers(machine), parts.debian], files)
+        at_once([partial(self._wait_for_boot, machine) for machine in self.machines])
+        self._wait_for_mirror()
+
+    def _start_mirror(self, folder: Path) -> None:
+        where = [str(folder), network.CONTROLLER_ADDRESS, str(health.MIRROR_PORT)]
+        argv = [sys.executable, "-m", "nodeprov_lab.mirror", *where]
+        start_in_cgroup(f"{network.PREFIX}mirror", argv, STATE.mirror_log, STATE.mirror_process)
+
+    def _wait_for_boot(self, machine: Machine) -> None:
+        if not health.wait_for_port(machine.address, health.SSH_PORT, _BOOT_TIMEOUT_SECONDS):
+            hint = f"look at {STATE.machine(machine).console}"
+            raise NodeprovError("did not boot", hint, where=machine.name)
+
+    def _wait_for_mirror(self) -> None:
+        # Another program that has the port answers too, and ours has ended by then.
+        answers = health.wait_for_port(network.CONTROLLER_ADDRESS, health.MIRROR_PORT, _BOOT_TIMEOUT_SECONDS)
+        if not answers or not health.mirror_runs(STATE):
+            said = STATE.mirror_log.read_text().strip().rpartition("\n")[2]
+            hint = f"ss -ltnp 'sport = :{health.MIRROR_PORT}' shows who has its port"
+            raise NodeprovError(f"the release mirror did not start: {said}", hint)

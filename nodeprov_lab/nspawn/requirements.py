@@ -1,0 +1,88 @@
+"""What this machine must have to host the nspawn lab."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodeprov.errors import NodeprovError, Problem
+from nodeprov_lab.capabilities import own_capabilities
+from nodeprov_lab.gobuild import NO_GO, find_go
+from nodeprov_lab.parts import bytes_to_build, free_bytes, static_busybox
+
+# The Debian package that brings each program.
+PROGRAMS: Mapping[str, str] = {
+    "busybox": "busybox-static",
+    "ip": "iproute2",
+    "mmdebstrap": "mmdebstrap",
+    "mount": "mount",
+    "ssh": "openssh-client",
+    "setpriv": "util-linux",
+    "systemd-nspawn": "systemd-container",
+    "unshare": "util-linux",
+}
+NO_ROOT = Problem("the lab's machines need root", "become root: sudo -i")
+_NEEDED_CAPABILITIES: Mapping[str, int] = {"CAP_NET_ADMIN": 12, "CAP_SYS_CHROOT": 18, "CAP_SYS_ADMIN": 21}
+_NEEDED_BYTES_TO_RUN = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What was found on this machine. `capabilities` is the bit set of this process."""
+
+    is_root: bool
+    capabilities: int
+    missing_programs: tuple[str, ...]
+    has_go: bool
+    has_overlay: bool
+    free_bytes: int
+    needed_bytes: int
+
+
+def gather(state: Path, cache: Path) -> HostFacts:
+    """Look at this machine; the folders are where much will be written."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if static_busybox() is None and "busybox" not in missing:
+        missing.append("busybox")
+    return HostFacts(
+        is_root=os.geteuid() == 0,
+        capabilities=own_capabilities(),
+        missing_programs=tuple(sorted(missing)),
+        has_go=find_go() is not None,
+        has_overlay="overlay" in Path("/proc/filesystems").read_text().split(),
+        free_bytes=min(free_bytes(state), free_bytes(cache)),
+        needed_bytes=max(_NEEDED_BYTES_TO_RUN, bytes_to_build(cache)),
+    )
+
+
+def require_root() -> None:
+    """Raise NodeprovError unless we are root."""
+    if os.geteuid() != 0:
+        raise NodeprovError(NO_ROOT.message, NO_ROOT.hint)
+
+
+def problems(facts: HostFacts) -> Sequence[Problem]:
+    """Say all that keeps this machine from hosting the lab, and what to type against it."""
+    found = []
+    if not facts.is_root:
+        found.append(NO_ROOT)
+    else:
+        lacking = [name for name, bit in _NEEDED_CAPABILITIES.items() if not facts.capabilities >> bit & 1]
+        if lacking:
+            hint = "this looks like a container: run on a real or virtual machine, or in a privileged container"
+            found.append(Problem(f"root lacks {', '.join(lacking)} here", hint))
+    if facts.missing_programs:
+        packages = " ".join(sorted({PROGRAMS[name] for name in facts.missing_programs}))
+        hint = f"apt-get install -y {packages}"
+        found.append(Problem(f"missing programs: {', '.join(facts.missing_programs)}", hint))
+    if not facts.has_go:
+        found.append(NO_GO)
+    if not facts.has_overlay:
+        found.append(Problem("the kernel has no overlay file system", "modprobe overlay"))
+    if facts.free_bytes < facts.needed_bytes:
+        free, needed = facts.free_bytes >> 30, facts.needed_bytes >> 30
+        found.append(Problem(f"{free} GiB of disk are free, {needed} GiB are needed", "df -h"))
+    return found

@@ -1,0 +1,77 @@
+"""gVisor's releases as upstream publishes them: paths, archives and digests."""
+
+from __future__ import annotations
+
+import bz2
+import hashlib
+import io
+import platform
+import tarfile
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import zstandard
+
+from nodeprov_lab.base import OnEvent, step
+from nodeprov_lab.cache import Cache
+
+LOOSE_RELEASE = "20260518.0"
+ARCHIVE_RELEASE = "20260905.0"
+BASE_PATH = "gvisor/releases"
+_LAYOUT = "1"  # counts the changes of what is made below
+
+
+def sha512_line(content: bytes, name: str) -> str:
+    """Write the line that upstream keeps beside a file, which is sha512sum's."""
+    return f"{hashlib.sha512(content).hexdigest()}  {name}\n"
+
+
+def release_archive(members: Mapping[str, bytes]) -> bytes:
+    """Write a release's flat tar archive, uncompressed; the same members give the same bytes."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path, content in members.items():
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = len(content), 0o755
+            tar.addfile(entry, io.BytesIO(content))
+    return archive.getvalue()
+
+
+def release_tree(cache: Cache, loose: Path, archived: Path, on_event: OnEvent) -> Path:
+    """Return the folder that the mirror serves, made of the folders with two releases' programs."""
+    ingredients = {"loose": loose.name, "archived": archived.name, "layout": _LAYOUT}
+    return cache.folder("mirror", ingredients, partial(_make, loose, archived, on_event))
+
+
+def _make(loose: Path, archived: Path, on_event: OnEvent, folder: Path) -> None:
+    releases = folder / BASE_PATH / "release"
+    with step(on_event, f"laying out gVisor {LOOSE_RELEASE}"):
+        for name in ("runsc", "containerd-shim-runsc-v1"):
+            _publish(releases / LOOSE_RELEASE / platform.machine(), name, (loose / name).read_bytes())
+    tar = release_archive(_members(archived))
+    compressions: Mapping[str, Callable[[bytes], bytes]] = {
+        "gvisor.tar.zstd": zstandard.ZstdCompressor(level=6).compress,
+        "gvisor.tar.bz2": bz2.compress,
+    }
+    for name, compress in compressions.items():
+        with step(on_event, f"compressing gVisor {ARCHIVE_RELEASE}: {name}"):
+            _publish(releases / ARCHIVE_RELEASE / platform.machine(), name, compress(tar))
+    (releases / "latest").symlink_to(ARCHIVE_RELEASE)
+
+
+def _members(archived: Path) -> Mapping[str, bytes]:
+    runsc = (archived / "runsc").read_bytes()
+    return {
+        "runsc": runsc,
+        "containerd-shim-runsc-v1": (archived / "containerd-shim-runsc-v1").read_bytes(),
+        # gVisor's Go module has no sidecar programs. A copy of runsc under the name of one is enough for
+        # runsc to run it and to panic when it is of another release.
+        "gvisor-bin/gvisor_sentry": runsc,
+    }
+
+
+def _publish(folder: Path, name: str, content: bytes) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+    (folder / f"{name}.sha512").write_text(sha512_line(content, name))

@@ -1,0 +1,65 @@
+"""All that the lab of virtual machines leaves in libvirt, found by its names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nodeprov_lab.vagrant import libvirt
+from nodeprov_lab.vagrant.libvirt import virsh
+from nodeprov_lab.vagrant.machines import PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What is there of a lab, whole or half."""
+
+    domains: tuple[str, ...]
+    networks: tuple[str, ...]
+    volumes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ", ".join((*self.domains, *self.networks, *self.volumes))
+
+    @property
+    def nothing(self) -> bool:
+        """Say whether libvirt has nothing of the lab."""
+        return not (self.domains or self.networks or self.volumes)
+
+
+def look() -> Leftovers:
+    """Look for all of it; libvirt must run."""
+    domains = [name for name in virsh("list", "--all", "--name").split() if name.startswith(f"{PREFIX}-")]
+    networks = [name for name in virsh("net-list", "--all", "--name").split() if name.startswith(PREFIX)]
+    volumes = [line.split()[0] for line in virsh("vol-list", "default").splitlines() if line.strip()]
+    return Leftovers(tuple(domains), tuple(networks), tuple(name for name in volumes if name.startswith(PREFIX)))
+
+
+def remove() -> Leftovers:
+    """Remove all of it, and return what would not go."""
+    found = look()
+    for domain in found.domains:
+        virsh("destroy", domain)
+        virsh("undefine", domain, "--nvram")
+    for network in found.networks:
+        virsh("net-destroy", network)
+        virsh("net-undefine", network)
+    for volume in found.volumes:
+        virsh("vol-delete", "--pool", "default", volume)
+    return look()
+
+
+def is_running(machine: str) -> bool:
+    """Say whether a machine's domain runs."""
+    return virsh("domstate", domain_of(machine)).strip() == "running"
+
+
+def domain_of(machine: str) -> str:
+    """Name a machine's domain."""
+    return f"{PREFIX}-{machine}"
+
+
+def all_left() -> Sequence[str]:
+    """Name everything that is left, of libvirt itself too."""
+    there = look() if libvirt.answers() else Leftovers((), (), ())
+    return [*there.domains, *there.networks, *there.volumes, *libvirt.left()]

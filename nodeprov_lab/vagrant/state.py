@@ -1,0 +1,81 @@
+"""The files of the lab of virtual machines, beside Vagrant's own in the checkout."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from nodeprov.errors import NodeprovError
+from nodeprov.local_files import write_private
+from nodeprov_lab import credentials
+from nodeprov_lab.credentials import Secrets, make_secrets
+from nodeprov_lab.vagrant.machines import MACHINES
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """The checkout that has the Vagrantfile, and what the lab keeps in it."""
+
+    checkout: Path
+
+    @property
+    def path(self) -> Path:
+        """The lab's own folder."""
+        return self.checkout / ".vagrant" / "nodeprov-lab"
+
+    @property
+    def box(self) -> Path:
+        """The file that names the box that was built; the Vagrantfile reads it."""
+        return self.path / "box"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The machines' own keys, for a client to check."""
+        return self.path / "known_hosts"
+
+    @property
+    def admin_conf(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.path / "admin.conf"
+
+    @property
+    def inventory(self) -> Path:
+        """What nodeprov needs to reach the machines."""
+        return self.checkout / "inventory" / "vagrant.toml"
+
+    def remove(self) -> None:
+        """Remove what the lab has written; Vagrant's own files are Vagrant's."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.inventory.unlink(missing_ok=True)
+
+    def secrets(self, service_subnet: str) -> Secrets:
+        """Return the cluster's secrets; the first machine that asks has them made."""
+        file = self.path / "secrets.json"
+        with self.locked("secrets"):
+            if not file.exists():
+                write_private(file, credentials.to_json(make_secrets(MACHINES[0], service_subnet)).encode())
+            return credentials.from_json(file.read_text())
+
+    @contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        """Be the only one who does this: Vagrant brings its machines up at the same time."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with FileLock(self.path / f"{what}.lock"):
+            yield
+
+
+def find_checkout() -> Path:
+    """Return the folder with the Vagrantfile that belongs to this code; raise NodeprovError without one."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / "Vagrantfile").is_file() or not (checkout / "pyproject.toml").is_file():
+        raise NodeprovError(
+            "the Vagrantfile is in nodeprov's sources, and this nodeprov was installed without them",
+            "clone nodeprov's repository, run script/bootstrap there, and then: .venv/bin/nodeprov lab up "
+            "--provider vagrant",
+        )
+    return checkout

@@ -1,0 +1,304 @@
+"""The command line as a process: what it prints where, and its exit codes. No node is reached."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess  # noqa: TID251  a signal is sent to it
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nodeprov import __version__
+from nodeprov.cli.terminal import complain
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Output
+from nodeprov.hosts.local import run_program
+from nodeprov.reports.outcome import errors_json
+from tests.support.samples import golden
+
+NODEPROV = [sys.executable, "-m", "nodeprov"]
+COMMANDS = ("plan", "install", "uninstall", "verify", "doctor")
+OTHERS = ("apply", "image", "rbac", "support")
+INVENTORY = """\
+[release]
+version = "20260905.0"
+[cluster]
+enabled = false
+[ssh]
+connect_timeout_seconds = 1
+[nodes.worker1]
+address = "127.0.0.1"
+port = 9
+[nodes.worker2]
+address = "127.0.0.2"
+port = 9
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with an inventory whose nodes cannot be reached."""
+    (tmp_path / "nodeprov.toml").write_text(INVENTORY)
+    return tmp_path
+
+
+def nodeprov(*arguments: str, folder: Path = Path("/"), **environment: str) -> Output:
+    plain = {"COLUMNS": "100", "NO_COLOR": "", "FORCE_COLOR": "", "TERM": "xterm", "NODEPROV_INVENTORY": ""}
+    output = run_program(
+        [*NODEPROV, *arguments], environment={**plain, **paths(), **environment}, folder=folder, timeout_seconds=60
+    )
+    assert b"Traceback" not in output.stderr, output.stderr.decode()
+    return output
+
+
+def paths() -> dict[str, str]:
+    return {"PYTHONPATH": str(Path(__file__).parents[3])}
+
+
+def said(output: Output) -> str:
+    return output.stderr.decode()
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS, *OTHERS])
+def test_the_help_of_every_command_has_examples_and_exit_codes(command: str) -> None:
+    output = nodeprov(*filter(None, [command, "--help"]))
+    assert output.returncode == 0
+    assert "Exit code" in output.text
+    assert command == "" or "Examples:" in output.text
+    golden(
+        f"cli/help{command and '-'}{command}.txt", "\n".join(line.rstrip() for line in output.text.splitlines())
+    )
+
+
+@pytest.mark.parametrize("command", ["", "up", "down", "status", "ssh", "kubectl"])
+def test_the_help_of_the_lab_has_examples_too(command: str) -> None:
+    output = nodeprov("lab", *filter(None, [command, "--help"]))
+    assert output.returncode == 0
+    assert f"  nodeprov lab {command}" in output.text
+    assert "Exit code" in output.text
+
+
+def test_the_table_of_exit_codes_is_the_readmes() -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    rows = [line for line in readme.splitlines() if line.startswith("| ") and line[2].isdigit()]
+    shown = nodeprov("--help", COLUMNS="200").text
+    for row in rows:
+        code, meaning = (each.strip(" `") for each in row.strip("|").split("|"))
+        said = next(line for line in shown.splitlines() if line.strip().startswith(f"{code}  "))
+        assert meaning.replace("`", "")[:6] in said
+    assert len(rows) == 5
+
+
+def test_the_version_is_printed() -> None:
+    output = nodeprov("--version")
+    assert (output.returncode, output.text) == (0, f"nodeprov {__version__}\n")
+
+
+def test_the_command_that_is_installed_is_the_command_line() -> None:
+    """Not `python -m nodeprov`, by which all other tests call it."""
+    output = run_program([f"{sys.prefix}/bin/nodeprov", "--version"], environment=paths())
+    assert (output.returncode, output.text) == (0, f"nodeprov {__version__}\n"), output.said
+
+
+USAGE = {
+    "no command": ((), ""),
+    "no node": (("plan",), "missing argument 'NODE'\nhint: nodeprov plan --help"),
+    "an unknown command": (("plann", "worker1"), "no such command 'plann'"),
+    "an unknown option": (("plan", "--jsom"), "no such option: --jsom"),
+    "an unknown node": (("plan", "worker3"), "is called worker3\nhint: did you mean worker"),
+    "an inventory that is not there": (("plan", "worker1", "-i", "x.toml"), "cannot read the inventory x.toml"),
+    "a saved plan that is not there": (("apply", "x.plan"), "cannot read the plan x.plan: No such file"),
+    "a saved plan that is none": (("apply", "nodeprov.toml"), "nodeprov.toml: this is no saved plan"),
+    "support for several nodes": (("support", "worker*"), "worker* is 2 nodes"),
+    "an image for another architecture": (("image", "x.tar", "--architecture", "s390x"), "x86_64 or aarch64"),
+    "an image over a file that exists": (("image", "nodeprov.toml"), "nodeprov.toml exists, and is left as it is"),
+    "drain without uninstall": (("plan", "worker1", "--drain"), "hint: nodeprov plan NODE --uninstall --drain"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "expected"), USAGE.values(), ids=USAGE.keys())
+def test_wrong_usage_ends_with_2_and_says_what_to_type(
+    folder: Path, arguments: tuple[str, ...], expected: str
+) -> None:
+    output = nodeprov(*arguments, folder=folder)
+    assert output.returncode == 2
+    assert expected in said(output)
+
+
+@pytest.mark.parametrize("arguments", [each for each, _ in USAGE.values() if each], ids=" ".join)
+def test_wrong_usage_is_json_too_when_that_is_asked_for(folder: Path, arguments: tuple[str, ...]) -> None:
+    output = nodeprov(*arguments, "--json", folder=folder)
+    assert output.returncode == 2
+    value = json.loads(output.stdout)
+    assert (value["schema"], len(value["errors"])) == (1, 1)
+    assert value["errors"][0]["message"] in said(output)
+
+
+def test_every_fault_of_an_inventory_is_an_error_with_its_line(folder: Path) -> None:
+    (folder / "nodeprov.toml").write_text('[release]\nversion = 1\n[nodes.worker1]\nport = "x"\n')
+    output = nodeprov("plan", "worker1", "--json", folder=folder)
+    errors = json.loads(output.stdout)["errors"]
+    assert [error["where"].rpartition(":")[2] for error in errors] == ["2", "4"]
+    assert output.returncode == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_node_that_cannot_be_reached_ends_with_1(folder: Path, command: str) -> None:
+    output = nodeprov(command, "worker1", folder=folder)
+    assert output.returncode == 1
+    assert "worker1 (127.0.0.1): cannot be reached" in said(output)
+
+
+@pytest.mark.parametrize(
+    ("command", "result"),
+    [
+        ("plan", "plans"),
+        ("install", "outcomes"),
+        ("uninstall", "outcomes"),
+        ("verify", "findings"),
+        ("doctor", "findings"),
+    ],
+)
+def test_the_errors_of_every_node_are_in_the_json(folder: Path, command: str, result: str) -> None:
+    output = nodeprov(command, "*", "--json", folder=folder)
+    value = json.loads(output.stdout)
+    assert value[result] == []
+    assert [error["where"] for error in value["errors"]] == ["worker1 (127.0.0.1)", "worker2 (127.0.0.2)"]
+    assert all(error["message"] and error["hint"] for error in value["errors"])
+    assert output.returncode == 1
+
+
+def test_which_inventory_was_found_is_said_unless_it_was_named_or_quiet_is_asked_for(folder: Path) -> None:
+    (folder / "below").mkdir()
+    path = str(folder / "nodeprov.toml")
+    assert f"inventory: {path} (" in said(nodeprov("plan", "worker1", folder=folder / "below"))
+    assert "inventory:" not in said(nodeprov("plan", "worker1", "-i", path))
+    assert "inventory:" not in said(nodeprov("plan", "worker1", "-q", folder=folder))
+    assert f"{path} (NODEPROV_INVENTORY is set)" in said(nodeprov("plan", "worker1", NODEPROV_INVENTORY=path))
+
+
+def test_quiet_says_errors_and_nothing_else(folder: Path) -> None:
+    output = nodeprov("install", "worker1", "--quiet", folder=folder)
+    assert said(output).splitlines() == [
+        "worker1 (127.0.0.1): cannot be reached: Connection refused",
+        "hint: are address and port right? try: ssh -p 9 root@127.0.0.1",
+    ]
+    assert output.stdout == b""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interruption_ends_with_1(folder: Path, number: signal.Signals) -> None:
+    # A server that accepts and says nothing.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        port = server.getsockname()[1]
+        text = INVENTORY.replace("port = 9", f"port = {port}").replace("_seconds = 1", "_seconds = 30")
+        (folder / "nodeprov.toml").write_text(text)
+        process = subprocess.Popen(
+            [*NODEPROV, "plan", "worker1", "--json"],
+            cwd=folder,
+            env={**os.environ, **paths()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        connection, _ = server.accept()
+        with connection:
+            time.sleep(0.3)
+            process.send_signal(number)
+            stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert b"interrupted; nothing was changed" in stderr
+    assert b"Traceback" not in stderr
+    assert json.loads(stdout)["errors"][0]["message"] == "interrupted; nothing was changed"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completions_come_out_for_every_shell_without_asking_which(shell: str) -> None:
+    output = nodeprov("--show-completion", shell)
+    assert output.returncode == 0
+    assert f"_NODEPROV_COMPLETE=complete_{shell}" in output.text
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_is_installed_for_the_user(tmp_path: Path, shell: str) -> None:
+    output = nodeprov("--install-completion", shell, HOME=str(tmp_path))
+    assert output.returncode == 0
+    written = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+    assert f"complete_{shell}" in written
+
+
+def completed(folder: Path, line: str) -> list[str]:
+    """Ask as bash does."""
+    words = line.split(" ")
+    output = nodeprov(
+        folder=folder,
+        _NODEPROV_COMPLETE="complete_bash",
+        COMP_WORDS=line,
+        COMP_CWORD=str(len(words) - 1),
+    )
+    assert output.returncode == 0
+    return output.text.split()
+
+
+def test_nodes_and_groups_are_completed_from_the_inventory_that_would_be_used(folder: Path) -> None:
+    with (folder / "nodeprov.toml").open("a") as file:
+        file.write('[groups.workshop]\nnodes = ["worker1"]\n')
+    assert completed(folder, "nodeprov plan ") == ["worker1", "worker2", "@workshop"]
+    assert completed(folder, "nodeprov verify worker1 @w") == ["@workshop"]
+    other = folder / "other.toml"
+    other.write_text("[nodes.another]\n[nodes.faulty]\nport = 'x'\n")
+    assert completed(folder, f"nodeprov plan -i {other} ") == ["another", "faulty"]
+
+
+@pytest.mark.parametrize("text", [None, "no toml [", "nodes = 3"])
+def test_a_completion_without_a_good_inventory_is_empty_and_no_error(folder: Path, text: str | None) -> None:
+    (folder / "nodeprov.toml").unlink() if text is None else (folder / "nodeprov.toml").write_text(text)
+    assert completed(folder, "nodeprov plan ") == []
+
+
+@pytest.mark.skipif(not Path("/bin/bash").exists(), reason="needs bash")
+def test_bash_completes_by_the_script(folder: Path, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "nodeprov"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {" ".join(NODEPROV)} "$@"\n')
+    program.chmod(0o755)
+    script = (
+        'eval "$(nodeprov --show-completion bash)"; COMP_WORDS=(nodeprov plan w); COMP_CWORD=2; '
+        '_nodeprov_completion nodeprov; echo "${COMPREPLY[@]}"'
+    )
+    environment = {**paths(), "PATH": f"{program.parent}:{os.environ['PATH']}"}
+    assert run_program(["/bin/bash", "-c", script], environment=environment, folder=folder).text.split() == [
+        "worker1",
+        "worker2",
+    ]
+
+
+def test_support_for_a_node_that_cannot_be_reached_is_written_and_ends_with_1(folder: Path) -> None:
+    output = nodeprov("support", "worker1", "--out", "x.tar.gz", "--json", folder=folder)
+    assert output.returncode == 1
+    value = json.loads(output.stdout)
+    assert (value["archive"], [file["name"] for file in value["files"]]) == (
+        "x.tar.gz",
+        ["nodeprov.json", "settings.toml"],
+    )
+    assert {"facts.json", "journal/containerd.txt"} <= {each["name"] for each in value["missing"]}
+    assert (folder / "x.tar.gz").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_password_of_a_mirror_is_shown_nowhere(folder: Path) -> None:
+    mirror = "release.base_url=https://me:s3cret-pw@127.0.0.1:9/releases"
+    for arguments in (("inventory",), ("inventory", "--json"), ("plan", "worker1", "--json", "--verbose")):
+        output = nodeprov(*arguments, "--set", mirror, folder=folder)
+        assert "s3cret-pw" not in output.text + said(output)
+
+
+def test_the_password_of_a_mirror_is_not_in_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    error = NodeprovError("refused", where="https://me:s3cret-pw@mirror/x")
+    complain(error)
+    assert "https://(not shown)@mirror/x: refused" in capsys.readouterr().err
+    assert errors_json([error])[0]["where"] == "https://(not shown)@mirror/x"

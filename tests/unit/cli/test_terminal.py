@@ -1,0 +1,69 @@
+"""What is said to a terminal that is gone, or to a full disk: it must not keep a node from being put back."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess  # noqa: TID251  its standard streams are what the tests are about
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SPEAKS = """
+from nodeprov.cli import terminal
+from nodeprov.plan.events import Event
+from nodeprov.errors import NodeprovError
+from nodeprov.plan.plan import Drain, Outcome, Plan, Proof
+
+with terminal.Interruption() as interruption:
+    tell = interruption.tell("worker1")
+    for phase in ("begun", "undone"):
+        tell(Event(Drain(("a/b",)), phase))
+    interruption._note(1, None)
+terminal.complain(NodeprovError("it failed"))
+steps = (Proof("serving", "it serves"), Drain(("a/b",)))
+failed = Outcome(Plan("worker1", "install", steps), error=NodeprovError("it failed"))
+for outcomes in ([failed], [Outcome(Plan("worker1", "install", steps))]):
+    terminal.show_outcomes(outcomes)
+    terminal.show_outcomes(outcomes, as_json=True)
+terminal.leave(4)
+"""
+
+
+def full_disk() -> int:
+    return os.open("/dev/full", os.O_WRONLY)
+
+
+def dead_terminal() -> int:
+    master, slave = pty.openpty()
+    os.close(master)
+    return slave
+
+
+def broken_pipe() -> int:
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+@pytest.mark.parametrize("stderr", [full_disk, dead_terminal, broken_pipe])
+@pytest.mark.parametrize("stdout", [full_disk, dead_terminal, broken_pipe])
+def test_the_exit_code_is_that_of_the_run_though_nobody_hears(
+    stdout: Callable[[], int], stderr: Callable[[], int]
+) -> None:
+    assert speaking(stdout(), stderr()) == 4
+
+
+def test_an_error_is_told_where_a_result_cannot_be_written(tmp_path: Path) -> None:
+    with (tmp_path / "said").open("wb") as said:
+        assert speaking(full_disk(), said.fileno()) == 4
+    assert "the result cannot be written: No space left on device" in (tmp_path / "said").read_text()
+
+
+def speaking(stdout: int, stderr: int) -> int:
+    command = [sys.executable, "-c", SPEAKS]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    with subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment) as process:
+        return process.wait(60)

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from nodeprov.containerd import RUNTIMES_PATHS, Runtime, declared
+from nodeprov.containerd.drop_in_file import path_of, text_of
+
+CONFIG = "/etc/containerd/config.toml"
+CURRENT = "/opt/nodeprov/handlers/runsc/current"
+RUNSC = Runtime("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runsc.toml")
+
+
+@pytest.mark.parametrize(
+    ("imports", "path"),
+    [
+        ('["/etc/containerd/conf.d/*.toml"]', "/etc/containerd/conf.d/nodeprov-runsc.toml"),
+        ('["site.toml", "conf.d/*.toml"]', "/etc/containerd/conf.d/nodeprov-runsc.toml"),
+        ('["/a/*.toml", "/b/*.toml"]', "/a/nodeprov-runsc.toml"),
+        ('["/a/*/*.toml", "/a/runtime_*.toml", "/a/*"]', None),
+        ("[]", None),
+    ],
+)
+def test_the_file_lies_in_the_first_folder_all_of_which_is_imported(imports: str, path: str | None) -> None:
+    assert path_of(CONFIG, f"version = 3\nimports = {imports}\n", "runsc") == path
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_the_file_declares_the_runtime_alone_in_the_version_of_the_configuration(version: int) -> None:
+    text = text_of(f"version = {version}\nroot = '/r'\n", RUNSC)
+    assert declared(text, "runsc") == RUNSC.table()
+    document = tomllib.loads(text)
+    assert document.keys() == {"version", "plugins"}
+    assert document["version"] == version
+    assert list(document["plugins"]) == [RUNTIMES_PATHS[version][1]]

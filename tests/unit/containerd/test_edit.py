@@ -1,0 +1,390 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from nodeprov.containerd import (
+    RUNTIMES_PATHS,
+    Refused,
+    Runtime,
+    add_runtime,
+    begun,
+    declared,
+    decode,
+    empty_config,
+    file_version,
+    misplaced,
+    remove_runtime,
+    runtimes_path,
+    unread,
+)
+from nodeprov.containerd.versions import newest_version, release_of
+from nodeprov.toml import dotted, line_of
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "containerd"
+
+CURRENT = "/opt/nodeprov/handlers/runsc/current"
+RUNSC = Runtime("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runsc.toml")
+V2, V3 = '"io.containerd.grpc.v1.cri".containerd.runtimes', '"io.containerd.cri.v1.runtime".containerd.runtimes'
+
+
+def read(name: str) -> str:
+    return decode((GOLDEN / name).read_bytes())
+
+
+def block(runtime: Runtime = RUNSC, runtimes: str = V3) -> str:
+    options = runtime.table()["options"]
+    return (
+        f"[plugins.{runtimes}.{runtime.handler}]\n"
+        f'runtime_type = "io.containerd.runsc.v1"\nruntime_path = "{runtime.runtime_path}"\n\n'
+        f"[plugins.{runtimes}.{runtime.handler}.options]\n"
+        f'TypeUrl = "{options["TypeUrl"]}"\nConfigPath = "{options["ConfigPath"]}"\n'
+    )
+
+
+def test_a_table_of_ours_for_another_generation_is_brought_up_to_date_in_its_place() -> None:
+    text = f"version = 3\n{block()}\n[debug]\nlevel = 'info'\n".replace("/current/", "/0123456789ab/")
+    assert add_runtime(text, RUNSC) == f"version = 3\n{block()}\n[debug]\nlevel = 'info'\n"
+
+
+def test_a_table_written_below_another_prefix_is_ours_if_it_is_said() -> None:
+    old = Runtime(
+        "runsc", "/data/handlers/runsc/current/containerd-shim-runsc-v1", "/data/handlers/runsc/current/t"
+    )
+    text = f"version = 3\n{block(old)}"
+    with pytest.raises(Refused, match="was not written by nodeprov"):
+        add_runtime(text, RUNSC)
+    assert add_runtime(text, RUNSC, [old]) == f"version = 3\n{block()}"
+    assert remove_runtime(text, RUNSC, [old]) == "version = 3\n"
+
+
+def test_what_others_added_to_our_table_stays_when_it_is_updated() -> None:
+    theirs = block().replace("/current/", "/old/").replace('.v1"\n', '.v1"\nsnapshotter = "zfs" # theirs\n', 1)
+    updated = add_runtime(f"version = 3\n{theirs}", RUNSC)
+    assert updated == f"version = 3\n{theirs}".replace("/old/", "/current/")
+
+
+def test_what_others_added_to_our_table_is_no_reason_to_write_it() -> None:
+    text = f"version = 3\n{block()}".replace("[plugins", 'root = "/r"\n[plugins', 1) + "Extra = 1\n"
+    assert add_runtime(text, RUNSC) == text
+
+
+def test_an_inline_table_of_ours_is_brought_up_to_date() -> None:
+    text = add_runtime(read("inline-runtimes.toml"), RUNSC)
+    assert add_runtime(text.replace("/current/", "/old/"), RUNSC) == text
+
+
+def test_pod_annotations_are_written_and_taken_away_again() -> None:
+    annotated = Runtime("runsc", RUNSC.runtime_path, RUNSC.config_path, ("dev.gvisor.*",))
+    text = add_runtime("version = 3\n", annotated)
+    found = declared(text, "runsc")
+    assert found is not None
+    assert found["pod_annotations"] == ["dev.gvisor.*"]
+    assert declared(add_runtime(text, RUNSC, [annotated]), "runsc") == RUNSC.table()
+
+
+def test_two_handlers_come_and_go_independently() -> None:
+    kvm = Runtime(
+        "runsc-kvm", "/opt/nodeprov/handlers/runsc-kvm/current/s", "/opt/nodeprov/handlers/runsc-kvm/current/t"
+    )
+    both = add_runtime(add_runtime("version = 2\n", RUNSC), kvm)
+    assert remove_runtime(both, RUNSC) == add_runtime("version = 2\n", kvm)
+    assert remove_runtime(both, kvm) == add_runtime("version = 2\n", RUNSC)
+
+
+def test_a_rewritten_file_without_comments_loses_our_table_only() -> None:
+    rewritten = (
+        f"version = 2\n\n[plugins]\n\n  {block(runtimes=V2)}\n  [plugins.{V2}.runc]\n    runtime_type = 'x'\n"
+    )
+    assert (
+        remove_runtime(rewritten, RUNSC)
+        == f"version = 2\n\n[plugins]\n\n\n  [plugins.{V2}.runc]\n    runtime_type = 'x'\n"
+    )
+
+
+def test_our_table_made_of_dotted_keys_is_taken_out() -> None:
+    ours = RUNSC.table()
+    runsc = f"plugins.{V3}.runsc"
+    text = (
+        f"version = 3\nplugins.{V3}.runc.runtime_type = 'x' # kept\n"
+        f"{runsc}.runtime_type = '{ours['runtime_type']}'\n{runsc}.runtime_path = '{RUNSC.runtime_path}'\n"
+        f"{runsc}.options.ConfigPath = '{RUNSC.config_path}'\n[debug]\n"
+    )
+    left = f"version = 3\nplugins.{V3}.runc.runtime_type = 'x' # kept\n[debug]\n"
+    assert remove_runtime(text, RUNSC) == left
+
+
+def test_a_table_of_somebody_else_stays() -> None:
+    text = f'version = 3\n[plugins.{V3}.runsc]\nruntime_type = "io.containerd.runsc.v1"\n'
+    assert remove_runtime(text, RUNSC) == text
+
+
+def test_a_dead_table_of_ours_is_removed_too() -> None:
+    assert remove_runtime(f"version = 3\n{block(runtimes=V2)}", RUNSC) == "version = 3\n"
+
+
+REFUSED = {
+    "another's table": (
+        f'version = 3\n\n[plugins.{V3}.runsc]\nruntime_type = "io.containerd.runsc.v1"\n'
+        f'runtime_path = "/usr/local/bin/containerd-shim-runsc-v1"\n',
+        r"\(line 3\) was not written by nodeprov: .*runtime_path = '/usr/local/bin/containerd-shim-runsc-v1'",
+    ),
+    "our shim with a file of theirs": (
+        f"version = 3\n{block()}".replace(RUNSC.config_path, "/etc/containerd/runsc.toml"),
+        "ConfigPath = '/etc/containerd/runsc.toml'",
+    ),
+    "a way out of our folder": (
+        f"version = 3\n{block()}".replace("current", "../../x"),
+        "was not written by nodeprov",
+    ),
+    "a table without a type": (f"version = 3\n[plugins.{V3}.runsc]\n", "it has no runtime_type"),
+    "a version 2 table in a version 3 file": (
+        f"version = 3\n{block(runtimes=V2)}",
+        r"\(line 2\) is not where a version 3 file has it",
+    ),
+    "a version 3 table in a version 2 file": (f"version = 2\n{block()}", "not where a version 2 file"),
+    "a version 1 table in a version 2 file": (
+        f"version = 2\n{block(runtimes='cri.containerd.runtimes')}",
+        r"\[plugins.cri.containerd.runtimes.runsc\]",
+    ),
+    "a version 2 table in a file without version": (block(runtimes=V2), "not where a version 1 file"),
+    "disabled_plugins that is no list": ("version = 2\ndisabled_plugins = 3\n[plugins]\nx = {", "not valid TOML"),
+    "version 5": ("version = 5\n", "states version 5"),
+    "a version in quotes": ('version = "3"\n', "'3' is not a number"),
+    "a version that is true": ("version = true\n", "not a number"),
+    "the CRI plugin disabled": (
+        '# Docker\nversion = 2\n\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n',
+        r"disabled_plugins names io.containerd.grpc.v1.cri \(line 4\)",
+    ),
+    "the CRI plugin disabled by its short name": ('version = 2\ndisabled_plugins = ["cri"]\n', "names cri"),
+    "its images disabled": ('version = 3\ndisabled_plugins = ["io.containerd.cri.v1.images"]\n', "cri.v1.images"),
+    "SELinux": (
+        'version = 3\n[plugins."io.containerd.cri.v1.runtime"]\n  enable_selinux = true # required\n',
+        r"enable_selinux = true \(line 3\).*gvisor#8747",
+    ),
+    "no TOML": ("version = 3\n[plugins\n", "not valid TOML.*line 2"),
+    "a table twice": ("version = 3\n[debug]\n[debug]\n", "not valid TOML"),
+    "a template of k3s": ('{{ template "base" . }}\n', "not valid TOML"),
+    "plugins that are a list of tables": ("version = 3\n[[plugins]]\n", "plugins is no table"),
+    "a nesting that no parser follows": (f"version = 3\na = {'[' * 9000}{']' * 9000}\n", "not valid TOML"),
+    "runtimes that are no table": (
+        'version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd]\nruntimes = 1\n',
+        "runtimes is no table",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_edited_or_cannot_run_is_refused_with_the_reason_and_a_way_out(
+    text: str, reason: str
+) -> None:
+    with pytest.raises(Refused, match=reason) as refused:
+        add_runtime(text, RUNSC)
+    assert refused.value.hint
+
+
+def test_bytes_that_are_no_utf8_are_refused_with_their_line() -> None:
+    with pytest.raises(Refused, match="line 2 is not UTF-8"):
+        decode(b"version = 3\n# caf\xe9\n")
+
+
+def test_a_file_of_five_megabytes_is_refused_before_it_is_read() -> None:
+    with pytest.raises(Refused, match="it has 5120 KiB, more than any configuration"):
+        decode(b"\xff" * (5 << 20))
+
+
+def test_a_file_of_a_megabyte_is_edited_in_time_by_its_length() -> None:
+    text = "version = 3\na = [\n" + "  'x', # why\n" * 20_000 + "]\n"
+    assert remove_runtime(add_runtime(text, RUNSC), RUNSC) == text
+
+
+def test_settings_that_are_of_another_type_are_left_to_containerd() -> None:
+    assert declared(add_runtime("version = 3\ndisabled_plugins = 3\n", RUNSC), "runsc") == RUNSC.table()
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\r\n\r\n", "# nothing", "\n\n"])
+@pytest.mark.parametrize("daemon", ["1.6.20", "1.7.29", "2.2.0", "2.4.2"])
+def test_a_file_that_says_nothing_is_begun_as_the_daemons_own_version_and_ended(text: str, daemon: str) -> None:
+    added = add_runtime(begun(text, daemon), RUNSC)
+    assert file_version(added) == newest_version(release_of(daemon))
+    assert declared(added, "runsc") == RUNSC.table()
+    assert remove_runtime(added, RUNSC) == text
+
+
+def test_what_others_wrote_into_a_file_that_was_begun_keeps_its_version() -> None:
+    theirs = "[debug]\nlevel = 'info'\n"
+    left = remove_runtime(add_runtime(begun("", "2.4.2"), RUNSC) + theirs, RUNSC)
+    assert tomllib.loads(left) == {"version": 4, "debug": {"level": "info"}}
+
+
+def test_a_file_that_says_something_is_not_begun() -> None:
+    assert begun("root = '/r'", "2.4.2") == "root = '/r'"
+
+
+UNREAD = {
+    "a file as it should be": (
+        "version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]",
+        "1.7.29",
+    ),
+    "an older file": ("version = 2\n", "2.4.2"),
+    "no version, which 2.3 moves where it belongs": ("[plugins.cri]\n", "2.3.0"),
+    "a file that says nothing": ("# nothing\n", "2.1.5"),
+    "a byte order mark, over which 1.x reads": ("\ufeff# nothing\n", "1.7.29"),
+}
+
+
+@pytest.mark.parametrize(("text", "daemon"), UNREAD.values(), ids=UNREAD)
+def test_a_daemon_reads_the_versions_it_knows(text: str, daemon: str) -> None:
+    assert [each.message for each in unread(text, daemon)] == []
+
+
+TWO = f"[plugins.{V2}.runc]\nbase_runtime_spec = '/r'\n"
+THREE = f"[plugins.{V3}.runc]\nbase_runtime_spec = '/r'\n"
+ALSO = '[plugins."io.containerd.grpc.v1.cri"]\nstream_server_port = "10010"\n'
+
+
+# Tried on 2.1.5 and 2.4.2.
+@pytest.mark.parametrize(
+    ("text", "daemon", "lost"),
+    [
+        (f"version = 2\n{TWO}{THREE}", "2.1.5", True),
+        (f"version = 2\n{TWO}{THREE}", "2.4.2", True),
+        (f"version = 2\n{TWO}[plugins.{V3.rpartition('.')[0]}]\ndefault_runtime_name = 'runc'\n", "2.4.2", False),
+        (f"version = 3\n{TWO}", "2.4.2", True),
+        (f"version = 3\n{TWO}", "2.1.5", False),
+        (f"version = 3\n{TWO}{THREE}", "2.4.2", False),
+        (f"version = 3\n{ALSO}", "2.4.2", False),
+        (f"version = 4\n{TWO}", "2.4.2", False),
+        (TWO, "2.4.2", True),
+        (f"version = 2\n{TWO}{THREE}", "1.7.29", False),
+    ],
+)
+def test_runtimes_of_two_versions_are_told_where_one_of_them_would_be_lost(
+    text: str, daemon: str, lost: bool
+) -> None:
+    said = [each.message for each in unread(text, daemon)]
+    assert len(said) == lost
+    assert all(each.startswith("has the CRI plugin's settings for two versions") for each in said)
+
+
+@pytest.mark.parametrize(
+    ("text", "daemon", "reason"),
+    [
+        ("version = 4\n", "2.2.7", "states version 4, and containerd 2.2 reads no more than version 3"),
+        ("version = 3\n", "1.7.29", "states version 3, and containerd 1.7 reads no more than version 2"),
+        (
+            "root = '/r'\n",
+            "2.0.11",
+            r"states no version, or version 1, whose \[plugins.cri\] containerd 2.0 ignores",
+        ),
+        ("\ufeffversion = 2\n", "2.4.2", "begins with a byte order mark, and containerd 2.4 does not start"),
+        ("version = 2\n", "1.6.20", "declares no runtime: with ours containerd 1.6 would have that one alone"),
+        ("root = '/r'\n", "1.7.29", "declares no runtime: with ours"),
+    ],
+)
+def test_what_a_daemon_does_not_read_is_told_with_a_way_out(text: str, daemon: str, reason: str) -> None:
+    (refused,) = unread(text, daemon)
+    assert re.search(reason, refused.message)
+    assert refused.hint
+
+
+@pytest.mark.parametrize("version", ["", "version = 1\n"])
+def test_a_file_of_version_1_is_edited_at_its_own_place(version: str) -> None:
+    text = f"{version}[plugins.cri.containerd.runtimes.runc]\nruntime_type = 'x'\n"
+    added = add_runtime(text, RUNSC)
+    assert "[plugins.cri.containerd.runtimes.runsc]\n" in added
+    assert declared(added, "runsc") == RUNSC.table()
+    assert remove_runtime(added, RUNSC) == text
+
+
+def test_a_byte_order_mark_stays_where_it_is() -> None:
+    text = "\ufeffversion = 2\r\n"
+    added = add_runtime(decode(text.encode()), RUNSC)
+    assert added.startswith("\ufeffversion = 2\r\n\r\n# added")
+    assert remove_runtime(added, RUNSC) == text
+
+
+@pytest.mark.parametrize("inline", ["{}", "{ }", "{ 'x' = { y = '}' } }", "{'x'.y = 1 , z.\"a\" = [{}, {}]}"])
+def test_an_inline_table_takes_ours_in_and_gives_it_back(inline: str) -> None:
+    text = f"version = 3\nplugins = {inline}# why\n"
+    added = add_runtime(text, RUNSC)
+    assert declared(added, "runsc") == RUNSC.table()
+    assert remove_runtime(added, RUNSC) == text
+
+
+INLINE = (
+    "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes]\n"
+    "runsc = { runtime_type = 'io.containerd.runsc.v1', runtime_path = '/x/handlers/runsc/1/shim', "
+    "options = { ConfigPath = '/x/handlers/runsc/1/runsc.toml' } } # theirs\n"
+)
+
+
+def test_a_value_that_our_inline_table_lacks_is_put_beside_the_others() -> None:
+    ours = Runtime("runsc", "/x/handlers/runsc/2/shim", "/x/handlers/runsc/2/runsc.toml")
+    updated = add_runtime(INLINE, ours)
+    assert declared(updated, "runsc") == ours.table()
+    assert updated.endswith(', TypeUrl = "io.containerd.runsc.v1.options" } } # theirs\n')
+
+
+def test_a_value_that_our_table_lacks_is_put_on_a_line_as_the_others_are() -> None:
+    text = f"version = 3\n{block()}".replace("\n", "\r\n").replace("TypeUrl", "  # theirs\r\n  #TypeUrl")
+    text = text.replace("ConfigPath", "\tConfigPath").rstrip()
+    assert add_runtime(text, RUNSC) == text + '\r\n\tTypeUrl = "io.containerd.runsc.v1.options"'
+
+
+def test_a_value_that_our_dotted_keys_lack_is_a_dotted_key() -> None:
+    runsc = f"plugins.{V3}.runsc"
+    text = (
+        f"version = 3\n{runsc}.runtime_type = 'io.containerd.runsc.v1'\n"
+        f"{runsc}.runtime_path = '{RUNSC.runtime_path}'\n"
+        f"{runsc}.options.ConfigPath = '{RUNSC.config_path}'\n"
+    )
+    assert add_runtime(text, RUNSC) == f'{text}{runsc}.options.TypeUrl = "io.containerd.runsc.v1.options"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "version"), [("", 1), ("version = 0", 1), ("version = 2", 2), ("version = 4", 4)]
+)
+def test_the_version_of_a_file_is_1_unless_it_says_more(text: str, version: int) -> None:
+    assert file_version(text) == version
+
+
+def test_the_place_of_the_runtimes_follows_the_version() -> None:
+    assert dotted(runtimes_path(2)) == f"plugins.{V2}"
+    assert dotted(runtimes_path(3)) == dotted(runtimes_path(4)) == f"plugins.{V3}"
+    assert dotted(runtimes_path(1)) == "plugins.cri.containerd.runtimes"
+    for version in (0, 5):
+        with pytest.raises(Refused):
+            runtimes_path(version)
+
+
+def test_a_table_is_found_only_where_the_version_has_it() -> None:
+    right, wrong = f"version = 3\n{block()}", f"version = 3\n{block(runtimes=V2)}"
+    assert declared(right, "runsc") == RUNSC.table()
+    assert misplaced(right, "runsc") is None
+    assert declared(wrong, "runsc") is None
+    assert misplaced(wrong, "runsc") == (*RUNTIMES_PATHS[2], "runsc")
+    assert declared(block(runtimes="cri.containerd.runtimes"), "runsc") == RUNSC.table()
+
+
+@pytest.mark.parametrize("version", ["1.6.20~ds1", "v1.7.29", "2.0.0-rc.1", "2.4.2+unknown"])
+def test_a_runtime_can_be_added_to_the_configuration_made_for_a_containerd_without_one(version: str) -> None:
+    text = empty_config(version)
+    assert remove_runtime(add_runtime(text, RUNSC), RUNSC) == text
+    assert (declared(text, "runc") is not None) == ("1." in version[:3])
+
+
+def test_no_configuration_is_made_for_what_is_no_version() -> None:
+    with pytest.raises(Refused):
+        empty_config("unknown")
+
+
+def test_lines_are_found_for_headers_keys_implied_tables_and_inline_ones() -> None:
+    text = '# x\n[a.b.c]\nd = """\n[z]\n"""\ne = { f = 1 }\n'
+    assert line_of(text, ("a", "b")) == 2
+    assert line_of(text, ("a", "b", "c", "d")) == 3
+    assert line_of(text, ("a", "b", "c", "e", "f")) == 6
+    assert line_of(text, ("z",)) is None

@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodeprov.engine.receipts.history import (
+    history,
+    installed,
+    intent,
+    interrupted,
+    last_written,
+    pristine,
+    replaced,
+)
+from nodeprov.engine.receipts.receipt import (
+    BEGUN,
+    DONE,
+    SCHEMA,
+    UNDONE,
+    Author,
+    Receipt,
+    Written,
+    from_json,
+    to_json,
+)
+from nodeprov.errors import NodeprovError
+from nodeprov.plan.plan import Change
+from nodeprov.plan.state_json import state_from_json, state_to_json
+from nodeprov.states import (
+    FileState,
+    LabelState,
+    LinkState,
+    ObjectState,
+    PresentState,
+    State,
+    TreeEntry,
+    TreeState,
+)
+from tests.support.samples import receipt_of, resource
+
+texts = st.text(max_size=20)
+modes = st.integers(0, 0o7777)
+owners = st.integers(0, 2**32 - 2)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+entries = st.builds(TreeEntry, texts, modes, st.text("0123456789abcdef", min_size=64, max_size=64))
+states: st.SearchStrategy[State | None] = st.one_of(
+    st.none(),
+    st.builds(FileState, st.binary(max_size=50), modes, owners, owners),
+    st.builds(LinkState, texts),
+    st.builds(TreeState, st.lists(entries, max_size=3).map(tuple), st.lists(texts, max_size=2).map(tuple)),
+    st.builds(LabelState, texts),
+    st.dictionaries(texts, json_values, max_size=3).map(ObjectState.of),
+    st.builds(PresentState),
+)
+receipts = st.builds(
+    Receipt,
+    number=st.integers(1, 999999),
+    action=st.sampled_from(["install", "uninstall"]),
+    handler=texts,
+    machine_id=texts,
+    author=st.builds(Author, texts, texts, texts),
+    began=texts,
+    release=texts,
+    changes=st.lists(st.builds(Written, texts, states, states), max_size=3).map(tuple),
+    state=st.sampled_from([BEGUN, DONE, UNDONE]),
+    ended=texts,
+    sha512=st.dictionaries(texts, texts, max_size=2),
+)
+
+A, B, C, D = (FileState(letter, 0o644) for letter in (b"a", b"b", b"c", b"d"))
+CONFIG, LINK = "file:/etc/containerd/config.toml", "link:/usr/local/bin/runsc"
+
+
+def written(before: State | None, after: State | None, key: str = CONFIG) -> Written:
+    return Written(key, before, after)
+
+
+def change(before: State | None, after: State | None, key: str = CONFIG) -> Change:
+    return Change(resource(key), before, after)
+
+
+@given(states)
+def test_every_state_is_read_back_as_it_was_written(state: State | None) -> None:
+    assert state_from_json(json.loads(json.dumps(state_to_json(state)))) == state
+
+
+def test_base64_with_letters_that_are_none_of_its_own_is_damage() -> None:
+    with pytest.raises(ValueError, match="base64"):
+        state_from_json({"kind": "file", "base64": "!!!!", "mode": 0, "uid": 0, "gid": 0})
+
+
+@given(receipts)
+def test_every_receipt_is_read_back_as_it_was_written(receipt: Receipt) -> None:
+    assert from_json(json.loads(json.dumps(to_json(receipt)))) == receipt
+
+
+def test_the_form_of_a_receipt_stays_what_older_versions_have_written() -> None:
+    receipt = Receipt(
+        number=7,
+        action="install",
+        handler="runsc",
+        machine_id="m",
+        author=Author("ann", "desk", "0.1.0"),
+        began="2026-09-05T10:00:00+00:00",
+        release="20260905.0-0123456789ab",
+        changes=(Written(CONFIG, FileState(b"\xff", 0o640, 1, 2), None), Written(LINK, None, LinkState("/x"))),
+        state=DONE,
+        ended="2026-09-05T10:01:00+00:00",
+        sha512={"gvisor.tar.zstd": "ab"},
+        adopted=(LINK,),
+    )
+    value = {
+        "schema": 2,
+        "number": 7,
+        "action": "install",
+        "handler": "runsc",
+        "machine_id": "m",
+        "author": {"user": "ann", "controller": "desk", "version": "0.1.0"},
+        "began": "2026-09-05T10:00:00+00:00",
+        "release": "20260905.0-0123456789ab",
+        "changes": [
+            {
+                "key": CONFIG,
+                "before": {"kind": "file", "base64": "/w==", "mode": 416, "uid": 1, "gid": 2},
+                "after": None,
+            },
+            {"key": LINK, "before": None, "after": {"kind": "link", "target": "/x"}},
+        ],
+        "state": "done",
+        "ended": "2026-09-05T10:01:00+00:00",
+        "sha512": {"gvisor.tar.zstd": "ab"},
+        "adopted": [LINK],
+    }
+    assert json.loads(json.dumps(to_json(receipt))) == {**value, "cordons": False}, "an older version does without"
+    assert from_json(value) == receipt
+    first = {**{key: each for key, each in value.items() if key != "adopted"}, "schema": 1}
+    assert from_json(first) == replace(receipt, adopted=()), "schema 1 had no `adopted`"
+    assert receipt.name == "000007-install.json"
+
+
+def test_a_receipt_says_how_it_ended() -> None:
+    begun = receipt_of(1, "install", state=BEGUN)
+    ended = begun.closed(UNDONE, "2026-09-05T10:01:00+00:00")
+    assert (ended.state, ended.ended, ended.number) == (UNDONE, "2026-09-05T10:01:00+00:00", 1)
+    assert begun.state == BEGUN
+
+
+def test_a_receipt_of_a_newer_version_is_not_guessed_at() -> None:
+    value = {**to_json(receipt_of(1, "install")), "schema": SCHEMA + 1}
+    with pytest.raises(NodeprovError, match="a newer nodeprov has worked on this node"):
+        from_json(value)
+    with pytest.raises(NodeprovError, match="a newer nodeprov"):
+        from_json({"schema": SCHEMA + 1, "something": "else"})
+
+
+GOOD = to_json(receipt_of(1, "install", written(A, B)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {**GOOD, "schema": "one"},
+        {**GOOD, "author": {"user": "ann"}},
+        {**GOOD, "author": None},
+        {**GOOD, "changes": None},
+        {**GOOD, "changes": [{"key": CONFIG, "before": None}]},
+        {**GOOD, "changes": [{"key": CONFIG, "before": {"kind": "socket"}, "after": None}]},
+        {**GOOD, "changes": [{"key": CONFIG, "before": {"kind": "file"}, "after": None}]},
+        {**GOOD, "changes": [{"key": CONFIG, "before": "a", "after": None}]},
+        {
+            **GOOD,
+            "changes": [
+                {
+                    "key": CONFIG,
+                    "before": {"kind": "file", "base64": "a", "mode": 0, "uid": 0, "gid": 0},
+                    "after": None,
+                }
+            ],
+        },
+        {
+            **GOOD,
+            "changes": [
+                {"key": "tree:/x", "before": {"kind": "tree", "entries": [["x"]], "foreign": []}, "after": None}
+            ],
+        },
+        {key: value for key, value in GOOD.items() if key != "number"},
+        {key: value for key, value in GOOD.items() if key != "schema"},
+        [],
+        None,
+    ],
+)
+def test_a_damaged_receipt_is_named_as_such(value: Any) -> None:
+    with pytest.raises(NodeprovError, match="a receipt on the node is damaged"):
+        from_json(value)
+
+
+def test_what_a_newer_version_of_the_same_schema_adds_does_no_harm() -> None:
+    assert from_json({**GOOD, "more": 1}) == from_json(GOOD)
+
+
+def test_receipts_are_read_in_the_order_of_their_numbers() -> None:
+    values = [to_json(receipt_of(number, "install")) for number in (3, 1, 2)]
+    assert [receipt.number for receipt in history(values)] == [1, 2, 3]
+    assert history([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("runs", "numbers"),
+    [
+        ([], []),
+        (["install done"], [1]),
+        (["install done", "install done"], [1, 2]),
+        (["install undone", "install done"], [2]),
+        (["install done", "uninstall done"], []),
+        (["install done", "uninstall done", "install done"], [3]),
+        (["install done", "uninstall undone"], [1]),
+        (["install done", "uninstall begun"], [1, 2]),
+        (["install begun"], [1]),
+        (["uninstall done", "install done", "uninstall done", "install done", "install begun"], [4, 5]),
+    ],
+)
+def test_an_uninstall_takes_back_what_came_since_the_last_one(runs: list[str], numbers: list[int]) -> None:
+    words = [run.split() for run in runs]
+    receipts = [receipt_of(number, action, state=end) for number, (action, end) in enumerate(words, start=1)]
+    assert [receipt.number for receipt in installed(receipts, "runsc")] == numbers
+
+
+def test_an_uninstall_takes_back_its_own_handlers_runs_only() -> None:
+    receipts = [
+        receipt_of(1, "install"),
+        receipt_of(2, "install", handler="runsc-kvm"),
+        receipt_of(3, "uninstall", handler="runsc-kvm"),
+    ]
+    assert [receipt.number for receipt in installed(receipts, "runsc")] == [1]
+    assert installed(receipts, "runsc-kvm") == ()
+
+
+@pytest.mark.parametrize(
+    ("ends", "number"),
+    [
+        ([], None),
+        ([DONE], None),
+        ([BEGUN], 1),
+        ([DONE, BEGUN], 2),
+        ([DONE, UNDONE], None),
+        ([BEGUN, UNDONE], 1),
+    ],
+)
+def test_a_run_that_ended_without_a_word_is_found(ends: list[str], number: int | None) -> None:
+    receipts = [receipt_of(i, "install", state=end) for i, end in enumerate(ends, start=1)]
+    found = interrupted(receipts, "runsc")
+    assert (found.number if found else None) == number
+
+
+def test_an_interrupted_run_of_another_handler_is_not_ours_to_finish() -> None:
+    theirs = receipt_of(2, "install", state=BEGUN, handler="runsc-kvm")
+    assert interrupted([receipt_of(1, "install"), theirs], "runsc") is None
+    assert interrupted([receipt_of(1, "install", state=BEGUN), receipt_of(2, "install", handler="x")], "runsc")
+
+
+def test_what_the_last_finished_run_has_replaced_is_known() -> None:
+    runs = [
+        receipt_of(1, "install", written(None, A)),
+        receipt_of(2, "install", written(A, B)),
+        receipt_of(3, "install", written(B, C), state=UNDONE),
+        receipt_of(4, "install", written(None, LinkState("/x"), LINK)),
+    ]
+    assert replaced(runs, CONFIG) == A
+    assert replaced(runs, "file:/other") is None
+
+
+def test_pristine_is_what_was_before_the_first_run_and_last_written_what_the_last_one_wrote() -> None:
+    runs = [
+        receipt_of(1, "install", written(A, B), written(None, LinkState("/x"), LINK)),
+        receipt_of(2, "install", written(B, C)),
+        receipt_of(
+            3, "install", written(C, D), written(PresentState(), None, "folder:/opt/nodeprov/releases/old")
+        ),
+    ]
+    assert pristine(runs) == {CONFIG: A, LINK: None, "folder:/opt/nodeprov/releases/old": PresentState()}
+    assert last_written(runs) == {
+        CONFIG: D,
+        LINK: LinkState("/x"),
+        "folder:/opt/nodeprov/releases/old": None,
+    }
+    assert pristine([]) == last_written([]) == {}
+
+
+def test_what_was_absent_before_the_first_run_stays_absent_in_memory() -> None:
+    assert pristine([receipt_of(1, "install", written(None, B)), receipt_of(2, "install", written(B, C))]) == {
+        CONFIG: None
+    }
+
+
+def test_an_intent_says_what_is_about_to_be_written() -> None:
+    assert intent([change(A, B), change(None, LinkState("/x"), LINK)], None) == (
+        written(A, B),
+        written(None, LinkState("/x"), LINK),
+    )
+
+
+@pytest.mark.parametrize(
+    ("begun", "now", "before"),
+    [
+        (written(A, B), change(B, C), A),
+        (written(None, B), change(B, C), None),
+        (written(A, B), change(A, C), A),
+        (written(A, B), change(D, C), D),
+        (written(A, B, LINK), change(B, C), B),
+    ],
+    ids=["it-had-written", "it-had-made", "it-had-not-written", "somebody-else-has", "another-resource"],
+)
+def test_an_intent_goes_back_to_before_what_an_interrupted_run_had_written(
+    begun: Written, now: Change, before: State | None
+) -> None:
+    broken = receipt_of(1, "install", begun, state=BEGUN)
+    assert intent([now], broken) == (Written(now.resource.key, before, now.after),)
+
+
+def test_what_a_state_is_written_as_names_its_kind() -> None:
+    kinds: Mapping[str, State] = {
+        "file": A,
+        "link": LinkState("x"),
+        "tree": TreeState(()),
+        "label": LabelState("x"),
+        "object": ObjectState.of({}),
+        "present": PresentState(),
+    }
+    for kind, state in kinds.items():
+        value = state_to_json(state)
+        assert value is not None
+        assert value["kind"] == kind
+    assert state_to_json(None) is None
+
+
+def test_what_lay_in_a_folder_that_was_removed_is_gone() -> None:
+    folder = "/opt/nodeprov/handlers/runsc/G1"
+    made = receipt_of(1, "install", Written(f"file:{folder}/runsc.toml", None, A), Written("file:/G1", None, A))
+    removed = receipt_of(2, "install", Written(f"folder:{folder}", PresentState(), None))
+    states = last_written([made, removed])
+    assert states[f"file:{folder}/runsc.toml"] is None
+    assert states["file:/G1"] == A
+
+
+def test_what_a_run_could_not_remove_is_not_written_down_as_removed() -> None:
+    begun = receipt_of(1, "install", written(A, B), Written("folder:/x", PresentState(), None), state=BEGUN)
+    assert [change.key for change in begun.closed(DONE, "", kept={"folder:/x"}).changes] == [written(A, B).key]

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodeprov import inventory
+from nodeprov.engine.planner import Planned, plan_install
+from nodeprov.engine.receipts.receipt import Author
+from nodeprov.engine.saved_plan import Saved, changes, from_text, saved, to_text
+from nodeprov.errors import UsageError
+from nodeprov.hosts.base import Place
+from nodeprov.inventory import Inventory
+from nodeprov.inventory.resolved import inventory_text
+from nodeprov.local_files import write_private
+from nodeprov.runtimes.gvisor import layout
+from tests.support.samples import CONFIG, FakeReader, good_facts, release, with_daemon
+
+LATEST = """\
+[release]
+version = "latest"
+[release.sha512.x86_64]
+"gvisor.tar.zstd" = "DIGEST"
+[ssh]
+user = "admin"
+connect_timeout_seconds = 3
+[runtime.flags]
+network = "sandbox"
+[runtime_class]
+tolerations = [{ key = "example.com/a", operator = "Exists", tolerationSeconds = 3 }]
+node_selector = { "example.com/b" = "c" }
+[cluster]
+enabled = ENABLED
+host = "master"
+context = "production"
+[hosts.master]
+address = "10.0.0.1"
+[hosts.other]
+[nodes.worker1]
+port = 2222
+[nodes."worker2.example.com".runtime]
+platform = "kvm"
+"""
+ANN = Author("ann", "desk", "0.1.0")
+
+
+def parsed(cluster: str = "false") -> Inventory:
+    return inventory.parse(LATEST.replace("DIGEST", "ab" * 64).replace("ENABLED", cluster), "inventory.toml")
+
+
+@pytest.mark.parametrize("cluster", ["true", "false"])
+def test_effective_settings_are_an_inventory_that_says_the_same(cluster: str) -> None:
+    whole = parsed(cluster)
+    again = inventory.parse(inventory_text(whole, whole.nodes), "again")
+    for before, after in zip(whole.nodes, again.nodes, strict=True):
+        host = before.settings.cluster.host if cluster == "true" else None
+        cluster_settings = replace(before.settings.cluster, host=host)
+        assert after == replace(before, settings=replace(before.settings, cluster=cluster_settings))
+    assert [machine.name for machine in again.hosts] == (["master"] if cluster == "true" else [])
+
+
+def test_the_lab_and_the_example_are_said_again_too() -> None:
+    for path in (Path(__file__).parents[3] / "inventory").glob("*.toml"):
+        whole = inventory.parse(path.read_text(), str(path))
+        text = inventory_text(whole, whole.nodes)
+        assert inventory.parse(text, "again").nodes == whole.nodes
+        assert inventory_text(inventory.parse(text, "again"), whole.nodes) == text
+
+
+def test_a_kubectl_host_that_is_a_node_and_not_chosen_is_still_reached() -> None:
+    text = "[release]\nversion = '20260905.0'\n[cluster]\nhost = 'a'\n[nodes.a]\nport = 22\n[nodes.b]\n"
+    whole = inventory.parse(text, "x")
+    again = inventory.parse(inventory_text(whole, whole.nodes[1:]), "again")
+    assert ([node.name for node in again.nodes], again.ssh("a").port) == (["b"], 22)
+
+
+Plan = Callable[..., Planned]
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    made = release(tmp_path)
+
+    def plan(facts: Any = None, states: dict[str, Any] | None = None) -> Planned:
+        reader = FakeReader(facts=facts or good_facts(), states=states or {})
+        return plan_install(parsed().nodes[0], {Place.NODE: reader}, lambda _architecture: made)
+
+    return plan
+
+
+def saved_of(planned: Planned) -> Saved:
+    return saved(parsed(), [planned], ANN, "2026-11-21T10:00:00+00:00", action="install", drain=False)
+
+
+def test_what_was_saved_is_read_back(plan: Plan) -> None:
+    made = saved_of(plan())
+    assert from_text(to_text(made), "x.plan", "0.1.0") == made
+    assert changes(made, [plan()]) == ()
+
+
+def test_latest_is_saved_as_the_release_that_it_was(plan: Plan) -> None:
+    made = saved_of(plan())
+    assert inventory.parse(made.inventory, "x").nodes[0].settings.release.version == "20260905.0"
+
+
+def test_no_content_of_a_file_is_saved(plan: Plan) -> None:
+    text = f'{CONFIG}[plugins."x".registry.configs."r".auth]\npassword = "hunter2"\n'
+    made = to_text(saved_of(plan(with_daemon(config=replace(_config(), content=text.encode())))))
+    assert "hunter2" not in made
+    assert "SystemdCgroup = true" not in json.loads(made)["inventory"]
+
+
+def _config() -> Any:
+    daemon = good_facts().daemon
+    assert daemon is not None
+    return daemon.config
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    {
+        "an edit that the diff shows": (
+            with_daemon(config=replace(_config(), content=CONFIG.replace("true", "false").encode())),
+            "-       SystemdCgroup = true",
+        ),
+        "an edit that the diff does not reach": (
+            with_daemon(config=replace(_config(), content=f"# new\n{CONFIG}".encode())),
+            "",
+        ),
+        "a mode": (with_daemon(config=replace(_config(), mode=0o600)), "file:/etc/containerd/config.toml"),
+        "another machine": (good_facts(machine_id="another"), "what it starts from differs: the machine"),
+    }.values(),
+)
+def test_a_node_that_has_changed_is_found_and_the_difference_is_shown(plan: Plan, facts: Any, said: str) -> None:
+    (error,) = changes(saved_of(plan()), [plan(facts)])
+    assert error.where == "worker1"
+    assert error.message.startswith(
+        "has changed since the plan was saved by ann@desk at 2026-11-21T10:00:00+00:00\n"
+    )
+    assert said in error.message
+    assert "nodeprov plan NODES --out FILE" in error.hint
+
+
+def test_a_note_alone_is_no_change_of_the_node(plan: Plan) -> None:
+    assert changes(saved_of(plan()), [plan(good_facts(os="Debian GNU/Linux 13.1"))]) == ()
+
+
+def test_a_node_that_is_done_already_has_changed_too(plan: Plan, tmp_path: Path) -> None:
+    facts = good_facts()
+    where = layout.layout(parsed().nodes[0].settings)
+    assert where.current
+    made = saved_of(plan(facts))
+    fewer = plan(facts, {f"tree:{where.releases}/{release(tmp_path).name}": release(tmp_path).tree})
+    (error,) = changes(made, [fewer])
+    assert "-  + release" in error.message
+
+
+BAD = {
+    "no JSON": ("", "no saved plan"),
+    "an inventory": ("[nodes]", "no saved plan"),
+    "other JSON": ("[]", "no saved plan"),
+    "a newer schema": ({"schema": 2}, "a newer nodeprov"),
+    "an edit": ({"drain": True}, "was edited"),
+    "no digest": ({"sha256": ""}, "was edited"),
+}
+
+
+@pytest.mark.parametrize(("damage", "said"), BAD.values(), ids=BAD.keys())
+def test_what_is_no_good_file_is_refused_with_a_way_out(
+    plan: Plan, damage: str | dict[str, Any], said: str
+) -> None:
+    value = json.loads(to_text(saved_of(plan())))
+    text = damage if isinstance(damage, str) else json.dumps({**value, **damage})
+    with pytest.raises(UsageError, match=said) as caught:
+        from_text(text, "x.plan", "0.1.0")
+    assert (caught.value.where, "plan again" in caught.value.hint) == ("x.plan", True)
+
+
+def test_a_plan_of_another_nodeprov_is_refused(plan: Plan) -> None:
+    with pytest.raises(UsageError, match=r"nodeprov 0\.1\.0 has saved this plan, and this is nodeprov 0\.2\.0"):
+        from_text(to_text(saved_of(plan())), "x.plan", "0.2.0")
+
+
+def test_every_byte_that_is_cut_off_is_noticed(plan: Plan) -> None:
+    text = to_text(saved_of(plan()))
+    for end in range(0, len(text) - 2, 97):
+        with pytest.raises(UsageError):
+            from_text(text[:end], "x.plan", "0.1.0")
+
+
+def test_a_private_file_is_ours_alone_and_complete_or_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "x.plan"
+    path.write_text("old")
+    path.chmod(0o644)
+    write_private(path, b"new")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o600)
+    with pytest.raises(UsageError, match="cannot write"):
+        write_private(tmp_path / "none" / "x", b"")
+    assert [each.name for each in tmp_path.iterdir()] == ["x.plan"]

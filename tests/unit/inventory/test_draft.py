@@ -1,0 +1,138 @@
+"""The text of a first inventory: reviewed as a whole, and always one that nodeprov reads."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodeprov.errors import NodeprovError
+from nodeprov.inventory import parse
+from nodeprov.inventory.discovered import FoundNode
+from nodeprov.inventory.draft import Access, Entry, Machines, draft, machines_of, with_kubectl_host
+from tests.support.samples import golden
+from tests.unit.inventory.test_parser import as_shown
+
+VERSION = "20260905.0"
+
+
+def node(
+    name: str, *addresses: str, control_plane: bool = False, system: str = "linux", architecture: str = "amd64"
+) -> FoundNode:
+    return FoundNode(name, addresses, system, architecture, control_plane)
+
+
+MASTER = node("master", "10.0.0.10", "192.0.2.10", control_plane=True)
+WORKERS = (node("worker-1", "10.0.0.11"), node("worker-2.example.com", "10.0.0.12"))
+
+
+def text(machines: Machines, access: Access | None = None, base_url: str | None = None) -> str:
+    return draft(machines, access or Access(), version=VERSION, base_url=base_url, path="nodeprov.toml")
+
+
+def test_the_least_inventory_is_the_one_that_was_reviewed() -> None:
+    golden("inventory/init-least.toml", text(Machines((Entry("worker1", "10.0.0.11"), Entry("worker2")))))
+
+
+def test_an_inventory_of_a_cluster_is_the_one_that_was_reviewed() -> None:
+    found = (MASTER, *WORKERS, node("worker-3", "10.0.0.13"), node("worker-4"), node("win-1", system="windows"))
+    machines, host = with_kubectl_host(machines_of(found, {"worker-3"}), "10.0.0.10", found)
+    access = Access("admin", 2222, "~/.ssh/id_ed25519", "~/.ssh/known", host, "/etc/kubernetes/admin.conf", "kind")
+    golden("inventory/init-cluster.toml", text(machines, access, "https://mirror.example.com/gvisor"))
+
+
+def test_what_is_commented_out_is_valid_too() -> None:
+    machines = Machines((Entry("worker1", "10.0.0.11"),), (Entry("control-plane"),))
+    parse(as_shown(text(machines)), "nodeprov.toml")
+
+
+def test_control_plane_nodes_are_hosts_and_nothing_is_installed_there() -> None:
+    machines = machines_of((MASTER, *WORKERS), ())
+    assert [each.name for each in machines.nodes] == ["worker-1", "worker-2.example.com"]
+    assert machines.hosts == (Entry("master", "10.0.0.10"),)
+
+
+def test_where_every_node_is_of_the_control_plane_they_are_what_there_is() -> None:
+    machines = machines_of((MASTER,), ())
+    assert (machines.nodes, machines.hosts) == ((Entry("master", "10.0.0.10"),), ())
+
+
+def test_a_node_in_the_configuration_of_ssh_has_no_address_and_says_so() -> None:
+    entry = machines_of(WORKERS, {"worker-1"}).nodes[0]
+    assert entry == Entry("worker-1", note="as ~/.ssh/config says: it has a Host of this name")
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ((), "the cluster has no node for gVisor: it has no nodes"),
+        ((node("win-1", system="windows"),), "no node for gVisor: win-1 is windows/amd64"),
+        ((node("old-1", architecture="s390x"),), "old-1 is linux/s390x: gVisor is for linux, amd64 and arm64"),
+    ],
+)
+def test_a_cluster_without_a_node_for_gvisor_is_refused(found: tuple[FoundNode, ...], said: str) -> None:
+    with pytest.raises(NodeprovError, match=said):
+        machines_of(found, ())
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "hosts"),
+    [
+        ("master", "master", (Entry("master", "10.0.0.10"),)),
+        ("10.0.0.10", "master", (Entry("master", "10.0.0.10"),)),
+        ("192.0.2.10", "master", (Entry("master", "192.0.2.10"),)),
+        ("worker-1", "worker-1", (Entry("master", "10.0.0.10"),)),
+        ("10.0.0.99", "kubectl", (Entry("master", "10.0.0.10"), Entry("kubectl", "10.0.0.99"))),
+        ("fd00::1", "kubectl", (Entry("master", "10.0.0.10"), Entry("kubectl", "fd00::1"))),
+        (
+            "bastion.example.com",
+            "bastion.example.com",
+            (Entry("master", "10.0.0.10"), Entry("bastion.example.com")),
+        ),
+        ("Bastion_1", "kubectl", (Entry("master", "10.0.0.10"), Entry("kubectl", "Bastion_1"))),
+    ],
+)
+def test_the_machine_that_runs_kubectl_is_one_of_the_others_or_one_more(
+    address: str, name: str, hosts: tuple[Entry, ...]
+) -> None:
+    found = (MASTER, *WORKERS)
+    machines, host = with_kubectl_host(machines_of(found, ()), address, found)
+    assert (host, machines.hosts) == (name, hosts)
+    inventory = parse(text(machines, Access(kubectl_host=host)), "i.toml")
+    assert inventory.nodes[0].settings.cluster.host == host
+
+
+def test_one_that_ssh_knows_stays_as_ssh_knows_it() -> None:
+    machines, _ = with_kubectl_host(machines_of((MASTER, *WORKERS), {"master"}), "192.0.2.10", (MASTER,))
+    assert machines.hosts[0].address is None
+
+
+def test_answers_that_contradict_each_other_are_refused_with_the_place() -> None:
+    twins = Machines((Entry("a", "10.0.0.1"), Entry("b", "10.0.0.1")))
+    with pytest.raises(
+        NodeprovError, match=r"these answers make no inventory:\nnodeprov.toml:\d+: \[nodes.b\] address"
+    ):
+        text(twins)
+
+
+words = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=8)
+
+
+@given(
+    st.lists(
+        st.from_regex(r"[a-z0-9]([a-z0-9.]{0,5}[a-z0-9])?", fullmatch=True), min_size=1, max_size=3, unique=True
+    ),
+    words,
+    words,
+)
+def test_law_what_is_written_is_what_was_answered(names: list[str], user: str, context: str) -> None:
+    machines = Machines(tuple(Entry(name, f"10.0.0.{number}") for number, name in enumerate(names)))
+    try:
+        written = text(machines, Access(user=user, context=context, kubeconfig='~/a "b".conf'))
+    except NodeprovError:
+        assert any(".." in name for name in names)
+        return
+    inventory = parse(written, "i.toml")
+    assert [(each.name, each.ssh.user) for each in inventory.nodes] == [(name, user) for name in names]
+    assert inventory.nodes[0].settings.cluster.context == context
+    assert inventory.nodes[0].settings.cluster.kubeconfig == '~/a "b".conf'

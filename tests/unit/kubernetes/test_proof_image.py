@@ -1,0 +1,43 @@
+"""The image of the proof's pods: a container's whole world, and the same bytes each time."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from nodeprov.hosts.local import run_program
+from nodeprov.kubernetes import proof_image
+from tests.conftest import NODEPROV
+
+
+def members(content: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        return {each.name: (tar.extractfile(each) or io.BytesIO()).read() for each in tar.getmembers()}
+
+
+@pytest.mark.parametrize(("architecture", "go"), [("x86_64", "amd64"), ("aarch64", "arm64")])
+def test_it_holds_one_program_and_all_its_digests_are_true(architecture: str, go: str) -> None:
+    program = proof_image.probe(architecture)
+    files = members(proof_image.archive(program, architecture))
+    (manifest,) = json.loads(files["manifest.json"])
+    (layer,) = manifest["Layers"]
+    assert members(files[layer]) == {"probe": program}
+    config = json.loads(files[manifest["Config"]])
+    assert config["architecture"] == go
+    assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(files[layer]).hexdigest()}"]
+    assert manifest["Config"] == f"{hashlib.sha256(files[manifest['Config']]).hexdigest()}.json"
+    assert manifest["RepoTags"] == [proof_image.reference(program)]
+
+
+def test_the_command_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "proof.tar"
+    output = run_program([*NODEPROV, "image", str(path)])
+    program = proof_image.probe("x86_64")
+    assert output.returncode == 0, output.said
+    assert output.text == f"{path}: {proof_image.reference(program)} for x86_64\n"
+    assert path.read_bytes() == proof_image.archive(program, "x86_64")

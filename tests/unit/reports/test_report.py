@@ -1,0 +1,461 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from nodeprov.containerd import add_runtime
+from nodeprov.errors import NodeprovError, Problem, Problems
+from nodeprov.hosts.base import Place
+from nodeprov.plan.events import Event
+from nodeprov.plan.plan import Change, Drain, Outcome, Plan, Proof, Restart, Step
+from nodeprov.reports.findings import Finding, findings_json, findings_table
+from nodeprov.reports.outcome import errors_json, event_text, outcome_json, outcome_text
+from nodeprov.reports.plan import diff, painted, plan_json, plan_text, what
+from nodeprov.runtimes.gvisor.layout import layout
+from nodeprov.states import (
+    FileState,
+    LabelState,
+    LinkState,
+    ObjectState,
+    PresentState,
+    State,
+    TreeEntry,
+    TreeState,
+)
+from tests.support.samples import CONFIG, GOLDEN, golden, resource, settings
+
+PREFIX = "/opt/nodeprov"
+HANDLER = f"{PREFIX}/handlers/runsc"
+RELEASE, OLD = f"{PREFIX}/releases/20260905.0-04991f972de3", f"{PREFIX}/releases/20260518.0-bf2b32777424"
+NEW, BEFORE = f"{HANDLER}/a45af1f607aa", f"{HANDLER}/c265b933c057"
+CONFIG_KEY = "file:/etc/containerd/config.toml"
+LABEL = "label:worker1:nodeprov.node-restriction.kubernetes.io/gvisor"
+
+WITHOUT = FileState(CONFIG.encode(), 0o644)
+WITH = FileState(add_runtime(CONFIG, layout(settings()).runtime).encode(), 0o644)
+TREE = TreeState((TreeEntry("containerd-shim-runsc-v1", 0o755, "ab" * 32), TreeEntry("runsc", 0o755, "cd" * 32)))
+TOML = FileState(f'binary_name = "{RELEASE}/runsc"\n\n[runsc_config]\nplatform = "systrap"\n'.encode(), 0o644)
+RUNTIME_CLASS = ObjectState.of(
+    {
+        "handler": "runsc",
+        "labels": {"app.kubernetes.io/managed-by": "nodeprov"},
+        "overhead": {"podFixed": {"cpu": "50m", "memory": "64Mi"}},
+        "scheduling": {"nodeSelector": {"nodeprov.node-restriction.kubernetes.io/gvisor": "true"}},
+    }
+)
+SANDBOX = Proof("sandbox", "a sandbox runs through `current`", f"{HANDLER}/current")
+SERVING = Proof("serving", "containerd serves, and goes on serving")
+CLUSTER_NOTE = "cluster: https://10.0.0.10:6443 (context production)"
+
+
+def change(
+    key: str, before: State | None, after: State | None, why: str = "", place: Place = Place.NODE
+) -> Change:
+    return Change(resource(key, place), before, after, why)
+
+
+LABELLED = change(LABEL, None, LabelState("true"), place=Place.CLUSTER)
+CLASSED = change("runtimeclass:gvisor", None, RUNTIME_CLASS, place=Place.CLUSTER)
+GENERATION: tuple[Step, ...] = (
+    change(f"file:{NEW}/runsc.toml", None, TOML),
+    change(f"link:{NEW}/containerd-shim-runsc-v1", None, LinkState(f"{RELEASE}/containerd-shim-runsc-v1")),
+    change(f"link:{NEW}/runsc", None, LinkState(f"{RELEASE}/runsc")),
+    Proof("sandbox", "a sandbox runs through the new generation", NEW),
+)
+INSTALL = Plan(
+    "worker1",
+    "install",
+    (
+        change(f"tree:{RELEASE}", None, TREE),
+        *GENERATION,
+        change(f"link:{HANDLER}/current", None, LinkState("a45af1f607aa"), "the commit: one rename"),
+        change("link:/usr/local/bin/runsc", None, LinkState(f"{HANDLER}/current/runsc"), "for people"),
+        change(CONFIG_KEY, WITHOUT, WITH),
+        Restart(
+            "containerd.service",
+            ("to serve the runtime handler runsc; containerd cannot reload its configuration",),
+            ("containerd 2.4.3 on disk, 2.4.2 is running", "debug.level"),
+        ),
+        SANDBOX,
+        SERVING,
+        LABELLED,
+        CLASSED,
+        Proof("handler", "the node reports the handler"),
+    ),
+    notes=(CLUSTER_NOTE, "no pod is run as a proof: [proof] image is not set"),
+    upload_bytes=331_000_000,
+)
+UPGRADE = Plan(
+    "worker1",
+    "install",
+    (
+        change(f"tree:{RELEASE}", TreeState((TREE.entries[0],), ("dev/null",)), TREE),
+        *GENERATION,
+        change(
+            f"link:{HANDLER}/current",
+            LinkState("c265b933c057"),
+            LinkState("a45af1f607aa"),
+            "the commit: one rename",
+        ),
+        SANDBOX,
+        change(
+            "runtimeclass:gvisor",
+            RUNTIME_CLASS,
+            ObjectState.of({**RUNTIME_CLASS.value, "overhead": {"podFixed": {"cpu": "50m", "memory": "128Mi"}}}),
+            place=Place.CLUSTER,
+        ),
+        change(f"folder:{HANDLER}/000000000000", PresentState(), None, "nothing needs it"),
+    ),
+    notes=(CLUSTER_NOTE,),
+    upload_bytes=480_500,
+)
+UNINSTALL = Plan(
+    "worker1",
+    "uninstall",
+    (
+        Drain(("default/web-1", "shop/cart-2")),
+        change(LABEL, LabelState("true"), None, place=Place.CLUSTER),
+        change("runtimeclass:gvisor", RUNTIME_CLASS, None, "no other node has the label", Place.CLUSTER),
+        change(CONFIG_KEY, WITH, WITHOUT),
+        Restart("containerd.service", ("to forget the runtime handler runsc",)),
+        SERVING,
+        change("link:/usr/local/bin/runsc", LinkState(f"{HANDLER}/current/runsc"), LinkState("/usr/bin/runsc")),
+        change(f"link:{HANDLER}/current", LinkState("a45af1f607aa"), None),
+        change(f"folder:{NEW}", PresentState(), None, "nothing needs it"),
+        change(f"folder:{RELEASE}", PresentState(), None, "nothing needs it"),
+    ),
+    notes=(CLUSTER_NOTE,),
+)
+NOTHING = Plan("worker1", "install", (), notes=(CLUSTER_NOTE,))
+PLANS = {"install": INSTALL, "upgrade": UPGRADE, "uninstall": UNINSTALL, "nothing": NOTHING}
+
+ERROR = NodeprovError(
+    "containerd does not serve: it does not answer on its socket",
+    "journalctl -u containerd.service on the node",
+    where="worker1",
+)
+OUTCOMES = {
+    "done": Outcome(
+        INSTALL,
+        INSTALL.steps,
+        proofs={SANDBOX.title: "Linux version 4.4.0", SERVING.title: "CRI is ok, unchanged after 6 s"},
+    ),
+    "nothing-done": Outcome(NOTHING),
+    "failed-at-once": Outcome(INSTALL, error=ERROR),
+    "undone": Outcome(INSTALL, INSTALL.steps[:9], ERROR, INSTALL.changes[:8]),
+    "left": Outcome(
+        INSTALL,
+        INSTALL.steps[:9],
+        ERROR,
+        INSTALL.changes[:3],
+        (f"{CONFIG_KEY}: somebody else has changed it since", "containerd.service: does not restart"),
+        (f"tree:{RELEASE} stays, for {RELEASE}/runsc runs",),
+    ),
+    "kept": Outcome(UPGRADE, UPGRADE.steps, kept=(f"folder:{HANDLER}/000000000000 stays, for {OLD}/runsc runs",)),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_plan_is_written_for_a_person(name: str) -> None:
+    golden(f"report/plan-{name}.txt", plan_text(PLANS[name]) + "\n")
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_an_outcome_is_written_for_a_person(name: str) -> None:
+    golden(f"report/outcome-{name}.txt", outcome_text(OUTCOMES[name]) + "\n")
+
+
+def test_findings_are_written_as_a_table() -> None:
+    findings = [
+        Finding("worker1", "label", "the node has the label", "passed", "", 0.04),
+        Finding("worker1", "limits", "limits are enforced", "skipped", "no image is set", 0.0),
+        Finding("worker2", "pod", "a pod is sandboxed", "failed", "the pod is Pending\n[Errno 2] no event", 61.25),
+    ]
+    console = Console(width=80, color_system=None, legacy_windows=False)
+    with console.capture() as capture:
+        console.print(findings_table(findings))
+    golden("report/findings.txt", "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("file:/etc/a:b.toml", "file /etc/a:b.toml"),
+        ("link:/usr/local/bin/runsc", "link /usr/local/bin/runsc"),
+        ("tree:/opt/nodeprov/releases/r", "release /opt/nodeprov/releases/r"),
+        ("folder:/opt/nodeprov/releases/r", "folder /opt/nodeprov/releases/r"),
+        ("label:worker1:example.com/gvisor", "label example.com/gvisor on node worker1"),
+        ("runtimeclass:gvisor", "RuntimeClass gvisor"),
+    ],
+)
+def test_a_resource_is_named_for_a_person(key: str, said: str) -> None:
+    assert what(resource(key)) == said
+
+
+def texts(before: str, after: str) -> Change:
+    return change(CONFIG_KEY, FileState(before.encode(), 0o644), FileState(after.encode(), 0o644))
+
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'password = "{SECRET}"',
+        f'passwd = "{SECRET}"',
+        f'auth = "{SECRET}"',
+        f"identitytoken = '{SECRET}'",
+        f'  CLIENT_SECRET="{SECRET}"',
+        f'Authorization = ["Basic {SECRET}"]',
+        f"registry.configs.\"r.io\".auth.password = '{SECRET}'",
+        f'credential_helper = "{SECRET}"',
+        f'auth = {{ username = "u", password = "{SECRET}" }}',
+        f"configs = {{ 'r.io' = {{ auth = {{ password = '{SECRET}' }} }} }}",
+        f"env = ['REGISTRY_TOKEN={SECRET}']",
+        f"endpoint = ['https://u:{SECRET}@r.io']",
+    ],
+)
+@pytest.mark.parametrize("near", ["added", "removed", "beside"])
+def test_a_secret_is_not_shown_in_a_diff_and_its_name_is(line: str, near: str) -> None:
+    before, after = {
+        "added": ("a = 1\n", f"a = 1\n{line}\n"),
+        "removed": (f"a = 1\n{line}\n", "a = 1\n"),
+        "beside": (f"{line}\n", f"{line}\nb = 2\n"),
+    }[near]
+    text = "\n".join(diff(texts(before, after)))
+    assert SECRET not in text
+    assert f"{line.partition('=')[0].rstrip()} (not shown)" in text
+    assert SECRET not in json.dumps(plan_json(Plan("n", "install", (texts(before, after),))))
+
+
+def test_a_secret_on_a_line_of_a_longer_list_is_not_shown() -> None:
+    lines = diff(texts("", f"env = [\n  'TOKEN: {SECRET}',\n]\n"))
+    assert lines[-3:] == ["+env (not shown)", "+ (not shown)", "+ (not shown)"], "the list is one value"
+
+
+KEY = f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f'password = """\n{SECRET}\n"""',
+        f"password = '''\n{SECRET}\nand more'''",
+        f'password = """first \\\n    {SECRET}"""',
+        f'tokens = [\n  "a",\n  # old\n  ["{SECRET}"],\n]',
+        f'[registry.auth]\nname = """\n{SECRET}"""',
+        f'key = """\n{KEY}\n"""',
+        f'header = """\nAuthorization:\n{SECRET}"""',
+        f'auth = """\n{{{{ if .X }}}}\n{SECRET}\n"""\n{{{{ template "base" . }}}}',
+    ],
+)
+@pytest.mark.parametrize("near", ["added", "removed", "beside", "in its middle"])
+def test_a_secret_that_goes_over_lines_is_not_shown_in_a_diff(value: str, near: str) -> None:
+    before, after = {
+        "added": ("a = 1\n", f"a = 1\n{value}\n"),
+        "removed": (f"a = 1\n{value}\n", "a = 1\n"),
+        "beside": (f"{value}\n", f"{value}\nb = 2\n"),
+        "in its middle": (f"{value}\n", f"{value.replace(SECRET, SECRET + ' and more')}\n"),
+    }[near]
+    shown = "\n".join(diff(texts(before, after)))
+    assert SECRET not in shown
+    assert "(not shown)" in shown
+    assert "-----END" not in shown
+
+
+def test_what_stands_around_a_secret_that_goes_over_lines_is_shown() -> None:
+    value = f'a = 1\npassword = """\n{SECRET}\n"""\nb = 2\n'
+    lines = diff(texts(f"{value}", f"{value}c = 3\n"))
+    assert lines[-2:] == [" b = 2", "+c = 3"]
+
+
+def test_what_is_no_secret_is_shown() -> None:
+    assert diff(texts("", 'runtime_path = "/x"\n'))[-1] == '+runtime_path = "/x"'
+
+
+def test_a_file_that_is_no_text_can_be_shown() -> None:
+    made = change(CONFIG_KEY, None, FileState(b"\xff\n", 0o644))
+    assert diff(made)[-1] == "+\\xff"
+
+
+def test_links_and_trees_have_no_diff() -> None:
+    assert diff(change("link:/x", LinkState("a"), LinkState("b"))) == []
+    assert diff(change("tree:/x", None, TREE)) == []
+
+
+def test_a_missing_and_a_removed_file_are_compared_with_nothing() -> None:
+    assert diff(change(CONFIG_KEY, None, TOML))[:2] == [
+        "--- /dev/null",
+        "+++ /etc/containerd/config.toml (wanted)",
+    ]
+    assert diff(change(CONFIG_KEY, TOML, None))[:2] == [
+        "--- /etc/containerd/config.toml (as it is)",
+        "+++ /dev/null",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (Event(SERVING, "done", "CRI is ok"), "proven: containerd serves, and goes on serving: CRI is ok"),
+        (Event(SERVING, "begun"), None),
+        (Event(Restart("c.service", ()), "begun"), "restarting c.service"),
+        (Event(Restart("c.service", ()), "done"), None),
+        (Event(Restart("c.service", ()), "undone"), "restarting c.service with its configuration as before"),
+        (Event(LABELLED, "begun"), None),
+        (
+            Event(LABELLED, "done"),
+            "done: label nodeprov.node-restriction.kubernetes.io/gvisor on node worker1",
+        ),
+        (Event(CLASSED, "undone"), "taken back: RuntimeClass gvisor"),
+        (Event(Drain(("a/b",)), "begun"), "evicting sandboxed pods"),
+        (Event(Drain(("a/b",)), "done"), None),
+    ],
+)
+def test_progress_is_told_step_by_step(event: Event, said: str | None) -> None:
+    assert event_text(event) == said
+
+
+# What docs/json.md promises; a field may come, none may go.
+PLAN_FIELDS = {"schema", "node", "action", "pending", "upload_bytes", "steps", "restart", "notes"}
+STEP_FIELDS = {
+    "change": {"step", "resource", "place", "before", "after", "diff", "why"},
+    "restart": {"step", "unit"},
+    "drain": {"step", "pods"},
+    "proof": {"step", "name", "title", "subject"},
+}
+RESTART_FIELDS = {"unit", "reasons", "activates"}
+STATE_FIELDS = {
+    "file": {"kind", "bytes", "mode", "owner"},
+    "link": {"kind", "target"},
+    "tree": {"kind", "files", "digest"},
+    "label": {"kind", "value"},
+    "object": {"kind", "manifest"},
+    "present": {"kind"},
+}
+OUTCOME_FIELDS = PLAN_FIELDS | {"exit_code", "done", "proofs", "undone", "left", "kept", "error"}
+ERROR_FIELDS = {"message", "hint", "where"}
+FINDING_FIELDS = {"node", "check", "title", "result", "said", "seconds"}
+
+
+def through_json(value: Mapping[str, Any]) -> dict[str, Any]:
+    back: dict[str, Any] = json.loads(json.dumps(value))
+    return back
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_the_json_of_a_plan_has_the_fields_that_are_documented(name: str) -> None:
+    value = through_json(plan_json(PLANS[name]))
+    assert set(value) == PLAN_FIELDS
+    assert value["schema"] == 1
+    assert [set(step) for step in value["steps"]] == [STEP_FIELDS[step["step"]] for step in value["steps"]]
+    states = [step[side] for step in value["steps"] for side in ("before", "after") if step.get(side)]
+    assert [set(state) for state in states] == [STATE_FIELDS[state["kind"]] for state in states]
+    assert value["restart"] is None or set(value["restart"]) == RESTART_FIELDS
+
+
+def test_every_documented_kind_of_step_and_state_is_in_some_plan() -> None:
+    steps = [step for plan in PLANS.values() for step in plan_json(plan)["steps"]]
+    assert {step["step"] for step in steps} == set(STEP_FIELDS)
+    states = [step[side] for step in steps for side in ("before", "after") if step.get(side)]
+    assert {state["kind"] for state in states} == set(STATE_FIELDS)
+
+
+def test_the_json_of_a_plan_says_what_the_text_says() -> None:
+    value = plan_json(INSTALL)
+    assert (value["node"], value["action"], value["pending"]) == ("worker1", "install", True)
+    assert value["upload_bytes"] == 331_000_000
+    assert value["restart"]["unit"] == "containerd.service"
+    assert value["notes"] == list(INSTALL.notes)
+    changes = [step for step in value["steps"] if step["step"] == "change"]
+    assert [step["resource"] for step in changes] == [each.resource.key for each in INSTALL.changes]
+    assert [step["place"] for step in changes] == ["node"] * 7 + ["cluster"] * 2
+    assert changes[0]["after"] == {"kind": "tree", "files": 2, "digest": TREE.digest}
+    assert changes[1]["after"] == {"kind": "file", "bytes": len(TOML.content), "mode": "0644", "owner": "0:0"}
+    assert changes[4]["why"] == "the commit: one rename"
+    assert (changes[0]["before"], changes[7]["before"]) == (None, None)
+    removed = [step for step in plan_json(UNINSTALL)["steps"] if step.get("resource", "").startswith("folder:")]
+    assert [(step["before"], step["after"]) for step in removed] == [({"kind": "present"}, None)] * 2
+    assert plan_json(NOTHING)["pending"] is False
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_the_json_of_an_outcome_has_the_fields_that_are_documented(name: str) -> None:
+    value = through_json(outcome_json(OUTCOMES[name]))
+    assert set(value) == OUTCOME_FIELDS
+    assert value["error"] is None or set(value["error"]) == ERROR_FIELDS
+
+
+def test_the_json_of_an_outcome_says_what_happened() -> None:
+    value = outcome_json(OUTCOMES["left"])
+    assert (value["exit_code"], value["done"]) == (4, 9)
+    assert value["undone"] == [each.resource.key for each in INSTALL.changes[:3]]
+    assert value["kept"] == [f"tree:{RELEASE} stays, for {RELEASE}/runsc runs"]
+    assert value["error"] == {"message": ERROR.message, "hint": ERROR.hint, "where": "worker1"}
+    assert outcome_json(OUTCOMES["undone"])["exit_code"] == 1
+    assert outcome_json(OUTCOMES["done"])["exit_code"] == 0
+    assert outcome_json(OUTCOMES["done"])["proofs"][SANDBOX.title] == "Linux version 4.4.0"
+    assert outcome_json(replace(OUTCOMES["undone"], left=("x",)))["exit_code"] == 4
+
+
+def test_the_json_of_findings_has_the_fields_that_are_documented() -> None:
+    value = through_json(findings_json([Finding("worker1", "label", "the node has it", "passed", "", 0.5)]))
+    assert set(value) == {"schema", "findings"}
+    assert set(value["findings"][0]) == FINDING_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("steps", "headline"),
+    [
+        ((LABELLED,), "worker1: install: 1 change, no restart"),
+        ((LABELLED, CLASSED), "worker1: install: 2 changes, no restart"),
+        ((Restart("c.service", ()),), "worker1: install: 0 changes, containerd restarts"),
+    ],
+)
+def test_a_plan_begins_with_how_much_it_does(steps: tuple[Step, ...], headline: str) -> None:
+    assert plan_text(Plan("worker1", "install", steps)).splitlines()[0] == headline
+
+
+def test_another_value_of_a_label_is_shown_with_the_one_before() -> None:
+    plan = Plan("worker1", "install", (change("label:worker1:k", LabelState("a"), LabelState("b")),))
+    assert plan_text(plan).splitlines()[1] == "  ~ label k on node worker1 = b (was a)"
+
+
+def test_a_change_of_only_the_mode_is_shown() -> None:
+    plan = Plan("n", "install", (change(CONFIG_KEY, FileState(b"x", 0o600), FileState(b"x", 0o644)),))
+    assert plan_text(plan).splitlines()[1] == "  ~ file /etc/containerd/config.toml: mode 0644 (was 0600)"
+
+
+def test_a_files_content_is_nowhere_in_the_json() -> None:
+    secret = FileState(f"x = 1\n{'y = 2' * 5}\npassword = '{SECRET}'\n".encode(), 0o600)
+    plan = Plan("n", "install", (change("file:/x", secret, None), change("file:/y", None, secret)))
+    assert SECRET not in json.dumps(plan_json(plan))
+    assert "base64" not in json.dumps(plan_json(plan))
+
+
+def test_a_plan_is_painted_by_its_signs() -> None:
+    text = (GOLDEN / "report" / "plan-install.txt").read_text().rstrip()
+    painted_lines = painted(text).split("\n")
+    assert "\n".join(line.plain for line in painted_lines) == text
+    styles = {line.plain: [str(span.style) for span in line.spans] for line in painted_lines}
+    expected = {"  + ": "green", "  ~ ": "yellow", "  ! ": "bold", "      +": "green", "      @": "cyan"}
+    for start, style in expected.items():
+        found = [said for line, said in styles.items() if line.startswith(start)]
+        assert found
+        assert all(said == [style] for said in found), start
+    assert not [said for line, said in styles.items() if said and line.startswith(("  ? ", "  note", "worker1"))]
+
+
+def test_errors_are_written_one_by_one() -> None:
+    problems = Problems([Problem("no room", "df -h"), Problem("too old", "")], where="worker1")
+    assert errors_json([problems, NodeprovError("gone", "ping it", where="worker2")]) == [
+        {"message": "no room", "hint": "df -h", "where": "worker1"},
+        {"message": "too old", "hint": "", "where": "worker1"},
+        {"message": "gone", "hint": "ping it", "where": "worker2"},
+    ]

@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nodeprov.containerd import Runtime, add_runtime
+from nodeprov.containerd.distributions.distribution import How, Source
+from nodeprov.errors import Problem
+from nodeprov.inventory import ContainerdSettings, Paths, RuntimeSettings
+from nodeprov.node.daemon_choice import Choice
+from nodeprov.node.facts import Facts, Mount, Plugin
+from nodeprov.runtimes.gvisor.requirements.check import check
+from nodeprov.runtimes.gvisor.requirements.places import MARGIN_BYTES
+from nodeprov.states import FileState
+from tests.support.samples import CONFIG, good_facts, installed, release, settings, with_daemon
+
+WANTED = settings()
+FOREIGN = Runtime("runsc", "/usr/bin/containerd-shim-runsc-v1", "/etc/runsc.toml")
+SELINUX = CONFIG + "\n[plugins.'io.containerd.cri.v1.runtime']\nenable_selinux = true\n"
+NO_DEFAULT = """
+[plugins.'io.containerd.cri.v1.runtime'.containerd]
+default_runtime_name = 'crun'
+runtimes.runc.runtime_type = 'io.containerd.runc.v2'
+"""
+
+
+def mounted(*options: str, path: str = "/opt") -> Facts:
+    return good_facts(mounts=(Mount("/", frozenset({"rw"})), Mount(path, frozenset(options))))
+
+
+def configured(text: str) -> Facts:
+    """The daemon's file, and what it makes of it."""
+    return with_daemon(config=FileState(text.encode(), 0o644), dump=text)
+
+
+V2 = configured("version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]\n")
+
+
+def test_a_good_node_has_no_problem() -> None:
+    assert check(good_facts(), WANTED) == ()
+
+
+def test_a_node_on_which_all_is_installed_has_no_problem(tmp_path: Path) -> None:
+    made = release(tmp_path)
+    assert check(installed(WANTED, made), WANTED, made) == ()
+
+
+def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
+    assert check(with_daemon(config=None, config_changed_at=None), WANTED) == ()
+
+
+@pytest.mark.parametrize(
+    ("facts", "message", "hint"),
+    [
+        (good_facts(uid=1000), "the commands do not run as root", "sudo"),
+        (good_facts(architecture="riscv64"), "gVisor is not published for riscv64", "x86_64 and aarch64"),
+        (good_facts(kernel="5.4.0-216-generic"), "kernel 5.4.0-216-generic is too old", "5.6 or later"),
+        (good_facts(kernel="4.18.0"), "kernel 4.18.0 is too old", "5.6 or later"),
+        (good_facts(architecture="aarch64", page_size=65536), "pages are 65536 bytes, gVisor needs 4096", "4 KiB"),
+        (
+            good_facts(architecture="aarch64", page_size=4096, address_bits=39),
+            "the kernel's addresses have 39 bits, gVisor needs 48",
+            "CONFIG_ARM64_VA_BITS_48",
+        ),
+        (good_facts(user_namespaces=0), "user namespaces are forbidden", "sysctl user.max_user_namespaces="),
+        (good_facts(systemd_version=None), "systemd does not run on this node", "by systemd only"),
+        (
+            good_facts(loose={"/opt": "owner 1000, mode 755"}),
+            "/opt, in which [paths] prefix lies, is not root's alone: owner 1000, mode 755",
+            "chown root /opt && chmod o-w /opt, or set [paths] prefix",
+        ),
+        (
+            good_facts(
+                loose={"/data": "owner root, mode 1777"}, real_paths={"/var/lib/nodeprov": "/data/nodeprov"}
+            ),
+            "/data, in which [paths] state lies, is not root's alone",
+            "chmod o-w /data",
+        ),
+        (mounted("rw", "noexec"), "/opt/nodeprov lies on /opt, mounted noexec", "[paths] prefix"),
+        (mounted("ro"), "/opt/nodeprov lies on /opt, mounted ro", "[paths] prefix"),
+        (mounted("ro", path="/var"), "/var/lib/nodeprov lies on /var, mounted ro", "[paths] state"),
+        (mounted("ro", path="/etc"), "/etc/containerd/config.toml lies on /etc", "where it can be written"),
+        (mounted("ro", path="/usr"), "/usr/local/bin lies on /usr, mounted ro", "[paths] bin"),
+        (
+            good_facts(daemon=None, unit_state="not-found, inactive"),
+            "containerd does not run (unit: not-found, inactive)",
+            "[containerd] unit",
+        ),
+        (
+            good_facts(
+                daemon=None, choice=Choice(None, problem=Problem("2 containerds run", "[containerd] unit", "why"))
+            ),
+            "2 containerds run",
+            "[containerd] unit",
+        ),
+        (
+            with_daemon(unit=""),
+            "containerd (process 400) was not started by a systemd service",
+            "[containerd] unit",
+        ),
+        (
+            with_daemon(version=(1, 6, 36)),
+            "containerd 1.6.36 (running) is too old for gVisor 20260905.0",
+            "1.7 or later",
+        ),
+        (
+            with_daemon(V2, disk_version=(1, 6, 36)),
+            "containerd 1.6.36 (on disk) is too old",
+            "20260511.0 or older",
+        ),
+        (
+            with_daemon(plugins=(Plugin("io.containerd.grpc.v1", "cri", "error"),)),
+            "containerd's CRI plugin does not work now: io.containerd.grpc.v1.cri: error",
+            "/usr/local/bin/ctr plugins ls -d",
+        ),
+        (with_daemon(plugins=()), "the CRI plugin is not loaded", "/usr/local/bin/ctr plugins ls -d"),
+        (
+            with_daemon(kill_mode="control-group"),
+            "containerd.service has KillMode=control-group: a restart would end the node's pods",
+            "set KillMode=process in containerd.service",
+        ),
+        (with_daemon(kill_mode="mixed"), "has KillMode=mixed", "set KillMode=process"),
+        (
+            with_daemon(dump=""),
+            "`/usr/local/bin/containerd -c /etc/containerd/config.toml config dump` prints nothing",
+            "mend what it complains of",
+        ),
+        (
+            with_daemon(dump=SELINUX),
+            "enable_selinux = true, with which every gVisor pod fails",
+            "false in /etc/containerd/config.toml",
+        ),
+        (
+            with_daemon(dump=add_runtime(CONFIG, FOREIGN)),
+            "handler 'runsc' is there that nodeprov did not write (runtime_path = "
+            "'/usr/bin/containerd-shim-runsc-v1')",
+            "[runtime] handler",
+        ),
+        (
+            with_daemon(dump=f"{CONFIG}[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runsc]\n"),
+            "(runtime_path = 'unset')",
+            "[runtime] handler",
+        ),
+        (
+            with_daemon(dump="version = 3\n" + NO_DEFAULT),
+            "default_runtime_name is 'crun', which no runtime is named",
+            "mend default_runtime_name in /etc/containerd/config.toml",
+        ),
+        (
+            with_daemon(
+                version=(1, 7, 35),
+                disk_version=(1, 7, 35),
+                config=FileState(b"version = 2\n", 0o644),
+                dump='version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]\n',
+            ),
+            "declares no runtime: with ours containerd 1.7 would have that one alone, not runc",
+            '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]',
+        ),
+        (
+            configured("version = 7\n"),
+            "the file states version 7, which this nodeprov does not know",
+            "1 to 4",
+        ),
+        (
+            with_daemon(configured("version = 1\n"), disk_version=(2, 1, 5)),
+            "config.toml states no version, or version 1, whose [plugins.cri] containerd 2.1 ignores",
+            "write version = 2",
+        ),
+        (
+            with_daemon(config_target="/nix/store/x/config.toml"),
+            "/etc/containerd/config.toml is a link to /nix/store/x/config.toml",
+            'set [containerd] config = "/nix/store/x/config.toml"',
+        ),
+        (
+            with_daemon(config=FileState(b"#" * (5 << 20), 0o644)),
+            "/etc/containerd/config.toml: it has 5120 KiB",
+            "up to 1024 KiB",
+        ),
+        (
+            with_daemon(disk_version=(1, 7, 29)),
+            "/etc/containerd/config.toml states version 3, and containerd 1.7 reads no more than version 2",
+            "version 2",
+        ),
+        (
+            with_daemon(config=FileState(b"version = 3\n# caf\xe9\n", 0o644)),
+            "/etc/containerd/config.toml: line 2 is not UTF-8",
+            "UTF-8",
+        ),
+        (
+            with_daemon(config=FileState(b"version = = 3\n", 0o644)),
+            "not valid TOML",
+            "correct it first",
+        ),
+        (
+            good_facts(links={"/usr/local/bin/runsc": "/usr/bin/runsc"}),
+            "/usr/local/bin/runsc exists and was not installed by nodeprov: it leads to /usr/bin/runsc",
+            "move it away",
+        ),
+        (
+            good_facts(links={"/usr/local/bin/runsc": "(no link)"}),
+            "/usr/local/bin/runsc exists and was not installed by nodeprov: it is a file",
+            "move it away",
+        ),
+        (
+            good_facts(links={"/usr/local/bin/runsc": "/opt/nodeprovisioner/runsc"}),
+            "it leads to /opt/nodeprovisioner/runsc",
+            "move it away",
+        ),
+    ],
+)
+def test_one_fact_changed_is_one_problem_with_its_remedy(facts: Facts, message: str, hint: str) -> None:
+    (problem,) = check(facts, WANTED)
+    assert message in problem.message
+    assert hint in problem.hint
+    assert problem.why
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        good_facts(kernel="5.6.0"),
+        good_facts(kernel="5.15.167.4-microsoft-standard-WSL2"),
+        good_facts(kernel="10.0"),
+        good_facts(architecture="aarch64"),
+        good_facts(architecture="aarch64", page_size=None),
+        good_facts(page_size=65536),
+        good_facts(user_namespaces=None),
+        with_daemon(config=FileState(b"version = 2\n", 0o644)),
+        with_daemon(V2, version=(1, 7, 0), disk_version=(1, 7, 0)),
+        with_daemon(version=(), disk_version=()),
+        with_daemon(kill_mode="none"),
+        with_daemon(kill_mode=""),
+        mounted("ro", "noexec", path="/opt/data"),
+        mounted("rw", "noexec", path="/var"),
+        good_facts(links={"/usr/local/bin/runsc": "/opt/nodeprov/handlers/runsc/current/runsc"}),
+    ],
+)
+def test_what_is_at_the_border_is_no_problem(facts: Facts) -> None:
+    assert check(facts, WANTED) == ()
+
+
+def test_whose_handler_is_called_otherwise_is_not_in_the_way() -> None:
+    facts = with_daemon(dump=add_runtime(CONFIG, FOREIGN))
+    assert check(facts, settings(runtime=RuntimeSettings(handler="runsc-2"))) == ()
+
+
+@pytest.mark.parametrize(("has_kvm", "problems"), [(False, 1), (True, 0), (None, 0)])
+def test_the_platform_kvm_needs_its_device(has_kvm: bool | None, problems: int) -> None:
+    wanted = settings(runtime=RuntimeSettings(platform="kvm"))
+    assert len(check(good_facts(has_kvm=has_kvm), wanted)) == problems
+    assert check(good_facts(has_kvm=False), WANTED) == ()
+
+
+def test_a_template_that_leads_into_a_read_only_store_is_refused() -> None:
+    path = "/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl"
+    source = Source(path, How.GO_TEMPLATE, 3, FileState(b"", 0o644), 1.0, "/nix/store/abc-config.toml.tmpl")
+    facts = replace(
+        with_daemon(source=source), mounts=(Mount("/", frozenset()), Mount("/nix/store", frozenset({"ro"})))
+    )
+    (problem,) = check(facts, WANTED)
+    assert problem.message == (
+        f"{path} lies on /nix/store (/nix/store/abc-config.toml.tmpl), mounted ro: it cannot be edited"
+    )
+
+
+def test_who_wants_no_link_for_people_keeps_his_own_runsc() -> None:
+    facts = good_facts(links={"/usr/local/bin/runsc": "(no link)"})
+    assert check(facts, settings(paths=Paths(bin=""))) == ()
+
+
+@pytest.mark.parametrize("missing", [1, 0])
+def test_a_release_that_is_not_there_needs_room_for_itself_and_a_margin(tmp_path: Path, missing: int) -> None:
+    made = release(tmp_path)
+    size = sum(path.stat().st_size for path in made.folder.iterdir())
+    problems = check(good_facts(free_bytes=size + MARGIN_BYTES - missing), WANTED, made)
+    assert len(problems) == missing
+    assert all(problem.message.startswith("/opt has ") for problem in problems)
+    assert all(problem.message.endswith(" MiB are needed") for problem in problems)
+
+
+def test_a_release_that_is_there_needs_no_room(tmp_path: Path) -> None:
+    made = release(tmp_path)
+    assert check(good_facts(free_bytes=0, releases=(f"/opt/nodeprov/releases/{made.name}",)), WANTED, made) == ()
+
+
+def test_all_problems_are_told_at_once() -> None:
+    facts = replace(
+        with_daemon(version=(1, 6, 0), plugins=(), kill_mode="control-group", dump=SELINUX),
+        uid=1000,
+        architecture="aarch64",
+        page_size=65536,
+        kernel="5.4.0",
+        user_namespaces=0,
+        systemd_version=None,
+        mounts=(Mount("/", frozenset({"ro", "noexec"})),),
+        links={"/usr/local/bin/runsc": "(no link)"},
+    )
+    said = "\n".join(problem.message for problem in check(facts, WANTED))
+    for part in (
+        "as root",
+        "kernel 5.4.0",
+        "65536 bytes",
+        "user namespaces",
+        "systemd does not run",
+        "/opt/nodeprov lies on /, mounted noexec",
+        "/opt/nodeprov lies on /, mounted ro",
+        "/var/lib/nodeprov lies on /, mounted ro",
+        "/usr/local/bin lies on /, mounted ro",
+        "1.6.0 (running)",
+        "CRI plugin",
+        "KillMode",
+        "enable_selinux",
+        "it is a file",
+    ):
+        assert part in said, part
+    assert len(check(facts, WANTED)) == 15
+
+
+def test_a_drop_in_needs_containerd_2_and_a_folder_that_is_imported() -> None:
+    wanted = settings(containerd=ContainerdSettings(config_style="dropin"))
+    (problem,) = check(good_facts(), wanted)
+    assert problem.message.startswith("/etc/containerd/config.toml imports no folder of *.toml files")
+    importing = 'imports = ["conf.d/*.toml"]\n' + CONFIG
+    assert check(configured(importing), wanted) == ()
+    (problem,) = check(with_daemon(V2, disk_version=(1, 7, 29)), wanted)
+    assert "containerd 1.x" in problem.message
+    assert 'leave [containerd] config_style = "dropin" out' in problem.hint
