@@ -1,0 +1,120 @@
+"""The house stays as it was meant: few rooms, arrows that point down, values that go straight through."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+ROOMS, LEVELS, ARROWS = 18, 10, 90
+ENTRIES = 2
+"""How often the walk of a node may enter one room."""
+ENTRIES_WITH_PARTS = 12
+"""The same where parts of the node count too: its settings are asked for everywhere. This number only may fall."""
+
+
+def _script() -> ModuleType:
+    """Import script/house, whose name is no module's."""
+    loader = importlib.machinery.SourceFileLoader("script_house", str(CHECKOUT / "script" / "house"))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec
+    module = sys.modules[loader.name] = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+script = _script()
+
+
+@pytest.fixture(scope="module")
+def house() -> Any:
+    return script.House(CHECKOUT)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Any:
+    """A house of three rooms."""
+    files = {
+        "nodeprov/__init__.py": "",
+        "nodeprov/__main__.py": "from nodeprov.cli import main\n",
+        "nodeprov/cli/__init__.py": "",
+        "nodeprov/cli/main.py": "from nodeprov.engine import plan\ndef main(node):\n    one = node\n    plan(one)\n",
+        "nodeprov/engine/__init__.py": "from nodeprov.engine.planner import Planner, plan\n",
+        "nodeprov/engine/planner.py": """\
+from nodeprov import errors
+class Planner:
+    def __init__(self, node, number):
+        self.check(1, of=node.settings)
+    def check(self, number, of):
+        errors.refuse(of)
+def plan(node):
+    Planner(node, 1)
+    errors.refuse(1, node)
+    errors.refuse(node)
+""",
+        "nodeprov/errors.py": "def refuse(what, where=''):\n    return what\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return script.House(tmp_path)
+
+
+def test_there_are_few_rooms_on_few_levels(house: Any) -> None:
+    assert len(house.rooms()) <= ROOMS
+    assert len(house.levels()) <= LEVELS
+    assert len(house.arrows()) <= ARROWS
+
+
+def test_no_arrow_points_up(house: Any) -> None:
+    assert house.homeless() == []
+
+
+def test_the_contract_of_imports_has_as_few_levels_and_no_exception() -> None:
+    contracts = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [layers] = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    assert len(layers) <= LEVELS
+    assert not any("ignore_imports" in contract for contract in contracts)
+
+
+def test_a_node_goes_through_the_rooms_and_does_not_come_back(house: Any) -> None:
+    assert max(script.longest(house).times().values()) <= ENTRIES
+    assert max(script.longest(house, with_parts=True).times().values()) <= ENTRIES_WITH_PARTS
+
+
+def test_a_room_is_a_package_or_a_module_at_the_top(small: Any) -> None:
+    assert small.rooms() == {"cli": 4, "engine": 11, "errors": 2}
+    assert [*small.arrows()] == [("cli", "engine"), ("engine", "errors")]
+    assert small.arrows()["engine", "errors"] == ["nodeprov.engine.planner:1 imports nodeprov.errors"]
+    assert small.levels() == [["errors"], ["engine"], ["cli"]]
+
+
+def test_rooms_on_a_circle_and_above_it_are_on_no_level(small: Any, tmp_path: Path) -> None:
+    (tmp_path / "nodeprov" / "errors.py").write_text("def late():\n    import nodeprov.engine.planner\n")
+    house = script.House(tmp_path)
+    assert house.levels() == []
+    assert house.homeless() == ["cli", "engine", "errors"]
+
+
+def test_a_walk_follows_the_value_under_each_of_its_names(small: Any) -> None:
+    walk = script.Walk(small, small.find("nodeprov.cli.main.main"), "node")
+    assert [(depth, each.name.removeprefix("nodeprov.")) for depth, each in walk.entered] == [
+        (0, "cli.main.main"),
+        (1, "engine.planner.plan"),
+        (2, "engine.planner.Planner.__init__"),
+        (2, "errors.refuse"),
+        (2, "errors.refuse"),
+    ]
+    assert walk.times() == {"cli": 1, "engine": 1, "errors": 2}
+
+
+def test_a_walk_follows_parts_of_the_value_where_that_is_asked(small: Any) -> None:
+    walk = script.longest(small, with_parts=True)
+    assert walk.rooms() == [(0, "cli"), (1, "engine"), (4, "errors"), (2, "errors"), (2, "errors")]
