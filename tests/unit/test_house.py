@@ -45,7 +45,7 @@ def small(tmp_path: Path) -> Any:
         "nodeprov/__init__.py": "",
         "nodeprov/__main__.py": "from nodeprov.cli import main\n",
         "nodeprov/cli/__init__.py": "",
-        "nodeprov/cli/main.py": "from nodeprov.engine import plan\ndef main(node):\n    one = node\n    plan(one)\n",
+        "nodeprov/cli/main.py": "from nodeprov.engine import plan\ndef main(node):\n    it = node\n    plan(it)\n",
         "nodeprov/engine/__init__.py": "from nodeprov.engine.planner import Planner, plan\n",
         "nodeprov/engine/planner.py": """\
 from nodeprov import errors
