@@ -10,8 +10,8 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import __version__, inventory
 from nodeprov.cli.options import Login, Voice, examples, spread
+from nodeprov.cli.output import say, show_outcomes
 from nodeprov.cli.session import FAILED, author, carry_out, complained, connected, now
-from nodeprov.cli.terminal import say, show_outcomes
 from nodeprov.engine import saved_plan
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import UsageError

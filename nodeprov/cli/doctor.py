@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from nodeprov.cli.options import Login, Nodes, Source, Voice, examples, spread
+from nodeprov.cli.output import show_json, show_table
 from nodeprov.cli.session import DONE, FAILED, complained, opened
-from nodeprov.cli.terminal import show_json, show_table
 from nodeprov.diagnosis.doctor.examine import Finding, Severity, examine
 from nodeprov.inventory import Node
 from nodeprov.redaction import visible

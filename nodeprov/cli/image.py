@@ -8,7 +8,7 @@ from typing import Annotated
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli.options import examples
-from nodeprov.cli.terminal import say, show_text
+from nodeprov.cli.output import say, show_text
 from nodeprov.errors import UsageError
 from nodeprov.kubernetes import proof_image
 from nodeprov.kubernetes.image_archive import GO_ARCHITECTURES

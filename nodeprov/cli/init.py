@@ -13,7 +13,7 @@ from typing import Annotated
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli.asking import Asking, ask_nodes
-from nodeprov.cli.terminal import bar, complain, say
+from nodeprov.cli.output import bar, print_error, say
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.local import LocalHost
 from nodeprov.hosts.ssh.host import SshHost
@@ -155,6 +155,6 @@ def _release(version: str | None, newest: _Newest, ask: Asking) -> str:
             if not ask.is_on:
                 error.hint = f"{error.hint}; or say which release: --version 20260905.0".removeprefix("; ")
                 raise
-            complain(error)
+            print_error(error)
         version = ask("The newest release cannot be found. Release of gVisor", syntax.RELEASE)
     return version

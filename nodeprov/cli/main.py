@@ -26,18 +26,18 @@ from nodeprov.cli import rbac as cli_rbac
 from nodeprov.cli import status as cli_status
 from nodeprov.cli import support as cli_support
 from nodeprov.cli.options import Login, Nodes, Source, Voice, Yes, examples, spread
-from nodeprov.cli.session import DONE, FAILED, PENDING, agreed, carry_out, complained, connected, load, opened
-from nodeprov.cli.terminal import (
-    complain,
+from nodeprov.cli.output import (
     interrupt,
     interrupted,
     leave,
+    print_error,
     say,
     show_errors,
     show_findings,
     show_plans,
     write_junit,
 )
+from nodeprov.cli.session import DONE, FAILED, PENDING, agreed, carry_out, complained, connected, load, opened
 from nodeprov.errors import NodeprovError, UsageError
 
 INTERRUPTED = 130
@@ -106,7 +106,7 @@ def _exit_code(*, as_json: bool) -> int:
     except typer.Abort:
         error = NodeprovError("not answered; nothing was changed")
     if error.message:
-        complain(error)
+        print_error(error)
         if as_json:
             show_errors([error])
     return error.exit_code
@@ -262,7 +262,7 @@ def verify(
     for error in errors:
         if not isinstance(error, NodeprovError):
             raise error
-        complain(error)
+        print_error(error)
     verified = [answer for answer in answers if not isinstance(answer, Exception)]
     findings = [finding for each in verified for finding in each.findings]
     if junit is not None:

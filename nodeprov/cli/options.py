@@ -15,19 +15,19 @@ from typing import Annotated, Any
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov.cli import terminal as cli_terminal
+from nodeprov.cli import output
 from nodeprov.inventory import file as inventory_file
 
 
 def _no_color(wanted: bool) -> bool:
     if wanted:
-        cli_terminal.without_color()
+        output.without_color()
     return wanted
 
 
 def _quiet(wanted: bool) -> bool:
     if wanted:
-        cli_terminal.hush()
+        output.be_quiet()
     return wanted
 
 

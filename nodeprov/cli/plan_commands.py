@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from nodeprov.cli.output import show_json, show_plans, show_text
 from nodeprov.cli.session import author
-from nodeprov.cli.terminal import show_json, show_plans, show_text
 from nodeprov.engine.fleet import Answers, Session
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.rehearsal import rehearse

@@ -8,8 +8,8 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import inventory
 from nodeprov.cli.options import Source, examples, node_names, spread
+from nodeprov.cli.output import show_text
 from nodeprov.cli.session import load
-from nodeprov.cli.terminal import show_text
 from nodeprov.errors import UsageError
 from nodeprov.inventory import syntax
 from nodeprov.inventory.schema import Rule

@@ -14,13 +14,13 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import __version__, inventory
 from nodeprov.cli.options import Login, Source, Voice
-from nodeprov.cli.terminal import (
+from nodeprov.cli.output import (
     Commands,
     Interruption,
     ask,
     bar,
-    complain,
     passwords,
+    print_error,
     say,
     show_outcomes,
     show_plans,
@@ -90,7 +90,7 @@ def _obtain(wanted: ReleaseSettings, architecture: str) -> Release:
 def complained(answers: Answers[Any]) -> Answers[Any]:
     """Complain of what went wrong for some nodes, and hand on the rest."""
     for error in answers.errors:
-        complain(error)
+        print_error(error)
     return answers
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli.options import Login, Nodes, Source, Voice, examples, spread
+from nodeprov.cli.output import show_json, show_text
 from nodeprov.cli.session import DONE, FAILED, PENDING, complained, opened
-from nodeprov.cli.terminal import show_json, show_text
 from nodeprov.diagnosis import status as node_status
 from nodeprov.diagnosis.status import Status
 from nodeprov.hosts.base import Place

@@ -15,8 +15,8 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import __version__, inventory
 from nodeprov.cli.options import Login, Source, Voice, examples, node_names, spread
+from nodeprov.cli.output import say, show_text
 from nodeprov.cli.session import DONE, FAILED, connected, load
-from nodeprov.cli.terminal import say, show_text
 from nodeprov.diagnosis.support import Part, archive, collect
 from nodeprov.errors import UsageError
 from nodeprov.inventory import Inventory, Node

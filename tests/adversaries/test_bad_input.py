@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from nodeprov import __version__
-from nodeprov.cli import main, terminal
+from nodeprov.cli import main, output
 from nodeprov.engine.receipts import history, receipt
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
@@ -396,9 +396,9 @@ def typed(
     for name in [name for name in os.environ if name.startswith("NODEPROV_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("SSH_AUTH_SOCK", "")
-    terminal._console.cache_clear()
+    output._console.cache_clear()
     yield run
-    terminal._console.cache_clear()
+    output._console.cache_clear()
 
 
 def state_of(folder: Path) -> dict[str, bytes]:

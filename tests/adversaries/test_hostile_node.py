@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from nodeprov.cli import doctor, terminal
+from nodeprov.cli import doctor, output
 from nodeprov.diagnosis.doctor.examine import Finding, Severity
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import LARGEST_OUTPUT_BYTES, FileAt, LinkAt, PresentAt, Query, TreeAt
@@ -316,12 +316,12 @@ def test_names_that_a_node_gives_are_shown_as_they_are_spelled(shown: Any) -> No
 
 
 def test_what_is_printed_is_what_is_visible(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.show_plans([HOSTILE_PLAN])
-    terminal.show_outcomes([Outcome(HOSTILE_PLAN, left=(TEXT,), error=NodeprovError(TEXT))])
-    terminal.complain(NodeprovError(TEXT, TEXT, where=TEXT))
-    terminal.say(TEXT)
-    terminal.show_text(TEXT)
-    terminal.show_json("plans", [TEXT])
+    output.show_plans([HOSTILE_PLAN])
+    output.show_outcomes([Outcome(HOSTILE_PLAN, left=(TEXT,), error=NodeprovError(TEXT))])
+    output.print_error(NodeprovError(TEXT, TEXT, where=TEXT))
+    output.say(TEXT)
+    output.show_text(TEXT)
+    output.show_json("plans", [TEXT])
     printed = capsys.readouterr()
     assert is_plain(printed.out)
     assert is_plain(printed.err)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov import __version__
-from nodeprov.cli.terminal import complain
+from nodeprov.cli.output import print_error
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
@@ -299,6 +299,6 @@ def test_the_password_of_a_mirror_is_shown_nowhere(folder: Path) -> None:
 
 def test_the_password_of_a_mirror_is_not_in_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     error = NodeprovError("refused", where="https://me:s3cret-pw@mirror/x")
-    complain(error)
+    print_error(error)
     assert "https://(not shown)@mirror/x: refused" in capsys.readouterr().err
     assert errors_json([error])[0]["where"] == "https://(not shown)@mirror/x"

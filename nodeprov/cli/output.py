@@ -31,7 +31,7 @@ from nodeprov.reports.plan import SCHEMA, painted, plan_json, plan_text
 
 WIDE = 150
 
-_hushed, _interrupted = threading.Event(), threading.Event()
+_quiet, _interrupted = threading.Event(), threading.Event()
 
 OnProgress = Callable[[str, int, int | None], None]
 
@@ -51,18 +51,18 @@ def without_color() -> None:
     _console.cache_clear()
 
 
-def hush() -> None:
+def be_quiet() -> None:
     """Say nothing from here on but results and errors."""
-    _hushed.set()
+    _quiet.set()
 
 
 def say(text: str) -> None:
     """Say something that is neither the result nor an error."""
-    if not _hushed.is_set():
+    if not _quiet.is_set():
         _try_to_say(text)
 
 
-def complain(error: NodeprovError) -> None:
+def print_error(error: NodeprovError) -> None:
     """Say what went wrong, and what to type next."""
     _try_to_say(str(error))
 
@@ -72,7 +72,7 @@ def _try_to_say(text: str) -> None:
     try:
         _console(stderr=True).print(visible(without_userinfo(text)), markup=False, soft_wrap=True)
     except (OSError, SystemExit):  # rich ends the program where nobody reads
-        hush()
+        be_quiet()
 
 
 def _print(text: str) -> None:
@@ -131,9 +131,9 @@ def show_outcomes(
     try:
         _show_outcomes(outcomes, errors, as_json=as_json)
     except BrokenPipeError:
-        hush()
+        be_quiet()
     except NodeprovError as error:
-        complain(error)
+        print_error(error)
 
 
 def _show_outcomes(outcomes: Sequence[Outcome], errors: Sequence[NodeprovError], *, as_json: bool) -> None:
@@ -215,7 +215,7 @@ class Commands:
 def bar() -> Iterator[OnProgress]:
     """Show a bar for each thing that is transferred; without a terminal, a line when it begins."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    is_live = sys.stderr.isatty() and not _hushed.is_set()
+    is_live = sys.stderr.isatty() and not _quiet.is_set()
     with Progress(*columns, console=_console(stderr=True), transient=True, disable=not is_live) as progress:
         tasks: dict[str, Any] = {}
 

@@ -12,23 +12,23 @@ from pathlib import Path
 import pytest
 
 SPEAKS = """
-from nodeprov.cli import terminal
+from nodeprov.cli import output
 from nodeprov.plan.events import Event
 from nodeprov.errors import NodeprovError
 from nodeprov.plan.plan import Drain, Outcome, Plan, Proof
 
-with terminal.Interruption() as interruption:
+with output.Interruption() as interruption:
     tell = interruption.tell("worker1")
     for phase in ("begun", "undone"):
         tell(Event(Drain(("a/b",)), phase))
     interruption._note(1, None)
-terminal.complain(NodeprovError("it failed"))
+output.print_error(NodeprovError("it failed"))
 steps = (Proof("serving", "it serves"), Drain(("a/b",)))
 failed = Outcome(Plan("worker1", "install", steps), error=NodeprovError("it failed"))
 for outcomes in ([failed], [Outcome(Plan("worker1", "install", steps))]):
-    terminal.show_outcomes(outcomes)
-    terminal.show_outcomes(outcomes, as_json=True)
-terminal.leave(4)
+    output.show_outcomes(outcomes)
+    output.show_outcomes(outcomes, as_json=True)
+output.leave(4)
 """
 
 
