@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -17,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from nodeprov.hosts.local import run_program
 from tests.support import sampling
+from tests.support.command_line import NODEPROV
 
 # A loaded machine is slow, not wrong.
 settings.register_profile("nodeprov", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,7 +29,6 @@ if "NODEPROV_TEST_RUN" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["NODEPROV_TEST_RUN"], ignore_errors=True)
 RUN = Path(os.environ["NODEPROV_TEST_RUN"])
 IS_FIRST = "PYTEST_XDIST_WORKER" not in os.environ
-NODEPROV = [sys.executable, "-m", "nodeprov"]
 
 _seconds: dict[str, float] = defaultdict(float)
 _ssh_matrix: dict[str, tuple[str, float]] = {}

@@ -1,7 +1,8 @@
 """Distributions as replicas: containerd started the way each starts it, by its paths, units and rendering.
 
 The real programs bring their own Kubernetes; what is nodeprov's business, the way from a file that may be edited
-to a containerd that has read it, is done here as they do it (nodeprov/distributions/profiles.py says where).
+to a containerd that has read it, is done here as they do it
+(nodeprov/containerd/distributions/profiles.py says where).
 """
 
 from __future__ import annotations
@@ -9,6 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.lab.machines import Machine
+
+SECOND_CONTAINERD = """
+mkdir -p /srv/second
+cat > /srv/second/config.toml <<'END'
+version = 3
+root = "/srv/second/root"
+state = "/srv/second/state"
+[grpc]
+address = "/srv/second/containerd.sock"
+END
+systemd-run --unit=second-containerd --property=Type=notify --property=KillMode=process \\
+    containerd --config=/srv/second/config.toml
+"""
+"""As Docker's, or somebody's own, would run beside the one of kubelet."""
 
 STARTER = """#!/bin/sh
 # Makes containerd's configuration, starts containerd and kubelet, and ends with either.

@@ -7,21 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab.machines import WORKER, Machine
-from tests.lab.replicas import REPLICAS, Replica
+from tests.lab.replicas import REPLICAS, SECOND_CONTAINERD, Replica
 from tests.lab.running import installed, nodeprov
-
-SECOND_CONTAINERD = """
-mkdir -p /srv/second
-cat > /srv/second/config.toml <<'END'
-version = 3
-root = "/srv/second/root"
-state = "/srv/second/state"
-[grpc]
-address = "/srv/second/containerd.sock"
-END
-systemd-run --unit=second-containerd --property=Type=notify --property=KillMode=process \\
-    containerd --config=/srv/second/config.toml
-"""
 
 
 @pytest.fixture

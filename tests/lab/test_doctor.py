@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab.machines import CONFIG, WORKER, Machine
+from tests.lab.replicas import SECOND_CONTAINERD
 from tests.lab.running import nodeprov
-from tests.lab.test_distributions import SECOND_CONTAINERD
 
 BREAK = (
     SECOND_CONTAINERD

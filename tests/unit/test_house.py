@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.machinery
 import importlib.util
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -118,3 +120,22 @@ def test_a_walk_follows_the_value_under_each_of_its_names(small: Any) -> None:
 def test_a_walk_follows_parts_of_the_value_where_that_is_asked(small: Any) -> None:
     walk = script.longest(small, with_parts=True)
     assert walk.rooms() == [(0, "cli"), (1, "engine"), (4, "errors"), (2, "errors"), (2, "errors")]
+
+
+NOT_YET = {"tests/unit/engine/test_rehearsal.py"}
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """Every name of a module, and of what is taken out of one."""
+    for each in ast.walk(ast.parse(path.read_text())):
+        if isinstance(each, ast.ImportFrom):
+            yield from (each.module or "").split(".")
+        if isinstance(each, ast.Import | ast.ImportFrom):
+            yield from (part for alias in each.names for part in alias.name.split("."))
+
+
+def test_no_module_of_tests_imports_another_one() -> None:
+    """What two of them need stands in tests/support, or beside the tests of the lab."""
+    modules = [*(CHECKOUT / "tests").rglob("test_*.py")]
+    importing = {path for path in modules if {each.stem for each in modules}.intersection(_imported(path))}
+    assert {str(path.relative_to(CHECKOUT)) for path in importing} == NOT_YET

@@ -16,8 +16,8 @@ import pytest
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
 from nodeprov.inventory import parse
+from tests.support.kubectl_answers import item
 from tests.support.release_server import ReleaseServer, archived, serving
-from tests.unit.inventory.test_discovered import item
 
 VERSION = "20260905.0"
 

@@ -16,12 +16,11 @@ import pytest
 from nodeprov import __version__
 from nodeprov.cli.output import print_error
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
 from nodeprov.reports.outcome import errors_json
+from tests.support.command_line import NODEPROV, nodeprov, paths, said
 from tests.support.samples import golden
 
-NODEPROV = [sys.executable, "-m", "nodeprov"]
 COMMANDS = ("plan", "install", "uninstall", "verify", "doctor")
 OTHERS = ("apply", "image", "rbac", "support")
 INVENTORY = """\
@@ -45,23 +44,6 @@ def folder(tmp_path: Path) -> Path:
     """A folder with an inventory whose nodes cannot be reached."""
     (tmp_path / "nodeprov.toml").write_text(INVENTORY)
     return tmp_path
-
-
-def nodeprov(*arguments: str, folder: Path = Path("/"), **environment: str) -> Output:
-    plain = {"COLUMNS": "100", "NO_COLOR": "", "FORCE_COLOR": "", "TERM": "xterm", "NODEPROV_INVENTORY": ""}
-    output = run_program(
-        [*NODEPROV, *arguments], environment={**plain, **paths(), **environment}, folder=folder, timeout_seconds=60
-    )
-    assert b"Traceback" not in output.stderr, output.stderr.decode()
-    return output
-
-
-def paths() -> dict[str, str]:
-    return {"PYTHONPATH": str(Path(__file__).parents[3])}
-
-
-def said(output: Output) -> str:
-    return output.stderr.decode()
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, *OTHERS])

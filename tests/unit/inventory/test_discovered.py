@@ -9,22 +9,7 @@ import pytest
 
 from nodeprov.errors import NodeprovError
 from nodeprov.inventory.discovered import FoundNode, found_nodes, ssh_aliases
-
-
-def item(
-    name: str = "worker-1",
-    addresses: tuple[tuple[str, str], ...] = (("Hostname", "worker-1"), ("InternalIP", "10.0.0.11")),
-    system: Any = "linux",
-    architecture: Any = "amd64",
-    **labels: str,
-) -> dict[str, Any]:
-    return {
-        "metadata": {"name": name, "labels": {label.replace("__", "/").replace("_", "-"): "" for label in labels}},
-        "status": {
-            "addresses": [{"type": kind, "address": address} for kind, address in addresses],
-            "nodeInfo": {"operatingSystem": system, "architecture": architecture},
-        },
-    }
+from tests.support.kubectl_answers import item
 
 
 def found(*items: dict[str, Any]) -> tuple[FoundNode, ...]:

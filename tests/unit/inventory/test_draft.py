@@ -10,8 +10,8 @@ from nodeprov.errors import NodeprovError
 from nodeprov.inventory import parse
 from nodeprov.inventory.discovered import FoundNode
 from nodeprov.inventory.draft import Access, Entry, Machines, draft, machines_of, with_kubectl_host
+from tests.support.inventories import as_shown
 from tests.support.samples import golden
-from tests.unit.inventory.test_parser import as_shown
 
 VERSION = "20260905.0"
 

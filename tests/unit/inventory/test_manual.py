@@ -19,8 +19,7 @@ from nodeprov.inventory.json_schema import json_schema
 from nodeprov.inventory.key_names import TABLES, keys_of
 from nodeprov.inventory.schema import Rule
 from nodeprov.inventory.settings import Members
-from tests.unit.inventory.test_faults import BAD, Bad
-from tests.unit.inventory.test_parser import anything, as_toml, tables
+from tests.support.inventories import BAD, Bad, anything, as_toml, tables
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = json_schema()

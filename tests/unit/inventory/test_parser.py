@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from nodeprov.errors import UsageError
 from nodeprov.inventory import Inventory, Settings, Ssh, parse, select
 from nodeprov.inventory.schema import Faulty
+from tests.support.inventories import LEAST, SHA512, anything, as_shown, as_toml, tables
 
 ROOT = Path(__file__).parents[3]
-LEAST = '[release]\nversion = "20260905.0"\n[nodes.worker1]\n'
 
 
 def faults(text: str) -> str:
@@ -48,18 +48,6 @@ def test_the_example_for_production_is_valid_and_so_is_all_that_it_comments_out(
         parse(as_shown(text).replace("128 hex digits", "ab" * 64), "inventory/example.toml").hosts[0].name
         == "control-plane"
     )
-
-
-def as_shown(text: str) -> str:
-    """Take what is commented out for said."""
-    return "\n".join(_shown(line) for line in text.splitlines())
-
-
-def _shown(line: str) -> str:
-    """Take the `#` away from a line that is TOML but for it."""
-    bare = line.removeprefix("# ")
-    is_setting = bare.startswith(("[", '"')) or (" = " in bare and bare.split(" = ")[0].isidentifier())
-    return bare if is_setting else line
 
 
 def test_what_is_not_said_has_its_default() -> None:
@@ -131,7 +119,6 @@ def test_all_faults_are_told_at_once_each_with_its_line() -> None:
     )
 
 
-SHA512 = "ab" * 64
 FAULTS = {
     "no nodes": ('[release]\nversion = "latest"\n', "it has no nodes"),
     "no release": ("[nodes.worker1]\n", "[release] version is missing"),
@@ -285,30 +272,6 @@ def test_a_host_that_only_runs_kubectl_cannot_be_chosen(lab: Inventory) -> None:
 def test_choosing_nothing_is_refused(lab: Inventory) -> None:
     with pytest.raises(UsageError, match="no node is named"):
         select(lab, [])
-
-
-keys = st.sampled_from(
-    ["version", "port", "flags", "overhead", "tolerations", "host", "key", "prefix", "enabled", "x"]
-)
-scalars = st.one_of(st.text(max_size=5), st.integers(), st.booleans(), st.just(1.5))
-anything = st.recursive(
-    scalars, lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(keys, inner, max_size=3))
-)
-tables = st.sampled_from(
-    ["release", "ssh", "runtime", "paths", "label", "runtime_class", "cluster", "nodes", "hosts"]
-)
-
-
-def as_toml(value: object) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f'"{name}" = {as_toml(each)}' for name, each in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(as_toml(each) for each in value) + "]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return '"' + "".join(f"\\U{ord(letter):08X}" for letter in value) + '"'
-    return str(value)
 
 
 @given(st.dictionaries(tables, anything, max_size=4))

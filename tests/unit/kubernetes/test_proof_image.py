@@ -12,7 +12,7 @@ import pytest
 
 from nodeprov.hosts.local import run_program
 from nodeprov.kubernetes import proof_image
-from tests.conftest import NODEPROV
+from tests.support.command_line import NODEPROV
 
 
 def members(content: bytes) -> dict[str, bytes]:

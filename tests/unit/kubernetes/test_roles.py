@@ -8,8 +8,8 @@ from nodeprov import inventory
 from nodeprov.errors import UsageError
 from nodeprov.inventory.settings import Label
 from nodeprov.kubernetes.roles import ServiceAccount, manifest, roles
+from tests.support.command_line import nodeprov, said
 from tests.support.samples import golden
-from tests.unit.cli.test_main import nodeprov, said
 
 TEXT = """\
 [release]
