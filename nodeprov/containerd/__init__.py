@@ -1,16 +1,16 @@
 """containerd's configuration, text to text: our runtime's table in, our runtime's table out."""
 
+from nodeprov.containerd.config import RUNTIMES_PATHS as RUNTIMES_PATHS
+from nodeprov.containerd.config import Config as Config
+from nodeprov.containerd.config import Refused as Refused
+from nodeprov.containerd.config import decode as decode
+from nodeprov.containerd.differences import differences as differences
 from nodeprov.containerd.edit import COMMENT as COMMENT
 from nodeprov.containerd.edit import Runtime as Runtime
 from nodeprov.containerd.edit import add_runtime as add_runtime
-from nodeprov.containerd.edit import declared as declared
-from nodeprov.containerd.edit import decode as decode
-from nodeprov.containerd.edit import misplaced as misplaced
 from nodeprov.containerd.edit import remove_runtime as remove_runtime
-from nodeprov.containerd.tables import Refused as Refused
-from nodeprov.containerd.versions import RUNTIMES_PATHS as RUNTIMES_PATHS
+from nodeprov.containerd.edit import with_runtime as with_runtime
+from nodeprov.containerd.edit import without_runtime as without_runtime
 from nodeprov.containerd.versions import begun as begun
 from nodeprov.containerd.versions import empty_config as empty_config
-from nodeprov.containerd.versions import file_version as file_version
-from nodeprov.containerd.versions import runtimes_path as runtimes_path
 from nodeprov.containerd.versions import unread as unread

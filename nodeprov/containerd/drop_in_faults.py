@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from nodeprov.containerd.config import BYTE_ORDER_MARK, EVERY_PATH, RUNTIMES_PATHS, Config, Refused
 from nodeprov.containerd.faults import unusable
 from nodeprov.containerd.import_patterns import import_patterns, loading_order
-from nodeprov.containerd.tables import BYTE_ORDER_MARK, Refused, parsed, table_at
-from nodeprov.containerd.versions import EVERY_PATH, RUNTIMES_PATHS, newest_version, release_of, stated_version
+from nodeprov.containerd.versions import newest_version, release_of
 from nodeprov.toml import dotted, line_of
 
 ELSEWHERE = "take it out of there, or set [runtime] handler to another name"
 
 
 def drop_in_problems(
-    config_path: str, text: str, files: Mapping[str, str], handler: str, daemon_version: str
+    config_path: str, config: Config, files: Mapping[str, Config], handler: str, daemon_version: str
 ) -> Iterator[Refused]:
-    """Say which imported files, given as path and text, are against our table, in the order of loading.
+    """Say which imported files, by their paths, are against our table, in the order of loading.
 
     2.x merges tables deeply, later files win; 1.x puts a later file's whole section of a plugin in the place of
     an earlier one's (containerd#5837, #7982; server/config/config.go, `mergeConfig`).
     """
-    stated = [(config_path, stated_version(parsed(text)))]
-    for path in loading_order(config_path, text, files)[1:]:
+    stated = [(config_path, config.stated_version)]
+    for path in loading_order(config_path, config, files)[1:]:
         try:
             import_patterns(files[path], path)
-            yield from _of_bytes(path, files[path], daemon_version)
-            yield from _of_one(path, files[path].removeprefix(BYTE_ORDER_MARK), handler, daemon_version)
-            stated.append((path, stated_version(parsed(files[path]))))
+            yield from _of_bytes(path, files[path].text, daemon_version)
+            yield from _of_one(path, files[path], handler, daemon_version)
+            stated.append((path, files[path].stated_version))
         except Refused as refused:
             yield Refused(f"{path} is not as containerd reads it: {refused.message}", refused.hint)
     yield from _of_versions(stated, daemon_version)
@@ -51,15 +51,15 @@ def _of_bytes(path: str, text: str, daemon_version: str) -> Iterator[Refused]:
         )
 
 
-def _of_one(path: str, text: str, handler: str, daemon_version: str) -> Iterator[Refused]:
-    document = parsed(text)
-    for refused in unusable(text, document):
+def _of_one(path: str, config: Config, handler: str, daemon_version: str) -> Iterator[Refused]:
+    text = config.text.removeprefix(BYTE_ORDER_MARK)
+    for refused in unusable(config):
         yield Refused(f"{path}: {refused.message}", refused.hint)
     for runtimes in EVERY_PATH:
         table, section = (*runtimes, handler), runtimes[:2]
-        if table_at(document, table) is not None:
+        if config.table(table) is not None:
             yield Refused(f"{path} line {line_of(text, table)} declares [{dotted(table)}] too", ELSEWHERE)
-        elif release_of(daemon_version) < (2, 0, 0) and table_at(document, section) is not None:
+        elif release_of(daemon_version) < (2, 0, 0) and config.table(section) is not None:
             line = line_of(text, section)
             yield Refused(
                 f"{path} line {line}: containerd 1.x puts this in place of all of [{dotted(section)}]",

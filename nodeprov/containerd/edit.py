@@ -12,23 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.containerd import tables
+from nodeprov.containerd.config import BYTE_ORDER_MARK, EVERY_PATH, Config, Refused
 from nodeprov.containerd.faults import on_line, unusable
-from nodeprov.containerd.tables import BYTE_ORDER_MARK, Refused, parsed, table_at
-from nodeprov.containerd.versions import (
-    EVERY_PATH,
-    RUNTIMES_PATHS,
-    ended,
-    file_version,
-    runtimes_path,
-    version_of,
-)
+from nodeprov.containerd.versions import ended
 from nodeprov.toml import KeyPath, dotted
 
 RUNTIME_TYPE = "io.containerd.runsc.v1"
 OPTIONS_TYPE = "io.containerd.runsc.v1.options"
 COMMENT = "# added by nodeprov"
-MOST_BYTES = 1 << 20
-"""A full `containerd config default` has twelve thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,81 +60,65 @@ class Runtime:
         return isinstance(other, str) and posixpath.normpath(other).startswith(f"{folder}/")
 
 
-def decode(content: bytes) -> str:
-    """Read a file's bytes as UTF-8; raise Refused for other bytes, and for more than a configuration has."""
-    if len(content) > MOST_BYTES:
-        raise Refused(
-            f"it has {len(content) >> 10} KiB, more than any configuration of containerd",
-            "look at what wrote it; nodeprov edits up to 1024 KiB",
-        )
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise Refused(
-            f"line {line} is not UTF-8, and containerd 2 does not start with that",
-            "write the file in UTF-8: iconv -f latin1 -t utf8",
-        ) from error
-
-
-def declared(text: str, handler: str) -> Mapping[str, Any] | None:
-    """Find a handler's table in this text, where the file's version has it; None if there is none."""
-    document = parsed(text)
-    return table_at(document, (*RUNTIMES_PATHS[version_of(document)], handler))
-
-
-def misplaced(text: str, handler: str) -> KeyPath | None:
-    """Find a handler's table where another version of the file would have it, and containerd ignores it."""
-    document = parsed(text)
-    right = RUNTIMES_PATHS[version_of(document)]
-    paths = ((*path, handler) for path in EVERY_PATH if path != right)
-    return next((path for path in paths if table_at(document, path) is not None), None)
-
-
 def add_runtime(text: str, runtime: Runtime, ours: Sequence[Runtime] = ()) -> str:
+    """Declare a runtime in a text, as `with_runtime` does."""
+    return with_runtime(Config(text), runtime, ours).text
+
+
+def remove_runtime(text: str, runtime: Runtime, ours: Sequence[Runtime] = ()) -> str:
+    """Take our table out of a text, as `without_runtime` does."""
+    return without_runtime(Config(text), runtime, ours).text
+
+
+def with_runtime(config: Config, runtime: Runtime, ours: Sequence[Runtime] = ()) -> Config:
     """Declare a runtime and leave every other byte as it is; a text that declares it comes back unchanged.
 
     `ours` are runtimes that nodeprov may have written before: their table is brought up to date, and keys that
     others added to it stay. Raises Refused when the edit cannot be made, or containerd would not run gVisor.
     """
-    mark, text = _split(text)
-    path = (*runtimes_path(file_version(text)), runtime.handler)
-    _refuse_what_cannot_run(text, path)
-    found = declared(text, runtime.handler)
+    mark, body = _split(config)
+    path = (*body.runtimes_path, runtime.handler)
+    _refuse_what_cannot_run(body, path)
+    found = body.declared(runtime.handler)
     if found is None:
-        return mark + tables.insert(text, path, runtime.table(), COMMENT)
+        return _joined(mark, tables.insert(body, path, runtime.table(), COMMENT))
     if not _is_ours(found, runtime, ours):
-        raise _taken(text, path, found)
+        raise _taken(body, path, found)
     wanted = _updated(found, runtime, ours)
-    return mark + (text if wanted == found else tables.change(text, path, wanted))
+    return config if wanted == found else _joined(mark, tables.change(body, path, wanted))
 
 
-def remove_runtime(text: str, runtime: Runtime, ours: Sequence[Runtime] = ()) -> str:
+def without_runtime(config: Config, runtime: Runtime, ours: Sequence[Runtime] = ()) -> Config:
     """Take our table away, wherever it stands, and leave every other byte; a table of somebody else stays.
 
     Raises Refused when the table cannot be taken out without touching something else.
     """
-    mark, text = _split(text)
+    mark, body = _split(config)
     for runtimes in EVERY_PATH:
         path = (*runtimes, runtime.handler)
-        found = table_at(parsed(text), path)
+        found = body.table(path)
         if found is not None and _is_ours(found, runtime, ours):
-            text = ended(tables.remove(text, path, COMMENT))
-    return mark + text
+            body = ended(tables.remove(body, path, COMMENT))
+    return _joined(mark, body)
 
 
-def _split(text: str) -> tuple[str, str]:
+def _split(config: Config) -> tuple[str, Config]:
     """Take the byte order mark off, which containerd 1.x reads over; what a daemon minds, `versions` says."""
-    body = text.removeprefix(BYTE_ORDER_MARK)
-    return text[: len(text) - len(body)], body
+    body = config.text.removeprefix(BYTE_ORDER_MARK)
+    mark = config.text[: len(config.text) - len(body)]
+    return mark, Config(body) if mark else config
 
 
-def _refuse_what_cannot_run(text: str, path: KeyPath) -> None:
-    for refused in unusable(text, parsed(text)):
+def _joined(mark: str, body: Config) -> Config:
+    return Config(mark + body.text) if mark else body
+
+
+def _refuse_what_cannot_run(config: Config, path: KeyPath) -> None:
+    for refused in unusable(config):
         raise refused
-    if (wrong := misplaced(text, path[-1])) is not None:
+    if (wrong := config.misplaced(path[-1])) is not None:
         raise Refused(
-            f"[{dotted(wrong)}]{on_line(text, wrong)} is not where a version {file_version(text)} file has it: "
+            f"[{dotted(wrong)}]{on_line(config, wrong)} is not where a version {config.version} file has it: "
             "containerd ignores it without a word",
             f"remove that table; in this file it is [{dotted(path)}]",
         )
@@ -164,7 +139,7 @@ def _updated(found: Mapping[str, Any], runtime: Runtime, ours: Sequence[Runtime]
     return {**kept, **runtime.table(), "options": options}
 
 
-def _taken(text: str, path: KeyPath, found: Mapping[str, Any]) -> Refused:
+def _taken(config: Config, path: KeyPath, found: Mapping[str, Any]) -> Refused:
     options = found.get("options")
     config_path = options.get("ConfigPath") if isinstance(options, Mapping) else None
     values = {
@@ -174,6 +149,6 @@ def _taken(text: str, path: KeyPath, found: Mapping[str, Any]) -> Refused:
     }
     said = ", ".join(f"{key} = {value!r}" for key, value in values.items() if value is not None)
     return Refused(
-        f"[{dotted(path)}]{on_line(text, path)} was not written by nodeprov: {said or 'it has no runtime_type'}",
+        f"[{dotted(path)}]{on_line(config, path)} was not written by nodeprov: {said or 'it has no runtime_type'}",
         "remove that table, or give nodeprov's runtime another handler: [runtime] handler in the inventory",
     )

@@ -6,17 +6,17 @@ import posixpath
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 
-from nodeprov.containerd.tables import Refused, parsed
+from nodeprov.containerd.config import Config, Refused
 
 
-def import_patterns(text: str, config_path: str) -> tuple[str, ...]:
+def import_patterns(config: Config, config_path: str) -> tuple[str, ...]:
     """List what a file imports, as absolute paths and globs, in the order of the file.
 
     A relative one is relative to the folder of the file that says it, not followed through links
     (server/config/config.go, `resolveImports`; the same from 1.3 to 2.4). Raises Refused if `imports` is no list
     of strings: containerd does not start with it.
     """
-    imports = parsed(text).get("imports", [])
+    imports = config.document.get("imports", [])
     if not isinstance(imports, list) or not all(isinstance(each, str) for each in imports):
         raise Refused(
             "imports is not a list of strings", 'write it so: imports = ["/etc/containerd/conf.d/*.toml"]'
@@ -49,25 +49,25 @@ def missing_imports(patterns: Sequence[str], existing: Container[str]) -> tuple[
     return tuple(pattern for pattern in patterns if not is_glob(pattern) and pattern not in existing)
 
 
-def loading_order(config_path: str, text: str, files: Mapping[str, str]) -> tuple[str, ...]:
+def loading_order(config_path: str, config: Config, files: Mapping[str, Config]) -> tuple[str, ...]:
     """List the files in the order in which containerd loads them, the configuration file first.
 
     What a file imports comes after all that was imported before it; a file is loaded once, so a circle ends
     (server/config/config.go, `LoadConfig`). A later file wins.
     """
-    texts = {**files, config_path: text}
+    configs = {**files, config_path: config}
     order: list[str] = []
     pending = [config_path]
     while pending:
         path = pending.pop(0)
-        if path in order or path not in texts:
+        if path in order or path not in configs:
             continue
         order.append(path)
         try:
-            patterns = import_patterns(texts[path], path)
+            patterns = import_patterns(configs[path], path)
         except Refused:  # it is named by who reads what it says
             continue
-        pending += [found for pattern in patterns for found in _found(pattern, texts)]
+        pending += [found for pattern in patterns for found in _found(pattern, configs)]
     return tuple(order)
 
 

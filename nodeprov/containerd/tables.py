@@ -7,87 +7,54 @@ it said of the old one and exactly the change, and the rest must be the same byt
 from __future__ import annotations
 
 import copy
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from nodeprov.containerd.config import Config, Refused
 from nodeprov.containerd.splices import appended, cut, into_inline, sections, with_value, without_keys
 from nodeprov.containerd.values import inline_above, is_below
-from nodeprov.errors import NodeprovError
 from nodeprov.toml import KeyPath, dotted, statements
 
-BYTE_ORDER_MARK = "\ufeff"
 
-
-class Refused(NodeprovError):
-    """The edit cannot be made, or would not do what is meant."""
-
-
-@dataclass(frozen=True, slots=True)
-class Float:
-    """A float as it is written, so that equal is the same: a NaN is not equal to itself, and 1.0 is equal to 1."""
-
-    said: str
-
-    def __bool__(self) -> bool:
-        """Tell zero from the others, as numbers do."""
-        return float(self.said) != 0
-
-
-def parsed(text: str) -> dict[str, Any]:
-    """Read a TOML text, with or without a byte order mark; raise Refused, saying where, if it is none."""
-    try:
-        return tomllib.loads(text.removeprefix(BYTE_ORDER_MARK), parse_float=Float)
-    except (ValueError, RecursionError) as error:
-        raise Refused(f"not valid TOML: {error}", "containerd cannot start with it: correct it first") from error
-
-
-def table_at(document: Mapping[str, Any], path: KeyPath) -> Mapping[str, Any] | None:
-    """Find the table at a path; None if nothing, or something else, is there."""
-    inner: Any = document
-    for part in path:
-        inner = inner.get(part) if isinstance(inner, Mapping) else None
-    return inner if isinstance(inner, Mapping) else None
-
-
-def insert(text: str, path: KeyPath, table: Mapping[str, Any], comment: str) -> str:
+def insert(config: Config, path: KeyPath, table: Mapping[str, Any], comment: str) -> Config:
     """Put a table in that is not there; `remove` gives the very same text back.
 
     A block at the end, under a comment, is valid wherever the tables above are not inline: sub-tables may be added
     to tables made by headers, by dotted keys, or by neither. Where one is inline, the table goes into that.
     Raises Refused where something else than a table is on the way.
     """
+    text = config.text
     inline = inline_above(text, path)
-    new = into_inline(text, inline, path, table) if inline else appended(text, path, table, comment)
-    return _guarded(text, new, path, table, lambda: remove(new, path, comment) == text)
+    new = Config(into_inline(text, inline, path, table) if inline else appended(text, path, table, comment))
+    return _guarded(config, new, path, table, lambda: remove(new, path, comment) == config)
 
 
-def change(text: str, path: KeyPath, table: Mapping[str, Any]) -> str:
+def change(config: Config, path: KeyPath, table: Mapping[str, Any]) -> Config:
     """Make the table that is there hold `table`, value by value, each in its place."""
-    before, after = (dict(_leaves(each, path)) for each in (table_at(parsed(text), path) or {}, table))
-    new = text
+    before, after = (dict(_leaves(each, path)) for each in (config.table(path) or {}, table))
+    text = config.text
     for key in before.keys() - after.keys():
-        new = without_keys(new, key)
+        text = without_keys(text, key)
     for key, value in after.items():
         if key not in before or before[key] != value:
-            new = with_value(new, key, value)
-    return _guarded(text, new, path, table, lambda: _others(new, path) == _others(text, path))
+            text = with_value(text, key, value)
+    new = Config(text)
+    return _guarded(config, new, path, table, lambda: _others(new, path) == _others(config, path))
 
 
-def remove(text: str, path: KeyPath, comment: str) -> str:
+def remove(config: Config, path: KeyPath, comment: str) -> Config:
     """Take the table out that is there, however it is written, with its comment."""
-    new = without_keys(cut(text, path, comment), path)
-    return _guarded(text, new, path, None, lambda: _others(new, path, comment) == _others(text, path, comment))
+    new = Config(without_keys(cut(config.text, path, comment), path))
+    return _guarded(config, new, path, None, lambda: _others(new, path, comment) == _others(config, path, comment))
 
 
 def _guarded(
-    text: str, new: str, path: KeyPath, table: Mapping[str, Any] | None, keeps: Callable[[], bool]
-) -> str:
+    old: Config, new: Config, path: KeyPath, table: Mapping[str, Any] | None, keeps: Callable[[], bool]
+) -> Config:
     """Return the new text if it changes what is meant and nothing else; raise Refused if not."""
-    wanted = _pruned(_with(parsed(text), path, table), path)
+    wanted = _pruned(_with(_copied(old), path, table), path)
     try:
-        is_sound = _pruned(parsed(new), path) == wanted and keeps()
+        is_sound = _pruned(_copied(new), path) == wanted and keeps()
     except Refused:
         is_sound = False
     if not is_sound:
@@ -96,6 +63,10 @@ def _guarded(
             f"write the tables above it with headers, such as [{dotted(path[:-1])}], and report the file's form",
         )
     return new
+
+
+def _copied(config: Config) -> dict[str, Any]:
+    return copy.deepcopy(dict(config.document))
 
 
 def _with(document: dict[str, Any], path: KeyPath, table: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -129,8 +100,9 @@ def _leaves(table: Mapping[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, 
             yield (*path, name), value
 
 
-def _others(text: str, path: KeyPath, comment: str | None = None) -> list[str]:
+def _others(config: Config, path: KeyPath, comment: str | None = None) -> list[str]:
     """List what the text says that is neither the table nor the key it stands in, blank lines apart."""
+    text = config.text
     ours = [(first.start, last.end) for first, last, _ in sections(text, path)]
     return [
         said

@@ -1,23 +1,13 @@
-"""The versions of configuration files: where each has its runtimes, and which containerd reads it."""
+"""The versions of configuration files: which containerd reads which, and in which one a new file is begun."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from nodeprov.containerd.tables import BYTE_ORDER_MARK, Refused, parsed, table_at
-from nodeprov.toml import KeyPath, dotted, line_end
+from nodeprov.containerd.config import BYTE_ORDER_MARK, RUNTIMES_PATHS, Config, Refused
+from nodeprov.toml import dotted, line_end
 
-# Where the runtimes of the CRI plugin are, by the version that the *file* states. A table in another version's
-# place is ignored without a word (gvisor#13985).
-RUNTIMES_PATHS: Mapping[int, KeyPath] = {
-    1: ("plugins", "cri", "containerd", "runtimes"),
-    2: ("plugins", "io.containerd.grpc.v1.cri", "containerd", "runtimes"),
-    3: ("plugins", "io.containerd.cri.v1.runtime", "containerd", "runtimes"),
-    4: ("plugins", "io.containerd.cri.v1.runtime", "containerd", "runtimes"),
-}
-EVERY_PATH = tuple(dict.fromkeys(RUNTIMES_PATHS.values()))
 BEGUN = "# added by nodeprov: this file said nothing"
 
 Release = tuple[int, int, int]
@@ -38,40 +28,12 @@ def newest_version(release: Release) -> int:
     return 3 if release < (2, 3, 0) else 4
 
 
-def stated_version(document: Mapping[str, Any]) -> int:
-    """Read the version that a file states, 0 if it states none; raise Refused for what is no known one."""
-    version = document.get("version", 0)
-    if not isinstance(version, int) or isinstance(version, bool):
-        raise Refused(f"version = {version!r} is not a number", "write it as a number: version = 3")
-    if version and version not in RUNTIMES_PATHS:
-        raise _unknown_version(version)
-    return version
-
-
-def version_of(document: Mapping[str, Any]) -> int:
-    """Read the version of a file: 1 where it states 0 or none (server/config/config.go, `GetVersion`)."""
-    return stated_version(document) or 1
-
-
-def file_version(text: str) -> int:
-    """Read the version of a text; raise Refused for one that is no TOML or whose version is no known one."""
-    return version_of(parsed(text))
-
-
-def runtimes_path(version: int) -> KeyPath:
-    """Name the table of runtimes in a file of this version; raise Refused if it is no known one."""
-    if version not in RUNTIMES_PATHS:
-        raise _unknown_version(version)
-    return RUNTIMES_PATHS[version]
-
-
-def unread(text: str, daemon_version: str) -> Iterator[Refused]:
+def unread(config: Config, daemon_version: str) -> Iterator[Refused]:
     """Say why this containerd would not read our table in this file, or would not start with it."""
     release = release_of(daemon_version)
-    document = parsed(text)
-    version = version_of(document)
+    version = config.version
     name = f"containerd {release[0]}.{release[1]}"
-    if release >= (2, 0, 0) and text.startswith(BYTE_ORDER_MARK):
+    if release >= (2, 0, 0) and config.text.startswith(BYTE_ORDER_MARK):
         yield Refused(
             f"begins with a byte order mark, and {name} does not start with that",
             "take it away: sed -i '1s/^\\xEF\\xBB\\xBF//' FILE",
@@ -81,12 +43,13 @@ def unread(text: str, daemon_version: str) -> Iterator[Refused]:
             f"states version {version}, and {name} reads no more than version {newest_version(release)}",
             f"write it as version {newest_version(release)}, or update containerd",
         )
-    elif document:
-        yield from _of_old_versions(document, version, release) if version < 3 else ()
-        yield from _two_places(document, version, release)
+    elif config.document:
+        yield from _of_old_versions(config, release) if version < 3 else ()
+        yield from _two_places(config, release)
 
 
-def _of_old_versions(document: Mapping[str, Any], version: int, release: Release) -> Iterator[Refused]:
+def _of_old_versions(config: Config, release: Release) -> Iterator[Refused]:
+    version = config.version
     name = f"containerd {release[0]}.{release[1]}"
     # Such a file is renamed to version 3 at once, so that no plugin moves its section (`LoadConfig`, case 0, 1).
     if version == 1 and (2, 0, 0) <= release < (2, 3, 0):
@@ -94,15 +57,15 @@ def _of_old_versions(document: Mapping[str, Any], version: int, release: Release
             f"states no version, or version 1, whose [plugins.cri] {name} ignores without a word",
             f"write version = 2, and [{dotted(RUNTIMES_PATHS[2][:2])}] in place of [plugins.cri]",
         )
-    if release < (2, 0, 0) and not table_at(document, RUNTIMES_PATHS[version]):
-        header = dotted((*RUNTIMES_PATHS[version], "runc"))
+    if release < (2, 0, 0) and not config.table(config.runtimes_path):
+        header = dotted((*config.runtimes_path, "runc"))
         yield Refused(
             f"declares no runtime: with ours {name} would have that one alone, not runc, and run no pod",
             f'declare runc too: [{header}] with runtime_type = "io.containerd.runc.v2"',
         )
 
 
-def _two_places(document: Mapping[str, Any], version: int, release: Release) -> Iterator[Refused]:
+def _two_places(config: Config, release: Release) -> Iterator[Refused]:
     """Find runtimes of another version beside which ours would be lost, or would take them away.
 
     2.x moves a table of an older version to its place unless something is there already
@@ -110,11 +73,12 @@ def _two_places(document: Mapping[str, Any], version: int, release: Release) -> 
     """
     if release < (2, 0, 0):
         return
+    version = config.version
     first, second, third = (RUNTIMES_PATHS[each] for each in (1, 2, 3))
     is_2_3 = release >= (2, 3, 0)
-    has_second, has_third = (table_at(document, path) is not None for path in (second, third))
+    has_second, has_third = (config.table(path) is not None for path in (second, third))
     takes = version == 3 and is_2_3 and has_second and not has_third
-    if version == 1 and is_2_3 and table_at(document, second[:2]) is not None:
+    if version == 1 and is_2_3 and config.table(second[:2]) is not None:
         kept, lost = second[:2], first[:2]
     elif takes or (version == 2 and has_third):
         kept, lost = third, second
@@ -142,31 +106,28 @@ def empty_config(daemon_version: str) -> str:
     return f'version = 2\n\n[{header}]\nruntime_type = "io.containerd.runc.v2"\n{sandbox_mode}'
 
 
-def begun(text: str, daemon_version: str) -> str:
+def begun(config: Config, daemon_version: str) -> Config:
     """Let a file that says nothing, a comment at most, state the daemon's own version; `ended` undoes it."""
-    if parsed(text):
-        return text
+    if config.document:
+        return config
+    text = config.text
     newline = line_end(text)
     block = _beginning(empty_config(daemon_version), newline)
     body = text.removeprefix(BYTE_ORDER_MARK)
-    return f"{text}{newline}{block}" if body and not body.endswith("\n") else f"{text}{block}{newline}"
+    return Config(f"{text}{newline}{block}" if body and not body.endswith("\n") else f"{text}{block}{newline}")
 
 
-def ended(text: str) -> str:
+def ended(config: Config) -> Config:
     """Take out what `begun` put in, if nothing but that is said."""
-    newline = line_end(text)
+    newline = line_end(config.text)
     for daemon_version in ("1.6", "1.7", "2.0", "2.3"):
         block = _beginning(empty_config(daemon_version), newline)
         for around in (f"{block}{newline}", f"{newline}{block}"):
-            head = text.removesuffix(around)
-            if head != text and not parsed(head):
+            head = Config(config.text.removesuffix(around))
+            if head != config and not head.document:
                 return head
-    return text
+    return config
 
 
 def _beginning(config: str, newline: str) -> str:
     return newline.join([BEGUN, *config.splitlines()])
-
-
-def _unknown_version(version: int) -> Refused:
-    return Refused(f"the file states version {version}, which this nodeprov does not know", "it knows 1 to 4")

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nodeprov.containerd import effective
 from nodeprov.errors import CommandFailed, NodeprovError
 from nodeprov.hosts.base import FileAt, Host
 from nodeprov.inventory import Settings
@@ -80,7 +79,7 @@ class Containerd:
         """
         daemon = running_daemon(gather(self._host, self._settings, self._facts.prefixes[1:]))
         runtime = layout(self._settings).runtime
-        table = effective.effective_runtime(daemon.dump, runtime.handler)
+        table = daemon.effective.runtime(runtime.handler)
         path = table.get("runtime_path") if table else None
         if path != (runtime.runtime_path if handler else None):
             raise NodeprovError(

@@ -9,9 +9,8 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nodeprov.containerd import decode, drop_in_file, import_patterns
+from nodeprov.containerd import Config, Refused, drop_in_file, import_patterns
 from nodeprov.containerd.drop_in_faults import drop_in_problems
-from nodeprov.containerd.tables import Refused
 from nodeprov.errors import Problem
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.node.facts import Daemon, dotted
@@ -25,7 +24,7 @@ OVERRIDE = "containerd 2.x merges what is imported, 1.x puts it in place of the 
 class Imported:
     """A file that containerd's configuration imports, and when it changed, in seconds since the epoch."""
 
-    text: str
+    config: Config
     changed_at: float
 
 
@@ -45,7 +44,7 @@ class ImportsQuery:
         """Understand what the script printed; what only the shell's globs find is left out."""
         rows = (line.rsplit(" ", 2) for line in output.text.splitlines())
         return {
-            path: Imported(base64.b64decode(text).decode(errors="surrogateescape"), float(changed))
+            path: Imported(Config(base64.b64decode(text).decode(errors="surrogateescape")), float(changed))
             for path, changed, text in rows
             if any(import_patterns.matches(pattern, path) for pattern in self.patterns)
         }
@@ -89,7 +88,7 @@ def followed(reader: Reader, patterns: tuple[str, ...], files: Mapping[str, Impo
 
 def _said(path: str, file: Imported) -> tuple[str, ...]:
     try:
-        return tuple(import_patterns.import_patterns(file.text, path))
+        return tuple(import_patterns.import_patterns(file.config, path))
     except Refused:  # drop_in_problems names it, with its place
         return ()
 
@@ -102,14 +101,12 @@ def read_imports(reader: Reader, daemon: Daemon) -> Imports:
 
 def patterns_of(daemon: Daemon) -> tuple[str, ...]:
     """List what a daemon's configuration file imports."""
-    text = decode(daemon.config.content) if daemon.config else ""
-    return import_patterns.import_patterns(text, daemon.config_path)
+    return import_patterns.import_patterns(daemon.file, daemon.config_path)
 
 
 def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Problem, ...]:
     """Find the reasons not to begin in what is imported."""
     path, version = daemon.config_path, _version_to_start(daemon)
-    text = decode(daemon.config.content) if daemon.config else ""
     missing = [
         Problem(
             f"{path} imports {target}, which does not exist: containerd does not start again with that",
@@ -118,12 +115,12 @@ def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Probl
         )
         for target in import_patterns.missing_imports(found.patterns, found.files)
     ]
-    own = drop_in_file.path_of(path, text, handler)
+    own = drop_in_file.path_of(path, daemon.file, handler)
     # What a distribution imports it has made itself, of our drop-in too: there the effective configuration tells.
-    texts = {} if daemon.source else {each: file.text for each, file in found.files.items() if each != own}
+    others = {} if daemon.source else {each: file.config for each, file in found.files.items() if each != own}
     overriding = [
         Problem(each.message, each.hint, OVERRIDE)
-        for each in drop_in_problems(path, text, texts, handler, version)
+        for each in drop_in_problems(path, daemon.file, others, handler, version)
     ]
     found_too = [
         Problem(

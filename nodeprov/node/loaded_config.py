@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nodeprov.containerd import Runtime, effective
+from nodeprov.containerd import Runtime, differences
 from nodeprov.errors import MALFORMED
 from nodeprov.node.facts import Daemon, Facts, dotted
 from nodeprov.node.facts.values import running_daemon
@@ -30,10 +30,10 @@ def loaded_runtime(
     """
     daemon = running_daemon(facts)
     if facts.record and facts.record.identity == daemon.identity:
-        return effective.effective_runtime(facts.record.dump, handler)
+        return facts.record.effective.runtime(handler)
     logged = logged_runtime(daemon.loaded_log, handler)
     if isinstance(logged, NotKnown) and not changed_since_start(daemon, imported):
-        return effective.effective_runtime(daemon.dump, handler)
+        return daemon.effective.runtime(handler)
     return logged
 
 
@@ -124,7 +124,7 @@ def activated_by_restart(facts: Facts, runtime: Runtime, imported: Mapping[str, 
     daemon = running_daemon(facts)
     found: list[str] = []
     if facts.record and facts.record.identity == daemon.identity:
-        found += effective.differences(facts.record.dump, daemon.dump, runtime)
+        found += differences(facts.record.effective, daemon.effective, runtime)
     else:
         newer = changed_since_start(daemon, imported)
         found += [f"{path} was changed after containerd started: any edit in it" for path in newer]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from nodeprov import containerd
-from nodeprov.containerd import Runtime, drop_in_file
+from nodeprov.containerd import Config, Runtime, drop_in_file
 from nodeprov.containerd.distributions import editing
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.inventory import Settings
@@ -30,8 +30,7 @@ def own_config(daemon: Daemon, runtime: Runtime) -> OwnConfig | None:
     """Name the file that could hold our table alone; None if the configuration file imports no folder for it."""
     if daemon.source is not None:
         return None
-    text = containerd.decode(daemon.config.content) if daemon.config else ""
-    path = drop_in_file.path_of(daemon.config_path, text, runtime.handler)
+    path = drop_in_file.path_of(daemon.config_path, daemon.file, runtime.handler)
     return OwnConfig(path, runtime, daemon.binary, root=daemon.config_path) if path else None
 
 
@@ -41,7 +40,7 @@ def _config_goals(
     """Want our table in the file, or in one of its own, and not in the other."""
     root, own = config_resource(daemon, runtime), own_config(daemon, runtime)
     if settings.containerd.config_style == DROPIN and own and daemon.config:
-        text = drop_in_file.text_of(containerd.decode(daemon.config.content), runtime)
+        text = drop_in_file.text_of(daemon.file, runtime)
         wanted = constant(FileState(text.encode(), 0o644))
         return Goal(own, wanted), Goal(root, without_runtime(runtime, former))
     in_root = Goal(root, _with_runtime(daemon, runtime, former))
@@ -58,9 +57,9 @@ def _with_runtime(
         if current is None:
             text = containerd.add_runtime(containerd.empty_config(version), runtime)
             return FileState(text.encode(), 0o644)
-        text = containerd.begun(containerd.decode(current.content), version)
-        text = containerd.add_runtime(text, runtime, former)
-        return replace(current, content=text.encode())
+        found = daemon.file if current == daemon.config else Config(containerd.decode(current.content))
+        edited = containerd.with_runtime(containerd.begun(found, version), runtime, former)
+        return replace(current, content=edited.text.encode())
 
     return target
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from nodeprov import containerd
-from nodeprov.containerd import Runtime, effective
+from nodeprov.containerd import Config, Runtime, differences
 from nodeprov.containerd.distributions import go_template
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.errors import NodeprovError
@@ -182,7 +182,8 @@ class ContainerdConfig(File):
     def gate(self, host: Host, path: str, candidate: bytes, *, adds: bool) -> None:
         """Have containerd read a candidate; raise NodeprovError if that would change more than our table."""
         output = host.run(self.gate_script(path), stdin=candidate, timeout_seconds=DUMP_TIMEOUT_SECONDS)
-        before, after = (base64.b64decode(line).decode() for line in (output.text + "\n\n").split("\n")[:2])
+        lines = (output.text + "\n\n").split("\n")[:2]
+        before, after = (Config(base64.b64decode(line).decode()) for line in lines)
         self._judge(before, after, output.said, expected=self.runtime if adds else None)
 
     def gate_script(self, path: str) -> str:
@@ -191,25 +192,25 @@ class ContainerdConfig(File):
 
     def adds(self, state: FileState) -> bool:
         """Tell whether a state declares our runtime."""
-        return containerd.declared(containerd.decode(state.content), self.runtime.handler) is not None
+        return Config(containerd.decode(state.content)).declared(self.runtime.handler) is not None
 
-    def _judge(self, before: str, after: str, said: str, *, expected: Runtime | None) -> None:
+    def _judge(self, before: Config, after: Config, said: str, *, expected: Runtime | None) -> None:
         hint = f"nothing was changed; look at {self.path} and what it imports"
-        if not after:
+        if not after.text:
             raise NodeprovError(f"containerd does not accept the candidate for {self.path}: {said}", hint)
-        table = effective.effective_runtime(after, self.runtime.handler)
+        table = after.runtime(self.runtime.handler)
         if expected is not None and (table is None or table.get("runtime_path") != expected.runtime_path):
             raise NodeprovError(
                 f"with the candidate for {self.path} containerd would not serve {self.runtime.handler}: "
                 "something that is imported overrides it",
                 hint,
             )
-        if missing := effective.missing_default_runtime(after):
+        if missing := after.missing_default_runtime:
             raise NodeprovError(
                 f"with the candidate for {self.path} containerd would have no runtime {missing!r}, its default",
                 hint,
             )
-        if differing := effective.differences(before, after, self.runtime):
+        if differing := differences(before, after, self.runtime):
             raise NodeprovError(
                 f"the candidate for {self.path} would change more than our table: {', '.join(differing)}", hint
             )
@@ -257,7 +258,7 @@ class ContainerdSource(ContainerdConfig):
         text = containerd.decode(state.content)
         if self.how is How.GO_TEMPLATE:
             return go_template.declares(text, self.runtime)
-        return containerd.declared(text, self.runtime.handler) is not None
+        return Config(text).declared(self.runtime.handler) is not None
 
 
 def candidate_of(path: str) -> str:

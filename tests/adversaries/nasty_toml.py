@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from nodeprov.containerd import COMMENT, RUNTIMES_PATHS
-from nodeprov.containerd.tables import BYTE_ORDER_MARK
+from nodeprov.containerd.config import BYTE_ORDER_MARK
 
 VALUES = (
     '"x"',

@@ -9,9 +9,17 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodeprov.containerd import COMMENT, RUNTIMES_PATHS, Refused, Runtime, add_runtime, begun, remove_runtime
-from nodeprov.containerd.tables import BYTE_ORDER_MARK
-from nodeprov.containerd.versions import file_version
+from nodeprov.containerd import (
+    COMMENT,
+    RUNTIMES_PATHS,
+    Config,
+    Refused,
+    Runtime,
+    add_runtime,
+    begun,
+    remove_runtime,
+)
+from nodeprov.containerd.config import BYTE_ORDER_MARK
 from nodeprov.toml import statements
 from tests.adversaries.nasty_toml import HANDS, VERSIONS, Raw, damaged, texts, tree, written
 
@@ -31,7 +39,7 @@ def meaning(text: str) -> dict[str, Any]:
 def with_table(text: str, table: dict[str, Any] | None) -> dict[str, Any]:
     """What a text says, with another table of ours or with none, and without tables that are empty then."""
     document = meaning(text)
-    path = (*RUNTIMES_PATHS[file_version(text)], "runsc")
+    path = (*RUNTIMES_PATHS[Config(text).version], "runsc")
     above: list[dict[str, Any]] = [document]
     for part in path[:-1]:
         above.append(above[-1].setdefault(part, {}))
@@ -77,7 +85,7 @@ def test_law_adding_again_changes_nothing(text: str) -> None:
 @given(texts(), st.sampled_from(DAEMONS))
 @law
 def test_law_remove_undoes_add_to_the_byte(text: str, daemon: str) -> None:
-    assert remove_runtime(add_runtime(begun(text, daemon), RUNSC), RUNSC) == text
+    assert remove_runtime(add_runtime(begun(Config(text), daemon).text, RUNSC), RUNSC) == text
 
 
 @given(texts())
@@ -100,7 +108,7 @@ def test_law_what_others_wrote_since_survives_the_removal(text: str, before: str
 @given(texts())
 @law
 def test_law_two_handlers_come_and_go_in_any_order(text: str) -> None:
-    text = begun(text, "2.4.2")
+    text = begun(Config(text), "2.4.2").text
     both = add_runtime(add_runtime(text, RUNSC), OTHER)
     assert remove_runtime(both, RUNSC) == add_runtime(text, OTHER)
     assert remove_runtime(both, OTHER) == add_runtime(text, RUNSC)

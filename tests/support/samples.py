@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nodeprov.containerd import add_runtime
+from nodeprov.containerd import Config, add_runtime
 from nodeprov.engine.receipts.receipt import DONE, Author, Receipt, Written, to_json
 from nodeprov.hosts.base import FileAt, LinkAt, Place, PresentAt, Query, TreeAt
 from nodeprov.inventory import Node, ReleaseSettings, Settings, Ssh
@@ -222,7 +222,7 @@ class FakeReader:
                 return self.facts_of_former if former else self.facts
             case ImportsQuery(patterns):
                 found = {path: text for path, text in self.imports.items() if path in patterns}
-                return {path: Imported(text, changed_at=0.0) for path, text in found.items()}
+                return {path: Imported(Config(text), changed_at=0.0) for path, text in found.items()}
             case ClusterQuery():
                 return self.cluster
             case SandboxedPodsQuery():

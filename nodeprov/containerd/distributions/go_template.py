@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from nodeprov.containerd import COMMENT, Refused, Runtime, add_runtime
-from nodeprov.containerd.versions import EVERY_PATH
+from nodeprov.containerd.config import EVERY_PATH
 from nodeprov.toml import dotted
 
 BASE = '{{ template "base" . }}\n'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nodeprov.containerd import Refused, effective
+from nodeprov.containerd import Refused
 from nodeprov.diagnosis.doctor.observations import Signs
 from nodeprov.errors import Problem
 from nodeprov.inventory import Settings
@@ -110,7 +110,7 @@ def _several(facts: Facts) -> Iterator[Problem]:
 def _cgroups(facts: Facts, daemon: Daemon, signs: Signs) -> Iterator[Problem]:
     """See that kubelet, containerd and runsc drive cgroups the same way."""
     try:
-        by_systemd = effective.default_runtime_systemd_cgroup(daemon.dump)
+        by_systemd = daemon.effective.systemd_cgroup
     except Refused:
         return  # an install says so
     here = "systemd" if by_systemd else "cgroupfs"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from nodeprov.containerd import Config, decode
 from nodeprov.containerd.distributions.distribution import Distribution, Source
 from nodeprov.containerd.distributions.profiles import PLAIN
 from nodeprov.errors import NodeprovError
@@ -27,12 +29,17 @@ class Identity:
         return {"boot_id": self.boot_id, "pid": self.pid, "start_ticks": self.start_ticks}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: the dump is parsed once
 class Record:
     """What nodeprov wrote down after it had restarted a daemon: which process, and the configuration it read."""
 
     identity: Identity
     dump: str
+
+    @cached_property
+    def effective(self) -> Config:
+        """The configuration that the process has read."""
+        return Config(self.dump)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class Plugin:
     status: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: each of its texts is parsed once
 class Daemon:
     """The containerd that runs on the node; times are seconds since the epoch."""
 
@@ -85,6 +92,16 @@ class Daemon:
     delegate: bool = True
     config_target: str = ""
     """What the configuration's path leads to, if it is a link."""
+
+    @cached_property
+    def file(self) -> Config:
+        """What its configuration file says, "" where there is none; raises Refused for what cannot be edited."""
+        return Config(decode(self.config.content) if self.config else "")
+
+    @cached_property
+    def effective(self) -> Config:
+        """The configuration that a restart would load, imports and defaults included."""
+        return Config(self.dump)
 
     @property
     def next_version(self) -> tuple[int, ...]:

@@ -6,7 +6,6 @@ import hashlib
 import posixpath
 from dataclasses import dataclass
 
-from nodeprov.containerd import effective
 from nodeprov.inventory import Settings
 from nodeprov.node.facts import Facts
 from nodeprov.plan.plan import Goal, constant
@@ -74,7 +73,7 @@ def runsc_flags(facts: Facts, settings: Settings) -> dict[str, str]:
     (gvisor#10371), with it on another pods fail (gvisor#13258).
     """
     flags = {"platform": settings.runtime.platform, **settings.runtime.flags}
-    if facts.daemon and effective.default_runtime_systemd_cgroup(facts.daemon.dump):
+    if facts.daemon and facts.daemon.effective.systemd_cgroup:
         flags["systemd-cgroup"] = "true"
     return dict(sorted(flags.items()))
 

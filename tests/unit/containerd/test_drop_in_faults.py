@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from nodeprov.containerd import Config
 from nodeprov.containerd.drop_in_faults import drop_in_problems
 
 ROOT = "/etc/containerd/config.toml"
@@ -17,7 +18,8 @@ def drop_in(plugin: str, below: str = ".containerd.runtimes.runsc", version: int
 def problems(files: dict[str, str], daemon: str, version: int = 2) -> list[str]:
     stated = f"version = {version}\n" if version else ""
     text = f"{stated}imports = {list(files)}\n"
-    found = list(drop_in_problems(ROOT, text, files, "runsc", daemon))
+    configs = {path: Config(each) for path, each in files.items()}
+    found = list(drop_in_problems(ROOT, Config(text), configs, "runsc", daemon))
     assert all(each.hint for each in found)
     return [each.message for each in found]
 

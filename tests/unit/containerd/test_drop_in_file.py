@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from nodeprov.containerd import RUNTIMES_PATHS, Runtime, declared
+from nodeprov.containerd import RUNTIMES_PATHS, Config, Runtime
 from nodeprov.containerd.drop_in_file import path_of, text_of
 
 CONFIG = "/etc/containerd/config.toml"
@@ -23,13 +23,13 @@ RUNSC = Runtime("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runs
     ],
 )
 def test_the_file_lies_in_the_first_folder_all_of_which_is_imported(imports: str, path: str | None) -> None:
-    assert path_of(CONFIG, f"version = 3\nimports = {imports}\n", "runsc") == path
+    assert path_of(CONFIG, Config(f"version = 3\nimports = {imports}\n"), "runsc") == path
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_the_file_declares_the_runtime_alone_in_the_version_of_the_configuration(version: int) -> None:
-    text = text_of(f"version = {version}\nroot = '/r'\n", RUNSC)
-    assert declared(text, "runsc") == RUNSC.table()
+    text = text_of(Config(f"version = {version}\nroot = '/r'\n"), RUNSC)
+    assert Config(text).declared("runsc") == RUNSC.table()
     document = tomllib.loads(text)
     assert document.keys() == {"version", "plugins"}
     assert document["version"] == version

@@ -8,17 +8,14 @@ import pytest
 
 from nodeprov.containerd import (
     RUNTIMES_PATHS,
+    Config,
     Refused,
     Runtime,
     add_runtime,
     begun,
-    declared,
     decode,
     empty_config,
-    file_version,
-    misplaced,
     remove_runtime,
-    runtimes_path,
     unread,
 )
 from nodeprov.containerd.versions import newest_version, release_of
@@ -80,10 +77,10 @@ def test_an_inline_table_of_ours_is_brought_up_to_date() -> None:
 def test_pod_annotations_are_written_and_taken_away_again() -> None:
     annotated = Runtime("runsc", RUNSC.runtime_path, RUNSC.config_path, ("dev.gvisor.*",))
     text = add_runtime("version = 3\n", annotated)
-    found = declared(text, "runsc")
+    found = Config(text).declared("runsc")
     assert found is not None
     assert found["pod_annotations"] == ["dev.gvisor.*"]
-    assert declared(add_runtime(text, RUNSC, [annotated]), "runsc") == RUNSC.table()
+    assert Config(add_runtime(text, RUNSC, [annotated])).declared("runsc") == RUNSC.table()
 
 
 def test_two_handlers_come_and_go_independently() -> None:
@@ -202,26 +199,26 @@ def test_a_file_of_a_megabyte_is_edited_in_time_by_its_length() -> None:
 
 
 def test_settings_that_are_of_another_type_are_left_to_containerd() -> None:
-    assert declared(add_runtime("version = 3\ndisabled_plugins = 3\n", RUNSC), "runsc") == RUNSC.table()
+    assert Config(add_runtime("version = 3\ndisabled_plugins = 3\n", RUNSC)).declared("runsc") == RUNSC.table()
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\r\n\r\n", "# nothing", "\n\n"])
 @pytest.mark.parametrize("daemon", ["1.6.20", "1.7.29", "2.2.0", "2.4.2"])
 def test_a_file_that_says_nothing_is_begun_as_the_daemons_own_version_and_ended(text: str, daemon: str) -> None:
-    added = add_runtime(begun(text, daemon), RUNSC)
-    assert file_version(added) == newest_version(release_of(daemon))
-    assert declared(added, "runsc") == RUNSC.table()
+    added = add_runtime(begun(Config(text), daemon).text, RUNSC)
+    assert Config(added).version == newest_version(release_of(daemon))
+    assert Config(added).declared("runsc") == RUNSC.table()
     assert remove_runtime(added, RUNSC) == text
 
 
 def test_what_others_wrote_into_a_file_that_was_begun_keeps_its_version() -> None:
     theirs = "[debug]\nlevel = 'info'\n"
-    left = remove_runtime(add_runtime(begun("", "2.4.2"), RUNSC) + theirs, RUNSC)
+    left = remove_runtime(add_runtime(begun(Config(""), "2.4.2").text, RUNSC) + theirs, RUNSC)
     assert tomllib.loads(left) == {"version": 4, "debug": {"level": "info"}}
 
 
 def test_a_file_that_says_something_is_not_begun() -> None:
-    assert begun("root = '/r'", "2.4.2") == "root = '/r'"
+    assert begun(Config("root = '/r'"), "2.4.2").text == "root = '/r'"
 
 
 UNREAD = {
@@ -238,7 +235,7 @@ UNREAD = {
 
 @pytest.mark.parametrize(("text", "daemon"), UNREAD.values(), ids=UNREAD)
 def test_a_daemon_reads_the_versions_it_knows(text: str, daemon: str) -> None:
-    assert [each.message for each in unread(text, daemon)] == []
+    assert [each.message for each in unread(Config(text), daemon)] == []
 
 
 TWO = f"[plugins.{V2}.runc]\nbase_runtime_spec = '/r'\n"
@@ -265,7 +262,7 @@ ALSO = '[plugins."io.containerd.grpc.v1.cri"]\nstream_server_port = "10010"\n'
 def test_runtimes_of_two_versions_are_told_where_one_of_them_would_be_lost(
     text: str, daemon: str, lost: bool
 ) -> None:
-    said = [each.message for each in unread(text, daemon)]
+    said = [each.message for each in unread(Config(text), daemon)]
     assert len(said) == lost
     assert all(each.startswith("has the CRI plugin's settings for two versions") for each in said)
 
@@ -286,7 +283,7 @@ def test_runtimes_of_two_versions_are_told_where_one_of_them_would_be_lost(
     ],
 )
 def test_what_a_daemon_does_not_read_is_told_with_a_way_out(text: str, daemon: str, reason: str) -> None:
-    (refused,) = unread(text, daemon)
+    (refused,) = unread(Config(text), daemon)
     assert re.search(reason, refused.message)
     assert refused.hint
 
@@ -296,7 +293,7 @@ def test_a_file_of_version_1_is_edited_at_its_own_place(version: str) -> None:
     text = f"{version}[plugins.cri.containerd.runtimes.runc]\nruntime_type = 'x'\n"
     added = add_runtime(text, RUNSC)
     assert "[plugins.cri.containerd.runtimes.runsc]\n" in added
-    assert declared(added, "runsc") == RUNSC.table()
+    assert Config(added).declared("runsc") == RUNSC.table()
     assert remove_runtime(added, RUNSC) == text
 
 
@@ -311,7 +308,7 @@ def test_a_byte_order_mark_stays_where_it_is() -> None:
 def test_an_inline_table_takes_ours_in_and_gives_it_back(inline: str) -> None:
     text = f"version = 3\nplugins = {inline}# why\n"
     added = add_runtime(text, RUNSC)
-    assert declared(added, "runsc") == RUNSC.table()
+    assert Config(added).declared("runsc") == RUNSC.table()
     assert remove_runtime(added, RUNSC) == text
 
 
@@ -325,7 +322,7 @@ INLINE = (
 def test_a_value_that_our_inline_table_lacks_is_put_beside_the_others() -> None:
     ours = Runtime("runsc", "/x/handlers/runsc/2/shim", "/x/handlers/runsc/2/runsc.toml")
     updated = add_runtime(INLINE, ours)
-    assert declared(updated, "runsc") == ours.table()
+    assert Config(updated).declared("runsc") == ours.table()
     assert updated.endswith(', TypeUrl = "io.containerd.runsc.v1.options" } } # theirs\n')
 
 
@@ -349,32 +346,33 @@ def test_a_value_that_our_dotted_keys_lack_is_a_dotted_key() -> None:
     ("text", "version"), [("", 1), ("version = 0", 1), ("version = 2", 2), ("version = 4", 4)]
 )
 def test_the_version_of_a_file_is_1_unless_it_says_more(text: str, version: int) -> None:
-    assert file_version(text) == version
+    assert Config(text).version == version
 
 
 def test_the_place_of_the_runtimes_follows_the_version() -> None:
-    assert dotted(runtimes_path(2)) == f"plugins.{V2}"
-    assert dotted(runtimes_path(3)) == dotted(runtimes_path(4)) == f"plugins.{V3}"
-    assert dotted(runtimes_path(1)) == "plugins.cri.containerd.runtimes"
-    for version in (0, 5):
+    assert dotted(Config("version = 2").runtimes_path) == f"plugins.{V2}"
+    for version in (3, 4):
+        assert dotted(Config(f"version = {version}").runtimes_path) == f"plugins.{V3}"
+    assert dotted(Config("version = 1").runtimes_path) == "plugins.cri.containerd.runtimes"
+    for version in (-1, 5):
         with pytest.raises(Refused):
-            runtimes_path(version)
+            assert Config(f"version = {version}").runtimes_path
 
 
 def test_a_table_is_found_only_where_the_version_has_it() -> None:
     right, wrong = f"version = 3\n{block()}", f"version = 3\n{block(runtimes=V2)}"
-    assert declared(right, "runsc") == RUNSC.table()
-    assert misplaced(right, "runsc") is None
-    assert declared(wrong, "runsc") is None
-    assert misplaced(wrong, "runsc") == (*RUNTIMES_PATHS[2], "runsc")
-    assert declared(block(runtimes="cri.containerd.runtimes"), "runsc") == RUNSC.table()
+    assert Config(right).declared("runsc") == RUNSC.table()
+    assert Config(right).misplaced("runsc") is None
+    assert Config(wrong).declared("runsc") is None
+    assert Config(wrong).misplaced("runsc") == (*RUNTIMES_PATHS[2], "runsc")
+    assert Config(block(runtimes="cri.containerd.runtimes")).declared("runsc") == RUNSC.table()
 
 
 @pytest.mark.parametrize("version", ["1.6.20~ds1", "v1.7.29", "2.0.0-rc.1", "2.4.2+unknown"])
 def test_a_runtime_can_be_added_to_the_configuration_made_for_a_containerd_without_one(version: str) -> None:
     text = empty_config(version)
     assert remove_runtime(add_runtime(text, RUNSC), RUNSC) == text
-    assert (declared(text, "runc") is not None) == ("1." in version[:3])
+    assert (Config(text).declared("runc") is not None) == ("1." in version[:3])
 
 
 def test_no_configuration_is_made_for_what_is_no_version() -> None:

@@ -12,17 +12,16 @@ import pytest
 
 from nodeprov.containerd import (
     RUNTIMES_PATHS,
+    Config,
     Refused,
     Runtime,
     add_runtime,
     begun,
-    declared,
     decode,
-    file_version,
     remove_runtime,
     unread,
 )
-from nodeprov.containerd.tables import BYTE_ORDER_MARK
+from nodeprov.containerd.config import BYTE_ORDER_MARK
 from nodeprov.toml import statements
 from tests.support.samples import GOLDEN, golden
 
@@ -82,9 +81,9 @@ def read(name: str) -> str:
 
 def edited(name: str) -> str:
     daemon = FILES[name][0]
-    text = begun(read(name), daemon)
+    text = begun(Config(read(name)), daemon).text
     added = add_runtime(text, RUNSC)
-    for refused in unread(text, daemon):
+    for refused in unread(Config(text), daemon):
         raise refused
     return added
 
@@ -134,13 +133,13 @@ def test_removing_what_was_added_gives_the_same_bytes_back(name: str) -> None:
 @pytest.mark.parametrize("name", EDITED)
 def test_what_toml_says_differs_by_our_table_only(name: str) -> None:
     added = tomllib.loads(edited(name).removeprefix(BYTE_ORDER_MARK))
-    before = tomllib.loads(begun(read(name), FILES[name][0]).removeprefix(BYTE_ORDER_MARK))
+    before = tomllib.loads(begun(Config(read(name)), FILES[name][0]).text.removeprefix(BYTE_ORDER_MARK))
     inner = before
-    for part in RUNTIMES_PATHS[file_version(edited(name))]:
+    for part in RUNTIMES_PATHS[Config(edited(name)).version]:
         inner = inner.setdefault(part, {})
     inner["runsc"] = RUNSC.table()
     assert added == before
-    assert declared(edited(name), "runsc") == RUNSC.table()
+    assert Config(edited(name)).declared("runsc") == RUNSC.table()
 
 
 @pytest.mark.parametrize("name", EDITED)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nodeprov.containerd import add_runtime, drop_in_file
+from nodeprov.containerd import Config, add_runtime, drop_in_file
 from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.containerd.distributions.profiles import K3S
 from nodeprov.engine.planner import Planned, plan_install, plan_uninstall
@@ -527,12 +527,12 @@ def test_a_table_goes_from_the_configuration_into_the_drop_in_and_back(new: Rele
     both = [f"+ {OWN_KEY}", f"~ {CONFIG_KEY}"]
     lines = steps_of(importing(new, DROPIN, root=add_runtime(IMPORTING, runtime)).install())
     assert [line for line in lines if "containerd/" in line] == both
-    lines = steps_of(importing(new, ALONE, own=drop_in_file.text_of(IMPORTING, runtime)).install())
+    lines = steps_of(importing(new, ALONE, own=drop_in_file.text_of(Config(IMPORTING), runtime)).install())
     assert [line for line in lines if "containerd/" in line] == [f"~ {CONFIG_KEY}", f"- {OWN_KEY}"]
 
 
 def test_an_uninstall_takes_the_drop_in_away(new: Release) -> None:
-    own = drop_in_file.text_of(IMPORTING, layout.layout(DROPIN).runtime)
+    own = drop_in_file.text_of(Config(IMPORTING), layout.layout(DROPIN).runtime)
     lines = steps_of(importing(new, DROPIN, own=own).uninstall())
     assert [line for line in lines if "containerd/" in line] == [f"- {OWN_KEY}"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nodeprov.containerd import Runtime, add_runtime
+from nodeprov.containerd import Config, Runtime, add_runtime
 from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.errors import NodeprovError
 from nodeprov.node.facts import Facts, Identity, Record, parse_facts
@@ -268,7 +268,10 @@ def test_others_edits_are_only_suspected_if_the_process_is_not_known() -> None:
 
 
 def test_an_imported_file_that_may_be_newer_than_the_process_shows_nothing_and_is_named() -> None:
-    imported = {"/etc/containerd/conf.d/a.toml": Imported("", 999.0), "/x.toml": Imported("", 1001.0)}
+    imported = {
+        "/etc/containerd/conf.d/a.toml": Imported(Config(""), 999.0),
+        "/x.toml": Imported(Config(""), 1001.0),
+    }
     facts = facts_with(dump=WITH, loaded_log=LOG_OF_1X)
     assert changed_since_start(running_daemon(facts), imported) == ("/x.toml",)
     assert isinstance(loaded_runtime(facts, "runsc", imported), NotKnown)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nodeprov import containerd
-from nodeprov.containerd import drop_in_file, effective
+from nodeprov.containerd import Config, drop_in_file
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.diagnosis.verify.checks import because, needs
 from nodeprov.diagnosis.verify.subject import Subject
@@ -25,12 +25,12 @@ def check_config_table(subject: Subject) -> None:
     # A distribution's template is no TOML, what is made of it is; a drop-in is itself what has the table.
     is_drop_in = daemon.source is not None and daemon.source.how is How.DROP_IN
     path, file = (daemon.edited_path, daemon.edited) if is_drop_in else (daemon.config_path, daemon.config)
-    text = containerd.decode(file.content) if file else ""
+    config = Config(containerd.decode(file.content) if file else "")
     handler = subject.layout.handler
-    own = drop_in_file.path_of(daemon.config_path, text, handler)
-    if own and own in subject.imports.files and containerd.declared(text, handler) is None:
-        text = subject.imports.files[own].text
-    table = containerd.declared(text, handler)
+    own = drop_in_file.path_of(daemon.config_path, config, handler)
+    if own and own in subject.imports.files and config.declared(handler) is None:
+        config = subject.imports.files[own].config
+    table = config.declared(handler)
     assert table is not None, because(f"{path} has no runtime {handler}", subject.install)
     assert loaded_config.same_table(table, subject.layout.runtime.table()), because(
         f"{path} has another table for the runtime {handler}: {dict(table)}", subject.install
@@ -44,7 +44,7 @@ def check_effective_configuration(subject: Subject) -> None:
     handler = subject.layout.handler
     problems = import_problems(daemon, handler, subject.imports)
     assert not problems, because("; ".join(each.message for each in problems), problems[0].hint)
-    table = effective.effective_runtime(daemon.dump, handler)
+    table = daemon.effective.runtime(handler)
     assert loaded_config.same_table(table, subject.layout.runtime.table()), because(
         f"containerd would read {table and dict(table)} for the runtime {handler}",
         f"{daemon.binary} -c {daemon.config_path} config dump, on the node",

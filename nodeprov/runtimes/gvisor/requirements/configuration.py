@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nodeprov import containerd
-from nodeprov.containerd import Runtime, effective
+from nodeprov.containerd import Runtime
 from nodeprov.containerd.distributions import editing
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.inventory import Settings
@@ -28,7 +28,7 @@ def of_content(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) -> l
                 "a rename would put a file in the place of the link, and others would not see it",
             )
         )
-    if daemon.dump and effective.selinux_enabled(daemon.dump):
+    if daemon.dump and daemon.effective.enables_selinux:
         found.append(
             Problem(
                 "containerd has enable_selinux = true, with which every gVisor pod fails (gvisor#8747)",
@@ -36,7 +36,7 @@ def of_content(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) -> l
                 "the labels that containerd then asks for cannot be set in a sandbox (gvisor#8747)",
             )
         )
-    missing = effective.missing_default_runtime(daemon.dump) if daemon.dump else None
+    missing = daemon.effective.missing_default_runtime if daemon.dump else None
     if missing is not None:
         found.append(
             Problem(
@@ -46,7 +46,7 @@ def of_content(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) -> l
                 "the CRI plugin does not start without its default runtime",
             )
         )
-    table = effective.effective_runtime(daemon.dump, runtime.handler) if daemon.dump else None
+    table = daemon.effective.runtime(runtime.handler) if daemon.dump else None
     if table is not None and table.get("runtime_path") not in [each.runtime_path for each in (runtime, *former)]:
         found.append(
             Problem(
@@ -108,9 +108,9 @@ def _edit_problems(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) 
         if daemon.source is not None:
             editing.added(daemon.source, daemon.edited, runtime, former)
         elif daemon.config is not None:
-            text = containerd.begun(containerd.decode(daemon.config.content), dotted(daemon.next_version))
-            containerd.add_runtime(text, runtime, former)
-            unread = containerd.unread(text, dotted(daemon.next_version)) if daemon.next_version else ()
+            config = containerd.begun(daemon.file, dotted(daemon.next_version))
+            containerd.with_runtime(config, runtime, former)
+            unread = containerd.unread(config, dotted(daemon.next_version)) if daemon.next_version else ()
             return [Problem(f"{daemon.config_path} {each.message}", each.hint, EDIT) for each in unread]
     except NodeprovError as error:
         return [Problem(f"{daemon.edited_path}: {error.message}", error.hint, EDIT)]

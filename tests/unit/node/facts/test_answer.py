@@ -344,7 +344,7 @@ def test_a_glob_in_a_hostile_folder_finds_what_it_means(tmp_path: Path, name: st
     patterns = (f"{folder}/*.toml", f"{folder}/c.conf", f"{folder}/missing.toml", f"{folder}/none/*.toml")
     answer = LocalHost().ask([ImportsQuery(patterns)])[0]
     names = ("a.toml", "b.toml", "c.conf")
-    assert {path: file.text for path, file in answer.items()} == {
+    assert {path: file.config.text for path, file in answer.items()} == {
         f"{folder}/{file}": f"# {file}\n" for file in names
     }
     for path, file in answer.items():

@@ -4,14 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.containerd import Runtime, add_runtime
-from nodeprov.containerd.effective import (
-    default_runtime_systemd_cgroup,
-    differences,
-    effective_runtime,
-    missing_default_runtime,
-    selinux_enabled,
-)
+from nodeprov.containerd import Config, Refused, Runtime, add_runtime, differences
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "containerd"
 CURRENT = "/opt/nodeprov/handlers/runsc/current"
@@ -26,36 +19,37 @@ def dump(name: str) -> str:
 
 @pytest.mark.parametrize("name", DUMPS)
 def test_a_runtime_is_found_in_the_dump_of_each_version(name: str) -> None:
-    assert effective_runtime(dump(name), "runsc") is None
-    assert effective_runtime(add_runtime(dump(name), RUNSC), "runsc") == RUNSC.table()
+    assert Config(dump(name)).runtime("runsc") is None
+    assert Config(add_runtime(dump(name), RUNSC)).runtime("runsc") == RUNSC.table()
 
 
 @pytest.mark.parametrize("name", DUMPS)
 def test_our_table_is_no_difference_and_everything_else_is(name: str) -> None:
     before, after = dump(name), add_runtime(dump(name), RUNSC)
-    assert differences(before, after, RUNSC) == ()
-    assert differences(after, before, RUNSC) == ()
-    (said,) = differences(before, after.replace("SystemdCgroup = true", "SystemdCgroup = false"), RUNSC)
+    assert differences(Config(before), Config(after), RUNSC) == ()
+    assert differences(Config(after), Config(before), RUNSC) == ()
+    changed = after.replace("SystemdCgroup = true", "SystemdCgroup = false")
+    (said,) = differences(Config(before), Config(changed), RUNSC)
     assert said.endswith(".containerd.runtimes.runc.options.SystemdCgroup")
 
 
 def test_a_disabled_plugin_serves_nothing_though_its_tables_are_printed() -> None:
     text = add_runtime(dump("kubeadm-2.4"), RUNSC)
     off = text.replace("disabled_plugins = []", "disabled_plugins = ['io.containerd.cri.v1.runtime']")
-    assert effective_runtime(off, "runsc") is None
+    assert Config(off).runtime("runsc") is None
 
 
 def test_the_newer_section_counts_where_both_are_printed() -> None:
     older = '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runsc]\nruntime_type = "older"\n'
-    assert effective_runtime(CRI + older, "runsc") is None
-    assert effective_runtime(older, "runsc") == {"runtime_type": "older"}
+    assert Config(CRI + older).runtime("runsc") is None
+    assert Config(older).runtime("runsc") == {"runtime_type": "older"}
 
 
 def test_nothing_printed_is_nothing_served() -> None:
-    assert effective_runtime("", "runsc") is None
-    assert not default_runtime_systemd_cgroup("")
-    assert not selinux_enabled("")
-    assert missing_default_runtime("") is None
+    assert Config("").runtime("runsc") is None
+    assert not Config("").systemd_cgroup
+    assert not Config("").enables_selinux
+    assert Config("").missing_default_runtime is None
 
 
 @pytest.mark.parametrize(
@@ -75,23 +69,23 @@ def test_the_cgroup_driver_is_that_of_the_default_runtime_in_any_case(options: s
     text = (
         f"{CRI}{table}.x.options]\n{options}\n{table}.runc.options]\nSystemdCgroup = {str(not systemd).lower()}\n"
     )
-    assert default_runtime_systemd_cgroup(text) is systemd
+    assert Config(text).systemd_cgroup is systemd
 
 
 def test_a_default_runtime_that_is_not_declared_is_named() -> None:
-    assert missing_default_runtime(dump("kubeadm-1.7")) is None
+    assert Config(dump("kubeadm-1.7")).missing_default_runtime is None
     lost = 'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runsc]\n'
-    assert missing_default_runtime(lost) == "runc"
-    assert missing_default_runtime(CRI) == "x"
+    assert Config(lost).missing_default_runtime == "runc"
+    assert Config(CRI).missing_default_runtime == "x"
 
 
 def test_selinux_is_seen() -> None:
-    assert not selinux_enabled(dump("kubeadm-2.4"))
-    assert selinux_enabled(dump("kubeadm-2.4").replace("enable_selinux = false", "enable_selinux = true"))
+    assert not Config(dump("kubeadm-2.4")).enables_selinux
+    assert Config(dump("kubeadm-2.4").replace("enable_selinux = false", "enable_selinux = true")).enables_selinux
 
 
-def imports(version: int, *files: str) -> str:
-    return f"version = {version}\nimports = {list(files)}\n"
+def imports(version: int, *files: str) -> Config:
+    return Config(f"version = {version}\nimports = {list(files)}\n")
 
 
 def test_1x_names_the_files_it_has_read_in_no_order_and_the_candidate_is_one_of_them() -> None:
@@ -113,6 +107,16 @@ def test_2x_names_patterns_and_another_one_differs() -> None:
 
 def test_what_is_not_printed_is_the_zero_value() -> None:
     options = '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]\n'
-    assert differences(f'{options}BinaryName = ""\nIoUid = 0\nSystemdCgroup = false\n', options, RUNSC) == ()
-    (said,) = differences(f'{options}BinaryName = "crun"\n', options, RUNSC)
+    zeros = f'{options}BinaryName = ""\nIoUid = 0\nSystemdCgroup = false\n'
+    assert differences(Config(zeros), Config(options), RUNSC) == ()
+    (said,) = differences(Config(f'{options}BinaryName = "crun"\n'), Config(options), RUNSC)
     assert said == 'plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options.BinaryName'
+
+
+def test_a_text_is_parsed_once_and_not_before_something_is_asked_of_it() -> None:
+    config = Config(dump("kubeadm-2.4"))
+    assert config.document is config.document
+    broken = Config("[x\n")
+    for _ in range(2):
+        with pytest.raises(Refused, match="not valid TOML"):
+            broken.runtime("runsc")

@@ -1,0 +1,178 @@
+"""containerd's configuration, a file's or a dump's: a text that is parsed once, and what it says."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nodeprov.errors import NodeprovError
+from nodeprov.toml import KeyPath
+
+BYTE_ORDER_MARK = "\ufeff"
+MOST_BYTES = 1 << 20
+"""A full `containerd config default` has twelve thousand."""
+
+# Where the runtimes of the CRI plugin are, by the version that the *file* states. A table in another version's
+# place is ignored without a word (gvisor#13985).
+RUNTIMES_PATHS: Mapping[int, KeyPath] = {
+    1: ("plugins", "cri", "containerd", "runtimes"),
+    2: ("plugins", "io.containerd.grpc.v1.cri", "containerd", "runtimes"),
+    3: ("plugins", "io.containerd.cri.v1.runtime", "containerd", "runtimes"),
+    4: ("plugins", "io.containerd.cri.v1.runtime", "containerd", "runtimes"),
+}
+EVERY_PATH = tuple(dict.fromkeys(RUNTIMES_PATHS.values()))
+# The newest section first: of a dump it is the one that counts, and 2.x prints an older one too when it knows the
+# plugin by both names.
+CRI_SECTIONS = tuple(dict.fromkeys(RUNTIMES_PATHS[version][:2] for version in (4, 3, 2, 1)))
+# What the CRI service is made of, in 1.x and 2.x; with one of them disabled no pod runs.
+CRI_PLUGINS = ("cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images")
+
+
+class Refused(NodeprovError):
+    """The edit cannot be made, or would not do what is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Float:
+    """A float as it is written, so that equal is the same: a NaN is not equal to itself, and 1.0 is equal to 1."""
+
+    said: str
+
+    def __bool__(self) -> bool:
+        """Tell zero from the others, as numbers do."""
+        return float(self.said) != 0
+
+
+def decode(content: bytes) -> str:
+    """Read a file's bytes as UTF-8; raise Refused for other bytes, and for more than a configuration has."""
+    if len(content) > MOST_BYTES:
+        raise Refused(
+            f"it has {len(content) >> 10} KiB, more than any configuration of containerd",
+            "look at what wrote it; nodeprov edits up to 1024 KiB",
+        )
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise Refused(
+            f"line {line} is not UTF-8, and containerd 2 does not start with that",
+            "write the file in UTF-8: iconv -f latin1 -t utf8",
+        ) from error
+
+
+@dataclass(frozen=True)  # no slots: the document is kept beside the text
+class Config:
+    """A configuration of containerd: the text of a file, or what `containerd -c FILE config dump` prints of it.
+
+    The dump is the effective configuration, imports and defaults included. The text is parsed when the first
+    question is asked, and only then; every question raises Refused, saying where, if it is not TOML.
+    """
+
+    text: str
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """The text as TOML, with or without a byte order mark; not to be changed, for all questions share it."""
+        try:
+            return tomllib.loads(self.text.removeprefix(BYTE_ORDER_MARK), parse_float=Float)
+        except (ValueError, RecursionError) as error:
+            message = f"not valid TOML: {error}"
+            raise Refused(message, "containerd cannot start with it: correct it first") from error
+
+    def table(self, path: KeyPath) -> Mapping[str, Any] | None:
+        """Find the table at a path; None if nothing, or something else, is there."""
+        return table_at(self.document, path)
+
+    @property
+    def stated_version(self) -> int:
+        """The version that the file states, 0 if it states none; raises Refused for what is no known one."""
+        version = self.document.get("version", 0)
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise Refused(f"version = {version!r} is not a number", "write it as a number: version = 3")
+        if version and version not in RUNTIMES_PATHS:
+            message = f"the file states version {version}, which this nodeprov does not know"
+            raise Refused(message, "it knows 1 to 4")
+        return version
+
+    @property
+    def version(self) -> int:
+        """The version of the file: 1 where it states 0 or none (server/config/config.go, `GetVersion`)."""
+        return self.stated_version or 1
+
+    @property
+    def runtimes_path(self) -> KeyPath:
+        """Where a file of this version has its runtimes."""
+        return RUNTIMES_PATHS[self.version]
+
+    def declared(self, handler: str) -> Mapping[str, Any] | None:
+        """Find a handler's table where the file's version has it; None if there is none."""
+        return self.table((*self.runtimes_path, handler))
+
+    def misplaced(self, handler: str) -> KeyPath | None:
+        """Find a handler's table where another version of the file would have it, and containerd ignores it."""
+        paths = ((*path, handler) for path in EVERY_PATH if path != self.runtimes_path)
+        return next((path for path in paths if self.table(path) is not None), None)
+
+    @property
+    def disabled_cri(self) -> tuple[str, ...]:
+        """The parts of the CRI service that the file, or the dump, disables."""
+        disabled = self.document.get("disabled_plugins")
+        return tuple(each for each in disabled if each in CRI_PLUGINS) if isinstance(disabled, list) else ()
+
+    def runtime(self, handler: str) -> Mapping[str, Any] | None:
+        """Find a handler's table as containerd would serve it by this dump; None if it would not.
+
+        A disabled CRI plugin serves nothing, though the dump prints its tables.
+        """
+        if self.disabled_cri:
+            return None
+        return table_at(self._cri, ("containerd", "runtimes", handler))
+
+    @property
+    def default_runtime(self) -> str:
+        """The name of the runtime that pods without a RuntimeClass get."""
+        return str((table_at(self._cri, ("containerd",)) or {}).get("default_runtime_name") or "runc")
+
+    @property
+    def systemd_cgroup(self) -> bool:
+        """Whether the default runtime has runc drive cgroups by systemd.
+
+        Options are decoded without regard to case. Where two spellings are left in the dump, 2.x decodes them
+        sorted, the last one wins: a file's `systemdCgroup = true` beats the default `SystemdCgroup = false`
+        (internal/cri/config/config.go, `GenerateRuntimeOptions`).
+        """
+        options = table_at(self._cri, ("containerd", "runtimes", self.default_runtime, "options")) or {}
+        spelled = sorted(key for key in options if key.lower() == "systemdcgroup")
+        return bool(spelled) and options[spelled[-1]] is True
+
+    @property
+    def missing_default_runtime(self) -> str | None:
+        """The default runtime's name if it is not declared, and the CRI plugin would fail; None if all is well.
+
+        It happens on 1.x, where a file's runtimes take the place of the default ones: one that declares runsc and
+        no runc has no runc (`ValidatePluginConfig`). `containerd config dump` and `ctr version` still succeed.
+        """
+        if table_at(self._cri, ("containerd",)) is None:
+            return None
+        name = self.default_runtime
+        return None if table_at(self._cri, ("containerd", "runtimes", name)) is not None else name
+
+    @property
+    def enables_selinux(self) -> bool:
+        """Whether the CRI plugin labels for SELinux, with which every gVisor pod fails (gvisor#8747)."""
+        return self._cri.get("enable_selinux") is True
+
+    @property
+    def _cri(self) -> Mapping[str, Any]:
+        return next((found for path in CRI_SECTIONS if (found := self.table(path)) is not None), {})
+
+
+def table_at(document: Mapping[str, Any], path: KeyPath) -> Mapping[str, Any] | None:
+    """Find the table at a path; None if nothing, or something else, is there."""
+    inner: Any = document
+    for part in path:
+        inner = inner.get(part) if isinstance(inner, Mapping) else None
+    return inner if isinstance(inner, Mapping) else None
