@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sys
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,11 @@ from jinja2 import UndefinedError  # noqa: TID251  what a test must see is jinja
 from nodeprov.hosts.local import run_program
 from nodeprov.kubernetes.proof_image import ProofImage
 from nodeprov.templates import render, toml_string
+from tests.support.scripts import FOLDER, RESTARTED, SAMPLES, SCRIPTS, rendered
 
-FOLDER = Path(__file__).parents[2] / "templates"
-TEMPLATES = sorted(path.name for path in FOLDER.glob("*.j2"))
+CHECKOUT = Path(__file__).parents[2]
+TEMPLATES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.j2"))
+SHELLCHECK = (str(Path(sys.executable).with_name("shellcheck")), "--shell=sh", "--format=gcc")
 HOSTILE = (
     "plain",
     "",
@@ -51,15 +53,11 @@ def test_a_name_that_is_not_given_is_an_error() -> None:
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_no_template_takes_what_nobody_gives_for_empty(template: str) -> None:
-    names = re.findall(r"\{\{\s*([a-z_]+)", (FOLDER / template).read_text())
-    if names:
+    if re.search(r"(\{\{|\{% if( not)?|\{% for \w+ in) *[a-z_]+", (FOLDER / template).read_text()):
         with pytest.raises((UndefinedError, TypeError), match=r"[Uu]ndefined"):
             render(template)
     else:
         assert "{{" not in render(template)
-
-
-RESTARTED: Mapping[str, object] = {"restart_seconds": 1}
 
 
 def said_by_sh(values: list[str]) -> str:
@@ -118,95 +116,38 @@ def test_a_pod_is_json_and_names_a_node_only_if_one_is_asked_for(node: str | Non
     assert pod["spec"]["containers"][0]["command"] == command
 
 
-SWITCH: Mapping[str, object] = {
-    "state": "/s",
-    "folder": "/s/switch",
-    "next": "/s/switch.next",
-    "units": "/u",
-    "recovery": "/u/r.service",
-    "recovery_name": "r.service",
-    "wants_folder": "/u/c.wants",
-    "wants": "/u/c.wants/r.service",
-    "marker": "/run/m",
-    "unit_name": "s.service",
-    "unit": "c.service",
-    "ctr": "ctr",
-    "socket": "/c.sock",
-    "paths": ["/etc/c d.toml", "/etc/own.toml"],
-    "files": [{"path": "/etc/c d.toml", "sha256": "0" * 64}],
-    "script": "it's",
-    "service": "[Unit]",
-    "run": "000001-install",
-    **{f"{name}_seconds": 1 for name in ("restart", "patience", "settle", "confirm", "most", "wait")},
-}
-SCRIPTS: Mapping[str, Mapping[str, object]] = {
-    "restart.sh.j2": {"unit": "x", **RESTARTED},
-    "remove.sh.j2": {"path": "/x", "beside": "/y", "below": ""},
-    "write-file.sh.j2": {"path": "/x", "beside": "/y", "mode": "644", "owner": "0:0", "sha256": "0" * 64},
-    "write-link.sh.j2": {"path": "/x", "beside": "/y", "target": "t"},
-    "query-tree.sh.j2": {"path": "/x"},
-    "prove-serving.sh.j2": {
-        "unit": "x",
-        "ctr": "ctr",
-        "socket": "/s",
-        "patience_seconds": 1,
-        "settle_seconds": 1,
-    },
-    "prove-sandbox.sh.j2": {
-        "id": "i",
-        "prefix": "/p",
-        "state": "/s",
-        "ctr": "ctr",
-        "socket": "/s",
-        "shim": "/shim",
-        "runsc": "/runsc",
-        "flags": {"systemd-cgroup": "true", "x": "it's"},
-        "timeout_seconds": 1,
-        "cleanup_seconds": 1,
-    },
-    "query-pod-cgroups.sh.j2": {"uid": "u", "prefix": "/p"},
-    "import-image.sh.j2": {"ctr": "ctr", "socket": "/s", "name": "n"},
-    "remove-image.sh.j2": {"ctr": "ctr", "socket": "/s", "name": "n"},
-    "gate-own.sh.j2": {"root": "/etc/c.toml", "candidate": "/etc/.c", "binary": "/b"},
-    "facts.sh.j2": {
-        "unit": "x",
-        "config": "",
-        "socket": "",
-        "prefix": "/p",
-        "prefixes": ["/p", "/q r"],
-        "state": "/s",
-        "places": ["/p", "/s"],
-        "links": ["/l"],
-        "origins": ["a.tmpl", "/b.toml"],
-    },
-    "lock.sh.j2": {"state": "/s", "holder": "h", "ticket": "t", "silence_seconds": 1, "again": True},
-    "sweep.sh.j2": {
-        "folders": ["/etc/c d"],
-        "prefixes": ["/p", "/q r"],
-        "state": "/s",
-        "ctr": "ctr",
-        "socket": "/s",
-        "cleanup_seconds": 1,
-    },
-    "lock-holder.sh.j2": {"lock": "/s/lock"},
-    "fence.sh.j2": {"lock": "/s/lock", "ticket": "t", "mark": "m"},
-    "doctor.sh.j2": {"pid": 1, "config": "/c"},
-    **{f"{name}.sh.j2": SWITCH for name in ("switch", "arm", "settle", "switched", "switch-ends", "confirm")},
-}
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_is_one_that_sh_can_parse(name: str) -> None:
+    for script in rendered(name):
+        output = run_program(["sh", "-n"], stdin=script.encode())
+        assert (output.returncode, output.said) == (0, "")
 
 
-@pytest.mark.parametrize("template", SCRIPTS)
-def test_a_script_is_one_that_sh_can_parse(template: str) -> None:
-    output = run_program(["sh", "-n"], stdin=render(template, **SCRIPTS[template]).encode())
-    assert (output.returncode, output.said) == (0, "")
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_shellcheck_has_nothing_to_say_of_a_script(name: str) -> None:
+    for script in rendered(name):
+        output = run_program([*SHELLCHECK, "-"], stdin=script.encode())
+        assert output.returncode == 0, output.text
 
 
-@pytest.mark.parametrize("template", [name for name in TEMPLATES if ".sh." in name])
-def test_what_goes_into_a_script_is_quoted(template: str) -> None:
+def test_shellcheck_has_nothing_to_say_of_the_projects_own_programs() -> None:
+    programs = [path for path in (CHECKOUT / "script").iterdir() if path.read_text().startswith("#!/bin/sh")]
+    assert len(programs) > 2
+    output = run_program([*SHELLCHECK, *map(str, programs)])
+    assert output.returncode == 0, output.text
+
+
+def test_every_script_is_rendered_by_these_tests() -> None:
+    assert len(SCRIPTS) == len(list(FOLDER.rglob("*.sh.j2"))), "two have the same name"
+    assert SAMPLES.keys() == SCRIPTS.keys(), "tests/support/scripts.py has what is given to each"
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_what_goes_into_a_script_is_quoted(name: str) -> None:
     """Numbers, modes, digests and whole scripts apart, every value passes the filter."""
     unquoted = {
         match
-        for match in re.findall(r"\{\{([^}]*)\}\}", (FOLDER / template).read_text())
+        for match in re.findall(r"\{\{([^}]*)\}\}", (FOLDER / SCRIPTS[name]).read_text())
         if not re.search(r"\|\s*sh\s*$", match)
     }
     allowed = {
@@ -226,8 +167,11 @@ def test_what_goes_into_a_script_is_quoted(template: str) -> None:
         "lock.sh.j2": {" silence_seconds ", " silence_seconds + 5 "},
         "prove-sandbox.sh.j2": {" id ", " timeout_seconds "},
         "sweep-proofs.sh.j2": {" cleanup_seconds "},
+        "install-node.sh.j2": {' units | join(" ") ', ' control_plane | join(" ") '},
+        "packages.sh.j2": {' packages | join(" ") '},
+        "wait-cluster.sh.j2": {" node ", " nodes[0] ", " timeout_seconds "},
     }
-    assert unquoted <= allowed.get(template, set())
+    assert unquoted <= allowed.get(name, set())
 
 
 def test_the_filter_quotes_as_python_does() -> None:
