@@ -1,11 +1,15 @@
-"""Inventories for tests: the least one, every bad one that we thought of, and any that Hypothesis thinks of."""
+"""Inventories for tests: the least one, one of each layer, every bad one that we thought of, and any at all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import strategies as st
+
+from nodeprov.inventory import Inventory, parse
+from nodeprov.inventory.schema import Faulty
 
 LEAST = '[release]\nversion = "20260905.0"\n[nodes.worker1]\n'
 SHA512 = "ab" * 64
@@ -197,3 +201,87 @@ BAD: Mapping[str, Bad] = {
         {"NODEPROV_SSH_PROT": "22", "NODEPROV_CLUSTER_ENABLED": "yes"},
     ),
 }
+
+
+def faults(text: str) -> str:
+    with pytest.raises(Faulty) as faulty:
+        parse(text, "inventory.toml")
+    assert faulty.value.exit_code == 2
+    return str(faulty.value)
+
+
+LAYERED = """\
+[release]
+version = "20260905.0"
+
+[ssh]
+user = "admin"
+
+[runtime.flags]
+network = "sandbox"
+
+[groups.gpu]
+nodes = ["gpu-*", "worker-2"]
+user = "gpu"
+port = 2222
+
+[groups.gpu.runtime]
+platform = "kvm"
+flags = { debug = "true" }
+
+[groups.old]
+nodes = ["worker-2"]
+release.version = "20260518.0"
+runtime.platform = "ptrace"
+
+[nodes.worker-1]
+
+[nodes.worker-2]
+port = 22
+
+[nodes.gpu-1]
+address = "10.0.0.21"
+
+[nodes.gpu-1.runtime.flags]
+network = "host"
+
+[hosts.master]
+address = "10.0.0.10"
+"""
+
+
+def read_layered(
+    options: Sequence[str] = (), environment: Mapping[str, str] | None = None, text: str = LAYERED
+) -> Inventory:
+    return parse(text, "inventory.toml", options=options, environment=environment)
+
+
+LATEST = """\
+[release]
+version = "latest"
+[release.sha512.x86_64]
+"gvisor.tar.zstd" = "DIGEST"
+[ssh]
+user = "admin"
+connect_timeout_seconds = 3
+[runtime.flags]
+network = "sandbox"
+[runtime_class]
+tolerations = [{ key = "example.com/a", operator = "Exists", tolerationSeconds = 3 }]
+node_selector = { "example.com/b" = "c" }
+[cluster]
+enabled = ENABLED
+host = "master"
+context = "production"
+[hosts.master]
+address = "10.0.0.1"
+[hosts.other]
+[nodes.worker1]
+port = 2222
+[nodes."worker2.example.com".runtime]
+platform = "kvm"
+"""
+
+
+def read_latest(cluster: str = "false") -> Inventory:
+    return parse(LATEST.replace("DIGEST", "ab" * 64).replace("ENABLED", cluster), "inventory.toml")

@@ -14,68 +14,12 @@ from nodeprov.engine.receipts.receipt import Author
 from nodeprov.engine.saved_plan import Saved, changes, from_text, saved, to_text
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
-from nodeprov.inventory import Inventory
-from nodeprov.inventory.resolved import inventory_text
 from nodeprov.local_files import write_private
 from nodeprov.runtimes.gvisor import layout
+from tests.support.inventories import read_latest
 from tests.support.samples import CONFIG, FakeReader, good_facts, release, with_daemon
 
-LATEST = """\
-[release]
-version = "latest"
-[release.sha512.x86_64]
-"gvisor.tar.zstd" = "DIGEST"
-[ssh]
-user = "admin"
-connect_timeout_seconds = 3
-[runtime.flags]
-network = "sandbox"
-[runtime_class]
-tolerations = [{ key = "example.com/a", operator = "Exists", tolerationSeconds = 3 }]
-node_selector = { "example.com/b" = "c" }
-[cluster]
-enabled = ENABLED
-host = "master"
-context = "production"
-[hosts.master]
-address = "10.0.0.1"
-[hosts.other]
-[nodes.worker1]
-port = 2222
-[nodes."worker2.example.com".runtime]
-platform = "kvm"
-"""
 ANN = Author("ann", "desk", "0.1.0")
-
-
-def parsed(cluster: str = "false") -> Inventory:
-    return inventory.parse(LATEST.replace("DIGEST", "ab" * 64).replace("ENABLED", cluster), "inventory.toml")
-
-
-@pytest.mark.parametrize("cluster", ["true", "false"])
-def test_effective_settings_are_an_inventory_that_says_the_same(cluster: str) -> None:
-    whole = parsed(cluster)
-    again = inventory.parse(inventory_text(whole, whole.nodes), "again")
-    for before, after in zip(whole.nodes, again.nodes, strict=True):
-        host = before.settings.cluster.host if cluster == "true" else None
-        cluster_settings = replace(before.settings.cluster, host=host)
-        assert after == replace(before, settings=replace(before.settings, cluster=cluster_settings))
-    assert [machine.name for machine in again.hosts] == (["master"] if cluster == "true" else [])
-
-
-def test_the_lab_and_the_example_are_said_again_too() -> None:
-    for path in (Path(__file__).parents[3] / "inventory").glob("*.toml"):
-        whole = inventory.parse(path.read_text(), str(path))
-        text = inventory_text(whole, whole.nodes)
-        assert inventory.parse(text, "again").nodes == whole.nodes
-        assert inventory_text(inventory.parse(text, "again"), whole.nodes) == text
-
-
-def test_a_kubectl_host_that_is_a_node_and_not_chosen_is_still_reached() -> None:
-    text = "[release]\nversion = '20260905.0'\n[cluster]\nhost = 'a'\n[nodes.a]\nport = 22\n[nodes.b]\n"
-    whole = inventory.parse(text, "x")
-    again = inventory.parse(inventory_text(whole, whole.nodes[1:]), "again")
-    assert ([node.name for node in again.nodes], again.ssh("a").port) == (["b"], 22)
 
 
 Plan = Callable[..., Planned]
@@ -87,13 +31,13 @@ def plan(tmp_path: Path) -> Plan:
 
     def plan(facts: Any = None, states: dict[str, Any] | None = None) -> Planned:
         reader = FakeReader(facts=facts or good_facts(), states=states or {})
-        return plan_install(parsed().nodes[0], {Place.NODE: reader}, lambda _architecture: made)
+        return plan_install(read_latest().nodes[0], {Place.NODE: reader}, lambda _architecture: made)
 
     return plan
 
 
 def saved_of(planned: Planned) -> Saved:
-    return saved(parsed(), [planned], ANN, "2026-11-21T10:00:00+00:00", action="install", drain=False)
+    return saved(read_latest(), [planned], ANN, "2026-11-21T10:00:00+00:00", action="install", drain=False)
 
 
 def test_what_was_saved_is_read_back(plan: Plan) -> None:
@@ -151,7 +95,7 @@ def test_a_note_alone_is_no_change_of_the_node(plan: Plan) -> None:
 
 def test_a_node_that_is_done_already_has_changed_too(plan: Plan, tmp_path: Path) -> None:
     facts = good_facts()
-    where = layout.layout(parsed().nodes[0].settings)
+    where = layout.layout(read_latest().nodes[0].settings)
     assert where.current
     made = saved_of(plan(facts))
     fewer = plan(facts, {f"tree:{where.releases}/{release(tmp_path).name}": release(tmp_path).tree})
