@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What Python raises when a value that somebody else has made is not of the form that was expected."""
+
+T = TypeVar("T")
+
+
+def of_type(kind: type[T], value: Any) -> T:
+    """Insist on a value's type, by one of MALFORMED: JSON has others, and a file may have been edited."""
+    if type(value) is not kind:
+        raise TypeError(f"{kind.__name__} expected, not {value!r:.60}")
+    return value
 
 
 class NodeprovError(Exception):

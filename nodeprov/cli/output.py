@@ -23,7 +23,8 @@ from rich.table import Table
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.plan.events import Event, Tell
-from nodeprov.plan.plan import Outcome, Plan
+from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.plan import Plan
 from nodeprov.redaction import redacted, visible, without_userinfo
 from nodeprov.reports.findings import Finding, findings_json, findings_junit, findings_table
 from nodeprov.reports.outcome import errors_json, event_text, outcome_json, outcome_text

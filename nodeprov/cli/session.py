@@ -35,7 +35,7 @@ from nodeprov.hosts.ssh.route import our_name
 from nodeprov.inventory import Inventory, Node, ReleaseSettings
 from nodeprov.inventory import file as inventory_file
 from nodeprov.local_files import cache_folder
-from nodeprov.plan.plan import Outcome
+from nodeprov.plan.outcome import Outcome
 from nodeprov.releases.obtain import Release, obtain, resolve
 from nodeprov.releases.pace import Patience
 

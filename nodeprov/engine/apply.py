@@ -9,8 +9,11 @@ from typing import Protocol
 from nodeprov.errors import Broken, NodeprovError, Restored
 from nodeprov.hosts.base import Host, Place
 from nodeprov.plan.events import Event, Tell
-from nodeprov.plan.plan import Act, Adopt, Change, Drain, Outcome, Plan, Proof, Step, Swap, acts
-from nodeprov.plan.writable import swappable, writable
+from nodeprov.plan.goal import Change
+from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.plan import Plan
+from nodeprov.plan.proof import Proof
+from nodeprov.plan.steps import Act, Adopt, Drain, Step, Swap, acts
 
 
 class Conduct(Protocol):
@@ -49,7 +52,7 @@ def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell)
     begun: list[Act] = []
     done: list[Step] = []
     proofs: dict[str, str] = {}
-    collections = [change for change in plan.changes if _is_collection(change)]
+    collections = [change for change in plan.changes if change.collects]
     try:
         for planned in acts(step for step in plan.steps if step not in collections):
             act = _due(planned, hosts)
@@ -110,7 +113,7 @@ def undo(
     left: list[str] = []
     changes = [act for act in reversed(begun) if isinstance(act, Change)]
     taken_away = [c for c in changes if c.resource.place is Place.CLUSTER and c.after is None]
-    collected = [c for c in changes if writable(c.resource).collected]
+    collected = [c for c in changes if c.resource.collected]
     others = [act for act in reversed(begun) if act not in taken_away and act not in collected]
     acts_back = [*others, *taken_away]
     for number, act in enumerate(acts_back, start=1):
@@ -147,7 +150,7 @@ def _swap_back(swap: Swap, hosts: Mapping[Place, Host], conduct: Conduct, tell: 
     conduct.settle()
     back = []
     for change in swap.changes:
-        now = hosts[change.resource.place].ask([writable(change.resource).query])[0]
+        now = hosts[change.resource.place].ask([change.resource.query])[0]
         if now not in (change.before, change.after):
             raise NodeprovError(f"{change.resource.key}: somebody else has changed it since", "")
         if now != change.before:
@@ -167,7 +170,7 @@ def _carry_out(act: Act, hosts: Mapping[Place, Host], conduct: Conduct) -> str:
             return ""
         case Swap(changes):
             for change in changes:
-                swappable(change.resource).allow(hosts[change.resource.place], change.after)
+                change.resource.allow(hosts[change.resource.place], change.after)
             return conduct.swap(act)
         case Drain():
             conduct.drain(act)
@@ -196,7 +199,7 @@ def _is_due(change: Change, host: Host) -> bool:
     What is as wanted by now was done by somebody else, such as the run on another node of the cluster; it is
     not ours to take back. Raises NodeprovError for any other state than the one that was planned with.
     """
-    resource = writable(change.resource)
+    resource = change.resource
     now = host.ask([resource.query])[0]
     if now not in (change.before, change.after):
         raise NodeprovError(
@@ -206,7 +209,7 @@ def _is_due(change: Change, host: Host) -> bool:
 
 
 def _write(change: Change, host: Host) -> None:
-    resource = writable(change.resource)
+    resource = change.resource
     resource.write(host, change.after)
     if host.ask([resource.query])[0] != change.after:
         raise NodeprovError(
@@ -215,7 +218,7 @@ def _write(change: Change, host: Host) -> None:
 
 
 def _take_back(change: Change, host: Host) -> None:
-    resource = writable(change.resource)
+    resource = change.resource
     now = host.ask([resource.query])[0]
     if now == change.before and now is not None:
         return
@@ -238,7 +241,7 @@ def _collect(
     try:
         used = conduct.in_use() if changes else ()
         for change in changes:
-            resource = writable(change.resource)
+            resource = change.resource
             # What was made in this run stays with all that belongs to it; what is old is looked at one by one.
             needing = [path for path in used if change.before is None or path.startswith(f"{resource.path}/")]
             if needing:
@@ -251,10 +254,6 @@ def _collect(
         rest = changes[len(removed) + len(kept) :]
         stay = [f"{change.resource.key} stays: {_as_error(error).message}" for change in rest]
     return tuple(removed), tuple(kept), tuple(stay)
-
-
-def _is_collection(change: Change) -> bool:
-    return change.after is None and writable(change.resource).collected
 
 
 def _as_error(error: BaseException) -> NodeprovError:

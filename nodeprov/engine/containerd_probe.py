@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.errors import CommandFailed, NodeprovError
-from nodeprov.hosts.base import FileAt, Host
+from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
 from nodeprov.node.facts import Daemon, Facts, gather
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.loaded_config import is_what_was_read
-from nodeprov.plan.plan import Swap
+from nodeprov.plan.resources.file import FileAt
+from nodeprov.plan.steps import Swap
 from nodeprov.runtimes.gvisor.kernel import gvisors_word
 from nodeprov.runtimes.gvisor.layout import SHIM, layout
 from nodeprov.states import FileState

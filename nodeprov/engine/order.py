@@ -13,9 +13,12 @@ from nodeprov.node import loaded_config
 from nodeprov.node.facts import Facts
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.imported_files import Imported
-from nodeprov.plan import writable
-from nodeprov.plan.plan import Change, Drain, Proof, Step
-from nodeprov.plan.resources import ContainerdConfig, Folder, Link
+from nodeprov.plan.goal import Change
+from nodeprov.plan.proof import Proof
+from nodeprov.plan.resources.containerd_config import ContainerdConfig
+from nodeprov.plan.resources.folder import Folder
+from nodeprov.plan.resources.link import Link
+from nodeprov.plan.steps import Drain, Step
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor import generation, layout
 from nodeprov.runtimes.gvisor.layout import former_layouts
@@ -33,7 +36,7 @@ def install_steps(
     imported: Mapping[str, Imported],
 ) -> tuple[Step, ...]:
     """Put an install in order: what nobody sees, its proof, the commit, the restart, its proofs, the cluster."""
-    invisible = [c for c in changes if writable.writable(c.resource).collected]
+    invisible = [c for c in changes if c.resource.collected]
     in_cluster = [c for c in changes if c.resource.place is Place.CLUSTER]
     visible = [c for c in changes if c not in invisible and c not in in_cluster]
     where = layout.layout(settings)

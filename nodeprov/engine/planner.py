@@ -14,24 +14,21 @@ from nodeprov.errors import Problem, Problems
 from nodeprov.hosts.base import Place, Reader
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
-from nodeprov.kubernetes import proof_image
+from nodeprov.kubernetes import node_label, proof_image
 from nodeprov.kubernetes.cluster import ClusterFacts
 from nodeprov.kubernetes.draining import sandboxed_pods
-from nodeprov.kubernetes.scheduling import (
-    NodeLabel,
-    cluster_goals,
-    cluster_states,
-    cuts_off,
-    leads_here,
-    removal_goals,
-)
+from nodeprov.kubernetes.node_label import NodeLabel
+from nodeprov.kubernetes.runtime_class import cuts_off, leads_here
+from nodeprov.kubernetes.scheduling import cluster_goals, cluster_states, removal_goals
 from nodeprov.node.facts import Daemon, Facts, SwitchAtWork, dotted, gather
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.imported_files import Imports, ImportsQuery, followed, import_problems, patterns_of
 from nodeprov.node.runtime_table import config_resource, how_edited, own_config, without_runtime
-from nodeprov.plan import writable
-from nodeprov.plan.plan import Adopt, Goal, Plan, Step, constant, decide
-from nodeprov.plan.resources import Link, Tree
+from nodeprov.plan.goal import Goal, constant, decide
+from nodeprov.plan.plan import Plan
+from nodeprov.plan.resources.link import Link
+from nodeprov.plan.resources.tree import Tree
+from nodeprov.plan.steps import Adopt, Step
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor import generation, layout
 from nodeprov.runtimes.gvisor import goals as gvisor_goals
@@ -94,9 +91,7 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
             *cluster_goals(settings, node.name),
             *superseded.goals(seen.former_labels, seen.written, seen.before),
         )
-        states |= cluster_states(cluster, settings, node.name) | superseded.label_states(
-            cluster, seen.former_labels
-        )
+        states |= cluster_states(cluster, settings, node.name) | node_label.states(cluster, seen.former_labels)
     changes = decide(goals, states)
     folder = generation.generation(facts, settings, release).folder
     steps = install_steps(facts, settings, folder, changes, found.files)
@@ -134,9 +129,7 @@ def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collec
     on_node = [goal for goal in goals if goal.resource.place is Place.NODE]
     states, found = _states(readers, facts, on_node)
     if cluster is not None:
-        states |= cluster_states(cluster, settings, node.name) | superseded.label_states(
-            cluster, seen.former_labels
-        )
+        states |= cluster_states(cluster, settings, node.name) | node_label.states(cluster, seen.former_labels)
     changes = decide(goals, states)
     pods = sandboxed_pods(readers[Place.CLUSTER], settings, node.name) if drain and cluster else ()
     needed = _needed(facts)
@@ -230,7 +223,7 @@ def _when_settled(reader: Reader, settings: Settings) -> Facts:
 def _states(readers: Readers, facts: Facts, goals: Sequence[Goal]) -> tuple[dict[str, State | None], Imports]:
     """Read the goals' states and the configuration's imports in one round trip."""
     patterns = patterns_of(running_daemon(facts))
-    resources = [writable.writable(goal.resource) for goal in goals]
+    resources = [goal.resource for goal in goals]
     *answers, imported = readers[Place.NODE].ask(
         [*(resource.query for resource in resources), ImportsQuery(patterns)]
     )

@@ -14,7 +14,7 @@ from nodeprov.engine import transaction
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.receipts.receipt import Author
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import FileAt, Guard, NothingHeld, Output, Place, Query, Reader
+from nodeprov.hosts.base import Guard, NothingHeld, Output, Place, Query, Reader
 from nodeprov.hosts.shell import ShellHost, ask_script, upload_script
 from nodeprov.kubernetes.cluster import Get, kubectl
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
@@ -22,11 +22,13 @@ from nodeprov.kubernetes.proof_pods import Pod
 from nodeprov.node.facts import Facts, FactsQuery
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.plan.events import Event
-from nodeprov.plan.plan import Change, Proof
-from nodeprov.plan.resources import ContainerdConfig, Tree
-from nodeprov.plan.writable import writable
+from nodeprov.plan.goal import Change
+from nodeprov.plan.proof import Proof
+from nodeprov.plan.resources.containerd_config import ContainerdConfig
+from nodeprov.plan.resources.file import FileAt
+from nodeprov.plan.resources.tree import Tree
 from nodeprov.reports.commands import UNKNOWN, Command, Commands, comparable
-from nodeprov.reports.plan import step_text, what
+from nodeprov.reports.plan import step_text
 from nodeprov.runtimes.gvisor import generation, layout
 from nodeprov.states import FileState
 from nodeprov.templates import is_of
@@ -58,7 +60,7 @@ def rehearse(planned: Planned, readers: Mapping[Place, Reader], author: Author) 
 
 
 def _is_collection(step: object) -> bool:
-    return isinstance(step, Change) and step.after is None and writable(step.resource).collected
+    return isinstance(step, Change) and step.collects
 
 
 def _waiting(planned: Planned, readers: Mapping[Place, Reader]) -> tuple[Command, ...]:
@@ -93,7 +95,7 @@ class _Stage:
         self._planned = planned
         self.state = planned.settings.paths.state
         self._what = "the lock"
-        queries = {writable(change.resource).query: [change.before] for change in planned.plan.changes}
+        queries = {change.resource.query: [change.before] for change in planned.plan.changes}
         self._states: dict[Any, list[Any]] = queries
         self._answers = _Answers(planned)
 
@@ -137,11 +139,11 @@ class _Stage:
     def _tell(self, event: Event) -> None:
         self._what = step_text(event.step) if event.phase == "begun" else self._what
         if isinstance(event.step, Change):
-            query, change = writable(event.step.resource).query, event.step
+            query, change = event.step.resource.query, event.step
             if event.phase in ("begun", "done"):  # of a swap only its restart is told to have begun
                 self._states[query] = [change.after]
             if event.phase == "undone":
-                self._what = f"taking back {what(change.resource)}"
+                self._what = f"taking back {change.resource.title}"
                 self._states[query] = [change.after, change.before]
         elif event.phase == "undone":
             self._what = f"{step_text(event.step)}, with its configuration as before"

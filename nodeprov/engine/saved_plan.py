@@ -15,8 +15,10 @@ from nodeprov.errors import MALFORMED, NodeprovError, UsageError
 from nodeprov.inventory import Inventory, Node
 from nodeprov.inventory.resolved import inventory_text
 from nodeprov.local_files import json_object
-from nodeprov.plan.plan import Adopt, Change, Drain, Proof, Restart, Step
+from nodeprov.plan.goal import Change
+from nodeprov.plan.proof import Proof
 from nodeprov.plan.state_json import state_to_json
+from nodeprov.plan.steps import Adopt, Drain, Restart, Step
 from nodeprov.reports.plan import plan_text
 from nodeprov.states import FileState, State
 

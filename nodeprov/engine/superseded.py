@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nodeprov.inventory import Settings
-from nodeprov.kubernetes.cluster import ClusterFacts, kubectl
-from nodeprov.kubernetes.scheduling import NodeLabel
-from nodeprov.plan.plan import Change, Goal
-from nodeprov.plan.resources import ContainerdConfig, Link
-from nodeprov.states import LabelState, ObjectState, State
+from nodeprov.kubernetes.cluster import kubectl
+from nodeprov.kubernetes.node_label import NodeLabel
+from nodeprov.plan.goal import Change, Goal
+from nodeprov.plan.resources.containerd_config import ContainerdConfig
+from nodeprov.plan.resources.link import Link
+from nodeprov.states import ObjectState, State
 
 Written = Mapping[str, State | None]
 """What nodeprov last wrote, by the resource's key."""
@@ -52,12 +53,6 @@ def runtime_classes(written: Written, settings: Settings) -> tuple[str, ...]:
         key.removeprefix("runtimeclass:") for key in written if key.startswith("runtimeclass:") and written[key]
     ]
     return tuple(name for name in named if name != settings.runtime_class.name)
-
-
-def label_states(cluster: ClusterFacts, some: Sequence[NodeLabel]) -> dict[str, State | None]:
-    """Read the states of labels out of facts that are there already."""
-    found = (cluster.node or {}).get("metadata", {}).get("labels", {})
-    return {each.key: LabelState(found[each.label]) if each.label in found else None for each in some}
 
 
 def goals(some: Sequence[Link | NodeLabel], written: Written, before: Written) -> tuple[Goal, ...]:

@@ -23,9 +23,11 @@ from nodeprov.node.facts import Facts, gather
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.runtime_table import own_config
 from nodeprov.node.switch import Switch
-from nodeprov.plan import writable
 from nodeprov.plan.events import Tell
-from nodeprov.plan.plan import Change, Drain, Outcome, Proof, Swap
+from nodeprov.plan.goal import Change
+from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.proof import Proof
+from nodeprov.plan.steps import Drain, Swap
 from nodeprov.runtimes.gvisor.kernel import gvisors_word
 from nodeprov.runtimes.gvisor.layout import layout
 from nodeprov.states import FileState
@@ -138,11 +140,9 @@ def _close(
 
 def _kept(outcome: Outcome) -> frozenset[str]:
     """Name what was to be removed, and stays because something needs it."""
-    removed = [
-        c.resource.key for c in outcome.plan.changes if c.after is None and writable.writable(c.resource).collected
-    ]
+    removed = {change.resource.key for change in outcome.plan.changes if change.collects}
     done = {step.resource.key for step in outcome.done if isinstance(step, Change)}
-    return frozenset(removed) - done
+    return frozenset(removed - done)
 
 
 class _Conduct:

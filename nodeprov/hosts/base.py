@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -12,8 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from nodeprov.errors import CommandFailed, NodeprovError
 from nodeprov.redaction import redacted
-from nodeprov.states import FileState, LinkState, PresentState, TreeEntry, TreeState
-from nodeprov.templates import render
+from nodeprov.states import FileState, TreeState
 
 A_co = TypeVar("A_co", covariant=True)
 
@@ -188,101 +185,6 @@ def check(output: Output, doing: str, *, where: str, hint: str = "") -> Output:
         returncode=output.returncode,
         stderr=output.stderr.decode(errors="backslashreplace"),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class PresentAt:
-    """Is anything at a path?"""
-
-    path: str
-
-    @property
-    def script(self) -> str:
-        """End with status 0 if so."""
-        return f"[ -e {shlex.quote(self.path)} ] || [ -L {shlex.quote(self.path)} ]"
-
-    def parse(self, output: Output) -> PresentState | None:
-        """Understand the script's status."""
-        return PresentState() if output.returncode == 0 else None
-
-
-@dataclass(frozen=True, slots=True)
-class FileAt:
-    """What file lies at a path?"""
-
-    path: str
-
-    @property
-    def script(self) -> str:
-        """Print nothing when absent; else mode, owner and kind on a line, then the bytes."""
-        return render("query-file.sh.j2", path=self.path)
-
-    def parse(self, output: Output) -> FileState | None:
-        """Understand the script's output."""
-        if not output.stdout and output.returncode == 0:
-            return None
-        if output.returncode != 0:
-            raise NodeprovError(f"cannot read {self.path}: {output.said}", "look at its permissions and its kind")
-        head, _, content = output.stdout.partition(b"\n")
-        mode, uid, gid = head.decode().split()
-        return FileState(content, int(mode, 8), int(uid), int(gid))
-
-
-@dataclass(frozen=True, slots=True)
-class LinkAt:
-    """What does the symbolic link at a path hold?"""
-
-    path: str
-
-    @property
-    def script(self) -> str:
-        """Print nothing when absent, else the link's text; fail for another kind."""
-        return render("query-link.sh.j2", path=self.path)
-
-    def parse(self, output: Output) -> LinkState | None:
-        """Understand the script's output."""
-        if output.returncode != 0:
-            raise NodeprovError(
-                f"{self.path} exists and is not a symbolic link, so nodeprov did not make it",
-                f"look at it (ls -l {self.path}) and move it away",
-            )
-        target = output.text.removesuffix("\n")
-        return LinkState(target) if target else None
-
-
-@dataclass(frozen=True, slots=True)
-class TreeAt:
-    """What files, with which digests, lie below a path?"""
-
-    path: str
-
-    @property
-    def script(self) -> str:
-        """Print nothing when absent; else kinds and modes, a blank line, and digests."""
-        return render("query-tree.sh.j2", path=self.path)
-
-    def parse(self, output: Output) -> TreeState | None:
-        """Understand the script's output."""
-        if output.returncode != 0:
-            raise NodeprovError(f"cannot read {self.path}: {output.said}", f"look at it: ls -la {self.path}")
-        if not output.stdout:
-            return None
-        listing, _, sums = output.text.partition("\n\n")
-        modes: dict[str, int] = {}
-        foreign: list[str] = []
-        for line in listing.splitlines():
-            mode, kind, path = line.split("|", 2)
-            path = posixpath.normpath(path)
-            if kind.startswith("regular"):
-                modes[path] = int(mode, 8)
-            elif kind != "directory":
-                foreign.append(path)
-        digests = {
-            posixpath.normpath(path): digest
-            for digest, _, path in (line.partition("  ") for line in sums.splitlines() if line)
-        }
-        entries = tuple(sorted(TreeEntry(path, mode, digests.get(path, "")) for path, mode in modes.items()))
-        return TreeState(entries, tuple(sorted(foreign)))
 
 
 class Place(Enum):

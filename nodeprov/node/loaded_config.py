@@ -12,8 +12,9 @@ from nodeprov.errors import MALFORMED
 from nodeprov.node.facts import Daemon, Facts, dotted
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.imported_files import Imported
-from nodeprov.plan.plan import Change, Restart
-from nodeprov.plan.resources import ContainerdConfig
+from nodeprov.plan.goal import Change
+from nodeprov.plan.resources.containerd_config import ContainerdConfig
+from nodeprov.plan.steps import Restart
 
 CLOCK_MARGIN_SECONDS = 0.1
 MADE_SECONDS = 0.1

@@ -12,8 +12,8 @@ from nodeprov.containerd.distributions import editing
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.inventory import Settings
 from nodeprov.node.facts import Daemon
-from nodeprov.plan.plan import Goal, constant
-from nodeprov.plan.resources import ContainerdConfig, ContainerdSource, OwnConfig
+from nodeprov.plan.goal import Goal, constant
+from nodeprov.plan.resources.containerd_config import ContainerdConfig, ContainerdSource, OwnConfig
 from nodeprov.states import FileState
 
 DROPIN = "dropin"

@@ -11,8 +11,8 @@ from nodeprov.errors import Broken, NodeprovError, Restored, TakenOver
 from nodeprov.hosts.base import Host, check
 from nodeprov.inventory import Settings
 from nodeprov.node.facts import SWITCH_UNIT, WAIT_SECONDS, Daemon
-from nodeprov.plan import writable
-from nodeprov.plan.plan import Change, Swap
+from nodeprov.plan.goal import Change
+from nodeprov.plan.steps import Swap
 from nodeprov.states import FileState
 from nodeprov.templates import render
 
@@ -181,12 +181,12 @@ class Switch:
 
     def _is_left(self, swap: Swap) -> bool:
         """Tell whether anything of ours is still there; what somebody else has made of it is theirs."""
-        found = self.host.ask([writable.writable(change.resource).query for change in swap.changes])
+        found = self.host.ask([change.resource.query for change in swap.changes])
         return any(state == change.after for state, change in zip(found, swap.changes, strict=True))
 
 
 def _path(change: Change) -> str:
-    return writable.writable(change.resource).path
+    return change.resource.path
 
 
 def _sha256(change: Change) -> str:

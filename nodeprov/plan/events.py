@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nodeprov.plan.plan import Step
+from nodeprov.plan.steps import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,12 @@ from typing import Any
 
 from nodeprov.errors import NodeprovError
 from nodeprov.plan.events import Event
-from nodeprov.plan.plan import Change, Drain, Outcome, Proof, Restart
+from nodeprov.plan.goal import Change
+from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.proof import Proof
+from nodeprov.plan.steps import Drain, Restart
 from nodeprov.redaction import without_userinfo
-from nodeprov.reports.plan import _count, plan_json, what
+from nodeprov.reports.plan import _count, plan_json
 
 
 def outcome_text(outcome: Outcome) -> str:
@@ -43,9 +46,9 @@ def event_text(event: Event) -> str | None:
         case Restart(unit), "undone":
             return f"restarting {unit} with its configuration as before"
         case Change() as change, "done":
-            return f"done: {what(change.resource)}"
+            return f"done: {change.resource.title}"
         case Change() as change, "undone":
-            return f"taken back: {what(change.resource)}"
+            return f"taken back: {change.resource.title}"
         case Drain(), "begun":
             return "evicting sandboxed pods"
     return None

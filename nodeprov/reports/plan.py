@@ -8,10 +8,13 @@ from typing import Any
 
 from rich.text import Text
 
-from nodeprov.plan.plan import Adopt, Change, Drain, Plan, Proof, Resource, Restart, Step
-from nodeprov.plan.state_json import state_to_json
+from nodeprov.plan.goal import Change
+from nodeprov.plan.plan import Plan
+from nodeprov.plan.proof import Proof
+from nodeprov.plan.state_json import kind_of
+from nodeprov.plan.steps import Adopt, Drain, Restart, Step
 from nodeprov.reports import unified_diff
-from nodeprov.states import FileState, LabelState, LinkState, ObjectState, PresentState, State, TreeState
+from nodeprov.states import State
 
 SCHEMA = 1
 """Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
@@ -56,7 +59,7 @@ def headline(plan: Plan) -> str:
 def _step_lines(step: Step) -> Iterator[str]:
     match step:
         case Change():
-            yield f"{_sign(step)} {what(step.resource)}{_states(step)}{f'  ({step.why})' if step.why else ''}"
+            yield f"{_sign(step)} {step.resource.title}{_states(step)}{f'  ({step.why})' if step.why else ''}"
             for line in diff(step):
                 yield f"    {line}"
         case Restart(unit, reasons, activates):
@@ -67,7 +70,7 @@ def _step_lines(step: Step) -> Iterator[str]:
         case Proof():
             yield f"? {step.title}"
         case Adopt(changes):
-            named = ", ".join(what(change.resource) for change in changes)
+            named = ", ".join(change.resource.title for change in changes)
             yield f"= write down what is here already, of which no receipt tells: {named}"
         case Drain(pods):
             yield f"! cordon the node and evict {len(pods)} sandboxed pods: {', '.join(pods)}"
@@ -84,31 +87,8 @@ def _sign(change: Change) -> str:
     return "-" if change.after is None else "~"
 
 
-def what(resource: Resource) -> str:
-    """Name a resource for a person."""
-    kind, _, name = resource.key.partition(":")
-    if kind == "label":
-        node, _, label = name.partition(":")
-        return f"label {label} on node {node}"
-    names = {"runtimeclass": "RuntimeClass", "tree": "release"}
-    return f"{names.get(kind, kind)} {name}"
-
-
 def _states(change: Change) -> str:
-    match change.before, change.after:
-        case _, TreeState(entries):
-            return f": {len(entries)} files" + (", replacing a damaged one" if change.before else "")
-        case None, LinkState(target):
-            return f" -> {target}"
-        case LinkState(old), LinkState(new):
-            return f" -> {new} (was {old})"
-        case FileState(mode=old_mode), FileState(mode=new_mode) if old_mode != new_mode:
-            return f": mode {new_mode:04o} (was {old_mode:04o})"
-        case None, LabelState(value):
-            return f" = {value}"
-        case LabelState(old), LabelState(new):
-            return f" = {new} (was {old})"
-    return ""
+    return kind_of(change.after).change_text(change.before, change.after) if change.after else ""
 
 
 def diff(change: Change) -> list[str]:
@@ -122,21 +102,7 @@ def diff(change: Change) -> list[str]:
 
 
 def _text(state: State | None) -> str | None:
-    match state:
-        case FileState(content):
-            return content.decode(errors="backslashreplace")
-        case ObjectState():
-            return "\n".join(_yaml_like(state.value))
-    return None
-
-
-def _yaml_like(value: dict[str, Any], indent: str = "") -> Iterator[str]:
-    for name, each in value.items():
-        if isinstance(each, dict):
-            yield f"{indent}{name}:{'' if each else ' {}'}"
-            yield from _yaml_like(each, indent + "  ")
-        else:
-            yield f"{indent}{name}: {each}"
+    return kind_of(state).text(state) if state else None
 
 
 def _count(count: int, noun: str) -> str:
@@ -188,11 +154,4 @@ def _step_json(step: Step) -> dict[str, Any]:
 
 def _described(state: State | None) -> dict[str, Any] | None:
     """Describe a state without a file's content: it may hold others' secrets, and the diff shows what matters."""
-    match state:
-        case FileState(content, mode, uid, gid):
-            return {"kind": "file", "bytes": len(content), "mode": f"{mode:04o}", "owner": f"{uid}:{gid}"}
-        case TreeState(entries):
-            return {"kind": "tree", "files": len(entries), "digest": state.digest}
-        case None | PresentState():
-            return None if state is None else {"kind": "present"}
-    return state_to_json(state)
+    return {"kind": kind_of(state).name, **kind_of(state).summary(state)} if state else None

@@ -22,7 +22,7 @@ from rich.console import Console
 from nodeprov.cli import doctor, output
 from nodeprov.diagnosis.doctor.examine import Finding, Severity
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import LARGEST_OUTPUT_BYTES, FileAt, LinkAt, PresentAt, Query, TreeAt
+from nodeprov.hosts.base import LARGEST_OUTPUT_BYTES, Query
 from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.hosts.ssh import channels
 from nodeprov.hosts.ssh import host as ssh_host
@@ -31,7 +31,14 @@ from nodeprov.inventory import Ssh
 from nodeprov.kubernetes.cluster import ClusterQuery
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
 from nodeprov.plan.events import Event
-from nodeprov.plan.plan import Drain, Outcome, Plan, Proof, Restart
+from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.plan import Plan
+from nodeprov.plan.proof import Proof
+from nodeprov.plan.resources.file import FileAt
+from nodeprov.plan.resources.folder import PresentAt
+from nodeprov.plan.resources.link import LinkAt
+from nodeprov.plan.resources.tree import TreeAt
+from nodeprov.plan.steps import Drain, Restart
 from nodeprov.redaction import visible
 from nodeprov.reports.findings import Finding as VerifyFinding
 from nodeprov.reports.findings import findings_table

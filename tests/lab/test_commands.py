@@ -17,7 +17,8 @@ from nodeprov.engine.transaction import Act
 from nodeprov.hosts.provider import Connections
 from nodeprov.inventory import ReleaseSettings
 from nodeprov.plan.events import Event
-from nodeprov.plan.plan import Outcome, Proof
+from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.proof import Proof
 from nodeprov.redaction import HIDDEN
 from nodeprov.releases.obtain import Release, obtain
 from nodeprov.reports.commands import Command, Commands, comparable

@@ -14,13 +14,14 @@ from nodeprov import inventory
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Node, Settings
-from nodeprov.kubernetes import cluster
+from nodeprov.kubernetes import cluster, runtime_class
 from nodeprov.kubernetes.cluster import kubectl as calls
 from nodeprov.kubernetes.draining import Drainer, sandboxed_pods
+from nodeprov.kubernetes.node_label import NodeLabel
 from nodeprov.kubernetes.proof_image import ProofImage
 from nodeprov.kubernetes.proof_pods import Pod, Prover
 from nodeprov.kubernetes.roles import Role, ServiceAccount, manifest, roles
-from nodeprov.kubernetes.scheduling import NodeLabel, runtime_class, wanted_runtime_class
+from nodeprov.kubernetes.runtime_class import wanted_runtime_class
 from nodeprov.states import LabelState
 from tests.lab.machines import IMAGE, LEAST, WORKER, Kubectl, Machine, eventually, write_kubeconfig
 from tests.lab.running import INVENTORY, nodeprov, variant
@@ -62,7 +63,7 @@ class Acts:
 
     def named(self) -> Mapping[str, Callable[[], object]]:
         kube, settings, host = calls(self.settings.cluster), self.settings, self.host
-        made, wanted = runtime_class(settings, WORKER), wanted_runtime_class(settings)
+        made, wanted = runtime_class.of(settings, WORKER), wanted_runtime_class(settings)
         prover = Prover(host, settings, WORKER)
         pod = Pod(host, kube, settings.proof.namespace, POD, "")
         return {

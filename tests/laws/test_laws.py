@@ -14,9 +14,16 @@ from nodeprov.engine import apply
 from nodeprov.errors import NodeprovError, Restored
 from nodeprov.hosts.base import Host, Place, Reader
 from nodeprov.hosts.local import LocalHost
-from nodeprov.plan import events, writable
-from nodeprov.plan.plan import Change, Goal, Plan, Proof, Resource, Restart, Step, Swap, constant, decide
-from nodeprov.plan.resources import File, Folder, Link, Tree
+from nodeprov.plan import events
+from nodeprov.plan.goal import Change, Goal, constant, decide
+from nodeprov.plan.plan import Plan
+from nodeprov.plan.proof import Proof
+from nodeprov.plan.resources.base import Resource
+from nodeprov.plan.resources.file import File
+from nodeprov.plan.resources.folder import Folder
+from nodeprov.plan.resources.link import Link
+from nodeprov.plan.resources.tree import Tree
+from nodeprov.plan.steps import Restart, Step, Swap
 from nodeprov.states import FileState, LinkState, PresentState, State
 from tests.lab.machines import WORKER, holding, lab_host
 from tests.support.memory_host import MemoryHost, snapshot, tree_of
@@ -37,7 +44,7 @@ def observe(readers: Mapping[Place, Reader], resources: Iterable[Resource]) -> d
     for place in Place:
         here = [resource for resource in wanted if resource.place is place]
         if here:
-            answers = readers[place].ask([writable.writable(resource).query for resource in here])
+            answers = readers[place].ask([resource.query for resource in here])
             states.update(zip((resource.key for resource in here), answers, strict=True))
     return states
 
@@ -126,7 +133,7 @@ def test_a_reached_goal_gives_no_change(ground: Ground, source: Path) -> None:
     hosts = {Place.NODE: ground.host}
     resources = [goal.resource for goal in goals]
     for change in decide(goals, observe(hosts, resources)):
-        writable.writable(change.resource).write(ground.host, change.after)
+        change.resource.write(ground.host, change.after)
     assert decide(goals, observe(hosts, resources)) == ()
 
 
@@ -175,7 +182,7 @@ class Watched:
 
     def swap(self, swap: Swap) -> str:
         for change in swap.changes:
-            writable.writable(change.resource).write(self.host, change.after)
+            change.resource.write(self.host, change.after)
         self.restarts += 1
         return self.prove(swap.proof) if swap.proof else ""
 

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import FileAt, Guard, LinkAt, NothingHeld, Output, PresentAt, Query, TreeAt
+from nodeprov.hosts.base import Guard, NothingHeld, Output, Query
+from nodeprov.plan.resources.file import FileAt
+from nodeprov.plan.resources.folder import PresentAt
+from nodeprov.plan.resources.link import LinkAt
+from nodeprov.plan.resources.tree import TreeAt
 from nodeprov.states import FileState, LinkState, PresentState, TreeEntry, TreeState
 
 Member = FileState | LinkState | TreeState

@@ -12,15 +12,24 @@ from typing import Any
 
 from nodeprov.containerd import Config, add_runtime
 from nodeprov.engine.receipts.receipt import DONE, Author, Receipt, Written, to_json
-from nodeprov.hosts.base import FileAt, LinkAt, Place, PresentAt, Query, TreeAt
-from nodeprov.inventory import Node, ReleaseSettings, Settings, Ssh
-from nodeprov.kubernetes.cluster import ClusterFacts, ClusterQuery
+from nodeprov.hosts.base import Query
+from nodeprov.inventory import ClusterSettings, Node, ReleaseSettings, RuntimeClassSettings, Settings, Ssh
+from nodeprov.kubernetes import runtime_class
+from nodeprov.kubernetes.cluster import ClusterFacts, ClusterQuery, kubectl
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
+from nodeprov.kubernetes.node_label import NodeLabel
 from nodeprov.node.facts import Daemon, Facts, FactsQuery, Identity, Mount, Plugin, Record
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.imported_files import Imported, ImportsQuery
-from nodeprov.plan.plan import Adopt, Change, Drain, Goal, Proof, Resource, Restart, Step
-from nodeprov.plan.resources import ContainerdConfig
+from nodeprov.plan.goal import Change, Goal
+from nodeprov.plan.proof import Proof
+from nodeprov.plan.resources.base import AtPath, Resource
+from nodeprov.plan.resources.containerd_config import ContainerdConfig
+from nodeprov.plan.resources.file import File, FileAt
+from nodeprov.plan.resources.folder import Folder, PresentAt
+from nodeprov.plan.resources.link import Link, LinkAt
+from nodeprov.plan.resources.tree import Tree, TreeAt
+from nodeprov.plan.steps import Adopt, Drain, Restart, Step
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor import generation, layout
 from nodeprov.states import FileState, State, TreeEntry, TreeState
@@ -240,17 +249,16 @@ class FakeReader:
         raise AssertionError(f"nobody has told how to answer {query}")
 
 
-@dataclass(frozen=True)
-class Named:
-    """A resource of which only the name matters."""
-
-    key: str
-    place: Place = Place.NODE
-    swapped: bool = False
-
-
-def resource(key: str, place: Place = Place.NODE) -> Resource:
-    return Named(key, place)
+def resource(key: str) -> Resource:
+    """The resource of a key; of those in a cluster only the name matters."""
+    kind, _, name = key.partition(":")
+    if kind == "label":
+        node, _, label = name.partition(":")
+        return NodeLabel(kubectl(ClusterSettings()), node, label)
+    if kind == "runtimeclass":
+        return runtime_class.of(settings(runtime_class=RuntimeClassSettings(name=name)), "worker1")
+    kinds: dict[str, type[AtPath]] = {"file": File, "link": Link, "tree": Tree, "folder": Folder}
+    return kinds[kind](name)
 
 
 def recorded(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nodeprov.engine.receipts.receipt import BEGUN, DONE, UNDONE, Receipt, Written, from_json
-from nodeprov.plan.plan import Change
+from nodeprov.plan.goal import Change
 from nodeprov.states import (
     State,
 )

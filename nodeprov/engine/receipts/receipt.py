@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from nodeprov.errors import MALFORMED, NodeprovError
-from nodeprov.plan.state_json import of_type, state_from_json, state_to_json
+from nodeprov.errors import MALFORMED, NodeprovError, of_type
+from nodeprov.plan.state_json import state_from_json, state_to_json
 from nodeprov.states import (
     State,
 )

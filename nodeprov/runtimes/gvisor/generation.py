@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from nodeprov.inventory import Settings
 from nodeprov.node.facts import Facts
-from nodeprov.plan.plan import Goal, constant
-from nodeprov.plan.resources import File, Link
+from nodeprov.plan.goal import Goal, constant
+from nodeprov.plan.resources.file import File
+from nodeprov.plan.resources.link import Link
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.layout import SHIM, Layout, layout
 from nodeprov.states import FileState, LinkState

@@ -6,8 +6,9 @@ from nodeprov.inventory import Settings
 from nodeprov.node.facts import Facts
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.runtime_table import _config_goals
-from nodeprov.plan.plan import Goal, constant
-from nodeprov.plan.resources import Link, Tree
+from nodeprov.plan.goal import Goal, constant
+from nodeprov.plan.resources.link import Link
+from nodeprov.plan.resources.tree import Tree
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.generation import generation
 from nodeprov.runtimes.gvisor.layout import former_runtimes, layout

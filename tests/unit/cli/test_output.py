@@ -15,7 +15,10 @@ SPEAKS = """
 from nodeprov.cli import output
 from nodeprov.plan.events import Event
 from nodeprov.errors import NodeprovError
-from nodeprov.plan.plan import Drain, Outcome, Plan, Proof
+from nodeprov.plan.steps import Drain
+from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.plan import Plan
+from nodeprov.plan.proof import Proof
 
 with output.Interruption() as interruption:
     tell = interruption.tell("worker1")

@@ -27,12 +27,14 @@ from nodeprov.inventory import (
 )
 from nodeprov.kubernetes import proof_image
 from nodeprov.kubernetes.cluster import ClusterFacts
-from nodeprov.kubernetes.scheduling import MANAGED_BY, cluster_goals, wanted_runtime_class
+from nodeprov.kubernetes.runtime_class import MANAGED_BY, wanted_runtime_class
+from nodeprov.kubernetes.scheduling import cluster_goals
 from nodeprov.node.daemon_choice import Candidate, Choice
 from nodeprov.node.facts import Daemon, Facts, Record
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.runtime_table import without_runtime
-from nodeprov.plan.plan import Adopt, Change, Goal, Restart
+from nodeprov.plan.goal import Change, Goal
+from nodeprov.plan.steps import Adopt, Restart
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor import generation, goals, layout
 from nodeprov.runtimes.gvisor.generation import tree_bytes

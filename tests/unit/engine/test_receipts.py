@@ -30,7 +30,7 @@ from nodeprov.engine.receipts.receipt import (
     to_json,
 )
 from nodeprov.errors import NodeprovError
-from nodeprov.plan.plan import Change
+from nodeprov.plan.goal import Change
 from nodeprov.plan.state_json import state_from_json, state_to_json
 from nodeprov.states import (
     FileState,

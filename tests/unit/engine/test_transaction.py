@@ -10,7 +10,8 @@ from nodeprov.engine import transaction
 from nodeprov.engine.receipts.history import interrupted
 from nodeprov.engine.receipts.receipt import BEGUN, from_json
 from nodeprov.errors import NodeprovError
-from nodeprov.plan.plan import Outcome, Plan
+from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.plan import Plan
 from nodeprov.states import FileState
 from tests.support.memory_host import MemoryHost
 from tests.support.samples import receipt_of, settings

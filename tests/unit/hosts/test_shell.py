@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from nodeprov.errors import CommandFailed, NodeprovError
-from nodeprov.hosts.base import FileAt, LinkAt, Output, PresentAt, TreeAt
+from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost, run_program
+from nodeprov.plan.resources.file import FileAt
+from nodeprov.plan.resources.folder import PresentAt
+from nodeprov.plan.resources.link import LinkAt
+from nodeprov.plan.resources.tree import TreeAt
 from nodeprov.states import FileState, LinkState, PresentState, TreeEntry, TreeState
 from nodeprov.templates import render
 from tests.support.memory_host import tree_of

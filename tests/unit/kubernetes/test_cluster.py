@@ -14,19 +14,12 @@ from nodeprov.hosts.base import Output, Place
 from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.hosts.provider import Connections, quietly
 from nodeprov.inventory import ClusterSettings, Label, RuntimeClassSettings, RuntimeSettings, Settings, parse
+from nodeprov.kubernetes import runtime_class
 from nodeprov.kubernetes.cluster import ClusterFacts, ClusterQuery, check_cluster, kubectl, read
-from nodeprov.kubernetes.scheduling import (
-    MANAGED_BY,
-    NodeLabel,
-    cluster_goals,
-    cluster_states,
-    declared_fields,
-    removal_goals,
-    runtime_class,
-    wanted_runtime_class,
-)
-from nodeprov.plan.plan import decide
-from nodeprov.plan.writable import writable
+from nodeprov.kubernetes.node_label import NodeLabel
+from nodeprov.kubernetes.runtime_class import MANAGED_BY, declared_fields, wanted_runtime_class
+from nodeprov.kubernetes.scheduling import cluster_goals, cluster_states, removal_goals
+from nodeprov.plan.goal import decide
 from nodeprov.states import LabelState, ObjectState, State
 from tests.support.samples import GOLDEN, good_facts, settings
 
@@ -347,8 +340,8 @@ def test_the_label_comes_before_the_runtime_class_that_sends_pods_to_it() -> Non
     goals = cluster_goals(WANTED, "worker1")
     assert [goal.resource.key for goal in goals] == [LABEL_KEY, CLASS_KEY]
     assert {goal.resource.place for goal in goals} == {Place.CLUSTER}
-    assert [writable(goal.resource).collected for goal in goals] == [False, False]
-    assert [writable(goal.resource).shared for goal in goals] == [False, True]
+    assert [goal.resource.collected for goal in goals] == [False, False]
+    assert [goal.resource.shared for goal in goals] == [False, True]
     changes = decide(goals, cluster_states(facts(), WANTED, "worker1"))
     assert [(change.before, change.after) for change in changes] == [
         (None, LabelState("true")),
@@ -479,7 +472,7 @@ def written(folder: Any, live: Mapping[str, Any] | None, state: ObjectState) -> 
     """Write a RuntimeClass over one that is there, or none; return kubectl's verb and what it was given."""
     (folder / "live").write_text(json.dumps(live) if live else "")
     body = f'case "$1" in get) cat {folder}/live ;; *) echo "$1" > {folder}/verb; cat > {folder}/stdin ;; esac'
-    runtime_class(stub(folder, body), "worker1").write(LocalHost(), state)
+    runtime_class.of(stub(folder, body), "worker1").write(LocalHost(), state)
     value: dict[str, Any] = json.loads((folder / "stdin").read_text())
     return (folder / "verb").read_text().strip(), value
 
@@ -515,7 +508,7 @@ def test_a_field_that_was_not_there_before_is_taken_out_again(tmp_path: Any) -> 
 
 def test_our_runtime_class_is_deleted(tmp_path: Any) -> None:
     wanted = stub(tmp_path, f'echo "$*" >> {tmp_path}/calls')
-    runtime_class(wanted, "worker1").write(LocalHost(), None)
+    runtime_class.of(wanted, "worker1").write(LocalHost(), None)
     assert (tmp_path / "calls").read_text().splitlines() == [
         f"get nodes -l {KEY}=true -o name",
         "delete runtimeclass gvisor --ignore-not-found",
@@ -530,7 +523,7 @@ def test_a_runtime_class_that_another_node_came_to_need_is_not_deleted(
     tmp_path: Any, labelled: str, is_deleted: bool
 ) -> None:
     body = f"""echo "$1" >> {tmp_path}/calls; [ "$1" != get ] || printf '{labelled}'"""
-    runtime_class(stub(tmp_path, body), "worker1").write(LocalHost(), None)
+    runtime_class.of(stub(tmp_path, body), "worker1").write(LocalHost(), None)
     assert (tmp_path / "calls").read_text().split() == ["get", *(["delete"] if is_deleted else [])]
 
 
@@ -539,10 +532,10 @@ def test_a_write_that_kubectl_refuses_says_what_was_being_done(tmp_path: Any) ->
     with pytest.raises(NodeprovError, match="cannot label worker1: exit status 1: forbidden: no rights"):
         NodeLabel(kubectl(wanted.cluster), "worker1", KEY).write(LocalHost(), LabelState("true"))
     with pytest.raises(NodeprovError, match="cannot delete RuntimeClass gvisor"):
-        runtime_class(wanted, "worker1").write(LocalHost(), None)
+        runtime_class.of(wanted, "worker1").write(LocalHost(), None)
     wanted = stub(tmp_path, "[ $1 = get ] || { echo 'the object has been modified' >&2; exit 1; }")
     with pytest.raises(NodeprovError, match="cannot create RuntimeClass gvisor: exit status 1: the object has"):
-        runtime_class(wanted, "worker1").write(LocalHost(), wanted_runtime_class(WANTED))
+        runtime_class.of(wanted, "worker1").write(LocalHost(), wanted_runtime_class(WANTED))
 
 
 def test_a_label_and_a_runtime_class_are_read_by_kubectl(tmp_path: Any) -> None:
@@ -550,7 +543,7 @@ def test_a_label_and_a_runtime_class_are_read_by_kubectl(tmp_path: Any) -> None:
     (tmp_path / "runtimeclass").write_text(json.dumps(ours()))
     wanted = stub(tmp_path, f'[ "$1 $4 $5 $6" = "get -o json --ignore-not-found" ] && cat {tmp_path}/"$2"')
     label = NodeLabel(kubectl(wanted.cluster), "worker1", KEY)
-    assert LocalHost().ask([label.query, runtime_class(wanted, "worker1").query]) == [
+    assert LocalHost().ask([label.query, runtime_class.of(wanted, "worker1").query]) == [
         LabelState("true"),
         wanted_runtime_class(WANTED),
     ]
@@ -558,7 +551,7 @@ def test_a_label_and_a_runtime_class_are_read_by_kubectl(tmp_path: Any) -> None:
 
 def test_states_are_read_out_of_what_kubectl_prints() -> None:
     kube = kubectl(ClusterSettings())
-    label, resource = NodeLabel(kube, "worker1", KEY), runtime_class(WANTED, "worker1")
+    label, resource = NodeLabel(kube, "worker1", KEY), runtime_class.of(WANTED, "worker1")
     assert label.query.parse(answer(json.dumps(node({KEY: "true"})))) == LabelState("true")
     assert label.query.parse(answer(json.dumps(node()))) is None
     assert resource.query.parse(answer("")) is None

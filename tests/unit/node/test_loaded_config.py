@@ -23,8 +23,9 @@ from nodeprov.node.loaded_config import (
     same_table,
 )
 from nodeprov.node.runtime_table import config_resource
-from nodeprov.plan.plan import Change, Restart
-from nodeprov.plan.resources import Link
+from nodeprov.plan.goal import Change
+from nodeprov.plan.resources.link import Link
+from nodeprov.plan.steps import Restart
 from nodeprov.runtimes.gvisor.layout import layout
 from nodeprov.states import FileState, LinkState
 from tests.support.samples import CONFIG, good_facts, recorded, settings, with_daemon

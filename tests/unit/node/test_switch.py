@@ -20,8 +20,10 @@ from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import Paths, ProofSettings
 from nodeprov.node import switch as switch_module
 from nodeprov.node.switch import Switch
-from nodeprov.plan.plan import Change, Proof, Restart, Swap
-from nodeprov.plan.resources import ContainerdConfig
+from nodeprov.plan.goal import Change
+from nodeprov.plan.proof import Proof
+from nodeprov.plan.resources.containerd_config import ContainerdConfig
+from nodeprov.plan.steps import Restart, Swap
 from nodeprov.states import FileState
 from nodeprov.templates import render
 from tests.adversaries.power_cut import Disk, witnessed

@@ -10,12 +10,15 @@ from rich.console import Console
 
 from nodeprov.containerd import add_runtime
 from nodeprov.errors import NodeprovError, Problem, Problems
-from nodeprov.hosts.base import Place
 from nodeprov.plan.events import Event
-from nodeprov.plan.plan import Change, Drain, Outcome, Plan, Proof, Restart, Step
+from nodeprov.plan.goal import Change
+from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.plan import Plan
+from nodeprov.plan.proof import Proof
+from nodeprov.plan.steps import Drain, Restart, Step
 from nodeprov.reports.findings import Finding, findings_json, findings_table
 from nodeprov.reports.outcome import errors_json, event_text, outcome_json, outcome_text
-from nodeprov.reports.plan import diff, painted, plan_json, plan_text, what
+from nodeprov.reports.plan import diff, painted, plan_json, plan_text
 from nodeprov.runtimes.gvisor.layout import layout
 from nodeprov.states import (
     FileState,
@@ -53,14 +56,12 @@ SERVING = Proof("serving", "containerd serves, and goes on serving")
 CLUSTER_NOTE = "cluster: https://10.0.0.10:6443 (context production)"
 
 
-def change(
-    key: str, before: State | None, after: State | None, why: str = "", place: Place = Place.NODE
-) -> Change:
-    return Change(resource(key, place), before, after, why)
+def change(key: str, before: State | None, after: State | None, why: str = "") -> Change:
+    return Change(resource(key), before, after, why)
 
 
-LABELLED = change(LABEL, None, LabelState("true"), place=Place.CLUSTER)
-CLASSED = change("runtimeclass:gvisor", None, RUNTIME_CLASS, place=Place.CLUSTER)
+LABELLED = change(LABEL, None, LabelState("true"))
+CLASSED = change("runtimeclass:gvisor", None, RUNTIME_CLASS)
 GENERATION: tuple[Step, ...] = (
     change(f"file:{NEW}/runsc.toml", None, TOML),
     change(f"link:{NEW}/containerd-shim-runsc-v1", None, LinkState(f"{RELEASE}/containerd-shim-runsc-v1")),
@@ -107,7 +108,6 @@ UPGRADE = Plan(
             "runtimeclass:gvisor",
             RUNTIME_CLASS,
             ObjectState.of({**RUNTIME_CLASS.value, "overhead": {"podFixed": {"cpu": "50m", "memory": "128Mi"}}}),
-            place=Place.CLUSTER,
         ),
         change(f"folder:{HANDLER}/000000000000", PresentState(), None, "nothing needs it"),
     ),
@@ -119,8 +119,8 @@ UNINSTALL = Plan(
     "uninstall",
     (
         Drain(("default/web-1", "shop/cart-2")),
-        change(LABEL, LabelState("true"), None, place=Place.CLUSTER),
-        change("runtimeclass:gvisor", RUNTIME_CLASS, None, "no other node has the label", Place.CLUSTER),
+        change(LABEL, LabelState("true"), None),
+        change("runtimeclass:gvisor", RUNTIME_CLASS, None, "no other node has the label"),
         change(CONFIG_KEY, WITH, WITHOUT),
         Restart("containerd.service", ("to forget the runtime handler runsc",)),
         SERVING,
@@ -194,7 +194,7 @@ def test_findings_are_written_as_a_table() -> None:
     ],
 )
 def test_a_resource_is_named_for_a_person(key: str, said: str) -> None:
-    assert what(resource(key)) == said
+    assert resource(key).title == said
 
 
 def texts(before: str, after: str) -> Change:

@@ -9,7 +9,7 @@ import pytest
 from nodeprov.diagnosis.verify.checks import because, needs
 from nodeprov.diagnosis.verify.subject import Subject
 from nodeprov.kubernetes.cluster import ClusterFacts
-from nodeprov.kubernetes.scheduling import declared_fields, wanted_runtime_class
+from nodeprov.kubernetes.runtime_class import declared_fields, wanted_runtime_class
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from testinfra.host import Host
 
 from nodeprov.diagnosis.verify.checks import because, needs
 from nodeprov.diagnosis.verify.subject import Subject
-from nodeprov.hosts.base import Place, TreeAt
+from nodeprov.hosts.base import Place
+from nodeprov.plan.resources.tree import TreeAt
 from nodeprov.states import FileState, LinkState, State, TreeState
 
 

@@ -16,7 +16,7 @@ from nodeprov.kubernetes.pod_cgroups import PodCgroups, PodCgroupsQuery, PodKill
 from nodeprov.kubernetes.proof_image import ProofImage
 from nodeprov.kubernetes.proof_pods import POD_CPU, POD_MEMORY, Pod, Prover
 from nodeprov.kubernetes.quantities import canonical, parse_quantity
-from nodeprov.kubernetes.scheduling import wanted_runtime_class
+from nodeprov.kubernetes.runtime_class import wanted_runtime_class
 from nodeprov.runtimes.gvisor.kernel import gvisors_word
 
 THREADS = 64

@@ -15,7 +15,6 @@ from nodeprov.node.daemon_choice import Choice
 from nodeprov.node.facts import Facts
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.runtime_table import without_runtime
-from nodeprov.plan.writable import writable
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.generation import containers_of_other_releases, generation, runsc_flags, tree_bytes
 from nodeprov.runtimes.gvisor.goals import goals
@@ -66,7 +65,7 @@ def test_links_lead_to_the_release_by_absolute_paths_and_current_to_the_generati
 
 
 def test_only_what_is_invisible_before_the_commit_is_collected(made: Release) -> None:
-    collected = [writable(goal.resource).collected for goal in goals(good_facts(), WANTED, made)]
+    collected = [goal.resource.collected for goal in goals(good_facts(), WANTED, made)]
     assert collected == [True, True, True, True, False, False, False]
 
 

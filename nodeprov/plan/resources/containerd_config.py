@@ -1,11 +1,10 @@
-"""How the state of each kind of thing is read and written."""
+"""containerd's configuration file, with a check before each change."""
 
 from __future__ import annotations
 
 import base64
 import posixpath
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import ClassVar
 
 from nodeprov import containerd
@@ -13,146 +12,12 @@ from nodeprov.containerd import Config, Runtime, differences
 from nodeprov.containerd.distributions import go_template
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import FileAt, Host, LinkAt, Place, PresentAt, Query, TreeAt
-from nodeprov.states import FileState, LinkState, PresentState, State, TreeState
+from nodeprov.hosts.base import Host
+from nodeprov.plan.resources.file import File, FileAt
+from nodeprov.states import FileState
 from nodeprov.templates import render
 
 DUMP_TIMEOUT_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A regular file; a collected one is removed only when nothing needs it.
-
-    Empty folders strictly below `within` are nodeprov's own, and go with the last thing in them.
-    """
-
-    path: str
-    collected: bool = field(default=False, kw_only=True)
-    within: str = field(default="", kw_only=True)
-    shared: ClassVar[bool] = False
-    swapped: ClassVar[bool] = False
-    place: ClassVar[Place] = Place.NODE
-    kind: ClassVar[str] = "file"
-
-    @property
-    def key(self) -> str:
-        """Name it by kind and path."""
-        return f"{self.kind}:{self.path}"
-
-    @property
-    def query(self) -> Query[State | None]:
-        """Ask for the state."""
-        return FileAt(self.path)
-
-    def write(self, host: Host, state: FileState | None) -> None:
-        """Make the state so."""
-        if state is None:
-            host.remove(self.path, below=self.within)
-        else:
-            host.write_file(self.path, state)
-
-    restore = write
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A symbolic link; `collected` and `within` as for a file."""
-
-    path: str
-    collected: bool = field(default=False, kw_only=True)
-    within: str = field(default="", kw_only=True)
-    shared: ClassVar[bool] = False
-    swapped: ClassVar[bool] = False
-    place: ClassVar[Place] = Place.NODE
-    kind: ClassVar[str] = "link"
-
-    @property
-    def key(self) -> str:
-        """Name it by kind and path."""
-        return f"{self.kind}:{self.path}"
-
-    @property
-    def query(self) -> Query[State | None]:
-        """Ask for the state."""
-        return LinkAt(self.path)
-
-    def write(self, host: Host, state: LinkState | None) -> None:
-        """Make the state so."""
-        if state is None:
-            host.remove(self.path, below=self.within)
-        else:
-            host.write_link(self.path, state.target)
-
-    restore = write
-
-
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """A directory of files whose content lies in a folder of the controller; immutable once it is there."""
-
-    path: str
-    source: Path | None = None
-    within: str = field(default="", kw_only=True)
-    collected: ClassVar[bool] = True
-    shared: ClassVar[bool] = False
-    swapped: ClassVar[bool] = False
-    place: ClassVar[Place] = Place.NODE
-    kind: ClassVar[str] = "tree"
-
-    @property
-    def key(self) -> str:
-        """Name it by kind and path."""
-        return f"{self.kind}:{self.path}"
-
-    @property
-    def query(self) -> Query[State | None]:
-        """Ask for the state."""
-        return TreeAt(self.path)
-
-    def write(self, host: Host, state: TreeState | None) -> None:
-        """Make the state so."""
-        if state is None:
-            host.remove(self.path, below=self.within)
-        elif self.source is None:
-            raise NodeprovError(f"{self.path} cannot be made: this run has not downloaded its files")
-        else:
-            host.write_tree(self.path, state, self.source)
-
-    def restore(self, host: Host, state: TreeState | None) -> None:
-        """Take it away again; a damaged tree that was mended stays mended, for nothing else is of use."""
-        if state is None:
-            host.remove(self.path, below=self.within)
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """A generation or a release that nothing names any more; it can only be taken away."""
-
-    path: str
-    within: str = field(default="", kw_only=True)
-    place: ClassVar[Place] = Place.NODE
-    kind: ClassVar[str] = "folder"
-    collected: ClassVar[bool] = True
-    shared: ClassVar[bool] = False
-    swapped: ClassVar[bool] = False
-
-    @property
-    def key(self) -> str:
-        """Name it by kind and path."""
-        return f"{self.kind}:{self.path}"
-
-    @property
-    def query(self) -> Query[State | None]:
-        """Ask whether it is there."""
-        return PresentAt(self.path)
-
-    def write(self, host: Host, state: PresentState | None) -> None:
-        """Take it away."""
-        if state is None:
-            host.remove(self.path, below=self.within)
-
-    restore = write
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +30,13 @@ class ContainerdConfig(File):
     """The containerd on disk: the one that a restart would start."""
 
     def write(self, host: Host, state: FileState | None) -> None:
-        """Make the state so, if it is allowed."""
+        """Give it a state, if that is allowed."""
         self.allow(host, state)
         self.restore(host, state)
+
+    def restore(self, host: Host, state: FileState | None) -> None:
+        """Give it back a state that containerd has accepted before."""
+        File.write(self, host, state)
 
     def allow(self, host: Host, state: FileState | None) -> None:
         """Raise NodeprovError unless the daemon's own reading of the candidate differs from today's by our table.
