@@ -82,6 +82,13 @@ class Broken(NodeprovError):
     """A node has put back what it had, and its containerd does not serve with that either."""
 
 
+class Cancelled(NodeprovError):
+    """Whoever started a run has cancelled it."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted", "run it again when you are ready")
+
+
 class TakenOver(NodeprovError):
     """Another run has the node now: this one was not heard of for too long."""
 

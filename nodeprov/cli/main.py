@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import io
 import logging
-import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -25,10 +24,9 @@ from nodeprov.cli import plan_commands as cli_commands
 from nodeprov.cli import rbac as cli_rbac
 from nodeprov.cli import status as cli_status
 from nodeprov.cli import support as cli_support
+from nodeprov.cli.cancellation import end_on_signals, interrupted
 from nodeprov.cli.options import Login, Nodes, Source, Voice, Yes, examples, spread
 from nodeprov.cli.output import (
-    interrupt,
-    interrupted,
     leave,
     print_error,
     say,
@@ -81,8 +79,7 @@ class Shell(StrEnum):
 
 def main() -> None:
     """Run the command line."""
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, interrupt)
+    end_on_signals()
     for stream in (sys.stdout, sys.stderr):  # a terminal need not know every letter that a node may say
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

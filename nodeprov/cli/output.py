@@ -1,4 +1,4 @@
-"""What a person sees and says: progress, results, questions, and the interruption of a run."""
+"""What a person sees and says: progress, results and questions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import functools
 import getpass
 import json
 import os
-import signal
 import sys
 import threading
 from collections import Counter
@@ -22,7 +21,7 @@ from rich.table import Table
 
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.ssh.passwords import Passwords
-from nodeprov.plan.events import Event, Tell
+from nodeprov.plan.events import Event
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.plan import Plan
 from nodeprov.redaction import redacted, visible, without_userinfo
@@ -32,7 +31,7 @@ from nodeprov.reports.plan import SCHEMA, painted, plan_json, plan_text
 
 WIDE = 150
 
-_quiet, _interrupted = threading.Event(), threading.Event()
+_quiet = threading.Event()
 
 OnProgress = Callable[[str, int, int | None], None]
 
@@ -200,6 +199,12 @@ def _ask_unseen(prompt: str) -> str:
         return ""
 
 
+def show_event(node: str, event: Event) -> None:
+    """Show what happens in a node's run."""
+    if text := event_text(event):
+        say(f"{node}: {text}")
+
+
 class Commands:
     """Shows and counts the commands that run on each host."""
 
@@ -228,59 +233,3 @@ def bar() -> Iterator[OnProgress]:
             progress.update(tasks[what], completed=done, total=total)
 
         yield on_progress
-
-
-class Interruption:
-    """While nodes are changed a signal is only noted, and heeded where nothing is half done.
-
-    An exception raised in the middle of an SSH exchange would leave a connection that cannot undo any more.
-    """
-
-    def __init__(self) -> None:
-        self._asked = threading.Event()
-
-    def __enter__(self) -> Interruption:
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(each, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(each, interrupt)
-
-    def _note(self, _number: int, _frame: object) -> None:
-        self._asked.set()
-        say("interrupted: finishing the step, then taking the changes back")
-
-    def heed(self) -> None:
-        """Raise KeyboardInterrupt if a signal has come."""
-        if self._asked.is_set():
-            raise KeyboardInterrupt
-
-    def rest(self, seconds: float) -> None:
-        """Wait, or raise KeyboardInterrupt when a signal comes."""
-        self._asked.wait(seconds)
-        self.heed()
-
-    def tell(self, node: str) -> Tell:
-        """Show the events of a node's run, and heed a signal before each new step."""
-
-        def tell(event: Event) -> None:
-            if event.phase == "begun":
-                self.heed()
-            text = event_text(event)
-            if text:
-                say(f"{node}: {text}")
-
-        return tell
-
-
-def interrupt(number: int, _frame: object) -> None:
-    """End what is being read; nothing is being changed."""
-    _interrupted.set()
-    raise KeyboardInterrupt(signal.Signals(number).name)
-
-
-def interrupted() -> bool:
-    """Tell whether a signal has ended what was being read."""
-    return _interrupted.is_set()

@@ -13,19 +13,21 @@ from typing import Any, NoReturn
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import __version__, inventory
+from nodeprov.cli.cancellation import cancelled_by_signals
 from nodeprov.cli.options import Login, Source, Voice
 from nodeprov.cli.output import (
     Commands,
-    Interruption,
     ask,
     bar,
     passwords,
     print_error,
     say,
+    show_event,
     show_outcomes,
     show_plans,
 )
 from nodeprov.engine import transaction
+from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.engine.fleet import Answers, Session
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.receipts.receipt import Author
@@ -121,9 +123,9 @@ def carry_out(session: Session, planned: Sequence[Planned], voice: Voice) -> NoR
 
 def _one_by_one(session: Session, planned: Sequence[Planned]) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    with Interruption() as interruption:
+    with cancelled_by_signals(_say_cancelled) as cancel:
         for each in planned:
-            outcomes.append(_one(session, each, interruption))
+            outcomes.append(_one(session, each, cancel))
             if outcomes[-1].exit_code:
                 break
     if missed := [each.node.name for each in planned[len(outcomes) :] if each.plan.pending]:
@@ -131,18 +133,17 @@ def _one_by_one(session: Session, planned: Sequence[Planned]) -> list[Outcome]:
     return outcomes
 
 
-def _one(session: Session, planned: Planned, interruption: Interruption) -> Outcome:
+def _say_cancelled() -> None:
+    say("interrupted: finishing the step, then taking the changes back")
+
+
+def _one(session: Session, planned: Planned, cancel: Cancellation) -> Outcome:
     node = planned.node
     with bar() as on_progress:
-
-        def on_upload(_what: str, done: int, total: int) -> None:
-            interruption.heed()
-            on_progress("upload", done, total)
-
-        session.connections.on_upload(node, on_upload)
-        act = transaction.Act(author(), now, interruption.tell(node.name), interruption.rest)
+        session.connections.on_upload(node, lambda _what, done, total: on_progress("upload", done, total))
+        run = RunContext(author(), now, lambda event: show_event(node.name, event), cancel)
         try:
-            return transaction.carry_out(planned, session.connections.of(node), act)
+            return transaction.carry_out(planned, session.connections.of(node), run)
         except NodeprovError as error:
             return Outcome(planned.plan, error=error.at(node.name))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from nodeprov.errors import Broken, NodeprovError, Restored
+from nodeprov.engine.context import RunContext
+from nodeprov.errors import Broken, Cancelled, NodeprovError, Restored
 from nodeprov.hosts.base import Host, Place
-from nodeprov.plan.events import Event, Tell
+from nodeprov.plan.events import Event, OnEvent
 from nodeprov.plan.goal import Change
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.plan import Plan
@@ -43,12 +44,13 @@ class Conduct(Protocol):
         ...
 
 
-def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell) -> Outcome:
+def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, run: RunContext) -> Outcome:
     """Carry out a plan step by step; on any error take the begun changes back.
 
-    An interruption counts as an error: a signal in a maintenance window must not leave a node between two
+    A cancellation counts as an error: a signal in a maintenance window must not leave a node between two
     states.
     """
+    on_event = run.on_event
     begun: list[Act] = []
     done: list[Step] = []
     proofs: dict[str, str] = {}
@@ -58,7 +60,8 @@ def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell)
             act = _due(planned, hosts)
             if act is None:
                 continue
-            tell(Event(_face(act), "begun"))
+            run.cancel.check()
+            on_event(Event(_face(act), "begun"))
             begun.append(act)
             said = _carry_out(act, hosts, conduct)
             proof = act.proof if isinstance(act, Swap) else act
@@ -66,14 +69,14 @@ def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell)
                 proofs[proof.title] = said
             for step in _steps(act):
                 done.append(step)
-                tell(Event(step, "done", said))
+                on_event(Event(step, "done", said))
     except BaseException as error:
         swap = begun.pop() if isinstance(error, Restored | Broken) else None
-        undone, kept, left = undo(begun, hosts, conduct, tell)
+        undone, kept, left = undo(begun, hosts, conduct, on_event)
         if isinstance(error, Broken) and swap is not None:
             left = (*left, f"{_name(swap)}: {error.message}")
         return Outcome(plan, tuple(done), _as_error(error).at(plan.node), undone, left, kept, proofs)
-    collected, kept, stay = _collect(collections, hosts, conduct, tell)
+    collected, kept, stay = _collect(collections, hosts, conduct, on_event, before_each=run.cancel.check)
     # What an upgrade could not remove the next run will; an uninstall was for that.
     left, kept = (stay, kept) if plan.action == "uninstall" else ((), (*kept, *stay))
     return Outcome(plan, (*done, *collected), left=left, kept=kept, proofs=proofs)
@@ -100,7 +103,7 @@ def _face(act: Act) -> Step:
 
 
 def undo(
-    begun: Sequence[Act], hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell
+    begun: Sequence[Act], hosts: Mapping[Place, Host], conduct: Conduct, on_event: OnEvent
 ) -> tuple[tuple[Change, ...], tuple[str, ...], tuple[str, ...]]:
     """Take begun steps back; return the changes undone, and in words what stays and what could not be undone.
 
@@ -118,7 +121,7 @@ def undo(
     acts_back = [*others, *taken_away]
     for number, act in enumerate(acts_back, start=1):
         try:
-            undone += _undo_one(act, hosts, conduct, tell)
+            undone += _undo_one(act, hosts, conduct, on_event)
         except Exception as error:
             left.append(f"{_name(act)}: {_as_error(error).message}")
             if isinstance(act, Swap):
@@ -126,23 +129,23 @@ def undo(
                 left += [f"{_name(each)}: stays until that is settled" for each in stays if _name(each)]
                 collected = []
                 break
-    removed, kept, stay = _collect(collected, hosts, conduct, tell)
+    removed, kept, stay = _collect(collected, hosts, conduct, on_event)
     return (*undone, *removed), (*kept, *stay), tuple(left)
 
 
-def _undo_one(act: Act, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell) -> tuple[Change, ...]:
+def _undo_one(act: Act, hosts: Mapping[Place, Host], conduct: Conduct, on_event: OnEvent) -> tuple[Change, ...]:
     match act:
         case Change():
-            tell(Event(act, "undone"))
+            on_event(Event(act, "undone"))
             _take_back(act, hosts[act.resource.place])
             return (act,)
         case Swap():
-            return _swap_back(act, hosts, conduct, tell)
+            return _swap_back(act, hosts, conduct, on_event)
         case _:
             return ()
 
 
-def _swap_back(swap: Swap, hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell) -> tuple[Change, ...]:
+def _swap_back(swap: Swap, hosts: Mapping[Place, Host], conduct: Conduct, on_event: OnEvent) -> tuple[Change, ...]:
     """Have the node swap the files back; what it has put back by itself by now needs no restart any more.
 
     When the connection broke while the swap was handed over, the node may begin it only now.
@@ -156,10 +159,10 @@ def _swap_back(swap: Swap, hosts: Mapping[Place, Host], conduct: Conduct, tell: 
         if now != change.before:
             back.append(Change(change.resource, now, change.before))
     if back:
-        tell(Event(swap.restart, "undone"))
+        on_event(Event(swap.restart, "undone"))
         conduct.swap(Swap(tuple(back), swap.restart, Proof("serving", "containerd serves as before")))
     for change in swap.changes:
-        tell(Event(change, "undone"))
+        on_event(Event(change, "undone"))
     return swap.changes
 
 
@@ -232,7 +235,12 @@ def _take_back(change: Change, host: Host) -> None:
 
 
 def _collect(
-    changes: Sequence[Change], hosts: Mapping[Place, Host], conduct: Conduct, tell: Tell
+    changes: Sequence[Change],
+    hosts: Mapping[Place, Host],
+    conduct: Conduct,
+    on_event: OnEvent,
+    *,
+    before_each: Callable[[], None] = lambda: None,
 ) -> tuple[tuple[Change, ...], tuple[str, ...], tuple[str, ...]]:
     """Take away what nothing needs any more; return it, and in words what is needed and what cannot be removed."""
     removed: list[Change] = []
@@ -247,7 +255,8 @@ def _collect(
             if needing:
                 kept.append(f"{resource.key} stays, for a container needs {needing[0]}")
                 continue
-            tell(Event(change, "undone" if change.after is not None else "begun"))
+            before_each()
+            on_event(Event(change, "undone" if change.after is not None else "begun"))
             resource.restore(hosts[resource.place], None)
             removed.append(change)
     except BaseException as error:
@@ -259,8 +268,8 @@ def _collect(
 def _as_error(error: BaseException) -> NodeprovError:
     if isinstance(error, NodeprovError):
         return error
-    if isinstance(error, KeyboardInterrupt):
-        return NodeprovError("interrupted", "run it again when you are ready")
+    if isinstance(error, KeyboardInterrupt):  # of a caller who leaves signals to Python
+        return Cancelled()
     return NodeprovError(
         f"an error in nodeprov itself: {type(error).__name__}: {error}", "report it, with --verbose's output"
     )

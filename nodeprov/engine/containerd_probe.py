@@ -62,10 +62,10 @@ class Containerd:
     """The containerd of one node: proofs, and what it has loaded."""
 
     def __init__(
-        self, host: Host, facts: Facts, settings: Settings, rest: Callable[[float], None] = time.sleep
+        self, host: Host, facts: Facts, settings: Settings, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._host = host
-        self._rest = rest
+        self._sleep = sleep
         self._facts = facts
         self._settings = settings
 
@@ -138,7 +138,7 @@ class Containerd:
         while needing := self.in_use():
             if time.monotonic() > deadline:
                 raise NodeprovError(f"still needed by {needing[0]}", "", where=self._host.name)
-            self._rest(POLL_SECONDS)
+            self._sleep(POLL_SECONDS)
 
     def unused(self) -> str:
         """See that nothing needs our files; raise NodeprovError, naming what does."""

@@ -11,9 +11,10 @@ from typing import Any
 
 from nodeprov import containerd
 from nodeprov.engine import transaction
+from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.receipts.receipt import Author
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import Cancelled, NodeprovError
 from nodeprov.hosts.base import Guard, NothingHeld, Output, Place, Query, Reader
 from nodeprov.hosts.shell import ShellHost, ask_script, upload_script
 from nodeprov.kubernetes.cluster import Get, kubectl
@@ -27,6 +28,7 @@ from nodeprov.plan.proof import Proof
 from nodeprov.plan.resources.containerd_config import ContainerdConfig
 from nodeprov.plan.resources.file import FileAt
 from nodeprov.plan.resources.tree import Tree
+from nodeprov.plan.steps import Adopt, Step
 from nodeprov.reports.commands import UNKNOWN, Command, Commands, comparable
 from nodeprov.reports.plan import step_text
 from nodeprov.runtimes.gvisor import generation, layout
@@ -49,7 +51,7 @@ def rehearse(planned: Planned, readers: Mapping[Place, Reader], author: Author) 
     stage = _Stage(planned, readers)
     doing = stage.play(author)
     last = next((step for step in reversed(planned.plan.steps) if not _is_collection(step)), None)
-    failing = [_Stage(planned, readers, fails_after=last).play(author)] if last else []
+    failing = [_Stage(_with_one_more(planned, last), readers, cancelled_after=last).play(author)] if last else []
     if any(isinstance(change.resource, Tree) and change.after for change in planned.plan.changes):
         failing.append(_Stage(planned, readers, fails_in_upload=True).play(author))
     known = {(each.host, each.script) for each in doing}
@@ -57,6 +59,13 @@ def rehearse(planned: Planned, readers: Mapping[Place, Reader], author: Author) 
     return Commands(
         doing, stage.guarding, waiting=_waiting(planned, readers), undoing=tuple(dict.fromkeys(undoing))
     )
+
+
+def _with_one_more(planned: Planned, last: Step) -> Planned:
+    """Add a step that does nothing behind the last one: a run can be cancelled only before a step."""
+    steps = planned.plan.steps
+    behind = steps.index(last) + 1
+    return replace(planned, plan=replace(planned.plan, steps=(*steps[:behind], Adopt(()), *steps[behind:])))
 
 
 def _is_collection(step: object) -> bool:
@@ -83,14 +92,15 @@ class _Stage:
         planned: Planned,
         readers: Mapping[Place, Reader],
         *,
-        fails_after: object = None,
+        cancelled_after: Step | None = None,
         fails_in_upload: bool = False,
     ) -> None:
         self.commands: list[Command] = []
         self.guarding: tuple[Command, ...] = ()
         self.hosts = {place: _RehearsedHost(reader, self) for place, reader in readers.items()}
         self.fails_in_upload = fails_in_upload
-        self._fails_after = fails_after
+        self._cancelled_after = cancelled_after
+        self._cancel = _NoTime()
         self._failed_at: int | None = None
         self._planned = planned
         self.state = planned.settings.paths.state
@@ -101,9 +111,9 @@ class _Stage:
 
     def play(self, author: Author) -> tuple[Command, ...]:
         """Carry the plan out; raise NodeprovError if it cannot be, which is a fault of the rehearsal."""
-        act = transaction.Act(author, lambda: UNKNOWN, self._tell, lambda _seconds: None)
-        outcome = transaction.carry_out(self._planned, self.hosts, act)
-        if isinstance(outcome.error, RehearsedFailure):
+        run = RunContext(author, lambda: UNKNOWN, self._on_event, self._cancel)
+        outcome = transaction.carry_out(self._planned, self.hosts, run)
+        if isinstance(outcome.error, RehearsedFailure | Cancelled):
             return tuple(self.commands[self._failed_at :])
         if outcome.error is not None or outcome.left:
             said = outcome.error.message if outcome.error else "; ".join(outcome.left)
@@ -136,7 +146,7 @@ class _Stage:
         """Say what a command would print if all went well."""
         return Output(0, self._answers.printed(script), b"")
 
-    def _tell(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         self._what = step_text(event.step) if event.phase == "begun" else self._what
         if isinstance(event.step, Change):
             query, change = event.step.resource.query, event.step
@@ -147,8 +157,16 @@ class _Stage:
                 self._states[query] = [change.after, change.before]
         elif event.phase == "undone":
             self._what = f"{step_text(event.step)}, with its configuration as before"
-        if event.phase == "done" and event.step is self._fails_after:
-            self.fail()
+        if event.phase == "done" and event.step is self._cancelled_after:
+            self._failed_at = len(self.commands)
+            self._cancel.cancel()
+
+
+class _NoTime(Cancellation):
+    """Waits for nothing."""
+
+    def wait(self, seconds: float) -> None:
+        pass
 
 
 class _RehearsedHost(ShellHost):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 
 from nodeprov.engine import apply
 from nodeprov.engine.containerd_probe import CLEANUP_SECONDS, Containerd
+from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.engine.lock import Lock
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.receipts import history, receipt
-from nodeprov.engine.receipts.receipt import Author, Receipt
+from nodeprov.engine.receipts.receipt import Receipt
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Place, check
 from nodeprov.inventory import Settings
@@ -23,7 +25,6 @@ from nodeprov.node.facts import Facts, gather
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.runtime_table import own_config
 from nodeprov.node.switch import Switch
-from nodeprov.plan.events import Tell
 from nodeprov.plan.goal import Change
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.proof import Proof
@@ -33,26 +34,10 @@ from nodeprov.runtimes.gvisor.layout import layout
 from nodeprov.states import FileState
 from nodeprov.templates import render
 
-Clock = Callable[[], str]
-"""Tell the time: UTC, ISO 8601."""
-
-Rest = Callable[[float], None]
-"""Wait for so many seconds; raise KeyboardInterrupt when the run is to end."""
-
 Hosts = Mapping[Place, Host]
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
-    """Who does it, and what the outside gives: the time, a place for events, and a rest that can be broken off."""
-
-    author: Author
-    clock: Clock
-    tell: Tell
-    rest: Rest
-
-
-def carry_out(planned: Planned, hosts: Hosts, act: Act) -> Outcome:
+def carry_out(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
     """Do what was planned, under the node's lock, with a receipt before the first change and after the last.
 
     Raises NodeprovError, with the holder's name, when another run holds the node.
@@ -61,21 +46,31 @@ def carry_out(planned: Planned, hosts: Hosts, act: Act) -> Outcome:
     broken = history.interrupted(planned.receipts, planned.settings.runtime.handler)
     if not plan.pending and broken is None:
         return Outcome(plan)
-    holder = f"{act.author.user}@{act.author.controller} since {act.clock()}"
-    with Lock(host, planned.settings.paths.state, holder):
+    holder = f"{run.author.user}@{run.author.controller} since {run.clock()}"
+    with Lock(host, planned.settings.paths.state, holder), _uploading(host, run.cancel):
         _insist_on_the_same_facts(planned, host)
-        begun = _begin(planned, broken, act)
+        begun = _begin(planned, broken, run)
         switch = Switch(host, running_daemon(planned.facts), planned.settings, begun.name)
         if broken is not None or plan.action == "uninstall":
             switch.settle()
             _sweep(host, planned)
         if plan.pending:
             _write_receipt(host, planned.settings, begun)
-        conduct = _Conduct(planned, hosts, switch, act.rest, cordoned=broken is not None and broken.cordons)
+        conduct = _Conduct(planned, hosts, switch, run.cancel, cordoned=broken is not None and broken.cordons)
         if plan.action == "uninstall":
             conduct.forget_proofs()
-        outcome = conduct.uncordoned(apply.apply(plan, hosts, conduct, act.tell))
-        return _close(outcome, begun, broken, host, planned.settings, act.clock())
+        outcome = conduct.uncordoned(apply.apply(plan, hosts, conduct, run))
+        return _close(outcome, begun, broken, host, planned.settings, run.clock())
+
+
+@contextmanager
+def _uploading(host: Host, cancel: Cancellation) -> Iterator[None]:
+    """Have a cancellation end an upload too, between two of its chunks."""
+    host.check_uploads(cancel.check)
+    try:
+        yield
+    finally:
+        host.check_uploads(None)
 
 
 def _insist_on_the_same_facts(planned: Planned, host: Host) -> None:
@@ -148,13 +143,15 @@ def _kept(outcome: Outcome) -> frozenset[str]:
 class _Conduct:
     """The acts of a plan on one node."""
 
-    def __init__(self, planned: Planned, hosts: Hosts, switch: Switch, rest: Rest, *, cordoned: bool) -> None:
+    def __init__(
+        self, planned: Planned, hosts: Hosts, switch: Switch, cancel: Cancellation, *, cordoned: bool
+    ) -> None:
         self._planned = planned
         self._host = hosts[Place.NODE]
-        self._containerd = Containerd(hosts[Place.NODE], planned.facts, planned.settings, rest)
+        self._containerd = Containerd(hosts[Place.NODE], planned.facts, planned.settings, cancel.wait)
         self._switch = switch
         cluster = hosts.get(Place.CLUSTER)
-        where = (planned.settings, planned.node.name, rest)
+        where = (planned.settings, planned.node.name, cancel.wait)
         self._prover = Prover(cluster, *where) if cluster else None
         self._drainer = Drainer(cluster, *where, cordoned=cordoned) if cluster else None
 
@@ -209,15 +206,15 @@ class _Conduct:
         return outcome
 
 
-def _begin(planned: Planned, broken: Receipt | None, act: Act) -> Receipt:
+def _begin(planned: Planned, broken: Receipt | None, run: RunContext) -> Receipt:
     release = planned.release
     return Receipt(
         number=planned.number,
         action=planned.plan.action,
         handler=planned.settings.runtime.handler,
         machine_id=planned.facts.machine_id,
-        author=act.author,
-        began=act.clock(),
+        author=run.author,
+        began=run.clock(),
         release=release.name if release else "",
         changes=history.intent((*planned.plan.changes, *planned.plan.adopted), broken),
         adopted=tuple(change.resource.key for change in planned.plan.adopted),

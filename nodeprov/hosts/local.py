@@ -63,7 +63,7 @@ class LocalHost(ShellHost):
             except OSError as error:
                 raise NodeprovError(f"cannot copy to {target}: {error.strerror}", where=self.name) from None
             done += source.stat().st_size
-            self.on_upload(name, done, total)
+            self.uploaded(name, done, total)
 
     def hold(self, script: str, *, heartbeat_seconds: float = 0) -> _HeldProgram:
         """Start a script that goes on until its standard input ends."""

@@ -18,6 +18,7 @@ from nodeprov.hosts.base import (
     FENCED_MARK,
     FENCED_STATUS,
     TIMED_OUT,
+    Check,
     Guard,
     Held,
     Output,
@@ -47,6 +48,7 @@ class ShellHost(ABC):
         self.on_upload: Progress = lambda _what, _done, _all: None
         self.on_command: Callable[[str, str], None] = lambda _name, _script: None
         self._guard: Guard | None = None
+        self._check: Check | None = None
 
     @abstractmethod
     def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
@@ -85,6 +87,16 @@ class ShellHost(ABC):
     def guard(self, guard: Guard | None) -> None:
         """Have every script begin with what a guard says."""
         self._guard = guard
+
+    def check_uploads(self, check: Check | None) -> None:
+        """Call something between the chunks of each upload; what it raises ends the upload."""
+        self._check = check
+
+    def uploaded(self, name: str, done: int, total: int) -> None:
+        """Report a chunk of an upload, and see whether it is to go on."""
+        if self._check is not None:
+            self._check()
+        self.on_upload(name, done, total)
 
     def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
         """Answer all the queries in one round trip.

@@ -81,12 +81,12 @@ class Drainer:
         host: Host,
         settings: Settings,
         node: str,
-        rest: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = time.sleep,
         *,
         cordoned: bool = False,
     ) -> None:
         self._host = host
-        self._rest = rest
+        self._sleep = sleep
         self._settings = settings
         self._node = node
         self._kubectl = kubectl(settings.cluster)
@@ -113,7 +113,7 @@ class Drainer:
                     "look at their PodDisruptionBudgets and finalizers: kubectl get pdb -A",
                     where=self._node,
                 )
-            self._rest(POLL_SECONDS)
+            self._sleep(POLL_SECONDS)
 
     def uncordon(self) -> None:
         """Uncordon the node if it was us who cordoned it."""

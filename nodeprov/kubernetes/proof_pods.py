@@ -33,10 +33,10 @@ class Prover:
     """Proofs that need the cluster."""
 
     def __init__(
-        self, host: Host, settings: Settings, node: str, rest: Callable[[float], None] = time.sleep
+        self, host: Host, settings: Settings, node: str, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._host = host
-        self._rest = rest
+        self._sleep = sleep
         self._settings = settings
         self._node = node
         self._kubectl = kubectl(settings.cluster)
@@ -59,7 +59,7 @@ class Prover:
                     "journalctl -u kubelet on the node",
                     where=self._node,
                 )
-            self._rest(POLL_SECONDS)
+            self._sleep(POLL_SECONDS)
 
     def pod(self, image: ProofImage, kernel_line: Callable[[str], str]) -> str:
         """Run a pod of the RuntimeClass on the node; return the line in which its kernel says it is sandboxed.
@@ -155,7 +155,7 @@ class Prover:
                     image.hint,
                     where=self._node,
                 )
-            self._rest(0)
+            self._sleep(0)
 
     def _phase(self, pod: Pod, deadline: float) -> str:
         """Tell a pod's phase; an API server that is out of reach for a moment is no reason to give up a node."""
@@ -175,7 +175,7 @@ class Prover:
             except NodeprovError as error:
                 if time.monotonic() > deadline or not is_out_of_reach(error):
                     raise
-            self._rest(POLL_SECONDS)
+            self._sleep(POLL_SECONDS)
 
 
 def is_out_of_reach(error: NodeprovError) -> bool:

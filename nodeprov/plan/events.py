@@ -17,4 +17,5 @@ class Event:
     said: str = ""
 
 
-Tell = Callable[[Event], None]
+OnEvent = Callable[[Event], None]
+"""Hear of an event; it must not raise."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from nodeprov import inventory
 from nodeprov.engine import transaction
 from nodeprov.engine.fleet import Session
 from nodeprov.engine.planner import Planned
-from nodeprov.engine.receipts.receipt import Author
 from nodeprov.engine.rehearsal import rehearse
-from nodeprov.engine.transaction import Act
 from nodeprov.hosts.provider import Connections
 from nodeprov.inventory import ReleaseSettings
 from nodeprov.plan.events import Event
@@ -24,12 +23,12 @@ from nodeprov.releases.obtain import Release, obtain
 from nodeprov.reports.commands import Command, Commands, comparable
 from tests.lab.machines import WORKER, Kubectl, Machine
 from tests.lab.running import INVENTORY, installed, nodeprov
+from tests.support.samples import AUTHOR, a_run
 from tests.support.sampling import by_turns
 
 pytestmark = by_turns
 
 STATE = "/var/lib/nodeprov"
-AUTHOR = Author("tests", "here", "0")
 Script = tuple[str, str]
 """A host, and what ran there."""
 
@@ -53,14 +52,14 @@ class Recorded:
             self.outcome = self._carry_out(planned, connections, fails=fails)
 
     def _carry_out(self, planned: Planned, connections: Connections, *, fails: bool) -> Outcome:
-        last = next(step for step in reversed(planned.plan.steps) if isinstance(step, Proof))
+        *_, before_last, _last = [step for step in planned.plan.steps if isinstance(step, Proof)]
+        run = a_run()
 
-        def tell(event: Event) -> None:
-            if fails and event.step is last and event.phase == "done":
-                raise KeyboardInterrupt
+        def on_event(event: Event) -> None:
+            if fails and event.step is before_last and event.phase == "done":
+                run.cancel.cancel()
 
-        act = Act(AUTHOR, lambda: "2026-09-05T10:00:00+00:00", tell, lambda _seconds: None)
-        return transaction.carry_out(planned, connections.of(planned.node), act)
+        return transaction.carry_out(planned, connections.of(planned.node), replace(run, on_event=on_event))
 
     @property
     def ran(self) -> list[Script]:
@@ -131,7 +130,7 @@ def test_the_command_prints_every_script_that_ran_and_hides_nothing_of_them(
     assert did.outcome.exit_code == 0
     printed = {each.script for name in names for each in getattr(told, name)}
     holder = f"root@{os.uname().nodename} since X"
-    expected = {script.replace("tests@here since X", holder) for _, script in did.ran}
+    expected = {script.replace("ann@desk since X", holder) for _, script in did.ran}
     assert expected <= printed
     assert {comparable(script, STATE) for _, script in did.read} <= printed
     for script in expected:

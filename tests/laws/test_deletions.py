@@ -119,8 +119,8 @@ DELETIONS = (
     Deletion(
         "a run that fails takes back what it has begun",
         "nodeprov/engine/apply.py",
-        "undone, kept, left = undo(begun, hosts, conduct, tell)",
-        "undone, kept, left = undo((), hosts, conduct, tell)",
+        "undone, kept, left = undo(begun, hosts, conduct, on_event)",
+        "undone, kept, left = undo((), hosts, conduct, on_event)",
         "tests/laws/test_laws.py::test_a_failure_at_any_write_leaves_the_node_as_it_was",
     ),
     Deletion(

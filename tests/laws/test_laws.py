@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,10 +11,10 @@ import pytest
 
 from nodeprov import errors
 from nodeprov.engine import apply
-from nodeprov.errors import NodeprovError, Restored
+from nodeprov.errors import Cancelled, NodeprovError, Restored
 from nodeprov.hosts.base import Host, Place, Reader
 from nodeprov.hosts.local import LocalHost
-from nodeprov.plan import events
+from nodeprov.plan.events import Event
 from nodeprov.plan.goal import Change, Goal, constant, decide
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.proof import Proof
@@ -27,6 +27,7 @@ from nodeprov.plan.steps import Restart, Step, Swap
 from nodeprov.states import FileState, LinkState, PresentState, State
 from tests.lab.machines import WORKER, holding, lab_host
 from tests.support.memory_host import MemoryHost, snapshot, tree_of
+from tests.support.samples import a_run
 
 
 @dataclass
@@ -221,7 +222,7 @@ def test_a_failure_at_any_write_leaves_the_node_as_it_was(ground: Ground, source
     writes = len([step for step in steps if isinstance(step, Change)])
     for number in range(1, writes + 1):
         hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, number, after=after)}
-        outcome = apply.apply(Plan("n", "install", steps), hosts, Watched(hosts[Place.NODE]), lambda _e: None)
+        outcome = apply.apply(Plan("n", "install", steps), hosts, Watched(hosts[Place.NODE]), a_run())
         assert isinstance(outcome.error, Broken), number
         assert outcome.left == outcome.kept == ()
         assert snapshot(ground.folder, ground.host) == before, number
@@ -237,7 +238,7 @@ def test_a_failed_proof_takes_everything_back_and_restarts_again(ground: Ground,
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     conduct = NotServing(ground.host)
-    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, lambda _event: None)
+    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, a_run())
     assert outcome.exit_code == 1
     assert snapshot(ground.folder, ground.host) == before
     assert conduct.restarts == 2
@@ -253,10 +254,9 @@ def test_what_cannot_be_removed_stays_an_uninstalls_task(
     Link(f"{folder.path}/runsc").write(ground.host, LinkState("/somewhere"))
     steps = (Change(folder, PresentState(), None),)
 
-    def interrupted(_event: events.Event) -> None:
-        raise KeyboardInterrupt
-
-    outcome = apply.apply(Plan("n", action, steps), {Place.NODE: ground.host}, Watched(ground.host), interrupted)
+    run = a_run()
+    run.cancel.cancel()
+    outcome = apply.apply(Plan("n", action, steps), {Place.NODE: ground.host}, Watched(ground.host), run)
     said = (f"folder:{folder.path} stays: interrupted",)
     assert (outcome.kept, outcome.left) == ((said, ()) if action == "install" else ((), said))
     assert outcome.exit_code == exit_code
@@ -271,7 +271,7 @@ def test_what_a_node_has_taken_back_by_itself_is_not_restarted_again(ground: Gro
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     conduct = GoesBack(ground.host)
-    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, lambda _event: None)
+    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, a_run())
     assert isinstance(outcome.error, Restored)
     assert (outcome.exit_code, outcome.left, conduct.restarts) == (1, (), 1)
     assert snapshot(ground.folder, ground.host) == before
@@ -285,7 +285,7 @@ def test_a_node_that_serves_with_neither_is_told_as_left_between_two_states(grou
 
     steps = installation(ground, source)
     conduct = ServesNoMore(ground.host)
-    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, lambda _event: None)
+    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, a_run())
     (restart,) = [step for step in steps if isinstance(step, Restart)]
     assert (outcome.exit_code, outcome.left) == (4, (f"{restart.unit}: it serves with neither",))
 
@@ -307,7 +307,7 @@ def test_after_a_swap_whose_end_nobody_has_seen_the_node_is_as_before(
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     conduct = Lost(ground.host)
-    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, lambda _event: None)
+    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, a_run())
     assert isinstance(outcome.error, Broken)
     assert outcome.left == ()
     assert snapshot(ground.folder, ground.host) == before
@@ -333,7 +333,7 @@ def test_a_swap_that_the_node_begins_after_its_connection_was_lost_is_waited_for
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     conduct = Late(ground.host)
-    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, lambda _event: None)
+    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, a_run())
     assert (outcome.exit_code, outcome.left) == (1, ())
     assert snapshot(ground.folder, ground.host) == before
 
@@ -349,9 +349,7 @@ def test_what_containerd_may_be_told_of_stays_where_a_swap_cannot_be_taken_back(
             raise NodeprovError("the connection is lost")
 
     steps = installation(ground, source)
-    outcome = apply.apply(
-        Plan("n", "install", steps), {Place.NODE: ground.host}, Gone(ground.host), lambda _event: None
-    )
+    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, Gone(ground.host), a_run())
     assert outcome.exit_code == 4
     assert outcome.left[0] == "containerd.service: no answer"
     assert any(each.endswith("current: stays until that is settled") for each in outcome.left)
@@ -362,9 +360,7 @@ def test_what_containerd_may_be_told_of_stays_where_a_swap_cannot_be_taken_back(
 def test_what_a_sandbox_uses_by_now_is_not_taken_away(ground: Ground, source: Path) -> None:
     steps = installation(ground, source)
     hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, len(steps) - 2, after=False)}
-    outcome = apply.apply(
-        Plan("n", "install", steps), hosts, Watched(hosts[Place.NODE], ("/x/runsc",)), lambda _: None
-    )
+    outcome = apply.apply(Plan("n", "install", steps), hosts, Watched(hosts[Place.NODE], ("/x/runsc",)), a_run())
     assert isinstance(outcome.error, Broken)
     assert read(ground, Tree(f"{ground.folder}/releases/r1")) == tree_of(source)
     assert read(ground, Link(f"{ground.folder}/handlers/runsc/current")) is None
@@ -381,7 +377,7 @@ def test_an_old_release_is_collected_though_a_sandbox_of_the_new_one_runs(ground
         Plan("n", "install", (Change(old, PresentState(), None),)),
         {Place.NODE: ground.host},
         Watched(used=(f"{releases}/new/runsc",)),
-        lambda _event: None,
+        a_run(),
     )
     assert (outcome.error, outcome.kept) == (None, ())
     assert read(ground, old) is None
@@ -391,9 +387,7 @@ def test_a_resource_that_changed_since_the_plan_is_not_overwritten(ground: Groun
     file = File(f"{ground.folder}/config.toml")
     change = Change(file, None, FileState(b"ours", 0o644))
     file.write(ground.host, FileState(b"somebody was quicker", 0o644))
-    outcome = apply.apply(
-        Plan("n", "install", (change,)), {Place.NODE: ground.host}, Watched(), lambda _event: None
-    )
+    outcome = apply.apply(Plan("n", "install", (change,)), {Place.NODE: ground.host}, Watched(), a_run())
     assert outcome.error is not None
     assert "has changed since it was read" in outcome.error.message
     assert read(ground, file) == FileState(b"somebody was quicker", 0o644)
@@ -415,27 +409,49 @@ def test_what_reads_back_otherwise_than_it_was_written_is_an_error_and_nobody_el
     file = File(f"{ground.folder}/config.toml")
     change = Change(file, None, FileState(b"ours", 0o644))
     hosts: dict[Place, Host] = {Place.NODE: Raced()}
-    outcome = apply.apply(Plan("n", "install", (change,)), hosts, Watched(), lambda _event: None)
+    outcome = apply.apply(Plan("n", "install", (change,)), hosts, Watched(), a_run())
     assert outcome.error is not None
     assert "was written, and reads back differently" in outcome.error.message
     assert outcome.left == (f"{file.key}: somebody else has changed it since",)
     assert read(ground, file) == FileState(b"theirs", 0o644)
 
 
-def test_an_interruption_undoes(ground: Ground, source: Path) -> None:
+@pytest.mark.parametrize("how", [Cancelled, KeyboardInterrupt])
+def test_an_interruption_undoes(ground: Ground, source: Path, how: type[BaseException]) -> None:
+    """Where signals are left to Python it is a KeyboardInterrupt, and may come anywhere."""
+
     class Interrupted(Watched):
         def prove(self, proof: Proof) -> str:
             if proof.name == "later":
-                raise KeyboardInterrupt
+                raise how
             return super().prove(proof)
 
     steps = (*installation(ground, source), Proof("later", "a pod runs"))
     before = snapshot(ground.folder, ground.host)
     outcome = apply.apply(
-        Plan("n", "install", steps), {Place.NODE: ground.host}, Interrupted(ground.host), lambda _: None
+        Plan("n", "install", steps), {Place.NODE: ground.host}, Interrupted(ground.host), a_run()
     )
     assert outcome.error is not None
     assert outcome.error.message == "interrupted"
+    assert snapshot(ground.folder, ground.host) == before
+
+
+def test_a_run_that_is_cancelled_ends_its_step_and_begins_no_other_one(ground: Ground, source: Path) -> None:
+    run = a_run()
+    heard: list[str] = []
+
+    def on_event(event: Event) -> None:
+        heard.append(event.phase)
+        run.cancel.cancel()
+
+    steps = installation(ground, source)
+    before = snapshot(ground.folder, ground.host)
+    hosts: dict[Place, Host] = {Place.NODE: ground.host}
+    outcome = apply.apply(
+        Plan("n", "install", steps), hosts, Watched(ground.host), replace(run, on_event=on_event)
+    )
+    assert isinstance(outcome.error, Cancelled)
+    assert (outcome.exit_code, outcome.left, heard) == (1, (), ["begun", "done", "undone"])
     assert snapshot(ground.folder, ground.host) == before
 
 
@@ -469,7 +485,7 @@ def test_what_somebody_else_has_done_by_now_is_neither_done_again_nor_taken_back
     steps = (Change(shared, None, wanted_state), Change(mine, None, wanted_state))
     shared.write(ground.host, wanted_state)
     hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, 1, after=False)}
-    outcome = apply.apply(Plan("n", "install", steps), hosts, Watched(), lambda _event: None)
+    outcome = apply.apply(Plan("n", "install", steps), hosts, Watched(), a_run())
     assert isinstance(outcome.error, Broken)
     assert read(ground, shared) == wanted_state
     assert read(ground, mine) is None

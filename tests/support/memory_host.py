@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Guard, NothingHeld, Output, Query
+from nodeprov.hosts.base import Check, Guard, NothingHeld, Output, Query
 from nodeprov.plan.resources.file import FileAt
 from nodeprov.plan.resources.folder import PresentAt
 from nodeprov.plan.resources.link import LinkAt
@@ -71,6 +71,9 @@ class MemoryHost:
 
     def guard(self, guard: Guard | None) -> None:
         """Nobody else is here."""
+
+    def check_uploads(self, check: Check | None) -> None:
+        """Nothing is uploaded."""
 
     def close(self) -> None:
         """Nothing is held."""

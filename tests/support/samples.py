@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nodeprov.containerd import Config, add_runtime
+from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.engine.receipts.receipt import DONE, Author, Receipt, Written, to_json
 from nodeprov.hosts.base import Query
 from nodeprov.inventory import ClusterSettings, Node, ReleaseSettings, RuntimeClassSettings, Settings, Ssh
@@ -21,6 +22,7 @@ from nodeprov.kubernetes.node_label import NodeLabel
 from nodeprov.node.facts import Daemon, Facts, FactsQuery, Identity, Mount, Plugin, Record
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.imported_files import Imported, ImportsQuery
+from nodeprov.plan.events import OnEvent
 from nodeprov.plan.goal import Change, Goal
 from nodeprov.plan.proof import Proof
 from nodeprov.plan.resources.base import AtPath, Resource
@@ -34,6 +36,7 @@ from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor import generation, layout
 from nodeprov.states import FileState, State, TreeEntry, TreeState
 
+AUTHOR = Author("ann", "desk", "0.1.0")
 GOLDEN = Path(__file__).parents[1] / "golden"
 VERSION = "20260905.0"
 
@@ -188,7 +191,7 @@ def receipt_of(number: int, action: str, *written: Written, state: str = DONE, h
         action=action,
         handler=handler,
         machine_id="0908b3ce62f277cc2d12b3cfec52c48f",
-        author=Author("ann", "desk", "0.1.0"),
+        author=AUTHOR,
         began=f"2026-09-0{number}T10:00:00+00:00",
         release=VERSION,
         changes=written,
@@ -259,6 +262,11 @@ def resource(key: str) -> Resource:
         return runtime_class.of(settings(runtime_class=RuntimeClassSettings(name=name)), "worker1")
     kinds: dict[str, type[AtPath]] = {"file": File, "link": Link, "tree": Tree, "folder": Folder}
     return kinds[kind](name)
+
+
+def a_run(on_event: OnEvent = lambda _event: None) -> RunContext:
+    """What a run needs, where nobody listens and nobody cancels."""
+    return RunContext(AUTHOR, lambda: "2026-09-05T10:00:00+00:00", on_event, Cancellation())
 
 
 def recorded(name: str) -> str:

@@ -69,7 +69,7 @@ class SshHost(ShellHost):
         """
         total, done = sum(source.stat().st_size for source, _ in files), 0
         for source, name in files:
-            report = partial(self._report, name, done, total)
+            report = partial(self._sent, name, done, total)
             self._upload(source, posixpath.join(folder, name), report)
             done += source.stat().st_size
 
@@ -101,8 +101,8 @@ class SshHost(ShellHost):
             self.execute(":", b"", self.command_timeout_seconds)
         return self._becoming()
 
-    def _report(self, name: str, before: int, total: int, sent: int) -> None:
-        self.on_upload(name, before + sent, total)
+    def _sent(self, name: str, before: int, total: int, sent: int) -> None:
+        self.uploaded(name, before + sent, total)
 
     def _upload(self, source: Path, path: str, on_sent: Callable[[int], None]) -> None:
         how, idle = self._settled(), float(self._ssh.command_timeout_seconds)

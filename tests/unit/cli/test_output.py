@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 SPEAKS = """
-from nodeprov.cli import output
+import os
+import signal
+
+from nodeprov.cli import output, session
+from nodeprov.cli.cancellation import cancelled_by_signals
 from nodeprov.plan.events import Event
 from nodeprov.errors import NodeprovError
 from nodeprov.plan.steps import Drain
@@ -20,11 +24,11 @@ from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.proof import Proof
 
-with output.Interruption() as interruption:
-    tell = interruption.tell("worker1")
+with cancelled_by_signals(session._say_cancelled) as cancel:
     for phase in ("begun", "undone"):
-        tell(Event(Drain(("a/b",)), phase))
-    interruption._note(1, None)
+        output.show_event("worker1", Event(Drain(("a/b",)), phase))
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert cancel.is_asked
 output.print_error(NodeprovError("it failed"))
 steps = (Proof("serving", "it serves"), Drain(("a/b",)))
 failed = Outcome(Plan("worker1", "install", steps), error=NodeprovError("it failed"))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.errors import CommandFailed, NodeprovError
+from nodeprov.engine.context import Cancellation
+from nodeprov.errors import Cancelled, CommandFailed, NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.plan.resources.file import FileAt
@@ -239,6 +240,28 @@ def test_an_upload_is_reported_file_by_file(host: LocalHost, tmp_path: Path) -> 
     host.on_upload = lambda what, done, total: told.append((what, done, total))
     host.write_tree(f"{tmp_path}/r1", tree_of(source), source)
     assert told == [("a", 5, 8), ("b", 8, 8)]
+
+
+@root_only
+def test_an_upload_ends_between_two_chunks_when_that_is_asked_for_and_leaves_nothing(
+    host: LocalHost, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("a", "b"):
+        (source / name).write_bytes(b"12345")
+    told: list[str] = []
+
+    def on_upload(what: str, _done: int, _total: int) -> None:
+        told.append(what)
+        cancellation.cancel()
+
+    cancellation, host.on_upload = Cancellation(), on_upload
+    host.check_uploads(cancellation.check)
+    with pytest.raises(Cancelled):
+        host.write_tree(f"{tmp_path}/releases/r1", tree_of(source), source)
+    assert told == ["a"]
+    assert list((tmp_path / "releases").iterdir()) == []
 
 
 def test_a_tree_names_what_is_no_file_and_what_its_files_are(host: LocalHost, tmp_path: Path) -> None:
