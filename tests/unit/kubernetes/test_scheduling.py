@@ -1,0 +1,123 @@
+"""The label and the RuntimeClass together: in which order, and what an uninstall leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Place
+from nodeprov.hosts.local import LocalHost
+from nodeprov.inventory import ClusterSettings
+from nodeprov.kubernetes import runtime_class
+from nodeprov.kubernetes.cluster import ClusterFacts, kubectl
+from nodeprov.kubernetes.node_label import NodeLabel
+from nodeprov.kubernetes.runtime_class import wanted_runtime_class
+from nodeprov.kubernetes.scheduling import cluster_goals, cluster_states, removal_goals
+from nodeprov.plan.goal import decide
+from nodeprov.states import LabelState, State
+from tests.support.clusters import KEY, THEIRS, WANTED, answer, class_json, facts, node, ours, stub
+
+LABEL_KEY, CLASS_KEY = f"label:worker1:{KEY}", "runtimeclass:gvisor"
+
+
+def test_the_label_comes_before_the_runtime_class_that_sends_pods_to_it() -> None:
+    goals = cluster_goals(WANTED, "worker1")
+    assert [goal.resource.key for goal in goals] == [LABEL_KEY, CLASS_KEY]
+    assert {goal.resource.place for goal in goals} == {Place.CLUSTER}
+    assert [goal.resource.collected for goal in goals] == [False, False]
+    assert [goal.resource.shared for goal in goals] == [False, True]
+    changes = decide(goals, cluster_states(facts(), WANTED, "worker1"))
+    assert [(change.before, change.after) for change in changes] == [
+        (None, LabelState("true")),
+        (None, wanted_runtime_class(WANTED)),
+    ]
+
+
+MADE_BY_US: dict[str, State | None] = {LABEL_KEY: None, CLASS_KEY: None}
+
+
+def removed(
+    cluster: ClusterFacts, before: Mapping[str, State | None], leaving: tuple[str, ...] = ()
+) -> dict[str, State | None]:
+    """What an uninstall of worker1 changes, by key."""
+    goals = removal_goals(WANTED, "worker1", cluster, before, leaving)
+    return {each.resource.key: each.after for each in decide(goals, cluster_states(cluster, WANTED, "worker1"))}
+
+
+def test_the_last_node_takes_the_label_and_our_runtime_class_away() -> None:
+    cluster = facts(node({KEY: "true"}), ours(), ("worker1",))
+    assert list(removed(cluster, MADE_BY_US).items()) == [(LABEL_KEY, None), (CLASS_KEY, None)]
+
+
+def test_a_runtime_class_that_another_node_needs_stays() -> None:
+    cluster = facts(node({KEY: "true"}), ours(), ("worker1", "worker2"))
+    assert removed(cluster, MADE_BY_US) == {LABEL_KEY: None}
+
+
+def test_nodes_that_this_invocation_uninstalls_first_need_it_no_more() -> None:
+    cluster = facts(node({KEY: "true"}), ours(), ("worker1", "worker2"))
+    assert list(removed(cluster, MADE_BY_US, ("worker2",))) == [LABEL_KEY, CLASS_KEY]
+    assert list(removed(cluster, MADE_BY_US, ("worker3",))) == [LABEL_KEY]
+
+
+def test_a_runtime_class_that_was_there_before_gets_its_fields_back() -> None:
+    now = class_json(**{**wanted_runtime_class(WANTED).value, "labels": {}})
+    cluster = facts(node({KEY: "true"}), now, ("worker1",))
+    assert removed(cluster, {LABEL_KEY: None, CLASS_KEY: THEIRS}) == {LABEL_KEY: None, CLASS_KEY: THEIRS}
+
+
+def test_a_runtime_class_that_is_not_ours_and_that_no_receipt_names_stays() -> None:
+    cluster = facts(node({KEY: "true"}), class_json(), ("worker1",))
+    assert removed(cluster, {LABEL_KEY: None}) == {LABEL_KEY: None}
+
+
+def test_a_runtime_class_that_another_tool_manages_stays() -> None:
+    value = wanted_runtime_class(WANTED).value
+    theirs = class_json(**{**value, "labels": {"app.kubernetes.io/managed-by": "Helm"}})
+    assert removed(facts(node({KEY: "true"}), theirs, ("worker1",)), {}) == {LABEL_KEY: None}
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [{"handler": "kvm"}, {"scheduling": {"nodeSelector": {"earlier/label": "true"}}}, {"scheduling": None}],
+    ids=["another handler", "another label", "no label"],
+)
+def test_a_runtime_class_that_leads_other_nodes_pods_elsewhere_stays(elsewhere: dict[str, Any]) -> None:
+    """As after an edit of [label] or [runtime] handler: nobody has the new label, and all need the class."""
+    cluster = facts(node({KEY: "true"}), {**ours(), **elsewhere}, ("worker1",))
+    assert removed(cluster, MADE_BY_US) == {LABEL_KEY: None}
+
+
+def test_a_label_that_had_another_value_before_gets_it_back() -> None:
+    cluster = facts(node({KEY: "true"}), None, ("worker1",))
+    assert removed(cluster, {LABEL_KEY: LabelState("maybe")}) == {LABEL_KEY: LabelState("maybe")}
+
+
+def test_what_is_gone_already_is_not_removed_again() -> None:
+    assert removed(facts(), MADE_BY_US) == {}
+
+
+def test_a_label_and_a_runtime_class_are_read_by_kubectl(tmp_path: Any) -> None:
+    (tmp_path / "node").write_text(json.dumps(node({KEY: "true"})))
+    (tmp_path / "runtimeclass").write_text(json.dumps(ours()))
+    wanted = stub(tmp_path, f'[ "$1 $4 $5 $6" = "get -o json --ignore-not-found" ] && cat {tmp_path}/"$2"')
+    label = NodeLabel(kubectl(wanted.cluster), "worker1", KEY)
+    assert LocalHost().ask([label.query, runtime_class.of(wanted, "worker1").query]) == [
+        LabelState("true"),
+        wanted_runtime_class(WANTED),
+    ]
+
+
+def test_states_are_read_out_of_what_kubectl_prints() -> None:
+    kube = kubectl(ClusterSettings())
+    label, resource = NodeLabel(kube, "worker1", KEY), runtime_class.of(WANTED, "worker1")
+    assert label.query.parse(answer(json.dumps(node({KEY: "true"})))) == LabelState("true")
+    assert label.query.parse(answer(json.dumps(node()))) is None
+    assert resource.query.parse(answer("")) is None
+    assert resource.query.parse(answer(json.dumps(ours()))) == wanted_runtime_class(WANTED)
+    with pytest.raises(NodeprovError, match="the cluster has no node worker1"):
+        label.query.parse(answer(""))
