@@ -30,13 +30,13 @@ from nodeprov.engine import transaction
 from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.engine.fleet import Answers, Session
 from nodeprov.engine.planner import Planned
-from nodeprov.engine.receipts.receipt import Author
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.provider import Connections, quietly
 from nodeprov.hosts.ssh.route import our_name
 from nodeprov.inventory import Inventory, Node, ReleaseSettings
 from nodeprov.inventory import file as inventory_file
 from nodeprov.local_files import cache_folder
+from nodeprov.node.receipts.receipt import Author
 from nodeprov.plan.outcome import Outcome
 from nodeprov.releases.obtain import Release, obtain, resolve
 from nodeprov.releases.pace import Patience

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nodeprov.engine.lock import Holder, HolderOf
-from nodeprov.engine.receipts import history, receipt
-from nodeprov.engine.receipts.receipt import Receipt
 from nodeprov.hosts.base import Reader
 from nodeprov.inventory import Settings
 from nodeprov.node.facts import Facts, FactsQuery, Switched
+from nodeprov.node.receipts import receipt
+from nodeprov.node.receipts.history import History
+from nodeprov.node.receipts.receipt import Receipt
 from nodeprov.runtimes.gvisor.layout import layout
 
 
@@ -55,18 +56,15 @@ def status(facts: Facts, holder: Holder | None, settings: Settings) -> Status:
     where = layout(settings)
     target = facts.links.get(where.current, "")
     folder = f"{where.handler_folder}/{target}" if target else ""
-    ours = [
-        each
-        for each in history.of_machine(history.history(facts.receipts), facts.machine_id)
-        if each.handler == settings.runtime.handler
-    ]
+    history = History.read(facts.receipts, machine_id=facts.machine_id, handler=settings.runtime.handler)
+    ours = history.of_handler
     return Status(
         facts.node,
         settings.runtime.handler,
         posixpath.basename(facts.generations.get(folder, "")),
         target,
         _containerd(facts),
-        history.interrupted(ours, settings.runtime.handler) or (ours[-1] if ours else None),
+        history.interrupted or (ours[-1] if ours else None),
         facts.switched,
         holder,
     )

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nodeprov.engine.receipts.receipt import Author
 from nodeprov.errors import Cancelled
+from nodeprov.node.receipts.receipt import Author
 from nodeprov.plan.events import OnEvent
 
 Clock = Callable[[], str]

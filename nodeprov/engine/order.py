@@ -5,14 +5,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 
-from nodeprov.engine.receipts import history
-from nodeprov.engine.receipts.receipt import Receipt
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import Settings
 from nodeprov.node import loaded_config
 from nodeprov.node.facts import Facts
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.imported_files import Imported
+from nodeprov.node.receipts.history import History
 from nodeprov.plan.goal import Change
 from nodeprov.plan.proof import Proof
 from nodeprov.plan.resources.containerd_config import ContainerdConfig
@@ -74,13 +73,11 @@ def _made(facts: Facts, *, handler: str) -> tuple[Proof, ...]:
     return (Proof("made", f"{daemon.distribution.title} has made {daemon.config_path} {how}", handler),)
 
 
-def collections(
-    facts: Facts, settings: Settings, release: Release, receipts: Sequence[Receipt]
-) -> tuple[Change, ...]:
+def collections(facts: Facts, settings: Settings, release: Release, history: History) -> tuple[Change, ...]:
     """Remove what no handler names any more and nothing uses; the generation before this one is kept."""
     where = layout.layout(settings)
     link = Link(where.current)
-    before = history.replaced(receipts, link.key)
+    before = history.replaced(link.key)
     targets = {facts.links.get(where.current, ""), before.target if isinstance(before, LinkState) else ""}
     wanted = generation.generation(facts, settings, release).folder
     # The one in force, and the one that it replaces; where it stays in force, the one that it has replaced.

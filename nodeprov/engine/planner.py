@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from nodeprov.containerd.distributions.profiles import PLAIN
 from nodeprov.engine import superseded
 from nodeprov.engine.order import collections, install_steps, uninstall_steps, unlinked
-from nodeprov.engine.receipts import history
-from nodeprov.engine.receipts.receipt import Receipt
 from nodeprov.errors import Problem, Problems
 from nodeprov.hosts.base import Place, Reader
 from nodeprov.inventory import Node, Settings
@@ -23,6 +21,7 @@ from nodeprov.kubernetes.scheduling import cluster_goals, cluster_states, remova
 from nodeprov.node.facts import Daemon, Facts, SwitchAtWork, dotted, gather
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.imported_files import Imports, ImportsQuery, followed, import_problems, patterns_of
+from nodeprov.node.receipts.history import History
 from nodeprov.node.runtime_table import config_resource, how_edited, own_config, without_runtime
 from nodeprov.plan.goal import Goal, constant, decide
 from nodeprov.plan.plan import Plan
@@ -50,9 +49,7 @@ class Planned:
     facts: Facts
     cluster: ClusterFacts | None
     release: Release | None
-    receipts: tuple[Receipt, ...]
-    number: int
-    """The number of the next receipt."""
+    history: History
 
     @property
     def settings(self) -> Settings:
@@ -80,7 +77,7 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
     release = get_release(facts.architecture)
     goals = (
         *gvisor_goals.goals(facts, settings, release),
-        *superseded.goals(seen.former_links, seen.written, seen.before),
+        *superseded.goals(seen.former_links, seen.history),
     )
     states, found = _states(readers, facts, goals)
     daemon = running_daemon(facts)
@@ -89,17 +86,17 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
     if cluster is not None:
         goals += (
             *cluster_goals(settings, node.name),
-            *superseded.goals(seen.former_labels, seen.written, seen.before),
+            *superseded.goals(seen.former_labels, seen.history),
         )
         states |= cluster_states(cluster, settings, node.name) | node_label.states(cluster, seen.former_labels)
     changes = decide(goals, states)
     folder = generation.generation(facts, settings, release).folder
     steps = install_steps(facts, settings, folder, changes, found.files)
-    steps += collections(facts, settings, release, seen.receipts) if steps else ()
+    steps += collections(facts, settings, release, seen.history) if steps else ()
     runtime = layout.layout(settings).runtime
     without = without_runtime(runtime, how=how_edited(daemon))
-    adopted = superseded.unknown(goals, states, seen.written, without)
-    if adopted and (steps or not seen.ours):
+    adopted = superseded.unknown(goals, states, seen.history.written, without)
+    if adopted and (steps or not seen.history.installed):
         steps = (Adopt(adopted), *steps)
     plan = Plan(
         node.name,
@@ -107,13 +104,13 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
         steps,
         notes=(
             *seen.notes(),
-            *_notes(facts, settings, release, seen.receipts, steps),
+            *_notes(facts, settings, release, seen.history, steps),
             *(_class_notes(settings, seen.former_classes) if steps else ()),
             *(_selector_notes(settings) if cluster is not None and steps and cuts_off(cluster, settings) else ()),
         ),
         upload_bytes=sum(tree_bytes(release) for change in changes if isinstance(change.resource, Tree)),
     )
-    return Planned(plan, node, facts, cluster, release, seen.receipts, seen.number)
+    return Planned(plan, node, facts, cluster, release, seen.history)
 
 
 def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collection[str] = ()) -> Planned:
@@ -141,16 +138,16 @@ def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collec
             else f"delete their pods, or: nodeprov uninstall {node.name} --drain"
         )
         raise Problems([Problem(f"still needed: {needed}", hint)], where=node.name)
-    is_there = changes or seen.ours or unlinked(facts, settings)
+    is_there = changes or seen.history.installed or unlinked(facts, settings)
     steps = uninstall_steps(facts, settings, changes, pods, found.files) if is_there else ()
     stays = cluster is not None and not leads_here(cluster, settings)
     notes = (
         *seen.notes(),
-        *_interruption_notes(seen.receipts, settings),
+        *_interruption_notes(seen.history),
         *(_other_class_notes(settings) if stays else ()),
     )
     plan = Plan(node.name, "uninstall", steps, notes=notes)
-    return Planned(plan, node, facts, cluster, None, seen.receipts, seen.number)
+    return Planned(plan, node, facts, cluster, None, seen.history)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +156,10 @@ class _Seen:
 
     facts: Facts
     cluster: ClusterFacts | None
-    receipts: tuple[Receipt, ...]
-    number: int
-    ours: tuple[Receipt, ...]
-    written: Mapping[str, State | None]
-    before: Mapping[str, State | None]
+    history: History
     former_links: tuple[Link, ...]
     former_labels: tuple[NodeLabel, ...]
     former_classes: tuple[str, ...]
-    other_machines: tuple[str, ...]
 
     def notes(self) -> tuple[str, ...]:
         """Say what machine and what cluster it is, so that an operator sees when it is the wrong one."""
@@ -178,7 +170,7 @@ class _Seen:
         said += [
             f"receipts on this disk were written on another machine (machine-id {each}): it was cloned or "
             "reimaged since; they are kept, and do not count"
-            for each in self.other_machines
+            for each in self.history.other_machines
         ]
         said += [f"was installed below {prefix} before" for prefix in self.facts.prefixes[1:]]
         return tuple(said)
@@ -189,24 +181,17 @@ def _look(node: Node, readers: Readers) -> _Seen:
     facts = _when_settled(readers[Place.NODE], settings)
     with_cluster = Place.CLUSTER in readers
     cluster = kube.read(readers[Place.CLUSTER], settings, node.name) if with_cluster else None
-    receipts = history.history(facts.receipts)
-    mine = history.of_machine(receipts, facts.machine_id)
-    ours = history.installed(mine, settings.runtime.handler)
-    written = history.last_written(ours)
+    history = History.read(facts.receipts, machine_id=facts.machine_id, handler=settings.runtime.handler)
+    written = history.written
     if prefixes := superseded.prefixes(written, settings):
         facts = gather(readers[Place.NODE], settings, prefixes)
     return _Seen(
         facts=facts,
         cluster=cluster,
-        receipts=mine,
-        number=max((each.number for each in receipts), default=0) + 1,
-        ours=ours,
-        written=written,
-        before=history.pristine(ours),
+        history=history,
         former_links=superseded.links(written, settings),
         former_labels=superseded.labels(written, settings, node.name) if with_cluster else (),
         former_classes=superseded.runtime_classes(written, settings) if with_cluster else (),
-        other_machines=tuple(dict.fromkeys(each.machine_id for each in receipts if each not in mine)),
     )
 
 
@@ -281,10 +266,10 @@ def _distribution_notes(daemon: Daemon) -> tuple[str, ...]:
 
 
 def _notes(
-    facts: Facts, settings: Settings, release: Release, receipts: Sequence[Receipt], steps: Sequence[Step]
+    facts: Facts, settings: Settings, release: Release, history: History, steps: Sequence[Step]
 ) -> tuple[str, ...]:
-    notes = [*_interruption_notes(receipts, settings)]
-    broken = history.interrupted(receipts, settings.runtime.handler)
+    notes = [*_interruption_notes(history)]
+    broken = history.interrupted
     if broken is not None and facts.switched and facts.switched.restored and facts.switched.run == broken.name:
         notes.append(f"after it the node has put its configuration back by itself: {facts.switched.why}")
     old = containers_of_other_releases(facts, settings, release)
@@ -298,8 +283,8 @@ def _notes(
     return tuple(notes)
 
 
-def _interruption_notes(receipts: Sequence[Receipt], settings: Settings) -> tuple[str, ...]:
-    broken = history.interrupted(receipts, settings.runtime.handler)
+def _interruption_notes(history: History) -> tuple[str, ...]:
+    broken = history.interrupted
     if broken is None:
         return ()
     said = (
@@ -334,7 +319,7 @@ def _other_class_notes(settings: Settings) -> tuple[str, ...]:
 
 def _uninstall_goals(seen: _Seen, settings: Settings, leaving: Collection[str]) -> tuple[Goal, ...]:
     """Want what was before: in the cluster first, then the configuration, then the links."""
-    facts, before, after = seen.facts, seen.before, seen.written
+    facts, before, after = seen.facts, seen.history.before_us, seen.history.written
     daemon = running_daemon(facts)
     where = layout.layout(settings)
     config = config_resource(daemon, where.runtime)
@@ -342,9 +327,9 @@ def _uninstall_goals(seen: _Seen, settings: Settings, leaving: Collection[str]) 
     goals: list[Goal] = []
     if seen.cluster:
         goals += removal_goals(settings, facts.node, seen.cluster, before, leaving)
-        goals += superseded.goals(seen.former_labels, after, before)
+        goals += superseded.goals(seen.former_labels, seen.history)
     as_we_left_it = config.key in after and after[config.key] == daemon.edited
-    untouched = as_we_left_it and history.is_ours_alone(seen.ours, config.key)
+    untouched = as_we_left_it and seen.history.is_ours_alone(config.key)
     earlier = former_runtimes(facts, settings)
     goals.append(
         Goal(config, constant(before[config.key]))
@@ -356,7 +341,7 @@ def _uninstall_goals(seen: _Seen, settings: Settings, leaving: Collection[str]) 
     for path in reversed(links):
         link = Link(path, within=where.around if path == where.current else "")
         goals.append(Goal(link, constant(before.get(link.key))))
-    return (*goals, *superseded.goals(seen.former_links, after, before))
+    return (*goals, *superseded.goals(seen.former_links, seen.history))
 
 
 def _is_ours(path: str, target: str, facts: Facts, settings: Settings) -> bool:

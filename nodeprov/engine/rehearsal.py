@@ -13,7 +13,6 @@ from nodeprov import containerd
 from nodeprov.engine import transaction
 from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.engine.planner import Planned
-from nodeprov.engine.receipts.receipt import Author
 from nodeprov.errors import Cancelled, NodeprovError
 from nodeprov.hosts.base import Guard, NothingHeld, Output, Place, Query, Reader
 from nodeprov.hosts.shell import ShellHost, ask_script, upload_script
@@ -22,6 +21,7 @@ from nodeprov.kubernetes.draining import SandboxedPodsQuery
 from nodeprov.kubernetes.proof_pods import Pod
 from nodeprov.node.facts import Facts, FactsQuery
 from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.receipts.receipt import Author
 from nodeprov.plan.events import Event
 from nodeprov.plan.goal import Change
 from nodeprov.plan.proof import Proof

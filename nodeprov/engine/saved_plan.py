@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nodeprov.engine.planner import Planned
-from nodeprov.engine.receipts.receipt import Author
 from nodeprov.errors import MALFORMED, NodeprovError, UsageError
 from nodeprov.inventory import Inventory, Node
 from nodeprov.inventory.resolved import inventory_text
 from nodeprov.local_files import json_object
+from nodeprov.node.receipts.receipt import Author
 from nodeprov.plan.goal import Change
 from nodeprov.plan.proof import Proof
 from nodeprov.plan.state_json import state_to_json

@@ -9,6 +9,7 @@ from typing import Any
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.kubernetes.node_label import NodeLabel
+from nodeprov.node.receipts.history import History
 from nodeprov.plan.goal import Change, Goal
 from nodeprov.plan.resources.containerd_config import ContainerdConfig
 from nodeprov.plan.resources.link import Link
@@ -55,8 +56,9 @@ def runtime_classes(written: Written, settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in named if name != settings.runtime_class.name)
 
 
-def goals(some: Sequence[Link | NodeLabel], written: Written, before: Written) -> tuple[Goal, ...]:
+def goals(some: Sequence[Link | NodeLabel], history: History) -> tuple[Goal, ...]:
     """Want back what was there before; what somebody else has changed since stays."""
+    written, before = history.written, history.before_us
     return tuple(
         Goal(each, _back(written[each.key], before.get(each.key)), "earlier settings had it") for each in some
     )

@@ -13,8 +13,6 @@ from nodeprov.engine.containerd_probe import CLEANUP_SECONDS, Containerd
 from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.engine.lock import Lock
 from nodeprov.engine.planner import Planned
-from nodeprov.engine.receipts import history, receipt
-from nodeprov.engine.receipts.receipt import Receipt
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Place, check
 from nodeprov.inventory import Settings
@@ -23,6 +21,8 @@ from nodeprov.kubernetes.draining import Drainer
 from nodeprov.kubernetes.proof_pods import Prover
 from nodeprov.node.facts import Facts, gather
 from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.receipts import receipt
+from nodeprov.node.receipts.receipt import Receipt
 from nodeprov.node.runtime_table import own_config
 from nodeprov.node.switch import Switch
 from nodeprov.plan.goal import Change
@@ -43,7 +43,7 @@ def carry_out(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
     Raises NodeprovError, with the holder's name, when another run holds the node.
     """
     plan, host = planned.plan, hosts[Place.NODE]
-    broken = history.interrupted(planned.receipts, planned.settings.runtime.handler)
+    broken = planned.history.interrupted
     if not plan.pending and broken is None:
         return Outcome(plan)
     holder = f"{run.author.user}@{run.author.controller} since {run.clock()}"
@@ -209,14 +209,14 @@ class _Conduct:
 def _begin(planned: Planned, broken: Receipt | None, run: RunContext) -> Receipt:
     release = planned.release
     return Receipt(
-        number=planned.number,
+        number=planned.history.next_number,
         action=planned.plan.action,
         handler=planned.settings.runtime.handler,
         machine_id=planned.facts.machine_id,
         author=run.author,
         began=run.clock(),
         release=release.name if release else "",
-        changes=history.intent((*planned.plan.changes, *planned.plan.adopted), broken),
+        changes=planned.history.intent((*planned.plan.changes, *planned.plan.adopted)),
         adopted=tuple(change.resource.key for change in planned.plan.adopted),
         sha512=dict(release.sha512) if release else {},
         cordons=(broken is not None and broken.cordons) or _cordons(planned),

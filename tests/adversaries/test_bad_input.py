@@ -20,12 +20,13 @@ import pytest
 
 from nodeprov import __version__
 from nodeprov.cli import main, output
-from nodeprov.engine.receipts import history, receipt
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost
 from nodeprov.kubernetes.cluster import ClusterQuery
 from nodeprov.node.facts import parse_facts
+from nodeprov.node.receipts import receipt
+from nodeprov.node.receipts.history import History
 from nodeprov.redaction import visible
 from nodeprov.releases.obtain import obtain
 from tests.adversaries.hostile_node import HostileNode, answering, silent
@@ -108,7 +109,7 @@ def receipts(*texts: str | bytes) -> Called:
         contents = [base64.b64encode(t.encode() if isinstance(t, str) else t).decode() for t in texts]
         lines = "\n".join(f"{name} {content}" for name, content in zip(names, contents, strict=True))
         facts = parse_facts("worker1", having(recorded("fresh"), {"receipts:": lines}))
-        return history.history(facts.receipts)
+        return History.read(facts.receipts, machine_id=facts.machine_id, handler="runsc")
 
     return Called(refuse)
 

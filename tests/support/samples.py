@@ -12,7 +12,6 @@ from typing import Any
 
 from nodeprov.containerd import Config, add_runtime
 from nodeprov.engine.context import Cancellation, RunContext
-from nodeprov.engine.receipts.receipt import DONE, Author, Receipt, Written, to_json
 from nodeprov.hosts.base import Query
 from nodeprov.inventory import ClusterSettings, Node, ReleaseSettings, RuntimeClassSettings, Settings, Ssh
 from nodeprov.kubernetes import runtime_class
@@ -22,6 +21,7 @@ from nodeprov.kubernetes.node_label import NodeLabel
 from nodeprov.node.facts import Daemon, Facts, FactsQuery, Identity, Mount, Plugin, Record
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.imported_files import Imported, ImportsQuery
+from nodeprov.node.receipts.receipt import DONE, Author, Receipt, Written, to_json
 from nodeprov.plan.events import OnEvent
 from nodeprov.plan.goal import Change, Goal
 from nodeprov.plan.proof import Proof

@@ -10,7 +10,6 @@ from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host as TestinfraHost
 
 from nodeprov.engine.containerd_probe import Containerd
-from nodeprov.engine.receipts import history
 from nodeprov.hosts.base import Host, Place
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
@@ -18,6 +17,7 @@ from nodeprov.kubernetes.cluster import ClusterFacts
 from nodeprov.node.facts import Facts, gather
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.imported_files import Imports, read_imports
+from nodeprov.node.receipts.history import History
 from nodeprov.runtimes.gvisor import layout
 from nodeprov.runtimes.gvisor.layout import Layout
 from nodeprov.states import State
@@ -96,6 +96,6 @@ def look(node: Node, hosts: Mapping[Place, Host]) -> Subject:
     imports = read_imports(host, running_daemon(facts))
     on_cluster = hosts.get(Place.CLUSTER)
     cluster = kube.read(on_cluster, node.settings, node.name) if on_cluster else None
-    mine = history.of_machine(history.history(facts.receipts), facts.machine_id)
-    ours = history.installed(mine, node.settings.runtime.handler)
-    return Subject(node, hosts, facts, imports, cluster, history.last_written(ours))
+    handler = node.settings.runtime.handler
+    history = History.read(facts.receipts, machine_id=facts.machine_id, handler=handler)
+    return Subject(node, hosts, facts, imports, cluster, history.written)

@@ -9,9 +9,9 @@ import pytest
 
 from nodeprov.diagnosis.status import as_json, status, text
 from nodeprov.engine.lock import Holder, HolderOf, Lock
-from nodeprov.engine.receipts.receipt import BEGUN, UNDONE, to_json
 from nodeprov.hosts.local import LocalHost
 from nodeprov.node.facts import Switched
+from nodeprov.node.receipts.receipt import BEGUN, UNDONE, to_json
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor import generation
 from nodeprov.templates import render

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from nodeprov.diagnosis.support import Part, archive, collect, without_contents
-from nodeprov.engine.receipts.receipt import Written, to_json
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Place
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings, ContainerdSettings, Paths
+from nodeprov.node.receipts.receipt import Written, to_json
 from nodeprov.states import FileState
 from tests.support.samples import node, receipt_of, settings
 

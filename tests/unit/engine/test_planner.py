@@ -11,8 +11,6 @@ from nodeprov.containerd import Config, add_runtime, drop_in_file
 from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.containerd.distributions.profiles import K3S
 from nodeprov.engine.planner import Planned, plan_install, plan_uninstall
-from nodeprov.engine.receipts.history import intent, interrupted
-from nodeprov.engine.receipts.receipt import BEGUN, UNDONE, Receipt, Written, from_json
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.hosts.base import Place, Reader
 from nodeprov.inventory import (
@@ -32,6 +30,7 @@ from nodeprov.kubernetes.scheduling import cluster_goals
 from nodeprov.node.daemon_choice import Candidate, Choice
 from nodeprov.node.facts import Daemon, Facts, Record
 from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.receipts.receipt import BEGUN, UNDONE, Receipt, Written, from_json
 from nodeprov.node.runtime_table import without_runtime
 from nodeprov.plan.goal import Change, Goal
 from nodeprov.plan.steps import Adopt, Restart
@@ -683,7 +682,7 @@ def test_receipts_of_another_machine_are_told_and_do_not_count(new: Release) -> 
     planned = situation.install()
     assert isinstance(planned.plan.steps[0], Adopt)
     assert "it was cloned or reimaged since" in planned.plan.notes[1]
-    assert planned.number > 1, "no receipt is written over"
+    assert planned.history.next_number > 1, "no receipt is written over"
     assert after_of(situation.uninstall(), CONFIG_KEY) == FileState(CONFIG.encode(), 0o644)
 
 
@@ -909,7 +908,7 @@ def test_an_install_after_an_interrupted_uninstall_is_uninstalled_to_what_was_be
     without_table = with_daemon(situation.facts, config=pristine, dump=CONFIG)
     situation.reader.facts = with_receipts(without_table, first, broken)
     planned = situation.install()
-    written = intent(planned.plan.changes, interrupted(planned.receipts, "runsc"))
+    written = planned.history.intent(planned.plan.changes)
     with_table = with_daemon(situation.facts, config=ours, dump=ours.content.decode())
     closed = broken.closed(UNDONE, "2026-09-03T10:00:00+00:00")
     situation.reader.facts = with_receipts(with_table, first, closed, receipt_of(3, "install", *written))
@@ -920,7 +919,7 @@ def test_what_is_planned_carries_what_it_was_made_from(new: Release) -> None:
     situation = uninstallable(new)
     planned = situation.install()
     assert planned.facts == situation.facts
-    assert [receipt.number for receipt in planned.receipts] == [1]
+    assert [receipt.number for receipt in planned.history.receipts] == [1]
     assert (planned.release, planned.settings) == (new, ALONE)
 
 

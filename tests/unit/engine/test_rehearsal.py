@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.engine.receipts.receipt import Author
 from nodeprov.engine.rehearsal import rehearse
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import ContainerdSettings
+from nodeprov.node.receipts.receipt import Author
 from nodeprov.releases.obtain import Release
 from nodeprov.reports.commands import Command, Commands, comparable, to_json, to_text
 from nodeprov.states import FileState

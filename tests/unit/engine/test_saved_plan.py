@@ -10,11 +10,11 @@ import pytest
 
 from nodeprov import inventory
 from nodeprov.engine.planner import Planned, plan_install
-from nodeprov.engine.receipts.receipt import Author
 from nodeprov.engine.saved_plan import Saved, changes, from_text, saved, to_text
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
 from nodeprov.local_files import write_private
+from nodeprov.node.receipts.receipt import Author
 from nodeprov.runtimes.gvisor import layout
 from tests.support.inventories import read_latest
 from tests.support.samples import CONFIG, FakeReader, good_facts, release, with_daemon

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from nodeprov.engine import transaction
-from nodeprov.engine.receipts.history import interrupted
-from nodeprov.engine.receipts.receipt import BEGUN, from_json
 from nodeprov.errors import NodeprovError
+from nodeprov.node.receipts.history import History
+from nodeprov.node.receipts.receipt import BEGUN, from_json
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.plan import Plan
 from nodeprov.states import FileState
@@ -28,5 +28,5 @@ def test_a_failed_run_has_uncordoned_what_an_interrupted_one_had_cordoned() -> N
     written = host.members[f"/var/lib/nodeprov/receipts/{broken.name}"]
     assert isinstance(written, FileState)
     found = from_json(json.loads(written.content))
-    assert interrupted([found], "runsc") == found
+    assert History("runsc", (found,), 2).interrupted == found
     assert not found.cordons

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,16 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeprov.engine.receipts.history import (
-    history,
-    installed,
-    intent,
-    interrupted,
-    last_written,
-    pristine,
-    replaced,
-)
-from nodeprov.engine.receipts.receipt import (
+from nodeprov.errors import NodeprovError
+from nodeprov.node.receipts.history import History
+from nodeprov.node.receipts.receipt import (
     BEGUN,
     DONE,
     SCHEMA,
@@ -29,7 +22,6 @@ from nodeprov.engine.receipts.receipt import (
     from_json,
     to_json,
 )
-from nodeprov.errors import NodeprovError
 from nodeprov.plan.goal import Change
 from nodeprov.plan.state_json import state_from_json, state_to_json
 from nodeprov.states import (
@@ -83,6 +75,10 @@ CONFIG, LINK = "file:/etc/containerd/config.toml", "link:/usr/local/bin/runsc"
 
 def written(before: State | None, after: State | None, key: str = CONFIG) -> Written:
     return Written(key, before, after)
+
+
+def history(receipts: Sequence[Receipt], handler: str = "runsc") -> History:
+    return History(handler, tuple(receipts), len(receipts) + 1)
 
 
 def change(before: State | None, after: State | None, key: str = CONFIG) -> Change:
@@ -211,8 +207,10 @@ def test_what_a_newer_version_of_the_same_schema_adds_does_no_harm() -> None:
 
 def test_receipts_are_read_in_the_order_of_their_numbers() -> None:
     values = [to_json(receipt_of(number, "install")) for number in (3, 1, 2)]
-    assert [receipt.number for receipt in history(values)] == [1, 2, 3]
-    assert history([]) == ()
+    found = History.read(values, machine_id="", handler="runsc")
+    assert [receipt.number for receipt in found.receipts] == [1, 2, 3]
+    assert found.next_number == 4
+    assert History.read([], machine_id="", handler="runsc") == History("runsc", (), 1)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +231,7 @@ def test_receipts_are_read_in_the_order_of_their_numbers() -> None:
 def test_an_uninstall_takes_back_what_came_since_the_last_one(runs: list[str], numbers: list[int]) -> None:
     words = [run.split() for run in runs]
     receipts = [receipt_of(number, action, state=end) for number, (action, end) in enumerate(words, start=1)]
-    assert [receipt.number for receipt in installed(receipts, "runsc")] == numbers
+    assert [receipt.number for receipt in history(receipts).installed] == numbers
 
 
 def test_an_uninstall_takes_back_its_own_handlers_runs_only() -> None:
@@ -242,8 +240,8 @@ def test_an_uninstall_takes_back_its_own_handlers_runs_only() -> None:
         receipt_of(2, "install", handler="runsc-kvm"),
         receipt_of(3, "uninstall", handler="runsc-kvm"),
     ]
-    assert [receipt.number for receipt in installed(receipts, "runsc")] == [1]
-    assert installed(receipts, "runsc-kvm") == ()
+    assert [receipt.number for receipt in history(receipts).installed] == [1]
+    assert history(receipts, "runsc-kvm").installed == ()
 
 
 @pytest.mark.parametrize(
@@ -259,14 +257,14 @@ def test_an_uninstall_takes_back_its_own_handlers_runs_only() -> None:
 )
 def test_a_run_that_ended_without_a_word_is_found(ends: list[str], number: int | None) -> None:
     receipts = [receipt_of(i, "install", state=end) for i, end in enumerate(ends, start=1)]
-    found = interrupted(receipts, "runsc")
+    found = history(receipts).interrupted
     assert (found.number if found else None) == number
 
 
 def test_an_interrupted_run_of_another_handler_is_not_ours_to_finish() -> None:
     theirs = receipt_of(2, "install", state=BEGUN, handler="runsc-kvm")
-    assert interrupted([receipt_of(1, "install"), theirs], "runsc") is None
-    assert interrupted([receipt_of(1, "install", state=BEGUN), receipt_of(2, "install", handler="x")], "runsc")
+    assert history([receipt_of(1, "install"), theirs]).interrupted is None
+    assert history([receipt_of(1, "install", state=BEGUN), receipt_of(2, "install", handler="x")]).interrupted
 
 
 def test_what_the_last_finished_run_has_replaced_is_known() -> None:
@@ -276,11 +274,11 @@ def test_what_the_last_finished_run_has_replaced_is_known() -> None:
         receipt_of(3, "install", written(B, C), state=UNDONE),
         receipt_of(4, "install", written(None, LinkState("/x"), LINK)),
     ]
-    assert replaced(runs, CONFIG) == A
-    assert replaced(runs, "file:/other") is None
+    assert history(runs).replaced(CONFIG) == A
+    assert history(runs).replaced("file:/other") is None
 
 
-def test_pristine_is_what_was_before_the_first_run_and_last_written_what_the_last_one_wrote() -> None:
+def test_before_us_is_what_was_before_the_first_run_and_written_what_the_last_one_wrote() -> None:
     runs = [
         receipt_of(1, "install", written(A, B), written(None, LinkState("/x"), LINK)),
         receipt_of(2, "install", written(B, C)),
@@ -288,23 +286,22 @@ def test_pristine_is_what_was_before_the_first_run_and_last_written_what_the_las
             3, "install", written(C, D), written(PresentState(), None, "folder:/opt/nodeprov/releases/old")
         ),
     ]
-    assert pristine(runs) == {CONFIG: A, LINK: None, "folder:/opt/nodeprov/releases/old": PresentState()}
-    assert last_written(runs) == {
+    assert history(runs).before_us == {CONFIG: A, LINK: None, "folder:/opt/nodeprov/releases/old": PresentState()}
+    assert history(runs).written == {
         CONFIG: D,
         LINK: LinkState("/x"),
         "folder:/opt/nodeprov/releases/old": None,
     }
-    assert pristine([]) == last_written([]) == {}
+    assert history([]).before_us == history([]).written == {}
 
 
 def test_what_was_absent_before_the_first_run_stays_absent_in_memory() -> None:
-    assert pristine([receipt_of(1, "install", written(None, B)), receipt_of(2, "install", written(B, C))]) == {
-        CONFIG: None
-    }
+    runs = [receipt_of(1, "install", written(None, B)), receipt_of(2, "install", written(B, C))]
+    assert history(runs).before_us == {CONFIG: None}
 
 
 def test_an_intent_says_what_is_about_to_be_written() -> None:
-    assert intent([change(A, B), change(None, LinkState("/x"), LINK)], None) == (
+    assert history([]).intent([change(A, B), change(None, LinkState("/x"), LINK)]) == (
         written(A, B),
         written(None, LinkState("/x"), LINK),
     )
@@ -325,7 +322,7 @@ def test_an_intent_goes_back_to_before_what_an_interrupted_run_had_written(
     begun: Written, now: Change, before: State | None
 ) -> None:
     broken = receipt_of(1, "install", begun, state=BEGUN)
-    assert intent([now], broken) == (Written(now.resource.key, before, now.after),)
+    assert history([broken]).intent([now]) == (Written(now.resource.key, before, now.after),)
 
 
 def test_what_a_state_is_written_as_names_its_kind() -> None:
@@ -348,7 +345,7 @@ def test_what_lay_in_a_folder_that_was_removed_is_gone() -> None:
     folder = "/opt/nodeprov/handlers/runsc/G1"
     made = receipt_of(1, "install", Written(f"file:{folder}/runsc.toml", None, A), Written("file:/G1", None, A))
     removed = receipt_of(2, "install", Written(f"folder:{folder}", PresentState(), None))
-    states = last_written([made, removed])
+    states = history([made, removed]).written
     assert states[f"file:{folder}/runsc.toml"] is None
     assert states["file:/G1"] == A
 
