@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.containerd import Config, Refused, Runtime, add_runtime, differences
+from nodeprov.containerd import RUNTIMES_PATHS, Config, Refused, add_runtime, differences
+from nodeprov.toml import dotted
+from tests.support.containerd_texts import RUNSC, V2, V3, block
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "containerd"
-CURRENT = "/opt/nodeprov/handlers/runsc/current"
-RUNSC = Runtime("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runsc.toml")
 DUMPS = ["kubeadm-1.7", "kubeadm-2.1", "kubeadm-2.4"]  # what `containerd config default` prints is a dump too
 CRI = 'version = 4\n[plugins."io.containerd.cri.v1.runtime".containerd]\ndefault_runtime_name = "x"\n'
 
@@ -120,3 +120,29 @@ def test_a_text_is_parsed_once_and_not_before_something_is_asked_of_it() -> None
     for _ in range(2):
         with pytest.raises(Refused, match="not valid TOML"):
             broken.runtime("runsc")
+
+
+@pytest.mark.parametrize(
+    ("text", "version"), [("", 1), ("version = 0", 1), ("version = 2", 2), ("version = 4", 4)]
+)
+def test_the_version_of_a_file_is_1_unless_it_says_more(text: str, version: int) -> None:
+    assert Config(text).version == version
+
+
+def test_the_place_of_the_runtimes_follows_the_version() -> None:
+    assert dotted(Config("version = 2").runtimes_path) == f"plugins.{V2}"
+    for version in (3, 4):
+        assert dotted(Config(f"version = {version}").runtimes_path) == f"plugins.{V3}"
+    assert dotted(Config("version = 1").runtimes_path) == "plugins.cri.containerd.runtimes"
+    for version in (-1, 5):
+        with pytest.raises(Refused):
+            assert Config(f"version = {version}").runtimes_path
+
+
+def test_a_table_is_found_only_where_the_version_has_it() -> None:
+    right, wrong = f"version = 3\n{block()}", f"version = 3\n{block(runtimes=V2)}"
+    assert Config(right).declared("runsc") == RUNSC.table()
+    assert Config(right).misplaced("runsc") is None
+    assert Config(wrong).declared("runsc") is None
+    assert Config(wrong).misplaced("runsc") == (*RUNTIMES_PATHS[2], "runsc")
+    assert Config(block(runtimes="cri.containerd.runtimes")).declared("runsc") == RUNSC.table()

@@ -1,45 +1,19 @@
+"""Our table comes into a configuration and goes out of it, and every other byte stays."""
+
 from __future__ import annotations
 
-import re
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from nodeprov.containerd import (
-    RUNTIMES_PATHS,
-    Config,
-    Refused,
-    Runtime,
-    add_runtime,
-    begun,
-    decode,
-    empty_config,
-    remove_runtime,
-    unread,
-)
-from nodeprov.containerd.versions import newest_version, release_of
-from nodeprov.toml import dotted, line_of
+from nodeprov.containerd import Config, Refused, Runtime, add_runtime, decode, remove_runtime
+from tests.support.containerd_texts import RUNSC, V2, V3, block
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "containerd"
-
-CURRENT = "/opt/nodeprov/handlers/runsc/current"
-RUNSC = Runtime("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runsc.toml")
-V2, V3 = '"io.containerd.grpc.v1.cri".containerd.runtimes', '"io.containerd.cri.v1.runtime".containerd.runtimes'
 
 
 def read(name: str) -> str:
     return decode((GOLDEN / name).read_bytes())
-
-
-def block(runtime: Runtime = RUNSC, runtimes: str = V3) -> str:
-    options = runtime.table()["options"]
-    return (
-        f"[plugins.{runtimes}.{runtime.handler}]\n"
-        f'runtime_type = "io.containerd.runsc.v1"\nruntime_path = "{runtime.runtime_path}"\n\n'
-        f"[plugins.{runtimes}.{runtime.handler}.options]\n"
-        f'TypeUrl = "{options["TypeUrl"]}"\nConfigPath = "{options["ConfigPath"]}"\n'
-    )
 
 
 def test_a_table_of_ours_for_another_generation_is_brought_up_to_date_in_its_place() -> None:
@@ -202,92 +176,6 @@ def test_settings_that_are_of_another_type_are_left_to_containerd() -> None:
     assert Config(add_runtime("version = 3\ndisabled_plugins = 3\n", RUNSC)).declared("runsc") == RUNSC.table()
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\r\n\r\n", "# nothing", "\n\n"])
-@pytest.mark.parametrize("daemon", ["1.6.20", "1.7.29", "2.2.0", "2.4.2"])
-def test_a_file_that_says_nothing_is_begun_as_the_daemons_own_version_and_ended(text: str, daemon: str) -> None:
-    added = add_runtime(begun(Config(text), daemon).text, RUNSC)
-    assert Config(added).version == newest_version(release_of(daemon))
-    assert Config(added).declared("runsc") == RUNSC.table()
-    assert remove_runtime(added, RUNSC) == text
-
-
-def test_what_others_wrote_into_a_file_that_was_begun_keeps_its_version() -> None:
-    theirs = "[debug]\nlevel = 'info'\n"
-    left = remove_runtime(add_runtime(begun(Config(""), "2.4.2").text, RUNSC) + theirs, RUNSC)
-    assert tomllib.loads(left) == {"version": 4, "debug": {"level": "info"}}
-
-
-def test_a_file_that_says_something_is_not_begun() -> None:
-    assert begun(Config("root = '/r'"), "2.4.2").text == "root = '/r'"
-
-
-UNREAD = {
-    "a file as it should be": (
-        "version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]",
-        "1.7.29",
-    ),
-    "an older file": ("version = 2\n", "2.4.2"),
-    "no version, which 2.3 moves where it belongs": ("[plugins.cri]\n", "2.3.0"),
-    "a file that says nothing": ("# nothing\n", "2.1.5"),
-    "a byte order mark, over which 1.x reads": ("\ufeff# nothing\n", "1.7.29"),
-}
-
-
-@pytest.mark.parametrize(("text", "daemon"), UNREAD.values(), ids=UNREAD)
-def test_a_daemon_reads_the_versions_it_knows(text: str, daemon: str) -> None:
-    assert [each.message for each in unread(Config(text), daemon)] == []
-
-
-TWO = f"[plugins.{V2}.runc]\nbase_runtime_spec = '/r'\n"
-THREE = f"[plugins.{V3}.runc]\nbase_runtime_spec = '/r'\n"
-ALSO = '[plugins."io.containerd.grpc.v1.cri"]\nstream_server_port = "10010"\n'
-
-
-# Tried on 2.1.5 and 2.4.2.
-@pytest.mark.parametrize(
-    ("text", "daemon", "lost"),
-    [
-        (f"version = 2\n{TWO}{THREE}", "2.1.5", True),
-        (f"version = 2\n{TWO}{THREE}", "2.4.2", True),
-        (f"version = 2\n{TWO}[plugins.{V3.rpartition('.')[0]}]\ndefault_runtime_name = 'runc'\n", "2.4.2", False),
-        (f"version = 3\n{TWO}", "2.4.2", True),
-        (f"version = 3\n{TWO}", "2.1.5", False),
-        (f"version = 3\n{TWO}{THREE}", "2.4.2", False),
-        (f"version = 3\n{ALSO}", "2.4.2", False),
-        (f"version = 4\n{TWO}", "2.4.2", False),
-        (TWO, "2.4.2", True),
-        (f"version = 2\n{TWO}{THREE}", "1.7.29", False),
-    ],
-)
-def test_runtimes_of_two_versions_are_told_where_one_of_them_would_be_lost(
-    text: str, daemon: str, lost: bool
-) -> None:
-    said = [each.message for each in unread(Config(text), daemon)]
-    assert len(said) == lost
-    assert all(each.startswith("has the CRI plugin's settings for two versions") for each in said)
-
-
-@pytest.mark.parametrize(
-    ("text", "daemon", "reason"),
-    [
-        ("version = 4\n", "2.2.7", "states version 4, and containerd 2.2 reads no more than version 3"),
-        ("version = 3\n", "1.7.29", "states version 3, and containerd 1.7 reads no more than version 2"),
-        (
-            "root = '/r'\n",
-            "2.0.11",
-            r"states no version, or version 1, whose \[plugins.cri\] containerd 2.0 ignores",
-        ),
-        ("\ufeffversion = 2\n", "2.4.2", "begins with a byte order mark, and containerd 2.4 does not start"),
-        ("version = 2\n", "1.6.20", "declares no runtime: with ours containerd 1.6 would have that one alone"),
-        ("root = '/r'\n", "1.7.29", "declares no runtime: with ours"),
-    ],
-)
-def test_what_a_daemon_does_not_read_is_told_with_a_way_out(text: str, daemon: str, reason: str) -> None:
-    (refused,) = unread(Config(text), daemon)
-    assert re.search(reason, refused.message)
-    assert refused.hint
-
-
 @pytest.mark.parametrize("version", ["", "version = 1\n"])
 def test_a_file_of_version_1_is_edited_at_its_own_place(version: str) -> None:
     text = f"{version}[plugins.cri.containerd.runtimes.runc]\nruntime_type = 'x'\n"
@@ -340,49 +228,3 @@ def test_a_value_that_our_dotted_keys_lack_is_a_dotted_key() -> None:
         f"{runsc}.options.ConfigPath = '{RUNSC.config_path}'\n"
     )
     assert add_runtime(text, RUNSC) == f'{text}{runsc}.options.TypeUrl = "io.containerd.runsc.v1.options"\n'
-
-
-@pytest.mark.parametrize(
-    ("text", "version"), [("", 1), ("version = 0", 1), ("version = 2", 2), ("version = 4", 4)]
-)
-def test_the_version_of_a_file_is_1_unless_it_says_more(text: str, version: int) -> None:
-    assert Config(text).version == version
-
-
-def test_the_place_of_the_runtimes_follows_the_version() -> None:
-    assert dotted(Config("version = 2").runtimes_path) == f"plugins.{V2}"
-    for version in (3, 4):
-        assert dotted(Config(f"version = {version}").runtimes_path) == f"plugins.{V3}"
-    assert dotted(Config("version = 1").runtimes_path) == "plugins.cri.containerd.runtimes"
-    for version in (-1, 5):
-        with pytest.raises(Refused):
-            assert Config(f"version = {version}").runtimes_path
-
-
-def test_a_table_is_found_only_where_the_version_has_it() -> None:
-    right, wrong = f"version = 3\n{block()}", f"version = 3\n{block(runtimes=V2)}"
-    assert Config(right).declared("runsc") == RUNSC.table()
-    assert Config(right).misplaced("runsc") is None
-    assert Config(wrong).declared("runsc") is None
-    assert Config(wrong).misplaced("runsc") == (*RUNTIMES_PATHS[2], "runsc")
-    assert Config(block(runtimes="cri.containerd.runtimes")).declared("runsc") == RUNSC.table()
-
-
-@pytest.mark.parametrize("version", ["1.6.20~ds1", "v1.7.29", "2.0.0-rc.1", "2.4.2+unknown"])
-def test_a_runtime_can_be_added_to_the_configuration_made_for_a_containerd_without_one(version: str) -> None:
-    text = empty_config(version)
-    assert remove_runtime(add_runtime(text, RUNSC), RUNSC) == text
-    assert (Config(text).declared("runc") is not None) == ("1." in version[:3])
-
-
-def test_no_configuration_is_made_for_what_is_no_version() -> None:
-    with pytest.raises(Refused):
-        empty_config("unknown")
-
-
-def test_lines_are_found_for_headers_keys_implied_tables_and_inline_ones() -> None:
-    text = '# x\n[a.b.c]\nd = """\n[z]\n"""\ne = { f = 1 }\n'
-    assert line_of(text, ("a", "b")) == 2
-    assert line_of(text, ("a", "b", "c", "d")) == 3
-    assert line_of(text, ("a", "b", "c", "e", "f")) == 6
-    assert line_of(text, ("z",)) is None

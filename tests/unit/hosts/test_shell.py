@@ -1,9 +1,9 @@
+"""What every host with a shell does, done on this machine."""
+
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,23 +18,13 @@ from nodeprov.plan.resources.file import FileAt
 from nodeprov.plan.resources.folder import PresentAt
 from nodeprov.plan.resources.link import LinkAt
 from nodeprov.plan.resources.tree import TreeAt
-from nodeprov.states import FileState, LinkState, PresentState, TreeEntry, TreeState
-from nodeprov.templates import render
+from nodeprov.states import FileState, LinkState, PresentState
 from tests.support.memory_host import tree_of
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="changes owners, or mounts")
+
 ME = (os.geteuid(), os.getegid())
 HOSTILE = ("plain", "two words", "it's", 'a"b', "$(touch pwned)", "back\\slash", "*", "größe")
-
-
-def test_what_a_program_complained_of_is_told_by_its_last_lines_without_secrets() -> None:
-    complaint = b"usage\nmore\n" + b"x" * (1 << 20) + b'\nline 4: password = "s3cret"\nin config.toml\nfailed'
-    assert Output(1, b"", complaint).said == 'line 4: password = "(not shown)"; in config.toml; failed'
-
-
-@pytest.fixture
-def host() -> LocalHost:
-    return LocalHost("worker1")
 
 
 @pytest.fixture
@@ -264,20 +254,6 @@ def test_an_upload_ends_between_two_chunks_when_that_is_asked_for_and_leaves_not
     assert list((tmp_path / "releases").iterdir()) == []
 
 
-def test_a_tree_names_what_is_no_file_and_what_its_files_are(host: LocalHost, tmp_path: Path) -> None:
-    tree = tmp_path / "tree"
-    (tree / "in").mkdir(parents=True)
-    (tree / "in" / "a file").write_bytes(b"")
-    (tree / "in" / "a file").chmod(0o640)
-    (tree / "link").symlink_to("in")
-    os.mkfifo(tree / "pipe")
-    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    assert host.ask([TreeAt(str(tree)), TreeAt(f"{tree}/missing")]) == [
-        TreeState((TreeEntry("in/a file", 0o640, empty),), ("link", "pipe")),
-        None,
-    ]
-
-
 @dataclass(frozen=True)
 class Say:
     """Ask a shell to run something, and take its words as they are."""
@@ -381,73 +357,3 @@ def test_a_node_without_base64_does_not_pass_for_one_that_answers_nothing() -> N
     with pytest.raises(NodeprovError, match="answered 0 of 1 questions") as caught:
         Bare("worker1").ask([Say("echo one")])
     assert "`base64`" in caught.value.hint
-
-
-@pytest.mark.parametrize("query", [FileAt, LinkAt])
-def test_a_folder_is_neither_a_file_nor_a_link(
-    host: LocalHost, tmp_path: Path, query: type[FileAt | LinkAt]
-) -> None:
-    with pytest.raises(NodeprovError, match=str(tmp_path)) as caught:
-        host.ask([query(str(tmp_path))])
-    assert caught.value.where == "worker1"
-
-
-def test_a_dangling_link_is_no_absent_file_and_is_there(host: LocalHost, tmp_path: Path) -> None:
-    (tmp_path / "l").symlink_to("nowhere")
-    with pytest.raises(NodeprovError, match="not a regular file"):
-        host.ask([FileAt(f"{tmp_path}/l")])
-    assert host.ask([PresentAt(f"{tmp_path}/l"), LinkAt(f"{tmp_path}/l")]) == [
-        PresentState(),
-        LinkState("nowhere"),
-    ]
-
-
-def test_a_script_that_takes_too_long_is_ended_with_its_children(host: LocalHost, tmp_path: Path) -> None:
-    began = time.monotonic()
-    ended = host.run(f"sleep 30 & echo $! > {tmp_path}/pid; wait", timeout_seconds=0.3)
-    assert (ended.returncode, ended.said) == (124, "it did not end within 0 s and was ended")
-    assert time.monotonic() - began < 5
-    pid = int((tmp_path / "pid").read_text())
-    for _ in range(100):
-        if not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes():
-            break
-        time.sleep(0.02)
-    else:
-        raise AssertionError("the child still runs")
-
-
-@pytest.mark.parametrize("template", ["gate.sh.j2", "gate-own.sh.j2"])
-def test_a_candidate_is_roots_alone_also_where_a_killed_run_has_left_another(
-    host: LocalHost, tmp_path: Path, template: str
-) -> None:
-    """The program that is asked, in containerd's place, tells the modes of what it is given to read."""
-    config, candidate, victim = tmp_path / "config.toml", tmp_path / ".candidate", tmp_path / "victim"
-    binary = tmp_path / "containerd"
-    binary.write_text(f'#!/bin/sh\nstat -c "%n %a %F" {tmp_path}/.candidate* >> {tmp_path}/modes\n')
-    binary.chmod(0o755)
-    config.write_text("version = 3\n")
-    victim.write_text("precious")
-    for left in ("file", "link"):
-        candidate.write_text("old") if left == "file" else candidate.symlink_to(victim)
-        script = render(template, path=str(config), root=str(config), candidate=str(candidate), binary=str(binary))
-        assert host.run(script, stdin=b"password = 's'\n").returncode == 0
-        assert not [path for path in tmp_path.iterdir() if path.name.startswith(".candidate")]
-    modes = {line.split(" ", 1)[1] for line in (tmp_path / "modes").read_text().splitlines()}
-    assert modes == {"600 regular file", "600 regular empty file"} or modes == {"600 regular file"}
-    assert victim.read_text() == "precious"
-
-
-@pytest.mark.parametrize("template", ["gate.sh.j2", "gate-own.sh.j2"])
-@pytest.mark.parametrize("shell", [name for name in ("dash", "bash") if shutil.which(name)])
-def test_a_candidate_goes_also_where_nobody_reads_what_is_said_of_it(
-    tmp_path: Path, shell: str, template: str
-) -> None:
-    """A connection was lost: the shell is ended by SIGPIPE, and dash runs no trap for EXIT then."""
-    config, candidate, binary = tmp_path / "config.toml", tmp_path / ".candidate", tmp_path / "containerd"
-    config.write_text("version = 3\n")
-    binary.write_text("#!/bin/sh\nsleep 0.1; echo x\n")
-    binary.chmod(0o755)
-    script = render(template, path=str(config), root=str(config), candidate=str(candidate), binary=str(binary))
-    (tmp_path / "script").write_text(script)
-    run_program([shell, "-c", f"printf x | {shell} {tmp_path}/script | true; sleep 0.3"])
-    assert not list(tmp_path.glob(".candidate*"))
