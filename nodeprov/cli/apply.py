@@ -17,12 +17,13 @@ from nodeprov.engine.planner import Planned
 from nodeprov.errors import UsageError
 from nodeprov.inventory import Inventory
 from nodeprov.local_files import read_bounded, write_private
+from nodeprov.plan.action import INSTALL, Action
 from nodeprov.reports.plan import headline
 
 app = typer.Typer()
 
 
-def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: str, drain: bool) -> None:
+def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: Action, drain: bool) -> None:
     """Save plans; raise UsageError rather than write over a file that is no saved plan."""
     if path.exists() and not (path.is_file() and saved_plan.is_saved(path.read_text(errors="replace"))):
         raise UsageError(f"{path} is there and is no saved plan", "name another place: --out FILE")
@@ -54,7 +55,7 @@ def apply(
     found = saved_plan.from_text(text, str(file), __version__)
     whole = inventory.parse(found.inventory, str(file))
     with connected(whole, whole.nodes, login, voice) as session:
-        is_install = found.action == "install"
+        is_install = found.action is INSTALL
         planned = session.plan_install() if is_install else session.plan_uninstall(drain=found.drain)
         if not planned.errors:
             planned.errors.extend(saved_plan.changes(found, planned.good))

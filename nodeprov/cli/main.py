@@ -37,6 +37,7 @@ from nodeprov.cli.output import (
 )
 from nodeprov.cli.session import DONE, FAILED, PENDING, agreed, carry_out, complained, connected, load, opened
 from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.plan.action import INSTALL, UNINSTALL
 
 INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt."""
@@ -185,7 +186,7 @@ def plan(
         found = told.of(planned) if told else {}
     complained(planned)
     if out and not planned.errors:
-        cli_apply.save(out, whole, planned.good, action="uninstall" if uninstall else "install", drain=drain)
+        cli_apply.save(out, whole, planned.good, action=UNINSTALL if uninstall else INSTALL, drain=drain)
     if commands:
         cli_commands.show(planned, found, as_json=voice.as_json)
     else:

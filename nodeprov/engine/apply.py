@@ -78,7 +78,7 @@ def apply(plan: Plan, hosts: Mapping[Place, Host], conduct: Conduct, run: RunCon
         return Outcome(plan, tuple(done), _as_error(error).at(plan.node), undone, left, kept, proofs)
     collected, kept, stay = _collect(collections, hosts, conduct, on_event, before_each=run.cancel.check)
     # What an upgrade could not remove the next run will; an uninstall was for that.
-    left, kept = (stay, kept) if plan.action == "uninstall" else ((), (*kept, *stay))
+    left, kept = (stay, kept) if plan.action.removes_all else ((), (*kept, *stay))
     return Outcome(plan, (*done, *collected), left=left, kept=kept, proofs=proofs)
 
 

@@ -23,6 +23,7 @@ from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.imported_files import Imports, ImportsQuery, followed, import_problems, patterns_of
 from nodeprov.node.receipts.history import History
 from nodeprov.node.runtime_table import config_resource, how_edited, own_config, without_runtime
+from nodeprov.plan.action import INSTALL, UNINSTALL
 from nodeprov.plan.goal import Goal, constant, decide
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.resources.link import Link
@@ -100,7 +101,7 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
         steps = (Adopt(adopted), *steps)
     plan = Plan(
         node.name,
-        "install",
+        INSTALL,
         steps,
         notes=(
             *seen.notes(),
@@ -146,7 +147,7 @@ def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collec
         *_interruption_notes(seen.history),
         *(_other_class_notes(settings) if stays else ()),
     )
-    plan = Plan(node.name, "uninstall", steps, notes=notes)
+    plan = Plan(node.name, UNINSTALL, steps, notes=notes)
     return Planned(plan, node, facts, cluster, None, seen.history)
 
 

@@ -272,7 +272,7 @@ def _well(planned: Planned) -> Facts:
     """Say how the node would look in its run: nothing needs our files, and containerd has our table."""
     facts, runtime = planned.facts, layout.layout(planned.settings).runtime
     daemon = running_daemon(facts)
-    edit = containerd.add_runtime if planned.plan.action == "install" else containerd.remove_runtime
+    edit = containerd.add_runtime if planned.plan.action.serves else containerd.remove_runtime
     touched = any(isinstance(change.resource, ContainerdConfig) for change in planned.plan.changes)
     dump = edit(daemon.dump, runtime) if touched else daemon.dump
     daemon = replace(daemon, dump=dump, config_changed_at=None)

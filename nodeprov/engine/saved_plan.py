@@ -15,6 +15,7 @@ from nodeprov.inventory import Inventory, Node
 from nodeprov.inventory.resolved import inventory_text
 from nodeprov.local_files import json_object
 from nodeprov.node.receipts.receipt import Author
+from nodeprov.plan.action import Action, action_named
 from nodeprov.plan.goal import Change
 from nodeprov.plan.proof import Proof
 from nodeprov.plan.state_json import state_to_json
@@ -41,7 +42,7 @@ class Saved:
 
     at: str
     author: Author
-    action: str
+    action: Action
     drain: bool
     inventory: str
     plans: tuple[SavedPlan, ...]
@@ -53,7 +54,7 @@ class Saved:
 
 
 def saved(
-    whole: Inventory, planned: Sequence[Planned], author: Author, at: str, *, action: str, drain: bool
+    whole: Inventory, planned: Sequence[Planned], author: Author, at: str, *, action: Action, drain: bool
 ) -> Saved:
     """Make of plans what is saved of them; `latest` becomes the release that it was."""
     text = inventory_text(whole, [_resolved(each) for each in planned])
@@ -116,7 +117,7 @@ def _digest(value: Any) -> str:
 
 def to_text(saved: Saved) -> str:
     """Write it as JSON, with a digest over all of it."""
-    value = {"schema": SCHEMA, **asdict(saved)}
+    value = {"schema": SCHEMA, **asdict(saved), "action": saved.action.name}
     return json.dumps({**value, "sha256": _digest(value)}, indent=1) + "\n"
 
 
@@ -150,9 +151,10 @@ def from_text(text: str, path: str, version: str) -> Saved:
 
 
 def _read(value: Mapping[str, Any]) -> Saved:
-    action, drain = value["action"], value["drain"]
-    if action not in ("install", "uninstall") or type(drain) is not bool:
-        raise ValueError(f"no action: {action!r:.60}, drain {drain!r:.60}")
+    name, drain = value["action"], value["drain"]
+    action = action_named(name)
+    if action is None or type(drain) is not bool:
+        raise ValueError(f"no action: {name!r:.60}, drain {drain!r:.60}")
     plans = (
         SavedPlan(_word(each["node"]), _word(each["text"]), tuple((_word(n), _word(d)) for n, d in each["steps"]))
         for each in value["plans"]

@@ -51,13 +51,13 @@ def carry_out(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
         _insist_on_the_same_facts(planned, host)
         begun = _begin(planned, broken, run)
         switch = Switch(host, running_daemon(planned.facts), planned.settings, begun.name)
-        if broken is not None or plan.action == "uninstall":
+        if broken is not None or plan.action.sweeps_first:
             switch.settle()
             _sweep(host, planned)
         if plan.pending:
             _write_receipt(host, planned.settings, begun)
         conduct = _Conduct(planned, hosts, switch, run.cancel, cordoned=broken is not None and broken.cordons)
-        if plan.action == "uninstall":
+        if plan.action.sweeps_first:
             conduct.forget_proofs()
         outcome = conduct.uncordoned(apply.apply(plan, hosts, conduct, run))
         return _close(outcome, begun, broken, host, planned.settings, run.clock())
@@ -121,7 +121,7 @@ def _close(
             _write_receipt(host, settings, begun.closed(state, now, _kept(outcome)))
         if broken is not None and outcome.error is None:
             # What another action had begun was never finished: that run's receipt no longer counts.
-            finished = broken.action == outcome.plan.action
+            finished = broken.action == outcome.plan.action.name
             _write_receipt(host, settings, broken.closed(receipt.DONE if finished else receipt.UNDONE, now))
         elif broken is not None and broken.cordons:
             # The node is uncordoned by now: who cordons it from here on does not mean us.
@@ -210,7 +210,7 @@ def _begin(planned: Planned, broken: Receipt | None, run: RunContext) -> Receipt
     release = planned.release
     return Receipt(
         number=planned.history.next_number,
-        action=planned.plan.action,
+        action=planned.plan.action.name,
         handler=planned.settings.runtime.handler,
         machine_id=planned.facts.machine_id,
         author=run.author,

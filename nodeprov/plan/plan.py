@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nodeprov.plan.action import Action
 from nodeprov.plan.goal import Change
 from nodeprov.plan.proof import Proof
 from nodeprov.plan.steps import Adopt, Restart, Step
@@ -14,7 +15,7 @@ class Plan:
     """All that one run will do to one node, in order; no steps means nothing to do."""
 
     node: str
-    action: str
+    action: Action
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
     upload_bytes: int = 0

@@ -23,11 +23,13 @@ def outcome_text(outcome: Outcome) -> str:
         if not plan.pending:
             return f"{node}: nothing to do"
         proven = [f"  {title}: {said}" for title, said in outcome.proofs.items()]
-        return "\n".join([f"{node}: {plan.action} done, {_count(len(plan.changes), 'change')}", *proven, *kept])
+        return "\n".join(
+            [f"{node}: {plan.action.name} done, {_count(len(plan.changes), 'change')}", *proven, *kept]
+        )
     lines = [str(outcome.error)]
     if outcome.left:
         lines += [f"{node}: left between two states:", *(f"  {each}" for each in outcome.left)]
-        lines.append(f"hint: look at these, then run nodeprov {plan.action} {node} again")
+        lines.append(f"hint: look at these, then run nodeprov {plan.action.name} {node} again")
     elif outcome.undone:
         undone = _count(len(outcome.undone), "change")
         lines.append(f"{node}: taken back: {undone} of this run; the node is as before")

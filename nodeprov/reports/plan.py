@@ -50,7 +50,7 @@ def headline(plan: Plan) -> str:
     """Say in one line what a plan comes to."""
     if not plan.pending:
         return f"{plan.node}: nothing to do"
-    said = f"{plan.node}: {plan.action}: {_count(len(plan.changes), 'change')}"
+    said = f"{plan.node}: {plan.action.name}: {_count(len(plan.changes), 'change')}"
     if plan.upload_bytes:
         said += f", {_size(plan.upload_bytes)} to upload"
     return said + (", containerd restarts" if plan.restart else ", no restart")
@@ -119,7 +119,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "node": plan.node,
-        "action": plan.action,
+        "action": plan.action.name,
         "pending": plan.pending,
         "upload_bytes": plan.upload_bytes,
         "steps": [_step_json(step) for step in plan.steps],

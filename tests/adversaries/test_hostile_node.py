@@ -30,6 +30,7 @@ from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import Ssh
 from nodeprov.kubernetes.cluster import ClusterQuery
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
+from nodeprov.plan.action import INSTALL
 from nodeprov.plan.events import Event
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.plan import Plan
@@ -298,7 +299,7 @@ def test_no_command_lets_a_node_command_the_terminal(tmp_path: Path, command: tu
 
 HOSTILE_PLAN = Plan(
     "worker1",
-    "install",
+    INSTALL,
     (
         Proof("sandbox", f"a sandbox runs {TEXT}", TEXT),
         Restart(f"containerd{TEXT}.service", (TEXT,), (TEXT,)),

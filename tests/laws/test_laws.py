@@ -14,6 +14,7 @@ from nodeprov.engine import apply
 from nodeprov.errors import Cancelled, NodeprovError, Restored
 from nodeprov.hosts.base import Host, Place, Reader
 from nodeprov.hosts.local import LocalHost
+from nodeprov.plan.action import INSTALL, UNINSTALL, Action
 from nodeprov.plan.events import Event
 from nodeprov.plan.goal import Change, Goal, constant, decide
 from nodeprov.plan.plan import Plan
@@ -222,7 +223,7 @@ def test_a_failure_at_any_write_leaves_the_node_as_it_was(ground: Ground, source
     writes = len([step for step in steps if isinstance(step, Change)])
     for number in range(1, writes + 1):
         hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, number, after=after)}
-        outcome = apply.apply(Plan("n", "install", steps), hosts, Watched(hosts[Place.NODE]), a_run())
+        outcome = apply.apply(Plan("n", INSTALL, steps), hosts, Watched(hosts[Place.NODE]), a_run())
         assert isinstance(outcome.error, Broken), number
         assert outcome.left == outcome.kept == ()
         assert snapshot(ground.folder, ground.host) == before, number
@@ -238,16 +239,16 @@ def test_a_failed_proof_takes_everything_back_and_restarts_again(ground: Ground,
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     conduct = NotServing(ground.host)
-    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, a_run())
+    outcome = apply.apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
     assert outcome.exit_code == 1
     assert snapshot(ground.folder, ground.host) == before
     assert conduct.restarts == 2
     assert conduct.proofs == 2
 
 
-@pytest.mark.parametrize(("action", "exit_code"), [("install", 0), ("uninstall", 4)])
+@pytest.mark.parametrize(("action", "exit_code"), [(INSTALL, 0), (UNINSTALL, 4)])
 def test_what_cannot_be_removed_stays_an_uninstalls_task(
-    ground: Ground, source: Path, action: str, exit_code: int
+    ground: Ground, source: Path, action: Action, exit_code: int
 ) -> None:
     """What an upgrade leaves, the next run removes; but an uninstall is over only when all is gone."""
     folder = Folder(f"{ground.folder}/releases/old", within=ground.folder)
@@ -258,7 +259,7 @@ def test_what_cannot_be_removed_stays_an_uninstalls_task(
     run.cancel.cancel()
     outcome = apply.apply(Plan("n", action, steps), {Place.NODE: ground.host}, Watched(ground.host), run)
     said = (f"folder:{folder.path} stays: interrupted",)
-    assert (outcome.kept, outcome.left) == ((said, ()) if action == "install" else ((), said))
+    assert (outcome.kept, outcome.left) == ((said, ()) if action is INSTALL else ((), said))
     assert outcome.exit_code == exit_code
 
 
@@ -271,7 +272,7 @@ def test_what_a_node_has_taken_back_by_itself_is_not_restarted_again(ground: Gro
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     conduct = GoesBack(ground.host)
-    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, a_run())
+    outcome = apply.apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
     assert isinstance(outcome.error, Restored)
     assert (outcome.exit_code, outcome.left, conduct.restarts) == (1, (), 1)
     assert snapshot(ground.folder, ground.host) == before
@@ -285,7 +286,7 @@ def test_a_node_that_serves_with_neither_is_told_as_left_between_two_states(grou
 
     steps = installation(ground, source)
     conduct = ServesNoMore(ground.host)
-    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, a_run())
+    outcome = apply.apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
     (restart,) = [step for step in steps if isinstance(step, Restart)]
     assert (outcome.exit_code, outcome.left) == (4, (f"{restart.unit}: it serves with neither",))
 
@@ -307,7 +308,7 @@ def test_after_a_swap_whose_end_nobody_has_seen_the_node_is_as_before(
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     conduct = Lost(ground.host)
-    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, a_run())
+    outcome = apply.apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
     assert isinstance(outcome.error, Broken)
     assert outcome.left == ()
     assert snapshot(ground.folder, ground.host) == before
@@ -333,7 +334,7 @@ def test_a_swap_that_the_node_begins_after_its_connection_was_lost_is_waited_for
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     conduct = Late(ground.host)
-    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, conduct, a_run())
+    outcome = apply.apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
     assert (outcome.exit_code, outcome.left) == (1, ())
     assert snapshot(ground.folder, ground.host) == before
 
@@ -349,7 +350,7 @@ def test_what_containerd_may_be_told_of_stays_where_a_swap_cannot_be_taken_back(
             raise NodeprovError("the connection is lost")
 
     steps = installation(ground, source)
-    outcome = apply.apply(Plan("n", "install", steps), {Place.NODE: ground.host}, Gone(ground.host), a_run())
+    outcome = apply.apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, Gone(ground.host), a_run())
     assert outcome.exit_code == 4
     assert outcome.left[0] == "containerd.service: no answer"
     assert any(each.endswith("current: stays until that is settled") for each in outcome.left)
@@ -360,7 +361,7 @@ def test_what_containerd_may_be_told_of_stays_where_a_swap_cannot_be_taken_back(
 def test_what_a_sandbox_uses_by_now_is_not_taken_away(ground: Ground, source: Path) -> None:
     steps = installation(ground, source)
     hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, len(steps) - 2, after=False)}
-    outcome = apply.apply(Plan("n", "install", steps), hosts, Watched(hosts[Place.NODE], ("/x/runsc",)), a_run())
+    outcome = apply.apply(Plan("n", INSTALL, steps), hosts, Watched(hosts[Place.NODE], ("/x/runsc",)), a_run())
     assert isinstance(outcome.error, Broken)
     assert read(ground, Tree(f"{ground.folder}/releases/r1")) == tree_of(source)
     assert read(ground, Link(f"{ground.folder}/handlers/runsc/current")) is None
@@ -374,7 +375,7 @@ def test_an_old_release_is_collected_though_a_sandbox_of_the_new_one_runs(ground
         ground.host.members[f"{releases}/old"] = FileState(b"", 0o755)
     old = Folder(f"{releases}/old")
     outcome = apply.apply(
-        Plan("n", "install", (Change(old, PresentState(), None),)),
+        Plan("n", INSTALL, (Change(old, PresentState(), None),)),
         {Place.NODE: ground.host},
         Watched(used=(f"{releases}/new/runsc",)),
         a_run(),
@@ -387,7 +388,7 @@ def test_a_resource_that_changed_since_the_plan_is_not_overwritten(ground: Groun
     file = File(f"{ground.folder}/config.toml")
     change = Change(file, None, FileState(b"ours", 0o644))
     file.write(ground.host, FileState(b"somebody was quicker", 0o644))
-    outcome = apply.apply(Plan("n", "install", (change,)), {Place.NODE: ground.host}, Watched(), a_run())
+    outcome = apply.apply(Plan("n", INSTALL, (change,)), {Place.NODE: ground.host}, Watched(), a_run())
     assert outcome.error is not None
     assert "has changed since it was read" in outcome.error.message
     assert read(ground, file) == FileState(b"somebody was quicker", 0o644)
@@ -409,7 +410,7 @@ def test_what_reads_back_otherwise_than_it_was_written_is_an_error_and_nobody_el
     file = File(f"{ground.folder}/config.toml")
     change = Change(file, None, FileState(b"ours", 0o644))
     hosts: dict[Place, Host] = {Place.NODE: Raced()}
-    outcome = apply.apply(Plan("n", "install", (change,)), hosts, Watched(), a_run())
+    outcome = apply.apply(Plan("n", INSTALL, (change,)), hosts, Watched(), a_run())
     assert outcome.error is not None
     assert "was written, and reads back differently" in outcome.error.message
     assert outcome.left == (f"{file.key}: somebody else has changed it since",)
@@ -428,9 +429,7 @@ def test_an_interruption_undoes(ground: Ground, source: Path, how: type[BaseExce
 
     steps = (*installation(ground, source), Proof("later", "a pod runs"))
     before = snapshot(ground.folder, ground.host)
-    outcome = apply.apply(
-        Plan("n", "install", steps), {Place.NODE: ground.host}, Interrupted(ground.host), a_run()
-    )
+    outcome = apply.apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, Interrupted(ground.host), a_run())
     assert outcome.error is not None
     assert outcome.error.message == "interrupted"
     assert snapshot(ground.folder, ground.host) == before
@@ -447,9 +446,7 @@ def test_a_run_that_is_cancelled_ends_its_step_and_begins_no_other_one(ground: G
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     hosts: dict[Place, Host] = {Place.NODE: ground.host}
-    outcome = apply.apply(
-        Plan("n", "install", steps), hosts, Watched(ground.host), replace(run, on_event=on_event)
-    )
+    outcome = apply.apply(Plan("n", INSTALL, steps), hosts, Watched(ground.host), replace(run, on_event=on_event))
     assert isinstance(outcome.error, Cancelled)
     assert (outcome.exit_code, outcome.left, heard) == (1, (), ["begun", "done", "undone"])
     assert snapshot(ground.folder, ground.host) == before
@@ -485,7 +482,7 @@ def test_what_somebody_else_has_done_by_now_is_neither_done_again_nor_taken_back
     steps = (Change(shared, None, wanted_state), Change(mine, None, wanted_state))
     shared.write(ground.host, wanted_state)
     hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, 1, after=False)}
-    outcome = apply.apply(Plan("n", "install", steps), hosts, Watched(), a_run())
+    outcome = apply.apply(Plan("n", INSTALL, steps), hosts, Watched(), a_run())
     assert isinstance(outcome.error, Broken)
     assert read(ground, shared) == wanted_state
     assert read(ground, mine) is None

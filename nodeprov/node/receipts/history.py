@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.node.receipts.receipt import BEGUN, DONE, UNDONE, Receipt, Written, from_json
+from nodeprov.plan.action import ACTIONS
 from nodeprov.plan.goal import Change
 from nodeprov.states import State
 
@@ -43,7 +44,8 @@ class History:
     def installed(self) -> tuple[Receipt, ...]:
         """The receipts since the handler was last absent: those that an uninstall takes back."""
         counting = self._counting
-        ends = [i for i, each in enumerate(counting) if each.action == "uninstall" and each.state == DONE]
+        ending = {action.name for action in ACTIONS if action.ends_installation}
+        ends = [i for i, each in enumerate(counting) if each.action in ending and each.state == DONE]
         return tuple(counting[ends[-1] + 1 if ends else 0 :])
 
     @property

@@ -17,6 +17,7 @@ import signal
 
 from nodeprov.cli import output, session
 from nodeprov.cli.cancellation import cancelled_by_signals
+from nodeprov.plan.action import INSTALL
 from nodeprov.plan.events import Event
 from nodeprov.errors import NodeprovError
 from nodeprov.plan.steps import Drain
@@ -31,8 +32,8 @@ with cancelled_by_signals(session._say_cancelled) as cancel:
     assert cancel.is_asked
 output.print_error(NodeprovError("it failed"))
 steps = (Proof("serving", "it serves"), Drain(("a/b",)))
-failed = Outcome(Plan("worker1", "install", steps), error=NodeprovError("it failed"))
-for outcomes in ([failed], [Outcome(Plan("worker1", "install", steps))]):
+failed = Outcome(Plan("worker1", INSTALL, steps), error=NodeprovError("it failed"))
+for outcomes in ([failed], [Outcome(Plan("worker1", INSTALL, steps))]):
     output.show_outcomes(outcomes)
     output.show_outcomes(outcomes, as_json=True)
 output.leave(4)

@@ -32,6 +32,7 @@ from nodeprov.node.facts import Daemon, Facts, Record
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.receipts.receipt import BEGUN, UNDONE, Receipt, Written, from_json
 from nodeprov.node.runtime_table import without_runtime
+from nodeprov.plan.action import INSTALL, UNINSTALL
 from nodeprov.plan.goal import Change, Goal
 from nodeprov.plan.steps import Adopt, Restart
 from nodeprov.releases.obtain import Release
@@ -177,7 +178,7 @@ def test_an_install_shows_nothing_before_its_proof_and_sends_pods_last(new: Rele
     assert planned.plan.upload_bytes == tree_bytes(new)
     assert planned.plan.notes[0].startswith("node: Debian GNU/Linux 13 (trixie), x86_64, Linux 6.12")
     assert planned.plan.notes[1:] == ("cluster: https://10.0.0.10:6443 (context production)",)
-    assert (planned.plan.node, planned.plan.action, planned.plan.pending) == ("worker1", "install", True)
+    assert (planned.plan.node, planned.plan.action, planned.plan.pending) == ("worker1", INSTALL, True)
 
 
 def test_an_install_without_a_cluster_ends_with_the_node(new: Release) -> None:
@@ -612,7 +613,7 @@ def test_an_uninstall_goes_from_the_cluster_to_the_node_and_collects_last(new: R
     situation = in_cluster(uninstallable(new, TOGETHER), has_label=True, has_class=True)
     planned = situation.uninstall()
     assert steps_of(planned, new=new) == ["proof unused", *REMOVED_FROM_CLUSTER, *REMOVED_FROM_NODE]
-    assert (planned.plan.action, planned.release) == ("uninstall", None)
+    assert (planned.plan.action, planned.release) == (UNINSTALL, None)
     assert after_of(planned, CONFIG_KEY) == FileState(CONFIG.encode(), 0o644)
     assert planned.plan.restart is not None
     assert planned.plan.restart.reasons[0].startswith("to forget the runtime handler runsc")

@@ -15,6 +15,7 @@ from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
 from nodeprov.local_files import write_private
 from nodeprov.node.receipts.receipt import Author
+from nodeprov.plan.action import INSTALL
 from nodeprov.runtimes.gvisor import layout
 from tests.support.inventories import read_latest
 from tests.support.samples import CONFIG, FakeReader, good_facts, release, with_daemon
@@ -37,7 +38,7 @@ def plan(tmp_path: Path) -> Plan:
 
 
 def saved_of(planned: Planned) -> Saved:
-    return saved(read_latest(), [planned], ANN, "2026-11-21T10:00:00+00:00", action="install", drain=False)
+    return saved(read_latest(), [planned], ANN, "2026-11-21T10:00:00+00:00", action=INSTALL, drain=False)
 
 
 def test_what_was_saved_is_read_back(plan: Plan) -> None:
