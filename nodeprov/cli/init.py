@@ -15,7 +15,7 @@ import typer  # noqa: TID251  a part of the command line
 from nodeprov.cli.asking import Asking, ask_nodes
 from nodeprov.cli.output import bar, print_error, say
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.hosts.local import LocalHost
+from nodeprov.hosts.provider import kubectl_host
 from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import syntax
 from nodeprov.inventory.discovered import ARCHITECTURES, FoundNode, found_nodes, ssh_aliases
@@ -105,7 +105,7 @@ def _from_cluster(access: Access) -> tuple[FoundNode, ...]:
     """Ask kubectl for the nodes, here or where it is."""
     where = KUBECTL_HOST if access.kubectl_host else None
     settings = ClusterSettings(host=where, kubeconfig=access.kubeconfig, context=access.context)
-    host = SshHost(access.kubectl_host, access.ssh(access.kubectl_host)) if access.kubectl_host else LocalHost()
+    host = SshHost(access.kubectl_host, access.ssh(access.kubectl_host)) if access.kubectl_host else kubectl_host()
     with contextlib.closing(host):
         said = kubectl(settings).run(host, "get", "nodes", "-o", "json", doing="kubectl get nodes")
     return found_nodes(said)

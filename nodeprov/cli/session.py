@@ -31,7 +31,7 @@ from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.engine.fleet import Answers, Session
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.hosts.provider import Connections, quietly
+from nodeprov.hosts.provider import SshHosts
 from nodeprov.hosts.ssh.route import our_name
 from nodeprov.inventory import Inventory, Node, ReleaseSettings
 from nodeprov.inventory import file as inventory_file
@@ -69,8 +69,8 @@ def opened(source: Source, names: Sequence[str], login: Login, voice: Voice) -> 
 @contextmanager
 def connected(whole: Inventory, nodes: Sequence[Node], login: Login, voice: Voice) -> Iterator[Session]:
     """Open a session with nodes."""
-    on_command = Commands() if voice.verbose else quietly
-    with Connections(whole, on_command, passwords(ask_sudo=login.ask_sudo_password)) as connections:
+    on_command = Commands() if voice.verbose else None
+    with SshHosts(whole, on_command, passwords(ask_sudo=login.ask_sudo_password)) as connections:
         yield Session(nodes, connections, _obtain)
 
 
@@ -140,7 +140,7 @@ def _say_cancelled() -> None:
 def _one(session: Session, planned: Planned, cancel: Cancellation) -> Outcome:
     node = planned.node
     with bar() as on_progress:
-        session.connections.on_upload(node, lambda _what, done, total: on_progress("upload", done, total))
+        session.connections.on_upload = lambda _host, _what, done, total: on_progress("upload", done, total)
         run = RunContext(author(), now, lambda event: show_event(node.name, event), cancel)
         try:
             return transaction.carry_out(planned, session.connections.of(node), run)

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from nodeprov.engine import planner, rollout
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.provider import Connections
+from nodeprov.hosts.provider import SshHosts
 from nodeprov.inventory import Node, ReleaseSettings
 from nodeprov.releases.obtain import Release
 
@@ -31,7 +31,7 @@ class Answers(Generic[T]):
 class Session:
     """Plans and reads for every node at the same time; nothing here changes a node."""
 
-    def __init__(self, nodes: Sequence[Node], connections: Connections, obtain: ObtainRelease) -> None:
+    def __init__(self, nodes: Sequence[Node], connections: SshHosts, obtain: ObtainRelease) -> None:
         self.nodes = nodes
         self._obtain = obtain
         self._releases: dict[tuple[Any, ...], Release] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -15,6 +15,8 @@ from nodeprov.states import FileState, TreeState
 A_co = TypeVar("A_co", covariant=True)
 
 COMMAND_TIMEOUT_SECONDS = 60.0
+COMMAND_SETTING = "[ssh] command_timeout_seconds"
+"""What gives a node more time for a command."""
 TIMED_OUT = 124
 """The status of timeout(1) for a command that it has ended."""
 FENCED_STATUS, FENCED_MARK = 75, "nodeprov: this node was taken over by"
@@ -198,3 +200,8 @@ class Place(Enum):
 
     NODE = "node"
     CLUSTER = "cluster"
+
+
+Readers = Mapping[Place, Reader]
+Hosts = Mapping[Place, Host]
+"""What a run against one node needs: the node, and for its cluster the machine that runs kubectl."""

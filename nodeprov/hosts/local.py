@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import posixpath
 import shutil
 import signal
 import subprocess  # noqa: TID251  the one place
@@ -25,11 +27,9 @@ from nodeprov.hosts.base import (
     too_much,
 )
 from nodeprov.hosts.heartbeat import Heartbeat
-from nodeprov.hosts.shell import ShellHost
+from nodeprov.hosts.shell import UPLOAD_TIMEOUT_SECONDS, ShellHost, remedy, upload_script
 
 _CHUNK_BYTES = 1 << 16
-KUBECTL_SETTING = "[cluster] timeout_seconds"
-"""Whose patience this is: what runs on this machine by a shell is kubectl."""
 
 
 class LateError(NodeprovError):
@@ -37,47 +37,65 @@ class LateError(NodeprovError):
 
 
 class LocalHost(ShellHost):
-    """This machine; its paths are its own."""
+    """This machine, or the one around this container; `setting` is what gives its commands more time.
 
-    def __init__(self, name: str = "localhost", *, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> None:
+    `enter` is a command before each shell, such as nsenter, by which that sees another machine's files and
+    processes.
+    """
+
+    def __init__(
+        self,
+        name: str = "localhost",
+        *,
+        timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
+        setting: str = "",
+        enter: Sequence[str] = (),
+    ) -> None:
         super().__init__(name)
         self.command_timeout_seconds = timeout_seconds
+        self._setting = setting
+        self._shell = (*enter, "sh", "-c")
 
     def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
         """Run a script with sh."""
-        try:
-            return run_program(["sh", "-c", script], stdin=stdin, timeout_seconds=timeout_seconds)
-        except LateError:
-            setting = KUBECTL_SETTING if timeout_seconds == self.command_timeout_seconds else ""
-            return ended_late(Output(TIMED_OUT, b"", b""), timeout_seconds, setting)
+        return self._execute(script, io.BytesIO(stdin), timeout_seconds)
 
     def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
-        """Copy the files."""
-        total = sum(source.stat().st_size for source, _ in files)
-        done = 0
+        """Stream each file to `cat`, whose files another machine's may be."""
+        total, done = sum(source.stat().st_size for source, _ in files), 0
         for source, name in files:
-            target = Path(folder) / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                shutil.copyfile(source, target)
-            except OSError as error:
-                raise NodeprovError(f"cannot copy to {target}: {error.strerror}", where=self.name) from None
+            path = posixpath.join(folder, name)
+            script = upload_script(path)
+            self.on_command(self.name, script)
+            with source.open("rb") as file:
+                output = self.unfenced(self._execute(self.guarded(script), file, UPLOAD_TIMEOUT_SECONDS))
+            check(output, f"cannot upload {path}", where=self.name, hint=remedy(output.said))
             done += source.stat().st_size
             self.uploaded(name, done, total)
 
     def hold(self, script: str, *, heartbeat_seconds: float = 0) -> _HeldProgram:
         """Start a script that goes on until its standard input ends."""
         self.on_command(self.name, script)
-        return _HeldProgram(script, heartbeat_seconds)
+        return _HeldProgram([*self._shell, script], heartbeat_seconds)
+
+    def _execute(self, script: str, stdin: IO[bytes], timeout_seconds: float) -> Output:
+        try:
+            return run_program([*self._shell, script], stdin=stdin, timeout_seconds=timeout_seconds)
+        except LateError:
+            setting = self._setting if timeout_seconds == self.command_timeout_seconds else ""
+            return ended_late(Output(TIMED_OUT, b"", b""), timeout_seconds, setting)
+        except NodeprovError as error:
+            error.where = self.name
+            raise
 
     def close(self) -> None:
         """Nothing is held."""
 
 
 class _HeldProgram:
-    def __init__(self, script: str, heartbeat_seconds: float) -> None:
+    def __init__(self, argv: Sequence[str], heartbeat_seconds: float) -> None:
         self._process = subprocess.Popen(
-            ["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
         assert self._process.stdout is not None
         self.first_line = self._process.stdout.readline(FIRST_LINE_BYTES).decode(errors="replace").strip()
@@ -128,7 +146,7 @@ def _start(
 def run_program(
     argv: Sequence[str],
     *,
-    stdin: bytes = b"",
+    stdin: bytes | IO[bytes] = b"",
     timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
@@ -142,7 +160,8 @@ def run_program(
         argv, environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, folder=folder
     )
     try:
-        stdout, stderr = _communicate(process, stdin, timeout_seconds)
+        given = io.BytesIO(stdin) if isinstance(stdin, bytes) else stdin
+        stdout, stderr = _communicate(process, given, timeout_seconds)
     except subprocess.TimeoutExpired:
         end_process_group(process.pid)
         process.wait()
@@ -153,7 +172,9 @@ def run_program(
     return Output(process.returncode, stdout, stderr)
 
 
-def _communicate(process: subprocess.Popen[bytes], stdin: bytes, timeout_seconds: float) -> tuple[bytes, bytes]:
+def _communicate(
+    process: subprocess.Popen[bytes], stdin: IO[bytes], timeout_seconds: float
+) -> tuple[bytes, bytes]:
     """Do as Popen.communicate does, and end a program that prints without end."""
     deadline = time.monotonic() + timeout_seconds
     assert process.stdin is not None
@@ -193,10 +214,10 @@ class _Stream(threading.Thread):
                     return
 
 
-def _feed(stream: IO[bytes], content: bytes) -> None:
+def _feed(stream: IO[bytes], content: IO[bytes]) -> None:
     """Hand a program its input; one that reads no more says why by its output."""
     with contextlib.suppress(BrokenPipeError), stream:
-        stream.write(content)
+        shutil.copyfileobj(content, stream)
 
 
 def run_checked(

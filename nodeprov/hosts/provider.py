@@ -1,73 +1,136 @@
-"""The hosts of one invocation: each node's own, and the one that runs kubectl, shared."""
+"""Where a run gets its hosts from: over SSH, or on the node itself."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from nodeprov.errors import UsageError
-from nodeprov.hosts.base import Host, Place
+from nodeprov.hosts.base import COMMAND_SETTING, COMMAND_TIMEOUT_SECONDS, Host, Hosts, Place
 from nodeprov.hosts.local import LocalHost
-from nodeprov.hosts.shell import Progress, ShellHost
+from nodeprov.hosts.shell import ShellHost
 from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.inventory import Inventory, Node
 
 OnCommand = Callable[[str, str], None]
-"""Called with a host's name and the script that is about to run there."""
+"""Called with a host's name and the script that is about to run there; it must not raise."""
+OnUpload = Callable[[str, str, int, int], None]
+"""Called with a host's name, what is uploaded, the bytes done and the bytes in all; it must not raise."""
+
+CLUSTER_SETTING = "[cluster] timeout_seconds"
+"""What gives kubectl on this machine more time."""
 
 
-def quietly(_name: str, _script: str) -> None:
-    """Show nothing of what runs on a host."""
+class HostProvider(Protocol):
+    """Knows the hosts that a run against a node needs."""
+
+    def of(self, node: Node) -> Hosts:
+        """Return them; a run of several nodes asks in several threads."""
+        ...
 
 
-class Connections:
+def kubectl_host(timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> LocalHost:
+    """Return this machine as the one that runs kubectl."""
+    return LocalHost(timeout_seconds=timeout_seconds, setting=CLUSTER_SETTING)
+
+
+class _Made:
     """Makes a host when it is first asked for one, and closes them all."""
 
-    def __init__(self, whole: Inventory, on_command: OnCommand, passwords: Passwords | None = None) -> None:
-        self.whole = whole
-        self.on_command = on_command
-        self.passwords = passwords or Passwords()
+    def __init__(self, on_command: OnCommand | None, on_upload: OnUpload | None) -> None:
+        self.on_command = on_command or (lambda _host, _script: None)
+        self.on_upload = on_upload or (lambda _host, _what, _done, _total: None)
         self._hosts: dict[str, ShellHost] = {}
         self._lock = threading.Lock()
-
-    def __enter__(self) -> Connections:
-        return self
 
     def __exit__(self, *_: object) -> None:
         for host in self._hosts.values():
             host.close()
 
-    def of(self, node: Node) -> Mapping[Place, Host]:
-        """Return the hosts that a run against this node needs.
+    def _host(self, name: str, make: Callable[[], ShellHost]) -> Host:
+        with self._lock:
+            if name not in self._hosts:
+                host = self._hosts[name] = make()
+                host.on_command = self.on_command
+                host.on_upload = lambda what, done, total: self.on_upload(host.name, what, done, total)
+            return self._hosts[name]
+
+    def _kubectl(self, node: Node) -> Host:
+        return self._host("", lambda: kubectl_host(node.settings.cluster.timeout_seconds))
+
+
+class SshHosts(_Made):
+    """The nodes of an inventory over SSH; kubectl runs on this machine, or on a host that the inventory names."""
+
+    def __init__(
+        self,
+        whole: Inventory,
+        on_command: OnCommand | None = None,
+        passwords: Passwords | None = None,
+        on_upload: OnUpload | None = None,
+    ) -> None:
+        super().__init__(on_command, on_upload)
+        self.whole = whole
+        self.passwords = passwords or Passwords()
+
+    def __enter__(self) -> SshHosts:
+        return self
+
+    def of(self, node: Node) -> Hosts:
+        """Return a node, and what runs kubectl for it.
 
         Raises UsageError when the inventory names a kubectl host that it does not describe.
         """
-        hosts: dict[Place, Host] = {Place.NODE: self._host(node.name)}
+        hosts: dict[Place, Host] = {Place.NODE: self._ssh(node.name)}
         if node.settings.cluster.enabled:
             name = node.settings.cluster.host
-            hosts[Place.CLUSTER] = self._host(name) if name else self._local(node.settings.cluster.timeout_seconds)
+            hosts[Place.CLUSTER] = self._ssh(name) if name else self._kubectl(node)
         return hosts
 
-    def on_upload(self, node: Node, report: Progress) -> None:
-        """Report the uploads to a node."""
-        self._hosts[node.name].on_upload = report
+    def _ssh(self, name: str) -> Host:
+        try:
+            ssh = self.whole.ssh(name)
+        except KeyError:
+            raise UsageError(
+                f"{self.whole.path}: [cluster] host names {name!r}, which is neither a node nor a host",
+                f"describe it under [hosts.{name}], or leave host out to use kubectl on this machine",
+            ) from None
+        return self._host(name, lambda: SshHost(name, ssh, self.passwords))
 
-    def _host(self, name: str) -> ShellHost:
-        with self._lock:
-            if name not in self._hosts:
-                try:
-                    self._hosts[name] = SshHost(name, self.whole.ssh(name), self.passwords)
-                except KeyError:
-                    raise UsageError(
-                        f"{self.whole.path}: [cluster] host names {name!r}, which is neither a node nor a host",
-                        f"describe it under [hosts.{name}], or leave host out to use kubectl on this machine",
-                    ) from None
-                self._hosts[name].on_command = self.on_command
-            return self._hosts[name]
 
-    def _local(self, timeout_seconds: float) -> ShellHost:
-        with self._lock:
-            host = self._hosts.setdefault("", LocalHost(timeout_seconds=timeout_seconds))
-            host.on_command = self.on_command
-            return host
+class LocalNode(_Made):
+    """This machine, which is the one node of this name; kubectl runs here too.
+
+    In a pod on the node, with its process namespace, `enter` is what leads out of the container:
+    ("nsenter", "--target=1", "--mount", "--pid", "--"). kubectl then runs in the container.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        enter: Sequence[str] = (),
+        on_command: OnCommand | None = None,
+        on_upload: OnUpload | None = None,
+    ) -> None:
+        super().__init__(on_command, on_upload)
+        self._name = name
+        self._enter = enter
+
+    def __enter__(self) -> LocalNode:
+        return self
+
+    def of(self, node: Node) -> Hosts:
+        """Return this machine; raise UsageError for a node that it is not."""
+        elsewhere = node.settings.cluster.host if node.settings.cluster.enabled else None
+        for name, hint in ((node.name, "reach that one by SSH"), (elsewhere, "leave [cluster] host out")):
+            if name not in (self._name, None):
+                raise UsageError(f"this machine is {self._name}, and not {name}", hint)
+        hosts = {Place.NODE: self._host(node.name, lambda: self._here(node))}
+        return {**hosts, Place.CLUSTER: self._kubectl(node)} if node.settings.cluster.enabled else hosts
+
+    def _here(self, node: Node) -> LocalHost:
+        timeout_seconds = float(node.ssh.command_timeout_seconds)
+        return LocalHost(node.name, timeout_seconds=timeout_seconds, setting=COMMAND_SETTING, enter=self._enter)

@@ -88,7 +88,7 @@ class Prover:
         manifest = self._manifest(name, image, arguments, node=self._node)
         try:
             made = self._create(name, manifest.encode())
-            pod = Pod(self._host, self._kubectl, self._namespace, name, _uid(made, self._host))
+            pod = Pod(self._host, self._kubectl, self._namespace, name, _uid(made, self._host), self._sleep)
             self._wait(pod, until, image)
             yield pod
         finally:
@@ -198,6 +198,7 @@ class Pod:
     name: str
     uid: str
     """Its cgroup's name contains it."""
+    sleep: Callable[[float], None] = time.sleep
 
     def get(self) -> dict[str, Any]:
         """Return it as the cluster has it."""
@@ -225,7 +226,7 @@ class Pod:
                 self.kubectl.insist(output, f"cannot wait for pod {self.name}", where=self.host.name)
             if time.monotonic() > deadline:
                 return False
-            time.sleep(POLL_SECONDS)
+            self.sleep(POLL_SECONDS)
         return True
 
     def log(self) -> str:

@@ -157,7 +157,7 @@ class Switch:
             except NodeprovError as error:
                 problem = error
                 self.host.close()
-                time.sleep(RECONNECT_SECONDS)
+                time.sleep(RECONNECT_SECONDS)  # not cancellable: what is to be taken back, only the node knows
             if time.monotonic() > deadline:
                 hint = (
                     "it decides by itself, whatever becomes of us: look with nodeprov status, then run this again"

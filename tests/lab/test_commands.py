@@ -13,7 +13,7 @@ from nodeprov.engine import transaction
 from nodeprov.engine.fleet import Session
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.rehearsal import rehearse
-from nodeprov.hosts.provider import Connections
+from nodeprov.hosts.provider import SshHosts
 from nodeprov.inventory import ReleaseSettings
 from nodeprov.plan.events import Event
 from nodeprov.plan.outcome import Outcome
@@ -40,7 +40,7 @@ class Recorded:
         self.scripts: list[Script] = []
         whole = inventory.parse(INVENTORY.read_text(), str(INVENTORY), environment=os.environ)
         nodes = inventory.select(whole, [WORKER])
-        with Connections(whole, lambda host, script: self.scripts.append((host, script))) as connections:
+        with SshHosts(whole, lambda host, script: self.scripts.append((host, script))) as connections:
             session = Session(nodes, connections, _obtain)
             answers = session.plan_install() if action == "install" else session.plan_uninstall(drain=drain)
             assert not answers.errors, answers.errors
@@ -51,7 +51,7 @@ class Recorded:
             assert not self.scripts, "a rehearsal runs nothing that the plan has not run"
             self.outcome = self._carry_out(planned, connections, fails=fails)
 
-    def _carry_out(self, planned: Planned, connections: Connections, *, fails: bool) -> Outcome:
+    def _carry_out(self, planned: Planned, connections: SshHosts, *, fails: bool) -> Outcome:
         *_, before_last, _last = [step for step in planned.plan.steps if isinstance(step, Proof)]
         run = a_run()
 

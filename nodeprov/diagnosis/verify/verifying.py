@@ -12,7 +12,7 @@ from nodeprov.diagnosis.verify.subject import look
 from nodeprov.diagnosis.verify.verification import Verified
 from nodeprov.engine import rollout
 from nodeprov.hosts.base import Place
-from nodeprov.hosts.provider import Connections, OnCommand
+from nodeprov.hosts.provider import OnCommand, SshHosts
 from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.inventory import Inventory, Node
 
@@ -29,7 +29,7 @@ class Errand:
     passwords: Passwords
 
 
-def errands(nodes: Sequence[Node], connections: Connections) -> list[Errand]:
+def errands(nodes: Sequence[Node], connections: SshHosts) -> list[Errand]:
     """Write an errand for each node; of several, ask now for the passwords that their processes cannot ask for."""
     if len(nodes) > 1:
         # What cannot be reached is told by its own process.
@@ -91,7 +91,7 @@ def _verify(errand: Errand, ending: Ending) -> Verified:
         errand.on_command(name, script)
 
     try:
-        with Connections(errand.whole, on_command, errand.passwords) as connections:
+        with SshHosts(errand.whole, on_command, errand.passwords) as connections:
             return verification.verify(look(errand.node, connections.of(errand.node)))
     except KeyboardInterrupt:
         return Verified((), interrupted=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from paramiko import Channel, SSHException, Transport  # noqa: TID251  the one place
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import TIMED_OUT, Output, check, ended_late, longer, too_much
+from nodeprov.hosts.base import COMMAND_SETTING, TIMED_OUT, Output, check, ended_late, longer, too_much
 from nodeprov.hosts.shell import ShellHost, remedy, upload_script
 from nodeprov.hosts.ssh import become
 from nodeprov.hosts.ssh.become import Become
@@ -170,7 +170,7 @@ class SshHost(ShellHost):
         )
 
     def _setting_of(self, timeout_seconds: float) -> str:
-        return "[ssh] command_timeout_seconds" if timeout_seconds == self.command_timeout_seconds else ""
+        return COMMAND_SETTING if timeout_seconds == self.command_timeout_seconds else ""
 
     def _start(self, line: str) -> Channel:
         patience = self._ssh.connect_timeout_seconds

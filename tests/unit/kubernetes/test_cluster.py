@@ -14,7 +14,7 @@ import pytest
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output, Place
 from nodeprov.hosts.local import LocalHost, run_program
-from nodeprov.hosts.provider import Connections, quietly
+from nodeprov.hosts.provider import SshHosts, kubectl_host
 from nodeprov.inventory import ClusterSettings, parse
 from nodeprov.kubernetes.cluster import ClusterFacts, ClusterQuery, check_cluster, kubectl, read
 from tests.support.clusters import MACHINE_ID, WANTED, answer, class_json, facts, node, ours, stub
@@ -87,7 +87,7 @@ esac"""
 
 
 def test_a_cluster_that_does_not_answer_is_waited_for_as_long_as_its_setting_says(tmp_path: Any) -> None:
-    wanted, host = stub(tmp_path, "exec sleep 30"), LocalHost(timeout_seconds=1)
+    wanted, host = stub(tmp_path, "exec sleep 30"), kubectl_host(timeout_seconds=1)
     late = re.escape("it did not end within 1 s and was ended (to wait longer: [cluster] timeout_seconds)")
     with pytest.raises(NodeprovError, match=f"cannot get node worker1: .*{late}"):
         kubectl(wanted.cluster).get_json(host, "node", "worker1")
@@ -98,7 +98,7 @@ def test_a_cluster_that_does_not_answer_is_waited_for_as_long_as_its_setting_say
 def test_kubectl_on_this_machine_is_as_patient_as_the_inventory_says() -> None:
     text = '[release]\nversion = "20260905.0"\n[nodes.w]\naddress = "10.0.0.1"\n[cluster]\ntimeout_seconds = 7\n'
     whole = parse(text, "nodes.toml")
-    with Connections(whole, quietly) as connections:
+    with SshHosts(whole) as connections:
         host = connections.of(whole.nodes[0])[Place.CLUSTER]
         assert getattr(host, "command_timeout_seconds", None) == 7
 
