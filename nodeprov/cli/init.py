@@ -24,10 +24,12 @@ from nodeprov.inventory.schema import Rule
 from nodeprov.inventory.settings import ClusterSettings
 from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.local_files import cache_folder, refuse_existing, write_new
-from nodeprov.releases.obtain import DEFAULT_BASE_URL, resolve
+from nodeprov.releases.obtain import resolve
+from nodeprov.releases.software import LATEST
+from nodeprov.releases.source import ReleaseSource
+from nodeprov.runtimes.gvisor.source import DEFAULT_BASE_URL, GVISOR
 
 DEFAULT_FILE = Path("nodeprov.toml")
-LATEST = "latest"
 
 
 def init(
@@ -135,12 +137,7 @@ class _Newest:
         say(f"asking {self.base_url} for the newest release; it is downloaded, and kept for the installation")
         with bar() as on_progress:
             return resolve(
-                LATEST,
-                self.architecture,
-                base_url=self.base_url,
-                cache=self.cache,
-                pins={},
-                on_progress=on_progress,
+                ReleaseSource(GVISOR, self.base_url, self.cache, on_progress), LATEST, self.architecture
             )
 
 

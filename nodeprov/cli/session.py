@@ -39,7 +39,9 @@ from nodeprov.local_files import cache_folder
 from nodeprov.node.receipts.receipt import Author
 from nodeprov.plan.outcome import Outcome
 from nodeprov.releases.obtain import Release, obtain, resolve
-from nodeprov.releases.pace import Patience
+from nodeprov.releases.pace import Limits
+from nodeprov.releases.source import ReleaseSource
+from nodeprov.runtimes.gvisor.source import GVISOR
 
 DONE, FAILED, PENDING = 0, 1, 3
 
@@ -76,17 +78,18 @@ def connected(whole: Inventory, nodes: Sequence[Node], login: Login, voice: Voic
 
 def _obtain(wanted: ReleaseSettings, architecture: str) -> Release:
     with bar() as on_progress:
-        found: dict[str, Any] = {
-            "base_url": wanted.base_url,
-            "cache": cache_folder(),
-            "pins": wanted.sha512.get(architecture, {}),
-            "on_progress": on_progress,
-            "patience": Patience(wanted.download_timeout_seconds, wanted.least_bytes_per_second),
-        }
-        version = resolve(wanted.version, architecture, **found)
+        source = ReleaseSource(
+            GVISOR,
+            wanted.base_url,
+            cache_folder(),
+            on_progress,
+            pins=wanted.sha512.get(architecture, {}),
+            limits=Limits(wanted.download_timeout_seconds, wanted.least_bytes_per_second),
+        )
+        version = resolve(source, wanted.version, architecture)
         if version != wanted.version:
             say(f'{wanted.version} is {version}; pin it: [release] version = "{version}"')
-        return obtain(version, architecture, **found)
+        return obtain(source, version, architecture)
 
 
 def complained(answers: Answers[Any]) -> Answers[Any]:

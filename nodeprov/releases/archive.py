@@ -34,15 +34,18 @@ _KINDS = {
 }
 # What tarfile's own parser stumbles over, in numbers, sparse maps and chains of headers.
 _OF_TARFILE = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
-_HINT = "this is no archive of gVisor's: look at base_url, and do not install it"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ArchiveLimits:
     """How much an archive may hold, unpacked: gVisor's has about 10 members and 330 MB."""
 
     members: int = 1000
     total_bytes: int = 2 << 30
+
+
+class _Refused(Exception):
+    """An archive is not unpacked any further, and this is why."""
 
 
 class _Bounded(io.BufferedIOBase):
@@ -58,12 +61,18 @@ class _Bounded(io.BufferedIOBase):
         chunk = self._stream.read(size if size is not None else -1)
         self._position += len(chunk)
         if self._position > self.bound:
-            raise _refuse(f"{self.next} is larger than 1 MiB")
+            raise _Refused(f"{self.next} is larger than 1 MiB")
         return chunk
 
 
 def unpack(
-    archive: Path, folder: Path, *, on_progress: Progress, limits: Limits = Limits(), where: str = ""
+    archive: Path,
+    folder: Path,
+    *,
+    software: str,
+    on_progress: Progress,
+    limits: ArchiveLimits = ArchiveLimits(),
+    where: str = "",
 ) -> Path:
     """Unpack a .tar.zstd or .tar.bz2 of regular files into a new folder.
 
@@ -74,6 +83,7 @@ def unpack(
     Args:
         archive: the file; its name tells the compression.
         folder: where to; what lies there is removed.
+        software: whose release it is, for messages.
         on_progress: told the compressed bytes read so far, as "unpacking NAME".
         limits: how much may come out.
         where: what to call the archive in a message; its name if that is not given.
@@ -88,9 +98,9 @@ def unpack(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     size = archive.stat().st_size
-    with archive.open("rb") as compressed, _damage(where or archive.name, folder):
+    with archive.open("rb") as compressed, _damage(where or archive.name, folder, software):
         content = _Bounded(_decompressed(compressed, archive.name))
-        for _ in _extract(content, folder, limits):
+        for _ in _extract(content, folder, limits, software):
             on_progress(f"unpacking {archive.name}", compressed.tell(), size)
     children = list(folder.iterdir())
     return children[0] if len(children) == 1 and children[0].is_dir() else folder
@@ -104,48 +114,42 @@ def _decompressed(compressed: BinaryIO, name: str) -> IO[bytes]:
 
 
 @contextmanager
-def _damage(where: str, folder: Path) -> Iterator[None]:
+def _damage(where: str, folder: Path, software: str) -> Iterator[None]:
+    """Say what is wrong with an archive, and leave nothing of it."""
     try:
         yield
-    except NodeprovError as error:
-        shutil.rmtree(folder)
-        raise error.at(where) from None
-    except OSError as error:
-        if error.errno is not None:  # the disk's, not bz2's
+    except (_Refused, OSError, tarfile.TarError, zstandard.ZstdError, EOFError, *_OF_TARFILE) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's, not bz2's
             raise
-        raise _damaged(error, where, folder) from error
-    except (tarfile.TarError, zstandard.ZstdError, EOFError, *_OF_TARFILE) as error:
-        raise _damaged(error, where, folder) from error
+        shutil.rmtree(folder)
+        message = str(error) if isinstance(error, _Refused) else f"the archive is damaged: {error}"
+        hint = f"this is no archive of {software}'s: look at base_url, and do not install it"
+        raise NodeprovError(message, hint, where=where) from error
 
 
-def _damaged(error: Exception, where: str, folder: Path) -> NodeprovError:
-    shutil.rmtree(folder)
-    return _refuse(f"the archive is damaged: {error}").at(where)
-
-
-def _extract(content: _Bounded, folder: Path, limits: Limits) -> Iterator[None]:
+def _extract(content: _Bounded, folder: Path, limits: ArchiveLimits, software: str) -> Iterator[None]:
     """Write member by member; yield after each chunk."""
     files: set[PurePosixPath] = set()
     folders: set[PurePosixPath] = set()
     total_bytes = 0
     with tarfile.open(fileobj=content, mode="r|", bufsize=_CHUNK_BYTES) as members:
         for count, member in enumerate(members, start=1):
-            path = _path_of(member)
+            path = _path_of(member, software)
             total_bytes += member.size
             if count > limits.members:
-                raise _refuse(f"with {path} it holds more than {limits.members} members")
+                raise _Refused(f"with {path} it holds more than {limits.members} members")
             if member.size < 0:
-                raise _refuse(f"{path} has a size below 0")
+                raise _Refused(f"{path} has a size below 0")
             if total_bytes > limits.total_bytes:
-                raise _refuse(f"with {path} it holds more than {limits.total_bytes} bytes, unpacked")
+                raise _Refused(f"with {path} it holds more than {limits.total_bytes} bytes, unpacked")
             content.bound = member.offset_data + member.size + 2 * _HEADER_BYTES
             content.next = f"a header behind {path}"
             if path in files:
-                raise _refuse(f"{path} is in it twice, and a release has each file once")
+                raise _Refused(f"{path} is in it twice, and a release has each file once")
             (files if member.isfile() else folders).add(path)
             folders.update(path.parents)
             if files & folders:
-                raise _refuse(f"{path} makes a file a folder")
+                raise _Refused(f"{path} makes a file a folder")
             if member.isfile():
                 yield from _write(members, member, folder / path)
 
@@ -153,7 +157,7 @@ def _extract(content: _Bounded, folder: Path, limits: Limits) -> Iterator[None]:
 def _write(members: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> Iterator[None]:
     content = members.extractfile(member)
     if content is None:
-        raise _refuse(f"{member.name} has no content")
+        raise _Refused(f"{member.name} has no content")
     target.parent.mkdir(parents=True, exist_ok=True)
     with content, target.open("xb") as file:
         while chunk := content.read(_CHUNK_BYTES):
@@ -161,25 +165,23 @@ def _write(members: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> I
             yield
 
 
-def _path_of(member: tarfile.TarInfo) -> PurePosixPath:
+# tarfile's own filter ("data") would not do: Debian 12's Python 3.11.2 has none, and where there is one it makes
+# something harmless of absolute paths, setuid bits and links within the folder, which are to be refused.
+def _path_of(member: tarfile.TarInfo, software: str) -> PurePosixPath:
     name = repr(member.name[:_NAME_CHARACTERS])
     if member.type not in (*_FILE_TYPES, tarfile.DIRTYPE):
         kind = _KINDS.get(member.type, "of an unknown kind")
-        raise _refuse(f"{name} is {kind}, and a release has only files and folders")
+        raise _Refused(f"{name} is {kind}, and a release has only files and folders")
     if member.issparse():
-        raise _refuse(f"{name} is a sparse file, and a release has only whole ones")
+        raise _Refused(f"{name} is a sparse file, and a release has only whole ones")
     if member.mode & (stat.S_ISUID | stat.S_ISGID):
-        raise _refuse(f"{name} has a setuid or setgid bit, which no file of gVisor's has")
+        raise _Refused(f"{name} has a setuid or setgid bit, which no file of {software}'s has")
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
-        raise _refuse(f"{name} lies outside of the release")
+        raise _Refused(f"{name} lies outside of the release")
     # The node lists its files in lines, and sha256sum escapes a backslash.
     is_plain = member.name.isascii() and member.name.isprintable() and "\\" not in member.name
     if not is_plain or len(member.name) > _NAME_CHARACTERS or (member.isfile() and not path.parts):
         expected = f"up to {_NAME_CHARACTERS} printable ASCII characters, no backslash"
-        raise _refuse(f"{name} is no name for a file: {expected}")
+        raise _Refused(f"{name} is no name for a file: {expected}")
     return path
-
-
-def _refuse(message: str) -> NodeprovError:
-    return NodeprovError(message, _HINT)

@@ -1,42 +1,19 @@
-"""What gVisor publishes for one release: which files, in which layout, with which digests."""
+"""What an origin publishes as one release: which files, in which layout, with which digests."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.releases.programs import MACHINES, REQUIRED, beginning
+from nodeprov.errors import NodeprovError
+from nodeprov.releases.programs import beginning
+from nodeprov.releases.software import LATEST, ArtifactLayout
+from nodeprov.releases.source import ReleaseSource
 
 if TYPE_CHECKING:
     from nodeprov.releases.origin import Denied, Origin
-
-LATEST = "latest"
-
-_VERSION = re.compile(r"\d{8}(\.\d+)?")
-_DIGEST = re.compile(r"[0-9a-f]{128}")
-_RELEASES_HINT = "https://github.com/google/gvisor/releases lists the releases, but not all are published"
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """One form in which a release may be published: an archive, or loose programs."""
-
-    name: str
-    artifacts: tuple[str, ...]
-
-
-# In the order of preference: zstd is a fifth smaller than bz2, and ten times faster; the loose files beside an
-# archive lack gvisor-bin/, which that release needs (https://github.com/google/gvisor/issues/13718).
-LAYOUTS = (
-    Layout("archive", ("gvisor.tar.zstd",)),
-    Layout("archive", ("gvisor.tar.bz2",)),
-    Layout("loose", REQUIRED),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,64 +25,6 @@ class Published:
     sha512: Mapping[str, str]
 
 
-def check_version(version: str) -> None:
-    """Refuse what is no release's date, with or without its number (https://gvisor.dev/docs/user_guide/install).
-
-    Raises:
-        UsageError: with what to type instead.
-    """
-    if _VERSION.fullmatch(version):
-        return
-    meant = _VERSION.search(version)
-    hint = f"type {meant[0]}" if meant else "type it as 20260905.0, or as 20260905 for the newest of that day"
-    raise UsageError(f"{version!r} is no release of gVisor", hint)
-
-
-def check_architecture(architecture: str) -> None:
-    """Refuse what upstream has no folder for; it names them as `uname -m` does (gvisor#12167)."""
-    if architecture not in MACHINES:
-        raise UsageError(f"gVisor is not published for {architecture!r}", f"use {' or '.join(MACHINES)}")
-
-
-def normal_base_url(base_url: str) -> str:
-    """Bring a base URL into one form; a folder of this machine becomes file://.
-
-    Raises:
-        UsageError: it is neither an address nor an absolute path, or has a password, which messages would show.
-    """
-    base_url = base_url.rstrip("/")
-    if base_url.startswith("/"):
-        return Path(base_url).as_uri()
-    try:
-        place = urlsplit(base_url).netloc
-    except ValueError as error:
-        raise UsageError(
-            f"base_url {base_url!r} is no address: {error}", "write it as a browser shows it"
-        ) from None
-    if "@" in place:
-        raise UsageError("base_url has a user or password in it", "put them into ~/.netrc, for its host")
-    if re.match(r"(https?://[^/]|file:///)", base_url):
-        return base_url
-    raise UsageError(f"base_url {base_url!r} is no address", "begin it with https://, http://, file:/// or /")
-
-
-def allowed_layouts(pins: Mapping[str, str]) -> tuple[Layout, ...]:
-    """Name the layouts that may be used: with pins only those that are pinned whole, for the rest proves nothing.
-
-    Raises:
-        UsageError: a pin is no digest, or no layout is pinned whole.
-    """
-    for artifact, digest in pins.items():
-        if not _DIGEST.fullmatch(digest):
-            raise UsageError(f"the pin of {artifact} is no sha512 digest", "write 128 lower-case hex digits")
-    layouts = tuple(layout for layout in LAYOUTS if not pins or pins.keys() >= set(layout.artifacts))
-    if layouts:
-        return layouts
-    half = [name for name in REQUIRED if name not in pins] if pins.keys() & set(REQUIRED) else []
-    hint = f"pin {half[0]} too" if half else "pin gvisor.tar.zstd, gvisor.tar.bz2, or " + " and ".join(REQUIRED)
-    raise UsageError(f"the pins ({', '.join(sorted(pins))}) cover no release whole", hint)
-
-
 def pin_conflict(sha512: Mapping[str, str], pins: Mapping[str, str]) -> str:
     """Say which artifact has another digest than is pinned; nothing if none. Pins of others do not matter."""
     for artifact, digest in sha512.items():
@@ -114,26 +33,28 @@ def pin_conflict(sha512: Mapping[str, str], pins: Mapping[str, str]) -> str:
     return ""
 
 
-def find(origin: Origin, version: str, architecture: str, pins: Mapping[str, str]) -> Published:
+def find(source: ReleaseSource, origin: Origin, version: str, architecture: str) -> Published:
     """Look which of the layouts an origin has, by asking for their sums.
 
+    With pins, only what is pinned is looked for, and must have that digest.
+
     Args:
-        origin: where to look.
+        source: whose origin it is.
+        origin: the connection to it.
         version: a release, or "latest".
         architecture: as `uname -m` prints it.
-        pins: digests by artifact; with any, only what is pinned is looked for, and must have that digest.
 
     Raises:
         NodeprovError: none is there; a sum is malformed, or not the pinned one; the origin fails.
         UsageError: the pins cover no layout.
     """
-    path = f"release/{version}/{architecture}"
-    layouts = allowed_layouts(pins)
+    path = source.software.path(version, architecture)
+    layouts = source.software.allowed_layouts(source.pins)
     denied: list[Denied] = []
     for layout in layouts:
-        sha512 = _sums(origin, path, layout, denied)
+        sha512 = _sums(source, origin, path, layout, denied)
         if sha512:
-            if conflict := pin_conflict(sha512, pins):
+            if conflict := pin_conflict(sha512, source.pins):
                 hint = "use another base_url; or, if you trust the new one, correct the pin"
                 raise NodeprovError(f"the origin has changed: {conflict}", hint, where=origin.url(path))
             return Published(path, layout.name, sha512)
@@ -142,21 +63,22 @@ def find(origin: Origin, version: str, architecture: str, pins: Mapping[str, str
     tried = ", ".join(layout.artifacts[0] for layout in layouts)
     number = "" if "." in version or version == LATEST else f"try {version}.0; "
     raise NodeprovError(
-        f"there is no gVisor {version} for {architecture}: 404 for {tried}",
-        f"{number}look at the version and base_url: {_RELEASES_HINT}",
+        f"there is no {source.software.name} {version} for {architecture}: 404 for {tried}",
+        f"{number}look at the version and base_url: {source.software.list_hint}",
         where=origin.url(path),
     )
 
 
-def is_same(origin: Origin, published: Published, version: str, architecture: str) -> bool:
-    """Look whether an origin publishes the very same artifacts under another version."""
-    path = f"release/{version}/{architecture}"
-    return all(_digest(origin, path, artifact) == digest for artifact, digest in published.sha512.items())
+def is_published(origin: Origin, path: str, sha512: Mapping[str, str]) -> bool:
+    """Look whether an origin has these very artifacts in a folder."""
+    return all(_digest(origin, path, artifact) == digest for artifact, digest in sha512.items())
 
 
-def _sums(origin: Origin, path: str, layout: Layout, denied: list[Denied]) -> dict[str, str]:
+def _sums(
+    source: ReleaseSource, origin: Origin, path: str, layout: ArtifactLayout, denied: list[Denied]
+) -> dict[str, str]:
     """Fetch the digests of a layout's artifacts; none at all if the origin does not have the first."""
-    from nodeprov.releases.origin import Denied  # requests: see releases.py
+    from nodeprov.releases.origin import Denied  # brings requests: see source.py
 
     found: dict[str, str] = {}
     for artifact in layout.artifacts:
@@ -168,7 +90,9 @@ def _sums(origin: Origin, path: str, layout: Layout, denied: list[Denied]) -> di
         if digest is not None:
             found[artifact] = digest
         elif found:
-            raise NodeprovError(f"the release has no {artifact}", _RELEASES_HINT, where=origin.url(path))
+            raise NodeprovError(
+                f"the release has no {artifact}", source.software.list_hint, where=origin.url(path)
+            )
         else:
             return {}
     return found

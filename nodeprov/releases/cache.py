@@ -55,14 +55,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CacheFolder:
     """Where the entry of one release for one architecture lies; `staging` beside it is for making it."""
 
-    folder: Path
+    path: Path
 
     @classmethod
-    def of(cls, cache: Path, base_url: str, version: str, architecture: str) -> Place:
-        """Find the place: what another origin calls by the same version may be something else."""
+    def of(cls, cache: Path, base_url: str, version: str, architecture: str) -> CacheFolder:
+        """Find it: what another origin calls by the same version may be something else."""
         host = urlsplit(base_url).hostname or "folder"
         origin = f"{host}-{hashlib.sha256(base_url.encode()).hexdigest()[:8]}"
         return cls(cache / "releases" / origin / version / architecture)
@@ -70,12 +70,12 @@ class Place:
     @property
     def tree(self) -> Path:
         """The unpacked release."""
-        return self.folder / "tree"
+        return self.path / "tree"
 
     @property
     def staging(self) -> Path:
         """What is being downloaded and unpacked; it outlives a run that broke, so that the next goes on there."""
-        return self.folder.with_name(f"{self.folder.name}.partial")
+        return self.path.with_name(f"{self.path.name}.partial")
 
     def read(self) -> Entry | None:
         """Read the entry; `None` if there is none, or if its files are no longer those that were verified.
@@ -87,7 +87,7 @@ class Place:
         """
         self._insist_that_it_is_ours()
         try:
-            record = json.loads((self.folder / "record.json").read_bytes())
+            record = json.loads((self.path / "record.json").read_bytes())
             files = tuple(CachedFile(**file) for file in record["files"])
             entry = Entry(record["layout"], dict(record["sha512"]), files)
             known = record["format"] == _FORMAT
@@ -96,7 +96,7 @@ class Place:
         return entry if known and self._is_intact(entry) else None
 
     def _insist_that_it_is_ours(self) -> None:
-        for place in (*reversed(self.folder.parents[:_DEPTH]), self.folder, self.folder / "record.json"):
+        for place in (*reversed(self.path.parents[:_DEPTH]), self.path, self.path / "record.json"):
             with suppress(FileNotFoundError, NotADirectoryError):
                 found = place.stat()
                 if found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH:
@@ -114,17 +114,17 @@ class Place:
         files = tuple(_verified(path, prepared / "tree") for path in _files(prepared / "tree"))
         entry = Entry(layout, dict(sha512), files)
         (prepared / "record.json").write_text(json.dumps({"format": _FORMAT, **asdict(entry)}, indent=1))
-        if self.folder.exists():  # damaged, or made of what is not pinned
+        if self.path.exists():  # damaged, or made of what is not pinned
             shutil.rmtree(prepared.with_name("replaced"), ignore_errors=True)
-            self.folder.rename(prepared.with_name("replaced"))
-        prepared.rename(self.folder)
+            self.path.rename(prepared.with_name("replaced"))
+        prepared.rename(self.path)
         shutil.rmtree(self.staging)
         return entry
 
     def version_made_of(self, sha512: Mapping[str, str]) -> str | None:
         """Find the version from the same origin that is here already, made of the very same artifacts."""
-        for folder in self.folder.parent.parent.glob(f"*.*/{self.folder.name}"):
-            entry = Place(folder).read()
+        for folder in self.path.parent.parent.glob(f"*.*/{self.path.name}"):
+            entry = CacheFolder(folder).read()
             if entry is not None and entry.sha512 == sha512:
                 return folder.parent.name
         return None
@@ -134,8 +134,8 @@ class Place:
         """Keep other runs from making this entry; `on_progress` is told if one is doing so already."""
         from filelock import FileLock, Timeout  # 40 ms that a hit need not pay
 
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder.with_name(f"{self.folder.name}.lock"))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path.with_name(f"{self.path.name}.lock"))
         try:
             lock.acquire(timeout=0)
         except Timeout:

@@ -89,14 +89,14 @@ def _go_on(origin: Origin, path: str, part: Path, on_progress: Progress) -> None
         done = _start(response, _size(part))
         length = response.headers.get("Content-Length", "")
         total = done + int(length) if _LENGTH.fullmatch(length) else None
-        _insist_on_size(total or 0, part, origin.patience.largest_bytes)
+        _insist_on_size(total or 0, part, origin.limits.largest_bytes)
         if done == 0:
             _remember_etag(part, response)
         with part.open("ab" if done else "wb") as file:
             # One read of the socket each: a server that drips would not fill a larger chunk for hours.
             while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=False):
                 done += file.write(chunk)
-                _insist_on_size(done, part, origin.patience.largest_bytes)
+                _insist_on_size(done, part, origin.limits.largest_bytes)
                 on_progress(path.rpartition("/")[2], done, total)
                 origin.pace.arrived(len(chunk))
 

@@ -1,4 +1,4 @@
-"""gVisor's releases: found, downloaded once, verified, and kept unpacked in a cache on this machine."""
+"""Releases: found, downloaded once, verified, and kept unpacked in a cache on this machine."""
 
 from __future__ import annotations
 
@@ -11,23 +11,20 @@ from typing import TYPE_CHECKING
 
 from nodeprov.errors import NodeprovError
 from nodeprov.releases import artifacts
-from nodeprov.releases.artifacts import LATEST, Published
-from nodeprov.releases.cache import Entry, Place, explained
-from nodeprov.releases.pace import USUAL, Patience
+from nodeprov.releases.artifacts import Published
+from nodeprov.releases.cache import CacheFolder, Entry, explained
 from nodeprov.releases.programs import check_programs, named_releases, releases_of_programs
+from nodeprov.releases.software import LATEST
+from nodeprov.releases.source import ReleaseSource
 from nodeprov.states import TreeState
 
 if TYPE_CHECKING:
-    from nodeprov.releases.download import Progress
     from nodeprov.releases.origin import Origin
-
-DEFAULT_BASE_URL = "https://storage.googleapis.com/gvisor/releases"
-BACKOFF_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release of gVisor for one architecture, unpacked and verified on this machine.
+    """A release for one architecture, unpacked and verified on this machine.
 
     `folder` is the unpacked tree, and `tree` what it must be on a node. `sha512` has the digest, in hex, of
     each artifact that was downloaded: what an inventory can pin.
@@ -46,146 +43,101 @@ class Release:
         return f"{self.version}-{self.tree.digest[:12]}"
 
 
-def resolve(
-    version: str,
-    architecture: str,
-    *,
-    base_url: str,
-    cache: Path,
-    pins: Mapping[str, str],
-    on_progress: Progress,
-    backoff_seconds: float = BACKOFF_SECONDS,
-    patience: Patience = USUAL,
-) -> str:
+def resolve(source: ReleaseSource, version: str, architecture: str) -> str:
     """Turn "latest" into the version it is now; return any other version as it is, asking nobody.
 
-    Upstream publishes no name for what `release/latest` holds. It copies the same files to `release/latest`
-    and to the version's own folder (tools/make_release.sh), and stamps the version into runsc. So what
-    `latest` serves is downloaded into the cache, unless it is there already; runsc says which version it is;
-    and that version's own folder must publish the same digest. `obtain` then finds it in the cache. GitHub's
-    list of releases is no help: it follows the bucket hours or days later, and has releases that the bucket
-    never had (gvisor#12167, #14385, #14529), and a mirror has another newest one.
+    gVisor publishes no name for what `release/latest` holds. It copies the same files to `release/latest` and to
+    the version's own folder (tools/make_release.sh), and stamps the version into runsc. So what `latest` serves is
+    downloaded into the cache, unless it is there already; its first program says which version it is; and that
+    version's own folder must publish the same digest. `obtain` then finds it in the cache. GitHub's list of
+    releases is no help: it follows the bucket hours or days later, and has releases that the bucket never had
+    (gvisor#12167, #14385, #14529), and a mirror has another newest one.
 
     Args:
+        source: where from.
         version: "latest", "20260905.0" or "20260905".
         architecture: what `uname -m` prints on a node: "x86_64" or "aarch64". Resolve for one of them, once.
-        base_url: as for `obtain`.
-        cache: as for `obtain`.
-        pins: as for `obtain`.
-        on_progress: as for `obtain`.
-        backoff_seconds: as for `obtain`.
-        patience: as for `obtain`.
 
     Raises:
         UsageError: it is no version.
         NodeprovError: as for `obtain`, or if it cannot be told which version it is.
     """
     if version != LATEST:
-        artifacts.check_version(version)
+        source.software.check_version(version)
         return version
-    artifacts.check_architecture(architecture)
-    base_url = artifacts.normal_base_url(base_url)
-    latest = Place.of(cache, base_url, LATEST, architecture)
-    with explained(cache), latest.locked(on_progress), _origin(base_url, backoff_seconds, patience) as origin:
-        published = artifacts.find(origin, LATEST, architecture, pins)
+    source.software.check_architecture(architecture)
+    latest = source.folder(LATEST, architecture)
+    with explained(source.cache), latest.locked(source.on_progress), source.connect() as origin:
+        published = artifacts.find(source, origin, LATEST, architecture)
         if known := latest.version_made_of(published.sha512):
             return known
-        tree = _fetch(origin, published, architecture, latest.staging, on_progress)
-        version = _version_of(origin, published, architecture, tree)
-        if not pins:
-            _check_version(origin.url(published.path), published, version, tree)
-        place = Place.of(cache, base_url, version, architecture)
-        with place.locked(on_progress):
-            if place.read() is None:
-                place.store(tree, published.layout, published.sha512)
+        tree = _fetch(source, origin, published, architecture, latest.staging)
+        version = _version_of(source, origin, published, architecture, tree)
+        if not source.pins:
+            _check_version(source, origin.url(published.path), published, version, tree)
+        folder = source.folder(version, architecture)
+        with folder.locked(source.on_progress):
+            if folder.read() is None:
+                folder.store(tree, published.layout, published.sha512)
         shutil.rmtree(latest.staging)
     return version
 
 
-def obtain(
-    version: str,
-    architecture: str,
-    *,
-    base_url: str,
-    cache: Path,
-    pins: Mapping[str, str],
-    on_progress: Progress,
-    backoff_seconds: float = BACKOFF_SECONDS,
-    patience: Patience = USUAL,
-) -> Release:
+def obtain(source: ReleaseSource, version: str, architecture: str) -> Release:
     """Have a release here: out of the cache without any network, or downloaded, verified and unpacked.
 
     Two runs at once download it once. A run that was interrupted is gone on with. A cached "20260905" stays
     the release it was, although upstream may add a 20260905.1.
 
     Args:
+        source: where from.
         version: "20260905.0", or "20260905" for the last release of that day; "latest" is for `resolve`.
         architecture: what `uname -m` prints on the node: "x86_64" or "aarch64".
-        base_url: where releases are published (DEFAULT_BASE_URL), or a mirror, or a folder as an absolute path
-            or file:// URL, with `release/VERSION/ARCHITECTURE/` below it.
-        cache: a folder of this machine; it is made.
-        pins: SHA-512 digests in hex by artifact ("gvisor.tar.zstd"); empty to trust the origin's own sums.
-        on_progress: called often, with what is being done to which file, the bytes done, and of how many.
-        backoff_seconds: the wait before a second retry; it doubles with each.
-        patience: what is borne of the origin.
 
     Raises:
-        UsageError: the version, architecture, base_url or pins cannot be meant.
+        UsageError: the version, architecture, address or pins cannot be meant.
         NodeprovError: it is not there, not what was pinned, not for that architecture, of another version than
             asked for, damaged or hostile; the origin cannot be reached; the disk is full.
     """
-    artifacts.check_version(version)
-    artifacts.check_architecture(architecture)
-    artifacts.allowed_layouts(pins)
-    base_url = artifacts.normal_base_url(base_url)
-    place = Place.of(cache, base_url, version, architecture)
-    with explained(cache):
-        entry = _cached(place, pins)
+    source.software.check_version(version)
+    source.software.check_architecture(architecture)
+    source.software.allowed_layouts(source.pins)
+    folder = source.folder(version, architecture)
+    with explained(source.cache):
+        entry = _cached(folder, source.pins)
         if entry is None:
-            with place.locked(on_progress), _origin(base_url, backoff_seconds, patience) as origin:
+            with folder.locked(source.on_progress), source.connect() as origin:
                 # The run that was waited for may have made it.
-                entry = _cached(place, pins) or _make(place, origin, version, architecture, pins, on_progress)
-    return Release(version, architecture, entry.layout, place.tree, entry.tree, entry.sha512)
+                entry = _cached(folder, source.pins) or _make(source, origin, folder, version, architecture)
+    return Release(version, architecture, entry.layout, folder.tree, entry.tree, entry.sha512)
 
 
-def _origin(base_url: str, backoff_seconds: float, patience: Patience) -> Origin:
-    from nodeprov.releases.origin import Origin  # brings requests: 150 ms that a run without network need not pay
-
-    return Origin(base_url, backoff_seconds=backoff_seconds, patience=patience)
-
-
-def _cached(place: Place, pins: Mapping[str, str]) -> Entry | None:
+def _cached(folder: CacheFolder, pins: Mapping[str, str]) -> Entry | None:
     """Read the entry, unless it was made of artifacts that are not pinned while others are."""
-    entry = place.read()
+    entry = folder.read()
     if entry is None or (pins and not entry.sha512.keys() <= pins.keys()):
         return None
     if conflict := artifacts.pin_conflict(entry.sha512, pins):
-        hint = f"correct the pin; or fetch the release anew: rm -r {shlex.quote(str(place.folder))}"
-        raise NodeprovError(f"the cached release is another: {conflict}", hint, where=str(place.folder))
+        path = str(folder.path)
+        hint = f"correct the pin; or fetch the release anew: rm -r {shlex.quote(path)}"
+        raise NodeprovError(f"the cached release is another: {conflict}", hint, where=path)
     return entry
 
 
-def _make(
-    place: Place,
-    origin: Origin,
-    version: str,
-    architecture: str,
-    pins: Mapping[str, str],
-    on_progress: Progress,
-) -> Entry:
+def _make(source: ReleaseSource, origin: Origin, folder: CacheFolder, version: str, architecture: str) -> Entry:
     try:
-        published = artifacts.find(origin, version, architecture, pins)
-        tree = _fetch(origin, published, architecture, place.staging, on_progress)
+        published = artifacts.find(source, origin, version, architecture)
+        tree = _fetch(source, origin, published, architecture, folder.staging)
     except NodeprovError as error:
-        if place.folder.exists():
-            error.hint += f"; the copy in {place.folder} is damaged, or not the pinned one, and was not used"
+        if folder.path.exists():
+            error.hint += f"; the copy in {folder.path} is damaged, or not the pinned one, and was not used"
         raise
-    if not pins:  # who pins a digest has said which bytes are meant
-        _check_version(origin.url(published.path), published, version, tree)
-    return place.store(tree, published.layout, published.sha512)
+    if not source.pins:  # who pins a digest has said which bytes are meant
+        _check_version(source, origin.url(published.path), published, version, tree)
+    return folder.store(tree, published.layout, published.sha512)
 
 
-def _fetch(origin: Origin, published: Published, architecture: str, staging: Path, on_progress: Progress) -> Path:
+def _fetch(source: ReleaseSource, origin: Origin, published: Published, architecture: str, staging: Path) -> Path:
     """Download, unpack and check a release; what was downloaded stays in `staging` until the entry is made."""
     from nodeprov.releases.archive import unpack
     from nodeprov.releases.download import download
@@ -194,27 +146,27 @@ def _fetch(origin: Origin, published: Published, architecture: str, staging: Pat
     downloads.mkdir(parents=True, exist_ok=True)
     for artifact, digest in published.sha512.items():
         path = f"{published.path}/{artifact}"
-        download(origin, path, downloads / artifact, sha512=digest, on_progress=on_progress)
+        download(origin, path, downloads / artifact, sha512=digest, on_progress=source.on_progress)
     if published.layout == "archive":
-        where = origin.url(f"{published.path}/{artifact}")
-        tree = unpack(downloads / artifact, tree, on_progress=on_progress, where=where)
+        where, name = origin.url(f"{published.path}/{artifact}"), source.software.name
+        tree = unpack(downloads / artifact, tree, software=name, on_progress=source.on_progress, where=where)
     else:
         shutil.rmtree(tree, ignore_errors=True)
         shutil.copytree(downloads, tree, ignore=lambda _, names: set(names) - published.sha512.keys())
     try:
-        check_programs(tree, architecture)
+        check_programs(tree, architecture, source.software.programs)
     except NodeprovError as error:
         raise error.at(origin.url(published.path)) from None
     return tree
 
 
-def _check_version(where: str, published: Published, version: str, tree: Path) -> None:
+def _check_version(source: ReleaseSource, where: str, published: Published, version: str, tree: Path) -> None:
     """Refuse another release under this version's name, also of one program: as far as each names its own.
 
-    Two tags on one commit make upstream publish one build under two names: release-20250915.0 and
+    Two tags on one commit make gVisor publish one build under two names: release-20250915.0 and
     release-20250922.0 are such a pair.
     """
-    for name, named in releases_of_programs(tree).items():
+    for name, named in releases_of_programs(tree, source.software).items():
         if not any(each == version or each.startswith(f"{version}.") for each in named):
             pin = "; ".join(f'"{artifact}" = "{digest}"' for artifact, digest in published.sha512.items())
             raise NodeprovError(
@@ -224,15 +176,17 @@ def _check_version(where: str, published: Published, version: str, tree: Path) -
             )
 
 
-def _version_of(origin: Origin, published: Published, architecture: str, tree: Path) -> str:
-    """Find out which version "latest" is: runsc names it, and it is published under that name, too."""
-    named = sorted(named_releases(tree / "runsc"), reverse=True)
+def _version_of(source: ReleaseSource, origin: Origin, published: Published, architecture: str, tree: Path) -> str:
+    """Find out which version "latest" is: a program names it, and it is published under that name, too."""
+    program = source.software.programs[0]
+    named = sorted(named_releases(tree / program, source.software.named_release), reverse=True)
     for version in named:
-        if artifacts.is_same(origin, published, version, architecture):
+        if artifacts.is_published(origin, source.software.path(version, architecture), published.sha512):
             return version
     names = f"{', '.join(named)}, where other files are published" if named else "none"
+    hint = f"ask for a version, as {source.software.example}; or, if a release is just being published, "
     raise NodeprovError(
-        f"cannot tell which release this is: its runsc names {names}",
-        "ask for a version, as 20260905.0; or, if a release is just being published, try again in an hour",
+        f"cannot tell which release this is: its {program} names {names}",
+        f"{hint}try again in an hour",
         where=origin.url(published.path),
     )

@@ -18,7 +18,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from nodeprov.errors import NodeprovError
-from nodeprov.releases.pace import USUAL, Pace, Patience
+from nodeprov.releases.pace import Limits, Pace
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 60.0
@@ -70,20 +70,19 @@ class Passing(NodeprovError):
 class Origin:
     """A server or folder, and the connection to it; proxies and certificates are as the environment says."""
 
-    def __init__(self, base_url: str, *, backoff_seconds: float, patience: Patience = USUAL) -> None:
-        """Know an origin; nothing is fetched yet, and its time begins.
+    def __init__(self, base_url: str, limits: Limits) -> None:
+        """Prepare to ask; nothing is fetched yet, and the time begins to run.
 
         Args:
             base_url: http://, https:// or file://, without a slash at its end.
-            backoff_seconds: the wait before the second retry; it doubles with each.
-            patience: what is borne of it.
+            limits: how slow it may be, and how large its files.
         """
         self._base_url = base_url
-        self.patience = patience
-        self.pace = Pace(patience)
+        self.limits = limits
+        self.pace = Pace(limits)
         self._session = _Session()
         self._session.mount("file://", _Folder())
-        self.wait = tenacity.wait_exponential(multiplier=backoff_seconds, max=LONGEST_BACKOFF_SECONDS)
+        self.wait = tenacity.wait_exponential(multiplier=limits.backoff_seconds, max=LONGEST_BACKOFF_SECONDS)
 
     def __enter__(self) -> Origin:
         return self

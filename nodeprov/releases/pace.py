@@ -1,4 +1,4 @@
-"""How much an origin may send, and how slowly: a server that drips must not hold a run for ever."""
+"""How slow an origin may be, and how large its files: a run must not wait for ever for a server that drips."""
 
 from __future__ import annotations
 
@@ -19,32 +19,35 @@ RATE_SETTING = "[release] least_bytes_per_second"
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """What is borne of an origin, for one release. gVisor's largest file has 170 MB.
+class Limits:
+    """How slow an origin may be, and how large a file, for one release. gVisor's largest has 170 MB.
 
-    `rate_seconds` is how long it may send fewer than `bytes_per_second` before it is given up.
+    An origin is given up when a release takes longer than `seconds`, or when it sends fewer than
+    `bytes_per_second` for `rate_seconds`. `backoff_seconds` is the wait before the second retry; it doubles with
+    each.
     """
 
     seconds: float = 3600
     bytes_per_second: int = 1000
     rate_seconds: float = 30
     largest_bytes: int = 1 << 30
+    backoff_seconds: float = 0.5
 
 
-USUAL = Patience()
+USUAL = Limits()
 
 
 class Pace:
-    """The time that is left, and what came of late."""
+    """Measures an origin against the limits: the time that is left, and the bytes that came lately."""
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
-        self._deadline = time.monotonic() + patience.seconds
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._deadline = time.monotonic() + limits.seconds
         self._looked_at = time.monotonic()
         self._arrived_bytes = 0
 
     def begin(self) -> None:
-        """Begin to measure the rate: an answer's bytes are about to come."""
+        """Start to measure the rate: the bytes of an answer are about to come."""
         self._looked_at, self._arrived_bytes = time.monotonic(), 0
 
     def arrived(self, count: int) -> None:
@@ -52,7 +55,7 @@ class Pace:
         self._arrived_bytes += count
         if (problem := self._problem()) is not None:
             raise problem
-        if time.monotonic() - self._looked_at >= self._patience.rate_seconds:
+        if time.monotonic() - self._looked_at >= self._limits.rate_seconds:
             self.begin()
 
     def _problem(self) -> NodeprovError | None:
@@ -60,27 +63,25 @@ class Pace:
         if now > self._deadline:
             return self._late()
         seconds = now - self._looked_at
-        if seconds < self._patience.rate_seconds or (
-            self._arrived_bytes >= self._patience.bytes_per_second * seconds
-        ):
+        if seconds < self._limits.rate_seconds or (self._arrived_bytes >= self._limits.bytes_per_second * seconds):
             return None
         return NodeprovError(
             f"it sends {self._arrived_bytes / seconds:.0f} bytes a second, and less than "
-            f"{self._patience.bytes_per_second} are not waited for",
+            f"{self._limits.bytes_per_second} are not waited for",
             f"look at base_url; if the line is as slow as that, lower {RATE_SETTING}; what arrived is kept",
         )
 
     @contextmanager
     def watched(self, hang_up: Callable[[], None]) -> Iterator[None]:
-        """Hang up on an origin that is too slow while it is read: what frames a file's bytes counts as none.
+        """Hang up on an origin that is too slow while it is read: only a file's own bytes count.
 
         Raises:
-            NodeprovError: it was hung up on, whatever came of reading then.
+            NodeprovError: it was too slow, whatever error the reader got from the end of the connection.
         """
         over, hung_up = threading.Event(), threading.Event()
 
         def watch() -> None:
-            while not over.wait(min(1.0, self._patience.rate_seconds / 10)):
+            while not over.wait(min(1.0, self._limits.rate_seconds / 10)):
                 if self._problem() is not None:
                     hung_up.set()
                     hang_up()
@@ -95,10 +96,12 @@ class Pace:
                 raise problem from None
 
     def in_time(self, ask: Callable[[], T]) -> T:
-        """Do what may wait for ever, as asking a server that drips its headers: each byte restarts a timeout.
+        """Call what may block for ever, and stop waiting for it at the deadline.
+
+        A server that drips its headers restarts the socket's timeout with each byte.
 
         Raises:
-            NodeprovError: the time is over; what was asked goes on unheard.
+            NodeprovError: the time is over; the call goes on in its thread, and its answer is dropped.
         """
         answer: Future[T] = Future()
 
@@ -118,6 +121,6 @@ class Pace:
 
     def _late(self) -> NodeprovError:
         return NodeprovError(
-            f"the release did not come within {self._patience.seconds:.0f} s",
+            f"the release did not come within {self._limits.seconds:.0f} s",
             f"run it again, what arrived is kept; if the line is only slow, raise {TIME_SETTING}",
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tarfile
 
-from nodeprov.releases.archive import Limits
+from nodeprov.releases.archive import ArchiveLimits
 from tests.support.release_server import member
 
-LIMITS = Limits(members=50, total_bytes=1_000_000)
+LIMITS = ArchiveLimits(members=50, total_bytes=1_000_000)
 """Small enough for a test to go beyond them."""
 
 Member = tuple[tarfile.TarInfo, bytes]

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from nodeprov.releases.pace import Patience
+from nodeprov.releases.pace import Limits
 from tests.adversaries.hostile_archives import HOSTILE
 from tests.support.release_server import (
     NOT_FOUND,
@@ -48,8 +48,8 @@ SHIM = "containerd-shim-runsc-v1"
 ALWAYS = 1000
 GIGABYTE = 1 << 30
 # A second is a long time on loopback, also for a machine that is busy: it is the least that is waited.
-PATIENCE = Patience(seconds=60, bytes_per_second=1000, rate_seconds=1, largest_bytes=8 << 20)
-HURRY = Patience(seconds=2, bytes_per_second=0, rate_seconds=30, largest_bytes=8 << 20)
+LIMITS = Limits(seconds=60, bytes_per_second=1000, rate_seconds=1, largest_bytes=8 << 20, backoff_seconds=0)
+HURRY = Limits(seconds=2, bytes_per_second=0, rate_seconds=30, largest_bytes=8 << 20, backoff_seconds=0)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Lie:
 
     tell: Callable[[ReleaseServer], None]
     said: str
-    patience: Patience = PATIENCE
+    limits: Limits = LIMITS
     version: str = VERSION
 
 

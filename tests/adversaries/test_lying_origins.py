@@ -7,15 +7,16 @@ import re
 import resource
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nodeprov.errors import NodeprovError
 from nodeprov.redaction import visible
 from nodeprov.releases.obtain import Release, obtain, resolve
-from nodeprov.releases.pace import Patience
-from tests.adversaries.lying_origin import LIES, PATIENCE, SUM, VERSION, self_signed
+from nodeprov.releases.pace import Limits
+from nodeprov.releases.source import ReleaseSource
+from nodeprov.runtimes.gvisor.source import GVISOR
+from tests.adversaries.lying_origin import LIES, LIMITS, SUM, VERSION, self_signed
 from tests.support.release_server import ReleaseServer, archived, serving, status
 from tests.support.samples import golden_part
 
@@ -40,16 +41,9 @@ def publish(server: ReleaseServer) -> None:
     server.publish("latest", archived(VERSION))
 
 
-def fetch(url: str, cache: Path, version: str = VERSION, patience: Patience = PATIENCE) -> Release:
-    options: dict[str, Any] = {
-        "base_url": url,
-        "cache": cache,
-        "pins": {},
-        "on_progress": lambda *_: None,
-        "backoff_seconds": 0,
-        "patience": patience,
-    }
-    return obtain(resolve(version, "x86_64", **options), "x86_64", **options)
+def fetch(url: str, cache: Path, version: str = VERSION, limits: Limits = LIMITS) -> Release:
+    source = ReleaseSource(GVISOR, url, cache, lambda *_: None, limits=limits)
+    return obtain(source, resolve(source, version, "x86_64"), "x86_64")
 
 
 def shown(said: str, url: str) -> str:
@@ -66,7 +60,7 @@ def test_a_lie_is_refused_with_the_place_what_was_expected_and_what_to_do(
     lie, cache = LIES[name], tmp_path / "cache"
     lie.tell(server)
     with pytest.raises(NodeprovError) as caught:
-        fetch(server.url, cache, lie.version, lie.patience)
+        fetch(server.url, cache, lie.version, lie.limits)
     error = caught.value
     assert error.message.startswith(lie.said)
     assert error.where.startswith(server.url)

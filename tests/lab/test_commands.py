@@ -20,7 +20,9 @@ from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.proof import Proof
 from nodeprov.redaction import HIDDEN
 from nodeprov.releases.obtain import Release, obtain
+from nodeprov.releases.source import ReleaseSource
 from nodeprov.reports.commands import Command, Commands, comparable
+from nodeprov.runtimes.gvisor.source import GVISOR
 from tests.lab.machines import WORKER, Kubectl, Machine
 from tests.lab.running import INVENTORY, installed, nodeprov
 from tests.support.samples import AUTHOR, a_run
@@ -71,10 +73,8 @@ class Recorded:
 def _obtain(wanted: ReleaseSettings, architecture: str) -> Release:
     from nodeprov.local_files import cache_folder
 
-    return obtain(
-        wanted.version, architecture, base_url=wanted.base_url, cache=cache_folder(), pins={},
-        on_progress=lambda _what, _done, _total: None,
-    )  # fmt: skip
+    source = ReleaseSource(GVISOR, wanted.base_url, cache_folder(), lambda _what, _done, _total: None)
+    return obtain(source, wanted.version, architecture)
 
 
 def pairs(commands: tuple[Command, ...]) -> list[Script]:

@@ -14,13 +14,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nodeprov.errors import NodeprovError
-from nodeprov.releases.archive import Limits, unpack
+from nodeprov.releases.archive import ArchiveLimits, unpack
 from nodeprov.releases.artifacts import parse_sum
 from nodeprov.releases.programs import check_programs, releases_of_programs
+from nodeprov.runtimes.gvisor.source import GVISOR
 from tests.support.release_server import member, program, sum_line, tar_of, tree, zstd
 
 BLOCK = 512
-LIMITS = Limits(members=20, total_bytes=100_000)
+LIMITS = ArchiveLimits(members=20, total_bytes=100_000)
 GOOD = tar_of(tree("20260905.0"))
 KINDS = [b"0", b"\0", b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"S", b"L", b"K", b"x", b"g", b"X", b"V", b"\xff"]
 NAMES = st.one_of(
@@ -65,7 +66,9 @@ def unpacked(archive: bytes, name: str) -> bool:
         folder = Path(top) / "below" / "tree"
         file = Path(top) / name
         file.write_bytes(archive)
-        refusal = refused(lambda: unpack(file, folder, on_progress=lambda *_: None, limits=LIMITS))
+        refusal = refused(
+            lambda: unpack(file, folder, software="gVisor", on_progress=lambda *_: None, limits=LIMITS)
+        )
         if refusal is not None:
             assert refusal.where == name
             assert not folder.exists()
@@ -183,5 +186,5 @@ def test_law_any_program_fits_or_is_refused(place: int, new: bytes, length: int)
         folder = Path(top)
         (folder / "runsc").write_bytes(content[:length] if length < 70 else content)
         (folder / "containerd-shim-runsc-v1").write_bytes(content)
-        refused(lambda: check_programs(folder, "x86_64"))
-        releases_of_programs(folder)
+        refused(lambda: check_programs(folder, "x86_64", GVISOR.programs))
+        releases_of_programs(folder, GVISOR)

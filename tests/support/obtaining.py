@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from nodeprov.errors import NodeprovError
+from nodeprov.releases.download import Progress
 from nodeprov.releases.obtain import Release, obtain
+from nodeprov.releases.pace import Limits
+from nodeprov.releases.source import ReleaseSource
+from nodeprov.runtimes.gvisor.source import GVISOR
 from tests.support.release_server import ReleaseServer, sha512
 
 VERSION = "20260905.0"
 OLD = "20260518.0"
 FOLDER = f"/release/{VERSION}/x86_64/"
 SHIM = "containerd-shim-runsc-v1"
+
+
+def source_at(
+    origin: ReleaseServer | str,
+    cache: Path,
+    on_progress: Progress = lambda *_: None,
+    pins: Mapping[str, str] = MappingProxyType({}),
+) -> ReleaseSource:
+    base_url = origin if isinstance(origin, str) else origin.url
+    return ReleaseSource(GVISOR, base_url, cache, on_progress, pins, Limits(backoff_seconds=0))
 
 
 def get(
@@ -24,16 +39,7 @@ def get(
     architecture: str = "x86_64",
     pins: Mapping[str, str] | None = None,
 ) -> Release:
-    base_url = origin if isinstance(origin, str) else origin.url
-    return obtain(
-        version,
-        architecture,
-        base_url=base_url,
-        cache=cache,
-        pins=pins or {},
-        on_progress=lambda *_: None,
-        backoff_seconds=0,
-    )
+    return obtain(source_at(origin, cache, pins=pins or {}), version, architecture)
 
 
 def refusal(

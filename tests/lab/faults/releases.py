@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 
 from nodeprov.hosts.local import run_checked
-from nodeprov.releases.programs import REQUIRED
+from nodeprov.runtimes.gvisor.source import PROGRAMS
 from nodeprov_lab.releases_tree import LOOSE_RELEASE, sha512_line
 
 OLDER, NEWER = LOOSE_RELEASE, "20260519.0"
@@ -14,7 +14,7 @@ OLDER, NEWER = LOOSE_RELEASE, "20260519.0"
 
 def small_releases(release: Path, folder: Path) -> str:
     """Write a release of loose files without its symbols, and the same under a later name; return the URL."""
-    for name in REQUIRED:
+    for name in PROGRAMS:
         stripped = folder / name
         stripped.parent.mkdir(parents=True, exist_ok=True)
         run_checked(["strip", "-o", str(stripped), str(release / name)], "strip")

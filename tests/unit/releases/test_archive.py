@@ -12,18 +12,20 @@ import pytest
 import zstandard
 
 from nodeprov.errors import NodeprovError
-from nodeprov.releases.archive import Limits, unpack
+from nodeprov.releases.archive import ArchiveLimits, unpack
 from tests.adversaries.hostile_archives import HOSTILE
 from tests.adversaries.hostile_archives import LIMITS as SMALL
 from tests.support.release_server import member, tar, tar_of, tree, zstd
 
 FILES = tree("20260905.0")
-LIMITS = Limits()
+LIMITS = ArchiveLimits()
 
 
-def unpacked(archive: bytes, folder: Path, *, limits: Limits = LIMITS, name: str = "gvisor.tar.zstd") -> Path:
+def unpacked(
+    archive: bytes, folder: Path, *, limits: ArchiveLimits = LIMITS, name: str = "gvisor.tar.zstd"
+) -> Path:
     (folder / name).write_bytes(archive)
-    return unpack(folder / name, folder / "tree", on_progress=lambda *_: None, limits=limits)
+    return unpack(folder / name, folder / "tree", software="gVisor", on_progress=lambda *_: None, limits=limits)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -65,7 +67,7 @@ def test_the_progress_is_told_in_compressed_bytes(tmp_path: Path) -> None:
     told: list[tuple[str, int, int | None]] = []
     archive = tmp_path / "gvisor.tar.bz2"
     archive.write_bytes(bz2.compress(tar_of(FILES)))
-    unpack(archive, tmp_path / "tree", on_progress=lambda *step: told.append(step))
+    unpack(archive, tmp_path / "tree", software="gVisor", on_progress=lambda *step: told.append(step))
     size = archive.stat().st_size
     assert told[-1] == ("unpacking gvisor.tar.bz2", size, size)
 
@@ -104,7 +106,7 @@ def test_a_bomb_is_stopped_before_it_fills_the_disk(tmp_path: Path) -> None:
         bomb.write(compressor.compress(bytes(1 << 20)))
     bomb.write(compressor.flush())
     with pytest.raises(NodeprovError, match="holds more than"):
-        unpacked(bomb.getvalue(), tmp_path, limits=Limits(total_bytes=100 << 20))
+        unpacked(bomb.getvalue(), tmp_path, limits=ArchiveLimits(total_bytes=100 << 20))
     assert not (tmp_path / "tree").exists()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.releases.obtain import obtain
-from tests.support.obtaining import VERSION, contents, digest, get, refusal
+from tests.support.obtaining import VERSION, contents, digest, get, refusal, source_at
 from tests.support.release_server import ReleaseServer, archived, serving, tree
 
 
@@ -169,7 +169,7 @@ def test_who_waits_for_another_run_is_told(server: ReleaseServer, cache: Path) -
         told.append(name)
         lock.release()
 
-    obtain(VERSION, "x86_64", base_url=server.url, cache=cache, pins={}, on_progress=progress)
+    obtain(source_at(server, cache, progress), VERSION, "x86_64")
     assert told[0] == "waiting for another run"
 
 

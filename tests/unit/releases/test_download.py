@@ -11,6 +11,7 @@ import pytest
 
 from nodeprov.releases.download import download
 from nodeprov.releases.origin import ATTEMPTS, Origin
+from nodeprov.releases.pace import Limits
 from tests.support.downloading import CONTENT, PATH, fetch, refusal
 from tests.support.release_server import (
     Fault,
@@ -33,7 +34,7 @@ def server() -> Iterator[ReleaseServer]:
 
 def test_a_file_arrives_and_the_progress_tells_of_every_byte(server: ReleaseServer, tmp_path: Path) -> None:
     told: list[tuple[str, int, int | None]] = []
-    with Origin(server.url, backoff_seconds=0) as origin:
+    with Origin(server.url, Limits(backoff_seconds=0)) as origin:
         download(
             origin,
             PATH[1:],
@@ -101,7 +102,7 @@ def test_a_file_that_changed_between_two_parts_is_read_from_the_start(
     def change(name: str, done: int, total: int | None) -> None:
         server.files[PATH] = changed
 
-    with Origin(server.url, backoff_seconds=0) as origin:
+    with Origin(server.url, Limits(backoff_seconds=0)) as origin:
         download(origin, PATH[1:], tmp_path / "file", sha512=sha512(changed), on_progress=change)
     assert (tmp_path / "file").read_bytes() == changed
     assert [asked for _, asked in server.requests] == [None, "bytes=400000-"]
@@ -154,7 +155,7 @@ def test_a_range_that_was_not_asked_for_is_refused(server: ReleaseServer, tmp_pa
 
 
 def _download_slowly(url: str, target: Path) -> None:
-    with Origin(url, backoff_seconds=0) as origin:
+    with Origin(url, Limits(backoff_seconds=0)) as origin:
         download(origin, PATH[1:], target, sha512=sha512(CONTENT), on_progress=lambda *_: time.sleep(0.05))
 
 
@@ -180,7 +181,7 @@ def test_an_interrupt_leaves_what_arrived(server: ReleaseServer, tmp_path: Path)
         if done > 300_000:
             raise KeyboardInterrupt
 
-    with Origin(server.url, backoff_seconds=0) as origin, pytest.raises(KeyboardInterrupt):
+    with Origin(server.url, Limits(backoff_seconds=0)) as origin, pytest.raises(KeyboardInterrupt):
         download(origin, PATH[1:], tmp_path / "file", sha512=sha512(CONTENT), on_progress=interrupt)
     assert fetch(server, tmp_path) == CONTENT
     assert server.requests[-1][1] is not None

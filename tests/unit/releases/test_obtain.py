@@ -11,7 +11,7 @@ import pytest
 
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.releases.obtain import obtain, resolve
-from tests.support.obtaining import FOLDER, OLD, SHIM, VERSION, contents, digest, get, refusal
+from tests.support.obtaining import FOLDER, OLD, SHIM, VERSION, contents, digest, get, refusal, source_at
 from tests.support.release_server import (
     NOT_FOUND,
     ReleaseServer,
@@ -30,15 +30,7 @@ from tests.support.release_server import (
 
 
 def newest(server: ReleaseServer, cache: Path, version: str = "latest") -> str:
-    return resolve(
-        version,
-        "x86_64",
-        base_url=server.url,
-        cache=cache,
-        pins={},
-        on_progress=lambda *_: None,
-        backoff_seconds=0,
-    )
+    return resolve(source_at(server, cache), version, "x86_64")
 
 
 def test_an_archive_becomes_a_tree(server: ReleaseServer, cache: Path) -> None:
@@ -135,7 +127,7 @@ def test_an_interrupted_download_is_gone_on_with(server: ReleaseServer, cache: P
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        obtain(VERSION, "x86_64", base_url=server.url, cache=cache, pins={}, on_progress=interrupt)
+        obtain(source_at(server, cache, interrupt), VERSION, "x86_64")
     assert not list(cache.rglob("record.json"))
     assert contents(get(server, cache)) == files
     assert server.requests[-1][1] is not None

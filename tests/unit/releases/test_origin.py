@@ -9,6 +9,7 @@ import pytest
 
 from nodeprov.releases.download import download
 from nodeprov.releases.origin import Denied, Origin
+from nodeprov.releases.pace import Limits
 from tests.adversaries.lying_origin import self_signed
 from tests.support.downloading import CONTENT, PATH, fetch, refusal
 from tests.support.release_server import ReleaseServer, serving, sha512, status
@@ -51,7 +52,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_small_file_is_text_an_absent_one_is_none_a_denied_one_is_an_error(server: ReleaseServer) -> None:
     server.files["/small"] = b"text\n"
     server.faults["/denied"] = [status(403)]
-    with Origin(server.url, backoff_seconds=0) as origin:
+    with Origin(server.url, Limits(backoff_seconds=0)) as origin:
         assert origin.text("small") == "text\n"
         assert origin.text("absent") is None
         with pytest.raises(Denied, match="403"):
@@ -59,7 +60,7 @@ def test_a_small_file_is_text_an_absent_one_is_none_a_denied_one_is_an_error(ser
 
 
 def test_a_page_in_the_place_of_a_small_file_is_not_read_whole(server: ReleaseServer) -> None:
-    with Origin(server.url, backoff_seconds=0) as origin:
+    with Origin(server.url, Limits(backoff_seconds=0)) as origin:
         assert len(origin.text("release/file") or "") < 5 * 4096
 
 
@@ -68,7 +69,7 @@ def test_a_folder_serves_as_a_web_server_does(tmp_path: Path) -> None:
     (folder / "release").mkdir(parents=True)
     (folder / "release" / "file").write_bytes(CONTENT)
     (tmp_path / "to").mkdir()
-    with Origin(folder.as_uri(), backoff_seconds=0) as origin:
+    with Origin(folder.as_uri(), Limits(backoff_seconds=0)) as origin:
         assert origin.text("release/absent") is None
         assert origin.text("release") is None
         target = tmp_path / "to" / "file"

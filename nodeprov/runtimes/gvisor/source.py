@@ -1,0 +1,30 @@
+"""gVisor's releases, as upstream publishes them (https://gvisor.dev/docs/user_guide/install)."""
+
+from __future__ import annotations
+
+import re
+
+from nodeprov.releases.software import ArtifactLayout, Software
+
+DEFAULT_BASE_URL = "https://storage.googleapis.com/gvisor/releases"
+PROGRAMS = ("runsc", "containerd-shim-runsc-v1")
+
+GVISOR = Software(
+    name="gVisor",
+    # zstd is a fifth smaller than bz2, and ten times faster; the loose files beside an archive lack gvisor-bin/,
+    # which that release needs (https://github.com/google/gvisor/issues/13718).
+    layouts=(
+        ArtifactLayout("archive", ("gvisor.tar.zstd",)),
+        ArtifactLayout("archive", ("gvisor.tar.bz2",)),
+        ArtifactLayout("loose", PROGRAMS),
+    ),
+    programs=PROGRAMS,
+    architectures=("x86_64", "aarch64"),  # upstream names its folders as `uname -m` does (gvisor#12167)
+    version=re.compile(r"\d{8}(\.\d+)?"),
+    # What `git describe` prints on a tagged commit, stamped into runsc (upstream's tools/workspace_status.sh).
+    # `-13-gabcdef` behind it means a commit after the tag, and says nothing of a release.
+    named_release=re.compile(rb"release-(\d{8}\.\d+)(?![\d.]|-\d)"),
+    example="20260905.0",
+    version_hint="type it as 20260905.0, or as 20260905 for the newest of that day",
+    list_hint="https://github.com/google/gvisor/releases lists the releases, but not all are published",
+)
