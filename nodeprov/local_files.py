@@ -1,25 +1,34 @@
-"""Files of this machine: those of others, read within limits, and our own, written whole or not at all."""
+"""Files of this machine: those of others are read within limits, our own are written whole or not at all."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import secrets
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from platformdirs import user_cache_path
 
 from nodeprov.errors import MALFORMED, NodeprovError, UsageError
 
 LARGEST_BYTES = 16 << 20
-"""No inventory, plan or known_hosts file has as much."""
+"""Larger than any inventory, plan or known_hosts file."""
+
+
+def expanded(path: str) -> Path:
+    """Replace ~ and ~user by the home folder; for a user that does not exist the path stays as it is."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path's own raises RuntimeError there
+
+
+def cache_folder() -> Path:
+    """Return the folder of the cache: $NODEPROV_CACHE, else nodeprov's in the user's own cache."""
+    import platformdirs
+
+    return Path(os.environ.get("NODEPROV_CACHE") or platformdirs.user_cache_path("nodeprov"))
 
 
 def read_bounded(path: Path) -> str:
-    """Read a file of this machine; raise OSError, or ValueError if it is no text or too large."""
+    """Read a text file; raise OSError, or ValueError if it is no text or too large."""
     with path.open("rb") as file:
         content = file.read(LARGEST_BYTES + 1)
     if len(content) > LARGEST_BYTES:
@@ -31,7 +40,7 @@ def read_bounded(path: Path) -> str:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Read a JSON object; raise ValueError if it is something else, or nested beyond all reason."""
+    """Read a JSON object; raise ValueError if it is something else, or nested too deep."""
     try:
         value = json.loads(text)
     except MALFORMED as error:
@@ -48,52 +57,46 @@ def refuse_existing(path: Path) -> None:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Write a file that does not exist; raise UsageError if it does, NodeprovError if it cannot be written."""
+    """Write a file that does not exist yet; raise UsageError if it does, NodeprovError if it cannot be written."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).chmod(0o666 & ~_umask())
-            path.hardlink_to(name)  # unlike a rename it fails where something is
-        finally:
-            Path(name).unlink()
+        with _written_beside(path, content) as file:
+            file.chmod(0o666 & ~_umask())
+            path.hardlink_to(file)  # unlike a rename it fails if the path exists
     except FileExistsError:
         refuse_existing(path)
     except OSError as error:
         raise NodeprovError(f"cannot write {path}: {error.strerror}", "name a file in another folder") from None
 
 
+def write_private(path: Path, content: bytes) -> None:
+    """Write or replace a file that only we may read; raise UsageError if that is not possible."""
+    if not path.name or path.is_dir():
+        raise UsageError(f"cannot write {path}: it is a folder", "name a file: --out FILE")
+    try:
+        with _written_beside(path, content) as file:
+            file.replace(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", "name another place: --out FILE") from None
+
+
+@contextmanager
+def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
+    """Write a private file in the same folder and sync it; remove it in the end, unless it was renamed."""
+    import tempfile
+
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    file = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
+
+
 def _umask() -> int:
     umask = os.umask(0o077)
     os.umask(umask)
     return umask
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only we may read, by one rename; raise UsageError if that is not possible."""
-    if not path.name or path.is_dir():
-        raise UsageError(f"cannot write {path}: it is a folder", "name a file: --out FILE")
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise UsageError(f"cannot write {path}: {error.strerror}", "name another place: --out FILE") from None
-
-
-def expanded(path: str) -> Path:
-    """Write ~ and ~user out; what names nobody stays as it is, and is then not found."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111  Path's own raises RuntimeError there
-
-
-def cache_folder() -> Path:
-    """Name the folder: $NODEPROV_CACHE, else the user's own cache."""
-    return Path(os.environ.get("NODEPROV_CACHE") or user_cache_path("nodeprov"))
