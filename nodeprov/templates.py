@@ -6,9 +6,10 @@ import json
 import shlex
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: TID251  the one place
+if TYPE_CHECKING:
+    from jinja2 import Environment  # noqa: TID251  the one place
 
 _PACKAGED = Path(__file__).parent / "templates"  # in a wheel
 _CHECKOUT = Path(__file__).parent.parent / "templates"  # in a checkout
@@ -16,6 +17,8 @@ _CHECKOUT = Path(__file__).parent.parent / "templates"  # in a checkout
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: TID251
+
     folder = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
     environment = Environment(  # noqa: S701  no HTML: shell and TOML are quoted by their own filters
         loader=FileSystemLoader(folder),

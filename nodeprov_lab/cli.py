@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
-from rich.console import Console
 
 from nodeprov.cli.options import examples
 from nodeprov.errors import NodeprovError, UsageError
@@ -23,6 +22,7 @@ app = typer.Typer(
         "nodeprov lab up", "nodeprov install worker1 -i inventory/lab.toml", codes="0: done, 1: failed"
     ),
     no_args_is_help=True,
+    add_completion=False,
 )
 
 
@@ -40,6 +40,8 @@ class Progress:
     """Shows events: as lines, and on a terminal also what goes on at the moment."""
 
     def __init__(self) -> None:
+        from rich.console import Console
+
         self._console = Console(stderr=True, highlight=False)
         self._begun: dict[str, float] = {}
         self._start = time.monotonic()

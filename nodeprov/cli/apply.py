@@ -4,27 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov import __version__, inventory
-from nodeprov.cli.options import Login, Voice, examples, spread
+from nodeprov import __version__
+from nodeprov.cli.exit_codes import FAILED
+from nodeprov.cli.options import (
+    AskSudoPasswordOption,
+    JsonOption,
+    NoColorOption,
+    QuietOption,
+    VerboseOption,
+    examples,
+)
 from nodeprov.cli.output import say, show_outcomes
-from nodeprov.cli.session import FAILED, author, carry_out, complained, connected, now
-from nodeprov.engine import saved_plan
-from nodeprov.engine.planner import Planned
 from nodeprov.errors import UsageError
-from nodeprov.inventory import Inventory
-from nodeprov.local_files import read_bounded, write_private
-from nodeprov.plan.action import INSTALL, Action
-from nodeprov.reports.plan import headline
 
-app = typer.Typer()
+if TYPE_CHECKING:
+    from nodeprov.engine.planner import Planned
+    from nodeprov.inventory import Inventory
+    from nodeprov.plan.action import Action
+
+app = typer.Typer(add_completion=False)
 
 
 def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: Action, drain: bool) -> None:
     """Save plans; raise UsageError rather than write over a file that is no saved plan."""
+    from nodeprov.cli.session import author, now
+    from nodeprov.engine import saved_plan
+    from nodeprov.local_files import write_private
+
     if path.exists() and not (path.is_file() and saved_plan.is_saved(path.read_text(errors="replace"))):
         raise UsageError(f"{path} is there and is no saved plan", "name another place: --out FILE")
     text = saved_plan.to_text(saved_plan.saved(whole, planned, author(), now(), action=action, drain=drain))
@@ -39,13 +49,22 @@ def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: Ac
         codes="0: done, 1: a node has changed since and nothing was done, or it failed, 2: no good file",
     )
 )
-@spread
 def apply(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `nodeprov plan --out FILE` has saved.")],
-    login: Login,
-    voice: Voice,
+    ask_sudo_password: AskSudoPasswordOption = False,
+    as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
+    _no_color: NoColorOption = False,
 ) -> None:
     """Carry out a saved plan without asking; refuse if any of its nodes has changed since."""
+    from nodeprov.cli.session import carry_out, complained, connected
+    from nodeprov.engine import saved_plan
+    from nodeprov.inventory import parse
+    from nodeprov.local_files import read_bounded
+    from nodeprov.plan.action import INSTALL
+    from nodeprov.reports.plan import headline
+
     try:
         text = read_bounded(file)
     except (OSError, ValueError) as error:
@@ -53,8 +72,8 @@ def apply(
             f"cannot read the plan {file}: {getattr(error, 'strerror', error)}", saved_plan.AGAIN
         ) from None
     found = saved_plan.from_text(text, str(file), __version__)
-    whole = inventory.parse(found.inventory, str(file))
-    with connected(whole, whole.nodes, login, voice) as session:
+    whole = parse(found.inventory, str(file))
+    with connected(whole, whole.nodes, ask_sudo_password=ask_sudo_password) as session:
         is_install = found.action is INSTALL
         planned = session.plan_install() if is_install else session.plan_uninstall(drain=found.drain)
         if not planned.errors:
@@ -62,8 +81,8 @@ def apply(
         complained(planned)
         if planned.errors:
             say("nothing was changed on any node")
-            show_outcomes([], planned.errors, as_json=voice.as_json)
+            show_outcomes([], planned.errors, as_json=as_json)
             raise typer.Exit(FAILED)
         for each in planned.good:
             say(f"{headline(each.plan)}, as planned by {found.by}")
-        carry_out(session, planned.good, voice)
+        carry_out(session, planned.good, as_json=as_json)

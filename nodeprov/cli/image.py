@@ -14,7 +14,7 @@ from nodeprov.kubernetes import proof_image
 from nodeprov.kubernetes.image_archive import GO_ARCHITECTURES
 from nodeprov.local_files import write_new
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(

@@ -15,23 +15,21 @@ import typer  # noqa: TID251  a part of the command line
 from nodeprov.cli.asking import Asking, ask_nodes
 from nodeprov.cli.output import bar, print_error, say
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.hosts.provider import kubectl_host
-from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import syntax
 from nodeprov.inventory.discovered import ARCHITECTURES, FoundNode, found_nodes, ssh_aliases
 from nodeprov.inventory.draft import KUBECTL_HOST, Access, Machines, draft, machines_of, with_kubectl_host
 from nodeprov.inventory.schema import Rule
 from nodeprov.inventory.settings import ClusterSettings
-from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.local_files import cache_folder, refuse_existing, write_new
-from nodeprov.releases.obtain import resolve
 from nodeprov.releases.software import LATEST
-from nodeprov.releases.source import ReleaseSource
-from nodeprov.runtimes.gvisor.source import DEFAULT_BASE_URL, GVISOR
+from nodeprov.runtimes.gvisor.source import DEFAULT_BASE_URL
+
+app = typer.Typer(add_completion=False)
 
 DEFAULT_FILE = Path("nodeprov.toml")
 
 
+@app.command()
 def init(
     file: Annotated[
         Path, typer.Argument(help="The file to write; one that exists is never touched.")
@@ -105,6 +103,10 @@ def _check(option: str, value: str | None, rule: Rule) -> None:
 
 def _from_cluster(access: Access) -> tuple[FoundNode, ...]:
     """Ask kubectl for the nodes, here or where it is."""
+    from nodeprov.hosts.provider import kubectl_host
+    from nodeprov.hosts.ssh.host import SshHost
+    from nodeprov.kubernetes.cluster import kubectl
+
     where = KUBECTL_HOST if access.kubectl_host else None
     settings = ClusterSettings(host=where, kubeconfig=access.kubeconfig, context=access.context)
     host = SshHost(access.kubectl_host, access.ssh(access.kubectl_host)) if access.kubectl_host else kubectl_host()
@@ -134,6 +136,10 @@ class _Newest:
 
     def __call__(self) -> str:
         """Download what it has as its latest, which the installation needs anyway, and say which release it is."""
+        from nodeprov.releases.obtain import resolve
+        from nodeprov.releases.source import ReleaseSource
+        from nodeprov.runtimes.gvisor.source import GVISOR
+
         say(f"asking {self.base_url} for the newest release; it is downloaded, and kept for the installation")
         with bar() as on_progress:
             return resolve(

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov import inventory
-from nodeprov.cli.options import Source, Voice, examples, node_names, spread
-from nodeprov.cli.session import load_with_text
-from nodeprov.inventory.explanation import explanation_json, explanation_text
-from nodeprov.redaction import without_userinfo
+from nodeprov.cli.options import (
+    InventoryOption,
+    JsonOption,
+    NoColorOption,
+    QuietOption,
+    SetOption,
+    SomeNodesArgument,
+    VerboseOption,
+    examples,
+)
 
-app = typer.Typer()
-
-SomeNodes = Annotated[
-    list[str],
-    typer.Argument(help="As for `plan`; all nodes if none is named.", autocompletion=node_names, metavar="NODE"),
-]
+app = typer.Typer(add_completion=False)
 
 
 @app.command(
@@ -29,12 +28,24 @@ SomeNodes = Annotated[
         codes="0: it is a good one, 2: it has faults",
     ),
 )
-@spread
-def explain(source: Source, voice: Voice, nodes: SomeNodes = []) -> None:  # noqa: B006  typer's way
+def explain(
+    nodes: SomeNodesArgument = None,
+    inventory: InventoryOption = None,
+    sets: SetOption = None,
+    as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
+    _no_color: NoColorOption = False,
+) -> None:
     """Show the settings of each node and where each came from; connect to nothing."""
-    whole, text = load_with_text(source)
-    chosen = inventory.select(whole, nodes or ["*"])
-    if voice.as_json:
+    from nodeprov.cli.inventory_source import load_with_text
+    from nodeprov.inventory import select
+    from nodeprov.inventory.explanation import explanation_json, explanation_text
+    from nodeprov.redaction import without_userinfo
+
+    whole, text = load_with_text(inventory, sets)
+    chosen = select(whole, nodes or ["*"])
+    if as_json:
         print(without_userinfo(json.dumps(explanation_json(whole, chosen, text), indent=2)))
     else:
         print(without_userinfo(explanation_text(whole, chosen, text)))

@@ -4,53 +4,108 @@ from __future__ import annotations
 
 import importlib
 import io
-import logging
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer  # noqa: TID251  the one place
 from typer.completion import get_completion_inspect_parameters, install_callback, show_callback  # noqa: TID251
+from typer.core import TyperCommand, TyperGroup  # noqa: TID251
 from typer.exceptions import TyperException  # noqa: TID251
+from typer.main import get_command  # noqa: TID251
 
-from nodeprov import __version__, inventory
-from nodeprov.cli import apply as cli_apply
-from nodeprov.cli import doctor as cli_doctor
-from nodeprov.cli import image as cli_image
-from nodeprov.cli import init as cli_init
-from nodeprov.cli import inventory as cli_inventory
-from nodeprov.cli import plan_commands as cli_commands
-from nodeprov.cli import rbac as cli_rbac
-from nodeprov.cli import status as cli_status
-from nodeprov.cli import support as cli_support
+from nodeprov import __version__
 from nodeprov.cli.cancellation import end_on_signals, interrupted
-from nodeprov.cli.options import Login, Nodes, Source, Voice, Yes, examples, spread
-from nodeprov.cli.output import (
-    leave,
-    print_error,
-    say,
-    show_errors,
-    show_findings,
-    show_plans,
-    write_junit,
-)
-from nodeprov.cli.session import DONE, FAILED, PENDING, agreed, carry_out, complained, connected, load, opened
+from nodeprov.cli.exit_codes import DONE, EXIT_CODES
+from nodeprov.cli.output import leave, print_error, show_errors
+from nodeprov.cli.plain_values import use_plain_values
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.plan.action import INSTALL, UNINSTALL
 
 INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt."""
 
-EXIT_CODES = """\
-Exit codes:
-  0  done, or nothing to do
-  1  failed, or interrupted: the node that failed is as before, those before it are done
-  2  the command line or the inventory is wrong
-  3  plan: changes are pending; status: a run is at work, or left something to finish
-  4  a node was left between two states; look at the report"""
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "init": (
+        "nodeprov.cli.init",
+        "Write a first inventory: by asking, or with --from-cluster from the cluster's nodes; change no machine.",
+    ),
+    "plan": (
+        "nodeprov.cli.plan",
+        "Show what an install, or an uninstall, would change; write nothing on any node.",
+    ),
+    "install": (
+        "nodeprov.cli.install",
+        "Bring nodes to what the inventory wants, one after the other, and prove it; undo on any error.",
+    ),
+    "uninstall": (
+        "nodeprov.cli.uninstall",
+        "Take everything back; refuse while a sandbox needs it, or drain the node of them.",
+    ),
+    "verify": (
+        "nodeprov.cli.verify",
+        "Check with testinfra that nodes are as they were installed, and that a pod is sandboxed there.",
+    ),
+    "doctor": (
+        "nodeprov.cli.doctor",
+        "Examine nodes: what stands against an install, and what is worth an advice; change nothing.",
+    ),
+    "apply": (
+        "nodeprov.cli.apply",
+        "Carry out a saved plan without asking; refuse if any of its nodes has changed since.",
+    ),
+    "support": (
+        "nodeprov.cli.support",
+        "Write an archive for a bug report: what is on a node, its journals and settings, without secrets.",
+    ),
+    "status": (
+        "nodeprov.cli.status",
+        "Say what is installed on nodes, how their last run ended, and what they have done by themselves.",
+    ),
+    "image": ("nodeprov.cli.image", "Write the image of the pods that prove a node, for a registry."),
+    "inventory": (
+        "nodeprov.cli.inventory",
+        "Show the settings of each node and where each came from; connect to nothing.",
+    ),
+    "rbac": (
+        "nodeprov.cli.rbac",
+        "Print the least that nodeprov needs in the cluster as YAML, for the nodes and names of the inventory.",
+    ),
+    "lab": ("nodeprov_lab.cli", "Machines to try nodeprov on."),
+}
+"""Every command: its module, which is imported when the command is called, and its line in the overview."""
+
+
+class Commands(TyperGroup):
+    """Knows each command by its name and line, and imports the one that is called or completed."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, (_, line) in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=line, rich_markup_mode=self.rich_markup_mode))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options before the command."""
+        use_plain_values(self.get_params(ctx))
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Find the command that the arguments begin with."""
+        name, _, rest = super().resolve_command(ctx, args)
+        if name is None:
+            return None, None, rest
+        command = load_command(name)
+        use_plain_values(command.get_params(ctx))
+        return name, command, rest
+
+
+def load_command(name: str) -> Any:
+    """Import a command of the table."""
+    return get_command(importlib.import_module(COMMANDS[name][0]).app)
+
 
 app = typer.Typer(
+    cls=Commands,
     help="Provision the gVisor sandboxed runtime on Kubernetes nodes over SSH.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
@@ -58,15 +113,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     add_completion=False,
 )
-app.add_typer(cli_doctor.app)
-app.add_typer(cli_apply.app)
-app.add_typer(cli_support.app)
-app.add_typer(cli_status.app)
-app.command()(cli_init.init)
-app.add_typer(cli_image.app)
-app.add_typer(cli_inventory.app)
-app.add_typer(cli_rbac.app)
-app.add_typer(importlib.import_module("nodeprov_lab.cli").app, name="lab")  # a sibling
 get_completion_inspect_parameters()  # makes typer know its shells
 
 
@@ -84,13 +130,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # a terminal need not know every letter that a node may say
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # Else paramiko prints tracebacks; we say what went wrong.
-    logging.getLogger("paramiko").addHandler(logging.NullHandler())
     ours = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
-    leave(_exit_code(as_json="--json" in ours))
+    leave(exit_code(as_json="--json" in ours))
 
 
-def _exit_code(*, as_json: bool) -> int:
+def exit_code(*, as_json: bool) -> int:
     """Run a command and say what went wrong, in words and, where JSON is asked for, as JSON."""
     try:
         code = app(prog_name="nodeprov", standalone_mode=False) or DONE
@@ -149,122 +193,3 @@ def nodeprov(
     ] = None,
 ) -> None:
     """Provision the gVisor sandboxed runtime on Kubernetes nodes over SSH."""
-
-
-@app.command(
-    epilog=examples(
-        "nodeprov plan worker1",
-        "nodeprov plan 'worker*' --inventory cluster.toml",
-        "nodeprov plan worker1 --uninstall --drain",
-        "nodeprov plan worker1 --commands > commands.txt",
-        "nodeprov plan worker1 --out worker1.plan && nodeprov apply worker1.plan",
-        codes="0: nothing to do, 1: something stands against it, 3: changes are pending",
-    )
-)
-@spread
-def plan(
-    nodes: Nodes,
-    source: Source,
-    login: Login,
-    voice: Voice,
-    uninstall: Annotated[bool, typer.Option("--uninstall", help="Plan an uninstall.")] = False,
-    drain: Annotated[bool, typer.Option("--drain", help="With --uninstall: evict sandboxed pods.")] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Save it for `nodeprov apply FILE`.")
-    ] = None,
-    commands: Annotated[
-        bool, typer.Option("--commands", help="Show every script that would run on a host, in order, too.")
-    ] = False,
-) -> None:
-    """Show what an install, or an uninstall, would change; write nothing on any node."""
-    if drain and not uninstall:
-        raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
-    whole = load(source)
-    with connected(whole, inventory.select(whole, nodes), login, voice) as session:
-        told = cli_commands.Told(session) if commands else None
-        planned = session.plan_uninstall(drain=drain) if uninstall else session.plan_install()
-        found = told.of(planned) if told else {}
-    complained(planned)
-    if out and not planned.errors:
-        cli_apply.save(out, whole, planned.good, action=UNINSTALL if uninstall else INSTALL, drain=drain)
-    if commands:
-        cli_commands.show(planned, found, as_json=voice.as_json)
-    else:
-        show_plans([each.plan for each in planned.good], planned.errors, as_json=voice.as_json)
-    if planned.errors:
-        raise typer.Exit(FAILED)
-    raise typer.Exit(PENDING if any(each.plan.pending for each in planned.good) else DONE)
-
-
-@app.command(
-    epilog=examples(
-        "nodeprov install worker1",
-        "nodeprov install 'worker*' --yes --json",
-        codes="0: done, or nothing to do, 1: failed and the node is as before, 4: left between two states",
-    )
-)
-@spread
-def install(nodes: Nodes, source: Source, login: Login, voice: Voice, yes: Yes = False) -> None:
-    """Bring nodes to what the inventory wants, one after the other, and prove it; undo on any error."""
-    with opened(source, nodes, login, voice) as session:
-        carry_out(session, agreed(session.plan_install(), voice, yes=yes), voice)
-
-
-@app.command(
-    epilog=examples(
-        "nodeprov plan worker1 --uninstall",
-        "nodeprov uninstall worker1 --drain",
-        codes="0: done, or nothing to do, 1: failed and the node is as before, 4: left between two states",
-    )
-)
-@spread
-def uninstall(
-    nodes: Nodes,
-    source: Source,
-    login: Login,
-    voice: Voice,
-    drain: Annotated[bool, typer.Option("--drain", help="Evict the sandboxed pods that still run.")] = False,
-    yes: Yes = False,
-) -> None:
-    """Take everything back; refuse while a sandbox needs it, or drain the node of them."""
-    with opened(source, nodes, login, voice) as session:
-        carry_out(session, agreed(session.plan_uninstall(drain=drain), voice, yes=yes), voice)
-
-
-@app.command(
-    epilog=examples(
-        "nodeprov verify 'worker*'",
-        "nodeprov verify 'worker*' --junit verify.xml --quiet",
-        codes="0: all is as it was installed, 1: a check failed, or could not be made",
-    )
-)
-@spread
-def verify(
-    nodes: Nodes,
-    source: Source,
-    login: Login,
-    voice: Voice,
-    junit: Annotated[
-        Path | None, typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML too.")
-    ] = None,
-) -> None:
-    """Check with testinfra that nodes are as they were installed, and that a pod is sandboxed there."""
-    from nodeprov.diagnosis.verify import (
-        verifying,  # pytest and testinfra: 0.3 s that no other command need wait for
-    )
-
-    with opened(source, nodes, login, voice) as session:
-        errands = verifying.errands(session.nodes, session.connections)
-    answers = verifying.verify_all(errands, lambda: say("interrupted: removing the pods of the checks"))
-    errors = [answer for answer in answers if isinstance(answer, Exception)]
-    for error in errors:
-        if not isinstance(error, NodeprovError):
-            raise error
-        print_error(error)
-    verified = [answer for answer in answers if not isinstance(answer, Exception)]
-    findings = [finding for each in verified for finding in each.findings]
-    if junit is not None:
-        write_junit(junit, findings)
-    show_findings(findings, [error for error in errors if isinstance(error, NodeprovError)], as_json=voice.as_json)
-    bad = errors or any(each.interrupted for each in verified) or any(f.result == "failed" for f in findings)
-    raise typer.Exit(FAILED if bad else DONE)

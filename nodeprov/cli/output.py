@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import getpass
 import json
 import os
 import sys
@@ -12,32 +11,34 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer  # noqa: TID251  a part of the command line
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from rich.table import Table
 
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.hosts.ssh.passwords import Passwords
-from nodeprov.plan.events import Event
-from nodeprov.plan.outcome import Outcome
-from nodeprov.plan.plan import Plan
 from nodeprov.redaction import redacted, visible, without_userinfo
-from nodeprov.reports.findings import Finding, findings_json, findings_junit, findings_table
-from nodeprov.reports.outcome import errors_json, event_text, outcome_json, outcome_text
-from nodeprov.reports.plan import SCHEMA, painted, plan_json, plan_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from nodeprov.hosts.ssh.passwords import Passwords
+    from nodeprov.plan.events import Event
+    from nodeprov.plan.outcome import Outcome
+    from nodeprov.plan.plan import Plan
+    from nodeprov.reports.findings import Finding
 
 WIDE = 150
 
-_quiet = threading.Event()
+_quiet, _shows_commands = threading.Event(), threading.Event()
 
 OnProgress = Callable[[str, int, int | None], None]
 
 
 @functools.cache
 def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
     color = None if os.environ.get("NO_COLOR") else "auto"
     console = Console(stderr=stderr, highlight=False, color_system=color)  # type: ignore[arg-type]
     if not console.is_terminal:
@@ -56,6 +57,21 @@ def be_quiet() -> None:
     _quiet.set()
 
 
+def is_quiet() -> bool:
+    """Tell whether only results and errors are said."""
+    return _quiet.is_set()
+
+
+def show_commands() -> None:
+    """Show every command that runs on a host from here on."""
+    _shows_commands.set()
+
+
+def shows_commands() -> bool:
+    """Tell whether commands that run on a host are shown."""
+    return _shows_commands.is_set()
+
+
 def say(text: str) -> None:
     """Say something that is neither the result nor an error."""
     if not _quiet.is_set():
@@ -70,8 +86,9 @@ def print_error(error: NodeprovError) -> None:
 def _try_to_say(text: str) -> None:
     """Say it if somebody can hear: a terminal that is gone, or a full disk, keeps no node from being put back."""
     try:
-        _console(stderr=True).print(visible(without_userinfo(text)), markup=False, soft_wrap=True)
-    except (OSError, SystemExit):  # rich ends the program where nobody reads
+        # In one piece: threads show their commands at the same time.
+        print(f"{visible(without_userinfo(text))}\n", end="", file=sys.stderr, flush=True)
+    except (OSError, SystemExit):  # rich, which has the stream while a bar is shown, ends the program there
         be_quiet()
 
 
@@ -102,17 +119,25 @@ def show_text(text: str) -> None:
 
 def show_json(name: str, values: Sequence[Any], errors: Sequence[NodeprovError] = ()) -> None:
     """Print a result as JSON; where there were errors, they are in it."""
+    from nodeprov.reports.outcome import errors_json
+    from nodeprov.reports.plan import SCHEMA
+
     found: dict[str, Any] = {"schema": SCHEMA, name: values}
     _print(json.dumps(found | ({"errors": errors_json(errors)} if errors else {}), indent=2))
 
 
 def show_errors(errors: Sequence[NodeprovError]) -> None:
     """Print as JSON that there is no result, and why."""
+    from nodeprov.reports.outcome import errors_json
+    from nodeprov.reports.plan import SCHEMA
+
     _print(json.dumps({"schema": SCHEMA, "errors": errors_json(errors)}, indent=2))
 
 
 def show_plans(plans: Sequence[Plan], errors: Sequence[NodeprovError] = (), *, as_json: bool = False) -> None:
     """Print plans as the result; coloured on a terminal."""
+    from nodeprov.reports.plan import painted, plan_json, plan_text
+
     if as_json:
         show_json("plans", [plan_json(plan) for plan in plans], errors)
         return
@@ -137,6 +162,8 @@ def show_outcomes(
 
 
 def _show_outcomes(outcomes: Sequence[Outcome], errors: Sequence[NodeprovError], *, as_json: bool) -> None:
+    from nodeprov.reports.outcome import outcome_json, outcome_text
+
     if as_json:
         show_json("outcomes", [outcome_json(outcome) for outcome in outcomes], errors)
         return
@@ -157,6 +184,8 @@ def show_findings(
     findings: Sequence[Finding], errors: Sequence[NodeprovError] = (), *, as_json: bool = False
 ) -> None:
     """Print what a verification found."""
+    from nodeprov.reports.findings import findings_json, findings_table
+
     if as_json:
         values = findings_json(findings)["findings"]
         show_json("findings", values, errors)
@@ -166,6 +195,8 @@ def show_findings(
 
 def write_junit(path: Path, findings: Sequence[Finding]) -> None:
     """Write what a verification found for a CI system; raise UsageError if the file cannot be written."""
+    from nodeprov.reports.findings import findings_junit
+
     try:
         path.write_text(findings_junit(findings))
     except OSError as error:
@@ -186,6 +217,8 @@ def passwords(*, ask_sudo: bool) -> Passwords:
 
     Where standard input is no terminal its first line is the password, and nothing can be asked later.
     """
+    from nodeprov.hosts.ssh.passwords import Passwords
+
     if sys.stdin.isatty():
         said = _ask_unseen("password for sudo on all nodes: ") if ask_sudo else None
         return Passwords(_ask_unseen, sudo=said)
@@ -193,6 +226,8 @@ def passwords(*, ask_sudo: bool) -> Passwords:
 
 
 def _ask_unseen(prompt: str) -> str:
+    import getpass
+
     try:
         return getpass.getpass(prompt)
     except EOFError:
@@ -201,6 +236,8 @@ def _ask_unseen(prompt: str) -> str:
 
 def show_event(node: str, event: Event) -> None:
     """Show what happens in a node's run."""
+    from nodeprov.reports.outcome import event_text
+
     if text := event_text(event):
         say(f"{node}: {text}")
 
@@ -220,6 +257,8 @@ class Commands:
 @contextmanager
 def bar() -> Iterator[OnProgress]:
     """Show a bar for each thing that is transferred; without a terminal, a line when it begins."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     is_live = sys.stderr.isatty() and not _quiet.is_set()
     with Progress(*columns, console=_console(stderr=True), transient=True, disable=not is_live) as progress:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,19 +11,22 @@ from typing import Any, NoReturn
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov import __version__, inventory
+from nodeprov import __version__
 from nodeprov.cli.cancellation import cancelled_by_signals
-from nodeprov.cli.options import Login, Source, Voice
+from nodeprov.cli.exit_codes import DONE, FAILED
+from nodeprov.cli.inventory_source import load
 from nodeprov.cli.output import (
     Commands,
     ask,
     bar,
+    is_quiet,
     passwords,
     print_error,
     say,
     show_event,
     show_outcomes,
     show_plans,
+    shows_commands,
 )
 from nodeprov.engine import transaction
 from nodeprov.engine.context import Cancellation, RunContext
@@ -33,8 +35,7 @@ from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.provider import SshHosts
 from nodeprov.hosts.ssh.route import our_name
-from nodeprov.inventory import Inventory, Node, ReleaseSettings
-from nodeprov.inventory import file as inventory_file
+from nodeprov.inventory import Inventory, Node, ReleaseSettings, select
 from nodeprov.local_files import cache_folder
 from nodeprov.node.receipts.receipt import Author
 from nodeprov.plan.outcome import Outcome
@@ -43,36 +44,22 @@ from nodeprov.releases.pace import Limits
 from nodeprov.releases.source import ReleaseSource
 from nodeprov.runtimes.gvisor.source import GVISOR
 
-DONE, FAILED, PENDING = 0, 1, 3
-
-
-def load(source: Source) -> Inventory:
-    """Find and read the inventory; say which one it is, unless it was named."""
-    return load_with_text(source)[0]
-
-
-def load_with_text(source: Source) -> tuple[Inventory, str]:
-    """Find and read the inventory, with what is laid over it, and its text."""
-    found = inventory_file.find(source.inventory, os.environ, Path.cwd())
-    if found.by:
-        say(f"inventory: {found.path} ({found.by})")
-    text = inventory_file.read(found)
-    return inventory.parse(text, str(found.path), environment=os.environ, options=source.sets), text
-
 
 @contextmanager
-def opened(source: Source, names: Sequence[str], login: Login, voice: Voice) -> Iterator[Session]:
+def opened(
+    inventory: Path | None, sets: Sequence[str] | None, names: Sequence[str], *, ask_sudo_password: bool
+) -> Iterator[Session]:
     """Open a session with the nodes of an inventory that are named."""
-    whole = load(source)
-    with connected(whole, inventory.select(whole, names), login, voice) as session:
+    whole = load(inventory, sets)
+    with connected(whole, select(whole, names), ask_sudo_password=ask_sudo_password) as session:
         yield session
 
 
 @contextmanager
-def connected(whole: Inventory, nodes: Sequence[Node], login: Login, voice: Voice) -> Iterator[Session]:
+def connected(whole: Inventory, nodes: Sequence[Node], *, ask_sudo_password: bool) -> Iterator[Session]:
     """Open a session with nodes."""
-    on_command = Commands() if voice.verbose else None
-    with SshHosts(whole, on_command, passwords(ask_sudo=login.ask_sudo_password)) as connections:
+    on_command = Commands() if shows_commands() else None
+    with SshHosts(whole, on_command, passwords(ask_sudo=ask_sudo_password)) as connections:
         yield Session(nodes, connections, _obtain)
 
 
@@ -99,28 +86,28 @@ def complained(answers: Answers[Any]) -> Answers[Any]:
     return answers
 
 
-def agreed(planned: Answers[Planned], voice: Voice, *, yes: bool) -> Sequence[Planned]:
+def agreed(planned: Answers[Planned], *, yes: bool, as_json: bool) -> Sequence[Planned]:
     """Show plans and ask, unless that was answered already; end where anything stands against one of them."""
     complained(planned)
     pending = [each for each in planned.good if each.plan.pending]
     must_ask = bool(pending) and not yes and not planned.errors
-    if not voice.as_json and (must_ask or not voice.quiet):
+    if not as_json and (must_ask or not is_quiet()):
         show_plans([each.plan for each in planned.good])
     if planned.errors:
         say("nothing was changed on any node")
-        show_outcomes([], planned.errors, as_json=voice.as_json)
+        show_outcomes([], planned.errors, as_json=as_json)
         raise typer.Exit(FAILED)
-    if must_ask and voice.as_json:
+    if must_ask and as_json:
         raise UsageError("--json shows no plan to ask about", "look at `nodeprov plan`, then add --yes")
     if must_ask:
         ask(len(pending))
     return planned.good
 
 
-def carry_out(session: Session, planned: Sequence[Planned], voice: Voice) -> NoReturn:
+def carry_out(session: Session, planned: Sequence[Planned], *, as_json: bool) -> NoReturn:
     """Go from node to node, stop at the first that fails, show how it ended, and end the process."""
     outcomes = _one_by_one(session, planned)
-    show_outcomes(outcomes, as_json=voice.as_json)
+    show_outcomes(outcomes, as_json=as_json)
     raise typer.Exit(max((outcome.exit_code for outcome in outcomes), default=DONE))
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov.cli.options import Login, Nodes, Source, Voice, examples, spread
-from nodeprov.cli.output import show_json, show_text
-from nodeprov.cli.session import DONE, FAILED, PENDING, complained, opened
-from nodeprov.diagnosis import status as node_status
-from nodeprov.diagnosis.status import Status
-from nodeprov.hosts.base import Place
-from nodeprov.inventory import Node
+from nodeprov.cli.exit_codes import DONE, FAILED, PENDING
+from nodeprov.cli.options import (
+    AskSudoPasswordOption,
+    InventoryOption,
+    JsonOption,
+    NoColorOption,
+    NodesArgument,
+    QuietOption,
+    SetOption,
+    VerboseOption,
+    examples,
+)
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(
@@ -22,16 +27,30 @@ app = typer.Typer()
         codes="0: nothing is under way, 1: a node could not be read, 3: a run is at work, or left something",
     )
 )
-@spread
-def status(nodes: Nodes, source: Source, login: Login, voice: Voice) -> None:
+def status(
+    nodes: NodesArgument,
+    inventory: InventoryOption = None,
+    sets: SetOption = None,
+    ask_sudo_password: AskSudoPasswordOption = False,
+    as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
+    _no_color: NoColorOption = False,
+) -> None:
     """Say what is installed on nodes, how their last run ended, and what they have done by themselves."""
-    with opened(source, nodes, login, voice) as session:
+    from nodeprov.cli.output import show_json, show_text
+    from nodeprov.cli.session import complained, opened
+    from nodeprov.diagnosis import status as node_status
+    from nodeprov.hosts.base import Place
+    from nodeprov.inventory import Node
 
-        def one(node: Node) -> Status:
+    with opened(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as session:
+
+        def one(node: Node) -> node_status.Status:
             return node_status.read(node.name, session.connections.of(node)[Place.NODE], node.settings)
 
         answers = complained(session.each(one))
-    if voice.as_json:
+    if as_json:
         show_json("nodes", [node_status.as_json(each) for each in answers.good], answers.errors)
     else:
         for each in answers.good:

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import json
-import platform
 import re
 import sys
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov import __version__, inventory
-from nodeprov.cli.options import Login, Source, Voice, examples, node_names, spread
+from nodeprov import __version__
+from nodeprov.cli.exit_codes import DONE, FAILED
+from nodeprov.cli.options import (
+    AskSudoPasswordOption,
+    InventoryOption,
+    JsonOption,
+    NoColorOption,
+    QuietOption,
+    SetOption,
+    VerboseOption,
+    examples,
+    node_names,
+)
 from nodeprov.cli.output import say, show_text
-from nodeprov.cli.session import DONE, FAILED, connected, load
-from nodeprov.diagnosis.support import Part, archive, collect
 from nodeprov.errors import UsageError
-from nodeprov.inventory import Inventory, Node
-from nodeprov.inventory.resolved import inventory_text
-from nodeprov.local_files import write_private
-from nodeprov.redaction import redacted
-from nodeprov.reports.plan import SCHEMA
 
-app = typer.Typer()
+if TYPE_CHECKING:
+    from nodeprov.diagnosis.support import Part
+    from nodeprov.inventory import Inventory, Node
+
+app = typer.Typer(add_completion=False)
 
 
 @app.command(
@@ -35,38 +41,53 @@ app = typer.Typer()
         codes="0: written, with what could be read, 1: written, and the node could not be reached",
     )
 )
-@spread
 def support(
     node: Annotated[str, typer.Argument(metavar="NODE", help="One node.", autocompletion=node_names)],
-    source: Source,
-    login: Login,
-    voice: Voice,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where to write it; in this folder if not given.")
     ] = None,
+    inventory: InventoryOption = None,
+    sets: SetOption = None,
+    ask_sudo_password: AskSudoPasswordOption = False,
+    as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
+    _no_color: NoColorOption = False,
 ) -> None:
     """Write an archive for a bug report: what is on a node, its journals and settings, without secrets.
 
     Nothing is changed on the node. Names and addresses of machines are in it: look through it before you send it.
     """
-    whole = load(source)
-    chosen = inventory.select(whole, [node])
+    from nodeprov.cli.inventory_source import load
+    from nodeprov.cli.session import connected
+    from nodeprov.diagnosis.support import archive, collect
+    from nodeprov.inventory import select
+    from nodeprov.local_files import write_private
+
+    whole = load(inventory, sets)
+    chosen = select(whole, [node])
     if len(chosen) > 1:
         raise UsageError(f"{node} is {len(chosen)} nodes", "name one: an archive is of one node")
     now = datetime.now(UTC)
     name = f"nodeprov-support-{chosen[0].name}"
     path = out or Path(f"{name}-{now:%Y%m%dT%H%M%SZ}.tar.gz")
-    with connected(whole, chosen, login, voice) as session:
+    with connected(whole, chosen, ask_sudo_password=ask_sudo_password) as session:
         found = collect(chosen[0], session.connections.of(chosen[0]))
     parts = (*_own_parts(whole, chosen[0]), *found)
     write_private(path, archive(name, parts, int(now.timestamp())))
-    _show(path, parts, as_json=voice.as_json)
+    _show(path, parts, as_json=as_json)
     say("names and addresses of machines are in it: look through it before you send it")
     raise typer.Exit(FAILED if all(part.why for part in found) else DONE)
 
 
 def _own_parts(whole: Inventory, node: Node) -> tuple[Part, ...]:
     """Say what this machine adds: which nodeprov, on what, and the settings in force."""
+    import platform
+
+    from nodeprov.diagnosis.support import Part
+    from nodeprov.inventory.resolved import inventory_text
+    from nodeprov.redaction import redacted
+
     own = {
         "nodeprov": __version__,
         "python": sys.version,
@@ -80,6 +101,8 @@ def _own_parts(whole: Inventory, node: Node) -> tuple[Part, ...]:
 
 
 def _packages() -> list[tuple[str, str]]:
+    from importlib import metadata
+
     try:
         needed = metadata.requires("nodeprov") or []
     except metadata.PackageNotFoundError:
@@ -91,6 +114,8 @@ def _packages() -> list[tuple[str, str]]:
 def _show(path: Path, parts: tuple[Part, ...], *, as_json: bool) -> None:
     files = [(part.name, len(part.text.encode(errors="backslashreplace"))) for part in parts if not part.why]
     missing = [(part.name, part.why) for part in parts if part.why]
+    from nodeprov.reports.plan import SCHEMA
+
     if as_json:
         value = {
             "schema": SCHEMA,

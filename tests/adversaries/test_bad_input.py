@@ -390,7 +390,7 @@ def typed(
         words = re.findall(r"'([^']*)'|(\S+)", filled(bad.line).decode(errors="surrogateescape"))
         monkeypatch.setattr(sys, "argv", ["nodeprov", *(a or b for a, b in words)])
         before = state_of(tmp_path)
-        code = main._exit_code(as_json=False)
+        code = main.exit_code(as_json=False)
         assert state_of(tmp_path) == before, "something was written"
         said = capsys.readouterr()
         assert said.out == ""

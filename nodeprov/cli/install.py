@@ -1,0 +1,45 @@
+"""`nodeprov install`."""
+
+from __future__ import annotations
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov.cli.options import (
+    AskSudoPasswordOption,
+    InventoryOption,
+    JsonOption,
+    NoColorOption,
+    NodesArgument,
+    QuietOption,
+    SetOption,
+    VerboseOption,
+    YesOption,
+    examples,
+)
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(
+    epilog=examples(
+        "nodeprov install worker1",
+        "nodeprov install 'worker*' --yes --json",
+        codes="0: done, or nothing to do, 1: failed and the node is as before, 4: left between two states",
+    )
+)
+def install(
+    nodes: NodesArgument,
+    yes: YesOption = False,
+    inventory: InventoryOption = None,
+    sets: SetOption = None,
+    ask_sudo_password: AskSudoPasswordOption = False,
+    as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
+    _no_color: NoColorOption = False,
+) -> None:
+    """Bring nodes to what the inventory wants, one after the other, and prove it; undo on any error."""
+    from nodeprov.cli.session import agreed, carry_out, opened
+
+    with opened(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as session:
+        carry_out(session, agreed(session.plan_install(), yes=yes, as_json=as_json), as_json=as_json)

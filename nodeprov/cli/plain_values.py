@@ -1,0 +1,39 @@
+"""Values of the command line without pydantic.
+
+typer (held against 0.29) gives every value to pydantic, that of an option which was not given too, and importing
+pydantic takes longer than the rest of `nodeprov inventory`. A text, a list of texts, a readable path and what was
+not given need no conversion; all else goes to typer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+
+def use_plain_values(parameters: Iterable[Any]) -> None:
+    """Let the options and arguments of a command convert what is simple by themselves."""
+    for each in parameters:
+        each.get_runtime_param = partial(_PlainValue, each.type_descriptor.annotation, each.get_runtime_param)
+
+
+@dataclass(frozen=True, slots=True)
+class _PlainValue:
+    """Stands in for typer's RuntimeParam."""
+
+    annotation: Any
+    of_typer: Callable[[], Any]
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Convert a value; raise what typer raises if it is none."""
+        if value is None:
+            return () if self.annotation == list[str] else None
+        if self.annotation in (str, list[str]):
+            return value
+        if self.annotation is Path and os.access(value, os.R_OK):
+            return Path(value)
+        return self.of_typer().coerce(value, param=param, ctx=ctx)

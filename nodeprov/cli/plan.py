@@ -1,0 +1,80 @@
+"""`nodeprov plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov.cli.exit_codes import DONE, FAILED, PENDING
+from nodeprov.cli.options import (
+    AskSudoPasswordOption,
+    InventoryOption,
+    JsonOption,
+    NoColorOption,
+    NodesArgument,
+    QuietOption,
+    SetOption,
+    VerboseOption,
+    examples,
+)
+from nodeprov.errors import UsageError
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(
+    epilog=examples(
+        "nodeprov plan worker1",
+        "nodeprov plan 'worker*' --inventory cluster.toml",
+        "nodeprov plan worker1 --uninstall --drain",
+        "nodeprov plan worker1 --commands > commands.txt",
+        "nodeprov plan worker1 --out worker1.plan && nodeprov apply worker1.plan",
+        codes="0: nothing to do, 1: something stands against it, 3: changes are pending",
+    )
+)
+def plan(
+    nodes: NodesArgument,
+    uninstall: Annotated[bool, typer.Option("--uninstall", help="Plan an uninstall.")] = False,
+    drain: Annotated[bool, typer.Option("--drain", help="With --uninstall: evict sandboxed pods.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Save it for `nodeprov apply FILE`.")
+    ] = None,
+    commands: Annotated[
+        bool, typer.Option("--commands", help="Show every script that would run on a host, in order, too.")
+    ] = False,
+    inventory: InventoryOption = None,
+    sets: SetOption = None,
+    ask_sudo_password: AskSudoPasswordOption = False,
+    as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
+    _no_color: NoColorOption = False,
+) -> None:
+    """Show what an install, or an uninstall, would change; write nothing on any node."""
+    from nodeprov.cli import plan_commands
+    from nodeprov.cli.apply import save
+    from nodeprov.cli.inventory_source import load
+    from nodeprov.cli.output import show_plans
+    from nodeprov.cli.session import complained, connected
+    from nodeprov.inventory import select
+    from nodeprov.plan.action import INSTALL, UNINSTALL
+
+    if drain and not uninstall:
+        raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
+    whole = load(inventory, sets)
+    with connected(whole, select(whole, nodes), ask_sudo_password=ask_sudo_password) as session:
+        told = plan_commands.Told(session) if commands else None
+        planned = session.plan_uninstall(drain=drain) if uninstall else session.plan_install()
+        found = told.of(planned) if told else {}
+    complained(planned)
+    if out and not planned.errors:
+        save(out, whole, planned.good, action=UNINSTALL if uninstall else INSTALL, drain=drain)
+    if commands:
+        plan_commands.show(planned, found, as_json=as_json)
+    else:
+        show_plans([each.plan for each in planned.good], planned.errors, as_json=as_json)
+    if planned.errors:
+        raise typer.Exit(FAILED)
+    raise typer.Exit(PENDING if any(each.plan.pending for each in planned.good) else DONE)

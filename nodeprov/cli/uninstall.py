@@ -1,0 +1,49 @@
+"""`nodeprov uninstall`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov.cli.options import (
+    AskSudoPasswordOption,
+    InventoryOption,
+    JsonOption,
+    NoColorOption,
+    NodesArgument,
+    QuietOption,
+    SetOption,
+    VerboseOption,
+    YesOption,
+    examples,
+)
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(
+    epilog=examples(
+        "nodeprov plan worker1 --uninstall",
+        "nodeprov uninstall worker1 --drain",
+        codes="0: done, or nothing to do, 1: failed and the node is as before, 4: left between two states",
+    )
+)
+def uninstall(
+    nodes: NodesArgument,
+    drain: Annotated[bool, typer.Option("--drain", help="Evict the sandboxed pods that still run.")] = False,
+    yes: YesOption = False,
+    inventory: InventoryOption = None,
+    sets: SetOption = None,
+    ask_sudo_password: AskSudoPasswordOption = False,
+    as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
+    _no_color: NoColorOption = False,
+) -> None:
+    """Take everything back; refuse while a sandbox needs it, or drain the node of them."""
+    from nodeprov.cli.session import agreed, carry_out, opened
+
+    with opened(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as session:
+        planned = agreed(session.plan_uninstall(drain=drain), yes=yes, as_json=as_json)
+        carry_out(session, planned, as_json=as_json)
