@@ -35,18 +35,19 @@ class Ended:
     stderr: str
 
 
-def nodeprov(*arguments: str, inventory: Path = INVENTORY) -> Ended:
-    """Run nodeprov as a user would, and never see a traceback."""
+def nodeprov(*arguments: str, inventory: Path = INVENTORY, folder: Path | None = None) -> Ended:
+    """Run nodeprov, or another one that lies in a folder, as a user would, and never see a traceback."""
     argv = [sys.executable, "-m", "nodeprov", *arguments, "--inventory", str(inventory)]
-    output = run_program(argv, timeout_seconds=600)
+    environment = {"PYTHONPATH": str(folder)} if folder else {}
+    output = run_program(argv, environment=environment, folder=folder, timeout_seconds=600)
     ended = Ended(output.returncode, output.stdout.decode(), output.stderr.decode())
     assert "Traceback" not in ended.stderr, ended.stderr
     return ended
 
 
-def installed(*arguments: str, inventory: Path = INVENTORY) -> Ended:
+def installed(*arguments: str, inventory: Path = INVENTORY, folder: Path | None = None) -> Ended:
     """Run `nodeprov install --yes`, which must succeed."""
-    ended = nodeprov("install", *arguments, "--yes", inventory=inventory)
+    ended = nodeprov("install", *arguments, "--yes", inventory=inventory, folder=folder)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended
 
@@ -80,9 +81,12 @@ def variant(folder: Path, **replacements: str) -> Path:
 class Started:
     """A nodeprov process that is watched while it runs."""
 
-    def __init__(self, *arguments: str, inventory: Path) -> None:
+    def __init__(self, *arguments: str, inventory: Path, folder: Path | None = None) -> None:
         argv = [sys.executable, "-u", "-m", "nodeprov", *arguments, "--inventory", str(inventory)]
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        environment = {**os.environ, **({"PYTHONPATH": str(folder)} if folder else {})}
+        self.process = subprocess.Popen(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=folder
+        )
         self.seen = ""
 
     def __enter__(self) -> Started:
@@ -107,6 +111,6 @@ class Started:
         return Ended(self.process.returncode, stdout, self.seen + stderr)
 
 
-def started(*arguments: str, inventory: Path = INVENTORY) -> Started:
-    """Start nodeprov, to do something to it in its middle."""
-    return Started(*arguments, inventory=inventory)
+def started(*arguments: str, inventory: Path = INVENTORY, folder: Path | None = None) -> Started:
+    """Start nodeprov, or another one that lies in a folder, to do something to it in its middle."""
+    return Started(*arguments, inventory=inventory, folder=folder)
