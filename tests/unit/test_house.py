@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.machinery
 import importlib.util
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -120,6 +121,15 @@ def test_a_walk_follows_the_value_under_each_of_its_names(small: Any) -> None:
 def test_a_walk_follows_parts_of_the_value_where_that_is_asked(small: Any) -> None:
     walk = script.longest(small, with_parts=True)
     assert walk.rooms() == [(0, "cli"), (1, "engine"), (4, "errors"), (2, "errors"), (2, "errors")]
+
+
+DOCUMENTS = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *(CHECKOUT / "docs").glob("*.md")]
+PATH = re.compile(r"(?<![\w/.-])(?:nodeprov|nodeprov_lab|tests|templates|script)/[\w./-]*\w")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_document_names_of_the_project_is_there(document: Path) -> None:
+    assert [path for path in PATH.findall(document.read_text()) if not (CHECKOUT / path).exists()] == []
 
 
 NOT_YET = {"tests/unit/engine/test_rehearsal.py"}
