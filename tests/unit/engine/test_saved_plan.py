@@ -1,3 +1,5 @@
+"""A saved plan: read back as it was, or refused."""
+
 from __future__ import annotations
 
 import json
@@ -13,7 +15,6 @@ from nodeprov.engine.planner import Planned, plan_install
 from nodeprov.engine.saved_plan import Saved, changes, from_text, saved, to_text
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
-from nodeprov.local_files import write_private
 from nodeprov.node.receipts.receipt import Author
 from nodeprov.plan.action import INSTALL
 from nodeprov.runtimes.gvisor import layout
@@ -135,14 +136,3 @@ def test_every_byte_that_is_cut_off_is_noticed(plan: Plan) -> None:
     for end in range(0, len(text) - 2, 97):
         with pytest.raises(UsageError):
             from_text(text[:end], "x.plan", "0.1.0")
-
-
-def test_a_private_file_is_ours_alone_and_complete_or_not_there(tmp_path: Path) -> None:
-    path = tmp_path / "x.plan"
-    path.write_text("old")
-    path.chmod(0o644)
-    write_private(path, b"new")
-    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o600)
-    with pytest.raises(UsageError, match="cannot write"):
-        write_private(tmp_path / "none" / "x", b"")
-    assert [each.name for each in tmp_path.iterdir()] == ["x.plan"]

@@ -1,12 +1,14 @@
+"""The configuration of OpenSSH's client."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
 
-from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.errors import NodeprovError
 from nodeprov.hosts.ssh.client_config import lookup_by
-from nodeprov.local_files import expanded, write_private
+from nodeprov.local_files import expanded
 
 
 def test_the_home_of_nobody_is_not_there_and_no_traceback() -> None:
@@ -14,9 +16,3 @@ def test_the_home_of_nobody_is_not_there_and_no_traceback() -> None:
     assert expanded("~nosuchuser/x") == Path("~nosuchuser/x")
     with pytest.raises(NodeprovError, match="there is no ssh configuration ~nosuchuser/config"):
         lookup_by("~nosuchuser/config")
-
-
-@pytest.mark.parametrize("place", [".", "/", "/tmp"])
-def test_a_folder_is_no_place_for_a_file(place: str) -> None:
-    with pytest.raises(UsageError, match="it is a folder"):
-        write_private(Path(place), b"x")

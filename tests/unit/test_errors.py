@@ -1,0 +1,29 @@
+"""What an operator is told when something cannot be done."""
+
+from __future__ import annotations
+
+import pytest
+
+from nodeprov.errors import NodeprovError, Problem, Problems, of_type
+
+
+def test_an_error_says_where_what_and_what_to_type() -> None:
+    assert str(NodeprovError("it is full", "df -h", where="worker1")) == "worker1: it is full\nhint: df -h"
+    assert str(NodeprovError("it is full")) == "it is full"
+
+
+def test_the_nearest_place_that_was_said_is_told() -> None:
+    assert str(NodeprovError("it is full").at("worker1").at("somewhere")) == "worker1: it is full"
+
+
+def test_all_problems_are_told_each_with_its_own_hint() -> None:
+    problems = Problems([Problem("no room", "df -h"), Problem("too old", "", "it forks")], where="worker1")
+    assert str(problems) == "worker1: no room\nhint: df -h\nworker1: too old"
+    assert [(part.message, part.hint) for part in problems.parts()] == [("no room", "df -h"), ("too old", "")]
+
+
+@pytest.mark.parametrize("value", [True, "1", 1.0, None])
+def test_a_number_is_a_number_and_nothing_that_passes_for_one(value: object) -> None:
+    assert of_type(int, 1) == 1
+    with pytest.raises(TypeError, match="int expected"):
+        of_type(int, value)

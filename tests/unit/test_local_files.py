@@ -1,0 +1,63 @@
+"""Files of this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.local_files import LARGEST_BYTES, json_object, read_bounded, write_new, write_private
+
+
+def test_a_private_file_is_ours_alone_and_complete_or_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "x.plan"
+    path.write_text("old")
+    path.chmod(0o644)
+    write_private(path, b"new")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o600)
+    with pytest.raises(UsageError, match="cannot write"):
+        write_private(tmp_path / "none" / "x", b"")
+    assert [each.name for each in tmp_path.iterdir()] == ["x.plan"]
+
+
+@pytest.mark.parametrize("place", [".", "/", "/tmp"])
+def test_a_folder_is_no_place_for_a_file(place: str) -> None:
+    with pytest.raises(UsageError, match="it is a folder"):
+        write_private(Path(place), b"x")
+
+
+def test_a_new_file_is_not_written_over_anything_and_its_mode_is_what_the_user_wants(tmp_path: Path) -> None:
+    path = tmp_path / "new.toml"
+    umask = os.umask(0o027)
+    try:
+        write_new(path, b"mine")
+    finally:
+        os.umask(umask)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"mine", 0o640)
+    (tmp_path / "link.toml").symlink_to("nowhere")
+    for name in ("new.toml", "link.toml"):
+        with pytest.raises(UsageError, match="exists, and is left as it is"):
+            write_new(tmp_path / name, b"other")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["link.toml", "new.toml"]
+    with pytest.raises(NodeprovError, match=r"cannot write .*: No such file"):
+        write_new(tmp_path / "none" / "x", b"")
+
+
+def test_a_file_of_somebody_else_is_read_within_limits(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"a" * LARGEST_BYTES)
+    assert len(read_bounded(path)) == LARGEST_BYTES
+    path.write_bytes(b"a" * (LARGEST_BYTES + 1))
+    with pytest.raises(ValueError, match="larger than 16 MiB"):
+        read_bounded(path)
+    path.write_bytes(b"\xff")
+    with pytest.raises(ValueError, match="no UTF-8 text"):
+        read_bounded(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "1", '{"a": }', "[" * 100_000])
+def test_what_is_no_json_object_is_refused_by_one_error(text: str) -> None:
+    with pytest.raises(ValueError, match="no JSON"):
+        json_object(text)
