@@ -13,18 +13,15 @@ from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.imported_files import Imported
 from nodeprov.node.receipts.history import History
 from nodeprov.plan.goal import Change
-from nodeprov.plan.proof import Proof
+from nodeprov.plan.proof import Handler, Made, Pod, Proof, Sandbox, Serving, Unused
 from nodeprov.plan.resources.containerd_config import ContainerdConfig
 from nodeprov.plan.resources.folder import Folder
 from nodeprov.plan.resources.link import Link
-from nodeprov.plan.steps import Drain, Step
+from nodeprov.plan.steps import Drain, Restart, Step, Swap
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor import generation, layout
 from nodeprov.runtimes.gvisor.layout import former_layouts
 from nodeprov.states import LinkState, PresentState
-
-SERVING = Proof("serving", "containerd serves, and goes on serving")
-UNUSED = Proof("unused", "no sandbox needs what is removed")
 
 
 def install_steps(
@@ -44,24 +41,23 @@ def install_steps(
         return ()
     steps: list[Step] = [*invisible]
     if invisible or visible:
-        steps.append(Proof("sandbox", "a sandbox runs through the new generation", generation))
-    # What the restart brings into force comes last before it: the node itself makes both.
-    visible.sort(key=_is_swapped)
-    steps += visible
-    if restart:
-        steps += [restart, SERVING, *_made(facts, handler=where.handler)]
+        steps.append(Sandbox("a sandbox runs through the new generation", generation))
+    swapped = [c for c in visible if c.resource.swapped]
+    steps += [c for c in visible if c not in swapped]
+    steps += _in_force(swapped, restart, _made(facts, handler=where.handler))
     if visible or restart:
-        steps.append(Proof("sandbox", "a sandbox runs through `current`", where.current))
+        steps.append(Sandbox("a sandbox runs through `current`", where.current))
     steps += in_cluster
     if settings.cluster.enabled:
-        steps.append(Proof("handler", "the node reports the handler"))
+        steps.append(Handler())
         if settings.proof.pod:
-            steps.append(Proof("pod", f"a pod of RuntimeClass {settings.runtime_class.name} boots gVisor"))
+            steps.append(Pod(f"a pod of RuntimeClass {settings.runtime_class.name} boots gVisor"))
     return tuple(steps)
 
 
-def _is_swapped(change: Change) -> bool:
-    return change.resource.swapped
+def _in_force(swapped: Sequence[Change], restart: Restart | None, made: Sequence[Proof]) -> tuple[Step, ...]:
+    """Have the node itself make changes and the restart that they need; without one they are plain writes."""
+    return (Swap(tuple(swapped), restart, Serving()), *made) if restart else tuple(swapped)
 
 
 def _made(facts: Facts, *, handler: str) -> tuple[Proof, ...]:
@@ -70,7 +66,7 @@ def _made(facts: Facts, *, handler: str) -> tuple[Proof, ...]:
     if daemon.source is None:
         return ()
     how = f"{'with' if handler else 'without'} our table"
-    return (Proof("made", f"{daemon.distribution.title} has made {daemon.config_path} {how}", handler),)
+    return (Made(f"{daemon.distribution.title} has made {daemon.config_path} {how}", handler),)
 
 
 def collections(facts: Facts, settings: Settings, release: Release, history: History) -> tuple[Change, ...]:
@@ -147,9 +143,8 @@ def uninstall_steps(
     restart = loaded_config.restart(facts, where.runtime, tuple(config), imported, served=False)
     steps: list[Step] = [Drain(pods)] if pods else []
     # Twice: a pod may begin until the label is gone.
-    steps += [UNUSED, *in_cluster, *([UNUSED] if in_cluster else []), *config]
-    if restart:
-        steps += [restart, SERVING, *_made(facts, handler="")]
+    steps += [Unused(), *in_cluster, *([Unused()] if in_cluster else [])]
+    steps += _in_force(config, restart, _made(facts, handler=""))
     return (*steps, *links, *unlinked(facts, settings))
 
 

@@ -22,15 +22,15 @@ from nodeprov.kubernetes.proof_pods import Pod
 from nodeprov.node.facts import Facts, FactsQuery
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.receipts.receipt import Author
+from nodeprov.plan import proof
 from nodeprov.plan.events import Event
 from nodeprov.plan.goal import Change
-from nodeprov.plan.proof import Proof
 from nodeprov.plan.resources.containerd_config import ContainerdConfig
 from nodeprov.plan.resources.file import FileAt
 from nodeprov.plan.resources.tree import Tree
-from nodeprov.plan.steps import Adopt, Step
+from nodeprov.plan.steps import Adopt, Step, parts
 from nodeprov.reports.commands import UNKNOWN, Command, Commands, comparable
-from nodeprov.reports.plan import step_text
+from nodeprov.reports.plan import part_text
 from nodeprov.runtimes.gvisor import generation, layout
 from nodeprov.states import FileState
 from nodeprov.templates import is_of
@@ -68,13 +68,13 @@ def _with_one_more(planned: Planned, last: Step) -> Planned:
     return replace(planned, plan=replace(planned.plan, steps=(*steps[:behind], Adopt(()), *steps[behind:])))
 
 
-def _is_collection(step: object) -> bool:
+def _is_collection(step: Step) -> bool:
     return isinstance(step, Change) and step.collects
 
 
 def _waiting(planned: Planned, readers: Mapping[Place, Reader]) -> tuple[Command, ...]:
     """Ask what is asked of a pod that does not get on."""
-    if not any(isinstance(step, Proof) and step.name == "pod" for step in planned.plan.steps):
+    if not any(isinstance(step, proof.Pod) for step in planned.plan.steps):
         return ()
     stage = _Stage(planned, readers)
     settings, name = planned.settings, f"nodeprov-proof-{UNKNOWN * 8}"
@@ -99,7 +99,7 @@ class _Stage:
         self.guarding: tuple[Command, ...] = ()
         self.hosts = {place: _RehearsedHost(reader, self) for place, reader in readers.items()}
         self.fails_in_upload = fails_in_upload
-        self._cancelled_after = cancelled_after
+        self._cancelled_after = parts([cancelled_after])[-1] if cancelled_after else None
         self._cancel = _NoTime()
         self._failed_at: int | None = None
         self._planned = planned
@@ -147,7 +147,7 @@ class _Stage:
         return Output(0, self._answers.printed(script), b"")
 
     def _on_event(self, event: Event) -> None:
-        self._what = step_text(event.step) if event.phase == "begun" else self._what
+        self._what = part_text(event.step) if event.phase == "begun" else self._what
         if isinstance(event.step, Change):
             query, change = event.step.resource.query, event.step
             if event.phase in ("begun", "done"):  # of a swap only its restart is told to have begun
@@ -156,7 +156,7 @@ class _Stage:
                 self._what = f"taking back {change.resource.title}"
                 self._states[query] = [change.after, change.before]
         elif event.phase == "undone":
-            self._what = f"{step_text(event.step)}, with its configuration as before"
+            self._what = f"{part_text(event.step)}, with its configuration as before"
         if event.phase == "done" and event.step is self._cancelled_after:
             self._failed_at = len(self.commands)
             self._cancel.cancel()

@@ -19,7 +19,7 @@ from nodeprov.plan.action import Action, action_named
 from nodeprov.plan.goal import Change
 from nodeprov.plan.proof import Proof
 from nodeprov.plan.state_json import state_to_json
-from nodeprov.plan.steps import Adopt, Drain, Restart, Step
+from nodeprov.plan.steps import Adopt, Drain, Part, Restart
 from nodeprov.reports.plan import plan_text
 from nodeprov.states import FileState, State
 
@@ -70,22 +70,22 @@ def _resolved(planned: Planned) -> Node:
 
 
 def _steps(planned: Planned) -> tuple[tuple[str, str], ...]:
-    """Name each step with its digest; before them, the machine and the cluster that the plan is for."""
+    """Name each part of the plan with its digest; before them, the machine and the cluster that it is for."""
     cluster = planned.cluster
     subjects = [("the machine", [planned.facts.machine_id])]
     if cluster is not None:
         subjects.append(("the cluster", [cluster.server, cluster.context]))
-    steps = [(_name(step), _value(step)) for step in planned.plan.steps]
+    steps = [(_name(part), _value(part)) for part in planned.plan.parts]
     return tuple((name, _digest(value)) for name, value in (*subjects, *steps))
 
 
-def _name(step: Step) -> str:
-    match step:
+def _name(part: Part) -> str:
+    match part:
         case Change(resource):
             return resource.key
         case Restart(unit):
             return f"restart of {unit}"
-        case Proof(name, subject=subject):
+        case Proof(name=name, subject=subject):
             return f"proof {name} {subject}".rstrip()
         case Drain():
             return "eviction of pods"
@@ -93,14 +93,16 @@ def _name(step: Step) -> str:
             return "what is written down"
 
 
-def _value(step: Step) -> Any:
-    match step:
+def _value(part: Part) -> Any:
+    match part:
         case Change(resource, before, after, why):
             return [resource.key, resource.place.value, _state(before), _state(after), why]
         case Adopt(changes):
             return [_value(change) for change in changes]
-        case Restart() | Proof() | Drain():
-            return asdict(step)
+        case Proof():
+            return {"name": part.name, **asdict(part)}
+        case Restart() | Drain():
+            return asdict(part)
 
 
 def _state(state: State | None) -> Any:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from nodeprov.engine import apply
-from nodeprov.engine.containerd_probe import CLEANUP_SECONDS, Containerd
+from nodeprov.engine.actions import Hosts, NodeActions
+from nodeprov.engine.apply import apply
+from nodeprov.engine.containerd_probe import CLEANUP_SECONDS
 from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.engine.lock import Lock
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Place, check
 from nodeprov.inventory import Settings
-from nodeprov.kubernetes import proof_image
-from nodeprov.kubernetes.draining import Drainer
-from nodeprov.kubernetes.proof_pods import Prover
 from nodeprov.node.facts import Facts, gather
 from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.receipts import receipt
@@ -27,14 +25,10 @@ from nodeprov.node.runtime_table import own_config
 from nodeprov.node.switch import Switch
 from nodeprov.plan.goal import Change
 from nodeprov.plan.outcome import Outcome
-from nodeprov.plan.proof import Proof
-from nodeprov.plan.steps import Drain, Swap
-from nodeprov.runtimes.gvisor.kernel import gvisors_word
+from nodeprov.plan.steps import Drain
 from nodeprov.runtimes.gvisor.layout import layout
 from nodeprov.states import FileState
 from nodeprov.templates import render
-
-Hosts = Mapping[Place, Host]
 
 
 def carry_out(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
@@ -56,10 +50,10 @@ def carry_out(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
             _sweep(host, planned)
         if plan.pending:
             _write_receipt(host, planned.settings, begun)
-        conduct = _Conduct(planned, hosts, switch, run.cancel, cordoned=broken is not None and broken.cordons)
+        actions = NodeActions(planned, hosts, switch, run.cancel, cordoned=broken is not None and broken.cordons)
         if plan.action.sweeps_first:
-            conduct.forget_proofs()
-        outcome = conduct.uncordoned(apply.apply(plan, hosts, conduct, run))
+            actions.forget_proofs()
+        outcome = actions.uncordoned(apply(plan, hosts, actions, run))
         return _close(outcome, begun, broken, host, planned.settings, run.clock())
 
 
@@ -138,72 +132,6 @@ def _kept(outcome: Outcome) -> frozenset[str]:
     removed = {change.resource.key for change in outcome.plan.changes if change.collects}
     done = {step.resource.key for step in outcome.done if isinstance(step, Change)}
     return frozenset(removed - done)
-
-
-class _Conduct:
-    """The acts of a plan on one node."""
-
-    def __init__(
-        self, planned: Planned, hosts: Hosts, switch: Switch, cancel: Cancellation, *, cordoned: bool
-    ) -> None:
-        self._planned = planned
-        self._host = hosts[Place.NODE]
-        self._containerd = Containerd(hosts[Place.NODE], planned.facts, planned.settings, cancel.wait)
-        self._switch = switch
-        cluster = hosts.get(Place.CLUSTER)
-        where = (planned.settings, planned.node.name, cancel.wait)
-        self._prover = Prover(cluster, *where) if cluster else None
-        self._drainer = Drainer(cluster, *where, cordoned=cordoned) if cluster else None
-
-    def swap(self, swap: Swap) -> str:
-        """Have the node swap files, restart containerd and prove that it serves; write down what it has read."""
-        said = self._switch.throw(swap)
-        self._containerd.write_record(swap)
-        return said
-
-    def settle(self) -> None:
-        """Wait until the node is at work on no swap any more."""
-        self._switch.settle()
-
-    def prove(self, proof: Proof) -> str:
-        """See that something holds."""
-        if proof.name == "made":
-            return self._containerd.made(proof.subject)
-        if proof.name == "unused":
-            return self._containerd.unused()
-        if proof.name == "sandbox":
-            return self._containerd.sandbox(proof.subject)
-        assert self._prover is not None
-        if proof.name == "handler":
-            return self._prover.handler()
-        with proof_image.available(self._host, self._planned.facts, self._planned.settings) as image:
-            return self._prover.pod(image, gvisors_word)
-
-    def drain(self, step: Drain) -> None:
-        """Evict the sandboxed pods, and wait until nothing needs our files."""
-        assert self._drainer is not None
-        self._drainer.drain(step.pods)
-        self._containerd.wait_until_unused(self._planned.settings.proof.timeout_seconds)
-
-    def forget_proofs(self) -> None:
-        """Remove what proofs that were killed have left in the cluster."""
-        if self._prover is not None and self._planned.settings.proof.pod:
-            self._prover.sweep()
-
-    def in_use(self) -> tuple[str, ...]:
-        """Name what still needs our files."""
-        return self._containerd.in_use()
-
-    def uncordoned(self, outcome: Outcome) -> Outcome:
-        """Uncordon what `drain` has cordoned; say so if that cannot be done."""
-        if self._drainer is None:
-            return outcome
-        try:
-            self._drainer.uncordon()
-        except NodeprovError as error:
-            said = f"the node is still cordoned ({error.message}): kubectl uncordon {outcome.plan.node}"
-            return replace(outcome, left=(*outcome.left, said))
-        return outcome
 
 
 def _begin(planned: Planned, broken: Receipt | None, run: RunContext) -> Receipt:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nodeprov.plan.steps import Step
+from nodeprov.plan.steps import Part
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A step begins, has ended, or is being taken back."""
+    """A part of a plan begins, has ended, or is being taken back; of a swap only its restart begins."""
 
-    step: Step
+    step: Part
     phase: str
     said: str = ""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from nodeprov.errors import NodeprovError
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Plan
-from nodeprov.plan.steps import Step
+from nodeprov.plan.steps import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Outcome:
     """
 
     plan: Plan
-    done: tuple[Step, ...] = ()
+    done: tuple[Part, ...] = ()
     error: NodeprovError | None = None
     undone: tuple[Change, ...] = ()
     left: tuple[str, ...] = ()

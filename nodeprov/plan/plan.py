@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from nodeprov.plan.action import Action
 from nodeprov.plan.goal import Change
 from nodeprov.plan.proof import Proof
-from nodeprov.plan.steps import Adopt, Restart, Step
+from nodeprov.plan.steps import Adopt, Part, Restart, Step, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,14 @@ class Plan:
     upload_bytes: int = 0
 
     @property
+    def parts(self) -> tuple[Part, ...]:
+        """The steps one by one, as they are told: a swap as its changes, its restart and its proof."""
+        return parts(self.steps)
+
+    @property
     def changes(self) -> tuple[Change, ...]:
         """The changes alone."""
-        return tuple(step for step in self.steps if isinstance(step, Change))
+        return tuple(part for part in self.parts if isinstance(part, Change))
 
     @property
     def adopted(self) -> tuple[Change, ...]:
@@ -33,7 +38,7 @@ class Plan:
     @property
     def restart(self) -> Restart | None:
         """The restart, if the plan has one."""
-        return next((step for step in self.steps if isinstance(step, Restart)), None)
+        return next((part for part in self.parts if isinstance(part, Restart)), None)
 
     @property
     def pending(self) -> bool:

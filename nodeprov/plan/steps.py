@@ -22,6 +22,20 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Swap:
+    """What a node does by itself, under a dead man's switch: swap files, restart containerd, see it serve."""
+
+    changes: tuple[Change, ...]
+    restart: Restart
+    proof: Proof
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What is told of it."""
+        return (*self.changes, self.restart, self.proof)
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """Sandboxed pods that are evicted while the node is cordoned, as namespace/name."""
 
@@ -35,46 +49,13 @@ class Adopt:
     changes: tuple[Change, ...]
 
 
-Step = Change | Restart | Proof | Drain | Adopt
+Step = Change | Swap | Proof | Drain | Adopt
+"""What is done, and taken back, at once."""
+
+Part = Change | Restart | Proof | Drain | Adopt
+"""What people and programs are told of one by one: a swap has several."""
 
 
-@dataclass(frozen=True, slots=True)
-class Swap:
-    """Steps that a node does by itself, under a dead man's switch: swaps of files, a restart, and its proof."""
-
-    changes: tuple[Change, ...]
-    restart: Restart
-    proof: Proof | None = None
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The steps of the plan that it is made of."""
-        return (*self.changes, self.restart, *([self.proof] if self.proof else []))
-
-
-Act = Change | Proof | Drain | Adopt | Swap
-"""What is carried out at once."""
-
-
-def acts(steps: Iterable[Step]) -> tuple[Act, ...]:
-    """Make one act of a restart, of the swaps right before it, and of the proof right after it."""
-    found: list[Act] = []
-    for step in steps:
-        last = found[-1] if found else None
-        match step:
-            case Restart():
-                found.append(Swap(_taken_swaps(found), step))
-            case Proof(name="serving") if isinstance(last, Swap):
-                found[-1] = Swap(last.changes, last.restart, step)
-            case _:
-                found.append(step)
-    return tuple(found)
-
-
-def _taken_swaps(found: list[Act]) -> tuple[Change, ...]:
-    """Take the last changes out of a list that are swaps."""
-    swaps: list[Change] = []
-    while found and isinstance(last := found[-1], Change) and last.resource.swapped:
-        swaps.insert(0, last)
-        found.pop()
-    return tuple(swaps)
+def parts(steps: Iterable[Step]) -> tuple[Part, ...]:
+    """List the parts of steps in their order."""
+    return tuple(part for step in steps for part in (step.parts if isinstance(step, Swap) else (step,)))

@@ -12,7 +12,7 @@ from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.proof import Proof
 from nodeprov.plan.state_json import kind_of
-from nodeprov.plan.steps import Adopt, Drain, Restart, Step
+from nodeprov.plan.steps import Adopt, Drain, Part, Restart
 from nodeprov.reports import unified_diff
 from nodeprov.states import State
 
@@ -29,8 +29,8 @@ _SIGNED = re.compile(r"(?:  (?=[-+~!] )|      (?=[-+@]))(.)")
 def plan_text(plan: Plan) -> str:
     """Write a plan for a person: every change, its diff, the restart and its reasons, the proofs."""
     lines = [headline(plan)]
-    for step in plan.steps:
-        lines += [f"  {line}" for line in _step_lines(step)]
+    for part in plan.parts:
+        lines += [f"  {line}" for line in _part_lines(part)]
     lines += [f"  note: {note}" for note in plan.notes]
     return "\n".join(lines)
 
@@ -56,11 +56,11 @@ def headline(plan: Plan) -> str:
     return said + (", containerd restarts" if plan.restart else ", no restart")
 
 
-def _step_lines(step: Step) -> Iterator[str]:
-    match step:
+def _part_lines(part: Part) -> Iterator[str]:
+    match part:
         case Change():
-            yield f"{_sign(step)} {step.resource.title}{_states(step)}{f'  ({step.why})' if step.why else ''}"
-            for line in diff(step):
+            yield f"{_sign(part)} {part.resource.title}{_states(part)}{f'  ({part.why})' if part.why else ''}"
+            for line in diff(part):
                 yield f"    {line}"
         case Restart(unit, reasons, activates):
             yield f"! restart {unit}: {'; '.join(reasons)}"
@@ -68,7 +68,7 @@ def _step_lines(step: Step) -> Iterator[str]:
             for also in activates:
                 yield f"    also brings into force: {also}"
         case Proof():
-            yield f"? {step.title}"
+            yield f"? {part.title}"
         case Adopt(changes):
             named = ", ".join(change.resource.title for change in changes)
             yield f"= write down what is here already, of which no receipt tells: {named}"
@@ -76,9 +76,9 @@ def _step_lines(step: Step) -> Iterator[str]:
             yield f"! cordon the node and evict {len(pods)} sandboxed pods: {', '.join(pods)}"
 
 
-def step_text(step: Step) -> str:
-    """Say in one line what a step is."""
-    return next(_step_lines(step))
+def part_text(part: Part) -> str:
+    """Say in one line what a part of a plan is."""
+    return next(_part_lines(part))
 
 
 def _sign(change: Change) -> str:
@@ -122,7 +122,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "action": plan.action.name,
         "pending": plan.pending,
         "upload_bytes": plan.upload_bytes,
-        "steps": [_step_json(step) for step in plan.steps],
+        "steps": [_part_json(part) for part in plan.parts],
         "restart": {"unit": restart.unit, "reasons": restart.reasons, "activates": restart.activates}
         if restart
         else None,
@@ -130,17 +130,17 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _step_json(step: Step) -> dict[str, Any]:
-    match step:
+def _part_json(part: Part) -> dict[str, Any]:
+    match part:
         case Change():
             return {
                 "step": "change",
-                "resource": step.resource.key,
-                "place": step.resource.place.value,
-                "before": _described(step.before),
-                "after": _described(step.after),
-                "diff": diff(step),
-                "why": step.why,
+                "resource": part.resource.key,
+                "place": part.resource.place.value,
+                "before": _described(part.before),
+                "after": _described(part.after),
+                "diff": diff(part),
+                "why": part.why,
             }
         case Restart(unit):
             return {"step": "restart", "unit": unit}
@@ -148,7 +148,7 @@ def _step_json(step: Step) -> dict[str, Any]:
             return {"step": "adopt", "resources": [change.resource.key for change in changes]}
         case Drain(pods):
             return {"step": "drain", "pods": list(pods)}
-        case Proof(name, title, subject):
+        case Proof(name=name, title=title, subject=subject):
             return {"step": "proof", "name": name, "title": title, "subject": subject}
 
 

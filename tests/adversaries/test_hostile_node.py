@@ -34,12 +34,12 @@ from nodeprov.plan.action import INSTALL
 from nodeprov.plan.events import Event
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.plan import Plan
-from nodeprov.plan.proof import Proof
+from nodeprov.plan.proof import Sandbox, Serving
 from nodeprov.plan.resources.file import FileAt
 from nodeprov.plan.resources.folder import PresentAt
 from nodeprov.plan.resources.link import LinkAt
 from nodeprov.plan.resources.tree import TreeAt
-from nodeprov.plan.steps import Drain, Restart
+from nodeprov.plan.steps import Drain, Restart, Swap
 from nodeprov.redaction import visible
 from nodeprov.reports.findings import Finding as VerifyFinding
 from nodeprov.reports.findings import findings_table
@@ -301,15 +301,15 @@ HOSTILE_PLAN = Plan(
     "worker1",
     INSTALL,
     (
-        Proof("sandbox", f"a sandbox runs {TEXT}", TEXT),
-        Restart(f"containerd{TEXT}.service", (TEXT,), (TEXT,)),
+        Sandbox(f"a sandbox runs {TEXT}", TEXT),
+        Swap((), Restart(f"containerd{TEXT}.service", (TEXT,), (TEXT,)), Serving(TEXT)),
         Drain((f"default/{TEXT}",)),
     ),
     notes=(f"node: {TEXT}",),
 )
 SHOWN = {
     "a plan": lambda: visible(plan_text(HOSTILE_PLAN)),
-    "a line of progress": lambda: visible(str(event_text(Event(HOSTILE_PLAN.steps[0], "done", TEXT)))),
+    "a line of progress": lambda: visible(str(event_text(Event(HOSTILE_PLAN.parts[0], "done", TEXT)))),
     "an outcome": lambda: visible(
         outcome_text(Outcome(HOSTILE_PLAN, error=NodeprovError(TEXT, TEXT, where=TEXT), left=(TEXT,)))
     ),

@@ -112,15 +112,15 @@ DELETIONS = (
     Deletion(
         "the receipt says what is about to change before it does",
         "nodeprov/engine/transaction.py",
-        "_write_receipt(host, planned.settings, begun)\n        conduct",
-        "pass\n        conduct",
+        "_write_receipt(host, planned.settings, begun)\n        actions",
+        "pass\n        actions",
         "tests/unit/engine/test_rehearsal.py::test_the_receipt_is_there_before_the_first_change_and_closed_after_the_last",
     ),
     Deletion(
         "a run that fails takes back what it has begun",
         "nodeprov/engine/apply.py",
-        "undone, kept, left = undo(begun, hosts, conduct, on_event)",
-        "undone, kept, left = undo((), hosts, conduct, on_event)",
+        "undone = undo(begun, hosts, actions, run.on_event)",
+        "undone = undo((), hosts, actions, run.on_event)",
         "tests/laws/test_laws.py::test_a_failure_at_any_write_leaves_the_node_as_it_was",
     ),
     Deletion(

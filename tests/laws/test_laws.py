@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from nodeprov import errors
-from nodeprov.engine import apply
+from nodeprov.engine.apply import apply
 from nodeprov.errors import Cancelled, NodeprovError, Restored
 from nodeprov.hosts.base import Host, Place, Reader
 from nodeprov.hosts.local import LocalHost
@@ -18,13 +18,13 @@ from nodeprov.plan.action import INSTALL, UNINSTALL, Action
 from nodeprov.plan.events import Event
 from nodeprov.plan.goal import Change, Goal, constant, decide
 from nodeprov.plan.plan import Plan
-from nodeprov.plan.proof import Proof
+from nodeprov.plan.proof import Probes, Proof, Serving
 from nodeprov.plan.resources.base import Resource
 from nodeprov.plan.resources.file import File
 from nodeprov.plan.resources.folder import Folder
 from nodeprov.plan.resources.link import Link
 from nodeprov.plan.resources.tree import Tree
-from nodeprov.plan.steps import Restart, Step, Swap
+from nodeprov.plan.steps import Restart, Step, Swap, parts
 from nodeprov.states import FileState, LinkState, PresentState, State
 from tests.lab.machines import WORKER, holding, lab_host
 from tests.support.memory_host import MemoryHost, snapshot, tree_of
@@ -182,18 +182,32 @@ class Watched:
     def __init__(self, host: Any = None, used: tuple[str, ...] = ()) -> None:
         self.restarts, self.proofs, self.used, self.host = 0, 0, used, host
 
-    def swap(self, swap: Swap) -> str:
+    def swap(self, swap: Swap) -> None:
         for change in swap.changes:
             change.resource.write(self.host, change.after)
         self.restarts += 1
-        return self.prove(swap.proof) if swap.proof else ""
 
     def settle(self) -> None:
         """Nothing is under way."""
 
-    def prove(self, _proof: Proof) -> str:
+    def serving(self) -> str:
         self.proofs += 1
         return "seen"
+
+    def made(self, handler: str) -> str:
+        raise AssertionError("no distribution is here")
+
+    def sandbox(self, generation: str) -> str:
+        raise AssertionError("no sandbox is here")
+
+    def unused(self) -> str:
+        raise AssertionError("nothing is in use here")
+
+    def handler(self) -> str:
+        raise AssertionError("no cluster is here")
+
+    def pod(self) -> str:
+        raise AssertionError("no cluster is here")
 
     def drain(self, _step: Any) -> None:
         raise AssertionError("nothing is drained here")
@@ -212,18 +226,18 @@ def installation(ground: Ground, source: Path) -> tuple[Step, ...]:
     goals = [Goal(resource, constant(state)) for resource, state in states]
     goals.append(Goal(Link(f"{f}/bin/runsc"), constant(LinkState(f"{f}/handlers/runsc/current/runsc"))))
     goals.append(Goal(config, constant(FileState(b"version = 3\n# ours\n", 0o640))))
-    changes = decide(goals, observe({Place.NODE: ground.host}, [goal.resource for goal in goals]))
-    return (*changes, Restart("containerd.service", ("to serve",)), Proof("serving", "it serves"))
+    *changes, last = decide(goals, observe({Place.NODE: ground.host}, [goal.resource for goal in goals]))
+    return (*changes, Swap((last,), Restart("containerd.service", ("to serve",)), Serving("it serves")))
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before-it-is-made", "after-it-is-made"])
 def test_a_failure_at_any_write_leaves_the_node_as_it_was(ground: Ground, source: Path, after: bool) -> None:
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
-    writes = len([step for step in steps if isinstance(step, Change)])
+    writes = len([part for part in parts(steps) if isinstance(part, Change)])
     for number in range(1, writes + 1):
         hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, number, after=after)}
-        outcome = apply.apply(Plan("n", INSTALL, steps), hosts, Watched(hosts[Place.NODE]), a_run())
+        outcome = apply(Plan("n", INSTALL, steps), hosts, Watched(hosts[Place.NODE]), a_run())
         assert isinstance(outcome.error, Broken), number
         assert outcome.left == outcome.kept == ()
         assert snapshot(ground.folder, ground.host) == before, number
@@ -231,15 +245,15 @@ def test_a_failure_at_any_write_leaves_the_node_as_it_was(ground: Ground, source
 
 def test_a_failed_proof_takes_everything_back_and_restarts_again(ground: Ground, source: Path) -> None:
     class NotServing(Watched):
-        def prove(self, proof: Proof) -> str:
-            if super().prove(proof) and self.proofs == 1:
+        def serving(self) -> str:
+            if super().serving() and self.proofs == 1:
                 raise Broken("it does not serve")
             return "seen"
 
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     conduct = NotServing(ground.host)
-    outcome = apply.apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
+    outcome = apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
     assert outcome.exit_code == 1
     assert snapshot(ground.folder, ground.host) == before
     assert conduct.restarts == 2
@@ -257,7 +271,7 @@ def test_what_cannot_be_removed_stays_an_uninstalls_task(
 
     run = a_run()
     run.cancel.cancel()
-    outcome = apply.apply(Plan("n", action, steps), {Place.NODE: ground.host}, Watched(ground.host), run)
+    outcome = apply(Plan("n", action, steps), {Place.NODE: ground.host}, Watched(ground.host), run)
     said = (f"folder:{folder.path} stays: interrupted",)
     assert (outcome.kept, outcome.left) == ((said, ()) if action is INSTALL else ((), said))
     assert outcome.exit_code == exit_code
@@ -265,14 +279,14 @@ def test_what_cannot_be_removed_stays_an_uninstalls_task(
 
 def test_what_a_node_has_taken_back_by_itself_is_not_restarted_again(ground: Ground, source: Path) -> None:
     class GoesBack(Watched):
-        def swap(self, swap: Swap) -> str:
+        def swap(self, swap: Swap) -> None:
             self.restarts += 1
             raise Restored("it did not serve")
 
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     conduct = GoesBack(ground.host)
-    outcome = apply.apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
+    outcome = apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
     assert isinstance(outcome.error, Restored)
     assert (outcome.exit_code, outcome.left, conduct.restarts) == (1, (), 1)
     assert snapshot(ground.folder, ground.host) == before
@@ -280,14 +294,14 @@ def test_what_a_node_has_taken_back_by_itself_is_not_restarted_again(ground: Gro
 
 def test_a_node_that_serves_with_neither_is_told_as_left_between_two_states(ground: Ground, source: Path) -> None:
     class ServesNoMore(Watched):
-        def swap(self, swap: Swap) -> str:
+        def swap(self, swap: Swap) -> None:
             self.restarts += 1
             raise errors.Broken("it serves with neither")
 
     steps = installation(ground, source)
     conduct = ServesNoMore(ground.host)
-    outcome = apply.apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
-    (restart,) = [step for step in steps if isinstance(step, Restart)]
+    outcome = apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
+    (restart,) = [part for part in parts(steps) if isinstance(part, Restart)]
     assert (outcome.exit_code, outcome.left) == (4, (f"{restart.unit}: it serves with neither",))
 
 
@@ -296,19 +310,19 @@ def test_after_a_swap_whose_end_nobody_has_seen_the_node_is_as_before(
     ground: Ground, source: Path, went_back: bool
 ) -> None:
     class Lost(Watched):
-        def swap(self, swap: Swap) -> str:
-            if self.restarts or not went_back:
+        is_lost = False
+
+        def swap(self, swap: Swap) -> None:
+            if self.is_lost or not went_back:
                 super().swap(swap)
-            self.restarts = 1
-            if not self.proofs or (self.proofs == 1 and not went_back):
-                self.proofs += 1
+            if not self.is_lost:
+                self.is_lost = True
                 raise Broken("the connection is lost")
-            return "seen"
 
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     conduct = Lost(ground.host)
-    outcome = apply.apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
+    outcome = apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
     assert isinstance(outcome.error, Broken)
     assert outcome.left == ()
     assert snapshot(ground.folder, ground.host) == before
@@ -320,9 +334,10 @@ def test_a_swap_that_the_node_begins_after_its_connection_was_lost_is_waited_for
     class Late(Watched):
         handed_over: Swap | None = None
 
-        def swap(self, swap: Swap) -> str:
+        def swap(self, swap: Swap) -> None:
             if self.restarts:
-                return super().swap(swap)
+                super().swap(swap)
+                return
             self.restarts, self.handed_over = 1, swap
             raise NodeprovError("the connection is lost")
 
@@ -334,7 +349,7 @@ def test_a_swap_that_the_node_begins_after_its_connection_was_lost_is_waited_for
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     conduct = Late(ground.host)
-    outcome = apply.apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
+    outcome = apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
     assert (outcome.exit_code, outcome.left) == (1, ())
     assert snapshot(ground.folder, ground.host) == before
 
@@ -346,11 +361,11 @@ def test_what_containerd_may_be_told_of_stays_where_a_swap_cannot_be_taken_back(
         def settle(self) -> None:
             raise NodeprovError("no answer")
 
-        def prove(self, _proof: Proof) -> str:
+        def serving(self) -> str:
             raise NodeprovError("the connection is lost")
 
     steps = installation(ground, source)
-    outcome = apply.apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, Gone(ground.host), a_run())
+    outcome = apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, Gone(ground.host), a_run())
     assert outcome.exit_code == 4
     assert outcome.left[0] == "containerd.service: no answer"
     assert any(each.endswith("current: stays until that is settled") for each in outcome.left)
@@ -360,8 +375,8 @@ def test_what_containerd_may_be_told_of_stays_where_a_swap_cannot_be_taken_back(
 
 def test_what_a_sandbox_uses_by_now_is_not_taken_away(ground: Ground, source: Path) -> None:
     steps = installation(ground, source)
-    hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, len(steps) - 2, after=False)}
-    outcome = apply.apply(Plan("n", INSTALL, steps), hosts, Watched(hosts[Place.NODE], ("/x/runsc",)), a_run())
+    hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, len(steps), after=False)}
+    outcome = apply(Plan("n", INSTALL, steps), hosts, Watched(hosts[Place.NODE], ("/x/runsc",)), a_run())
     assert isinstance(outcome.error, Broken)
     assert read(ground, Tree(f"{ground.folder}/releases/r1")) == tree_of(source)
     assert read(ground, Link(f"{ground.folder}/handlers/runsc/current")) is None
@@ -374,7 +389,7 @@ def test_an_old_release_is_collected_though_a_sandbox_of_the_new_one_runs(ground
     if isinstance(ground.host, MemoryHost):
         ground.host.members[f"{releases}/old"] = FileState(b"", 0o755)
     old = Folder(f"{releases}/old")
-    outcome = apply.apply(
+    outcome = apply(
         Plan("n", INSTALL, (Change(old, PresentState(), None),)),
         {Place.NODE: ground.host},
         Watched(used=(f"{releases}/new/runsc",)),
@@ -388,7 +403,7 @@ def test_a_resource_that_changed_since_the_plan_is_not_overwritten(ground: Groun
     file = File(f"{ground.folder}/config.toml")
     change = Change(file, None, FileState(b"ours", 0o644))
     file.write(ground.host, FileState(b"somebody was quicker", 0o644))
-    outcome = apply.apply(Plan("n", INSTALL, (change,)), {Place.NODE: ground.host}, Watched(), a_run())
+    outcome = apply(Plan("n", INSTALL, (change,)), {Place.NODE: ground.host}, Watched(), a_run())
     assert outcome.error is not None
     assert "has changed since it was read" in outcome.error.message
     assert read(ground, file) == FileState(b"somebody was quicker", 0o644)
@@ -410,7 +425,7 @@ def test_what_reads_back_otherwise_than_it_was_written_is_an_error_and_nobody_el
     file = File(f"{ground.folder}/config.toml")
     change = Change(file, None, FileState(b"ours", 0o644))
     hosts: dict[Place, Host] = {Place.NODE: Raced()}
-    outcome = apply.apply(Plan("n", INSTALL, (change,)), hosts, Watched(), a_run())
+    outcome = apply(Plan("n", INSTALL, (change,)), hosts, Watched(), a_run())
     assert outcome.error is not None
     assert "was written, and reads back differently" in outcome.error.message
     assert outcome.left == (f"{file.key}: somebody else has changed it since",)
@@ -421,15 +436,15 @@ def test_what_reads_back_otherwise_than_it_was_written_is_an_error_and_nobody_el
 def test_an_interruption_undoes(ground: Ground, source: Path, how: type[BaseException]) -> None:
     """Where signals are left to Python it is a KeyboardInterrupt, and may come anywhere."""
 
-    class Interrupted(Watched):
-        def prove(self, proof: Proof) -> str:
-            if proof.name == "later":
-                raise how
-            return super().prove(proof)
+    class Later(Proof):
+        name = "later"
 
-    steps = (*installation(ground, source), Proof("later", "a pod runs"))
+        def see(self, probes: Probes) -> str:
+            raise how
+
+    steps = (*installation(ground, source), Later("a pod runs"))
     before = snapshot(ground.folder, ground.host)
-    outcome = apply.apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, Interrupted(ground.host), a_run())
+    outcome = apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, Watched(ground.host), a_run())
     assert outcome.error is not None
     assert outcome.error.message == "interrupted"
     assert snapshot(ground.folder, ground.host) == before
@@ -446,7 +461,7 @@ def test_a_run_that_is_cancelled_ends_its_step_and_begins_no_other_one(ground: G
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     hosts: dict[Place, Host] = {Place.NODE: ground.host}
-    outcome = apply.apply(Plan("n", INSTALL, steps), hosts, Watched(ground.host), replace(run, on_event=on_event))
+    outcome = apply(Plan("n", INSTALL, steps), hosts, Watched(ground.host), replace(run, on_event=on_event))
     assert isinstance(outcome.error, Cancelled)
     assert (outcome.exit_code, outcome.left, heard) == (1, (), ["begun", "done", "undone"])
     assert snapshot(ground.folder, ground.host) == before
@@ -482,7 +497,7 @@ def test_what_somebody_else_has_done_by_now_is_neither_done_again_nor_taken_back
     steps = (Change(shared, None, wanted_state), Change(mine, None, wanted_state))
     shared.write(ground.host, wanted_state)
     hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, 1, after=False)}
-    outcome = apply.apply(Plan("n", INSTALL, steps), hosts, Watched(), a_run())
+    outcome = apply(Plan("n", INSTALL, steps), hosts, Watched(), a_run())
     assert isinstance(outcome.error, Broken)
     assert read(ground, shared) == wanted_state
     assert read(ground, mine) is None

@@ -31,7 +31,7 @@ from nodeprov.plan.resources.file import File, FileAt
 from nodeprov.plan.resources.folder import Folder, PresentAt
 from nodeprov.plan.resources.link import Link, LinkAt
 from nodeprov.plan.resources.tree import Tree, TreeAt
-from nodeprov.plan.steps import Adopt, Drain, Restart, Step
+from nodeprov.plan.steps import Adopt, Drain, Part, Restart
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor import generation, layout
 from nodeprov.states import FileState, State, TreeEntry, TreeState
@@ -287,22 +287,22 @@ def _written(name: str, value: str) -> str:
     return base64.b64encode(value.encode(errors="surrogateescape")).decode()
 
 
-def short(steps: Sequence[Step], names: Mapping[str, str]) -> list[str]:
-    """Write steps short: what is made (+), changed (~) or removed (-); digests get the names they have here."""
+def short(parts: Sequence[Part], names: Mapping[str, str]) -> list[str]:
+    """Write parts short: what is made (+), changed (~) or removed (-); digests get the names they have here."""
     lines = []
-    for step in steps:
-        line = _short(step).replace("/opt/nodeprov/", "")
+    for part in parts:
+        line = _short(part).replace("/opt/nodeprov/", "")
         for digest, name in names.items():
             line = line.replace(digest, name)
         lines.append(line)
     return lines
 
 
-def _short(step: Step) -> str:
-    match step:
+def _short(part: Part) -> str:
+    match part:
         case Change(made, before, after):
             return f"{'+' if before is None else '-' if after is None else '~'} {made.key}"
-        case Proof(name, _, subject):
+        case Proof(name=name, subject=subject):
             return f"proof {name} {subject}".rstrip()
         case Drain(pods):
             return f"drain {' '.join(pods)}"

@@ -23,7 +23,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.plan.steps import Drain
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.plan import Plan
-from nodeprov.plan.proof import Proof
+from nodeprov.plan.proof import Serving
 
 with cancelled_by_signals(session._say_cancelled) as cancel:
     for phase in ("begun", "undone"):
@@ -31,7 +31,7 @@ with cancelled_by_signals(session._say_cancelled) as cancel:
     os.kill(os.getpid(), signal.SIGHUP)
     assert cancel.is_asked
 output.print_error(NodeprovError("it failed"))
-steps = (Proof("serving", "it serves"), Drain(("a/b",)))
+steps = (Serving("it serves"), Drain(("a/b",)))
 failed = Outcome(Plan("worker1", INSTALL, steps), error=NodeprovError("it failed"))
 for outcomes in ([failed], [Outcome(Plan("worker1", INSTALL, steps))]):
     output.show_outcomes(outcomes)

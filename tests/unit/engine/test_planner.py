@@ -150,7 +150,7 @@ def names_of(wanted: Settings, **releases: Release) -> dict[str, str]:
 
 
 def steps_of(planned: Planned, wanted: Settings = ALONE, **releases: Release) -> list[str]:
-    return short(planned.plan.steps, names_of(wanted, **releases))
+    return short(planned.plan.parts, names_of(wanted, **releases))
 
 
 GENERATION = [
@@ -930,7 +930,7 @@ def test_a_plan_is_a_value_that_says_what_is_before_and_after(old: Release, new:
     digests = [generation.generation(good_facts(), ALONE, made).digest for made in (old, new)]
     assert isinstance(current, Change)
     assert (current.before, current.after) == (LinkState(digests[0]), LinkState(digests[1]))
-    assert not any(isinstance(step, Restart) for step in planned.plan.steps)
+    assert not any(isinstance(part, Restart) for part in planned.plan.parts)
 
 
 def test_a_proof_for_which_the_program_is_missing_is_refused_before_anything_is_touched(

@@ -21,7 +21,7 @@ from nodeprov.inventory import Paths, ProofSettings
 from nodeprov.node import switch as switch_module
 from nodeprov.node.switch import Switch
 from nodeprov.plan.goal import Change
-from nodeprov.plan.proof import Proof
+from nodeprov.plan.proof import Serving
 from nodeprov.plan.resources.containerd_config import ContainerdConfig
 from nodeprov.plan.steps import Restart, Swap
 from nodeprov.states import FileState
@@ -107,7 +107,7 @@ def a_swap(node: Path, before: FileState | None, after: FileState | None) -> Swa
     runtime = Runtime("runsc", "/shim", "/runsc.toml")
     config = ContainerdConfig(f"{node}/etc/config.toml", runtime, "containerd")
     changes = (Change(config, before, after),)
-    return Swap(changes, Restart("containerd.service", ("to serve",)), Proof("serving", "it serves"))
+    return Swap(changes, Restart("containerd.service", ("to serve",)), Serving("it serves"))
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from nodeprov.plan.events import Event
 from nodeprov.plan.goal import Change
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.plan import Plan
-from nodeprov.plan.proof import Proof
-from nodeprov.plan.steps import Drain, Restart, Step
+from nodeprov.plan.proof import Handler, Sandbox, Serving
+from nodeprov.plan.steps import Drain, Restart, Step, Swap
 from nodeprov.reports.findings import Finding, findings_json, findings_table
 from nodeprov.reports.outcome import errors_json, event_text, outcome_json, outcome_text
 from nodeprov.reports.plan import diff, painted, plan_json, plan_text
@@ -52,8 +52,8 @@ RUNTIME_CLASS = ObjectState.of(
         "scheduling": {"nodeSelector": {"nodeprov.node-restriction.kubernetes.io/gvisor": "true"}},
     }
 )
-SANDBOX = Proof("sandbox", "a sandbox runs through `current`", f"{HANDLER}/current")
-SERVING = Proof("serving", "containerd serves, and goes on serving")
+SANDBOX = Sandbox("a sandbox runs through `current`", f"{HANDLER}/current")
+SERVING = Serving()
 CLUSTER_NOTE = "cluster: https://10.0.0.10:6443 (context production)"
 
 
@@ -67,7 +67,7 @@ GENERATION: tuple[Step, ...] = (
     change(f"file:{NEW}/runsc.toml", None, TOML),
     change(f"link:{NEW}/containerd-shim-runsc-v1", None, LinkState(f"{RELEASE}/containerd-shim-runsc-v1")),
     change(f"link:{NEW}/runsc", None, LinkState(f"{RELEASE}/runsc")),
-    Proof("sandbox", "a sandbox runs through the new generation", NEW),
+    Sandbox("a sandbox runs through the new generation", NEW),
 )
 INSTALL = Plan(
     "worker1",
@@ -77,17 +77,19 @@ INSTALL = Plan(
         *GENERATION,
         change(f"link:{HANDLER}/current", None, LinkState("a45af1f607aa"), "the commit: one rename"),
         change("link:/usr/local/bin/runsc", None, LinkState(f"{HANDLER}/current/runsc"), "for people"),
-        change(CONFIG_KEY, WITHOUT, WITH),
-        Restart(
-            "containerd.service",
-            ("to serve the runtime handler runsc; containerd cannot reload its configuration",),
-            ("containerd 2.4.3 on disk, 2.4.2 is running", "debug.level"),
+        Swap(
+            (change(CONFIG_KEY, WITHOUT, WITH),),
+            Restart(
+                "containerd.service",
+                ("to serve the runtime handler runsc; containerd cannot reload its configuration",),
+                ("containerd 2.4.3 on disk, 2.4.2 is running", "debug.level"),
+            ),
+            SANDBOX,
         ),
-        SANDBOX,
         SERVING,
         LABELLED,
         CLASSED,
-        Proof("handler", "the node reports the handler"),
+        Handler(),
     ),
     notes=(CLUSTER_NOTE, "no pod is run as a proof: [proof] image is not set"),
     upload_bytes=331_000_000,
@@ -122,9 +124,11 @@ UNINSTALL = Plan(
         Drain(("default/web-1", "shop/cart-2")),
         change(LABEL, LabelState("true"), None),
         change("runtimeclass:gvisor", RUNTIME_CLASS, None, "no other node has the label"),
-        change(CONFIG_KEY, WITH, WITHOUT),
-        Restart("containerd.service", ("to forget the runtime handler runsc",)),
-        SERVING,
+        Swap(
+            (change(CONFIG_KEY, WITH, WITHOUT),),
+            Restart("containerd.service", ("to forget the runtime handler runsc",)),
+            SERVING,
+        ),
         change("link:/usr/local/bin/runsc", LinkState(f"{HANDLER}/current/runsc"), LinkState("/usr/bin/runsc")),
         change(f"link:{HANDLER}/current", LinkState("a45af1f607aa"), None),
         change(f"folder:{NEW}", PresentState(), None, "nothing needs it"),
@@ -143,21 +147,21 @@ ERROR = NodeprovError(
 OUTCOMES = {
     "done": Outcome(
         INSTALL,
-        INSTALL.steps,
+        INSTALL.parts,
         proofs={SANDBOX.title: "Linux version 4.4.0", SERVING.title: "CRI is ok, unchanged after 6 s"},
     ),
     "nothing-done": Outcome(NOTHING),
     "failed-at-once": Outcome(INSTALL, error=ERROR),
-    "undone": Outcome(INSTALL, INSTALL.steps[:9], ERROR, INSTALL.changes[:8]),
+    "undone": Outcome(INSTALL, INSTALL.parts[:9], ERROR, INSTALL.changes[:8]),
     "left": Outcome(
         INSTALL,
-        INSTALL.steps[:9],
+        INSTALL.parts[:9],
         ERROR,
         INSTALL.changes[:3],
         (f"{CONFIG_KEY}: somebody else has changed it since", "containerd.service: does not restart"),
         (f"tree:{RELEASE} stays, for {RELEASE}/runsc runs",),
     ),
-    "kept": Outcome(UPGRADE, UPGRADE.steps, kept=(f"folder:{HANDLER}/000000000000 stays, for {OLD}/runsc runs",)),
+    "kept": Outcome(UPGRADE, UPGRADE.parts, kept=(f"folder:{HANDLER}/000000000000 stays, for {OLD}/runsc runs",)),
 }
 
 
@@ -416,7 +420,7 @@ def test_the_json_of_findings_has_the_fields_that_are_documented() -> None:
     [
         ((LABELLED,), "worker1: install: 1 change, no restart"),
         ((LABELLED, CLASSED), "worker1: install: 2 changes, no restart"),
-        ((Restart("c.service", ()),), "worker1: install: 0 changes, containerd restarts"),
+        ((Swap((), Restart("c.service", ()), SERVING),), "worker1: install: 0 changes, containerd restarts"),
     ],
 )
 def test_a_plan_begins_with_how_much_it_does(steps: tuple[Step, ...], headline: str) -> None:

@@ -1,0 +1,151 @@
+"""Taking back what a run has begun, and removing what nothing needs any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from nodeprov.engine.actions import Actions, Hosts
+from nodeprov.errors import Cancelled, NodeprovError
+from nodeprov.hosts.base import Host, Place
+from nodeprov.plan.events import Event, OnEvent
+from nodeprov.plan.goal import Change
+from nodeprov.plan.steps import Step, Swap
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """The changes that were taken back; in words, what stays unseen and harmless, and what could not be undone."""
+
+    changes: tuple[Change, ...]
+    kept: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was garbage-collected; in words, what a container needs still, and what could not be removed."""
+
+    removed: tuple[Change, ...]
+    needed: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+def undo(begun: Sequence[Step], hosts: Hosts, actions: Actions, on_event: OnEvent) -> Undone:
+    """Take begun steps back.
+
+    In reverse, but that what a run took away in the cluster comes back last: no pod is sent to a node before
+    its containerd serves again. What may be needed by a sandbox that began in between stays; it is invisible
+    and harmless. Where a swap cannot be taken back, what was done before it stays too, as containerd may know of
+    it.
+    """
+    undone: list[Change] = []
+    left: list[str] = []
+    written = [step for step in reversed(begun) if isinstance(step, Change | Swap)]
+    changes = [step for step in written if isinstance(step, Change)]
+    taken_away = [c for c in changes if c.resource.place is Place.CLUSTER and c.after is None]
+    garbage = [c for c in changes if c.resource.collected]
+    others = [step for step in written if step not in taken_away and step not in garbage]
+    going_back = [*others, *taken_away]
+    for number, step in enumerate(going_back, start=1):
+        try:
+            undone += _undo_one(step, hosts, actions, on_event)
+        except Exception as error:
+            left.append(f"{_name(step)}: {in_words(error).message}")
+            if isinstance(step, Swap):
+                stays = [*going_back[number:], *garbage]
+                left += [f"{_name(each)}: stays until that is settled" for each in stays]
+                garbage = []
+                break
+    collected = collect(garbage, hosts, actions, on_event)
+    return Undone((*undone, *collected.removed), (*collected.needed, *collected.failed), tuple(left))
+
+
+def _name(step: Change | Swap) -> str:
+    return step.restart.unit if isinstance(step, Swap) else step.resource.key
+
+
+def _undo_one(step: Change | Swap, hosts: Hosts, actions: Actions, on_event: OnEvent) -> tuple[Change, ...]:
+    if isinstance(step, Swap):
+        return _swap_back(step, hosts, actions, on_event)
+    on_event(Event(step, "undone"))
+    _take_back(step, hosts[step.resource.place])
+    return (step,)
+
+
+def _swap_back(swap: Swap, hosts: Hosts, actions: Actions, on_event: OnEvent) -> tuple[Change, ...]:
+    """Have the node swap the files back; what it has put back by itself by now needs no restart any more.
+
+    When the connection broke while the swap was handed over, the node may begin it only now.
+    """
+    actions.settle()
+    back = []
+    for change in swap.changes:
+        now = hosts[change.resource.place].ask([change.resource.query])[0]
+        if now not in (change.before, change.after):
+            raise NodeprovError(f"{change.resource.key}: somebody else has changed it since", "")
+        if now != change.before:
+            back.append(Change(change.resource, now, change.before))
+    if back:
+        on_event(Event(swap.restart, "undone"))
+        actions.swap(replace(swap, changes=tuple(back)))
+        swap.proof.see(actions)
+    for change in swap.changes:
+        on_event(Event(change, "undone"))
+    return swap.changes
+
+
+def _take_back(change: Change, host: Host) -> None:
+    resource = change.resource
+    now = host.ask([resource.query])[0]
+    if now == change.before and now is not None:
+        return
+    if now not in (change.before, change.after):
+        raise NodeprovError("somebody else has changed it since", "")
+    # Also when it is absent already: a write that was cut short may have left folders.
+    resource.restore(host, change.before)
+    found = host.ask([resource.query])[0]
+    if found != change.before and not (resource.shared and found == change.after):
+        raise NodeprovError("it reads back differently", "")
+
+
+def collect(
+    changes: Sequence[Change],
+    hosts: Hosts,
+    actions: Actions,
+    on_event: OnEvent,
+    *,
+    before_each: Callable[[], None] = lambda: None,
+) -> Collected:
+    """Take away what nothing needs any more."""
+    removed: list[Change] = []
+    needed: list[str] = []
+    failed: list[str] = []
+    try:
+        used = actions.in_use() if changes else ()
+        for change in changes:
+            resource = change.resource
+            # What was made in this run stays with all that belongs to it; what is old is looked at one by one.
+            needing = [path for path in used if change.before is None or path.startswith(f"{resource.path}/")]
+            if needing:
+                needed.append(f"{resource.key} stays, for a container needs {needing[0]}")
+                continue
+            before_each()
+            on_event(Event(change, "undone" if change.after is not None else "begun"))
+            resource.restore(hosts[resource.place], None)
+            removed.append(change)
+    except BaseException as error:
+        rest = changes[len(removed) + len(needed) :]
+        failed = [f"{change.resource.key} stays: {in_words(error).message}" for change in rest]
+    return Collected(tuple(removed), tuple(needed), tuple(failed))
+
+
+def in_words(error: BaseException) -> NodeprovError:
+    """Say what an error is to an operator."""
+    if isinstance(error, NodeprovError):
+        return error
+    if isinstance(error, KeyboardInterrupt):  # of a caller who leaves signals to Python
+        return Cancelled()
+    return NodeprovError(
+        f"an error in nodeprov itself: {type(error).__name__}: {error}", "report it, with --verbose's output"
+    )
