@@ -9,7 +9,7 @@ import typer  # noqa: TID251  a part of the command line
 from nodeprov.errors import UsageError
 from nodeprov.inventory import syntax
 from nodeprov.inventory.draft import Entry
-from nodeprov.inventory.schema import Rule
+from nodeprov.inventory.kinds import Text
 
 
 class Asking:
@@ -18,7 +18,7 @@ class Asking:
     def __init__(self, *, is_on: bool) -> None:
         self.is_on = is_on
 
-    def __call__(self, question: str, rule: Rule) -> str | None:
+    def __call__(self, question: str, rule: Text) -> str | None:
         """Ask until the answer fits; None for the default."""
         if not self.is_on:
             return None

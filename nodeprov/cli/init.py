@@ -18,7 +18,7 @@ from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.inventory import syntax
 from nodeprov.inventory.discovered import ARCHITECTURES, FoundNode, found_nodes, ssh_aliases
 from nodeprov.inventory.draft import KUBECTL_HOST, Access, Machines, draft, machines_of, with_kubectl_host
-from nodeprov.inventory.schema import Rule
+from nodeprov.inventory.kinds import Text
 from nodeprov.inventory.settings import ClusterSettings
 from nodeprov.local_files import cache_folder, refuse_existing, write_new
 from nodeprov.releases.software import LATEST
@@ -96,7 +96,7 @@ def _report(file: Path, machines: Machines, release: str) -> None:
     print(f"next: nodeprov plan '*' --inventory {shlex.quote(str(file))}")
 
 
-def _check(option: str, value: str | None, rule: Rule) -> None:
+def _check(option: str, value: str | None, rule: Text) -> None:
     if value is not None and not rule.accepts(value):
         raise UsageError(f"{value!r} is not {rule.expected}", where=option)
 

@@ -10,7 +10,7 @@ from nodeprov.cli.options import InventoryOption, SetOption, SomeNodesArgument, 
 from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
-    from nodeprov.inventory.schema import Rule
+    from nodeprov.inventory.kinds import Text
     from nodeprov.kubernetes.roles import ServiceAccount
 
 app = typer.Typer(add_completion=False)
@@ -62,6 +62,6 @@ def _account(text: str) -> ServiceAccount:
     return ServiceAccount(namespace, name)
 
 
-def _insist_on(option: str, value: str, rule: Rule) -> None:
+def _insist_on(option: str, value: str, rule: Text) -> None:
     if not rule.accepts(value):
         raise UsageError(f"{option}: {value!r} is no name", f"it is {rule.expected}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from nodeprov.inventory.faults import Fault
 from nodeprov.inventory.layers import Source
 from nodeprov.inventory.nodes import Inventory, Node
-from nodeprov.inventory.schema import Fault
 from nodeprov.inventory.settings import Settings
 from nodeprov.toml import dotted
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from nodeprov.errors import NodeprovError
 from nodeprov.inventory import syntax
 from nodeprov.inventory.discovered import FoundNode
+from nodeprov.inventory.faults import Faulty
 from nodeprov.inventory.parser import parse
-from nodeprov.inventory.schema import Faulty
 from nodeprov.inventory.settings import Ssh
 from nodeprov.templates import render
 from nodeprov.toml import dotted

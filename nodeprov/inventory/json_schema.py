@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import typing
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from nodeprov.inventory import syntax
-from nodeprov.inventory.key_names import TABLES, optional
-from nodeprov.inventory.schema import Rule
+from nodeprov.inventory.key_names import TABLES
+from nodeprov.inventory.kinds import Schema, Text
+from nodeprov.inventory.schema import Setting, settings_of
 from nodeprov.inventory.settings import Members, Ssh
-
-Schema = dict[str, Any]
 
 _OF_A_NODE = tuple(name for name in TABLES if name not in ("ssh", "cluster"))
 
@@ -45,11 +41,11 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/$defs/{name}"}
 
 
-def _named(doc: str, definition: str, names: Rule) -> Schema:
+def _named(doc: str, definition: str, names: Text) -> Schema:
     return {
         "description": doc,
         "type": "object",
-        "propertyNames": _ruled(names, str),
+        "propertyNames": names.schema(),
         "additionalProperties": _ref(definition),
     }
 
@@ -80,50 +76,12 @@ def _table(table: type, *, doc: str = "", leaving: Iterable[str] = ()) -> Schema
 
 
 def _keys(table: type, *, leaving: Iterable[str] = ()) -> Schema:
-    hints = typing.get_type_hints(table)
-    fields: Iterable[dataclasses.Field[Any]] = dataclasses.fields(table)
-    return {each.name: _key(each, hints[each.name]) for each in fields if each.name not in leaving}
+    return {name: _key(each) for name, each in settings_of(table).items() if name not in leaving}
 
 
-def _key(field: dataclasses.Field[Any], hint: Any) -> Schema:
-    said = _value(optional(hint), field.metadata["rule"], field.metadata["names"])
-    default = default_of(field)
+def _key(setting: Setting) -> Schema:
+    said, default = setting.kind.schema(), setting.default
     known = {} if default is None else {"default": list(default) if isinstance(default, tuple) else default}
     expected = said.pop("description", "")
-    doc = field.metadata["doc"] + (f" Expected: {expected}." if expected else "")
+    doc = setting.doc + (f" Expected: {expected}." if expected else "")
     return {"description": doc, **said, **known}
-
-
-def default_of(field: dataclasses.Field[Any]) -> Any:
-    """Return the default of a key; None if it has none."""
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return None if field.default is dataclasses.MISSING else field.default
-
-
-def _value(hint: Any, rule: Any, names: Rule | None) -> Schema:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is tuple:
-        return {"type": "array", "items": _value(arguments[0], rule, names)}
-    if origin is not Mapping:
-        return _ruled(rule, hint)
-    if isinstance(rule, Mapping):
-        properties = {name: _ruled(each, str if each.pattern else int) for name, each in rule.items()}
-        return {"type": "object", "additionalProperties": False, "properties": properties}
-    return {
-        "type": "object",
-        **({"propertyNames": _ruled(names, str)} if names else {}),
-        "additionalProperties": _value(arguments[1], rule, None),
-    }
-
-
-def _ruled(rule: Rule | None, hint: type) -> Schema:
-    kinds: Mapping[type, str] = {str: "string", int: "integer", bool: "boolean"}
-    said: Schema = {"type": kinds[hint]}
-    if rule is not None:
-        said["description"] = rule.expected
-        bounds = {"minimum": rule.at_least, "maximum": rule.at_most}
-        said |= {name: bound for name, bound in bounds.items() if bound is not None}
-    if rule is not None and rule.pattern is not None:
-        said["pattern"] = f"^(?:{rule.pattern})$"
-    return said

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import types
 import typing
 from collections.abc import Mapping
-from typing import Any
 
+from nodeprov.inventory.schema import settings_of
 from nodeprov.inventory.settings import Settings, Ssh
 
 PREFIX = "NODEPROV_"
@@ -22,11 +20,4 @@ def variable(table: str, key: str) -> str:
 
 def keys_of(table: str) -> list[str]:
     """List the keys of a table."""
-    return [each.name for each in dataclasses.fields(TABLES[table])]
-
-
-def optional(hint: Any) -> Any:
-    """Return the type of a key that may be left out, as it is where the key is said."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return next(each for each in typing.get_args(hint) if each is not type(None))
-    return hint
+    return list(settings_of(TABLES[table]))

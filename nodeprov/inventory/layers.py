@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from nodeprov.inventory.schema import Fault
+from nodeprov.inventory.faults import Fault
 from nodeprov.toml import KeyPath, Lines, dotted
 
 Given = Mapping[str, Any]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from nodeprov.errors import UsageError
+from nodeprov.inventory.faults import nearest
 from nodeprov.inventory.layers import DEFAULT, Source
-from nodeprov.inventory.schema import nearest
 from nodeprov.inventory.settings import Settings, Ssh
 from nodeprov.toml import KeyPath
 

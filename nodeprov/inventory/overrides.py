@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
-import typing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodeprov.inventory.key_names import TABLES, keys_of, optional, variable
+from nodeprov.inventory.faults import Fault, nearest
+from nodeprov.inventory.key_names import TABLES, keys_of, variable
+from nodeprov.inventory.kinds import TableOf, ValueKind
 from nodeprov.inventory.layers import Kind, Layer, Source, leaves, merged
-from nodeprov.inventory.schema import Fault, nearest, read
+from nodeprov.inventory.schema import read, settings_of
 from nodeprov.toml import KeyPath, assignment, dotted
 
 _NAMED = {"groups": "group", "nodes": "node", "hosts": "host"}
@@ -157,7 +157,7 @@ def _read(said: _Said) -> dict[str, Any]:
         raise _Wrong("is no key that is known", nearest(written, said.known.values()))
     if said.known[key] in ("ssh.address", variable("ssh", "address")):
         raise _Wrong("is of one machine, and [ssh] is for all", "write --set nodes.NAME.address=ADDRESS")
-    value = _value(said.text, _hint(said))
+    value: Any = _kind(said).parsed(said.text)
     for name in reversed(inner):
         value = {name: value}
     faults: list[Fault] = []
@@ -171,24 +171,13 @@ def _read(said: _Said) -> dict[str, Any]:
     return given
 
 
-def _hint(said: _Said) -> Any:
-    """Find the type that a key wants, through the tables in it."""
+def _kind(said: _Said) -> ValueKind:
+    """Find the kind of value that a key wants, through the tables in it."""
     key, *inner = said.keys
-    hint = optional(typing.get_type_hints(TABLES[said.table])[key])
+    kind = settings_of(TABLES[said.table])[key].kind
     for depth in range(len(inner)):
-        if typing.get_origin(hint) is not Mapping:
+        if not isinstance(kind, TableOf):
             above = said.known[key] + "".join(f".{name}" for name in inner[:depth])
             raise _Wrong(f"there is nothing below {above}", f"write --set {above}=VALUE")
-        hint = optional(typing.get_args(hint)[1])
-    return hint
-
-
-def _value(text: str, hint: Any) -> Any:
-    """Read a value as TOML; as it stands if it is none, or where a string is wanted."""
-    try:
-        value = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        return text.strip()
-    if value.keys() != {"value"} or (hint is str and not isinstance(value["value"], str)):
-        return text.strip()
-    return value["value"]
+        kind = kind.values
+    return kind

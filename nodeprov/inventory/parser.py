@@ -8,11 +8,13 @@ from typing import Any
 
 from nodeprov.inventory import syntax
 from nodeprov.inventory.conflicts import conflicts
+from nodeprov.inventory.faults import Fault, Faulty, nearest
 from nodeprov.inventory.key_names import TABLES, keys_of
+from nodeprov.inventory.kinds import Text
 from nodeprov.inventory.layers import Given, Kind, Layer, laid, layer, pin_faults
 from nodeprov.inventory.nodes import Inventory, Machine, Node
 from nodeprov.inventory.overrides import read_overrides
-from nodeprov.inventory.schema import Fault, Faulty, Rule, nearest, read
+from nodeprov.inventory.schema import read
 from nodeprov.inventory.settings import (
     Members,
     Settings,
@@ -86,7 +88,7 @@ class _Reading:
         members = self._raw.get(kind, {})
         return members if isinstance(members, Mapping) else {}
 
-    def _named(self, kind: str, rule: Rule) -> Iterator[tuple[str, Any]]:
+    def _named(self, kind: str, rule: Text) -> Iterator[tuple[str, Any]]:
         if not isinstance(self._raw.get(kind, {}), Mapping):
             self._fault((kind,), "is not a table", f"write [{kind}.NAME] for each")
         for name, raw in self._members(kind).items():

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nodeprov.inventory import syntax
+from nodeprov.inventory.kinds import ListOf, TableOf
 from nodeprov.inventory.schema import setting
 
 
@@ -14,42 +15,42 @@ class Ssh:
     """How a machine is reached; what is not said is taken from ~/.ssh/config."""
 
     address: str = setting(
-        "Host name, address or alias in ~/.ssh/config; the node's name if it is not given.", rule=syntax.ADDRESS
+        "Host name, address or alias in ~/.ssh/config; the node's name if it is not given.", syntax.ADDRESS
     )
-    port: int | None = setting("TCP port of sshd.", default=None, rule=syntax.PORT)
+    port: int | None = setting("TCP port of sshd.", syntax.PORT, default=None)
     user: str | None = setting(
-        "User to log in as; root, or one who may use sudo, with or without a password.",
-        default=None,
-        rule=syntax.WORD,
+        "User to log in as; root, or one who may use sudo, with or without a password.", syntax.WORD, default=None
     )
     identity_file: str | None = setting(
-        "Private key, tried before those of ~/.ssh/config; ~ is allowed.", default=None, rule=syntax.LOCAL_PATH
+        "Private key, tried before those of ~/.ssh/config; ~ is allowed.", syntax.LOCAL_PATH, default=None
     )
     known_hosts: str | None = setting(
         "File with the host keys that are trusted, of jump hosts too; UserKnownHostsFile of ~/.ssh/config, or "
         "~/.ssh/known_hosts, if it is not given. /etc/ssh/ssh_known_hosts is read besides.",
+        syntax.LOCAL_PATH,
         default=None,
-        rule=syntax.LOCAL_PATH,
     )
     config_file: str | None = setting(
-        "OpenSSH client configuration to read in place of ~/.ssh/config.", default=None, rule=syntax.LOCAL_PATH
+        "OpenSSH client configuration to read in place of ~/.ssh/config.", syntax.LOCAL_PATH, default=None
     )
     connect_timeout_seconds: int = setting(
         "Seconds to wait for a connection, for the server's first word, and for the login.",
+        syntax.SECONDS,
         default=10,
-        rule=syntax.SECONDS,
     )
     command_timeout_seconds: int = setting(
-        "Seconds to wait for a command, or for an upload that stands still.", default=60, rule=syntax.SECONDS
+        "Seconds to wait for a command, or for an upload that stands still.", syntax.SECONDS, default=60
     )
-    sudo: bool | None = setting("Run commands by sudo; yes for any user but root if not given.", default=None)
+    sudo: bool | None = setting(
+        "Run commands by sudo; yes for any user but root if not given.", syntax.BOOLEAN, default=None
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Members:
     """Which nodes a group has."""
 
-    nodes: tuple[str, ...] = setting("Nodes of the group: names, and globs such as gpu-*.", rule=syntax.GLOB)
+    nodes: tuple[str, ...] = setting("Nodes of the group: names, and globs such as gpu-*.", ListOf(syntax.GLOB))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +58,25 @@ class ReleaseSettings:
     """Which release of gVisor, from where."""
 
     version: str = setting(
-        'Release to install, such as "20260905.0"; "latest" is allowed and must be asked for.', rule=syntax.RELEASE
+        'Release to install, such as "20260905.0"; "latest" is allowed and must be asked for.', syntax.RELEASE
     )
     base_url: str = setting(
         "Where releases are published, or a mirror of it.",
+        syntax.URL,
         default="https://storage.googleapis.com/gvisor/releases",
-        rule=syntax.URL,
     )
     download_timeout_seconds: int = setting(
         "Seconds that the download of a release may take; what arrived is kept, and the next run goes on there.",
+        syntax.SECONDS,
         default=3600,
-        rule=syntax.SECONDS,
     )
     least_bytes_per_second: int = setting(
-        "A download that is slower for 30 seconds is given up.", default=1000, rule=syntax.RATE
+        "A download that is slower for 30 seconds is given up.", syntax.RATE, default=1000
     )
     sha512: Mapping[str, Mapping[str, str]] = setting(
         "Digests to insist on, by architecture and artifact; without them the origin's own are trusted.",
+        TableOf(TableOf(syntax.SHA512), syntax.ARCHITECTURE),
         default={},
-        rule=syntax.SHA512,
-        names=syntax.ARCHITECTURE,
     )
 
 
@@ -85,15 +85,15 @@ class RuntimeSettings:
     """The runtime as containerd knows it, and how runsc runs."""
 
     handler: str = setting(
-        "Name of the runtime in containerd and in the RuntimeClass.", default="runsc", rule=syntax.HANDLER
+        "Name of the runtime in containerd and in the RuntimeClass.", syntax.HANDLER, default="runsc"
     )
     platform: str = setting(
         "How gVisor intercepts system calls: systrap, kvm (needs /dev/kvm) or ptrace (legacy).",
+        syntax.PLATFORM,
         default="systrap",
-        rule=syntax.PLATFORM,
     )
     flags: Mapping[str, str] = setting(
-        "More flags of runsc; every value is a string.", default={}, names=syntax.FLAG
+        "More flags of runsc; every value is a string.", TableOf(syntax.ANY_TEXT, syntax.FLAG), default={}
     )
 
 
@@ -102,13 +102,13 @@ class Paths:
     """Where things lie on a node."""
 
     prefix: str = setting(
-        "Folder of the releases; it must allow execution.", default="/opt/nodeprov", rule=syntax.ABSOLUTE_PATH
+        "Folder of the releases; it must allow execution.", syntax.ABSOLUTE_PATH, default="/opt/nodeprov"
     )
-    state: str = setting("Folder of the receipts.", default="/var/lib/nodeprov", rule=syntax.ABSOLUTE_PATH)
+    state: str = setting("Folder of the receipts.", syntax.ABSOLUTE_PATH, default="/var/lib/nodeprov")
     bin: str = setting(
         'Folder for a link to runsc, for people; "" for none.',
+        syntax.ABSOLUTE_PATH_OR_NONE,
         default="/usr/local/bin",
-        rule=syntax.ABSOLUTE_PATH_OR_NONE,
     )
 
 
@@ -116,19 +116,19 @@ class Paths:
 class ContainerdSettings:
     """What is known of containerd better than by looking; what is not said is detected."""
 
-    config: str | None = setting("Its configuration file.", default=None, rule=syntax.ABSOLUTE_PATH)
-    unit: str | None = setting("Its systemd unit.", default=None, rule=syntax.WORD)
-    socket: str | None = setting("Its socket.", default=None, rule=syntax.ABSOLUTE_PATH)
+    config: str | None = setting("Its configuration file.", syntax.ABSOLUTE_PATH, default=None)
+    unit: str | None = setting("Its systemd unit.", syntax.WORD, default=None)
+    socket: str | None = setting("Its socket.", syntax.ABSOLUTE_PATH, default=None)
     config_style: str = setting(
         "Where the runtime is declared: root, in that file, or dropin, in a file of its own in a folder that it "
         "imports (containerd 2).",
+        syntax.CONFIG_STYLE,
         default="root",
-        rule=syntax.CONFIG_STYLE,
     )
     distribution: str | None = setting(
         "Whose it is, and so which file is edited and what a restart restarts: plain, k3s, rke2, k0s or microk8s.",
+        syntax.DISTRIBUTION,
         default=None,
-        rule=syntax.DISTRIBUTION,
     )
 
 
@@ -138,31 +138,29 @@ class Label:
 
     key: str = setting(
         "Label's key; below node-restriction.kubernetes.io/ no kubelet can forge it.",
+        syntax.LABEL_KEY,
         default="nodeprov.node-restriction.kubernetes.io/gvisor",
-        rule=syntax.LABEL_KEY,
     )
-    value: str = setting("Label's value.", default="true", rule=syntax.LABEL_VALUE)
+    value: str = setting("Label's value.", syntax.LABEL_VALUE, default="true")
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeClassSettings:
     """The RuntimeClass; it is one for all nodes that name it."""
 
-    name: str = setting("Its name, which pods ask for.", default="gvisor", rule=syntax.DNS_SUBDOMAIN)
+    name: str = setting("Its name, which pods ask for.", syntax.DNS_SUBDOMAIN, default="gvisor")
     overhead: Mapping[str, str] = setting(
         "What a sandbox takes beyond its containers; added to each pod's requests and its cgroup.",
+        TableOf(syntax.QUANTITY, syntax.RESOURCE),
         default={"memory": "64Mi", "cpu": "50m"},
-        rule=syntax.QUANTITY,
-        names=syntax.RESOURCE,
     )
     tolerations: tuple[Mapping[str, str | int], ...] = setting(
-        "Tolerations that its pods get.", default=(), rule=syntax.TOLERATION
+        "Tolerations that its pods get.", ListOf(syntax.TOLERATION), default=()
     )
     node_selector: Mapping[str, str] = setting(
         "Labels that its pods' nodes must have besides nodeprov's own.",
+        TableOf(syntax.LABEL_VALUE, syntax.LABEL_KEY),
         default={},
-        rule=syntax.LABEL_VALUE,
-        names=syntax.LABEL_KEY,
     )
 
 
@@ -170,25 +168,25 @@ class RuntimeClassSettings:
 class ClusterSettings:
     """How the cluster is reached."""
 
-    enabled: bool = setting("Label nodes and make the RuntimeClass.", default=True)
+    enabled: bool = setting("Label nodes and make the RuntimeClass.", syntax.BOOLEAN, default=True)
     host: str | None = setting(
-        "Node or host that runs kubectl; this machine if it is not given.", default=None, rule=syntax.DNS_SUBDOMAIN
+        "Node or host that runs kubectl; this machine if it is not given.", syntax.DNS_SUBDOMAIN, default=None
     )
     kubectl: str | None = setting(
         'The command to call, such as "k3s kubectl"; kubectl, or the one that is found on [cluster] host.',
+        syntax.COMMAND,
         default=None,
-        rule=syntax.COMMAND,
     )
     kubeconfig: str | None = setting(
         "Its kubeconfig, where kubectl runs; if not given, kubectl's own rules hold here, and a host is searched.",
+        syntax.LOCAL_PATH,
         default=None,
-        rule=syntax.LOCAL_PATH,
     )
-    context: str | None = setting("Its context.", default=None, rule=syntax.WORD)
+    context: str | None = setting("Its context.", syntax.WORD, default=None)
     timeout_seconds: int = setting(
         "Seconds to wait for kubectl on this machine; on a host its [ssh] command_timeout_seconds holds.",
+        syntax.SECONDS,
         default=60,
-        rule=syntax.SECONDS,
     )
 
 
@@ -196,31 +194,31 @@ class ClusterSettings:
 class ProofSettings:
     """How an installation is proven."""
 
-    pod: bool = setting("Run a pod of the RuntimeClass on each node for proof.", default=True)
+    pod: bool = setting("Run a pod of the RuntimeClass on each node for proof.", syntax.BOOLEAN, default=True)
     image: str | None = setting(
         "Image of that pod, where nodeprov's own cannot be imported on the nodes: a copy of it in a registry "
         "(`nodeprov image FILE` writes it).",
+        syntax.WORD,
         default=None,
-        rule=syntax.WORD,
     )
     namespace: str = setting(
         "Namespace of that pod, which must exist. One of its own keeps what nodeprov may do to pods away from "
         "others' (`nodeprov rbac`).",
+        syntax.DNS_LABEL,
         default="default",
-        rule=syntax.DNS_LABEL,
     )
-    timeout_seconds: int = setting("Seconds to wait for a proof.", default=120, rule=syntax.SECONDS)
+    timeout_seconds: int = setting("Seconds to wait for a proof.", syntax.SECONDS, default=120)
     steady_seconds: int = setting(
         "Seconds after its start for which containerd must go on serving to be kept; a second more than its "
         "unit's RestartSec if that is longer.",
+        syntax.SECONDS,
         default=6,
-        rule=syntax.SECONDS,
     )
     unconfirmed: str = setting(
         "What a node does with a configuration that has proven to serve when nodeprov is gone by then: keep, or "
         "restore the old one.",
+        syntax.UNCONFIRMED,
         default="keep",
-        rule=syntax.UNCONFIRMED,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nodeprov.inventory.schema import Rule
+from nodeprov.inventory.kinds import Boolean, Record, Text, WholeNumber
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*"
@@ -10,52 +10,57 @@ _QUALIFIED = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 # No blank, quote or colon: a path becomes a part of PATH, of scripts and of containerd's configuration.
 _ABSOLUTE = r"/(?!/)(?!(.*/)?\.\.?(/|$))(?!.*//)[A-Za-z0-9._/@+-]*[A-Za-z0-9._@+-]"
 
+BOOLEAN = Boolean()
+ANY_TEXT = Text()
+
 # RFC 1123, as in k8s.io/apimachinery, pkg/util/validation/validation.go.
-DNS_LABEL = Rule("a DNS label: up to 63 lower-case letters, digits and -, the first and last no -", _LABEL)
+DNS_LABEL = Text("a DNS label: up to 63 lower-case letters, digits and -, the first and last no -", _LABEL)
 # runc is what other pods run: a table of that name would be theirs.
-HANDLER = Rule(f"the name of a handler of its own ({DNS_LABEL.expected}; not runc)", rf"(?!runc$){_LABEL}")
-DNS_SUBDOMAIN = Rule("a name as Kubernetes has it: lower-case letters, digits, - and .", _SUBDOMAIN)
-GROUP = Rule("a name of a group: letters, digits, - and _", r"[A-Za-z0-9][A-Za-z0-9_-]*")
-GLOB = Rule("a node's name or a glob, such as worker-1 or gpu-*", r"[a-z0-9.*?!\[\]-]+")
-LABEL_KEY = Rule("a label's key, such as example.com/gvisor", rf"({_SUBDOMAIN}/)?{_QUALIFIED}")
-LABEL_VALUE = Rule("a label's value: up to 63 letters, digits, -, _ and .", rf"({_QUALIFIED})?")
+HANDLER = Text(f"the name of a handler of its own ({DNS_LABEL.expected}; not runc)", rf"(?!runc$){_LABEL}")
+DNS_SUBDOMAIN = Text("a name as Kubernetes has it: lower-case letters, digits, - and .", _SUBDOMAIN)
+GROUP = Text("a name of a group: letters, digits, - and _", r"[A-Za-z0-9][A-Za-z0-9_-]*")
+GLOB = Text("a node's name or a glob, such as worker-1 or gpu-*", r"[a-z0-9.*?!\[\]-]+")
+LABEL_KEY = Text("a label's key, such as example.com/gvisor", rf"({_SUBDOMAIN}/)?{_QUALIFIED}")
+LABEL_VALUE = Text("a label's value: up to 63 letters, digits, -, _ and .", rf"({_QUALIFIED})?")
 # k8s.io/apimachinery, pkg/api/resource/quantity.go, without a sign.
-QUANTITY = Rule(
+QUANTITY = Text(
     "an amount such as 64Mi or 50m",
     r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?",
 )
-RESOURCE = Rule("a resource, such as memory or cpu", LABEL_KEY.pattern)
+RESOURCE = Text("a resource, such as memory or cpu", LABEL_KEY.pattern)
 
-ABSOLUTE_PATH = Rule(
+ABSOLUTE_PATH = Text(
     "an absolute path of letters, digits and ._@+-, without //, . or .. in it, or a / at its end", _ABSOLUTE
 )
-ABSOLUTE_PATH_OR_NONE = Rule(f'{ABSOLUTE_PATH.expected}, or "" for none', rf"({_ABSOLUTE})?")
-LOCAL_PATH = Rule("a path on this machine; ~ is allowed", r"[^\n\0]+")
-WORD = Rule("a word without blanks", r"\S+")
-COMMAND = Rule("a command: words with one blank between them", r"[^\s\"'\\]+( [^\s\"'\\]+)*")
-ADDRESS = Rule("a host name, an address or an alias of ~/.ssh/config", r"[^\s@/\-][^\s@/]*")
-PORT = Rule("a port from 1 to 65535", at_least=1, at_most=65535)
-SECONDS = Rule("a number of seconds above 0", at_least=1)
-RATE = Rule("a number of bytes a second, 0 for any", at_least=0)
-URL = Rule("an http:// or https:// address, or an absolute folder", r"https?://[^\s/]\S*|(file://)?/\S*")
+ABSOLUTE_PATH_OR_NONE = Text(f'{ABSOLUTE_PATH.expected}, or "" for none', rf"({_ABSOLUTE})?")
+LOCAL_PATH = Text("a path on this machine; ~ is allowed", r"[^\n\0]+")
+WORD = Text("a word without blanks", r"\S+")
+COMMAND = Text("a command: words with one blank between them", r"[^\s\"'\\]+( [^\s\"'\\]+)*")
+ADDRESS = Text("a host name, an address or an alias of ~/.ssh/config", r"[^\s@/\-][^\s@/]*")
+PORT = WholeNumber("a port from 1 to 65535", at_least=1, at_most=65535)
+SECONDS = WholeNumber("a number of seconds above 0", at_least=1)
+RATE = WholeNumber("a number of bytes a second, 0 for any", at_least=0)
+URL = Text("an http:// or https:// address, or an absolute folder", r"https?://[^\s/]\S*|(file://)?/\S*")
 
-RELEASE = Rule('a release such as "20260905.0", or "latest"', r"latest|[0-9]{8}(\.[0-9]+)?")
-ARCHITECTURE = Rule("an architecture as `uname -m` prints it: x86_64 or aarch64", "x86_64|aarch64")
-SHA512 = Rule("a SHA-512 digest: 128 lower-case hex digits", "[0-9a-f]{128}")
-DISTRIBUTION = Rule("a distribution: plain, k3s, rke2, k0s or microk8s", "plain|k3s|rke2|k0s|microk8s")
-PLATFORM = Rule("a platform of gVisor: systrap, kvm or ptrace", "systrap|kvm|ptrace")
-UNCONFIRMED = Rule("keep or restore", "keep|restore")
-CONFIG_STYLE = Rule("root or dropin", "root|dropin")
+RELEASE = Text('a release such as "20260905.0", or "latest"', r"latest|[0-9]{8}(\.[0-9]+)?")
+ARCHITECTURE = Text("an architecture as `uname -m` prints it: x86_64 or aarch64", "x86_64|aarch64")
+SHA512 = Text("a SHA-512 digest: 128 lower-case hex digits", "[0-9a-f]{128}")
+DISTRIBUTION = Text("a distribution: plain, k3s, rke2, k0s or microk8s", "plain|k3s|rke2|k0s|microk8s")
+PLATFORM = Text("a platform of gVisor: systrap, kvm or ptrace", "systrap|kvm|ptrace")
+UNCONFIRMED = Text("keep or restore", "keep|restore")
+CONFIG_STYLE = Text("root or dropin", "root|dropin")
 # What nodeprov derives from the node or has a key for: its own word must be the only one.
-FLAG = Rule(
+FLAG = Text(
     "a flag that may be set here: without dashes; platform is a key of [runtime], systemd-cgroup is derived",
     r"(?!(platform|systemd-cgroup)$)[a-z0-9][a-z0-9-]*",
 )
 # k8s.io/api, core/v1, `Toleration`.
-TOLERATION = {
-    "key": LABEL_KEY,
-    "operator": Rule("Exists or Equal", "Exists|Equal"),
-    "value": LABEL_VALUE,
-    "effect": Rule("NoSchedule, PreferNoSchedule or NoExecute", "NoSchedule|PreferNoSchedule|NoExecute"),
-    "tolerationSeconds": Rule("a number of seconds", at_least=0),
-}
+TOLERATION = Record(
+    {
+        "key": LABEL_KEY,
+        "operator": Text("Exists or Equal", "Exists|Equal"),
+        "value": LABEL_VALUE,
+        "effect": Text("NoSchedule, PreferNoSchedule or NoExecute", "NoSchedule|PreferNoSchedule|NoExecute"),
+        "tolerationSeconds": WholeNumber("a number of seconds", at_least=0),
+    }
+)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from nodeprov.inventory import Inventory, parse
-from nodeprov.inventory.schema import Faulty
+from nodeprov.inventory.faults import Faulty
 
 LEAST = '[release]\nversion = "20260905.0"\n[nodes.worker1]\n'
 SHA512 = "ab" * 64

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,8 @@ from nodeprov.errors import UsageError
 from nodeprov.inventory import parse, syntax
 from nodeprov.inventory.json_schema import json_schema
 from nodeprov.inventory.key_names import TABLES, keys_of
-from nodeprov.inventory.schema import Rule
+from nodeprov.inventory.kinds import ListOf, Record, TableOf, Text, ValueKind, WholeNumber
+from nodeprov.inventory.schema import settings_of
 from nodeprov.inventory.settings import Members
 from tests.support.inventories import BAD, Bad, anything, as_toml, tables
 
@@ -36,13 +36,23 @@ def test_the_schema_has_every_table_and_key_and_no_other() -> None:
     assert all(each["additionalProperties"] is False for each in definitions.values())
 
 
-def rules() -> Iterator[Rule]:
+def scalars() -> Iterator[Text | WholeNumber]:
     for table in (*TABLES.values(), Members):
-        for field in dataclasses.fields(table):
-            rule = field.metadata["rule"]
-            yield from rule.values() if isinstance(rule, Mapping) else [rule] if rule else []
-            yield from [field.metadata["names"]] if field.metadata["names"] else []
+        for setting in settings_of(table).values():
+            yield from scalars_within(setting.kind)
     yield from (syntax.GROUP, syntax.DNS_SUBDOMAIN)
+
+
+def scalars_within(kind: ValueKind | None) -> Iterator[Text | WholeNumber]:
+    match kind:
+        case Text() | WholeNumber():
+            yield kind
+        case ListOf():
+            yield from scalars_within(kind.items)
+        case TableOf():
+            yield from (*scalars_within(kind.names), *scalars_within(kind.values))
+        case Record():
+            yield from kind.members.values()
 
 
 def within(value: Any) -> Iterator[Mapping[str, Any]]:
@@ -58,7 +68,7 @@ def within(value: Any) -> Iterator[Mapping[str, Any]]:
 
 def test_the_schema_has_each_rule_as_ecmascript_reads_it_and_no_other() -> None:
     patterns = {each["pattern"] for each in within(SCHEMA) if isinstance(each.get("pattern"), str)}
-    assert patterns == {f"^(?:{rule.pattern})$" for rule in rules() if rule.pattern}
+    assert patterns == {f"^(?:{each.pattern})$" for each in scalars() if isinstance(each, Text) and each.pattern}
     # What Python's expressions have, and ECMA-262's have not or mean otherwise.
     foreign = re.compile(r"\(\?P|\(\?>|\(\?#|\(\?[aiLmsux]+[):-]|\\[AZG]|[*+?}]\+|\(\?<|\(\?\(")
     assert [pattern for pattern in patterns if foreign.search(pattern)] == []
@@ -66,7 +76,7 @@ def test_the_schema_has_each_rule_as_ecmascript_reads_it_and_no_other() -> None:
 
 def test_the_schema_has_each_bound() -> None:
     bounds = {(each.get("minimum"), each.get("maximum")) for each in within(SCHEMA) if "minimum" in each}
-    assert bounds == {(rule.at_least, rule.at_most) for rule in rules() if rule.at_least is not None}
+    assert bounds == {(each.at_least, each.at_most) for each in scalars() if isinstance(each, WholeNumber)}
 
 
 @pytest.fixture(scope="module")

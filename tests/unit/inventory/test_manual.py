@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 
 from nodeprov.inventory import manual
 from nodeprov.inventory.key_names import TABLES
+from nodeprov.inventory.schema import settings_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -23,10 +23,10 @@ def test_the_manual_tells_every_key_with_its_meaning_and_its_variable() -> None:
     text = manual.files()["inventory.md"]
     for name, table in TABLES.items():
         assert f"\n## `[{name}]`\n\n{table.__doc__}\n" in text
-        for field in dataclasses.fields(table):
-            section = text.partition(f"### `{name}.{field.name}`\n")[2].partition("\n### ")[0]
-            assert section.strip().startswith(field.metadata["doc"])
-            assert (f"`NODEPROV_{name.upper()}_{field.name.upper()}`" in section) == (field.name != "address")
+        for key, setting in settings_of(table).items():
+            section = text.partition(f"### `{name}.{key}`\n")[2].partition("\n### ")[0]
+            assert section.strip().startswith(setting.doc)
+            assert (f"`NODEPROV_{name.upper()}_{key.upper()}`" in section) == (key != "address")
 
 
 def test_the_example_names_the_schema_that_is_published() -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing
+from collections.abc import Mapping
+
+import pytest
 
 from nodeprov.inventory import Settings, Ssh, parse
+from nodeprov.inventory.key_names import TABLES
+from nodeprov.inventory.kinds import Boolean, ListOf, TableOf, Text, WholeNumber
+from nodeprov.inventory.schema import Setting, settings_of
 from tests.support.inventories import LEAST
 
 
@@ -19,9 +24,29 @@ def test_what_is_not_said_has_its_default() -> None:
     assert node.settings.label.value == "true"
 
 
-def test_every_key_has_a_meaning_and_every_text_a_rule() -> None:
-    for table in (Ssh, *typing.get_type_hints(Settings).values()):
-        hints = typing.get_type_hints(table)
-        for field in dataclasses.fields(table):
-            assert field.metadata["doc"].endswith("."), (table, field.name)
-            assert field.metadata["rule"] or field.metadata["names"] or hints[field.name] in (bool, bool | None)
+TYPES = {
+    Text: (str, str | None),
+    WholeNumber: (int, int | None),
+    Boolean: (bool, bool | None),
+    ListOf: (tuple[str, ...], tuple[Mapping[str, str | int], ...]),
+    TableOf: (Mapping[str, str], Mapping[str, Mapping[str, str]]),
+}
+EVERY_KEY = {
+    f"{name}.{key}": (table, setting)
+    for name, table in TABLES.items()
+    for key, setting in settings_of(table).items()
+}
+
+
+@pytest.mark.parametrize(("table", "setting"), EVERY_KEY.values(), ids=EVERY_KEY)
+def test_every_key_has_a_meaning_and_every_text_a_rule(table: type, setting: Setting) -> None:
+    assert setting.doc.endswith(".")
+    assert not isinstance(setting.kind, Text) or (setting.kind.expected and setting.kind.pattern)
+    assert not isinstance(setting.kind, TableOf) or setting.kind.names
+    assert typing.get_type_hints(table)[setting.name] in TYPES[type(setting.kind)]
+
+
+@pytest.mark.parametrize(("table", "setting"), EVERY_KEY.values(), ids=EVERY_KEY)
+def test_every_default_is_one_that_could_be_set(table: type, setting: Setting) -> None:
+    default = list(setting.default) if isinstance(setting.default, tuple) else setting.default
+    assert default is None or not list(setting.kind.faults(default, (table.__name__, setting.name)))

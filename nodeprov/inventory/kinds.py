@@ -1,0 +1,219 @@
+"""Kinds of values: each finds what is wrong with a value, and describes itself to editors and in the manual."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from nodeprov.inventory.faults import Fault, nearest
+from nodeprov.toml import KeyPath
+
+Schema = dict[str, Any]
+
+
+class ValueKind:
+    """What a value must be."""
+
+    __slots__ = ()
+    python_type: ClassVar[type]
+    name: ClassVar[str]
+
+    def fits(self, value: Any) -> bool:
+        """Tell whether a value has the right type, whatever is in it."""
+        return isinstance(value, self.python_type) and not isinstance(value, bool)
+
+    def faults(self, value: Any, path: KeyPath) -> Iterator[Fault]:
+        """Find what is wrong with the value at a path."""
+        if self.fits(value):
+            yield from self.faults_within(value, path)
+        else:
+            yield Fault(path, f"is {_type_name(value)}, and not {self.name}", self.correction(value))
+
+    def faults_within(self, value: Any, path: KeyPath) -> Iterator[Fault]:
+        """Find what is wrong with a value of the right type."""
+        raise NotImplementedError
+
+    def correction(self, _value: Any) -> str:
+        """Say how a value of another type is to be written; "" where that cannot be told."""
+        return ""
+
+    def parsed(self, text: str) -> Any:
+        """Read the text of an option or a variable as TOML, or as a string where it is none."""
+        return _toml_value(text)
+
+    def schema(self) -> Schema:
+        """Describe it as a JSON Schema."""
+        raise NotImplementedError
+
+    def described(self) -> str:
+        """Describe it in words."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Text(ValueKind):
+    """A string; one with a pattern says in words what it expects."""
+
+    python_type = str
+    name = "a string"
+    expected: str = ""
+    pattern: str | None = None
+
+    def accepts(self, text: str) -> bool:
+        """Tell whether a string is a good one."""
+        return self.pattern is None or re.fullmatch(self.pattern, text) is not None
+
+    def faults_within(self, value: Any, path: KeyPath) -> Iterator[Fault]:
+        if not self.accepts(value):
+            yield Fault(path, f"is {value!r}, and not {self.expected}")
+
+    def correction(self, value: Any) -> str:
+        return f'write it as "{str(value).lower()}"' if isinstance(value, bool | int | float) else ""
+
+    def parsed(self, text: str) -> Any:
+        value = _toml_value(text)
+        return value if isinstance(value, str) else text.strip()
+
+    def schema(self) -> Schema:
+        if self.pattern is None:
+            return {"type": "string"}
+        return {"type": "string", "description": self.expected, "pattern": f"^(?:{self.pattern})$"}
+
+    def described(self) -> str:
+        return f"a string ({self.expected})" if self.expected else "a string"
+
+
+@dataclass(frozen=True, slots=True)
+class WholeNumber(ValueKind):
+    """A whole number from a least to a most one."""
+
+    python_type = int
+    name = "a whole number"
+    expected: str
+    at_least: int
+    at_most: int | None = None
+
+    def accepts(self, number: int) -> bool:
+        """Tell whether a number is a good one."""
+        return self.at_least <= number and (self.at_most is None or number <= self.at_most)
+
+    def faults_within(self, value: Any, path: KeyPath) -> Iterator[Fault]:
+        if not self.accepts(value):
+            yield Fault(path, f"is {value!r}, and not {self.expected}")
+
+    def correction(self, value: Any) -> str:
+        return "write it without quotes" if isinstance(value, str) and value.isdigit() else ""
+
+    def schema(self) -> Schema:
+        most = {} if self.at_most is None else {"maximum": self.at_most}
+        return {"type": "integer", "description": self.expected, "minimum": self.at_least, **most}
+
+    def described(self) -> str:
+        return f"a whole number ({self.expected})"
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean(ValueKind):
+    """True or false."""
+
+    python_type = bool
+    name = "true or false"
+
+    def fits(self, value: Any) -> bool:
+        return isinstance(value, bool)
+
+    def faults_within(self, _value: Any, _path: KeyPath) -> Iterator[Fault]:
+        return iter(())
+
+    def schema(self) -> Schema:
+        return {"type": "boolean"}
+
+    def described(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf(ValueKind):
+    """A list of values of one kind."""
+
+    python_type = list
+    name = "a list"
+    items: ValueKind
+
+    def faults_within(self, value: Any, path: KeyPath) -> Iterator[Fault]:
+        for each in value:
+            yield from self.items.faults(each, path)
+
+    def schema(self) -> Schema:
+        return {"type": "array", "items": self.items.schema()}
+
+    def described(self) -> str:
+        return f"a list, each {self.items.described()}"
+
+
+@dataclass(frozen=True, slots=True)
+class TableOf(ValueKind):
+    """A table of values of one kind, by names that may have to match a pattern."""
+
+    python_type = Mapping
+    name = "a table"
+    values: ValueKind
+    names: Text | None = None
+
+    def faults_within(self, value: Any, path: KeyPath) -> Iterator[Fault]:
+        for name, each in value.items():
+            if self.names and not self.names.accepts(name):
+                yield Fault((*path, name), f"is not {self.names.expected}")
+            yield from self.values.faults(each, (*path, name))
+
+    def schema(self) -> Schema:
+        names = {"propertyNames": self.names.schema()} if self.names else {}
+        return {"type": "object", **names, "additionalProperties": self.values.schema()}
+
+    def described(self) -> str:
+        named = f" with names ({self.names.expected})" if self.names else ""
+        return f"a table{named}, each value {self.values.described()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record(ValueKind):
+    """A table with these names only, each with a kind of its own."""
+
+    python_type = Mapping
+    name = "a table"
+    members: Mapping[str, Text | WholeNumber]
+
+    def faults_within(self, value: Any, path: KeyPath) -> Iterator[Fault]:
+        for name, each in value.items():
+            kind = self.members.get(name)
+            if kind is None:
+                yield Fault((*path, name), "is no key that is known here", nearest(name, self.members))
+            elif type(each) in (str, int) and not kind.fits(each):
+                yield Fault((*path, name), f"is {each!r}, and not {kind.expected}")
+            else:
+                yield from kind.faults(each, (*path, name))
+
+    def schema(self) -> Schema:
+        properties = {name: each.schema() for name, each in self.members.items()}
+        return {"type": "object", "additionalProperties": False, "properties": properties}
+
+    def described(self) -> str:
+        return "a table of " + ", ".join(f"`{name}` ({each.expected})" for name, each in self.members.items())
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        values = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text.strip()
+    return values["value"] if values.keys() == {"value"} else text.strip()
+
+
+def _type_name(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    names = {str: "a string", int: "a number", float: "a fraction", list: "a list", dict: "a table"}
+    return names.get(type(value), "a date")
