@@ -38,10 +38,6 @@ class NodeprovError(Exception):
         said = f"{self.where}: {self.message}" if self.where else self.message
         return f"{said}\nhint: {self.hint}" if self.hint else said
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Let it pass from one process to another, whatever its children's constructors want."""
-        return _rebuilt, (type(self), self.args, self.__dict__)
-
     def at(self, where: str) -> NodeprovError:
         """Say where it happened, unless something nearer to it has said so already."""
         self.where = self.where or where
@@ -50,13 +46,6 @@ class NodeprovError(Exception):
     def parts(self) -> tuple[NodeprovError, ...]:
         """Say each thing that is wrong by itself, where several are found at once."""
         return (self,)
-
-
-def _rebuilt(kind: type[NodeprovError], args: tuple[Any, ...], attributes: dict[str, Any]) -> NodeprovError:
-    error = kind.__new__(kind, *args)
-    error.args = args
-    error.__dict__.update(attributes)
-    return error
 
 
 class UsageError(NodeprovError):

@@ -10,7 +10,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer  # noqa: TID251  a part of the command line
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from nodeprov.plan.events import Event
     from nodeprov.plan.outcome import Outcome
     from nodeprov.plan.plan import Plan
-    from nodeprov.reports.findings import Finding
 
 WIDE = 150
 
@@ -178,29 +176,6 @@ def _show_outcomes(outcomes: Sequence[Outcome], errors: Sequence[NodeprovError],
 def show_table(table: Table) -> None:
     """Print a result that is a table; as wide as it needs where no terminal sets a width."""
     _console(stderr=False).print(table)
-
-
-def show_findings(
-    findings: Sequence[Finding], errors: Sequence[NodeprovError] = (), *, as_json: bool = False
-) -> None:
-    """Print what a verification found."""
-    from nodeprov.reports.findings import findings_json, findings_table
-
-    if as_json:
-        values = findings_json(findings)["findings"]
-        show_json("findings", values, errors)
-        return
-    show_table(findings_table(findings))
-
-
-def write_junit(path: Path, findings: Sequence[Finding]) -> None:
-    """Write what a verification found for a CI system; raise UsageError if the file cannot be written."""
-    from nodeprov.reports.findings import findings_junit
-
-    try:
-        path.write_text(findings_junit(findings))
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", "name another file: --junit FILE") from None
 
 
 def ask(count: int) -> None:

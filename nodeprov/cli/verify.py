@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
@@ -19,7 +20,10 @@ from nodeprov.cli.options import (
     VerboseOption,
     examples,
 )
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, UsageError
+
+if TYPE_CHECKING:
+    from nodeprov.reports.check_results import CheckResult
 
 app = typer.Typer(add_completion=False)
 
@@ -45,22 +49,38 @@ def verify(
     _no_color: NoColorOption = False,
 ) -> None:
     """Check with testinfra that nodes are as they were installed, and that a pod is sandboxed there."""
-    from nodeprov.cli.output import print_error, say, show_findings, write_junit
-    from nodeprov.cli.session import opened
-    from nodeprov.diagnosis.verify import verifying
+    from nodeprov.cli.cancellation import cancelled_by_signals
+    from nodeprov.cli.output import say
+    from nodeprov.cli.session import complained, opened
+    from nodeprov.diagnosis.verify import runner, subject
 
     with opened(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as session:
-        errands = verifying.errands(session.nodes, session.connections)
-    answers = verifying.verify_all(errands, lambda: say("interrupted: removing the pods of the checks"))
-    errors = [answer for answer in answers if isinstance(answer, Exception)]
-    for error in errors:
-        if not isinstance(error, NodeprovError):
-            raise error
-        print_error(error)
-    verified = [answer for answer in answers if not isinstance(answer, Exception)]
-    findings = [finding for each in verified for finding in each.findings]
+        subjects = complained(session.each(lambda node: subject.look(node, session.connections.of(node))))
+        with cancelled_by_signals(lambda: say("interrupted: removing the pods of the checks")) as cancel:
+            verified = runner.verify_all(subjects.good, cancel)
+    results = [result for each in verified for result in each.results]
     if junit is not None:
-        write_junit(junit, findings)
-    show_findings(findings, [error for error in errors if isinstance(error, NodeprovError)], as_json=as_json)
-    bad = errors or any(each.interrupted for each in verified) or any(f.result == "failed" for f in findings)
+        _write_junit(junit, results)
+    show_results(results, subjects.errors, as_json=as_json)
+    bad = subjects.errors or any(not each.passed for each in verified)
     raise typer.Exit(FAILED if bad else DONE)
+
+
+def show_results(results: Sequence[CheckResult], errors: Sequence[NodeprovError], *, as_json: bool) -> None:
+    """Print what the checks found."""
+    from nodeprov.cli.output import show_json, show_table
+    from nodeprov.reports.check_results import results_json, results_table
+
+    if as_json:
+        show_json("findings", results_json(results), errors)
+    else:
+        show_table(results_table(results))
+
+
+def _write_junit(path: Path, results: Sequence[CheckResult]) -> None:
+    from nodeprov.reports.check_results import results_junit
+
+    try:
+        path.write_text(results_junit(results))
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", "name another file: --junit FILE") from None

@@ -229,6 +229,21 @@ class Pod:
             self.sleep(POLL_SECONDS)
         return True
 
+    def prints(self, text: str, seconds: float) -> bool:
+        """Wait, not longer than so many seconds, until a text is in what it has printed; tell whether it is."""
+        deadline = time.monotonic() + seconds
+        while not self._has_printed(text):
+            if time.monotonic() > deadline:
+                return False
+            self.sleep(POLL_SECONDS)
+        return True
+
+    def _has_printed(self, text: str) -> bool:
+        try:
+            return text in self.log()
+        except NodeprovError:
+            return False
+
     def log(self) -> str:
         """Return what it has printed."""
         return self._call("logs", self.name)

@@ -41,8 +41,7 @@ from nodeprov.plan.resources.link import LinkAt
 from nodeprov.plan.resources.tree import TreeAt
 from nodeprov.plan.steps import Drain, Restart, Swap
 from nodeprov.redaction import visible
-from nodeprov.reports.findings import Finding as VerifyFinding
-from nodeprov.reports.findings import findings_table
+from nodeprov.reports.check_results import CheckResult, results_table
 from nodeprov.reports.outcome import event_text, outcome_text
 from nodeprov.reports.plan import plan_text
 from tests.adversaries.hostile_node import (
@@ -339,7 +338,7 @@ def test_tables_are_plain_too() -> None:
     told = io.StringIO()
     console = Console(file=told, width=100, color_system=None)
     console.print(doctor.table(["worker1"], [Finding("worker1", Severity.AGAINST, TEXT, TEXT, TEXT)]))
-    console.print(findings_table([VerifyFinding("worker1", "check", TEXT, "failed", TEXT, 0.1)]))
+    console.print(results_table([CheckResult("worker1", "check", TEXT, "failed", TEXT, 0.1)]))
     assert is_plain(told.getvalue())
     assert "\\x1b" in told.getvalue()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from nodeprov.errors import NodeprovError
 
@@ -22,14 +21,6 @@ class Passwords:
         self._sudo_was_refused = ""
         self._passphrases: dict[str, str] = {}
         self._asking = threading.RLock()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Tell another process what is known; that one has nobody to ask."""
-        return {**self.__dict__, "_ask": None, "_asking": None}
-
-    def __setstate__(self, known: dict[str, Any]) -> None:
-        """Know what another process has told."""
-        self.__dict__ |= {**known, "_asking": threading.RLock()}
 
     def sudo(self, user: str, node: str, accepts: Callable[[str], bool]) -> str:
         """Return a password that sudo accepts.

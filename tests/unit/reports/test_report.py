@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from nodeprov.cli.verify import show_results
 from nodeprov.containerd import add_runtime
 from nodeprov.errors import NodeprovError, Problem, Problems
 from nodeprov.plan import action
@@ -17,7 +18,7 @@ from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.proof import Handler, Sandbox, Serving
 from nodeprov.plan.steps import Drain, Restart, Step, Swap
-from nodeprov.reports.findings import Finding, findings_json, findings_table
+from nodeprov.reports.check_results import CheckResult, results_table
 from nodeprov.reports.outcome import errors_json, event_text, outcome_json, outcome_text
 from nodeprov.reports.plan import diff, painted, plan_json, plan_text
 from nodeprov.runtimes.gvisor.layout import layout
@@ -175,15 +176,17 @@ def test_an_outcome_is_written_for_a_person(name: str) -> None:
     golden(f"report/outcome-{name}.txt", outcome_text(OUTCOMES[name]) + "\n")
 
 
-def test_findings_are_written_as_a_table() -> None:
-    findings = [
-        Finding("worker1", "label", "the node has the label", "passed", "", 0.04),
-        Finding("worker1", "limits", "limits are enforced", "skipped", "no image is set", 0.0),
-        Finding("worker2", "pod", "a pod is sandboxed", "failed", "the pod is Pending\n[Errno 2] no event", 61.25),
+def test_results_of_checks_are_written_as_a_table() -> None:
+    results = [
+        CheckResult("worker1", "label", "the node has the label", "passed", "", 0.04),
+        CheckResult("worker1", "limits", "limits are enforced", "skipped", "no image is set", 0.0),
+        CheckResult(
+            "worker2", "pod", "a pod is sandboxed", "failed", "the pod is Pending\n[Errno 2] no event", 61.25
+        ),
     ]
     console = Console(width=80, color_system=None, legacy_windows=False)
     with console.capture() as capture:
-        console.print(findings_table(findings))
+        console.print(results_table(results))
     golden("report/findings.txt", "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n")
 
 
@@ -409,8 +412,11 @@ def test_the_json_of_an_outcome_says_what_happened() -> None:
     assert outcome_json(replace(OUTCOMES["undone"], left=("x",)))["exit_code"] == 4
 
 
-def test_the_json_of_findings_has_the_fields_that_are_documented() -> None:
-    value = through_json(findings_json([Finding("worker1", "label", "the node has it", "passed", "", 0.5)]))
+def test_the_json_of_results_of_checks_has_the_fields_that_are_documented(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_results([CheckResult("worker1", "label", "the node has it", "passed", "", 0.5)], [], as_json=True)
+    value = json.loads(capsys.readouterr().out)
     assert set(value) == {"schema", "findings"}
     assert set(value["findings"][0]) == FINDING_FIELDS
 

@@ -4,26 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from nodeprov.diagnosis.verify.checks import because, needs
+from nodeprov.diagnosis.verify.checks import because, needs, skip
 from nodeprov.diagnosis.verify.subject import Subject
 from nodeprov.kubernetes.cluster import ClusterFacts
 from nodeprov.kubernetes.runtime_class import declared_fields, wanted_runtime_class
-
-
-@pytest.fixture
-def cluster(subject: Subject) -> ClusterFacts:
-    """Give a check what is known of the cluster."""
-    if subject.cluster is None:
-        pytest.skip("[cluster] enabled is false")
-    return subject.cluster
-
-
-@pytest.fixture
-def runtime_class(cluster: ClusterFacts) -> dict[str, Any]:
-    """Give a check the RuntimeClass, which another check has found."""
-    return dict(cluster.runtime_class or {})
 
 
 def check_label(subject: Subject, cluster: ClusterFacts) -> None:
@@ -66,7 +50,7 @@ def check_runtime_class_scheduling(subject: Subject, runtime_class: dict[str, An
 def check_reported_handler(subject: Subject, cluster: ClusterFacts) -> None:
     """The node's kubelet reports the handler (Node.status.runtimeHandlers)."""
     if cluster.handlers is None:
-        pytest.skip("this Kubernetes does not report runtime handlers (1.30 and later do)")
+        skip("this Kubernetes does not report runtime handlers (1.30 and later do)")
     said = ", ".join(filter(None, cluster.handlers)) or "none"
     assert subject.layout.handler in cluster.handlers, because(
         f"the handlers that it reports are {said}",

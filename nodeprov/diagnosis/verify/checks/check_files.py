@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from testinfra.host import Host
 
-from nodeprov.diagnosis.verify.checks import because, needs
+from nodeprov.diagnosis.verify.checks import because, needs, skip
 from nodeprov.diagnosis.verify.subject import Subject
 from nodeprov.hosts.base import Place
 from nodeprov.plan.resources.tree import TreeAt
@@ -85,7 +84,7 @@ def check_runsc_version(subject: Subject, host: Host) -> None:
 def check_link_for_people(subject: Subject, host: Host) -> None:
     """The runsc on people's PATH is the current one."""
     if not subject.settings.paths.bin:
-        pytest.skip("[paths] bin is empty: none is wanted")
+        skip("[paths] bin is empty: none is wanted")
     path, wanted = f"{subject.settings.paths.bin}/runsc", f"{subject.layout.current}/runsc"
     target = host.run("readlink %s", path).stdout.strip()
     assert target == wanted, because(f"{path} leads to {target or 'nothing'}, not to {wanted}", subject.install)

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-
-import pytest
-
-from nodeprov.diagnosis.verify.checks import because, needs
+from nodeprov.diagnosis.verify.checks import because, needs, skip
+from nodeprov.diagnosis.verify.given import cgroups_of
 from nodeprov.diagnosis.verify.subject import Subject
-from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Place
-from nodeprov.kubernetes import proof_image
-from nodeprov.kubernetes.pod_cgroups import PodCgroups, PodCgroupsQuery, PodKillsQuery, PodSlice, is_pods_own
+from nodeprov.kubernetes.pod_cgroups import PodCgroups, PodKillsQuery, PodSlice, is_pods_own
 from nodeprov.kubernetes.proof_image import ProofImage
 from nodeprov.kubernetes.proof_pods import POD_CPU, POD_MEMORY, Pod, Prover
 from nodeprov.kubernetes.quantities import canonical, parse_quantity
@@ -24,37 +18,6 @@ BURN_SECONDS = 1
 TOO_MUCH_MEBIBYTES = 512
 PATIENCE = 1 / 8
 """The part of [proof] timeout_seconds that a pod which runs already may take for anything."""
-POLL_SECONDS = 0.3
-
-
-@pytest.fixture(scope="session")
-def prover(subject: Subject) -> Prover:
-    """Give a check the cluster, as something that runs pods."""
-    if subject.cluster is None:
-        pytest.skip("[cluster] enabled is false")
-    if not subject.settings.proof.pod:
-        pytest.skip("[proof] pod is false: none is run")
-    return Prover(subject.hosts[Place.CLUSTER], subject.settings, subject.node.name)
-
-
-@pytest.fixture(scope="session")
-def image(subject: Subject, prover: Prover) -> Iterator[ProofImage]:  # noqa: ARG001  where no pod is run, none
-    """Give a check the image of its pods."""
-    with proof_image.available(subject.hosts[Place.NODE], subject.facts, subject.settings) as image:
-        yield image
-
-
-@pytest.fixture(scope="session")
-def pod(prover: Prover, image: ProofImage) -> Iterator[Pod]:
-    """Give a check a pod that runs on the node."""
-    with prover.running_pod(image, "serve") as pod:
-        yield pod
-
-
-@pytest.fixture(scope="session")
-def around(subject: Subject, pod: Pod) -> PodCgroups:
-    """Give a check the cgroups around the pod's sandbox, before it has worked much."""
-    return look_around(subject, pod)
 
 
 @needs("runtime_class_overhead", "runtime_class_scheduling")
@@ -83,7 +46,7 @@ def check_pod_runs(pod: Pod) -> None:
 @needs("pod_runs")
 def check_pod_logs(subject: Subject, pod: Pod) -> None:
     """What the pod prints can be read by kubectl logs."""
-    assert eventually(lambda: "version: " in pod.log(), patience(subject)), because(
+    assert pod.prints("version: ", patience(subject)), because(
         f"kubectl logs prints {pod.log()[:80]!r} and not what the pod has said",
         "look at /var/log/pods on the node, and who else works there",
     )
@@ -129,19 +92,19 @@ def check_pod_listens(subject: Subject, pod: Pod) -> None:
 
 
 @needs("pod_is_sandboxed")
-def check_pod_cgroup(around: PodCgroups) -> None:
+def check_pod_cgroup(cgroups: PodCgroups) -> None:
     """The sandbox process is in a cgroup of the pod."""
-    assert around.sandboxes, because(
+    assert cgroups.sandboxes, because(
         "no process of the sandbox is in a cgroup of the pod: its limits hold nothing",
         "leave ignore-cgroups out of [runtime.flags]; see systemd-cgroup in runsc.toml and kubelet's cgroupDriver",
     )
 
 
 @needs("pod_cgroup")
-def check_pod_memory_limit(subject: Subject, around: PodCgroups) -> None:
+def check_pod_memory_limit(subject: Subject, cgroups: PodCgroups) -> None:
     """A cgroup around the sandbox allows the pod's limit and the overhead, and no more."""
     wanted = memory_limit(subject)
-    found = around.memory_limits
+    found = cgroups.memory_limits
     said = f"allow {found} bytes, and not {wanted}" if found else f"have no limit, and not one of {wanted} bytes"
     assert min(found, default=0) == wanted, because(
         f"the cgroups around the sandbox {said}",
@@ -150,9 +113,9 @@ def check_pod_memory_limit(subject: Subject, around: PodCgroups) -> None:
 
 
 @needs("pod_memory_limit")
-def check_pod_slice(subject: Subject, around: PodCgroups) -> None:
+def check_pod_slice(subject: Subject, cgroups: PodCgroups) -> None:
     """The pod's limit stands on the pod's own slice, above the sandbox's scope (cgroup v2)."""
-    pods = own_slice(around)
+    pods = own_slice(cgroups)
     assert pods.memory_limit == memory_limit(subject), because(
         f"the pod's own cgroup allows {pods.memory_limit} bytes, and not {memory_limit(subject)}",
         "look at kubelet's cgroupsPerQOS, and who else writes to the pods' cgroups",
@@ -160,11 +123,11 @@ def check_pod_slice(subject: Subject, around: PodCgroups) -> None:
 
 
 @needs("pod_cgroup", "pod_exec")
-def check_pod_cpu_limit(subject: Subject, pod: Pod, around: PodCgroups) -> None:
+def check_pod_cpu_limit(subject: Subject, pod: Pod, cgroups: PodCgroups) -> None:
     """More CPU than the pod's limit is throttled."""
     pod.execute("cpu", str(BURN_SECONDS))
-    after = look_around(subject, pod)
-    assert after.throttled > around.throttled, because(
+    after = cgroups_of(subject, pod)
+    assert after.throttled > cgroups.throttled, because(
         f"a pod with a limit of {POD_CPU} used two CPUs for {BURN_SECONDS} s and was not throttled "
         f"(quotas around it: {after.cpu_quotas or 'none'})",
         "set cpuCFSQuota to true in kubelet's configuration (it is by default)",
@@ -172,9 +135,9 @@ def check_pod_cpu_limit(subject: Subject, pod: Pod, around: PodCgroups) -> None:
 
 
 @needs("pod_cpu_limit")
-def check_pod_slice_throttled(subject: Subject, pod: Pod, around: PodCgroups) -> None:
+def check_pod_slice_throttled(subject: Subject, pod: Pod, cgroups: PodCgroups) -> None:
     """It is the pod's own slice that throttles its CPU (cgroup v2)."""
-    before, after = own_slice(around), own_slice(look_around(subject, pod))
+    before, after = own_slice(cgroups), own_slice(cgroups_of(subject, pod))
     assert after.throttled > before.throttled, because(
         f"the pod's own cgroup, whose quota is {after.cpu_quota}, has throttled nothing",
         "look at who else writes to the pods' cgroups",
@@ -195,9 +158,9 @@ def check_pod_memory_kill(subject: Subject, pod: Pod) -> None:
 
 
 @needs("pod_memory_kill", "pod_slice")
-def check_pod_slice_kill(subject: Subject, pod: Pod, around: PodCgroups) -> None:
+def check_pod_slice_kill(subject: Subject, pod: Pod, cgroups: PodCgroups) -> None:
     """It is by the limit of the pod's own slice that the kernel kills (cgroup v2)."""
-    own_slice(around)
+    own_slice(cgroups)
     killers = subject.hosts[Place.NODE].ask([PodKillsQuery(pod.uid)])[0]
     said = ", ".join(killers) or "no cgroup of the pod"
     assert any(is_pods_own(path, pod.uid) for path in killers), because(
@@ -211,37 +174,13 @@ def memory_limit(subject: Subject) -> int:
     return int(parse_quantity(POD_MEMORY) + parse_quantity(overhead))
 
 
-def own_slice(around: PodCgroups) -> PodSlice:
+def own_slice(cgroups: PodCgroups) -> PodSlice:
     """Return the pod's own cgroup; there is a sandbox in it, since another check has passed."""
-    if around.slice is None:
-        pytest.skip("this node has cgroup v1")
-    return around.slice
+    if cgroups.slice is None:
+        skip("this node has cgroup v1")
+    return cgroups.slice
 
 
 def patience(subject: Subject) -> float:
     """Say how many seconds a pod that runs already may take for anything."""
     return subject.settings.proof.timeout_seconds * PATIENCE
-
-
-def look_around(subject: Subject, pod: Pod) -> PodCgroups:
-    """Look at the cgroups around a pod's sandbox."""
-    query = PodCgroupsQuery(pod.uid, subject.settings.paths.prefix)
-    found: PodCgroups = subject.hosts[Place.NODE].ask([query])[0]
-    return found
-
-
-def eventually(holds: Callable[[], bool], seconds: float) -> bool:
-    """Wait until something holds, so many seconds at most."""
-    deadline = time.monotonic() + seconds
-    while not _holds(holds):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL_SECONDS)
-    return True
-
-
-def _holds(holds: Callable[[], bool]) -> bool:
-    try:
-        return holds()
-    except NodeprovError:
-        return False

@@ -1,0 +1,129 @@
+"""Running the checks of one node, one after the other."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+from nodeprov.diagnosis.verify.checks import Skipped, check_cluster, check_containerd, check_files, check_pod
+from nodeprov.diagnosis.verify.given import Given
+from nodeprov.diagnosis.verify.subject import Subject
+from nodeprov.engine import rollout
+from nodeprov.engine.context import Cancellation
+from nodeprov.errors import Cancelled
+from nodeprov.reports.check_results import CheckResult
+
+_MODULES = (check_files, check_containerd, check_cluster, check_pod)
+_PREFIX = "check_"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """How the checks of one node ended; `interrupted` when not all of them were made."""
+
+    results: tuple[CheckResult, ...]
+    interrupted: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether all checks were made and none failed."""
+        return not self.interrupted and all(each.result != "failed" for each in self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One function that checks something; the first line of its docstring is its title."""
+
+    function: Callable[..., None]
+
+    @property
+    def name(self) -> str:
+        """Its name in reports, and for others that need it."""
+        return self.function.__name__.removeprefix(_PREFIX)
+
+    @property
+    def title(self) -> str:
+        """What holds when it passes."""
+        return (inspect.getdoc(self.function) or self.name).splitlines()[0].rstrip(".")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The checks that must not have failed before it means anything."""
+        return getattr(self.function, "needs", ())
+
+    def run(self, given: Given) -> None:
+        """Call it with what its parameters name; raise Skipped where it does not apply."""
+        self.function(*(getattr(given, name) for name in inspect.signature(self.function).parameters))
+
+
+def checks_of(module: ModuleType) -> Iterator[Check]:
+    """List the checks of a module, in the order of its text."""
+    for name, value in vars(module).items():
+        if name.startswith(_PREFIX) and inspect.isfunction(value) and value.__module__ == module.__name__:
+            yield Check(value)
+
+
+CHECKS = tuple(check for module in _MODULES for check in checks_of(module))
+"""In the order in which they are run: a check may need an earlier one."""
+
+
+def verify_all(subjects: Sequence[Subject], cancel: Cancellation) -> list[Verified]:
+    """Verify nodes at the same time."""
+    verified = []
+    for answer in rollout.side_by_side(lambda subject: verify(subject, cancel), subjects):
+        if isinstance(answer, Exception):
+            raise answer
+        verified.append(answer)
+    return verified
+
+
+def verify(subject: Subject, cancel: Cancellation, checks: Iterable[Check] = CHECKS) -> Verified:
+    """Run checks on a node, one after the other; its pods are removed at the end, also when it is cancelled."""
+    run = _Run(subject)
+    try:
+        with Given(subject, cancel.wait) as given:
+            for check in checks:
+                cancel.check()
+                run.add(check, given)
+    except Cancelled:
+        return Verified(tuple(run.results), interrupted=True)
+    return Verified(tuple(run.results))
+
+
+class _Run:
+    """The results so far, and what the checks that are to come must know of them."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._node = subject.node.name
+        self._causes: dict[str, str] = {}
+        """The title of the check that failed, by the name of each that means nothing because of it."""
+        self.results: list[CheckResult] = []
+
+    def add(self, check: Check, given: Given) -> None:
+        """Run a check, or leave it out where another one that it needs has failed, and keep the result."""
+        began = time.monotonic()
+        result, said = self._result(check, given)
+        seconds = time.monotonic() - began
+        self.results.append(CheckResult(self._node, check.name, check.title, result, said, seconds))
+
+    def _result(self, check: Check, given: Given) -> tuple[str, str]:
+        if cause := next((self._causes[name] for name in check.needs if name in self._causes), None):
+            self._causes[check.name] = cause
+            return "skipped", f"not looked at, because this does not hold: {cause}"
+        try:
+            check.run(given)
+        except Cancelled:
+            raise
+        except Skipped as skipped:
+            return "skipped", _stripped(skipped)
+        except Exception as error:  # whatever keeps a check from passing is told, and the others are made
+            self._causes[check.name] = check.title
+            return "failed", _stripped(error)
+        return "passed", ""
+
+
+def _stripped(error: Exception) -> str:
+    return "\n".join(line.strip() for line in str(error).strip().splitlines())
