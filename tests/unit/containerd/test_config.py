@@ -1,36 +1,20 @@
-from __future__ import annotations
+"""A configuration, and what is asked of it."""
 
-from pathlib import Path
+from __future__ import annotations
 
 import pytest
 
-from nodeprov.containerd import RUNTIMES_PATHS, Config, Refused, add_runtime, differences
+from nodeprov.containerd import RUNTIMES_PATHS, Config, Refused, add_runtime
 from nodeprov.toml import dotted
-from tests.support.containerd_texts import RUNSC, V2, V3, block
+from tests.support.containerd_texts import DUMPS, RUNSC, V2, V3, block, dump
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "containerd"
-DUMPS = ["kubeadm-1.7", "kubeadm-2.1", "kubeadm-2.4"]  # what `containerd config default` prints is a dump too
 CRI = 'version = 4\n[plugins."io.containerd.cri.v1.runtime".containerd]\ndefault_runtime_name = "x"\n'
-
-
-def dump(name: str) -> str:
-    return (GOLDEN / f"{name}.toml").read_text()
 
 
 @pytest.mark.parametrize("name", DUMPS)
 def test_a_runtime_is_found_in_the_dump_of_each_version(name: str) -> None:
     assert Config(dump(name)).runtime("runsc") is None
     assert Config(add_runtime(dump(name), RUNSC)).runtime("runsc") == RUNSC.table()
-
-
-@pytest.mark.parametrize("name", DUMPS)
-def test_our_table_is_no_difference_and_everything_else_is(name: str) -> None:
-    before, after = dump(name), add_runtime(dump(name), RUNSC)
-    assert differences(Config(before), Config(after), RUNSC) == ()
-    assert differences(Config(after), Config(before), RUNSC) == ()
-    changed = after.replace("SystemdCgroup = true", "SystemdCgroup = false")
-    (said,) = differences(Config(before), Config(changed), RUNSC)
-    assert said.endswith(".containerd.runtimes.runc.options.SystemdCgroup")
 
 
 def test_a_disabled_plugin_serves_nothing_though_its_tables_are_printed() -> None:
@@ -82,35 +66,6 @@ def test_a_default_runtime_that_is_not_declared_is_named() -> None:
 def test_selinux_is_seen() -> None:
     assert not Config(dump("kubeadm-2.4")).enables_selinux
     assert Config(dump("kubeadm-2.4").replace("enable_selinux = false", "enable_selinux = true")).enables_selinux
-
-
-def imports(version: int, *files: str) -> Config:
-    return Config(f"version = {version}\nimports = {list(files)}\n")
-
-
-def test_1x_names_the_files_it_has_read_in_no_order_and_the_candidate_is_one_of_them() -> None:
-    before = imports(2, "/c/config.toml", "/c/d/a.toml", "/c/d/b.toml")
-    assert differences(before, imports(2, "/c/d/b.toml", "/c/.config.toml.new", "/c/d/a.toml"), RUNSC) == ()
-    assert differences(imports(2), imports(2, "/c/.config.toml.new"), RUNSC) == ()
-
-
-def test_1x_that_has_read_other_files_differs() -> None:
-    before = imports(2, "/c/config.toml", "/c/d/a.toml")
-    assert differences(before, imports(2, "/c/.config.toml.new"), RUNSC) == ("imports",)
-    assert differences(before, imports(2, "/x/.config.toml.new", "/c/d/a.toml"), RUNSC) == ("imports",)
-
-
-def test_2x_names_patterns_and_another_one_differs() -> None:
-    assert differences(imports(4, "/c/*.toml"), imports(4, "/c/*.toml"), RUNSC) == ()
-    assert differences(imports(4), imports(4, "/c/*.toml"), RUNSC) == ("imports",)
-
-
-def test_what_is_not_printed_is_the_zero_value() -> None:
-    options = '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]\n'
-    zeros = f'{options}BinaryName = ""\nIoUid = 0\nSystemdCgroup = false\n'
-    assert differences(Config(zeros), Config(options), RUNSC) == ()
-    (said,) = differences(Config(f'{options}BinaryName = "crun"\n'), Config(options), RUNSC)
-    assert said == 'plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options.BinaryName'
 
 
 def test_a_text_is_parsed_once_and_not_before_something_is_asked_of_it() -> None:
