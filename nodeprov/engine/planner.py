@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodeprov.containerd.distributions.profiles import PLAIN
-from nodeprov.engine import superseded
-from nodeprov.engine.order import collections, install_steps, uninstall_steps, unlinked
+from nodeprov.engine import garbage, superseded
+from nodeprov.engine.order import install_steps, uninstall_steps
 from nodeprov.errors import Problem, Problems
 from nodeprov.hosts.base import Place, Reader
 from nodeprov.inventory import Node, Settings
@@ -90,10 +90,10 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
             *superseded.goals(seen.former_labels, seen.history),
         )
         states |= cluster_states(cluster, settings, node.name) | node_label.states(cluster, seen.former_labels)
-    changes = decide(goals, states)
+    unneeded = garbage.after_install(facts, settings, release, seen.history)
+    changes = decide((*goals, *unneeded), states | garbage.states(facts, unneeded))
     folder = generation.generation(facts, settings, release).folder
     steps = install_steps(facts, settings, folder, changes, found.files)
-    steps += collections(facts, settings, release, seen.history) if steps else ()
     runtime = layout.layout(settings).runtime
     without = without_runtime(runtime, how=how_edited(daemon))
     adopted = superseded.unknown(goals, states, seen.history.written, without)
@@ -128,10 +128,11 @@ def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collec
     states, found = _states(readers, facts, on_node)
     if cluster is not None:
         states |= cluster_states(cluster, settings, node.name) | node_label.states(cluster, seen.former_labels)
-    changes = decide(goals, states)
+    unneeded = garbage.after_uninstall(facts, settings)
+    changes = decide((*goals, *unneeded), states | garbage.states(facts, unneeded))
     pods = sandboxed_pods(readers[Place.CLUSTER], settings, node.name) if drain and cluster else ()
     needed = _needed(facts)
-    if needed and changes and not pods:
+    if needed and not pods and any(not change.collects for change in changes):
         hint = (
             "none of it is a pod that can be evicted: see what it is with ctr -n k8s.io containers ls, "
             "and what proofs have left with ctr -n nodeprov containers ls"
@@ -139,7 +140,7 @@ def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collec
             else f"delete their pods, or: nodeprov uninstall {node.name} --drain"
         )
         raise Problems([Problem(f"still needed: {needed}", hint)], where=node.name)
-    is_there = changes or seen.history.installed or unlinked(facts, settings)
+    is_there = changes or seen.history.installed
     steps = uninstall_steps(facts, settings, changes, pods, found.files) if is_there else ()
     stays = cluster is not None and not leads_here(cluster, settings)
     notes = (
