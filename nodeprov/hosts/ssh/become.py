@@ -1,4 +1,4 @@
-"""How a script is handed to whatever login shell a node has, and becomes root there by sudo."""
+"""Running a script as root, by sudo, whatever the login shell."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ _REFUSES_PASSWORD = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Become:
-    """What sudo on a node asks of us; it is learned from what it complains of."""
+    """What sudo on a node needs; it is learned from its error messages."""
 
     sudo: bool
     password: bool = False
     terminal: bool = False
 
-    def learned_from(self, complaint: str) -> Become | None:
+    def learned_from(self, message: str) -> Become | None:
         """Add what sudo says that it needs; None if it says nothing that can be given."""
         if not self.sudo:
             return None
-        if not self.terminal and _NEEDS_TERMINAL.search(complaint):
+        if not self.terminal and _NEEDS_TERMINAL.search(message):
             return replace(self, terminal=True)
-        if not self.password and _NEEDS_PASSWORD.search(complaint):
+        if not self.password and _NEEDS_PASSWORD.search(message):
             return replace(self, password=True)
         return None
 
 
-def refuses_password(complaint: str) -> bool:
+def refuses_password(message: str) -> bool:
     """Tell whether sudo has looked at a password and found it wrong."""
-    return bool(_REFUSES_PASSWORD.search(complaint))
+    return bool(_REFUSES_PASSWORD.search(message))
 
 
 def command_line(script: str, become: Become, mark: str, *, runner: str = "") -> str:

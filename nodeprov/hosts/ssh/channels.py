@@ -1,4 +1,4 @@
-"""What goes through a channel: a command's input, its outputs, and its end."""
+"""A command on a channel: its input, its outputs, its end."""
 
 from __future__ import annotations
 
@@ -15,38 +15,12 @@ from nodeprov.hosts.heartbeat import Heartbeat
 
 CHUNK_BYTES = 1 << 20
 LARGEST_GREETING_BYTES = 1 << 20
-"""What a login shell may say before the script begins that is to be held."""
+"""The most that a login shell may print before the script begins that is to be held."""
 HOLD_TIMEOUT_SECONDS = 60
 
 
 class TooMuchError(Exception):
-    """A command printed more than is borne."""
-
-
-class _Patience(threading.Event):
-    """An event that is waited for no longer than so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self._seconds = seconds
-
-    def wait(self, timeout: float | None = None) -> bool:
-        if not super().wait(self._seconds if timeout is None else timeout):
-            raise TimeoutError
-        return True
-
-
-def begin(channel: Channel, line: str, timeout_seconds: float) -> None:
-    """Have a command line run; raise SSHException, as open_session does, if nobody says in time that it will.
-
-    paramiko would wait for that word without end, also when the connection is gone already (its issue 2599).
-    """
-    channel.event = _Patience(timeout_seconds)
-    try:
-        channel.exec_command(line)
-    except TimeoutError:
-        channel.close()
-        raise SSHException("Timeout opening channel.") from None
+    """A command printed more than is read."""
 
 
 @contextlib.contextmanager
@@ -56,7 +30,7 @@ def _closed_after(seconds: float, channel: Channel) -> Iterator[None]:
 
     def close() -> None:
         late.set()
-        with contextlib.suppress(SSHException, OSError, EOFError):  # the connection may be gone, too
+        with contextlib.suppress(SSHException, OSError, EOFError):  # the connection may be gone too
             channel.close()
 
     timer = threading.Timer(seconds, close)
@@ -124,16 +98,16 @@ def send(channel: Channel, chunks: Iterable[bytes], on_sent: Callable[[int], Non
         channel.shutdown_write()
 
 
-def finished(channel: Channel, deadline: float) -> Output:
+def read_output(channel: Channel, deadline: float) -> Output:
     """Read what a command prints until it ends.
 
     Both outputs at once: the window of a channel is one, and who fills the one would block the other.
     Raises TimeoutError or EOFError if the end is not seen, TooMuchError if there is none in sight.
     """
     with ThreadPoolExecutor(1) as beside:
-        complaint = beside.submit(_drain, channel.recv_stderr, channel, deadline)
+        reading = beside.submit(_drain, channel.recv_stderr, channel, deadline)
         stdout = _drain(channel.recv, channel, deadline)
-        stderr = complaint.result()
+        stderr = reading.result()
     # Its outputs have ended; its status may never come.
     if not channel.status_event.wait(max(0.001, deadline - time.monotonic())):
         raise TimeoutError

@@ -1,4 +1,4 @@
-"""What the user's OpenSSH client configuration says of a machine."""
+"""What the user's ssh_config says about a machine."""
 
 from __future__ import annotations
 

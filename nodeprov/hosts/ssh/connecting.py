@@ -1,4 +1,4 @@
-"""Entering machine after machine until the node is reached; each error says which one, and what to type."""
+"""Logging in to a node, through its jump hosts; each error says which machine, and what to type."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.ssh import known_hosts
 from nodeprov.hosts.ssh.keys import Login
 from nodeprov.hosts.ssh.known_hosts import SSH_PORT, Entry, Verdict
+from nodeprov.hosts.ssh.paramiko_limits import limit_greeting
 from nodeprov.hosts.ssh.passwords import Passwords
-from nodeprov.hosts.ssh.route import Hop
+from nodeprov.hosts.ssh.route import Target
 
 _UNREAD_SECONDS = 120
 KEEPALIVE_SECONDS = 15
-LARGEST_GREETING_BYTES = 64 << 10
 # What goes wrong is raised; paramiko logs it besides, with a traceback.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
@@ -33,98 +33,102 @@ SETTING = "[ssh] connect_timeout_seconds"
 
 
 @dataclass
-class Way:
-    """Open connections, the node's last."""
+class Connections:
+    """Open connections, each through the one before it; the node's is the last."""
 
-    hops: list[Connection] = field(default_factory=list)
+    connections: list[Connection] = field(default_factory=list)
 
     @property
     def transport(self) -> Transport:
         """What carries the node's channels."""
-        return self.hops[-1].transport  # type: ignore[no-any-return]  # fabric has no types
+        return self.connections[-1].transport  # type: ignore[no-any-return]  # fabric has no types
 
     def close(self) -> None:
         """Close the connections, the node's first."""
-        for connection in reversed(self.hops):
+        for connection in reversed(self.connections):
             connection.client.close()
 
 
-def enter(hops: Sequence[Hop], node: str, passwords: Passwords, *, timeout_seconds: int) -> Way:
+def connect(route: Sequence[Target], node: str, passwords: Passwords, *, timeout_seconds: int) -> Connections:
     """Connect to each machine through the one before it.
 
     Args:
-        hops: the way; the last is the node.
+        route: the jump hosts, and the node at the end.
         node: its name, for messages.
         passwords: who knows the passphrases.
-        timeout_seconds: the patience with each step: reaching, being answered, logging in.
+        timeout_seconds: the limit for each step: reaching, being answered, logging in.
 
     Raises:
-        NodeprovError: naming the machine that could not be entered.
+        NodeprovError: naming the machine that could not be logged in to.
     """
-    way = Way()
+    made = Connections()
     try:
-        for hop in hops:
-            where = f"{node} ({hop.address})" if hop is hops[-1] else f"{node} (jump host {hop.alias})"
-            previous = hops[len(way.hops) - 1] if way.hops else None
-            entrance = _Entrance(hop, previous, passwords, timeout_seconds)
+        for target in route:
+            where = f"{node} ({target.address})" if target is route[-1] else f"{node} (jump host {target.alias})"
+            previous = route[len(made.connections) - 1] if made.connections else None
+            connector = _Connector(target, previous, passwords, timeout_seconds)
             try:
-                way.hops.append(entrance.open(way.transport if way.hops else None))
+                made.connections.append(connector.open(made.transport if made.connections else None))
             except NodeprovError as error:
                 raise error.at(where) from None
     except BaseException:
-        way.close()
+        made.close()
         raise
-    return way
+    return made
 
 
-class _Entrance:
-    def __init__(self, hop: Hop, previous: Hop | None, passwords: Passwords, timeout_seconds: int) -> None:
-        self._hop = hop
+class _Connector:
+    """Connects to one machine."""
+
+    def __init__(
+        self, target: Target, previous: Target | None, passwords: Passwords, timeout_seconds: int
+    ) -> None:
+        self._target = target
         self._previous = previous
         self._passwords = passwords
         self._timeout_seconds = timeout_seconds
-        self._trusted = [entry for entry in known_hosts.read(hop.known_hosts) if entry.is_of(hop.known_as)]
+        self._trusted = [entry for entry in known_hosts.read(target.known_hosts) if entry.is_of(target.known_as)]
 
     def open(self, through: Transport | None) -> Connection:
         """Connect, see that the host's key is trusted, and log in."""
-        hop, seconds = self._hop, self._timeout_seconds
+        target, seconds = self._target, self._timeout_seconds
         options: dict[str, Any] = {
-            "sock": self._carrier(through),
+            "sock": self._socket(through),
             "banner_timeout": seconds,
             "auth_timeout": seconds,
-            "auth_strategy": Login(hop, self._passwords, connect_timeout_seconds=seconds),
+            "auth_strategy": Login(target, self._passwords, connect_timeout_seconds=seconds),
             "transport_factory": self._transport,
         }
         connection = Connection(
-            hop.address,
-            user=hop.user,
-            port=hop.port,
+            target.address,
+            user=target.user,
+            port=target.port,
             config=Config(overrides={"load_ssh_configs": False}),
             connect_timeout=seconds,
             connect_kwargs=options,
         )
-        connection.client.set_missing_host_key_policy(_Policy(hop, self._previous, self._trusted))
+        connection.client.set_missing_host_key_policy(_Policy(target, self._previous, self._trusted))
         with self._problems(connection):
             connection.open()
         connection.transport.set_keepalive(KEEPALIVE_SECONDS)
         return connection
 
-    def _carrier(self, through: Transport | None) -> Any:
+    def _socket(self, through: Transport | None) -> Any:
         """Make what the bytes go through."""
-        hop = self._hop
+        target = self._target
         try:
             if through is not None:
                 return through.open_channel(
-                    "direct-tcpip", (hop.address, hop.port), ("", 0), timeout=self._timeout_seconds
+                    "direct-tcpip", (target.address, target.port), ("", 0), timeout=self._timeout_seconds
                 )
-            if hop.proxy_command:
-                return ProxyCommand(f"sh -c {shlex.quote('exec ' + hop.proxy_command)}")
-            carrier = socket.create_connection((hop.address, hop.port), timeout=self._timeout_seconds)
+            if target.proxy_command:
+                return ProxyCommand(f"sh -c {shlex.quote('exec ' + target.proxy_command)}")
+            made = socket.create_connection((target.address, target.port), timeout=self._timeout_seconds)
             # Without this every further command on the connection waits some 45 ms for a delayed ACK.
-            carrier.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: a peer that reads no more ends what is being sent
-                carrier.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_SECONDS * 1000)
-            return carrier
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_SECONDS * 1000)
+            return made
         except TimeoutError:
             raise self._late("no answer") from None
         except (SSHException, OSError) as error:
@@ -138,7 +142,7 @@ class _Entrance:
     def _transport(self, sock: Any, **options: Any) -> Transport:
         """Prefer the kinds of keys that we know of the host, as OpenSSH does: it may have several."""
         transport = Transport(sock, **options)
-        _bound_greeting(transport)
+        limit_greeting(transport)
         known = {kind for entry in self._trusted for kind in _algorithms(entry.kind)}
         if known:
             offered = transport.get_security_options()
@@ -165,34 +169,34 @@ class _Entrance:
 
     def _late(self, what: str) -> NodeprovError:
         return NodeprovError(
-            f"{what} (port {self._hop.port}, {self._timeout_seconds} s)",
+            f"{what} (port {self._target.port}, {self._timeout_seconds} s)",
             f"try: ssh {self._by_hand}; if it is only slow, raise {SETTING} in the inventory",
         )
 
     @property
     def _by_hand(self) -> str:
-        port = "" if self._hop.port == SSH_PORT else f"-p {self._hop.port} "
+        port = "" if self._target.port == SSH_PORT else f"-p {self._target.port} "
         jump = f"-J {self._previous.alias} " if self._previous else ""
-        return f"{jump}{port}{self._hop.user}@{self._hop.address}"
+        return f"{jump}{port}{self._target.user}@{self._target.address}"
 
 
 class _Policy(MissingHostKeyPolicy):
     """Decides about every host key: paramiko is given none of the known ones, as it keeps one of a kind only."""
 
-    def __init__(self, hop: Hop, previous: Hop | None, trusted: Sequence[Entry]) -> None:
-        self._hop = hop
+    def __init__(self, target: Target, previous: Target | None, trusted: Sequence[Entry]) -> None:
+        self._target = target
         self._previous = previous
         self._trusted = trusted
 
     def missing_host_key(self, _client: SSHClient, _hostname: str, key: PKey) -> None:
         """Return if the key is trusted; raise NodeprovError with the command that accepts it if not."""
-        name = self._hop.known_as
+        name = self._target.known_as
         verdict = known_hosts.judge(self._trusted, name, key.asbytes())
         if verdict is Verdict.TRUSTED:
             return
         fingerprint = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
         shown = f"{key.get_name()} SHA256:{fingerprint}"
-        path = shlex.quote(self._hop.known_hosts[0]) if self._hop.known_hosts else "~/.ssh/known_hosts"
+        path = shlex.quote(self._target.known_hosts[0]) if self._target.known_hosts else "~/.ssh/known_hosts"
         if verdict is Verdict.UNKNOWN:
             raise NodeprovError(
                 f"its host key is not known: {shown} ({name} is not in {path})",
@@ -211,28 +215,12 @@ class _Policy(MissingHostKeyPolicy):
 
     @property
     def _scan(self) -> str:
-        command = self._hop.keyscan
+        command = self._target.keyscan
         if self._previous:
             command = f"ssh {self._previous.alias} {command}"
-        if self._hop.host_key_alias:
-            command += f" | sed 's/^[^ ]*/{self._hop.host_key_alias}/'"
+        if self._target.host_key_alias:
+            command += f" | sed 's/^[^ ]*/{self._target.host_key_alias}/'"
         return command
-
-
-def _bound_greeting(transport: Transport) -> None:
-    """Keep a server from greeting without end: paramiko gathers its first line in memory."""
-    packetizer = transport.packetizer
-    read, left = packetizer._read_timeout, LARGEST_GREETING_BYTES  # type: ignore[attr-defined]
-
-    def bounded(timeout: float) -> bytes:
-        nonlocal left
-        chunk: bytes = read(timeout)
-        left -= len(chunk)
-        if left < 0:
-            raise SSHException(f": it greets with more than {LARGEST_GREETING_BYTES >> 10} KiB")
-        return chunk
-
-    packetizer._read_timeout = bounded  # type: ignore[attr-defined]
 
 
 def _abandon(connection: Connection) -> None:

@@ -19,11 +19,12 @@ from nodeprov.hosts.base import COMMAND_SETTING, TIMED_OUT, Output, check, ended
 from nodeprov.hosts.shell import ShellHost, remedy, upload_script
 from nodeprov.hosts.ssh import become
 from nodeprov.hosts.ssh.become import Become
-from nodeprov.hosts.ssh.channels import CHUNK_BYTES, HeldChannel, TooMuchError, begin, finished, send
+from nodeprov.hosts.ssh.channels import CHUNK_BYTES, HeldChannel, TooMuchError, read_output, send
 from nodeprov.hosts.ssh.client_config import lookup_by
-from nodeprov.hosts.ssh.connecting import SETTING, Way, enter
+from nodeprov.hosts.ssh.connecting import SETTING, Connections, connect
+from nodeprov.hosts.ssh.paramiko_limits import exec_command
 from nodeprov.hosts.ssh.passwords import Passwords
-from nodeprov.hosts.ssh.route import Hop, route
+from nodeprov.hosts.ssh.route import Target, route
 from nodeprov.inventory import Ssh
 from nodeprov.local_files import expanded
 
@@ -37,8 +38,8 @@ class SshHost(ShellHost):
         super().__init__(name)
         self._ssh = ssh
         self._passwords = passwords or Passwords()
-        self._way: Way | None = None
-        self._hops: tuple[Hop, ...] = ()
+        self._connections: Connections | None = None
+        self._route: tuple[Target, ...] = ()
         self._connecting = threading.RLock()
         self._become: Become | None = None
         self._is_settled = False
@@ -84,9 +85,9 @@ class SshHost(ShellHost):
 
     def close(self) -> None:
         """Close the connection, if there is one."""
-        if self._way is not None:
-            self._way.close()
-            self._way = None
+        if self._connections is not None:
+            self._connections.close()
+            self._connections = None
 
     def _becoming(self) -> Become:
         with self._connecting:
@@ -115,19 +116,19 @@ class SshHost(ShellHost):
             channel.settimeout(idle)
             opening = become.opening(how, self._password, self._mark)
             send(channel, chain([opening], iter(lambda: file.read(CHUNK_BYTES), b"")), on_sent)
-            output = finished(channel, time.monotonic() + idle)
+            output = read_output(channel, time.monotonic() + idle)
         said = Output(output.returncode, b"", become.after_mark(output.stderr, self._mark) or output.stderr)
         check(self.unfenced(said), f"cannot upload {path}", where=self.name, hint=remedy(said.said))
 
     def _attempt(self, line: str, stdin: bytes, timeout_seconds: float) -> tuple[Output, bool]:
         """Run a command line; tell also whether what it wraps has begun."""
-        patience = timeout_seconds + GRACE_SECONDS
-        deadline = time.monotonic() + patience
+        limit_seconds = timeout_seconds + GRACE_SECONDS
+        deadline = time.monotonic() + limit_seconds
         raising = longer(self._setting_of(timeout_seconds))
-        with self._problems(f"no answer within {patience:.0f} s{raising}"), self._start(line) as channel:
-            channel.settimeout(patience)
+        with self._problems(f"no answer within {limit_seconds:.0f} s{raising}"), self._start(line) as channel:
+            channel.settimeout(limit_seconds)
             send(channel, [stdin])
-            output = finished(channel, deadline)
+            output = read_output(channel, deadline)
         printed = become.after_mark(output.stdout, self._mark)
         if printed is None:
             return output, False
@@ -136,11 +137,11 @@ class SshHost(ShellHost):
 
     def _learn(self, how: Become, output: Output) -> None:
         """Learn from a command that did not begin what sudo wants; raise NodeprovError if it cannot be had."""
-        complaint = (output.stderr + output.stdout).decode(errors="backslashreplace")
+        message = (output.stderr + output.stdout).decode(errors="backslashreplace")
         with self._connecting:
             if self._become != how:
                 return  # another thread has learned it
-            better = how.learned_from(complaint)
+            better = how.learned_from(message)
             if better is None:
                 raise self._not_begun(how, output)
             if better.password and not how.password:
@@ -173,16 +174,16 @@ class SshHost(ShellHost):
         return COMMAND_SETTING if timeout_seconds == self.command_timeout_seconds else ""
 
     def _start(self, line: str) -> Channel:
-        patience = self._ssh.connect_timeout_seconds
-        channel = self._transport.open_session(timeout=patience)
-        begin(channel, line, patience)
+        timeout_seconds = self._ssh.connect_timeout_seconds
+        channel = self._transport.open_session(timeout=timeout_seconds)
+        exec_command(channel, line, timeout_seconds)
         return channel
 
     @property
     def _user(self) -> str:
         """The user that we log in as."""
         self._connected()
-        return self._hops[-1].user
+        return self._route[-1].user
 
     @property
     def _transport(self) -> Transport:
@@ -190,25 +191,25 @@ class SshHost(ShellHost):
 
     @property
     def _where(self) -> str:
-        return f"{self.name} ({self._hops[-1].address})" if self._hops else self.name
+        return f"{self.name} ({self._route[-1].address})" if self._route else self.name
 
-    def _connected(self) -> Way:
+    def _connected(self) -> Connections:
         with self._connecting:
-            if self._way is not None and not self._way.transport.is_active():
+            if self._connections is not None and not self._connections.transport.is_active():
                 self.close()
-            if self._way is None:
-                self._way = self._connect()
-            return self._way
+            if self._connections is None:
+                self._connections = self._connect()
+            return self._connections
 
-    def _connect(self) -> Way:
+    def _connect(self) -> Connections:
         ssh = self._ssh
         try:
-            self._hops = route(ssh, lookup_by(ssh.config_file))
+            self._route = route(ssh, lookup_by(ssh.config_file))
         except NodeprovError as error:
             raise error.at(self.name) from None
         for setting, path in (("known_hosts", ssh.known_hosts), ("identity_file", ssh.identity_file)):
             self._insist_on(setting, path)
-        return enter(self._hops, self.name, self._passwords, timeout_seconds=ssh.connect_timeout_seconds)
+        return connect(self._route, self.name, self._passwords, timeout_seconds=ssh.connect_timeout_seconds)
 
     def _insist_on(self, setting: str, path: str | None) -> None:
         """Refuse a file that is named and cannot be read; what is there by default need not be."""

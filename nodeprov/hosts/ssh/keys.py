@@ -26,7 +26,7 @@ from paramiko import (  # noqa: TID251
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.ssh.passwords import Passwords
-from nodeprov.hosts.ssh.route import Hop
+from nodeprov.hosts.ssh.route import Target
 
 _KINDS = (Ed25519Key, ECDSAKey, RSAKey)
 _OPENSSH_MAGIC = b"openssh-key-v1\0"
@@ -39,8 +39,8 @@ class Login:
     and at last the files that a person must unlock: nobody is asked for what was not needed.
     """
 
-    def __init__(self, hop: Hop, passwords: Passwords, *, connect_timeout_seconds: int) -> None:
-        self._hop = hop
+    def __init__(self, target: Target, passwords: Passwords, *, connect_timeout_seconds: int) -> None:
+        self._target = target
         self._passwords = passwords
         self._connect_timeout_seconds = connect_timeout_seconds
         self._tried: list[str] = []
@@ -48,30 +48,30 @@ class Login:
 
     def authenticate(self, transport: Transport) -> None:
         """Log in, or raise NodeprovError."""
-        agent = _agent(self._connect_timeout_seconds) if self._hop.agent else None
+        agent = _agent(self._connect_timeout_seconds) if self._target.agent else None
         try:
             for said, key in self._keys(agent):
                 self._tried.append(said)
-                if self._opens(transport, key):
+                if self._accepts(transport, key):
                     return
         finally:
             if agent:
                 agent.close()
-        raise self._not_let_in()
+        raise self._refused()
 
-    def _opens(self, transport: Transport, key: PKey) -> bool:
+    def _accepts(self, transport: Transport, key: PKey) -> bool:
         try:
-            more = transport.auth_publickey(self._hop.user, key)
+            more = transport.auth_publickey(self._target.user, key)
         except BadAuthenticationType as error:
             raise NodeprovError(
-                f"it lets nobody in by a key as {self._hop.user}, only by {', '.join(error.allowed_types)}",
+                f"it lets nobody in by a key as {self._target.user}, only by {', '.join(error.allowed_types)}",
                 "allow PubkeyAuthentication in its sshd_config",
             ) from None
         except AuthenticationException as error:
             if "timeout" in str(error).lower():
                 seconds = self._connect_timeout_seconds
                 raise NodeprovError(
-                    f"the login as {self._hop.user} was not answered within {seconds} s",
+                    f"the login as {self._target.user} was not answered within {seconds} s",
                     "if it is only slow, raise [ssh] connect_timeout_seconds in the inventory",
                 ) from None
             if transport.is_active():
@@ -83,13 +83,13 @@ class Login:
             raise self._hung_up() from None
         if more:
             raise NodeprovError(
-                f"its key is not enough for {self._hop.user}: the server wants {', '.join(more)} too",
+                f"its key is not enough for {self._target.user}: the server wants {', '.join(more)} too",
                 "let this user in by a key alone",
             )
         return True
 
     def _keys(self, agent: Agent | None) -> Iterator[tuple[str, PKey]]:
-        files = [path for path in self._hop.identity_files if Path(path).is_file()]
+        files = [path for path in self._target.identity_files if Path(path).is_file()]
         held = {key.asbytes(): key for key in agent.get_keys()} if agent else {}
         in_agent = [blob for blob in map(public_part, files) if blob in held]
         for blob in in_agent:
@@ -102,7 +102,7 @@ class Login:
                 yield from ((path, key) for key in _loaded(path))
             except PasswordRequiredException:
                 locked.append(path)
-        if not self._hop.identities_only:
+        if not self._target.identities_only:
             yield from ((_described(key), key) for blob, key in held.items() if blob not in in_agent)
         for path in locked:
             yield from self._unlocked(path)
@@ -117,8 +117,8 @@ class Login:
             raise NodeprovError(f"the passphrase does not open {path}", f"try it: ssh-keygen -y -f {path}")
         yield from ((path, key) for key in keys)
 
-    def _not_let_in(self) -> NodeprovError:
-        user = self._hop.user
+    def _refused(self) -> NodeprovError:
+        user = self._target.user
         if self._locked:
             locked = ", ".join(self._locked)
             return NodeprovError(
@@ -133,11 +133,11 @@ class Login:
     def _hung_up(self) -> NodeprovError:
         if len(self._tried) <= 1:
             return NodeprovError(
-                f"it hung up while {self._hop.user} logged in with {', '.join(self._tried) or 'no key'}",
+                f"it hung up while {self._target.user} logged in with {', '.join(self._tried) or 'no key'}",
                 "try again; if it stays so, its log says why (journalctl -u ssh), such as a MaxAuthTries of 1",
             )
         return NodeprovError(
-            f"it hung up when {len(self._tried)} keys had been tried as {self._hop.user}",
+            f"it hung up when {len(self._tried)} keys had been tried as {self._target.user}",
             "name the right one (identity_file in the inventory, or IdentityFile), and set IdentitiesOnly yes",
         )
 

@@ -1,4 +1,4 @@
-"""What only a person knows, asked for once and kept in memory for all nodes."""
+"""Secrets that only a person knows: asked for once, and kept in memory for all nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machines on the way to a node: its jump hosts, and itself, each with how it is entered."""
+"""The route to a node: its jump hosts and the node itself, each with how to log in to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nodeprov.hosts.ssh.known_hosts import SSH_PORT, name_of
 from nodeprov.inventory import Ssh
 from nodeprov.local_files import expanded
 
-_MOST_HOPS = 8
+_MOST_JUMP_HOSTS = 8
 _KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _IDENTITIES = tuple(f"~/.ssh/id_{kind}" for kind in ("rsa", "ecdsa", "ed25519"))
@@ -23,8 +23,8 @@ _JUMP = re.compile(r"(ssh://)?((?P<user>[^@]+)@)?(\[(?P<v6>[^]]+)\]|(?P<host>[^:
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
-    """A machine that is entered."""
+class Target:
+    """A machine to log in to: a jump host, or the node itself."""
 
     alias: str
     address: str
@@ -35,7 +35,7 @@ class Hop:
     identities_only: bool = False
     agent: bool = True
     known_hosts: tuple[str, ...] = ()
-    """The files that are trusted; a key that is accepted belongs into the first."""
+    """The files that are trusted; a key that the user accepts belongs into the first."""
     host_key_alias: str = ""
     proxy_command: str = ""
 
@@ -51,26 +51,26 @@ class Hop:
         return f"ssh-keyscan {port}{self.address}"
 
 
-def route(ssh: Ssh, lookup: Lookup) -> tuple[Hop, ...]:
-    """Find the way: the jump hosts in their order, and the node at the end.
+def route(ssh: Ssh, lookup: Lookup) -> tuple[Target, ...]:
+    """Find the route: the jump hosts in their order, and the node at the end.
 
-    What the inventory says goes before the user's configuration, and is of the node alone, but for known_hosts,
-    which may hold the jump hosts' keys too.
+    What the inventory says goes before the user's configuration, and is for the node alone; but its known_hosts is
+    for the jump hosts too, whose keys it may hold.
     """
     options = lookup(ssh.address, ssh.user, ssh.port)
     jumps = _jumps(options, lookup, depth=0)
     trusted = (_home(ssh.known_hosts),) if ssh.known_hosts else ()
-    node = _hop(ssh.address, options, ssh)
+    node = _target(ssh.address, options, ssh)
     return (*(_trusting(jump, trusted) for jump in jumps), node)
 
 
-def _jumps(options: Options, lookup: Lookup, *, depth: int) -> tuple[Hop, ...]:
+def _jumps(options: Options, lookup: Lookup, *, depth: int) -> tuple[Target, ...]:
     wanted = _one(options, "proxyjump")
     if wanted.lower() in ("", "none"):
         return ()
-    if depth == _MOST_HOPS:
+    if depth == _MOST_JUMP_HOSTS:
         raise NodeprovError(f"ProxyJump goes in circles: {wanted}", "look at `ssh -G` of the jump host")
-    hops: tuple[Hop, ...] = ()
+    jumps: tuple[Target, ...] = ()
     for index, text in enumerate(wanted.split(",")):
         match = _JUMP.fullmatch(text.strip())
         if match is None:
@@ -79,29 +79,29 @@ def _jumps(options: Options, lookup: Lookup, *, depth: int) -> tuple[Hop, ...]:
         theirs = lookup(name, match["user"], port)
         # As ssh does it: only the first of several is reached by its own ProxyJump.
         before = _jumps(theirs, lookup, depth=depth + 1) if index == 0 else ()
-        hops += (*before, _hop(name, theirs, Ssh(address=name, user=match["user"], port=port)))
-    return hops
+        jumps += (*before, _target(name, theirs, Ssh(address=name, user=match["user"], port=port)))
+    return jumps
 
 
-def _hop(alias: str, options: Options, said: Ssh) -> Hop:
+def _target(alias: str, options: Options, settings: Ssh) -> Target:
     address = _one(options, "hostname") or alias
-    port = said.port or int(_one(options, "port") or SSH_PORT)
-    user = said.user or _one(options, "user") or our_name()
+    port = settings.port or int(_one(options, "port") or SSH_PORT)
+    user = settings.user or _one(options, "user") or our_name()
     tokens = {"h": address, "n": alias, "p": str(port), "r": user, **_our_tokens()}
     configured = (
-        [_home(said.known_hosts)]
-        if said.known_hosts
+        [_home(settings.known_hosts)]
+        if settings.known_hosts
         else _files(options, "userknownhostsfile", _KNOWN_HOSTS, tokens)
     )
     identities = [_expanded(path, tokens) for path in options.get("identityfile", _IDENTITIES)]
     command = _one(options, "proxycommand")
-    return Hop(
+    return Target(
         alias=alias,
         address=address.strip("[]"),
         port=port,
         user=user,
         identity_files=tuple(
-            dict.fromkeys([*([_home(said.identity_file)] if said.identity_file else []), *identities])
+            dict.fromkeys([*([_home(settings.identity_file)] if settings.identity_file else []), *identities])
         ),
         identities_only=_one(options, "identitiesonly").lower() == "yes",
         agent=_one(options, "identityagent").lower() != "none",
@@ -111,8 +111,8 @@ def _hop(alias: str, options: Options, said: Ssh) -> Hop:
     )
 
 
-def _trusting(hop: Hop, files: tuple[str, ...]) -> Hop:
-    return replace(hop, known_hosts=tuple(dict.fromkeys([*files, *hop.known_hosts])))
+def _trusting(target: Target, files: tuple[str, ...]) -> Target:
+    return replace(target, known_hosts=tuple(dict.fromkeys([*files, *target.known_hosts])))
 
 
 def _one(options: Options, key: str) -> str:
@@ -120,10 +120,10 @@ def _one(options: Options, key: str) -> str:
 
 
 def _files(options: Options, key: str, default: tuple[str, ...], tokens: dict[str, str]) -> list[str]:
-    said = _one(options, key)
-    if said.lower() == "none":
+    value = _one(options, key)
+    if value.lower() == "none":
         return []
-    return [_expanded(path, tokens) for path in (said.split() or default)]
+    return [_expanded(path, tokens) for path in (value.split() or default)]
 
 
 def _expanded(path: str, tokens: dict[str, str]) -> str:

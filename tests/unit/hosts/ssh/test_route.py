@@ -9,7 +9,7 @@ import pytest
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.ssh.client_config import Lookup, ask_fabric, ask_openssh, lookup_by
-from nodeprov.hosts.ssh.route import Hop, our_name, route
+from nodeprov.hosts.ssh.route import Target, our_name, route
 from nodeprov.inventory import Ssh
 
 READERS = [
@@ -26,7 +26,7 @@ def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Lookup:
     return lambda alias, user, port: request.param(str(path), alias, user, port)
 
 
-def way(reader: Lookup, tmp_path: Path, config: str, ssh: Ssh) -> tuple[Hop, ...]:
+def way(reader: Lookup, tmp_path: Path, config: str, ssh: Ssh) -> tuple[Target, ...]:
     (tmp_path / "config").write_text(config)
     return route(ssh, reader)
 
@@ -158,5 +158,5 @@ def test_whoever_has_no_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_command_that_shows_a_hosts_keys_knows_its_port() -> None:
-    assert Hop("a", "10.0.0.1", 22, "root").keyscan == "ssh-keyscan 10.0.0.1"
-    assert Hop("a", "10.0.0.1", 2222, "root").keyscan == "ssh-keyscan -p 2222 10.0.0.1"
+    assert Target("a", "10.0.0.1", 22, "root").keyscan == "ssh-keyscan 10.0.0.1"
+    assert Target("a", "10.0.0.1", 2222, "root").keyscan == "ssh-keyscan -p 2222 10.0.0.1"
