@@ -1,0 +1,163 @@
+"""A plan as text, painted, and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from nodeprov.plan import action
+from nodeprov.plan.plan import Plan
+from nodeprov.plan.steps import Restart, Step, Swap
+from nodeprov.reports.plan import diff, painted, plan_json, plan_text
+from nodeprov.states import FileState, LabelState, LinkState
+from tests.support.plans import (
+    CLASSED,
+    CONFIG_KEY,
+    INSTALL,
+    LABELLED,
+    NOTHING,
+    PLAN_FIELDS,
+    PLANS,
+    SECRET,
+    SERVING,
+    TOML,
+    TREE,
+    UNINSTALL,
+    change,
+    through_json,
+)
+from tests.support.samples import GOLDEN, golden, resource
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_plan_is_written_for_a_person(name: str) -> None:
+    golden(f"report/plan-{name}.txt", plan_text(PLANS[name]) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("file:/etc/a:b.toml", "file /etc/a:b.toml"),
+        ("link:/usr/local/bin/runsc", "link /usr/local/bin/runsc"),
+        ("tree:/opt/nodeprov/releases/r", "release /opt/nodeprov/releases/r"),
+        ("folder:/opt/nodeprov/releases/r", "folder /opt/nodeprov/releases/r"),
+        ("label:worker1:example.com/gvisor", "label example.com/gvisor on node worker1"),
+        ("runtimeclass:gvisor", "RuntimeClass gvisor"),
+    ],
+)
+def test_a_resource_is_named_for_a_person(key: str, said: str) -> None:
+    assert resource(key).title == said
+
+
+def test_links_and_trees_have_no_diff() -> None:
+    assert diff(change("link:/x", LinkState("a"), LinkState("b"))) == []
+    assert diff(change("tree:/x", None, TREE)) == []
+
+
+def test_a_missing_and_a_removed_file_are_compared_with_nothing() -> None:
+    assert diff(change(CONFIG_KEY, None, TOML))[:2] == [
+        "--- /dev/null",
+        "+++ /etc/containerd/config.toml (wanted)",
+    ]
+    assert diff(change(CONFIG_KEY, TOML, None))[:2] == [
+        "--- /etc/containerd/config.toml (as it is)",
+        "+++ /dev/null",
+    ]
+
+
+STEP_FIELDS = {
+    "change": {"step", "resource", "place", "before", "after", "diff", "why"},
+    "restart": {"step", "unit"},
+    "drain": {"step", "pods"},
+    "proof": {"step", "name", "title", "subject"},
+}
+
+
+RESTART_FIELDS = {"unit", "reasons", "activates"}
+STATE_FIELDS = {
+    "file": {"kind", "bytes", "mode", "owner"},
+    "link": {"kind", "target"},
+    "tree": {"kind", "files", "digest"},
+    "label": {"kind", "value"},
+    "object": {"kind", "manifest"},
+    "present": {"kind"},
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_the_json_of_a_plan_has_the_fields_that_are_documented(name: str) -> None:
+    value = through_json(plan_json(PLANS[name]))
+    assert set(value) == PLAN_FIELDS
+    assert value["schema"] == 1
+    assert [set(step) for step in value["steps"]] == [STEP_FIELDS[step["step"]] for step in value["steps"]]
+    states = [step[side] for step in value["steps"] for side in ("before", "after") if step.get(side)]
+    assert [set(state) for state in states] == [STATE_FIELDS[state["kind"]] for state in states]
+    assert value["restart"] is None or set(value["restart"]) == RESTART_FIELDS
+
+
+def test_every_documented_kind_of_step_and_state_is_in_some_plan() -> None:
+    steps = [step for plan in PLANS.values() for step in plan_json(plan)["steps"]]
+    assert {step["step"] for step in steps} == set(STEP_FIELDS)
+    states = [step[side] for step in steps for side in ("before", "after") if step.get(side)]
+    assert {state["kind"] for state in states} == set(STATE_FIELDS)
+
+
+def test_the_json_of_a_plan_says_what_the_text_says() -> None:
+    value = plan_json(INSTALL)
+    assert (value["node"], value["action"], value["pending"]) == ("worker1", "install", True)
+    assert value["upload_bytes"] == 331_000_000
+    assert value["restart"]["unit"] == "containerd.service"
+    assert value["notes"] == list(INSTALL.notes)
+    changes = [step for step in value["steps"] if step["step"] == "change"]
+    assert [step["resource"] for step in changes] == [each.resource.key for each in INSTALL.changes]
+    assert [step["place"] for step in changes] == ["node"] * 7 + ["cluster"] * 2
+    assert changes[0]["after"] == {"kind": "tree", "files": 2, "digest": TREE.digest}
+    assert changes[1]["after"] == {"kind": "file", "bytes": len(TOML.content), "mode": "0644", "owner": "0:0"}
+    assert changes[4]["why"] == "the commit: one rename"
+    assert (changes[0]["before"], changes[7]["before"]) == (None, None)
+    removed = [step for step in plan_json(UNINSTALL)["steps"] if step.get("resource", "").startswith("folder:")]
+    assert [(step["before"], step["after"]) for step in removed] == [({"kind": "present"}, None)] * 2
+    assert plan_json(NOTHING)["pending"] is False
+
+
+@pytest.mark.parametrize(
+    ("steps", "headline"),
+    [
+        ((LABELLED,), "worker1: install: 1 change, no restart"),
+        ((LABELLED, CLASSED), "worker1: install: 2 changes, no restart"),
+        ((Swap((), Restart("c.service", ()), SERVING),), "worker1: install: 0 changes, containerd restarts"),
+    ],
+)
+def test_a_plan_begins_with_how_much_it_does(steps: tuple[Step, ...], headline: str) -> None:
+    assert plan_text(Plan("worker1", action.INSTALL, steps)).splitlines()[0] == headline
+
+
+def test_another_value_of_a_label_is_shown_with_the_one_before() -> None:
+    plan = Plan("worker1", action.INSTALL, (change("label:worker1:k", LabelState("a"), LabelState("b")),))
+    assert plan_text(plan).splitlines()[1] == "  ~ label k on node worker1 = b (was a)"
+
+
+def test_a_change_of_only_the_mode_is_shown() -> None:
+    plan = Plan("n", action.INSTALL, (change(CONFIG_KEY, FileState(b"x", 0o600), FileState(b"x", 0o644)),))
+    assert plan_text(plan).splitlines()[1] == "  ~ file /etc/containerd/config.toml: mode 0644 (was 0600)"
+
+
+def test_a_files_content_is_nowhere_in_the_json() -> None:
+    secret = FileState(f"x = 1\n{'y = 2' * 5}\npassword = '{SECRET}'\n".encode(), 0o600)
+    plan = Plan("n", action.INSTALL, (change("file:/x", secret, None), change("file:/y", None, secret)))
+    assert SECRET not in json.dumps(plan_json(plan))
+    assert "base64" not in json.dumps(plan_json(plan))
+
+
+def test_a_plan_is_painted_by_its_signs() -> None:
+    text = (GOLDEN / "report" / "plan-install.txt").read_text().rstrip()
+    painted_lines = painted(text).split("\n")
+    assert "\n".join(line.plain for line in painted_lines) == text
+    styles = {line.plain: [str(span.style) for span in line.spans] for line in painted_lines}
+    expected = {"  + ": "green", "  ~ ": "yellow", "  ! ": "bold", "      +": "green", "      @": "cyan"}
+    for start, style in expected.items():
+        found = [said for line, said in styles.items() if line.startswith(start)]
+        assert found
+        assert all(said == [style] for said in found), start
+    assert not [said for line, said in styles.items() if said and line.startswith(("  ? ", "  note", "worker1"))]
