@@ -9,7 +9,8 @@ from typing import Any
 from nodeprov.engine.lock import Holder, HolderOf
 from nodeprov.hosts.base import Reader
 from nodeprov.inventory import Settings
-from nodeprov.node.facts import Facts, FactsQuery, Switched
+from nodeprov.node.facts import Facts, FactsQuery
+from nodeprov.node.footprint import Switched
 from nodeprov.node.receipts import receipt
 from nodeprov.node.receipts.history import History
 from nodeprov.node.receipts.receipt import Receipt
@@ -54,18 +55,18 @@ def read(name: str, reader: Reader, settings: Settings) -> Status:
 def status(facts: Facts, holder: Holder | None, settings: Settings) -> Status:
     """Say how a node stands."""
     where = layout(settings)
-    target = facts.links.get(where.current, "")
+    target = facts.footprint.links.get(where.current, "")
     folder = f"{where.handler_folder}/{target}" if target else ""
-    history = History.read(facts.receipts, machine_id=facts.machine_id, handler=settings.runtime.handler)
+    history = History.read(facts.receipts, machine_id=facts.machine.machine_id, handler=settings.runtime.handler)
     ours = history.of_handler
     return Status(
         facts.node,
         settings.runtime.handler,
-        posixpath.basename(facts.generations.get(folder, "")),
+        posixpath.basename(facts.footprint.generations.get(folder, "")),
         target,
         _containerd(facts),
         history.interrupted or (ours[-1] if ours else None),
-        facts.switched,
+        facts.footprint.switched,
         holder,
     )
 

@@ -17,6 +17,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output, Place, Reader
 from nodeprov.inventory import Node
 from nodeprov.kubernetes.cluster import kubectl
+from nodeprov.node.daemon_choice import Choice
 from nodeprov.node.facts import SWITCH_UNIT, Facts, FactsQuery, parse_facts
 from nodeprov.node.switch import RECOVERY
 from nodeprov.redaction import redacted, redacted_value
@@ -96,11 +97,21 @@ def _content(encoded: str) -> dict[str, Any]:
 
 def _plain(facts: Facts) -> dict[str, Any]:
     """Write facts as plain values, without what has a file of its own in the archive."""
-    value = asdict(replace(facts, receipts=(), daemon=None, record=None))
-    if facts.daemon is not None:
-        value["daemon"] = asdict(replace(facts.daemon, config=None, dump=""))
-    if facts.record is not None:
-        value["record"] = {**facts.record.identity.as_json(), "dump_bytes": len(facts.record.dump)}
+    daemon, footprint = facts.daemon, facts.footprint
+    value = {
+        "node": facts.node,
+        "unit_state": facts.unit_state,
+        "receipts": (),
+        "daemon": None,
+        "choice": asdict(Choice(None, problem=facts.undecided)),
+        **asdict(facts.machine),
+        **asdict(replace(footprint, record=None)),
+    }
+    if daemon is not None:
+        value["daemon"] = asdict(replace(daemon, config=None, dump=""))
+        value["choice"] = value["daemon"].pop("choice")
+    if footprint.record is not None:
+        value["record"] = {**footprint.record.identity.as_json(), "dump_bytes": len(footprint.record.dump)}
     return value
 
 

@@ -95,7 +95,9 @@ class NodeActions:
     def pod(self) -> str:
         """Run a pod, whose image is there for that long."""
         assert self._prover is not None
-        with proof_image.available(self._host, self._planned.facts, self._planned.settings) as image:
+        facts = self._planned.facts
+        where = (self._host, facts.machine.architecture, facts.running_daemon)
+        with proof_image.available(*where, self._planned.settings) as image:
             return self._prover.pod(image, gvisors_word)
 
     def drain(self, step: Drain) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 from nodeprov.errors import CommandFailed, NodeprovError
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
-from nodeprov.node.facts import Daemon, Facts, gather
-from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.daemon import Daemon
+from nodeprov.node.facts import Facts, gather
 from nodeprov.node.loaded_config import is_what_was_read
 from nodeprov.plan.resources.file import FileAt
 from nodeprov.plan.steps import Swap
@@ -71,14 +71,14 @@ class Containerd:
 
     @property
     def _daemon(self) -> Daemon:
-        return running_daemon(self._facts)
+        return self._facts.running_daemon
 
     def made(self, handler: str) -> str:
         """See what a distribution has made of the template or the drop-in that was edited.
 
         It is the distribution that expands it, at its start: nobody else can tell what it comes to.
         """
-        daemon = running_daemon(gather(self._host, self._settings, self._facts.prefixes[1:]))
+        daemon = gather(self._host, self._settings, self._facts.footprint.prefixes[1:]).running_daemon
         runtime = layout(self._settings).runtime
         table = daemon.effective.runtime(runtime.handler)
         path = table.get("runtime_path") if table else None
@@ -129,8 +129,8 @@ class Containerd:
 
     def in_use(self) -> tuple[str, ...]:
         """Name what still needs our files: processes, and bundles of stopped containers."""
-        facts = gather(self._host, self._settings, self._facts.prefixes[1:])
-        return (*facts.processes, *facts.bundles)
+        facts = gather(self._host, self._settings, self._facts.footprint.prefixes[1:])
+        return (*facts.footprint.processes, *facts.footprint.bundles)
 
     def wait_until_unused(self, timeout_seconds: float) -> None:
         """Wait until nothing needs our files; raise NodeprovError, naming what does, if that takes too long."""
@@ -153,7 +153,7 @@ class Containerd:
     def write_record(self, swap: Swap) -> None:
         """Write down what the daemon has read that a swap has started, unless it was edited after that."""
         facts = gather(self._host, self._settings)
-        daemon = running_daemon(facts)
+        daemon = facts.running_daemon
         if not is_what_was_read(daemon, swap.changes):
             return
         record: dict[str, Any] = {**daemon.identity.as_json(), "dump": daemon.dump}

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import Settings
 from nodeprov.node import loaded_config
+from nodeprov.node.daemon import Daemon
 from nodeprov.node.facts import Facts
-from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.imported_files import Imported
 from nodeprov.plan.goal import Change
 from nodeprov.plan.proof import Handler, Made, Pod, Proof, Sandbox, Serving, Unused
@@ -33,8 +33,8 @@ def install_steps(
     invisible = [c for c in changes if c.resource.collected and c not in garbage]
     in_cluster = [c for c in changes if c.resource.place is Place.CLUSTER]
     visible = [c for c in changes if c not in (*garbage, *invisible, *in_cluster)]
-    where = layout.layout(settings)
-    restart = loaded_config.restart(facts, where.runtime, changes, imported, served=True)
+    where, daemon, record = layout.layout(settings), facts.running_daemon, facts.footprint.record
+    restart = loaded_config.restart(daemon, record, where.runtime, changes, imported, served=True)
     if len(changes) == len(garbage) and restart is None:
         return ()
     steps: list[Step] = [*invisible]
@@ -42,7 +42,7 @@ def install_steps(
         steps.append(Sandbox("a sandbox runs through the new generation", generation))
     swapped = [c for c in visible if c.resource.swapped]
     steps += [c for c in visible if c not in swapped]
-    steps += _in_force(swapped, restart, _made(facts, handler=where.handler))
+    steps += _in_force(swapped, restart, _made(daemon, handler=where.handler))
     if visible or restart:
         steps.append(Sandbox("a sandbox runs through `current`", where.current))
     steps += in_cluster
@@ -58,9 +58,8 @@ def _in_force(swapped: Sequence[Change], restart: Restart | None, made: Sequence
     return (Swap(tuple(swapped), restart, Serving()), *made) if restart else tuple(swapped)
 
 
-def _made(facts: Facts, *, handler: str) -> tuple[Proof, ...]:
+def _made(daemon: Daemon, *, handler: str) -> tuple[Proof, ...]:
     """See that a distribution has made the configuration of what was edited; no `handler`: without our table."""
-    daemon = running_daemon(facts)
     if daemon.source is None:
         return ()
     how = f"{'with' if handler else 'without'} our table"
@@ -75,14 +74,14 @@ def uninstall_steps(
     imported: Mapping[str, Imported],
 ) -> tuple[Step, ...]:
     """Put an uninstall in order: pods and label first, so that nothing new begins; then what was installed."""
-    where = layout.layout(settings)
+    where, daemon, record = layout.layout(settings), facts.running_daemon, facts.footprint.record
     in_cluster = [change for change in changes if change.resource.place is Place.CLUSTER]
     config = [change for change in changes if isinstance(change.resource, ContainerdConfig)]
     garbage = [change for change in changes if change.collects]
     links = [change for change in changes if isinstance(change.resource, Link) and change not in garbage]
-    restart = loaded_config.restart(facts, where.runtime, tuple(config), imported, served=False)
+    restart = loaded_config.restart(daemon, record, where.runtime, tuple(config), imported, served=False)
     steps: list[Step] = [Drain(pods)] if pods else []
     # Twice: a pod may begin until the label is gone.
     steps += [Unused(), *in_cluster, *([Unused()] if in_cluster else [])]
-    steps += _in_force(config, restart, _made(facts, handler=""))
+    steps += _in_force(config, restart, _made(daemon, handler=""))
     return (*steps, *links, *garbage)

@@ -13,13 +13,13 @@ from nodeprov.hosts.base import Place, Reader
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
 from nodeprov.kubernetes import node_label, proof_image
-from nodeprov.kubernetes.cluster import ClusterFacts
 from nodeprov.kubernetes.draining import sandboxed_pods
 from nodeprov.kubernetes.node_label import NodeLabel
 from nodeprov.kubernetes.runtime_class import cuts_off, leads_here
 from nodeprov.kubernetes.scheduling import cluster_goals, cluster_states, removal_goals
-from nodeprov.node.facts import Daemon, Facts, SwitchAtWork, dotted, gather
-from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.cluster_state import ClusterState
+from nodeprov.node.daemon import Daemon, version_text
+from nodeprov.node.facts import Facts, SwitchAtWork, gather
 from nodeprov.node.imported_files import Imports, ImportsQuery, followed, import_problems, patterns_of
 from nodeprov.node.receipts.history import History
 from nodeprov.node.runtime_table import config_resource, how_edited, own_config, without_runtime
@@ -48,7 +48,7 @@ class Planned:
     plan: Plan
     node: Node
     facts: Facts
-    cluster: ClusterFacts | None
+    cluster: ClusterState | None
     release: Release | None
     history: History
 
@@ -71,28 +71,28 @@ def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Plann
     facts, cluster = seen.facts, seen.cluster
     _refuse(
         facts.node,
-        check.check(facts, settings),
-        _cluster_problems(cluster, facts, settings),
-        proof_image.check_programs(facts, settings),
+        check.check_facts(facts, settings),
+        kube.check_cluster(cluster, node, facts.machine) if cluster else (),
+        proof_image.check_programs(facts.machine.architecture, settings),
     )
-    release = get_release(facts.architecture)
+    release = get_release(facts.machine.architecture)
+    daemon = facts.running_daemon
     goals = (
-        *gvisor_goals.goals(facts, settings, release),
+        *gvisor_goals.goals(daemon, facts.footprint, settings, release),
         *superseded.goals(seen.former_links, seen.history),
     )
     states, found = _states(readers, facts, goals)
-    daemon = running_daemon(facts)
     problems = import_problems(daemon, settings.runtime.handler, found)
-    _refuse(facts.node, check.check(facts, settings, release), problems)
+    _refuse(facts.node, check.check(facts.machine, daemon, facts.footprint, settings, release), problems)
     if cluster is not None:
         goals += (
             *cluster_goals(settings, node.name),
             *superseded.goals(seen.former_labels, seen.history),
         )
         states |= cluster_states(cluster, settings, node.name) | node_label.states(cluster, seen.former_labels)
-    unneeded = garbage.after_install(facts, settings, release, seen.history)
-    changes = decide((*goals, *unneeded), states | garbage.states(facts, unneeded))
-    folder = generation.generation(facts, settings, release).folder
+    folder = generation.generation(daemon, settings, release).folder
+    unneeded = garbage.after_install(facts.footprint, settings, seen.history, wanted=folder, release=release)
+    changes = decide((*goals, *unneeded), states | garbage.states(facts.footprint, unneeded))
     steps = install_steps(facts, settings, folder, changes, found.files)
     runtime = layout.layout(settings).runtime
     without = without_runtime(runtime, how=how_edited(daemon))
@@ -122,14 +122,14 @@ def plan_uninstall(node: Node, readers: Readers, *, drain: bool, leaving: Collec
     """
     seen = _look(node, readers)
     facts, cluster, settings = seen.facts, seen.cluster, node.settings
-    _refuse(facts.node, kube.check_identity(cluster, facts, settings) if cluster else ())
+    _refuse(facts.node, kube.check_identity(cluster, node, facts.machine) if cluster else ())
     goals = _uninstall_goals(seen, settings, leaving)
     on_node = [goal for goal in goals if goal.resource.place is Place.NODE]
     states, found = _states(readers, facts, on_node)
     if cluster is not None:
         states |= cluster_states(cluster, settings, node.name) | node_label.states(cluster, seen.former_labels)
-    unneeded = garbage.after_uninstall(facts, settings)
-    changes = decide((*goals, *unneeded), states | garbage.states(facts, unneeded))
+    unneeded = garbage.after_uninstall(facts.footprint, settings)
+    changes = decide((*goals, *unneeded), states | garbage.states(facts.footprint, unneeded))
     pods = sandboxed_pods(readers[Place.CLUSTER], settings, node.name) if drain and cluster else ()
     needed = _needed(facts)
     if needed and not pods and any(not change.collects for change in changes):
@@ -157,7 +157,7 @@ class _Seen:
     """What a plan starts from: what is there, and what the receipts of this very machine tell."""
 
     facts: Facts
-    cluster: ClusterFacts | None
+    cluster: ClusterState | None
     history: History
     former_links: tuple[Link, ...]
     former_labels: tuple[NodeLabel, ...]
@@ -165,8 +165,8 @@ class _Seen:
 
     def notes(self) -> tuple[str, ...]:
         """Say what machine and what cluster it is, so that an operator sees when it is the wrong one."""
-        daemon = running_daemon(self.facts)
-        said = [_node_note(self.facts), *_choice_notes(self.facts), *_distribution_notes(daemon)]
+        daemon = self.facts.running_daemon
+        said = [_node_note(self.facts), *_choice_notes(daemon), *_distribution_notes(daemon)]
         if self.cluster is not None:
             said.append(f"cluster: {self.cluster.server} (context {self.cluster.context})")
         said += [
@@ -174,7 +174,7 @@ class _Seen:
             "reimaged since; they are kept, and do not count"
             for each in self.history.other_machines
         ]
-        said += [f"was installed below {prefix} before" for prefix in self.facts.prefixes[1:]]
+        said += [f"was installed below {prefix} before" for prefix in self.facts.footprint.prefixes[1:]]
         return tuple(said)
 
 
@@ -183,7 +183,7 @@ def _look(node: Node, readers: Readers) -> _Seen:
     facts = _when_settled(readers[Place.NODE], settings)
     with_cluster = Place.CLUSTER in readers
     cluster = kube.read(readers[Place.CLUSTER], settings, node.name) if with_cluster else None
-    history = History.read(facts.receipts, machine_id=facts.machine_id, handler=settings.runtime.handler)
+    history = History.read(facts.receipts, machine_id=facts.machine.machine_id, handler=settings.runtime.handler)
     written = history.written
     if prefixes := superseded.prefixes(written, settings):
         facts = gather(readers[Place.NODE], settings, prefixes)
@@ -200,7 +200,7 @@ def _look(node: Node, readers: Readers) -> _Seen:
 def _when_settled(reader: Reader, settings: Settings) -> Facts:
     """Read the facts of a node that is not in the middle of what it does by itself; wait for its end."""
     facts = gather(reader, settings)
-    if facts.switched is None or facts.switched.outcome:
+    if facts.footprint.switched is None or facts.footprint.switched.outcome:
         return facts
     while reader.ask([SwitchAtWork(settings.paths.state)])[0]:
         pass
@@ -209,7 +209,7 @@ def _when_settled(reader: Reader, settings: Settings) -> Facts:
 
 def _states(readers: Readers, facts: Facts, goals: Sequence[Goal]) -> tuple[dict[str, State | None], Imports]:
     """Read the goals' states and the configuration's imports in one round trip."""
-    patterns = patterns_of(running_daemon(facts))
+    patterns = patterns_of(facts.running_daemon)
     resources = [goal.resource for goal in goals]
     *answers, imported = readers[Place.NODE].ask(
         [*(resource.query for resource in resources), ImportsQuery(patterns)]
@@ -225,27 +225,23 @@ def _refuse(node: str, *found: Sequence[Problem]) -> None:
         raise Problems(problems, where=node)
 
 
-def _cluster_problems(cluster: ClusterFacts | None, facts: Facts, settings: Settings) -> tuple[Problem, ...]:
-    return () if cluster is None else kube.check_cluster(cluster, facts, settings)
-
-
 def _node_note(facts: Facts) -> str:
     """Say what machine it is, so that an operator sees when it is the wrong one."""
-    daemon = running_daemon(facts)
+    daemon = facts.running_daemon
     parts = (
-        facts.os or "an unknown system",
-        facts.architecture,
-        f"Linux {facts.kernel}",
-        f"systemd {facts.systemd_version}",
-        f"cgroup v{facts.cgroup_version}",
-        f"containerd {dotted(daemon.version)}",
+        facts.machine.os or "an unknown system",
+        facts.machine.architecture,
+        f"Linux {facts.machine.kernel}",
+        f"systemd {facts.machine.systemd_version}",
+        f"cgroup v{facts.machine.cgroup_version}",
+        f"containerd {version_text(daemon.version)}",
     )
     return f"node: {', '.join(parts)}"
 
 
-def _choice_notes(facts: Facts) -> tuple[str, ...]:
+def _choice_notes(daemon: Daemon) -> tuple[str, ...]:
     """Say which of several containerds is meant, and why; of one alone there is nothing to say."""
-    choice = facts.choice
+    choice = daemon.choice
     if choice.chosen is None or not choice.passed_over:
         return ()
     others = ", ".join(each.said for each in choice.passed_over)
@@ -272,9 +268,14 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = [*_interruption_notes(history)]
     broken = history.interrupted
-    if broken is not None and facts.switched and facts.switched.restored and facts.switched.run == broken.name:
-        notes.append(f"after it the node has put its configuration back by itself: {facts.switched.why}")
-    old = containers_of_other_releases(facts, settings, release)
+    if (
+        broken is not None
+        and facts.footprint.switched
+        and facts.footprint.switched.restored
+        and facts.footprint.switched.run == broken.name
+    ):
+        notes.append(f"after it the node has put its configuration back by itself: {facts.footprint.switched.why}")
+    old = containers_of_other_releases(facts.footprint, settings, release)
     if old and steps:
         notes.append(
             f"{old} running containers keep the release that they began with; one that restarts inside its old "
@@ -322,17 +323,21 @@ def _other_class_notes(settings: Settings) -> tuple[str, ...]:
 def _uninstall_goals(seen: _Seen, settings: Settings, leaving: Collection[str]) -> tuple[Goal, ...]:
     """Want what was before: in the cluster first, then the configuration, then the links."""
     facts, before, after = seen.facts, seen.history.before_us, seen.history.written
-    daemon = running_daemon(facts)
+    daemon = facts.running_daemon
     where = layout.layout(settings)
     config = config_resource(daemon, where.runtime)
-    links = [path for path, target in facts.links.items() if target and _is_ours(path, target, facts, settings)]
+    links = [
+        path
+        for path, target in facts.footprint.links.items()
+        if target and _is_ours(path, target, facts, settings)
+    ]
     goals: list[Goal] = []
     if seen.cluster:
         goals += removal_goals(settings, facts.node, seen.cluster, before, leaving)
         goals += superseded.goals(seen.former_labels, seen.history)
     as_we_left_it = config.key in after and after[config.key] == daemon.edited
     untouched = as_we_left_it and seen.history.is_ours_alone(config.key)
-    earlier = former_runtimes(facts, settings)
+    earlier = former_runtimes(facts.footprint, settings)
     goals.append(
         Goal(config, constant(before[config.key]))
         if untouched
@@ -347,15 +352,15 @@ def _uninstall_goals(seen: _Seen, settings: Settings, leaving: Collection[str]) 
 
 
 def _is_ours(path: str, target: str, facts: Facts, settings: Settings) -> bool:
-    if path in [each.current for each in former_layouts(facts, settings)]:
+    if path in [each.current for each in former_layouts(facts.footprint, settings)]:
         return False  # goes with what lies beside it
-    ours = tuple(f"{prefix}/" for prefix in facts.prefixes)
+    ours = tuple(f"{prefix}/" for prefix in facts.footprint.prefixes)
     return path == layout.layout(settings).current or target.startswith(ours)
 
 
 def _needed(facts: Facts) -> str:
-    running = sum(facts.processes.values())
-    stopped = len(facts.bundles)
+    running = sum(facts.footprint.processes.values())
+    stopped = len(facts.footprint.bundles)
     said = [f"{running} running processes"] if running else []
-    said += [f"containers that name {facts.bundles[0]}"] if stopped else []
+    said += [f"containers that name {facts.footprint.bundles[0]}"] if stopped else []
     return " and ".join(said)

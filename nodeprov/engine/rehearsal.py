@@ -20,7 +20,6 @@ from nodeprov.kubernetes.cluster import Get, kubectl
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
 from nodeprov.kubernetes.proof_pods import Pod
 from nodeprov.node.facts import Facts, FactsQuery
-from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.receipts.receipt import Author
 from nodeprov.plan import proof
 from nodeprov.plan.events import Event
@@ -242,7 +241,7 @@ class _Answers:
         planned = self._planned
         if not isinstance(query, FileAt) or not query.path.endswith("/runsc.toml") or planned.release is None:
             return False, None
-        text = generation.generation(planned.facts, planned.settings, planned.release).runsc_toml
+        text = generation.generation(planned.facts.running_daemon, planned.settings, planned.release).runsc_toml
         return True, FileState(text.encode(), 0o644)
 
     def printed(self, script: str) -> bytes:
@@ -264,16 +263,16 @@ class _Answers:
         return b"kept\n"
 
     def _dumps(self) -> bytes:
-        daemons = running_daemon(self._planned.facts), running_daemon(self._facts)
+        daemons = self._planned.facts.running_daemon, self._facts.running_daemon
         return b"\n".join(base64.b64encode(daemon.dump.encode()) for daemon in daemons) + b"\n"
 
 
 def _well(planned: Planned) -> Facts:
     """Say how the node would look in its run: nothing needs our files, and containerd has our table."""
     facts, runtime = planned.facts, layout.layout(planned.settings).runtime
-    daemon = running_daemon(facts)
+    daemon = facts.running_daemon
     edit = containerd.add_runtime if planned.plan.action.serves else containerd.remove_runtime
     touched = any(isinstance(change.resource, ContainerdConfig) for change in planned.plan.changes)
     dump = edit(daemon.dump, runtime) if touched else daemon.dump
     daemon = replace(daemon, dump=dump, config_changed_at=None)
-    return replace(facts, daemon=daemon, processes={}, bundles=())
+    return replace(facts, daemon=daemon, footprint=replace(facts.footprint, processes={}, bundles=()))

@@ -72,7 +72,7 @@ def _resolved(planned: Planned) -> Node:
 def _steps(planned: Planned) -> tuple[tuple[str, str], ...]:
     """Name each part of the plan with its digest; before them, the machine and the cluster that it is for."""
     cluster = planned.cluster
-    subjects = [("the machine", [planned.facts.machine_id])]
+    subjects = [("the machine", [planned.facts.machine.machine_id])]
     if cluster is not None:
         subjects.append(("the cluster", [cluster.server, cluster.context]))
     steps = [(_name(part), _value(part)) for part in planned.plan.parts]

@@ -18,7 +18,6 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Place, check
 from nodeprov.inventory import Settings
 from nodeprov.node.facts import Facts, gather
-from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.receipts import receipt
 from nodeprov.node.receipts.receipt import Receipt
 from nodeprov.node.runtime_table import own_config
@@ -44,7 +43,7 @@ def carry_out(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
     with Lock(host, planned.settings.paths.state, holder), _uploading(host, run.cancel):
         _insist_on_the_same_facts(planned, host)
         begun = _begin(planned, broken, run)
-        switch = Switch(host, running_daemon(planned.facts), planned.settings, begun.name)
+        switch = Switch(host, planned.facts.running_daemon, planned.settings, begun.name)
         if broken is not None or plan.action.sweeps_first:
             switch.settle()
             _sweep(host, planned)
@@ -70,7 +69,7 @@ def _uploading(host: Host, cancel: Cancellation) -> Iterator[None]:
 def _insist_on_the_same_facts(planned: Planned, host: Host) -> None:
     """See that no other run has worked on the node between our plan and our lock."""
     then = planned.facts
-    now = gather(host, planned.settings, then.prefixes[1:])
+    now = gather(host, planned.settings, then.footprint.prefixes[1:])
     if _traces(now) != _traces(then):
         raise NodeprovError(
             "another run has worked on this node since the plan was made",
@@ -81,19 +80,19 @@ def _insist_on_the_same_facts(planned: Planned, host: Host) -> None:
 
 def _traces(facts: Facts) -> tuple[object, ...]:
     """Pick what any run changes."""
-    return facts.receipts, facts.links, facts.generations, facts.switched
+    return facts.receipts, facts.footprint.links, facts.footprint.generations, facts.footprint.switched
 
 
 def _sweep(host: Host, planned: Planned) -> None:
     """Remove what an interrupted run was in the middle of writing, which may hold secrets, and killed proofs."""
-    paths, daemon = planned.settings.paths, running_daemon(planned.facts)
+    paths, daemon = planned.settings.paths, planned.facts.running_daemon
     own = own_config(daemon, layout(planned.settings).runtime)
     files = [daemon.edited_path, daemon.config_path, *([own.path] if own else [])]
     folders = [*dict.fromkeys(map(posixpath.dirname, files)), paths.bin, paths.state, f"{paths.state}/receipts"]
     script = render(
         "sweep.sh.j2",
         folders=[each for each in folders if each],
-        prefixes=planned.facts.prefixes,
+        prefixes=planned.facts.footprint.prefixes,
         state=paths.state,
         ctr=daemon.ctr,
         socket=daemon.socket,
@@ -140,7 +139,7 @@ def _begin(planned: Planned, broken: Receipt | None, run: RunContext) -> Receipt
         number=planned.history.next_number,
         action=planned.plan.action.name,
         handler=planned.settings.runtime.handler,
-        machine_id=planned.facts.machine_id,
+        machine_id=planned.facts.machine.machine_id,
         author=run.author,
         began=run.clock(),
         release=release.name if release else "",

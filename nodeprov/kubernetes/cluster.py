@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.containerd.distributions.profiles import kubectl_calls
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.hosts.base import Host, Output, Reader, check
-from nodeprov.inventory import ClusterSettings, Settings
+from nodeprov.inventory import ClusterSettings, Node, Settings
 from nodeprov.local_files import json_object
-from nodeprov.node.facts import Facts
+from nodeprov.node.cluster_state import ClusterState
+from nodeprov.node.machine import Machine
 from nodeprov.templates import render
 
 NOT_FOUND = 127
@@ -158,35 +158,8 @@ def _remedy(kubectl: Kubectl, output: Output) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterFacts:
-    """What a decision needs of the cluster, for one node of it."""
-
-    context: str
-    server: str
-    node: Mapping[str, Any] | None
-    runtime_class: Mapping[str, Any] | None
-    labelled: tuple[str, ...]
-
-    @property
-    def is_cordoned(self) -> bool:
-        """Whether no pod is sent to the node."""
-        return bool(((self.node or {}).get("spec") or {}).get("unschedulable"))
-
-    @property
-    def handlers(self) -> tuple[str, ...] | None:
-        """The runtime handlers that the node's kubelet reports; None before Kubernetes 1.30."""
-        return handlers(self.node)
-
-
-def handlers(node: Mapping[str, Any] | None) -> tuple[str, ...] | None:
-    """Name the runtime handlers that a node's kubelet reports; None before Kubernetes 1.30."""
-    reported = (node or {}).get("status", {}).get("runtimeHandlers")
-    return None if reported is None else tuple(each.get("name", "") for each in reported)
-
-
-@dataclass(frozen=True, slots=True)
 class ClusterQuery:
-    """All of ClusterFacts in one command."""
+    """All of ClusterState in one command."""
 
     settings: Settings
     node: str
@@ -204,7 +177,7 @@ class ClusterQuery:
         )
         return render("kubectl.sh.j2", calls=[kube.line(*call) for call in calls])
 
-    def parse(self, output: Output) -> ClusterFacts:
+    def parse(self, output: Output) -> ClusterState:
         """Understand what kubectl printed."""
         if output.returncode != 0:
             _parsed(kubectl(self.settings.cluster), output)
@@ -216,7 +189,7 @@ class ClusterQuery:
             _insist_on_form(each)
         clusters = config.get("clusters") or [{"cluster": {}}]
         server = clusters[0]["cluster"].get("server", "")
-        return ClusterFacts(config.get("current-context", ""), server, node, runtime_class, names)
+        return ClusterState(config.get("current-context", ""), server, node, runtime_class, names)
 
 
 def _insist_on_form(value: Any) -> None:
@@ -237,32 +210,33 @@ def _insist_on_form(value: Any) -> None:
                 raise ValueError(f"{'.'.join(path)} is no object")
 
 
-def read(reader: Reader, settings: Settings, node: str) -> ClusterFacts:
+def read(reader: Reader, settings: Settings, node: str) -> ClusterState:
     """Read what is known of the cluster for one node, in one round trip."""
-    facts: ClusterFacts = reader.ask([ClusterQuery(settings, node)])[0]
-    return facts
+    state: ClusterState = reader.ask([ClusterQuery(settings, node)])[0]
+    return state
 
 
-def check_identity(cluster: ClusterFacts, facts: Facts, settings: Settings) -> tuple[Problem, ...]:
+def check_identity(cluster: ClusterState, node: Node, machine: Machine) -> tuple[Problem, ...]:
     """Find out whether the cluster's node is the machine that was reached."""
-    kube = kubectl(settings.cluster)
+    kube = kubectl(node.settings.cluster)
     if cluster.node is None:
-        return (Problem(f"the cluster {cluster.server} has no node {facts.node}", kube.typed("get", "nodes")),)
+        return (Problem(f"the cluster {cluster.server} has no node {node.name}", kube.typed("get", "nodes")),)
     machine_id = cluster.node.get("status", {}).get("nodeInfo", {}).get("machineID", "")
-    if machine_id and facts.machine_id and machine_id != facts.machine_id:
+    if machine_id and machine.machine_id and machine_id != machine.machine_id:
         return (
             Problem(
-                f"the node {facts.node} of {cluster.server} is another machine (machine-id {machine_id}) than "
-                f"the one reached by SSH ({facts.machine_id})",
+                f"the node {node.name} of {cluster.server} is another machine (machine-id {machine_id}) than "
+                f"the one reached by SSH ({machine.machine_id})",
                 "look at the node's address and at [cluster] context in the inventory",
             ),
         )
     return ()
 
 
-def check_cluster(cluster: ClusterFacts, facts: Facts, settings: Settings) -> tuple[Problem, ...]:
+def check_cluster(cluster: ClusterState, node: Node, machine: Machine) -> tuple[Problem, ...]:
     """Find the reasons in the cluster not to begin an installation."""
-    found = list(check_identity(cluster, facts, settings))
+    found = list(check_identity(cluster, node, machine))
+    settings = node.settings
     kube = kubectl(settings.cluster)
     existing = cluster.runtime_class
     if existing is not None and existing.get("handler") != settings.runtime.handler:

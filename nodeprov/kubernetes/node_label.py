@@ -9,7 +9,8 @@ from typing import ClassVar
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, Place
 from nodeprov.inventory import Settings
-from nodeprov.kubernetes.cluster import ClusterFacts, Get, Kubectl, kubectl
+from nodeprov.kubernetes.cluster import Get, Kubectl, kubectl
+from nodeprov.node.cluster_state import ClusterState
 from nodeprov.plan.goal import Goal, constant
 from nodeprov.plan.resources.base import Resource
 from nodeprov.states import LabelState, State
@@ -74,9 +75,9 @@ def goal(settings: Settings, node: str) -> Goal:
     return Goal(of(settings, node), constant(LabelState(settings.label.value)))
 
 
-def states(cluster: ClusterFacts, labels: Iterable[NodeLabel]) -> dict[str, State | None]:
+def states(cluster: ClusterState, labels: Iterable[NodeLabel]) -> dict[str, State | None]:
     """Read the states of labels out of facts that are there already."""
-    found = (cluster.node or {}).get("metadata", {}).get("labels", {})
+    found = cluster.labels
     return {each.key: LabelState(found[each.label]) if each.label in found else None for each in labels}
 
 

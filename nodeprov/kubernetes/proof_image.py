@@ -12,8 +12,7 @@ from nodeprov.errors import NodeprovError, Problem
 from nodeprov.hosts.base import Host, check
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.image_archive import GO_ARCHITECTURES, Image, Layer, image_archive
-from nodeprov.node.facts import Facts
-from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.daemon import Daemon
 from nodeprov.templates import render
 
 PROBE = "/probe"
@@ -33,14 +32,14 @@ def probe(architecture: str) -> bytes:
         ) from None
 
 
-def check_programs(facts: Facts, settings: Settings) -> tuple[Problem, ...]:
+def check_programs(architecture: str, settings: Settings) -> tuple[Problem, ...]:
     """Find out before anything is touched whether the pod that is to prove a node could be made at all."""
     if not (settings.cluster.enabled and settings.proof.pod) or settings.proof.image:
         return ()
-    if facts.architecture not in GO_ARCHITECTURES:
+    if architecture not in GO_ARCHITECTURES:
         return ()  # gVisor is not made for it either, which is said elsewhere
     try:
-        probe(facts.architecture)
+        probe(architecture)
     except NodeprovError as error:
         return (Problem(error.message, error.hint),)
     return ()
@@ -67,19 +66,18 @@ class ProofImage:
 
 
 @contextmanager
-def available(host: Host, facts: Facts, settings: Settings) -> Iterator[ProofImage]:
+def available(host: Host, architecture: str, daemon: Daemon, settings: Settings) -> Iterator[ProofImage]:
     """Have the image on the node for as long as it is needed, unless the inventory names one to be pulled."""
     named = settings.proof.image
     if named:
         yield ProofImage(named, "IfNotPresent", f"can the node pull {named}, and does it hold {PROBE}?")
         return
-    program = probe(facts.architecture)
+    program = probe(architecture)
     image = ProofImage(reference(program), "Never", "journalctl -u kubelet on the node")
-    daemon = running_daemon(facts)
     values = {"ctr": daemon.ctr, "socket": daemon.socket, "name": image.reference}
     output = host.run(
         render("import-image.sh.j2", **values),
-        stdin=archive(program, facts.architecture),
+        stdin=archive(program, architecture),
         timeout_seconds=IMPORT_TIMEOUT_SECONDS,
     )
     check(output, "cannot import the image of the proof", where=host.name, hint="or name one: [proof] image")

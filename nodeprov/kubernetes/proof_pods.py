@@ -12,9 +12,9 @@ from typing import Any
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, check
 from nodeprov.inventory import Settings
-from nodeprov.kubernetes import cluster
 from nodeprov.kubernetes.cluster import Get, Kubectl, is_forbidden, kubectl, understood
 from nodeprov.kubernetes.proof_image import PROBE, ProofImage
+from nodeprov.node.cluster_state import handlers
 from nodeprov.templates import render
 
 POLL_SECONDS = 0.3
@@ -47,11 +47,11 @@ class Prover:
         wanted, node = self._settings.runtime.handler, Get(self._kubectl, "node", self._node)
         deadline = time.monotonic() + self._settings.proof.timeout_seconds
         while True:
-            handlers = cluster.handlers(self._host.ask([node])[0])
-            if handlers is None:
+            reported = handlers(self._host.ask([node])[0])
+            if reported is None:
                 return "not asked: this Kubernetes does not report runtime handlers"
-            said = ", ".join(filter(None, handlers))
-            if wanted in handlers:
+            said = ", ".join(filter(None, reported))
+            if wanted in reported:
                 return f"the node reports the handlers {said}"
             if time.monotonic() > deadline:
                 raise NodeprovError(

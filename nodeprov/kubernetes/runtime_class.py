@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 from nodeprov.hosts.base import Host, Output, Place
 from nodeprov.inventory import RuntimeClassSettings, Settings
-from nodeprov.kubernetes.cluster import ClusterFacts, Get, Kubectl, kubectl
+from nodeprov.kubernetes.cluster import Get, Kubectl, kubectl
 from nodeprov.kubernetes.quantities import canonical
+from nodeprov.node.cluster_state import ClusterState
 from nodeprov.plan.goal import Goal
 from nodeprov.plan.resources.base import Resource
 from nodeprov.states import ObjectState, State
@@ -155,7 +156,7 @@ def _as_wanted(settings: Settings) -> Callable[[Any], ObjectState]:
     return target
 
 
-def states(cluster: ClusterFacts, settings: Settings, node: str) -> dict[str, State | None]:
+def states(cluster: ClusterState, settings: Settings, node: str) -> dict[str, State | None]:
     """Read the state of the RuntimeClass out of facts that are there already."""
     existing = cluster.runtime_class
     return {of(settings, node).key: None if existing is None else declared_fields(existing)}
@@ -164,7 +165,7 @@ def states(cluster: ClusterFacts, settings: Settings, node: str) -> dict[str, St
 def removals(
     settings: Settings,
     node: str,
-    cluster: ClusterFacts,
+    cluster: ClusterState,
     before: Mapping[str, State | None],
     leaving: Collection[str],
 ) -> tuple[Goal, ...]:
@@ -181,7 +182,7 @@ def removals(
     return (Goal(resource, _without(before.get(resource.key)), "no other node has the label"),)
 
 
-def leads_here(cluster: ClusterFacts, settings: Settings) -> bool:
+def leads_here(cluster: ClusterState, settings: Settings) -> bool:
     """Tell whether the RuntimeClass, if there is one, is that of this handler, for nodes with this label."""
     found = cluster.runtime_class
     return found is None or (
@@ -190,7 +191,7 @@ def leads_here(cluster: ClusterFacts, settings: Settings) -> bool:
     )
 
 
-def cuts_off(cluster: ClusterFacts, settings: Settings) -> bool:
+def cuts_off(cluster: ClusterState, settings: Settings) -> bool:
     """Tell whether an install has the RuntimeClass lead to other nodes than those that it leads to now."""
     found = cluster.runtime_class
     wanted = _selector(wanted_runtime_class(settings).value)

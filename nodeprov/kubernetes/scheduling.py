@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes import node_label, runtime_class
-from nodeprov.kubernetes.cluster import ClusterFacts
+from nodeprov.node.cluster_state import ClusterState
 from nodeprov.plan.goal import Goal
 from nodeprov.states import State
 
@@ -16,7 +16,7 @@ def cluster_goals(settings: Settings, node: str) -> tuple[Goal, ...]:
     return node_label.goal(settings, node), runtime_class.goal(settings, node)
 
 
-def cluster_states(cluster: ClusterFacts, settings: Settings, node: str) -> dict[str, State | None]:
+def cluster_states(cluster: ClusterState, settings: Settings, node: str) -> dict[str, State | None]:
     """Read the states of the cluster's goals out of facts that are there already."""
     label = node_label.of(settings, node)
     return node_label.states(cluster, [label]) | runtime_class.states(cluster, settings, node)
@@ -25,7 +25,7 @@ def cluster_states(cluster: ClusterFacts, settings: Settings, node: str) -> dict
 def removal_goals(
     settings: Settings,
     node: str,
-    cluster: ClusterFacts,
+    cluster: ClusterState,
     before: Mapping[str, State | None],
     leaving: Collection[str],
 ) -> tuple[Goal, ...]:

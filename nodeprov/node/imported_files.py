@@ -13,7 +13,7 @@ from nodeprov.containerd import Config, Refused, drop_in_file, import_patterns
 from nodeprov.containerd.drop_in_faults import drop_in_problems
 from nodeprov.errors import Problem
 from nodeprov.hosts.base import Output, Reader
-from nodeprov.node.facts import Daemon, dotted
+from nodeprov.node.daemon import Daemon, version_text
 from nodeprov.plan.resources.containerd_config import candidate_of
 from nodeprov.templates import render
 
@@ -136,4 +136,4 @@ def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Probl
 
 def _version_to_start(daemon: Daemon) -> str:
     """Name the containerd that a restart would start; one whose version is not known is judged by the gate."""
-    return dotted(daemon.next_version or (2, 4, 0))
+    return version_text(daemon.next_version or (2, 4, 0))

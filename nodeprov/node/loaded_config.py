@@ -9,8 +9,7 @@ from typing import Any
 
 from nodeprov.containerd import Runtime, differences
 from nodeprov.errors import MALFORMED
-from nodeprov.node.facts import Daemon, Facts, dotted
-from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.daemon import Daemon, Record, version_text
 from nodeprov.node.imported_files import Imported
 from nodeprov.plan.goal import Change
 from nodeprov.plan.resources.containerd_config import ContainerdConfig
@@ -22,16 +21,15 @@ MADE_SECONDS = 0.1
 
 
 def loaded_runtime(
-    facts: Facts, handler: str, imported: Mapping[str, Imported]
+    daemon: Daemon, record: Record | None, handler: str, imported: Mapping[str, Imported]
 ) -> Mapping[str, Any] | NotKnown | None:
     """Find the runtime's table that the running daemon has loaded, from evidence.
 
     The evidence, in its order: what nodeprov wrote down when it last restarted this very process; the
     process's own log; that the configuration has not changed since the process started.
     """
-    daemon = running_daemon(facts)
-    if facts.record and facts.record.identity == daemon.identity:
-        return facts.record.effective.runtime(handler)
+    if record and record.identity == daemon.identity:
+        return record.effective.runtime(handler)
     logged = logged_runtime(daemon.loaded_log, handler)
     if isinstance(logged, NotKnown) and not changed_since_start(daemon, imported):
         return daemon.effective.runtime(handler)
@@ -95,7 +93,8 @@ def is_what_was_read(daemon: Daemon, swapped: Iterable[Change]) -> bool:
 
 
 def restart(
-    facts: Facts,
+    daemon: Daemon,
+    record: Record | None,
     runtime: Runtime,
     changes: tuple[Change, ...],
     imported: Mapping[str, Imported],
@@ -103,9 +102,8 @@ def restart(
     served: bool,
 ) -> Restart | None:
     """Derive whether containerd must restart: what it has loaded is not what it is to serve, or to forget."""
-    daemon = running_daemon(facts)
     handler = runtime.handler
-    loaded = loaded_runtime(facts, handler, imported)
+    loaded = loaded_runtime(daemon, record, handler, imported)
     table = runtime.table() if served else None
     edits = any(isinstance(change.resource, ContainerdConfig) for change in changes)
     if isinstance(loaded, NotKnown):
@@ -117,20 +115,23 @@ def restart(
         reason = f"to {verb} the runtime handler {handler}; containerd cannot reload its configuration"
     else:
         reason = f"{daemon.edited_path} is right, but the running containerd has not loaded it"
-    return Restart(daemon.unit, (reason,), activated_by_restart(facts, runtime, imported))
+    return Restart(daemon.unit, (reason,), activated_by_restart(daemon, record, runtime, imported))
 
 
-def activated_by_restart(facts: Facts, runtime: Runtime, imported: Mapping[str, Imported]) -> tuple[str, ...]:
+def activated_by_restart(
+    daemon: Daemon, record: Record | None, runtime: Runtime, imported: Mapping[str, Imported]
+) -> tuple[str, ...]:
     """Name what a restart would also bring into force: others' edits, another containerd, another unit."""
-    daemon = running_daemon(facts)
     found: list[str] = []
-    if facts.record and facts.record.identity == daemon.identity:
-        found += differences(facts.record.effective, daemon.effective, runtime)
+    if record and record.identity == daemon.identity:
+        found += differences(record.effective, daemon.effective, runtime)
     else:
         newer = changed_since_start(daemon, imported)
         found += [f"{path} was changed after containerd started: any edit in it" for path in newer]
     if daemon.disk_version != daemon.version:
-        found.append(f"containerd {dotted(daemon.disk_version)} on disk, {dotted(daemon.version)} is running")
+        found.append(
+            f"containerd {version_text(daemon.disk_version)} on disk, {version_text(daemon.version)} is running"
+        )
     if daemon.source and (daemon.source.changed_at or 0.0) >= daemon.started_at - CLOCK_MARGIN_SECONDS:
         found.append(f"{daemon.source.path} was changed after containerd started: any edit in it")
     if daemon.needs_reload:

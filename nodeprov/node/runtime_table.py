@@ -11,7 +11,7 @@ from nodeprov.containerd import Config, Runtime, drop_in_file
 from nodeprov.containerd.distributions import editing
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.inventory import Settings
-from nodeprov.node.facts import Daemon
+from nodeprov.node.daemon import Daemon
 from nodeprov.plan.goal import Goal, constant
 from nodeprov.plan.resources.containerd_config import ContainerdConfig, ContainerdSource, OwnConfig
 from nodeprov.states import FileState
@@ -34,7 +34,7 @@ def own_config(daemon: Daemon, runtime: Runtime) -> OwnConfig | None:
     return OwnConfig(path, runtime, daemon.binary, root=daemon.config_path) if path else None
 
 
-def _config_goals(
+def config_goals(
     daemon: Daemon, settings: Settings, runtime: Runtime, former: tuple[Runtime, ...]
 ) -> tuple[Goal, ...]:
     """Want our table in the file, or in one of its own, and not in the other."""

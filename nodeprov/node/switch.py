@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from nodeprov.errors import Broken, NodeprovError, Restored, TakenOver
 from nodeprov.hosts.base import Host, check
 from nodeprov.inventory import Settings
-from nodeprov.node.facts import SWITCH_UNIT, WAIT_SECONDS, Daemon
+from nodeprov.node.daemon import Daemon
+from nodeprov.node.facts import SWITCH_UNIT, WAIT_SECONDS
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Swap
 from nodeprov.states import FileState

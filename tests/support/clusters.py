@@ -7,14 +7,14 @@ from typing import Any
 
 from nodeprov.hosts.base import Output
 from nodeprov.inventory import ClusterSettings, Settings
-from nodeprov.kubernetes.cluster import ClusterFacts
 from nodeprov.kubernetes.runtime_class import MANAGED_BY, wanted_runtime_class
+from nodeprov.node.cluster_state import ClusterState
 from nodeprov.states import ObjectState
 from tests.support.samples import good_facts, settings
 
 WANTED = settings()
 KEY = "nodeprov.node-restriction.kubernetes.io/gvisor"
-MACHINE_ID = good_facts().machine_id
+MACHINE_ID = good_facts().machine.machine_id
 
 
 def node(labels: Mapping[str, str] | None = None, machine_id: str = MACHINE_ID) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def facts(
     found: Mapping[str, Any] | None = None,
     existing: Mapping[str, Any] | None = None,
     labelled: tuple[str, ...] = (),
-) -> ClusterFacts:
-    return ClusterFacts("production", "https://10.0.0.10:6443", found or node(), existing, labelled)
+) -> ClusterState:
+    return ClusterState("production", "https://10.0.0.10:6443", found or node(), existing, labelled)
 
 
 def answer(text: str, returncode: int = 0, stderr: bytes = b"") -> Output:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.hosts.base import Query
 from nodeprov.inventory import ClusterSettings, Node, ReleaseSettings, RuntimeClassSettings, Settings, Ssh
 from nodeprov.kubernetes import runtime_class
-from nodeprov.kubernetes.cluster import ClusterFacts, ClusterQuery, kubectl
+from nodeprov.kubernetes.cluster import ClusterQuery, kubectl
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
 from nodeprov.kubernetes.node_label import NodeLabel
-from nodeprov.node.facts import Daemon, Facts, FactsQuery, Identity, Mount, Plugin, Record
-from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.cluster_state import ClusterState
+from nodeprov.node.daemon import Daemon, Identity, Plugin, Record
+from nodeprov.node.facts import Facts, FactsQuery
+from nodeprov.node.footprint import Footprint
 from nodeprov.node.imported_files import Imported, ImportsQuery
+from nodeprov.node.machine import Machine, Mount
 from nodeprov.node.receipts.receipt import DONE, Author, Receipt, Written, to_json
 from nodeprov.plan.events import OnEvent
 from nodeprov.plan.goal import Change, Goal
@@ -112,8 +115,7 @@ def good_daemon(**changes: Any) -> Daemon:
 
 def good_facts(**changes: Any) -> Facts:
     """A node that lacks nothing and has nothing of nodeprov's."""
-    facts = Facts(
-        node="worker1",
+    machine = Machine(
         uid=0,
         architecture="x86_64",
         kernel="6.12.41+deb13-amd64",
@@ -129,18 +131,31 @@ def good_facts(**changes: Any) -> Facts:
         free_bytes=72 << 30,
         free_at="/opt",
         mounts=(Mount("/", frozenset({"rw", "relatime"})),),
-        links={"/opt/nodeprov/handlers/runsc/current": "", "/usr/local/bin/runsc": ""},
-        daemon=good_daemon(),
-        unit_state="loaded, active",
-        processes={},
-        bundles=(),
+    )
+    footprint = Footprint(
         prefixes=("/opt/nodeprov",),
+        links={"/opt/nodeprov/handlers/runsc/current": "", "/usr/local/bin/runsc": ""},
         releases=(),
         generations={},
+        processes={},
+        bundles=(),
         record=None,
-        receipts=(),
     )
-    return replace(facts, **changes)
+    return changed(Facts("worker1", machine, good_daemon(), footprint, (), "loaded, active"), **changes)
+
+
+def changed(facts: Facts, **changes: Any) -> Facts:
+    """Facts in which some values are others, whatever part of a node they belong to."""
+    of_machine, of_footprint = (
+        {each.name: changes.pop(each.name) for each in fields(part) if each.name in changes}
+        for part in (facts.machine, facts.footprint)
+    )
+    return replace(
+        facts,
+        machine=replace(facts.machine, **of_machine),
+        footprint=replace(facts.footprint, **of_footprint),
+        **changes,
+    )
 
 
 def with_daemon(facts: Facts | None = None, **changes: Any) -> Facts:
@@ -164,11 +179,11 @@ def release(folder: Path, version: str = VERSION, content: bytes = b"\x7fELF run
 def installed(wanted: Settings, made: Release, before: Facts | None = None) -> Facts:
     """What an installation, by the settings and on a node that was like `before`, leaves to be read."""
     facts = before or good_facts()
-    daemon = running_daemon(facts)
-    where, made_of = layout.layout(wanted), generation.generation(facts, wanted, made)
+    daemon = facts.running_daemon
+    where, made_of = layout.layout(wanted), generation.generation(daemon, wanted, made)
     text = add_runtime((daemon.config or FileState(b"version = 3\n", 0o644)).content.decode(), where.runtime)
     identity = Identity("boot-1", daemon.identity.pid + 1, daemon.identity.start_ticks + 1)
-    return replace(
+    return changed(
         facts,
         daemon=replace(
             daemon,
@@ -179,8 +194,8 @@ def installed(wanted: Settings, made: Release, before: Facts | None = None) -> F
             dump=text,
         ),
         links={where.current: made_of.digest, "/usr/local/bin/runsc": f"{where.current}/runsc"},
-        releases=(*facts.releases, f"{where.releases}/{made.name}"),
-        generations={**facts.generations, made_of.folder: f"{where.releases}/{made.name}"},
+        releases=(*facts.footprint.releases, f"{where.releases}/{made.name}"),
+        generations={**facts.footprint.generations, made_of.folder: f"{where.releases}/{made.name}"},
         record=Record(identity, text),
     )
 
@@ -219,7 +234,7 @@ class FakeReader:
     states: dict[str, State | None] = field(default_factory=dict)
     imports: Mapping[str, str] = field(default_factory=dict)
     """The texts of files that are imported; they are older than containerd."""
-    cluster: ClusterFacts | None = None
+    cluster: ClusterState | None = None
     pods: tuple[str, ...] = ()
     asked: list[list[Query[Any]]] = field(default_factory=list)
     name: str = "worker1"

@@ -19,7 +19,7 @@ from nodeprov.engine import saved_plan
 from nodeprov.engine.planner import plan_uninstall
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import ClusterSettings
-from nodeprov.node.facts import parse_record
+from nodeprov.node.facts.parsers import parse_record
 from nodeprov.node.receipts.history import History
 from nodeprov.node.receipts.receipt import from_json, to_json
 from nodeprov.runtimes.gvisor.layout import layout
@@ -40,7 +40,7 @@ def values(*names: str) -> list[dict[str, Any]]:
 
 
 def history(*names: str) -> History:
-    return History.read(values(*names), machine_id=good_facts().machine_id, handler="runsc")
+    return History.read(values(*names), machine_id=good_facts().machine.machine_id, handler="runsc")
 
 
 @pytest.mark.parametrize("path", RECEIPTS, ids=lambda path: path.name)

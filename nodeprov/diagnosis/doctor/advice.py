@@ -8,8 +8,9 @@ from nodeprov.containerd import Refused
 from nodeprov.diagnosis.doctor.observations import Signs
 from nodeprov.errors import Problem
 from nodeprov.inventory import Settings
+from nodeprov.node.daemon import Daemon
 from nodeprov.node.daemon_choice import WHY_IT_MATTERS
-from nodeprov.node.facts import Daemon, Facts
+from nodeprov.node.facts import Facts
 from nodeprov.runtimes.gvisor.layout import SHIM
 
 SPACE_BYTES = 640 << 20
@@ -22,26 +23,26 @@ def advice(facts: Facts, settings: Settings, signs: Signs, skew_seconds: float) 
     """Find what is worth knowing before an install, and after one."""
     found = [*_machine(facts, settings), *_surroundings(facts, settings, signs, skew_seconds)]
     if facts.daemon is not None:
-        found += [*_unit(facts.daemon), *_several(facts), *_cgroups(facts, facts.daemon, signs)]
+        found += [*_unit(facts.daemon), *_several(facts.daemon), *_cgroups(facts, facts.daemon, signs)]
     return tuple(found)
 
 
 def _machine(facts: Facts, settings: Settings) -> Iterator[Problem]:
-    if facts.cgroup_version == 1:
+    if facts.machine.cgroup_version == 1:
         yield Problem(
             "the node uses cgroup v1",
             "boot with systemd.unified_cgroup_hierarchy=1, or a distribution that has cgroup v2",
             "Kubernetes only maintains v1, and kubelet refuses it from 1.35 unless failCgroupV1 is false "
             "(kubernetes/enhancements#5573)",
         )
-    systemd = facts.systemd_version
-    if facts.cgroup_version == 2 and systemd is not None and systemd < SYSTEMD_OF_CGROUP_V2:
+    systemd = facts.machine.systemd_version
+    if facts.machine.cgroup_version == 2 and systemd is not None and systemd < SYSTEMD_OF_CGROUP_V2:
         yield Problem(
             f"systemd {systemd} with cgroup v2",
             f"update systemd to {SYSTEMD_OF_CGROUP_V2} or later",
             "an older one does not hand on every limit, so sandboxes could take more than they may (gvisor#10371)",
         )
-    if facts.selinux_enforcing:
+    if facts.machine.selinux_enforcing:
         prefix = settings.paths.prefix
         yield Problem(
             "SELinux enforces its policy",
@@ -49,9 +50,9 @@ def _machine(facts: Facts, settings: Settings) -> Iterator[Problem]:
             f"'{prefix}/releases/[^/]*/(runsc|{SHIM})' && restorecon -R {prefix}",
             "a shim that is labelled as a plain file may be forbidden what runc's may do (gvisor#8747)",
         )
-    if facts.free_bytes < SPACE_BYTES:
+    if facts.machine.free_bytes < SPACE_BYTES:
         yield Problem(
-            f"{facts.free_at} has {facts.free_bytes >> 20} MiB free",
+            f"{facts.machine.free_at} has {facts.machine.free_bytes >> 20} MiB free",
             "free space there, or set [paths] prefix to a larger file system",
             "a release takes some 330 MB, and the one before stays until no sandbox needs it",
         )
@@ -96,8 +97,8 @@ def _unit(daemon: Daemon) -> Iterator[Problem]:
         )
 
 
-def _several(facts: Facts) -> Iterator[Problem]:
-    choice = facts.choice
+def _several(daemon: Daemon) -> Iterator[Problem]:
+    choice = daemon.choice
     if choice.chosen is not None and choice.passed_over:
         others = ", ".join(each.said for each in choice.passed_over)
         yield Problem(
@@ -114,7 +115,7 @@ def _cgroups(facts: Facts, daemon: Daemon, signs: Signs) -> Iterator[Problem]:
     except Refused:
         return  # an install says so
     here = "systemd" if by_systemd else "cgroupfs"
-    told = {each.cgroup_driver for each in facts.kubelets if each.cgroup_driver}
+    told = {each.cgroup_driver for each in facts.machine.kubelets if each.cgroup_driver}
     if told and told != {here}:
         yield Problem(
             f"kubelet is told to drive cgroups by {' and '.join(sorted(told))}, containerd's default runtime by "

@@ -15,7 +15,7 @@ from nodeprov.kubernetes import cluster as kube
 from nodeprov.kubernetes import proof_image
 from nodeprov.node.facts import Facts, gather
 from nodeprov.node.imported_files import import_problems, read_imports
-from nodeprov.runtimes.gvisor.requirements.check import check
+from nodeprov.runtimes.gvisor.requirements.check import check_facts
 
 
 class Severity(Enum):
@@ -48,8 +48,8 @@ def examine(node: Node, readers: Mapping[Place, Reader], clock: Callable[[], flo
     signs = reader.ask([SignsQuery(settings, facts.daemon.identity.pid if facts.daemon else None)])[0]
     skew_seconds = signs.skew_seconds(asked_at, clock())
     against = [
-        *check(facts, settings),
-        *proof_image.check_programs(facts, settings),
+        *check_facts(facts, settings),
+        *proof_image.check_programs(facts.machine.architecture, settings),
         *_import_problems(reader, facts, settings.runtime.handler),
         *(_cluster_problems(readers[Place.CLUSTER], node, facts) if Place.CLUSTER in readers else ()),
     ]
@@ -73,7 +73,7 @@ def _import_problems(reader: Reader, facts: Facts, handler: str) -> Sequence[Pro
 
 def _cluster_problems(reader: Reader, node: Node, facts: Facts) -> Sequence[Problem]:
     try:
-        return kube.check_cluster(kube.read(reader, node.settings, node.name), facts, node.settings)
+        return kube.check_cluster(kube.read(reader, node.settings, node.name), node, facts.machine)
     except NodeprovError as error:
         return (
             Problem(f"the cluster cannot be read: {error.message}", error.hint, "the node would not be labelled"),

@@ -14,10 +14,10 @@ from nodeprov.diagnosis.verify.checks import skip
 from nodeprov.diagnosis.verify.subject import Subject
 from nodeprov.hosts.base import Place
 from nodeprov.kubernetes import proof_image
-from nodeprov.kubernetes.cluster import ClusterFacts
 from nodeprov.kubernetes.pod_cgroups import PodCgroups, PodCgroupsQuery
 from nodeprov.kubernetes.proof_image import ProofImage
 from nodeprov.kubernetes.proof_pods import Pod, Prover
+from nodeprov.node.cluster_state import ClusterState
 
 
 class Given:
@@ -43,7 +43,7 @@ class Given:
         return self.subject.testinfra
 
     @cached_property
-    def cluster(self) -> ClusterFacts:
+    def cluster(self) -> ClusterState:
         """What is known of the cluster."""
         if self.subject.cluster is None:
             skip("[cluster] enabled is false")
@@ -66,7 +66,9 @@ class Given:
     def image(self) -> ProofImage:
         """The image of the pods, on the node; where no pod is run, it is not brought there."""
         subject, _ = self.subject, self.prover
-        image = proof_image.available(subject.hosts[Place.NODE], subject.facts, subject.settings)
+        facts = subject.facts
+        where = (subject.hosts[Place.NODE], facts.machine.architecture, facts.running_daemon)
+        image = proof_image.available(*where, subject.settings)
         return self._made.enter_context(image)
 
     @cached_property

@@ -13,9 +13,8 @@ from nodeprov.engine.containerd_probe import Containerd
 from nodeprov.hosts.base import Host, Place
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
-from nodeprov.kubernetes.cluster import ClusterFacts
+from nodeprov.node.cluster_state import ClusterState
 from nodeprov.node.facts import Facts, gather
-from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.imported_files import Imports, read_imports
 from nodeprov.node.receipts.history import History
 from nodeprov.runtimes.gvisor import layout
@@ -47,7 +46,7 @@ class Subject:
     hosts: Mapping[Place, Host]
     facts: Facts
     imports: Imports
-    cluster: ClusterFacts | None
+    cluster: ClusterState | None
     written: Mapping[str, State | None]
 
     @property
@@ -73,12 +72,12 @@ class Subject:
     @property
     def generation(self) -> str:
         """The folder of the generation that `current` leads to."""
-        return f"{self.layout.handler_folder}/{self.facts.links.get(self.layout.current)}"
+        return f"{self.layout.handler_folder}/{self.facts.footprint.links.get(self.layout.current)}"
 
     @property
     def release(self) -> str:
         """The name of the release that the current generation names; empty when there is none."""
-        return self.facts.generations.get(self.generation, "").rsplit("/", 1)[-1]
+        return self.facts.footprint.generations.get(self.generation, "").rsplit("/", 1)[-1]
 
     @property
     def install(self) -> str:
@@ -93,9 +92,9 @@ def look(node: Node, hosts: Mapping[Place, Host]) -> Subject:
     """
     host = hosts[Place.NODE]
     facts = gather(host, node.settings)
-    imports = read_imports(host, running_daemon(facts))
+    imports = read_imports(host, facts.running_daemon)
     on_cluster = hosts.get(Place.CLUSTER)
     cluster = kube.read(on_cluster, node.settings, node.name) if on_cluster else None
     handler = node.settings.runtime.handler
-    history = History.read(facts.receipts, machine_id=facts.machine_id, handler=handler)
+    history = History.read(facts.receipts, machine_id=facts.machine.machine_id, handler=handler)
     return Subject(node, hosts, facts, imports, cluster, history.written)

@@ -10,7 +10,8 @@ from nodeprov.containerd.distributions.distribution import Distribution, Found, 
 from nodeprov.containerd.distributions.profiles import PROFILES, default_socket, named
 from nodeprov.errors import MALFORMED, NodeprovError
 from nodeprov.inventory import ContainerdSettings, Settings
-from nodeprov.node.daemon_choice import Candidate, choose
+from nodeprov.node.daemon import Daemon, Identity
+from nodeprov.node.daemon_choice import Candidate, Choice, choose
 from nodeprov.node.facts.parsers import (
     parse_generations,
     parse_loose,
@@ -23,8 +24,10 @@ from nodeprov.node.facts.parsers import (
     parse_span,
     parse_version,
 )
-from nodeprov.node.facts.values import Daemon, Facts, Identity, Switched
+from nodeprov.node.facts.values import Facts
+from nodeprov.node.footprint import Footprint, Switched
 from nodeprov.node.kubelet import Kubelet, parse_kubelet
+from nodeprov.node.machine import Machine
 from nodeprov.states import FileState
 
 TICKS_PER_SECOND = 100
@@ -86,21 +89,30 @@ def _blocks(text: str) -> _Blocks:
 
 def _facts(node: str, blocks: _Blocks, prefixes: tuple[str, ...], known: _Known) -> Facts:
     values, kubelets = blocks.node, tuple(_kubelet(block) for block in blocks.kubelets)
-    boot_id = values["boot_id"]
     daemons = {_candidate(block): block for block in ({**values, **block} for block in blocks.daemons)}
     wanted = known.containerd
     choice = choose(tuple(daemons), kubelets, unit=wanted.unit, socket=wanted.socket, config=wanted.config)
     chosen = daemons[choice.chosen] if choice.chosen else None
-    real = {n.removeprefix("real "): v for n, v in values.items() if n.startswith("real ")}
     return Facts(
         node=node,
+        machine=_machine(values, kubelets),
+        daemon=_daemon(chosen, choice, known) if chosen else None,
+        footprint=_footprint(values, prefixes),
+        receipts=parse_receipts(values.get("receipts", "")),
+        unit_state=values.get("unit_state", "unknown"),
+        undecided=choice.problem,
+    )
+
+
+def _machine(values: Mapping[str, str], kubelets: tuple[Kubelet, ...]) -> Machine:
+    return Machine(
         uid=int(values["uid"]),
         architecture=values["architecture"],
         kernel=values["kernel"],
         hostname=values["hostname"],
         os=values.get("os", ""),
         machine_id=values.get("machine_id", ""),
-        boot_id=boot_id,
+        boot_id=values["boot_id"],
         page_size=parse_number(values.get("page_size")),
         user_namespaces=parse_number(values.get("user_namespaces")),
         cgroup_version=2 if values.get("cgroup") == "cgroup2fs" else 1,
@@ -109,24 +121,31 @@ def _facts(node: str, blocks: _Blocks, prefixes: tuple[str, ...], known: _Known)
         free_bytes=int(values["free_kib"]) * 1024,
         free_at=values["free_at"],
         mounts=parse_mounts(values.get("mounts", "")),
-        links={n.removeprefix("link "): v for n, v in values.items() if n.startswith("link ")},
-        daemon=_daemon(chosen, boot_id, known) if chosen else None,
-        unit_state=values.get("unit_state", "unknown"),
-        processes=parse_processes(values.get("processes", ""), {real.get(each, each): each for each in prefixes}),
-        bundles=tuple(values.get("bundles", "").splitlines()),
-        prefixes=prefixes,
-        releases=tuple(values.get("releases", "").splitlines()),
-        generations=parse_generations(values.get("generations", "")),
-        record=parse_record(values.get("record", "")),
-        receipts=parse_receipts(values.get("receipts", "")),
-        switched=_switched(values),
         kubelets=kubelets,
-        choice=choice,
         address_bits=int(values["address_top"], 16).bit_length() if values.get("address_top") else None,
         has_kvm=values["kvm"] == "yes" if "kvm" in values else None,
-        real_paths=real,
+        real_paths=_named("real ", values),
         loose=parse_loose(values.get("loose", "")),
     )
+
+
+def _footprint(values: Mapping[str, str], prefixes: tuple[str, ...]) -> Footprint:
+    real = _named("real ", values)
+    return Footprint(
+        prefixes=prefixes,
+        links=_named("link ", values),
+        releases=tuple(values.get("releases", "").splitlines()),
+        generations=parse_generations(values.get("generations", "")),
+        processes=parse_processes(values.get("processes", ""), {real.get(each, each): each for each in prefixes}),
+        bundles=tuple(values.get("bundles", "").splitlines()),
+        record=parse_record(values.get("record", "")),
+        switched=_switched(values),
+    )
+
+
+def _named(kind: str, values: Mapping[str, str]) -> dict[str, str]:
+    """Pick the values of one kind, by their names."""
+    return {name.removeprefix(kind): value for name, value in values.items() if name.startswith(kind)}
 
 
 def _switched(values: Mapping[str, str]) -> Switched | None:
@@ -171,7 +190,7 @@ def _file(stat: str, content: str) -> tuple[FileState, float]:
     return state, float(changed)
 
 
-def _daemon(values: Mapping[str, str], boot_id: str, known: _Known) -> Daemon:
+def _daemon(values: Mapping[str, str], choice: Choice, known: _Known) -> Daemon:
     ticks, pid = int(values["daemon.start_ticks"]), int(values["daemon.pid"])
     booted_at = float(values["now"]) - float(values["uptime"])
     # Of a child of the unit's main process, as in k3s and k0s, only the kernel tells the start.
@@ -185,7 +204,7 @@ def _daemon(values: Mapping[str, str], boot_id: str, known: _Known) -> Daemon:
     distribution = named(wanted) if wanted else detect(PROFILES, unit, path)
     return Daemon(
         unit=unit,
-        identity=Identity(boot_id, pid, ticks),
+        identity=Identity(values["boot_id"], pid, ticks),
         started_at=booted_at + started,
         binary=values["daemon.binary"],
         version=parse_version(values.get("daemon.version", "")),
@@ -205,4 +224,5 @@ def _daemon(values: Mapping[str, str], boot_id: str, known: _Known) -> Daemon:
         source=_source(values, distribution, known.handler),
         delegate=values.get("unit.Delegate") != "no",
         config_target=values.get("config.target", ""),
+        choice=choice,
     )

@@ -10,7 +10,8 @@ from typing import Any
 
 from nodeprov.errors import MALFORMED
 from nodeprov.local_files import json_object
-from nodeprov.node.facts.values import Identity, Mount, Plugin, Record
+from nodeprov.node.daemon import Identity, Plugin, Record
+from nodeprov.node.machine import Mount
 
 
 def parse_mounts(text: str) -> tuple[Mount, ...]:

@@ -7,7 +7,8 @@ import posixpath
 from dataclasses import dataclass
 
 from nodeprov.inventory import Settings
-from nodeprov.node.facts import Facts
+from nodeprov.node.daemon import Daemon
+from nodeprov.node.footprint import Footprint
 from nodeprov.plan.goal import Goal, constant
 from nodeprov.plan.resources.file import File
 from nodeprov.plan.resources.link import Link
@@ -58,15 +59,15 @@ class Generation:
         )
 
 
-def generation(facts: Facts, settings: Settings, release: Release) -> Generation:
-    """Say which generation these facts and settings want."""
+def generation(daemon: Daemon, settings: Settings, release: Release) -> Generation:
+    """Say which generation these settings want under this containerd."""
     where = layout(settings)
-    flags = runsc_flags(facts, settings)
+    flags = runsc_flags(daemon, settings)
     binary = f"{where.releases}/{release.name}/runsc"
     return Generation(where, release.name, render("runsc.toml.j2", binary=binary, flags=flags))
 
 
-def runsc_flags(facts: Facts, settings: Settings) -> dict[str, str]:
+def runsc_flags(daemon: Daemon, settings: Settings) -> dict[str, str]:
     """Derive runsc's flags.
 
     systemd-cgroup follows the default runtime's SystemdCgroup in the effective configuration, for that is
@@ -74,17 +75,17 @@ def runsc_flags(facts: Facts, settings: Settings) -> dict[str, str]:
     (gvisor#10371), with it on another pods fail (gvisor#13258).
     """
     flags = {"platform": settings.runtime.platform, **settings.runtime.flags}
-    if facts.daemon and facts.daemon.effective.systemd_cgroup:
+    if daemon.effective.systemd_cgroup:
         flags["systemd-cgroup"] = "true"
     return dict(sorted(flags.items()))
 
 
-def containers_of_other_releases(facts: Facts, settings: Settings, release: Release) -> int:
+def containers_of_other_releases(footprint: Footprint, settings: Settings, release: Release) -> int:
     """Count the containers whose shim is another release's; each container of gVisor has a shim of its own."""
     here = f"{layout(settings).releases}/"
     return sum(
         count
-        for path, count in facts.processes.items()
+        for path, count in footprint.processes.items()
         if path.startswith(here)
         and posixpath.basename(path.removesuffix(" (deleted)")) == SHIM
         and not path.startswith(f"{here}{release.name}/")

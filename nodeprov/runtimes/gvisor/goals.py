@@ -1,11 +1,11 @@
-"""What is wanted on a node that runs gVisor: facts and settings in, goals out."""
+"""What is wanted on a node that runs gVisor."""
 
 from __future__ import annotations
 
 from nodeprov.inventory import Settings
-from nodeprov.node.facts import Facts
-from nodeprov.node.facts.values import running_daemon
-from nodeprov.node.runtime_table import _config_goals
+from nodeprov.node.daemon import Daemon
+from nodeprov.node.footprint import Footprint
+from nodeprov.node.runtime_table import config_goals
 from nodeprov.plan.goal import Goal, constant
 from nodeprov.plan.resources.link import Link
 from nodeprov.plan.resources.tree import Tree
@@ -15,14 +15,13 @@ from nodeprov.runtimes.gvisor.layout import former_runtimes, layout
 from nodeprov.states import LinkState
 
 
-def goals(facts: Facts, settings: Settings, release: Release) -> tuple[Goal, ...]:
+def goals(daemon: Daemon, footprint: Footprint, settings: Settings, release: Release) -> tuple[Goal, ...]:
     """Say what is wanted on a node, in the order in which it is to come true.
 
     Nothing before `current` is visible to anyone; replacing `current` is the commit.
     """
     where = layout(settings)
-    wanted = generation(facts, settings, release)
-    daemon = running_daemon(facts)
+    wanted = generation(daemon, settings, release)
     return (
         Goal(
             Tree(f"{where.releases}/{release.name}", source=release.folder, within=where.around),
@@ -33,7 +32,7 @@ def goals(facts: Facts, settings: Settings, release: Release) -> tuple[Goal, ...
             Link(where.current, within=where.around), constant(LinkState(wanted.digest)), "the commit: one rename"
         ),
         *person_goals(settings),
-        *_config_goals(daemon, settings, where.runtime, former_runtimes(facts, settings)),
+        *config_goals(daemon, settings, where.runtime, former_runtimes(footprint, settings)),
     )
 
 

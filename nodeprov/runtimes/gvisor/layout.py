@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nodeprov.containerd import Runtime
 from nodeprov.inventory import Settings
-from nodeprov.node.facts import Facts
+from nodeprov.node.footprint import Footprint
 
 SHIM = "containerd-shim-runsc-v1"
 
@@ -50,11 +50,11 @@ def layout(settings: Settings) -> Layout:
     return Layout(settings.paths.prefix, settings.runtime.handler)
 
 
-def former_layouts(facts: Facts, settings: Settings) -> tuple[Layout, ...]:
+def former_layouts(footprint: Footprint, settings: Settings) -> tuple[Layout, ...]:
     """Say where things lie that were installed with another prefix."""
-    return tuple(Layout(prefix, settings.runtime.handler) for prefix in facts.prefixes[1:])
+    return tuple(Layout(prefix, settings.runtime.handler) for prefix in footprint.prefixes[1:])
 
 
-def former_runtimes(facts: Facts, settings: Settings) -> tuple[Runtime, ...]:
+def former_runtimes(footprint: Footprint, settings: Settings) -> tuple[Runtime, ...]:
     """Say which tables nodeprov may have written before the prefix was changed."""
-    return tuple(each.runtime for each in former_layouts(facts, settings))
+    return tuple(each.runtime for each in former_layouts(footprint, settings))

@@ -10,12 +10,12 @@ import pytest
 from nodeprov.diagnosis.status import as_json, status, text
 from nodeprov.engine.lock import Holder, HolderOf, Lock
 from nodeprov.hosts.local import LocalHost
-from nodeprov.node.facts import Switched
+from nodeprov.node.footprint import Switched
 from nodeprov.node.receipts.receipt import BEGUN, UNDONE, to_json
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor import generation
 from nodeprov.templates import render
-from tests.support.samples import good_facts, installed, receipt_of, release, settings, with_receipts
+from tests.support.samples import changed, good_facts, installed, receipt_of, release, settings, with_receipts
 
 HOLDER = Holder("ann@desk since 2026-09-05T10:00:00+00:00", 3)
 WENT_BACK = Switched("000001-install.json", "restored", "containerd.service does not restart")
@@ -34,7 +34,7 @@ def test_a_node_without_anything_is_settled() -> None:
 
 def test_what_is_installed_is_said_with_its_generation_and_the_last_run(new: Release) -> None:
     facts = with_receipts(installed(settings(), new), receipt_of(1, "install"))
-    digest = generation.generation(facts, settings(), new).digest
+    digest = generation.generation(facts.running_daemon, settings(), new).digest
     found = status(facts, None, settings())
     assert found.is_settled
     first, last = text(found).splitlines()
@@ -58,7 +58,7 @@ def test_what_is_installed_is_said_with_its_generation_and_the_last_run(new: Rel
 )
 def test_what_an_interrupted_run_left_is_said(switched: Switched | None, holder: Holder | None, said: str) -> None:
     facts = with_receipts(good_facts(), replace(receipt_of(1, "install"), state=BEGUN))
-    found = status(replace(facts, switched=switched), holder, settings())
+    found = status(changed(facts, switched=switched), holder, settings())
     assert not found.is_settled
     assert "begun at" in text(found)
     assert "has not ended" in text(found)
@@ -67,14 +67,14 @@ def test_what_an_interrupted_run_left_is_said(switched: Switched | None, holder:
 
 def test_a_run_that_the_node_took_back_and_that_is_over_leaves_nothing_to_finish() -> None:
     facts = with_receipts(good_facts(), replace(receipt_of(1, "install"), state=UNDONE))
-    found = status(replace(facts, switched=WENT_BACK), None, settings())
+    found = status(changed(facts, switched=WENT_BACK), None, settings())
     assert found.is_settled
     assert "containerd.service does not restart" in text(found)
 
 
 def test_json_has_all_of_it(new: Release) -> None:
     facts = with_receipts(installed(settings(), new), replace(receipt_of(1, "install"), state=BEGUN))
-    value = as_json(status(replace(facts, switched=WENT_BACK), HOLDER, settings()))
+    value = as_json(status(changed(facts, switched=WENT_BACK), HOLDER, settings()))
     assert json.loads(json.dumps(value)) == value
     assert (value["release"], value["settled"], value["containerd"]) == (new.name, False, "serves")
     assert value["last"]["state"] == "begun"

@@ -10,7 +10,7 @@ from nodeprov.inventory import RuntimeSettings
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.generation import generation
 from nodeprov.states import TreeState
-from tests.support.samples import VERSION, good_facts, settings
+from tests.support.samples import VERSION, good_daemon, settings
 
 PATH = "/opt/nodeprov/handlers/runsc/current/runsc.toml"
 
@@ -59,7 +59,7 @@ def test_what_nodeprov_writes_is_read_as_it_was_meant() -> None:
         runtime=RuntimeSettings(platform="kvm", flags={"strace-syscalls": 'open,"x"\\', "debug": "true"})
     )
     release = Release(VERSION, "x86_64", "archive", Path("/nowhere"), TreeState(()), {})
-    made = generation(good_facts(), wanted, release)
+    made = generation(good_daemon(), wanted, release)
     options = parse_shim_options(made.runsc_toml, PATH)
     assert options.binary == f"/opt/nodeprov/releases/{release.name}/runsc"
     assert options.flags == {

@@ -24,12 +24,12 @@ from nodeprov.inventory import (
     Settings,
 )
 from nodeprov.kubernetes import proof_image
-from nodeprov.kubernetes.cluster import ClusterFacts
 from nodeprov.kubernetes.runtime_class import MANAGED_BY, wanted_runtime_class
 from nodeprov.kubernetes.scheduling import cluster_goals
+from nodeprov.node.cluster_state import ClusterState
+from nodeprov.node.daemon import Daemon, Record
 from nodeprov.node.daemon_choice import Candidate, Choice
-from nodeprov.node.facts import Daemon, Facts, Record
-from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.facts import Facts
 from nodeprov.node.receipts.receipt import BEGUN, UNDONE, Receipt, Written, from_json
 from nodeprov.node.runtime_table import without_runtime
 from nodeprov.plan.action import INSTALL, UNINSTALL
@@ -42,6 +42,7 @@ from nodeprov.states import FileState, LinkState, State
 from tests.support.samples import (
     CONFIG,
     FakeReader,
+    changed,
     good_daemon,
     good_facts,
     installed,
@@ -81,7 +82,7 @@ class Situation:
     @property
     def daemon(self) -> Daemon:
         """What is read of its containerd."""
-        return running_daemon(self.facts)
+        return self.facts.running_daemon
 
     @property
     def readers(self) -> Mapping[Place, Reader]:
@@ -111,14 +112,14 @@ def fresh(made: Release, wanted: Settings = ALONE, facts: Facts | None = None) -
 def after_install(was: Release, made: Release, wanted: Settings = ALONE, before: Facts | None = None) -> Situation:
     """`was` is installed with the settings, and `made` is wanted now."""
     facts = installed(wanted, was, before)
-    wanted_of = goals.goals(facts, wanted, was)
+    wanted_of = goals.goals(facts.running_daemon, facts.footprint, wanted, was)
     facts = with_receipts(facts, receipt_of_all(wanted, facts, wanted_of))
     return Situation(FakeReader(facts, states=reached(wanted_of)), wanted, made)
 
 
 def receipt_of_all(wanted: Settings, facts: Facts, goals: Sequence[Goal]) -> Receipt:
     """The receipt of an install that made everything, in a cluster too."""
-    daemon = running_daemon(facts)
+    daemon = facts.running_daemon
     before = without_runtime(layout.layout(wanted).runtime)(daemon.config)
     states = reached(goals)
     written = [Written(key, None, state) for key, state in states.items()]
@@ -133,7 +134,7 @@ def in_cluster(
     labels = {LABEL: "true"} if has_label else {}
     value = wanted_runtime_class(situation.wanted).value
     existing = {**value, "metadata": {"name": "gvisor", "labels": MANAGED_BY}} if has_class else None
-    cluster = ClusterFacts(
+    cluster = ClusterState(
         "production", "https://10.0.0.10:6443", {"metadata": {"labels": labels}}, existing, labelled
     )
     situation.cluster = FakeReader(cluster=cluster)
@@ -145,7 +146,7 @@ def names_of(wanted: Settings, **releases: Release) -> dict[str, str]:
     names: dict[str, str] = {}
     for name, made in releases.items():
         names[made.name] = f"R{name}"
-        names[generation.generation(good_facts(), wanted, made).digest] = f"G{name}"
+        names[generation.generation(good_daemon(), wanted, made).digest] = f"G{name}"
     return names
 
 
@@ -193,7 +194,7 @@ def test_of_several_containerds_the_plan_says_which_is_meant_and_why(new: Releas
     )
     dockers = Candidate(500, "docker.service", ("/run/docker.sock",), "/run/docker/containerd.toml")
     choice = Choice(meant, "kubelet talks to it (its default)", passed_over=(dockers,))
-    planned = fresh(new, facts=good_facts(choice=choice)).install()
+    planned = fresh(new, facts=with_daemon(choice=choice)).install()
     assert planned.plan.notes[1] == (
         "containerd: containerd.service at /run/containerd/containerd.sock, for kubelet talks to it (its "
         "default); left alone: docker.service at /run/docker.sock"
@@ -302,7 +303,7 @@ def test_a_change_of_flags_is_another_generation_of_the_same_release(new: Releas
 
 def test_going_back_to_the_release_before_uploads_nothing(old: Release, new: Release) -> None:
     situation = after_install(new, old, before=installed(ALONE, old))
-    there = reached(goals.goals(situation.facts, ALONE, old))
+    there = reached(goals.goals(situation.daemon, situation.facts.footprint, ALONE, old))
     situation.reader.states = {**there, **situation.reader.states}
     planned = situation.install()
     assert isinstance(planned.plan.steps[0], Adopt), "no receipt tells of what was there before the first one"
@@ -328,7 +329,7 @@ def test_a_run_that_broke_before_its_restart_is_finished_by_the_restart(new: Rel
     facts = situation.facts
     broken = {**facts.receipts[0], "state": BEGUN}
     record = Record(situation.daemon.identity, CONFIG)
-    situation.reader.facts = replace(facts, record=record, receipts=(broken,))
+    situation.reader.facts = changed(facts, record=record, receipts=(broken,))
     planned = situation.install()
     assert steps_of(planned, new=new) == [
         "restart containerd.service",
@@ -382,7 +383,7 @@ def test_what_a_sandbox_still_uses_is_not_collected(
     before = installed(ALONE, oldest)
     path = f"/opt/nodeprov/releases/{oldest.name}/runsc"
     used: dict[str, Any] = {kind: {path: 1} if kind == "processes" else (path,)}
-    planned = after_install(old, new, before=replace(before, **used)).install()
+    planned = after_install(old, new, before=changed(before, **used)).install()
     assert collected(planned, oldest=oldest) == []
 
 
@@ -391,7 +392,7 @@ def test_the_generation_that_was_replaced_is_kept_also_by_a_later_change_in_the_
 ) -> None:
     before = installed(TOGETHER, old, installed(TOGETHER, oldest))
     situation = after_install(new, new, TOGETHER, before)
-    links = [LinkState(generation.generation(good_facts(), TOGETHER, made).digest) for made in (oldest, old, new)]
+    links = [LinkState(generation.generation(good_daemon(), TOGETHER, made).digest) for made in (oldest, old, new)]
     situation.reader.facts = with_receipts(
         situation.facts,
         receipt_of(1, "install", Written(CURRENT_KEY, links[0], links[1])),
@@ -409,7 +410,7 @@ def test_a_release_that_another_handler_names_is_not_collected(
 ) -> None:
     before = installed(ALONE, oldest)
     theirs = {"/opt/nodeprov/handlers/runsc-kvm/0123456789ab": f"/opt/nodeprov/releases/{oldest.name}"}
-    before = replace(before, generations={**before.generations, **theirs})
+    before = changed(before, generations={**before.footprint.generations, **theirs})
     planned = after_install(old, new, before=before).install()
     assert collected(planned, oldest=oldest) == ["- folder:handlers/runsc/Goldest"]
 
@@ -423,7 +424,7 @@ def test_a_release_that_nothing_names_is_collected(old: Release, new: Release) -
 def test_running_containers_of_the_release_before_are_spoken_of(old: Release, new: Release) -> None:
     situation = after_install(old, new)
     shim = f"/opt/nodeprov/releases/{old.name}/containerd-shim-runsc-v1"
-    situation.reader.facts = replace(situation.facts, processes={shim: 3})
+    situation.reader.facts = changed(situation.facts, processes={shim: 3})
     _, note = situation.install().plan.notes
     assert note.startswith("3 running containers keep the release that they began with")
 
@@ -566,9 +567,9 @@ def test_what_an_earlier_run_could_not_remove_is_removed(
     new: Release, receipts: tuple[tuple[str, str], ...]
 ) -> None:
     situation = after_install(new, new)
-    unlinked = replace(situation.facts, links=dict.fromkeys(situation.facts.links, ""))
+    unlinked = changed(situation.facts, links=dict.fromkeys(situation.facts.footprint.links, ""))
     written = [receipt_of(i, action, state=state) for i, (action, state) in enumerate(receipts, start=1)]
-    plain = running_daemon(good_facts())
+    plain = good_facts().running_daemon
     left = with_daemon(unlinked, config=plain.config, dump=plain.dump, loaded_log=plain.loaded_log)
     situation.reader.facts = with_receipts(left, *written)
     assert [step for step in steps_of(situation.uninstall(), new=new) if step.startswith("- folder")] == [
@@ -582,7 +583,7 @@ def interrupted_in_a_drain(new: Release) -> Situation:
     situation = in_cluster(uninstallable(new, TOGETHER), has_label=True, has_class=True)
     begun = replace(receipt_of(2, "uninstall", state=BEGUN), cordons=True)
     receipts = (*situation.facts.receipts, *with_receipts(situation.facts, begun).receipts)
-    situation.reader.facts = replace(situation.facts, receipts=receipts)
+    situation.reader.facts = changed(situation.facts, receipts=receipts)
     return situation
 
 
@@ -651,7 +652,7 @@ def test_the_runtime_class_goes_with_the_last_node_of_an_invocation(new: Release
 
 
 def without_receipts(situation: Situation) -> Situation:
-    situation.reader.facts = replace(situation.facts, receipts=())
+    situation.reader.facts = changed(situation.facts, receipts=())
     return situation
 
 
@@ -679,7 +680,7 @@ def test_a_runtime_class_of_somebody_else_is_not_taken_over(new: Release) -> Non
 
 def test_receipts_of_another_machine_are_told_and_do_not_count(new: Release) -> None:
     situation = uninstallable(new)
-    situation.reader.facts = replace(situation.facts, machine_id="ffff")
+    situation.reader.facts = changed(situation.facts, machine_id="ffff")
     planned = situation.install()
     assert isinstance(planned.plan.steps[0], Adopt)
     assert "it was cloned or reimaged since" in planned.plan.notes[1]
@@ -691,7 +692,7 @@ def test_a_changed_prefix_moves_everything_and_then_removes_what_lay_there(new: 
     situation = after_install(new, new)
     situation.wanted = replace(ALONE, paths=Paths(prefix="/srv/np"))
     at = "/opt/nodeprov/handlers/runsc"
-    situation.reader.facts_of_former = replace(
+    situation.reader.facts_of_former = changed(
         situation.facts,
         prefixes=("/srv/np", "/opt/nodeprov"),
         links={
@@ -800,8 +801,8 @@ def test_a_configuration_that_an_install_made_is_removed_again(new: Release) -> 
 
 def test_a_link_of_somebody_else_stays(new: Release) -> None:
     situation = uninstallable(new)
-    theirs = {**situation.facts.links, "/usr/local/bin/runsc": "/usr/bin/runsc"}
-    situation.reader.facts = replace(situation.facts, links=theirs)
+    theirs = {**situation.facts.footprint.links, "/usr/local/bin/runsc": "/usr/bin/runsc"}
+    situation.reader.facts = changed(situation.facts, links=theirs)
     assert "- link:/usr/local/bin/runsc" not in steps_of(situation.uninstall())
 
 
@@ -809,7 +810,7 @@ def test_an_uninstall_of_one_handler_leaves_the_release_to_the_other(new: Releas
     situation = uninstallable(new)
     facts = situation.facts
     theirs = {"/opt/nodeprov/handlers/runsc-kvm/0123456789ab": f"/opt/nodeprov/releases/{new.name}"}
-    situation.reader.facts = replace(facts, generations={**facts.generations, **theirs})
+    situation.reader.facts = changed(facts, generations={**facts.footprint.generations, **theirs})
     assert steps_of(situation.uninstall(), new=new) == REMOVED_FROM_NODE[:-1]
 
 
@@ -825,7 +826,7 @@ def test_an_uninstall_where_nothing_was_ever_installed_restarts_nothing(new: Rel
 
 
 def in_use(situation: Situation, **used: Any) -> Situation:
-    situation.reader.facts = replace(situation.facts, **used)
+    situation.reader.facts = changed(situation.facts, **used)
     return situation
 
 
@@ -894,7 +895,7 @@ def test_an_interrupted_uninstall_is_finished_by_the_next(new: Release) -> None:
     done, identity = from_json(facts.receipts[0]), good_daemon().identity
     undone = receipt_of(2, "uninstall", Written(CONFIG_KEY, FileState(b"x", 0o644), None), state=BEGUN)
     facts = with_daemon(facts, config=FileState(CONFIG.encode(), 0o644), dump=CONFIG, identity=identity)
-    facts = replace(facts, record=Record(identity, CONFIG))
+    facts = changed(facts, record=Record(identity, CONFIG))
     situation.reader.facts = with_receipts(facts, done, undone)
     assert steps_of(situation.uninstall(), new=new) == ["proof unused", *REMOVED_FROM_NODE[4:]]
 
@@ -927,7 +928,7 @@ def test_what_is_planned_carries_what_it_was_made_from(new: Release) -> None:
 def test_a_plan_is_a_value_that_says_what_is_before_and_after(old: Release, new: Release) -> None:
     planned = after_install(old, new).install()
     (current,) = (change for change in planned.plan.changes if change.resource.key == CURRENT_KEY)
-    digests = [generation.generation(good_facts(), ALONE, made).digest for made in (old, new)]
+    digests = [generation.generation(good_daemon(), ALONE, made).digest for made in (old, new)]
     assert isinstance(current, Change)
     assert (current.before, current.after) == (LinkState(digests[0]), LinkState(digests[1]))
     assert not any(isinstance(part, Restart) for part in planned.plan.parts)

@@ -16,9 +16,13 @@ from nodeprov.hosts.base import Output, Place
 from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.hosts.provider import SshHosts, kubectl_host
 from nodeprov.inventory import ClusterSettings, parse
-from nodeprov.kubernetes.cluster import ClusterFacts, ClusterQuery, check_cluster, kubectl, read
+from nodeprov.kubernetes.cluster import ClusterQuery, check_cluster, kubectl, read
+from nodeprov.node.cluster_state import ClusterState
 from tests.support.clusters import MACHINE_ID, WANTED, answer, class_json, facts, node, ours, stub
 from tests.support.samples import GOLDEN, good_facts, settings
+from tests.support.samples import node as node_of
+
+NODE = node_of(WANTED)
 
 
 def test_a_real_cluster_is_understood() -> None:
@@ -83,7 +87,7 @@ case "$*" in
 *) echo "unexpected: $*" >&2; exit 1 ;;
 esac"""
     found = read(LocalHost(), stub(tmp_path, body), "worker1")
-    assert found == ClusterFacts("c", "", {"metadata": {"name": "worker1"}}, None, ())
+    assert found == ClusterState("c", "", {"metadata": {"name": "worker1"}}, None, ())
 
 
 def test_a_cluster_that_does_not_answer_is_waited_for_as_long_as_its_setting_says(tmp_path: Any) -> None:
@@ -210,30 +214,30 @@ def test_hints_name_kubectl_as_a_person_types_it() -> None:
 
 
 def test_a_good_cluster_has_no_problem() -> None:
-    assert check_cluster(facts(), good_facts(), WANTED) == ()
-    assert check_cluster(facts(existing=ours()), good_facts(), WANTED) == ()
-    assert check_cluster(facts(node(machine_id="")), good_facts(), WANTED) == ()
-    assert check_cluster(facts(), good_facts(machine_id=""), WANTED) == ()
+    assert check_cluster(facts(), NODE, good_facts().machine) == ()
+    assert check_cluster(facts(existing=ours()), NODE, good_facts().machine) == ()
+    assert check_cluster(facts(node(machine_id="")), NODE, good_facts().machine) == ()
+    assert check_cluster(facts(), NODE, good_facts(machine_id="").machine) == ()
 
 
 def test_a_node_that_the_cluster_does_not_have_is_a_problem() -> None:
-    cluster = ClusterFacts("production", "https://10.0.0.10:6443", None, None, ())
-    (problem,) = check_cluster(cluster, good_facts(), WANTED)
+    cluster = ClusterState("production", "https://10.0.0.10:6443", None, None, ())
+    (problem,) = check_cluster(cluster, NODE, good_facts().machine)
     assert problem.message == "the cluster https://10.0.0.10:6443 has no node worker1"
     assert problem.hint == "kubectl get nodes"
 
 
 def test_another_machine_behind_the_nodes_name_is_a_problem() -> None:
-    (problem,) = check_cluster(facts(node(machine_id="ffff")), good_facts(), WANTED)
+    (problem,) = check_cluster(facts(node(machine_id="ffff")), NODE, good_facts().machine)
     assert "is another machine (machine-id ffff)" in problem.message
     assert MACHINE_ID in problem.message
 
 
 def test_a_runtime_class_of_another_handler_is_a_problem() -> None:
-    (problem,) = check_cluster(facts(existing=class_json("kata")), good_facts(), WANTED)
+    (problem,) = check_cluster(facts(existing=class_json("kata")), NODE, good_facts().machine)
     assert "RuntimeClass gvisor exists with the handler 'kata'" in problem.message
     assert "kubectl delete runtimeclass gvisor" in problem.hint
 
 
 def test_problems_of_a_cluster_are_told_at_once() -> None:
-    assert len(check_cluster(facts(node(machine_id="f"), class_json("kata")), good_facts(), WANTED)) == 2
+    assert len(check_cluster(facts(node(machine_id="f"), class_json("kata")), NODE, good_facts().machine)) == 2

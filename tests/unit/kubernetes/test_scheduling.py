@@ -13,10 +13,11 @@ from nodeprov.hosts.base import Place
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
 from nodeprov.kubernetes import runtime_class
-from nodeprov.kubernetes.cluster import ClusterFacts, kubectl
+from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.kubernetes.node_label import NodeLabel
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
 from nodeprov.kubernetes.scheduling import cluster_goals, cluster_states, removal_goals
+from nodeprov.node.cluster_state import ClusterState
 from nodeprov.plan.goal import decide
 from nodeprov.states import LabelState, State
 from tests.support.clusters import KEY, THEIRS, WANTED, answer, class_json, facts, node, ours, stub
@@ -41,7 +42,7 @@ MADE_BY_US: dict[str, State | None] = {LABEL_KEY: None, CLASS_KEY: None}
 
 
 def removed(
-    cluster: ClusterFacts, before: Mapping[str, State | None], leaving: tuple[str, ...] = ()
+    cluster: ClusterState, before: Mapping[str, State | None], leaving: tuple[str, ...] = ()
 ) -> dict[str, State | None]:
     """What an uninstall of worker1 changes, by key."""
     goals = removal_goals(WANTED, "worker1", cluster, before, leaving)

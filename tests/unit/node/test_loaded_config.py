@@ -9,8 +9,8 @@ import pytest
 from nodeprov.containerd import Config, Runtime, add_runtime
 from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.errors import NodeprovError
-from nodeprov.node.facts import Facts, Identity, Record, parse_facts
-from nodeprov.node.facts.values import running_daemon
+from nodeprov.node.daemon import Identity, Record
+from nodeprov.node.facts import Facts, parse_facts
 from nodeprov.node.imported_files import Imported
 from nodeprov.node.loaded_config import (
     NotKnown,
@@ -28,7 +28,7 @@ from nodeprov.plan.resources.link import Link
 from nodeprov.plan.steps import Restart
 from nodeprov.runtimes.gvisor.layout import layout
 from nodeprov.states import FileState, LinkState
-from tests.support.samples import CONFIG, good_facts, recorded, settings, with_daemon
+from tests.support.samples import CONFIG, changed, good_facts, recorded, settings, with_daemon
 
 RUNTIME = layout(settings()).runtime
 WITH = add_runtime(CONFIG, RUNTIME)
@@ -65,13 +65,32 @@ def facts_with(
         config=FileState(dump.encode(), 0o644),
         config_changed_at=changed_at,
     )
-    return replace(facts, record=record)
+    return changed(facts, record=record)
 
 
 def recorded_by(facts: Facts, dump: str, **other: Any) -> Facts:
     """The same facts, and a record of the daemon, of this process unless it is another."""
     assert facts.daemon is not None
-    return replace(facts, record=Record(replace(facts.daemon.identity, **other), dump))
+    return changed(facts, record=Record(replace(facts.daemon.identity, **other), dump))
+
+
+def loaded_by(facts: Facts, handler: str, imported: Mapping[str, Imported]) -> Mapping[str, Any] | NotKnown | None:
+    return loaded_runtime(facts.running_daemon, facts.footprint.record, handler, imported)
+
+
+def restart_of(
+    facts: Facts,
+    runtime: Runtime,
+    changes: tuple[Change, ...],
+    imported: Mapping[str, Imported],
+    *,
+    served: bool,
+) -> Restart | None:
+    return restart(facts.running_daemon, facts.footprint.record, runtime, changes, imported, served=served)
+
+
+def activated_by(facts: Facts, runtime: Runtime, imported: Mapping[str, Imported]) -> tuple[str, ...]:
+    return activated_by_restart(facts.running_daemon, facts.footprint.record, runtime, imported)
 
 
 def edit(facts: Facts) -> Change:
@@ -99,8 +118,8 @@ def test_a_real_daemon_that_was_not_restarted_after_the_edit_must_be() -> None:
     facts = parse_facts("worker1", recorded("not-loaded"))
     assert facts.daemon is not None
     assert "handlers.runsc" in facts.daemon.dump.replace("/", ".")
-    assert loaded_runtime(facts, "runsc", {}) is None
-    found = restart(facts, RUNTIME, (), {}, served=True)
+    assert loaded_by(facts, "runsc", {}) is None
+    found = restart_of(facts, RUNTIME, (), {}, served=True)
     assert reasons(found) == ("/etc/containerd/config.toml is right, but the running containerd has not loaded it")
 
 
@@ -108,9 +127,9 @@ def test_a_real_daemon_that_was_not_restarted_after_the_edit_must_be() -> None:
 def test_a_real_node_whose_daemon_has_loaded_what_its_file_says_needs_no_restart(name: str) -> None:
     facts = parse_facts("worker1", recorded(name))
     is_served = name == "sandboxed"
-    assert restart(facts, RUNTIME, (), {}, served=is_served) is None
-    without_record = replace(facts, record=None)
-    assert restart(without_record, RUNTIME, (), {}, served=is_served) is None
+    assert restart_of(facts, RUNTIME, (), {}, served=is_served) is None
+    without_record = changed(facts, record=None)
+    assert restart_of(without_record, RUNTIME, (), {}, served=is_served) is None
 
 
 @pytest.mark.parametrize(
@@ -174,37 +193,37 @@ def test_a_loaded_table_is_ours_if_it_says_what_we_do_and_more(
 
 def test_what_was_written_down_of_this_very_process_counts_first() -> None:
     facts = recorded_by(facts_with(loaded_log=log("{}"), dump=CONFIG), WITH)
-    assert same_table(loaded_runtime(facts, "runsc", {}), OURS)  # type: ignore[arg-type]
+    assert same_table(loaded_by(facts, "runsc", {}), OURS)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("other", [{"pid": 401}, {"start_ticks": 901}, {"boot_id": "boot-2"}])
 def test_what_was_written_down_of_another_process_counts_nothing(other: dict[str, Any]) -> None:
     facts = recorded_by(facts_with(loaded_log=log("{}")), WITH, **other)
-    assert loaded_runtime(facts, "runsc", {}) is None
+    assert loaded_by(facts, "runsc", {}) is None
 
 
 def test_the_daemons_own_log_counts_more_than_the_file() -> None:
     facts = facts_with(loaded_log=log(LOGGED), dump=CONFIG)
-    assert same_table(loaded_runtime(facts, "runsc", {}), OURS)  # type: ignore[arg-type]
+    assert same_table(loaded_by(facts, "runsc", {}), OURS)  # type: ignore[arg-type]
 
 
 def test_a_file_that_is_older_than_the_process_is_what_it_has_loaded() -> None:
-    assert same_table(loaded_runtime(facts_with(dump=WITH), "runsc", {}), OURS)  # type: ignore[arg-type]
-    assert loaded_runtime(facts_with(dump=CONFIG), "runsc", {}) is None
-    assert same_table(loaded_runtime(facts_with(dump=WITH, changed_at=None), "runsc", {}), OURS)  # type: ignore[arg-type]
+    assert same_table(loaded_by(facts_with(dump=WITH), "runsc", {}), OURS)  # type: ignore[arg-type]
+    assert loaded_by(facts_with(dump=CONFIG), "runsc", {}) is None
+    assert same_table(loaded_by(facts_with(dump=WITH, changed_at=None), "runsc", {}), OURS)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("changed_at", "is_known"), [(999.89, True), (999.91, False), (1000.0, False), (2000.0, False)]
 )
 def test_a_file_that_may_be_newer_than_the_process_shows_nothing(changed_at: float, is_known: bool) -> None:
-    loaded = loaded_runtime(facts_with(dump=WITH, changed_at=changed_at, loaded_log=LOG_OF_1X), "runsc", {})
+    loaded = loaded_by(facts_with(dump=WITH, changed_at=changed_at, loaded_log=LOG_OF_1X), "runsc", {})
     assert isinstance(loaded, NotKnown) is not is_known
 
 
 def test_an_edit_restarts_because_containerd_cannot_reload() -> None:
     facts = facts_with(loaded_log=log("{}"))
-    found = restart(facts, RUNTIME, (edit(facts),), {}, served=True)
+    found = restart_of(facts, RUNTIME, (edit(facts),), {}, served=True)
     assert found == Restart(
         "containerd.service", ("to serve the runtime handler runsc; containerd cannot reload its configuration",)
     )
@@ -212,58 +231,60 @@ def test_an_edit_restarts_because_containerd_cannot_reload() -> None:
 
 def test_taking_the_table_out_restarts_to_forget_it() -> None:
     facts = facts_with(loaded_log=log(LOGGED), dump=WITH)
-    found = restart(facts, RUNTIME, (edit(facts),), {}, served=False)
+    found = restart_of(facts, RUNTIME, (edit(facts),), {}, served=False)
     assert reasons(found).startswith("to forget the runtime handler runsc")
 
 
 def test_an_upgrade_restarts_nothing() -> None:
     facts = facts_with(loaded_log=log(LOGGED), dump=WITH)
     rename = Change(Link(layout(settings()).current), LinkState("old"), LinkState("new"))
-    assert restart(facts, RUNTIME, (rename,), {}, served=True) is None
+    assert restart_of(facts, RUNTIME, (rename,), {}, served=True) is None
 
 
 def test_a_file_that_was_only_touched_restarts_nothing_if_the_process_is_known() -> None:
     facts = recorded_by(facts_with(dump=WITH, changed_at=5000.0), WITH)
-    assert restart(facts, RUNTIME, (), {}, served=True) is None
+    assert restart_of(facts, RUNTIME, (), {}, served=True) is None
     by_log = facts_with(dump=WITH, changed_at=5000.0, loaded_log=log(LOGGED))
-    assert restart(by_log, RUNTIME, (), {}, served=True) is None
+    assert restart_of(by_log, RUNTIME, (), {}, served=True) is None
 
 
 def test_a_file_that_was_touched_restarts_if_nothing_shows_what_is_loaded() -> None:
-    found = restart(facts_with(dump=WITH, changed_at=5000.0, loaded_log=LOG_OF_1X), RUNTIME, (), {}, served=True)
+    found = restart_of(
+        facts_with(dump=WITH, changed_at=5000.0, loaded_log=LOG_OF_1X), RUNTIME, (), {}, served=True
+    )
     assert "nothing shows what it has loaded" in reasons(found)
 
 
 def test_a_run_that_broke_between_edit_and_restart_is_healed_by_the_next() -> None:
     facts = recorded_by(facts_with(dump=WITH, changed_at=5000.0), CONFIG)
-    assert reasons(restart(facts, RUNTIME, (), {}, served=True)).endswith("has not loaded it")
+    assert reasons(restart_of(facts, RUNTIME, (), {}, served=True)).endswith("has not loaded it")
 
 
 def test_another_config_path_than_ours_restarts() -> None:
     loaded = recorded_by(facts_with(dump=WITH), add_runtime(CONFIG, OTHER))
-    assert restart(loaded, RUNTIME, (), {}, served=True) is not None
+    assert restart_of(loaded, RUNTIME, (), {}, served=True) is not None
 
 
 def test_without_a_daemon_nothing_is_derived() -> None:
     with pytest.raises(NodeprovError, match="containerd does not run"):
-        restart(good_facts(daemon=None), RUNTIME, (), {}, served=True)
+        restart_of(good_facts(daemon=None), RUNTIME, (), {}, served=True)
 
 
 def test_a_restart_brings_nothing_else_into_force_if_nobody_changed_anything() -> None:
-    assert activated_by_restart(facts_with(), RUNTIME, {}) == ()
-    assert activated_by_restart(recorded_by(facts_with(dump=WITH, changed_at=5000.0), CONFIG), RUNTIME, {}) == ()
+    assert activated_by(facts_with(), RUNTIME, {}) == ()
+    assert activated_by(recorded_by(facts_with(dump=WITH, changed_at=5000.0), CONFIG), RUNTIME, {}) == ()
 
 
 def test_others_edits_since_the_start_are_named_key_by_key_if_the_process_is_known() -> None:
     now = WITH.replace("SystemdCgroup = true", "SystemdCgroup = false") + "[debug]\nlevel = 'info'\n"
-    named = activated_by_restart(recorded_by(facts_with(dump=now, changed_at=5000.0), WITH), RUNTIME, {})
+    named = activated_by(recorded_by(facts_with(dump=now, changed_at=5000.0), WITH), RUNTIME, {})
     assert len(named) == 2
     assert any("SystemdCgroup" in each for each in named)
     assert "debug.level" in named
 
 
 def test_others_edits_are_only_suspected_if_the_process_is_not_known() -> None:
-    assert activated_by_restart(facts_with(changed_at=5000.0), RUNTIME, {}) == (
+    assert activated_by(facts_with(changed_at=5000.0), RUNTIME, {}) == (
         "/etc/containerd/config.toml was changed after containerd started: any edit in it",
     )
 
@@ -274,12 +295,12 @@ def test_an_imported_file_that_may_be_newer_than_the_process_shows_nothing_and_i
         "/x.toml": Imported(Config(""), 1001.0),
     }
     facts = facts_with(dump=WITH, loaded_log=LOG_OF_1X)
-    assert changed_since_start(running_daemon(facts), imported) == ("/x.toml",)
-    assert isinstance(loaded_runtime(facts, "runsc", imported), NotKnown)
-    assert activated_by_restart(facts, RUNTIME, imported) == (
+    assert changed_since_start(facts.running_daemon, imported) == ("/x.toml",)
+    assert isinstance(loaded_by(facts, "runsc", imported), NotKnown)
+    assert activated_by(facts, RUNTIME, imported) == (
         "/x.toml was changed after containerd started: any edit in it",
     )
-    assert restart(recorded_by(facts, WITH), RUNTIME, (), imported, served=True) is None
+    assert restart_of(recorded_by(facts, WITH), RUNTIME, (), imported, served=True) is None
 
 
 @pytest.mark.parametrize(
@@ -292,8 +313,8 @@ def test_an_imported_file_that_may_be_newer_than_the_process_shows_nothing_and_i
 )
 def test_another_containerd_or_unit_would_come_into_force_too(changes: dict[str, Any], said: str) -> None:
     facts = with_daemon(facts_with(), **changes)
-    assert activated_by_restart(facts, RUNTIME, {}) == (said,)
-    found = restart(with_daemon(facts, loaded_log=log("{}")), RUNTIME, (), {}, served=True)
+    assert activated_by(facts, RUNTIME, {}) == (said,)
+    found = restart_of(with_daemon(facts, loaded_log=log("{}")), RUNTIME, (), {}, served=True)
     assert found is not None
     assert found.activates == (said,)
 
@@ -306,32 +327,32 @@ def test_an_identity_is_one_process_of_one_boot() -> None:
 def test_a_runtime_is_another_by_its_handler() -> None:
     facts = facts_with(loaded_log=log(LOGGED), dump=WITH)
     second = Runtime("runsc-kvm", "/opt/nodeprov/handlers/runsc-kvm/current/containerd-shim-runsc-v1", "/x")
-    assert restart(facts, second, (), {}, served=True) is not None
+    assert restart_of(facts, second, (), {}, served=True) is not None
 
 
 def test_a_file_that_a_distribution_made_a_moment_before_the_start_has_not_changed_since() -> None:
     facts = with_daemon(started_at=1000.0, config_changed_at=1000.005)
-    assert changed_since_start(running_daemon(facts), {}) == ("/etc/containerd/config.toml",)
+    assert changed_since_start(facts.running_daemon, {}) == ("/etc/containerd/config.toml",)
     source = Source("/etc/containerd/config-v3.toml.tmpl", How.GO_TEMPLATE, 3, None, None, "")
-    assert changed_since_start(running_daemon(with_daemon(facts, source=source)), {}) == ()
+    assert changed_since_start(with_daemon(facts, source=source).running_daemon, {}) == ()
     later = with_daemon(facts, source=source, config_changed_at=1001.0)
-    assert changed_since_start(running_daemon(later), {}) == ("/etc/containerd/config.toml",)
+    assert changed_since_start(later.running_daemon, {}) == ("/etc/containerd/config.toml",)
 
 
 @pytest.mark.parametrize(("changed_at", "is_read"), [(999.0, True), (1000.5, False), (4600.0, False)])
 def test_what_was_changed_after_the_start_is_not_what_was_read(changed_at: float, is_read: bool) -> None:
-    daemon = running_daemon(facts_with(changed_at=changed_at))
+    daemon = facts_with(changed_at=changed_at).running_daemon
     assert is_what_was_read(daemon, ()) is is_read
 
 
 def test_what_a_swap_put_in_place_was_read_though_the_clock_was_set_back_before_the_start() -> None:
     before, after = facts_with(), facts_with(dump=WITH, changed_at=4600.0)
-    assert is_what_was_read(running_daemon(after), [edit(before)])
+    assert is_what_was_read(after.running_daemon, [edit(before)])
     somebody_elses = facts_with(dump=f"{WITH}# edited\n", changed_at=4600.0)
-    assert not is_what_was_read(running_daemon(somebody_elses), [edit(before)])
+    assert not is_what_was_read(somebody_elses.running_daemon, [edit(before)])
 
 
 def test_a_template_that_others_changed_since_the_start_is_named_as_what_a_restart_brings_into_force() -> None:
     source = Source("/x/config.toml.tmpl", How.GO_TEMPLATE, 2, FileState(b"", 0o644), 1001.0, "")
-    found = activated_by_restart(with_daemon(source=source), RUNTIME, {})
+    found = activated_by(with_daemon(source=source), RUNTIME, {})
     assert "/x/config.toml.tmpl was changed after containerd started: any edit in it" in found

@@ -6,19 +6,19 @@ from typing import Any
 
 from nodeprov.diagnosis.verify.checks import because, needs, skip
 from nodeprov.diagnosis.verify.subject import Subject
-from nodeprov.kubernetes.cluster import ClusterFacts
 from nodeprov.kubernetes.runtime_class import declared_fields, wanted_runtime_class
+from nodeprov.node.cluster_state import ClusterState
 
 
-def check_label(subject: Subject, cluster: ClusterFacts) -> None:
+def check_label(subject: Subject, cluster: ClusterState) -> None:
     """The node has the label that sandboxed pods ask for."""
     label = subject.settings.label
-    found = (cluster.node or {}).get("metadata", {}).get("labels", {}).get(label.key)
+    found = cluster.labels.get(label.key)
     said = "is missing" if found is None else f"is {found!r}, not {label.value!r}"
     assert found == label.value, because(f"the label {label.key} {said}", subject.install)
 
 
-def check_runtime_class(subject: Subject, cluster: ClusterFacts) -> None:
+def check_runtime_class(subject: Subject, cluster: ClusterState) -> None:
     """There is the RuntimeClass, and it names our handler."""
     name, handler = subject.settings.runtime_class.name, subject.layout.handler
     found = cluster.runtime_class
@@ -47,7 +47,7 @@ def check_runtime_class_scheduling(subject: Subject, runtime_class: dict[str, An
 
 
 @needs("loaded")
-def check_reported_handler(subject: Subject, cluster: ClusterFacts) -> None:
+def check_reported_handler(subject: Subject, cluster: ClusterState) -> None:
     """The node's kubelet reports the handler (Node.status.runtimeHandlers)."""
     if cluster.handlers is None:
         skip("this Kubernetes does not report runtime handlers (1.30 and later do)")

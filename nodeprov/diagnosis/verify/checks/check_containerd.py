@@ -8,20 +8,19 @@ from nodeprov.containerd.distributions.distribution import How
 from nodeprov.diagnosis.verify.checks import because, needs
 from nodeprov.diagnosis.verify.subject import Subject
 from nodeprov.node import loaded_config
-from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.imported_files import import_problems
 
 
 def check_cri(subject: Subject) -> None:
     """containerd's CRI plugin works."""
-    daemon = running_daemon(subject.facts)
+    daemon = subject.facts.running_daemon
     errors = daemon.cri_errors
     assert not errors, because("; ".join(errors), f"journalctl -u {daemon.unit} on the node tells why")
 
 
 def check_config_table(subject: Subject) -> None:
     """containerd's configuration file has our table."""
-    daemon = running_daemon(subject.facts)
+    daemon = subject.facts.running_daemon
     # A distribution's template is no TOML, what is made of it is; a drop-in is itself what has the table.
     is_drop_in = daemon.source is not None and daemon.source.how is How.DROP_IN
     path, file = (daemon.edited_path, daemon.edited) if is_drop_in else (daemon.config_path, daemon.config)
@@ -40,7 +39,7 @@ def check_config_table(subject: Subject) -> None:
 @needs("config_table")
 def check_effective_configuration(subject: Subject) -> None:
     """Nothing that containerd imports overrides our table."""
-    daemon = running_daemon(subject.facts)
+    daemon = subject.facts.running_daemon
     handler = subject.layout.handler
     problems = import_problems(daemon, handler, subject.imports)
     assert not problems, because("; ".join(each.message for each in problems), problems[0].hint)
@@ -54,7 +53,8 @@ def check_effective_configuration(subject: Subject) -> None:
 @needs("effective_configuration", "cri")
 def check_loaded(subject: Subject) -> None:
     """The running containerd has loaded our runtime."""
-    loaded = loaded_config.loaded_runtime(subject.facts, subject.layout.handler, subject.imports.files)
+    daemon, record = subject.facts.running_daemon, subject.facts.footprint.record
+    loaded = loaded_config.loaded_runtime(daemon, record, subject.layout.handler, subject.imports.files)
     assert not isinstance(loaded, loaded_config.NotKnown), because(
         "nothing shows what the running containerd has loaded", subject.install
     )

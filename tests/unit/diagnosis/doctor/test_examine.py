@@ -32,7 +32,7 @@ def kubelet(driver: str | None) -> Kubelet:
 def several() -> Facts:
     meant = Candidate(400, "containerd.service", ("/run/containerd/containerd.sock",), "/c")
     dockers = Candidate(500, "docker.service", ("/run/docker.sock",), "/d")
-    return good_facts(choice=Choice(meant, "kubelet talks to it (its default)", passed_over=(dockers,)))
+    return with_daemon(choice=Choice(meant, "kubelet talks to it (its default)", passed_over=(dockers,)))
 
 
 def signs(**changes: Any) -> Signs:

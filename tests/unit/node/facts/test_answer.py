@@ -11,24 +11,11 @@ import pytest
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ContainerdSettings, Paths, Settings
-from nodeprov.node.facts import (
-    Daemon,
-    Facts,
-    FactsQuery,
-    Identity,
-    Mount,
-    Plugin,
-    Record,
-    dotted,
-    gather,
-    parse_facts,
-    parse_mounts,
-    parse_plugins,
-    parse_record,
-    parse_span,
-    parse_version,
-)
+from nodeprov.node.daemon import Daemon, Identity, Plugin, Record, version_text
+from nodeprov.node.facts import Facts, FactsQuery, gather, parse_facts
+from nodeprov.node.facts.parsers import parse_mounts, parse_plugins, parse_record, parse_span, parse_version
 from nodeprov.node.imported_files import ImportsQuery
+from nodeprov.node.machine import Mount
 from nodeprov.states import FileState
 from tests.support.samples import CRI, good_daemon, good_facts, having, recorded, settings
 
@@ -59,18 +46,27 @@ def without_containerd(text: str) -> str:
 
 def test_a_real_node_is_understood() -> None:
     facts = parse_facts("worker2", FRESH)
-    assert (facts.node, facts.hostname, facts.uid) == ("worker2", "worker2", 0)
-    assert (facts.architecture, facts.kernel, facts.os) == (
+    assert (facts.node, facts.machine.hostname, facts.machine.uid) == ("worker2", "worker2", 0)
+    assert (facts.machine.architecture, facts.machine.kernel, facts.machine.os) == (
         "x86_64",
         "6.18.44-fc-v509",
         "Debian GNU/Linux 13 (trixie)",
     )
-    assert (facts.page_size, facts.user_namespaces, facts.systemd_version) == (4096, 96365, 257)
-    assert (facts.cgroup_version, facts.selinux_enforcing) == (1, None)
-    assert (facts.free_at, facts.free_bytes) == ("/opt", 71128576 * 1024)
-    assert facts.links == {"/opt/nodeprov/handlers/runsc/current": "", "/usr/local/bin/runsc": ""}
-    assert (facts.unit_state, facts.record, facts.receipts) == ("loaded, active", None, ())
-    assert (facts.processes, facts.bundles, facts.releases, facts.generations) == ({}, (), (), {})
+    assert (facts.machine.page_size, facts.machine.user_namespaces, facts.machine.systemd_version) == (
+        4096,
+        96365,
+        257,
+    )
+    assert (facts.machine.cgroup_version, facts.machine.selinux_enforcing) == (1, None)
+    assert (facts.machine.free_at, facts.machine.free_bytes) == ("/opt", 71128576 * 1024)
+    assert facts.footprint.links == {"/opt/nodeprov/handlers/runsc/current": "", "/usr/local/bin/runsc": ""}
+    assert (facts.unit_state, facts.footprint.record, facts.receipts) == ("loaded, active", None, ())
+    assert (
+        facts.footprint.processes,
+        facts.footprint.bundles,
+        facts.footprint.releases,
+        facts.footprint.generations,
+    ) == ({}, (), (), {})
 
 
 def test_a_real_containerd_is_understood() -> None:
@@ -94,18 +90,18 @@ def test_a_real_containerd_is_understood() -> None:
 
 def test_what_is_installed_and_used_on_a_real_node_is_understood() -> None:
     facts = parse_facts("worker2", recorded("sandboxed"))
-    release = next(iter(facts.generations.values()))
-    assert facts.releases == (release.removeprefix("/opt/nodeprov/releases/"),)
-    current = facts.links["/opt/nodeprov/handlers/runsc/current"]
-    assert list(facts.generations) == [f"/opt/nodeprov/handlers/runsc/{current}"]
-    assert facts.links["/usr/local/bin/runsc"] == "/opt/nodeprov/handlers/runsc/current/runsc"
-    assert set(facts.processes) >= {f"{release}/containerd-shim-runsc-v1"}
-    assert all(path.startswith(f"{release}/") for path in facts.processes)
-    assert all(path.startswith("/opt/nodeprov/") for path in facts.bundles)
-    assert facts.bundles
+    release = next(iter(facts.footprint.generations.values()))
+    assert facts.footprint.releases == (release.removeprefix("/opt/nodeprov/releases/"),)
+    current = facts.footprint.links["/opt/nodeprov/handlers/runsc/current"]
+    assert list(facts.footprint.generations) == [f"/opt/nodeprov/handlers/runsc/{current}"]
+    assert facts.footprint.links["/usr/local/bin/runsc"] == "/opt/nodeprov/handlers/runsc/current/runsc"
+    assert set(facts.footprint.processes) >= {f"{release}/containerd-shim-runsc-v1"}
+    assert all(path.startswith(f"{release}/") for path in facts.footprint.processes)
+    assert all(path.startswith("/opt/nodeprov/") for path in facts.footprint.bundles)
+    assert facts.footprint.bundles
     assert facts.daemon is not None
-    assert facts.record is not None
-    assert facts.record.identity == facts.daemon.identity
+    assert facts.footprint.record is not None
+    assert facts.footprint.record.identity == facts.daemon.identity
     assert [receipt["state"] for receipt in facts.receipts] == ["done"]
 
 
@@ -118,7 +114,7 @@ def test_a_node_without_containerd_has_no_daemon() -> None:
 def test_a_node_without_systemd_says_so() -> None:
     text = having(without_containerd(FRESH), {"systemd": None, "unit_state": None})
     facts = parse_facts("worker2", text)
-    assert (facts.systemd_version, facts.unit_state) == (None, "unknown")
+    assert (facts.machine.systemd_version, facts.unit_state) == (None, "unknown")
 
 
 def test_a_missing_configuration_is_absent_and_not_empty() -> None:
@@ -145,7 +141,7 @@ def test_a_configuration_that_is_no_utf_8_keeps_its_bytes() -> None:
 def test_a_binary_that_was_deleted_has_no_version_on_disk() -> None:
     daemon = daemon_of(having(FRESH, {"daemon.disk_version": "", "dump:": "\n"}))
     assert (daemon.version, daemon.disk_version) == ((2, 4, 2), ())
-    assert dotted(daemon.disk_version) == "of unknown version"
+    assert version_text(daemon.disk_version) == "of unknown version"
 
 
 def test_a_journal_that_has_forgotten_says_nothing() -> None:
@@ -178,7 +174,7 @@ def test_a_unit_that_waits_for_a_reload_and_kills_its_pods_is_seen() -> None:
 )
 def test_nodes_differ(name: str, text: str | None, field: str, value: object) -> None:
     facts = parse_facts("worker2", having(FRESH, {name: text}))
-    found = getattr(facts, field)
+    found = getattr(facts.footprint if field == "links" else facts.machine, field)
     assert (found if field != "links" else found["/usr/local/bin/runsc"]) == (value if field != "links" else text)
 
 
@@ -188,11 +184,11 @@ def test_who_uses_our_files_is_counted_also_when_they_are_deleted() -> None:
     )
     bundles = "/opt/nodeprov/handlers/runsc/current/containerd-shim-runsc-v1\n"
     facts = parse_facts("worker2", having(FRESH, {"processes:": processes, "bundles:": bundles}))
-    assert facts.processes == {
+    assert facts.footprint.processes == {
         "/opt/nodeprov/releases/r1/runsc (deleted)": 2,
         "/opt/nodeprov/releases/r2/gvisor sentry": 11,
     }
-    assert facts.bundles == ("/opt/nodeprov/handlers/runsc/current/containerd-shim-runsc-v1",)
+    assert facts.footprint.bundles == ("/opt/nodeprov/handlers/runsc/current/containerd-shim-runsc-v1",)
 
 
 @pytest.mark.parametrize(
@@ -278,14 +274,14 @@ def test_mounts_are_read_with_their_escapes() -> None:
 )
 def test_a_path_lies_on_the_longest_mount_above_it(path: str, mount: str) -> None:
     mounts = tuple(Mount(each, frozenset()) for each in ("/opt/data", "/", "/opt"))
-    found = good_facts(mounts=mounts).mount_of(path)
+    found = good_facts(mounts=mounts).machine.mount_of(path)
     assert found is not None
     assert found.path == mount
 
 
 def test_the_last_of_two_mounts_on_one_path_counts() -> None:
     mounts = (Mount("/opt", frozenset({"ro"})), Mount("/opt", frozenset({"rw"})))
-    found = good_facts(mounts=mounts).mount_of("/opt/nodeprov")
+    found = good_facts(mounts=mounts).machine.mount_of("/opt/nodeprov")
     assert found is not None
     assert found.options == {"rw"}
 
@@ -401,12 +397,17 @@ def test_the_script_says_of_this_machine_what_there_is_and_leaves_nothing(tmp_pa
     facts = facts_here(tmp_path)
     assert facts.node == "here"
     assert facts.daemon is None
-    assert facts.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    assert facts.free_at == str(tmp_path)
-    assert facts.free_bytes == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.05)
-    assert facts.mount_of("/proc/self") is not None
-    assert set(facts.links.values()) == {""}
-    assert (facts.releases, facts.generations, facts.receipts, facts.record) == ((), {}, (), None)
+    assert facts.machine.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert facts.machine.free_at == str(tmp_path)
+    assert facts.machine.free_bytes == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.05)
+    assert facts.machine.mount_of("/proc/self") is not None
+    assert set(facts.footprint.links.values()) == {""}
+    assert (facts.footprint.releases, facts.footprint.generations, facts.receipts, facts.footprint.record) == (
+        (),
+        {},
+        (),
+        None,
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -419,7 +420,7 @@ def test_the_script_tells_the_folders_on_the_way_that_others_could_change(tmp_pa
 
     def loose(place: str) -> set[str]:
         known = settings(paths=Paths(prefix=f"{tmp_path}/{place}/nodeprov", state="/var/lib/nodeprov", bin=""))
-        found = gather(LocalHost("here"), known).loose
+        found = gather(LocalHost("here"), known).machine.loose
         return {path.removeprefix(f"{tmp_path}/") for path in found if path.startswith(f"{tmp_path}/")}
 
     assert loose("closed") == loose("shared") == set()
@@ -450,15 +451,15 @@ def test_the_script_finds_generations_releases_links_and_receipts(tmp_path: Path
     record = {"boot_id": "b", "pid": 1, "start_ticks": 2, "dump": "d\n"}
     (state / "daemon.json").write_text(json.dumps(record))
     facts = facts_here(tmp_path)
-    assert facts.releases == (f"{prefix}/releases/r1", f"{prefix}/releases/r2")
-    assert facts.generations == {
+    assert facts.footprint.releases == (f"{prefix}/releases/r1", f"{prefix}/releases/r2")
+    assert facts.footprint.generations == {
         f"{prefix}/handlers/runsc/d1": f"{prefix}/releases/r1",
         f"{prefix}/handlers/runsc-kvm/d2": f"{prefix}/releases/r1",
     }
-    assert facts.links == {f"{prefix}/handlers/runsc/current": "d1", f"{folder}/runsc": "(no link)"}
+    assert facts.footprint.links == {f"{prefix}/handlers/runsc/current": "d1", f"{folder}/runsc": "(no link)"}
     assert [receipt["number"] for receipt in facts.receipts] == [1, 2]
-    assert facts.record == Record(Identity("b", 1, 2), "d\n")
-    assert facts.free_at == str(prefix)
+    assert facts.footprint.record == Record(Identity("b", 1, 2), "d\n")
+    assert facts.machine.free_at == str(prefix)
 
 
 def test_the_script_counts_the_processes_that_run_our_programs(tmp_path: Path) -> None:
@@ -467,13 +468,13 @@ def test_the_script_counts_the_processes_that_run_our_programs(tmp_path: Path) -
     shutil.copy(shutil.which("cat") or "/bin/cat", program)
     running = [LocalHost().hold(f"echo ready; exec {program}") for _ in range(2)]
     try:
-        assert facts_here(tmp_path).processes == {str(program): 2}
+        assert facts_here(tmp_path).footprint.processes == {str(program): 2}
         program.unlink()
-        assert facts_here(tmp_path).processes == {f"{program} (deleted)": 2}
+        assert facts_here(tmp_path).footprint.processes == {f"{program} (deleted)": 2}
     finally:
         for each in running:
             each.release()
-    assert facts_here(tmp_path).processes == {}
+    assert facts_here(tmp_path).footprint.processes == {}
 
 
 def test_processes_below_a_prefix_that_is_reached_through_a_link_are_still_ours(tmp_path: Path) -> None:
@@ -486,14 +487,14 @@ def test_processes_below_a_prefix_that_is_reached_through_a_link_are_still_ours(
         facts = facts_here(tmp_path)
     finally:
         running.release()
-    assert facts.processes == {str(program): 1}
-    assert facts.real_paths[f"{tmp_path}/opt/nodeprov"] == f"{tmp_path}/var/opt/nodeprov"
+    assert facts.footprint.processes == {str(program): 1}
+    assert facts.machine.real_paths[f"{tmp_path}/opt/nodeprov"] == f"{tmp_path}/var/opt/nodeprov"
 
 
 def test_a_path_lies_on_the_mount_where_it_really_is() -> None:
     mounts = (Mount("/", frozenset({"ro"})), Mount("/var", frozenset({"rw"})))
     facts = good_facts(mounts=mounts, real_paths={"/opt/nodeprov": "/var/opt/nodeprov"})
-    found = facts.mount_of("/opt/nodeprov")
+    found = facts.machine.mount_of("/opt/nodeprov")
     assert found is not None
     assert found.path == "/var"
 
@@ -530,8 +531,8 @@ def test_of_two_containerds_the_one_is_read_that_kubelet_talks_to() -> None:
     facts = parse_facts("worker2", on_k3s(FRESH))
     assert facts.daemon is not None
     assert (facts.daemon.unit, facts.daemon.identity.pid) == ("k3s-agent.service", 77)
-    assert facts.choice.why == "k3s-agent talks to it (its default)"
-    assert [each.unit for each in facts.choice.passed_over] == ["containerd.service"]
+    assert facts.running_daemon.choice.why == "k3s-agent talks to it (its default)"
+    assert [each.unit for each in facts.running_daemon.choice.passed_over] == ["containerd.service"]
 
 
 def test_a_child_of_a_units_main_process_began_when_the_kernel_says() -> None:
@@ -564,6 +565,6 @@ def test_a_configuration_file_that_is_set_is_read_and_the_daemons_own_tells_them
     text = f"{first}containerd=77\n{having(second, {'config.path': path, 'config.own': own, 'containerd': None})}"
     wanted = settings(containerd=ContainerdSettings(config=path))
     facts = parse_facts("worker2", text, settings=wanted)
-    assert facts.choice.why == f"[containerd] config is {path}"
+    assert facts.running_daemon.choice.why == f"[containerd] config is {path}"
     assert facts.daemon is not None
     assert facts.daemon.unit == "containerd.service"

@@ -11,17 +11,16 @@ from hypothesis import strategies as st
 from nodeprov.containerd import Refused
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.inventory import Paths, RuntimeSettings, Settings
-from nodeprov.node.daemon_choice import Choice
 from nodeprov.node.facts import Facts
-from nodeprov.node.facts.values import running_daemon
 from nodeprov.node.runtime_table import without_runtime
+from nodeprov.plan.goal import Goal
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.generation import containers_of_other_releases, generation, runsc_flags, tree_bytes
-from nodeprov.runtimes.gvisor.goals import goals
+from nodeprov.runtimes.gvisor.goals import goals as goals_of
 from nodeprov.runtimes.gvisor.kernel import gvisors_word
 from nodeprov.runtimes.gvisor.layout import layout
 from nodeprov.states import FileState, LinkState, TreeState
-from tests.support.samples import CONFIG, VERSION, good_facts, release, settings, with_daemon
+from tests.support.samples import CONFIG, VERSION, good_daemon, good_facts, release, settings, with_daemon
 
 WANTED = settings()
 
@@ -29,6 +28,10 @@ WANTED = settings()
 @pytest.fixture
 def made(tmp_path: Path) -> Release:
     return release(tmp_path)
+
+
+def goals(facts: Facts, wanted: Settings, made: Release) -> tuple[Goal, ...]:
+    return goals_of(facts.running_daemon, facts.footprint, wanted, made)
 
 
 def with_runtime(current: FileState | None, facts: Facts | None = None) -> FileState:
@@ -41,7 +44,7 @@ def with_runtime(current: FileState | None, facts: Facts | None = None) -> FileS
 
 def test_what_is_wanted_comes_in_an_order_in_which_nothing_names_what_is_not_there(made: Release) -> None:
     handler = "/opt/nodeprov/handlers/runsc"
-    digest = generation(good_facts(), WANTED, made).digest
+    digest = generation(good_daemon(), WANTED, made).digest
     assert [goal.resource.key for goal in goals(good_facts(), WANTED, made)] == [
         f"tree:/opt/nodeprov/releases/{made.name}",
         f"file:{handler}/{digest}/runsc.toml",
@@ -55,7 +58,7 @@ def test_what_is_wanted_comes_in_an_order_in_which_nothing_names_what_is_not_the
 
 def test_links_lead_to_the_release_by_absolute_paths_and_current_to_the_generation(made: Release) -> None:
     wanted = {goal.resource.key: goal.target(None) for goal in goals(good_facts(), WANTED, made)[2:6]}
-    digest = generation(good_facts(), WANTED, made).digest
+    digest = generation(good_daemon(), WANTED, made).digest
     assert list(wanted.values()) == [
         LinkState(f"/opt/nodeprov/releases/{made.name}/containerd-shim-runsc-v1"),
         LinkState(f"/opt/nodeprov/releases/{made.name}/runsc"),
@@ -73,7 +76,7 @@ def test_settings_say_where_all_of_it_lies(made: Release) -> None:
     wanted = settings(runtime=RuntimeSettings(handler="runsc-kvm"), paths=Paths(prefix="/data/gv", bin=""))
     keys = [goal.resource.key for goal in goals(good_facts(), wanted, made)]
     assert all(key.partition(":")[2].startswith("/data/gv/") for key in keys[:-1])
-    assert f"file:/data/gv/handlers/runsc-kvm/{generation(good_facts(), wanted, made).digest}/runsc.toml" in keys
+    assert f"file:/data/gv/handlers/runsc-kvm/{generation(good_daemon(), wanted, made).digest}/runsc.toml" in keys
     assert not any(key.endswith("/bin/runsc") for key in keys)
     runtime = layout(wanted).runtime
     assert runtime.handler == "runsc-kvm"
@@ -83,7 +86,7 @@ def test_settings_say_where_all_of_it_lies(made: Release) -> None:
 
 def test_runsc_toml_names_the_versioned_runsc_and_every_flag_as_a_string(made: Release) -> None:
     wanted = settings(runtime=RuntimeSettings(platform="kvm", flags={"debug": "true", "network": 'a"b'}))
-    assert tomllib.loads(generation(good_facts(), wanted, made).runsc_toml) == {
+    assert tomllib.loads(generation(good_daemon(), wanted, made).runsc_toml) == {
         "binary_name": f"/opt/nodeprov/releases/{made.name}/runsc",
         "runsc_config": {"debug": "true", "network": 'a"b', "platform": "kvm", "systemd-cgroup": "true"},
     }
@@ -103,14 +106,14 @@ def test_runsc_toml_names_the_versioned_runsc_and_every_flag_as_a_string(made: R
 def test_a_generation_is_another_when_a_flag_is(
     made: Release, facts: Facts, wanted: Settings, is_same: bool
 ) -> None:
-    first = generation(good_facts(), WANTED, made)
-    assert (generation(facts, wanted, made).digest == first.digest) is is_same
+    first = generation(good_daemon(), WANTED, made)
+    assert (generation(facts.running_daemon, wanted, made).digest == first.digest) is is_same
 
 
 def test_a_generation_is_another_when_the_releases_bytes_are(tmp_path: Path) -> None:
     same = [release(tmp_path / name) for name in ("one", "two")]
     other = release(tmp_path / "three", content=b"\x7fELF other")
-    first, second, third = (generation(good_facts(), WANTED, each).digest for each in (*same, other))
+    first, second, third = (generation(good_daemon(), WANTED, each).digest for each in (*same, other))
     assert first == second
     assert first != third
 
@@ -119,7 +122,7 @@ def test_the_order_in_which_flags_are_written_plays_no_part(made: Release) -> No
     flags = {"debug": "true", "strace": "true"}
     turned = dict(reversed(flags.items()))
     digests = {
-        generation(good_facts(), settings(runtime=RuntimeSettings(flags=each)), made).digest
+        generation(good_daemon(), settings(runtime=RuntimeSettings(flags=each)), made).digest
         for each in (flags, turned)
     }
     assert len(digests) == 1
@@ -140,7 +143,7 @@ def test_the_order_in_which_flags_are_written_plays_no_part(made: Release) -> No
     ],
 )
 def test_systemd_cgroup_follows_the_default_runtime(dump: str, derived: bool) -> None:
-    flags = runsc_flags(with_daemon(dump=dump), WANTED)
+    flags = runsc_flags(good_daemon(dump=dump), WANTED)
     assert flags == {"platform": "systrap", **({"systemd-cgroup": "true"} if derived else {})}
 
 
@@ -203,7 +206,8 @@ def test_containers_of_other_releases_are_counted_by_their_shims(made: Release) 
         f"{releases}/20260518.0-bf2b32777424/runsc": 9,
         "/opt/nodeprov/.proof-x/shim": 1,
     }
-    count = containers_of_other_releases(good_facts(processes=processes), WANTED, made)
+    footprint = good_facts(processes=processes).footprint
+    count = containers_of_other_releases(footprint, WANTED, made)
     assert count == 3
 
 
@@ -229,7 +233,7 @@ def test_gvisors_kernel_is_known_by_what_it_says_in_every_release(said: str, wor
 
 
 def test_a_daemon_that_cannot_be_told_from_others_is_not_said_to_be_down() -> None:
-    facts = good_facts(daemon=None, choice=Choice(None, problem=Problem("2 containerds run", "say which one")))
+    facts = good_facts(daemon=None, undecided=Problem("2 containerds run", "say which one"))
     with pytest.raises(NodeprovError, match="2 containerds run") as caught:
-        running_daemon(facts)
+        assert facts.running_daemon
     assert caught.value.hint == "say which one"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +8,14 @@ from nodeprov.containerd import Runtime, add_runtime
 from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.errors import Problem
 from nodeprov.inventory import ContainerdSettings, Paths, RuntimeSettings
-from nodeprov.node.daemon_choice import Choice
-from nodeprov.node.facts import Facts, Mount, Plugin
-from nodeprov.runtimes.gvisor.requirements.check import check
-from nodeprov.runtimes.gvisor.requirements.places import MARGIN_BYTES
+from nodeprov.node.daemon import Plugin
+from nodeprov.node.facts import Facts
+from nodeprov.node.machine import Mount
+from nodeprov.node.requirements.places import MARGIN_BYTES
+from nodeprov.releases.obtain import Release
+from nodeprov.runtimes.gvisor.requirements.check import check, check_facts
 from nodeprov.states import FileState
-from tests.support.samples import CONFIG, good_facts, installed, release, settings, with_daemon
+from tests.support.samples import CONFIG, changed, good_facts, installed, release, settings, with_daemon
 
 WANTED = settings()
 FOREIGN = Runtime("runsc", "/usr/bin/containerd-shim-runsc-v1", "/etc/runsc.toml")
@@ -35,20 +36,25 @@ def configured(text: str) -> Facts:
     return with_daemon(config=FileState(text.encode(), 0o644), dump=text)
 
 
+def with_release(facts: Facts, made: Release) -> tuple[Problem, ...]:
+    """What stands against this release."""
+    return check(facts.machine, facts.running_daemon, facts.footprint, WANTED, made)
+
+
 V2 = configured("version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]\n")
 
 
 def test_a_good_node_has_no_problem() -> None:
-    assert check(good_facts(), WANTED) == ()
+    assert check_facts(good_facts(), WANTED) == ()
 
 
 def test_a_node_on_which_all_is_installed_has_no_problem(tmp_path: Path) -> None:
     made = release(tmp_path)
-    assert check(installed(WANTED, made), WANTED, made) == ()
+    assert with_release(installed(WANTED, made), made) == ()
 
 
 def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
-    assert check(with_daemon(config=None, config_changed_at=None), WANTED) == ()
+    assert check_facts(with_daemon(config=None, config_changed_at=None), WANTED) == ()
 
 
 @pytest.mark.parametrize(
@@ -89,9 +95,7 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
             "[containerd] unit",
         ),
         (
-            good_facts(
-                daemon=None, choice=Choice(None, problem=Problem("2 containerds run", "[containerd] unit", "why"))
-            ),
+            good_facts(daemon=None, undecided=Problem("2 containerds run", "[containerd] unit", "why")),
             "2 containerds run",
             "[containerd] unit",
         ),
@@ -211,7 +215,7 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
     ],
 )
 def test_one_fact_changed_is_one_problem_with_its_remedy(facts: Facts, message: str, hint: str) -> None:
-    (problem,) = check(facts, WANTED)
+    (problem,) = check_facts(facts, WANTED)
     assert message in problem.message
     assert hint in problem.hint
     assert problem.why
@@ -238,28 +242,28 @@ def test_one_fact_changed_is_one_problem_with_its_remedy(facts: Facts, message: 
     ],
 )
 def test_what_is_at_the_border_is_no_problem(facts: Facts) -> None:
-    assert check(facts, WANTED) == ()
+    assert check_facts(facts, WANTED) == ()
 
 
 def test_whose_handler_is_called_otherwise_is_not_in_the_way() -> None:
     facts = with_daemon(dump=add_runtime(CONFIG, FOREIGN))
-    assert check(facts, settings(runtime=RuntimeSettings(handler="runsc-2"))) == ()
+    assert check_facts(facts, settings(runtime=RuntimeSettings(handler="runsc-2"))) == ()
 
 
 @pytest.mark.parametrize(("has_kvm", "problems"), [(False, 1), (True, 0), (None, 0)])
 def test_the_platform_kvm_needs_its_device(has_kvm: bool | None, problems: int) -> None:
     wanted = settings(runtime=RuntimeSettings(platform="kvm"))
-    assert len(check(good_facts(has_kvm=has_kvm), wanted)) == problems
-    assert check(good_facts(has_kvm=False), WANTED) == ()
+    assert len(check_facts(good_facts(has_kvm=has_kvm), wanted)) == problems
+    assert check_facts(good_facts(has_kvm=False), WANTED) == ()
 
 
 def test_a_template_that_leads_into_a_read_only_store_is_refused() -> None:
     path = "/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl"
     source = Source(path, How.GO_TEMPLATE, 3, FileState(b"", 0o644), 1.0, "/nix/store/abc-config.toml.tmpl")
-    facts = replace(
+    facts = changed(
         with_daemon(source=source), mounts=(Mount("/", frozenset()), Mount("/nix/store", frozenset({"ro"})))
     )
-    (problem,) = check(facts, WANTED)
+    (problem,) = check_facts(facts, WANTED)
     assert problem.message == (
         f"{path} lies on /nix/store (/nix/store/abc-config.toml.tmpl), mounted ro: it cannot be edited"
     )
@@ -267,14 +271,14 @@ def test_a_template_that_leads_into_a_read_only_store_is_refused() -> None:
 
 def test_who_wants_no_link_for_people_keeps_his_own_runsc() -> None:
     facts = good_facts(links={"/usr/local/bin/runsc": "(no link)"})
-    assert check(facts, settings(paths=Paths(bin=""))) == ()
+    assert check_facts(facts, settings(paths=Paths(bin=""))) == ()
 
 
 @pytest.mark.parametrize("missing", [1, 0])
 def test_a_release_that_is_not_there_needs_room_for_itself_and_a_margin(tmp_path: Path, missing: int) -> None:
     made = release(tmp_path)
     size = sum(path.stat().st_size for path in made.folder.iterdir())
-    problems = check(good_facts(free_bytes=size + MARGIN_BYTES - missing), WANTED, made)
+    problems = with_release(good_facts(free_bytes=size + MARGIN_BYTES - missing), made)
     assert len(problems) == missing
     assert all(problem.message.startswith("/opt has ") for problem in problems)
     assert all(problem.message.endswith(" MiB are needed") for problem in problems)
@@ -282,11 +286,11 @@ def test_a_release_that_is_not_there_needs_room_for_itself_and_a_margin(tmp_path
 
 def test_a_release_that_is_there_needs_no_room(tmp_path: Path) -> None:
     made = release(tmp_path)
-    assert check(good_facts(free_bytes=0, releases=(f"/opt/nodeprov/releases/{made.name}",)), WANTED, made) == ()
+    assert with_release(good_facts(free_bytes=0, releases=(f"/opt/nodeprov/releases/{made.name}",)), made) == ()
 
 
 def test_all_problems_are_told_at_once() -> None:
-    facts = replace(
+    facts = changed(
         with_daemon(version=(1, 6, 0), plugins=(), kill_mode="control-group", dump=SELINUX),
         uid=1000,
         architecture="aarch64",
@@ -297,7 +301,7 @@ def test_all_problems_are_told_at_once() -> None:
         mounts=(Mount("/", frozenset({"ro", "noexec"})),),
         links={"/usr/local/bin/runsc": "(no link)"},
     )
-    said = "\n".join(problem.message for problem in check(facts, WANTED))
+    said = "\n".join(problem.message for problem in check_facts(facts, WANTED))
     for part in (
         "as root",
         "kernel 5.4.0",
@@ -315,15 +319,15 @@ def test_all_problems_are_told_at_once() -> None:
         "it is a file",
     ):
         assert part in said, part
-    assert len(check(facts, WANTED)) == 15
+    assert len(check_facts(facts, WANTED)) == 15
 
 
 def test_a_drop_in_needs_containerd_2_and_a_folder_that_is_imported() -> None:
     wanted = settings(containerd=ContainerdSettings(config_style="dropin"))
-    (problem,) = check(good_facts(), wanted)
+    (problem,) = check_facts(good_facts(), wanted)
     assert problem.message.startswith("/etc/containerd/config.toml imports no folder of *.toml files")
     importing = 'imports = ["conf.d/*.toml"]\n' + CONFIG
-    assert check(configured(importing), wanted) == ()
-    (problem,) = check(with_daemon(V2, disk_version=(1, 7, 29)), wanted)
+    assert check_facts(configured(importing), wanted) == ()
+    (problem,) = check_facts(with_daemon(V2, disk_version=(1, 7, 29)), wanted)
     assert "containerd 1.x" in problem.message
     assert 'leave [containerd] config_style = "dropin" out' in problem.hint

@@ -1,0 +1,125 @@
+"""The containerd of a node: the process, its unit, its configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nodeprov.containerd import Config, decode
+from nodeprov.containerd.distributions.distribution import Distribution, Source
+from nodeprov.containerd.distributions.profiles import PLAIN
+from nodeprov.node.daemon_choice import NOTHING, Choice
+from nodeprov.states import FileState
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One process of one boot: the same identity is the same running daemon."""
+
+    boot_id: str
+    pid: int
+    start_ticks: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it into a record."""
+        return {"boot_id": self.boot_id, "pid": self.pid, "start_ticks": self.start_ticks}
+
+
+@dataclass(frozen=True)  # no slots: the dump is parsed once
+class Record:
+    """What nodeprov wrote down after it had restarted a daemon: which process, and the configuration it read."""
+
+    identity: Identity
+    dump: str
+
+    @cached_property
+    def effective(self) -> Config:
+        """The configuration that the process has read."""
+        return Config(self.dump)
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A plugin of the running daemon."""
+
+    type: str
+    id: str
+    status: str
+
+
+@dataclass(frozen=True)  # no slots: each of its texts is parsed once
+class Daemon:
+    """The containerd that runs on the node; times are seconds since the epoch."""
+
+    unit: str
+    identity: Identity
+    started_at: float
+    binary: str
+    version: tuple[int, ...]
+    disk_version: tuple[int, ...]
+    restart_seconds: float
+    kill_mode: str
+    needs_reload: bool
+    socket: str
+    ctr: str
+    config_path: str
+    config: FileState | None
+    config_changed_at: float | None
+    dump: str
+    loaded_log: str
+    plugins: tuple[Plugin, ...]
+    distribution: Distribution = PLAIN
+    source: Source | None = None
+    """What the distribution makes the configuration file of; None where the file itself is edited."""
+    delegate: bool = True
+    config_target: str = ""
+    """What the configuration's path leads to, if it is a link."""
+    choice: Choice = NOTHING
+    """Why this one is meant, and which others run."""
+
+    @cached_property
+    def file(self) -> Config:
+        """What its configuration file says, "" where there is none; raises Refused for what cannot be edited."""
+        return Config(decode(self.config.content) if self.config else "")
+
+    @cached_property
+    def effective(self) -> Config:
+        """The configuration that a restart would load, imports and defaults included."""
+        return Config(self.dump)
+
+    @property
+    def next_version(self) -> tuple[int, ...]:
+        """The version that a restart would start, as far as it is known."""
+        return self.disk_version or self.version
+
+    @property
+    def edited_path(self) -> str:
+        """Name the file that is edited."""
+        return self.source.path if self.source else self.config_path
+
+    @property
+    def edited(self) -> FileState | None:
+        """Return the file that is edited, as it is."""
+        return self.source.state if self.source else self.config
+
+    @property
+    def cri_errors(self) -> tuple[str, ...]:
+        """The parts of the CRI plugin that do not work, with their status; all of them when none is listed."""
+        parts = [plugin for plugin in self.plugins if is_cri(plugin)]
+        if not parts:
+            return ("the CRI plugin is not loaded",)
+        return tuple(f"{p.type}.{p.id}: {p.status}" for p in parts if p.status != "ok")
+
+
+def is_cri(plugin: Plugin) -> bool:
+    """Tell whether a plugin is a part of CRI: one in 1.x, several in 2.x."""
+    return (plugin.type, plugin.id) == (
+        "io.containerd.grpc.v1",
+        "cri",
+    ) or plugin.type == "io.containerd.cri.v1"
+
+
+def version_text(version: tuple[int, ...]) -> str:
+    """Write a version as people do."""
+    return ".".join(str(part) for part in version) or "of unknown version"
