@@ -76,7 +76,7 @@ class Switch:
 
     def arming(self, swap: Swap) -> str:
         """Write the script that makes everything ready on the node, and starts the switch."""
-        files = [{"path": _path(change), "sha256": _sha256(change)} for change in swap.changes]
+        files = [{"path": change.resource.path, "sha256": _sha256(change)} for change in swap.changes]
         service = render("recovery.service.j2", unit=swap.restart.unit, folder=self._folder)
         return render(
             "arm.sh.j2",
@@ -98,7 +98,7 @@ class Switch:
         return render(
             "switch.sh.j2",
             folder=self._folder,
-            paths=[_path(change) for change in swap.changes],
+            paths=[change.resource.path for change in swap.changes],
             unit=swap.restart.unit,
             ctr=self.daemon.ctr,
             socket=self.daemon.socket,
@@ -184,10 +184,6 @@ class Switch:
         """Tell whether anything of ours is still there; what somebody else has made of it is theirs."""
         found = self.host.ask([change.resource.query for change in swap.changes])
         return any(state == change.after for state, change in zip(found, swap.changes, strict=True))
-
-
-def _path(change: Change) -> str:
-    return change.resource.path
 
 
 def _sha256(change: Change) -> str:
