@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli.options import (
@@ -16,6 +14,7 @@ from nodeprov.cli.options import (
     VerboseOption,
     examples,
 )
+from nodeprov.cli.output import show_json, show_text
 
 app = typer.Typer(add_completion=False)
 
@@ -46,6 +45,6 @@ def explain(
     whole, text = load_with_text(inventory, sets)
     chosen = select(whole, nodes or ["*"])
     if as_json:
-        print(without_userinfo(json.dumps(explanation_json(whole, chosen, text), indent=2)))
+        show_json(explanation_json(whole, chosen, text))
     else:
-        print(without_userinfo(explanation_text(whole, chosen, text)))
+        show_text(without_userinfo(explanation_text(whole, chosen, text)))

@@ -18,7 +18,7 @@ from typer.main import get_command  # noqa: TID251
 from nodeprov import __version__
 from nodeprov.cli.cancellation import end_on_signals, interrupted
 from nodeprov.cli.exit_codes import DONE, EXIT_CODES
-from nodeprov.cli.output import leave, print_error, show_errors
+from nodeprov.cli.output import leave, print_error, show_json
 from nodeprov.cli.plain_values import use_plain_values
 from nodeprov.errors import NodeprovError, UsageError
 
@@ -150,7 +150,7 @@ def exit_code(*, as_json: bool) -> int:
     if error.message:
         print_error(error)
         if as_json:
-            show_errors([error])
+            show_json({}, [error])
     return error.exit_code
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from nodeprov.plan.plan import Plan
 
 WIDE = 150
+SCHEMA = 1
+"""Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
 
 _quiet, _shows_commands = threading.Event(), threading.Event()
 
@@ -115,21 +117,14 @@ def show_text(text: str) -> None:
     _print(visible(text))
 
 
-def show_json(name: str, values: Sequence[Any], errors: Sequence[NodeprovError] = ()) -> None:
+def show_json(result: Mapping[str, Any], errors: Sequence[NodeprovError] = ()) -> None:
     """Print a result as JSON; where there were errors, they are in it."""
-    from nodeprov.reports.outcome import errors_json
-    from nodeprov.reports.plan import SCHEMA
+    value = {"schema": SCHEMA, **result}
+    if errors:
+        from nodeprov.reports.outcome import errors_json
 
-    found: dict[str, Any] = {"schema": SCHEMA, name: values}
-    _print(json.dumps(found | ({"errors": errors_json(errors)} if errors else {}), indent=2))
-
-
-def show_errors(errors: Sequence[NodeprovError]) -> None:
-    """Print as JSON that there is no result, and why."""
-    from nodeprov.reports.outcome import errors_json
-    from nodeprov.reports.plan import SCHEMA
-
-    _print(json.dumps({"schema": SCHEMA, "errors": errors_json(errors)}, indent=2))
+        value["errors"] = errors_json(errors)
+    _print(without_userinfo(json.dumps(value, indent=2)))
 
 
 def show_plans(plans: Sequence[Plan], errors: Sequence[NodeprovError] = (), *, as_json: bool = False) -> None:
@@ -137,7 +132,7 @@ def show_plans(plans: Sequence[Plan], errors: Sequence[NodeprovError] = (), *, a
     from nodeprov.reports.plan import painted, plan_json, plan_text
 
     if as_json:
-        show_json("plans", [plan_json(plan) for plan in plans], errors)
+        show_json({"plans": [plan_json(plan) for plan in plans]}, errors)
         return
     for plan in plans:
         text = visible(plan_text(plan))
@@ -163,7 +158,7 @@ def _show_outcomes(outcomes: Sequence[Outcome], errors: Sequence[NodeprovError],
     from nodeprov.reports.outcome import outcome_json, outcome_text
 
     if as_json:
-        show_json("outcomes", [outcome_json(outcome) for outcome in outcomes], errors)
+        show_json({"outcomes": [outcome_json(outcome) for outcome in outcomes]}, errors)
         return
     for outcome in outcomes:
         text = visible(without_userinfo(outcome_text(outcome)))

@@ -65,7 +65,7 @@ def show(planned: Answers[Planned], told: Mapping[str, Commands], *, as_json: bo
             for each in planned.good
             if each.node.name in told
         ]
-        show_json("plans", values, planned.errors)
+        show_json({"plans": values}, planned.errors)
         return
     for each in planned.good:
         show_plans([each.plan])

@@ -51,7 +51,7 @@ def status(
 
         answers = complained(session.each(one))
     if as_json:
-        show_json("nodes", [node_status.as_json(each) for each in answers.good], answers.errors)
+        show_json({"nodes": [node_status.as_json(each) for each in answers.good]}, answers.errors)
     else:
         for each in answers.good:
             show_text(node_status.text(each))

@@ -24,7 +24,7 @@ from nodeprov.cli.options import (
     examples,
     node_names,
 )
-from nodeprov.cli.output import say, show_text
+from nodeprov.cli.output import say, show_json, show_text
 from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
@@ -114,16 +114,10 @@ def _packages() -> list[tuple[str, str]]:
 def _show(path: Path, parts: tuple[Part, ...], *, as_json: bool) -> None:
     files = [(part.name, len(part.text.encode(errors="backslashreplace"))) for part in parts if not part.why]
     missing = [(part.name, part.why) for part in parts if part.why]
-    from nodeprov.reports.plan import SCHEMA
-
     if as_json:
-        value = {
-            "schema": SCHEMA,
-            "archive": str(path),
-            "files": [{"name": name, "bytes": size} for name, size in files],
-            "missing": [{"name": name, "why": why} for name, why in missing],
-        }
-        print(json.dumps(value, indent=2))
+        there = [{"name": name, "bytes": size} for name, size in files]
+        why_not = [{"name": name, "why": why} for name, why in missing]
+        show_json({"archive": str(path), "files": there, "missing": why_not})
         return
     lines = [f"{path}:", *(f"  {size:>8}  {name}" for name, size in files)]
     show_text("\n".join([*lines, *(f"   missing  {name}: {why}" for name, why in missing)]))

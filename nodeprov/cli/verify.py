@@ -72,7 +72,7 @@ def show_results(results: Sequence[CheckResult], errors: Sequence[NodeprovError]
     from nodeprov.reports.check_results import results_json, results_table
 
     if as_json:
-        show_json("findings", results_json(results), errors)
+        show_json({"findings": results_json(results)}, errors)
     else:
         show_table(results_table(results))
 

@@ -11,9 +11,6 @@ from nodeprov.inventory.nodes import Inventory, Node
 from nodeprov.inventory.settings import Settings
 from nodeprov.toml import KeyPath, Lines, dotted, literal
 
-SCHEMA = 1
-"""Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
-
 NOT_SET = "not set"
 WIDEST_VALUE = 50
 """A longer one, such as a digest, moves its own place aside and nobody else's."""
@@ -87,7 +84,6 @@ def explanation_json(inventory: Inventory, nodes: Sequence[Node], text: str) -> 
     """Write the settings as plain values; docs/json.md describes them."""
     lines = Lines(text)
     return {
-        "schema": SCHEMA,
         "inventory": inventory.path,
         "nodes": [
             {

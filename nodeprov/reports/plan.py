@@ -17,8 +17,7 @@ from nodeprov.reports import unified_diff
 from nodeprov.states import State
 
 SCHEMA = 1
-"""Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
-
+"""Raised when a field of a plan's JSON changes its meaning or goes; docs/json.md describes them."""
 
 _COLORS = {"+": "green", "~": "yellow", "-": "red", "!": "bold", "@": "cyan"}
 

@@ -19,8 +19,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from nodeprov.cli import doctor, output
-from nodeprov.diagnosis.doctor.examine import Finding, Severity
+from nodeprov.cli import output
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import LARGEST_OUTPUT_BYTES, Query
 from nodeprov.hosts.local import LocalHost, run_program
@@ -42,6 +41,7 @@ from nodeprov.plan.resources.tree import TreeAt
 from nodeprov.plan.steps import Drain, Restart, Swap
 from nodeprov.redaction import visible
 from nodeprov.reports.check_results import CheckResult, results_table
+from nodeprov.reports.findings import Finding, Severity, findings_table
 from nodeprov.reports.outcome import event_text, outcome_text
 from nodeprov.reports.plan import plan_text
 from tests.adversaries.hostile_node import (
@@ -328,7 +328,7 @@ def test_what_is_printed_is_what_is_visible(capsys: pytest.CaptureFixture[str]) 
     output.print_error(NodeprovError(TEXT, TEXT, where=TEXT))
     output.say(TEXT)
     output.show_text(TEXT)
-    output.show_json("plans", [TEXT])
+    output.show_json({"plans": [TEXT]})
     printed = capsys.readouterr()
     assert is_plain(printed.out)
     assert is_plain(printed.err)
@@ -337,7 +337,7 @@ def test_what_is_printed_is_what_is_visible(capsys: pytest.CaptureFixture[str]) 
 def test_tables_are_plain_too() -> None:
     told = io.StringIO()
     console = Console(file=told, width=100, color_system=None)
-    console.print(doctor.table(["worker1"], [Finding("worker1", Severity.AGAINST, TEXT, TEXT, TEXT)]))
+    console.print(findings_table(["worker1"], [Finding("worker1", Severity.AGAINST, TEXT, TEXT, TEXT)]))
     console.print(results_table([CheckResult("worker1", "check", TEXT, "failed", TEXT, 0.1)]))
     assert is_plain(told.getvalue())
     assert "\\x1b" in told.getvalue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nodeprov.containerd import Refused
-from nodeprov.diagnosis.doctor.observations import Signs
+from nodeprov.diagnosis.doctor.observations import Observations
 from nodeprov.errors import Problem
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
@@ -19,11 +19,11 @@ SKEW_SECONDS = 30.0
 SYSTEMD_OF_CGROUP_V2 = 244
 
 
-def advice(facts: Facts, settings: Settings, signs: Signs, skew_seconds: float) -> tuple[Problem, ...]:
+def advice(facts: Facts, settings: Settings, seen: Observations, skew_seconds: float) -> tuple[Problem, ...]:
     """Find what is worth knowing before an install, and after one."""
-    found = [*_machine(facts, settings), *_surroundings(facts, settings, signs, skew_seconds)]
+    found = [*_machine(facts, settings), *_surroundings(facts, settings, seen, skew_seconds)]
     if facts.daemon is not None:
-        found += [*_unit(facts.daemon), *_several(facts.daemon), *_cgroups(facts, facts.daemon, signs)]
+        found += [*_unit(facts.daemon), *_several(facts.daemon), *_cgroups(facts, facts.daemon, seen)]
     return tuple(found)
 
 
@@ -58,23 +58,23 @@ def _machine(facts: Facts, settings: Settings) -> Iterator[Problem]:
         )
 
 
-def _surroundings(facts: Facts, settings: Settings, signs: Signs, skew_seconds: float) -> Iterator[Problem]:
+def _surroundings(facts: Facts, settings: Settings, seen: Observations, skew_seconds: float) -> Iterator[Problem]:
     if skew_seconds > SKEW_SECONDS:
         yield Problem(
             f"the node's clock is {skew_seconds:.0f} seconds from this machine's",
             "timedatectl set-ntp true, on whichever is wrong",
             "certificates seem expired or not yet valid, and receipts cannot be put in order by their times",
         )
-    if signs.fapolicyd:
+    if seen.fapolicyd:
         yield Problem(
             "fapolicyd runs: it forbids programs that no package has brought",
             f"fapolicyd-cli --file add {settings.paths.prefix}/ && fapolicyd-cli --update",
             "runsc would be refused with `Operation not permitted`",
         )
-    proxied = [name for name in ("HTTPS_PROXY", "HTTP_PROXY") if name in signs.proxies]
-    if proxied and "NO_PROXY" not in signs.proxies:
+    proxied = [name for name in ("HTTPS_PROXY", "HTTP_PROXY") if name in seen.proxies]
+    if proxied and "NO_PROXY" not in seen.proxies:
         yield Problem(
-            f"containerd goes through {signs.proxies[proxied[0]]} for everything: it has no NO_PROXY",
+            f"containerd goes through {seen.proxies[proxied[0]]} for everything: it has no NO_PROXY",
             f"systemctl edit {facts.daemon.unit if facts.daemon else 'containerd'}: "
             'Environment="NO_PROXY=localhost,127.0.0.1,.svc,.cluster.local" and your registries',
             "images of the cluster's own registries are asked of the proxy; nodeprov's own is imported",
@@ -108,7 +108,7 @@ def _several(daemon: Daemon) -> Iterator[Problem]:
         )
 
 
-def _cgroups(facts: Facts, daemon: Daemon, signs: Signs) -> Iterator[Problem]:
+def _cgroups(facts: Facts, daemon: Daemon, seen: Observations) -> Iterator[Problem]:
     """See that kubelet, containerd and runsc drive cgroups the same way."""
     try:
         by_systemd = daemon.effective.systemd_cgroup
@@ -125,7 +125,7 @@ def _cgroups(facts: Facts, daemon: Daemon, signs: Signs) -> Iterator[Problem]:
             "limits are kept in a cgroup that the other one does not look at (gvisor#10371); from 1.34 on kubelet "
             "asks containerd 2 and does not heed its own setting",
         )
-    flags = signs.runsc_flags
+    flags = seen.runsc_flags
     if flags is not None and (flags.get("systemd-cgroup") == "true") != by_systemd:
         yield Problem(
             f'runsc.toml {"lacks" if by_systemd else "has"} systemd-cgroup = "true", and the default runtime of '

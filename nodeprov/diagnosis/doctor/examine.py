@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
 
 from nodeprov.diagnosis.doctor.advice import advice
-from nodeprov.diagnosis.doctor.observations import SignsQuery
+from nodeprov.diagnosis.doctor.observations import ObservationsQuery
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.hosts.base import Place, Reader
 from nodeprov.inventory import Node
@@ -15,26 +13,8 @@ from nodeprov.kubernetes import cluster as kube
 from nodeprov.kubernetes import proof_image
 from nodeprov.node.facts import Facts, gather
 from nodeprov.node.imported_files import import_problems, read_imports
+from nodeprov.reports.findings import Finding, Severity
 from nodeprov.runtimes.gvisor.requirements.check import check_facts
-
-
-class Severity(Enum):
-    """What a finding means."""
-
-    AGAINST = "against"
-    """It stands against an install: `nodeprov install` refuses, for the same reason."""
-    ADVICE = "advice"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was found on a node: what, why it matters, and the command or the setting that mends it."""
-
-    node: str
-    severity: Severity
-    what: str
-    why: str
-    remedy: str
 
 
 def examine(node: Node, readers: Mapping[Place, Reader], clock: Callable[[], float]) -> tuple[Finding, ...]:
@@ -45,8 +25,8 @@ def examine(node: Node, readers: Mapping[Place, Reader], clock: Callable[[], flo
     reader, settings = readers[Place.NODE], node.settings
     facts = gather(reader, settings)
     asked_at = clock()
-    signs = reader.ask([SignsQuery(settings, facts.daemon.identity.pid if facts.daemon else None)])[0]
-    skew_seconds = signs.skew_seconds(asked_at, clock())
+    seen = reader.ask([ObservationsQuery(settings, facts.daemon.identity.pid if facts.daemon else None)])[0]
+    skew_seconds = seen.skew_seconds(asked_at, clock())
     against = [
         *check_facts(facts, settings),
         *proof_image.check_programs(facts.machine.architecture, settings),
@@ -58,7 +38,7 @@ def examine(node: Node, readers: Mapping[Place, Reader], clock: Callable[[], flo
         *_findings(
             node.name, Severity.AGAINST, list({each.message: each for each in reversed(against)}.values())[::-1]
         ),
-        *_findings(node.name, Severity.ADVICE, advice(facts, settings, signs, skew_seconds)),
+        *_findings(node.name, Severity.ADVICE, advice(facts, settings, seen, skew_seconds)),
     )
 
 

@@ -14,7 +14,7 @@ from nodeprov.templates import render
 
 
 @dataclass(frozen=True, slots=True)
-class Signs:
+class Observations:
     """What was found. `proxies` is of containerd's environment, with names in capitals and without passwords."""
 
     now: float
@@ -30,7 +30,7 @@ class Signs:
 
 
 @dataclass(frozen=True, slots=True)
-class SignsQuery:
+class ObservationsQuery:
     """The one question from which they come; `pid` is containerd's."""
 
     settings: Settings
@@ -41,19 +41,19 @@ class SignsQuery:
         """The script that reads them."""
         return render("doctor.sh.j2", pid=self.pid or 0, config=f"{layout(self.settings).current}/runsc.toml")
 
-    def parse(self, output: Output) -> Signs:
+    def parse(self, output: Output) -> Observations:
         """Understand what the script printed."""
-        return parse_signs(output.text)
+        return parse_observations(output.text)
 
 
-def parse_signs(text: str) -> Signs:
+def parse_observations(text: str) -> Observations:
     """Parse the script's output: `name=value` lines; a name that ends in `:` has a base64 value."""
     values = {}
     for line in text.splitlines():
         name, _, value = line.partition("=")
         values[name.removesuffix(":")] = _decoded(value) if name.endswith(":") else value
     proxies = (line.partition("=") for line in values.get("proxies", "").splitlines())
-    return Signs(
+    return Observations(
         now=float(values["now"]),
         fapolicyd=values.get("fapolicyd") == "active",
         proxies={name.upper(): value for name, _, value in proxies if value},

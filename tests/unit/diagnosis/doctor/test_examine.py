@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from nodeprov.cli.doctor import finding_json, table
 from nodeprov.diagnosis.doctor.advice import advice
-from nodeprov.diagnosis.doctor.examine import Finding, Severity, examine
-from nodeprov.diagnosis.doctor.observations import Signs, SignsQuery, parse_signs
+from nodeprov.diagnosis.doctor.examine import examine
+from nodeprov.diagnosis.doctor.observations import Observations, ObservationsQuery, parse_observations
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Place
 from nodeprov.hosts.local import LocalHost
@@ -18,11 +17,12 @@ from nodeprov.node.daemon_choice import Candidate, Choice
 from nodeprov.node.facts import Facts
 from nodeprov.node.imported_files import ImportsQuery
 from nodeprov.node.kubelet import Kubelet
+from nodeprov.reports.findings import Finding, Severity, findings_json, findings_table
 from nodeprov.states import FileState
 from tests.support.samples import CONFIG, FakeReader, good_facts, node, settings, with_daemon
 
 WANTED = settings(cluster=ClusterSettings(enabled=False))
-GOOD = Signs(now=1000.0, fapolicyd=False, proxies={}, runsc_flags=None)
+GOOD = Observations(now=1000.0, fapolicyd=False, proxies={}, runsc_flags=None)
 
 
 def kubelet(driver: str | None) -> Kubelet:
@@ -35,14 +35,17 @@ def several() -> Facts:
     return with_daemon(choice=Choice(meant, "kubelet talks to it (its default)", passed_over=(dockers,)))
 
 
-def signs(**changes: Any) -> Signs:
+def seen(**changes: Any) -> Observations:
     return replace(GOOD, **changes)
 
 
 def test_a_good_node_needs_no_advice() -> None:
     assert (
         advice(
-            good_facts(kubelets=(kubelet("systemd"),)), WANTED, signs(runsc_flags={"systemd-cgroup": "true"}), 0.1
+            good_facts(kubelets=(kubelet("systemd"),)),
+            WANTED,
+            seen(runsc_flags={"systemd-cgroup": "true"}),
+            0.1,
         )
         == ()
     )
@@ -70,10 +73,17 @@ def test_a_good_node_needs_no_advice() -> None:
             "certificates",
             "set-ntp true",
         ),
-        (good_facts(), signs(fapolicyd=True), 0, "fapolicyd runs", "not permitted", "--file add /opt/nodeprov/"),
         (
             good_facts(),
-            signs(proxies={"HTTPS_PROXY": "http://proxy:3128"}),
+            seen(fapolicyd=True),
+            0,
+            "fapolicyd runs",
+            "not permitted",
+            "--file add /opt/nodeprov/",
+        ),
+        (
+            good_facts(),
+            seen(proxies={"HTTPS_PROXY": "http://proxy:3128"}),
             0,
             "containerd goes through http://proxy:3128 for everything",
             "registries",
@@ -106,7 +116,7 @@ def test_a_good_node_needs_no_advice() -> None:
         ),
         (
             good_facts(),
-            signs(runsc_flags={"platform": "systrap"}),
+            seen(runsc_flags={"platform": "systrap"}),
             0,
             'runsc.toml lacks systemd-cgroup = "true"',
             "gvisor#10371",
@@ -114,7 +124,7 @@ def test_a_good_node_needs_no_advice() -> None:
         ),
         (
             with_daemon(dump=CONFIG.replace("true", "false")),
-            signs(runsc_flags={"systemd-cgroup": "true"}),
+            seen(runsc_flags={"systemd-cgroup": "true"}),
             0,
             'runsc.toml has systemd-cgroup = "true"',
             "gvisor#13258",
@@ -123,7 +133,7 @@ def test_a_good_node_needs_no_advice() -> None:
     ],
 )
 def test_an_advice_says_what_why_and_what_to_do(
-    facts: Facts, found: Signs, skew: float, what: str, why: str, remedy: str
+    facts: Facts, found: Observations, skew: float, what: str, why: str, remedy: str
 ) -> None:
     (said,) = advice(facts, WANTED, found, skew)
     assert what in said.message
@@ -133,7 +143,7 @@ def test_an_advice_says_what_why_and_what_to_do(
 
 def test_a_proxy_with_exceptions_is_as_it_should_be() -> None:
     proxies = {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "10.0.0.0/8,.svc"}
-    assert advice(good_facts(), WANTED, signs(proxies=proxies), 0) == ()
+    assert advice(good_facts(), WANTED, seen(proxies=proxies), 0) == ()
 
 
 @pytest.mark.parametrize(("asked", "answered", "skew"), [(999, 1001, 0), (900, 901, 99), (1100, 1101, 100)])
@@ -147,7 +157,7 @@ class Examined(FakeReader):
     def _answer(self, query: Any) -> Any:
         if isinstance(query, ImportsQuery) and "/missing.toml" in query.patterns:
             return {}
-        return GOOD if isinstance(query, SignsQuery) else super()._answer(query)
+        return GOOD if isinstance(query, ObservationsQuery) else super()._answer(query)
 
 
 def found_on(facts: Facts) -> tuple[Finding, ...]:
@@ -200,13 +210,13 @@ def test_what_the_script_prints_is_understood() -> None:
     toml = base64.b64encode(b'binary_name = "/r"\n[runsc_config]\nsystemd-cgroup = "true"\n').decode()
     proxies = base64.b64encode(b"https_proxy=http://p:1\nNO_PROXY=.svc\nHTTP_PROXY=\n").decode()
     text = f"now=12.5\nfapolicyd=active\nproxies:={proxies}\nrunsc_toml:={toml}\n"
-    assert parse_signs(text) == Signs(
+    assert parse_observations(text) == Observations(
         12.5, True, {"HTTPS_PROXY": "http://p:1", "NO_PROXY": ".svc"}, {"systemd-cgroup": "true"}
     )
 
 
 def test_the_script_runs_here_and_complains_of_nothing() -> None:
-    query = SignsQuery(WANTED, None)
+    query = ObservationsQuery(WANTED, None)
     output = LocalHost().run(query.script)
     assert output.stderr == b""
     assert query.parse(output).runsc_flags is None
@@ -215,22 +225,22 @@ def test_the_script_runs_here_and_complains_of_nothing() -> None:
 def test_a_password_in_a_proxy_is_not_read() -> None:
     held = LocalHost().hold("HTTPS_PROXY=http://me:secret@proxy:3128; export HTTPS_PROXY; sh -c 'echo $$; cat'")
     try:
-        output = LocalHost().run(SignsQuery(WANTED, int(held.first_line)).script)
+        output = LocalHost().run(ObservationsQuery(WANTED, int(held.first_line)).script)
     finally:
         held.release()
-    assert parse_signs(output.text).proxies == {"HTTPS_PROXY": "http://proxy:3128"}
+    assert parse_observations(output.text).proxies == {"HTTPS_PROXY": "http://proxy:3128"}
 
 
 def test_a_finding_is_told_in_a_table_and_as_json() -> None:
     finding = Finding("worker1", Severity.ADVICE, "what", "why", "do")
-    assert finding_json(finding) == {
+    assert findings_json([finding])[0] == {
         "node": "worker1",
         "severity": "advice",
         "what": "what",
         "why": "why",
         "remedy": "do",
     }
-    shown = table(["worker1", "worker2"], [finding])
+    shown = findings_table(["worker1", "worker2"], [finding])
     assert [str(each) for each in shown.columns[0]._cells] == ["worker1", "worker1", "worker2"]
     assert [str(each) for each in shown.columns[1]._cells] == ["sound", "advice", "sound"]
     assert str(shown.columns[2]._cells[1]) == "what\n  why: why\n  hint: do"
