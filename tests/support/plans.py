@@ -54,16 +54,12 @@ def change(key: str, before: State | None, after: State | None, why: str = "") -
 
 LABELLED = change(LABEL, None, LabelState("true"))
 CLASSED = change("runtimeclass:gvisor", None, RUNTIME_CLASS)
-
-
 GENERATION: tuple[Step, ...] = (
     change(f"file:{NEW}/runsc.toml", None, TOML),
     change(f"link:{NEW}/containerd-shim-runsc-v1", None, LinkState(f"{RELEASE}/containerd-shim-runsc-v1")),
     change(f"link:{NEW}/runsc", None, LinkState(f"{RELEASE}/runsc")),
     Sandbox("a sandbox runs through the new generation", NEW),
 )
-
-
 INSTALL = Plan(
     "worker1",
     action.INSTALL,
@@ -89,8 +85,6 @@ INSTALL = Plan(
     notes=(CLUSTER_NOTE, "no pod is run as a proof: [proof] image is not set"),
     upload_bytes=331_000_000,
 )
-
-
 UPGRADE = Plan(
     "worker1",
     action.INSTALL,
@@ -114,8 +108,6 @@ UPGRADE = Plan(
     notes=(CLUSTER_NOTE,),
     upload_bytes=480_500,
 )
-
-
 UNINSTALL = Plan(
     "worker1",
     action.UNINSTALL,

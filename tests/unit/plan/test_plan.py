@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from nodeprov.plan.action import ACTIONS, INSTALL, action_named
+from nodeprov.plan.action import INSTALL
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Plan
-from nodeprov.plan.proof import Handler, Made, Pod, Proof, Sandbox, Serving, Unused
+from nodeprov.plan.proof import Handler, Serving, Unused
 from nodeprov.plan.steps import Adopt, Drain, Restart, Swap
 from nodeprov.states import FileState, LinkState, PresentState
 from tests.support.samples import resource
 
 OLD, NEW = FileState(b"old", 0o644), FileState(b"new", 0o644)
+
+
 CONFIG = Change(resource("file:/etc/containerd/config.toml"), OLD, NEW)
+
+
 CURRENT = Change(resource("link:/opt/nodeprov/handlers/runsc/current"), None, LinkState("a"))
+
+
 RELEASE = Change(resource("folder:/opt/nodeprov/releases/r"), PresentState(), None)
+
+
 RESTART = Restart("containerd.service", ("to serve",))
 
 
@@ -37,36 +45,3 @@ def test_only_the_removal_of_what_containers_may_need_waits_until_the_end() -> N
     made = Change(resource("tree:/opt/nodeprov/releases/r"), None, PresentState())
     removed = Change(resource("link:/usr/local/bin/runsc"), LinkState("a"), None)
     assert [change.collects for change in (RELEASE, made, removed, CONFIG)] == [True, False, False, False]
-
-
-class Asked:
-    """A node that says which of its probes was asked, and for what."""
-
-    def made(self, handler: str) -> str:
-        return f"made {handler}"
-
-    def serving(self) -> str:
-        return "serving"
-
-    def sandbox(self, generation: str) -> str:
-        return f"sandbox {generation}"
-
-    def unused(self) -> str:
-        return "unused"
-
-    def handler(self) -> str:
-        return "handler"
-
-    def pod(self) -> str:
-        return "pod"
-
-
-def test_each_proof_is_seen_by_the_probe_whose_name_programs_are_told() -> None:
-    proofs: list[Proof] = [Made("t", "runsc"), Serving(), Sandbox("t", "/g"), Unused(), Handler(), Pod("t")]
-    assert [proof.see(Asked()) for proof in proofs] == [f"{each.name} {each.subject}".strip() for each in proofs]
-
-
-def test_an_action_is_found_by_the_name_that_receipts_hold() -> None:
-    assert [action_named(action.name) for action in ACTIONS] == list(ACTIONS)
-    assert action_named("destroy") is None
-    assert action_named(["install"]) is None

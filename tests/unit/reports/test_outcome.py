@@ -33,8 +33,6 @@ ERROR = NodeprovError(
     "journalctl -u containerd.service on the node",
     where="worker1",
 )
-
-
 OUTCOMES = {
     "done": Outcome(
         INSTALL,

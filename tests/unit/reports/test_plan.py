@@ -72,8 +72,6 @@ STEP_FIELDS = {
     "drain": {"step", "pods"},
     "proof": {"step", "name", "title", "subject"},
 }
-
-
 RESTART_FIELDS = {"unit", "reasons", "activates"}
 STATE_FIELDS = {
     "file": {"kind", "bytes", "mode", "owner"},
