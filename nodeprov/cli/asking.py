@@ -8,7 +8,7 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.errors import UsageError
 from nodeprov.inventory import syntax
-from nodeprov.inventory.draft import Entry
+from nodeprov.inventory.draft import DraftMachine
 from nodeprov.inventory.kinds import Text
 
 
@@ -32,7 +32,7 @@ class Asking:
         return str(said) or None
 
 
-def ask_nodes(nodes: Sequence[str], ask: Asking, *, from_cluster: bool) -> tuple[Entry, ...]:
+def ask_nodes(nodes: Sequence[str], ask: Asking, *, from_cluster: bool) -> tuple[DraftMachine, ...]:
     """Understand the nodes that were named, or ask for them."""
     if from_cluster and nodes:
         raise UsageError("--from-cluster and --node: the nodes come from one of the two", "leave one of them out")
@@ -49,16 +49,16 @@ def ask_nodes(nodes: Sequence[str], ask: Asking, *, from_cluster: bool) -> tuple
     return tuple(entries)
 
 
-def _asked(ask: Asking) -> list[Entry]:
-    entries: dict[str, Entry] = {}
+def _asked(ask: Asking) -> list[DraftMachine]:
+    entries: dict[str, DraftMachine] = {}
     while name := ask(
         f"{'Another node' if entries else 'A node'}, as Kubernetes calls it (Enter: no more)", syntax.DNS_SUBDOMAIN
     ):
-        entries[name] = Entry(name, ask(f"Address of {name} (Enter: look its name up)", syntax.ADDRESS))
+        entries[name] = DraftMachine(name, ask(f"Address of {name} (Enter: look its name up)", syntax.ADDRESS))
     return list(entries.values())
 
 
-def _entry(node: str) -> Entry:
+def _entry(node: str) -> DraftMachine:
     name, sign, address = node.partition("=")
     for value, rule in ((name, syntax.DNS_SUBDOMAIN), (address, syntax.ADDRESS)):
         if (value or sign) and not rule.accepts(value):
@@ -67,4 +67,4 @@ def _entry(node: str) -> Entry:
             )
     if not name:
         raise UsageError("has no name", "--node worker1=10.0.0.11", where="--node")
-    return Entry(name, address or None)
+    return DraftMachine(name, address or None)

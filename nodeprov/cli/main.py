@@ -76,7 +76,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 """Every command: its module, which is imported when the command is called, and its line in the overview."""
 
 
-class Commands(TyperGroup):
+class CommandGroup(TyperGroup):
     """Knows each command by its name and line, and imports the one that is called or completed."""
 
     def __init__(self, **attributes: Any) -> None:
@@ -105,7 +105,7 @@ def load_command(name: str) -> Any:
 
 
 app = typer.Typer(
-    cls=Commands,
+    cls=CommandGroup,
     help="Provision the gVisor sandboxed runtime on Kubernetes nodes over SSH.",
     epilog=EXIT_CODES,
     no_args_is_help=True,

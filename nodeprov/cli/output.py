@@ -212,7 +212,7 @@ def show_event(node: str, event: Event) -> None:
         say(f"{node}: {text}")
 
 
-class Commands:
+class CommandLog:
     """Shows and counts the commands that run on each host."""
 
     def __init__(self) -> None:

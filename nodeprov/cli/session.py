@@ -16,7 +16,7 @@ from nodeprov.cli.cancellation import cancelled_by_signals
 from nodeprov.cli.exit_codes import DONE, FAILED
 from nodeprov.cli.inventory_source import load
 from nodeprov.cli.output import (
-    Commands,
+    CommandLog,
     ask,
     bar,
     is_quiet,
@@ -58,7 +58,7 @@ def opened(
 @contextmanager
 def connected(whole: Inventory, nodes: Sequence[Node], *, ask_sudo_password: bool) -> Iterator[Session]:
     """Open a session with nodes."""
-    on_command = Commands() if shows_commands() else None
+    on_command = CommandLog() if shows_commands() else None
     with SshHosts(whole, on_command, passwords(ask_sudo=ask_sudo_password)) as connections:
         yield Session(nodes, connections, _obtain)
 

@@ -1,7 +1,7 @@
 """The inventory: which nodes there are, how they are reached, and what is wanted on them."""
 
 from nodeprov.inventory.nodes import Inventory as Inventory
-from nodeprov.inventory.nodes import Machine as Machine
+from nodeprov.inventory.nodes import KubectlHost as KubectlHost
 from nodeprov.inventory.nodes import Node as Node
 from nodeprov.inventory.nodes import select as select
 from nodeprov.inventory.parser import parse as parse

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nodeprov.inventory.faults import Fault
-from nodeprov.inventory.layers import Source
+from nodeprov.inventory.layers import SettingSource
 from nodeprov.inventory.nodes import Inventory, Node
 from nodeprov.inventory.settings import Settings
 from nodeprov.toml import dotted
@@ -43,10 +43,10 @@ def _one_machine_twice(inventory: Inventory) -> Iterator[Fault]:
             yield _own(node, "ssh", "address").fault(message, hint)
 
 
-def _own(node: Node, *path: str) -> Source:
+def _own(node: Node, *path: str) -> SettingSource:
     """Say where a node's own value came from; a default stands for the node's table."""
     source = node.source(*path)
-    return source if source.path or source.name else Source(source.kind, ("nodes", node.name))
+    return source if source.path or source.name else SettingSource(source.kind, ("nodes", node.name))
 
 
 def _one_runtime_class_of_two_kinds(inventory: Inventory) -> Iterator[Fault]:

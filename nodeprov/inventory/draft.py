@@ -20,7 +20,7 @@ KUBECTL_HOST = "kubectl"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DraftMachine:
     """A node or host: its name, its address if it is not to be looked up by its name, and why that is so."""
 
     name: str
@@ -32,8 +32,8 @@ class Entry:
 class Machines:
     """The nodes to provision, the other hosts, and in words what was left out and why."""
 
-    nodes: tuple[Entry, ...]
-    hosts: tuple[Entry, ...] = ()
+    nodes: tuple[DraftMachine, ...]
+    hosts: tuple[DraftMachine, ...] = ()
     left_out: tuple[str, ...] = ()
 
 
@@ -79,12 +79,12 @@ def machines_of(found: Sequence[FoundNode], aliases: Collection[str]) -> Machine
     )
 
 
-def _entry(found: FoundNode, aliases: Collection[str]) -> Entry:
+def _entry(found: FoundNode, aliases: Collection[str]) -> DraftMachine:
     if found.name in aliases:
-        return Entry(found.name, note="as ~/.ssh/config says: it has a Host of this name")
+        return DraftMachine(found.name, note="as ~/.ssh/config says: it has a Host of this name")
     if not found.addresses:
-        return Entry(found.name, note="the cluster knows no address of it: its name is looked up")
-    return Entry(found.name, found.addresses[0])
+        return DraftMachine(found.name, note="the cluster knows no address of it: its name is looked up")
+    return DraftMachine(found.name, found.addresses[0])
 
 
 def with_kubectl_host(machines: Machines, address: str, found: Sequence[FoundNode] = ()) -> tuple[Machines, str]:
@@ -95,11 +95,11 @@ def with_kubectl_host(machines: Machines, address: str, found: Sequence[FoundNod
             return machines, entry.name
         if address in known.get(entry.name, ()):
             return _reached_at(machines, entry, address), entry.name
-    entry = Entry(address) if _is_name(address) else Entry(KUBECTL_HOST, address)
+    entry = DraftMachine(address) if _is_name(address) else DraftMachine(KUBECTL_HOST, address)
     return replace(machines, hosts=(*machines.hosts, entry)), entry.name
 
 
-def _reached_at(machines: Machines, entry: Entry, address: str) -> Machines:
+def _reached_at(machines: Machines, entry: DraftMachine, address: str) -> Machines:
     """Give a machine the one of its addresses that is known to answer, unless ~/.ssh/config has it."""
     if entry.address is None:
         return machines

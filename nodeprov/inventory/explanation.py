@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from nodeprov.inventory.layers import Source
+from nodeprov.inventory.layers import SettingSource
 from nodeprov.inventory.nodes import Inventory, Node
 from nodeprov.inventory.settings import Settings
 from nodeprov.toml import KeyPath, Lines, dotted, literal
@@ -18,15 +18,15 @@ _GAP = "  "
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class SettingValue:
     """One effective setting of a node: the path of table and key, the value, and where it came from."""
 
     path: KeyPath
     value: Any
-    source: Source
+    source: SettingSource
 
 
-def values(node: Node) -> Iterator[Value]:
+def values(node: Node) -> Iterator[SettingValue]:
     """List all settings of a node in the order of the manual; a key that is a table counts by the names in it."""
     tables = [("ssh", node.ssh), *((each.name, getattr(node.settings, each.name)) for each in fields(Settings))]
     for table, said in tables:
@@ -35,9 +35,9 @@ def values(node: Node) -> Iterator[Value]:
             path = (table, each.name)
             inner = value if isinstance(value, Mapping) else {}
             for name in inner:
-                yield Value((*path, name), value[name], node.source(*path, name))
+                yield SettingValue((*path, name), value[name], node.source(*path, name))
             if not inner:
-                yield Value(path, value, node.source(*path))
+                yield SettingValue(path, value, node.source(*path))
 
 
 def explanation_text(inventory: Inventory, nodes: Sequence[Node], text: str) -> str:
@@ -60,7 +60,7 @@ def _title(inventory: Inventory, node: Node) -> str:
     return f"{node.name} ({', '.join(groups)})" if groups else node.name
 
 
-def _row(value: Value, file: str, lines: Lines) -> tuple[str, str]:
+def _row(value: SettingValue, file: str, lines: Lines) -> tuple[str, str]:
     shown = NOT_SET if value.value is None else literal(value.value)
     return shown, value.source.text(file, lines)
 
@@ -96,7 +96,7 @@ def explanation_json(inventory: Inventory, nodes: Sequence[Node], text: str) -> 
     }
 
 
-def _setting_json(value: Value, file: str, lines: Lines) -> dict[str, Any]:
+def _setting_json(value: SettingValue, file: str, lines: Lines) -> dict[str, Any]:
     source = value.source
     return {
         "table": value.path[0],

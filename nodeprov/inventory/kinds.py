@@ -179,7 +179,7 @@ class TableOf(ValueKind):
 
 
 @dataclass(frozen=True, slots=True)
-class Record(ValueKind):
+class FixedTable(ValueKind):
     """A table with these names only, each with a kind of its own."""
 
     python_type = Mapping

@@ -14,7 +14,7 @@ Given = Mapping[str, Any]
 """What a table says, checked, by key."""
 
 
-class Kind(Enum):
+class LayerKind(Enum):
     """The places where a setting can be said, each over the one before it."""
 
     DEFAULT = "default"
@@ -27,10 +27,10 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SettingSource:
     """Where a value was said: `path` in the file, or `name`, the variable or option."""
 
-    kind: Kind
+    kind: LayerKind
     path: KeyPath = ()
     name: str = ""
 
@@ -39,14 +39,14 @@ class Source:
         if not self.path:
             return self.name or self.kind.value
         place = f"{file}:{lines.of(self.path)}"
-        return place if self.kind is Kind.FILE else f"[{dotted(self.path[:2])}] {place}"
+        return place if self.kind is LayerKind.FILE else f"[{dotted(self.path[:2])}] {place}"
 
     def fault(self, message: str, hint: str = "") -> Fault:
         """Say what is wrong there."""
         return Fault(self.path, message, hint, "" if self.path else self.name)
 
 
-DEFAULT = Source(Kind.DEFAULT)
+DEFAULT = SettingSource(LayerKind.DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,13 @@ class Layer:
     """
 
     tables: Mapping[str, Given] = field(default_factory=dict)
-    sources: Mapping[KeyPath, Source] = field(default_factory=dict)
+    sources: Mapping[KeyPath, SettingSource] = field(default_factory=dict)
 
 
-def layer(tables: Mapping[str, Given], kind: Kind, bases: Mapping[str, KeyPath]) -> Layer:
+def layer(tables: Mapping[str, Given], kind: LayerKind, bases: Mapping[str, KeyPath]) -> Layer:
     """Make a layer of tables of the file; `bases` says below which path each of them is written."""
     sources = {
-        leaf: Source(kind, (*bases[table], *leaf[1:]))
+        leaf: SettingSource(kind, (*bases[table], *leaf[1:]))
         for table, given in tables.items()
         for leaf in leaves(table, given)
     }
@@ -82,7 +82,7 @@ def leaves(table: str, given: Given) -> list[KeyPath]:
 def laid(layers: Sequence[Layer]) -> Layer:
     """Lay each layer over those before it."""
     tables: dict[str, Given] = {}
-    sources: dict[KeyPath, Source] = {}
+    sources: dict[KeyPath, SettingSource] = {}
     for above in layers:
         for table, given in above.tables.items():
             below = tables.get(table, {})

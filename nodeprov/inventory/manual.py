@@ -19,7 +19,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class KeyRow:
     """A key as the manual shows it."""
 
     key: str
@@ -38,10 +38,10 @@ def files() -> Mapping[str, str]:
     return {"inventory.md": manual, "inventory.schema.json": schema}
 
 
-def _rows(name: str, table: type) -> Iterator[Row]:
+def _rows(name: str, table: type) -> Iterator[KeyRow]:
     for key, each in settings_of(table).items():
         has_variable = name in TABLES and (name, key) != ("ssh", "address")
-        yield Row(
+        yield KeyRow(
             key, each.doc, each.kind.described(), _default(each), variable(name, key) if has_variable else ""
         )
 

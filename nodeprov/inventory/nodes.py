@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from nodeprov.errors import UsageError
 from nodeprov.inventory.faults import nearest
-from nodeprov.inventory.layers import DEFAULT, Source
+from nodeprov.inventory.layers import DEFAULT, SettingSource
 from nodeprov.inventory.settings import Settings, Ssh
 from nodeprov.toml import KeyPath
 
@@ -24,15 +24,15 @@ class Node:
     name: str
     ssh: Ssh
     settings: Settings
-    sources: Mapping[KeyPath, Source] = field(default_factory=dict, compare=False, repr=False)
+    sources: Mapping[KeyPath, SettingSource] = field(default_factory=dict, compare=False, repr=False)
 
-    def source(self, *path: str) -> Source:
+    def source(self, *path: str) -> SettingSource:
         """Say where a setting came from."""
         return self.sources.get(path, DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class KubectlHost:
     """A host that is reached, for kubectl, and is not provisioned."""
 
     name: str
@@ -45,12 +45,12 @@ class Inventory:
 
     path: str
     nodes: tuple[Node, ...]
-    hosts: tuple[Machine, ...] = ()
+    hosts: tuple[KubectlHost, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def ssh(self, name: str) -> Ssh:
         """Say how the node or host of this name is reached; KeyError if there is none."""
-        machines: tuple[Node | Machine, ...] = (*self.hosts, *self.nodes)
+        machines: tuple[Node | KubectlHost, ...] = (*self.hosts, *self.nodes)
         return {machine.name: machine.ssh for machine in machines}[name]
 
 

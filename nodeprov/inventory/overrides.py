@@ -10,7 +10,7 @@ from typing import Any
 from nodeprov.inventory.faults import Fault, nearest
 from nodeprov.inventory.key_names import TABLES, keys_of, variable
 from nodeprov.inventory.kinds import TableOf, ValueKind
-from nodeprov.inventory.layers import Kind, Layer, Source, leaves, merged
+from nodeprov.inventory.layers import Layer, LayerKind, SettingSource, leaves, merged
 from nodeprov.inventory.schema import read, settings_of
 from nodeprov.toml import KeyPath, assignment, dotted
 
@@ -36,7 +36,7 @@ class Overrides:
 class _Said:
     """One value for a key of a table; `known` has the table's keys, as one writes them in that place."""
 
-    source: Source
+    source: SettingSource
     table: str
     keys: KeyPath
     text: str
@@ -93,7 +93,9 @@ def _variables(environment: Mapping[str, str]) -> Iterator[_Said]:
         if table is not None:
             known = {key: variable(table, key) for key in keys_of(table)}
             key = next((each for each, its in known.items() if its == name), name)
-            yield _Said(Source(Kind.ENVIRONMENT, name=f"environment {name}"), table, (key,), text, known)
+            yield _Said(
+                SettingSource(LayerKind.ENVIRONMENT, name=f"environment {name}"), table, (key,), text, known
+            )
 
 
 def _option(option: str, named: Mapping[str, Sequence[str]]) -> tuple[KeyPath, _Said]:
@@ -113,7 +115,7 @@ def _option(option: str, named: Mapping[str, Sequence[str]]) -> tuple[KeyPath, _
     if not keys:
         raise _Wrong("is a table, and a value is for one key", f"write --set {before}.KEY=VALUE")
     known = {key: f"{before}.{key}" for key in (*keys_of(table), *(tables if keys is rest else ()))}
-    return target, _Said(Source(Kind.OPTION, name=f"--set {dotted(path)}"), table, keys, text, known)
+    return target, _Said(SettingSource(LayerKind.OPTION, name=f"--set {dotted(path)}"), table, keys, text, known)
 
 
 def _tables_of(target: KeyPath) -> tuple[str, ...]:
@@ -166,7 +168,7 @@ def _read(said: _Said) -> dict[str, Any]:
         rest = dotted(fault.path[1 + len(said.keys) :])
         message = f"{rest} {fault.message}".lstrip().replace("is a string", f"is {said.text!r}")
         unset = f"to leave it out: unset {said.known[key]}"
-        is_unset = said.source.kind is Kind.ENVIRONMENT and not said.text
+        is_unset = said.source.kind is LayerKind.ENVIRONMENT and not said.text
         raise _Wrong(message, unset if is_unset else fault.hint)
     return given
 

@@ -11,8 +11,8 @@ from nodeprov.inventory.conflicts import conflicts
 from nodeprov.inventory.faults import Fault, Faulty, nearest
 from nodeprov.inventory.key_names import TABLES, keys_of
 from nodeprov.inventory.kinds import Text
-from nodeprov.inventory.layers import Given, Kind, Layer, laid, layer, pin_faults
-from nodeprov.inventory.nodes import Inventory, Machine, Node
+from nodeprov.inventory.layers import Given, Layer, LayerKind, laid, layer, pin_faults
+from nodeprov.inventory.nodes import Inventory, KubectlHost, Node
 from nodeprov.inventory.overrides import read_overrides
 from nodeprov.inventory.schema import read
 from nodeprov.inventory.settings import (
@@ -64,7 +64,7 @@ class _Reading:
         named = {kind: list(self._members(kind)) for kind in _NAMED}
         self._over = read_overrides(environment, options, named, faults)
         tables = {name: self._read(table, raw.get(name, {}), (name,)) for name, table in TABLES.items()}
-        self._of_all = layer(tables, Kind.FILE, {name: (name,) for name in TABLES})
+        self._of_all = layer(tables, LayerKind.FILE, {name: (name,) for name in TABLES})
         self._groups = {name: self._group(name, raw) for name, raw in self._named("groups", syntax.GROUP)}
 
     def inventory(self, path: str) -> Inventory:
@@ -101,7 +101,7 @@ class _Reading:
         if not isinstance(raw, Mapping):
             self._fault(path, "is not a table", f"write it as [{dotted(path)}]")
             return (), Layer()
-        own = self._layer(Kind.GROUP, path, raw, ("nodes",))
+        own = self._layer(LayerKind.GROUP, path, raw, ("nodes",))
         if "address" in own.tables["ssh"]:
             self._fault((*path, "address"), "is of one machine", "write it under [nodes.NAME]")
         said = {"nodes": raw["nodes"]} if "nodes" in raw else {}
@@ -123,7 +123,7 @@ class _Reading:
                 self._fault((*path, "nodes"), message, nearest(pattern, known) if known else "")
         return tuple(node for node in known if any(fnmatchcase(node, pattern) for pattern in patterns))
 
-    def _layer(self, kind: Kind, path: KeyPath, raw: Any, besides: Sequence[str] = ()) -> Layer:
+    def _layer(self, kind: LayerKind, path: KeyPath, raw: Any, besides: Sequence[str] = ()) -> Layer:
         """Read what is said of a group or node: keys of ssh, and tables."""
         given = raw if isinstance(raw, Mapping) else {}
         misplaced = {name: fault for name in given if (fault := _misplaced(kind, path, name, besides))}
@@ -139,7 +139,7 @@ class _Reading:
         layers = [
             self._of_all,
             *groups.values(),
-            self._layer(Kind.NODE, ("nodes", name), raw),
+            self._layer(LayerKind.NODE, ("nodes", name), raw),
             self._over.environment,
             self._over.option(),
             *(self._over.option("groups", group) for group in groups),
@@ -154,10 +154,10 @@ class _Reading:
         settings = Settings(**{table: TABLES[table](**tables[table]) for table in _SETTINGS})
         return Node(name, _ssh(name, tables["ssh"]), settings, merged.sources)
 
-    def _host(self, name: str, raw: Any) -> Machine:
-        own = layer({"ssh": self._read(Ssh, raw, ("hosts", name))}, Kind.HOST, {"ssh": ("hosts", name)})
+    def _host(self, name: str, raw: Any) -> KubectlHost:
+        own = layer({"ssh": self._read(Ssh, raw, ("hosts", name))}, LayerKind.HOST, {"ssh": ("hosts", name)})
         layers = (self._of_all, own, self._over.environment, self._over.option(), self._over.option("hosts", name))
-        return Machine(name, _ssh(name, laid(layers).tables["ssh"]))
+        return KubectlHost(name, _ssh(name, laid(layers).tables["ssh"]))
 
     def _miss_version(self) -> None:
         release = self._raw.get("release", {})
@@ -172,7 +172,7 @@ class _Reading:
         self._faults.append(Fault(path, message, hint))
 
 
-def _misplaced(kind: Kind, path: KeyPath, name: str, besides: Sequence[str]) -> Fault | None:
+def _misplaced(kind: LayerKind, path: KeyPath, name: str, besides: Sequence[str]) -> Fault | None:
     """Find a name that stands under a node or group, and belongs somewhere else."""
     if name == "cluster":
         return Fault((*path, name), f"is said of one {kind.value}", "[cluster] is one for all nodes")

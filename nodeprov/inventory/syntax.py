@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nodeprov.inventory.kinds import Boolean, Record, Text, WholeNumber
+from nodeprov.inventory.kinds import Boolean, FixedTable, Text, WholeNumber
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*"
@@ -55,7 +55,7 @@ FLAG = Text(
     r"(?!(platform|systemd-cgroup)$)[a-z0-9][a-z0-9-]*",
 )
 # k8s.io/api, core/v1, `Toleration`.
-TOLERATION = Record(
+TOLERATION = FixedTable(
     {
         "key": LABEL_KEY,
         "operator": Text("Exists or Equal", "Exists|Equal"),

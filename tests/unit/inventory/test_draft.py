@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nodeprov.errors import NodeprovError
 from nodeprov.inventory import parse
 from nodeprov.inventory.discovered import FoundNode
-from nodeprov.inventory.draft import Access, Entry, Machines, draft, machines_of, with_kubectl_host
+from nodeprov.inventory.draft import Access, DraftMachine, Machines, draft, machines_of, with_kubectl_host
 from tests.support.inventories import as_shown
 from tests.support.samples import golden
 
@@ -31,7 +31,10 @@ def text(machines: Machines, access: Access | None = None, base_url: str | None 
 
 
 def test_the_least_inventory_is_the_one_that_was_reviewed() -> None:
-    golden("inventory/init-least.toml", text(Machines((Entry("worker1", "10.0.0.11"), Entry("worker2")))))
+    golden(
+        "inventory/init-least.toml",
+        text(Machines((DraftMachine("worker1", "10.0.0.11"), DraftMachine("worker2")))),
+    )
 
 
 def test_an_inventory_of_a_cluster_is_the_one_that_was_reviewed() -> None:
@@ -42,24 +45,24 @@ def test_an_inventory_of_a_cluster_is_the_one_that_was_reviewed() -> None:
 
 
 def test_what_is_commented_out_is_valid_too() -> None:
-    machines = Machines((Entry("worker1", "10.0.0.11"),), (Entry("control-plane"),))
+    machines = Machines((DraftMachine("worker1", "10.0.0.11"),), (DraftMachine("control-plane"),))
     parse(as_shown(text(machines)), "nodeprov.toml")
 
 
 def test_control_plane_nodes_are_hosts_and_nothing_is_installed_there() -> None:
     machines = machines_of((MASTER, *WORKERS), ())
     assert [each.name for each in machines.nodes] == ["worker-1", "worker-2.example.com"]
-    assert machines.hosts == (Entry("master", "10.0.0.10"),)
+    assert machines.hosts == (DraftMachine("master", "10.0.0.10"),)
 
 
 def test_where_every_node_is_of_the_control_plane_they_are_what_there_is() -> None:
     machines = machines_of((MASTER,), ())
-    assert (machines.nodes, machines.hosts) == ((Entry("master", "10.0.0.10"),), ())
+    assert (machines.nodes, machines.hosts) == ((DraftMachine("master", "10.0.0.10"),), ())
 
 
 def test_a_node_in_the_configuration_of_ssh_has_no_address_and_says_so() -> None:
     entry = machines_of(WORKERS, {"worker-1"}).nodes[0]
-    assert entry == Entry("worker-1", note="as ~/.ssh/config says: it has a Host of this name")
+    assert entry == DraftMachine("worker-1", note="as ~/.ssh/config says: it has a Host of this name")
 
 
 @pytest.mark.parametrize(
@@ -78,22 +81,22 @@ def test_a_cluster_without_a_node_for_gvisor_is_refused(found: tuple[FoundNode, 
 @pytest.mark.parametrize(
     ("address", "name", "hosts"),
     [
-        ("master", "master", (Entry("master", "10.0.0.10"),)),
-        ("10.0.0.10", "master", (Entry("master", "10.0.0.10"),)),
-        ("192.0.2.10", "master", (Entry("master", "192.0.2.10"),)),
-        ("worker-1", "worker-1", (Entry("master", "10.0.0.10"),)),
-        ("10.0.0.99", "kubectl", (Entry("master", "10.0.0.10"), Entry("kubectl", "10.0.0.99"))),
-        ("fd00::1", "kubectl", (Entry("master", "10.0.0.10"), Entry("kubectl", "fd00::1"))),
+        ("master", "master", (DraftMachine("master", "10.0.0.10"),)),
+        ("10.0.0.10", "master", (DraftMachine("master", "10.0.0.10"),)),
+        ("192.0.2.10", "master", (DraftMachine("master", "192.0.2.10"),)),
+        ("worker-1", "worker-1", (DraftMachine("master", "10.0.0.10"),)),
+        ("10.0.0.99", "kubectl", (DraftMachine("master", "10.0.0.10"), DraftMachine("kubectl", "10.0.0.99"))),
+        ("fd00::1", "kubectl", (DraftMachine("master", "10.0.0.10"), DraftMachine("kubectl", "fd00::1"))),
         (
             "bastion.example.com",
             "bastion.example.com",
-            (Entry("master", "10.0.0.10"), Entry("bastion.example.com")),
+            (DraftMachine("master", "10.0.0.10"), DraftMachine("bastion.example.com")),
         ),
-        ("Bastion_1", "kubectl", (Entry("master", "10.0.0.10"), Entry("kubectl", "Bastion_1"))),
+        ("Bastion_1", "kubectl", (DraftMachine("master", "10.0.0.10"), DraftMachine("kubectl", "Bastion_1"))),
     ],
 )
 def test_the_machine_that_runs_kubectl_is_one_of_the_others_or_one_more(
-    address: str, name: str, hosts: tuple[Entry, ...]
+    address: str, name: str, hosts: tuple[DraftMachine, ...]
 ) -> None:
     found = (MASTER, *WORKERS)
     machines, host = with_kubectl_host(machines_of(found, ()), address, found)
@@ -108,7 +111,7 @@ def test_one_that_ssh_knows_stays_as_ssh_knows_it() -> None:
 
 
 def test_answers_that_contradict_each_other_are_refused_with_the_place() -> None:
-    twins = Machines((Entry("a", "10.0.0.1"), Entry("b", "10.0.0.1")))
+    twins = Machines((DraftMachine("a", "10.0.0.1"), DraftMachine("b", "10.0.0.1")))
     with pytest.raises(
         NodeprovError, match=r"these answers make no inventory:\nnodeprov.toml:\d+: \[nodes.b\] address"
     ):
@@ -126,7 +129,7 @@ words = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_
     words,
 )
 def test_law_what_is_written_is_what_was_answered(names: list[str], user: str, context: str) -> None:
-    machines = Machines(tuple(Entry(name, f"10.0.0.{number}") for number, name in enumerate(names)))
+    machines = Machines(tuple(DraftMachine(name, f"10.0.0.{number}") for number, name in enumerate(names)))
     try:
         written = text(machines, Access(user=user, context=context, kubeconfig='~/a "b".conf'))
     except NodeprovError:

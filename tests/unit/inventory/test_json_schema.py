@@ -16,7 +16,7 @@ from nodeprov.errors import UsageError
 from nodeprov.inventory import parse, syntax
 from nodeprov.inventory.json_schema import json_schema
 from nodeprov.inventory.key_names import TABLES, keys_of
-from nodeprov.inventory.kinds import ListOf, Record, TableOf, Text, ValueKind, WholeNumber
+from nodeprov.inventory.kinds import FixedTable, ListOf, TableOf, Text, ValueKind, WholeNumber
 from nodeprov.inventory.schema import settings_of
 from nodeprov.inventory.settings import Members
 from tests.support.inventories import BAD, Bad, anything, as_toml, tables
@@ -51,7 +51,7 @@ def scalars_within(kind: ValueKind | None) -> Iterator[Text | WholeNumber]:
             yield from scalars_within(kind.items)
         case TableOf():
             yield from (*scalars_within(kind.names), *scalars_within(kind.values))
-        case Record():
+        case FixedTable():
             yield from kind.members.values()
 
 
