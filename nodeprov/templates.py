@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from nodeprov.toml import value_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment  # noqa: TID251  the one place
@@ -27,13 +28,8 @@ def _environment() -> Environment:
         trim_blocks=True,
     )
     environment.filters["sh"] = lambda value: shlex.quote(str(value))
-    environment.filters["toml"] = toml_string
+    environment.filters["toml"] = value_text
     return environment
-
-
-def toml_string(value: object) -> str:
-    """Write a value as a TOML basic string; JSON's escapes are a part of TOML's."""
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def render(template: str, **values: Any) -> str:

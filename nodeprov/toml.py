@@ -1,4 +1,4 @@
-"""The statements of a TOML text: what each line says, and where it stands."""
+"""TOML as text: where each statement of a file stands, and how keys and values are written."""
 
 from __future__ import annotations
 
@@ -90,19 +90,20 @@ def assignment(text: str) -> tuple[KeyPath, str] | None:
         return None
 
 
-def dotted(path: KeyPath) -> str:
+def key_text(path: KeyPath) -> str:
     """Write a path as TOML does: `plugins."io.containerd.cri.v1.runtime".containerd`."""
-    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{part}"' for part in path)
+    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else value_text(part) for part in path)
 
 
-def literal(value: Any) -> str:
+def value_text(value: Any) -> str:
     """Write a value as TOML does, on one line."""
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{dotted((name,))} = {literal(each)}" for name, each in value.items())
+        inner = ", ".join(f"{key_text((name,))} = {value_text(each)}" for name, each in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(literal(each) for each in value)}]"
-    return json.dumps(value, ensure_ascii=False)
+        return f"[{', '.join(value_text(each) for each in value)}]"
+    # JSON's strings are TOML's too, but that TOML wants this one character escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def line_end(text: str) -> str:

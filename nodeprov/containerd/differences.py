@@ -8,7 +8,7 @@ from typing import Any
 
 from nodeprov.containerd.config import CRI_SECTIONS, Config
 from nodeprov.containerd.edit import Runtime
-from nodeprov.toml import KeyPath, dotted
+from nodeprov.toml import KeyPath, key_text
 
 RUNTIMES = tuple((*section, "containerd", "runtimes") for section in CRI_SECTIONS)
 IMPORTS = ("imports",)
@@ -20,7 +20,7 @@ def differences(before: Config, after: Config, runtime: Runtime) -> tuple[str, .
     if after.document.get("version") == 2:
         _forget_own_name(old, new)
     paths = dict.fromkeys([*old, *new])
-    return tuple(dotted(path) for path in paths if not _is_equal(old.get(path), new.get(path)))
+    return tuple(key_text(path) for path in paths if not _is_equal(old.get(path), new.get(path)))
 
 
 def _leaves(value: Any, path: KeyPath, handler: str) -> Iterator[tuple[KeyPath, Any]]:

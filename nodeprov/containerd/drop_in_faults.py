@@ -8,7 +8,7 @@ from nodeprov.containerd.config import BYTE_ORDER_MARK, EVERY_PATH, RUNTIMES_PAT
 from nodeprov.containerd.faults import unusable
 from nodeprov.containerd.import_patterns import import_patterns, loading_order
 from nodeprov.containerd.versions import newest_version, release_of
-from nodeprov.toml import dotted, line_of
+from nodeprov.toml import key_text, line_of
 
 ELSEWHERE = "take it out of there, or set [runtime] handler to another name"
 
@@ -58,12 +58,12 @@ def _of_one(path: str, config: Config, handler: str, daemon_version: str) -> Ite
     for runtimes in EVERY_PATH:
         table, section = (*runtimes, handler), runtimes[:2]
         if config.table(table) is not None:
-            yield Refused(f"{path} line {line_of(text, table)} declares [{dotted(table)}] too", ELSEWHERE)
+            yield Refused(f"{path} line {line_of(text, table)} declares [{key_text(table)}] too", ELSEWHERE)
         elif release_of(daemon_version) < (2, 0, 0) and config.table(section) is not None:
             line = line_of(text, section)
             yield Refused(
-                f"{path} line {line}: containerd 1.x puts this in place of all of [{dotted(section)}]",
-                f"move it into the configuration file: there is no other place for [{dotted(section)}] on 1.x",
+                f"{path} line {line}: containerd 1.x puts this in place of all of [{key_text(section)}]",
+                f"move it into the configuration file: there is no other place for [{key_text(section)}] on 1.x",
             )
 
 
@@ -114,6 +114,6 @@ def _last_counts(stated: Sequence[tuple[str, int]], daemon_version: str) -> Iter
         return
     yield Refused(
         f"{path} states version {version}, and {root_path} version {root}: containerd {daemon_version} goes by "
-        f"the last one for both, and does not find [{dotted(RUNTIMES_PATHS[root])}] then",
+        f"the last one for both, and does not find [{key_text(RUNTIMES_PATHS[root])}] then",
         "write both as the same version; a drop-in that names no plugin needs no version at all",
     )

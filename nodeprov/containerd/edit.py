@@ -15,7 +15,7 @@ from nodeprov.containerd import tables
 from nodeprov.containerd.config import BYTE_ORDER_MARK, EVERY_PATH, Config, Refused
 from nodeprov.containerd.faults import on_line, unusable
 from nodeprov.containerd.versions import ended
-from nodeprov.toml import KeyPath, dotted
+from nodeprov.toml import KeyPath, key_text
 
 RUNTIME_TYPE = "io.containerd.runsc.v1"
 OPTIONS_TYPE = "io.containerd.runsc.v1.options"
@@ -118,9 +118,9 @@ def _refuse_what_cannot_run(config: Config, path: KeyPath) -> None:
         raise refused
     if (wrong := config.misplaced(path[-1])) is not None:
         raise Refused(
-            f"[{dotted(wrong)}]{on_line(config, wrong)} is not where a version {config.version} file has it: "
+            f"[{key_text(wrong)}]{on_line(config, wrong)} is not where a version {config.version} file has it: "
             "containerd ignores it without a word",
-            f"remove that table; in this file it is [{dotted(path)}]",
+            f"remove that table; in this file it is [{key_text(path)}]",
         )
 
 
@@ -148,7 +148,8 @@ def _taken(config: Config, path: KeyPath, found: Mapping[str, Any]) -> Refused:
         "ConfigPath": config_path,
     }
     said = ", ".join(f"{key} = {value!r}" for key, value in values.items() if value is not None)
+    where = f"[{key_text(path)}]{on_line(config, path)}"
     return Refused(
-        f"[{dotted(path)}]{on_line(config, path)} was not written by nodeprov: {said or 'it has no runtime_type'}",
+        f"{where} was not written by nodeprov: {said or 'it has no runtime_type'}",
         "remove that table, or give nodeprov's runtime another handler: [runtime] handler in the inventory",
     )

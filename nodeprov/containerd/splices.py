@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nodeprov.containerd.values import Inline, Value, inline_above, is_below, value_of
-from nodeprov.toml import KeyPath, Statement, dotted, line_end, literal, statements
+from nodeprov.toml import KeyPath, Statement, key_text, line_end, statements, value_text
 
 
 def _block(path: KeyPath, table: Mapping[str, Any]) -> list[str]:
@@ -38,7 +38,7 @@ def appended(text: str, path: KeyPath, table: Mapping[str, Any], comment: str) -
 
 def into_inline(text: str, inline: Inline, path: KeyPath, value: Any) -> str:
     """Put a value into an inline table, behind what it holds."""
-    said = f"{dotted(path[len(inline.path) :])} = {literal(value)}"
+    said = f"{key_text(path[len(inline.path) :])} = {value_text(value)}"
     at = inline.members[-1].end if inline.members else inline.opened
     return f"{text[:at]}{', ' if inline.members else ' '}{said}{text[at:]}"
 
@@ -48,7 +48,7 @@ def with_value(text: str, key: KeyPath, value: Any) -> str:
     inline = inline_above(text, key)
     found = [each for each in _values(text, inline) if each.path == key]
     if found:
-        return text[: found[0].value] + literal(value) + text[found[0].end :]
+        return text[: found[0].value] + value_text(value) + text[found[0].end :]
     return into_inline(text, inline, key, value) if inline else _on_new_line(text, key, value)
 
 
@@ -66,7 +66,7 @@ def _on_new_line(text: str, key: KeyPath, value: Any) -> str:
     last, header = beside
     said = text[last.start : last.end]
     indent = said[: len(said) - len(said.lstrip(" \t"))]
-    line = f"{indent}{dotted(key[len(header) :])} = {literal(value)}"
+    line = f"{indent}{key_text(key[len(header) :])} = {value_text(value)}"
     newline = line_end(text)
     new = f"{line}{newline}" if said.endswith("\n") else f"{newline}{line}"
     return text[: last.end] + new + text[last.end :]

@@ -13,7 +13,7 @@ from typing import Any
 from nodeprov.containerd.config import Config, Refused
 from nodeprov.containerd.splices import appended, cut, into_inline, sections, with_value, without_keys
 from nodeprov.containerd.values import inline_above, is_below
-from nodeprov.toml import KeyPath, dotted, statements
+from nodeprov.toml import KeyPath, key_text, statements
 
 
 def insert(config: Config, path: KeyPath, table: Mapping[str, Any], comment: str) -> Config:
@@ -59,8 +59,8 @@ def _guarded(
         is_sound = False
     if not is_sound:
         raise Refused(
-            f"[{dotted(path)}] cannot be edited without touching something else",
-            f"write the tables above it with headers, such as [{dotted(path[:-1])}], and report the file's form",
+            f"[{key_text(path)}] cannot be edited without touching something else",
+            f"write the tables above it with headers, such as [{key_text(path[:-1])}], and report the file's form",
         )
     return new
 
@@ -76,7 +76,7 @@ def _with(document: dict[str, Any], path: KeyPath, table: Mapping[str, Any] | No
         inner = inner.setdefault(part, {})
         if not isinstance(inner, dict):
             raise Refused(
-                f"{dotted(path[:depth])} is no table", "containerd cannot start with it: correct it first"
+                f"{key_text(path[:depth])} is no table", "containerd cannot start with it: correct it first"
             )
     if table is None:
         inner.pop(path[-1], None)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from nodeprov.containerd.config import BYTE_ORDER_MARK, RUNTIMES_PATHS, Config, Refused
-from nodeprov.toml import dotted, line_end
+from nodeprov.toml import key_text, line_end
 
 BEGUN = "# added by nodeprov: this file said nothing"
 
@@ -55,10 +55,10 @@ def _of_old_versions(config: Config, release: Release) -> Iterator[Refused]:
     if version == 1 and (2, 0, 0) <= release < (2, 3, 0):
         yield Refused(
             f"states no version, or version 1, whose [plugins.cri] {name} ignores without a word",
-            f"write version = 2, and [{dotted(RUNTIMES_PATHS[2][:2])}] in place of [plugins.cri]",
+            f"write version = 2, and [{key_text(RUNTIMES_PATHS[2][:2])}] in place of [plugins.cri]",
         )
     if release < (2, 0, 0) and not config.table(config.runtimes_path):
-        header = dotted((*config.runtimes_path, "runc"))
+        header = key_text((*config.runtimes_path, "runc"))
         yield Refused(
             f"declares no runtime: with ours {name} would have that one alone, not runc, and run no pod",
             f'declare runc too: [{header}] with runtime_type = "io.containerd.runc.v2"',
@@ -85,7 +85,7 @@ def _two_places(config: Config, release: Release) -> Iterator[Refused]:
     else:
         return
     yield Refused(
-        f"has the CRI plugin's settings for two versions: of [{dotted(kept)}] and [{dotted(lost)}], with our "
+        f"has the CRI plugin's settings for two versions: of [{key_text(kept)}] and [{key_text(lost)}], with our "
         f"runtime in a version {version} file, containerd {release[0]}.{release[1]} reads the first only",
         "write all of them as the version that the file states",
     )
@@ -101,7 +101,7 @@ def empty_config(daemon_version: str) -> str:
     version = newest_version(release)
     if version > 2:
         return f"version = {version}\n"
-    header = dotted((*RUNTIMES_PATHS[2], "runc"))
+    header = key_text((*RUNTIMES_PATHS[2], "runc"))
     sandbox_mode = 'sandbox_mode = "podsandbox"\n' if release >= (1, 7, 0) else ""
     return f'version = 2\n\n[{header}]\nruntime_type = "io.containerd.runc.v2"\n{sandbox_mode}'
 

@@ -9,7 +9,7 @@ from nodeprov.inventory.faults import Fault
 from nodeprov.inventory.layers import SettingSource
 from nodeprov.inventory.nodes import Inventory, Node
 from nodeprov.inventory.settings import Settings
-from nodeprov.toml import dotted
+from nodeprov.toml import key_text
 
 
 def conflicts(inventory: Inventory) -> Iterator[Fault]:
@@ -27,7 +27,7 @@ def _unknown_kubectl_host(inventory: Inventory) -> Iterator[Fault]:
     if host is not None and host not in names:
         yield first.source("cluster", "host").fault(
             f"names {host}, which is neither a node nor a host here",
-            f"describe it under [{dotted(('hosts', host))}], or leave it out to run kubectl on this machine",
+            f"describe it under [{key_text(('hosts', host))}], or leave it out to run kubectl on this machine",
         )
 
 
@@ -59,7 +59,7 @@ def _one_runtime_class_of_two_kinds(inventory: Inventory) -> Iterator[Fault]:
                 ("nodes", node.name),
                 f"wants another RuntimeClass {wanted.runtime_class.name} than {other.name} does: "
                 "handler, overhead, tolerations, node_selector and label must be the same",
-                f"give it a name of its own: [{dotted(('nodes', node.name, 'runtime_class'))}] name",
+                f"give it a name of its own: [{key_text(('nodes', node.name, 'runtime_class'))}] name",
             )
 
 
@@ -78,7 +78,7 @@ def _one_label_for_two_handlers(inventory: Inventory) -> Iterator[Fault]:
                 ("nodes", node.name),
                 f"has the handler {wanted.runtime.handler} and the label of {other.name}, whose handler is "
                 f"{there.runtime.handler}: pods of either would be sent to both",
-                f"give it a label of its own: [{dotted(('nodes', node.name, 'label'))}] key",
+                f"give it a label of its own: [{key_text(('nodes', node.name, 'label'))}] key",
             )
 
 

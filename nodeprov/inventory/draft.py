@@ -13,7 +13,7 @@ from nodeprov.inventory.faults import Faulty
 from nodeprov.inventory.parser import parse
 from nodeprov.inventory.settings import Ssh
 from nodeprov.templates import render
-from nodeprov.toml import dotted
+from nodeprov.toml import key_text
 
 KUBECTL_HOST = "kubectl"
 """The name of the machine that runs kubectl, where only its address is known."""
@@ -122,9 +122,8 @@ def draft(machines: Machines, access: Access, *, version: str, base_url: str | N
 
     Raises NodeprovError if the answers together make none: two nodes at one address, for example.
     """
-    text = render(
-        "inventory.toml.j2", machines=machines, access=access, version=version, base_url=base_url, dotted=dotted
-    )
+    values = {"machines": machines, "access": access, "version": version, "base_url": base_url}
+    text = render("inventory.toml.j2", **values, key_text=key_text)
     try:
         parse(text, path)
     except Faulty as faulty:

@@ -9,7 +9,7 @@ from typing import Any
 from nodeprov.inventory.layers import SettingSource
 from nodeprov.inventory.nodes import Inventory, Node
 from nodeprov.inventory.settings import Settings
-from nodeprov.toml import KeyPath, Lines, dotted, literal
+from nodeprov.toml import KeyPath, Lines, key_text, value_text
 
 NOT_SET = "not set"
 WIDEST_VALUE = 50
@@ -61,13 +61,13 @@ def _title(inventory: Inventory, node: Node) -> str:
 
 
 def _row(value: SettingValue, file: str, lines: Lines) -> tuple[str, str]:
-    shown = NOT_SET if value.value is None else literal(value.value)
+    shown = NOT_SET if value.value is None else value_text(value.value)
     return shown, value.source.text(file, lines)
 
 
 def _block(title: str, rows: Mapping[KeyPath, tuple[str, str]]) -> str:
     """Write a title, and below it aligned columns, a header for each table."""
-    names = {path: dotted(path[1:]) for path in rows}
+    names = {path: key_text(path[1:]) for path in rows}
     wide = max(map(len, names.values()), default=0)
     wider = min(max((len(shown) for shown, _ in rows.values()), default=0), WIDEST_VALUE)
     written = [title]
@@ -100,7 +100,7 @@ def _setting_json(value: SettingValue, file: str, lines: Lines) -> dict[str, Any
     source = value.source
     return {
         "table": value.path[0],
-        "key": dotted(value.path[1:]),
+        "key": key_text(value.path[1:]),
         "value": value.value,
         "layer": source.kind.value,
         "from": source.text(file, lines),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.toml import KeyPath, Lines, dotted
+from nodeprov.toml import KeyPath, Lines, key_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +55,4 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _named(path: KeyPath) -> str:
-    return f"[{dotted(path[:-1])}] {dotted(path[-1:])}" if len(path) > 1 else f"[{dotted(path)}]"
+    return f"[{key_text(path[:-1])}] {key_text(path[-1:])}" if len(path) > 1 else f"[{key_text(path)}]"

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from nodeprov.inventory.faults import Fault
-from nodeprov.toml import KeyPath, Lines, dotted
+from nodeprov.toml import KeyPath, Lines, key_text
 
 Given = Mapping[str, Any]
 """What a table says, checked, by key."""
@@ -39,7 +39,7 @@ class SettingSource:
         if not self.path:
             return self.name or self.kind.value
         place = f"{file}:{lines.of(self.path)}"
-        return place if self.kind is LayerKind.FILE else f"[{dotted(self.path[:2])}] {place}"
+        return place if self.kind is LayerKind.FILE else f"[{key_text(self.path[:2])}] {place}"
 
     def fault(self, message: str, hint: str = "") -> Fault:
         """Say what is wrong there."""

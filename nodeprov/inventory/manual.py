@@ -12,7 +12,7 @@ from nodeprov.inventory.key_names import TABLES, variable
 from nodeprov.inventory.schema import Setting, settings_of
 from nodeprov.inventory.settings import Members
 from nodeprov.templates import render
-from nodeprov.toml import literal
+from nodeprov.toml import value_text
 
 COMMAND = "python -m nodeprov.inventory.manual"
 DOCS = Path(__file__).parents[2] / "docs"
@@ -49,7 +49,7 @@ def _rows(name: str, table: type) -> Iterator[KeyRow]:
 def _default(setting: Setting) -> str:
     if setting.default is None:
         return "none; it must be said" if setting.is_required and setting.name != "address" else ""
-    return f"`{literal(setting.default)}`"
+    return f"`{value_text(setting.default)}`"
 
 
 def write() -> None:

@@ -12,7 +12,7 @@ from nodeprov.inventory.key_names import TABLES, keys_of, variable
 from nodeprov.inventory.kinds import TableOf, ValueKind
 from nodeprov.inventory.layers import Layer, LayerKind, SettingSource, leaves, merged
 from nodeprov.inventory.schema import read, settings_of
-from nodeprov.toml import KeyPath, assignment, dotted
+from nodeprov.toml import KeyPath, assignment, key_text
 
 _NAMED = {"groups": "group", "nodes": "node", "hosts": "host"}
 
@@ -72,7 +72,7 @@ def read_overrides(
             of_environment = _over(of_environment, said)
     for option in options:
         found = assignment(option)
-        with _told(f"--set {dotted(found[0]) if found else option}", faults):
+        with _told(f"--set {key_text(found[0]) if found else option}", faults):
             target, said = _option(option, named)
             layers[target] = _over(layers.get(target, Layer()), said)
     return Overrides(of_environment, layers)
@@ -111,11 +111,11 @@ def _option(option: str, named: Mapping[str, Sequence[str]]) -> tuple[KeyPath, _
     if target and rest[0] == "cluster":
         raise _Wrong(f"is said of one {_NAMED[target[0]]}", "[cluster] is one for all nodes")
     table, keys = (rest[0], rest[1:]) if rest[0] in tables else ("ssh", rest)
-    before = dotted(path[: len(path) - len(keys)])
+    before = key_text(path[: len(path) - len(keys)])
     if not keys:
         raise _Wrong("is a table, and a value is for one key", f"write --set {before}.KEY=VALUE")
     known = {key: f"{before}.{key}" for key in (*keys_of(table), *(tables if keys is rest else ()))}
-    return target, _Said(SettingSource(LayerKind.OPTION, name=f"--set {dotted(path)}"), table, keys, text, known)
+    return target, _Said(SettingSource(LayerKind.OPTION, name=f"--set {key_text(path)}"), table, keys, text, known)
 
 
 def _tables_of(target: KeyPath) -> tuple[str, ...]:
@@ -132,15 +132,15 @@ def _target(path: KeyPath, named: Mapping[str, Sequence[str]]) -> tuple[KeyPath,
     kind, known = _NAMED[path[0]], named[path[0]]
     if len(path) > 1 and path[1] not in known:
         hint = (
-            nearest(path[1], [dotted((name,)) for name in known])
+            nearest(path[1], [key_text((name,)) for name in known])
             if known
-            else f"describe it there: [{dotted(path[:2])}]"
+            else f"describe it there: [{key_text(path[:2])}]"
         )
         raise _Wrong(f"the file has no {kind} {path[1]}", hint)
     if len(path) < 3:
         raise _Wrong(f"names no key of a {kind}", f"write --set {path[0]}.NAME.KEY=VALUE")
     if path[0] == "groups" and path[2] == "nodes":
-        raise _Wrong("a group's nodes are named in the file only", f"edit [{dotted(path[:2])}] nodes")
+        raise _Wrong("a group's nodes are named in the file only", f"edit [{key_text(path[:2])}] nodes")
     return path[:2], path[2:]
 
 
@@ -165,7 +165,7 @@ def _read(said: _Said) -> dict[str, Any]:
     faults: list[Fault] = []
     given = read(TABLES[said.table], {key: value}, (said.table,), faults)
     for fault in faults:
-        rest = dotted(fault.path[1 + len(said.keys) :])
+        rest = key_text(fault.path[1 + len(said.keys) :])
         message = f"{rest} {fault.message}".lstrip().replace("is a string", f"is {said.text!r}")
         unset = f"to leave it out: unset {said.known[key]}"
         is_unset = said.source.kind is LayerKind.ENVIRONMENT and not said.text

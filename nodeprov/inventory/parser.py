@@ -21,7 +21,7 @@ from nodeprov.inventory.settings import (
     Ssh,
 )
 from nodeprov.inventory.toml_text import document
-from nodeprov.toml import KeyPath, dotted
+from nodeprov.toml import KeyPath, key_text
 
 _SETTINGS = tuple(name for name in TABLES if name != "ssh")
 _OF_A_NODE = tuple(name for name in _SETTINGS if name != "cluster")
@@ -99,7 +99,7 @@ class _Reading:
     def _group(self, name: str, raw: Any) -> tuple[tuple[str, ...], Layer]:
         path = ("groups", name)
         if not isinstance(raw, Mapping):
-            self._fault(path, "is not a table", f"write it as [{dotted(path)}]")
+            self._fault(path, "is not a table", f"write it as [{key_text(path)}]")
             return (), Layer()
         own = self._layer(LayerKind.GROUP, path, raw, ("nodes",))
         if "address" in own.tables["ssh"]:
@@ -177,10 +177,10 @@ def _misplaced(kind: LayerKind, path: KeyPath, name: str, besides: Sequence[str]
     if name == "cluster":
         return Fault((*path, name), f"is said of one {kind.value}", "[cluster] is one for all nodes")
     if name == "ssh":
-        return Fault((*path, name), "is no table here", f"its keys stand in [{dotted(path)}] itself")
+        return Fault((*path, name), "is no table here", f"its keys stand in [{key_text(path)}] itself")
     if name in besides or name in keys_of("ssh") or name in _OF_A_NODE:
         return None
-    homes = [f"[{dotted((*path, table))}]" for table in _OF_A_NODE if name in keys_of(table)]
+    homes = [f"[{key_text((*path, table))}]" for table in _OF_A_NODE if name in keys_of(table)]
     hint = f"it is a key of {' and of '.join(homes)}"
     return Fault((*path, name), "is no key that is known here", hint) if homes else None
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nodeprov.inventory.nodes import Inventory, Node
-from nodeprov.templates import toml_string
+from nodeprov.toml import KeyPath, key_text, value_text
 
 
 def inventory_text(whole: Inventory, nodes: Sequence[Node]) -> str:
@@ -29,27 +29,9 @@ def inventory_text(whole: Inventory, nodes: Sequence[Node]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(path: Sequence[str], table: Any) -> Iterator[str]:
-    yield f"[{'.'.join(_name(part) for part in path)}]"
+def _table(path: KeyPath, table: Any) -> Iterator[str]:
+    yield f"[{key_text(path)}]"
     for field in dataclasses.fields(table):
         value = getattr(table, field.name)
         if value is not None:
-            yield f"{field.name} = {_value(value)}"
-
-
-def _name(part: str) -> str:
-    return part if part.replace("_", "").replace("-", "").isalnum() and part.isascii() else toml_string(part)
-
-
-def _value(value: Any) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return str(value)
-        case Mapping():
-            inner = ", ".join(f"{_name(name)} = {_value(each)}" for name, each in value.items())
-            return f"{{ {inner} }}" if inner else "{}"
-        case tuple() | list():
-            return f"[{', '.join(_value(each) for each in value)}]"
-    return toml_string(value)
+            yield f"{field.name} = {value_text(value)}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from nodeprov.inventory.faults import Fault, nearest
 from nodeprov.inventory.kinds import ValueKind
-from nodeprov.toml import KeyPath, dotted
+from nodeprov.toml import KeyPath, key_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def read(
 ) -> dict[str, Any]:
     """Read what is given in a table; what is wrong is added to `faults`. Keys in `besides` are somebody else's."""
     if not isinstance(raw, Mapping):
-        faults.append(Fault(path, "is not a table", f"write it as [{dotted(path)}]"))
+        faults.append(Fault(path, "is not a table", f"write it as [{key_text(path)}]"))
         return {}
     settings = settings_of(table)
     known = [*settings, *besides]
@@ -71,6 +71,6 @@ def read(
 def _unknown(path: KeyPath, value: Any, known: Sequence[str]) -> Fault:
     hint = nearest(path[-1], known)
     if isinstance(value, Mapping):
-        quoted = dotted((*path[:-2], ".".join(path[-2:])))
+        quoted = key_text((*path[:-2], ".".join(path[-2:])))
         hint += f"; or, if the dot is a part of the name: [{quoted}]"
     return Fault(path, "is no key that is known here", hint)

@@ -7,7 +7,7 @@ import tomllib
 from typing import Any
 
 from nodeprov.errors import MALFORMED, UsageError
-from nodeprov.toml import KeyPath, Lines, Statement, assignment, dotted, statements
+from nodeprov.toml import KeyPath, Lines, Statement, assignment, key_text, statements
 
 _PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 _TABLE_TWICE = re.compile(r"Cannot declare \((?P<parts>.*)\) twice")
@@ -37,7 +37,7 @@ def _explained(text: str, said: str, path: str) -> UsageError:
     before, line = "\n".join(lines[: number - 1]), lines[number - 1].strip()
     if twice := _TABLE_TWICE.match(reason):
         table = tuple(re.findall(r"'([^']*)'", twice["parts"]))
-        return _twice(f"[{dotted(table)}]", before, table, where)
+        return _twice(f"[{key_text(table)}]", before, table, where)
     if reason == "Cannot overwrite a value" and (statement := _statement(text, number)):
         return _key_twice(text[: statement.start], statement.path, f"{path}:{statement.line}")
     message = f"no valid TOML: {_lower(reason)}, at column {place['column']} of `{line[:100]}`"
@@ -51,11 +51,11 @@ def _twice(name: str, before: str, path: KeyPath, where: str) -> UsageError:
 
 
 def _key_twice(before: str, path: KeyPath, where: str) -> UsageError:
-    name = f"[{dotted(path[:-1])}] {dotted(path[-1:])}" if path[:-1] else dotted(path)
+    name = f"[{key_text(path[:-1])}] {key_text(path[-1:])}" if path[:-1] else key_text(path)
     above = [each for each in statements(before) if each.kind == "key" and each.path in _all_above(path)]
     if not above:
         return _twice(name, before, path, where)
-    message = f"{name} is below {dotted(above[0].path)}, and line {above[0].line} has all of that"
+    message = f"{name} is below {key_text(above[0].path)}, and line {above[0].line} has all of that"
     return UsageError(message, "write it there", where=where)
 
 
@@ -79,7 +79,7 @@ def _hint(line: str) -> str:
     if value[:1] in ('"', "'") and (len(value) == 1 or value[-1] != value[0]):
         return f"the string is not closed: it wants a {value[0]} at its end"
     if re.fullmatch(r"[^\"'\[\]{}\\]+", value):
-        return f'a string is quoted: {dotted(found[0])} = "{value}"'
+        return f'a string is quoted: {key_text(found[0])} = "{value}"'
     return "a string is quoted, a list stands in [ ], a table in { }"
 
 

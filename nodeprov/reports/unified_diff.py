@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator
 
 from nodeprov.redaction import looks_secret, masked, secret_spans
-from nodeprov.toml import dotted, statements
+from nodeprov.toml import key_text, statements
 
 CONTEXT_LINES = 2
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
@@ -52,5 +52,5 @@ def _secret_statements(text: str) -> Iterator[tuple[int, int]]:
         return  # another notation, such as a template
     for each in statements(text):
         said = text[each.start : each.end].rstrip()
-        if each.kind == "key" and "\n" in said and (looks_secret(said) or looks_secret(dotted(each.path))):
+        if each.kind == "key" and "\n" in said and (looks_secret(said) or looks_secret(key_text(each.path))):
             yield each.start, each.start + len(said)

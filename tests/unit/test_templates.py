@@ -14,7 +14,7 @@ from jinja2 import UndefinedError  # noqa: TID251  what a test must see is jinja
 
 from nodeprov.hosts.local import run_program
 from nodeprov.kubernetes.proof_image import ProofImage
-from nodeprov.templates import render, toml_string
+from nodeprov.templates import render
 from tests.support.scripts import FOLDER, RESTARTED, SAMPLES, SCRIPTS, rendered
 
 CHECKOUT = Path(__file__).parents[2]
@@ -83,11 +83,6 @@ def test_a_hostile_string_is_one_word_for_a_real_shell(
 @settings(max_examples=20, deadline=None)
 def test_any_string_is_one_word_for_a_real_shell(values: list[str]) -> None:
     assert said_by_sh(values) == "".join(f"{value};" for value in values)
-
-
-@given(st.text())
-def test_a_toml_string_is_read_back_by_toml(text: str) -> None:
-    assert tomllib.loads(f"x = {toml_string(text)}") == {"x": text}
 
 
 @given(st.text(), st.dictionaries(st.from_regex(r"[a-z0-9][a-z0-9-]*", fullmatch=True), st.text(), max_size=4))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from nodeprov.containerd import COMMENT, Refused, Runtime, add_runtime
 from nodeprov.containerd.config import EVERY_PATH
-from nodeprov.toml import dotted
+from nodeprov.toml import key_text
 
 BASE = '{{ template "base" . }}\n'
 """All that the distribution would write without a template: what is copied from there goes stale."""
@@ -88,7 +88,7 @@ def _refuse_another(text: str, handler: str) -> None:
         header = r"\s*\.\s*".join(rf"""["']?{re.escape(part)}["']?""" for part in (*path, handler))
         if re.search(rf"^\s*\[\s*{header}\s*\]", text, re.MULTILINE):
             raise Refused(
-                f"[{dotted((*path, handler))}] was not written by nodeprov, or was changed since",
+                f"[{key_text((*path, handler))}] was not written by nodeprov, or was changed since",
                 f"take it out, with the line {COMMENT!r} above it, or give nodeprov's runtime another handler: "
                 "[runtime] handler",
             )

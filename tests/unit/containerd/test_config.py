@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodeprov.containerd import RUNTIMES_PATHS, Config, Refused, add_runtime
-from nodeprov.toml import dotted
+from nodeprov.toml import key_text
 from tests.support.containerd_texts import DUMPS, RUNSC, V2, V3, block, dump
 
 CRI = 'version = 4\n[plugins."io.containerd.cri.v1.runtime".containerd]\ndefault_runtime_name = "x"\n'
@@ -85,10 +85,10 @@ def test_the_version_of_a_file_is_1_unless_it_says_more(text: str, version: int)
 
 
 def test_the_place_of_the_runtimes_follows_the_version() -> None:
-    assert dotted(Config("version = 2").runtimes_path) == f"plugins.{V2}"
+    assert key_text(Config("version = 2").runtimes_path) == f"plugins.{V2}"
     for version in (3, 4):
-        assert dotted(Config(f"version = {version}").runtimes_path) == f"plugins.{V3}"
-    assert dotted(Config("version = 1").runtimes_path) == "plugins.cri.containerd.runtimes"
+        assert key_text(Config(f"version = {version}").runtimes_path) == f"plugins.{V3}"
+    assert key_text(Config("version = 1").runtimes_path) == "plugins.cri.containerd.runtimes"
     for version in (-1, 5):
         with pytest.raises(Refused):
             assert Config(f"version = {version}").runtimes_path
