@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,6 +17,17 @@ def of_type(kind: type[T], value: Any) -> T:
     """Insist on a value's type, by one of MALFORMED: JSON has others, and a file may have been edited."""
     if type(value) is not kind:
         raise TypeError(f"{kind.__name__} expected, not {value!r:.60}")
+    return value
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Read a JSON object; raise ValueError if it is something else, or nested too deep."""
+    try:
+        value = json.loads(text)
+    except MALFORMED as error:
+        raise ValueError(f"it is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
     return value
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from nodeprov.errors import MALFORMED, NodeprovError, UsageError
+from nodeprov.errors import NodeprovError, UsageError
 
 LARGEST_BYTES = 16 << 20
 """Larger than any inventory, plan or known_hosts file."""
@@ -37,17 +35,6 @@ def read_bounded(path: Path) -> str:
         return content.decode()
     except UnicodeDecodeError:
         raise ValueError("it is no UTF-8 text") from None
-
-
-def json_object(text: str) -> dict[str, Any]:
-    """Read a JSON object; raise ValueError if it is something else, or nested too deep."""
-    try:
-        value = json.loads(text)
-    except MALFORMED as error:
-        raise ValueError(f"it is no JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise ValueError("it is no JSON object")
-    return value
 
 
 def refuse_existing(path: Path) -> None:

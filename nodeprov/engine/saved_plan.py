@@ -10,10 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nodeprov.engine.planner import Planned
-from nodeprov.errors import MALFORMED, NodeprovError, UsageError
+from nodeprov.errors import MALFORMED, NodeprovError, UsageError, json_object
 from nodeprov.inventory import Inventory, Node
 from nodeprov.inventory.resolved import inventory_text
-from nodeprov.local_files import json_object
 from nodeprov.node.receipts.receipt import Author
 from nodeprov.plan.action import Action, action_named
 from nodeprov.plan.goal import Change

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.containerd.distributions.profiles import kubectl_calls
-from nodeprov.errors import NodeprovError, Problem
+from nodeprov.errors import NodeprovError, Problem, json_object
 from nodeprov.hosts.base import Host, Output, Reader, check
 from nodeprov.inventory import ClusterSettings, Node, Settings
-from nodeprov.local_files import json_object
 from nodeprov.node.cluster_state import ClusterState
 from nodeprov.node.machine import Machine
 from nodeprov.templates import render

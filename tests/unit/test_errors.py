@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nodeprov.errors import NodeprovError, Problem, Problems, of_type
+from nodeprov.errors import NodeprovError, Problem, Problems, json_object, of_type
 
 
 def test_an_error_says_where_what_and_what_to_type() -> None:
@@ -27,3 +27,9 @@ def test_a_number_is_a_number_and_nothing_that_passes_for_one(value: object) -> 
     assert of_type(int, 1) == 1
     with pytest.raises(TypeError, match="int expected"):
         of_type(int, value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "1", '{"a": }', "[" * 100_000])
+def test_what_is_no_json_object_is_refused_by_one_error(text: str) -> None:
+    with pytest.raises(ValueError, match="no JSON"):
+        json_object(text)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.local_files import LARGEST_BYTES, json_object, read_bounded, write_new, write_private
+from nodeprov.local_files import LARGEST_BYTES, read_bounded, write_new, write_private
 
 
 def test_a_private_file_is_ours_alone_and_complete_or_not_there(tmp_path: Path) -> None:
@@ -55,9 +55,3 @@ def test_a_file_of_somebody_else_is_read_within_limits(tmp_path: Path) -> None:
     path.write_bytes(b"\xff")
     with pytest.raises(ValueError, match="no UTF-8 text"):
         read_bounded(path)
-
-
-@pytest.mark.parametrize("text", ["", "[]", "1", '{"a": }', "[" * 100_000])
-def test_what_is_no_json_object_is_refused_by_one_error(text: str) -> None:
-    with pytest.raises(ValueError, match="no JSON"):
-        json_object(text)

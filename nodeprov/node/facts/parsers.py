@@ -8,8 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from nodeprov.errors import MALFORMED
-from nodeprov.local_files import json_object
+from nodeprov.errors import MALFORMED, json_object
 from nodeprov.node.daemon import Identity, Plugin, Record
 from nodeprov.node.machine import Mount
 
