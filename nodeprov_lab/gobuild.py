@@ -24,9 +24,6 @@ _BUILD_TIMEOUT_SECONDS = 3600.0
 # What a program is made of must not depend on whose machine this is.
 _ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
 _FLAGS = ("-trimpath", "-mod=readonly", "-buildvcs=false")
-_SHIM_SOURCE = "pkg/shim/v1/manager.go"
-_SHIM_STRICT = "SetOOMScore(cmd.Process.Pid, oomScoreMax); err != nil {"
-_SHIM_TOLERANT = "SetOOMScore(cmd.Process.Pid, oomScoreMax); err != nil && !os.IsPermission(err) {"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +35,23 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class Component:
-    """A Go module of components/, the programs it pins, and values that the linker puts into them.
+class Patch:
+    """A text of one source file of a module, which must be there once, and what it becomes."""
 
-    `tolerant_module` is built from a copy that tolerates the lack of CAP_SYS_RESOURCE.
-    """
+    module: str
+    file: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A Go module of components/, the programs it pins, and values that the linker puts into them."""
 
     name: str
     programs: tuple[Program, ...]
     values: tuple[str, ...] = ()
-    tolerant_module: str = ""
+    patch: Patch | None = None
 
     @property
     def folder(self) -> Path:
@@ -104,19 +108,6 @@ def containerd(version: str) -> Component:
     return _containerd(f"containerd-{version}", version)
 
 
-def gvisor(release: str, *, tolerant: bool) -> Component:
-    """Describe a gVisor release; `tolerant` where the machine lacks CAP_SYS_RESOURCE."""
-    return Component(
-        f"gvisor-{release}",
-        (
-            Program("gvisor.dev/gvisor/runsc", "runsc"),
-            Program("gvisor.dev/gvisor/shim", "containerd-shim-runsc-v1"),
-        ),
-        (f"gvisor.dev/gvisor/runsc/version.version=release-{release}",),
-        "gvisor.dev/gvisor" if tolerant else "",
-    )
-
-
 def find_go() -> Path | None:
     """Find a go command, in PATH or where its own installer puts it, that can build the components.
 
@@ -152,14 +143,14 @@ class GoBuilder:
             "go": self._run(component.folder, ["version"], "ask go for its version"),
             "arguments": json.dumps([self._arguments(component), _ENVIRONMENT]),
             "programs": json.dumps([[program.package, program.path] for program in component.programs]),
-            "patch": f"{_SHIM_SOURCE}: {_SHIM_TOLERANT}" if component.tolerant_module else "",
+            "patch": f"{component.patch.file}: {component.patch.after}" if component.patch else "",
         }
 
     def _make(self, component: Component, folder: Path) -> None:
         source = component.folder
-        if component.tolerant_module:
+        if component.patch:
             source = folder.with_name(f"{folder.name}.source")
-            self._copy_tolerant(component, source)
+            self._copy_patched(component, component.patch, source)
         for number, program in enumerate(component.programs, 1):
             what = f"building {component.name}, {number} of {len(component.programs)}: {Path(program.path).name}"
             with step(self._on_event, what):
@@ -172,21 +163,21 @@ class GoBuilder:
         values = " ".join(f"-X {value}" for value in component.values)
         return [*_FLAGS, "-ldflags", f"-s -w {values}".strip()]
 
-    def _copy_tolerant(self, component: Component, source: Path) -> None:
-        """Copy the component with the module, and let its shim go on when it may not lower its OOM score.
+    def _copy_patched(self, component: Component, patch: Patch, source: Path) -> None:
+        """Copy the component with the module, and patch that.
 
         `go build -overlay` would need no copy, but refuses to replace a file of the module cache. The copy is
         named by a relative path, since programs remember the path.
         """
-        module, patched = component.tolerant_module, source / "module"
+        module, patched = patch.module, source / "module"
         self._run(component.folder, ["mod", "download", module], f"download {module}")
         original = self._run(component.folder, ["list", "-m", "-f", "{{.Dir}}", module], f"find {module}").strip()
         shutil.copytree(original, patched, copy_function=shutil.copyfile)  # the originals are read-only
-        shim = patched / _SHIM_SOURCE
-        text = shim.read_text()
-        if text.count(_SHIM_STRICT) != 1:
-            raise NodeprovError(f"{component.name}: {_SHIM_SOURCE} is not what the lab knows how to patch")
-        shim.write_text(text.replace(_SHIM_STRICT, _SHIM_TOLERANT))
+        file = patched / patch.file
+        text = file.read_text()
+        if text.count(patch.before) != 1:
+            raise NodeprovError(f"{component.name}: {patch.file} is not what the lab knows how to patch")
+        file.write_text(text.replace(patch.before, patch.after))
         for name in component.files:
             shutil.copyfile(component.folder / name, source / name)
         self._run(source, ["mod", "edit", f"-replace={module}=./module"], "use the copy")

@@ -14,10 +14,10 @@ from nodeprov.hosts.local import run_checked
 from nodeprov_lab.base import Machine, OnEvent
 from nodeprov_lab.cache import Cache
 from nodeprov_lab.debian import debian_root
-from nodeprov_lab.gobuild import CONTAINERD, ETCD, KUBERNETES, GoBuilder, gvisor
+from nodeprov_lab.gobuild import CONTAINERD, ETCD, KUBERNETES, GoBuilder
+from nodeprov_lab.gvisor_releases import mirror_folder
 from nodeprov_lab.images import IMAGES, busybox_archive
 from nodeprov_lab.parallel import at_once
-from nodeprov_lab.releases_tree import ARCHIVE_RELEASE, LOOSE_RELEASE, release_tree
 
 # Measured in GB: Debian and programs 1.2, Go's modules 2.6 and its build cache 3.1, three machines 0.5 and pods.
 _BUILD_BYTES = 10 << 30
@@ -49,10 +49,7 @@ def make_programs(cache: Cache, go: Path, on_event: OnEvent, *, tolerant: bool) 
     """Build what is not built yet, one after another: a single build keeps all cores busy."""
     builder = GoBuilder(cache, go, on_event)
     built = tuple(builder.build(component) for component in (CONTAINERD, ETCD, KUBERNETES))
-    loose, archived = (
-        builder.build(gvisor(release, tolerant=tolerant)) for release in (LOOSE_RELEASE, ARCHIVE_RELEASE)
-    )
-    return Programs(built, release_tree(cache, loose, archived, on_event))
+    return Programs(built, mirror_folder(builder, cache, on_event, tolerant=tolerant))
 
 
 def is_static(program: bytes) -> bool:

@@ -12,7 +12,7 @@ from nodeprov.templates import render
 from nodeprov_lab import cluster, processes
 from nodeprov_lab.base import Machine
 from nodeprov_lab.nspawn.network import CONTROLLER_ADDRESS
-from nodeprov_lab.nspawn.state import StateFolder
+from nodeprov_lab.nspawn.state import NspawnState
 from nodeprov_lab.parallel import at_once
 from nodeprov_lab.ready import READY_JSONPATH, parse_ready_nodes
 
@@ -34,17 +34,17 @@ def wait_for_port(address: str, port: int, timeout_seconds: float) -> bool:
         time.sleep(0.05)
 
 
-def is_running(machine: Machine, state: StateFolder) -> bool:
+def is_running(machine: Machine, state: NspawnState) -> bool:
     """Say whether the machine's process is there."""
     return processes.recorded(state.machine(machine).process) is not None
 
 
-def mirror_runs(state: StateFolder) -> bool:
+def mirror_runs(state: NspawnState) -> bool:
     """Say whether the mirror's process is there."""
     return processes.recorded(state.mirror_process) is not None
 
 
-def is_healthy(machines: Sequence[Machine], state: StateFolder) -> bool:
+def is_healthy(machines: Sequence[Machine], state: NspawnState) -> bool:
     """Say whether every machine runs, its services do, its node is Ready, and the mirror answers."""
     if not all(is_running(machine, state) for machine in machines) or not state.admin_conf.exists():
         return False
@@ -55,7 +55,7 @@ def is_healthy(machines: Sequence[Machine], state: StateFolder) -> bool:
     return ready_nodes(machines[0], state) == {machine.name for machine in machines}
 
 
-def ready_nodes(master: Machine, state: StateFolder) -> set[str]:
+def ready_nodes(master: Machine, state: NspawnState) -> set[str]:
     """Ask the cluster which nodes are Ready; none when it does not answer."""
     script = render("lab/ready-nodes.sh.j2", admin_conf=cluster.ADMIN_CONF, jsonpath=READY_JSONPATH)
     try:
@@ -65,7 +65,7 @@ def ready_nodes(master: Machine, state: StateFolder) -> set[str]:
     return parse_ready_nodes(output.text)
 
 
-def _services_run(machine: Machine, state: StateFolder) -> bool:
+def _services_run(machine: Machine, state: NspawnState) -> bool:
     try:
         output = state.shell(machine).run(render("lab/services-run.sh.j2"), timeout_seconds=_TIMEOUT_SECONDS)
     except NodeprovError:

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from nodeprov.errors import NodeprovError, Problems
+from nodeprov.local_files import write_private
 from nodeprov_lab import cluster
 from nodeprov_lab.access import remote_command
 from nodeprov_lab.base import Machine, MachineStatus, OnEvent, find_machine, statuses, step
@@ -21,11 +22,11 @@ from nodeprov_lab.gobuild import find_go
 from nodeprov_lab.keys import make_key
 from nodeprov_lab.nspawn import cgroups, health, leftovers, network, requirements
 from nodeprov_lab.nspawn.boot import boot, machine_files, start_in_cgroup
-from nodeprov_lab.nspawn.state import StateFolder, write_secret
+from nodeprov_lab.nspawn.state import NspawnState
 from nodeprov_lab.parallel import at_once
 from nodeprov_lab.parts import Parts, make_parts
 
-STATE = StateFolder(Path("/var/lib/nodeprov-lab/nspawn"))
+STATE = NspawnState(Path("/var/lib/nodeprov-lab/nspawn"))
 MACHINES = (
     Machine("master", "10.123.0.10", "master", "10.244.10.0/24"),
     Machine("worker1", "10.123.0.11", "worker", "10.244.11.0/24"),
@@ -54,7 +55,6 @@ class NspawnLab:
         )
 
     def up(self, on_event: OnEvent) -> None:
-        """Boot the machines and make them a cluster, unless they are one."""
         problems = requirements.problems(requirements.gather(STATE.path, self._cache.root))
         if problems:
             raise Problems(problems, where="this machine")
@@ -70,27 +70,24 @@ class NspawnLab:
                 self._boot(parts)
             settings = cluster.Settings(etcd_arguments=cluster.EXPENDABLE_DATA)
             nodes = [cluster.Node(machine, STATE.shell(machine)) for machine in self.machines]
-            write_secret(STATE.admin_conf, cluster.install(nodes, parts.images, settings, on_event))
+            write_private(STATE.admin_conf, cluster.install(nodes, parts.images, settings, on_event))
 
     def write_inventory(self, on_event: OnEvent) -> Path:  # noqa: ARG002  it is written already
         """Return the inventory: addresses and keys of this lab are always the same."""
         return Path(__file__).parents[2] / "inventory" / "lab.toml"
 
     def down(self, on_event: OnEvent) -> None:
-        """Remove the machines and everything that an unclean end left of them."""
         requirements.require_root()
         with self._locked(on_event), step(on_event, "removing the lab"):
             leftovers.remove(STATE.path)
 
     def status(self) -> Sequence[MachineStatus]:
-        """Look at every machine."""
         requirements.require_root()
         running = {machine.name for machine in self.machines if health.is_running(machine, STATE)}
         ready = health.ready_nodes(self.machines[0], STATE) if self.machines[0].name in running else set()
         return statuses(self.machines, running, ready)
 
     def ssh_argv(self, machine: str, command: Sequence[str], *, terminal: bool) -> list[str]:
-        """Write the command that runs `command` on a machine, or logs in when it is empty."""
         requirements.require_root()
         found = find_machine(self.machines, machine)
         if not STATE.known_hosts.exists():

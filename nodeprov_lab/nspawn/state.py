@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nodeprov.local_files import write_private
 from nodeprov_lab.access import RemoteShell, ssh_argv
 from nodeprov_lab.base import Machine
 from nodeprov_lab.keys import SshKey, known_hosts
+from nodeprov_lab.state import StateFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,8 @@ class MachineFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class StateFolder:
+class NspawnState(StateFolder):
     """Everything of a lab that is no part of the kernel. An inventory names its keys, so its place is fixed."""
-
-    path: Path
 
     @property
     def lock(self) -> Path:
@@ -53,16 +53,6 @@ class StateFolder:
     def login_key(self) -> Path:
         """The private key that root may log in with on every machine."""
         return self.path / "id_ed25519"
-
-    @property
-    def known_hosts(self) -> Path:
-        """The machines' own keys, for a client to check."""
-        return self.path / "known_hosts"
-
-    @property
-    def admin_conf(self) -> Path:
-        """The administrator's kubeconfig; there once the cluster is."""
-        return self.path / "admin.conf"
 
     @property
     def mirror_process(self) -> Path:
@@ -88,12 +78,6 @@ class StateFolder:
 
     def write_keys(self, machines: Sequence[Machine], login_key: SshKey, host_keys: Sequence[SshKey]) -> None:
         """Write all that a client needs to log in."""
-        write_secret(self.login_key, login_key.private)
+        write_private(self.login_key, login_key.private)
         self.login_key.with_suffix(".pub").write_text(f"{login_key.public} nodeprov-lab\n")
         self.known_hosts.write_text(known_hosts(machines, host_keys))
-
-
-def write_secret(path: Path, content: bytes) -> None:
-    """Write a file that nobody else may read."""
-    path.touch(mode=0o600)
-    path.write_bytes(content)

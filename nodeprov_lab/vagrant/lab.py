@@ -17,15 +17,15 @@ from nodeprov_lab.cache import Cache
 from nodeprov_lab.capabilities import may_lower_oom_score, own_capabilities
 from nodeprov_lab.credentials import kubeconfig
 from nodeprov_lab.gobuild import NO_GO, find_go
+from nodeprov_lab.gvisor_releases import ARCHIVE_RELEASE, BASE_PATH
 from nodeprov_lab.parts import Programs, make_images, make_programs
 from nodeprov_lab.ready import READY_JSONPATH, parse_ready_nodes
-from nodeprov_lab.releases_tree import ARCHIVE_RELEASE, BASE_PATH
 from nodeprov_lab.vagrant import leftovers, libvirt, programs, requirements
 from nodeprov_lab.vagrant.box import add_box, box_folder
 from nodeprov_lab.vagrant.command import Vagrant
 from nodeprov_lab.vagrant.machines import MACHINES
 from nodeprov_lab.vagrant.reach import CHOSEN, NOT_UP, Reach
-from nodeprov_lab.vagrant.state import StateFolder, find_checkout
+from nodeprov_lab.vagrant.state import VagrantState, find_checkout
 
 PUBLIC_BOX = "debian/bookworm64"
 _DESTROY_TIMEOUT_SECONDS = 300.0
@@ -40,7 +40,7 @@ class VagrantLab:
         self._cache = Cache(cache)
         self._debian_mirror = debian_mirror
         self._build_box = build_box
-        self._state = StateFolder(find_checkout())
+        self._state = VagrantState.of(find_checkout())
         self._vagrant = Vagrant(self._state.checkout)
         self._reach = Reach(self._vagrant, self._state)
 
@@ -53,7 +53,6 @@ class VagrantLab:
         return cluster.Settings(chosen=CHOSEN, etcd_arguments=patient, ready_timeout_seconds=600, slow=True)
 
     def up(self, on_event: OnEvent) -> None:
-        """Boot the machines and make them a cluster, unless they are one."""
         self._require(builds_box=self._build_box)
         with self._state.locked("lab"):
             with step(on_event, "looking at what is there"):
@@ -108,7 +107,6 @@ class VagrantLab:
         return self._state.inventory
 
     def down(self, on_event: OnEvent) -> None:
-        """Leave nothing of the lab, in whatever state it is."""
         with self._state.locked("lab"), step(on_event, "removing the lab"):
             if not libvirt.answers() and libvirt.RUN.exists():
                 libvirt.start(on_event)  # it has been killed, and its machines go on
@@ -124,13 +122,11 @@ class VagrantLab:
             self._state.remove()
 
     def status(self) -> Sequence[MachineStatus]:
-        """Look at every machine."""
         running = {machine.name for machine in self.machines if leftovers.is_running(machine.name)}
         ready = self._ready() if self.machines[0].name in running else set()
         return statuses(self.machines, running, ready)
 
     def ssh_argv(self, machine: str, command: Sequence[str], *, terminal: bool) -> list[str]:
-        """Write the command that runs `command` on a machine, or logs in when it is empty; as root."""
         program, *login = self._reach.argv(self._reach.way(find_machine(self.machines, machine).name))
         options = ["-t"] if terminal else []
         return [program, *options, *login, *remote_command(["sudo", "--", *(command or ["su", "-"])])]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nodeprov_lab.vagrant import libvirt
 from nodeprov_lab.vagrant.libvirt import virsh
 from nodeprov_lab.vagrant.machines import PREFIX
 
@@ -57,9 +55,3 @@ def is_running(machine: str) -> bool:
 def domain_of(machine: str) -> str:
     """Name a machine's domain."""
     return f"{PREFIX}-{machine}"
-
-
-def all_left() -> Sequence[str]:
-    """Name everything that is left, of libvirt itself too."""
-    there = look() if libvirt.answers() else Leftovers((), (), ())
-    return [*there.domains, *there.networks, *there.volumes, *libvirt.left()]

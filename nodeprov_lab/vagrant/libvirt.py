@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError
@@ -86,11 +85,6 @@ def stop() -> None:
         RUN.rmdir()
         if not any(RUN.parent.iterdir()):
             RUN.parent.rmdir()
-
-
-def left() -> Sequence[str]:
-    """Name what is there of a libvirt of the lab's."""
-    return [str(RUN)] if RUN.exists() else []
 
 
 def _process(daemon: str) -> Path:

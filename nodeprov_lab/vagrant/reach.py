@@ -10,7 +10,7 @@ from nodeprov.hosts.local import run_checked
 from nodeprov_lab.access import RemoteShell, ssh_argv
 from nodeprov_lab.vagrant.command import Vagrant, Way, parse_ssh_config
 from nodeprov_lab.vagrant.machines import MACHINES
-from nodeprov_lab.vagrant.state import StateFolder
+from nodeprov_lab.vagrant.state import VagrantState
 
 CHOSEN = " --provider vagrant"
 """What a command of `nodeprov lab` needs to mean this lab."""
@@ -21,7 +21,7 @@ _KEYSCAN_SECONDS = 60
 class Reach:
     """Logs in to machines that are up."""
 
-    def __init__(self, vagrant: Vagrant, state: StateFolder) -> None:
+    def __init__(self, vagrant: Vagrant, state: VagrantState) -> None:
         self._vagrant = vagrant
         self._state = state
 

@@ -14,34 +14,28 @@ from nodeprov.errors import NodeprovError
 from nodeprov.local_files import write_private
 from nodeprov_lab import credentials
 from nodeprov_lab.credentials import Secrets, make_secrets
+from nodeprov_lab.state import StateFolder
 from nodeprov_lab.vagrant.machines import MACHINES
 
 
 @dataclass(frozen=True, slots=True)
-class StateFolder:
-    """The checkout that has the Vagrantfile, and what the lab keeps in it."""
+class VagrantState(StateFolder):
+    """The lab's folder, in the checkout that has the Vagrantfile."""
 
-    checkout: Path
+    @classmethod
+    def of(cls, checkout: Path) -> VagrantState:
+        """Find it."""
+        return cls(checkout / ".vagrant" / "nodeprov-lab")
 
     @property
-    def path(self) -> Path:
-        """The lab's own folder."""
-        return self.checkout / ".vagrant" / "nodeprov-lab"
+    def checkout(self) -> Path:
+        """The folder that has the Vagrantfile."""
+        return self.path.parents[1]
 
     @property
     def box(self) -> Path:
         """The file that names the box that was built; the Vagrantfile reads it."""
         return self.path / "box"
-
-    @property
-    def known_hosts(self) -> Path:
-        """The machines' own keys, for a client to check."""
-        return self.path / "known_hosts"
-
-    @property
-    def admin_conf(self) -> Path:
-        """The administrator's kubeconfig."""
-        return self.path / "admin.conf"
 
     @property
     def inventory(self) -> Path:

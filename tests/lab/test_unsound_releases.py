@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from nodeprov_lab.releases_tree import release_archive, sha512_line
+from nodeprov_lab.gvisor_releases import release_archive, sha512_line
 from tests.lab.machines import CONFIG, CURRENT, NEW, OLD, WORKER, Kubectl, Machine, released
 from tests.lab.running import installed, nodeprov, refused, variant
 

@@ -7,8 +7,8 @@ from threading import Thread
 
 import pytest
 
+from nodeprov_lab.gvisor_releases import release_archive, sha512_line
 from nodeprov_lab.mirror import make_server, parse_range
-from nodeprov_lab.releases_tree import release_archive, sha512_line
 
 CONTENT = bytes(range(256)) * 4
 

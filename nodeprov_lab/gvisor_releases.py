@@ -1,4 +1,4 @@
-"""gVisor's releases as upstream publishes them: paths, archives and digests."""
+"""gVisor's releases for the lab's mirror: built from Go modules, and laid out as upstream publishes them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,32 @@ import zstandard
 
 from nodeprov_lab.base import OnEvent, step
 from nodeprov_lab.cache import Cache
+from nodeprov_lab.gobuild import Component, GoBuilder, Patch, Program
 
 LOOSE_RELEASE = "20260518.0"
 ARCHIVE_RELEASE = "20260905.0"
 BASE_PATH = "gvisor/releases"
 _LAYOUT = "1"  # counts the changes of what is made below
+# Lets the shim go on where it may not lower its OOM score, for want of CAP_SYS_RESOURCE.
+_TOLERANT = Patch(
+    "gvisor.dev/gvisor",
+    "pkg/shim/v1/manager.go",
+    "SetOOMScore(cmd.Process.Pid, oomScoreMax); err != nil {",
+    "SetOOMScore(cmd.Process.Pid, oomScoreMax); err != nil && !os.IsPermission(err) {",
+)
+
+
+def gvisor(release: str, *, tolerant: bool) -> Component:
+    """Describe a gVisor release; `tolerant` where the machine lacks CAP_SYS_RESOURCE."""
+    return Component(
+        f"gvisor-{release}",
+        (
+            Program("gvisor.dev/gvisor/runsc", "runsc"),
+            Program("gvisor.dev/gvisor/shim", "containerd-shim-runsc-v1"),
+        ),
+        (f"gvisor.dev/gvisor/runsc/version.version=release-{release}",),
+        _TOLERANT if tolerant else None,
+    )
 
 
 def sha512_line(content: bytes, name: str) -> str:
@@ -38,8 +59,11 @@ def release_archive(members: Mapping[str, bytes]) -> bytes:
     return archive.getvalue()
 
 
-def release_tree(cache: Cache, loose: Path, archived: Path, on_event: OnEvent) -> Path:
-    """Return the folder that the mirror serves, made of the folders with two releases' programs."""
+def mirror_folder(builder: GoBuilder, cache: Cache, on_event: OnEvent, *, tolerant: bool) -> Path:
+    """Return the folder that the mirror serves: two releases, one of loose programs and one of archives."""
+    loose, archived = (
+        builder.build(gvisor(release, tolerant=tolerant)) for release in (LOOSE_RELEASE, ARCHIVE_RELEASE)
+    )
     ingredients = {"loose": loose.name, "archived": archived.name, "layout": _LAYOUT}
     return cache.folder("mirror", ingredients, partial(_make, loose, archived, on_event))
 
