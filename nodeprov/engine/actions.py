@@ -31,19 +31,15 @@ class Actions(Probes, Protocol):
 
         Raises Restored when it did not serve and the node has gone back, and NodeprovError for all else.
         """
-        ...
 
     def settle(self) -> None:
         """Wait until the node is at work on no swap any more; raise NodeprovError if it does not come to that."""
-        ...
 
     def drain(self, step: Drain) -> None:
         """Cordon the node and evict pods; raise NodeprovError if they do not go."""
-        ...
 
     def in_use(self) -> tuple[str, ...]:
         """Name the files that a container still needs."""
-        ...
 
 
 class NodeActions:
@@ -57,6 +53,10 @@ class NodeActions:
         self._containerd = Containerd(hosts[Place.NODE], planned.facts, planned.settings, cancel.wait)
         self._switch = switch
         self._served = ""
+        # These need nothing besides.
+        self.made, self.sandbox = self._containerd.made, self._containerd.sandbox
+        self.unused, self.in_use = self._containerd.unused, self._containerd.in_use
+        self.settle = switch.settle
         cluster = hosts.get(Place.CLUSTER)
         where = (planned.settings, planned.node.name, cancel.wait)
         self._prover = Prover(cluster, *where) if cluster else None
@@ -67,25 +67,9 @@ class NodeActions:
         self._served = self._switch.throw(swap)
         self._containerd.write_record(swap)
 
-    def settle(self) -> None:
-        """Wait until the node is at work on no swap any more."""
-        self._switch.settle()
-
     def serving(self) -> str:
         """Say what the node has seen at the end of its last swap."""
         return self._served
-
-    def made(self, handler: str) -> str:
-        """See what a distribution has made of what was edited."""
-        return self._containerd.made(handler)
-
-    def sandbox(self, generation: str) -> str:
-        """Run a sandbox through a generation."""
-        return self._containerd.sandbox(generation)
-
-    def unused(self) -> str:
-        """See that no container needs our files."""
-        return self._containerd.unused()
 
     def handler(self) -> str:
         """See that the node tells the cluster of the handler."""
@@ -110,10 +94,6 @@ class NodeActions:
         """Remove what proofs that were killed have left in the cluster."""
         if self._prover is not None and self._planned.settings.proof.pod:
             self._prover.sweep()
-
-    def in_use(self) -> tuple[str, ...]:
-        """Name what still needs our files."""
-        return self._containerd.in_use()
 
     def uncordoned(self, outcome: Outcome) -> Outcome:
         """Uncordon what `drain` has cordoned; say so if that cannot be done."""

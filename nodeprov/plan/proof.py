@@ -11,28 +11,22 @@ class Probes(Protocol):
     """What a proof may ask of a node and of its cluster; each says what it has seen, or raises NodeprovError."""
 
     def made(self, handler: str) -> str:
-        """See that a distribution has made containerd's configuration with this handler's table; "": without."""
-        ...
+        """See that a distribution has made its configuration with a handler's table; without it if that is ""."""
 
     def serving(self) -> str:
         """Say how the node has seen that containerd serves, in the swap before."""
-        ...
 
     def sandbox(self, generation: str) -> str:
         """Run a sandbox through a generation."""
-        ...
 
     def unused(self) -> str:
         """See that no container needs our files."""
-        ...
 
     def handler(self) -> str:
         """See that the node tells the cluster of the handler."""
-        ...
 
     def pod(self) -> str:
         """Run a pod."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +35,7 @@ class Proof(ABC):
 
     title: str
     subject: str = ""
-    """The path that it is about."""
+    """The path, or the handler, that it is about."""
     name: ClassVar[str]
     """Its name in JSON."""
 
@@ -56,7 +50,6 @@ class Made(Proof):
     name = "made"
 
     def see(self, probes: Probes) -> str:
-        """Read the configuration again."""
         return probes.made(self.subject)
 
 
@@ -68,7 +61,6 @@ class Serving(Proof):
     name = "serving"
 
     def see(self, probes: Probes) -> str:
-        """Say what the node has seen."""
         return probes.serving()
 
 
@@ -78,7 +70,6 @@ class Sandbox(Proof):
     name = "sandbox"
 
     def see(self, probes: Probes) -> str:
-        """Run one."""
         return probes.sandbox(self.subject)
 
 
@@ -90,7 +81,6 @@ class Unused(Proof):
     name = "unused"
 
     def see(self, probes: Probes) -> str:
-        """Look at processes and containers."""
         return probes.unused()
 
 
@@ -102,7 +92,6 @@ class Handler(Proof):
     name = "handler"
 
     def see(self, probes: Probes) -> str:
-        """Wait for the node's status."""
         return probes.handler()
 
 
@@ -112,5 +101,4 @@ class Pod(Proof):
     name = "pod"
 
     def see(self, probes: Probes) -> str:
-        """Run one."""
         return probes.pod()

@@ -23,7 +23,6 @@ class LabelKind(StateKind[LabelState]):
         return LabelState(of_type(str, value["value"]))
 
     def change_text(self, before: State | None, after: LabelState) -> str:
-        """Show the value, and the one before."""
         was = f" (was {before.value})" if isinstance(before, LabelState) else ""
         return f" = {after.value}{was}"
 
@@ -35,7 +34,6 @@ class ObjectKind(StateKind[ObjectState]):
     type = ObjectState
 
     def to_json(self, state: ObjectState) -> dict[str, Any]:
-        """Write the part of it that nodeprov declares."""
         return {"manifest": state.value}
 
     def from_json(self, value: Mapping[str, Any]) -> ObjectState:

@@ -60,7 +60,6 @@ class FileKind(StateKind[FileState]):
     type = FileState
 
     def to_json(self, state: FileState) -> dict[str, Any]:
-        """Write its bytes as base64."""
         content = base64.b64encode(state.content).decode()
         return {"base64": content, "mode": state.mode, "uid": state.uid, "gid": state.gid}
 

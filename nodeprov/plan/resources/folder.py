@@ -39,7 +39,6 @@ class Folder(AtPath):
         return PresentAt(self.path)
 
     def write(self, host: Host, state: PresentState | None) -> None:
-        """Take it away."""
         if state is None:
             self.remove(host)
 

@@ -65,6 +65,5 @@ class LinkKind(StateKind[LinkState]):
         return LinkState(of_type(str, value["target"]))
 
     def change_text(self, before: State | None, after: LinkState) -> str:
-        """Show the target, and the one before."""
         was = f" (was {before.target})" if isinstance(before, LinkState) else ""
         return f" -> {after.target}{was}"

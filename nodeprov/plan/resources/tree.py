@@ -59,7 +59,6 @@ class Tree(AtPath):
 
     @property
     def title(self) -> str:
-        """The release that it is."""
         return f"release {self.path}"
 
     @property
@@ -87,7 +86,6 @@ class TreeKind(StateKind[TreeState]):
     type = TreeState
 
     def to_json(self, state: TreeState) -> dict[str, Any]:
-        """Write each file as a row."""
         rows = [[entry.path, entry.mode, entry.sha256] for entry in state.entries]
         return {"entries": rows, "foreign": list(state.foreign)}
 
