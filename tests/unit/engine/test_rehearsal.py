@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -17,8 +16,8 @@ from nodeprov.releases.obtain import Release
 from nodeprov.reports.commands import Command, Commands, comparable, to_json, to_text
 from nodeprov.states import FileState
 from nodeprov.templates import is_of, render
-from tests.support.samples import release, settings
-from tests.unit.engine.test_planner import (
+from tests.support.samples import settings
+from tests.support.situations import (
     ALONE,
     TOGETHER,
     Situation,
@@ -34,11 +33,6 @@ from tests.unit.engine.test_planner import (
 DROP_IN = settings(containerd=ContainerdSettings(config_style="dropin"), cluster=ALONE.cluster)
 TEMPLATE = FileState(b'{{ template "base" . }}\n', 0o600)
 AUTHOR = Author("ann", "desk", "0.1.0")
-
-
-@pytest.fixture
-def new(tmp_path: Path) -> Release:
-    return release(tmp_path, "20260905.0", b"\x7fELF new")
 
 
 def told(situation: Situation, *, uninstall: bool = False, drain: bool = False) -> Commands:

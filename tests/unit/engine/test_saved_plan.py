@@ -22,8 +22,6 @@ from tests.support.inventories import read_latest
 from tests.support.samples import CONFIG, FakeReader, good_facts, release, with_daemon
 
 ANN = Author("ann", "desk", "0.1.0")
-
-
 Plan = Callable[..., Planned]
 
 

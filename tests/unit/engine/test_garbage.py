@@ -1,0 +1,144 @@
+"""What nothing needs any more is taken away, at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodeprov.node.receipts.receipt import Written
+from nodeprov.releases.obtain import Release
+from nodeprov.runtimes.gvisor import generation
+from nodeprov.states import LinkState
+from tests.support.samples import (
+    changed,
+    good_daemon,
+    good_facts,
+    installed,
+    receipt_of,
+    release,
+    with_daemon,
+    with_receipts,
+)
+from tests.support.situations import (
+    ALONE,
+    CONFIG_KEY,
+    CURRENT_KEY,
+    PEOPLE_KEY,
+    REMOVED_FROM_NODE,
+    TOGETHER,
+    after_install,
+    collected,
+    in_cluster,
+    in_use,
+    steps_of,
+    uninstallable,
+)
+
+
+@pytest.fixture
+def oldest(tmp_path: Path) -> Release:
+    return release(tmp_path, "20260101.0", b"\x7fELF oldest")
+
+
+def test_an_upgrade_keeps_the_generation_before_it_and_collects_older_ones_last(
+    oldest: Release, old: Release, new: Release
+) -> None:
+    planned = after_install(old, new, before=installed(ALONE, oldest)).install()
+    lines = steps_of(planned, oldest=oldest, old=old, new=new)
+    assert lines[-2:] == ["- folder:handlers/runsc/Goldest", "- folder:releases/Roldest"]
+    assert not any("Gold/" in line or line.endswith(("Gold", "Rold")) for line in lines if line.startswith("-"))
+
+
+def test_nothing_is_collected_when_nothing_else_is_to_do(oldest: Release, new: Release) -> None:
+    assert after_install(new, new, before=installed(ALONE, oldest)).install().plan.steps == ()
+
+
+@pytest.mark.parametrize("kind", ["processes", "bundles"])
+def test_what_a_sandbox_still_uses_is_not_collected(
+    oldest: Release, old: Release, new: Release, kind: str
+) -> None:
+    before = installed(ALONE, oldest)
+    path = f"/opt/nodeprov/releases/{oldest.name}/runsc"
+    used: dict[str, Any] = {kind: {path: 1} if kind == "processes" else (path,)}
+    planned = after_install(old, new, before=changed(before, **used)).install()
+    assert collected(planned, oldest=oldest) == []
+
+
+def test_the_generation_that_was_replaced_is_kept_also_by_a_later_change_in_the_cluster(
+    oldest: Release, old: Release, new: Release
+) -> None:
+    before = installed(TOGETHER, old, installed(TOGETHER, oldest))
+    situation = after_install(new, new, TOGETHER, before)
+    links = [LinkState(generation.generation(good_daemon(), TOGETHER, made).digest) for made in (oldest, old, new)]
+    situation.reader.facts = with_receipts(
+        situation.facts,
+        receipt_of(1, "install", Written(CURRENT_KEY, links[0], links[1])),
+        receipt_of(2, "install", Written(CURRENT_KEY, links[1], links[2])),
+    )
+    planned = in_cluster(situation, has_label=False, has_class=True).install()
+    assert collected(planned, oldest=oldest, old=old, new=new) == [
+        "- folder:handlers/runsc/Goldest",
+        "- folder:releases/Roldest",
+    ]
+
+
+def test_a_release_that_another_handler_names_is_not_collected(
+    oldest: Release, old: Release, new: Release
+) -> None:
+    before = installed(ALONE, oldest)
+    theirs = {"/opt/nodeprov/handlers/runsc-kvm/0123456789ab": f"/opt/nodeprov/releases/{oldest.name}"}
+    before = changed(before, generations={**before.footprint.generations, **theirs})
+    planned = after_install(old, new, before=before).install()
+    assert collected(planned, oldest=oldest) == ["- folder:handlers/runsc/Goldest"]
+
+
+def test_a_release_that_nothing_names_is_collected(old: Release, new: Release) -> None:
+    before = good_facts(releases=("/opt/nodeprov/releases/20250101.0-000000000000",))
+    planned = after_install(old, new, before=before).install()
+    assert collected(planned) == ["- folder:releases/20250101.0-000000000000"]
+
+
+@pytest.mark.parametrize(
+    "receipts",
+    [(("install", "done"), ("uninstall", "done")), (("install", "undone"),)],
+    ids=["an uninstall that was cut short", "an install whose undo was"],
+)
+def test_what_an_earlier_run_could_not_remove_is_removed(
+    new: Release, receipts: tuple[tuple[str, str], ...]
+) -> None:
+    situation = after_install(new, new)
+    unlinked = changed(situation.facts, links=dict.fromkeys(situation.facts.footprint.links, ""))
+    written = [receipt_of(i, action, state=state) for i, (action, state) in enumerate(receipts, start=1)]
+    plain = good_facts().running_daemon
+    left = with_daemon(unlinked, config=plain.config, dump=plain.dump, loaded_log=plain.loaded_log)
+    situation.reader.facts = with_receipts(left, *written)
+    assert [step for step in steps_of(situation.uninstall(), new=new) if step.startswith("- folder")] == [
+        "- folder:handlers/runsc/Gnew",
+        "- folder:releases/Rnew",
+    ]
+
+
+def test_an_uninstall_takes_empty_folders_away_only_below_where_the_prefix_is(new: Release) -> None:
+    changes = {change.resource.key: change.resource for change in uninstallable(new).uninstall().plan.changes}
+    within = {key: getattr(resource, "within", None) for key, resource in changes.items()}
+    assert within.pop(PEOPLE_KEY) == within.pop(CONFIG_KEY) == ""
+    assert set(within.values()) == {"/opt"}
+
+
+def test_an_uninstall_of_one_handler_leaves_the_release_to_the_other(new: Release) -> None:
+    situation = uninstallable(new)
+    facts = situation.facts
+    theirs = {"/opt/nodeprov/handlers/runsc-kvm/0123456789ab": f"/opt/nodeprov/releases/{new.name}"}
+    situation.reader.facts = changed(facts, generations={**facts.footprint.generations, **theirs})
+    assert steps_of(situation.uninstall(), new=new) == REMOVED_FROM_NODE[:-1]
+
+
+def test_the_release_that_drained_pods_used_is_collected_too(new: Release) -> None:
+    path = f"/opt/nodeprov/releases/{new.name}/runsc"
+    situation = in_use(uninstallable(new, TOGETHER), processes={path: 2})
+    situation = in_cluster(situation, has_label=True, has_class=True)
+    assert situation.cluster is not None
+    situation.cluster.pods = ("default/web",)
+    assert steps_of(situation.uninstall(drain=True), new=new)[-1] == "- folder:releases/Rnew"
