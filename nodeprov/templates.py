@@ -35,13 +35,3 @@ def _environment() -> Environment:
 def render(template: str, **values: Any) -> str:
     """Render a template; a name that it uses and is not given is an error."""
     return _environment().get_template(template).render(**values)
-
-
-def is_of(script: str, template: str) -> bool:
-    """Tell whether a script was made of a template, by the comment that stands on its first line."""
-    environment = _environment()
-    assert environment.loader is not None
-    source, _, _ = environment.loader.get_source(environment, template)
-    first = source.splitlines()[0]
-    assert first.startswith("# "), f"{template} does not begin with a comment"
-    return script.startswith(first)

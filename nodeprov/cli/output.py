@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from nodeprov.hosts.base import Script
     from nodeprov.hosts.ssh.passwords import Passwords
     from nodeprov.plan.events import Event
     from nodeprov.plan.outcome import Outcome
@@ -218,10 +219,10 @@ class CommandLog:
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
 
-    def __call__(self, name: str, script: str) -> None:
+    def __call__(self, name: str, script: Script[Any]) -> None:
         """Show a command."""
         self._counts[name] += 1
-        say(f"{name}: command {self._counts[name]}\n{redacted(script)}")
+        say(f"{name}: command {self._counts[name]}: {script.name}\n{redacted(script.text)}")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from nodeprov.cli.output import show_json, show_plans, show_text
 from nodeprov.cli.session import author
@@ -11,6 +12,7 @@ from nodeprov.engine.fleet import Answers, Session
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.rehearsal import rehearse
 from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Script
 from nodeprov.redaction import redacted
 from nodeprov.reports.commands import Command, Commands, comparable, to_json, to_text
 from nodeprov.reports.plan import plan_json
@@ -21,11 +23,11 @@ class Told:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._read: list[tuple[str, str]] = []
+        self._read: list[tuple[str, Script[Any]]] = []
         self._hear = session.connections.on_command
         session.connections.on_command = self._on_command
 
-    def _on_command(self, host: str, script: str) -> None:
+    def _on_command(self, host: str, script: Script[Any]) -> None:
         self._read.append((host, script))
         self._hear(host, script)
 
@@ -39,12 +41,12 @@ class Told:
                 planned.errors.append(error)
         return found
 
-    def _of(self, planned: Planned, read: Sequence[tuple[str, str]]) -> Commands:
+    def _of(self, planned: Planned, read: Sequence[tuple[str, Script[Any]]]) -> Commands:
         hosts = self._session.connections.of(planned.node)
         commands = rehearse(planned, hosts, author())
         names = {host.name for host in hosts.values()}
         state = planned.settings.paths.state
-        reading = [Command(name, "look", comparable(script, state)) for name, script in read if name in names]
+        reading = [Command(name, "look", comparable(script.text, state)) for name, script in read if name in names]
         return without_secrets(replace(commands, reading=tuple(reading)))
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.errors import CommandFailed, NodeprovError
-from nodeprov.hosts.base import Host
+from nodeprov.hosts.base import Host, Output, Script
+from nodeprov.hosts.script import rendered
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.facts import Facts, gather
@@ -22,7 +23,6 @@ from nodeprov.plan.steps import Swap
 from nodeprov.runtimes.gvisor.kernel import gvisors_word
 from nodeprov.runtimes.gvisor.layout import SHIM, layout
 from nodeprov.states import FileState
-from nodeprov.templates import render
 
 SANDBOX_TIMEOUT_SECONDS = 60
 CLEANUP_SECONDS = 10
@@ -112,8 +112,8 @@ class Containerd:
             )
         return kernel.split(" (")[0]
 
-    def _sandbox_script(self, shim: str, options: ShimOptions) -> str:
-        return render(
+    def _sandbox_script(self, shim: str, options: ShimOptions) -> Script[Output]:
+        return rendered(
             "prove-sandbox.sh.j2",
             id=f"nodeprov-proof-{secrets.token_hex(4)}",
             prefix=self._settings.paths.prefix,

@@ -8,6 +8,7 @@ from types import TracebackType
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import FENCED_MARK, Held, Host, Output
+from nodeprov.hosts.script import rendered
 from nodeprov.hosts.shell import taken_over
 from nodeprov.templates import render
 
@@ -52,7 +53,7 @@ class Lock:
         return render("fence.sh.j2", lock=f"{self._state}/lock", ticket=self._ticket, mark=FENCED_MARK)
 
     def _take(self, *, again: bool) -> Held:
-        script = render(
+        script = rendered(
             "lock.sh.j2",
             state=self._state,
             holder=self._holder,

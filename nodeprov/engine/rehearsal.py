@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ from nodeprov.engine import transaction
 from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import Cancelled, NodeprovError
-from nodeprov.hosts.base import Guard, NothingHeld, Output, Place, Query, Reader
+from nodeprov.hosts.base import A, Guard, NothingHeld, Output, Place, Query, Reader, Script
 from nodeprov.hosts.shell import ShellHost, ask_script, upload_script
 from nodeprov.kubernetes.cluster import Get, kubectl
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
@@ -24,7 +23,7 @@ from nodeprov.node.receipts.receipt import Author
 from nodeprov.plan import proof
 from nodeprov.plan.events import Event
 from nodeprov.plan.goal import Change
-from nodeprov.plan.resources.containerd_config import ContainerdConfig
+from nodeprov.plan.resources.containerd_config import GATE, ContainerdConfig, reading_text
 from nodeprov.plan.resources.file import FileAt
 from nodeprov.plan.resources.tree import Tree
 from nodeprov.plan.steps import Adopt, Step, parts
@@ -32,10 +31,8 @@ from nodeprov.reports.commands import UNKNOWN, Command, Commands, comparable
 from nodeprov.reports.plan import part_text
 from nodeprov.runtimes.gvisor import generation, layout
 from nodeprov.states import FileState
-from nodeprov.templates import is_of
 
 _KERNEL = b"Linux version 4.19.0-gvisor #1 SMP Sun Jan 10 15:06:54 PST 2016\n"
-_PLUGINS = b"TYPE ID PLATFORMS STATUS\nio.containerd.cri.v1 runtime linux/amd64 ok\n"
 
 
 class RehearsedFailure(NodeprovError):
@@ -120,10 +117,10 @@ class _Stage:
             raise NodeprovError(f"the commands cannot be told: {said}", hint, where=self._planned.node.name)
         return tuple(self.commands)
 
-    def note(self, host: str, script: str, *, stdin: str = "", what: str = "") -> None:
+    def note(self, host: str, script: Script[Any], *, stdin: str = "", what: str = "") -> None:
         """Write a command down."""
-        what = "a receipt" if f"path={self.state}/receipts/" in script else what or self._what
-        self.commands.append(Command(host, what, comparable(script, self.state), stdin))
+        what = "a receipt" if f"path={self.state}/receipts/" in script.text else what or self._what
+        self.commands.append(Command(host, what, comparable(script.text, self.state), stdin))
 
     def fail(self) -> None:
         """Have it go wrong from here on."""
@@ -141,9 +138,9 @@ class _Stage:
         known, answer = self._answers.to_what_is_made(query)
         return answer if known else reader.ask([query])[0]
 
-    def printed(self, script: str) -> Output:
-        """Say what a command would print if all went well."""
-        return Output(0, self._answers.printed(script), b"")
+    def answered(self, script: Script[A]) -> A:
+        """Read what a script would print if all went well."""
+        return script.read(Output(0, self._answers.printed(script), b""))
 
     def _on_event(self, event: Event) -> None:
         self._what = part_text(event.step) if event.phase == "begun" else self._what
@@ -185,9 +182,12 @@ class _RehearsedHost(ShellHost):
         self._stage.note(self.name, ask_script(queries), what="look")
         return [self._stage.answer(query, self._reader) for query in queries]
 
-    def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:  # noqa: ARG002  nothing takes time
+    def run(self, script: Script[A], *, stdin: bytes = b"", timeout_seconds: float | None = None) -> A:  # noqa: ARG002  nothing takes time
         self._stage.note(self.name, script, stdin=f"{len(stdin)} bytes" if stdin else "")
-        return self._stage.printed(script)
+        return self._stage.answered(script)
+
+    def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
+        raise AssertionError(f"nothing runs in a rehearsal: {script!r}, {stdin!r}, {timeout_seconds}")
 
     def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
         for source, name in files:
@@ -196,7 +196,7 @@ class _RehearsedHost(ShellHost):
             stdin = f"the file {name} of the release, {source.stat().st_size} bytes"
             self._stage.note(self.name, upload_script(posixpath.join(folder, name)), stdin=stdin)
 
-    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> NothingHeld:  # noqa: ARG002  as it does
+    def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> NothingHeld:  # noqa: ARG002  as it does
         self._stage.note(self.name, script)
         return NothingHeld()
 
@@ -207,7 +207,7 @@ class _RehearsedHost(ShellHost):
 class _Answers:
     """What a node and a cluster say on which all goes well.
 
-    A new script whose output is read needs its answer here: without one no run gets through the rehearsal.
+    What a script prints is said by the script itself (`when_well`), but for what only the plan knows.
     """
 
     def __init__(self, planned: Planned) -> None:
@@ -215,11 +215,10 @@ class _Answers:
         self._facts = _well(planned)
         self._confirmed = False
         self._scripts: Mapping[str, Callable[[], bytes]] = {
-            "gate.sh.j2": self._dumps,
-            "gate-own.sh.j2": self._dumps,
-            "prove-serving.sh.j2": lambda: _PLUGINS,
-            "prove-sandbox.sh.j2": lambda: _KERNEL,
-            "switched.sh.j2": self._decisions,
+            GATE: self._dumps,
+            "prove-sandbox": lambda: _KERNEL,
+            "kubectl logs": lambda: _KERNEL,
+            "switched": self._decisions,
         }
 
     def to(self, query: Query[Any]) -> tuple[bool, Any]:
@@ -244,16 +243,10 @@ class _Answers:
         text = generation.generation(planned.facts.running_daemon, planned.settings, planned.release).runsc_toml
         return True, FileState(text.encode(), 0o644)
 
-    def printed(self, script: str) -> bytes:
-        """Say what a script prints; most print nothing, or nothing that is read."""
-        for template, answer in self._scripts.items():
-            if is_of(script, template):
-                return answer()
-        if script.endswith("create -f - -o json"):
-            return b'{"metadata": {"uid": "X"}}'
-        if " logs nodeprov-proof-" in script:
-            return _KERNEL
-        return b'{"spec": {}}' if script.endswith(" -o json") else b""
+    def printed(self, script: Script[Any]) -> bytes:
+        """Say what a script prints: what only the plan knows, or what the script says itself."""
+        answer = self._scripts.get(script.name)
+        return answer() if answer else script.when_well
 
     def _decisions(self) -> bytes:
         """Say how the dead man's switch has ended: it waits for a confirmation first, where one is asked for."""
@@ -264,7 +257,7 @@ class _Answers:
 
     def _dumps(self) -> bytes:
         daemons = self._planned.facts.running_daemon, self._facts.running_daemon
-        return b"\n".join(base64.b64encode(daemon.dump.encode()) for daemon in daemons) + b"\n"
+        return reading_text(*(daemon.dump for daemon in daemons))
 
 
 def _well(planned: Planned) -> Facts:

@@ -16,6 +16,7 @@ from nodeprov.engine.lock import Lock
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Place, check
+from nodeprov.hosts.script import rendered
 from nodeprov.inventory import Settings
 from nodeprov.node.facts import Facts, gather
 from nodeprov.node.receipts import receipt
@@ -27,7 +28,6 @@ from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.steps import Drain
 from nodeprov.runtimes.gvisor.layout import layout
 from nodeprov.states import FileState
-from nodeprov.templates import render
 
 
 def carry_out(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
@@ -89,7 +89,7 @@ def _sweep(host: Host, planned: Planned) -> None:
     own = own_config(daemon, layout(planned.settings).runtime)
     files = [daemon.edited_path, daemon.config_path, *([own.path] if own else [])]
     folders = [*dict.fromkeys(map(posixpath.dirname, files)), paths.bin, paths.state, f"{paths.state}/receipts"]
-    script = render(
+    script = rendered(
         "sweep.sh.j2",
         folders=[each for each in folders if each],
         prefixes=planned.facts.footprint.prefixes,

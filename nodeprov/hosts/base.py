@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from nodeprov.errors import CommandFailed, NodeprovError
 from nodeprov.redaction import redacted
 from nodeprov.states import FileState, TreeState
 
+A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
 
 COMMAND_TIMEOUT_SECONDS = 60.0
@@ -53,6 +54,23 @@ class Output:
         """The last lines of what the program complained of, for a message, without secrets that it may quote."""
         lines = (self.stderr or self.stdout)[-_SAID_BYTES:].decode(errors="backslashreplace").strip().splitlines()
         return "; ".join(_shortened(line.strip()) for line in redacted("\n".join(lines)).splitlines()[-3:])
+
+
+@dataclass(frozen=True, slots=True)
+class Script(Generic[A]):
+    """A POSIX shell script as a value; it runs as root in a shell of its own.
+
+    Args:
+        name: tells it from all others, for whoever shows it or only rehearses it.
+        text: the script itself.
+        read: makes of its output what the caller wants to know; may raise NodeprovError.
+        when_well: what it prints to standard output where all goes well, as far as anybody reads it.
+    """
+
+    name: str
+    text: str
+    read: Callable[[Output], A]
+    when_well: bytes = b""
 
 
 class Query(Protocol[A_co]):
@@ -134,11 +152,11 @@ class Host(Reader, Protocol):
         """Remove a file, link or tree if it is there, and the folders strictly below `below` it leaves empty."""
         ...
 
-    def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float | None = None) -> Output:
-        """Run a shell script as root and wait for its end, whatever its status."""
+    def run(self, script: Script[A], *, stdin: bytes = b"", timeout_seconds: float | None = None) -> A:
+        """Run a script as root, wait for its end, whatever its status, and return what it reads of its output."""
         ...
 
-    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> Held:
+    def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> Held:
         """Start a script as root that goes on until its standard input ends; wait for its first line.
 
         It gets a line of its own, `here`, every `heartbeat_seconds`, unless they are 0.

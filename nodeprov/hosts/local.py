@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import (
@@ -22,6 +22,7 @@ from nodeprov.hosts.base import (
     LARGEST_OUTPUT_BYTES,
     TIMED_OUT,
     Output,
+    Script,
     check,
     ended_late,
     too_much,
@@ -68,15 +69,15 @@ class LocalHost(ShellHost):
             script = upload_script(path)
             self.on_command(self.name, script)
             with source.open("rb") as file:
-                output = self.unfenced(self._execute(self.guarded(script), file, UPLOAD_TIMEOUT_SECONDS))
+                output = self.unfenced(self._execute(self.guarded(script.text), file, UPLOAD_TIMEOUT_SECONDS))
             check(output, f"cannot upload {path}", where=self.name, hint=remedy(output.said))
             done += source.stat().st_size
             self.uploaded(name, done, total)
 
-    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> _HeldProgram:
+    def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> _HeldProgram:
         """Start a script that goes on until its standard input ends."""
         self.on_command(self.name, script)
-        return _HeldProgram([*self._shell, script], heartbeat_seconds)
+        return _HeldProgram([*self._shell, script.text], heartbeat_seconds)
 
     def _execute(self, script: str, stdin: IO[bytes], timeout_seconds: float) -> Output:
         try:

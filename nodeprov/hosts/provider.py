@@ -9,13 +9,11 @@ from typing import Protocol
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import COMMAND_SETTING, COMMAND_TIMEOUT_SECONDS, Host, Hosts, Place
 from nodeprov.hosts.local import LocalHost
-from nodeprov.hosts.shell import ShellHost
+from nodeprov.hosts.shell import OnCommand, ShellHost
 from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.inventory import Inventory, Node
 
-OnCommand = Callable[[str, str], None]
-"""Called with a host's name and the script that is about to run there; it must not raise."""
 OnUpload = Callable[[str, str, int, int], None]
 """Called with a host's name, what is uploaded, the bytes done and the bytes in all; it must not raise."""
 

@@ -18,20 +18,24 @@ from nodeprov.hosts.base import (
     FENCED_MARK,
     FENCED_STATUS,
     TIMED_OUT,
+    A,
     Check,
     Guard,
     Held,
     Output,
     Query,
+    Script,
     check,
 )
+from nodeprov.hosts.script import plain, rendered
 from nodeprov.states import FileState, TreeState
-from nodeprov.templates import render
 
 _MARK = "@nodeprov"
 
 UPLOAD_TIMEOUT_SECONDS = 600.0
 
+OnCommand = Callable[[str, Script[Any]], None]
+"""Called with a host's name and the script that is about to run there."""
 Progress = Callable[[str, int, int], None]
 """Called with what is uploaded, the bytes done and the bytes in all."""
 
@@ -46,7 +50,7 @@ class ShellHost(ABC):
     def __init__(self, name: str) -> None:
         self.name = name
         self.on_upload: Progress = lambda _what, _done, _all: None
-        self.on_command: Callable[[str, str], None] = lambda _name, _script: None
+        self.on_command: OnCommand = lambda _name, _script: None
         self._guard: Guard | None = None
         self._check: Check | None = None
 
@@ -59,18 +63,22 @@ class ShellHost(ABC):
         """Copy files of this machine, as root's, below a folder that exists; the names below it are given."""
 
     @abstractmethod
-    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> Held:
+    def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> Held:
         """Start a script as root that goes on until its standard input ends; wait for its first line."""
 
     @abstractmethod
     def close(self) -> None:
         """Let go of the connection."""
 
-    def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float | None = None) -> Output:
-        """Run a shell script as root and wait for its end, whatever its status."""
+    def run(self, script: Script[A], *, stdin: bytes = b"", timeout_seconds: float | None = None) -> A:
+        """Run a script as root, wait for its end, whatever its status, and return what it reads of its output."""
         self.on_command(self.name, script)
-        output = self.execute(self.guarded(script), stdin, timeout_seconds or self.command_timeout_seconds)
-        return self.unfenced(output)
+        output = self.execute(self.guarded(script.text), stdin, timeout_seconds or self.command_timeout_seconds)
+        return script.read(self.unfenced(output))
+
+    def sh(self, text: str, *, stdin: bytes = b"", timeout_seconds: float | None = None) -> Output:
+        """Run a script that is no value of its own."""
+        return self.run(plain("sh", text), stdin=stdin, timeout_seconds=timeout_seconds)
 
     def guarded(self, script: str) -> str:
         """Put what the guard says before a script."""
@@ -134,7 +142,7 @@ class ShellHost(ABC):
 
     def write_file(self, path: str, state: FileState) -> None:
         """Write the file beside its place, bring it to the disk, and rename it."""
-        script = render(
+        script = rendered(
             "write-file.sh.j2",
             path=path,
             beside=_beside(path),
@@ -146,7 +154,7 @@ class ShellHost(ABC):
 
     def write_link(self, path: str, target: str) -> None:
         """Make the link beside its place and rename it."""
-        script = render("write-link.sh.j2", path=path, beside=_beside(path), target=target)
+        script = rendered("write-link.sh.j2", path=path, beside=_beside(path), target=target)
         self._change(script, f"cannot make the link {path}")
 
     def write_tree(self, path: str, state: TreeState, source: Path) -> None:
@@ -156,36 +164,36 @@ class ShellHost(ABC):
         """
         staging = _beside(path)
         doing = f"cannot install {path}"
-        self._change(render("stage-tree.sh.j2", staging=staging), doing)
+        self._change(rendered("stage-tree.sh.j2", staging=staging), doing)
         try:
             self.upload([(source / entry.path, entry.path) for entry in state.entries], staging)
-            script = render("write-tree.sh.j2", path=path, staging=staging, entries=state.entries)
+            script = rendered("write-tree.sh.j2", path=path, staging=staging, entries=state.entries)
             self._change(script, doing, timeout_seconds=UPLOAD_TIMEOUT_SECONDS)
         except BaseException:
-            self.run(render("remove.sh.j2", path=staging, beside=_beside(path), below=""))
+            self.run(rendered("remove.sh.j2", path=staging, beside=_beside(path), below=""))
             raise
 
     def remove(self, path: str, *, below: str = "") -> None:
         """Remove what lies at a path, and the folders strictly below `below` that this leaves empty."""
-        script = render("remove.sh.j2", path=path, beside=_beside(path), below=below)
+        script = rendered("remove.sh.j2", path=path, beside=_beside(path), below=below)
         self._change(script, f"cannot remove {path}")
 
     def _change(
-        self, script: str, doing: str, *, stdin: bytes = b"", timeout_seconds: float | None = None
+        self, script: Script[Output], doing: str, *, stdin: bytes = b"", timeout_seconds: float | None = None
     ) -> None:
         output = self.run(script, stdin=stdin, timeout_seconds=timeout_seconds)
         check(output, doing, where=self.name, hint=remedy(output.said))
 
 
-def ask_script(queries: Sequence[Query[Any]]) -> str:
-    """Write the one script that answers all the queries."""
-    return render("ask.sh.j2", mark=_MARK, scripts=[query.script for query in queries])
+def ask_script(queries: Sequence[Query[Any]]) -> Script[Output]:
+    """Make the one script that answers all the queries."""
+    return rendered("ask.sh.j2", mark=_MARK, scripts=[query.script for query in queries])
 
 
-def upload_script(path: str) -> str:
-    """Write the script that takes a file from its standard input into a folder that only root can enter."""
+def upload_script(path: str) -> Script[Output]:
+    """Make the script that takes a file from its standard input into a folder that only root can enter."""
     folder = shlex.quote(posixpath.dirname(path))
-    return f"umask 077; mkdir -p -- {folder} && cat > {shlex.quote(path)}"
+    return plain("upload", f"umask 077; mkdir -p -- {folder} && cat > {shlex.quote(path)}")
 
 
 def _shown(error: Exception) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from nodeprov.containerd.distributions.profiles import kubectl_calls
 from nodeprov.errors import NodeprovError, Problem, json_object
-from nodeprov.hosts.base import Host, Output, Reader, check
+from nodeprov.hosts.base import Host, Output, Reader, Script, check
+from nodeprov.hosts.script import plain
 from nodeprov.inventory import ClusterSettings, Node, Settings
 from nodeprov.node.cluster_state import ClusterState
 from nodeprov.node.machine import Machine
@@ -56,9 +57,14 @@ class Kubectl:
         """Write a call as a person would type it."""
         return " ".join([*self.program, *(_word(word) for word in (*self.options, *arguments))])
 
-    def run(self, host: Host, *arguments: str, doing: str, stdin: bytes = b"") -> str:
+    def call(self, *arguments: str, when_well: bytes = b"") -> Script[Output]:
+        """Make a script of a call, named by its verb."""
+        verb = arguments[2] if arguments[0] == "-n" else arguments[0]
+        return plain(f"kubectl {verb}", self.line(*arguments), when_well=when_well)
+
+    def run(self, host: Host, *arguments: str, doing: str, stdin: bytes = b"", when_well: bytes = b"") -> str:
         """Call it and return what it printed; raise CommandFailed if it fails."""
-        output = host.run(self.line(*arguments), stdin=stdin)
+        output = host.run(self.call(*arguments, when_well=when_well), stdin=stdin)
         return self.insist(output, doing, where=host.name).text
 
     def insist(self, output: Output, doing: str, *, where: str) -> Output:
@@ -67,7 +73,8 @@ class Kubectl:
 
     def get_json(self, host: Host, kind: str, name: str) -> dict[str, Any]:
         """Get an object of the cluster, which must be there."""
-        text = self.run(host, "get", kind, name, "-o", "json", doing=f"cannot get {kind} {name}")
+        arguments = ("get", kind, name, "-o", "json")
+        text = self.run(host, *arguments, doing=f"cannot get {kind} {name}", when_well=b'{"spec": {}}')
         return understood(text, host, doing=f"{kind} {name}")
 
 

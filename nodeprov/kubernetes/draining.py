@@ -127,8 +127,8 @@ class Drainer:
             "metadata": {"name": name, "namespace": namespace},
         }
         path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
-        line = self._kubectl.line("create", "--raw", path, "-f", "-")
-        output = self._host.run(line, stdin=json.dumps(eviction).encode())
+        call = self._kubectl.call("create", "--raw", path, "-f", "-")
+        output = self._host.run(call, stdin=json.dumps(eviction).encode())
         # Gone already, or forbidden by a PodDisruptionBudget now: both are seen by asking again.
         if output.returncode and not re.search("NotFound|TooManyRequests|disruption budget", output.said):
             raise NodeprovError(

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.hosts.base import Host, check
+from nodeprov.hosts.script import rendered
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.image_archive import GO_ARCHITECTURES, Image, Layer, image_archive
 from nodeprov.node.daemon import Daemon
-from nodeprov.templates import render
 
 PROBE = "/probe"
 IMPORT_TIMEOUT_SECONDS = 120.0
@@ -76,7 +76,7 @@ def available(host: Host, architecture: str, daemon: Daemon, settings: Settings)
     image = ProofImage(reference(program), "Never", "journalctl -u kubelet on the node")
     values = {"ctr": daemon.ctr, "socket": daemon.socket, "name": image.reference}
     output = host.run(
-        render("import-image.sh.j2", **values),
+        rendered("import-image.sh.j2", **values),
         stdin=archive(program, architecture),
         timeout_seconds=IMPORT_TIMEOUT_SECONDS,
     )
@@ -86,4 +86,4 @@ def available(host: Host, architecture: str, daemon: Daemon, settings: Settings)
     finally:
         # An image that stays harms nothing, and must not hide what was seen; kubelet collects it in time.
         with suppress(NodeprovError):
-            host.run(render("remove-image.sh.j2", **values))
+            host.run(rendered("remove-image.sh.j2", **values))

@@ -18,6 +18,7 @@ from nodeprov.node.cluster_state import handlers
 from nodeprov.templates import render
 
 POLL_SECONDS = 0.3
+_CREATED = b'{"metadata": {"uid": "X"}}'
 SLICE_SECONDS = 2
 """How long kubectl may wait before we look whether the wait makes sense, or somebody wants us to end."""
 ENDED = ("Succeeded", "Failed")
@@ -100,7 +101,8 @@ class Prover:
     def _create(self, name: str, manifest: bytes) -> str:
         """Create a pod and return it as it was made, also when the answer to a first try was lost on its way."""
         try:
-            return self._run("create", "-f", "-", "-o", "json", doing="cannot create a pod", stdin=manifest)
+            arguments = ("create", "-f", "-", "-o", "json")
+            return self._run(*arguments, doing="cannot create a pod", stdin=manifest, when_well=_CREATED)
         except NodeprovError as error:
             if f'"{name}" already exists' not in error.message:
                 raise
@@ -166,12 +168,12 @@ class Prover:
                 raise
             return "not known"
 
-    def _run(self, *arguments: str, doing: str, stdin: bytes = b"") -> str:
+    def _run(self, *arguments: str, doing: str, stdin: bytes = b"", when_well: bytes = b"") -> str:
         """Call kubectl, again while the API server is out of reach; what was asked for may have been done."""
         deadline = time.monotonic() + self._settings.proof.timeout_seconds
         while True:
             try:
-                return self._kubectl.run(self._host, *arguments, doing=doing, stdin=stdin)
+                return self._kubectl.run(self._host, *arguments, doing=doing, stdin=stdin, when_well=when_well)
             except NodeprovError as error:
                 if time.monotonic() > deadline or not is_out_of_reach(error):
                     raise
@@ -202,7 +204,7 @@ class Pod:
 
     def get(self) -> dict[str, Any]:
         """Return it as the cluster has it."""
-        text = self._call("get", "pod", self.name, "-o", "json")
+        text = self._call("get", "pod", self.name, "-o", "json", when_well=b'{"spec": {}}')
         return understood(text, self.host, doing=f"pod {self.name}")
 
     def phase(self) -> str:
@@ -219,9 +221,9 @@ class Pod:
 
     def _reaches(self, condition: str, seconds: float) -> bool:
         until = ("wait", f"pod/{self.name}", f"--for={condition}", f"--timeout={SLICE_SECONDS}s")
-        line = self.kubectl.line("-n", self.namespace, *until)
+        call = self.kubectl.call("-n", self.namespace, *until)
         deadline = time.monotonic() + seconds
-        while (output := self.host.run(line)).returncode != 0:
+        while (output := self.host.run(call)).returncode != 0:
             if is_forbidden(output.said):  # to try again is in vain
                 self.kubectl.insist(output, f"cannot wait for pod {self.name}", where=self.host.name)
             if time.monotonic() > deadline:
@@ -250,8 +252,8 @@ class Pod:
 
     def probe(self, *arguments: str, timeout_seconds: float | None = None) -> Output:
         """Run the probe in it once more, by exec, whatever its status."""
-        line = self.kubectl.line("-n", self.namespace, "exec", self.name, "--", PROBE, *arguments)
-        return self.host.run(line, timeout_seconds=timeout_seconds)
+        call = self.kubectl.call("-n", self.namespace, "exec", self.name, "--", PROBE, *arguments)
+        return self.host.run(call, timeout_seconds=timeout_seconds)
 
     def execute(self, *arguments: str) -> str:
         """Run the probe in it once more, by exec; raise CommandFailed if that fails."""
@@ -270,6 +272,6 @@ class Pod:
         said = self._call("get", "events", "--field-selector", selector, "-o", path).splitlines()
         return "; ".join(said[-2:]) or "the cluster says nothing about it; does kubelet run on the node?"
 
-    def _call(self, *arguments: str) -> str:
+    def _call(self, *arguments: str, when_well: bytes = b"") -> str:
         doing = f"kubectl {arguments[0]} fails for pod {self.name}"
-        return self.kubectl.run(self.host, "-n", self.namespace, *arguments, doing=doing)
+        return self.kubectl.run(self.host, "-n", self.namespace, *arguments, doing=doing, when_well=when_well)

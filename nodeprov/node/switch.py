@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass
 
 from nodeprov.errors import Broken, NodeprovError, Restored, TakenOver
-from nodeprov.hosts.base import Host, check
+from nodeprov.hosts.base import Host, Output, Script, check
+from nodeprov.hosts.script import rendered
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.facts import SWITCH_UNIT, WAIT_SECONDS
@@ -58,7 +59,7 @@ class Switch:
 
         Raises NodeprovError if it does not end.
         """
-        script = render(
+        script = rendered(
             "settle.sh.j2",
             state=self.settings.paths.state,
             unit_name=SWITCH_UNIT,
@@ -74,11 +75,11 @@ class Switch:
             hint=f"systemctl status {SWITCH_UNIT}",
         )
 
-    def arming(self, swap: Swap) -> str:
-        """Write the script that makes everything ready on the node, and starts the switch."""
+    def arming(self, swap: Swap) -> Script[Output]:
+        """Make the script that makes everything ready on the node, and starts the switch."""
         files = [{"path": change.resource.path, "sha256": _sha256(change)} for change in swap.changes]
         service = render("recovery.service.j2", unit=swap.restart.unit, folder=self._folder)
-        return render(
+        return rendered(
             "arm.sh.j2",
             state=self.settings.paths.state,
             folder=self._folder,
@@ -143,13 +144,13 @@ class Switch:
 
     def _outcome(self) -> str:
         """Ask until the node says how it ended; a connection that is lost is made again."""
-        script = render("switched.sh.j2", folder=self._folder, wait_seconds=WAIT_SECONDS)
+        script = rendered("switched.sh.j2", folder=self._folder, wait_seconds=WAIT_SECONDS)
         deadline = time.monotonic() + 2 * self._most_seconds
         while True:
             try:
                 output = self.host.run(script, timeout_seconds=2.0 * WAIT_SECONDS)
                 if output.text == "proven\n":
-                    self.host.run(render("confirm.sh.j2", folder=self._folder))
+                    self.host.run(rendered("confirm.sh.j2", folder=self._folder))
                 elif output.returncode == 0 and output.stdout:
                     return output.text
                 problem = NodeprovError("the node does not say how its switch has ended", where=self.host.name)

@@ -23,6 +23,7 @@ from nodeprov.cli import output
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import LARGEST_OUTPUT_BYTES, Query
 from nodeprov.hosts.local import LocalHost, run_program
+from nodeprov.hosts.script import plain
 from nodeprov.hosts.ssh import channels
 from nodeprov.hosts.ssh import host as ssh_host
 from nodeprov.hosts.ssh.host import SshHost
@@ -140,7 +141,7 @@ def test_a_script_that_is_held_begins_in_time_or_is_given_up(
     with answering(HostileNode(tmp_path, dribbling)) as node:
         host = host_of(node)
         with pytest.raises(NodeprovError, match="no answer"):
-            host.hold("echo held; cat")
+            host.hold(plain("sh", "echo held; cat"))
         host.close()
     assert time.monotonic() - began < 10
 

@@ -134,7 +134,7 @@ def test_a_power_cut_leaves_what_was_or_what_was_wanted(write: Write, ground: Pa
 def test_the_disk_loses_what_was_not_synced(ground: Path) -> None:
     """The rig itself: without it, nothing above would show anything."""
     with witnessed(ground, ground.parent / "tools") as journal:
-        LocalHost().run(f"cd {ground}/etc; echo after > new; mv new config.toml; ln -s x link; sync theirs")
+        LocalHost().sh(f"cd {ground}/etc; echo after > new; mv new config.toml; ln -s x link; sync theirs")
     assert journal.lazy[-1] == journal.lazy[0]
     assert journal.lazy[0]["etc/config.toml"] == "before"
     assert journal.hasty[-1]["etc/config.toml"] == NOT_SYNCED

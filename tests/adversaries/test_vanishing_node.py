@@ -95,7 +95,7 @@ def said_over(wire: Wire) -> str:
     with wire.laid():
         host = wire.host()
         try:
-            return host.run("true").text
+            return host.sh("true").text
         except NodeprovError as error:
             return f"{error.message} ({error.hint})"
         finally:

@@ -88,7 +88,7 @@ class Machine:
 
     def try_run(self, script: str, timeout_seconds: float = 120) -> Output:
         """Run a script as root, whatever its status."""
-        return self.host.run(script, timeout_seconds=timeout_seconds)
+        return self.host.sh(script, timeout_seconds=timeout_seconds)
 
     def run(self, script: str, timeout_seconds: float = 120) -> str:
         """Run a script as root that must succeed; return what it printed."""
@@ -155,7 +155,7 @@ class Kubectl:
     def attempt(self, *arguments: str, stdin: str = "") -> Output:
         """Run kubectl, whatever its status."""
         line = shlex.join(["kubectl", f"--kubeconfig={ADMIN}", f"-n={NAMESPACE}", *arguments])
-        return self._master.host.run(line, stdin=stdin.encode(), timeout_seconds=300)
+        return self._master.host.sh(line, stdin=stdin.encode(), timeout_seconds=300)
 
     def json(self, *arguments: str) -> Any:
         """Return what kubectl prints as plain values."""
@@ -231,7 +231,7 @@ def scrub(machine: Machine, kubectl: Kubectl, config: bytes) -> None:
     machine.run("rm -rf /etc/systemd/system/containerd.service.d && systemctl daemon-reload")
     changed = machine.config() != config
     if changed:
-        machine.host.run(f"cat > {CONFIG}", stdin=config)
+        machine.host.sh(f"cat > {CONFIG}", stdin=config)
     ours = "/opt/nodeprov /var/lib/nodeprov /usr/local/bin/runsc /usr/local/bin/containerd-shim-runsc-v1 /srv/*"
     machine.run(
         f"umount /opt/nodeprov 2>/dev/null; rm -rf {ours} /etc/containerd/conf.d\n"

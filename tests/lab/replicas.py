@@ -111,7 +111,7 @@ class Replica:
             "grep -v '^imports' /etc/containerd/config.toml > /srv/replica/base.toml"
         )
         for path, text in files.items():
-            machine.host.run(f"cat > {path}; chmod 0755 {path}", stdin=text.encode())
+            machine.host.sh(f"cat > {path}; chmod 0755 {path}", stdin=text.encode())
         machine.run(f"systemctl stop kubelet containerd; systemctl daemon-reload; systemctl start {self.unit}")
 
     def end(self, machine: Machine) -> None:

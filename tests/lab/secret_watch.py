@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from nodeprov.hosts.script import plain
 from tests.lab.machines import Machine
 
 FOLDER = "/run/m-watch"
@@ -47,7 +48,7 @@ class Watch:
         self._seen: set[str] = set()
         self._began = time.time()
         lines = b"\n".join(self.patterns) + b"\n"
-        node.host.run(f"rm -rf {FOLDER}; umask 077; mkdir {FOLDER} && cat > {FOLDER}/patterns", stdin=lines)
+        node.host.sh(f"rm -rf {FOLDER}; umask 077; mkdir {FOLDER} && cat > {FOLDER}/patterns", stdin=lines)
         node.run(f"touch {FOLDER}/began {FOLDER}/seen {FOLDER}/rounds; sleep 0.01")
 
     @contextlib.contextmanager
@@ -55,7 +56,9 @@ class Watch:
         """Look at all processes, and at the files of the node, for as long as this lasts."""
         over = threading.Event()
         here = threading.Thread(target=self._watch_here, args=(over,))
-        held = self.node.host.hold(f"(\n{WATCH}) & watching=$!; echo watching; cat > /dev/null; kill $watching")
+        held = self.node.host.hold(
+            plain("sh", f"(\n{WATCH}) & watching=$!; echo watching; cat > /dev/null; kill $watching")
+        )
         assert held.first_line == "watching"
         here.start()
         try:

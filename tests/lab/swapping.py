@@ -98,7 +98,7 @@ def swapped(machine: Machine, version: str, files: Mapping[str, str]) -> Iterato
         machine.run(PUT_IN)
         for path, text in files.items():
             machine.run(f"mkdir -p $(dirname {path})")
-            machine.host.run(f"cat > {shlex.quote(path)}", stdin=text.encode())
+            machine.host.sh(f"cat > {shlex.quote(path)}", stdin=text.encode())
         machine.run(START)
         yield
     finally:

@@ -107,7 +107,7 @@ def test_a_coloured_plan_is_the_same_text(worker: Machine) -> None:
 
 def test_verbose_shows_commands_without_what_is_secret(worker: Machine) -> None:
     ended = nodeprov("plan", WORKER, "--verbose")
-    assert f"{WORKER}: command 1\n" in ended.stderr
+    assert f"{WORKER}: command 1: ask\n" in ended.stderr
     assert "base64 -w 0" in ended.stderr
     assert "PRIVATE KEY" not in ended.stderr
     assert "client-key-data" not in ended.stderr

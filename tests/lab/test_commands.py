@@ -42,7 +42,7 @@ class Recorded:
         self.scripts: list[Script] = []
         whole = inventory.parse(INVENTORY.read_text(), str(INVENTORY), environment=os.environ)
         nodes = inventory.select(whole, [WORKER])
-        with SshHosts(whole, lambda host, script: self.scripts.append((host, script))) as connections:
+        with SshHosts(whole, lambda host, script: self.scripts.append((host, script.text))) as connections:
             session = Session(nodes, connections, _obtain)
             answers = session.plan_install() if action == "install" else session.plan_uninstall(drain=drain)
             assert not answers.errors, answers.errors

@@ -103,7 +103,7 @@ class TestReplicas:
         theirs = (
             f'{{{{ template "base" . }}}}\n\n[{runtimes}.own]\n  runtime_type = "io.containerd.runc.v2" # ours\n'
         )
-        worker.host.run(f"cat > {replica.edited}; chmod 0600 {replica.edited}", stdin=theirs.encode())
+        worker.host.sh(f"cat > {replica.edited}; chmod 0600 {replica.edited}", stdin=theirs.encode())
         worker.run(f"systemctl restart {replica.unit}")
         before = files(worker, replica)
         installed(WORKER)

@@ -86,7 +86,7 @@ def add(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> N
 
 def test_nginx_runs_in_a_sandbox_as_the_tutorials_have_it(worker: Machine, kubectl: Kubectl, image: Path) -> None:
     installed(WORKER)
-    worker.host.run("ctr --namespace k8s.io images import -", stdin=image.read_bytes())
+    worker.host.sh("ctr --namespace k8s.io images import -", stdin=image.read_bytes())
     example = EXAMPLE.read_text().replace("runtimeClassName: gvisor", f"runtimeClassName: {CLASS}")
     kubectl("apply", "-f", "-", stdin=example)
     try:

@@ -240,7 +240,7 @@ class TestProofs:
             f"echo 'no-such-flag = \"1\"' >> {toml}",
             f"echo 'binary_name = ' > {toml}",
         ):
-            worker.host.run(f"cat > {toml}", stdin=kept.encode())
+            worker.host.sh(f"cat > {toml}", stdin=kept.encode())
             worker.run(breaking)
             with pytest.raises(NodeprovError, match=r"runsc\.toml|no sandbox runs"):
                 containerd.sandbox(CURRENT)
@@ -271,7 +271,7 @@ class TestEvidence:
         installed(WORKER)
         table = worker.config()
         assert nodeprov("uninstall", WORKER, "--yes").returncode == 0
-        worker.host.run(f"cat > {CONFIG}", stdin=table)
+        worker.host.sh(f"cat > {CONFIG}", stdin=table)
         planned = nodeprov("plan", WORKER).stdout
         assert "the running containerd has not loaded it" in planned
         installed(WORKER)

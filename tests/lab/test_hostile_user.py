@@ -59,7 +59,7 @@ def mallory(worker: Machine) -> Iterator[Machine]:
         f"umask 077; echo precious > {VICTIM}; printf '# {MARK}\\n' >> {CONFIG}; chmod 0600 {CONFIG}; "
         f"touch {HIS}/loot {HIS}/saw; chown -R {USER}: {HIS}"
     )
-    worker.host.run(f"cat > {HIS}/acts && chmod 0755 {HIS}/acts && chown {USER} {HIS}/acts", stdin=ACTS.encode())
+    worker.host.sh(f"cat > {HIS}/acts && chmod 0755 {HIS}/acts && chown {USER} {HIS}/acts", stdin=ACTS.encode())
     worker.run(
         f"setpriv --reuid={USER} --regid={USER} --clear-groups setsid sh {HIS}/acts > /dev/null 2>&1 < /dev/null &"
     )

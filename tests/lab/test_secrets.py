@@ -79,8 +79,8 @@ def keeper(worker: Machine, tmp_path: Path) -> Iterator[Keeper]:
         f"cp /root/.ssh/authorized_keys /home/{USER}/.ssh/ && chown -R {USER}: /home/{USER} && "
         f"echo '{USER} ALL=(ALL) ALL' > /etc/sudoers.d/{USER}"
     )
-    worker.host.run("chpasswd", stdin=f"{USER}:{SUDO}\n".encode())
-    worker.host.run(f"umask 077; cat >> {CONFIG}; chmod 0600 {CONFIG}", stdin=THEIRS.encode())
+    worker.host.sh("chpasswd", stdin=f"{USER}:{SUDO}\n".encode())
+    worker.host.sh(f"umask 077; cat >> {CONFIG}; chmod 0600 {CONFIG}", stdin=THEIRS.encode())
     worker.run("containerd config dump > /dev/null && systemctl restart containerd")
     yield Keeper(worker, tmp_path)
     worker.run(f"userdel -rf {USER} 2>/dev/null; rm -rf /etc/sudoers.d/{USER} {FOLDER}")

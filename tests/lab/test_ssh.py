@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.hosts.local import run_checked
+from nodeprov.hosts.script import plain
 from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import Ssh
 from nodeprov.local_files import cache_folder
@@ -327,9 +328,9 @@ def written_by(site: Site, user: str, tmp_path: Path) -> str:
         host.write_file(f"{folder}/file", FileState(odd, 0o640, 0, 0))
         host.write_link(f"{folder}/link", "file")
         host.write_tree(f"{folder}/tree", tree_of(tmp_path / "source"), tmp_path / "source")
-        output = host.run("cat; echo said >&2; id -u; exit 7", stdin=odd)
+        output = host.sh("cat; echo said >&2; id -u; exit 7", stdin=odd)
         assert (output.returncode, output.stdout, output.stderr) == (7, odd + b"0\n", b"said\n")
-        held = host.hold(f"echo held; cat > {folder}/held; echo released > {folder}/released")
+        held = host.hold(plain("sh", f"echo held; cat > {folder}/held; echo released > {folder}/released"))
         assert held.first_line == "held"
         site.node.run(f"until test -e {folder}/held; do sleep 0.05; done; ! test -e {folder}/released", 10)
         # What a ps of anybody on the node could see.
@@ -347,7 +348,7 @@ def written_by(site: Site, user: str, tmp_path: Path) -> str:
 @pytest.mark.parametrize("user", ["root", "m-worst"], ids=lambda user: f"a command that is ended, as {user}")
 def test_a_command_is_ended_on_the_node(site: Site, user: str) -> None:
     host = site.host(user)
-    late = host.run("exec sleep 61", timeout_seconds=1)
+    late = host.sh("exec sleep 61", timeout_seconds=1)
     host.close()
     assert late.returncode == 124
     assert late.said == "it did not end within 1 s and was ended"
@@ -357,7 +358,7 @@ def test_a_command_is_ended_on_the_node(site: Site, user: str) -> None:
 def test_a_lock_is_let_go_when_the_connection_is_lost(site: Site) -> None:
     for user in ("root", "m-secret", "m-worst"):
         host = site.host(user)
-        held = host.hold("exec 9>/run/m-site/lock; flock -n 9 && echo held; cat > /dev/null")
+        held = host.hold(plain("sh", "exec 9>/run/m-site/lock; flock -n 9 && echo held; cat > /dev/null"))
         assert held.first_line == "held"
         assert site.node.try_run("flock -n /run/m-site/lock true").returncode == 1
         host.close()
@@ -422,7 +423,7 @@ def test_an_unknown_host_behind_a_jump_host_is_scanned_from_there(site: Site) ->
 
 def test_two_threads_of_one_host_learn_together(site: Site) -> None:
     host, said = site.host("m-worst"), []
-    threads = [threading.Thread(target=lambda: said.append(host.run("id -un").text)) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: said.append(host.sh("id -un").text)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -442,6 +443,6 @@ def test_neither_the_agent_nor_a_display_is_forwarded_whatever_the_configuration
     config.write_text("Host *\n  ForwardAgent yes\n  ForwardX11 yes\n  SendEnv *\n")
     ssh = Ssh(NODE, user="m-plain", sudo=False, config_file=str(config), known_hosts=f"{site.folder}/known")
     host = SshHost(WORKER, ssh)
-    seen = host.run('echo "$SSH_AUTH_SOCK,$DISPLAY"; id -un; ls -d /tmp/ssh-* 2>/dev/null')
+    seen = host.sh('echo "$SSH_AUTH_SOCK,$DISPLAY"; id -un; ls -d /tmp/ssh-* 2>/dev/null')
     host.close()
     assert seen.text == ",\nm-plain\n"

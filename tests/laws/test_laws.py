@@ -61,9 +61,9 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
         request.getfixturevalue("lab")
         with holding(WORKER):
             host = lab_host(WORKER)
-            folder = host.run("mktemp -d /opt/laws-XXXXXX").text.strip()
+            folder = host.sh("mktemp -d /opt/laws-XXXXXX").text.strip()
             yield Ground(host, folder)
-            host.run(f"rm -rf -- {folder}")
+            host.sh(f"rm -rf -- {folder}")
             host.close()
 
 

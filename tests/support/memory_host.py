@@ -83,7 +83,7 @@ def snapshot(folder: str, host: Any) -> dict[str, Any]:
     """Everything below a folder, for comparing a host before and after."""
     if isinstance(host, MemoryHost):
         return {path: member for path, member in host.members.items() if path.startswith(folder + "/")}
-    output = host.run(
+    output = host.sh(
         f"cd {folder} && find . -mindepth 1 -exec stat -c '%n|%F|%a|%u|%g|%N' {{}} + | sort && "
         "find . -type f -exec sha256sum {} + | sort"
     )

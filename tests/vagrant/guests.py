@@ -92,7 +92,7 @@ class Guest:
 
     def try_run(self, script: str) -> Output:
         """Run a script as root, whatever its status."""
-        return self.host.run(script, timeout_seconds=PATIENCE_SECONDS)
+        return self.host.sh(script, timeout_seconds=PATIENCE_SECONDS)
 
     def run(self, script: str) -> str:
         """Run a script as root that must succeed; return what it printed."""
@@ -150,7 +150,7 @@ class Guest:
     def reached(self) -> bool:
         """Say whether a command can be run there; a connection that died is made anew."""
         try:
-            return self.host.run("true", timeout_seconds=60).returncode == 0
+            return self.host.sh("true", timeout_seconds=60).returncode == 0
         except NodeprovError:
             self.forget()
             return False

@@ -11,6 +11,7 @@ from testinfra.host import Host as TestinfraHost
 
 from nodeprov.engine.containerd_probe import Containerd
 from nodeprov.hosts.base import Host, Place
+from nodeprov.hosts.script import plain
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
 from nodeprov.node.cluster_state import ClusterState
@@ -34,7 +35,7 @@ class NodeprovBackend(BaseBackend):  # type: ignore[misc]  # testinfra's own typ
     def run(self, command: str, *args: str, **_kwargs: Any) -> CommandResult:
         """Run a command as root."""
         line = self.get_command(command, *args)
-        output = self._host.run(line)
+        output = self._host.run(plain("testinfra", line))
         return self.result(output.returncode, line, output.stdout, output.stderr)
 
 

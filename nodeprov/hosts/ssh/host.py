@@ -11,11 +11,21 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from paramiko import Channel, SSHException, Transport  # noqa: TID251  the one place
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import COMMAND_SETTING, TIMED_OUT, Output, check, ended_late, longer, too_much
+from nodeprov.hosts.base import (
+    COMMAND_SETTING,
+    TIMED_OUT,
+    Output,
+    Script,
+    check,
+    ended_late,
+    longer,
+    too_much,
+)
 from nodeprov.hosts.shell import ShellHost, remedy, upload_script
 from nodeprov.hosts.ssh import become
 from nodeprov.hosts.ssh.become import Become
@@ -74,12 +84,12 @@ class SshHost(ShellHost):
             self._upload(source, posixpath.join(folder, name), report)
             done += source.stat().st_size
 
-    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> HeldChannel:
+    def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> HeldChannel:
         """Start a script that goes on until its standard input ends; also when the connection does."""
         self.on_command(self.name, script)
         how = self._settled()
         with self._problems("no answer"):
-            channel = self._start(become.command_line(script, how, self._mark))
+            channel = self._start(become.command_line(script.text, how, self._mark))
             opening = become.opening(how, self._password, self._mark)
             return HeldChannel(channel, opening, self._mark, heartbeat_seconds)
 
@@ -109,8 +119,7 @@ class SshHost(ShellHost):
         how, idle = self._settled(), float(self._ssh.command_timeout_seconds)
         script = upload_script(path)
         self.on_command(self.name, script)
-        script = self.guarded(script)
-        line = become.command_line(script, how, self._mark)
+        line = become.command_line(self.guarded(script.text), how, self._mark)
         late = f"the upload stood still for {idle:.0f} s{longer(self._setting_of(idle))}"
         with self._problems(late), source.open("rb") as file, self._start(line) as channel:
             channel.settimeout(idle)

@@ -12,12 +12,35 @@ from nodeprov.containerd import Config, Runtime, differences
 from nodeprov.containerd.distributions import go_template
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Host
+from nodeprov.hosts.base import Host, Output, Script
 from nodeprov.plan.resources.file import File, FileAt
 from nodeprov.states import FileState
 from nodeprov.templates import render
 
+GATE = "gate"
+"""The name of the scripts that have containerd read a candidate."""
 DUMP_TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What containerd reads: of its configuration as it is, and with a candidate in it ("" if it refuses that)."""
+
+    before: Config
+    after: Config
+    said: str
+
+
+def parse_reading(output: Output) -> Reading:
+    """Parse what a gate's script prints: both texts in base64, a line each."""
+    lines = (output.text + "\n\n").split("\n")[:2]
+    before, after = (Config(base64.b64decode(line).decode()) for line in lines)
+    return Reading(before, after, output.said)
+
+
+def reading_text(before: str, after: str) -> bytes:
+    """Print as a gate's script would."""
+    return b"".join(base64.b64encode(each.encode()) + b"\n" for each in (before, after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +73,23 @@ class ContainerdConfig(File):
 
     def gate(self, host: Host, path: str, candidate: bytes, *, adds: bool) -> None:
         """Have containerd read a candidate; raise NodeprovError if that would change more than our table."""
-        output = host.run(self.gate_script(path), stdin=candidate, timeout_seconds=DUMP_TIMEOUT_SECONDS)
-        lines = (output.text + "\n\n").split("\n")[:2]
-        before, after = (Config(base64.b64decode(line).decode()) for line in lines)
-        self._judge(before, after, output.said, expected=self.runtime if adds else None)
+        read = host.run(self.gate_script(path), stdin=candidate, timeout_seconds=DUMP_TIMEOUT_SECONDS)
+        self._judge(read, expected=self.runtime if adds else None)
 
-    def gate_script(self, path: str) -> str:
+    def gate_script(self, path: str) -> Script[Reading]:
         """Print what containerd reads now, and what it would read with the candidate on standard input."""
-        return render("gate.sh.j2", path=path, candidate=candidate_of(path), binary=self.binary)
+        text = render("gate.sh.j2", path=path, candidate=candidate_of(path), binary=self.binary)
+        return Script(GATE, text, parse_reading)
 
     def adds(self, state: FileState) -> bool:
         """Tell whether a state declares our runtime."""
         return Config(containerd.decode(state.content)).declared(self.runtime.handler) is not None
 
-    def _judge(self, before: Config, after: Config, said: str, *, expected: Runtime | None) -> None:
+    def _judge(self, read: Reading, *, expected: Runtime | None) -> None:
+        before, after = read.before, read.after
         hint = f"nothing was changed; look at {self.path} and what it imports"
         if not after.text:
-            raise NodeprovError(f"containerd does not accept the candidate for {self.path}: {said}", hint)
+            raise NodeprovError(f"containerd does not accept the candidate for {self.path}: {read.said}", hint)
         table = after.runtime(self.runtime.handler)
         if expected is not None and (table is None or table.get("runtime_path") != expected.runtime_path):
             raise NodeprovError(
@@ -92,9 +115,10 @@ class OwnConfig(ContainerdConfig):
     root: str
     """The configuration file."""
 
-    def gate_script(self, path: str) -> str:  # noqa: ARG002  the root file is what containerd is started with
+    def gate_script(self, path: str) -> Script[Reading]:  # noqa: ARG002  containerd is started with the root file
         """Print what containerd reads now, and what it would read with the candidate on standard input."""
-        return render("gate-own.sh.j2", root=self.root, candidate=candidate_of(self.root), binary=self.binary)
+        text = render("gate-own.sh.j2", root=self.root, candidate=candidate_of(self.root), binary=self.binary)
+        return Script(GATE, text, parse_reading)
 
 
 @dataclass(frozen=True, slots=True)

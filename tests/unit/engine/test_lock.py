@@ -175,7 +175,7 @@ def test_one_that_is_silent_loses_the_node_and_can_change_nothing_any_more(
 ) -> None:
     host = LocalHost()
     with Lock(host, state, "ann@desk"):
-        host.run(f"touch {tmp_path}/before")
+        host.sh(f"touch {tmp_path}/before")
         time.sleep(1.5)
         with of("bob@laptop", state):
             for _ in range(2):
@@ -194,14 +194,14 @@ def test_the_node_itself_refuses_a_command_that_was_on_its_way_when_the_lock_was
     """Its shell lives, so that nothing here knows of it: another run has come in between two looks."""
     Path(state, "lock").write_text("ticket=another\nby=bob@laptop\n")
     with pytest.raises(NodeprovError, match="taken the node over: bob@laptop"):
-        held.run(f"touch {tmp_path}/changed")
+        held.sh(f"touch {tmp_path}/changed")
     assert not (tmp_path / "changed").exists()
 
 
 def test_one_that_was_cut_off_takes_it_again_if_nobody_had_it(shell: str, held: LocalHost, state: str) -> None:
     kill_holder(state)
     time.sleep(0.3)
-    assert held.run("echo on").text == "on\n"
+    assert held.sh("echo on").text == "on\n"
     with pytest.raises(NodeprovError, match="another run holds this node"), of("bob@laptop", state):
         pass
 

@@ -10,12 +10,12 @@ import pytest
 
 from nodeprov.engine.rehearsal import rehearse
 from nodeprov.hosts.base import Place
+from nodeprov.hosts.script import rendered
 from nodeprov.inventory import ContainerdSettings
 from nodeprov.node.receipts.receipt import Author
 from nodeprov.releases.obtain import Release
 from nodeprov.reports.commands import Command, Commands, comparable, to_json, to_text
 from nodeprov.states import FileState
-from nodeprov.templates import is_of, render
 from tests.support.samples import settings
 from tests.support.situations import (
     ALONE,
@@ -150,10 +150,10 @@ def test_a_script_is_shown_once_and_named_afterwards() -> None:
     ]
 
 
-def test_a_script_is_recognised_by_the_comment_that_its_template_begins_with() -> None:
-    script = render("gate.sh.j2", path="/p", candidate="/c", binary="/b")
-    assert is_of(script, "gate.sh.j2")
-    assert not is_of(script, "prove-sandbox.sh.j2")
+def test_a_script_is_known_by_its_templates_name() -> None:
+    script = rendered("write-link.sh.j2", path="/p", beside="/.p", target="/t")
+    assert script.name == "write-link"
+    assert "/.p" in script.text
 
 
 def test_the_cluster_host_has_a_part_of_the_commands(new: Release) -> None:

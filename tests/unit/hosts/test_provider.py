@@ -11,6 +11,7 @@ from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
 from nodeprov.hosts.local import LocalHost
 from nodeprov.hosts.provider import LocalNode, SshHosts
+from nodeprov.hosts.script import plain
 from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import Inventory, parse
 from nodeprov.plan.resources.file import FileAt
@@ -80,7 +81,7 @@ class TestThisMachine:
         more = "[ssh]\ncommand_timeout_seconds = 1\n[cluster]\ntimeout_seconds = 2\n"
         node = inventory(more).nodes[0]
         with LocalNode("worker1") as hosts:
-            said = {place: host.run("exec sleep 30").said for place, host in hosts.of(node).items()}
+            said = {place: host.run(plain("sh", "exec sleep 30")).said for place, host in hosts.of(node).items()}
         assert said == {
             Place.NODE: "it did not end within 1 s and was ended (to wait longer: [ssh] command_timeout_seconds)",
             Place.CLUSTER: "it did not end within 2 s and was ended (to wait longer: [cluster] timeout_seconds)",
@@ -93,11 +94,11 @@ class TestThisMachine:
         with LocalNode("worker1", enter=("env", f"OUTSIDE={tmp_path}/outside")) as hosts:
             found = hosts.of(inventory().nodes[0])
             node = found[Place.NODE]
-            assert node.run('printf "$OUTSIDE"').text == f"{tmp_path}/outside"
-            held = node.hold('echo "$OUTSIDE"; cat > /dev/null')
+            assert node.run(plain("sh", 'printf "$OUTSIDE"')).text == f"{tmp_path}/outside"
+            held = node.hold(plain("sh", 'echo "$OUTSIDE"; cat > /dev/null'))
             held.release()
             assert held.first_line == f"{tmp_path}/outside"
-            assert found[Place.CLUSTER].run('printf "$OUTSIDE"').text == ""
+            assert found[Place.CLUSTER].run(plain("sh", 'printf "$OUTSIDE"')).text == ""
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="a tree is given to root")
     def test_its_commands_and_uploads_are_shown_by_its_name(self, tmp_path: Path) -> None:
@@ -107,11 +108,11 @@ class TestThisMachine:
         uploads: list[tuple[str, str, int, int]] = []
         with LocalNode(
             "worker1",
-            on_command=lambda host, script: commands.append(f"{host}: {script.splitlines()[-1]}"),
+            on_command=lambda host, script: commands.append(f"{host}: {script.text.splitlines()[-1]}"),
             on_upload=lambda *sent: uploads.append(sent),
         ) as hosts:
             node = hosts.of(inventory().nodes[0])[Place.NODE]
-            node.run("true")
+            node.run(plain("sh", "true"))
             node.write_tree(f"{tmp_path}/r1", tree_of(tmp_path / "source"), tmp_path / "source")
         assert commands[0] == "worker1: true"
         assert any(f"cat > {tmp_path}/.r1.nodeprov-" in command for command in commands)

@@ -17,6 +17,7 @@ from nodeprov.containerd import Runtime
 from nodeprov.errors import NodeprovError, Restored
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost
+from nodeprov.hosts.script import plain
 from nodeprov.inventory import Paths, ProofSettings
 from nodeprov.node import switch as switch_module
 from nodeprov.node.switch import Switch
@@ -85,7 +86,7 @@ class Node:
 
     def do(self, what: str, shell: str = "sh") -> Output:
         """Do what systemd does."""
-        return self.switch.host.run(f"{shell} {self.folder}/state/switch/switch.sh {what}")
+        return self.switch.host.run(plain("sh", f"{shell} {self.folder}/state/switch/switch.sh {what}"))
 
     def reboot(self) -> None:
         """Start as after a reboot: what lies in /run is gone, and the recovery unit runs if it is wanted."""
@@ -352,7 +353,7 @@ class TestConfirmation:
         played.write_text(f"#!/bin/sh\n(sh {script} swap; sh {script} after) > /dev/null 2>&1 &\n")
         asking = render("switched.sh.j2", folder=f"{node.folder}/state/switch", wait_seconds=20)
         node.arm()
-        assert node.switch.host.run(asking).text == "proven\n"
+        assert node.switch.host.run(plain("sh", asking)).text == "proven\n"
         assert not (node.folder / "state/switch/decision").is_symlink(), "who only asks decides nothing"
         assert node.switch._outcome() == "kept\n"
         assert node.state == NEW
@@ -369,7 +370,7 @@ class TestConfirmation:
                 f"cd {folder}; until [ -e proven ]; do :; done; sleep {delay}; ln -s kept decision && echo yes"
             )
             script = f"({confirm}) > {node.folder}/said 2>/dev/null & cd {folder}; for each in swap after"
-            node.switch.host.run(f"{script}; do sh switch.sh $each; done; wait")
+            node.switch.host.run(plain("sh", f"{script}; do sh switch.sh $each; done; wait"))
             confirmed = (node.folder / "said").read_text() == "yes\n"
             assert node.outcome().startswith("kept" if confirmed else "restored")
             assert node.state == (NEW if confirmed else OLD)

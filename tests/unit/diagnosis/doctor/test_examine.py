@@ -12,6 +12,7 @@ from nodeprov.diagnosis.doctor.observations import Observations, ObservationsQue
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Place
 from nodeprov.hosts.local import LocalHost
+from nodeprov.hosts.script import plain
 from nodeprov.inventory import ClusterSettings
 from nodeprov.node.daemon_choice import Candidate, Choice
 from nodeprov.node.facts import Facts
@@ -217,15 +218,17 @@ def test_what_the_script_prints_is_understood() -> None:
 
 def test_the_script_runs_here_and_complains_of_nothing() -> None:
     query = ObservationsQuery(WANTED, None)
-    output = LocalHost().run(query.script)
+    output = LocalHost().sh(query.script)
     assert output.stderr == b""
     assert query.parse(output).runsc_flags is None
 
 
 def test_a_password_in_a_proxy_is_not_read() -> None:
-    held = LocalHost().hold("HTTPS_PROXY=http://me:secret@proxy:3128; export HTTPS_PROXY; sh -c 'echo $$; cat'")
+    held = LocalHost().hold(
+        plain("sh", "HTTPS_PROXY=http://me:secret@proxy:3128; export HTTPS_PROXY; sh -c 'echo $$; cat'")
+    )
     try:
-        output = LocalHost().run(ObservationsQuery(WANTED, int(held.first_line)).script)
+        output = LocalHost().sh(ObservationsQuery(WANTED, int(held.first_line)).script)
     finally:
         held.release()
     assert parse_observations(output.text).proxies == {"HTTPS_PROXY": "http://proxy:3128"}

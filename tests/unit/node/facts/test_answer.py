@@ -10,6 +10,7 @@ import pytest
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import LocalHost
+from nodeprov.hosts.script import plain
 from nodeprov.inventory import ContainerdSettings, Paths, Settings
 from nodeprov.node.daemon import Daemon, Identity, Plugin, Record, version_text
 from nodeprov.node.facts import Facts, FactsQuery, gather, parse_facts
@@ -431,7 +432,7 @@ def test_the_script_tells_the_folders_on_the_way_that_others_could_change(tmp_pa
 
 
 def test_the_script_complains_of_nothing(tmp_path: Path) -> None:
-    assert LocalHost().run(FactsQuery("worker1", of_folder(tmp_path)).script).stderr == b""
+    assert LocalHost().sh(FactsQuery("worker1", of_folder(tmp_path)).script).stderr == b""
 
 
 def test_the_script_finds_generations_releases_links_and_receipts(tmp_path: Path) -> None:
@@ -466,7 +467,7 @@ def test_the_script_counts_the_processes_that_run_our_programs(tmp_path: Path) -
     program = tmp_path / "opt" / "nodeprov" / "releases" / "r1" / "runsc"
     program.parent.mkdir(parents=True)
     shutil.copy(shutil.which("cat") or "/bin/cat", program)
-    running = [LocalHost().hold(f"echo ready; exec {program}") for _ in range(2)]
+    running = [LocalHost().hold(plain("sh", f"echo ready; exec {program}")) for _ in range(2)]
     try:
         assert facts_here(tmp_path).footprint.processes == {str(program): 2}
         program.unlink()
@@ -482,7 +483,7 @@ def test_processes_below_a_prefix_that_is_reached_through_a_link_are_still_ours(
     (tmp_path / "opt").symlink_to("var/opt")
     program = tmp_path / "opt" / "nodeprov" / "releases" / "r1" / "runsc"
     shutil.copy(shutil.which("cat") or "/bin/cat", program)
-    running = LocalHost().hold(f"echo ready; exec {program}")
+    running = LocalHost().hold(plain("sh", f"echo ready; exec {program}"))
     try:
         facts = facts_here(tmp_path)
     finally:

@@ -25,7 +25,7 @@ def test_a_candidate_is_roots_alone_also_where_a_killed_run_has_left_another(
     for left in ("file", "link"):
         candidate.write_text("old") if left == "file" else candidate.symlink_to(victim)
         script = render(template, path=str(config), root=str(config), candidate=str(candidate), binary=str(binary))
-        assert host.run(script, stdin=b"password = 's'\n").returncode == 0
+        assert host.sh(script, stdin=b"password = 's'\n").returncode == 0
         assert not [path for path in tmp_path.iterdir() if path.name.startswith(".candidate")]
     modes = {line.split(" ", 1)[1] for line in (tmp_path / "modes").read_text().splitlines()}
     assert modes == {"600 regular file", "600 regular empty file"} or modes == {"600 regular file"}
