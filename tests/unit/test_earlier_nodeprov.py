@@ -22,9 +22,12 @@ from nodeprov.inventory import ClusterSettings
 from nodeprov.node.facts.parsers import parse_record
 from nodeprov.node.receipts.history import History
 from nodeprov.node.receipts.receipt import from_json, to_json
+from nodeprov.releases.obtain import Release
+from nodeprov.runtimes.gvisor.generation import generation
 from nodeprov.runtimes.gvisor.layout import layout
-from nodeprov.states import FileState, LinkState
-from tests.support.samples import GOLDEN, FakeReader, good_facts, node, settings, with_daemon
+from nodeprov.states import FileState, LinkState, TreeState
+from tests.support.samples import CONFIG as CONFIG_TEXT
+from tests.support.samples import GOLDEN, FakeReader, good_daemon, good_facts, node, settings, with_daemon
 
 RECORDED = GOLDEN / "old-receipts"
 RECEIPTS = sorted((RECORDED / "receipts").iterdir())
@@ -63,6 +66,18 @@ def test_its_receipts_tell_what_was_there_before_it_and_what_it_has_left() -> No
         LinkState("6aab73fc582e"),
         LinkState("318a94d7a214"),
     ]
+
+
+def test_the_release_and_the_generation_that_it_has_installed_would_get_the_same_names() -> None:
+    """Otherwise the first run of this nodeprov would upload all again."""
+    told = history("000001-install.json")
+    (tree,) = (state for state in told.written.values() if isinstance(state, TreeState))
+    made = Release("20260518.0", "x86_64", "archive", Path("/nowhere"), tree, {})
+    assert f"tree:/opt/nodeprov/releases/{made.name}" in told.written
+    daemon = good_daemon(dump=CONFIG_TEXT.replace("SystemdCgroup = true", "SystemdCgroup = false"))
+    again = generation(daemon, settings(), made)
+    written = told.written[f"file:{again.folder}/runsc.toml"]
+    assert (again.digest, isinstance(written, FileState) and written.content.decode()) == (FIRST, again.runsc_toml)
 
 
 def test_its_run_that_was_killed_is_known_for_one() -> None:
