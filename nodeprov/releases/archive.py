@@ -45,7 +45,7 @@ class ArchiveLimits:
 
 
 class _Refused(Exception):
-    """An archive is not unpacked any further, and this is why."""
+    """Why an archive is not unpacked."""
 
 
 class _Bounded(io.BufferedIOBase):
@@ -98,7 +98,7 @@ def unpack(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     size = archive.stat().st_size
-    with archive.open("rb") as compressed, _damage(where or archive.name, folder, software):
+    with archive.open("rb") as compressed, _explain_damage(where or archive.name, folder, software):
         content = _Bounded(_decompressed(compressed, archive.name))
         for _ in _extract(content, folder, limits, software):
             on_progress(f"unpacking {archive.name}", compressed.tell(), size)
@@ -114,8 +114,8 @@ def _decompressed(compressed: BinaryIO, name: str) -> IO[bytes]:
 
 
 @contextmanager
-def _damage(where: str, folder: Path, software: str) -> Iterator[None]:
-    """Say what is wrong with an archive, and leave nothing of it."""
+def _explain_damage(where: str, folder: Path, software: str) -> Iterator[None]:
+    """Turn what is wrong with an archive into an error, and remove what was unpacked."""
     try:
         yield
     except (_Refused, OSError, tarfile.TarError, zstandard.ZstdError, EOFError, *_OF_TARFILE) as error:

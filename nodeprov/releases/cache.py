@@ -62,7 +62,7 @@ class CacheFolder:
 
     @classmethod
     def of(cls, cache: Path, base_url: str, version: str, architecture: str) -> CacheFolder:
-        """Find it: what another origin calls by the same version may be something else."""
+        """Find the folder: each origin has its own, for its bytes may differ under the same version."""
         host = urlsplit(base_url).hostname or "folder"
         origin = f"{host}-{hashlib.sha256(base_url.encode()).hexdigest()[:8]}"
         return cls(cache / "releases" / origin / version / architecture)
@@ -74,7 +74,7 @@ class CacheFolder:
 
     @property
     def staging(self) -> Path:
-        """What is being downloaded and unpacked; it outlives a run that broke, so that the next goes on there."""
+        """Downloads and unpacked files; kept after an interrupted run, so that the next one continues."""
         return self.path.with_name(f"{self.path.name}.partial")
 
     def read(self) -> Entry | None:
@@ -154,8 +154,8 @@ class CacheFolder:
 
 
 @contextmanager
-def explained(cache: Path) -> Iterator[None]:
-    """Turn what this machine's disk refuses into a message that says what to do."""
+def explain_disk_errors(cache: Path) -> Iterator[None]:
+    """Turn an error of this machine's disk into one that says what to do."""
     try:
         yield
     except OSError as error:

@@ -62,12 +62,15 @@ def download(origin: Origin, path: str, target: Path, *, sha512: str, on_progres
 
 def _fetch(origin: Origin, path: str, part: Path, on_progress: Progress) -> None:
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(Passing), stop=_stalled(part), wait=origin.wait, reraise=True
+        retry=tenacity.retry_if_exception_type(Passing),
+        stop=_stop_when_stalled(part),
+        wait=origin.wait,
+        reraise=True,
     )
-    retrying(_go_on, origin, path, part, on_progress)
+    retrying(_resume, origin, path, part, on_progress)
 
 
-def _stalled(part: Path) -> Callable[[tenacity.RetryCallState], bool]:
+def _stop_when_stalled(part: Path) -> Callable[[tenacity.RetryCallState], bool]:
     """Stop when several attempts in a row brought nothing new."""
     most_bytes, failures = _size(part), 0
 
@@ -80,28 +83,28 @@ def _stalled(part: Path) -> Callable[[tenacity.RetryCallState], bool]:
     return stop
 
 
-def _go_on(origin: Origin, path: str, part: Path, on_progress: Progress) -> None:
+def _resume(origin: Origin, path: str, part: Path, on_progress: Progress) -> None:
     """Ask for what is missing, and append it."""
     with origin.get(path, _range(part)) as response:
         if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            _settle(part, response)
+            _keep_if_whole(part, response)
             return
         done = _start(response, _size(part))
         length = response.headers.get("Content-Length", "")
         total = done + int(length) if _LENGTH.fullmatch(length) else None
-        _insist_on_size(total or 0, part, origin.limits.largest_bytes)
+        _check_size(total or 0, part, origin.limits.largest_bytes)
         if done == 0:
             _remember_etag(part, response)
         with part.open("ab" if done else "wb") as file:
             # One read of the socket each: a server that drips would not fill a larger chunk for hours.
             while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=False):
                 done += file.write(chunk)
-                _insist_on_size(done, part, origin.limits.largest_bytes)
+                _check_size(done, part, origin.limits.largest_bytes)
                 on_progress(path.rpartition("/")[2], done, total)
                 origin.pace.arrived(len(chunk))
 
 
-def _insist_on_size(size_bytes: int, part: Path, largest_bytes: int) -> None:
+def _check_size(size_bytes: int, part: Path, largest_bytes: int) -> None:
     if size_bytes <= largest_bytes:
         return
     part.unlink(missing_ok=True)
@@ -130,7 +133,7 @@ def _start(response: requests.Response, have_bytes: int) -> int:
     return have_bytes
 
 
-def _settle(part: Path, response: requests.Response) -> None:
+def _keep_if_whole(part: Path, response: requests.Response) -> None:
     """Keep a part that turns out to be the whole file; throw away one that does not fit it."""
     if not _size(part):
         raise NodeprovError("the server refuses a range that it was not asked for", "look at base_url")

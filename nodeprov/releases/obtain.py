@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nodeprov.errors import NodeprovError
 from nodeprov.releases import artifacts
 from nodeprov.releases.artifacts import Published
-from nodeprov.releases.cache import CacheFolder, Entry, explained
+from nodeprov.releases.cache import CacheFolder, Entry, explain_disk_errors
 from nodeprov.releases.programs import check_programs, named_releases, releases_of_programs
 from nodeprov.releases.software import LATEST
 from nodeprov.releases.source import ReleaseSource
@@ -67,7 +67,7 @@ def resolve(source: ReleaseSource, version: str, architecture: str) -> str:
         return version
     source.software.check_architecture(architecture)
     latest = source.folder(LATEST, architecture)
-    with explained(source.cache), latest.locked(source.on_progress), source.connect() as origin:
+    with explain_disk_errors(source.cache), latest.locked(source.on_progress), source.connect() as origin:
         published = artifacts.find(source, origin, LATEST, architecture)
         if known := latest.version_made_of(published.sha512):
             return known
@@ -86,7 +86,7 @@ def resolve(source: ReleaseSource, version: str, architecture: str) -> str:
 def obtain(source: ReleaseSource, version: str, architecture: str) -> Release:
     """Have a release here: out of the cache without any network, or downloaded, verified and unpacked.
 
-    Two runs at once download it once. A run that was interrupted is gone on with. A cached "20260905" stays
+    Two runs at once download it once. An interrupted download is continued. A cached "20260905" stays
     the release it was, although upstream may add a 20260905.1.
 
     Args:
@@ -103,7 +103,7 @@ def obtain(source: ReleaseSource, version: str, architecture: str) -> Release:
     source.software.check_architecture(architecture)
     source.software.allowed_layouts(source.pins)
     folder = source.folder(version, architecture)
-    with explained(source.cache):
+    with explain_disk_errors(source.cache):
         entry = _cached(folder, source.pins)
         if entry is None:
             with folder.locked(source.on_progress), source.connect() as origin:

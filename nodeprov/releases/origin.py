@@ -132,7 +132,7 @@ class Origin:
         except NodeprovError as error:
             raise error.at(self.url(path)) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _explained(error).at(self.url(path)) from error
+            raise _explain(error).at(self.url(path)) from error
         except OSError as error:
             if error.errno is not None:  # the disk's, of whoever reads the answer
                 raise
@@ -146,7 +146,7 @@ class Origin:
             if not target:
                 return response
             response.close()
-            url = _redirected(url, target)
+            url = _redirect_target(url, target)
         raise NodeprovError(f"it redirects more than {MOST_REDIRECTS} times, at last to {url}", "look at base_url")
 
     def _ask(self, url: str, headers: Mapping[str, str]) -> requests.Response:
@@ -193,7 +193,7 @@ class _Folder(HTTPAdapter):
         return self.build_response(request, answer)
 
 
-def _redirected(url: str, target: str) -> str:
+def _redirect_target(url: str, target: str) -> str:
     """Find where a redirect leads: never away from TLS, and never to a file of this machine."""
     try:
         found = urljoin(url, target)
@@ -226,7 +226,7 @@ def _check(response: requests.Response) -> None:
     raise NodeprovError(said, _HINTS.get(status, _ADDRESS_HINT))
 
 
-def _explained(error: Exception) -> NodeprovError:
+def _explain(error: Exception) -> NodeprovError:
     cause: BaseException = error
     while inner := cause.__cause__ or cause.__context__:
         cause = inner

@@ -1,4 +1,4 @@
-"""All that the nspawn lab leaves on this machine, found by looking and not by remembering."""
+"""All that the nspawn lab leaves on this machine; it is searched for, whatever was recorded."""
 
 from __future__ import annotations
 

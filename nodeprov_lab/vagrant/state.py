@@ -24,7 +24,7 @@ class VagrantState(StateFolder):
 
     @classmethod
     def of(cls, checkout: Path) -> VagrantState:
-        """Find it."""
+        """Return the folder in a checkout."""
         return cls(checkout / ".vagrant" / "nodeprov-lab")
 
     @property
@@ -57,7 +57,7 @@ class VagrantState(StateFolder):
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:
-        """Be the only one who does this: Vagrant brings its machines up at the same time."""
+        """Let one process do this at a time: Vagrant brings its machines up in parallel."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(self.path / f"{what}.lock"):
             yield

@@ -24,7 +24,7 @@ class Become:
     terminal: bool = False
 
     def learned_from(self, message: str) -> Become | None:
-        """Add what sudo says that it needs; None if it says nothing that can be given."""
+        """Add what sudo says it needs; None if it asks for nothing that can be provided."""
         if not self.sudo:
             return None
         if not self.terminal and _NEEDS_TERMINAL.search(message):
@@ -35,7 +35,7 @@ class Become:
 
 
 def refuses_password(message: str) -> bool:
-    """Tell whether sudo has looked at a password and found it wrong."""
+    """Say whether sudo has rejected a password."""
     return bool(_REFUSES_PASSWORD.search(message))
 
 

@@ -45,7 +45,7 @@ def _closed_after(seconds: float, channel: Channel) -> Iterator[None]:
 
 
 class HeldChannel:
-    """A command that goes on until its standard input ends; `opening` is what it reads before all else.
+    """A command that runs until its standard input ends; `opening` is what it reads first.
 
     Raises TimeoutError if its first line does not come in time.
     """
@@ -65,11 +65,11 @@ class HeldChannel:
 
     @property
     def ended(self) -> bool:
-        """Tell whether it has ended by itself, or the connection to it has."""
+        """Say whether the command or its connection has ended."""
         return self._channel.exit_status_ready() or self._channel.closed
 
     def say(self, line: str) -> None:
-        """Write a line to its standard input; one that has ended hears nothing."""
+        """Write a line to its standard input, if it still runs."""
         with contextlib.suppress(SSHException, OSError):
             self._channel.sendall(f"{line}\n".encode())
 
@@ -83,7 +83,7 @@ class HeldChannel:
 
 
 def send(channel: Channel, chunks: Iterable[bytes], on_sent: Callable[[int], None] = lambda _sent: None) -> None:
-    """Send all of standard input; a command that ended without reading it says why by its output."""
+    """Send all of standard input; if a command ends without reading it, its output says why."""
     sent = 0
     for chunk in chunks:
         try:

@@ -22,7 +22,7 @@ _TIMEOUT_SECONDS = 30.0
 
 
 def lookup_by(config_file: str | None) -> Lookup:
-    """Choose a reader of the configuration: OpenSSH itself where it is, else fabric, which knows no Include."""
+    """Choose a reader of the configuration: OpenSSH if it is installed, else fabric, which ignores Include."""
     path = str(expanded(config_file)) if config_file else None
     if path and not Path(path).is_file():
         raise NodeprovError(f"there is no ssh configuration {path}", "correct [ssh] config_file in the inventory")
@@ -31,7 +31,7 @@ def lookup_by(config_file: str | None) -> Lookup:
 
 
 def ask_openssh(path: str | None, alias: str, user: str | None, port: int | None) -> Options:
-    """Let `ssh -G` say what it would do."""
+    """Ask `ssh -G`."""
     argv = ["ssh", "-G", "-T"]
     argv += ["-F", path] if path else []
     argv += ["-l", user] if user else []

@@ -114,7 +114,7 @@ class _Connector:
         return connection
 
     def _socket(self, through: Transport | None) -> Any:
-        """Make what the bytes go through."""
+        """Open what the SSH connection runs over."""
         target = self._target
         try:
             if through is not None:
@@ -140,7 +140,7 @@ class _Connector:
             ) from None
 
     def _transport(self, sock: Any, **options: Any) -> Transport:
-        """Prefer the kinds of keys that we know of the host, as OpenSSH does: it may have several."""
+        """Prefer the types of the host keys that we know, as OpenSSH does: a host may have several."""
         transport = Transport(sock, **options)
         limit_greeting(transport)
         known = {kind for entry in self._trusted for kind in _algorithms(entry.kind)}

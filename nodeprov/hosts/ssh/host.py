@@ -1,4 +1,4 @@
-"""A host over SSH: what runs there, as root, whatever its login shell and its sudo want."""
+"""A host over SSH: scripts run there as root, whatever its login shell and its sudo need."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class SshHost(ShellHost):
             how = self._becoming()
             line = become.command_line(script, how, self._mark, runner=runner)
             opening = become.opening(how, self._password, self._mark)
-            output, begun = self._attempt(line, opening + stdin, timeout_seconds)
-            if not begun:
+            output, started = self._attempt(line, opening + stdin, timeout_seconds)
+            if not started:
                 self._learn(how, output)  # sudo refused, so that nothing has run yet
                 continue
             self._is_settled = True
@@ -85,7 +85,7 @@ class SshHost(ShellHost):
             done += source.stat().st_size
 
     def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> HeldChannel:
-        """Start a script that goes on until its standard input ends; also when the connection does."""
+        """Start a script that runs until its standard input ends, which a lost connection ends too."""
         self.on_command(self.name, script)
         how = self._settled()
         with self._problems("no answer"):
@@ -107,7 +107,7 @@ class SshHost(ShellHost):
             return self._become
 
     def _settled(self) -> Become:
-        """Know what sudo wants, learned from a command that ends."""
+        """Find out what sudo needs, by a command that ends at once."""
         if self._becoming().sudo and not self._is_settled:
             self.execute(":", b"", self.command_timeout_seconds)
         return self._becoming()
@@ -130,7 +130,7 @@ class SshHost(ShellHost):
         check(self.unfenced(said), f"cannot upload {path}", where=self.name, hint=remedy(said.said))
 
     def _attempt(self, line: str, stdin: bytes, timeout_seconds: float) -> tuple[Output, bool]:
-        """Run a command line; tell also whether what it wraps has begun."""
+        """Run a command line; return also whether the script in it has started."""
         limit_seconds = timeout_seconds + GRACE_SECONDS
         deadline = time.monotonic() + limit_seconds
         raising = longer(self._setting_of(timeout_seconds))
@@ -145,14 +145,14 @@ class SshHost(ShellHost):
         return Output(output.returncode, printed, output.stderr if said is None else said), True
 
     def _learn(self, how: Become, output: Output) -> None:
-        """Learn from a command that did not begin what sudo wants; raise NodeprovError if it cannot be had."""
+        """Learn what sudo needs from a command that did not start; raise NodeprovError if we do not have it."""
         message = (output.stderr + output.stdout).decode(errors="backslashreplace")
         with self._connecting:
             if self._become != how:
                 return  # another thread has learned it
             better = how.learned_from(message)
             if better is None:
-                raise self._not_begun(how, output)
+                raise self._not_started(how, output)
             if better.password and not how.password:
                 self._password = self._passwords.sudo(self._user, self.name, lambda it: self._accepts(better, it))
             self._become = better
@@ -160,12 +160,12 @@ class SshHost(ShellHost):
     def _accepts(self, how: Become, password: str) -> bool:
         """Try a password once: its end is the end of standard input, so that sudo cannot ask again."""
         line = become.proof_line(how, self._mark)
-        output, begun = self._attempt(line, f"{password}\n".encode(), self.command_timeout_seconds)
-        if not begun and not become.refuses_password(output.stderr.decode(errors="replace")):
-            raise self._not_begun(how, output)
-        return begun
+        output, started = self._attempt(line, f"{password}\n".encode(), self.command_timeout_seconds)
+        if not started and not become.refuses_password(output.stderr.decode(errors="replace")):
+            raise self._not_started(how, output)
+        return started
 
-    def _not_begun(self, how: Become, output: Output) -> NodeprovError:
+    def _not_started(self, how: Become, output: Output) -> NodeprovError:
         said = output.said or f"exit status {output.returncode}"
         if how.sudo:
             return NodeprovError(
@@ -221,7 +221,7 @@ class SshHost(ShellHost):
         return connect(self._route, self.name, self._passwords, timeout_seconds=ssh.connect_timeout_seconds)
 
     def _insist_on(self, setting: str, path: str | None) -> None:
-        """Refuse a file that is named and cannot be read; what is there by default need not be."""
+        """Refuse a file that is named and cannot be read; the default files need not exist."""
         if not path:
             return
         try:

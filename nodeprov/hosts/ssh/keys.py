@@ -1,4 +1,4 @@
-"""The keys that we log in with, in the order in which they are tried, and how they are tried."""
+"""The keys that we log in with, in the order in which they are tried."""
 
 from __future__ import annotations
 

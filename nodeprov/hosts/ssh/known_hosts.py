@@ -16,7 +16,7 @@ SSH_PORT = 22
 
 
 class Verdict(Enum):
-    """What the files say of a key."""
+    """What the files say about a key."""
 
     TRUSTED = "trusted"
     UNKNOWN = "unknown"
@@ -34,7 +34,7 @@ class Entry:
     revoked: bool = False
 
     def is_of(self, name: str) -> bool:
-        """Tell whether the line speaks of a host; a pattern may be negated, and a name hashed."""
+        """Say whether the line is about a host; a pattern may be negated, and a name hashed."""
         if self.names.startswith("|1|"):
             return _is_hash_of(self.names, name)
         found = False
@@ -85,7 +85,7 @@ def read(paths: Sequence[str]) -> list[Entry]:
 
 
 def judge(entries: Sequence[Entry], name: str, key: bytes) -> Verdict:
-    """Say what the entries say of a key that a host has shown."""
+    """Judge a key that a host has shown."""
     ours = [entry for entry in entries if entry.is_of(name)]
     if any(entry.revoked and entry.key == key for entry in ours):
         return Verdict.REVOKED
