@@ -9,7 +9,7 @@ import pytest
 from nodeprov.containerd import Config, Runtime, add_runtime
 from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.errors import NodeprovError
-from nodeprov.node.daemon import Identity, Record
+from nodeprov.node.daemon import Record
 from nodeprov.node.facts import Facts, parse_facts
 from nodeprov.node.imported_files import Imported
 from nodeprov.node.loaded_config import (
@@ -317,11 +317,6 @@ def test_another_containerd_or_unit_would_come_into_force_too(changes: dict[str,
     found = restart_of(with_daemon(facts, loaded_log=log("{}")), RUNTIME, (), {}, served=True)
     assert found is not None
     assert found.activates == (said,)
-
-
-def test_an_identity_is_one_process_of_one_boot() -> None:
-    assert Identity("b", 1, 2) == Identity("b", 1, 2)
-    assert Identity("b", 1, 2).as_json() == {"boot_id": "b", "pid": 1, "start_ticks": 2}
 
 
 def test_a_runtime_is_another_by_its_handler() -> None:
