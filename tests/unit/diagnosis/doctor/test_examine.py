@@ -1,150 +1,26 @@
+"""A node is examined: what stands against an install, and what is advised."""
+
 from __future__ import annotations
 
-import base64
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from nodeprov.diagnosis.doctor.advice import advice
 from nodeprov.diagnosis.doctor.examine import examine
-from nodeprov.diagnosis.doctor.observations import Observations, ObservationsQuery, parse_observations
+from nodeprov.diagnosis.doctor.observations import Observations, ObservationsQuery
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Place
-from nodeprov.hosts.local import LocalHost
-from nodeprov.hosts.script import plain
 from nodeprov.inventory import ClusterSettings
-from nodeprov.node.daemon_choice import Candidate, Choice
 from nodeprov.node.facts import Facts
 from nodeprov.node.imported_files import ImportsQuery
-from nodeprov.node.kubelet import Kubelet
-from nodeprov.reports.findings import Finding, Severity, findings_json, findings_table
+from nodeprov.reports.findings import Finding, Severity
 from nodeprov.states import FileState
 from tests.support.samples import CONFIG, FakeReader, good_facts, node, settings, with_daemon
 
 WANTED = settings(cluster=ClusterSettings(enabled=False))
+
+
 GOOD = Observations(now=1000.0, fapolicyd=False, proxies={}, runsc_flags=None)
-
-
-def kubelet(driver: str | None) -> Kubelet:
-    return Kubelet(300, "kubelet", "/run/containerd/containerd.sock", "its default", driver)
-
-
-def several() -> Facts:
-    meant = Candidate(400, "containerd.service", ("/run/containerd/containerd.sock",), "/c")
-    dockers = Candidate(500, "docker.service", ("/run/docker.sock",), "/d")
-    return with_daemon(choice=Choice(meant, "kubelet talks to it (its default)", passed_over=(dockers,)))
-
-
-def seen(**changes: Any) -> Observations:
-    return replace(GOOD, **changes)
-
-
-def test_a_good_node_needs_no_advice() -> None:
-    assert (
-        advice(
-            good_facts(kubelets=(kubelet("systemd"),)),
-            WANTED,
-            seen(runsc_flags={"systemd-cgroup": "true"}),
-            0.1,
-        )
-        == ()
-    )
-
-
-@pytest.mark.parametrize(
-    ("facts", "found", "skew", "what", "why", "remedy"),
-    [
-        (
-            good_facts(cgroup_version=1),
-            GOOD,
-            0,
-            "the node uses cgroup v1",
-            "failCgroupV1",
-            "unified_cgroup_hierarchy",
-        ),
-        (good_facts(systemd_version=241), GOOD, 0, "systemd 241 with cgroup v2", "gvisor#10371", "244 or later"),
-        (good_facts(selinux_enforcing=True), GOOD, 0, "SELinux enforces", "gvisor#8747", "semanage fcontext -a"),
-        (good_facts(free_bytes=100 << 20), GOOD, 0, "/opt has 100 MiB free", "330 MB", "[paths] prefix"),
-        (
-            good_facts(),
-            GOOD,
-            95.4,
-            "the node's clock is 95 seconds from this machine's",
-            "certificates",
-            "set-ntp true",
-        ),
-        (
-            good_facts(),
-            seen(fapolicyd=True),
-            0,
-            "fapolicyd runs",
-            "not permitted",
-            "--file add /opt/nodeprov/",
-        ),
-        (
-            good_facts(),
-            seen(proxies={"HTTPS_PROXY": "http://proxy:3128"}),
-            0,
-            "containerd goes through http://proxy:3128 for everything",
-            "registries",
-            "systemctl edit containerd.service",
-        ),
-        (
-            with_daemon(delegate=False),
-            GOOD,
-            0,
-            "containerd.service has no Delegate=yes",
-            "CGROUP_DELEGATION",
-            "edit",
-        ),
-        (
-            with_daemon(needs_reload=True),
-            GOOD,
-            0,
-            "was changed on disk and not loaded",
-            "into force",
-            "daemon-reload",
-        ),
-        (several(), GOOD, 0, "more than one containerd runs", "nvidia-container-toolkit#982", '"docker.service"'),
-        (
-            good_facts(kubelets=(kubelet("cgroupfs"),)),
-            GOOD,
-            0,
-            "kubelet is told to drive cgroups by cgroupfs, containerd's default runtime by systemd",
-            "gvisor#10371",
-            "SystemdCgroup = false for runc in /etc/containerd/config.toml",
-        ),
-        (
-            good_facts(),
-            seen(runsc_flags={"platform": "systrap"}),
-            0,
-            'runsc.toml lacks systemd-cgroup = "true"',
-            "gvisor#10371",
-            "nodeprov install worker1",
-        ),
-        (
-            with_daemon(dump=CONFIG.replace("true", "false")),
-            seen(runsc_flags={"systemd-cgroup": "true"}),
-            0,
-            'runsc.toml has systemd-cgroup = "true"',
-            "gvisor#13258",
-            "nodeprov install worker1",
-        ),
-    ],
-)
-def test_an_advice_says_what_why_and_what_to_do(
-    facts: Facts, found: Observations, skew: float, what: str, why: str, remedy: str
-) -> None:
-    (said,) = advice(facts, WANTED, found, skew)
-    assert what in said.message
-    assert why in said.why
-    assert remedy in said.hint
-
-
-def test_a_proxy_with_exceptions_is_as_it_should_be() -> None:
-    proxies = {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "10.0.0.0/8,.svc"}
-    assert advice(good_facts(), WANTED, seen(proxies=proxies), 0) == ()
 
 
 @pytest.mark.parametrize(("asked", "answered", "skew"), [(999, 1001, 0), (900, 901, 99), (1100, 1101, 100)])
@@ -205,45 +81,3 @@ def test_a_cluster_that_cannot_be_read_is_a_finding() -> None:
     wanted = node(settings())
     findings = examine(wanted, {Place.NODE: Examined(good_facts()), Place.CLUSTER: Down()}, lambda: 1000.0)
     assert [each.what for each in findings] == ["the cluster cannot be read: connection refused"]
-
-
-def test_what_the_script_prints_is_understood() -> None:
-    toml = base64.b64encode(b'binary_name = "/r"\n[runsc_config]\nsystemd-cgroup = "true"\n').decode()
-    proxies = base64.b64encode(b"https_proxy=http://p:1\nNO_PROXY=.svc\nHTTP_PROXY=\n").decode()
-    text = f"now=12.5\nfapolicyd=active\nproxies:={proxies}\nrunsc_toml:={toml}\n"
-    assert parse_observations(text) == Observations(
-        12.5, True, {"HTTPS_PROXY": "http://p:1", "NO_PROXY": ".svc"}, {"systemd-cgroup": "true"}
-    )
-
-
-def test_the_script_runs_here_and_complains_of_nothing() -> None:
-    query = ObservationsQuery(WANTED, None)
-    output = LocalHost().sh(query.script)
-    assert output.stderr == b""
-    assert query.parse(output).runsc_flags is None
-
-
-def test_a_password_in_a_proxy_is_not_read() -> None:
-    held = LocalHost().hold(
-        plain("sh", "HTTPS_PROXY=http://me:secret@proxy:3128; export HTTPS_PROXY; sh -c 'echo $$; cat'")
-    )
-    try:
-        output = LocalHost().sh(ObservationsQuery(WANTED, int(held.first_line)).script)
-    finally:
-        held.release()
-    assert parse_observations(output.text).proxies == {"HTTPS_PROXY": "http://proxy:3128"}
-
-
-def test_a_finding_is_told_in_a_table_and_as_json() -> None:
-    finding = Finding("worker1", Severity.ADVICE, "what", "why", "do")
-    assert findings_json([finding])[0] == {
-        "node": "worker1",
-        "severity": "advice",
-        "what": "what",
-        "why": "why",
-        "remedy": "do",
-    }
-    shown = findings_table(["worker1", "worker2"], [finding])
-    assert [str(each) for each in shown.columns[0]._cells] == ["worker1", "worker1", "worker2"]
-    assert [str(each) for each in shown.columns[1]._cells] == ["sound", "advice", "sound"]
-    assert str(shown.columns[2]._cells[1]) == "what\n  why: why\n  hint: do"
