@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import __version__
-from nodeprov.cli.exit_codes import FAILED
 from nodeprov.cli.options import (
     AskSudoPasswordOption,
     JsonOption,
@@ -18,7 +17,7 @@ from nodeprov.cli.options import (
     VerboseOption,
     examples,
 )
-from nodeprov.cli.output import say, show_outcomes
+from nodeprov.cli.output import say
 from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,14 +30,14 @@ app = typer.Typer(add_completion=False)
 
 def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: Action, drain: bool) -> None:
     """Save plans; raise UsageError rather than write over a file that is no saved plan."""
-    from nodeprov.cli.session import author, now
-    from nodeprov.engine import saved_plan
+    from nodeprov.engine import context, saved_plan
     from nodeprov.local_files import write_private
 
     if path.exists() and not (path.is_file() and saved_plan.is_saved(path.read_text(errors="replace"))):
         raise UsageError(f"{path} is there and is no saved plan", "name another place: --out FILE")
-    text = saved_plan.to_text(saved_plan.saved(whole, planned, author(), now(), action=action, drain=drain))
-    write_private(path, text.encode())
+    author, now = context.this_user(), context.utc_now()
+    saved = saved_plan.saved(whole, planned, author, now, action=action, drain=drain)
+    write_private(path, saved_plan.to_text(saved).encode())
     say(f"saved: nodeprov apply {path}")
 
 
@@ -58,7 +57,7 @@ def apply(
     _no_color: NoColorOption = False,
 ) -> None:
     """Carry out a saved plan without asking; refuse if any of its nodes has changed since."""
-    from nodeprov.cli.session import carry_out, complained, connected
+    from nodeprov.cli.session import connect, end_if_any_failed, finish, print_errors
     from nodeprov.engine import saved_plan
     from nodeprov.inventory import parse
     from nodeprov.local_files import read_bounded
@@ -73,16 +72,13 @@ def apply(
         ) from None
     found = saved_plan.from_text(text, str(file), __version__)
     whole = parse(found.inventory, str(file))
-    with connected(whole, whole.nodes, ask_sudo_password=ask_sudo_password) as session:
+    with connect(whole, whole.nodes, ask_sudo_password=ask_sudo_password) as fleet:
         is_install = found.action is INSTALL
-        planned = session.plan_install() if is_install else session.plan_uninstall(drain=found.drain)
+        planned = fleet.plan_install() if is_install else fleet.plan_uninstall(drain=found.drain)
         if not planned.errors:
             planned.errors.extend(saved_plan.changes(found, planned.good))
-        complained(planned)
-        if planned.errors:
-            say("nothing was changed on any node")
-            show_outcomes([], planned.errors, as_json=as_json)
-            raise typer.Exit(FAILED)
+        print_errors(planned)
+        end_if_any_failed(planned, as_json=as_json)
         for each in planned.good:
             say(f"{headline(each.plan)}, as planned by {found.by}")
-        carry_out(session, planned.good, as_json=as_json)
+        finish(fleet, planned.good, as_json=as_json)

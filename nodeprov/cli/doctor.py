@@ -22,8 +22,7 @@ from nodeprov.cli.options import (
 from nodeprov.cli.output import show_json, show_table
 
 if TYPE_CHECKING:
-    from nodeprov.inventory import Node
-    from nodeprov.reports.findings import Finding
+    pass
 
 app = typer.Typer(add_completion=False)
 
@@ -46,20 +45,16 @@ def doctor(
     _no_color: NoColorOption = False,
 ) -> None:
     """Examine nodes: what stands against an install, and what is worth an advice; change nothing."""
-    from nodeprov.cli.session import complained, opened
+    from nodeprov.cli.session import open_session, print_errors
     from nodeprov.diagnosis.doctor.examine import examine
     from nodeprov.reports.findings import Severity, findings_json, findings_table
 
-    with opened(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as session:
-
-        def one(node: Node) -> tuple[Node, tuple[Finding, ...]]:
-            return node, examine(node, session.connections.of(node), time.time)
-
-        answers = complained(session.each(one))
-    findings = [finding for _, found in answers.good for finding in found]
+    with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
+        results = print_errors(fleet.each(lambda node, hosts: (node.name, examine(node, hosts, time.time))))
+    findings = [finding for _, found in results.good for finding in found]
     if as_json:
-        show_json({"findings": findings_json(findings)}, answers.errors)
+        show_json({"findings": findings_json(findings)}, results.errors)
     else:
-        show_table(findings_table([node.name for node, _ in answers.good], findings))
+        show_table(findings_table([name for name, _ in results.good], findings))
     against = any(finding.severity is Severity.AGAINST for finding in findings)
-    raise typer.Exit(FAILED if against or answers.errors else DONE)
+    raise typer.Exit(FAILED if against or results.errors else DONE)

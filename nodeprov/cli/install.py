@@ -39,7 +39,7 @@ def install(
     _no_color: NoColorOption = False,
 ) -> None:
     """Bring nodes to what the inventory wants, one after the other, and prove it; undo on any error."""
-    from nodeprov.cli.session import agreed, carry_out, opened
+    from nodeprov.cli.session import confirm, finish, open_session
 
-    with opened(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as session:
-        carry_out(session, agreed(session.plan_install(), yes=yes, as_json=as_json), as_json=as_json)
+    with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
+        finish(fleet, confirm(fleet.plan_install(), yes=yes, as_json=as_json), as_json=as_json)

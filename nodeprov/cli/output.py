@@ -9,7 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer  # noqa: TID251  a part of the command line
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from nodeprov.engine.context import OnUpload
     from nodeprov.hosts.base import Script
     from nodeprov.hosts.ssh.passwords import Passwords
     from nodeprov.plan.events import Event
@@ -205,12 +206,12 @@ def _ask_unseen(prompt: str) -> str:
         return ""
 
 
-def show_event(node: str, event: Event) -> None:
+def show_event(event: Event) -> None:
     """Show what happens in a node's run."""
     from nodeprov.reports.outcome import event_text
 
     if text := event_text(event):
-        say(f"{node}: {text}")
+        say(f"{event.node}: {text}")
 
 
 class CommandLog:
@@ -243,3 +244,18 @@ def bar() -> Iterator[OnProgress]:
             progress.update(tasks[what], completed=done, total=total)
 
         yield on_progress
+
+
+@contextmanager
+def upload_bars() -> Iterator[OnUpload]:
+    """Show a bar for what is uploaded to each node, until that to the next one begins."""
+    with ExitStack() as shown:
+        bars: dict[str, OnProgress] = {}
+
+        def on_upload(node: str, _what: str, done: int, total: int) -> None:
+            if node not in bars:
+                shown.close()
+                bars[node] = shown.enter_context(bar())
+            bars[node]("upload", done, total)
+
+        yield on_upload

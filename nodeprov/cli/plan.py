@@ -57,18 +57,19 @@ def plan(
     from nodeprov.cli.apply import save
     from nodeprov.cli.inventory_source import load
     from nodeprov.cli.output import show_plans
-    from nodeprov.cli.session import complained, connected
+    from nodeprov.cli.session import connect, print_errors
     from nodeprov.inventory import select
     from nodeprov.plan.action import INSTALL, UNINSTALL
 
     if drain and not uninstall:
         raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
     whole = load(inventory, sets)
-    with connected(whole, select(whole, nodes), ask_sudo_password=ask_sudo_password) as session:
-        told = plan_commands.Told(session) if commands else None
-        planned = session.plan_uninstall(drain=drain) if uninstall else session.plan_install()
-        found = told.of(planned) if told else {}
-    complained(planned)
+    log = plan_commands.PlanCommands() if commands else None
+    chosen = select(whole, nodes)
+    with connect(whole, chosen, ask_sudo_password=ask_sudo_password, on_command=log) as fleet:
+        planned = fleet.plan_uninstall(drain=drain) if uninstall else fleet.plan_install()
+        found = log.of(planned, fleet.hosts) if log else {}
+    print_errors(planned)
     if out and not planned.errors:
         save(out, whole, planned.good, action=UNINSTALL if uninstall else INSTALL, drain=drain)
     if commands:

@@ -7,47 +7,45 @@ from dataclasses import replace
 from typing import Any
 
 from nodeprov.cli.output import show_json, show_plans, show_text
-from nodeprov.cli.session import author
-from nodeprov.engine.fleet import Answers, Session
+from nodeprov.engine.context import this_user
+from nodeprov.engine.fleet import Results
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.rehearsal import rehearse
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Script
+from nodeprov.hosts.base import Hosts, Script
+from nodeprov.hosts.provider import HostProvider
 from nodeprov.redaction import redacted
 from nodeprov.reports.commands import Command, Commands, comparable, to_json, to_text
 from nodeprov.reports.plan import plan_json
 
 
-class Told:
-    """The commands of the plans of a session: it listens while they are made, and rehearses them."""
+class PlanCommands:
+    """The commands of plans: those that have run while they were made, and those of a rehearsal."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self) -> None:
         self._read: list[tuple[str, Script[Any]]] = []
-        self._hear = session.connections.on_command
-        session.connections.on_command = self._on_command
 
-    def _on_command(self, host: str, script: Script[Any]) -> None:
+    def __call__(self, host: str, script: Script[Any]) -> None:
+        """Remember a command that runs."""
         self._read.append((host, script))
-        self._hear(host, script)
 
-    def of(self, planned: Answers[Planned]) -> Mapping[str, Commands]:
+    def of(self, planned: Results[Planned], hosts: HostProvider) -> Mapping[str, Commands]:
         """Tell the commands of each plan by its node; what cannot be told is an error of that node."""
         read, found = tuple(self._read), {}
         for each in planned.good:
             try:
-                found[each.node.name] = self._of(each, read)
+                found[each.node.name] = _commands(each, hosts.of(each.node), read)
             except NodeprovError as error:
                 planned.errors.append(error)
         return found
 
-    def _of(self, planned: Planned, read: Sequence[tuple[str, Script[Any]]]) -> Commands:
-        hosts = self._session.connections.of(planned.node)
-        commands = rehearse(planned, hosts, author())
-        names = {host.name for host in hosts.values()}
-        state = planned.settings.paths.state
-        reading = [Command(name, "look", comparable(script.text, state)) for name, script in read if name in names]
-        return without_secrets(replace(commands, reading=tuple(reading)))
+
+def _commands(planned: Planned, hosts: Hosts, read: Sequence[tuple[str, Script[Any]]]) -> Commands:
+    commands = rehearse(planned, hosts, this_user())
+    names = {host.name for host in hosts.values()}
+    state = planned.settings.paths.state
+    reading = [Command(name, "look", comparable(script.text, state)) for name, script in read if name in names]
+    return without_secrets(replace(commands, reading=tuple(reading)))
 
 
 def without_secrets(commands: Commands) -> Commands:
@@ -59,7 +57,7 @@ def without_secrets(commands: Commands) -> Commands:
     return Commands(**parts)
 
 
-def show(planned: Answers[Planned], told: Mapping[str, Commands], *, as_json: bool) -> None:
+def show(planned: Results[Planned], told: Mapping[str, Commands], *, as_json: bool) -> None:
     """Print each plan, and behind it its commands."""
     if as_json:
         values = [

@@ -39,22 +39,19 @@ def status(
 ) -> None:
     """Say what is installed on nodes, how their last run ended, and what they have done by themselves."""
     from nodeprov.cli.output import show_json, show_text
-    from nodeprov.cli.session import complained, opened
+    from nodeprov.cli.session import open_session, print_errors
     from nodeprov.diagnosis import status as node_status
     from nodeprov.hosts.base import Place
-    from nodeprov.inventory import Node
 
-    with opened(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as session:
-
-        def one(node: Node) -> node_status.Status:
-            return node_status.read(node.name, session.connections.of(node)[Place.NODE], node.settings)
-
-        answers = complained(session.each(one))
+    with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
+        results = print_errors(
+            fleet.each(lambda node, hosts: node_status.read(node.name, hosts[Place.NODE], node.settings))
+        )
     if as_json:
-        show_json({"nodes": [node_status.as_json(each) for each in answers.good]}, answers.errors)
+        show_json({"nodes": [node_status.as_json(each) for each in results.good]}, results.errors)
     else:
-        for each in answers.good:
+        for each in results.good:
             show_text(node_status.text(each))
-    if answers.errors:
+    if results.errors:
         raise typer.Exit(FAILED)
-    raise typer.Exit(DONE if all(each.is_settled for each in answers.good) else PENDING)
+    raise typer.Exit(DONE if all(each.is_settled for each in results.good) else PENDING)

@@ -59,7 +59,7 @@ def support(
     Nothing is changed on the node. Names and addresses of machines are in it: look through it before you send it.
     """
     from nodeprov.cli.inventory_source import load
-    from nodeprov.cli.session import connected
+    from nodeprov.cli.session import connect
     from nodeprov.diagnosis.support import archive, collect
     from nodeprov.inventory import select
     from nodeprov.local_files import write_private
@@ -71,8 +71,8 @@ def support(
     now = datetime.now(UTC)
     name = f"nodeprov-support-{chosen[0].name}"
     path = out or Path(f"{name}-{now:%Y%m%dT%H%M%SZ}.tar.gz")
-    with connected(whole, chosen, ask_sudo_password=ask_sudo_password) as session:
-        found = collect(chosen[0], session.connections.of(chosen[0]))
+    with connect(whole, chosen, ask_sudo_password=ask_sudo_password) as fleet:
+        found = collect(chosen[0], fleet.hosts.of(chosen[0]))
     parts = (*_own_parts(whole, chosen[0]), *found)
     write_private(path, archive(name, parts, int(now.timestamp())))
     _show(path, parts, as_json=as_json)

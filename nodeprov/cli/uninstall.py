@@ -42,8 +42,8 @@ def uninstall(
     _no_color: NoColorOption = False,
 ) -> None:
     """Take everything back; refuse while a sandbox needs it, or drain the node of them."""
-    from nodeprov.cli.session import agreed, carry_out, opened
+    from nodeprov.cli.session import confirm, finish, open_session
 
-    with opened(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as session:
-        planned = agreed(session.plan_uninstall(drain=drain), yes=yes, as_json=as_json)
-        carry_out(session, planned, as_json=as_json)
+    with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
+        planned = confirm(fleet.plan_uninstall(drain=drain), yes=yes, as_json=as_json)
+        finish(fleet, planned, as_json=as_json)

@@ -51,11 +51,11 @@ def verify(
     """Check with testinfra that nodes are as they were installed, and that a pod is sandboxed there."""
     from nodeprov.cli.cancellation import cancelled_by_signals
     from nodeprov.cli.output import say
-    from nodeprov.cli.session import complained, opened
+    from nodeprov.cli.session import open_session, print_errors
     from nodeprov.diagnosis.verify import runner, subject
 
-    with opened(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as session:
-        subjects = complained(session.each(lambda node: subject.look(node, session.connections.of(node))))
+    with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
+        subjects = print_errors(fleet.each(subject.look))
         with cancelled_by_signals(lambda: say("interrupted: removing the pods of the checks")) as cancel:
             verified = runner.verify_all(subjects.good, cancel)
     results = [result for each in verified for result in each.results]

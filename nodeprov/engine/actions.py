@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -10,7 +9,7 @@ from nodeprov.engine.containerd_probe import Containerd
 from nodeprov.engine.context import Cancellation
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Host, Place
+from nodeprov.hosts.base import Hosts, Place
 from nodeprov.kubernetes import proof_image
 from nodeprov.kubernetes.draining import Drainer
 from nodeprov.kubernetes.proof_pods import Prover
@@ -19,8 +18,6 @@ from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.proof import Probes
 from nodeprov.plan.steps import Drain, Swap
 from nodeprov.runtimes.gvisor.kernel import gvisors_word
-
-Hosts = Mapping[Place, Host]
 
 
 class Actions(Probes, Protocol):

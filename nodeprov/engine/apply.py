@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
-from nodeprov.engine.actions import Actions, Hosts
+from nodeprov.engine.actions import Actions
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.undo import collect, in_words, undo
 from nodeprov.errors import Broken, NodeprovError, Restored
-from nodeprov.hosts.base import Host
-from nodeprov.plan.events import Event
+from nodeprov.hosts.base import Host, Hosts
+from nodeprov.plan.events import Event, OnEvent
 from nodeprov.plan.goal import Change
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.plan import Plan
@@ -27,33 +29,43 @@ def apply(plan: Plan, hosts: Hosts, actions: Actions, run: RunContext) -> Outcom
     done: list[Part] = []
     proofs: dict[str, str] = {}
     garbage = [change for change in plan.changes if change.collects]
+
+    def on_event(event: Event) -> None:
+        run.on_event(replace(event, node=plan.node))
+
     try:
         for planned in (step for step in plan.steps if step not in garbage):
             step = _due(planned, hosts)
             if step is None:
                 continue
             run.cancel.check()
-            run.on_event(Event(step.restart if isinstance(step, Swap) else step, "begun"))
+            on_event(Event(step.restart if isinstance(step, Swap) else step, "begun"))
             begun.append(step)
             said = _do(step, hosts, actions)
             proofs |= {proof.title: said for proof in parts([step]) if isinstance(proof, Proof)}
             for part in parts([step]):
                 done.append(part)
-                run.on_event(Event(part, "done", said))
+                on_event(Event(part, "done", said))
     except BaseException as error:
         swap = begun.pop() if isinstance(error, Restored | Broken) else None
-        undone = undo(begun, hosts, actions, run.on_event)
+        undone = undo(begun, hosts, actions, partial(_try_to_tell, on_event))
         left = undone.left
         if isinstance(error, Broken) and isinstance(swap, Swap):
             left = (*left, f"{swap.restart.unit}: {error.message}")
         stopped_by = in_words(error).at(plan.node)
         return Outcome(plan, tuple(done), stopped_by, undone.changes, left, undone.kept, proofs)
-    collected = collect(garbage, hosts, actions, run.on_event, before_each=run.cancel.check)
+    collected = collect(garbage, hosts, actions, on_event, before_each=run.cancel.check)
     outcome = Outcome(plan, (*done, *collected.removed), proofs=proofs)
     if plan.action.removes_all:
         return replace(outcome, left=collected.failed, kept=collected.needed)
     # What an upgrade could not remove the next run will.
     return replace(outcome, kept=(*collected.needed, *collected.failed))
+
+
+def _try_to_tell(on_event: OnEvent, event: Event) -> None:
+    """Tell a listener: though it must not fail, it keeps no node from being put back."""
+    with suppress(Exception):
+        on_event(event)
 
 
 def _do(step: Step, hosts: Hosts, actions: Actions) -> str:

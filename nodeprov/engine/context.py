@@ -1,17 +1,23 @@
-"""What a run needs from its caller: the author, a clock, a listener for events, and a way to cancel it."""
+"""What a run needs from its caller: the author, a clock, listeners, and a way to cancel it."""
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from nodeprov import __version__
 from nodeprov.errors import Cancelled
+from nodeprov.hosts.ssh.route import our_name
 from nodeprov.node.receipts.receipt import Author
 from nodeprov.plan.events import OnEvent
 
 Clock = Callable[[], str]
 """Tell the time: UTC, ISO 8601."""
+OnUpload = Callable[[str, str, int, int], None]
+"""Called with the node's name, what is uploaded, the bytes done and the bytes in all."""
 
 
 class Cancellation:
@@ -45,11 +51,22 @@ class Cancellation:
         self.check()
 
 
+def this_user() -> Author:
+    """Name who runs this process, and where."""
+    return Author(our_name(), socket.gethostname(), __version__)
+
+
+def utc_now() -> str:
+    """Tell the time."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What a run needs from its caller. `on_event` must not raise, and `clock` says UTC in ISO 8601."""
+    """What a run needs from its caller. Listeners must not raise: that would end the run."""
 
-    author: Author
-    clock: Clock
-    on_event: OnEvent
-    cancel: Cancellation
+    author: Author = field(default_factory=this_user)
+    clock: Clock = utc_now
+    on_event: OnEvent = lambda _event: None
+    cancel: Cancellation = field(default_factory=Cancellation)
+    on_upload: OnUpload = lambda _node, _what, _done, _total: None

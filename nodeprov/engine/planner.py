@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from nodeprov.containerd.distributions.profiles import PLAIN
 from nodeprov.engine import garbage, superseded
 from nodeprov.engine.order import install_steps, uninstall_steps
 from nodeprov.errors import Problem, Problems
-from nodeprov.hosts.base import Place, Reader
+from nodeprov.hosts.base import Place, Reader, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
 from nodeprov.kubernetes import node_label, proof_image
@@ -56,9 +56,6 @@ class Planned:
     def settings(self) -> Settings:
         """The node's settings."""
         return self.node.settings
-
-
-Readers = Mapping[Place, Reader]
 
 
 def plan_install(node: Node, readers: Readers, get_release: GetRelease) -> Planned:

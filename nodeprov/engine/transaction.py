@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from nodeprov.engine.actions import Hosts, NodeActions
+from nodeprov.engine.actions import NodeActions
 from nodeprov.engine.apply import apply
 from nodeprov.engine.containerd_probe import CLEANUP_SECONDS
-from nodeprov.engine.context import Cancellation, RunContext
+from nodeprov.engine.context import RunContext
 from nodeprov.engine.lock import Lock
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Host, Place, check
+from nodeprov.hosts.base import Host, Hosts, Place, check
 from nodeprov.hosts.script import rendered
 from nodeprov.inventory import Settings
 from nodeprov.node.facts import Facts, gather
@@ -40,7 +40,7 @@ def carry_out(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
     if not plan.pending and broken is None:
         return Outcome(plan)
     holder = f"{run.author.user}@{run.author.controller} since {run.clock()}"
-    with Lock(host, planned.settings.paths.state, holder), _uploading(host, run.cancel):
+    with Lock(host, planned.settings.paths.state, holder), _uploading(host, plan.node, run):
         _insist_on_the_same_facts(planned, host)
         begun = _begin(planned, broken, run)
         switch = Switch(host, planned.facts.running_daemon, planned.settings, begun.name)
@@ -57,13 +57,18 @@ def carry_out(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
 
 
 @contextmanager
-def _uploading(host: Host, cancel: Cancellation) -> Iterator[None]:
-    """Have a cancellation end an upload too, between two of its chunks."""
-    host.check_uploads(cancel.check)
+def _uploading(host: Host, node: str, run: RunContext) -> Iterator[None]:
+    """Report uploads, and have a cancellation end them too, between two chunks."""
+
+    def progress(what: str, done: int, total: int) -> None:
+        run.cancel.check()
+        run.on_upload(node, what, done, total)
+
+    host.watch_uploads(progress)
     try:
         yield
     finally:
-        host.check_uploads(None)
+        host.watch_uploads(None)
 
 
 def _insist_on_the_same_facts(planned: Planned, host: Host) -> None:

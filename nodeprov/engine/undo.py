@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from nodeprov.engine.actions import Actions, Hosts
+from nodeprov.engine.actions import Actions
 from nodeprov.errors import Cancelled, NodeprovError
-from nodeprov.hosts.base import Host, Place
+from nodeprov.hosts.base import Host, Hosts, Place
 from nodeprov.plan.events import Event, OnEvent
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Step, Swap

@@ -26,8 +26,8 @@ HEARTBEAT = "here"
 
 Guard = Callable[[], str]
 """Write the lines that every script begins with."""
-Check = Callable[[], None]
-"""Raise what ends something."""
+Progress = Callable[[str, int, int], None]
+"""Called with what is uploaded, the bytes done and the bytes in all."""
 LARGEST_OUTPUT_BYTES = 64 << 20
 """What is borne of one command: a cluster of thousands of nodes prints half of it, and a node has no limit."""
 FIRST_LINE_BYTES = 500
@@ -167,8 +167,8 @@ class Host(Reader, Protocol):
         """Have every script begin with what a guard says; NodeprovError is raised where that ends it as fenced."""
         ...
 
-    def check_uploads(self, check: Check | None) -> None:
-        """Call something between the chunks of each upload; what it raises ends the upload."""
+    def watch_uploads(self, progress: Progress | None) -> None:
+        """Call something after each chunk of each upload; what it raises ends the upload."""
         ...
 
     def close(self) -> None:

@@ -14,9 +14,6 @@ from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.inventory import Inventory, Node
 
-OnUpload = Callable[[str, str, int, int], None]
-"""Called with a host's name, what is uploaded, the bytes done and the bytes in all; it must not raise."""
-
 CLUSTER_SETTING = "[cluster] timeout_seconds"
 """What gives kubectl on this machine more time."""
 
@@ -37,9 +34,8 @@ def kubectl_host(timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> LocalHost:
 class _Made:
     """Makes a host when it is first asked for one, and closes them all."""
 
-    def __init__(self, on_command: OnCommand | None, on_upload: OnUpload | None) -> None:
+    def __init__(self, on_command: OnCommand | None) -> None:
         self.on_command = on_command or (lambda _host, _script: None)
-        self.on_upload = on_upload or (lambda _host, _what, _done, _total: None)
         self._hosts: dict[str, ShellHost] = {}
         self._lock = threading.Lock()
 
@@ -50,9 +46,8 @@ class _Made:
     def _host(self, name: str, make: Callable[[], ShellHost]) -> Host:
         with self._lock:
             if name not in self._hosts:
-                host = self._hosts[name] = make()
-                host.on_command = self.on_command
-                host.on_upload = lambda what, done, total: self.on_upload(host.name, what, done, total)
+                self._hosts[name] = make()
+                self._hosts[name].on_command = self.on_command
             return self._hosts[name]
 
     def _kubectl(self, node: Node) -> Host:
@@ -63,13 +58,9 @@ class SshHosts(_Made):
     """The nodes of an inventory over SSH; kubectl runs on this machine, or on a host that the inventory names."""
 
     def __init__(
-        self,
-        whole: Inventory,
-        on_command: OnCommand | None = None,
-        passwords: Passwords | None = None,
-        on_upload: OnUpload | None = None,
+        self, whole: Inventory, on_command: OnCommand | None = None, passwords: Passwords | None = None
     ) -> None:
-        super().__init__(on_command, on_upload)
+        super().__init__(on_command)
         self.whole = whole
         self.passwords = passwords or Passwords()
 
@@ -111,9 +102,8 @@ class LocalNode(_Made):
         *,
         enter: Sequence[str] = (),
         on_command: OnCommand | None = None,
-        on_upload: OnUpload | None = None,
     ) -> None:
-        super().__init__(on_command, on_upload)
+        super().__init__(on_command)
         self._name = name
         self._enter = enter
 

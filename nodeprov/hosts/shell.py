@@ -19,10 +19,10 @@ from nodeprov.hosts.base import (
     FENCED_STATUS,
     TIMED_OUT,
     A,
-    Check,
     Guard,
     Held,
     Output,
+    Progress,
     Query,
     Script,
     check,
@@ -36,8 +36,6 @@ UPLOAD_TIMEOUT_SECONDS = 600.0
 
 OnCommand = Callable[[str, Script[Any]], None]
 """Called with a host's name and the script that is about to run there."""
-Progress = Callable[[str, int, int], None]
-"""Called with what is uploaded, the bytes done and the bytes in all."""
 
 
 class ShellHost(ABC):
@@ -49,10 +47,9 @@ class ShellHost(ABC):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.on_upload: Progress = lambda _what, _done, _all: None
         self.on_command: OnCommand = lambda _name, _script: None
         self._guard: Guard | None = None
-        self._check: Check | None = None
+        self._progress: Progress | None = None
 
     @abstractmethod
     def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
@@ -96,15 +93,14 @@ class ShellHost(ABC):
         """Have every script begin with what a guard says."""
         self._guard = guard
 
-    def check_uploads(self, check: Check | None) -> None:
-        """Call something between the chunks of each upload; what it raises ends the upload."""
-        self._check = check
+    def watch_uploads(self, progress: Progress | None) -> None:
+        """Call something after each chunk of each upload; what it raises ends the upload."""
+        self._progress = progress
 
     def uploaded(self, name: str, done: int, total: int) -> None:
         """Report a chunk of an upload, and see whether it is to go on."""
-        if self._check is not None:
-            self._check()
-        self.on_upload(name, done, total)
+        if self._progress is not None:
+            self._progress(name, done, total)
 
     def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
         """Answer all the queries in one round trip.

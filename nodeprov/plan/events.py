@@ -15,6 +15,7 @@ class Event:
     step: Part
     phase: str
     said: str = ""
+    node: str = ""
 
 
 OnEvent = Callable[[Event], None]

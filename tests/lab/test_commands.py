@@ -10,19 +10,16 @@ from pathlib import Path
 
 from nodeprov import inventory
 from nodeprov.engine import transaction
-from nodeprov.engine.fleet import Session
+from nodeprov.engine.fleet import Fleet
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.rehearsal import rehearse
+from nodeprov.hosts.base import Hosts
 from nodeprov.hosts.provider import SshHosts
-from nodeprov.inventory import ReleaseSettings
 from nodeprov.plan.events import Event
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.proof import Proof
 from nodeprov.redaction import HIDDEN
-from nodeprov.releases.obtain import Release, obtain
-from nodeprov.releases.source import ReleaseSource
 from nodeprov.reports.commands import Command, Commands, comparable
-from nodeprov.runtimes.gvisor.source import GVISOR
 from tests.lab.machines import WORKER, Kubectl, Machine
 from tests.lab.running import INVENTORY, installed, nodeprov
 from tests.support.samples import AUTHOR, a_run
@@ -42,18 +39,18 @@ class Recorded:
         self.scripts: list[Script] = []
         whole = inventory.parse(INVENTORY.read_text(), str(INVENTORY), environment=os.environ)
         nodes = inventory.select(whole, [WORKER])
-        with SshHosts(whole, lambda host, script: self.scripts.append((host, script.text))) as connections:
-            session = Session(nodes, connections, _obtain)
-            answers = session.plan_install() if action == "install" else session.plan_uninstall(drain=drain)
-            assert not answers.errors, answers.errors
-            (planned,) = answers.good
-            hosts = connections.of(planned.node)
+        with SshHosts(whole, lambda host, script: self.scripts.append((host, script.text))) as provider:
+            fleet = Fleet(nodes, provider)
+            plans = fleet.plan_install() if action == "install" else fleet.plan_uninstall(drain=drain)
+            assert not plans.errors, plans.errors
+            (planned,) = plans.good
+            hosts = provider.of(planned.node)
             self.read, self.scripts = self.scripts, []
             self.told = rehearse(planned, hosts, AUTHOR)
             assert not self.scripts, "a rehearsal runs nothing that the plan has not run"
-            self.outcome = self._carry_out(planned, connections, fails=fails)
+            self.outcome = self._carry_out(planned, hosts, fails=fails)
 
-    def _carry_out(self, planned: Planned, connections: SshHosts, *, fails: bool) -> Outcome:
+    def _carry_out(self, planned: Planned, hosts: Hosts, *, fails: bool) -> Outcome:
         *_, before_last, _last = [step for step in planned.plan.steps if isinstance(step, Proof)]
         run = a_run()
 
@@ -61,20 +58,13 @@ class Recorded:
             if fails and event.step is before_last and event.phase == "done":
                 run.cancel.cancel()
 
-        return transaction.carry_out(planned, connections.of(planned.node), replace(run, on_event=on_event))
+        return transaction.carry_out(planned, hosts, replace(run, on_event=on_event))
 
     @property
     def ran(self) -> list[Script]:
         """What ran, with what is random written as it is told; what is asked again and again counts once."""
         scripts = [(host, comparable(script, STATE)) for host, script in self.scripts]
         return [script for script, _ in itertools.groupby(scripts)]
-
-
-def _obtain(wanted: ReleaseSettings, architecture: str) -> Release:
-    from nodeprov.local_files import cache_folder
-
-    source = ReleaseSource(GVISOR, wanted.base_url, cache_folder(), lambda _what, _done, _total: None)
-    return obtain(source, wanted.version, architecture)
 
 
 def pairs(commands: tuple[Command, ...]) -> list[Script]:

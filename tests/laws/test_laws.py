@@ -467,6 +467,25 @@ def test_a_run_that_is_cancelled_ends_its_step_and_begins_no_other_one(ground: G
     assert snapshot(ground.folder, ground.host) == before
 
 
+def test_a_listener_that_fails_ends_the_run_and_keeps_nothing_from_being_taken_back(
+    ground: Ground, source: Path
+) -> None:
+    """As one that prints to a pipe at whose other end nobody reads any more."""
+
+    def on_event(event: Event) -> None:
+        if event.phase != "begun":
+            raise BrokenPipeError
+
+    plan = Plan("n", INSTALL, installation(ground, source))
+    before = snapshot(ground.folder, ground.host)
+    hosts: dict[Place, Host] = {Place.NODE: ground.host}
+    outcome = apply(plan, hosts, Watched(ground.host), a_run(on_event))
+    assert outcome.error is not None
+    assert "an error in nodeprov itself: BrokenPipeError" in outcome.error.message
+    assert (outcome.exit_code, outcome.left) == (1, ())
+    assert snapshot(ground.folder, ground.host) == before
+
+
 def test_only_our_own_empty_folders_go_with_the_last_thing_in_them(tmp_path: Path) -> None:
     host = LocalHost()
     theirs = tmp_path / "usr" / "local" / "bin"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import posixpath
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Check, Guard, NothingHeld, Output, Query
+from nodeprov.hosts.base import A, Guard, Hosts, NothingHeld, Progress, Query, Script
+from nodeprov.inventory import Node
 from nodeprov.plan.resources.file import FileAt
 from nodeprov.plan.resources.folder import PresentAt
 from nodeprov.plan.resources.link import LinkAt
@@ -63,20 +65,32 @@ class MemoryHost:
     def remove(self, path: str, *, below: str = "") -> None:
         self.members.pop(path, None)
 
-    def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float = 0) -> Output:
+    def run(self, script: Script[A], *, stdin: bytes = b"", timeout_seconds: float | None = None) -> A:
         raise AssertionError("a host in memory has no shell")
 
-    def hold(self, script: str, *, heartbeat_seconds: float = 0) -> NothingHeld:
+    def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> NothingHeld:
         return NothingHeld()
 
     def guard(self, guard: Guard | None) -> None:
         """Nobody else is here."""
 
-    def check_uploads(self, check: Check | None) -> None:
+    def watch_uploads(self, progress: Progress | None) -> None:
         """Nothing is uploaded."""
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+@dataclass(frozen=True)
+class MemoryHosts:
+    """The hosts of some nodes, by the nodes' names; another node cannot be reached."""
+
+    hosts: Mapping[str, Hosts]
+
+    def of(self, node: Node) -> Hosts:
+        if node.name not in self.hosts:
+            raise NodeprovError("no answer")
+        return self.hosts[node.name]
 
 
 def snapshot(folder: str, host: Any) -> dict[str, Any]:

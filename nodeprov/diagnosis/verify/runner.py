@@ -11,8 +11,8 @@ from types import ModuleType
 from nodeprov.diagnosis.verify.checks import Skipped, check_cluster, check_containerd, check_files, check_pod
 from nodeprov.diagnosis.verify.given import Given
 from nodeprov.diagnosis.verify.subject import Subject
-from nodeprov.engine import rollout
 from nodeprov.engine.context import Cancellation
+from nodeprov.engine.fleet import at_once
 from nodeprov.errors import Cancelled
 from nodeprov.reports.check_results import CheckResult
 
@@ -73,7 +73,7 @@ CHECKS = tuple(check for module in _MODULES for check in checks_of(module))
 def verify_all(subjects: Sequence[Subject], cancel: Cancellation) -> list[Verified]:
     """Verify nodes at the same time."""
     verified = []
-    for answer in rollout.side_by_side(lambda subject: verify(subject, cancel), subjects):
+    for answer in at_once(lambda subject: verify(subject, cancel), subjects):
         if isinstance(answer, Exception):
             raise answer
         verified.append(answer)

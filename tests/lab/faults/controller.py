@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from nodeprov.cli import main
-from nodeprov.cli import session as cli_run
+from nodeprov.engine import context
 from tests.lab.faults.operations import Watched
 
 
@@ -17,7 +17,7 @@ def start() -> None:
     def now() -> str:
         return (datetime.now(UTC) + timedelta(hours=watched.clock_hours)).isoformat(timespec="seconds")
 
-    cli_run.now = now
+    context.utc_now = now
     main.main()
 
 

@@ -25,9 +25,9 @@ from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.proof import Serving
 
-with cancelled_by_signals(session._say_cancelled) as cancel:
+with cancelled_by_signals(session.say_cancelled) as cancel:
     for phase in ("begun", "undone"):
-        output.show_event("worker1", Event(Drain(("a/b",)), phase))
+        output.show_event(Event(Drain(("a/b",)), phase, node="worker1"))
     os.kill(os.getpid(), signal.SIGHUP)
     assert cancel.is_asked
 output.print_error(NodeprovError("it failed"))

@@ -1,14 +1,25 @@
-"""What nodes of one run share."""
+"""Many nodes: what is done for all of them at the same time, and what for one after the other."""
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
-from nodeprov.engine.fleet import Session
-from nodeprov.inventory import ReleaseSettings, parse
+import pytest
+
+from nodeprov.engine.fleet import MOST_AT_ONCE, Fleet, at_once, not_begun
+from nodeprov.engine.planner import Planned
+from nodeprov.hosts.base import Hosts, Place
+from nodeprov.inventory import Node, ReleaseSettings, parse
+from nodeprov.node.receipts.history import History
+from nodeprov.plan.action import INSTALL
+from nodeprov.plan.plan import Plan
+from nodeprov.plan.steps import Drain
 from nodeprov.releases.obtain import Release
-from tests.support.samples import release
+from tests.support.memory_host import MemoryHost, MemoryHosts
+from tests.support.samples import a_run, good_facts, release
 
 TEXT = """
 [release]
@@ -18,6 +29,92 @@ version = "20260905.0"
 "gvisor.tar.zstd" = "{pin}"
 [nodes.c]
 """
+NODES = parse(TEXT.format(pin="ab" * 64), "i.toml").nodes
+
+
+def in_memory(*names: str) -> MemoryHosts:
+    return MemoryHosts({name: {Place.NODE: MemoryHost()} for name in names})
+
+
+class TestAtOnce:
+    def test_results_come_in_the_order_of_their_items_whoever_is_first(self) -> None:
+        def slow_first(number: int) -> int:
+            time.sleep((3 - number) / 100)
+            return number * 10
+
+        assert at_once(slow_first, [0, 1, 2, 3]) == [0, 10, 20, 30]
+
+    @pytest.mark.parametrize("items", [[2], [1, 2, 3]])
+    def test_an_error_stands_in_the_place_of_its_items_result(self, items: list[int]) -> None:
+        def fails_at_two(number: int) -> int:
+            if number == 2:
+                raise RuntimeError("two")
+            return number
+
+        results = at_once(fails_at_two, items)
+        place = items.index(2)
+        assert isinstance(results[place], RuntimeError)
+        assert [each for each in results if not isinstance(each, Exception)] == [n for n in items if n != 2]
+
+    def test_many_are_worked_on_at_the_same_time_and_no_more_than_a_limit(self) -> None:
+        everybody = threading.Barrier(MOST_AT_ONCE, timeout=5)
+        lock = threading.Lock()
+        at_work, most = 0, 0
+
+        def work(_item: int) -> None:
+            nonlocal at_work, most
+            with lock:
+                at_work += 1
+                most = max(most, at_work)
+            everybody.wait()
+            with lock:
+                at_work -= 1
+
+        assert at_once(work, range(2 * MOST_AT_ONCE)) == [None] * (2 * MOST_AT_ONCE)
+        assert most == MOST_AT_ONCE
+
+    def test_one_item_needs_no_thread(self) -> None:
+        assert at_once(lambda _item: threading.current_thread(), ["worker1"]) == [threading.current_thread()]
+
+    def test_without_items_there_are_no_results(self) -> None:
+        nobody: list[str] = []
+        assert at_once(str.upper, nobody) == []
+
+
+class TestEach:
+    def test_results_and_errors_are_told_apart_in_the_order_of_the_nodes(self) -> None:
+        fleet = Fleet(NODES, in_memory("a", "c"))
+        results = fleet.each(lambda node, hosts: (node.name, set(hosts)))
+        assert results.good == [("a", {Place.NODE}), ("c", {Place.NODE})]
+        assert [error.message for error in results.errors] == ["no answer"]
+
+    def test_what_is_no_error_of_ours_is_a_fault_and_raised(self) -> None:
+        def fails(_node: Node, _hosts: Hosts) -> None:
+            raise RuntimeError("a fault")
+
+        with pytest.raises(RuntimeError, match="a fault"):
+            Fleet(NODES, in_memory("a", "b", "c")).each(fails)
+
+
+def planned(node: Node, *, pending: bool = False) -> Planned:
+    plan = Plan(node.name, INSTALL, (Drain(()),) if pending else ())
+    return Planned(plan, node, good_facts(), None, None, History("runsc", (), 1))
+
+
+class TestApply:
+    def test_nodes_go_one_after_the_other_and_the_first_that_fails_is_the_last(self) -> None:
+        a, b, c = NODES
+        plans = [planned(a), planned(b, pending=True), planned(c, pending=True)]
+        outcomes = list(Fleet(NODES, in_memory("a")).apply(plans, a_run()))
+        assert [(each.plan.node, each.exit_code) for each in outcomes] == [("a", 0), ("b", 1)]
+        assert str(outcomes[-1].error) == "b: no answer"
+        assert not_begun(plans, outcomes) == ("c",)
+
+    def test_nobody_was_kept_from_anything_where_all_went_well(self) -> None:
+        plans = [planned(node) for node in NODES]
+        outcomes = list(Fleet(NODES, in_memory("a", "b", "c")).apply(plans, a_run()))
+        assert [each.exit_code for each in outcomes] == [0, 0, 0]
+        assert not_begun(plans, outcomes) == ()
 
 
 def test_a_release_is_shared_by_those_who_expect_the_same_digests_of_it(tmp_path: Path) -> None:
@@ -27,8 +124,7 @@ def test_a_release_is_shared_by_those_who_expect_the_same_digests_of_it(tmp_path
         asked.append(dict(wanted.sha512))
         return release(tmp_path)
 
-    nodes = parse(TEXT.format(pin="ab" * 64), "i.toml").nodes
-    session = Session(nodes, None, obtain)  # type: ignore[arg-type]  # nobody is asked anything
-    for node in nodes:
-        session._release(node, "x86_64")
+    fleet = Fleet(NODES, in_memory(), obtain)
+    for node in NODES:
+        fleet._release(node, "x86_64")
     assert asked == [{}, {"x86_64": {"gvisor.tar.zstd": "ab" * 64}}]

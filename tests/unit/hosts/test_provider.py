@@ -101,19 +101,15 @@ class TestThisMachine:
             assert found[Place.CLUSTER].run(plain("sh", 'printf "$OUTSIDE"')).text == ""
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="a tree is given to root")
-    def test_its_commands_and_uploads_are_shown_by_its_name(self, tmp_path: Path) -> None:
+    def test_its_commands_and_uploads_are_heard_of_by_its_name(self, tmp_path: Path) -> None:
         (tmp_path / "source").mkdir()
         (tmp_path / "source" / "a").write_bytes(b"12345")
         commands: list[str] = []
-        uploads: list[tuple[str, str, int, int]] = []
         with LocalNode(
-            "worker1",
-            on_command=lambda host, script: commands.append(f"{host}: {script.text.splitlines()[-1]}"),
-            on_upload=lambda *sent: uploads.append(sent),
+            "worker1", on_command=lambda host, script: commands.append(f"{host}: {script.text.splitlines()[-1]}")
         ) as hosts:
             node = hosts.of(inventory().nodes[0])[Place.NODE]
             node.run(plain("sh", "true"))
             node.write_tree(f"{tmp_path}/r1", tree_of(tmp_path / "source"), tmp_path / "source")
         assert commands[0] == "worker1: true"
         assert any(f"cat > {tmp_path}/.r1.nodeprov-" in command for command in commands)
-        assert uploads == [("worker1", "a", 5, 5)]

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.engine.context import Cancellation
 from nodeprov.errors import Cancelled, CommandFailed, NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost, run_program
@@ -227,7 +226,7 @@ def test_an_upload_is_reported_file_by_file(host: LocalHost, tmp_path: Path) -> 
     (source / "a").write_bytes(b"12345")
     (source / "b").write_bytes(b"678")
     told: list[tuple[str, int, int]] = []
-    host.on_upload = lambda what, done, total: told.append((what, done, total))
+    host.watch_uploads(lambda what, done, total: told.append((what, done, total)))
     host.write_tree(f"{tmp_path}/r1", tree_of(source), source)
     assert told == [("a", 5, 8), ("b", 8, 8)]
 
@@ -242,12 +241,11 @@ def test_an_upload_ends_between_two_chunks_when_that_is_asked_for_and_leaves_not
         (source / name).write_bytes(b"12345")
     told: list[str] = []
 
-    def on_upload(what: str, _done: int, _total: int) -> None:
+    def progress(what: str, _done: int, _total: int) -> None:
         told.append(what)
-        cancellation.cancel()
+        raise Cancelled
 
-    cancellation, host.on_upload = Cancellation(), on_upload
-    host.check_uploads(cancellation.check)
+    host.watch_uploads(progress)
     with pytest.raises(Cancelled):
         host.write_tree(f"{tmp_path}/releases/r1", tree_of(source), source)
     assert told == ["a"]

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from nodeprov.engine.rollout import side_by_side
+from nodeprov.engine.fleet import at_once
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.ssh.passwords import Passwords
 
@@ -40,7 +40,7 @@ class Sudo:
 def test_a_password_is_asked_for_once_and_proven_on_every_node() -> None:
     person, sudo = Person("right"), Sudo("right")
     passwords = Passwords(person)
-    answers = side_by_side(lambda node: passwords.sudo("admin", node, sudo), [f"node{n}" for n in range(9)])
+    answers = at_once(lambda node: passwords.sudo("admin", node, sudo), [f"node{n}" for n in range(9)])
     assert answers == ["right"] * 9
     assert (person.asked, sudo.tries) == (["password of admin for sudo on all nodes: "], 9)
 
@@ -48,7 +48,7 @@ def test_a_password_is_asked_for_once_and_proven_on_every_node() -> None:
 def test_a_wrong_password_is_tried_once_for_all_nodes() -> None:
     person, sudo = Person("wrong"), Sudo("right")
     passwords = Passwords(person)
-    answers = side_by_side(lambda node: passwords.sudo("admin", node, sudo), [f"node{n}" for n in range(9)])
+    answers = at_once(lambda node: passwords.sudo("admin", node, sudo), [f"node{n}" for n in range(9)])
     said = [str(answer) for answer in answers]
     assert (len(person.asked), sudo.tries) == (1, 1)
     assert sum("sudo refused the password of admin" in each for each in said) == 1

@@ -1,0 +1,79 @@
+"""The engine on the node itself: an install and an uninstall, whole, with neither SSH nor a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nodeprov.engine.fleet import Fleet
+from nodeprov.errors import Cancelled
+from nodeprov.hosts.provider import LocalNode
+from nodeprov.inventory import parse
+from nodeprov.plan.events import Event
+from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.steps import Restart
+from tests.support.played_node import INVENTORY, PlayedNode, played_node
+from tests.support.samples import a_run, release
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[PlayedNode]:
+    with played_node(tmp_path) as node:
+        yield node
+
+
+@pytest.fixture
+def fleet(node: PlayedNode, tmp_path: Path) -> Iterator[Fleet]:
+    nodes = parse(INVENTORY, "nodeprov.toml").nodes
+    with LocalNode("worker1", enter=node.enter) as hosts:
+        yield Fleet(nodes, hosts, lambda _wanted, _architecture: release(tmp_path, content=b"#!/bin/sh\n"))
+
+
+def installed(fleet: Fleet) -> Outcome:
+    plans = fleet.plan_install()
+    assert not plans.errors, plans.errors
+    (outcome,) = fleet.apply(plans.good, a_run())
+    return outcome
+
+
+def test_what_is_installed_is_all_taken_back(fleet: Fleet, node: PlayedNode) -> None:
+    before = node.listing()
+    heard: list[Event] = []
+    uploaded: list[tuple[str, str]] = []
+    run = replace(a_run(heard.append), on_upload=lambda node, what, _done, _total: uploaded.append((node, what)))
+    plans = fleet.plan_install()
+    assert not plans.errors, plans.errors
+    (outcome,) = fleet.apply(plans.good, run)
+    assert (outcome.exit_code, outcome.error) == (0, None)
+    assert "runtimes.runsc" in node.config()
+    assert {event.node for event in heard} == {"worker1"}
+    assert any(isinstance(event.step, Restart) for event in heard)
+    assert uploaded == [("worker1", "containerd-shim-runsc-v1"), ("worker1", "runsc")]
+    assert node.restarts() == 2
+    assert not fleet.plan_install().good[0].plan.pending
+    (outcome,) = fleet.apply(fleet.plan_uninstall(drain=False).good, run)
+    assert (outcome.exit_code, outcome.error) == (0, None)
+    assert node.listing() == before
+
+
+def test_a_run_that_is_cancelled_in_its_upload_leaves_the_node_as_it_was(fleet: Fleet, node: PlayedNode) -> None:
+    run = a_run()
+    run = replace(run, on_upload=lambda *_: run.cancel.cancel())
+    before = node.listing()
+    (outcome,) = fleet.apply(fleet.plan_install().good, run)
+    assert isinstance(outcome.error, Cancelled)
+    assert (outcome.exit_code, outcome.left) == (1, ())
+    assert node.listing() == before
+    assert node.restarts() == 1
+
+
+def test_a_node_on_which_nothing_is_done_any_more_can_be_changed_again(fleet: Fleet, node: PlayedNode) -> None:
+    """A run has let go of the lock, and watches no uploads."""
+    run = a_run()
+    run.cancel.cancel()
+    (outcome,) = fleet.apply(fleet.plan_install().good, run)
+    assert isinstance(outcome.error, Cancelled)
+    assert installed(fleet).exit_code == 0
