@@ -12,13 +12,14 @@ from nodeprov.hosts.local import run_program
 from nodeprov_lab import processes
 from nodeprov_lab.mounts import mounts_below
 from nodeprov_lab.nspawn import cgroups, network
+from nodeprov_lab.state import Leftovers
 
 _NSPAWN_RUN = Path("/run/systemd/nspawn")
 
 
 @dataclass(frozen=True, slots=True)
-class Leftovers:
-    """What is there of a lab, whole or half."""
+class NspawnLeftovers(Leftovers):
+    """What is there of this lab."""
 
     pids: tuple[int, ...]
     mounts: tuple[str, ...]
@@ -26,15 +27,6 @@ class Leftovers:
     interfaces: tuple[str, ...]
     cgroups: tuple[Path, ...]
     files: tuple[Path, ...]
-
-    def __str__(self) -> str:
-        kinds = (self.pids, self.mounts, self.namespaces, self.interfaces, self.cgroups, self.files)
-        return ", ".join(str(each) for kind in kinds for each in kind)
-
-    @property
-    def nothing(self) -> bool:
-        """Say whether the machine is clean."""
-        return not (self.pids or self.mounts or self.namespaces or self.interfaces or self.cgroups or self.files)
 
 
 def find_processes(state: Path) -> set[int]:
@@ -55,9 +47,9 @@ def find_files(state: Path) -> list[Path]:
     return [*kept, *([state] if state.exists() else [])]
 
 
-def look(state: Path) -> Leftovers:
+def look(state: Path) -> NspawnLeftovers:
     """Look for all of it."""
-    return Leftovers(
+    return NspawnLeftovers(
         pids=tuple(sorted(find_processes(state))),
         mounts=tuple(mounts_below(state)),
         namespaces=tuple(network.find_namespaces()),

@@ -4,36 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nodeprov_lab.state import Leftovers
 from nodeprov_lab.vagrant.libvirt import virsh
 from nodeprov_lab.vagrant.machines import PREFIX
 
 
 @dataclass(frozen=True, slots=True)
-class Leftovers:
-    """What is there of a lab, whole or half."""
+class VagrantLeftovers(Leftovers):
+    """What is there of this lab."""
 
     domains: tuple[str, ...]
     networks: tuple[str, ...]
     volumes: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return ", ".join((*self.domains, *self.networks, *self.volumes))
 
-    @property
-    def nothing(self) -> bool:
-        """Say whether libvirt has nothing of the lab."""
-        return not (self.domains or self.networks or self.volumes)
-
-
-def look() -> Leftovers:
+def look() -> VagrantLeftovers:
     """Look for all of it; libvirt must run."""
     domains = [name for name in virsh("list", "--all", "--name").split() if name.startswith(f"{PREFIX}-")]
     networks = [name for name in virsh("net-list", "--all", "--name").split() if name.startswith(PREFIX)]
     volumes = [line.split()[0] for line in virsh("vol-list", "default").splitlines() if line.strip()]
-    return Leftovers(tuple(domains), tuple(networks), tuple(name for name in volumes if name.startswith(PREFIX)))
+    return VagrantLeftovers(
+        tuple(domains), tuple(networks), tuple(name for name in volumes if name.startswith(PREFIX))
+    )
 
 
-def remove() -> Leftovers:
+def remove() -> VagrantLeftovers:
     """Remove all of it, and return what would not go."""
     found = look()
     for domain in found.domains:
