@@ -9,6 +9,21 @@ from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
 
 NODEPROV = [sys.executable, "-m", "nodeprov"]
+INVENTORY = """\
+[release]
+version = "20260905.0"
+[cluster]
+enabled = false
+[ssh]
+connect_timeout_seconds = 1
+[nodes.worker1]
+address = "127.0.0.1"
+port = 9
+[nodes.worker2]
+address = "127.0.0.2"
+port = 9
+"""
+"""One whose nodes cannot be reached."""
 
 
 def nodeprov(*arguments: str, folder: Path = Path("/"), **environment: str) -> Output:
@@ -26,3 +41,11 @@ def paths() -> dict[str, str]:
 
 def said(output: Output) -> str:
     return output.stderr.decode()
+
+
+def at_home(folder: Path, *arguments: str, **environment: str) -> Output:
+    """Run it as somebody whose home is this folder."""
+    apart = {"HOME": str(folder), "NODEPROV_CACHE": str(folder / "cache"), "NO_PROXY": "127.0.0.1", **environment}
+    output = run_program([*NODEPROV, *arguments], environment=apart, folder=folder)
+    assert b"Traceback" not in output.stderr, output.stderr
+    return output

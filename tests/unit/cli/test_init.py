@@ -1,40 +1,19 @@
-"""`nodeprov init` and `nodeprov inventory` as one calls them: flags, questions, and files that are left alone."""
+"""`nodeprov init` as one calls it: options, and files that are left alone."""
 
 from __future__ import annotations
 
 import json
 import os
-import pty
-import select
-import sys
-import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from nodeprov.hosts.base import Output
-from nodeprov.hosts.local import run_program
 from nodeprov.inventory import parse
+from tests.support.command_line import at_home
 from tests.support.kubectl_answers import item
-from tests.support.release_server import ReleaseServer, archived, serving
+from tests.support.release_server import ReleaseServer
 
 VERSION = "20260905.0"
-
-
-@pytest.fixture
-def server() -> Iterator[ReleaseServer]:
-    with serving() as server:
-        for name in (VERSION, "latest"):
-            server.publish(name, archived(VERSION))
-        yield server
-
-
-def nodeprov(folder: Path, *arguments: str, **environment: str) -> Output:
-    apart = {"HOME": str(folder), "NODEPROV_CACHE": str(folder / "cache"), "NO_PROXY": "127.0.0.1", **environment}
-    output = run_program([sys.executable, "-m", "nodeprov", *arguments], environment=apart, folder=folder)
-    assert b"Traceback" not in output.stderr, output.stderr
-    return output
 
 
 def files(folder: Path) -> set[str]:
@@ -42,7 +21,7 @@ def files(folder: Path) -> set[str]:
 
 
 def test_an_inventory_is_written_and_the_next_command_named(tmp_path: Path) -> None:
-    output = nodeprov(
+    output = at_home(
         tmp_path,
         "init",
         "--node",
@@ -65,14 +44,14 @@ def test_an_inventory_is_written_and_the_next_command_named(tmp_path: Path) -> N
         ("worker2", "admin"),
     ]
     assert files(tmp_path) == {"nodeprov.toml"}
-    assert nodeprov(tmp_path, "inventory", "-i", "nodeprov.toml").returncode == 0
+    assert at_home(tmp_path, "inventory", "-i", "nodeprov.toml").returncode == 0
 
 
 def test_what_exists_is_never_touched_be_it_a_link_to_nowhere(tmp_path: Path) -> None:
     (tmp_path / "nodeprov.toml").write_text("mine")
     (tmp_path / "link.toml").symlink_to("nowhere")
     for name in ("nodeprov.toml", "link.toml"):
-        output = nodeprov(tmp_path, "init", name, "--node", "worker1", "--version", VERSION)
+        output = at_home(tmp_path, "init", name, "--node", "worker1", "--version", VERSION)
         assert output.returncode == 2
         assert output.stderr.decode().startswith(f"{name} exists, and is left as it is\nhint: ")
     assert (tmp_path / "nodeprov.toml").read_text() == "mine"
@@ -98,14 +77,14 @@ def test_what_exists_is_never_touched_be_it_a_link_to_nowhere(tmp_path: Path) ->
 def test_an_answer_that_cannot_be_is_refused_and_nothing_is_written(
     tmp_path: Path, arguments: list[str], said: str
 ) -> None:
-    output = nodeprov(tmp_path, "init", *arguments)
+    output = at_home(tmp_path, "init", *arguments)
     assert output.returncode in (1, 2)
     assert said in output.stderr.decode()
     assert files(tmp_path) == set()
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    output = nodeprov(tmp_path, "init", "a/b.toml", "--node", "worker1", "--version", VERSION)
+    output = at_home(tmp_path, "init", "a/b.toml", "--node", "worker1", "--version", VERSION)
     assert output.returncode == 1
     assert output.stderr.decode().startswith("cannot write a/b.toml: No such file or directory\nhint: ")
 
@@ -114,14 +93,14 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_the_newest_release_is_asked_of_where_releases_are_published(
     tmp_path: Path, server: ReleaseServer, asked: list[str]
 ) -> None:
-    output = nodeprov(tmp_path, "init", "--node", "worker1", "--base-url", server.url, *asked)
+    output = at_home(tmp_path, "init", "--node", "worker1", "--base-url", server.url, *asked)
     assert output.returncode == 0, output.said
     (node,) = parse((tmp_path / "nodeprov.toml").read_text(), "nodeprov.toml").nodes
     assert (node.settings.release.version, node.settings.release.base_url) == (VERSION, server.url)
 
 
 def test_where_the_newest_cannot_be_found_it_is_to_be_said(tmp_path: Path) -> None:
-    output = nodeprov(tmp_path, "init", "--node", "worker1", "--base-url", str(tmp_path / "nowhere"))
+    output = at_home(tmp_path, "init", "--node", "worker1", "--base-url", str(tmp_path / "nowhere"))
     assert output.returncode == 1
     assert output.stderr.decode().rstrip().endswith("or say which release: --version 20260905.0")
     assert files(tmp_path) == set()
@@ -146,7 +125,7 @@ def test_the_nodes_of_the_cluster_are_taken_with_what_ssh_knows_of_them(tmp_path
     path = kubectl(
         tmp_path, f'[ "$*" = "--kubeconfig k --context c get nodes -o json" ] && cat {tmp_path}/nodes.json'
     )
-    output = nodeprov(
+    output = at_home(
         tmp_path, "init", "--from-cluster", "--kubeconfig=k", "--context=c", "--version", VERSION, PATH=path
     )
     assert output.returncode == 0, output.said
@@ -175,105 +154,8 @@ def test_the_nodes_of_the_cluster_are_taken_with_what_ssh_knows_of_them(tmp_path
     ],
 )
 def test_a_cluster_that_cannot_be_asked_is_told(tmp_path: Path, script: str, said: str) -> None:
-    output = nodeprov(tmp_path, "init", "--from-cluster", "--version", VERSION, PATH=kubectl(tmp_path, script))
+    output = at_home(tmp_path, "init", "--from-cluster", "--version", VERSION, PATH=kubectl(tmp_path, script))
     assert output.returncode == 1
     assert said in output.stderr.decode()
     assert "hint: " in output.stderr.decode()
     assert files(tmp_path) == set()
-
-
-def typed(folder: Path, answers: Sequence[tuple[str, str]], *arguments: str) -> tuple[str, int]:
-    """Run nodeprov on a terminal and answer each question in turn; return what was shown, and the status."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(folder)
-        os.environ.update(
-            HOME=str(folder), NODEPROV_CACHE=str(folder / "cache"), NO_PROXY="127.0.0.1", TERM="dumb"
-        )
-        os.execv(sys.executable, [sys.executable, "-m", "nodeprov", *arguments])
-    shown, left, deadline = "", list(answers), time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if not select.select([terminal], [], [], 1)[0]:
-            continue
-        try:
-            shown += os.read(terminal, 4096).decode()
-        except OSError:  # the terminal is closed
-            break
-        if left and shown.endswith(f"{left[0][0]}: "):
-            os.write(terminal, f"{left.pop(0)[1]}\n".encode())
-    os.close(terminal)
-    return shown, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-NODE = "A node, as Kubernetes calls it (Enter: no more)"
-MORE = "Another node, as Kubernetes calls it (Enter: no more)"
-USER = "User to log in as (Enter: as ~/.ssh/config says)"
-KUBECTL = "Machine that runs kubectl (Enter: this one)"
-RELEASE = "Release of gVisor, such as 20260905.0 (Enter: the newest)"
-
-
-def test_a_person_is_asked_for_what_is_not_said(tmp_path: Path, server: ReleaseServer) -> None:
-    answers = [
-        (NODE, "worker1"),
-        ("Address of worker1 (Enter: look its name up)", "10.0.0.11"),
-        (MORE, ""),
-        (USER, "admin"),
-        (KUBECTL, "10.0.0.10"),
-        (RELEASE, ""),
-    ]
-    shown, status = typed(tmp_path, answers, "init", "--base-url", server.url)
-    assert status == 0, shown
-    inventory = parse((tmp_path / "nodeprov.toml").read_text(), "nodeprov.toml")
-    (node,) = inventory.nodes
-    assert (node.ssh.address, node.ssh.user, node.settings.release.version) == ("10.0.0.11", "admin", VERSION)
-    assert inventory.ssh("kubectl").address == "10.0.0.10"
-
-
-def test_an_answer_that_does_not_fit_is_asked_for_again(tmp_path: Path) -> None:
-    answers = [
-        (NODE, "Worker"),
-        (NODE, "worker1"),
-        ("Address of worker1 (Enter: look its name up)", ""),
-        (MORE, ""),
-    ]
-    shown, status = typed(tmp_path, answers, "init", "--user=a", "--kubectl-host=b", "--version", VERSION)
-    assert status == 0, shown
-    assert "that is not a name as Kubernetes has it" in shown
-
-
-def test_with_yes_nobody_is_asked(tmp_path: Path) -> None:
-    shown, status = typed(tmp_path, [], "init", "--yes", "--node", "worker1", "--version", VERSION)
-    assert (status, "Enter" in shown) == (0, False)
-
-
-def test_where_the_newest_cannot_be_found_a_person_is_asked_for_it(tmp_path: Path) -> None:
-    again = "The newest release cannot be found. Release of gVisor"
-    answers = [(USER, ""), (KUBECTL, ""), (RELEASE, ""), (again, VERSION)]
-    shown, status = typed(tmp_path, answers, "init", "--node", "worker1", "--base-url", str(tmp_path / "nowhere"))
-    assert status == 0, shown
-    assert f'version = "{VERSION}"' in (tmp_path / "nodeprov.toml").read_text()
-
-
-def test_the_settings_are_shown_with_where_they_came_from(tmp_path: Path) -> None:
-    (tmp_path / "i.toml").write_text('[release]\nversion = "latest"\n[nodes.worker1]\n')
-    shown = nodeprov(tmp_path, "inventory", "-i", "i.toml", "--set", "ssh.port=2222", NODEPROV_SSH_USER="ci").text
-    lines = [line.split() for line in shown.splitlines()]
-    assert ["port", "2222", "--set", "ssh.port"] in lines
-    assert ["user", '"ci"', "environment", "NODEPROV_SSH_USER"] in lines
-    assert ["version", '"latest"', "i.toml:2"] in lines
-    value = json.loads(nodeprov(tmp_path, "inventory", "worker1", "-i", "i.toml", "--json").text)
-    assert value["nodes"][0]["node"] == "worker1"
-
-
-def test_what_is_wrong_with_the_file_the_environment_and_an_option_is_told_at_once(tmp_path: Path) -> None:
-    (tmp_path / "i.toml").write_text('[release]\nversion = "latest"\n[nodes.worker1]\nprot = 1\n')
-    output = nodeprov(
-        tmp_path, "plan", "worker1", "-i", "i.toml", "--set", "ssh.prot=1", NODEPROV_RELEASE_VERSOIN="1"
-    )
-    assert output.returncode == 2
-    assert output.stderr.decode() == (
-        "i.toml:4: [nodes.worker1] prot is no key that is known here\nhint: did you mean port?\n"
-        "environment NODEPROV_RELEASE_VERSOIN: is no key that is known\n"
-        "hint: did you mean NODEPROV_RELEASE_VERSION?\n"
-        "--set ssh.prot: is no key that is known\nhint: did you mean ssh.port?\n"
-    )

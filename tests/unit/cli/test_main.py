@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
-import subprocess  # noqa: TID251  a signal is sent to it
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -23,27 +19,6 @@ from tests.support.samples import golden
 
 COMMANDS = ("plan", "install", "uninstall", "verify", "doctor")
 OTHERS = ("apply", "image", "rbac", "support")
-INVENTORY = """\
-[release]
-version = "20260905.0"
-[cluster]
-enabled = false
-[ssh]
-connect_timeout_seconds = 1
-[nodes.worker1]
-address = "127.0.0.1"
-port = 9
-[nodes.worker2]
-address = "127.0.0.2"
-port = 9
-"""
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with an inventory whose nodes cannot be reached."""
-    (tmp_path / "nodeprov.toml").write_text(INVENTORY)
-    return tmp_path
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, *OTHERS])
@@ -63,17 +38,6 @@ def test_the_help_of_the_lab_has_examples_too(command: str) -> None:
     assert output.returncode == 0
     assert f"  nodeprov lab {command}" in output.text
     assert "Exit code" in output.text
-
-
-def test_the_table_of_exit_codes_is_the_readmes() -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
-    rows = [line for line in readme.splitlines() if line.startswith("| ") and line[2].isdigit()]
-    shown = nodeprov("--help", COLUMNS="200").text
-    for row in rows:
-        code, meaning = (each.strip(" `") for each in row.strip("|").split("|"))
-        said = next(line for line in shown.splitlines() if line.strip().startswith(f"{code}  "))
-        assert meaning.replace("`", "")[:6] in said
-    assert len(rows) == 5
 
 
 def test_the_version_is_printed() -> None:
@@ -155,15 +119,6 @@ def test_the_errors_of_every_node_are_in_the_json(folder: Path, command: str, re
     assert output.returncode == 1
 
 
-def test_which_inventory_was_found_is_said_unless_it_was_named_or_quiet_is_asked_for(folder: Path) -> None:
-    (folder / "below").mkdir()
-    path = str(folder / "nodeprov.toml")
-    assert f"inventory: {path} (" in said(nodeprov("plan", "worker1", folder=folder / "below"))
-    assert "inventory:" not in said(nodeprov("plan", "worker1", "-i", path))
-    assert "inventory:" not in said(nodeprov("plan", "worker1", "-q", folder=folder))
-    assert f"{path} (NODEPROV_INVENTORY is set)" in said(nodeprov("plan", "worker1", NODEPROV_INVENTORY=path))
-
-
 def test_quiet_says_errors_and_nothing_else(folder: Path) -> None:
     output = nodeprov("install", "worker1", "--quiet", folder=folder)
     assert said(output).splitlines() == [
@@ -171,32 +126,6 @@ def test_quiet_says_errors_and_nothing_else(folder: Path) -> None:
         "hint: are address and port right? try: ssh -p 9 root@127.0.0.1",
     ]
     assert output.stdout == b""
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interruption_ends_with_1(folder: Path, number: signal.Signals) -> None:
-    # A server that accepts and says nothing.
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(30)
-        port = server.getsockname()[1]
-        text = INVENTORY.replace("port = 9", f"port = {port}").replace("_seconds = 1", "_seconds = 30")
-        (folder / "nodeprov.toml").write_text(text)
-        process = subprocess.Popen(
-            [*NODEPROV, "plan", "worker1", "--json"],
-            cwd=folder,
-            env={**os.environ, **paths()},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        connection, _ = server.accept()
-        with connection:
-            time.sleep(0.3)
-            process.send_signal(number)
-            stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert b"interrupted; nothing was changed" in stderr
-    assert b"Traceback" not in stderr
-    assert json.loads(stdout)["errors"][0]["message"] == "interrupted; nothing was changed"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -214,35 +143,6 @@ def test_a_completion_is_installed_for_the_user(tmp_path: Path, shell: str) -> N
     assert f"complete_{shell}" in written
 
 
-def completed(folder: Path, line: str) -> list[str]:
-    """Ask as bash does."""
-    words = line.split(" ")
-    output = nodeprov(
-        folder=folder,
-        _NODEPROV_COMPLETE="complete_bash",
-        COMP_WORDS=line,
-        COMP_CWORD=str(len(words) - 1),
-    )
-    assert output.returncode == 0
-    return output.text.split()
-
-
-def test_nodes_and_groups_are_completed_from_the_inventory_that_would_be_used(folder: Path) -> None:
-    with (folder / "nodeprov.toml").open("a") as file:
-        file.write('[groups.workshop]\nnodes = ["worker1"]\n')
-    assert completed(folder, "nodeprov plan ") == ["worker1", "worker2", "@workshop"]
-    assert completed(folder, "nodeprov verify worker1 @w") == ["@workshop"]
-    other = folder / "other.toml"
-    other.write_text("[nodes.another]\n[nodes.faulty]\nport = 'x'\n")
-    assert completed(folder, f"nodeprov plan -i {other} ") == ["another", "faulty"]
-
-
-@pytest.mark.parametrize("text", [None, "no toml [", "nodes = 3"])
-def test_a_completion_without_a_good_inventory_is_empty_and_no_error(folder: Path, text: str | None) -> None:
-    (folder / "nodeprov.toml").unlink() if text is None else (folder / "nodeprov.toml").write_text(text)
-    assert completed(folder, "nodeprov plan ") == []
-
-
 @pytest.mark.skipif(not Path("/bin/bash").exists(), reason="needs bash")
 def test_bash_completes_by_the_script(folder: Path, tmp_path: Path) -> None:
     program = tmp_path / "bin" / "nodeprov"
@@ -258,18 +158,6 @@ def test_bash_completes_by_the_script(folder: Path, tmp_path: Path) -> None:
         "worker1",
         "worker2",
     ]
-
-
-def test_support_for_a_node_that_cannot_be_reached_is_written_and_ends_with_1(folder: Path) -> None:
-    output = nodeprov("support", "worker1", "--out", "x.tar.gz", "--json", folder=folder)
-    assert output.returncode == 1
-    value = json.loads(output.stdout)
-    assert (value["archive"], [file["name"] for file in value["files"]]) == (
-        "x.tar.gz",
-        ["nodeprov.json", "settings.toml"],
-    )
-    assert {"facts.json", "journal/containerd.txt"} <= {each["name"] for each in value["missing"]}
-    assert (folder / "x.tar.gz").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_password_of_a_mirror_is_shown_nowhere(folder: Path) -> None:

@@ -6,13 +6,10 @@ import hashlib
 import io
 import json
 import tarfile
-from pathlib import Path
 
 import pytest
 
-from nodeprov.hosts.local import run_program
 from nodeprov.kubernetes import proof_image
-from tests.support.command_line import NODEPROV
 
 
 def members(content: bytes) -> dict[str, bytes]:
@@ -32,12 +29,3 @@ def test_it_holds_one_program_and_all_its_digests_are_true(architecture: str, go
     assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(files[layer]).hexdigest()}"]
     assert manifest["Config"] == f"{hashlib.sha256(files[manifest['Config']]).hexdigest()}.json"
     assert manifest["RepoTags"] == [proof_image.reference(program)]
-
-
-def test_the_command_writes_it(tmp_path: Path) -> None:
-    path = tmp_path / "proof.tar"
-    output = run_program([*NODEPROV, "image", str(path)])
-    program = proof_image.probe("x86_64")
-    assert output.returncode == 0, output.said
-    assert output.text == f"{path}: {proof_image.reference(program)} for x86_64\n"
-    assert path.read_bytes() == proof_image.archive(program, "x86_64")

@@ -1,14 +1,10 @@
+"""What nodeprov may do in a cluster."""
+
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from nodeprov import inventory
-from nodeprov.errors import UsageError
 from nodeprov.inventory.settings import Label
 from nodeprov.kubernetes.roles import ServiceAccount, manifest, roles
-from tests.support.command_line import nodeprov, said
 from tests.support.samples import golden
 
 TEXT = """\
@@ -48,26 +44,3 @@ def test_what_it_would_also_allow_to_patch_a_node_is_said() -> None:
 def test_the_label_is_one_that_a_kubelet_may_not_set_by_default() -> None:
     """https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction"""
     assert Label().key.partition("/")[0].endswith(".node-restriction.kubernetes.io")
-
-
-@pytest.mark.parametrize(
-    ("option", "message"),
-    [
-        (("--service-account", "nodeprov"), "names no namespace"),
-        (("--service-account", "a b/c"), "'a b' is no name"),
-        (("--name", "x\ny"), "is no name"),
-    ],
-)
-def test_a_name_that_is_none_is_refused(tmp_path: Path, option: tuple[str, str], message: str) -> None:
-    (tmp_path / "nodeprov.toml").write_text(TEXT)
-    output = nodeprov("rbac", *option, folder=tmp_path)
-    assert output.returncode == UsageError.exit_code
-    assert message in said(output)
-
-
-def test_the_command_prints_what_kubectl_reads_and_connects_to_nothing(tmp_path: Path) -> None:
-    (tmp_path / "nodeprov.toml").write_text(TEXT)
-    output = nodeprov("rbac", "--drain", folder=tmp_path)
-    assert output.returncode == 0
-    nodes = inventory.parse(TEXT, "inventory.toml").nodes
-    assert output.text == manifest(roles(nodes, "nodeprov", drain=True), None)

@@ -1,0 +1,87 @@
+"""What a person is asked for."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from nodeprov.inventory import parse
+from tests.support.release_server import ReleaseServer
+
+
+def typed(folder: Path, answers: Sequence[tuple[str, str]], *arguments: str) -> tuple[str, int]:
+    """Run nodeprov on a terminal and answer each question in turn; return what was shown, and the status."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.environ.update(
+            HOME=str(folder), NODEPROV_CACHE=str(folder / "cache"), NO_PROXY="127.0.0.1", TERM="dumb"
+        )
+        os.execv(sys.executable, [sys.executable, "-m", "nodeprov", *arguments])
+    shown, left, deadline = "", list(answers), time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if not select.select([terminal], [], [], 1)[0]:
+            continue
+        try:
+            shown += os.read(terminal, 4096).decode()
+        except OSError:  # the terminal is closed
+            break
+        if left and shown.endswith(f"{left[0][0]}: "):
+            os.write(terminal, f"{left.pop(0)[1]}\n".encode())
+    os.close(terminal)
+    return shown, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+VERSION = "20260905.0"
+NODE = "A node, as Kubernetes calls it (Enter: no more)"
+MORE = "Another node, as Kubernetes calls it (Enter: no more)"
+USER = "User to log in as (Enter: as ~/.ssh/config says)"
+KUBECTL = "Machine that runs kubectl (Enter: this one)"
+RELEASE = "Release of gVisor, such as 20260905.0 (Enter: the newest)"
+
+
+def test_a_person_is_asked_for_what_is_not_said(tmp_path: Path, server: ReleaseServer) -> None:
+    answers = [
+        (NODE, "worker1"),
+        ("Address of worker1 (Enter: look its name up)", "10.0.0.11"),
+        (MORE, ""),
+        (USER, "admin"),
+        (KUBECTL, "10.0.0.10"),
+        (RELEASE, ""),
+    ]
+    shown, status = typed(tmp_path, answers, "init", "--base-url", server.url)
+    assert status == 0, shown
+    inventory = parse((tmp_path / "nodeprov.toml").read_text(), "nodeprov.toml")
+    (node,) = inventory.nodes
+    assert (node.ssh.address, node.ssh.user, node.settings.release.version) == ("10.0.0.11", "admin", VERSION)
+    assert inventory.ssh("kubectl").address == "10.0.0.10"
+
+
+def test_an_answer_that_does_not_fit_is_asked_for_again(tmp_path: Path) -> None:
+    answers = [
+        (NODE, "Worker"),
+        (NODE, "worker1"),
+        ("Address of worker1 (Enter: look its name up)", ""),
+        (MORE, ""),
+    ]
+    shown, status = typed(tmp_path, answers, "init", "--user=a", "--kubectl-host=b", "--version", VERSION)
+    assert status == 0, shown
+    assert "that is not a name as Kubernetes has it" in shown
+
+
+def test_with_yes_nobody_is_asked(tmp_path: Path) -> None:
+    shown, status = typed(tmp_path, [], "init", "--yes", "--node", "worker1", "--version", VERSION)
+    assert (status, "Enter" in shown) == (0, False)
+
+
+def test_where_the_newest_cannot_be_found_a_person_is_asked_for_it(tmp_path: Path) -> None:
+    again = "The newest release cannot be found. Release of gVisor"
+    answers = [(USER, ""), (KUBECTL, ""), (RELEASE, ""), (again, VERSION)]
+    shown, status = typed(tmp_path, answers, "init", "--node", "worker1", "--base-url", str(tmp_path / "nowhere"))
+    assert status == 0, shown
+    assert f'version = "{VERSION}"' in (tmp_path / "nodeprov.toml").read_text()

@@ -1,0 +1,37 @@
+"""`nodeprov rbac` as one calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nodeprov import inventory
+from nodeprov.errors import UsageError
+from nodeprov.kubernetes.roles import manifest, roles
+from tests.support.command_line import nodeprov, said
+
+TEXT = '[release]\nversion = "20260905.0"\n[nodes.worker1]\n[nodes.worker2]\n'
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--service-account", "nodeprov"), "names no namespace"),
+        (("--service-account", "a b/c"), "'a b' is no name"),
+        (("--name", "x\ny"), "is no name"),
+    ],
+)
+def test_a_name_that_is_none_is_refused(tmp_path: Path, option: tuple[str, str], message: str) -> None:
+    (tmp_path / "nodeprov.toml").write_text(TEXT)
+    output = nodeprov("rbac", *option, folder=tmp_path)
+    assert output.returncode == UsageError.exit_code
+    assert message in said(output)
+
+
+def test_the_command_prints_what_kubectl_reads_and_connects_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "nodeprov.toml").write_text(TEXT)
+    output = nodeprov("rbac", "--drain", folder=tmp_path)
+    assert output.returncode == 0
+    nodes = inventory.parse(TEXT, "inventory.toml").nodes
+    assert output.text == manifest(roles(nodes, "nodeprov", drain=True), None)
