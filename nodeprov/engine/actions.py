@@ -47,7 +47,7 @@ class NodeActions:
     ) -> None:
         self._planned = planned
         self._host = hosts[Place.NODE]
-        self._containerd = Containerd(hosts[Place.NODE], planned.facts, planned.settings, cancel.wait)
+        self._containerd = Containerd(hosts[Place.NODE], planned.state, cancel.wait)
         self._switch = switch
         self._served = ""
         # These need nothing besides.
@@ -76,8 +76,8 @@ class NodeActions:
     def pod(self) -> str:
         """Run a pod, whose image is there for that long."""
         assert self._prover is not None
-        facts = self._planned.facts
-        where = (self._host, facts.machine.architecture, facts.running_daemon)
+        state = self._planned.state
+        where = (self._host, state.machine.architecture, state.daemon)
         with proof_image.available(*where, self._planned.settings) as image:
             return self._prover.pod(image, gvisors_word)
 

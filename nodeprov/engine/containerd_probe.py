@@ -14,10 +14,9 @@ from typing import Any
 from nodeprov.errors import CommandFailed, NodeprovError
 from nodeprov.hosts.base import Host, Output, Script
 from nodeprov.hosts.script import rendered
-from nodeprov.inventory import Settings
-from nodeprov.node.daemon import Daemon
-from nodeprov.node.facts import Facts, gather
+from nodeprov.node.facts import gather
 from nodeprov.node.loaded_config import is_what_was_read
+from nodeprov.node.state import NodeState
 from nodeprov.plan.resources.file import FileAt
 from nodeprov.plan.steps import Swap
 from nodeprov.runtimes.gvisor.kernel import gvisors_word
@@ -61,24 +60,19 @@ def parse_shim_options(text: str, path: str) -> ShimOptions:
 class Containerd:
     """The containerd of one node: proofs, and what it has loaded."""
 
-    def __init__(
-        self, host: Host, facts: Facts, settings: Settings, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, host: Host, state: NodeState, sleep: Callable[[float], None] = time.sleep) -> None:
         self._host = host
         self._sleep = sleep
-        self._facts = facts
-        self._settings = settings
-
-    @property
-    def _daemon(self) -> Daemon:
-        return self._facts.running_daemon
+        self._daemon = state.daemon
+        self._settings = state.settings
+        self._former_prefixes = state.footprint.prefixes[1:]
 
     def made(self, handler: str) -> str:
         """See what a distribution has made of the template or the drop-in that was edited.
 
         It is the distribution that expands it, at its start: nobody else can tell what it comes to.
         """
-        daemon = gather(self._host, self._settings, self._facts.footprint.prefixes[1:]).running_daemon
+        daemon = gather(self._host, self._settings, self._former_prefixes).running_daemon
         runtime = layout(self._settings).runtime
         table = daemon.effective.runtime(runtime.handler)
         path = table.get("runtime_path") if table else None
@@ -129,8 +123,7 @@ class Containerd:
 
     def in_use(self) -> tuple[str, ...]:
         """Name what still needs our files: processes, and bundles of stopped containers."""
-        facts = gather(self._host, self._settings, self._facts.footprint.prefixes[1:])
-        return (*facts.footprint.processes, *facts.footprint.bundles)
+        return gather(self._host, self._settings, self._former_prefixes).footprint.in_use
 
     def wait_until_unused(self, timeout_seconds: float) -> None:
         """Wait until nothing needs our files; raise NodeprovError, naming what does, if that takes too long."""
@@ -152,8 +145,7 @@ class Containerd:
 
     def write_record(self, swap: Swap) -> None:
         """Write down what the daemon has read that a swap has started, unless it was edited after that."""
-        facts = gather(self._host, self._settings)
-        daemon = facts.running_daemon
+        daemon = gather(self._host, self._settings).running_daemon
         if not is_what_was_read(daemon, swap.changes):
             return
         record: dict[str, Any] = {**daemon.identity.as_json(), "dump": daemon.dump}

@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from nodeprov.engine import planner, transaction
+from nodeprov.engine import transaction
 from nodeprov.engine.context import RunContext
-from nodeprov.engine.planner import Planned
-from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Hosts
+from nodeprov.engine.look import look
+from nodeprov.engine.planner import Planned, check, plan
+from nodeprov.engine.want import Install, Uninstall
+from nodeprov.errors import NodeprovError, Problems
+from nodeprov.hosts.base import Hosts, Readers
 from nodeprov.hosts.provider import HostProvider
 from nodeprov.inventory import Node, ReleaseSettings
 from nodeprov.local_files import cache_folder
@@ -56,6 +58,28 @@ class Results(Generic[T]):
     errors: list[NodeprovError] = field(default_factory=list)
 
 
+def plan_install(node: Node, readers: Readers, obtain: Callable[[str], Release]) -> Planned:
+    """Plan an install of one node; its release is obtained, for an architecture, when nothing stands against it.
+
+    Raises Problems with all the reasons not to begin, and NodeprovError when something cannot be read.
+    """
+    state = look(node, readers, Install())
+    if problems := check(state, Install()):
+        raise Problems(problems, where=node.name)
+    want = Install(obtain(state.machine.architecture))
+    return Planned(state, want, plan(state, want, readers))
+
+
+def plan_uninstall(node: Node, readers: Readers, want: Uninstall) -> Planned:
+    """Plan an uninstall of one node.
+
+    Raises Problems also while a sandbox, running or stopped, still needs what would be removed, unless a drain can
+    evict it.
+    """
+    state = look(node, readers, want)
+    return Planned(state, want, plan(state, want, readers))
+
+
 class Fleet:
     """Some nodes, and how they are reached."""
 
@@ -69,19 +93,20 @@ class Fleet:
     def plan_install(self) -> Results[Planned]:
         """Plan an install of every node."""
 
-        def plan(node: Node, hosts: Hosts) -> Planned:
-            return planner.plan_install(node, hosts, lambda architecture: self._release(node, architecture))
+        def one(node: Node, hosts: Hosts) -> Planned:
+            return plan_install(node, hosts, lambda architecture: self._release(node, architecture))
 
-        return self.each(plan)
+        return self.each(one)
 
     def plan_uninstall(self, *, drain: bool) -> Results[Planned]:
         """Plan an uninstall of every node."""
         names = [node.name for node in self.nodes]
 
-        def plan(node: Node, hosts: Hosts) -> Planned:
-            return planner.plan_uninstall(node, hosts, drain=drain, leaving=names[: names.index(node.name)])
+        def one(node: Node, hosts: Hosts) -> Planned:
+            leaving = tuple(names[: names.index(node.name)])
+            return plan_uninstall(node, hosts, Uninstall(drain, leaving))
 
-        return self.each(plan)
+        return self.each(one)
 
     def apply(self, plans: Sequence[Planned], run: RunContext) -> Iterator[Outcome]:
         """Carry plans out, one after the other; stop behind the first that fails."""

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from nodeprov.containerd import Runtime
 from nodeprov.hosts.base import Place
-from nodeprov.inventory import Settings
 from nodeprov.node import loaded_config
 from nodeprov.node.daemon import Daemon
-from nodeprov.node.facts import Facts
 from nodeprov.node.imported_files import Imported
+from nodeprov.node.state import NodeState
 from nodeprov.plan.goal import Change
 from nodeprov.plan.proof import Handler, Made, Pod, Proof, Sandbox, Serving, Unused
 from nodeprov.plan.resources.containerd_config import ContainerdConfig
 from nodeprov.plan.resources.link import Link
 from nodeprov.plan.steps import Drain, Restart, Step, Swap
-from nodeprov.runtimes.gvisor import layout
+from nodeprov.runtimes.gvisor.layout import Layout
 
 
 def install_steps(
-    facts: Facts,
-    settings: Settings,
-    generation: str,
+    state: NodeState,
     changes: tuple[Change, ...],
     imported: Mapping[str, Imported],
+    *,
+    where: Layout,
+    generation: str,
 ) -> tuple[Step, ...]:
     """Put an install in order: what nobody sees, its proof, the commit, the restart, its proofs, the cluster.
 
@@ -33,7 +34,7 @@ def install_steps(
     invisible = [c for c in changes if c.resource.collected and c not in garbage]
     in_cluster = [c for c in changes if c.resource.place is Place.CLUSTER]
     visible = [c for c in changes if c not in (*garbage, *invisible, *in_cluster)]
-    where, daemon, record = layout.layout(settings), facts.running_daemon, facts.footprint.record
+    settings, daemon, record = state.settings, state.daemon, state.footprint.record
     restart = loaded_config.restart(daemon, record, where.runtime, changes, imported, served=True)
     if len(changes) == len(garbage) and restart is None:
         return ()
@@ -67,19 +68,20 @@ def _made(daemon: Daemon, *, handler: str) -> tuple[Proof, ...]:
 
 
 def uninstall_steps(
-    facts: Facts,
-    settings: Settings,
+    state: NodeState,
     changes: tuple[Change, ...],
     pods: tuple[str, ...],
     imported: Mapping[str, Imported],
+    *,
+    runtime: Runtime,
 ) -> tuple[Step, ...]:
     """Put an uninstall in order: pods and label first, so that nothing new begins; then what was installed."""
-    where, daemon, record = layout.layout(settings), facts.running_daemon, facts.footprint.record
+    daemon, record = state.daemon, state.footprint.record
     in_cluster = [change for change in changes if change.resource.place is Place.CLUSTER]
     config = [change for change in changes if isinstance(change.resource, ContainerdConfig)]
     garbage = [change for change in changes if change.collects]
     links = [change for change in changes if isinstance(change.resource, Link) and change not in garbage]
-    restart = loaded_config.restart(daemon, record, where.runtime, tuple(config), imported, served=False)
+    restart = loaded_config.restart(daemon, record, runtime, tuple(config), imported, served=False)
     steps: list[Step] = [Drain(pods)] if pods else []
     # Twice: a pod may begin until the label is gone.
     steps += [Unused(), *in_cluster, *([Unused()] if in_cluster else [])]

@@ -19,7 +19,7 @@ from nodeprov.kubernetes.cluster import Get, kubectl
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
 from nodeprov.kubernetes.proof_pods import Pod
 from nodeprov.node.facts import Facts, FactsQuery
-from nodeprov.node.receipts.receipt import Author
+from nodeprov.node.receipts.receipt import Author, to_json
 from nodeprov.plan import proof
 from nodeprov.plan.events import Event
 from nodeprov.plan.goal import Change
@@ -232,15 +232,16 @@ class _Answers:
             case Get(kind="node"):
                 return True, {"status": {"runtimeHandlers": [{"name": planned.settings.runtime.handler}]}}
             case Get(kind="runtimeclass"):
-                return True, planned.cluster.runtime_class if planned.cluster else None
+                cluster = planned.state.cluster
+                return True, cluster.runtime_class if cluster else None
         return False, None
 
     def to_what_is_made(self, query: Query[Any]) -> tuple[bool, Any]:
         """Answer a question about what the run has made and sees by another path, through the link `current`."""
-        planned = self._planned
-        if not isinstance(query, FileAt) or not query.path.endswith("/runsc.toml") or planned.release is None:
+        state, release = self._planned.state, self._planned.want.release
+        if not isinstance(query, FileAt) or not query.path.endswith("/runsc.toml") or release is None:
             return False, None
-        text = generation.generation(planned.facts.running_daemon, planned.settings, planned.release).runsc_toml
+        text = generation.generation(state.daemon, state.settings, release).runsc_toml
         return True, FileState(text.encode(), 0o644)
 
     def printed(self, script: Script[Any]) -> bytes:
@@ -256,16 +257,18 @@ class _Answers:
         return b"kept\n"
 
     def _dumps(self) -> bytes:
-        daemons = self._planned.facts.running_daemon, self._facts.running_daemon
+        daemons = self._planned.state.daemon, self._facts.running_daemon
         return reading_text(*(daemon.dump for daemon in daemons))
 
 
 def _well(planned: Planned) -> Facts:
     """Say how the node would look in its run: nothing needs our files, and containerd has our table."""
-    facts, runtime = planned.facts, layout.layout(planned.settings).runtime
-    daemon = facts.running_daemon
+    state, runtime = planned.state, layout.layout(planned.settings).runtime
+    daemon = state.daemon
     edit = containerd.add_runtime if planned.plan.action.serves else containerd.remove_runtime
     touched = any(isinstance(change.resource, ContainerdConfig) for change in planned.plan.changes)
     dump = edit(daemon.dump, runtime) if touched else daemon.dump
     daemon = replace(daemon, dump=dump, config_changed_at=None)
-    return replace(facts, daemon=daemon, footprint=replace(facts.footprint, processes={}, bundles=()))
+    footprint = replace(state.footprint, processes={}, bundles=())
+    receipts = tuple(to_json(each) for each in state.history.on_disk)
+    return Facts(state.node.name, state.machine, daemon, footprint, receipts, unit_state="")

@@ -62,16 +62,16 @@ def saved(
 
 
 def _resolved(planned: Planned) -> Node:
-    if planned.release is None:
+    if planned.want.release is None:
         return planned.node
-    release = replace(planned.settings.release, version=planned.release.version)
+    release = replace(planned.settings.release, version=planned.want.release.version)
     return replace(planned.node, settings=replace(planned.settings, release=release))
 
 
 def _steps(planned: Planned) -> tuple[tuple[str, str], ...]:
     """Name each part of the plan with its digest; before them, the machine and the cluster that it is for."""
-    cluster = planned.cluster
-    subjects = [("the machine", [planned.facts.machine.machine_id])]
+    cluster = planned.state.cluster
+    subjects = [("the machine", [planned.state.machine.machine_id])]
     if cluster is not None:
         subjects.append(("the cluster", [cluster.server, cluster.context]))
     steps = [(_name(part), _value(part)) for part in planned.plan.parts]

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nodeprov.inventory import Settings
-from nodeprov.kubernetes.cluster import kubectl
+from nodeprov.kubernetes import node_label
 from nodeprov.kubernetes.node_label import NodeLabel
 from nodeprov.node.receipts.history import History
+from nodeprov.node.state import NodeState
 from nodeprov.plan.goal import Change, Goal
 from nodeprov.plan.resources.containerd_config import ContainerdConfig
 from nodeprov.plan.resources.link import Link
@@ -26,37 +27,35 @@ def prefixes(written: Written, settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(prefix for prefix in found if prefix != settings.paths.prefix))
 
 
-def links(written: Written, settings: Settings) -> tuple[Link, ...]:
-    """Name the links for people that were made elsewhere than the settings say."""
+def link_goals(state: NodeState) -> tuple[Goal, ...]:
+    """Want back what was there before the links for people that were made elsewhere than the settings say."""
     people = re.compile(r"link:(.+)/runsc")
-    found = [match[1] for key, state in written.items() if state is not None and (match := people.fullmatch(key))]
+    made = state.history.written
+    found = [match[1] for key, target in made.items() if target is not None and (match := people.fullmatch(key))]
+    elsewhere = [folder for folder in found if folder != state.settings.paths.bin and "/handlers/" not in folder]
+    return _goals([Link(f"{folder}/runsc") for folder in elsewhere], state.history)
+
+
+def label_goals(state: NodeState) -> tuple[Goal, ...]:
+    """Want back what was there before the labels that were set by another key than the settings say."""
+    settings, node = state.settings, state.node.name
+    keys = [key for key in _written(f"label:{node}:", state.history) if key != settings.label.key]
+    return _goals([node_label.of(settings, node, key) for key in keys], state.history)
+
+
+def runtime_classes(state: NodeState) -> tuple[str, ...]:
+    """Name the RuntimeClasses of another name than the settings say; other nodes and pods may still use them."""
     return tuple(
-        Link(f"{folder}/runsc") for folder in found if folder != settings.paths.bin and _is_for_people(folder)
+        name for name in _written("runtimeclass:", state.history) if name != state.settings.runtime_class.name
     )
 
 
-def _is_for_people(folder: str) -> bool:
-    return "/handlers/" not in folder
+def _written(kind: str, history: History) -> list[str]:
+    """Name the resources of a kind that nodeprov has made, and has not taken away since."""
+    return [key.removeprefix(kind) for key, state in history.written.items() if key.startswith(kind) and state]
 
 
-def labels(written: Written, settings: Settings, node: str) -> tuple[NodeLabel, ...]:
-    """Name the labels of the node that were set by another key than the settings say."""
-    kube = kubectl(settings.cluster)
-    keys = [
-        key.removeprefix(f"label:{node}:") for key in written if key.startswith(f"label:{node}:") and written[key]
-    ]
-    return tuple(NodeLabel(kube, node, key) for key in keys if key != settings.label.key)
-
-
-def runtime_classes(written: Written, settings: Settings) -> tuple[str, ...]:
-    """Name the RuntimeClasses of another name than the settings say; other nodes and pods may still use them."""
-    named = [
-        key.removeprefix("runtimeclass:") for key in written if key.startswith("runtimeclass:") and written[key]
-    ]
-    return tuple(name for name in named if name != settings.runtime_class.name)
-
-
-def goals(some: Sequence[Link | NodeLabel], history: History) -> tuple[Goal, ...]:
+def _goals(some: Sequence[Link | NodeLabel], history: History) -> tuple[Goal, ...]:
     """Want back what was there before; what somebody else has changed since stays."""
     written, before = history.written, history.before_us
     return tuple(

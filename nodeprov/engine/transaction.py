@@ -18,10 +18,13 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Hosts, Place, check
 from nodeprov.hosts.script import rendered
 from nodeprov.inventory import Settings
-from nodeprov.node.facts import Facts, gather
+from nodeprov.node.facts import gather
+from nodeprov.node.footprint import Footprint
 from nodeprov.node.receipts import receipt
+from nodeprov.node.receipts.history import History
 from nodeprov.node.receipts.receipt import Receipt
 from nodeprov.node.runtime_table import own_config
+from nodeprov.node.state import NodeState
 from nodeprov.node.switch import Switch
 from nodeprov.plan.goal import Change
 from nodeprov.plan.outcome import Outcome
@@ -35,18 +38,18 @@ def carry_out(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
 
     Raises NodeprovError, with the holder's name, when another run holds the node.
     """
-    plan, host = planned.plan, hosts[Place.NODE]
-    broken = planned.history.interrupted
+    plan, state, host = planned.plan, planned.state, hosts[Place.NODE]
+    broken = state.history.interrupted
     if not plan.pending and broken is None:
         return Outcome(plan)
     holder = f"{run.author.user}@{run.author.controller} since {run.clock()}"
     with Lock(host, planned.settings.paths.state, holder), _uploading(host, plan.node, run):
-        _insist_on_the_same_facts(planned, host)
+        _insist_on_the_same_traces(state, host)
         begun = _begin(planned, broken, run)
-        switch = Switch(host, planned.facts.running_daemon, planned.settings, begun.name)
+        switch = Switch(host, state.daemon, state.settings, begun.name)
         if broken is not None or plan.action.sweeps_first:
             switch.settle()
-            _sweep(host, planned)
+            _sweep(host, state)
         if plan.pending:
             _write_receipt(host, planned.settings, begun)
         actions = NodeActions(planned, hosts, switch, run.cancel, cordoned=broken is not None and broken.cordons)
@@ -71,33 +74,33 @@ def _uploading(host: Host, node: str, run: RunContext) -> Iterator[None]:
         host.watch_uploads(None)
 
 
-def _insist_on_the_same_facts(planned: Planned, host: Host) -> None:
+def _insist_on_the_same_traces(state: NodeState, host: Host) -> None:
     """See that no other run has worked on the node between our plan and our lock."""
-    then = planned.facts
-    now = gather(host, planned.settings, then.footprint.prefixes[1:])
-    if _traces(now) != _traces(then):
+    now = gather(host, state.settings, state.footprint.prefixes[1:])
+    history = History.read(now.receipts, machine_id=now.machine.machine_id, handler=state.history.handler)
+    if _traces(now.footprint, history) != _traces(state.footprint, state.history):
         raise NodeprovError(
             "another run has worked on this node since the plan was made",
-            f"plan again: nodeprov plan {planned.node.name}",
+            f"plan again: nodeprov plan {state.node.name}",
             where=host.name,
         )
 
 
-def _traces(facts: Facts) -> tuple[object, ...]:
+def _traces(footprint: Footprint, history: History) -> tuple[object, ...]:
     """Pick what any run changes."""
-    return facts.receipts, facts.footprint.links, facts.footprint.generations, facts.footprint.switched
+    return history, footprint.links, footprint.generations, footprint.switched
 
 
-def _sweep(host: Host, planned: Planned) -> None:
+def _sweep(host: Host, state: NodeState) -> None:
     """Remove what an interrupted run was in the middle of writing, which may hold secrets, and killed proofs."""
-    paths, daemon = planned.settings.paths, planned.facts.running_daemon
-    own = own_config(daemon, layout(planned.settings).runtime)
+    paths, daemon = state.settings.paths, state.daemon
+    own = own_config(daemon, layout(state.settings).runtime)
     files = [daemon.edited_path, daemon.config_path, *([own.path] if own else [])]
     folders = [*dict.fromkeys(map(posixpath.dirname, files)), paths.bin, paths.state, f"{paths.state}/receipts"]
     script = rendered(
         "sweep.sh.j2",
         folders=[each for each in folders if each],
-        prefixes=planned.facts.footprint.prefixes,
+        prefixes=state.footprint.prefixes,
         state=paths.state,
         ctr=daemon.ctr,
         socket=daemon.socket,
@@ -139,16 +142,16 @@ def _kept(outcome: Outcome) -> frozenset[str]:
 
 
 def _begin(planned: Planned, broken: Receipt | None, run: RunContext) -> Receipt:
-    release = planned.release
+    state, release = planned.state, planned.want.release
     return Receipt(
-        number=planned.history.next_number,
+        number=state.history.next_number,
         action=planned.plan.action.name,
-        handler=planned.settings.runtime.handler,
-        machine_id=planned.facts.machine.machine_id,
+        handler=state.settings.runtime.handler,
+        machine_id=state.machine.machine_id,
         author=run.author,
         began=run.clock(),
         release=release.name if release else "",
-        changes=planned.history.intent((*planned.plan.changes, *planned.plan.adopted)),
+        changes=state.history.intent((*planned.plan.changes, *planned.plan.adopted)),
         adopted=tuple(change.resource.key for change in planned.plan.adopted),
         sha512=dict(release.sha512) if release else {},
         cordons=(broken is not None and broken.cordons) or _cordons(planned),
@@ -156,8 +159,8 @@ def _begin(planned: Planned, broken: Receipt | None, run: RunContext) -> Receipt
 
 
 def _cordons(planned: Planned) -> bool:
-    drains = any(isinstance(step, Drain) for step in planned.plan.steps)
-    return drains and planned.cluster is not None and not planned.cluster.is_cordoned
+    drains, cluster = any(isinstance(step, Drain) for step in planned.plan.steps), planned.state.cluster
+    return drains and cluster is not None and not cluster.is_cordoned
 
 
 def _write_receipt(host: Host, settings: Settings, written: Receipt) -> None:

@@ -65,9 +65,9 @@ class _LabelQuery:
         return None if value is None else LabelState(value)
 
 
-def of(settings: Settings, node: str) -> NodeLabel:
-    """Name the label that the settings want on a node."""
-    return NodeLabel(kubectl(settings.cluster), node, settings.label.key)
+def of(settings: Settings, node: str, key: str = "") -> NodeLabel:
+    """Name a label of a node, by default the one that the settings want."""
+    return NodeLabel(kubectl(settings.cluster), node, key or settings.label.key)
 
 
 def goal(settings: Settings, node: str) -> Goal:
@@ -76,7 +76,7 @@ def goal(settings: Settings, node: str) -> Goal:
 
 
 def states(cluster: ClusterState, labels: Iterable[NodeLabel]) -> dict[str, State | None]:
-    """Read the states of labels out of facts that are there already."""
+    """Find the states of labels in what is known of the cluster already."""
     found = cluster.labels
     return {each.key: LabelState(found[each.label]) if each.label in found else None for each in labels}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -156,10 +156,10 @@ def _as_wanted(settings: Settings) -> Callable[[Any], ObjectState]:
     return target
 
 
-def states(cluster: ClusterState, settings: Settings, node: str) -> dict[str, State | None]:
-    """Read the state of the RuntimeClass out of facts that are there already."""
+def states(cluster: ClusterState, classes: Iterable[RuntimeClass]) -> dict[str, State | None]:
+    """Find the state of the settings' RuntimeClass in what is known of the cluster already."""
     existing = cluster.runtime_class
-    return {of(settings, node).key: None if existing is None else declared_fields(existing)}
+    return {each.key: None if existing is None else declared_fields(existing) for each in classes}
 
 
 def removals(

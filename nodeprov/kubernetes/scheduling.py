@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes import node_label, runtime_class
+from nodeprov.kubernetes.node_label import NodeLabel
+from nodeprov.kubernetes.runtime_class import RuntimeClass
 from nodeprov.node.cluster_state import ClusterState
 from nodeprov.plan.goal import Goal
 from nodeprov.states import State
@@ -16,10 +18,12 @@ def cluster_goals(settings: Settings, node: str) -> tuple[Goal, ...]:
     return node_label.goal(settings, node), runtime_class.goal(settings, node)
 
 
-def cluster_states(cluster: ClusterState, settings: Settings, node: str) -> dict[str, State | None]:
-    """Read the states of the cluster's goals out of facts that are there already."""
-    label = node_label.of(settings, node)
-    return node_label.states(cluster, [label]) | runtime_class.states(cluster, settings, node)
+def cluster_states(cluster: ClusterState, goals: Iterable[Goal]) -> dict[str, State | None]:
+    """Find the states that goals in the cluster start from in what is known of it already."""
+    resources = [goal.resource for goal in goals]
+    labels = [each for each in resources if isinstance(each, NodeLabel)]
+    classes = [each for each in resources if isinstance(each, RuntimeClass)]
+    return node_label.states(cluster, labels) | runtime_class.states(cluster, classes)
 
 
 def removal_goals(

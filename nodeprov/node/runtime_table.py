@@ -12,6 +12,7 @@ from nodeprov.containerd.distributions import editing
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
+from nodeprov.node.receipts.history import History
 from nodeprov.plan.goal import Goal, constant
 from nodeprov.plan.resources.containerd_config import ContainerdConfig, ContainerdSource, OwnConfig
 from nodeprov.states import FileState
@@ -45,6 +46,20 @@ def config_goals(
         return Goal(own, wanted), Goal(root, without_runtime(runtime, former))
     in_root = Goal(root, _with_runtime(daemon, runtime, former))
     return (in_root, Goal(own, constant(None))) if own else (in_root,)
+
+
+def removal_goals(
+    daemon: Daemon, runtime: Runtime, former: tuple[Runtime, ...], history: History
+) -> tuple[Goal, ...]:
+    """Want what was before us where nobody has edited it since, and else what is there without our table."""
+    root, own, written = config_resource(daemon, runtime), own_config(daemon, runtime), history.written
+    is_as_we_left_it = root.key in written and written[root.key] == daemon.edited
+    without = (
+        constant(history.before_us[root.key])
+        if is_as_we_left_it and history.is_ours_alone(root.key)
+        else without_runtime(runtime, former, how_edited(daemon))
+    )
+    return (Goal(root, without), *([Goal(own, constant(None))] if own else []))
 
 
 def _with_runtime(

@@ -14,6 +14,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.inventory import parse
 from nodeprov.node.facts import gather
+from nodeprov.node.state import NodeState
 from nodeprov.states import TreeState
 from tests.lab.machines import (
     ADDRESSES,
@@ -230,8 +231,8 @@ class TestProofs:
 
     def test_a_broken_runsc_toml_fails_the_proof(self, worker: Machine) -> None:
         installed(WORKER)
-        settings = parse(INVENTORY.read_text(), str(INVENTORY)).nodes[0].settings
-        containerd = Containerd(worker.host, gather(worker.host, settings), settings)
+        node = parse(INVENTORY.read_text(), str(INVENTORY)).nodes[0]
+        containerd = Containerd(worker.host, NodeState.of(node, gather(worker.host, node.settings), None))
         toml = "/opt/nodeprov/handlers/runsc/current/runsc.toml"
         kept = worker.run(f"cat {toml}")
         for breaking in (

@@ -8,7 +8,9 @@ from typing import Any
 
 from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.containerd.distributions.profiles import K3S
-from nodeprov.engine.planner import Planned, plan_install, plan_uninstall
+from nodeprov.engine.fleet import plan_install, plan_uninstall
+from nodeprov.engine.planner import Planned
+from nodeprov.engine.want import Uninstall
 from nodeprov.hosts.base import Place, Reader
 from nodeprov.inventory import ClusterSettings, ContainerdSettings, Settings
 from nodeprov.kubernetes.runtime_class import MANAGED_BY, wanted_runtime_class
@@ -74,7 +76,7 @@ class Situation:
         return plan_install(node(self.wanted), self.readers, lambda _architecture: self.made)
 
     def uninstall(self, *, drain: bool = False, leaving: tuple[str, ...] = ()) -> Planned:
-        return plan_uninstall(node(self.wanted), self.readers, drain=drain, leaving=leaving)
+        return plan_uninstall(node(self.wanted), self.readers, Uninstall(drain, leaving))
 
 
 def fresh(made: Release, wanted: Settings = ALONE, facts: Facts | None = None) -> Situation:

@@ -16,7 +16,8 @@ import pytest
 from nodeprov import inventory
 from nodeprov.containerd import remove_runtime
 from nodeprov.engine import saved_plan
-from nodeprov.engine.planner import plan_uninstall
+from nodeprov.engine.fleet import plan_uninstall
+from nodeprov.engine.want import Uninstall
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import ClusterSettings
 from nodeprov.node.facts.parsers import parse_record
@@ -94,7 +95,7 @@ def test_what_it_has_installed_is_uninstalled_to_the_byte() -> None:
     assert installed.daemon is not None
     installed = replace(installed, daemon=replace(installed.daemon, config=after, dump=after.content.decode()))
     wanted = settings(cluster=ClusterSettings(enabled=False))
-    planned = plan_uninstall(node(wanted), {Place.NODE: FakeReader(installed)}, drain=False)
+    planned = plan_uninstall(node(wanted), {Place.NODE: FakeReader(installed)}, Uninstall())
     changes = {change.resource.key: change.after for change in planned.plan.changes}
     assert changes[CONFIG] == before
 

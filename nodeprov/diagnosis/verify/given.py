@@ -45,9 +45,9 @@ class Given:
     @cached_property
     def cluster(self) -> ClusterState:
         """What is known of the cluster."""
-        if self.subject.cluster is None:
+        if self.subject.state.cluster is None:
             skip("[cluster] enabled is false")
-        return self.subject.cluster
+        return self.subject.state.cluster
 
     @cached_property
     def runtime_class(self) -> dict[str, Any]:
@@ -66,8 +66,8 @@ class Given:
     def image(self) -> ProofImage:
         """The image of the pods, on the node; where no pod is run, it is not brought there."""
         subject, _ = self.subject, self.prover
-        facts = subject.facts
-        where = (subject.hosts[Place.NODE], facts.machine.architecture, facts.running_daemon)
+        state = subject.state
+        where = (subject.hosts[Place.NODE], state.machine.architecture, state.daemon)
         image = proof_image.available(*where, subject.settings)
         return self._made.enter_context(image)
 

@@ -14,10 +14,9 @@ from nodeprov.hosts.base import Host, Place
 from nodeprov.hosts.script import plain
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
-from nodeprov.node.cluster_state import ClusterState
-from nodeprov.node.facts import Facts, gather
+from nodeprov.node.facts import gather
 from nodeprov.node.imported_files import Imports, read_imports
-from nodeprov.node.receipts.history import History
+from nodeprov.node.state import NodeState
 from nodeprov.runtimes.gvisor import layout
 from nodeprov.runtimes.gvisor.layout import Layout
 from nodeprov.states import State
@@ -43,17 +42,24 @@ class NodeprovBackend(BaseBackend):  # type: ignore[misc]  # testinfra's own typ
 class Subject:
     """One node, and all that its checks start from."""
 
-    node: Node
+    state: NodeState
     hosts: Mapping[Place, Host]
-    facts: Facts
     imports: Imports
-    cluster: ClusterState | None
-    written: Mapping[str, State | None]
+
+    @property
+    def node(self) -> Node:
+        """The node."""
+        return self.state.node
 
     @property
     def settings(self) -> Settings:
         """The node's settings."""
-        return self.node.settings
+        return self.state.settings
+
+    @property
+    def written(self) -> Mapping[str, State | None]:
+        """What nodeprov has last written, by the resource's key."""
+        return self.state.history.written
 
     @property
     def layout(self) -> Layout:
@@ -68,17 +74,17 @@ class Subject:
     @property
     def containerd(self) -> Containerd:
         """The node's containerd."""
-        return Containerd(self.hosts[Place.NODE], self.facts, self.settings)
+        return Containerd(self.hosts[Place.NODE], self.state)
 
     @property
     def generation(self) -> str:
         """The folder of the generation that `current` leads to."""
-        return f"{self.layout.handler_folder}/{self.facts.footprint.links.get(self.layout.current)}"
+        return f"{self.layout.handler_folder}/{self.state.footprint.links.get(self.layout.current)}"
 
     @property
     def release(self) -> str:
         """The name of the release that the current generation names; empty when there is none."""
-        return self.facts.footprint.generations.get(self.generation, "").rsplit("/", 1)[-1]
+        return self.state.footprint.generations.get(self.generation, "").rsplit("/", 1)[-1]
 
     @property
     def install(self) -> str:
@@ -96,6 +102,4 @@ def look(node: Node, hosts: Mapping[Place, Host]) -> Subject:
     imports = read_imports(host, facts.running_daemon)
     on_cluster = hosts.get(Place.CLUSTER)
     cluster = kube.read(on_cluster, node.settings, node.name) if on_cluster else None
-    handler = node.settings.runtime.handler
-    history = History.read(facts.receipts, machine_id=facts.machine.machine_id, handler=handler)
-    return Subject(node, hosts, facts, imports, cluster, history.written)
+    return Subject(NodeState.of(node, facts, cluster), hosts, imports)

@@ -26,9 +26,13 @@ class Facts:
     """Why none of several containerds can be meant."""
 
     @property
+    def no_daemon(self) -> Problem:
+        """Why there is no daemon: none runs, or none can be told from others."""
+        return self.undecided or Problem("containerd does not run", "systemctl status containerd")
+
+    @property
     def running_daemon(self) -> Daemon:
-        """The daemon; raises NodeprovError if none runs, or none can be told from others."""
-        if self.daemon is not None:
-            return self.daemon
-        problem = self.undecided or Problem("containerd does not run", "systemctl status containerd")
-        raise NodeprovError(problem.message, problem.hint, where=self.node)
+        """The daemon; raises NodeprovError if there is none."""
+        if self.daemon is None:
+            raise NodeprovError(self.no_daemon.message, self.no_daemon.hint, where=self.node)
+        return self.daemon

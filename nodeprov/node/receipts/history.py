@@ -17,23 +17,30 @@ class History:
     """What was done to this very machine, as far as one handler is concerned: a node may have several."""
 
     handler: str
-    receipts: tuple[Receipt, ...]
-    """Those that were written on this machine, whichever handler they are of, in their order."""
-    next_number: int
-    """The number of the next receipt."""
-    other_machines: tuple[str, ...] = ()
-    """Where other receipts on this disk were written: it was cloned, or has outlived a reimaging."""
+    machine_id: str
+    on_disk: tuple[Receipt, ...]
+    """All receipts, in their order: a disk may be cloned, or outlive a reimaging, and bring those of others."""
 
     @classmethod
     def read(cls, values: Iterable[Mapping[str, Any]], *, machine_id: str, handler: str) -> History:
         """Read the receipts that lie on a node; raise NodeprovError for one that is damaged or too new."""
         found = sorted((from_json(value) for value in values), key=lambda receipt: receipt.number)
-        mine = tuple(
-            each for each in found if not each.machine_id or not machine_id or each.machine_id == machine_id
-        )
-        others = dict.fromkeys(each.machine_id for each in found if each not in mine)
-        number = max((each.number for each in found), default=0) + 1
-        return cls(handler, mine, number, tuple(others))
+        return cls(handler, machine_id, tuple(found))
+
+    @property
+    def receipts(self) -> tuple[Receipt, ...]:
+        """The receipts that were written on this machine, whichever handler they are of."""
+        return tuple(each for each in self.on_disk if not self._is_others(each))
+
+    @property
+    def other_machines(self) -> tuple[str, ...]:
+        """The machines on which the others were written."""
+        return tuple(dict.fromkeys(each.machine_id for each in self.on_disk if self._is_others(each)))
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next receipt."""
+        return max((each.number for each in self.on_disk), default=0) + 1
 
     @property
     def of_handler(self) -> tuple[Receipt, ...]:
@@ -105,6 +112,9 @@ class History:
             before = begun.before if begun and begun.after == change.before else change.before
             written.append(Written(change.resource.key, before, change.after))
         return tuple(written)
+
+    def _is_others(self, receipt: Receipt) -> bool:
+        return bool(receipt.machine_id and self.machine_id) and receipt.machine_id != self.machine_id
 
     @property
     def _counting(self) -> list[Receipt]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from nodeprov.inventory import Settings
+from nodeprov.node import runtime_table
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.footprint import Footprint
-from nodeprov.node.runtime_table import config_goals
+from nodeprov.node.receipts.history import History
 from nodeprov.plan.goal import Goal, constant
 from nodeprov.plan.resources.link import Link
 from nodeprov.plan.resources.tree import Tree
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.generation import generation
-from nodeprov.runtimes.gvisor.layout import former_runtimes, layout
+from nodeprov.runtimes.gvisor.layout import former_layouts, former_runtimes, layout
 from nodeprov.states import LinkState
 
 
@@ -32,8 +33,28 @@ def goals(daemon: Daemon, footprint: Footprint, settings: Settings, release: Rel
             Link(where.current, within=where.around), constant(LinkState(wanted.digest)), "the commit: one rename"
         ),
         *person_goals(settings),
-        *config_goals(daemon, settings, where.runtime, former_runtimes(footprint, settings)),
+        *runtime_table.config_goals(daemon, settings, where.runtime, former_runtimes(footprint, settings)),
     )
+
+
+def removal_goals(daemon: Daemon, footprint: Footprint, settings: Settings, history: History) -> tuple[Goal, ...]:
+    """Want what was before: of the configuration first, so that nothing is named that is not there."""
+    where, before = layout(settings), history.before_us
+    ours = [
+        path for path, target in footprint.links.items() if target and _is_ours(path, target, footprint, settings)
+    ]
+    links = [Link(path, within=where.around if path == where.current else "") for path in reversed(ours)]
+    return (
+        *runtime_table.removal_goals(daemon, where.runtime, former_runtimes(footprint, settings), history),
+        *(Goal(link, constant(before.get(link.key))) for link in links),
+    )
+
+
+def _is_ours(path: str, target: str, footprint: Footprint, settings: Settings) -> bool:
+    if path in [each.current for each in former_layouts(footprint, settings)]:
+        return False  # goes with what lies beside it
+    ours = tuple(f"{prefix}/" for prefix in footprint.prefixes)
+    return path == layout(settings).current or target.startswith(ours)
 
 
 def person_goals(settings: Settings) -> tuple[Goal, ...]:

@@ -11,9 +11,10 @@ import pytest
 
 from nodeprov.engine.fleet import MOST_AT_ONCE, Fleet, at_once, not_begun
 from nodeprov.engine.planner import Planned
+from nodeprov.engine.want import Install
 from nodeprov.hosts.base import Hosts, Place
 from nodeprov.inventory import Node, ReleaseSettings, parse
-from nodeprov.node.receipts.history import History
+from nodeprov.node.state import NodeState
 from nodeprov.plan.action import INSTALL
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.steps import Drain
@@ -98,7 +99,7 @@ class TestEach:
 
 def planned(node: Node, *, pending: bool = False) -> Planned:
     plan = Plan(node.name, INSTALL, (Drain(()),) if pending else ())
-    return Planned(plan, node, good_facts(), None, None, History("runsc", (), 1))
+    return Planned(NodeState.of(node, good_facts(), None), Install(), plan)
 
 
 class TestApply:

@@ -133,7 +133,7 @@ def test_an_uninstall_goes_from_the_cluster_to_the_node_and_collects_last(new: R
     situation = in_cluster(uninstallable(new, TOGETHER), has_label=True, has_class=True)
     planned = situation.uninstall()
     assert steps_of(planned, new=new) == ["proof unused", *REMOVED_FROM_CLUSTER, *REMOVED_FROM_NODE]
-    assert (planned.plan.action, planned.release) == (UNINSTALL, None)
+    assert (planned.plan.action, planned.want.release) == (UNINSTALL, None)
     assert after_of(planned, CONFIG_KEY) == FileState(CONFIG.encode(), 0o644)
     assert planned.plan.restart is not None
     assert planned.plan.restart.reasons[0].startswith("to forget the runtime handler runsc")

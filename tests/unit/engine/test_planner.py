@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nodeprov.containerd import Config, add_runtime, drop_in_file
-from nodeprov.engine.planner import plan_install
+from nodeprov.engine.fleet import plan_install
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import ProofSettings
@@ -316,7 +316,7 @@ def test_receipts_of_another_machine_are_told_and_do_not_count(new: Release) -> 
     planned = situation.install()
     assert isinstance(planned.plan.steps[0], Adopt)
     assert "it was cloned or reimaged since" in planned.plan.notes[1]
-    assert planned.history.next_number > 1, "no receipt is written over"
+    assert planned.state.history.next_number > 1, "no receipt is written over"
     assert after_of(situation.uninstall(), CONFIG_KEY) == FileState(CONFIG.encode(), 0o644)
 
 
@@ -443,7 +443,7 @@ def test_an_install_after_an_interrupted_uninstall_is_uninstalled_to_what_was_be
     without_table = with_daemon(situation.facts, config=pristine, dump=CONFIG)
     situation.reader.facts = with_receipts(without_table, first, broken)
     planned = situation.install()
-    written = planned.history.intent(planned.plan.changes)
+    written = planned.state.history.intent(planned.plan.changes)
     with_table = with_daemon(situation.facts, config=ours, dump=ours.content.decode())
     closed = broken.closed(UNDONE, "2026-09-03T10:00:00+00:00")
     situation.reader.facts = with_receipts(with_table, first, closed, receipt_of(3, "install", *written))
@@ -453,9 +453,10 @@ def test_an_install_after_an_interrupted_uninstall_is_uninstalled_to_what_was_be
 def test_what_is_planned_carries_what_it_was_made_from(new: Release) -> None:
     situation = uninstallable(new)
     planned = situation.install()
-    assert planned.facts == situation.facts
-    assert [receipt.number for receipt in planned.history.receipts] == [1]
-    assert (planned.release, planned.settings) == (new, ALONE)
+    state, facts = planned.state, situation.facts
+    assert (state.machine, state.daemon, state.footprint) == (facts.machine, facts.daemon, facts.footprint)
+    assert [receipt.number for receipt in planned.state.history.receipts] == [1]
+    assert (planned.want.release, planned.settings) == (new, ALONE)
 
 
 def test_a_plan_is_a_value_that_says_what_is_before_and_after(old: Release, new: Release) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from nodeprov import inventory
-from nodeprov.engine.planner import Planned, plan_install
+from nodeprov.engine.fleet import plan_install
+from nodeprov.engine.planner import Planned
 from nodeprov.engine.saved_plan import Saved, changes, from_text, saved, to_text
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place

@@ -29,5 +29,5 @@ def test_a_failed_run_has_uncordoned_what_an_interrupted_one_had_cordoned() -> N
     written = host.members[f"/var/lib/nodeprov/receipts/{broken.name}"]
     assert isinstance(written, FileState)
     found = from_json(json.loads(written.content))
-    assert History("runsc", (found,), 2).interrupted == found
+    assert History("runsc", "", (found,)).interrupted == found
     assert not found.cordons

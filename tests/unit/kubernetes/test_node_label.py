@@ -15,7 +15,8 @@ from tests.support.clusters import KEY, WANTED, facts, node, ours, stub
 
 def test_another_value_of_the_label_is_replaced() -> None:
     cluster = facts(node({KEY: "false"}), ours())
-    (change,) = decide(cluster_goals(WANTED, "worker1"), cluster_states(cluster, WANTED, "worker1"))
+    goals = cluster_goals(WANTED, "worker1")
+    (change,) = decide(goals, cluster_states(cluster, goals))
     assert (change.before, change.after) == (LabelState("false"), LabelState("true"))
 
 

@@ -80,7 +80,8 @@ def test_the_runtime_class_is_what_the_settings_say(wanted: Settings, value: dic
 
 def test_a_runtime_class_as_we_made_it_is_a_reached_goal() -> None:
     cluster = facts(node({KEY: "true"}), ours(), ("worker1",))
-    assert decide(cluster_goals(WANTED, "worker1"), cluster_states(cluster, WANTED, "worker1")) == ()
+    goals = cluster_goals(WANTED, "worker1")
+    assert decide(goals, cluster_states(cluster, goals)) == ()
 
 
 def test_a_quantity_is_the_same_however_it_is_spelled() -> None:
@@ -88,7 +89,8 @@ def test_a_quantity_is_the_same_however_it_is_spelled() -> None:
     wanted = settings(runtime_class=RuntimeClassSettings(overhead={"cpu": "0.05", "memory": "1024Mi"}))
     shown = {**wanted_runtime_class(wanted).value, "overhead": {"podFixed": {"cpu": "50m", "memory": "1Gi"}}}
     cluster = facts(node({KEY: "true"}), class_json(**shown), ("worker1",))
-    assert decide(cluster_goals(wanted, "worker1"), cluster_states(cluster, wanted, "worker1")) == ()
+    goals = cluster_goals(wanted, "worker1")
+    assert decide(goals, cluster_states(cluster, goals)) == ()
 
 
 def test_what_is_empty_in_a_toleration_is_left_out_as_the_api_server_does() -> None:
@@ -100,7 +102,9 @@ def test_what_is_empty_in_a_toleration_is_left_out_as_the_api_server_does() -> N
 
 def test_a_runtime_class_that_was_there_gets_our_fields_and_not_our_mark() -> None:
     cluster = facts(existing=class_json(overhead={"podFixed": {"memory": "1Mi"}}))
-    (_, change) = decide(cluster_goals(WANTED, "worker1"), cluster_states(cluster, WANTED, "worker1"))
+    (_, change) = decide(
+        cluster_goals(WANTED, "worker1"), cluster_states(cluster, cluster_goals(WANTED, "worker1"))
+    )
     assert isinstance(change.after, ObjectState)
     assert change.after.value == {**wanted_runtime_class(WANTED).value, "labels": {}}
 

@@ -31,7 +31,7 @@ def test_the_label_comes_before_the_runtime_class_that_sends_pods_to_it() -> Non
     assert {goal.resource.place for goal in goals} == {Place.CLUSTER}
     assert [goal.resource.collected for goal in goals] == [False, False]
     assert [goal.resource.shared for goal in goals] == [False, True]
-    changes = decide(goals, cluster_states(facts(), WANTED, "worker1"))
+    changes = decide(goals, cluster_states(facts(), goals))
     assert [(change.before, change.after) for change in changes] == [
         (None, LabelState("true")),
         (None, wanted_runtime_class(WANTED)),
@@ -46,7 +46,7 @@ def removed(
 ) -> dict[str, State | None]:
     """What an uninstall of worker1 changes, by key."""
     goals = removal_goals(WANTED, "worker1", cluster, before, leaving)
-    return {each.resource.key: each.after for each in decide(goals, cluster_states(cluster, WANTED, "worker1"))}
+    return {each.resource.key: each.after for each in decide(goals, cluster_states(cluster, goals))}
 
 
 def test_the_last_node_takes_the_label_and_our_runtime_class_away() -> None:

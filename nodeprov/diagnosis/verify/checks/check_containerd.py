@@ -13,14 +13,14 @@ from nodeprov.node.imported_files import import_problems
 
 def check_cri(subject: Subject) -> None:
     """containerd's CRI plugin works."""
-    daemon = subject.facts.running_daemon
+    daemon = subject.state.daemon
     errors = daemon.cri_errors
     assert not errors, because("; ".join(errors), f"journalctl -u {daemon.unit} on the node tells why")
 
 
 def check_config_table(subject: Subject) -> None:
     """containerd's configuration file has our table."""
-    daemon = subject.facts.running_daemon
+    daemon = subject.state.daemon
     # A distribution's template is no TOML, what is made of it is; a drop-in is itself what has the table.
     is_drop_in = daemon.source is not None and daemon.source.how is How.DROP_IN
     path, file = (daemon.edited_path, daemon.edited) if is_drop_in else (daemon.config_path, daemon.config)
@@ -39,7 +39,7 @@ def check_config_table(subject: Subject) -> None:
 @needs("config_table")
 def check_effective_configuration(subject: Subject) -> None:
     """Nothing that containerd imports overrides our table."""
-    daemon = subject.facts.running_daemon
+    daemon = subject.state.daemon
     handler = subject.layout.handler
     problems = import_problems(daemon, handler, subject.imports)
     assert not problems, because("; ".join(each.message for each in problems), problems[0].hint)
@@ -53,7 +53,7 @@ def check_effective_configuration(subject: Subject) -> None:
 @needs("effective_configuration", "cri")
 def check_loaded(subject: Subject) -> None:
     """The running containerd has loaded our runtime."""
-    daemon, record = subject.facts.running_daemon, subject.facts.footprint.record
+    daemon, record = subject.state.daemon, subject.state.footprint.record
     loaded = loaded_config.loaded_runtime(daemon, record, subject.layout.handler, subject.imports.files)
     assert not isinstance(loaded, loaded_config.NotKnown), because(
         "nothing shows what the running containerd has loaded", subject.install

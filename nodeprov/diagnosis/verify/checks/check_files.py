@@ -23,7 +23,7 @@ def check_current_generation(subject: Subject, host: Host) -> None:
     path = subject.layout.current
     wanted = subject.written.get(f"link:{path}")
     assert host.file(path).is_symlink, because(f"{path} is missing or no link", subject.install)
-    found = LinkState(subject.facts.footprint.links.get(path, ""))
+    found = LinkState(subject.state.footprint.links.get(path, ""))
     said = wanted.target if isinstance(wanted, LinkState) else "nothing"
     assert found == wanted, because(f"{path} leads to {found.target}; {said} was installed last", subject.install)
 

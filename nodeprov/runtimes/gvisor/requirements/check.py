@@ -1,4 +1,4 @@
-"""All that stands against an installation of gVisor on a node, in the order in which it is told."""
+"""All that stands against an installation of gVisor on a node."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from nodeprov.node.daemon import Daemon
 from nodeprov.node.facts import Facts
 from nodeprov.node.footprint import Footprint
 from nodeprov.node.machine import Machine
-from nodeprov.node.requirements import configuration, places
-from nodeprov.node.requirements import daemon as any_daemon
-from nodeprov.node.requirements import machine as any_machine
+from nodeprov.node.requirements import check as any_runtime
+from nodeprov.node.requirements.containerd import runs
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.generation import tree_bytes
 from nodeprov.runtimes.gvisor.layout import former_runtimes, layout
-from nodeprov.runtimes.gvisor.requirements import daemon as gvisor_daemon
-from nodeprov.runtimes.gvisor.requirements import machine as gvisor_machine
+from nodeprov.runtimes.gvisor.requirements import containerd, machine
 
 USES = {
     "prefix": "runsc and its shim are executed from there",
@@ -27,55 +25,45 @@ USES = {
 
 
 def check(
-    machine: Machine, daemon: Daemon, footprint: Footprint, settings: Settings, release: Release | None = None
+    of: Machine, daemon: Daemon, footprint: Footprint, settings: Settings, release: Release | None = None
 ) -> tuple[Problem, ...]:
     """Find all the reasons not to begin, before anything is touched; without a release, all but its own."""
-    version = release.version if release else settings.release.version
-    return (
-        *_of_machine(machine, settings),
-        *(_room(machine, footprint, settings, release) if release else ()),
-        *any_daemon.unit(daemon),
-        *gvisor_daemon.compatible(daemon, version),
-        *any_daemon.works(daemon),
-        *_of_configuration(machine, daemon, footprint, settings),
-        *_others_files(footprint, settings),
-    )
+    own = _own(of, footprint, settings, release, daemon)
+    former = former_runtimes(footprint, settings)
+    of_daemon = any_runtime.of_daemon(of, daemon, settings, layout(settings).runtime, former, own)
+    return any_runtime.check(of, settings, own, of_daemon)
 
 
 def check_facts(facts: Facts, settings: Settings) -> tuple[Problem, ...]:
     """Do the same where perhaps no containerd runs, or none can be meant."""
     if facts.daemon is not None:
         return check(facts.machine, facts.daemon, facts.footprint, settings)
-    return (
-        *_of_machine(facts.machine, settings),
-        *any_daemon.runs(facts),
-        *_others_files(facts.footprint, settings),
+    own = _own(facts.machine, facts.footprint, settings)
+    return any_runtime.check(facts.machine, settings, own, runs(facts))
+
+
+def _own(
+    of: Machine,
+    footprint: Footprint,
+    settings: Settings,
+    release: Release | None = None,
+    daemon: Daemon | None = None,
+) -> any_runtime.Own:
+    version = release.version if release else settings.release.version
+    return any_runtime.Own(
+        uses=USES,
+        release_bytes=_missing_bytes(footprint, settings, release) if release else None,
+        kernel=machine.kernel(of),
+        platform=machine.platform(of, settings),
+        containerd=containerd.compatible(daemon, version) if daemon else (),
+        configuration=containerd.selinux(daemon) if daemon else (),
+        files=_others_files(footprint, settings),
     )
 
 
-def _of_machine(machine: Machine, settings: Settings) -> Iterator[Problem]:
-    yield from any_machine.root(machine)
-    yield from gvisor_machine.kernel(machine)
-    yield from any_machine.systemd(machine)
-    yield from gvisor_machine.platform(machine, settings)
-    yield from places.usable(machine, settings, USES)
-
-
-def _room(machine: Machine, footprint: Footprint, settings: Settings, release: Release) -> Iterator[Problem]:
-    if f"{layout(settings).releases}/{release.name}" not in footprint.releases:
-        yield from places.room(machine, tree_bytes(release))
-
-
-def _of_configuration(
-    machine: Machine, daemon: Daemon, footprint: Footprint, settings: Settings
-) -> Iterator[Problem]:
-    runtime = layout(settings).runtime
-    yield from configuration.source(machine, daemon)
-    yield from configuration.link(daemon)
-    yield from gvisor_daemon.selinux(daemon)
-    yield from configuration.default_runtime(daemon)
-    yield from configuration.handler(daemon, runtime, former_runtimes(footprint, settings))
-    yield from configuration.style(daemon, settings, runtime)
+def _missing_bytes(footprint: Footprint, settings: Settings, release: Release) -> int | None:
+    is_there = f"{layout(settings).releases}/{release.name}" in footprint.releases
+    return None if is_there else tree_bytes(release)
 
 
 def _others_files(footprint: Footprint, settings: Settings) -> Iterator[Problem]:

@@ -13,9 +13,10 @@ from nodeprov.engine.context import Cancellation
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_program
 from nodeprov.node.imported_files import Imports
+from nodeprov.node.state import NodeState
 from tests.support.samples import good_facts, node, settings
 
-SUBJECT = Subject(node(settings()), {}, good_facts(), Imports((), {}), None, {})
+SUBJECT = Subject(NodeState.of(node(settings()), good_facts(), None), {}, Imports((), {}))
 
 
 def check_label(subject: Subject) -> None:

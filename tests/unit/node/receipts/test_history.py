@@ -15,7 +15,7 @@ from tests.support.samples import receipt_of
 
 
 def history(receipts: Sequence[Receipt], handler: str = "runsc") -> History:
-    return History(handler, tuple(receipts), len(receipts) + 1)
+    return History(handler, "", tuple(receipts))
 
 
 def test_receipts_are_read_in_the_order_of_their_numbers() -> None:
@@ -23,7 +23,8 @@ def test_receipts_are_read_in_the_order_of_their_numbers() -> None:
     found = History.read(values, machine_id="", handler="runsc")
     assert [receipt.number for receipt in found.receipts] == [1, 2, 3]
     assert found.next_number == 4
-    assert History.read([], machine_id="", handler="runsc") == History("runsc", (), 1)
+    assert History.read([], machine_id="", handler="runsc") == History("runsc", "", ())
+    assert History("runsc", "", ()).next_number == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,41 @@
+"""Reading a node, when it is at rest."""
+
+from __future__ import annotations
+
+from nodeprov.engine import superseded
+from nodeprov.engine.planner import check_facts
+from nodeprov.engine.want import Want
+from nodeprov.errors import Problems
+from nodeprov.hosts.base import Place, Reader, Readers
+from nodeprov.inventory import Node, Settings
+from nodeprov.kubernetes import cluster as kube
+from nodeprov.node.facts import Facts, SwitchAtWork, gather
+from nodeprov.node.receipts.history import History
+from nodeprov.node.state import NodeState
+
+
+def look(node: Node, readers: Readers, want: Want) -> NodeState:
+    """Read a node and what its cluster knows of it; wait for the end of a switch that is at work on it.
+
+    Raises Problems where no containerd can be meant, with all the reasons not to begin what is wanted, and
+    NodeprovError when something cannot be read.
+    """
+    settings, reader = node.settings, readers[Place.NODE]
+    facts = _when_settled(reader, settings)
+    cluster = kube.read(readers[Place.CLUSTER], settings, node.name) if Place.CLUSTER in readers else None
+    history = History.read(facts.receipts, machine_id=facts.machine.machine_id, handler=settings.runtime.handler)
+    if prefixes := superseded.prefixes(history.written, settings):
+        facts = gather(reader, settings, prefixes)
+    if facts.daemon is None:
+        raise Problems(check_facts(node, facts, cluster, want), where=node.name)
+    return NodeState.of(node, facts, cluster)
+
+
+def _when_settled(reader: Reader, settings: Settings) -> Facts:
+    """Read the facts of a node that is not in the middle of what it does by itself; wait for its end."""
+    facts = gather(reader, settings)
+    if facts.footprint.switched is None or facts.footprint.switched.outcome:
+        return facts
+    while reader.ask([SwitchAtWork(settings.paths.state)])[0]:
+        pass
+    return gather(reader, settings)

@@ -1,0 +1,131 @@
+"""What an operator is told of a plan besides its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nodeprov.containerd.distributions.profiles import PLAIN
+from nodeprov.engine import superseded
+from nodeprov.kubernetes.cluster import kubectl
+from nodeprov.kubernetes.runtime_class import cuts_off, leads_here
+from nodeprov.node.daemon import Daemon, version_text
+from nodeprov.node.receipts.history import History
+from nodeprov.node.state import NodeState
+from nodeprov.plan.steps import Step
+
+
+def of_install(state: NodeState, steps: Sequence[Step], old_containers: int) -> tuple[str, ...]:
+    """Write the notes of an install; `old_containers` are those that run another release."""
+    return (
+        *_subject(state),
+        *_interruption(state.history),
+        *_gone_back(state),
+        *(_consequences(state, old_containers) if steps else ()),
+    )
+
+
+def of_uninstall(state: NodeState) -> tuple[str, ...]:
+    """Write the notes of an uninstall."""
+    return (*_subject(state), *_interruption(state.history), *_others_class(state))
+
+
+def _subject(state: NodeState) -> Iterator[str]:
+    """Say what machine and what cluster it is, so that an operator sees when it is the wrong one."""
+    machine, daemon = state.machine, state.daemon
+    parts = (
+        machine.os or "an unknown system",
+        machine.architecture,
+        f"Linux {machine.kernel}",
+        f"systemd {machine.systemd_version}",
+        f"cgroup v{machine.cgroup_version}",
+        f"containerd {version_text(daemon.version)}",
+    )
+    yield f"node: {', '.join(parts)}"
+    yield from _choice(daemon)
+    yield from _distribution(daemon)
+    if state.cluster is not None:
+        yield f"cluster: {state.cluster.server} (context {state.cluster.context})"
+    for each in state.history.other_machines:
+        yield (
+            f"receipts on this disk were written on another machine (machine-id {each}): it was cloned or "
+            "reimaged since; they are kept, and do not count"
+        )
+    for prefix in state.footprint.prefixes[1:]:
+        yield f"was installed below {prefix} before"
+
+
+def _choice(daemon: Daemon) -> Iterator[str]:
+    """Say which of several containerds is meant, and why; of one alone there is nothing to say."""
+    choice = daemon.choice
+    if choice.chosen is not None and choice.passed_over:
+        others = ", ".join(each.said for each in choice.passed_over)
+        yield f"containerd: {choice.chosen.said}, for {choice.why}; left alone: {others}"
+
+
+def _distribution(daemon: Daemon) -> Iterator[str]:
+    """Say whose containerd it is where that is somebody's, and what its restart means for the node."""
+    whose = daemon.distribution
+    if whose == PLAIN:
+        return
+    made = f"{daemon.edited_path} is edited {daemon.source.how.value}; " if daemon.source else ""
+    yield f"distribution: {whose.title}: {made}{daemon.unit} makes {daemon.config_path} of it when it starts"
+    if too := whose.restarts_too(daemon.unit):
+        yield (
+            f"a restart of {daemon.unit} also restarts {', '.join(too)} on this node; pods go on, and nodes go "
+            "one after the other"
+        )
+    yield from whose.notes
+
+
+def _interruption(history: History) -> Iterator[str]:
+    """Say what an earlier run has left."""
+    broken = history.interrupted
+    if broken is None:
+        return
+    yield (
+        f"an earlier {broken.action} by {broken.author.user}@{broken.author.controller} began at "
+        f"{broken.began} and did not end; this run finishes what it left"
+    )
+    if broken.cordons:
+        yield "it has cordoned the node, which is uncordoned at the end"
+
+
+def _gone_back(state: NodeState) -> Iterator[str]:
+    """Say that it was that run's change which the node has taken back."""
+    broken, switched = state.history.interrupted, state.footprint.switched
+    if broken is not None and switched and switched.restored and switched.run == broken.name:
+        yield f"after it the node has put its configuration back by itself: {switched.why}"
+
+
+def _consequences(state: NodeState, old_containers: int) -> Iterator[str]:
+    """Say what the steps of an install mean for others."""
+    settings = state.settings
+    if old_containers:
+        yield (
+            f"{old_containers} running containers keep the release that they began with; one that restarts "
+            "inside its old pod is created by the new release, which may fail: delete such pods when it suits you"
+        )
+    if settings.cluster.enabled and not settings.proof.pod:
+        yield "no pod is run as a proof: [proof] pod is false"
+    if state.cluster is None:
+        return
+    for name in superseded.runtime_classes(state):
+        yield (
+            f"RuntimeClass {name}, which earlier settings had, is left: when no pod and no node needs it any "
+            f"more, {kubectl(settings.cluster).typed('delete', 'runtimeclass', name)}"
+        )
+    if cuts_off(state.cluster, settings):
+        yield (
+            f"RuntimeClass {settings.runtime_class.name} leads to nodes with another label now: until nodeprov "
+            "has installed on those too, they get no new sandboxed pods"
+        )
+
+
+def _others_class(state: NodeState) -> Iterator[str]:
+    """Say why the RuntimeClass is not removed, where it is other nodes'."""
+    settings = state.settings
+    if state.cluster is not None and not leads_here(state.cluster, settings):
+        yield (
+            f"RuntimeClass {settings.runtime_class.name} is left: its handler is not {settings.runtime.handler}, "
+            f"or it leads to nodes without the label {settings.label.key}={settings.label.value}"
+        )
