@@ -10,11 +10,10 @@ import pytest
 
 from nodeprov.engine.rehearsal import rehearse
 from nodeprov.hosts.base import Place
-from nodeprov.hosts.script import rendered
 from nodeprov.inventory import ContainerdSettings
 from nodeprov.node.receipts.receipt import Author
 from nodeprov.releases.obtain import Release
-from nodeprov.reports.commands import Command, Commands, comparable, to_json, to_text
+from nodeprov.reports.commands import Commands, comparable
 from nodeprov.states import FileState
 from tests.support.samples import settings
 from tests.support.situations import (
@@ -31,7 +30,11 @@ from tests.support.situations import (
 )
 
 DROP_IN = settings(containerd=ContainerdSettings(config_style="dropin"), cluster=ALONE.cluster)
+
+
 TEMPLATE = FileState(b'{{ template "base" . }}\n', 0o600)
+
+
 AUTHOR = Author("ann", "desk", "0.1.0")
 
 
@@ -131,29 +134,6 @@ def test_what_depends_on_the_moment_is_written_as_x(new: Release) -> None:
     assert (
         comparable("mv /etc/.config.toml.nodeprov-0123abcd x", "/s") == "mv /etc/.config.toml.nodeprov-XXXXXXXX x"
     )
-
-
-def test_a_script_is_shown_once_and_named_afterwards() -> None:
-    first, again = Command("n", "look", "echo 1\n"), Command("n", "a file", "echo 1\n", "3 bytes")
-    lines = to_text(Commands((first, again), reading=(Command("n", "look", "id"),))).splitlines()
-    assert lines == [
-        "#### to make this plan; nothing is changed",
-        "#### 1. n: look",
-        "id",
-        "#### to carry it out",
-        "#### 2. n: look",
-        "echo 1",
-        "#### 3. n: a file: command 2 again; standard input: 3 bytes",
-    ]
-    assert to_json(Commands((again,)))["doing"] == [
-        {"host": "n", "what": "a file", "script": "echo 1\n", "stdin": "3 bytes"}
-    ]
-
-
-def test_a_script_is_known_by_its_templates_name() -> None:
-    script = rendered("write-link.sh.j2", path="/p", beside="/.p", target="/t")
-    assert script.name == "write-link"
-    assert "/.p" in script.text
 
 
 def test_the_cluster_host_has_a_part_of_the_commands(new: Release) -> None:

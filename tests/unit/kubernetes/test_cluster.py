@@ -40,6 +40,8 @@ def lines(*documents: Any) -> str:
 
 
 CONFIG = {"current-context": "production", "clusters": [{"cluster": {"server": "https://10.0.0.10:6443"}}]}
+
+
 LABELLED = {"items": [{"metadata": {"name": "worker1"}}, {"metadata": {"name": "worker2"}}]}
 
 
@@ -60,21 +62,6 @@ def test_a_kubectl_that_fails_is_quoted_with_what_to_try() -> None:
     with pytest.raises(NodeprovError, match="cannot read the cluster: connection refused") as caught:
         ClusterQuery(wanted, "worker1").parse(answer("", 1, b"connection refused\n"))
     assert "kubectl --kubeconfig '/etc/a b.conf' --context production get nodes" in caught.value.hint
-
-
-@pytest.mark.parametrize(
-    ("status", "handlers"),
-    [
-        ({}, None),
-        ({"runtimeHandlers": []}, ()),
-        ({"runtimeHandlers": [{"name": ""}, {"name": "runsc"}]}, ("", "runsc")),
-        ({"runtimeHandlers": [{"features": {}}, {"name": "runsc"}]}, ("", "runsc")),
-    ],
-)
-def test_the_handlers_that_a_kubelet_reports_are_read(
-    status: dict[str, Any], handlers: tuple[str, ...] | None
-) -> None:
-    assert facts({"status": status}).handlers == handlers
 
 
 def test_four_answers_come_in_one_command_and_each_on_its_line(tmp_path: Any) -> None:

@@ -1,0 +1,26 @@
+"""What nodeprov has left on a node."""
+
+from __future__ import annotations
+
+import pytest
+
+from nodeprov.node.footprint import Switched
+from tests.support.samples import good_facts
+
+
+def test_what_a_process_or_a_stopped_container_names_is_in_use_and_so_is_the_folder_above() -> None:
+    footprint = good_facts(
+        processes={"/o/releases/a/runsc": 2}, bundles=("/o/handlers/runsc/1/runsc.toml",)
+    ).footprint
+    assert footprint.in_use == ("/o/releases/a/runsc", "/o/handlers/runsc/1/runsc.toml")
+    assert footprint.uses("/o/releases/a")
+    assert footprint.uses("/o/handlers/runsc/1")
+    assert not footprint.uses("/o/releases/a-1")
+    assert not footprint.uses("/o/releases/a/runsc")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "restored"), [("", False), ("kept", False), ("restored", True), ("broken", True)]
+)
+def test_a_switch_has_gone_back_unless_it_has_not_ended_or_was_kept(outcome: str, restored: bool) -> None:
+    assert Switched("000001-install.json", outcome).restored is restored
