@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
@@ -113,7 +114,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     add_completion=False,
 )
-get_completion_inspect_parameters()  # makes typer know its shells
+if "_NODEPROV_COMPLETE" in os.environ:
+    get_completion_inspect_parameters()  # makes typer know its shells
 
 
 class Shell(StrEnum):

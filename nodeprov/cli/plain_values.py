@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,11 @@ def use_plain_values(parameters: Iterable[Any]) -> None:
         each.get_runtime_param = partial(_PlainValue, each.type_descriptor.annotation, each.get_runtime_param)
 
 
-@dataclass(frozen=True, slots=True)
 class _PlainValue:
     """Stands in for typer's RuntimeParam."""
 
-    annotation: Any
-    of_typer: Callable[[], Any]
+    def __init__(self, annotation: Any, of_typer: Callable[[], Any]) -> None:
+        self.annotation, self.of_typer = annotation, of_typer
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         """Convert a value; raise what typer raises if it is none."""
