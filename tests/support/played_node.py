@@ -6,6 +6,7 @@ is gone with its last process.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess  # noqa: TID251  a process that stays, with namespaces of its own
@@ -103,20 +104,26 @@ class PlayedNode:
 
     def listing(self) -> str:
         """Its programs, configuration and units, and what is in them."""
-        return self._said(
+        return self.said(
             f"cd {HOME} && find opt etc /etc/systemd/system -exec stat -c '%n|%F|%a|%N' {{}} + | sort; "
             "find opt etc -type f -exec sha256sum {} + | sort"
         )
 
     def config(self) -> str:
         """What containerd's configuration holds."""
-        return self._said(f"cat {HOME}/etc/config.toml")
+        return self.said(f"cat {HOME}/etc/config.toml")
+
+    def receipts(self) -> dict[str, str]:
+        """How the run of each receipt stands."""
+        told = self.said(f"cd {HOME}/state/receipts && for each in *; do cat $each; echo; echo =; done")
+        return {each["action"]: each["state"] for each in map(json.loads, filter(str.strip, told.split("\n=\n")))}
 
     def restarts(self) -> int:
         """How often containerd was started."""
-        return len(self._said(f"cat {HOME}/restarts").splitlines())
+        return len(self.said(f"cat {HOME}/restarts").splitlines())
 
-    def _said(self, script: str) -> str:
+    def said(self, script: str) -> str:
+        """Run a script there; return what it printed."""
         return LocalHost(enter=self.enter).run(plain("look", script)).text
 
 

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from nodeprov.engine.fleet import Fleet
 from nodeprov.errors import Cancelled
-from nodeprov.hosts.provider import LocalNode
-from nodeprov.inventory import parse
 from nodeprov.plan.events import Event
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.steps import Restart
-from tests.support.played_node import INVENTORY, PlayedNode, played_node
-from tests.support.samples import a_run, release
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[PlayedNode]:
-    with played_node(tmp_path) as node:
-        yield node
-
-
-@pytest.fixture
-def fleet(node: PlayedNode, tmp_path: Path) -> Iterator[Fleet]:
-    nodes = parse(INVENTORY, "nodeprov.toml").nodes
-    with LocalNode("worker1", enter=node.enter) as hosts:
-        yield Fleet(nodes, hosts, lambda _wanted, _architecture: release(tmp_path, content=b"#!/bin/sh\n"))
+from tests.support.played_node import PlayedNode
+from tests.support.samples import a_run
 
 
 def installed(fleet: Fleet) -> Outcome:

@@ -1,4 +1,4 @@
-"""How a run is closed, and what it says of the run before it."""
+"""A run under its receipt: on a node of this machine, and how it is closed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from nodeprov.engine import transaction
+from nodeprov.engine.fleet import Fleet
 from nodeprov.errors import NodeprovError
 from nodeprov.node.receipts.history import History
-from nodeprov.node.receipts.receipt import BEGUN, from_json
+from nodeprov.node.receipts.receipt import BEGUN, from_json, to_json
 from nodeprov.plan.action import UNINSTALL
+from nodeprov.plan.events import Event
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.plan import Plan
+from nodeprov.plan.steps import Restart
 from nodeprov.states import FileState
 from tests.support.memory_host import MemoryHost
-from tests.support.samples import receipt_of, settings
+from tests.support.played_node import HOME, PlayedNode
+from tests.support.samples import a_run, receipt_of, settings
 
 
 def test_a_failed_run_has_uncordoned_what_an_interrupted_one_had_cordoned() -> None:
@@ -31,3 +35,47 @@ def test_a_failed_run_has_uncordoned_what_an_interrupted_one_had_cordoned() -> N
     found = from_json(json.loads(written.content))
     assert History("runsc", "", (found,)).interrupted == found
     assert not found.cordons
+
+
+def test_the_receipt_is_open_as_long_as_the_run_is_and_nobody_can_have_worked_in_between(
+    fleet: Fleet, node: PlayedNode
+) -> None:
+    plans, late = fleet.plan_install().good, fleet.plan_install().good
+    seen: list[dict[str, str]] = []
+    (outcome,) = fleet.apply(plans, a_run(lambda _event: seen.append(node.receipts())))
+    assert outcome.exit_code == 0
+    assert {"".join(each.values()) for each in seen} == {"begun"}
+    assert node.receipts() == {"install": "done"}
+    before = node.listing()
+    (refused,) = fleet.apply(late, a_run())
+    assert "another run has worked on this node since the plan was made" in str(refused.error)
+    assert (refused.exit_code, node.listing(), node.receipts()) == (1, before, {"install": "done"})
+
+
+def test_what_an_interrupted_run_has_left_is_swept_away_and_its_receipt_closed(
+    fleet: Fleet, node: PlayedNode
+) -> None:
+    machine = fleet.plan_install().good[0].state.machine.machine_id
+    broken = replace(receipt_of(1, "uninstall", state=BEGUN), machine_id=machine)
+    left = f"{HOME}/etc/.config.toml.nodeprov-0123abcd"
+    node.said(
+        f"mkdir -p {HOME}/state/receipts && echo 'password' > {left}\n"
+        f"cat > {HOME}/state/receipts/{broken.name} <<'END'\n{json.dumps(to_json(broken))}\nEND"
+    )
+    (outcome,) = fleet.apply(fleet.plan_install().good, a_run())
+    assert outcome.error is None
+    assert node.receipts() == {"uninstall": "undone", "install": "done"}, "an install does not finish an uninstall"
+    assert left not in node.said(f"ls -A {HOME}/etc")
+
+
+def test_a_receipt_that_cannot_be_closed_leaves_the_node_between_two_states(
+    fleet: Fleet, node: PlayedNode
+) -> None:
+    def spoil(event: Event) -> None:
+        if isinstance(event.step, Restart):
+            node.said(f"cd {HOME}/state && rm -rf receipts && touch receipts")
+
+    (outcome,) = fleet.apply(fleet.plan_install().good, a_run(spoil))
+    assert outcome.exit_code == 4
+    (left,) = outcome.left
+    assert left.startswith("the receipt could not be closed")
