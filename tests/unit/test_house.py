@@ -146,3 +146,56 @@ def test_no_module_of_tests_imports_another_one() -> None:
     modules = [*(CHECKOUT / "tests").rglob("test_*.py")]
     importing = [path for path in modules if {each.stem for each in modules}.intersection(_imported(path))]
     assert [str(path.relative_to(CHECKOUT)) for path in importing] == []
+
+
+ELSEWHERE = {
+    # What a command does is seen on real nodes; what it says of its options, in tests/unit/cli/test_main.py.
+    "tests/lab/test_cli.py": ("cli/apply", "cli/plan", "cli/session"),
+    "tests/lab/test_install.py": ("cli/install", "cli/status", "cli/uninstall"),
+    "tests/lab/test_doctor.py": ("cli/doctor",),
+    "tests/lab/test_verify.py": ("cli/verify",),
+    "tests/lab/test_commands.py": ("cli/plan_commands",),
+    "tests/unit/cli/test_start_up.py": ("cli/plain_values",),
+    # Each check passes on a good node, and each of its breaks makes it fail.
+    "tests/lab/breaks.py": (
+        "diagnosis/verify/checks/check_cluster",
+        "diagnosis/verify/checks/check_containerd",
+        "diagnosis/verify/checks/check_files",
+        "diagnosis/verify/checks/check_pod",
+        "diagnosis/verify/subject",
+    ),
+    "tests/unit/diagnosis/verify/test_runner.py": ("diagnosis/verify/given",),
+    # The laws take them as a whole: what is edited comes back to the byte, what is applied is undone.
+    "tests/laws/test_containerd_laws.py": ("containerd/splices", "containerd/tables"),
+    "tests/laws/test_laws.py": ("engine/apply", "engine/undo", "plan/events", "plan/resources/base"),
+    # Parts of one thing, which is tested as one.
+    "tests/unit/engine/test_planner.py": ("engine/want", "node/state"),
+    "tests/unit/engine/test_rehearsal.py": ("engine/actions",),
+    "tests/unit/plan/test_plan.py": ("plan/steps",),
+    "tests/unit/runtimes/gvisor/requirements/test_check.py": (
+        "node/requirements/check",
+        "node/requirements/configuration",
+        "node/requirements/containerd",
+        "node/requirements/machine",
+        "node/requirements/places",
+        "runtimes/gvisor/requirements/containerd",
+        "runtimes/gvisor/requirements/machine",
+    ),
+    # Only a server tells what they do.
+    "tests/adversaries/test_hostile_node.py": ("hosts/ssh/channels",),
+    "tests/lab/test_ssh.py": ("hosts/ssh/connecting", "hosts/ssh/host"),
+    "tests/adversaries/test_lying_origins.py": ("runtimes/gvisor/source",),
+    "tests/unit/cli/test_main.py": ("__main__",),
+    "tests/unit/kubernetes/test_proof_image.py": ("kubernetes/probe/hatch_build",),
+}
+"""Modules without tests beside their name, by where their tests are."""
+
+
+def test_a_module_has_its_tests_beside_its_name_or_it_is_said_where() -> None:
+    product = CHECKOUT / "nodeprov"
+    modules = [path.relative_to(product) for path in product.rglob("*.py") if path.name != "__init__.py"]
+    unit = CHECKOUT / "tests" / "unit"
+    without = [path for path in modules if not (unit / path.parent / f"test_{path.stem}.py").exists()]
+    listed = [module for some in ELSEWHERE.values() for module in some]
+    assert sorted(str(path.with_suffix("")) for path in without) == sorted(listed)
+    assert [where for where in ELSEWHERE if not (CHECKOUT / where).exists()] == []

@@ -11,13 +11,12 @@ import pytest
 
 from nodeprov.containerd import Config, add_runtime, drop_in_file
 from nodeprov.engine.fleet import plan_install
-from nodeprov.errors import NodeprovError, Problems
+from nodeprov.errors import Problems
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import ProofSettings
 from nodeprov.kubernetes import proof_image
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
 from nodeprov.node.daemon import Record
-from nodeprov.node.daemon_choice import Candidate, Choice
 from nodeprov.node.receipts.receipt import BEGUN, UNDONE, Written, from_json
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Adopt, Restart
@@ -54,25 +53,11 @@ from tests.support.situations import (
     importing,
     in_cluster,
     in_use,
-    interrupted_in_a_drain,
     on_k3s,
     steps_of,
     uninstallable,
     without_receipts,
 )
-
-
-def test_of_several_containerds_the_plan_says_which_is_meant_and_why(new: Release) -> None:
-    meant = Candidate(
-        400, "containerd.service", ("/run/containerd/containerd.sock",), "/etc/containerd/config.toml"
-    )
-    dockers = Candidate(500, "docker.service", ("/run/docker.sock",), "/run/docker/containerd.toml")
-    choice = Choice(meant, "kubelet talks to it (its default)", passed_over=(dockers,))
-    planned = fresh(new, facts=with_daemon(choice=choice)).install()
-    assert planned.plan.notes[1] == (
-        "containerd: containerd.service at /run/containerd/containerd.sock, for kubelet talks to it (its "
-        "default); left alone: docker.service at /run/docker.sock"
-    )
 
 
 @pytest.mark.parametrize(
@@ -113,48 +98,16 @@ def test_a_template_that_cannot_be_appended_to_is_refused_before_anything_is_tou
         fresh(new, facts=on_k3s(state=FileState(b"{{ if .X }}\n", 0o600))).install()
 
 
-def test_no_pod_is_run_where_none_is_wanted_and_that_is_said(new: Release) -> None:
-    wanted = settings(proof=ProofSettings(pod=False))
-    planned = in_cluster(fresh(new, wanted), has_label=False, has_class=False).install()
-    assert steps_of(planned)[-1] == "proof handler"
-    assert planned.plan.notes[-1] == "no pod is run as a proof: [proof] pod is false"
-
-
 def test_a_configuration_that_is_not_there_is_made(new: Release) -> None:
     planned = fresh(new, facts=with_daemon(config=None, config_changed_at=None, dump="version = 3\n")).install()
     assert "+ file:/etc/containerd/config.toml" in steps_of(planned)
     assert planned.plan.restart is not None
 
 
-def test_a_second_install_does_nothing_in_two_round_trips(new: Release) -> None:
-    situation = in_cluster(after_install(new, new, TOGETHER), has_label=True, has_class=True)
-    planned = situation.install()
-    assert planned.plan.steps == ()
-    assert (planned.plan.pending, planned.plan.upload_bytes) == (False, 0)
-    assert len(situation.reader.asked) == 2
-    assert situation.cluster is not None
-    assert len(situation.cluster.asked) == 1
-
-
 def test_a_second_install_does_nothing_also_if_the_file_was_touched(new: Release) -> None:
     situation = after_install(new, new)
     situation.reader.facts = with_daemon(situation.facts, config_changed_at=9999.0)
     assert situation.install().plan.steps == ()
-
-
-def test_an_install_does_not_say_that_it_finishes_what_another_handlers_run_left(new: Release) -> None:
-    situation = uninstallable(new)
-    theirs = receipt_of(1, "install", state=BEGUN, handler="runsc-kvm")
-    situation.reader.facts = with_receipts(situation.facts, theirs)
-    assert not any("finishes what it left" in note for note in situation.install().plan.notes)
-
-
-def test_running_containers_of_the_release_before_are_spoken_of(old: Release, new: Release) -> None:
-    situation = after_install(old, new)
-    shim = f"/opt/nodeprov/releases/{old.name}/containerd-shim-runsc-v1"
-    situation.reader.facts = changed(situation.facts, processes={shim: 3})
-    _, note = situation.install().plan.notes
-    assert note.startswith("3 running containers keep the release that they began with")
 
 
 def test_problems_are_told_all_at_once_and_before_anything_is_downloaded(new: Release) -> None:
@@ -254,31 +207,11 @@ def test_an_uninstall_takes_the_drop_in_away(new: Release) -> None:
     assert [line for line in lines if "containerd/" in line] == [f"- {OWN_KEY}"]
 
 
-def test_without_a_daemon_an_uninstall_says_so(new: Release) -> None:
-    with pytest.raises(NodeprovError, match="containerd does not run"):
-        fresh(new, facts=good_facts(daemon=None)).uninstall()
-
-
-def test_that_an_interrupted_run_has_cordoned_the_node_is_told(new: Release) -> None:
-    notes = interrupted_in_a_drain(new).uninstall().plan.notes
-    assert "it has cordoned the node, which is uncordoned at the end" in notes
-
-
 def test_the_runtime_class_stays_while_another_node_has_the_label(new: Release) -> None:
     situation = in_cluster(
         uninstallable(new, TOGETHER), has_label=True, has_class=True, labelled=("worker1", "worker2")
     )
     assert steps_of(situation.uninstall(), new=new) == ["proof unused", f"- {LABEL_KEY}", *REMOVED_FROM_NODE]
-
-
-def test_a_runtime_class_of_an_earlier_label_stays_and_is_told_and_so_is_who_is_cut_off(new: Release) -> None:
-    situation = in_cluster(uninstallable(new, TOGETHER), has_label=False, has_class=True, labelled=())
-    situation.wanted = replace(TOGETHER, label=replace(TOGETHER.label, key="example.com/gvisor"))
-    planned = situation.uninstall()
-    assert "runtimeclass" not in str(steps_of(planned, new=new))
-    assert any("RuntimeClass gvisor is left" in note for note in planned.plan.notes)
-    assert any("they get no new sandboxed pods" in note for note in situation.install().plan.notes)
-    assert not any("sandboxed pods" in note for note in fresh(new, TOGETHER).install().plan.notes)
 
 
 def test_the_runtime_class_goes_with_the_last_node_of_an_invocation(new: Release) -> None:
@@ -308,16 +241,6 @@ def test_a_runtime_class_of_somebody_else_is_not_taken_over(new: Release) -> Non
     theirs = {**wanted_runtime_class(TOGETHER).value, "metadata": {"name": "gvisor"}}
     situation.cluster.cluster = replace(situation.cluster.cluster, runtime_class=theirs)
     assert "runtimeclass:gvisor" not in [change.resource.key for change in situation.install().plan.adopted]
-
-
-def test_receipts_of_another_machine_are_told_and_do_not_count(new: Release) -> None:
-    situation = uninstallable(new)
-    situation.reader.facts = changed(situation.facts, machine_id="ffff")
-    planned = situation.install()
-    assert isinstance(planned.plan.steps[0], Adopt)
-    assert "it was cloned or reimaged since" in planned.plan.notes[1]
-    assert planned.state.history.next_number > 1, "no receipt is written over"
-    assert after_of(situation.uninstall(), CONFIG_KEY) == FileState(CONFIG.encode(), 0o644)
 
 
 def test_another_machine_behind_the_nodes_name_is_not_uninstalled(new: Release) -> None:

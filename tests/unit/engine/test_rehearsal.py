@@ -30,11 +30,7 @@ from tests.support.situations import (
 )
 
 DROP_IN = settings(containerd=ContainerdSettings(config_style="dropin"), cluster=ALONE.cluster)
-
-
 TEMPLATE = FileState(b'{{ template "base" . }}\n', 0o600)
-
-
 AUTHOR = Author("ann", "desk", "0.1.0")
 
 

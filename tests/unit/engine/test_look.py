@@ -1,0 +1,67 @@
+"""Reading a node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nodeprov.engine.look import look
+from nodeprov.engine.want import Install
+from nodeprov.errors import NodeprovError, Problem, Problems
+from nodeprov.hosts.base import Place, Query
+from nodeprov.node.facts import FactsQuery, SwitchAtWork
+from nodeprov.node.footprint import Switched
+from nodeprov.releases.obtain import Release
+from tests.support.samples import FakeReader, good_facts, node
+from tests.support.situations import ALONE, TOGETHER, after_install, fresh, in_cluster
+
+
+def test_a_second_install_does_nothing_in_two_round_trips(new: Release) -> None:
+    situation = in_cluster(after_install(new, new, TOGETHER), has_label=True, has_class=True)
+    planned = situation.install()
+    assert planned.plan.steps == ()
+    assert (planned.plan.pending, planned.plan.upload_bytes) == (False, 0)
+    assert len(situation.reader.asked) == 2
+    assert situation.cluster is not None
+    assert len(situation.cluster.asked) == 1
+
+
+def test_without_a_daemon_an_uninstall_says_so(new: Release) -> None:
+    with pytest.raises(NodeprovError, match="containerd does not run"):
+        fresh(new, facts=good_facts(daemon=None)).uninstall()
+
+
+class Switching(FakeReader):
+    """A node that works on a switch, and has put its configuration back when it is asked for the third time."""
+
+    def _answer(self, query: Query[Any]) -> Any:
+        if not isinstance(query, SwitchAtWork):
+            return super()._answer(query)
+        is_over = len(self.asked) > 3
+        if is_over:
+            self.facts = good_facts(switched=Switched("000001-install.json", "restored", "it did not serve"))
+        return not is_over
+
+
+def test_a_node_in_the_middle_of_a_switch_is_read_after_its_end() -> None:
+    reader = Switching(good_facts(switched=Switched("000001-install.json")))
+    state = look(node(ALONE), {Place.NODE: reader}, Install())
+    assert state.footprint.switched == Switched("000001-install.json", "restored", "it did not serve")
+    assert [type(query) for some in reader.asked for query in some] == [
+        FactsQuery,
+        SwitchAtWork,
+        SwitchAtWork,
+        SwitchAtWork,
+        FactsQuery,
+    ]
+
+
+def test_where_no_containerd_can_be_meant_all_the_reasons_not_to_begin_are_told() -> None:
+    facts = good_facts(daemon=None, uid=1000, undecided=Problem("2 containerds run", "say which one"))
+    with pytest.raises(Problems) as caught:
+        look(node(ALONE), {Place.NODE: FakeReader(facts)}, Install())
+    assert [each.message for each in caught.value.problems] == [
+        "the commands do not run as root",
+        "2 containerds run",
+    ]

@@ -1,0 +1,84 @@
+"""What is told of a plan besides its steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nodeprov.inventory import ProofSettings
+from nodeprov.node.daemon_choice import Candidate, Choice
+from nodeprov.node.receipts.receipt import BEGUN
+from nodeprov.plan.steps import Adopt
+from nodeprov.releases.obtain import Release
+from nodeprov.states import FileState
+from tests.support.samples import CONFIG, changed, receipt_of, settings, with_daemon, with_receipts
+from tests.support.situations import (
+    CONFIG_KEY,
+    TOGETHER,
+    after_install,
+    after_of,
+    fresh,
+    in_cluster,
+    interrupted_in_a_drain,
+    steps_of,
+    uninstallable,
+)
+
+
+def test_of_several_containerds_the_plan_says_which_is_meant_and_why(new: Release) -> None:
+    meant = Candidate(
+        400, "containerd.service", ("/run/containerd/containerd.sock",), "/etc/containerd/config.toml"
+    )
+    dockers = Candidate(500, "docker.service", ("/run/docker.sock",), "/run/docker/containerd.toml")
+    choice = Choice(meant, "kubelet talks to it (its default)", passed_over=(dockers,))
+    planned = fresh(new, facts=with_daemon(choice=choice)).install()
+    assert planned.plan.notes[1] == (
+        "containerd: containerd.service at /run/containerd/containerd.sock, for kubelet talks to it (its "
+        "default); left alone: docker.service at /run/docker.sock"
+    )
+
+
+def test_no_pod_is_run_where_none_is_wanted_and_that_is_said(new: Release) -> None:
+    wanted = settings(proof=ProofSettings(pod=False))
+    planned = in_cluster(fresh(new, wanted), has_label=False, has_class=False).install()
+    assert steps_of(planned)[-1] == "proof handler"
+    assert planned.plan.notes[-1] == "no pod is run as a proof: [proof] pod is false"
+
+
+def test_an_install_does_not_say_that_it_finishes_what_another_handlers_run_left(new: Release) -> None:
+    situation = uninstallable(new)
+    theirs = receipt_of(1, "install", state=BEGUN, handler="runsc-kvm")
+    situation.reader.facts = with_receipts(situation.facts, theirs)
+    assert not any("finishes what it left" in note for note in situation.install().plan.notes)
+
+
+def test_running_containers_of_the_release_before_are_spoken_of(old: Release, new: Release) -> None:
+    situation = after_install(old, new)
+    shim = f"/opt/nodeprov/releases/{old.name}/containerd-shim-runsc-v1"
+    situation.reader.facts = changed(situation.facts, processes={shim: 3})
+    _, note = situation.install().plan.notes
+    assert note.startswith("3 running containers keep the release that they began with")
+
+
+def test_that_an_interrupted_run_has_cordoned_the_node_is_told(new: Release) -> None:
+    notes = interrupted_in_a_drain(new).uninstall().plan.notes
+    assert "it has cordoned the node, which is uncordoned at the end" in notes
+
+
+def test_a_runtime_class_of_an_earlier_label_stays_and_is_told_and_so_is_who_is_cut_off(new: Release) -> None:
+    situation = in_cluster(uninstallable(new, TOGETHER), has_label=False, has_class=True, labelled=())
+    situation.wanted = replace(TOGETHER, label=replace(TOGETHER.label, key="example.com/gvisor"))
+    planned = situation.uninstall()
+    assert "runtimeclass" not in str(steps_of(planned, new=new))
+    assert any("RuntimeClass gvisor is left" in note for note in planned.plan.notes)
+    assert any("they get no new sandboxed pods" in note for note in situation.install().plan.notes)
+    assert not any("sandboxed pods" in note for note in fresh(new, TOGETHER).install().plan.notes)
+
+
+def test_receipts_of_another_machine_are_told_and_do_not_count(new: Release) -> None:
+    situation = uninstallable(new)
+    situation.reader.facts = changed(situation.facts, machine_id="ffff")
+    planned = situation.install()
+    assert isinstance(planned.plan.steps[0], Adopt)
+    assert "it was cloned or reimaged since" in planned.plan.notes[1]
+    assert planned.state.history.next_number > 1, "no receipt is written over"
+    assert after_of(situation.uninstall(), CONFIG_KEY) == FileState(CONFIG.encode(), 0o644)
