@@ -132,6 +132,16 @@ def test_what_a_document_names_of_the_project_is_there(document: Path) -> None:
     assert [path for path in PATH.findall(document.read_text()) if not (CHECKOUT / path).exists()] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_test_that_a_document_names_is_in_its_file(document: Path) -> None:
+    named = re.findall(rf"({PATH.pattern})((?:::\w+)+)", document.read_text())
+    for path, names in named:
+        defined = {
+            each.name for each in ast.walk(ast.parse((CHECKOUT / path).read_text())) if hasattr(each, "name")
+        }
+        assert set(names.split("::")) - {""} <= defined, f"{path}{names}"
+
+
 def _imported(path: Path) -> Iterator[str]:
     """Every name of a module, and of what is taken out of one."""
     for each in ast.walk(ast.parse(path.read_text())):
