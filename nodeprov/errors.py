@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-"""What Python raises when a value that somebody else has made is not of the form that was expected."""
+MALFORMED = (ValueError, LookupError, OverflowError, RecursionError)
+"""What Python raises when a text that somebody else has written is not of the form that was expected."""
+MALFORMED_JSON = (*MALFORMED, TypeError, AttributeError)
+"""The same for JSON, where any type may stand anywhere; only for what does nothing but take it apart."""
 
 T = TypeVar("T")
 
 
 def of_type(kind: type[T], value: Any) -> T:
-    """Insist on a value's type, by one of MALFORMED: JSON has others, and a file may have been edited."""
+    """Insist on a value's type, by one of MALFORMED_JSON: JSON has others, and a file may have been edited."""
     if type(value) is not kind:
         raise TypeError(f"{kind.__name__} expected, not {value!r:.60}")
     return value
@@ -58,6 +61,24 @@ class NodeprovError(Exception):
     def parts(self) -> tuple[NodeprovError, ...]:
         """Say each thing that is wrong by itself, where several are found at once."""
         return (self,)
+
+
+def not_understood(error: Exception) -> NodeprovError:
+    """Say that an answer is not of the form that was expected; the error's text may quote the answer."""
+    said = " ".join(str(error).split())
+    return NodeprovError(
+        f"its answer is not understood: {type(error).__name__}: {said[:200]}",
+        "look with --verbose at what was asked, and run it there by hand",
+    )
+
+
+@contextmanager
+def taking_json_apart() -> Iterator[None]:
+    """Raise NodeprovError where JSON in an answer is not of the form that was expected."""
+    try:
+        yield
+    except MALFORMED_JSON as error:
+        raise not_understood(error) from None
 
 
 class UsageError(NodeprovError):

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nodeprov.engine.planner import Planned
-from nodeprov.errors import MALFORMED, NodeprovError, UsageError, json_object
+from nodeprov.errors import MALFORMED_JSON, NodeprovError, UsageError, json_object
 from nodeprov.inventory import Inventory, Node
 from nodeprov.inventory.resolved import inventory_text
 from nodeprov.node.receipts.receipt import Author
@@ -142,7 +142,7 @@ def from_text(text: str, path: str, version: str) -> Saved:
         raise UsageError("this plan was edited, or is damaged: its digest is another", AGAIN, where=path)
     try:
         found = _read(value)
-    except MALFORMED as error:
+    except MALFORMED_JSON as error:
         said = f"this saved plan is not understood ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         raise UsageError(said, AGAIN, where=path) from None
     if found.author.version != version:

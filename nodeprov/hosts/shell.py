@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nodeprov.errors import MALFORMED, NodeprovError, TakenOver
+from nodeprov.errors import MALFORMED, NodeprovError, TakenOver, not_understood
 from nodeprov.hosts.base import (
     COMMAND_TIMEOUT_SECONDS,
     FENCED_MARK,
@@ -129,11 +129,7 @@ class ShellHost(ABC):
             except NodeprovError as error:
                 raise error.at(self.name) from None
             except MALFORMED as error:
-                raise NodeprovError(
-                    f"its answer is not understood: {_shown(error)}",
-                    "look with --verbose at what was asked, and run it there by hand",
-                    where=self.name,
-                ) from None
+                raise not_understood(error).at(self.name) from None
         return answers
 
     def write_file(self, path: str, state: FileState) -> None:
@@ -190,12 +186,6 @@ def upload_script(path: str) -> Script[Output]:
     """Make the script that takes a file from its standard input into a folder that only root can enter."""
     folder = shlex.quote(posixpath.dirname(path))
     return plain("upload", f"umask 077; mkdir -p -- {folder} && cat > {shlex.quote(path)}")
-
-
-def _shown(error: Exception) -> str:
-    """Show an error in one line: its text may quote what a node has said."""
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said[:200]}"
 
 
 def _unframed(line: bytes) -> tuple[int, bytes] | None:

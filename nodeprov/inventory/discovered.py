@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import MALFORMED_JSON, NodeprovError
 from nodeprov.inventory import syntax
 
 ARCHITECTURES: Mapping[str, str] = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -39,7 +39,7 @@ def found_nodes(text: str) -> tuple[FoundNode, ...]:
     """Read what `kubectl get nodes -o json` prints; raise NodeprovError if it is something else."""
     try:
         return tuple(_node(item) for item in json.loads(text)["items"])
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except MALFORMED_JSON:
         raise NodeprovError(
             f"kubectl printed no list of nodes, but: {text.strip()[:80]!r}", "try: kubectl get nodes -o json"
         ) from None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.containerd.distributions.profiles import kubectl_calls
-from nodeprov.errors import NodeprovError, Problem, json_object
+from nodeprov.errors import NodeprovError, Problem, json_object, taking_json_apart
 from nodeprov.hosts.base import Host, Output, Reader, Script, check
 from nodeprov.hosts.script import plain
 from nodeprov.inventory import ClusterSettings, Node, Settings
@@ -187,15 +187,20 @@ class ClusterQuery:
         """Understand what kubectl printed."""
         if output.returncode != 0:
             _parsed(kubectl(self.settings.cluster), output)
-        config, node, runtime_class, labelled = (
-            json.loads(line or "null") for line in output.text.split("\n")[:4]
-        )
-        names = tuple(item["metadata"]["name"] for item in labelled["items"])
-        for each in (config, node, runtime_class):
-            _insist_on_form(each)
-        clusters = config.get("clusters") or [{"cluster": {}}]
-        server = clusters[0]["cluster"].get("server", "")
-        return ClusterState(config.get("current-context", ""), server, node, runtime_class, names)
+        with taking_json_apart():
+            config, node, runtime_class, labelled = (
+                json.loads(line or "null") for line in output.text.split("\n")[:4]
+            )
+            return _cluster_state(config, node, runtime_class, labelled)
+
+
+def _cluster_state(config: Any, node: Any, runtime_class: Any, labelled: Any) -> ClusterState:
+    names = tuple(item["metadata"]["name"] for item in labelled["items"])
+    for each in (config, node, runtime_class):
+        _insist_on_form(each)
+    clusters = config.get("clusters") or [{"cluster": {}}]
+    server = clusters[0]["cluster"].get("server", "")
+    return ClusterState(config.get("current-context", ""), server, node, runtime_class, names)
 
 
 def _insist_on_form(value: Any) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, taking_json_apart
 from nodeprov.hosts.base import Host, Output, Reader
 from nodeprov.inventory import Settings, syntax
 from nodeprov.kubernetes.cluster import forbidden_hint, kubectl
@@ -41,11 +41,13 @@ class SandboxedPodsQuery:
             raise NodeprovError(
                 f"kubectl cannot read the pods: {output.said}", forbidden_hint(output.said), where=self._node
             )
-        classes, pods = (json.loads(line)["items"] for line in output.text.split("\n")[:2])
         handler = self._settings.runtime.handler
-        names = {each["metadata"]["name"] for each in classes if each["handler"] == handler}
-        found = {_named(pod["metadata"]): pod for pod in pods if pod["spec"].get("runtimeClassName") in names}
-        if coming_back := [name for name, pod in found.items() if _is_of_daemon_set(pod)]:
+        with taking_json_apart():
+            classes, pods = (json.loads(line)["items"] for line in output.text.split("\n")[:2])
+            names = {each["metadata"]["name"] for each in classes if each["handler"] == handler}
+            found = {_named(pod["metadata"]): pod for pod in pods if pod["spec"].get("runtimeClassName") in names}
+            coming_back = [name for name, pod in found.items() if _is_of_daemon_set(pod)]
+        if coming_back:
             raise NodeprovError(
                 f"a DaemonSet's pods cannot be drained, for they come back: {', '.join(coming_back)}",
                 "delete the DaemonSet, or have it without runtimeClassName or on other nodes, until this is done",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, taking_json_apart
 from nodeprov.hosts.base import Host, Output, Place
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.cluster import Get, Kubectl, kubectl
@@ -61,7 +61,8 @@ class _LabelQuery:
         node = self.get.parse(output)
         if node is None:
             raise NodeprovError(f"the cluster has no node {self.get.name}", self.get.kubectl.typed("get", "nodes"))
-        value = node["metadata"].get("labels", {}).get(self.label)
+        with taking_json_apart():
+            value = node["metadata"].get("labels", {}).get(self.label)
         return None if value is None else LabelState(value)
 
 

@@ -32,7 +32,13 @@ def canonical(text: str) -> str:
 
     The API server rewrites quantities too: what is read back is seldom what was sent.
     """
-    value = parse_quantity(text)
+    try:
+        return _canonical(parse_quantity(text))
+    except ArithmeticError:
+        raise ValueError(f"{text!r:.60} is no quantity that can be reckoned with") from None
+
+
+def _canonical(value: Decimal) -> str:
     for unit in ("m", "u", "n"):
         if value != value.to_integral_value() and (value / _FACTORS[unit]) % 1 == 0:
             return f"{(value / _FACTORS[unit]).normalize():f}{unit}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from nodeprov.errors import taking_json_apart
 from nodeprov.hosts.base import Host, Output, Place
 from nodeprov.inventory import RuntimeClassSettings, Settings
 from nodeprov.kubernetes.cluster import Get, Kubectl, kubectl
@@ -81,7 +82,8 @@ class _RuntimeClassQuery:
 
     def parse(self, output: Output) -> ObjectState | None:
         value = self.get.parse(output)
-        return None if value is None else declared_fields(value)
+        with taking_json_apart():
+            return None if value is None else declared_fields(value)
 
 
 def declared_fields(value: Mapping[str, Any]) -> ObjectState:

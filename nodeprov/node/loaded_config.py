@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nodeprov.containerd import Runtime, differences
-from nodeprov.errors import MALFORMED
+from nodeprov.errors import MALFORMED_JSON
 from nodeprov.node.daemon import Daemon, Record, version_text
 from nodeprov.node.imported_files import Imported
 from nodeprov.plan.goal import Change
@@ -47,17 +47,15 @@ def logged_runtime(log: str, handler: str) -> Mapping[str, Any] | NotKnown | Non
     1.x prints a Go structure instead, which is no evidence that can be relied on.
     """
     quoted = re.search(r'\bconfig=("(?:[^"\\]|\\.)*")', log)
-    try:
-        runtimes = json.loads(json.loads(quoted[1]))["containerd"]["runtimes"] if quoted else None
-        table = runtimes.get(handler) if runtimes is not None else None
-    except MALFORMED:
+    if quoted is None:
         return NotKnown()
-    if runtimes is None:
-        return NotKnown()
-    if table is None:
-        return None
     names = {"runtimeType": "runtime_type", "runtimePath": "runtime_path"}
-    return {names.get(name, name): value for name, value in table.items()}
+    try:
+        runtimes = json.loads(json.loads(quoted[1]))["containerd"]["runtimes"]
+        table = runtimes.get(handler)
+        return None if table is None else {names.get(name, name): value for name, value in table.items()}
+    except MALFORMED_JSON:
+        return NotKnown()
 
 
 def same_table(loaded: Mapping[str, Any] | None, wanted: Mapping[str, Any] | None) -> bool:

@@ -39,7 +39,7 @@ def state_to_json(state: State | None) -> dict[str, Any] | None:
 
 
 def state_from_json(value: Mapping[str, Any] | None) -> State | None:
-    """Read a state back; raise one of MALFORMED if it is none."""
+    """Read a state back; raise one of MALFORMED_JSON if it is none."""
     if value is None:
         return None
     found: State = _BY_NAME[value["kind"]].from_json(value)

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
-from nodeprov.errors import NodeprovError, Problem, Problems, json_object, of_type
+from nodeprov.errors import (
+    MALFORMED,
+    NodeprovError,
+    Problem,
+    Problems,
+    json_object,
+    of_type,
+    taking_json_apart,
+)
 
 
 def test_an_error_says_where_what_and_what_to_type() -> None:
@@ -33,3 +44,17 @@ def test_a_number_is_a_number_and_nothing_that_passes_for_one(value: object) -> 
 def test_what_is_no_json_object_is_refused_by_one_error(text: str) -> None:
     with pytest.raises(ValueError, match="no JSON"):
         json_object(text)
+
+
+def test_json_of_another_form_is_an_answer_that_is_not_understood() -> None:
+    answer: Any = json.loads('{"items": 1}')
+    with (
+        pytest.raises(NodeprovError, match="not understood: TypeError: 'int' object is not iterable"),
+        taking_json_apart(),
+    ):
+        list(answer["items"])
+
+
+@pytest.mark.parametrize("fault", [TypeError, AttributeError, ZeroDivisionError, AssertionError])
+def test_a_fault_of_our_own_is_not_what_a_malformed_text_raises(fault: type[Exception]) -> None:
+    assert not issubclass(fault, MALFORMED)

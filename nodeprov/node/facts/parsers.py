@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from nodeprov.errors import MALFORMED, json_object
+from nodeprov.errors import MALFORMED_JSON, json_object
 from nodeprov.node.daemon import Identity, Plugin, Record
 from nodeprov.node.machine import Mount
 
@@ -54,7 +54,7 @@ def parse_record(text: str) -> Record | None:
         value = json_object(text)
         identity = Identity(value["boot_id"], int(value["pid"]), int(value["start_ticks"]))
         return Record(identity, str(value["dump"]))
-    except MALFORMED:
+    except MALFORMED_JSON:
         return None
 
 

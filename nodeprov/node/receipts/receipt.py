@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from nodeprov.errors import MALFORMED, NodeprovError, of_type
+from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
 from nodeprov.plan.state_json import state_from_json, state_to_json
 from nodeprov.states import (
     State,
@@ -91,7 +91,7 @@ def from_json(value: Mapping[str, Any]) -> Receipt:
             said = f"a newer nodeprov has worked on this node ({file} has schema {value['schema']})"
             raise NodeprovError(said, "use that version, or a later one")
         return _read(_migrated(value))
-    except MALFORMED as error:
+    except MALFORMED_JSON as error:
         said = " ".join(str(error).split())[:200]
         raise NodeprovError(
             f"{file} is damaged ({type(error).__name__}: {said})",

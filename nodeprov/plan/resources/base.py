@@ -100,7 +100,7 @@ class StateKind(ABC, Generic[S]):
 
     @abstractmethod
     def from_json(self, value: Mapping[str, Any]) -> S:
-        """Read a state back; raise one of MALFORMED if it is none."""
+        """Read a state back; raise one of MALFORMED_JSON if it is none."""
 
     def summary(self, state: S) -> dict[str, Any]:
         """Describe a state in the JSON of a plan, without contents that may be secret."""

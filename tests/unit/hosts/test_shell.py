@@ -355,3 +355,22 @@ def test_a_node_without_base64_does_not_pass_for_one_that_answers_nothing() -> N
     with pytest.raises(NodeprovError, match="answered 0 of 1 questions") as caught:
         Bare("worker1").ask([Say("echo one")])
     assert "`base64`" in caught.value.hint
+
+
+@dataclass(frozen=True)
+class Faulty:
+    """A question whose answer our own parser takes for something else."""
+
+    fault: Exception
+    script: str = "echo hello"
+
+    def parse(self, output: Output) -> str:
+        raise self.fault
+
+
+def test_an_answer_of_another_form_is_told_and_a_fault_of_our_parser_is_raised(host: LocalHost) -> None:
+    with pytest.raises(NodeprovError, match="its answer is not understood: ValueError: no number"):
+        host.ask([Faulty(ValueError("no number"))])
+    for fault in (AttributeError("'Output' object has no attribute 'txt'"), ZeroDivisionError("division by zero")):
+        with pytest.raises(type(fault)):
+            host.ask([Faulty(fault)])

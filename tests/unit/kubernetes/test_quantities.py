@@ -96,3 +96,9 @@ def test_what_is_written_is_the_same_quantity(number: Decimal, unit: str) -> Non
     text = f"{number}{unit}"
     assert parse_quantity(canonical(text)) == parse_quantity(text)
     assert canonical(canonical(text)) == canonical(text)
+
+
+@pytest.mark.parametrize("text", ["1e999999999999", "1e99999", "9" * 100])
+def test_a_quantity_that_nobody_can_reckon_with_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="no quantity"):
+        canonical(text)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 
-from nodeprov.errors import MALFORMED
+from nodeprov.errors import MALFORMED_JSON
 from nodeprov.plan.state_json import KINDS, kind_of, state_from_json, state_to_json
 from nodeprov.states import (
     FileState,
@@ -66,7 +66,7 @@ def test_a_state_is_written_as_it_always_was_and_read_back(state: State, value: 
     ],
 )
 def test_what_is_no_state_is_refused_by_an_error_that_is_expected(value: Any) -> None:
-    with pytest.raises(MALFORMED):
+    with pytest.raises(MALFORMED_JSON):
         state_from_json(value)
 
 
