@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from nodeprov.containerd.distributions.profiles import kubelet_units
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output, Place, Reader
 from nodeprov.inventory import Node
@@ -25,7 +26,6 @@ from nodeprov.runtimes.gvisor.layout import layout
 
 LINES = 500
 """How much of a journal is taken."""
-KUBELETS = ("kubelet", "k3s", "k3s-agent", "rke2-server", "rke2-agent")
 CONFIG = "/etc/containerd/config.toml"
 
 
@@ -137,7 +137,7 @@ def _node_scripts(node: Node, facts: Facts | None) -> Iterator[tuple[str, str]]:
     yield "switch/units.txt", f"systemctl status --no-pager --lines=0 {SWITCH_UNIT} {RECOVERY}; true"
     yield "journal/switch.txt", f"{journal} -u {SWITCH_UNIT} -u {RECOVERY}"
     yield "journal/containerd.txt", f"{journal} -u {unit}"
-    yield "journal/kubelet.txt", f"{journal} {' '.join(f'-u {name}' for name in KUBELETS)}"
+    yield "journal/kubelet.txt", f"{journal} {' '.join(f'-u {unit}' for unit in kubelet_units())}"
 
 
 def _cluster_scripts(node: Node) -> Iterator[tuple[str, str]]:

@@ -126,7 +126,7 @@ class ContainerdSettings:
         default="root",
     )
     distribution: str | None = setting(
-        "Whose it is, and so which file is edited and what a restart restarts: plain, k3s, rke2, k0s or microk8s.",
+        f"Whose it is, and so which file is edited and what a restart restarts: {syntax.NAMES_OF_DISTRIBUTIONS}.",
         syntax.DISTRIBUTION,
         default=None,
     )

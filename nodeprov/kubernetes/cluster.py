@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from nodeprov.containerd.distributions.profiles import kubectl_calls
+from nodeprov.containerd.distributions.profiles import PROFILES
 from nodeprov.errors import NodeprovError, Problem, json_object, taking_json_apart
 from nodeprov.hosts.base import Host, Output, Reader, Script, check
 from nodeprov.hosts.script import plain
@@ -18,12 +18,6 @@ from nodeprov.node.machine import Machine
 from nodeprov.templates import render
 
 NOT_FOUND = 127
-
-
-KUBECONFIGS = ("/etc/kubernetes/admin.conf", "/etc/rancher/k3s/k3s.yaml", "/etc/rancher/rke2/rke2.yaml")
-"""Where kubeadm, k3s and RKE2 write the administrator's kubeconfig on a control-plane node."""
-FOLDERS = ("/usr/local/bin", "/var/lib/rancher/rke2/bin", "/snap/bin")
-"""Where distributions have kubectl, k3s, k0s and microk8s besides PATH."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +42,9 @@ class Kubectl:
             "kubectl-found.sh.j2",
             program=program,
             kubeconfigs=self.kubeconfigs,
-            folders=FOLDERS,
-            calls=kubectl_calls(),
+            folders=tuple(dict.fromkeys(each.kubectl_folder for each in PROFILES)),
+            calls=[each.kubectl.split() for each in PROFILES],
+            missing=_missing(),
         )
         return f"sh -c {shlex.quote(script)} kubectl {words}"
 
@@ -105,6 +100,12 @@ def _word(word: str) -> str:
     return shlex.quote(word)
 
 
+def _missing() -> str:
+    """Say that no distribution's kubectl is there."""
+    *others, last = (each.kubectl.split()[0] for each in PROFILES[1:] if "/" not in each.kubectl)
+    return f"kubectl is not found, nor {', '.join(others)} or {last}"
+
+
 def kubectl(settings: ClusterSettings) -> Kubectl:
     """Say how kubectl is called with these settings.
 
@@ -114,11 +115,12 @@ def kubectl(settings: ClusterSettings) -> Kubectl:
     context = ("--context", settings.context) if settings.context else ()
     program = tuple(settings.kubectl.split()) if settings.kubectl else ("kubectl",)
     elsewhere = settings.host is not None
+    search = elsewhere and not settings.kubeconfig
     return Kubectl(
         program,
         (*kubeconfig, *context),
         find_program=elsewhere and not settings.kubectl,
-        kubeconfigs=KUBECONFIGS if elsewhere and not settings.kubeconfig else (),
+        kubeconfigs=tuple(each.kubeconfig for each in PROFILES) if search else (),
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from nodeprov.containerd.distributions.profiles import PROFILES
+
 _ENDPOINTS = ("containerRuntimeEndpoint", "container-runtime-endpoint")
 _DRIVERS = ("cgroupDriver", "cgroup-driver")
 
@@ -39,11 +41,9 @@ def parse_kubelet(pid: int, program: str, arguments: Sequence[str], config: str,
 
 def plain_socket(endpoint: str) -> str:
     """Write an endpoint as the path of a socket: without unix://, and below /run, which /var/run leads to."""
-    path = (
-        endpoint.removeprefix("remote:")
-        .removeprefix("unix://")
-        .replace("${SNAP_COMMON}", "/var/snap/microk8s/common")
-    )
+    path = endpoint.removeprefix("remote:").removeprefix("unix://")
+    for name, value in ((name, value) for profile in PROFILES for name, value in profile.variables.items()):
+        path = path.replace(f"${{{name}}}", value)
     return path.removeprefix("/var") if path.startswith("/var/run/") else path
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +86,18 @@ class TestReplicas:
         gone = nodeprov("uninstall", WORKER, "--yes")
         assert gone.returncode == 0, gone.stdout + gone.stderr
         assert files(worker, replica) == before
+
+    @pytest.mark.parametrize("replica", REPLICAS[2:], ids=["k0s", "MicroK8s"], indirect=True)
+    def test_what_kubelet_says_is_in_the_archive_for_a_bug_report(
+        self, worker: Machine, replica: Replica, tmp_path: Path
+    ) -> None:
+        if replica.name == "MicroK8s":  # its kubelet has a unit of its own, the replica's has not
+            worker.run("systemd-run --wait --unit=snap.microk8s.daemon-kubelite echo I am kubelet")
+        path = tmp_path / "support.tar.gz"
+        ended = nodeprov("support", WORKER, "--out", str(path))
+        assert ended.returncode == 0, ended.stderr
+        with tarfile.open(path) as archive:
+            assert f"nodeprov-support-{WORKER}/journal/kubelet.txt" in archive.getnames(), ended.stdout
 
     @pytest.mark.parametrize("replica", REPLICAS[:1], ids=["k3s"], indirect=True)
     def test_a_template_that_the_distribution_does_not_heed_is_taken_back(

@@ -52,7 +52,7 @@ _PROOF: Values = {
     "timeout_seconds": 1,
     "cleanup_seconds": 1,
 }
-_KUBECTL: Values = {"folders": ["/k"], "calls": ["k3s kubectl", "k0s kubectl"]}
+_KUBECTL: Values = {"folders": ["/k"], "calls": [["kubectl"], ["k3s", "kubectl"]], "missing": "it's not there"}
 _MASTER = SimpleNamespace(role="master", cgroup_driver="systemd", may_lower_oom_score=True)
 _WORKER = SimpleNamespace(role="worker", cgroup_driver="cgroupfs", may_lower_oom_score=False)
 _NODE: Values = {"images": "/i", "pause_image": "p", "cni_folder": "/cni", "admin_conf": "/a", "units": ["a", "b"]}
@@ -76,6 +76,8 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
             "places": ["/p", "/s"],
             "links": ["/l"],
             "origins": ["a.tmpl", "/b.toml"],
+            "kubelets": ["kubelet", "k3s-agent"],
+            "kubelet_configs": {"k3s-agent": "/c.yaml"},
         }
     ],
     "fence.sh.j2": [{"lock": "/s/lock", "ticket": "t", "mark": "m"}],

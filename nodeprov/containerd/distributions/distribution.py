@@ -41,24 +41,41 @@ class Distribution:
 
     `config` is a pattern of the file that containerd reads, by which the distribution is known; without origins
     that file itself is edited. `marker` is the first line that the file has only where the distribution writes
-    it. `units` are the services that start containerd, with what else a restart of each one restarts;
-    `embeds_kubelet` are the programs that are kubelet too, and talk to `socket` unless told otherwise.
+    it. `units` are the services that start containerd, with what else a restart of each one restarts.
+
+    `kubelets` are the programs that are kubelet, or have it in them, and talk to `socket` unless told otherwise;
+    `kubelet_config` is a file (and, with .d behind its name, a folder) that such a program reads in place of
+    kubelet's own, `kubelet_unit` the service of kubelet alone, and `variables` stand in kubelet's arguments.
+
+    `kubectl` is how it is called, in `kubectl_folder` where PATH does not name that; `kubeconfig` is the
+    administrator's, on a node of the control plane.
     """
 
     name: str
     title: str
     config: str
     socket: str
-    kubectl: str
     units: Mapping[str, tuple[str, ...]]
-    embeds_kubelet: tuple[str, ...] = ()
+    kubectl: str
+    kubectl_folder: str
+    kubeconfig: str
+    kubelets: tuple[str, ...] = ()
+    kubelet_config: str = ""
+    kubelet_unit: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
     marker: str = ""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     def restarts_too(self, unit: str) -> tuple[str, ...]:
         """Name what a restart of a unit restarts besides containerd."""
         return self.units.get(unit, ())
+
+    @property
+    def kubelet_units(self) -> tuple[str, ...]:
+        """The services in whose journals kubelet's lines may be."""
+        own = (self.kubelet_unit,) if self.kubelet_unit else ()
+        return (*own, *(unit for unit, others in self.units.items() if "kubelet" in others))
 
     def names(self, handler: str) -> tuple[str, ...]:
         """Name the files that may be edited, relative to the folder of containerd's file."""
@@ -102,8 +119,8 @@ def source_of(
 
 
 def detect(profiles: tuple[Distribution, ...], unit: str, config_path: str) -> Distribution:
-    """Tell by its unit or its file whose containerd it is; the last profile is the one that is left."""
+    """Tell by its unit or its file whose containerd it is; the first profile is that of all others."""
     return next(
         (p for p in profiles if unit in p.units or (p.config and re.fullmatch(p.config, config_path))),
-        profiles[-1],
+        profiles[0],
     )

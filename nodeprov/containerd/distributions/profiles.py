@@ -5,6 +5,19 @@ from __future__ import annotations
 from nodeprov.containerd.distributions.distribution import Distribution, How, Origin
 from nodeprov.errors import UsageError
 
+PLAIN = Distribution(
+    name="plain",
+    title="plain containerd, as with kubeadm",
+    config="",
+    socket="/run/containerd/containerd.sock",
+    units={},
+    kubectl="kubectl",
+    kubectl_folder="/usr/local/bin",
+    kubeconfig="/etc/kubernetes/admin.conf",
+    kubelets=("kubelet",),
+    kubelet_unit="kubelet.service",
+)
+
 # k3s: pkg/agent/containerd/config.go. config-v3.toml.tmpl is looked for first, by releases with containerd 2;
 # where only config.toml.tmpl is there, a version 2 file is made of it, so one that is there must be the one.
 _TEMPLATES = (
@@ -17,9 +30,12 @@ K3S = Distribution(
     title="k3s",
     config=r"/var/lib/rancher/k3s/agent/etc/containerd/config\.toml",
     socket="/run/k3s/containerd/containerd.sock",
-    kubectl="k3s kubectl",
-    embeds_kubelet=("k3s-server", "k3s-agent"),
     units={"k3s.service": ("kubelet", "the API server", "its datastore"), "k3s-agent.service": ("kubelet",)},
+    kubectl="k3s kubectl",
+    kubectl_folder="/usr/local/bin",
+    kubeconfig="/etc/rancher/k3s/k3s.yaml",
+    kubelets=("k3s-server", "k3s-agent"),
+    kubelet_config="/etc/rancher/k3s/config.yaml",
     origins=_TEMPLATES,
 )
 
@@ -28,9 +44,11 @@ RKE2 = Distribution(
     title="RKE2",
     config=r"/var/lib/rancher/rke2/agent/etc/containerd/config\.toml",
     socket="/run/k3s/containerd/containerd.sock",
-    kubectl="/var/lib/rancher/rke2/bin/kubectl",
     # etcd and the API server are static pods, and outlive it.
     units={"rke2-server.service": ("kubelet", "RKE2's supervisor"), "rke2-agent.service": ("kubelet",)},
+    kubectl="/var/lib/rancher/rke2/bin/kubectl",
+    kubectl_folder="/var/lib/rancher/rke2/bin",
+    kubeconfig="/etc/rancher/rke2/rke2.yaml",
     origins=_TEMPLATES,
 )
 
@@ -41,11 +59,13 @@ K0S = Distribution(
     title="k0s",
     config=r"/etc/k0s/containerd\.toml",
     socket="/run/k0s/containerd.sock",
-    kubectl="k0s kubectl",
     units={
         "k0scontroller.service": ("kubelet", "etcd", "the control plane"),
         "k0sworker.service": ("kubelet",),
     },
+    kubectl="k0s kubectl",
+    kubectl_folder="/usr/local/bin",
+    kubeconfig="/var/lib/k0s/pki/admin.conf",
     origins=(
         Origin("containerd.d/nodeprov-{handler}.toml", How.DROP_IN, version=3, since=2),
         Origin("containerd.d/nodeprov-{handler}.toml", How.DROP_IN, version=2),
@@ -61,22 +81,18 @@ MICROK8S = Distribution(
     title="MicroK8s",
     config=r"/var/snap/microk8s/[^/]+/args/containerd\.toml",
     socket="/var/snap/microk8s/common/run/containerd.sock",
-    kubectl="microk8s kubectl",
-    embeds_kubelet=("kubelite",),
     units={"snap.microk8s.daemon-containerd.service": ()},
+    kubectl="microk8s kubectl",
+    kubectl_folder="/snap/bin",
+    kubeconfig="/var/snap/microk8s/current/credentials/client.config",
+    kubelets=("kubelite",),
+    kubelet_unit="snap.microk8s.daemon-kubelite.service",
+    variables={"SNAP_COMMON": "/var/snap/microk8s/common"},
     origins=(Origin("/var/snap/microk8s/current/args/containerd-template.toml", How.IN_PLACE, version=2),),
 )
 
-PLAIN = Distribution(
-    name="plain",
-    title="plain containerd, as with kubeadm",
-    config="",
-    socket="/run/containerd/containerd.sock",
-    kubectl="kubectl",
-    units={},
-)
-
-PROFILES = (K3S, RKE2, K0S, MICROK8S, PLAIN)
+PROFILES = (PLAIN, K3S, RKE2, K0S, MICROK8S)
+"""The first one is what a node is that no other one fits."""
 
 
 def named(name: str) -> Distribution:
@@ -90,15 +106,25 @@ def named(name: str) -> Distribution:
 
 def default_socket(program: str) -> str:
     """Say where a kubelet talks to that is not told: a program that embeds it has a default of its own."""
-    embedding = next((profile for profile in PROFILES if program in profile.embeds_kubelet), PLAIN)
+    embedding = next((profile for profile in PROFILES if program in profile.kubelets), PLAIN)
     return embedding.socket
-
-
-def kubectl_calls() -> tuple[str, ...]:
-    """List how kubectl is called where it is not a program of that name on PATH."""
-    return tuple(profile.kubectl for profile in PROFILES if profile != PLAIN)
 
 
 def origin_names(handler: str) -> tuple[str, ...]:
     """Name every file that some distribution makes containerd's configuration of."""
     return tuple(dict.fromkeys(name for profile in PROFILES for name in profile.names(handler)))
+
+
+def kubelets() -> tuple[str, ...]:
+    """Name every program that is kubelet, or has it in it."""
+    return tuple(program for profile in PROFILES for program in profile.kubelets)
+
+
+def kubelet_configs() -> dict[str, str]:
+    """Tell what a program with kubelet in it reads in place of kubelet's own file, by the program."""
+    return {name: each.kubelet_config for each in PROFILES for name in each.kubelets if each.kubelet_config}
+
+
+def kubelet_units() -> tuple[str, ...]:
+    """Name every service in whose journal kubelet's lines may be."""
+    return tuple(unit for profile in PROFILES for unit in profile.kubelet_units)

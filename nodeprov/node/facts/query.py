@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nodeprov.containerd.distributions.profiles import origin_names
+from nodeprov.containerd.distributions.profiles import kubelet_configs, kubelets, origin_names
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.inventory import Settings
 from nodeprov.node.facts.answer import parse_facts
@@ -43,6 +43,8 @@ class FactsQuery:
             places=[each for each in (*self.prefixes, s.paths.state, s.paths.bin) if each],
             links=links,
             origins=origin_names(s.runtime.handler),
+            kubelets=kubelets(),
+            kubelet_configs=kubelet_configs(),
         )
 
     def parse(self, output: Output) -> Facts:

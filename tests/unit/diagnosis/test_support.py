@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 from base64 import b64encode
 from pathlib import Path
@@ -92,6 +93,31 @@ def test_the_switch_is_there_by_the_names_of_its_files_and_not_by_what_is_in_the
     files = parts["switch/files.txt"].text
     assert ("old.1" in files, "outcome" in files, "username" in files) == (True, True, False)
     assert "it does not serve" in parts["facts.json"].text
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "kubelet",
+        "k3s",
+        "k3s-agent",
+        "rke2-server",
+        "rke2-agent",
+        "k0scontroller",
+        "k0sworker",
+        "snap.microk8s.daemon-kubelite",
+    ],
+)
+def test_the_journal_of_kubelet_is_that_of_the_unit_which_runs_it_in_any_distribution(
+    machine: Path, unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{machine}:{os.environ['PATH']}")
+    journalctl = machine / "journalctl"
+    journalctl.write_text(
+        f'#!/bin/sh\nfor each; do [ "${{each%.service}}" != {unit} ] || echo a line of {unit}; done\n'
+    )
+    journalctl.chmod(0o755)
+    assert collected(machine)["journal/kubelet.txt"].text == f"a line of {unit}\n"
 
 
 def test_a_cluster_that_does_not_answer_is_missing_with_its_words(machine: Path) -> None:

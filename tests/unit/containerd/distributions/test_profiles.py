@@ -44,7 +44,7 @@ def test_a_distribution_is_known_by_its_unit_or_its_file(unit: str, config: str,
 def test_the_setting_knows_every_profile() -> None:
     assert all(syntax.DISTRIBUTION.accepts(profile.name) for profile in PROFILES)
     assert [named(profile.name) for profile in PROFILES] == list(PROFILES)
-    assert {profile.name for profile in PROFILES} == set((syntax.DISTRIBUTION.pattern or "").split("|"))
+    assert tuple(profile.name for profile in PROFILES) == syntax.DISTRIBUTIONS
     with pytest.raises(UsageError, match="there is no distribution 'minishift'"):
         named("minishift")
 
