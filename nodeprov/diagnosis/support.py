@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from nodeprov.containerd.distributions.profiles import kubelet_units
+from nodeprov.containerd.distributions.distribution import Source
+from nodeprov.containerd.distributions.profiles import PLAIN, kubelet_units
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output, Place, Reader
 from nodeprov.inventory import Node
@@ -68,7 +69,7 @@ def _facts_parts(node: Node, reader: Reader) -> tuple[Facts | None, list[Part]]:
         return None, [Part(name, why=error.message) for name in ("facts.json", "receipts/")]
     receipts = [Part(_receipt_name(each), _json(without_contents(each))) for each in facts.receipts]
     return facts, [
-        Part("facts.json", _json(_plain(facts))),
+        Part("facts.json", _json(facts_json(facts))),
         *(receipts or [Part("receipts/", why="there are none")]),
     ]
 
@@ -95,7 +96,7 @@ def _content(encoded: str) -> dict[str, Any]:
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
-def _plain(facts: Facts) -> dict[str, Any]:
+def facts_json(facts: Facts) -> dict[str, Any]:
     """Write facts as plain values, without what has a file of its own in the archive."""
     daemon, footprint = facts.daemon, facts.footprint
     value = {
@@ -108,11 +109,19 @@ def _plain(facts: Facts) -> dict[str, Any]:
         **asdict(replace(footprint, record=None)),
     }
     if daemon is not None:
-        value["daemon"] = asdict(replace(daemon, config=None, dump=""))
+        value["daemon"] = asdict(replace(daemon, config=None, dump="", distribution=PLAIN, source=None))
         value["choice"] = value["daemon"].pop("choice")
+        value["daemon"] |= {"distribution": daemon.distribution.name, "source": _plain_source(daemon.source)}
     if footprint.record is not None:
         value["record"] = {**footprint.record.identity.as_json(), "dump_bytes": len(footprint.record.dump)}
     return value
+
+
+def _plain_source(source: Source | None) -> dict[str, Any] | None:
+    if source is None:
+        return None
+    value = {**asdict(source), "how": source.how.value}
+    return {name: each for name, each in value.items() if name != "state"}
 
 
 def _json(value: Any) -> str:

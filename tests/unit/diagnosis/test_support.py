@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
-from nodeprov.diagnosis.support import Part, archive, collect, without_contents
+from nodeprov.containerd.distributions.distribution import Distribution, How, Source
+from nodeprov.containerd.distributions.profiles import PROFILES
+from nodeprov.diagnosis.support import Part, archive, collect, facts_json, without_contents
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Place
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings, ContainerdSettings, Paths
 from nodeprov.node.receipts.receipt import Written, to_json
 from nodeprov.states import FileState
-from tests.support.samples import node, receipt_of, settings
+from tests.support.samples import node, receipt_of, settings, with_daemon
 
 SECRET = "hunter2-hunter2"
 CONFIG = f'version = 3\n[plugins.x.registry.configs."r".auth]\nusername = "u"\npassword = "{SECRET}"\n'
@@ -81,6 +83,20 @@ def test_a_receipt_keeps_digests_in_the_place_of_contents(machine: Path) -> None
     assert (before["bytes"], len(before["sha256"]), "base64" in before) == (len(CONFIG), 64, False)
     assert receipt["author"] == {"user": "ann", "controller": "desk", "version": "0.1.0"}
     assert without_contents({"base64": "?"}) == {"damaged": True}
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda each: each.name)
+def test_a_distribution_is_told_by_its_name_and_what_it_reads_without_its_content(profile: Distribution) -> None:
+    source = Source("/etc/k0s/x.toml", How.DROP_IN, 3, FileState(SECRET.encode(), 0o644), 12.0, "/etc/k0s/x.toml")
+    told = facts_json(with_daemon(distribution=profile, source=source))["daemon"]
+    assert json.loads(json.dumps(told))["distribution"] == profile.name
+    assert told["source"] == {
+        "path": "/etc/k0s/x.toml",
+        "how": "as a file of its own",
+        "version": 3,
+        "changed_at": 12.0,
+        "leads_to": "/etc/k0s/x.toml",
+    }
 
 
 def test_the_switch_is_there_by_the_names_of_its_files_and_not_by_what_is_in_them(machine: Path) -> None:
