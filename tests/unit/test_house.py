@@ -174,7 +174,7 @@ ELSEWHERE = {
         "diagnosis/verify/checks/check_pod",
         "diagnosis/verify/subject",
     ),
-    "tests/unit/diagnosis/verify/test_runner.py": ("diagnosis/verify/given",),
+    "tests/unit/diagnosis/verify/test_runner.py": ("diagnosis/verify/check", "diagnosis/verify/given"),
     # The laws take them as a whole: what is edited comes back to the byte, what is applied is undone.
     "tests/laws/test_containerd_laws.py": ("containerd/splices", "containerd/tables"),
     "tests/laws/test_laws.py": ("engine/apply", "engine/undo", "plan/events", "plan/resources/base"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from testinfra.host import Host as TestinfraHost
 
-from nodeprov.diagnosis.verify.checks import skip
+from nodeprov.diagnosis.verify.check import skip
 from nodeprov.diagnosis.verify.subject import Subject
 from nodeprov.hosts.base import Place
 from nodeprov.kubernetes import proof_image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nodeprov.diagnosis.verify.checks import because, needs, skip
+from nodeprov.diagnosis.verify.check import because, needs, skip
 from nodeprov.diagnosis.verify.subject import Subject
 from nodeprov.kubernetes.runtime_class import declared_fields, wanted_runtime_class
 from nodeprov.node.cluster_state import ClusterState

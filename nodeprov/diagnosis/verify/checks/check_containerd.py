@@ -5,7 +5,7 @@ from __future__ import annotations
 from nodeprov import containerd
 from nodeprov.containerd import Config, drop_in_file
 from nodeprov.containerd.distributions.distribution import How
-from nodeprov.diagnosis.verify.checks import because, needs
+from nodeprov.diagnosis.verify.check import because, needs
 from nodeprov.diagnosis.verify.subject import Subject
 from nodeprov.node import loaded_config
 from nodeprov.node.imported_files import import_problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from testinfra.host import Host
 
-from nodeprov.diagnosis.verify.checks import because, needs, skip
+from nodeprov.diagnosis.verify.check import because, needs, skip
 from nodeprov.diagnosis.verify.subject import Subject
 from nodeprov.hosts.base import Place
 from nodeprov.plan.resources.tree import TreeAt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nodeprov.diagnosis.verify.checks import because, needs, skip
+from nodeprov.diagnosis.verify.check import because, needs, skip
 from nodeprov.diagnosis.verify.given import cgroups_of
 from nodeprov.diagnosis.verify.subject import Subject
 from nodeprov.hosts.base import Place

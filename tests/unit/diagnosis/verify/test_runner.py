@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from nodeprov.diagnosis.verify.checks import because, needs, skip
+from nodeprov.diagnosis.verify.check import because, needs, skip
 from nodeprov.diagnosis.verify.given import Given
 from nodeprov.diagnosis.verify.runner import CHECKS, Check, Verified, verify
 from nodeprov.diagnosis.verify.subject import Subject
