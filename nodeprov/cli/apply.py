@@ -58,7 +58,7 @@ def apply(
 ) -> None:
     """Carry out a saved plan without asking; refuse if any of its nodes has changed since."""
     from nodeprov.cli.session import connect, end_if_any_failed, finish, print_errors
-    from nodeprov.engine import saved_plan
+    from nodeprov.engine import Install, Uninstall, saved_plan
     from nodeprov.inventory import parse
     from nodeprov.local_files import read_bounded
     from nodeprov.plan.action import INSTALL
@@ -73,8 +73,7 @@ def apply(
     found = saved_plan.from_text(text, str(file), __version__)
     whole = parse(found.inventory, str(file))
     with connect(whole, whole.nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        is_install = found.action is INSTALL
-        planned = fleet.plan_install() if is_install else fleet.plan_uninstall(drain=found.drain)
+        planned = fleet.plan(Install() if found.action is INSTALL else Uninstall(found.drain))
         if not planned.errors:
             planned.errors.extend(saved_plan.changes(found, planned.good))
         print_errors(planned)

@@ -40,6 +40,7 @@ def install(
 ) -> None:
     """Bring nodes to what the inventory wants, one after the other, and prove it; undo on any error."""
     from nodeprov.cli.session import confirm, finish, open_session
+    from nodeprov.engine import Install
 
     with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        finish(fleet, confirm(fleet.plan_install(), yes=yes, as_json=as_json), as_json=as_json)
+        finish(fleet, confirm(fleet.plan(Install()), yes=yes, as_json=as_json), as_json=as_json)

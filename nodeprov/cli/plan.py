@@ -58,20 +58,20 @@ def plan(
     from nodeprov.cli.inventory_source import load
     from nodeprov.cli.output import show_plans
     from nodeprov.cli.session import connect, print_errors
+    from nodeprov.engine import Install, Uninstall
     from nodeprov.inventory import select
-    from nodeprov.plan.action import INSTALL, UNINSTALL
 
     if drain and not uninstall:
         raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
     whole = load(inventory, sets)
     log = plan_commands.PlanCommands() if commands else None
-    chosen = select(whole, nodes)
+    want, chosen = Uninstall(drain) if uninstall else Install(), select(whole, nodes)
     with connect(whole, chosen, ask_sudo_password=ask_sudo_password, on_command=log) as fleet:
-        planned = fleet.plan_uninstall(drain=drain) if uninstall else fleet.plan_install()
+        planned = fleet.plan(want)
         found = log.of(planned, fleet.hosts) if log else {}
     print_errors(planned)
     if out and not planned.errors:
-        save(out, whole, planned.good, action=UNINSTALL if uninstall else INSTALL, drain=drain)
+        save(out, whole, planned.good, action=want.action, drain=drain)
     if commands:
         plan_commands.show(planned, found, as_json=as_json)
     else:

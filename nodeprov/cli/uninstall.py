@@ -43,7 +43,8 @@ def uninstall(
 ) -> None:
     """Take everything back; refuse while a sandbox needs it, or drain the node of them."""
     from nodeprov.cli.session import confirm, finish, open_session
+    from nodeprov.engine import Uninstall
 
     with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        planned = confirm(fleet.plan_uninstall(drain=drain), yes=yes, as_json=as_json)
+        planned = confirm(fleet.plan(Uninstall(drain)), yes=yes, as_json=as_json)
         finish(fleet, planned, as_json=as_json)

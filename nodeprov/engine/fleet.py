@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from nodeprov.engine import transaction
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.look import look
 from nodeprov.engine.planner import Planned, check, plan
-from nodeprov.engine.want import Install, Uninstall
+from nodeprov.engine.transaction import apply
+from nodeprov.engine.want import Install, Want
 from nodeprov.errors import NodeprovError, Problems
-from nodeprov.hosts.base import Hosts, Readers
+from nodeprov.hosts.base import Hosts
 from nodeprov.hosts.provider import HostProvider
 from nodeprov.inventory import Node, ReleaseSettings
 from nodeprov.local_files import cache_folder
+from nodeprov.node.state import NodeState
 from nodeprov.plan.outcome import Outcome
 from nodeprov.releases.obtain import Release, obtain, resolve
 from nodeprov.releases.pace import Limits
@@ -57,62 +57,47 @@ class Results(Generic[T]):
     good: list[T] = field(default_factory=list)
     errors: list[NodeprovError] = field(default_factory=list)
 
-
-def plan_install(node: Node, readers: Readers, obtain: Callable[[str], Release]) -> Planned:
-    """Plan an install of one node; its release is obtained, for an architecture, when nothing stands against it.
-
-    Raises Problems with all the reasons not to begin, and NodeprovError when something cannot be read.
-    """
-    state = look(node, readers, Install())
-    if problems := check(state, Install()):
-        raise Problems(problems, where=node.name)
-    want = Install(obtain(state.machine.architecture))
-    return Planned(state, want, plan(state, want, readers))
-
-
-def plan_uninstall(node: Node, readers: Readers, want: Uninstall) -> Planned:
-    """Plan an uninstall of one node.
-
-    Raises Problems also while a sandbox, running or stopped, still needs what would be removed, unless a drain can
-    evict it.
-    """
-    state = look(node, readers, want)
-    return Planned(state, want, plan(state, want, readers))
+    @classmethod
+    def of(cls, results: Sequence[T | Exception]) -> Results[T]:
+        """Tell results and errors apart; raise what is no NodeprovError, for that is a fault."""
+        told: Results[T] = Results()
+        for each in results:
+            if isinstance(each, NodeprovError):
+                told.errors.append(each)
+            elif isinstance(each, Exception):
+                raise each
+            else:
+                told.good.append(each)
+        return told
 
 
 class Fleet:
-    """Some nodes, and how they are reached."""
+    """Some nodes, and how they are reached. `releases` is called for one release after the other."""
 
     def __init__(self, nodes: Sequence[Node], hosts: HostProvider, releases: Releases = obtained) -> None:
         self.nodes = nodes
         self.hosts = hosts
         self._obtain = releases
-        self._releases: dict[tuple[Any, ...], Release] = {}
-        self._lock = threading.Lock()
+        self._releases: dict[tuple[Any, ...], Release | Exception] = {}
 
-    def plan_install(self) -> Results[Planned]:
-        """Plan an install of every node."""
+    def look(self, want: Want) -> Results[NodeState]:
+        """Read every node."""
+        return self.each(lambda node, hosts: look(node, hosts, want))
 
-        def one(node: Node, hosts: Hosts) -> Planned:
-            return plan_install(node, hosts, lambda architecture: self._release(node, architecture))
+    def plan(self, want: Want) -> Results[Planned]:
+        """Plan for every node.
 
-        return self.each(one)
-
-    def plan_uninstall(self, *, drain: bool) -> Results[Planned]:
-        """Plan an uninstall of every node."""
-        names = [node.name for node in self.nodes]
-
-        def one(node: Node, hosts: Hosts) -> Planned:
-            leaving = tuple(names[: names.index(node.name)])
-            return plan_uninstall(node, hosts, Uninstall(drain, leaving))
-
-        return self.each(one)
+        A release is obtained once for all who want it, and for no node that something stands against.
+        """
+        states = at_once(lambda node: self._ready(node, want), self.nodes)
+        wants = [_safely(lambda state: (state, self._of_its_own(want, state)), each) for each in states]
+        return Results.of(at_once(lambda given: plan(*given, self.hosts.of(given[0].node)), wants))
 
     def apply(self, plans: Sequence[Planned], run: RunContext) -> Iterator[Outcome]:
         """Carry plans out, one after the other; stop behind the first that fails."""
         for each in plans:
             try:
-                outcome = transaction.carry_out(each, self.hosts.of(each.node), run)
+                outcome = apply(each, self.hosts.of(each.node), run)
             except NodeprovError as error:
                 outcome = Outcome(each.plan, error=error.at(each.node.name))
             yield outcome
@@ -120,26 +105,33 @@ class Fleet:
                 return
 
     def each(self, call: Callable[[Node, Hosts], T]) -> Results[T]:
-        """Call something for every node at the same time; an error that is no NodeprovError is raised."""
-        results: Results[T] = Results()
-        for result in at_once(lambda node: call(node, self.hosts.of(node)), self.nodes):
-            if isinstance(result, NodeprovError):
-                results.errors.append(result)
-            elif isinstance(result, Exception):
-                raise result
-            else:
-                results.good.append(result)
-        return results
+        """Call something for every node at the same time."""
+        return Results.of(at_once(lambda node: call(node, self.hosts.of(node)), self.nodes))
 
-    def _release(self, node: Node, architecture: str) -> Release:
+    def _ready(self, node: Node, want: Want) -> NodeState:
+        """Read a node; raise Problems if anything stands against what is wanted."""
+        state = look(node, self.hosts.of(node), want)
+        if problems := check(state, want):
+            raise Problems(problems, where=node.name)
+        return state
+
+    def _of_its_own(self, want: Want, state: NodeState) -> Want:
+        """Say what is wanted of one node: with its release, or with the nodes that go before it."""
+        if isinstance(want, Install):
+            return Install(want.release or self._release(state.node.settings.release, state.machine.architecture))
+        names = [node.name for node in self.nodes]
+        return replace(want, leaving=(*want.leaving, *names[: names.index(state.node.name)]))
+
+    def _release(self, wanted: ReleaseSettings, architecture: str) -> Release:
         """Have a release here; nodes that want the same one, by the same digests, share it."""
-        wanted = node.settings.release
         pins = tuple(sorted(wanted.sha512.get(architecture, {}).items()))
         key = (wanted.base_url, wanted.version, architecture, pins)
-        with self._lock:
-            if key not in self._releases:
-                self._releases[key] = self._obtain(wanted, architecture)
-            return self._releases[key]
+        if key not in self._releases:
+            self._releases[key] = _safely(lambda settings: self._obtain(settings, architecture), wanted)
+        release = self._releases[key]
+        if isinstance(release, Exception):
+            raise release
+        return release
 
 
 def not_begun(plans: Sequence[Planned], outcomes: Sequence[Outcome]) -> tuple[str, ...]:
@@ -147,16 +139,19 @@ def not_begun(plans: Sequence[Planned], outcomes: Sequence[Outcome]) -> tuple[st
     return tuple(each.node.name for each in plans[len(outcomes) :] if each.plan.pending)
 
 
-def at_once(call: Callable[[T], R], items: Sequence[T]) -> list[R | Exception]:
+def at_once(call: Callable[[T], R], items: Sequence[T | Exception]) -> list[R | Exception]:
     """Call something for many, each in a thread; an error stands in the place of its item's result."""
-
-    def safely(item: T) -> R | Exception:
-        try:
-            return call(item)
-        except Exception as error:  # it is handed on, not lost
-            return error
-
     if len(items) <= 1:
-        return [safely(item) for item in items]
+        return [_safely(call, item) for item in items]
     with ThreadPoolExecutor(max_workers=min(len(items), MOST_AT_ONCE)) as threads:
-        return list(threads.map(safely, items))
+        return list(threads.map(lambda item: _safely(call, item), items))
+
+
+def _safely(call: Callable[[T], R], item: T | Exception) -> R | Exception:
+    """Return what a call returns, or the error that it raises; an item that is an error already stays one."""
+    if isinstance(item, Exception):
+        return item
+    try:
+        return call(item)
+    except Exception as error:  # it is handed on, not lost
+        return error

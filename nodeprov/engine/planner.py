@@ -78,7 +78,7 @@ def _of_cluster(node: Node, machine: Machine, cluster: ClusterState | None, want
     )
 
 
-def plan(state: NodeState, want: Want, readers: Readers) -> Plan:
+def plan(state: NodeState, want: Want, readers: Readers) -> Planned:
     """Say what has to be changed for what is wanted; of an install the release must be there.
 
     Raises Problems with the reasons not to begin: those of `check`, and what only further questions tell.
@@ -86,9 +86,9 @@ def plan(state: NodeState, want: Want, readers: Readers) -> Plan:
     found = check(state, want)
     if isinstance(want, Uninstall):
         _refuse(state, found)
-        return _uninstall(state, want, readers)
+        return Planned(state, want, _uninstall(state, want, readers))
     assert want.release is not None, "a release is obtained before its install is planned"
-    return _install(state, want.release, readers, found)
+    return Planned(state, want, _install(state, want.release, readers, found))
 
 
 def _wanted_by_install(state: NodeState, release: Release) -> Iterator[Goal]:

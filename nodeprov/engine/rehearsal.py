@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from nodeprov import containerd
-from nodeprov.engine import transaction
 from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.engine.planner import Planned
+from nodeprov.engine.transaction import apply
 from nodeprov.errors import Cancelled, NodeprovError
 from nodeprov.hosts.base import A, Guard, NothingHeld, Output, Place, Query, Reader, Script
 from nodeprov.hosts.shell import ShellHost, ask_script, upload_script
@@ -108,7 +108,7 @@ class _Stage:
     def play(self, author: Author) -> tuple[Command, ...]:
         """Carry the plan out; raise NodeprovError if it cannot be, which is a fault of the rehearsal."""
         run = RunContext(author, lambda: UNKNOWN, self._on_event, self._cancel)
-        outcome = transaction.carry_out(self._planned, self.hosts, run)
+        outcome = apply(self._planned, self.hosts, run)
         if isinstance(outcome.error, RehearsedFailure | Cancelled):
             return tuple(self.commands[self._failed_at :])
         if outcome.error is not None or outcome.left:

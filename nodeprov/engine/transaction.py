@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from nodeprov.engine.actions import NodeActions
-from nodeprov.engine.apply import apply
+from nodeprov.engine.apply import apply as apply_steps
 from nodeprov.engine.containerd_probe import CLEANUP_SECONDS
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.lock import Lock
@@ -33,8 +33,8 @@ from nodeprov.runtimes.gvisor.layout import layout
 from nodeprov.states import FileState
 
 
-def carry_out(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
-    """Do what was planned, under the node's lock, with a receipt before the first change and after the last.
+def apply(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
+    """Carry out a plan, under the node's lock, with a receipt before the first change and after the last.
 
     Raises NodeprovError, with the holder's name, when another run holds the node.
     """
@@ -55,7 +55,7 @@ def carry_out(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
         actions = NodeActions(planned, hosts, switch, run.cancel, cordoned=broken is not None and broken.cordons)
         if plan.action.sweeps_first:
             actions.forget_proofs()
-        outcome = actions.uncordoned(apply(plan, hosts, actions, run))
+        outcome = actions.uncordoned(apply_steps(plan, hosts, actions, run))
         return _close(outcome, begun, broken, host, planned.settings, run.clock())
 
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nodeprov import inventory
-from nodeprov.engine import transaction
-from nodeprov.engine.fleet import Fleet
+from nodeprov.engine import Fleet, Install, Uninstall, apply
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.rehearsal import rehearse
 from nodeprov.hosts.base import Hosts
@@ -41,7 +40,7 @@ class Recorded:
         nodes = inventory.select(whole, [WORKER])
         with SshHosts(whole, lambda host, script: self.scripts.append((host, script.text))) as provider:
             fleet = Fleet(nodes, provider)
-            plans = fleet.plan_install() if action == "install" else fleet.plan_uninstall(drain=drain)
+            plans = fleet.plan(Install() if action == "install" else Uninstall(drain))
             assert not plans.errors, plans.errors
             (planned,) = plans.good
             hosts = provider.of(planned.node)
@@ -58,7 +57,7 @@ class Recorded:
             if fails and event.step is before_last and event.phase == "done":
                 run.cancel.cancel()
 
-        return transaction.carry_out(planned, hosts, replace(run, on_event=on_event))
+        return apply(planned, hosts, replace(run, on_event=on_event))
 
     @property
     def ran(self) -> list[Script]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.containerd.distributions.profiles import K3S
-from nodeprov.engine.fleet import plan_install, plan_uninstall
+from nodeprov.engine.fleet import Fleet, Releases
 from nodeprov.engine.planner import Planned
-from nodeprov.engine.want import Uninstall
+from nodeprov.engine.want import Install, Uninstall, Want
 from nodeprov.hosts.base import Place, Reader
-from nodeprov.inventory import ClusterSettings, ContainerdSettings, Settings
+from nodeprov.inventory import ClusterSettings, ContainerdSettings, Node, Settings
 from nodeprov.kubernetes.runtime_class import MANAGED_BY, wanted_runtime_class
 from nodeprov.kubernetes.scheduling import cluster_goals
 from nodeprov.node.cluster_state import ClusterState
@@ -24,6 +24,7 @@ from nodeprov.plan.goal import Goal
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor import generation, goals, layout
 from nodeprov.states import FileState, State
+from tests.support.memory_host import MemoryHosts
 from tests.support.samples import (
     CONFIG,
     FakeReader,
@@ -73,10 +74,24 @@ class Situation:
         return {Place.NODE: self.reader, **({Place.CLUSTER: self.cluster} if self.cluster else {})}
 
     def install(self) -> Planned:
-        return plan_install(node(self.wanted), self.readers, lambda _architecture: self.made)
+        return planned(node(self.wanted), self.readers, Install(self.made))
 
     def uninstall(self, *, drain: bool = False, leaving: tuple[str, ...] = ()) -> Planned:
-        return plan_uninstall(node(self.wanted), self.readers, Uninstall(drain, leaving))
+        return planned(node(self.wanted), self.readers, Uninstall(drain, leaving))
+
+
+def planned(
+    node: Node, readers: Mapping[Place, Any], want: Want, releases: Releases = lambda *_: not_wanted()
+) -> Planned:
+    """Plan for one node, as a fleet of it does; raise what stands against it."""
+    plans = Fleet([node], MemoryHosts({node.name: readers}), releases).plan(want)
+    for error in plans.errors:
+        raise error
+    return plans.good[0]
+
+
+def not_wanted() -> NoReturn:
+    raise AssertionError("no release is obtained")
 
 
 def fresh(made: Release, wanted: Settings = ALONE, facts: Facts | None = None) -> Situation:

@@ -16,7 +16,6 @@ import pytest
 from nodeprov import inventory
 from nodeprov.containerd import remove_runtime
 from nodeprov.engine import saved_plan
-from nodeprov.engine.fleet import plan_uninstall
 from nodeprov.engine.want import Uninstall
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import ClusterSettings
@@ -29,6 +28,7 @@ from nodeprov.runtimes.gvisor.layout import layout
 from nodeprov.states import FileState, LinkState, TreeState
 from tests.support.samples import CONFIG as CONFIG_TEXT
 from tests.support.samples import GOLDEN, FakeReader, good_daemon, good_facts, node, settings, with_daemon
+from tests.support.situations import planned
 
 RECORDED = GOLDEN / "old-receipts"
 RECEIPTS = sorted((RECORDED / "receipts").iterdir())
@@ -95,8 +95,8 @@ def test_what_it_has_installed_is_uninstalled_to_the_byte() -> None:
     assert installed.daemon is not None
     installed = replace(installed, daemon=replace(installed.daemon, config=after, dump=after.content.decode()))
     wanted = settings(cluster=ClusterSettings(enabled=False))
-    planned = plan_uninstall(node(wanted), {Place.NODE: FakeReader(installed)}, Uninstall())
-    changes = {change.resource.key: change.after for change in planned.plan.changes}
+    plan = planned(node(wanted), {Place.NODE: FakeReader(installed)}, Uninstall()).plan
+    changes = {change.resource.key: change.after for change in plan.changes}
     assert changes[CONFIG] == before
 
 

@@ -127,5 +127,5 @@ def test_a_release_is_shared_by_those_who_expect_the_same_digests_of_it(tmp_path
 
     fleet = Fleet(NODES, in_memory(), obtain)
     for node in NODES:
-        fleet._release(node, "x86_64")
+        fleet._release(node.settings.release, "x86_64")
     assert asked == [{}, {"x86_64": {"gvisor.tar.zstd": "ab" * 64}}]

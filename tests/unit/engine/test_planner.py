@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from nodeprov.containerd import Config, add_runtime, drop_in_file
-from nodeprov.engine.fleet import plan_install
+from nodeprov.engine.want import Install
 from nodeprov.errors import Problems
 from nodeprov.hosts.base import Place
-from nodeprov.inventory import ProofSettings
+from nodeprov.inventory import ProofSettings, ReleaseSettings
 from nodeprov.kubernetes import proof_image
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
 from nodeprov.node.daemon import Record
@@ -54,6 +54,7 @@ from tests.support.situations import (
     in_cluster,
     in_use,
     on_k3s,
+    planned,
     steps_of,
     uninstallable,
     without_receipts,
@@ -117,11 +118,8 @@ def test_problems_are_told_all_at_once_and_before_anything_is_downloaded(new: Re
     assert situation.cluster.cluster is not None
     situation.cluster.cluster = replace(situation.cluster.cluster, node=None)
 
-    def not_now(_architecture: str) -> Release:
-        raise AssertionError("nothing is downloaded for a node that cannot run it")
-
     with pytest.raises(Problems) as caught:
-        plan_install(node(TOGETHER), situation.readers, not_now)
+        planned(node(TOGETHER), situation.readers, Install())
     assert len(caught.value.problems) == 3
     assert caught.value.where == "worker1"
     assert len(situation.reader.asked) == 1
@@ -130,11 +128,11 @@ def test_problems_are_told_all_at_once_and_before_anything_is_downloaded(new: Re
 def test_the_release_is_asked_for_by_the_nodes_architecture(new: Release) -> None:
     asked: list[str] = []
 
-    def get(architecture: str) -> Release:
+    def get(_wanted: ReleaseSettings, architecture: str) -> Release:
         asked.append(architecture)
         return new
 
-    plan_install(node(ALONE), {Place.NODE: FakeReader(good_facts(architecture="aarch64"))}, get)
+    planned(node(ALONE), {Place.NODE: FakeReader(good_facts(architecture="aarch64"))}, Install(), get)
     assert asked == ["aarch64"]
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from nodeprov import inventory
-from nodeprov.engine.fleet import plan_install
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.saved_plan import Saved, changes, from_text, saved, to_text
+from nodeprov.engine.want import Install
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
 from nodeprov.node.receipts.receipt import Author
@@ -21,6 +21,7 @@ from nodeprov.plan.action import INSTALL
 from nodeprov.runtimes.gvisor import layout
 from tests.support.inventories import read_latest
 from tests.support.samples import CONFIG, FakeReader, good_facts, release, with_daemon
+from tests.support.situations import planned
 
 ANN = Author("ann", "desk", "0.1.0")
 Plan = Callable[..., Planned]
@@ -32,7 +33,7 @@ def plan(tmp_path: Path) -> Plan:
 
     def plan(facts: Any = None, states: dict[str, Any] | None = None) -> Planned:
         reader = FakeReader(facts=facts or good_facts(), states=states or {})
-        return plan_install(read_latest().nodes[0], {Place.NODE: reader}, lambda _architecture: made)
+        return planned(read_latest().nodes[0], {Place.NODE: reader}, Install(made))
 
     return plan
 
