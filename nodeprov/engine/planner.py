@@ -27,9 +27,9 @@ from nodeprov.plan.resources.tree import Tree
 from nodeprov.plan.steps import Adopt
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor import goals as gvisor
+from nodeprov.runtimes.gvisor import requirements
 from nodeprov.runtimes.gvisor.generation import containers_of_other_releases, generation, tree_bytes
 from nodeprov.runtimes.gvisor.layout import layout
-from nodeprov.runtimes.gvisor.requirements import check as requirements
 from nodeprov.states import State
 
 

@@ -182,14 +182,11 @@ ELSEWHERE = {
     "tests/unit/engine/test_planner.py": ("engine/want", "node/state"),
     "tests/unit/engine/test_rehearsal.py": ("engine/actions",),
     "tests/unit/plan/test_plan.py": ("plan/steps",),
-    "tests/unit/runtimes/gvisor/requirements/test_check.py": (
+    "tests/unit/runtimes/gvisor/test_requirements.py": (
         "node/requirements/check",
         "node/requirements/configuration",
         "node/requirements/containerd",
-        "node/requirements/machine",
         "node/requirements/places",
-        "runtimes/gvisor/requirements/containerd",
-        "runtimes/gvisor/requirements/machine",
     ),
     # Only a server tells what they do.
     "tests/adversaries/test_hostile_node.py": ("hosts/ssh/channels",),

@@ -14,7 +14,7 @@ from nodeprov.kubernetes import proof_image
 from nodeprov.node.facts import Facts, gather
 from nodeprov.node.imported_files import import_problems, read_imports
 from nodeprov.reports.findings import Finding, Severity
-from nodeprov.runtimes.gvisor.requirements.check import check_facts
+from nodeprov.runtimes.gvisor.requirements import check_facts
 
 
 def examine(node: Node, readers: Mapping[Place, Reader], clock: Callable[[], float]) -> tuple[Finding, ...]:

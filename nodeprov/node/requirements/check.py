@@ -10,7 +10,7 @@ from nodeprov.errors import Problem
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.machine import Machine
-from nodeprov.node.requirements import configuration, containerd, machine, places
+from nodeprov.node.requirements import configuration, containerd, places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +31,9 @@ class Own:
 def check(of: Machine, settings: Settings, own: Own, of_daemon: Iterable[Problem]) -> tuple[Problem, ...]:
     """List everything; `of_daemon` is what `of_daemon` finds, or that there is none."""
     return (
-        *machine.root(of),
+        *_root(of),
         *own.kernel,
-        *machine.systemd(of),
+        *_systemd(of),
         *own.platform,
         *places.usable(of, settings, own.uses),
         *(places.room(of, own.release_bytes) if own.release_bytes is not None else ()),
@@ -55,3 +55,23 @@ def of_daemon(
     yield from configuration.default_runtime(daemon)
     yield from configuration.handler(daemon, runtime, former)
     yield from configuration.style(daemon, settings, runtime)
+
+
+def _root(machine: Machine) -> Iterator[Problem]:
+    """See that commands run as root."""
+    if machine.uid != 0:
+        yield Problem(
+            "the commands do not run as root",
+            "let the user use sudo, or log in as root",
+            "files below /opt and /etc, and the restart of a service, are root's",
+        )
+
+
+def _systemd(machine: Machine) -> Iterator[Problem]:
+    """See that systemd runs, which restarts containerd."""
+    if machine.systemd_version is None:
+        yield Problem(
+            "systemd does not run on this node",
+            "this version restarts containerd by systemd only",
+            "containerd reads its configuration at its start only",
+        )

@@ -6,7 +6,7 @@ import pytest
 
 from nodeprov.runtimes.gvisor.compatibility import TABLE, release_date
 from nodeprov.runtimes.gvisor.compatibility import row as known_row
-from nodeprov.runtimes.gvisor.requirements.check import check_facts
+from nodeprov.runtimes.gvisor.requirements import check_facts
 from nodeprov.states import FileState
 from nodeprov_lab.daemons import VERSIONS
 from tests.support.matrix import DOCUMENT, ROWS, document, lines_of

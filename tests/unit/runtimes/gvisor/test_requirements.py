@@ -13,7 +13,7 @@ from nodeprov.node.facts import Facts
 from nodeprov.node.machine import Mount
 from nodeprov.node.requirements.places import MARGIN_BYTES
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor.requirements.check import check, check_facts
+from nodeprov.runtimes.gvisor.requirements import check, check_facts
 from nodeprov.states import FileState
 from tests.support.samples import CONFIG, changed, good_facts, installed, release, settings, with_daemon
 

@@ -1,0 +1,148 @@
+"""What gVisor needs of a node, and with it all that stands against its installation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nodeprov.errors import Problem
+from nodeprov.inventory import Settings
+from nodeprov.node.daemon import Daemon, version_text
+from nodeprov.node.facts import Facts
+from nodeprov.node.footprint import Footprint
+from nodeprov.node.machine import Machine
+from nodeprov.node.requirements import check as any_runtime
+from nodeprov.node.requirements.containerd import runs
+from nodeprov.releases.obtain import Release
+from nodeprov.runtimes.gvisor import compatibility
+from nodeprov.runtimes.gvisor.generation import tree_bytes
+from nodeprov.runtimes.gvisor.layout import former_runtimes, layout
+
+ARCHITECTURES = ("x86_64", "aarch64")
+OLDEST_KERNEL = (5, 6)
+ADDRESS_BITS = 48
+RELEASES = "there is no folder of that architecture below the releases (gvisor#12167)"
+KERNEL = "runsc uses system calls that older kernels do not have (gvisor.dev/docs/user_guide/faq)"
+USES = {
+    "prefix": "runsc and its shim are executed from there",
+    "state": "receipts are kept there, by which an uninstall knows what was before",
+    "bin": "a link to runsc is made there, for people",
+}
+
+
+def check(
+    of: Machine, daemon: Daemon, footprint: Footprint, settings: Settings, release: Release | None = None
+) -> tuple[Problem, ...]:
+    """Find all the reasons not to begin, before anything is touched; without a release, all but its own."""
+    own = _own(of, footprint, settings, release, daemon)
+    former = former_runtimes(footprint, settings)
+    of_daemon = any_runtime.of_daemon(of, daemon, settings, layout(settings).runtime, former, own)
+    return any_runtime.check(of, settings, own, of_daemon)
+
+
+def check_facts(facts: Facts, settings: Settings) -> tuple[Problem, ...]:
+    """Do the same where perhaps no containerd runs, or none can be meant."""
+    if facts.daemon is not None:
+        return check(facts.machine, facts.daemon, facts.footprint, settings)
+    own = _own(facts.machine, facts.footprint, settings)
+    return any_runtime.check(facts.machine, settings, own, runs(facts))
+
+
+def _own(
+    of: Machine,
+    footprint: Footprint,
+    settings: Settings,
+    release: Release | None = None,
+    daemon: Daemon | None = None,
+) -> any_runtime.Own:
+    version = release.version if release else settings.release.version
+    return any_runtime.Own(
+        uses=USES,
+        release_bytes=_missing_bytes(footprint, settings, release) if release else None,
+        kernel=_kernel(of),
+        platform=_platform(of, settings),
+        containerd=_compatible(daemon, version) if daemon else (),
+        configuration=_selinux(daemon) if daemon else (),
+        files=_others_files(footprint, settings),
+    )
+
+
+def _missing_bytes(footprint: Footprint, settings: Settings, release: Release) -> int | None:
+    is_there = f"{layout(settings).releases}/{release.name}" in footprint.releases
+    return None if is_there else tree_bytes(release)
+
+
+def _others_files(footprint: Footprint, settings: Settings) -> Iterator[Problem]:
+    """See that no file of somebody else lies where ours would."""
+    path = f"{settings.paths.bin}/runsc"
+    target = footprint.links.get(path, "") if settings.paths.bin else ""
+    if target and not target.startswith(tuple(f"{prefix}/" for prefix in footprint.prefixes)):
+        what = "is a file" if target == "(no link)" else f"leads to {target}"
+        yield Problem(
+            f"{path} exists and was not installed by nodeprov: it {what}",
+            'move it away, or set [paths] bin = "" if people should keep that one',
+            "people would run one release, and pods another",
+        )
+
+
+def _kernel(machine: Machine) -> Iterator[Problem]:
+    """Find what of the kernel and the processor stands against gVisor."""
+    if machine.architecture not in ARCHITECTURES:
+        known = " and ".join(ARCHITECTURES)
+        yield Problem(f"gVisor is not published for {machine.architecture}", f"it is for {known}", RELEASES)
+    version = tuple(int(part) for part in machine.kernel.split("-")[0].split(".")[:2] if part.isdigit())
+    if version < OLDEST_KERNEL:
+        yield Problem(f"kernel {machine.kernel} is too old for gVisor", "update to Linux 5.6 or later", KERNEL)
+    if machine.architecture == "aarch64":
+        yield from _memory(machine)
+    if machine.user_namespaces == 0:
+        yield Problem(
+            "user namespaces are forbidden (gvisor#8578)",
+            "sysctl user.max_user_namespaces=10000",
+            "runsc puts each sandbox into a user namespace of its own, and starts none without (gvisor#8578)",
+        )
+
+
+def _memory(machine: Machine) -> Iterator[Problem]:
+    """Find what of an ARM kernel's memory stands against gVisor."""
+    if machine.page_size not in (None, 4096):
+        yield Problem(
+            f"the kernel's pages are {machine.page_size} bytes, gVisor needs 4096 (gvisor#9613)",
+            "boot a kernel with 4 KiB pages",
+            "the sentry lays out memory in pages of 4 KiB (gvisor#9613)",
+        )
+    if (machine.address_bits or ADDRESS_BITS) < ADDRESS_BITS:
+        yield Problem(
+            f"the kernel's addresses have {machine.address_bits} bits, gVisor needs {ADDRESS_BITS}",
+            "boot a kernel built with CONFIG_ARM64_VA_BITS_48=y",
+            "the sentry maps a sandbox's memory at addresses that a smaller space does not have (gvisor#8196)",
+        )
+
+
+def _platform(machine: Machine, settings: Settings) -> Iterator[Problem]:
+    """See that the platform that is wanted can work here."""
+    if settings.runtime.platform == "kvm" and machine.has_kvm is False:
+        yield Problem(
+            "[runtime] platform is kvm, and there is no /dev/kvm",
+            "modprobe kvm_intel or kvm_amd on a machine of its own; in a virtual machine set platform = systrap",
+            "runsc ends when it cannot open the device (gvisor.dev/docs/architecture_guide/platforms)",
+        )
+
+
+def _compatible(daemon: Daemon, release: str) -> Iterator[Problem]:
+    """See that this release works with the containerd that runs, and with the one that a restart would start."""
+    for version, which in ((daemon.version, "running"), (daemon.disk_version, "on disk")):
+        known = compatibility.row(version, release) if version else None
+        if known and known.reason:
+            said = f"containerd {version_text(version)} ({which}) is too old for gVisor {release}: {known.reason}"
+            yield Problem(said, known.way_out, known.source)
+            return
+
+
+def _selinux(daemon: Daemon) -> Iterator[Problem]:
+    """See that containerd asks for no label that cannot be set in a sandbox."""
+    if daemon.effective.enables_selinux:
+        yield Problem(
+            "containerd has enable_selinux = true, with which every gVisor pod fails (gvisor#8747)",
+            f"set it to false in {daemon.config_path} on nodes that run gVisor",
+            "the labels that containerd then asks for cannot be set in a sandbox (gvisor#8747)",
+        )

@@ -1,1 +1,0 @@
-"""What gVisor needs of a node, by subject."""
