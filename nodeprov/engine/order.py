@@ -15,7 +15,6 @@ from nodeprov.plan.proof import Handler, Made, Pod, Proof, Sandbox, Serving, Unu
 from nodeprov.plan.resources.containerd_config import ContainerdConfig
 from nodeprov.plan.resources.link import Link
 from nodeprov.plan.steps import Drain, Restart, Step, Swap
-from nodeprov.runtimes.gvisor.layout import Layout
 
 
 def install_steps(
@@ -23,8 +22,9 @@ def install_steps(
     changes: tuple[Change, ...],
     imported: Mapping[str, Imported],
     *,
-    where: Layout,
+    runtime: Runtime,
     generation: str,
+    current: str,
 ) -> tuple[Step, ...]:
     """Put an install in order: what nobody sees, its proof, the commit, the restart, its proofs, the cluster.
 
@@ -35,7 +35,7 @@ def install_steps(
     in_cluster = [c for c in changes if c.resource.place is Place.CLUSTER]
     visible = [c for c in changes if c not in (*garbage, *invisible, *in_cluster)]
     settings, daemon, record = state.settings, state.daemon, state.footprint.record
-    restart = loaded_config.restart(daemon, record, where.runtime, changes, imported, served=True)
+    restart = loaded_config.restart(daemon, record, runtime, changes, imported, served=True)
     if len(changes) == len(garbage) and restart is None:
         return ()
     steps: list[Step] = [*invisible]
@@ -43,9 +43,9 @@ def install_steps(
         steps.append(Sandbox("a sandbox runs through the new generation", generation))
     swapped = [c for c in visible if c.resource.swapped]
     steps += [c for c in visible if c not in swapped]
-    steps += _in_force(swapped, restart, _made(daemon, handler=where.handler))
+    steps += _in_force(swapped, restart, _made(daemon, handler=runtime.handler))
     if visible or restart:
-        steps.append(Sandbox("a sandbox runs through `current`", where.current))
+        steps.append(Sandbox("a sandbox runs through `current`", current))
     steps += in_cluster
     if settings.cluster.enabled:
         steps.append(Handler())

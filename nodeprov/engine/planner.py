@@ -118,8 +118,9 @@ def _install(state: NodeState, release: Release, readers: Readers, found: Sequen
     states, imports = _read(state, goals, unneeded, readers)
     _refuse(state, (*found, *import_problems(daemon, settings.runtime.handler, imports)))
     changes = decide((*goals, *unneeded), states)
-    steps = install_steps(state, changes, imports.files, where=where, generation=wanted)
-    without = runtime_table.without_runtime(where.runtime, how=runtime_table.how_edited(daemon))
+    runtime = where.runtime
+    steps = install_steps(state, changes, imports.files, runtime=runtime, generation=wanted, current=where.current)
+    without = runtime_table.without_runtime(runtime, how=runtime_table.how_edited(daemon))
     adopted = superseded.unknown(goals, states, state.history.written, without)
     if adopted and (steps or not state.history.installed):
         steps = (Adopt(adopted), *steps)

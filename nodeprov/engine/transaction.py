@@ -23,13 +23,11 @@ from nodeprov.node.footprint import Footprint
 from nodeprov.node.receipts import receipt
 from nodeprov.node.receipts.history import History
 from nodeprov.node.receipts.receipt import Receipt
-from nodeprov.node.runtime_table import own_config
 from nodeprov.node.state import NodeState
 from nodeprov.node.switch import Switch
 from nodeprov.plan.goal import Change
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.steps import Drain
-from nodeprov.runtimes.gvisor.layout import layout
 from nodeprov.states import FileState
 
 
@@ -94,8 +92,8 @@ def _traces(footprint: Footprint, history: History) -> tuple[object, ...]:
 def _sweep(host: Host, state: NodeState) -> None:
     """Remove what an interrupted run was in the middle of writing, which may hold secrets, and killed proofs."""
     paths, daemon = state.settings.paths, state.daemon
-    own = own_config(daemon, layout(state.settings).runtime)
-    files = [daemon.edited_path, daemon.config_path, *([own.path] if own else [])]
+    drop_in = daemon.drop_in_path(state.settings.runtime.handler)
+    files = [daemon.edited_path, daemon.config_path, *([drop_in] if drop_in else [])]
     folders = [*dict.fromkeys(map(posixpath.dirname, files)), paths.bin, paths.state, f"{paths.state}/receipts"]
     script = rendered(
         "sweep.sh.j2",

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nodeprov.containerd import Config, Refused, drop_in_file, import_patterns
+from nodeprov.containerd import Config, Refused, import_patterns
 from nodeprov.containerd.drop_in_faults import drop_in_problems
 from nodeprov.errors import Problem
 from nodeprov.hosts.base import Output, Reader
@@ -115,7 +115,7 @@ def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Probl
         )
         for target in import_patterns.missing_imports(found.patterns, found.files)
     ]
-    own = drop_in_file.path_of(path, daemon.file, handler)
+    own = daemon.drop_in_path(handler)
     # What a distribution imports it has made itself, of our drop-in too: there the effective configuration tells.
     others = {} if daemon.source else {each: file.config for each, file in found.files.items() if each != own}
     overriding = [

@@ -29,9 +29,7 @@ def config_resource(daemon: Daemon, runtime: Runtime) -> ContainerdConfig:
 
 def own_config(daemon: Daemon, runtime: Runtime) -> OwnConfig | None:
     """Name the file that could hold our table alone; None if the configuration file imports no folder for it."""
-    if daemon.source is not None:
-        return None
-    path = drop_in_file.path_of(daemon.config_path, daemon.file, runtime.handler)
+    path = daemon.drop_in_path(runtime.handler)
     return OwnConfig(path, runtime, daemon.binary, root=daemon.config_path) if path else None
 
 

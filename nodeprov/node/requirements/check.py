@@ -54,7 +54,7 @@ def of_daemon(
     yield from own.configuration
     yield from configuration.default_runtime(daemon)
     yield from configuration.handler(daemon, runtime, former)
-    yield from configuration.style(daemon, settings, runtime)
+    yield from configuration.style(daemon, settings)
 
 
 def _root(machine: Machine) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from nodeprov.errors import NodeprovError, Problem
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon, version_text
 from nodeprov.node.machine import Machine
-from nodeprov.node.runtime_table import DROPIN, own_config
+from nodeprov.node.runtime_table import DROPIN
 
 EDIT = "an edit that is not sure to mean what it should is not made"
 
@@ -80,7 +80,7 @@ def _edit_problems(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) 
         yield Problem(f"{daemon.edited_path}: {error.message}", error.hint, EDIT)
 
 
-def style(daemon: Daemon, settings: Settings, runtime: Runtime) -> Iterator[Problem]:
+def style(daemon: Daemon, settings: Settings) -> Iterator[Problem]:
     """See that a drop-in of our own would be read, where one is wanted."""
     if settings.containerd.config_style != DROPIN:
         return
@@ -93,7 +93,7 @@ def style(daemon: Daemon, settings: Settings, runtime: Runtime) -> Iterator[Prob
             otherwise,
             "1.x does not merge what is imported (containerd#5837)",
         )
-    elif own_config(daemon, runtime) is None:
+    elif daemon.drop_in_path(settings.runtime.handler) is None:
         yield Problem(
             f"{daemon.config_path} imports no folder of *.toml files for a file of its own",
             f'add imports = ["/etc/containerd/conf.d/*.toml"] to it, or {otherwise}',
