@@ -31,7 +31,7 @@ def kubectl_host(timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> LocalHost:
     return LocalHost(timeout_seconds=timeout_seconds, setting=CLUSTER_SETTING)
 
 
-class _Made:
+class _HostCache:
     """Makes a host when it is first asked for one, and closes them all."""
 
     def __init__(self, on_command: OnCommand | None) -> None:
@@ -54,7 +54,7 @@ class _Made:
         return self._host("", lambda: kubectl_host(node.settings.cluster.timeout_seconds))
 
 
-class SshHosts(_Made):
+class SshHosts(_HostCache):
     """The nodes of an inventory over SSH; kubectl runs on this machine, or on a host that the inventory names."""
 
     def __init__(
@@ -89,7 +89,7 @@ class SshHosts(_Made):
         return self._host(name, lambda: SshHost(name, ssh, self.passwords))
 
 
-class LocalNode(_Made):
+class LocalNode(_HostCache):
     """This machine, which is the one node of this name; kubectl runs here too.
 
     In a pod on the node, with its process namespace, `enter` is what leads out of the container:

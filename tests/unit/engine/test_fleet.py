@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nodeprov.engine.fleet import MOST_AT_ONCE, Fleet, at_once, not_begun
 from nodeprov.engine.planner import Planned
-from nodeprov.engine.want import Install
+from nodeprov.engine.want import Install, Uninstall
+from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Hosts, Place
 from nodeprov.inventory import Node, ReleaseSettings, parse
+from nodeprov.node.facts import Facts
 from nodeprov.node.state import NodeState
 from nodeprov.plan.action import INSTALL
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.steps import Drain
 from nodeprov.releases.obtain import Release
 from tests.support.memory_host import MemoryHost, MemoryHosts
-from tests.support.samples import a_run, good_facts, release
+from tests.support.samples import FakeReader, a_run, good_facts
 
 TEXT = """
 [release]
@@ -31,6 +32,7 @@ version = "20260905.0"
 [nodes.c]
 """
 NODES = parse(TEXT.format(pin="ab" * 64), "i.toml").nodes
+ALONE = parse(f"{TEXT.format(pin='ab' * 64)}[cluster]\nenabled = false\n", "i.toml").nodes
 
 
 def in_memory(*names: str) -> MemoryHosts:
@@ -118,14 +120,58 @@ class TestApply:
         assert not_begun(plans, outcomes) == ()
 
 
-def test_a_release_is_shared_by_those_who_expect_the_same_digests_of_it(tmp_path: Path) -> None:
-    asked: list[Any] = []
+def on_nodes(**facts: Facts) -> MemoryHosts:
+    """Nodes of which these things are known."""
+    hosts: dict[str, Any] = {name: {Place.NODE: FakeReader(found, name=name)} for name, found in facts.items()}
+    return MemoryHosts(hosts)
 
-    def obtain(wanted: ReleaseSettings, _architecture: str) -> Release:
-        asked.append(dict(wanted.sha512))
-        return release(tmp_path)
 
-    fleet = Fleet(NODES, in_memory(), obtain)
-    for node in NODES:
-        fleet._release(node.settings.release, "x86_64")
-    assert asked == [{}, {"x86_64": {"gvisor.tar.zstd": "ab" * 64}}]
+class TestPlan:
+    def test_a_release_is_obtained_once_for_those_who_expect_the_same_digests_of_it(self, new: Release) -> None:
+        asked: list[Any] = []
+
+        def obtain(wanted: ReleaseSettings, _architecture: str) -> Release:
+            asked.append(dict(wanted.sha512))
+            return new
+
+        plans = Fleet(ALONE, on_nodes(a=good_facts(), b=good_facts(), c=good_facts()), obtain).plan(Install())
+        assert [each.node.name for each in plans.good] == ["a", "b", "c"]
+        assert [each.want for each in plans.good] == [Install(new)] * 3
+        assert asked == [{}, {"x86_64": {"gvisor.tar.zstd": "ab" * 64}}]
+
+    def test_a_release_that_cannot_be_had_is_tried_once_and_told_of_each_who_wanted_it(self) -> None:
+        tried: list[str] = []
+
+        def obtain(_wanted: ReleaseSettings, architecture: str) -> Release:
+            tried.append(architecture)
+            raise NodeprovError("it cannot be had")
+
+        plans = Fleet(ALONE, on_nodes(a=good_facts(), b=good_facts(), c=good_facts()), obtain).plan(Install())
+        assert [each.message for each in plans.errors] == ["it cannot be had"] * 3
+        assert (plans.good, len(tried)) == ([], 2)
+
+    def test_nothing_is_obtained_for_a_node_that_cannot_run_it_and_errors_stand_in_the_order_of_nodes(
+        self, new: Release
+    ) -> None:
+        asked: list[str] = []
+
+        def obtain(_wanted: ReleaseSettings, architecture: str) -> Release:
+            asked.append(architecture)
+            return new
+
+        on_arm, bad = good_facts(architecture="aarch64"), good_facts(user_namespaces=0)
+        plans = Fleet(ALONE, on_nodes(a=bad, c=on_arm), obtain).plan(Install())
+        assert asked == ["aarch64"]
+        assert [each.node.name for each in plans.good] == ["c"]
+        assert [str(each).split(":")[0] for each in plans.errors] == ["a", "no answer"]
+
+    def test_an_uninstall_knows_which_nodes_go_before_it(self) -> None:
+        plans = Fleet(ALONE, on_nodes(a=good_facts(), b=good_facts(), c=good_facts())).plan(Uninstall(drain=True))
+        assert [each.want for each in plans.good] == [
+            Uninstall(drain=True, leaving=leaving) for leaving in ((), ("a",), ("a", "b"))
+        ]
+
+    def test_what_is_read_of_the_nodes_is_there_for_others_too(self) -> None:
+        states = Fleet(ALONE, on_nodes(a=good_facts(), c=good_facts())).look(Install())
+        assert [each.node.name for each in states.good] == ["a", "c"]
+        assert [each.message for each in states.errors] == ["no answer"]
