@@ -1,11 +1,11 @@
 """What the process ends with."""
 
-DONE, FAILED, PENDING = 0, 1, 3
+DONE, FAILED, WRONG, PENDING = 0, 1, 2, 3
 
 EXIT_CODES = """\
 Exit codes:
-  0  done, or nothing to do
-  1  failed, or interrupted: the node that failed is as before, those before it are done
-  2  the command line or the inventory is wrong
-  3  plan: changes are pending; status: a run is at work, or left something to finish
-  4  a node was left between two states; look at the report"""
+0  done, or nothing to do
+1  failed, or interrupted: the node that failed is as before, those before it are done
+2  the command line or the inventory is wrong
+3  plan: changes are pending; status: a run is at work, or left something to finish
+4  a node was left between two states; look at the report"""

@@ -37,13 +37,13 @@ def explain(
     _no_color: NoColorOption = False,
 ) -> None:
     """Show the settings of each node and where each came from; connect to nothing."""
-    from nodeprov.cli.inventory_source import load_with_text
+    from nodeprov.cli.inventory_file import load_with_text
     from nodeprov.inventory import select
     from nodeprov.inventory.explanation import explanation_json, explanation_text
     from nodeprov.redaction import without_userinfo
 
     whole, text = load_with_text(inventory, sets)
-    chosen = select(whole, nodes or ["*"])
+    chosen = select(whole, nodes) if nodes else whole.nodes
     if as_json:
         show_json(explanation_json(whole, chosen, text))
     else:

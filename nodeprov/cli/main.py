@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
+import gc
 import io
 import os
 import sys
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Annotated, Any
 
-import typer  # noqa: TID251  the one place
-from typer.completion import get_completion_inspect_parameters, install_callback, show_callback  # noqa: TID251
-from typer.core import TyperCommand, TyperGroup  # noqa: TID251
-from typer.exceptions import TyperException  # noqa: TID251
-from typer.main import get_command  # noqa: TID251
+from nodeprov.cli.cancellation import end_on_signals
+from nodeprov.cli.exit_codes import DONE, WRONG
+from nodeprov.cli.output import leave
 
-from nodeprov import __version__
-from nodeprov.cli.cancellation import end_on_signals, interrupted
-from nodeprov.cli.exit_codes import DONE, EXIT_CODES
-from nodeprov.cli.output import leave, print_error, show_json
-from nodeprov.cli.plain_values import use_plain_values
-from nodeprov.errors import NodeprovError, UsageError
-
-INTERRUPTED = 130
-"""What typer makes of a KeyboardInterrupt."""
+PURPOSE = "Provision the gVisor sandboxed runtime on Kubernetes nodes over SSH."
+COMPLETION = "_NODEPROV_COMPLETE"
+"""The variable by which a shell asks for completions."""
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": (
@@ -77,121 +67,26 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 """Every command: its module, which is imported when the command is called, and its line in the overview."""
 
 
-class CommandGroup(TyperGroup):
-    """Knows each command by its name and line, and imports the one that is called or completed."""
-
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**attributes)
-        for name, (_, line) in COMMANDS.items():
-            self.add_command(TyperCommand(name, help=line, rich_markup_mode=self.rich_markup_mode))
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the options before the command."""
-        use_plain_values(self.get_params(ctx))
-        return super().parse_args(ctx, args)
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Find the command that the arguments begin with."""
-        name, _, rest = super().resolve_command(ctx, args)
-        if name is None:
-            return None, None, rest
-        command = load_command(name)
-        use_plain_values(command.get_params(ctx))
-        return name, command, rest
-
-
-def load_command(name: str) -> Any:
-    """Import a command of the table."""
-    return get_command(importlib.import_module(COMMANDS[name][0]).app)
-
-
-app = typer.Typer(
-    cls=CommandGroup,
-    help="Provision the gVisor sandboxed runtime on Kubernetes nodes over SSH.",
-    epilog=EXIT_CODES,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    add_completion=False,
-)
-if "_NODEPROV_COMPLETE" in os.environ:
-    get_completion_inspect_parameters()  # makes typer know its shells
-
-
-class Shell(StrEnum):
-    """A shell that can complete."""
-
-    BASH = "bash"
-    ZSH = "zsh"
-    FISH = "fish"
-
-
 def main() -> None:
     """Run the command line."""
+    # What is imported stays: to look for garbage in it, now and at the end, takes a fifth of a short command.
+    gc.set_threshold(100_000)
     end_on_signals()
     for stream in (sys.stdout, sys.stderr):  # a terminal need not know every letter that a node may say
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    ours = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
-    leave(exit_code(as_json="--json" in ours))
+    code = exit_code(sys.argv[1:])
+    gc.freeze()
+    leave(code)
 
 
-def exit_code(*, as_json: bool) -> int:
-    """Run a command and say what went wrong, in words and, where JSON is asked for, as JSON."""
-    try:
-        code = app(prog_name="nodeprov", standalone_mode=False) or DONE
-        if code != INTERRUPTED or not interrupted():
-            return int(code)
-        error = NodeprovError("interrupted; nothing was changed")
-    except NodeprovError as raised:
-        error = raised
-    except TyperException as raised:
-        error = _usage_error(raised)
-    except typer.Abort:
-        error = NodeprovError("not answered; nothing was changed")
-    if error.message:
-        print_error(error)
-        if as_json:
-            show_json({}, [error])
-    return error.exit_code
+def exit_code(arguments: list[str]) -> int:
+    """Run a command, or show the overview; return what the process ends with."""
+    if arguments in ([], ["--help"]) and COMPLETION not in os.environ:
+        from nodeprov.cli.overview import show_overview
 
+        show_overview()
+        return DONE if arguments else WRONG
+    from nodeprov.cli.app import run  # with typer, which takes longer than the overview
 
-def _usage_error(error: TyperException) -> NodeprovError:
-    """Say what typer has found in the words of the house; nothing where it has shown the help already."""
-    if type(error).__name__ == "NoArgsIsHelpError":
-        return UsageError("")
-    message = error.format_message().rstrip(".")
-    context = getattr(error, "ctx", None)
-    return UsageError(
-        message[:1].lower() + message[1:], f"{context.command_path if context else 'nodeprov'} --help"
-    )
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        print(f"nodeprov {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def nodeprov(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-    _show: Annotated[
-        Shell | None,
-        typer.Option(
-            "--show-completion", callback=show_callback, is_eager=True, help="Show a shell's completion and exit."
-        ),
-    ] = None,
-    _install: Annotated[
-        Shell | None,
-        typer.Option(
-            "--install-completion",
-            callback=install_callback,
-            is_eager=True,
-            help="Install a shell's completion for this user and exit.",
-        ),
-    ] = None,
-) -> None:
-    """Provision the gVisor sandboxed runtime on Kubernetes nodes over SSH."""
+    return run(arguments)

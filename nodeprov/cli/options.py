@@ -34,11 +34,11 @@ def node_names(context: typer.Context, incomplete: str) -> list[str]:
     try:
         import tomllib
 
-        from nodeprov.inventory import file
+        from nodeprov.cli.inventory_file import find, read
 
         named = context.params.get("inventory")
-        found = file.find(Path(named) if named else None, os.environ, Path.cwd())
-        tables = tomllib.loads(file.read(found))
+        found = find(Path(named) if named else None, os.environ, Path.cwd())
+        tables = tomllib.loads(read(found))
         names = [*tables.get("nodes", {}), *(f"@{name}" for name in tables.get("groups", {}))]
     except Exception:  # whatever is wrong, it is no time to say so
         return []

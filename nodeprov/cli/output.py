@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import typer  # noqa: TID251  a part of the command line
-
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.redaction import redacted, visible, without_userinfo
 
@@ -177,6 +175,8 @@ def show_table(table: Table) -> None:
 
 def ask(count: int) -> None:
     """Ask whether to change nodes; end the process if not, and raise UsageError if nobody is there to ask."""
+    import typer  # noqa: TID251  a part of the command line
+
     if not sys.stdin.isatty():
         raise UsageError("nobody is there to ask", "look at the plan above, then run this again with --yes")
     if not typer.confirm(f"Change {count} node{'' if count == 1 else 's'}?", err=True):

@@ -55,7 +55,7 @@ def plan(
     """Show what an install, or an uninstall, would change; write nothing on any node."""
     from nodeprov.cli import plan_commands
     from nodeprov.cli.apply import save
-    from nodeprov.cli.inventory_source import load
+    from nodeprov.cli.inventory_file import load
     from nodeprov.cli.output import show_plans
     from nodeprov.cli.session import connect, print_errors
     from nodeprov.engine import Install, Uninstall

@@ -38,7 +38,7 @@ def rbac(
 
     It goes in place of cluster-admin. Its comments say what each rule is for, and what else it allows.
     """
-    from nodeprov.cli.inventory_source import load
+    from nodeprov.cli.inventory_file import load
     from nodeprov.cli.output import show_text
     from nodeprov.inventory import select, syntax
     from nodeprov.kubernetes.roles import manifest, roles

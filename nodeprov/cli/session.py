@@ -11,7 +11,7 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli.cancellation import cancelled_by_signals
 from nodeprov.cli.exit_codes import DONE, FAILED
-from nodeprov.cli.inventory_source import load
+from nodeprov.cli.inventory_file import load
 from nodeprov.cli.output import (
     CommandLog,
     ask,

@@ -58,7 +58,7 @@ def support(
 
     Nothing is changed on the node. Names and addresses of machines are in it: look through it before you send it.
     """
-    from nodeprov.cli.inventory_source import load
+    from nodeprov.cli.inventory_file import load
     from nodeprov.cli.session import connect
     from nodeprov.diagnosis.support import archive, collect
     from nodeprov.inventory import select

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -388,9 +387,8 @@ def typed(
             monkeypatch.setenv(name, text)
         monkeypatch.chdir(tmp_path)
         words = re.findall(r"'([^']*)'|(\S+)", filled(bad.line).decode(errors="surrogateescape"))
-        monkeypatch.setattr(sys, "argv", ["nodeprov", *(a or b for a, b in words)])
         before = state_of(tmp_path)
-        code = main.exit_code(as_json=False)
+        code = main.exit_code([a or b for a, b in words])
         assert state_of(tmp_path) == before, "something was written"
         said = capsys.readouterr()
         assert said.out == ""

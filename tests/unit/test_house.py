@@ -192,7 +192,7 @@ ELSEWHERE = {
     "tests/adversaries/test_hostile_node.py": ("hosts/ssh/channels",),
     "tests/lab/test_ssh.py": ("hosts/ssh/connecting", "hosts/ssh/host"),
     "tests/adversaries/test_lying_origins.py": ("runtimes/gvisor/source",),
-    "tests/unit/cli/test_main.py": ("__main__",),
+    "tests/unit/cli/test_main.py": ("__main__", "cli/app"),
     "tests/unit/kubernetes/test_proof_image.py": ("kubernetes/probe/hatch_build",),
 }
 """Modules without tests beside their name, by where their tests are."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from nodeprov.cli.inventory_file import find, read
 from nodeprov.errors import UsageError
-from nodeprov.inventory.file import find, read
 
 
 def made(path: Path) -> Path:

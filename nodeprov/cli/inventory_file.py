@@ -1,14 +1,19 @@
-"""The inventory's file: named, or found from the working directory upwards."""
+"""The inventory of a command: its file is named, or found from the working directory upwards."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from nodeprov.cli.output import say
 from nodeprov.errors import UsageError
 from nodeprov.local_files import expanded, read_bounded
+
+if TYPE_CHECKING:
+    from nodeprov.inventory import Inventory
 
 NAMES = ("nodeprov.toml", "inventory.toml")
 VARIABLE = "NODEPROV_INVENTORY"
@@ -20,6 +25,22 @@ class Found:
 
     path: Path
     by: str = ""
+
+
+def load(named: Path | None, sets: Sequence[str] | None) -> Inventory:
+    """Find and read the inventory; say which one it is, unless it was named."""
+    return load_with_text(named, sets)[0]
+
+
+def load_with_text(named: Path | None, sets: Sequence[str] | None) -> tuple[Inventory, str]:
+    """Find and read the inventory, with what is laid over it, and its text."""
+    from nodeprov.inventory import parse  # names can be completed without it
+
+    found = find(named, os.environ, Path.cwd())
+    if found.by:
+        say(f"inventory: {found.path} ({found.by})")
+    text = read(found)
+    return parse(text, str(found.path), environment=os.environ, options=sets or ()), text
 
 
 def find(named: Path | None, environment: Mapping[str, str], folder: Path) -> Found:
