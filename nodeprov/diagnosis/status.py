@@ -10,10 +10,10 @@ from nodeprov.engine.lock import Holder, HolderOf
 from nodeprov.hosts.base import Reader
 from nodeprov.inventory import Settings
 from nodeprov.node.facts import Facts, FactsQuery
-from nodeprov.node.footprint import Switched
 from nodeprov.node.receipts import receipt
 from nodeprov.node.receipts.history import History
 from nodeprov.node.receipts.receipt import Receipt
+from nodeprov.node.switch.values import Switched
 from nodeprov.runtimes.gvisor.layout import layout
 
 

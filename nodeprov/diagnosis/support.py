@@ -20,8 +20,8 @@ from nodeprov.hosts.base import Output, Place, Reader
 from nodeprov.inventory import Node
 from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.node.daemon_choice import Choice
-from nodeprov.node.facts import SWITCH_UNIT, Facts, FactsQuery, parse_facts
-from nodeprov.node.switch import RECOVERY
+from nodeprov.node.facts import Facts, FactsQuery, parse_facts
+from nodeprov.node.switch.values import RECOVERY_UNIT, SWITCH_UNIT
 from nodeprov.redaction import redacted, redacted_value
 from nodeprov.runtimes.gvisor.layout import layout
 
@@ -143,8 +143,8 @@ def _node_scripts(node: Node, facts: Facts | None) -> Iterator[tuple[str, str]]:
     yield "runsc/version.txt", f"{current}/runsc --version"
     # By names and dates alone: what is in its files is containerd's configuration, which has a part of its own.
     yield "switch/files.txt", f"cd {state} && ls -lnR --time-style=full-iso switch*"
-    yield "switch/units.txt", f"systemctl status --no-pager --lines=0 {SWITCH_UNIT} {RECOVERY}; true"
-    yield "journal/switch.txt", f"{journal} -u {SWITCH_UNIT} -u {RECOVERY}"
+    yield "switch/units.txt", f"systemctl status --no-pager --lines=0 {SWITCH_UNIT} {RECOVERY_UNIT}; true"
+    yield "journal/switch.txt", f"{journal} -u {SWITCH_UNIT} -u {RECOVERY_UNIT}"
     yield "journal/containerd.txt", f"{journal} -u {unit}"
     yield "journal/kubelet.txt", f"{journal} {' '.join(f'-u {unit}' for unit in kubelet_units())}"
 

@@ -13,7 +13,7 @@ from nodeprov.hosts.base import Hosts, Place
 from nodeprov.kubernetes import proof_image
 from nodeprov.kubernetes.draining import Drainer
 from nodeprov.kubernetes.proof_pods import Prover
-from nodeprov.node.switch import Switch
+from nodeprov.node.switch.switch import Switch
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.proof import Probes
 from nodeprov.plan.steps import Drain, Swap

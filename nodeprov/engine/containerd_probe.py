@@ -108,7 +108,7 @@ class Containerd:
 
     def _sandbox_script(self, shim: str, options: ShimOptions) -> Script[Output]:
         return rendered(
-            "prove-sandbox.sh.j2",
+            "gvisor/prove-sandbox.sh.j2",
             id=f"nodeprov-proof-{secrets.token_hex(4)}",
             prefix=self._settings.paths.prefix,
             state=self._settings.paths.state,

@@ -50,11 +50,11 @@ class Lock:
         if self._held is None or self._held.ended:
             self._held = None  # also when it cannot be taken now, because there is no way to the node
             self._held = self._take(again=True)
-        return render("fence.sh.j2", lock=f"{self._state}/lock", ticket=self._ticket, mark=FENCED_MARK)
+        return render("node/fence.sh.j2", lock=f"{self._state}/lock", ticket=self._ticket, mark=FENCED_MARK)
 
     def _take(self, *, again: bool) -> Held:
         script = rendered(
-            "lock.sh.j2",
+            "node/lock.sh.j2",
             state=self._state,
             holder=self._holder,
             ticket=self._ticket,
@@ -97,7 +97,7 @@ class HolderOf:
     @property
     def script(self) -> str:
         """Print nothing if nobody does; else who, and the seconds since they were heard."""
-        return render("lock-holder.sh.j2", lock=f"{self.state}/lock")
+        return render("node/lock-holder.sh.j2", lock=f"{self.state}/lock")
 
     def parse(self, output: Output) -> Holder | None:
         """Understand what the script printed."""

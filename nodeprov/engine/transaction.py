@@ -24,7 +24,7 @@ from nodeprov.node.receipts import receipt
 from nodeprov.node.receipts.history import History
 from nodeprov.node.receipts.receipt import Receipt
 from nodeprov.node.state import NodeState
-from nodeprov.node.switch import Switch
+from nodeprov.node.switch.switch import Switch
 from nodeprov.plan.goal import Change
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.steps import Drain
@@ -96,7 +96,7 @@ def _sweep(host: Host, state: NodeState) -> None:
     files = [daemon.edited_path, daemon.config_path, *([drop_in] if drop_in else [])]
     folders = [*dict.fromkeys(map(posixpath.dirname, files)), paths.bin, paths.state, f"{paths.state}/receipts"]
     script = rendered(
-        "sweep.sh.j2",
+        "node/sweep.sh.j2",
         folders=[each for each in folders if each],
         prefixes=state.footprint.prefixes,
         state=paths.state,

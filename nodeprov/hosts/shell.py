@@ -135,7 +135,7 @@ class ShellHost(ABC):
     def write_file(self, path: str, state: FileState) -> None:
         """Write the file beside its place, bring it to the disk, and rename it."""
         script = rendered(
-            "write-file.sh.j2",
+            "hosts/write-file.sh.j2",
             path=path,
             beside=_beside(path),
             mode=f"{state.mode:o}",
@@ -146,7 +146,7 @@ class ShellHost(ABC):
 
     def write_link(self, path: str, target: str) -> None:
         """Make the link beside its place and rename it."""
-        script = rendered("write-link.sh.j2", path=path, beside=_beside(path), target=target)
+        script = rendered("hosts/write-link.sh.j2", path=path, beside=_beside(path), target=target)
         self._change(script, f"cannot make the link {path}")
 
     def write_tree(self, path: str, state: TreeState, source: Path) -> None:
@@ -156,18 +156,18 @@ class ShellHost(ABC):
         """
         staging = _beside(path)
         doing = f"cannot install {path}"
-        self._change(rendered("stage-tree.sh.j2", staging=staging), doing)
+        self._change(rendered("hosts/stage-tree.sh.j2", staging=staging), doing)
         try:
             self.upload([(source / entry.path, entry.path) for entry in state.entries], staging)
-            script = rendered("write-tree.sh.j2", path=path, staging=staging, entries=state.entries)
+            script = rendered("hosts/write-tree.sh.j2", path=path, staging=staging, entries=state.entries)
             self._change(script, doing, timeout_seconds=UPLOAD_TIMEOUT_SECONDS)
         except BaseException:
-            self.run(rendered("remove.sh.j2", path=staging, beside=_beside(path), below=""))
+            self.run(rendered("hosts/remove.sh.j2", path=staging, beside=_beside(path), below=""))
             raise
 
     def remove(self, path: str, *, below: str = "") -> None:
         """Remove what lies at a path, and the folders strictly below `below` that this leaves empty."""
-        script = rendered("remove.sh.j2", path=path, beside=_beside(path), below=below)
+        script = rendered("hosts/remove.sh.j2", path=path, beside=_beside(path), below=below)
         self._change(script, f"cannot remove {path}")
 
     def _change(
@@ -179,7 +179,7 @@ class ShellHost(ABC):
 
 def ask_script(queries: Sequence[Query[Any]]) -> Script[Output]:
     """Make the one script that answers all the queries."""
-    return rendered("ask.sh.j2", mark=_MARK, scripts=[query.script for query in queries])
+    return rendered("hosts/ask.sh.j2", mark=_MARK, scripts=[query.script for query in queries])
 
 
 def upload_script(path: str) -> Script[Output]:

@@ -123,7 +123,7 @@ def draft(machines: Machines, access: Access, *, version: str, base_url: str | N
     Raises NodeprovError if the answers together make none: two nodes at one address, for example.
     """
     values = {"machines": machines, "access": access, "version": version, "base_url": base_url}
-    text = render("inventory.toml.j2", **values, key_text=key_text)
+    text = render("inventory/inventory.toml.j2", **values, key_text=key_text)
     try:
         parse(text, path)
     except Faulty as faulty:

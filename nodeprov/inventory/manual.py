@@ -34,7 +34,7 @@ def files() -> Mapping[str, str]:
     schema = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
     tables = {name: (table.__doc__, list(_rows(name, table))) for name, table in TABLES.items()}
     members = list(_rows("groups", Members))
-    manual = render("inventory.md.j2", tables=tables, members=members, command=COMMAND)
+    manual = render("inventory/inventory.md.j2", tables=tables, members=members, command=COMMAND)
     return {"inventory.md": manual, "inventory.schema.json": schema}
 
 

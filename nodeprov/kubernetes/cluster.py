@@ -39,7 +39,7 @@ class Kubectl:
             return f"{shlex.join(self.program)} {words}"
         program = () if self.find_program else self.program
         script = render(
-            "kubectl-found.sh.j2",
+            "cluster/kubectl-found.sh.j2",
             program=program,
             kubeconfigs=self.kubeconfigs,
             folders=tuple(dict.fromkeys(each.kubectl_folder for each in PROFILES)),
@@ -183,7 +183,7 @@ class ClusterQuery:
             ("get", "runtimeclass", self.settings.runtime_class.name, "-o", "json", "--ignore-not-found"),
             ("get", "nodes", "-l", f"{label.key}={label.value}", "-o", "json"),
         )
-        return render("kubectl.sh.j2", calls=[kube.line(*call) for call in calls])
+        return render("cluster/kubectl.sh.j2", calls=[kube.line(*call) for call in calls])
 
     def parse(self, output: Output) -> ClusterState:
         """Understand what kubectl printed."""

@@ -33,7 +33,7 @@ class SandboxedPodsQuery:
             ("get", "runtimeclass", "-o", "json"),
             ("get", "pods", "-A", "--field-selector", on_node, "-o", "json"),
         )
-        return render("kubectl.sh.j2", calls=[kube.line(*call) for call in calls])
+        return render("cluster/kubectl.sh.j2", calls=[kube.line(*call) for call in calls])
 
     def parse(self, output: Output) -> tuple[str, ...]:
         """Understand what kubectl printed: namespace/name; raise NodeprovError if a DaemonSet has one of them."""

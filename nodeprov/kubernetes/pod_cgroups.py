@@ -45,7 +45,7 @@ class PodCgroupsQuery:
     @property
     def script(self) -> str:
         """Print processes, and the limits around each."""
-        return render("query-pod-cgroups.sh.j2", uid=self.uid, prefix=self.prefix)
+        return render("cluster/query-pod-cgroups.sh.j2", uid=self.uid, prefix=self.prefix)
 
     def parse(self, output: Output) -> PodCgroups:
         """Understand what the script printed."""
@@ -74,7 +74,7 @@ class PodKillsQuery:
     @property
     def script(self) -> str:
         """Print the kernel's lines about it."""
-        return render("query-pod-kills.sh.j2", uid=self.uid)
+        return render("cluster/query-pod-kills.sh.j2", uid=self.uid)
 
     def parse(self, output: Output) -> tuple[str, ...]:
         """Understand lines such as `oom-kill:constraint=CONSTRAINT_MEMCG,…,oom_memcg=/a/b,task_memcg=/a/b/c,…`."""

@@ -76,7 +76,7 @@ def available(host: Host, architecture: str, daemon: Daemon, settings: Settings)
     image = ProofImage(reference(program), "Never", "journalctl -u kubelet on the node")
     values = {"ctr": daemon.ctr, "socket": daemon.socket, "name": image.reference}
     output = host.run(
-        rendered("import-image.sh.j2", **values),
+        rendered("cluster/import-image.sh.j2", **values),
         stdin=archive(program, architecture),
         timeout_seconds=IMPORT_TIMEOUT_SECONDS,
     )
@@ -86,4 +86,4 @@ def available(host: Host, architecture: str, daemon: Daemon, settings: Settings)
     finally:
         # An image that stays harms nothing, and must not hide what was seen; kubelet collects it in time.
         with suppress(NodeprovError):
-            host.run(rendered("remove-image.sh.j2", **values))
+            host.run(rendered("cluster/remove-image.sh.j2", **values))

@@ -117,7 +117,7 @@ class Prover:
 
     def _manifest(self, name: str, image: ProofImage, arguments: Sequence[str], *, node: str | None) -> str:
         return render(
-            "pod.json.j2",
+            "cluster/pod.json.j2",
             name=name,
             namespace=self._namespace,
             runtime_class=self._settings.runtime_class.name,

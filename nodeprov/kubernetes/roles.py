@@ -108,4 +108,4 @@ def _drain_rules() -> tuple[Rule, ...]:
 
 def manifest(some: Sequence[Role], account: ServiceAccount | None) -> str:
     """Write roles as YAML for `kubectl apply`; with an account, that too, and the bindings."""
-    return render("rbac.yaml.j2", roles=some, account=account)
+    return render("cluster/rbac.yaml.j2", roles=some, account=account)

@@ -6,20 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nodeprov.node.daemon import Record
-
-
-@dataclass(frozen=True, slots=True)
-class Switched:
-    """The last change that a node was to make by itself: of which run, and how it ended; "" if it has not."""
-
-    run: str
-    outcome: str = ""
-    why: str = ""
-
-    @property
-    def restored(self) -> bool:
-        """Tell whether the node has gone back."""
-        return self.outcome not in ("", "kept")
+from nodeprov.node.switch.values import Switched
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class ImportsQuery:
     def script(self) -> str:
         """Print a path and the content in base64 on a line for each file."""
         words = [word for pattern in self.patterns for word in shell_words(pattern)]
-        return render("query-imports.sh.j2", patterns=words)
+        return render("node/query-imports.sh.j2", patterns=words)
 
     def parse(self, output: Output) -> dict[str, Imported]:
         """Understand what the script printed; what only the shell's globs find is left out."""

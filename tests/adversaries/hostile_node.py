@@ -164,7 +164,7 @@ def flooding(gigabytes: int, *, stderr: bool = False) -> Answer:
 
 
 def framing(*bodies: bytes) -> Answer:
-    """Answer questions, each with its body, as a node's shell would (templates/ask.sh.j2)."""
+    """Answer questions, each with its body, as a node's shell would (templates/hosts/ask.sh.j2)."""
 
     def answer(channel: paramiko.Channel, script: str) -> None:
         begin(channel, script)

@@ -19,7 +19,7 @@ from tests.support.memory_host import tree_of
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to root")
 LEFTOVER = re.compile(r"\.nodeprov-[0-9a-f]{8}")
-FOLDER = Path(__file__).parents[2] / "templates"
+FOLDER = Path(__file__).parents[2] / "templates" / "hosts"
 Write = Callable[[str, Path], None]
 
 

@@ -43,19 +43,19 @@ class Deletion:
         path.write_text(text.replace(self.line, self.less))
 
 
-_SWITCH, _ARM = "templates/switch.sh.j2", "templates/arm.sh.j2"
-_SWITCH_TESTS = "tests/unit/node/test_switch.py"
+_SWITCH, _ARM = "templates/switch/switch.sh.j2", "templates/switch/arm.sh.j2"
+_SWITCH_TESTS = "tests/unit/node/switch/test_switch.py"
 DELETIONS = (
     Deletion(
         "a file's bytes are on disk before it gets its name",
-        "templates/write-file.sh.j2",
+        "templates/hosts/write-file.sh.j2",
         'sync -- "$beside"\n',
         "",
         "tests/adversaries/test_power_cut.py::test_a_power_cut_leaves_what_was_or_what_was_wanted",
     ),
     Deletion(
         "a tree's bytes are on disk before it gets its name",
-        "templates/write-tree.sh.j2",
+        "templates/hosts/write-tree.sh.j2",
         "find . -exec sync {} +\n",
         "",
         "tests/adversaries/test_power_cut.py::test_a_power_cut_leaves_what_was_or_what_was_wanted",
@@ -145,14 +145,14 @@ DELETIONS = (
     ),
     Deletion(
         "a run that has lost the lock is refused by the node itself",
-        "templates/fence.sh.j2",
+        "templates/node/fence.sh.j2",
         "; exit 75; }",
         "; }",
         "tests/unit/engine/test_lock.py::test_the_node_itself_refuses_a_command_that_was_on_its_way_when_the_lock_was_lost",
     ),
     Deletion(
         "one run at a time",
-        "templates/lock.sh.j2",
+        "templates/node/lock.sh.j2",
         "flock -w 1 9\n",
         "true\n",
         "tests/unit/engine/test_lock.py::test_a_second_run_is_refused_and_told_who_holds_the_node_and_since_when",
@@ -166,7 +166,7 @@ DELETIONS = (
     ),
     Deletion(
         "what arrived on the node has the digests of the plan",
-        "templates/write-tree.sh.j2",
+        "templates/hosts/write-tree.sh.j2",
         "sha256sum -c --quiet - >&2",
         "cat > /dev/null",
         "tests/unit/hosts/test_shell.py::test_a_tree_whose_bytes_changed_on_the_way_is_not_shown",

@@ -179,6 +179,7 @@ ELSEWHERE = {
     "tests/laws/test_containerd_laws.py": ("containerd/splices", "containerd/tables"),
     "tests/laws/test_laws.py": ("engine/apply", "engine/undo", "plan/events", "plan/resources/base"),
     # Parts of one thing, which is tested as one.
+    "tests/unit/engine/test_look.py": ("node/switch/query",),
     "tests/unit/engine/test_planner.py": ("engine/want", "node/state"),
     "tests/unit/engine/test_rehearsal.py": ("engine/actions",),
     "tests/unit/plan/test_plan.py": ("plan/steps",),

@@ -48,7 +48,7 @@ HOSTILE = (
 
 def test_a_name_that_is_not_given_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="'unit' is undefined"):
-        render("restart.sh.j2")
+        render("switch/restart.sh.j2")
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -62,7 +62,7 @@ def test_no_template_takes_what_nobody_gives_for_empty(template: str) -> None:
 
 def said_by_sh(values: list[str]) -> str:
     """Let a real sh say what it takes rendered values for."""
-    scripts = [render("restart.sh.j2", unit=value, **RESTARTED) for value in values]
+    scripts = [render("switch/restart.sh.j2", unit=value, **RESTARTED) for value in values]
     assignments = [script.partition("\n# One that")[0] for script in scripts]
     script = "\n".join(f"{each}\nprintf '%s;' \"$unit\"" for each in assignments)
     output = run_program(["sh", "-c", script])
@@ -87,7 +87,7 @@ def test_any_string_is_one_word_for_a_real_shell(values: list[str]) -> None:
 
 @given(st.text(), st.dictionaries(st.from_regex(r"[a-z0-9][a-z0-9-]*", fullmatch=True), st.text(), max_size=4))
 def test_runsc_toml_is_read_back_by_toml(binary: str, flags: dict[str, str]) -> None:
-    assert tomllib.loads(render("runsc.toml.j2", binary=binary, flags=flags)) == {
+    assert tomllib.loads(render("gvisor/runsc.toml.j2", binary=binary, flags=flags)) == {
         "binary_name": binary,
         "runsc_config": flags,
     }
@@ -105,7 +105,7 @@ def test_a_pod_is_json_and_names_a_node_only_if_one_is_asked_for(node: str | Non
         "memory": "64Mi",
     }
     values |= {"cpu": "200m", "deadline_seconds": 600}
-    pod = json.loads(render("pod.json.j2", node=node, command=command, **values))
+    pod = json.loads(render("cluster/pod.json.j2", node=node, command=command, **values))
     assert pod["spec"].get("nodeName") == node
     assert pod["spec"]["runtimeClassName"] == "gvisor"
     assert pod["spec"]["containers"][0]["command"] == command
@@ -172,4 +172,4 @@ def test_what_goes_into_a_script_is_quoted(name: str) -> None:
 
 def test_the_filter_quotes_as_python_does() -> None:
     for value in HOSTILE:
-        assert render("restart.sh.j2", unit=value, **RESTARTED).startswith(f"unit={shlex.quote(value)}\n")
+        assert render("switch/restart.sh.j2", unit=value, **RESTARTED).startswith(f"unit={shlex.quote(value)}\n")

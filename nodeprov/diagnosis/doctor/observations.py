@@ -39,7 +39,7 @@ class ObservationsQuery:
     @property
     def script(self) -> str:
         """The script that reads them."""
-        return render("doctor.sh.j2", pid=self.pid or 0, config=f"{layout(self.settings).current}/runsc.toml")
+        return render("node/doctor.sh.j2", pid=self.pid or 0, config=f"{layout(self.settings).current}/runsc.toml")
 
     def parse(self, output: Output) -> Observations:
         """Understand what the script printed."""

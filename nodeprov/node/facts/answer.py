@@ -25,9 +25,10 @@ from nodeprov.node.facts.parsers import (
     parse_version,
 )
 from nodeprov.node.facts.values import Facts
-from nodeprov.node.footprint import Footprint, Switched
+from nodeprov.node.footprint import Footprint
 from nodeprov.node.kubelet import Kubelet, parse_kubelet
 from nodeprov.node.machine import Machine
+from nodeprov.node.switch.values import Switched
 from nodeprov.states import FileState
 
 TICKS_PER_SECOND = 100
@@ -151,10 +152,7 @@ def _named(kind: str, values: Mapping[str, str]) -> dict[str, str]:
 def _switched(values: Mapping[str, str]) -> Switched | None:
     if "switch" not in values:
         return None
-    outcome, _, rest = values.get("switch.outcome", "").partition("\n")
-    return Switched(
-        values["switch"], outcome, "; ".join(line.strip() for line in rest.splitlines() if line.strip())
-    )
+    return Switched.read(values["switch"], values.get("switch.outcome", ""))
 
 
 def _kubelet(values: Mapping[str, str]) -> Kubelet:

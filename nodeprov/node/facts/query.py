@@ -33,7 +33,7 @@ class FactsQuery:
         if s.paths.bin:
             links.append(f"{s.paths.bin}/runsc")
         return render(
-            "facts.sh.j2",
+            "node/facts.sh.j2",
             unit=s.containerd.unit or "containerd.service",
             config=s.containerd.config or "",
             socket=s.containerd.socket or "",
@@ -56,24 +56,3 @@ def gather(reader: Reader, settings: Settings, former: tuple[str, ...] = ()) -> 
     """Read a node's facts in one round trip; `former` are prefixes that earlier settings had."""
     facts: Facts = reader.ask([FactsQuery(reader.name, settings, former)])[0]
     return facts
-
-
-SWITCH_UNIT = "nodeprov-switch.service"
-WAIT_SECONDS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class SwitchAtWork:
-    """Is a dead man's switch still at work, after a while?"""
-
-    state: str
-
-    @property
-    def script(self) -> str:
-        """Print nothing if none is."""
-        folder = f"{self.state}/switch"
-        return render("switch-ends.sh.j2", folder=folder, unit_name=SWITCH_UNIT, wait_seconds=WAIT_SECONDS)
-
-    def parse(self, output: Output) -> bool:
-        """Understand what the script printed."""
-        return bool(output.text.strip())

@@ -78,7 +78,7 @@ class ContainerdConfig(File):
 
     def gate_script(self, path: str) -> Script[Reading]:
         """Print what containerd reads now, and what it would read with the candidate on standard input."""
-        text = render("gate.sh.j2", path=path, candidate=candidate_of(path), binary=self.binary)
+        text = render("node/gate.sh.j2", path=path, candidate=candidate_of(path), binary=self.binary)
         return Script(GATE, text, parse_reading)
 
     def adds(self, state: FileState) -> bool:
@@ -117,7 +117,7 @@ class OwnConfig(ContainerdConfig):
 
     def gate_script(self, path: str) -> Script[Reading]:  # noqa: ARG002  containerd is started with the root file
         """Print what containerd reads now, and what it would read with the candidate on standard input."""
-        text = render("gate-own.sh.j2", root=self.root, candidate=candidate_of(self.root), binary=self.binary)
+        text = render("node/gate-own.sh.j2", root=self.root, candidate=candidate_of(self.root), binary=self.binary)
         return Script(GATE, text, parse_reading)
 
 

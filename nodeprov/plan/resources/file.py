@@ -23,7 +23,7 @@ class FileAt:
     @property
     def script(self) -> str:
         """Print nothing when absent; else mode, owner and kind on a line, then the bytes."""
-        return render("query-file.sh.j2", path=self.path)
+        return render("hosts/query-file.sh.j2", path=self.path)
 
     def parse(self, output: Output) -> FileState | None:
         if not output.stdout and output.returncode == 0:

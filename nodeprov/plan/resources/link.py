@@ -22,7 +22,7 @@ class LinkAt:
     @property
     def script(self) -> str:
         """Print nothing when absent, else the link's text; fail for another kind."""
-        return render("query-link.sh.j2", path=self.path)
+        return render("hosts/query-link.sh.j2", path=self.path)
 
     def parse(self, output: Output) -> LinkState | None:
         if output.returncode != 0:

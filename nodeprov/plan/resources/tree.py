@@ -24,7 +24,7 @@ class TreeAt:
     @property
     def script(self) -> str:
         """Print nothing when absent; else kinds and modes, a blank line, and digests."""
-        return render("query-tree.sh.j2", path=self.path)
+        return render("hosts/query-tree.sh.j2", path=self.path)
 
     def parse(self, output: Output) -> TreeState | None:
         if output.returncode != 0:

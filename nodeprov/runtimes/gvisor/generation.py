@@ -64,7 +64,7 @@ def generation(daemon: Daemon, settings: Settings, release: Release) -> Generati
     where = layout(settings)
     flags = runsc_flags(daemon, settings)
     binary = f"{where.releases}/{release.name}/runsc"
-    return Generation(where, release.name, render("runsc.toml.j2", binary=binary, flags=flags))
+    return Generation(where, release.name, render("gvisor/runsc.toml.j2", binary=binary, flags=flags))
 
 
 def runsc_flags(daemon: Daemon, settings: Settings) -> dict[str, str]:

@@ -10,8 +10,8 @@ import pytest
 from nodeprov.diagnosis.status import as_json, status, text
 from nodeprov.engine.lock import Holder, HolderOf, Lock
 from nodeprov.hosts.local import LocalHost
-from nodeprov.node.footprint import Switched
 from nodeprov.node.receipts.receipt import BEGUN, UNDONE, to_json
+from nodeprov.node.switch.values import Switched
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor import generation
 from nodeprov.templates import render
@@ -120,7 +120,7 @@ def test_what_a_dead_run_was_writing_is_swept_and_all_else_stays(tmp_path: Path)
     for name in (*stays, *ours):
         (etc / name).write_text("x")
     values = {"ctr": "true", "socket": "/s", "cleanup_seconds": 1, "state": tmp_path}
-    output = LocalHost().sh(render("sweep.sh.j2", folders=[str(etc)], prefixes=[str(prefix)], **values))
+    output = LocalHost().sh(render("node/sweep.sh.j2", folders=[str(etc)], prefixes=[str(prefix)], **values))
     assert output.returncode == 0
     assert not prefix.exists()
     assert sorted(path.name for path in etc.iterdir()) == stays
@@ -132,5 +132,5 @@ def test_what_cannot_be_swept_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "rm").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     values = {"ctr": "true", "socket": "/s", "cleanup_seconds": 1, "state": tmp_path}
-    output = LocalHost().sh(render("sweep.sh.j2", folders=[str(tmp_path)], prefixes=[], **values))
+    output = LocalHost().sh(render("node/sweep.sh.j2", folders=[str(tmp_path)], prefixes=[], **values))
     assert (output.returncode, "Read-only" in output.said) == (1, True)

@@ -10,8 +10,9 @@ from nodeprov.engine.look import look
 from nodeprov.engine.want import Install
 from nodeprov.errors import NodeprovError, Problem, Problems
 from nodeprov.hosts.base import Place, Query
-from nodeprov.node.facts import FactsQuery, SwitchAtWork
-from nodeprov.node.footprint import Switched
+from nodeprov.node.facts import FactsQuery
+from nodeprov.node.switch.query import SwitchAtWork
+from nodeprov.node.switch.values import Switched
 from nodeprov.releases.obtain import Release
 from tests.support.samples import FakeReader, good_facts, node
 from tests.support.situations import ALONE, TOGETHER, after_install, fresh, in_cluster

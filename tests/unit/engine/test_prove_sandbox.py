@@ -34,7 +34,7 @@ def proof(request: pytest.FixtureRequest, tmp_path: Path) -> Proving:
         name = f"proof-{secrets.token_hex(4)}"
         played(tmp_path / name, ctr)
         script = render(
-            "prove-sandbox.sh.j2",
+            "gvisor/prove-sandbox.sh.j2",
             id=name,
             prefix=tmp_path / "prefix",
             state=tmp_path / "state",
@@ -159,5 +159,5 @@ def test_nobody_else_can_hold_what_a_proof_waits_for(proof: Proving, tmp_path: P
 def sweep(folder: Path, ctr: str) -> None:
     played(folder / "ctr", ctr)
     values = {"ctr": folder / "ctr", "socket": "/x.sock", "cleanup_seconds": 0.1, "state": folder / "state"}
-    script = render("sweep.sh.j2", folders=[], prefixes=[folder / "prefix"], **values)
+    script = render("node/sweep.sh.j2", folders=[], prefixes=[folder / "prefix"], **values)
     run_checked(["sh", "-c", script], "sweep")

@@ -6,6 +6,6 @@ from nodeprov.hosts.script import rendered
 
 
 def test_a_script_is_known_by_its_templates_name() -> None:
-    script = rendered("write-link.sh.j2", path="/p", beside="/.p", target="/t")
+    script = rendered("hosts/write-link.sh.j2", path="/p", beside="/.p", target="/t")
     assert script.name == "write-link"
     assert "/.p" in script.text

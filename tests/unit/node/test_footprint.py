@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from nodeprov.node.footprint import Switched
 from tests.support.samples import good_facts
 
 
@@ -17,10 +14,3 @@ def test_what_a_process_or_a_stopped_container_names_is_in_use_and_so_is_the_fol
     assert footprint.uses("/o/handlers/runsc/1")
     assert not footprint.uses("/o/releases/a-1")
     assert not footprint.uses("/o/releases/a/runsc")
-
-
-@pytest.mark.parametrize(
-    ("outcome", "restored"), [("", False), ("kept", False), ("restored", True), ("broken", True)]
-)
-def test_a_switch_has_gone_back_unless_it_has_not_ended_or_was_kept(outcome: str, restored: bool) -> None:
-    assert Switched("000001-install.json", outcome).restored is restored

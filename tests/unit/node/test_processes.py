@@ -32,7 +32,7 @@ def running(program: Path, *, user: int = 0) -> Iterator[int]:
 def found() -> list[int]:
     return [
         int(pid)
-        for pid in run_checked(["sh", "-c", f"{render('processes.sh.j2')}\nnamed {NAME}"], "named").split()
+        for pid in run_checked(["sh", "-c", f"{render('node/processes.sh.j2')}\nnamed {NAME}"], "named").split()
     ]
 
 

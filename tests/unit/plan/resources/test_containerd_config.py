@@ -11,7 +11,7 @@ from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.templates import render
 
 
-@pytest.mark.parametrize("template", ["gate.sh.j2", "gate-own.sh.j2"])
+@pytest.mark.parametrize("template", ["node/gate.sh.j2", "node/gate-own.sh.j2"])
 def test_a_candidate_is_roots_alone_also_where_a_killed_run_has_left_another(
     host: LocalHost, tmp_path: Path, template: str
 ) -> None:
@@ -32,7 +32,7 @@ def test_a_candidate_is_roots_alone_also_where_a_killed_run_has_left_another(
     assert victim.read_text() == "precious"
 
 
-@pytest.mark.parametrize("template", ["gate.sh.j2", "gate-own.sh.j2"])
+@pytest.mark.parametrize("template", ["node/gate.sh.j2", "node/gate-own.sh.j2"])
 @pytest.mark.parametrize("shell", [name for name in ("dash", "bash") if shutil.which(name)])
 def test_a_candidate_goes_also_where_nobody_reads_what_is_said_of_it(
     tmp_path: Path, shell: str, template: str

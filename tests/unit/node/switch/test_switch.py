@@ -19,8 +19,8 @@ from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost
 from nodeprov.hosts.script import plain
 from nodeprov.inventory import Paths, ProofSettings
-from nodeprov.node import switch as switch_module
-from nodeprov.node.switch import Switch
+from nodeprov.node.switch import switch as switch_module
+from nodeprov.node.switch.switch import Switch
 from nodeprov.plan.goal import Change
 from nodeprov.plan.proof import Serving
 from nodeprov.plan.resources.containerd_config import ContainerdConfig
@@ -351,7 +351,7 @@ class TestConfirmation:
         node = confirming(30)
         played, script = Path(shutil.which("systemd-run") or ""), f"{node.folder}/state/switch/switch.sh"
         played.write_text(f"#!/bin/sh\n(sh {script} swap; sh {script} after) > /dev/null 2>&1 &\n")
-        asking = render("switched.sh.j2", folder=f"{node.folder}/state/switch", wait_seconds=20)
+        asking = render("switch/switched.sh.j2", folder=f"{node.folder}/state/switch", wait_seconds=20)
         node.arm()
         assert node.switch.host.run(plain("sh", asking)).text == "proven\n"
         assert not (node.folder / "state/switch/decision").is_symlink(), "who only asks decides nothing"

@@ -1,4 +1,4 @@
-"""The dead man's switch: a node swaps files and restarts containerd, and goes back if it does not serve."""
+"""Handing a swap over to the node, and what it says of how that ended."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from nodeprov.hosts.base import Host, Output, Script, check
 from nodeprov.hosts.script import rendered
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
-from nodeprov.node.facts import SWITCH_UNIT, WAIT_SECONDS
+from nodeprov.node.switch.values import RECOVERY_UNIT, SWITCH_UNIT, WAIT_SECONDS, Switched, folder
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Swap
 from nodeprov.states import FileState
 from nodeprov.templates import render
 
-RECOVERY = "nodeprov-recovery.service"
 UNITS = "/etc/systemd/system"
 MARKER = "/run/nodeprov-switch"
 """A file that no reboot outlives."""
@@ -60,7 +59,7 @@ class Switch:
         Raises NodeprovError if it does not end.
         """
         script = rendered(
-            "settle.sh.j2",
+            "switch/settle.sh.j2",
             state=self.settings.paths.state,
             unit_name=SWITCH_UNIT,
             folder=self._folder,
@@ -78,9 +77,9 @@ class Switch:
     def arming(self, swap: Swap) -> Script[Output]:
         """Make the script that makes everything ready on the node, and starts the switch."""
         files = [{"path": change.resource.path, "sha256": _sha256(change)} for change in swap.changes]
-        service = render("recovery.service.j2", unit=swap.restart.unit, folder=self._folder)
+        service = render("switch/recovery.service.j2", unit=swap.restart.unit, folder=self._folder)
         return rendered(
-            "arm.sh.j2",
+            "switch/arm.sh.j2",
             state=self.settings.paths.state,
             folder=self._folder,
             next=self._next,
@@ -88,7 +87,7 @@ class Switch:
             script=self.script(swap),
             run=self.run,
             service=service,
-            recovery_name=RECOVERY,
+            recovery_name=RECOVERY_UNIT,
             unit_name=SWITCH_UNIT,
             most_seconds=self._most_seconds,
             **self._places(swap.restart.unit),
@@ -97,7 +96,7 @@ class Switch:
     def script(self, swap: Swap) -> str:
         """Write what the node runs by itself."""
         return render(
-            "switch.sh.j2",
+            "switch/switch.sh.j2",
             folder=self._folder,
             paths=[change.resource.path for change in swap.changes],
             unit=swap.restart.unit,
@@ -114,15 +113,15 @@ class Switch:
         wants = f"{UNITS}/{unit}.wants"
         return {
             "units": UNITS,
-            "recovery": f"{UNITS}/{RECOVERY}",
+            "recovery": f"{UNITS}/{RECOVERY_UNIT}",
             "wants_folder": wants,
-            "wants": f"{wants}/{RECOVERY}",
+            "wants": f"{wants}/{RECOVERY_UNIT}",
             "marker": MARKER,
         }
 
     @property
     def _folder(self) -> str:
-        return f"{self.settings.paths.state}/switch"
+        return folder(self.settings.paths.state)
 
     @property
     def _next(self) -> str:
@@ -144,13 +143,13 @@ class Switch:
 
     def _outcome(self) -> str:
         """Ask until the node says how it ended; a connection that is lost is made again."""
-        script = rendered("switched.sh.j2", folder=self._folder, wait_seconds=WAIT_SECONDS)
+        script = rendered("switch/switched.sh.j2", folder=self._folder, wait_seconds=WAIT_SECONDS)
         deadline = time.monotonic() + 2 * self._most_seconds
         while True:
             try:
                 output = self.host.run(script, timeout_seconds=2.0 * WAIT_SECONDS)
                 if output.text == "proven\n":
-                    self.host.run(rendered("confirm.sh.j2", folder=self._folder))
+                    self.host.run(rendered("switch/confirm.sh.j2", folder=self._folder))
                 elif output.returncode == 0 and output.stdout:
                     return output.text
                 problem = NodeprovError("the node does not say how its switch has ended", where=self.host.name)
@@ -167,12 +166,12 @@ class Switch:
                 raise NodeprovError(problem.message, hint, where=self.host.name) from None
 
     def _understood(self, outcome: str, swap: Swap) -> str:
-        decision, _, rest = outcome.partition("\n")
-        why = "; ".join(line.strip() for line in rest.splitlines() if line.strip()) or "nothing was said"
+        ended = Switched.read(self.run, outcome)
+        why = ended.why or "nothing was said"
         where, hint = self.host.name, f"journalctl -u {swap.restart.unit} on the node"
-        if decision == "kept":
+        if ended.outcome == "kept":
             return f"CRI is ok, the main process is unchanged after {self._settle_seconds} s"
-        if decision.startswith("restored") and not self._is_left(swap):
+        if ended.outcome.startswith("restored") and not self._is_left(swap):
             said = f"the new configuration was not kept, and the node has gone back by itself: {why}"
             raise Restored(said, hint, where=where)
         raise Broken(
