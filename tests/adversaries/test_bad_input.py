@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from nodeprov import __version__
-from nodeprov.cli import main, output
+from nodeprov.cli import main
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost
@@ -397,9 +397,7 @@ def typed(
     for name in [name for name in os.environ if name.startswith("NODEPROV_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("SSH_AUTH_SOCK", "")
-    output._console.cache_clear()
     yield run
-    output._console.cache_clear()
 
 
 def state_of(folder: Path) -> dict[str, bytes]:

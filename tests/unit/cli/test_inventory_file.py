@@ -1,3 +1,5 @@
+"""Which inventory is meant."""
+
 from __future__ import annotations
 
 import os
@@ -7,6 +9,7 @@ import pytest
 
 from nodeprov.cli.inventory_file import find, read
 from nodeprov.errors import UsageError
+from tests.support.command_line import nodeprov, said
 
 
 def made(path: Path) -> Path:
@@ -85,3 +88,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
         path.write_bytes(content)
     with pytest.raises(UsageError, match=r"x\.toml"):
         read(find(path, {}, tmp_path))
+
+
+def test_which_inventory_was_found_is_said_unless_it_was_named_or_quiet_is_asked_for(folder: Path) -> None:
+    (folder / "below").mkdir()
+    path = str(folder / "nodeprov.toml")
+    assert f"inventory: {path} (" in said(nodeprov("plan", "worker1", folder=folder / "below"))
+    assert "inventory:" not in said(nodeprov("plan", "worker1", "-i", path))
+    assert "inventory:" not in said(nodeprov("plan", "worker1", "-q", folder=folder))
+    assert f"{path} (NODEPROV_INVENTORY is set)" in said(nodeprov("plan", "worker1", NODEPROV_INVENTORY=path))
