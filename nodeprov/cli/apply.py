@@ -45,18 +45,18 @@ def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: Ac
     epilog=examples(
         "nodeprov plan 'worker*' --out upgrade.plan",
         "nodeprov apply upgrade.plan",
-        codes="0: done, 1: a node has changed since and nothing was done, or it failed, 2: no good file",
+        codes="0: done, 1: a node has changed since and nothing was done, or it failed, 2: not a saved plan",
     )
 )
 def apply(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `nodeprov plan --out FILE` has saved.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A plan saved by `nodeprov plan --out FILE`.")],
     ask_sudo_password: AskSudoPasswordOption = False,
     as_json: JsonOption = False,
     _quiet: QuietOption = False,
     _verbose: VerboseOption = False,
     _no_color: NoColorOption = False,
 ) -> None:
-    """Carry out a saved plan without asking; refuse if any of its nodes has changed since."""
+    """Carry out a saved plan without asking. Refused if any of its nodes has changed since."""
     from nodeprov.cli.session import connect, end_if_any_failed, finish, print_errors
     from nodeprov.engine import Install, Uninstall, saved_plan
     from nodeprov.inventory import parse

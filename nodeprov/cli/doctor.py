@@ -31,7 +31,7 @@ app = typer.Typer(add_completion=False)
     epilog=examples(
         "nodeprov doctor 'worker*'",
         "nodeprov doctor worker1 --json",
-        codes="0: nothing stands against an install, 1: something does, or a node could not be read",
+        codes="0: ready to install, 1: an install would be refused, or a node could not be read",
     )
 )
 def doctor(
@@ -44,7 +44,7 @@ def doctor(
     _verbose: VerboseOption = False,
     _no_color: NoColorOption = False,
 ) -> None:
-    """Examine nodes: what stands against an install, and what is worth an advice; change nothing."""
+    """Check nodes for what would block an install, and give recommendations. Nothing is changed."""
     from nodeprov.cli.session import open_session, print_errors
     from nodeprov.diagnosis.doctor.examine import examine
     from nodeprov.reports.findings import Severity, findings_json, findings_table

@@ -25,15 +25,16 @@ app = typer.Typer(add_completion=False)
     )
 )
 def image(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; it must not exist.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; it must not exist.")],
     architecture: Annotated[
-        str, typer.Option("--architecture", metavar="NAME", help="As `uname -m` prints it on the nodes.")
+        str,
+        typer.Option("--architecture", metavar="NAME", help="Architecture, as `uname -m` prints it on the nodes."),
     ] = "x86_64",
 ) -> None:
-    """Write the image of the pods that prove a node, for a registry.
+    """Write the image of the test pod to a file, for a registry of your own.
 
-    It is needed only where an image may not be imported on the nodes: push it to a registry that they
-    pull from, and name it in the inventory, in the table proof.
+    You need it only if no image may be imported on the nodes: push it to a registry,
+    and name it in the inventory, in the table proof.
     """
     if architecture not in GO_ARCHITECTURES:
         raise UsageError(

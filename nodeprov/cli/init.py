@@ -31,34 +31,31 @@ DEFAULT_FILE = Path("nodeprov.toml")
 
 @app.command()
 def init(
-    file: Annotated[
-        Path, typer.Argument(help="The file to write; one that exists is never touched.")
-    ] = DEFAULT_FILE,
+    file: Annotated[Path, typer.Argument(help="File to write; it must not exist.")] = DEFAULT_FILE,
     node: Annotated[
-        list[str], typer.Option(metavar="NAME=ADDRESS", help="A node; without =ADDRESS its name is looked up.")
+        list[str], typer.Option(metavar="NAME=ADDRESS", help="A node; without =ADDRESS its name is resolved.")
     ] = [],  # noqa: B006  typer's way
     from_cluster: Annotated[
         bool, typer.Option("--from-cluster", help="Take the nodes that kubectl lists.")
     ] = False,
     kubectl_host: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Machine that runs kubectl, reached by SSH; or this one.")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Machine that runs kubectl, reached by SSH. Default: this one."),
     ] = None,
-    kubeconfig: Annotated[str | None, typer.Option(help="Its kubeconfig, where kubectl runs.")] = None,
-    context: Annotated[str | None, typer.Option(help="Its context.")] = None,
-    user: Annotated[str | None, typer.Option(help="User to log in as; else as ~/.ssh/config says.")] = None,
+    kubeconfig: Annotated[str | None, typer.Option(help="kubeconfig, on the machine that runs kubectl.")] = None,
+    context: Annotated[str | None, typer.Option(help="Context of that kubeconfig.")] = None,
+    user: Annotated[str | None, typer.Option(help="User to log in as. Default: as ~/.ssh/config says.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of sshd.", min=1, max=65535)] = None,
     identity_file: Annotated[str | None, typer.Option(metavar="FILE", help="Private key.")] = None,
-    known_hosts: Annotated[str | None, typer.Option(metavar="FILE", help="Host keys that are trusted.")] = None,
+    known_hosts: Annotated[str | None, typer.Option(metavar="FILE", help="File of trusted host keys.")] = None,
     version: Annotated[
         str | None,
         typer.Option(metavar="RELEASE", help='Release of gVisor, such as 20260905.0; "latest" finds it.'),
     ] = None,
     base_url: Annotated[str | None, typer.Option(metavar="URL", help="Where releases are published.")] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask: take the default of what is not said.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: use the defaults.")] = False,
 ) -> None:
-    """Write a first inventory: by asking, or with --from-cluster from the cluster's nodes; change no machine."""
+    """Write a first inventory by asking questions, or from the cluster's nodes with --from-cluster."""
     refuse_existing(file)
     for option, value, rule in (
         ("--kubectl-host", kubectl_host, syntax.ADDRESS),

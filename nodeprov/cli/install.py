@@ -38,7 +38,7 @@ def install(
     _verbose: VerboseOption = False,
     _no_color: NoColorOption = False,
 ) -> None:
-    """Bring nodes to what the inventory wants, one after the other, and prove it; undo on any error."""
+    """Install on nodes what the inventory wants, one node after the other, and test it; undo it on any error."""
     from nodeprov.cli.session import confirm, finish, open_session
     from nodeprov.engine import Install
 

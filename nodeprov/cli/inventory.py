@@ -24,7 +24,7 @@ app = typer.Typer(add_completion=False)
     epilog=examples(
         "nodeprov inventory worker1",
         "nodeprov inventory --set release.version=20260905.0 --json",
-        codes="0: it is a good one, 2: it has faults",
+        codes="0: the inventory is valid, 2: it is not",
     ),
 )
 def explain(
@@ -36,7 +36,7 @@ def explain(
     _verbose: VerboseOption = False,
     _no_color: NoColorOption = False,
 ) -> None:
-    """Show the settings of each node and where each came from; connect to nothing."""
+    """Show the settings of each node, and where each comes from. Nothing is connected to."""
     from nodeprov.cli.inventory_file import load_with_text
     from nodeprov.inventory import select
     from nodeprov.inventory.explanation import explanation_json, explanation_text

@@ -19,48 +19,48 @@ COMPLETION = "_NODEPROV_COMPLETE"
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": (
         "nodeprov.cli.init",
-        "Write a first inventory: by asking, or with --from-cluster from the cluster's nodes; change no machine.",
+        "Write a first inventory by asking questions, or from the cluster's nodes with --from-cluster.",
     ),
     "plan": (
         "nodeprov.cli.plan",
-        "Show what an install, or an uninstall, would change; write nothing on any node.",
+        "Show what an install or an uninstall would change. Nothing is written on any node.",
     ),
     "install": (
         "nodeprov.cli.install",
-        "Bring nodes to what the inventory wants, one after the other, and prove it; undo on any error.",
+        "Install on nodes what the inventory wants, one node after the other, and test it; undo it on any error.",
     ),
     "uninstall": (
         "nodeprov.cli.uninstall",
-        "Take everything back; refuse while a sandbox needs it, or drain the node of them.",
+        "Remove all that nodeprov has installed. Refused while sandboxes run, unless --drain evicts them.",
     ),
     "verify": (
         "nodeprov.cli.verify",
-        "Check with testinfra that nodes are as they were installed, and that a pod is sandboxed there.",
+        "Check with testinfra that nodes are still as they were installed, and that a pod runs in a sandbox.",
     ),
     "doctor": (
         "nodeprov.cli.doctor",
-        "Examine nodes: what stands against an install, and what is worth an advice; change nothing.",
+        "Check nodes for what would block an install, and give recommendations. Nothing is changed.",
     ),
     "apply": (
         "nodeprov.cli.apply",
-        "Carry out a saved plan without asking; refuse if any of its nodes has changed since.",
+        "Carry out a saved plan without asking. Refused if any of its nodes has changed since.",
     ),
     "support": (
         "nodeprov.cli.support",
-        "Write an archive for a bug report: what is on a node, its journals and settings, without secrets.",
+        "Write an archive for a bug report: the state of a node, its journals and settings, without secrets.",
     ),
     "status": (
         "nodeprov.cli.status",
-        "Say what is installed on nodes, how their last run ended, and what they have done by themselves.",
+        "Show what is installed on nodes, how the last run ended, and whether a node rolled back on its own.",
     ),
-    "image": ("nodeprov.cli.image", "Write the image of the pods that prove a node, for a registry."),
+    "image": ("nodeprov.cli.image", "Write the image of the test pod to a file, for a registry of your own."),
     "inventory": (
         "nodeprov.cli.inventory",
-        "Show the settings of each node and where each came from; connect to nothing.",
+        "Show the settings of each node, and where each comes from. Nothing is connected to.",
     ),
     "rbac": (
         "nodeprov.cli.rbac",
-        "Print the least that nodeprov needs in the cluster as YAML, for the nodes and names of the inventory.",
+        "Print the RBAC roles that nodeprov needs at least, as YAML, for the nodes and names of the inventory.",
     ),
     "lab": ("nodeprov_lab.cli", "Machines to try nodeprov on."),
 }

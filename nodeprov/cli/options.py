@@ -60,7 +60,11 @@ NodesArgument = Annotated[
 ]
 SomeNodesArgument = Annotated[
     list[str] | None,
-    typer.Argument(help="As for `plan`; all nodes if none is named.", autocompletion=node_names, metavar="NODE"),
+    typer.Argument(
+        help="Nodes, globs or groups, as for `plan`; all nodes if none is named.",
+        autocompletion=node_names,
+        metavar="NODE",
+    ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -70,8 +74,8 @@ InventoryOption = Annotated[
         "--inventory",
         "-i",
         metavar="FILE",
-        help="The inventory; else $NODEPROV_INVENTORY, else the nearest nodeprov.toml or inventory.toml "
-        "from here upwards.",
+        help="The inventory. Default: $NODEPROV_INVENTORY, else the nearest nodeprov.toml or inventory.toml, "
+        "here or in a folder above.",
     ),
 ]
 SetOption = Annotated[
@@ -79,19 +83,20 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Say one setting for this run: release.version=20260905.0, or nodes.worker1.port=2222.",
+        help="Set one value for this run: release.version=20260905.0, or nodes.worker1.port=2222.",
     ),
 ]
 AskSudoPasswordOption = Annotated[
     bool,
     typer.Option(
-        "--ask-sudo-password", "-K", help="Ask for sudo's password before connecting; else when it is needed."
+        "--ask-sudo-password",
+        "-K",
+        help="Ask for sudo's password before connecting, not when it is needed. "
+        "Without a terminal it is the first line of standard input.",
     ),
 ]
 
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print the result, and errors too, as JSON (docs/json.md).")
-]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result and errors as JSON (docs/json.md).")]
 # These three act by their callbacks; the commands need not look at them.
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", callback=_quiet, help="Print only the result and errors.")

@@ -178,7 +178,7 @@ def ask(count: int) -> None:
     import typer  # noqa: TID251  a part of the command line
 
     if not sys.stdin.isatty():
-        raise UsageError("nobody is there to ask", "look at the plan above, then run this again with --yes")
+        raise UsageError("no terminal to confirm on", "review the plan above, then run this again with --yes")
     if not typer.confirm(f"Change {count} node{'' if count == 1 else 's'}?", err=True):
         say("nothing was changed")
         raise typer.Exit(0)

@@ -31,7 +31,7 @@ app = typer.Typer(add_completion=False)
         "nodeprov plan worker1 --uninstall --drain",
         "nodeprov plan worker1 --commands > commands.txt",
         "nodeprov plan worker1 --out worker1.plan && nodeprov apply worker1.plan",
-        codes="0: nothing to do, 1: something stands against it, 3: changes are pending",
+        codes="0: nothing to do, 1: it would be refused, 3: changes are pending",
     )
 )
 def plan(
@@ -39,10 +39,10 @@ def plan(
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Plan an uninstall.")] = False,
     drain: Annotated[bool, typer.Option("--drain", help="With --uninstall: evict sandboxed pods.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Save it for `nodeprov apply FILE`.")
+        Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for `nodeprov apply FILE`.")
     ] = None,
     commands: Annotated[
-        bool, typer.Option("--commands", help="Show every script that would run on a host, in order, too.")
+        bool, typer.Option("--commands", help="Show also every script that would run on a host, in order.")
     ] = False,
     inventory: InventoryOption = None,
     sets: SetOption = None,
@@ -52,7 +52,7 @@ def plan(
     _verbose: VerboseOption = False,
     _no_color: NoColorOption = False,
 ) -> None:
-    """Show what an install, or an uninstall, would change; write nothing on any node."""
+    """Show what an install or an uninstall would change. Nothing is written on any node."""
     from nodeprov.cli import plan_commands
     from nodeprov.cli.apply import save
     from nodeprov.cli.inventory_file import load

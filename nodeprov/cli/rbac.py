@@ -25,18 +25,22 @@ app = typer.Typer(add_completion=False)
 )
 def rbac(
     nodes: SomeNodesArgument = None,
-    drain: Annotated[bool, typer.Option("--drain", help="With what `uninstall --drain` needs too.")] = False,
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What the roles are called.")] = "nodeprov",
+    drain: Annotated[bool, typer.Option("--drain", help="Include what `uninstall --drain` needs.")] = False,
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of the roles.")] = "nodeprov",
     service_account: Annotated[
         str | None,
-        typer.Option("--service-account", metavar="NAMESPACE/NAME", help="Make it too, and bind it to the roles."),
+        typer.Option(
+            "--service-account",
+            metavar="NAMESPACE/NAME",
+            help="Also make this service account, and bind the roles to it.",
+        ),
     ] = None,
     inventory: InventoryOption = None,
     sets: SetOption = None,
 ) -> None:
-    """Print the least that nodeprov needs in the cluster as YAML, for the nodes and names of the inventory.
+    """Print the RBAC roles that nodeprov needs at least, as YAML, for the nodes and names of the inventory.
 
-    It goes in place of cluster-admin. Its comments say what each rule is for, and what else it allows.
+    Use them in place of cluster-admin. Comments say what each rule is for, and what else it allows.
     """
     from nodeprov.cli.inventory_file import load
     from nodeprov.cli.output import show_text

@@ -24,7 +24,7 @@ app = typer.Typer(add_completion=False)
     epilog=examples(
         "nodeprov status 'worker*'",
         "nodeprov status worker1 --json",
-        codes="0: nothing is under way, 1: a node could not be read, 3: a run is at work, or left something",
+        codes="0: no run is unfinished, 1: a node could not be read, 3: a run is in progress, or did not finish",
     )
 )
 def status(
@@ -37,7 +37,7 @@ def status(
     _verbose: VerboseOption = False,
     _no_color: NoColorOption = False,
 ) -> None:
-    """Say what is installed on nodes, how their last run ended, and what they have done by themselves."""
+    """Show what is installed on nodes, how the last run ended, and whether a node rolled back on its own."""
     from nodeprov.cli.output import show_json, show_text
     from nodeprov.cli.session import open_session, print_errors
     from nodeprov.diagnosis import status as node_status

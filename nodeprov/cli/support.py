@@ -44,7 +44,7 @@ app = typer.Typer(add_completion=False)
 def support(
     node: Annotated[str, typer.Argument(metavar="NODE", help="One node.", autocompletion=node_names)],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where to write it; in this folder if not given.")
+        Path | None, typer.Option("--out", metavar="FILE", help="File to write; by default one in this folder.")
     ] = None,
     inventory: InventoryOption = None,
     sets: SetOption = None,
@@ -54,9 +54,10 @@ def support(
     _verbose: VerboseOption = False,
     _no_color: NoColorOption = False,
 ) -> None:
-    """Write an archive for a bug report: what is on a node, its journals and settings, without secrets.
+    """Write an archive for a bug report: the state of a node, its journals and settings, without secrets.
 
-    Nothing is changed on the node. Names and addresses of machines are in it: look through it before you send it.
+    Nothing is changed on the node. The archive has names and addresses of machines:
+    look through it before you send it.
     """
     from nodeprov.cli.inventory_file import load
     from nodeprov.cli.session import connect

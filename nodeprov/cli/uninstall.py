@@ -41,7 +41,7 @@ def uninstall(
     _verbose: VerboseOption = False,
     _no_color: NoColorOption = False,
 ) -> None:
-    """Take everything back; refuse while a sandbox needs it, or drain the node of them."""
+    """Remove all that nodeprov has installed. Refused while sandboxes run, unless --drain evicts them."""
     from nodeprov.cli.session import confirm, finish, open_session
     from nodeprov.engine import Uninstall
 

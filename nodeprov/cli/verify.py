@@ -32,13 +32,13 @@ app = typer.Typer(add_completion=False)
     epilog=examples(
         "nodeprov verify 'worker*'",
         "nodeprov verify 'worker*' --junit verify.xml --quiet",
-        codes="0: all is as it was installed, 1: a check failed, or could not be made",
+        codes="0: all checks passed, 1: a check failed, or could not be run",
     )
 )
 def verify(
     nodes: NodesArgument,
     junit: Annotated[
-        Path | None, typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML too.")
+        Path | None, typer.Option("--junit", metavar="FILE", help="Also write the result as JUnit XML.")
     ] = None,
     inventory: InventoryOption = None,
     sets: SetOption = None,
@@ -48,7 +48,7 @@ def verify(
     _verbose: VerboseOption = False,
     _no_color: NoColorOption = False,
 ) -> None:
-    """Check with testinfra that nodes are as they were installed, and that a pod is sandboxed there."""
+    """Check with testinfra that nodes are still as they were installed, and that a pod runs in a sandbox."""
     from nodeprov.cli.cancellation import cancelled_by_signals
     from nodeprov.cli.output import say
     from nodeprov.cli.session import open_session, print_errors

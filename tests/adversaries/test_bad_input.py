@@ -366,7 +366,7 @@ def typed(
     server: HostileNode,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Iterator[Callable[[Typed], tuple[int, str]]]:
+) -> Callable[[Typed], tuple[int, str]]:
     """Run a command line in a folder of its own; return its exit code and what it said on standard error."""
     _, kind, key = server.known_hosts.read_text().split()
     here = {"PORT": str(server.port), "KEY": f"{kind} {key}"}
@@ -397,7 +397,7 @@ def typed(
     for name in [name for name in os.environ if name.startswith("NODEPROV_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("SSH_AUTH_SOCK", "")
-    yield run
+    return run
 
 
 def state_of(folder: Path) -> dict[str, bytes]:
