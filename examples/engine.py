@@ -13,6 +13,7 @@ from nodeprov.inventory import parse, select
 from nodeprov.plan.events import Event
 from nodeprov.reports.outcome import event_text, outcome_text
 from nodeprov.reports.plan import plan_text
+from nodeprov.runtimes import FAMILY
 
 
 def main(path: str, name: str) -> int:
@@ -20,7 +21,7 @@ def main(path: str, name: str) -> int:
     inventory = parse(Path(path).read_text(), path, environment=os.environ)
     with SshHosts(inventory) as hosts:
         fleet = Fleet(select(inventory, [name]), hosts)
-        plans = fleet.plan(Install())
+        plans = fleet.plan(Install(FAMILY))
         for error in plans.errors:
             print(error)
         for planned in plans.good:

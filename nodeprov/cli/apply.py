@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nodeprov.engine.planner import Planned
     from nodeprov.inventory import Inventory
     from nodeprov.plan.action import Action
+    from nodeprov.runtimes import FAMILY
 
 app = typer.Typer(add_completion=False)
 
@@ -73,7 +74,7 @@ def apply(
     found = saved_plan.from_text(text, str(file), __version__)
     whole = parse(found.inventory, str(file))
     with connect(whole, whole.nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        planned = fleet.plan(Install() if found.action is INSTALL else Uninstall(found.drain))
+        planned = fleet.plan(Install(FAMILY) if found.action is INSTALL else Uninstall(FAMILY, found.drain))
         if not planned.errors:
             planned.errors.extend(saved_plan.changes(found, planned.good))
         print_errors(planned)

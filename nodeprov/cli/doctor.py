@@ -48,9 +48,12 @@ def doctor(
     from nodeprov.cli.session import open_session, print_errors
     from nodeprov.diagnosis.doctor.examine import examine
     from nodeprov.reports.findings import Severity, findings_json, findings_table
+    from nodeprov.runtimes import FAMILY
 
     with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        results = print_errors(fleet.each(lambda node, hosts: (node.name, examine(node, hosts, time.time))))
+        results = print_errors(
+            fleet.each(lambda node, hosts: (node.name, examine(node, hosts, FAMILY, time.time)))
+        )
     findings = [finding for _, found in results.good for finding in found]
     if as_json:
         show_json({"findings": findings_json(findings)}, results.errors)

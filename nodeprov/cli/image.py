@@ -21,7 +21,7 @@ app = typer.Typer(add_completion=False)
     epilog=examples(
         "nodeprov image proof.tar && docker load --input proof.tar",
         "skopeo copy docker-archive:proof.tar docker://registry.example.com/nodeprov-proof:1",
-        codes="0: written, 2: FILE exists, or the architecture is not one of gVisor's",
+        codes="0: written, 2: FILE exists, or the architecture is not one of the runtime's",
     )
 )
 def image(

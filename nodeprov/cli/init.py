@@ -19,10 +19,10 @@ from nodeprov.inventory import syntax
 from nodeprov.inventory.discovered import ARCHITECTURES, FoundNode, found_nodes, ssh_aliases
 from nodeprov.inventory.draft import KUBECTL_HOST, Access, Machines, draft, machines_of, with_kubectl_host
 from nodeprov.inventory.kinds import Text
-from nodeprov.inventory.settings import ClusterSettings
+from nodeprov.inventory.settings import ClusterSettings, ReleaseSettings
 from nodeprov.local_files import cache_folder, refuse_existing, write_new
 from nodeprov.releases.software import LATEST
-from nodeprov.runtimes.gvisor.source import DEFAULT_BASE_URL
+from nodeprov.runtimes import FAMILY
 
 app = typer.Typer(add_completion=False)
 
@@ -50,7 +50,7 @@ def init(
     known_hosts: Annotated[str | None, typer.Option(metavar="FILE", help="File of trusted host keys.")] = None,
     version: Annotated[
         str | None,
-        typer.Option(metavar="RELEASE", help='Release of gVisor, such as 20260905.0; "latest" finds it.'),
+        typer.Option(metavar="RELEASE", help='Release to install, such as 20260905.0; "latest" finds it.'),
     ] = None,
     base_url: Annotated[str | None, typer.Option(metavar="URL", help="Where releases are published.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: use the defaults.")] = False,
@@ -78,7 +78,7 @@ def init(
     if kubectl_host:
         machines, name = with_kubectl_host(machines, kubectl_host, found)
         access = replace(access, kubectl_host=name)
-    newest = _Newest(base_url or DEFAULT_BASE_URL, _architecture(found), cache_folder())
+    newest = _Newest(base_url or ReleaseSettings(LATEST).base_url, _architecture(found), cache_folder())
     release = _release(version, newest, ask)
     text = draft(machines, access, version=release, base_url=base_url, path=str(file))
     write_new(file, text.encode())
@@ -89,7 +89,7 @@ def _report(file: Path, machines: Machines, release: str) -> None:
     for each in machines.left_out:
         say(f"left out: {each}")
     count = f"{len(machines.nodes)} node{'' if len(machines.nodes) == 1 else 's'}"
-    print(f"wrote {file}: {count} ({', '.join(each.name for each in machines.nodes)}), gVisor {release}")
+    print(f"wrote {file}: {count} ({', '.join(each.name for each in machines.nodes)}), {FAMILY.name} {release}")
     print(f"next: nodeprov plan '*' --inventory {shlex.quote(str(file))}")
 
 
@@ -135,19 +135,18 @@ class _Newest:
         """Download what it has as its latest, which the installation needs anyway, and say which release it is."""
         from nodeprov.releases.obtain import resolve
         from nodeprov.releases.source import ReleaseSource
-        from nodeprov.runtimes.gvisor.source import GVISOR
 
         say(f"asking {self.base_url} for the newest release; it is downloaded, and kept for the installation")
         with bar() as on_progress:
             return resolve(
-                ReleaseSource(GVISOR, self.base_url, self.cache, on_progress), LATEST, self.architecture
+                ReleaseSource(FAMILY.software, self.base_url, self.cache, on_progress), LATEST, self.architecture
             )
 
 
 def _release(version: str | None, newest: _Newest, ask: Asking) -> str:
     """Return the release, the newest if it is not said; where that cannot be found a person is asked again."""
     if version is None:
-        version = ask("Release of gVisor, such as 20260905.0 (Enter: the newest)", syntax.RELEASE)
+        version = ask(f"Release of {FAMILY.name}, such as 20260905.0 (Enter: the newest)", syntax.RELEASE)
     while version is None or version == LATEST:
         try:
             return newest()
@@ -156,5 +155,5 @@ def _release(version: str | None, newest: _Newest, ask: Asking) -> str:
                 error.hint = f"{error.hint}; or say which release: --version 20260905.0".removeprefix("; ")
                 raise
             print_error(error)
-        version = ask("The newest release cannot be found. Release of gVisor", syntax.RELEASE)
+        version = ask(f"The newest release cannot be found. Release of {FAMILY.name}", syntax.RELEASE)
     return version

@@ -41,6 +41,7 @@ def install(
     """Install on nodes what the inventory wants, one node after the other, and test it; undo it on any error."""
     from nodeprov.cli.session import confirm, finish, open_session
     from nodeprov.engine import Install
+    from nodeprov.runtimes import FAMILY
 
     with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        finish(fleet, confirm(fleet.plan(Install()), yes=yes, as_json=as_json), as_json=as_json)
+        finish(fleet, confirm(fleet.plan(Install(FAMILY)), yes=yes, as_json=as_json), as_json=as_json)

@@ -8,11 +8,12 @@ import os
 import sys
 from collections.abc import Mapping
 
+import nodeprov
 from nodeprov.cli.cancellation import end_on_signals
 from nodeprov.cli.exit_codes import DONE, WRONG
 from nodeprov.cli.output import leave
 
-PURPOSE = "Provision the gVisor sandboxed runtime on Kubernetes nodes over SSH."
+PURPOSE = str(nodeprov.__doc__)
 COMPLETION = "_NODEPROV_COMPLETE"
 """The variable by which a shell asks for completions."""
 

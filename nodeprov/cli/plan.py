@@ -60,12 +60,13 @@ def plan(
     from nodeprov.cli.session import connect, print_errors
     from nodeprov.engine import Install, Uninstall
     from nodeprov.inventory import select
+    from nodeprov.runtimes import FAMILY
 
     if drain and not uninstall:
         raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
     whole = load(inventory, sets)
     log = plan_commands.PlanCommands() if commands else None
-    want, chosen = Uninstall(drain) if uninstall else Install(), select(whole, nodes)
+    want, chosen = Uninstall(FAMILY, drain) if uninstall else Install(FAMILY), select(whole, nodes)
     with connect(whole, chosen, ask_sudo_password=ask_sudo_password, on_command=log) as fleet:
         planned = fleet.plan(want)
         found = log.of(planned, fleet.hosts) if log else {}

@@ -36,6 +36,7 @@ from nodeprov.hosts.provider import SshHosts
 from nodeprov.hosts.shell import OnCommand
 from nodeprov.inventory import Inventory, Node, ReleaseSettings, select
 from nodeprov.releases.obtain import Release
+from nodeprov.releases.software import Software
 
 T = TypeVar("T")
 
@@ -65,12 +66,12 @@ def connect(
         yield Fleet(nodes, hosts, _obtain)
 
 
-def _obtain(wanted: ReleaseSettings, architecture: str) -> Release:
+def _obtain(software: Software, wanted: ReleaseSettings, architecture: str) -> Release:
     def on_latest(version: str) -> None:
         say(f'{wanted.version} is {version}; pin it: [release] version = "{version}"')
 
     with bar() as on_progress:
-        return obtained(wanted, architecture, on_progress=on_progress, on_latest=on_latest)
+        return obtained(software, wanted, architecture, on_progress=on_progress, on_latest=on_latest)
 
 
 def print_errors(results: Results[T]) -> Results[T]:

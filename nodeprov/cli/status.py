@@ -42,11 +42,10 @@ def status(
     from nodeprov.cli.session import open_session, print_errors
     from nodeprov.diagnosis import status as node_status
     from nodeprov.hosts.base import Place
+    from nodeprov.runtimes import FAMILY
 
     with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        results = print_errors(
-            fleet.each(lambda node, hosts: node_status.read(node.name, hosts[Place.NODE], node.settings))
-        )
+        results = print_errors(fleet.each(lambda node, hosts: node_status.read(node, hosts[Place.NODE], FAMILY)))
     if as_json:
         show_json({"nodes": [node_status.as_json(each) for each in results.good]}, results.errors)
     else:

@@ -64,6 +64,7 @@ def support(
     from nodeprov.diagnosis.support import archive, collect
     from nodeprov.inventory import select
     from nodeprov.local_files import write_private
+    from nodeprov.runtimes import FAMILY
 
     whole = load(inventory, sets)
     chosen = select(whole, [node])
@@ -73,7 +74,7 @@ def support(
     name = f"nodeprov-support-{chosen[0].name}"
     path = out or Path(f"{name}-{now:%Y%m%dT%H%M%SZ}.tar.gz")
     with connect(whole, chosen, ask_sudo_password=ask_sudo_password) as fleet:
-        found = collect(chosen[0], fleet.hosts.of(chosen[0]))
+        found = collect(chosen[0], fleet.hosts.of(chosen[0]), FAMILY)
     parts = (*_own_parts(whole, chosen[0]), *found)
     write_private(path, archive(name, parts, int(now.timestamp())))
     _show(path, parts, as_json=as_json)

@@ -44,7 +44,8 @@ def uninstall(
     """Remove all that nodeprov has installed. Refused while sandboxes run, unless --drain evicts them."""
     from nodeprov.cli.session import confirm, finish, open_session
     from nodeprov.engine import Uninstall
+    from nodeprov.runtimes import FAMILY
 
     with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        planned = confirm(fleet.plan(Uninstall(drain)), yes=yes, as_json=as_json)
+        planned = confirm(fleet.plan(Uninstall(FAMILY, drain)), yes=yes, as_json=as_json)
         finish(fleet, planned, as_json=as_json)

@@ -53,9 +53,10 @@ def verify(
     from nodeprov.cli.output import say
     from nodeprov.cli.session import open_session, print_errors
     from nodeprov.diagnosis.verify import runner, subject
+    from nodeprov.runtimes import FAMILY
 
     with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        subjects = print_errors(fleet.each(subject.look))
+        subjects = print_errors(fleet.each(lambda node, hosts: subject.look(node, hosts, FAMILY)))
         with cancelled_by_signals(lambda: say("interrupted: removing the pods of the checks")) as cancel:
             verified = runner.verify_all(subjects.good, cancel)
     results = [result for each in verified for result in each.results]

@@ -6,11 +6,11 @@ from nodeprov.containerd.config import Refused as Refused
 from nodeprov.containerd.config import decode as decode
 from nodeprov.containerd.differences import differences as differences
 from nodeprov.containerd.edit import COMMENT as COMMENT
-from nodeprov.containerd.edit import Runtime as Runtime
 from nodeprov.containerd.edit import add_runtime as add_runtime
 from nodeprov.containerd.edit import remove_runtime as remove_runtime
 from nodeprov.containerd.edit import with_runtime as with_runtime
 from nodeprov.containerd.edit import without_runtime as without_runtime
+from nodeprov.containerd.runtime import Runtime as Runtime
 from nodeprov.containerd.versions import begun as begun
 from nodeprov.containerd.versions import empty_config as empty_config
 from nodeprov.containerd.versions import unread as unread

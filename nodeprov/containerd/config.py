@@ -15,8 +15,8 @@ BYTE_ORDER_MARK = "\ufeff"
 MOST_BYTES = 1 << 20
 """A full `containerd config default` has twelve thousand."""
 
-# Where the runtimes of the CRI plugin are, by the version that the *file* states. A table in another version's
-# place is ignored without a word (gvisor#13985).
+# Where the runtimes of the CRI plugin are, by the version that the *file* states. containerd ignores a
+# table in another version's place, without a word.
 RUNTIMES_PATHS: Mapping[int, KeyPath] = {
     1: ("plugins", "cri", "containerd", "runtimes"),
     2: ("plugins", "io.containerd.grpc.v1.cri", "containerd", "runtimes"),
@@ -152,8 +152,8 @@ class Config:
     def missing_default_runtime(self) -> str | None:
         """The default runtime's name if it is not declared, and the CRI plugin would fail; None if all is well.
 
-        It happens on 1.x, where a file's runtimes take the place of the default ones: one that declares runsc and
-        no runc has no runc (`ValidatePluginConfig`). `containerd config dump` and `ctr version` still succeed.
+        It happens on 1.x, where a file's runtimes take the place of the default ones: one that declares another
+        and no runc has no runc (`ValidatePluginConfig`). `containerd config dump` and `ctr version` still succeed.
         """
         if table_at(self._cri, ("containerd",)) is None:
             return None
@@ -162,7 +162,7 @@ class Config:
 
     @property
     def enables_selinux(self) -> bool:
-        """Whether the CRI plugin labels for SELinux, with which every gVisor pod fails (gvisor#8747)."""
+        """Whether the CRI plugin labels for SELinux."""
         return self._cri.get("enable_selinux") is True
 
     @property

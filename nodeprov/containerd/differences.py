@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nodeprov.containerd.config import CRI_SECTIONS, Config
-from nodeprov.containerd.edit import Runtime
+from nodeprov.containerd.runtime import Runtime
 from nodeprov.toml import KeyPath, key_text
 
 RUNTIMES = tuple((*section, "containerd", "runtimes") for section in CRI_SECTIONS)

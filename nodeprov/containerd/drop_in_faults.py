@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from nodeprov.containerd.config import BYTE_ORDER_MARK, EVERY_PATH, RUNTIMES_PATHS, Config, Refused
 from nodeprov.containerd.faults import unusable
 from nodeprov.containerd.import_patterns import import_patterns, loading_order
+from nodeprov.containerd.runtime import Runtime
 from nodeprov.containerd.versions import newest_version, release_of
 from nodeprov.toml import key_text, line_of
 
@@ -14,7 +15,7 @@ ELSEWHERE = "take it out of there, or set [runtime] handler to another name"
 
 
 def drop_in_problems(
-    config_path: str, config: Config, files: Mapping[str, Config], handler: str, daemon_version: str
+    config_path: str, config: Config, files: Mapping[str, Config], runtime: Runtime, daemon_version: str
 ) -> Iterator[Refused]:
     """Say which imported files, by their paths, are against our table, in the order of loading.
 
@@ -26,7 +27,7 @@ def drop_in_problems(
         try:
             import_patterns(files[path], path)
             yield from _of_bytes(path, files[path].text, daemon_version)
-            yield from _of_one(path, files[path], handler, daemon_version)
+            yield from _of_one(path, files[path], runtime, daemon_version)
             stated.append((path, files[path].stated_version))
         except Refused as refused:
             yield Refused(f"{path} is not as containerd reads it: {refused.message}", refused.hint)
@@ -51,12 +52,12 @@ def _of_bytes(path: str, text: str, daemon_version: str) -> Iterator[Refused]:
         )
 
 
-def _of_one(path: str, config: Config, handler: str, daemon_version: str) -> Iterator[Refused]:
+def _of_one(path: str, config: Config, runtime: Runtime, daemon_version: str) -> Iterator[Refused]:
     text = config.text.removeprefix(BYTE_ORDER_MARK)
-    for refused in unusable(config):
+    for refused in unusable(config, runtime):
         yield Refused(f"{path}: {refused.message}", refused.hint)
     for runtimes in EVERY_PATH:
-        table, section = (*runtimes, handler), runtimes[:2]
+        table, section = (*runtimes, runtime.handler), runtimes[:2]
         if config.table(table) is not None:
             yield Refused(f"{path} line {line_of(text, table)} declares [{key_text(table)}] too", ELSEWHERE)
         elif release_of(daemon_version) < (2, 0, 0) and config.table(section) is not None:

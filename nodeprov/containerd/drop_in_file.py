@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 
 from nodeprov.containerd.config import Config
-from nodeprov.containerd.edit import Runtime, add_runtime
+from nodeprov.containerd.edit import add_runtime
 from nodeprov.containerd.import_patterns import import_patterns, is_glob
+from nodeprov.containerd.runtime import Runtime
 
 COMMENT = "# Written by nodeprov; `nodeprov uninstall` takes it away."
 

@@ -6,58 +6,17 @@ the file is against it, and `tables` cuts and splices.
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.containerd import tables
 from nodeprov.containerd.config import BYTE_ORDER_MARK, EVERY_PATH, Config, Refused
 from nodeprov.containerd.faults import on_line, unusable
+from nodeprov.containerd.runtime import Runtime, paths_of
 from nodeprov.containerd.versions import ended
 from nodeprov.toml import KeyPath, key_text
 
-RUNTIME_TYPE = "io.containerd.runsc.v1"
-OPTIONS_TYPE = "io.containerd.runsc.v1.options"
 COMMENT = "# added by nodeprov"
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """One runtime of the CRI plugin that runs gVisor's shim; both paths are absolute."""
-
-    handler: str
-    runtime_path: str
-    config_path: str
-    pod_annotations: tuple[str, ...] = ()
-
-    def table(self) -> dict[str, Any]:
-        """Say what the table holds: containerd, internal/cri/config/config.go, `Runtime`."""
-        return {
-            "runtime_type": RUNTIME_TYPE,
-            "runtime_path": self.runtime_path,
-            **({"pod_annotations": list(self.pod_annotations)} if self.pod_annotations else {}),
-            "options": {"TypeUrl": OPTIONS_TYPE, "ConfigPath": self.config_path},
-        }
-
-    def owns(self, table: Mapping[str, Any]) -> bool:
-        """Say whether a table was made for this handler, perhaps for another generation of it.
-
-        Both its paths must lie in the handler's folder: `…/handlers/runsc/` for `…/handlers/runsc/current/…`.
-        """
-        options = table.get("options")
-        config_path = options.get("ConfigPath") if isinstance(options, Mapping) else None
-        return (
-            table.get("runtime_type") == RUNTIME_TYPE
-            and self._is_near(self.runtime_path, table.get("runtime_path"))
-            and self._is_near(self.config_path, config_path)
-        )
-
-    def _is_near(self, mine: str, other: object) -> bool:
-        folder = posixpath.dirname(posixpath.dirname(mine))
-        if posixpath.basename(folder) != self.handler:
-            return mine == other
-        return isinstance(other, str) and posixpath.normpath(other).startswith(f"{folder}/")
 
 
 def add_runtime(text: str, runtime: Runtime, ours: Sequence[Runtime] = ()) -> str:
@@ -74,16 +33,16 @@ def with_runtime(config: Config, runtime: Runtime, ours: Sequence[Runtime] = ())
     """Declare a runtime and leave every other byte as it is; a text that declares it comes back unchanged.
 
     `ours` are runtimes that nodeprov may have written before: their table is brought up to date, and keys that
-    others added to it stay. Raises Refused when the edit cannot be made, or containerd would not run gVisor.
+    others added to it stay. Raises Refused when the edit cannot be made, or containerd would not run its pods.
     """
     mark, body = _split(config)
     path = (*body.runtimes_path, runtime.handler)
-    _refuse_what_cannot_run(body, path)
+    _refuse_what_cannot_run(body, path, runtime)
     found = body.declared(runtime.handler)
     if found is None:
         return _joined(mark, tables.insert(body, path, runtime.table(), COMMENT))
     if not _is_ours(found, runtime, ours):
-        raise _taken(body, path, found)
+        raise _taken(body, path, found, runtime)
     wanted = _updated(found, runtime, ours)
     return config if wanted == found else _joined(mark, tables.change(body, path, wanted))
 
@@ -113,8 +72,8 @@ def _joined(mark: str, body: Config) -> Config:
     return Config(mark + body.text) if mark else body
 
 
-def _refuse_what_cannot_run(config: Config, path: KeyPath) -> None:
-    for refused in unusable(config):
+def _refuse_what_cannot_run(config: Config, path: KeyPath, runtime: Runtime) -> None:
+    for refused in unusable(config, runtime):
         raise refused
     if (wrong := config.misplaced(path[-1])) is not None:
         raise Refused(
@@ -139,15 +98,11 @@ def _updated(found: Mapping[str, Any], runtime: Runtime, ours: Sequence[Runtime]
     return {**kept, **runtime.table(), "options": options}
 
 
-def _taken(config: Config, path: KeyPath, found: Mapping[str, Any]) -> Refused:
+def _taken(config: Config, path: KeyPath, found: Mapping[str, Any], runtime: Runtime) -> Refused:
     options = found.get("options")
-    config_path = options.get("ConfigPath") if isinstance(options, Mapping) else None
-    values = {
-        "runtime_type": found.get("runtime_type"),
-        "runtime_path": found.get("runtime_path"),
-        "ConfigPath": config_path,
-    }
-    said = ", ".join(f"{key} = {value!r}" for key, value in values.items() if value is not None)
+    values = {**(options if isinstance(options, Mapping) else {}), **found}
+    keys = ("runtime_type", "runtime_path", *(key for key in paths_of(runtime.table()) if key != "runtime_path"))
+    said = ", ".join(f"{key} = {values[key]!r}" for key in keys if values.get(key) is not None)
     where = f"[{key_text(path)}]{on_line(config, path)}"
     return Refused(
         f"{where} was not written by nodeprov: {said or 'it has no runtime_type'}",

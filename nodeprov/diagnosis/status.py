@@ -8,13 +8,14 @@ from typing import Any
 
 from nodeprov.engine.lock import Holder, HolderOf
 from nodeprov.hosts.base import Reader
-from nodeprov.inventory import Settings
+from nodeprov.inventory import Node
 from nodeprov.node.facts import Facts, FactsQuery
+from nodeprov.node.layout import Layout
 from nodeprov.node.receipts import receipt
 from nodeprov.node.receipts.history import History
 from nodeprov.node.receipts.receipt import Receipt
 from nodeprov.node.switch.values import Switched
-from nodeprov.runtimes.gvisor.layout import layout
+from nodeprov.runtimes.family import Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +47,23 @@ class Status:
         return not (self.is_open or self.is_at_work or self.holder)
 
 
-def read(name: str, reader: Reader, settings: Settings) -> Status:
+def read(node: Node, reader: Reader, family: Family) -> Status:
     """Read how a node stands, in one command; raise NodeprovError if it cannot be read."""
-    facts, holder = reader.ask([FactsQuery(name, settings), HolderOf(settings.paths.state)])
-    return status(facts, holder, settings)
+    layout = Layout.of(node.settings, family.program)
+    query = FactsQuery(node.name, node.settings, layout)
+    facts, holder = reader.ask([query, HolderOf(node.settings.paths.state)])
+    return status(facts, holder, layout)
 
 
-def status(facts: Facts, holder: Holder | None, settings: Settings) -> Status:
+def status(facts: Facts, holder: Holder | None, layout: Layout) -> Status:
     """Say how a node stands."""
-    where = layout(settings)
-    target = facts.footprint.links.get(where.current, "")
-    folder = f"{where.handler_folder}/{target}" if target else ""
-    history = History.read(facts.receipts, machine_id=facts.machine.machine_id, handler=settings.runtime.handler)
+    target = facts.footprint.links.get(layout.current, "")
+    folder = f"{layout.handler_folder}/{target}" if target else ""
+    history = History.read(facts.receipts, machine_id=facts.machine.machine_id, handler=layout.handler)
     ours = history.of_handler
     return Status(
         facts.node,
-        settings.runtime.handler,
+        layout.handler,
         posixpath.basename(facts.footprint.generations.get(folder, "")),
         target,
         _containerd(facts),

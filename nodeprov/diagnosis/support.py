@@ -21,9 +21,10 @@ from nodeprov.inventory import Node
 from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.node.daemon_choice import Choice
 from nodeprov.node.facts import Facts, FactsQuery, parse_facts
+from nodeprov.node.layout import Layout
 from nodeprov.node.switch.values import RECOVERY_UNIT, SWITCH_UNIT
 from nodeprov.redaction import redacted, redacted_value
-from nodeprov.runtimes.gvisor.layout import layout
+from nodeprov.runtimes.family import Family
 
 LINES = 500
 """How much of a journal is taken."""
@@ -50,10 +51,11 @@ class Said:
         return output
 
 
-def collect(node: Node, readers: Mapping[Place, Reader]) -> tuple[Part, ...]:
+def collect(node: Node, readers: Mapping[Place, Reader], family: Family) -> tuple[Part, ...]:
     """Read all parts of one node and of its cluster; what cannot be read is a part with the reason."""
-    facts, parts = _facts_parts(node, readers[Place.NODE])
-    parts += _asked(readers[Place.NODE], _node_scripts(node, facts))
+    layout = Layout.of(node.settings, family.program)
+    facts, parts = _facts_parts(node, layout, readers[Place.NODE])
+    parts += _asked(readers[Place.NODE], _node_scripts(node, layout, family, facts))
     if Place.CLUSTER in readers:
         parts += _asked(readers[Place.CLUSTER], _cluster_scripts(node))
     else:
@@ -61,9 +63,9 @@ def collect(node: Node, readers: Mapping[Place, Reader]) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _facts_parts(node: Node, reader: Reader) -> tuple[Facts | None, list[Part]]:
+def _facts_parts(node: Node, layout: Layout, reader: Reader) -> tuple[Facts | None, list[Part]]:
     try:
-        output: Output = reader.ask([Said(FactsQuery(node.name, node.settings).script)])[0]
+        output: Output = reader.ask([Said(FactsQuery(node.name, node.settings, layout).script)])[0]
         facts = parse_facts(node.name, output.text)
     except NodeprovError as error:
         return None, [Part(name, why=error.message) for name in ("facts.json", "receipts/")]
@@ -128,19 +130,19 @@ def _json(value: Any) -> str:
     return json.dumps(redacted_value(value), indent=1, sort_keys=True, default=sorted) + "\n"
 
 
-def _node_scripts(node: Node, facts: Facts | None) -> Iterator[tuple[str, str]]:
+def _node_scripts(node: Node, layout: Layout, family: Family, facts: Facts | None) -> Iterator[tuple[str, str]]:
     wanted, daemon = node.settings, facts.daemon if facts else None
     unit = shlex.quote(daemon.unit if daemon else wanted.containerd.unit or "containerd.service")
     config = shlex.quote(daemon.config_path if daemon else wanted.containerd.config or CONFIG)
     containerd = shlex.quote(daemon.binary if daemon else "containerd")
-    current = shlex.quote(layout(wanted).current)
+    current, config_file = shlex.quote(layout.current), family.inspection.config
     state = shlex.quote(wanted.paths.state)
     journal = f"journalctl -q --no-pager -n {LINES}"
     yield "containerd/config.toml", f"cat {config}"
     yield "containerd/dump.toml", f"{containerd} -c {config} config dump"
     yield "containerd/unit.txt", f"systemctl cat {unit}; systemctl status --no-pager --lines=0 {unit}; true"
-    yield "runsc/runsc.toml", f"cat {current}/runsc.toml"
-    yield "runsc/version.txt", f"{current}/runsc --version"
+    yield f"{family.program}/{config_file}", f"cat {current}/{config_file}"
+    yield f"{family.program}/version.txt", f"{current}/{family.program} --version"
     # By names and dates alone: what is in its files is containerd's configuration, which has a part of its own.
     yield "switch/files.txt", f"cd {state} && ls -lnR --time-style=full-iso switch*"
     yield "switch/units.txt", f"systemctl status --no-pager --lines=0 {SWITCH_UNIT} {RECOVERY_UNIT}; true"

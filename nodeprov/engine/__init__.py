@@ -9,11 +9,12 @@ stands in place of `LocalNode("worker1")`:
     from nodeprov.engine import Fleet, Install, RunContext
     from nodeprov.hosts.provider import LocalNode
     from nodeprov.inventory import parse
+    from nodeprov.runtimes import FAMILY
 
     inventory = parse(Path("nodeprov.toml").read_text(), "nodeprov.toml")
     with LocalNode("worker1") as hosts:
         fleet = Fleet(inventory.nodes, hosts)
-        plans = fleet.plan(Install())
+        plans = fleet.plan(Install(FAMILY))
         for error in plans.errors:
             print(error)
         run = RunContext(on_event=lambda event: print(event.node, event.phase, type(event.step).__name__))
@@ -22,10 +23,11 @@ stands in place of `LocalNode("worker1")`:
 
 Without a Fleet, for one node and its hosts:
 
-    state = look(node, hosts, Install())             # reads; waits for a change that the node is in the middle of
-    problems = check(state, Install())               # reads nothing more, and finds all the reasons not to begin
-    planned = plan(state, Install(release), hosts)   # reads; cannot write
-    outcome = apply(planned, hosts, RunContext())    # lock, receipt, steps, proofs; takes all back on an error
+    want = Install(FAMILY)
+    state = look(node, hosts, want)                          # reads; waits for a change that is at work there
+    problems = check(state, want)                            # asks nothing more: all the reasons not to begin
+    planned = plan(state, Install(FAMILY, release), hosts)   # reads; cannot write
+    outcome = apply(planned, hosts, RunContext())            # lock, receipt, steps; takes all back on an error
 
 An error that an operator can act on is a NodeprovError. `RunContext.cancel` ends a run in between, from another
 thread or a signal handler.

@@ -17,7 +17,6 @@ from nodeprov.node.switch.switch import Switch
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.proof import Probes
 from nodeprov.plan.steps import Drain, Swap
-from nodeprov.runtimes.gvisor.kernel import gvisors_word
 
 
 class Actions(Probes, Protocol):
@@ -47,7 +46,7 @@ class NodeActions:
     ) -> None:
         self._planned = planned
         self._host = hosts[Place.NODE]
-        self._containerd = Containerd(hosts[Place.NODE], planned.state, cancel.wait)
+        self._containerd = Containerd(hosts[Place.NODE], planned.state, planned.want.family, cancel.wait)
         self._switch = switch
         self._served = ""
         # These need nothing besides.
@@ -79,7 +78,7 @@ class NodeActions:
         state = self._planned.state
         where = (self._host, state.machine.architecture, state.daemon)
         with proof_image.available(*where, self._planned.settings) as image:
-            return self._prover.pod(image, gvisors_word)
+            return self._prover.pod(image, self._planned.want.family.kernel_line)
 
     def drain(self, step: Drain) -> None:
         """Evict the sandboxed pods, and wait until nothing needs our files."""

@@ -21,19 +21,20 @@ from nodeprov.node.state import NodeState
 from nodeprov.plan.outcome import Outcome
 from nodeprov.releases.obtain import Release, obtain, resolve
 from nodeprov.releases.pace import Limits
+from nodeprov.releases.software import Software
 from nodeprov.releases.source import ReleaseSource
-from nodeprov.runtimes.gvisor.source import GVISOR
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 MOST_AT_ONCE = 10
 
-Releases = Callable[[ReleaseSettings, str], Release]
-"""Have a release for an architecture on this machine; raise NodeprovError if that cannot be."""
+Releases = Callable[[Software, ReleaseSettings, str], Release]
+"""Have a release of some software for an architecture on this machine; raise NodeprovError if that cannot be."""
 
 
 def obtained(
+    software: Software,
     wanted: ReleaseSettings,
     architecture: str,
     *,
@@ -43,7 +44,7 @@ def obtained(
     """Have a release in this user's cache, downloaded unless it is there; say which one the latest is."""
     limits = Limits(wanted.download_timeout_seconds, wanted.least_bytes_per_second)
     pins = wanted.sha512.get(architecture, {})
-    source = ReleaseSource(GVISOR, wanted.base_url, cache_folder(), on_progress, pins=pins, limits=limits)
+    source = ReleaseSource(software, wanted.base_url, cache_folder(), on_progress, pins=pins, limits=limits)
     version = resolve(source, wanted.version, architecture)
     if version != wanted.version:
         on_latest(version)
@@ -118,16 +119,19 @@ class Fleet:
     def _of_its_own(self, want: Want, state: NodeState) -> Want:
         """Say what is wanted of one node: with its release, or with the nodes that go before it."""
         if isinstance(want, Install):
-            return Install(want.release or self._release(state.node.settings.release, state.machine.architecture))
+            software, wanted = want.family.software, state.node.settings.release
+            return replace(
+                want, release=want.release or self._release(software, wanted, state.machine.architecture)
+            )
         names = [node.name for node in self.nodes]
         return replace(want, leaving=(*want.leaving, *names[: names.index(state.node.name)]))
 
-    def _release(self, wanted: ReleaseSettings, architecture: str) -> Release:
+    def _release(self, software: Software, wanted: ReleaseSettings, architecture: str) -> Release:
         """Have a release here; nodes that want the same one, by the same digests, share it."""
         pins = tuple(sorted(wanted.sha512.get(architecture, {}).items()))
-        key = (wanted.base_url, wanted.version, architecture, pins)
+        key = (software.name, wanted.base_url, wanted.version, architecture, pins)
         if key not in self._releases:
-            self._releases[key] = _safely(lambda settings: self._obtain(settings, architecture), wanted)
+            self._releases[key] = _safely(lambda settings: self._obtain(software, settings, architecture), wanted)
         release = self._releases[key]
         if isinstance(release, Exception):
             raise release

@@ -5,27 +5,22 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Sequence
 
-from nodeprov.inventory import Settings
 from nodeprov.node.footprint import Footprint
-from nodeprov.node.receipts.history import History
+from nodeprov.node.state import NodeState
 from nodeprov.plan.goal import Goal, constant
 from nodeprov.plan.resources.folder import Folder
 from nodeprov.plan.resources.link import Link
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor import layout
-from nodeprov.runtimes.gvisor.layout import former_layouts
 from nodeprov.states import LinkState, PresentState, State
 
 
-def after_install(
-    footprint: Footprint, settings: Settings, history: History, *, wanted: str, release: Release
-) -> tuple[Goal, ...]:
+def after_install(state: NodeState, *, wanted: str, release: Release) -> tuple[Goal, ...]:
     """Want away what no handler names any more and nothing uses.
 
     The generation before this one is kept; `wanted` is the folder of the generation that there is to be.
     """
-    where = layout.layout(settings)
-    before = history.replaced(Link(where.current).key)
+    where, footprint = state.layout, state.footprint
+    before = state.history.replaced(Link(where.current).key)
     targets = {
         footprint.links.get(where.current, ""),
         before.target if isinstance(before, LinkState) else "",
@@ -37,16 +32,16 @@ def after_install(
         if wanted == current
         else {wanted, current}
     )
-    old = [folder for folder in _generations(footprint, settings) if folder not in kept]
+    old = [folder for folder in _generations(state) if folder not in kept]
     unused = [folder for folder in old if not footprint.uses(footprint.generations[folder])]
     found = _folders(footprint, unused, spare=f"{where.releases}/{release.name}")
     free = [goal for goal in found if not footprint.uses(goal.resource.path)]
-    return (*_former_links(footprint, settings), *free)
+    return (*_former_links(state), *free)
 
 
-def after_uninstall(footprint: Footprint, settings: Settings) -> tuple[Goal, ...]:
+def after_uninstall(state: NodeState) -> tuple[Goal, ...]:
     """Want away all that lies below our prefixes for this handler alone, also what no receipt tells of."""
-    return (*_former_links(footprint, settings), *_folders(footprint, _generations(footprint, settings)))
+    return (*_former_links(state), *_folders(state.footprint, _generations(state)))
 
 
 def states(footprint: Footprint, goals: Iterable[Goal]) -> dict[str, State | None]:
@@ -59,20 +54,17 @@ def states(footprint: Footprint, goals: Iterable[Goal]) -> dict[str, State | Non
     }
 
 
-def _former_links(footprint: Footprint, settings: Settings) -> tuple[Goal, ...]:
+def _former_links(state: NodeState) -> tuple[Goal, ...]:
     """Want away the link that an earlier prefix's configuration named, now that no configuration does."""
-    links = [
-        Link(each.current, collected=True, within=each.around) for each in former_layouts(footprint, settings)
-    ]
-    there = [link for link in links if footprint.links.get(link.path)]
+    links = [Link(each.current, collected=True, within=each.parent) for each in state.layout.earlier]
+    there = [link for link in links if state.footprint.links.get(link.path)]
     return tuple(Goal(link, constant(None), "an earlier [paths] prefix") for link in there)
 
 
-def _generations(footprint: Footprint, settings: Settings) -> tuple[str, ...]:
+def _generations(state: NodeState) -> tuple[str, ...]:
     """List the handler's generations, wherever it has been installed."""
-    layouts = (layout.layout(settings), *former_layouts(footprint, settings))
-    folders = [each.handler_folder for each in layouts]
-    return tuple(folder for folder in footprint.generations if posixpath.dirname(folder) in folders)
+    folders = [each.handler_folder for each in (state.layout, *state.layout.earlier)]
+    return tuple(folder for folder in state.footprint.generations if posixpath.dirname(folder) in folders)
 
 
 def _folders(footprint: Footprint, generations: Sequence[str], spare: str = "") -> tuple[Goal, ...]:
@@ -80,12 +72,12 @@ def _folders(footprint: Footprint, generations: Sequence[str], spare: str = "") 
     named = {release for folder, release in footprint.generations.items() if folder not in generations}
     releases = [path for path in footprint.releases if path not in named and path != spare]
     return tuple(
-        Goal(Folder(path, within=_around(path, footprint)), constant(None), "nothing needs it")
+        Goal(Folder(path, within=_parent(path, footprint)), constant(None), "nothing needs it")
         for path in (*generations, *releases)
     )
 
 
-def _around(path: str, footprint: Footprint) -> str:
+def _parent(path: str, footprint: Footprint) -> str:
     """Name the folder that was there before us: that of the prefix that a path lies below."""
     prefix = next(each for each in footprint.prefixes if path.startswith(f"{each}/"))
     return posixpath.dirname(prefix)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nodeprov.engine import superseded
 from nodeprov.engine.planner import check_facts
 from nodeprov.engine.want import Want
@@ -10,6 +12,7 @@ from nodeprov.hosts.base import Place, Reader, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
 from nodeprov.node.facts import Facts, gather
+from nodeprov.node.layout import Layout
 from nodeprov.node.receipts.history import History
 from nodeprov.node.state import NodeState
 from nodeprov.node.switch.query import SwitchAtWork
@@ -22,21 +25,23 @@ def look(node: Node, readers: Readers, want: Want) -> NodeState:
     NodeprovError when something cannot be read.
     """
     settings, reader = node.settings, readers[Place.NODE]
-    facts = _when_settled(reader, settings)
+    layout = Layout.of(settings, want.family.program)
+    facts = _when_settled(reader, settings, layout)
     cluster = kube.read(readers[Place.CLUSTER], settings, node.name) if Place.CLUSTER in readers else None
     history = History.read(facts.receipts, machine_id=facts.machine.machine_id, handler=settings.runtime.handler)
-    if prefixes := superseded.prefixes(history.written, settings):
-        facts = gather(reader, settings, prefixes)
+    if former := superseded.prefixes(history.written, settings):
+        layout = replace(layout, former=former)
+        facts = gather(reader, settings, layout)
     if facts.daemon is None:
-        raise Problems(check_facts(node, facts, cluster, want), where=node.name)
-    return NodeState.of(node, facts, cluster)
+        raise Problems(check_facts(node, layout, facts, cluster, want), where=node.name)
+    return NodeState.of(node, layout, facts, cluster)
 
 
-def _when_settled(reader: Reader, settings: Settings) -> Facts:
+def _when_settled(reader: Reader, settings: Settings, layout: Layout) -> Facts:
     """Read the facts of a node that is not in the middle of what it does by itself; wait for its end."""
-    facts = gather(reader, settings)
+    facts = gather(reader, settings, layout)
     if facts.footprint.switched is None or facts.footprint.switched.outcome:
         return facts
     while reader.ask([SwitchAtWork(settings.paths.state)])[0]:
         pass
-    return gather(reader, settings)
+    return gather(reader, settings, layout)

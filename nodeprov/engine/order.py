@@ -15,16 +15,16 @@ from nodeprov.plan.proof import Handler, Made, Pod, Proof, Sandbox, Serving, Unu
 from nodeprov.plan.resources.containerd_config import ContainerdConfig
 from nodeprov.plan.resources.link import Link
 from nodeprov.plan.steps import Drain, Restart, Step, Swap
+from nodeprov.runtimes.family import Family
 
 
 def install_steps(
     state: NodeState,
+    family: Family,
     changes: tuple[Change, ...],
     imported: Mapping[str, Imported],
     *,
-    runtime: Runtime,
     generation: str,
-    current: str,
 ) -> tuple[Step, ...]:
     """Put an install in order: what nobody sees, its proof, the commit, the restart, its proofs, the cluster.
 
@@ -35,6 +35,7 @@ def install_steps(
     in_cluster = [c for c in changes if c.resource.place is Place.CLUSTER]
     visible = [c for c in changes if c not in (*garbage, *invisible, *in_cluster)]
     settings, daemon, record = state.settings, state.daemon, state.footprint.record
+    runtime = family.runtime(state.layout)
     restart = loaded_config.restart(daemon, record, runtime, changes, imported, served=True)
     if len(changes) == len(garbage) and restart is None:
         return ()
@@ -45,12 +46,12 @@ def install_steps(
     steps += [c for c in visible if c not in swapped]
     steps += _in_force(swapped, restart, _made(daemon, handler=runtime.handler))
     if visible or restart:
-        steps.append(Sandbox("a sandbox runs through `current`", current))
+        steps.append(Sandbox("a sandbox runs through `current`", state.layout.current))
     steps += in_cluster
     if settings.cluster.enabled:
         steps.append(Handler())
         if settings.proof.pod:
-            steps.append(Pod(f"a pod of RuntimeClass {settings.runtime_class.name} boots gVisor"))
+            steps.append(Pod(f"a pod of RuntimeClass {settings.runtime_class.name} {family.pod_proof}"))
     return (*steps, *garbage)
 
 

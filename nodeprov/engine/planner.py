@@ -19,6 +19,7 @@ from nodeprov.node import runtime_table
 from nodeprov.node.cluster_state import ClusterState
 from nodeprov.node.facts import Facts
 from nodeprov.node.imported_files import Imports, ImportsQuery, followed, import_problems, patterns_of
+from nodeprov.node.layout import Layout
 from nodeprov.node.machine import Machine
 from nodeprov.node.state import NodeState
 from nodeprov.plan.goal import Goal, decide
@@ -26,10 +27,9 @@ from nodeprov.plan.plan import Plan
 from nodeprov.plan.resources.tree import Tree
 from nodeprov.plan.steps import Adopt
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor import goals as gvisor
-from nodeprov.runtimes.gvisor import requirements
-from nodeprov.runtimes.gvisor.generation import containers_of_other_releases, generation, tree_bytes
-from nodeprov.runtimes.gvisor.layout import layout
+from nodeprov.runtimes import goals as runtime_goals
+from nodeprov.runtimes import requirements
+from nodeprov.runtimes.family import Family
 from nodeprov.states import State
 
 
@@ -57,16 +57,17 @@ def check(state: NodeState, want: Want) -> tuple[Problem, ...]:
     found = _of_cluster(state.node, state.machine, state.cluster, want)
     if isinstance(want, Uninstall):
         return found
-    of_node = requirements.check(state.machine, state.daemon, state.footprint, state.settings, want.release)
-    return (*of_node, *found)
+    return (*requirements.check(state, want.family, want.release), *found)
 
 
-def check_facts(node: Node, facts: Facts, cluster: ClusterState | None, want: Want) -> tuple[Problem, ...]:
+def check_facts(
+    node: Node, layout: Layout, facts: Facts, cluster: ClusterState | None, want: Want
+) -> tuple[Problem, ...]:
     """Find the same where no containerd can be meant, which is one of the reasons."""
     found = _of_cluster(node, facts.machine, cluster, want)
     if isinstance(want, Uninstall):
         return found or (facts.no_daemon,)
-    return (*requirements.check_facts(facts, node.settings), *found)
+    return (*requirements.check_facts(facts, node.settings, layout, want.family), *found)
 
 
 def _of_cluster(node: Node, machine: Machine, cluster: ClusterState | None, want: Want) -> tuple[Problem, ...]:
@@ -86,60 +87,65 @@ def plan(state: NodeState, want: Want, readers: Readers) -> Planned:
     found = check(state, want)
     if isinstance(want, Uninstall):
         _refuse(state, found)
-        return Planned(state, want, _uninstall(state, want, readers))
+    goals = _wanted(state, want)
+    if isinstance(want, Uninstall):
+        return Planned(state, want, _uninstall(state, want, goals, readers))
     assert want.release is not None, "a release is obtained before its install is planned"
-    return Planned(state, want, _install(state, want.release, readers, found))
+    return Planned(state, want, _install(state, want.family, want.release, goals, readers, found))
 
 
-def _wanted_by_install(state: NodeState, release: Release) -> Iterator[Goal]:
-    """Want the runtime, then nothing elsewhere that earlier settings had, and pods only after both."""
-    yield from gvisor.goals(state.daemon, state.footprint, state.settings, release)
-    yield from superseded.link_goals(state)
-    if state.cluster is not None:
-        yield from cluster_goals(state.settings, state.node.name)
-        yield from superseded.label_goals(state)
+def _wanted(state: NodeState, want: Want) -> tuple[Goal, ...]:
+    """Decide what is wanted: of the runtime, of what earlier settings made elsewhere, and in the cluster.
+
+    Pods come only after the runtime is there, and before it goes they do.
+    """
+    runtime = tuple(runtime_goals.goals(state, want.family, want.release))
+    former_links, former_labels = superseded.link_goals(state), superseded.label_goals(state)
+    if state.cluster is None:
+        return (*runtime, *former_links)
+    if isinstance(want, Install):
+        return (*runtime, *former_links, *cluster_goals(state.settings, state.node.name), *former_labels)
+    before = state.history.before_us
+    removals = removal_goals(state.settings, state.node.name, state.cluster, before, want.leaving)
+    return (*removals, *former_labels, *runtime, *former_links)
 
 
-def _wanted_by_uninstall(state: NodeState, want: Uninstall) -> Iterator[Goal]:
-    """Want what was before: in the cluster first, then the configuration, then the links."""
-    settings, history = state.settings, state.history
-    if state.cluster is not None:
-        yield from removal_goals(settings, state.node.name, state.cluster, history.before_us, want.leaving)
-        yield from superseded.label_goals(state)
-    yield from gvisor.removal_goals(state.daemon, state.footprint, settings, history)
-    yield from superseded.link_goals(state)
-
-
-def _install(state: NodeState, release: Release, readers: Readers, found: Sequence[Problem]) -> Plan:
-    settings, daemon = state.settings, state.daemon
-    wanted, where = generation(daemon, settings, release).folder, layout(settings)
-    goals = tuple(_wanted_by_install(state, release))
-    unneeded = garbage.after_install(state.footprint, settings, state.history, wanted=wanted, release=release)
+def _install(
+    state: NodeState,
+    family: Family,
+    release: Release,
+    goals: tuple[Goal, ...],
+    readers: Readers,
+    found: Sequence[Problem],
+) -> Plan:
+    runtime, wanted = family.runtime(state.layout), family.generation(state, release).folder
+    unneeded = garbage.after_install(state, wanted=wanted, release=release)
     states, imports = _read(state, goals, unneeded, readers)
-    _refuse(state, (*found, *import_problems(daemon, settings.runtime.handler, imports)))
+    _refuse(state, (*found, *import_problems(state.daemon, runtime, imports)))
     changes = decide((*goals, *unneeded), states)
-    runtime = where.runtime
-    steps = install_steps(state, changes, imports.files, runtime=runtime, generation=wanted, current=where.current)
-    without = runtime_table.without_runtime(runtime, how=runtime_table.how_edited(daemon))
+    steps = install_steps(state, family, changes, imports.files, generation=wanted)
+    without = runtime_table.without_runtime(runtime, how=runtime_table.how_edited(state.daemon))
     adopted = superseded.unknown(goals, states, state.history.written, without)
     if adopted and (steps or not state.history.installed):
         steps = (Adopt(adopted), *steps)
-    old = containers_of_other_releases(state.footprint, settings, release)
-    upload_bytes = sum(tree_bytes(release) for change in changes if isinstance(change.resource, Tree))
+    # Each sandbox has a shim of its own.
+    old = state.footprint.processes_elsewhere(family.shim, state.layout.releases, release.name)
+    upload_bytes = sum(
+        runtime_goals.tree_bytes(release) for change in changes if isinstance(change.resource, Tree)
+    )
     return Plan(state.node.name, Install.action, steps, notes.of_install(state, steps, old), upload_bytes)
 
 
-def _uninstall(state: NodeState, want: Uninstall, readers: Readers) -> Plan:
+def _uninstall(state: NodeState, want: Uninstall, goals: tuple[Goal, ...], readers: Readers) -> Plan:
     settings, name = state.settings, state.node.name
-    goals = tuple(_wanted_by_uninstall(state, want))
-    unneeded = garbage.after_uninstall(state.footprint, settings)
+    unneeded = garbage.after_uninstall(state)
     states, imports = _read(state, goals, unneeded, readers)
     changes = decide((*goals, *unneeded), states)
     pods = sandboxed_pods(readers[Place.CLUSTER], settings, name) if want.drain and state.cluster else ()
     if not pods and any(not change.collects for change in changes):
         _refuse(state, tuple(_still_needed(state, want)))
     is_there = changes or state.history.installed
-    runtime = layout(settings).runtime
+    runtime = want.family.runtime(state.layout)
     steps = uninstall_steps(state, changes, pods, imports.files, runtime=runtime) if is_there else ()
     return Plan(name, Uninstall.action, steps, notes.of_uninstall(state))
 

@@ -29,10 +29,6 @@ from nodeprov.plan.resources.tree import Tree
 from nodeprov.plan.steps import Adopt, Step, parts
 from nodeprov.reports.commands import UNKNOWN, Command, Commands, comparable
 from nodeprov.reports.plan import part_text
-from nodeprov.runtimes.gvisor import generation, layout
-from nodeprov.states import FileState
-
-_KERNEL = b"Linux version 4.19.0-gvisor #1 SMP Sun Jan 10 15:06:54 PST 2016\n"
 
 
 class RehearsedFailure(NodeprovError):
@@ -216,8 +212,7 @@ class _Answers:
         self._confirmed = False
         self._scripts: Mapping[str, Callable[[], bytes]] = {
             GATE: self._dumps,
-            "prove-sandbox": lambda: _KERNEL,
-            "kubectl logs": lambda: _KERNEL,
+            "kubectl logs": lambda: planned.want.family.kernel_example,
             "switched": self._decisions,
         }
 
@@ -238,11 +233,12 @@ class _Answers:
 
     def to_what_is_made(self, query: Query[Any]) -> tuple[bool, Any]:
         """Answer a question about what the run has made and sees by another path, through the link `current`."""
-        state, release = self._planned.state, self._planned.want.release
-        if not isinstance(query, FileAt) or not query.path.endswith("/runsc.toml") or release is None:
+        state, want = self._planned.state, self._planned.want
+        if not isinstance(query, FileAt) or want.release is None:
             return False, None
-        text = generation.generation(state.daemon, state.settings, release).runsc_toml
-        return True, FileState(text.encode(), 0o644)
+        files = want.family.generation(state, want.release).files
+        name = posixpath.basename(query.path)
+        return name in files, files.get(name)
 
     def printed(self, script: Script[Any]) -> bytes:
         """Say what a script prints: what only the plan knows, or what the script says itself."""
@@ -263,7 +259,7 @@ class _Answers:
 
 def _well(planned: Planned) -> Facts:
     """Say how the node would look in its run: nothing needs our files, and containerd has our table."""
-    state, runtime = planned.state, layout.layout(planned.settings).runtime
+    state, runtime = planned.state, planned.want.family.runtime(planned.state.layout)
     daemon = state.daemon
     edit = containerd.add_runtime if planned.plan.action.serves else containerd.remove_runtime
     touched = any(isinstance(change.resource, ContainerdConfig) for change in planned.plan.changes)

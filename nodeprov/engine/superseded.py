@@ -29,11 +29,12 @@ def prefixes(written: Written, settings: Settings) -> tuple[str, ...]:
 
 def link_goals(state: NodeState) -> tuple[Goal, ...]:
     """Want back what was there before the links for people that were made elsewhere than the settings say."""
-    people = re.compile(r"link:(.+)/runsc")
+    program = state.layout.program
+    people = re.compile(rf"link:(.+)/{re.escape(program)}")
     made = state.history.written
     found = [match[1] for key, target in made.items() if target is not None and (match := people.fullmatch(key))]
     elsewhere = [folder for folder in found if folder != state.settings.paths.bin and "/handlers/" not in folder]
-    return _goals([Link(f"{folder}/runsc") for folder in elsewhere], state.history)
+    return _goals([Link(f"{folder}/{program}") for folder in elsewhere], state.history)
 
 
 def label_goals(state: NodeState) -> tuple[Goal, ...]:

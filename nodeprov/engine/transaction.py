@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from nodeprov.engine.actions import NodeActions
 from nodeprov.engine.apply import apply as apply_steps
-from nodeprov.engine.containerd_probe import CLEANUP_SECONDS
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.lock import Lock
 from nodeprov.engine.planner import Planned
@@ -28,6 +27,7 @@ from nodeprov.node.switch.switch import Switch
 from nodeprov.plan.goal import Change
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.steps import Drain
+from nodeprov.runtimes.family import CLEANUP_SECONDS
 from nodeprov.states import FileState
 
 
@@ -74,7 +74,7 @@ def _uploading(host: Host, node: str, run: RunContext) -> Iterator[None]:
 
 def _insist_on_the_same_traces(state: NodeState, host: Host) -> None:
     """See that no other run has worked on the node between our plan and our lock."""
-    now = gather(host, state.settings, state.footprint.prefixes[1:])
+    now = gather(host, state.settings, state.layout)
     history = History.read(now.receipts, machine_id=now.machine.machine_id, handler=state.history.handler)
     if _traces(now.footprint, history) != _traces(state.footprint, state.history):
         raise NodeprovError(

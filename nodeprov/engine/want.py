@@ -7,12 +7,14 @@ from typing import ClassVar
 
 from nodeprov.plan.action import INSTALL, UNINSTALL, Action
 from nodeprov.releases.obtain import Release
+from nodeprov.runtimes.family import Family
 
 
 @dataclass(frozen=True, slots=True)
 class Install:
-    """The runtime, by the node's settings; `release` is None as long as it is not on this machine."""
+    """A runtime, by the node's settings; `release` is None as long as it is not on this machine."""
 
+    family: Family
     release: Release | None = None
     action: ClassVar[Action] = INSTALL
 
@@ -21,6 +23,7 @@ class Install:
 class Uninstall:
     """Nothing of ours; `drain` allows to evict pods, and `leaving` are nodes uninstalled before this one."""
 
+    family: Family
     drain: bool = False
     leaving: tuple[str, ...] = ()
     release: ClassVar[None] = None

@@ -13,7 +13,7 @@ from nodeprov.errors import MALFORMED_JSON, NodeprovError
 from nodeprov.inventory import syntax
 
 ARCHITECTURES: Mapping[str, str] = {"amd64": "x86_64", "arm64": "aarch64"}
-"""What gVisor is published for, as Kubernetes says it and as `uname -m` does."""
+"""What runtimes are published for, as Kubernetes says it and as `uname -m` does."""
 
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 _ADDRESSES = ("InternalIP", "ExternalIP")
@@ -31,7 +31,7 @@ class FoundNode:
 
     @property
     def can_run(self) -> bool:
-        """Tell whether gVisor is published for it."""
+        """Tell whether runtimes are published for it."""
         return self.system == "linux" and self.architecture in ARCHITECTURES
 
 

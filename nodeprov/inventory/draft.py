@@ -57,12 +57,12 @@ class Access:
 def machines_of(found: Sequence[FoundNode], aliases: Collection[str]) -> Machines:
     """Make nodes and hosts of what a cluster has.
 
-    Control-plane nodes are hosts, unless there are no others. What gVisor is not published for is left out.
+    Control-plane nodes are hosts, unless there are no others. What no runtime is published for is left out.
 
     Raises NodeprovError if nothing is left.
     """
     left_out = tuple(
-        f"{each.name} is {each.system}/{each.architecture}: gVisor is for linux, amd64 and arm64"
+        f"{each.name} is {each.system}/{each.architecture}: the runtime is for linux, amd64 and arm64"
         for each in found
         if not each.can_run
     )
@@ -70,7 +70,9 @@ def machines_of(found: Sequence[FoundNode], aliases: Collection[str]) -> Machine
     workers = [each for each in fit if not each.is_control_plane]
     if not fit:
         said = "; ".join(left_out) or "it has no nodes"
-        raise NodeprovError(f"the cluster has no node for gVisor: {said}", "look at it: kubectl get nodes -o wide")
+        raise NodeprovError(
+            f"the cluster has no node for the runtime: {said}", "look at it: kubectl get nodes -o wide"
+        )
     hosts = [each for each in fit if each.is_control_plane] if workers else []
     return Machines(
         tuple(_entry(each, aliases) for each in workers or fit),

@@ -8,8 +8,6 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.templates import render
 
-_SHIM = "containerd-shim-runsc-v1"
-
 
 @dataclass(frozen=True, slots=True)
 class PodSlice:
@@ -41,6 +39,8 @@ class PodCgroupsQuery:
 
     uid: str
     prefix: str
+    shim: str
+    """The program of ours that is no part of the sandbox."""
 
     @property
     def script(self) -> str:
@@ -57,7 +57,7 @@ class PodCgroupsQuery:
         memory = {int(row[1]) for row in rows if row[0] == "memory" and row[1].isdigit()}
         cpu = [(int(row[1]), int(row[2])) for row in rows if row[0] == "cpu" and row[1].isdigit() and len(row) > 2]
         return PodCgroups(
-            tuple(row[1] for row in rows if row[0] == "process" and not row[2].endswith(_SHIM)),
+            tuple(row[1] for row in rows if row[0] == "process" and not row[2].endswith(self.shim)),
             tuple(sorted(memory)),
             tuple(sorted({quota for quota, _ in cpu})),
             max((throttled for _, throttled in cpu), default=0),

@@ -72,7 +72,7 @@ class Prover:
         said = kernel_line(log)
         if not said:
             raise NodeprovError(
-                f"a pod of RuntimeClass {self._settings.runtime_class.name} ran outside gVisor: {log[-200:]!r}",
+                f"a pod of RuntimeClass {self._settings.runtime_class.name} ran outside a sandbox: {log[-200:]!r}",
                 f"nodeprov verify {self._node}",
                 where=self._node,
             )

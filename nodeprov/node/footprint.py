@@ -33,6 +33,16 @@ class Footprint:
         """The paths of ours that something needs: processes, and bundles of stopped containers."""
         return (*self.processes, *self.bundles)
 
+    def processes_elsewhere(self, program: str, releases: str, release: str) -> int:
+        """Count the processes of a program that lies in another release than this one, also in a deleted one."""
+        return sum(
+            count
+            for path, count in self.processes.items()
+            if path.startswith(f"{releases}/")
+            and path.removesuffix(" (deleted)").endswith(f"/{program}")
+            and not path.startswith(f"{releases}/{release}/")
+        )
+
     def uses(self, folder: str) -> bool:
         """Tell whether anything needs what lies in a folder."""
         return any(path.startswith(f"{folder}/") for path in self.in_use)

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nodeprov.containerd import Config, Refused, import_patterns
+from nodeprov.containerd import Config, Refused, Runtime, import_patterns
 from nodeprov.containerd.drop_in_faults import drop_in_problems
 from nodeprov.errors import Problem
 from nodeprov.hosts.base import Output, Reader
@@ -104,7 +104,7 @@ def patterns_of(daemon: Daemon) -> tuple[str, ...]:
     return import_patterns.import_patterns(daemon.file, daemon.config_path)
 
 
-def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Problem, ...]:
+def import_problems(daemon: Daemon, runtime: Runtime, found: Imports) -> tuple[Problem, ...]:
     """Find the reasons not to begin in what is imported."""
     path, version = daemon.config_path, _version_to_start(daemon)
     missing = [
@@ -115,12 +115,12 @@ def import_problems(daemon: Daemon, handler: str, found: Imports) -> tuple[Probl
         )
         for target in import_patterns.missing_imports(found.patterns, found.files)
     ]
-    own = daemon.drop_in_path(handler)
+    own = daemon.drop_in_path(runtime.handler)
     # What a distribution imports it has made itself, of our drop-in too: there the effective configuration tells.
     others = {} if daemon.source else {each: file.config for each, file in found.files.items() if each != own}
     overriding = [
         Problem(each.message, each.hint, OVERRIDE)
-        for each in drop_in_problems(path, daemon.file, others, handler, version)
+        for each in drop_in_problems(path, daemon.file, others, runtime, version)
     ]
     found_too = [
         Problem(

@@ -9,6 +9,7 @@ from nodeprov.node.cluster_state import ClusterState
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.facts import Facts
 from nodeprov.node.footprint import Footprint
+from nodeprov.node.layout import Layout
 from nodeprov.node.machine import Machine
 from nodeprov.node.receipts.history import History
 
@@ -18,6 +19,7 @@ class NodeState:
     """What was read of a node, by its owners: the machine, its containerd, what is ours on it, its cluster."""
 
     node: Node
+    layout: Layout
     machine: Machine
     daemon: Daemon
     footprint: Footprint
@@ -26,11 +28,11 @@ class NodeState:
     history: History
 
     @classmethod
-    def of(cls, node: Node, facts: Facts, cluster: ClusterState | None) -> NodeState:
+    def of(cls, node: Node, layout: Layout, facts: Facts, cluster: ClusterState | None) -> NodeState:
         """Put together what was read; raise NodeprovError if there is no daemon, or a receipt is damaged."""
         machine, handler = facts.machine, node.settings.runtime.handler
         history = History.read(facts.receipts, machine_id=machine.machine_id, handler=handler)
-        return cls(node, machine, facts.running_daemon, facts.footprint, cluster, history)
+        return cls(node, layout, machine, facts.running_daemon, facts.footprint, cluster, history)
 
     @property
     def settings(self) -> Settings:

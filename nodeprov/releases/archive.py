@@ -38,7 +38,7 @@ _OF_TARFILE = (ValueError, ArithmeticError, LookupError, TypeError, AttributeErr
 
 @dataclass(frozen=True, slots=True)
 class ArchiveLimits:
-    """How much an archive may hold, unpacked: gVisor's has about 10 members and 330 MB."""
+    """How much an archive may hold, unpacked; real ones have about 10 members and 330 MB."""
 
     members: int = 1000
     total_bytes: int = 2 << 30

@@ -46,12 +46,9 @@ class Release:
 def resolve(source: ReleaseSource, version: str, architecture: str) -> str:
     """Turn "latest" into the version it is now; return any other version as it is, asking nobody.
 
-    gVisor publishes no name for what `release/latest` holds. It copies the same files to `release/latest` and to
-    the version's own folder (tools/make_release.sh), and stamps the version into runsc. So what `latest` serves is
-    downloaded into the cache, unless it is there already; its first program says which version it is; and that
-    version's own folder must publish the same digest. `obtain` then finds it in the cache. GitHub's list of
-    releases is no help: it follows the bucket hours or days later, and has releases that the bucket never had
-    (gvisor#12167, #14385, #14529), and a mirror has another newest one.
+    An origin has no name for what its `release/latest` holds: the same files are in the version's own folder. So
+    what `latest` serves is downloaded into the cache, unless it is there already; its first program says which
+    version it is; and that version's own folder must publish the same digest. `obtain` then finds it in the cache.
 
     Args:
         source: where from.
@@ -163,8 +160,7 @@ def _fetch(source: ReleaseSource, origin: Origin, published: Published, architec
 def _check_version(source: ReleaseSource, where: str, published: Published, version: str, tree: Path) -> None:
     """Refuse another release under this version's name, also of one program: as far as each names its own.
 
-    Two tags on one commit make gVisor publish one build under two names: release-20250915.0 and
-    release-20250922.0 are such a pair.
+    One build may be published under two names, and then names both.
     """
     for name, named in releases_of_programs(tree, source.software).items():
         if not any(each == version or each.startswith(f"{version}.") for each in named):

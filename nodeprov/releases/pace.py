@@ -20,7 +20,7 @@ RATE_SETTING = "[release] least_bytes_per_second"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How slow an origin may be, and how large a file, for one release. gVisor's largest has 170 MB.
+    """How slow an origin may be, and how large a file, for one release; the largest has 170 MB.
 
     An origin is given up when a release takes longer than `seconds`, or when it sends fewer than
     `bytes_per_second` for `rate_seconds`. `backoff_seconds` is the wait before the second retry; it doubles with

@@ -29,7 +29,7 @@ class ReleaseSource:
             `release/VERSION/ARCHITECTURE/` below it.
         cache: a folder of this machine; it is made.
         on_progress: called often, with what is being done to which file, the bytes done, and of how many.
-        pins: SHA-512 digests in hex by artifact ("gvisor.tar.zstd"); empty to trust the origin's own sums.
+        pins: SHA-512 digests in hex by artifact, a file of the release; empty to trust the origin's own sums.
         limits: how slow the origin may be, and how large its files.
     """
 

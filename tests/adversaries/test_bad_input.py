@@ -29,7 +29,7 @@ from nodeprov.node.receipts.history import History
 from nodeprov.redaction import visible
 from nodeprov.releases.obtain import obtain
 from nodeprov.releases.source import ReleaseSource
-from nodeprov.runtimes.gvisor.source import GVISOR
+from nodeprov.runtimes.gvisor.source import SOFTWARE
 from tests.adversaries.hostile_node import HostileNode, answering, silent
 from tests.support.samples import golden_part, having, receipt_of, recorded, settings
 
@@ -147,7 +147,7 @@ def pins(architecture: str = "x86_64", **sha512: str) -> Called:
 
     def refuse(folder: Path) -> object:
         mirror = f"{folder}/mirror"
-        source = ReleaseSource(GVISOR, mirror, folder, lambda *_: None, pins=named)
+        source = ReleaseSource(SOFTWARE, mirror, folder, lambda *_: None, pins=named)
         return obtain(source, "20260905.0", architecture)
 
     return Called(refuse, exit_code=2)

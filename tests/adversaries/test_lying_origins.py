@@ -15,7 +15,7 @@ from nodeprov.redaction import visible
 from nodeprov.releases.obtain import Release, obtain, resolve
 from nodeprov.releases.pace import Limits
 from nodeprov.releases.source import ReleaseSource
-from nodeprov.runtimes.gvisor.source import GVISOR
+from nodeprov.runtimes.gvisor.source import SOFTWARE
 from tests.adversaries.lying_origin import LIES, LIMITS, SUM, VERSION, self_signed
 from tests.support.release_server import ReleaseServer, archived, serving, status
 from tests.support.samples import golden_part
@@ -42,7 +42,7 @@ def publish(server: ReleaseServer) -> None:
 
 
 def fetch(url: str, cache: Path, version: str = VERSION, limits: Limits = LIMITS) -> Release:
-    source = ReleaseSource(GVISOR, url, cache, lambda *_: None, limits=limits)
+    source = ReleaseSource(SOFTWARE, url, cache, lambda *_: None, limits=limits)
     return obtain(source, resolve(source, version, "x86_64"), "x86_64")
 
 

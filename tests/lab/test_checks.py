@@ -13,6 +13,7 @@ from nodeprov.diagnosis.verify.checks import check_containerd, check_files, chec
 from nodeprov.diagnosis.verify.given import Given
 from nodeprov.diagnosis.verify.subject import look
 from nodeprov.hosts.provider import SshHosts
+from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.lab.machines import WORKER, Kubectl, Machine, holding, scrub
 from tests.lab.running import INVENTORY, installed
 
@@ -23,7 +24,7 @@ def given(kubectl: Kubectl, pristine_configs: dict[str, bytes]) -> Iterator[Give
     node = inventory.select(whole, [WORKER])[0]
     with holding(WORKER):
         installed(WORKER)
-        with SshHosts(whole) as hosts, Given(look(node, hosts.of(node))) as given:
+        with SshHosts(whole) as hosts, Given(look(node, hosts.of(node), GVISOR)) as given:
             yield given
         scrub(Machine(WORKER), kubectl, pristine_configs[WORKER])
 

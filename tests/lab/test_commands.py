@@ -19,6 +19,7 @@ from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.proof import Proof
 from nodeprov.redaction import HIDDEN
 from nodeprov.reports.commands import Command, Commands, comparable
+from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.lab.machines import WORKER, Kubectl, Machine
 from tests.lab.running import INVENTORY, installed, nodeprov
 from tests.support.samples import AUTHOR, a_run
@@ -40,7 +41,7 @@ class Recorded:
         nodes = inventory.select(whole, [WORKER])
         with SshHosts(whole, lambda host, script: self.scripts.append((host, script.text))) as provider:
             fleet = Fleet(nodes, provider)
-            plans = fleet.plan(Install() if action == "install" else Uninstall(drain))
+            plans = fleet.plan(Install(GVISOR) if action == "install" else Uninstall(GVISOR, drain))
             assert not plans.errors, plans.errors
             (planned,) = plans.good
             hosts = provider.of(planned.node)

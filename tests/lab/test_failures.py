@@ -14,7 +14,9 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.inventory import parse
 from nodeprov.node.facts import gather
+from nodeprov.node.layout import Layout
 from nodeprov.node.state import NodeState
+from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import TreeState
 from tests.lab.machines import (
     ADDRESSES,
@@ -232,7 +234,9 @@ class TestProofs:
     def test_a_broken_runsc_toml_fails_the_proof(self, worker: Machine) -> None:
         installed(WORKER)
         node = parse(INVENTORY.read_text(), str(INVENTORY)).nodes[0]
-        containerd = Containerd(worker.host, NodeState.of(node, gather(worker.host, node.settings), None))
+        layout = Layout.of(node.settings, GVISOR.program)
+        state = NodeState.of(node, layout, gather(worker.host, node.settings, layout), None)
+        containerd = Containerd(worker.host, state, GVISOR)
         toml = "/opt/nodeprov/handlers/runsc/current/runsc.toml"
         kept = worker.run(f"cat {toml}")
         for breaking in (

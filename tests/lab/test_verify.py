@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from nodeprov.diagnosis.verify import checks
+from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.conftest import say_at_the_end
 from tests.lab.breaks import BREAKS, NEED_CGROUP_V2, PROOFS, Break, until
 from tests.lab.machines import NEW, OLD, OTHER, WORKER, Kubectl, Machine, holding, scrub
@@ -22,8 +23,9 @@ def all_checks() -> list[str]:
     """Name the checks that verify makes, by its source."""
     folder = Path(checks.__file__).parent
     trees = [ast.parse(path.read_text()) for path in sorted(folder.glob("check_*.py"))]
+    shown = GVISOR.inspection.check_names
     return [
-        each.name.removeprefix("check_")
+        shown.get(each.name.removeprefix("check_"), each.name.removeprefix("check_"))
         for tree in trees
         for each in tree.body
         if isinstance(each, ast.FunctionDef) and each.name.startswith("check_")

@@ -14,7 +14,6 @@ from nodeprov.containerd import (
     RUNTIMES_PATHS,
     Config,
     Refused,
-    Runtime,
     add_runtime,
     begun,
     remove_runtime,
@@ -22,10 +21,11 @@ from nodeprov.containerd import (
 from nodeprov.containerd.config import BYTE_ORDER_MARK
 from nodeprov.toml import statements
 from tests.adversaries.nasty_toml import HANDS, VERSIONS, Raw, damaged, texts, tree, written
+from tests.support.runtimes import runsc
 
 CURRENT = "/opt/nodeprov/handlers/runsc/current"
-RUNSC = Runtime("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runsc.toml")
-OTHER = Runtime("runsc-kvm", "/x/handlers/runsc-kvm/current/shim", "/x/handlers/runsc-kvm/current/runsc.toml")
+RUNSC = runsc("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runsc.toml")
+OTHER = runsc("runsc-kvm", "/x/handlers/runsc-kvm/current/shim", "/x/handlers/runsc-kvm/current/runsc.toml")
 DAEMONS = ("1.6.20", "1.7.29", "2.0.0", "2.4.2")
 
 law = settings(max_examples=max(200, settings.default.max_examples if settings.default else 0))

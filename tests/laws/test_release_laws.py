@@ -17,7 +17,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.releases.archive import ArchiveLimits, unpack
 from nodeprov.releases.artifacts import parse_sum
 from nodeprov.releases.programs import check_programs, releases_of_programs
-from nodeprov.runtimes.gvisor.source import GVISOR
+from nodeprov.runtimes.gvisor.source import SOFTWARE
 from tests.support.release_server import member, program, sum_line, tar_of, tree, zstd
 
 BLOCK = 512
@@ -186,5 +186,5 @@ def test_law_any_program_fits_or_is_refused(place: int, new: bytes, length: int)
         folder = Path(top)
         (folder / "runsc").write_bytes(content[:length] if length < 70 else content)
         (folder / "containerd-shim-runsc-v1").write_bytes(content)
-        refused(lambda: check_programs(folder, "x86_64", GVISOR.programs))
-        releases_of_programs(folder, GVISOR)
+        refused(lambda: check_programs(folder, "x86_64", SOFTWARE.programs))
+        releases_of_programs(folder, SOFTWARE)

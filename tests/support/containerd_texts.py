@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from nodeprov.containerd import Runtime
+from tests.support.runtimes import runsc
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "containerd"
 DUMPS = ["kubeadm-1.7", "kubeadm-2.1", "kubeadm-2.4"]  # what `containerd config default` prints is a dump too
 CURRENT = "/opt/nodeprov/handlers/runsc/current"
-RUNSC = Runtime("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runsc.toml")
+RUNSC = runsc("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runsc.toml")
 V2, V3 = '"io.containerd.grpc.v1.cri".containerd.runtimes', '"io.containerd.cri.v1.runtime".containerd.runtimes'
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nodeprov.containerd import Runtime
 from nodeprov.states import FileState
+from tests.support.runtimes import runsc
 
-RUNSC = Runtime("runsc", "/opt/n/handlers/runsc/current/shim", "/opt/n/handlers/runsc/current/runsc.toml")
-OLD = Runtime("runsc", "/srv/n/handlers/runsc/current/shim", "/srv/n/handlers/runsc/current/runsc.toml")
+RUNSC = runsc("runsc", "/opt/n/handlers/runsc/current/shim", "/opt/n/handlers/runsc/current/runsc.toml")
+OLD = runsc("runsc", "/srv/n/handlers/runsc/current/shim", "/srv/n/handlers/runsc/current/runsc.toml")
 K3S_CONFIG = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"
 K0S_CONFIG = "/etc/k0s/containerd.toml"
 MANAGED = "# k0s_managed=true\n# a placeholder\nversion = 3\nimports = ['/run/k0s/containerd-cri.toml']\n"

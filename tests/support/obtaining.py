@@ -13,7 +13,7 @@ from nodeprov.releases.download import Progress
 from nodeprov.releases.obtain import Release, obtain
 from nodeprov.releases.pace import Limits
 from nodeprov.releases.source import ReleaseSource
-from nodeprov.runtimes.gvisor.source import GVISOR
+from nodeprov.runtimes.gvisor.source import SOFTWARE
 from tests.support.release_server import ReleaseServer, sha512
 
 VERSION = "20260905.0"
@@ -29,7 +29,7 @@ def source_at(
     pins: Mapping[str, str] = MappingProxyType({}),
 ) -> ReleaseSource:
     base_url = origin if isinstance(origin, str) else origin.url
-    return ReleaseSource(GVISOR, base_url, cache, on_progress, pins, Limits(backoff_seconds=0))
+    return ReleaseSource(SOFTWARE, base_url, cache, on_progress, pins, Limits(backoff_seconds=0))
 
 
 def get(

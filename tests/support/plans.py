@@ -12,7 +12,6 @@ from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.proof import Handler, Sandbox, Serving
 from nodeprov.plan.steps import Drain, Restart, Step, Swap
-from nodeprov.runtimes.gvisor.layout import layout
 from nodeprov.states import (
     FileState,
     LabelState,
@@ -23,6 +22,7 @@ from nodeprov.states import (
     TreeEntry,
     TreeState,
 )
+from tests.support.runtimes import runtime_of
 from tests.support.samples import CONFIG, resource, settings
 
 PREFIX = "/opt/nodeprov"
@@ -32,7 +32,7 @@ NEW, BEFORE = f"{HANDLER}/a45af1f607aa", f"{HANDLER}/c265b933c057"
 CONFIG_KEY = "file:/etc/containerd/config.toml"
 LABEL = "label:worker1:nodeprov.node-restriction.kubernetes.io/gvisor"
 WITHOUT = FileState(CONFIG.encode(), 0o644)
-WITH = FileState(add_runtime(CONFIG, layout(settings()).runtime).encode(), 0o644)
+WITH = FileState(add_runtime(CONFIG, runtime_of(settings())).encode(), 0o644)
 TREE = TreeState((TreeEntry("containerd-shim-runsc-v1", 0o755, "ab" * 32), TreeEntry("runsc", 0o755, "cd" * 32)))
 TOML = FileState(f'binary_name = "{RELEASE}/runsc"\n\n[runsc_config]\nplatform = "systrap"\n'.encode(), 0o644)
 RUNTIME_CLASS = ObjectState.of(

@@ -36,8 +36,8 @@ from nodeprov.plan.resources.link import Link, LinkAt
 from nodeprov.plan.resources.tree import Tree, TreeAt
 from nodeprov.plan.steps import Adopt, Drain, Part, Restart
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor import generation, layout
 from nodeprov.states import FileState, State, TreeEntry, TreeState
+from tests.support.runtimes import generation_of, layout_of, runtime_of
 
 AUTHOR = Author("ann", "desk", "0.1.0")
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -180,8 +180,8 @@ def installed(wanted: Settings, made: Release, before: Facts | None = None) -> F
     """What an installation, by the settings and on a node that was like `before`, leaves to be read."""
     facts = before or good_facts()
     daemon = facts.running_daemon
-    where, made_of = layout.layout(wanted), generation.generation(daemon, wanted, made)
-    text = add_runtime((daemon.config or FileState(b"version = 3\n", 0o644)).content.decode(), where.runtime)
+    where, made_of = layout_of(wanted), generation_of(wanted, made, facts)
+    text = add_runtime((daemon.config or FileState(b"version = 3\n", 0o644)).content.decode(), runtime_of(wanted))
     identity = Identity("boot-1", daemon.identity.pid + 1, daemon.identity.start_ticks + 1)
     return changed(
         facts,
@@ -245,8 +245,8 @@ class FakeReader:
 
     def _answer(self, query: Query[Any]) -> Any:
         match query:
-            case FactsQuery(former=former):
-                return self.facts_of_former if former else self.facts
+            case FactsQuery(layout=layout):
+                return self.facts_of_former if layout.former else self.facts
             case ImportsQuery(patterns):
                 found = {path: text for path, text in self.imports.items() if path in patterns}
                 return {path: Imported(Config(text), changed_at=0.0) for path, text in found.items()}

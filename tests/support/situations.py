@@ -22,14 +22,15 @@ from nodeprov.node.receipts.receipt import BEGUN, Receipt, Written
 from nodeprov.node.runtime_table import without_runtime
 from nodeprov.plan.goal import Goal
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor import generation, goals, layout
+from nodeprov.runtimes.goals import goals as goals_of
+from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState, State
 from tests.support.memory_host import MemoryHosts
+from tests.support.runtimes import generation_of, runtime_of, state_of
 from tests.support.samples import (
     CONFIG,
     FakeReader,
     changed,
-    good_daemon,
     good_facts,
     installed,
     node,
@@ -74,10 +75,10 @@ class Situation:
         return {Place.NODE: self.reader, **({Place.CLUSTER: self.cluster} if self.cluster else {})}
 
     def install(self) -> Planned:
-        return planned(node(self.wanted), self.readers, Install(self.made))
+        return planned(node(self.wanted), self.readers, Install(GVISOR, self.made))
 
     def uninstall(self, *, drain: bool = False, leaving: tuple[str, ...] = ()) -> Planned:
-        return planned(node(self.wanted), self.readers, Uninstall(drain, leaving))
+        return planned(node(self.wanted), self.readers, Uninstall(GVISOR, drain, leaving))
 
 
 def planned(
@@ -101,7 +102,7 @@ def fresh(made: Release, wanted: Settings = ALONE, facts: Facts | None = None) -
 def after_install(was: Release, made: Release, wanted: Settings = ALONE, before: Facts | None = None) -> Situation:
     """`was` is installed with the settings, and `made` is wanted now."""
     facts = installed(wanted, was, before)
-    wanted_of = goals.goals(facts.running_daemon, facts.footprint, wanted, was)
+    wanted_of = tuple(goals_of(state_of(wanted, facts), GVISOR, was))
     facts = with_receipts(facts, receipt_of_all(wanted, facts, wanted_of))
     return Situation(FakeReader(facts, states=reached(wanted_of)), wanted, made)
 
@@ -109,7 +110,7 @@ def after_install(was: Release, made: Release, wanted: Settings = ALONE, before:
 def receipt_of_all(wanted: Settings, facts: Facts, goals: Sequence[Goal]) -> Receipt:
     """The receipt of an install that made everything, in a cluster too."""
     daemon = facts.running_daemon
-    before = without_runtime(layout.layout(wanted).runtime)(daemon.config)
+    before = without_runtime(runtime_of(wanted))(daemon.config)
     states = reached(goals)
     written = [Written(key, None, state) for key, state in states.items()]
     written += [Written(CONFIG_KEY, before, daemon.config)]
@@ -135,7 +136,7 @@ def names_of(wanted: Settings, **releases: Release) -> dict[str, str]:
     names: dict[str, str] = {}
     for name, made in releases.items():
         names[made.name] = f"R{name}"
-        names[generation.generation(good_daemon(), wanted, made).digest] = f"G{name}"
+        names[generation_of(wanted, made, good_facts()).digest] = f"G{name}"
     return names
 
 

@@ -23,9 +23,9 @@ from nodeprov.node.facts.parsers import parse_record
 from nodeprov.node.receipts.history import History
 from nodeprov.node.receipts.receipt import from_json, to_json
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor.generation import generation
-from nodeprov.runtimes.gvisor.layout import layout
+from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState, LinkState, TreeState
+from tests.support.runtimes import generation_of, runsc_toml, runtime_of
 from tests.support.samples import CONFIG as CONFIG_TEXT
 from tests.support.samples import GOLDEN, FakeReader, good_daemon, good_facts, node, settings, with_daemon
 from tests.support.situations import planned
@@ -36,7 +36,7 @@ CONFIG = "file:/etc/containerd/config.toml"
 CURRENT = "link:/opt/nodeprov/handlers/runsc/current"
 FIRST, SECOND = "6aab73fc582e", "318a94d7a214"
 """The generations that it had installed."""
-RUNSC = layout(settings()).runtime
+RUNSC = runtime_of(settings())
 
 
 def values(*names: str) -> list[dict[str, Any]]:
@@ -76,9 +76,12 @@ def test_the_release_and_the_generation_that_it_has_installed_would_get_the_same
     made = Release("20260518.0", "x86_64", "archive", Path("/nowhere"), tree, {})
     assert f"tree:/opt/nodeprov/releases/{made.name}" in told.written
     daemon = good_daemon(dump=CONFIG_TEXT.replace("SystemdCgroup = true", "SystemdCgroup = false"))
-    again = generation(daemon, settings(), made)
+    again = generation_of(settings(), made, good_facts(daemon=daemon))
     written = told.written[f"file:{again.folder}/runsc.toml"]
-    assert (again.digest, isinstance(written, FileState) and written.content.decode()) == (FIRST, again.runsc_toml)
+    assert (again.digest, isinstance(written, FileState) and written.content.decode()) == (
+        FIRST,
+        runsc_toml(again),
+    )
 
 
 def test_its_run_that_was_killed_is_known_for_one() -> None:
@@ -95,7 +98,7 @@ def test_what_it_has_installed_is_uninstalled_to_the_byte() -> None:
     assert installed.daemon is not None
     installed = replace(installed, daemon=replace(installed.daemon, config=after, dump=after.content.decode()))
     wanted = settings(cluster=ClusterSettings(enabled=False))
-    plan = planned(node(wanted), {Place.NODE: FakeReader(installed)}, Uninstall()).plan
+    plan = planned(node(wanted), {Place.NODE: FakeReader(installed)}, Uninstall(GVISOR)).plan
     changes = {change.resource.key: change.after for change in plan.changes}
     assert changes[CONFIG] == before
 

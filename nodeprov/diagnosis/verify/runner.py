@@ -16,6 +16,7 @@ from nodeprov.engine.context import Cancellation
 from nodeprov.engine.fleet import at_once
 from nodeprov.errors import Cancelled
 from nodeprov.reports.check_results import CheckResult
+from nodeprov.runtimes.family import Family
 
 _MODULES = (check_files, check_containerd, check_cluster, check_pod)
 _PREFIX = "check_"
@@ -45,10 +46,11 @@ class Check:
         """Its name in reports, and for others that need it."""
         return self.function.__name__.removeprefix(_PREFIX)
 
-    @property
-    def title(self) -> str:
-        """What holds when it passes."""
-        return (inspect.getdoc(self.function) or self.name).splitlines()[0].rstrip(".")
+    def title(self, family: Family) -> str:
+        """Say what holds when it passes."""
+        first = (inspect.getdoc(self.function) or self.name).splitlines()[0].rstrip(".")
+        inspection = family.inspection
+        return first.format(program=family.program, config=inspection.config, kernel=inspection.kernel)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -99,6 +101,7 @@ class _Run:
 
     def __init__(self, subject: Subject) -> None:
         self._node = subject.node.name
+        self._family = subject.family
         self._causes: dict[str, str] = {}
         """The title of the check that failed, by the name of each that means nothing because of it."""
         self.results: list[CheckResult] = []
@@ -108,7 +111,8 @@ class _Run:
         began = time.monotonic()
         result, said = self._result(check, given)
         seconds = time.monotonic() - began
-        self.results.append(CheckResult(self._node, check.name, check.title, result, said, seconds))
+        name = self._family.inspection.check_names.get(check.name, check.name)
+        self.results.append(CheckResult(self._node, name, check.title(self._family), result, said, seconds))
 
     def _result(self, check: Check, given: Given) -> tuple[str, str]:
         if cause := next((self._causes[name] for name in check.needs if name in self._causes), None):
@@ -121,7 +125,7 @@ class _Run:
         except Skipped as skipped:
             return "skipped", _stripped(skipped)
         except Exception as error:  # whatever keeps a check from passing is told, and the others are made
-            self._causes[check.name] = check.title
+            self._causes[check.name] = check.title(self._family)
             return "failed", _stripped(error)
         return "passed", ""
 

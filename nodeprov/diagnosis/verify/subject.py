@@ -9,6 +9,7 @@ from typing import Any
 from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host as TestinfraHost
 
+from nodeprov.containerd import Runtime
 from nodeprov.engine.containerd_probe import Containerd
 from nodeprov.hosts.base import Host, Place
 from nodeprov.hosts.script import plain
@@ -16,9 +17,9 @@ from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
 from nodeprov.node.facts import gather
 from nodeprov.node.imported_files import Imports, read_imports
+from nodeprov.node.layout import Layout
 from nodeprov.node.state import NodeState
-from nodeprov.runtimes.gvisor import layout
-from nodeprov.runtimes.gvisor.layout import Layout
+from nodeprov.runtimes.family import Family
 from nodeprov.states import State
 
 
@@ -43,6 +44,7 @@ class Subject:
     """One node, and all that its checks start from."""
 
     state: NodeState
+    family: Family
     hosts: Mapping[Place, Host]
     imports: Imports
 
@@ -64,7 +66,7 @@ class Subject:
     @property
     def layout(self) -> Layout:
         """Where things lie on the node."""
-        return layout.layout(self.settings)
+        return self.state.layout
 
     @property
     def testinfra(self) -> TestinfraHost:
@@ -74,7 +76,12 @@ class Subject:
     @property
     def containerd(self) -> Containerd:
         """The node's containerd."""
-        return Containerd(self.hosts[Place.NODE], self.state)
+        return Containerd(self.hosts[Place.NODE], self.state, self.family)
+
+    @property
+    def runtime(self) -> Runtime:
+        """The table that containerd is to have."""
+        return self.family.runtime(self.layout)
 
     @property
     def generation(self) -> str:
@@ -86,20 +93,25 @@ class Subject:
         """The name of the release that the current generation names; empty when there is none."""
         return self.state.footprint.generations.get(self.generation, "").rsplit("/", 1)[-1]
 
+    def hint(self, check: str, usual: str) -> str:
+        """Say what to type where a check fails; a family may know better than what is usual."""
+        return self.family.inspection.hints.get(check, usual)
+
     @property
     def install(self) -> str:
         """What to type to have the node mended."""
         return f"nodeprov install {self.node.name}"
 
 
-def look(node: Node, hosts: Mapping[Place, Host]) -> Subject:
+def look(node: Node, hosts: Mapping[Place, Host], family: Family) -> Subject:
     """Read what the checks of one node start from.
 
     Raises NodeprovError when the node or the cluster cannot be read, or no containerd runs.
     """
     host = hosts[Place.NODE]
-    facts = gather(host, node.settings)
+    layout = Layout.of(node.settings, family.program)
+    facts = gather(host, node.settings, layout)
     imports = read_imports(host, facts.running_daemon)
     on_cluster = hosts.get(Place.CLUSTER)
     cluster = kube.read(on_cluster, node.settings, node.name) if on_cluster else None
-    return Subject(NodeState.of(node, facts, cluster), hosts, imports)
+    return Subject(NodeState.of(node, layout, facts, cluster), family, hosts, imports)

@@ -1,4 +1,4 @@
-"""Builds the probe for every architecture that gVisor is published for, into the wheel or the checkout."""
+"""Builds the probe for every architecture that runtimes are published for, into the wheel or the checkout."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from nodeprov.node.switch.values import Switched
 from nodeprov.states import FileState
 
 TICKS_PER_SECOND = 100
-"""What the kernel tells user space of its clock on every architecture that gVisor runs on (USER_HZ)."""
+"""What the kernel tells user space of its clock on every architecture that is supported (USER_HZ)."""
 
 
 def parse_facts(node: str, text: str, prefixes: tuple[str, ...] = (), settings: Settings | None = None) -> Facts:
@@ -57,7 +57,7 @@ class _Known:
     """What is known without looking."""
 
     containerd: ContainerdSettings = field(default_factory=ContainerdSettings)
-    handler: str = "runsc"
+    handler: str = ""
 
 
 @dataclass(frozen=True, slots=True)

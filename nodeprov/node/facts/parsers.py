@@ -73,9 +73,9 @@ def _receipt(file: str, encoded: str) -> Mapping[str, Any]:
 
 
 def parse_generations(text: str) -> dict[str, str]:
-    """Parse generations: a folder, and the runsc that it names; a release is that one's folder."""
+    """Parse generations: a folder, and a program that it names; a release is that one's folder."""
     rows = (line.split(" ", 1) for line in text.splitlines())
-    return {folder: posixpath.dirname(runsc) for folder, runsc in rows}
+    return {folder: posixpath.dirname(program) for folder, program in rows}
 
 
 def parse_processes(text: str, prefixes: Mapping[str, str]) -> dict[str, int]:

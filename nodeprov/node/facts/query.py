@@ -9,6 +9,7 @@ from nodeprov.hosts.base import Output, Reader
 from nodeprov.inventory import Settings
 from nodeprov.node.facts.answer import parse_facts
 from nodeprov.node.facts.values import Facts
+from nodeprov.node.layout import Layout
 from nodeprov.templates import render
 
 
@@ -18,30 +19,22 @@ class FactsQuery:
 
     node: str
     settings: Settings
-    former: tuple[str, ...] = ()
-
-    @property
-    def prefixes(self) -> tuple[str, ...]:
-        """Where nodeprov's things may lie."""
-        return (self.settings.paths.prefix, *self.former)
+    layout: Layout
 
     @property
     def script(self) -> str:
         """The script that reads them."""
-        s = self.settings
-        links = [f"{prefix}/handlers/{s.runtime.handler}/current" for prefix in self.prefixes]
-        if s.paths.bin:
-            links.append(f"{s.paths.bin}/runsc")
+        s, prefixes = self.settings, self.layout.prefixes
         return render(
             "node/facts.sh.j2",
             unit=s.containerd.unit or "containerd.service",
             config=s.containerd.config or "",
             socket=s.containerd.socket or "",
             prefix=s.paths.prefix,
-            prefixes=self.prefixes,
+            prefixes=prefixes,
             state=s.paths.state,
-            places=[each for each in (*self.prefixes, s.paths.state, s.paths.bin) if each],
-            links=links,
+            places=[each for each in (*prefixes, s.paths.state, s.paths.bin) if each],
+            links=self.layout.links,
             origins=origin_names(s.runtime.handler),
             kubelets=kubelets(),
             kubelet_configs=kubelet_configs(),
@@ -49,10 +42,10 @@ class FactsQuery:
 
     def parse(self, output: Output) -> Facts:
         """Understand what the script printed."""
-        return parse_facts(self.node, output.text, self.prefixes, self.settings)
+        return parse_facts(self.node, output.text, self.layout.prefixes, self.settings)
 
 
-def gather(reader: Reader, settings: Settings, former: tuple[str, ...] = ()) -> Facts:
-    """Read a node's facts in one round trip; `former` are prefixes that earlier settings had."""
-    facts: Facts = reader.ask([FactsQuery(reader.name, settings, former)])[0]
+def gather(reader: Reader, settings: Settings, layout: Layout) -> Facts:
+    """Read a node's facts in one round trip; what is ours is looked for where the layout says."""
+    facts: Facts = reader.ask([FactsQuery(reader.name, settings, layout)])[0]
     return facts

@@ -54,10 +54,10 @@ def default_runtime(daemon: Daemon) -> Iterator[Problem]:
 def handler(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) -> Iterator[Problem]:
     """See that nobody else's table has our handler's name, and that ours can be put in."""
     table = daemon.effective.runtime(runtime.handler)
-    if table is not None and table.get("runtime_path") not in [each.runtime_path for each in (runtime, *former)]:
+    if table is not None and runtime.program_of(table) not in [each.program for each in (runtime, *former)]:
         yield Problem(
             f"a runtime handler {runtime.handler!r} is there that nodeprov did not write "
-            f"(runtime_path = {table.get('runtime_path') or 'unset'!r})",
+            f"({runtime.program_key} = {runtime.program_of(table) or 'unset'!r})",
             "remove it, or set [runtime] handler to another name",
             "its pods would get another runtime, and an uninstall would take somebody else's table",
         )

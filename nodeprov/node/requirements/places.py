@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from nodeprov.errors import Problem
 from nodeprov.inventory import Settings
+from nodeprov.node.footprint import Footprint
+from nodeprov.node.layout import Layout
 from nodeprov.node.machine import Machine
 
 MARGIN_BYTES = 256 << 20
@@ -55,6 +57,19 @@ def room(machine: Machine, release_bytes: int) -> Iterator[Problem]:
             f"{machine.free_at} has {machine.free_bytes >> 20} MiB free, {needed >> 20} MiB are needed",
             "free space there, or set [paths] prefix to a larger file system",
             "a release is unpacked beside the one that runs, which stays until no sandbox needs it",
+        )
+
+
+def others_files(footprint: Footprint, layout: Layout) -> Iterator[Problem]:
+    """See that no file of somebody else lies where the link for people would."""
+    path = layout.link_for_people
+    target = footprint.links.get(path, "") if path else ""
+    if target and not target.startswith(tuple(f"{prefix}/" for prefix in footprint.prefixes)):
+        what = "is a file" if target == "(no link)" else f"leads to {target}"
+        yield Problem(
+            f"{path} exists and was not installed by nodeprov: it {what}",
+            'move it away, or set [paths] bin = "" if people should keep that one',
+            "people would run one release, and pods another",
         )
 
 

@@ -91,7 +91,7 @@ class ContainerdConfig(File):
         if not after.text:
             raise NodeprovError(f"containerd does not accept the candidate for {self.path}: {read.said}", hint)
         table = after.runtime(self.runtime.handler)
-        if expected is not None and (table is None or table.get("runtime_path") != expected.runtime_path):
+        if expected is not None and expected.program_of(table) != expected.program:
             raise NodeprovError(
                 f"with the candidate for {self.path} containerd would not serve {self.runtime.handler}: "
                 "something that is imported overrides it",

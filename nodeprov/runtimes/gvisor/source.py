@@ -6,10 +6,13 @@ import re
 
 from nodeprov.releases.software import ArtifactLayout, Software
 
-DEFAULT_BASE_URL = "https://storage.googleapis.com/gvisor/releases"
 PROGRAMS = ("runsc", "containerd-shim-runsc-v1")
 
-GVISOR = Software(
+# GitHub's list of releases is no help in finding the latest one: it follows the bucket hours or days later, and
+# has releases that the bucket never had (gvisor#12167, #14385, #14529). Upstream copies the same files to
+# `release/latest` and to the version's own folder (tools/make_release.sh). Two tags on one commit are one build
+# under two names, such as release-20250915.0 and release-20250922.0.
+SOFTWARE = Software(
     name="gVisor",
     # zstd is a fifth smaller than bz2, and ten times faster; the loose files beside an archive lack gvisor-bin/,
     # which that release needs (https://github.com/google/gvisor/issues/13718).

@@ -129,7 +129,9 @@ def test_the_nodes_of_the_cluster_are_taken_with_what_ssh_knows_of_them(tmp_path
         tmp_path, "init", "--from-cluster", "--kubeconfig=k", "--context=c", "--version", VERSION, PATH=path
     )
     assert output.returncode == 0, output.said
-    assert output.stderr.decode() == "left out: win-1 is windows/amd64: gVisor is for linux, amd64 and arm64\n"
+    assert (
+        output.stderr.decode() == "left out: win-1 is windows/amd64: the runtime is for linux, amd64 and arm64\n"
+    )
     text = (tmp_path / "nodeprov.toml").read_text()
     inventory = parse(text, "nodeprov.toml")
     assert [(node.name, node.ssh.address) for node in inventory.nodes] == [
@@ -150,7 +152,7 @@ def test_the_nodes_of_the_cluster_are_taken_with_what_ssh_knows_of_them(tmp_path
             "kubectl get nodes: exit status 1: The connection was refused",
         ),
         ("echo '<html>'", "kubectl printed no list of nodes, but: '<html>'"),
-        ("echo '{\"items\": []}'", "the cluster has no node for gVisor: it has no nodes"),
+        ("echo '{\"items\": []}'", "the cluster has no node for the runtime: it has no nodes"),
     ],
 )
 def test_a_cluster_that_cannot_be_asked_is_told(tmp_path: Path, script: str, said: str) -> None:

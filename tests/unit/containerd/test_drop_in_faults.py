@@ -6,6 +6,7 @@ import pytest
 
 from nodeprov.containerd import Config
 from nodeprov.containerd.drop_in_faults import drop_in_problems
+from tests.support.containerd_texts import RUNSC
 
 ROOT = "/etc/containerd/config.toml"
 V2, V3 = '"io.containerd.grpc.v1.cri"', '"io.containerd.cri.v1.runtime"'
@@ -19,7 +20,7 @@ def problems(files: dict[str, str], daemon: str, version: int = 2) -> list[str]:
     stated = f"version = {version}\n" if version else ""
     text = f"{stated}imports = {list(files)}\n"
     configs = {path: Config(each) for path, each in files.items()}
-    found = list(drop_in_problems(ROOT, Config(text), configs, "runsc", daemon))
+    found = list(drop_in_problems(ROOT, Config(text), configs, RUNSC, daemon))
     assert all(each.hint for each in found)
     return [each.message for each in found]
 

@@ -4,12 +4,13 @@ import tomllib
 
 import pytest
 
-from nodeprov.containerd import RUNTIMES_PATHS, Config, Runtime
+from nodeprov.containerd import RUNTIMES_PATHS, Config
 from nodeprov.containerd.drop_in_file import path_of, text_of
+from tests.support.runtimes import runsc
 
 CONFIG = "/etc/containerd/config.toml"
 CURRENT = "/opt/nodeprov/handlers/runsc/current"
-RUNSC = Runtime("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runsc.toml")
+RUNSC = runsc("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runsc.toml")
 
 
 @pytest.mark.parametrize(

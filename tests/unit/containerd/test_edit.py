@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.containerd import Config, Refused, Runtime, add_runtime, decode, remove_runtime
+from nodeprov.containerd import Config, Refused, add_runtime, decode, remove_runtime
 from tests.support.containerd_texts import RUNSC, V2, V3, block
+from tests.support.runtimes import config_path, runsc
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "containerd"
 
@@ -22,9 +23,7 @@ def test_a_table_of_ours_for_another_generation_is_brought_up_to_date_in_its_pla
 
 
 def test_a_table_written_below_another_prefix_is_ours_if_it_is_said() -> None:
-    old = Runtime(
-        "runsc", "/data/handlers/runsc/current/containerd-shim-runsc-v1", "/data/handlers/runsc/current/t"
-    )
+    old = runsc("runsc", "/data/handlers/runsc/current/containerd-shim-runsc-v1", "/data/handlers/runsc/current/t")
     text = f"version = 3\n{block(old)}"
     with pytest.raises(Refused, match="was not written by nodeprov"):
         add_runtime(text, RUNSC)
@@ -49,7 +48,7 @@ def test_an_inline_table_of_ours_is_brought_up_to_date() -> None:
 
 
 def test_pod_annotations_are_written_and_taken_away_again() -> None:
-    annotated = Runtime("runsc", RUNSC.runtime_path, RUNSC.config_path, ("dev.gvisor.*",))
+    annotated = runsc("runsc", RUNSC.runtime_path, config_path(RUNSC), ("dev.gvisor.*",))
     text = add_runtime("version = 3\n", annotated)
     found = Config(text).declared("runsc")
     assert found is not None
@@ -58,7 +57,7 @@ def test_pod_annotations_are_written_and_taken_away_again() -> None:
 
 
 def test_two_handlers_come_and_go_independently() -> None:
-    kvm = Runtime(
+    kvm = runsc(
         "runsc-kvm", "/opt/nodeprov/handlers/runsc-kvm/current/s", "/opt/nodeprov/handlers/runsc-kvm/current/t"
     )
     both = add_runtime(add_runtime("version = 2\n", RUNSC), kvm)
@@ -82,7 +81,7 @@ def test_our_table_made_of_dotted_keys_is_taken_out() -> None:
     text = (
         f"version = 3\nplugins.{V3}.runc.runtime_type = 'x' # kept\n"
         f"{runsc}.runtime_type = '{ours['runtime_type']}'\n{runsc}.runtime_path = '{RUNSC.runtime_path}'\n"
-        f"{runsc}.options.ConfigPath = '{RUNSC.config_path}'\n[debug]\n"
+        f"{runsc}.options.ConfigPath = '{config_path(RUNSC)}'\n[debug]\n"
     )
     left = f"version = 3\nplugins.{V3}.runc.runtime_type = 'x' # kept\n[debug]\n"
     assert remove_runtime(text, RUNSC) == left
@@ -104,7 +103,7 @@ REFUSED = {
         r"\(line 3\) was not written by nodeprov: .*runtime_path = '/usr/local/bin/containerd-shim-runsc-v1'",
     ),
     "our shim with a file of theirs": (
-        f"version = 3\n{block()}".replace(RUNSC.config_path, "/etc/containerd/runsc.toml"),
+        f"version = 3\n{block()}".replace(config_path(RUNSC), "/etc/containerd/runsc.toml"),
         "ConfigPath = '/etc/containerd/runsc.toml'",
     ),
     "a way out of our folder": (
@@ -208,7 +207,7 @@ INLINE = (
 
 
 def test_a_value_that_our_inline_table_lacks_is_put_beside_the_others() -> None:
-    ours = Runtime("runsc", "/x/handlers/runsc/2/shim", "/x/handlers/runsc/2/runsc.toml")
+    ours = runsc("runsc", "/x/handlers/runsc/2/shim", "/x/handlers/runsc/2/runsc.toml")
     updated = add_runtime(INLINE, ours)
     assert Config(updated).declared("runsc") == ours.table()
     assert updated.endswith(', TypeUrl = "io.containerd.runsc.v1.options" } } # theirs\n')
@@ -225,6 +224,6 @@ def test_a_value_that_our_dotted_keys_lack_is_a_dotted_key() -> None:
     text = (
         f"version = 3\n{runsc}.runtime_type = 'io.containerd.runsc.v1'\n"
         f"{runsc}.runtime_path = '{RUNSC.runtime_path}'\n"
-        f"{runsc}.options.ConfigPath = '{RUNSC.config_path}'\n"
+        f"{runsc}.options.ConfigPath = '{config_path(RUNSC)}'\n"
     )
     assert add_runtime(text, RUNSC) == f'{text}{runsc}.options.TypeUrl = "io.containerd.runsc.v1.options"\n'

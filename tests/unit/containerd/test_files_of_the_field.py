@@ -14,7 +14,6 @@ from nodeprov.containerd import (
     RUNTIMES_PATHS,
     Config,
     Refused,
-    Runtime,
     add_runtime,
     begun,
     decode,
@@ -23,11 +22,12 @@ from nodeprov.containerd import (
 )
 from nodeprov.containerd.config import BYTE_ORDER_MARK
 from nodeprov.toml import statements
+from tests.support.runtimes import runsc
 from tests.support.samples import GOLDEN, golden
 
 FOLDER = GOLDEN / "containerd"
 CURRENT = "/opt/nodeprov/handlers/runsc/current"
-RUNSC = Runtime("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runsc.toml")
+RUNSC = runsc("runsc", f"{CURRENT}/containerd-shim-runsc-v1", f"{CURRENT}/runsc.toml")
 
 # name: (the containerd that reads it, what is peculiar about it)
 FILES = {

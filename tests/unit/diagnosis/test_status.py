@@ -13,8 +13,8 @@ from nodeprov.hosts.local import LocalHost
 from nodeprov.node.receipts.receipt import BEGUN, UNDONE, to_json
 from nodeprov.node.switch.values import Switched
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor import generation
 from nodeprov.templates import render
+from tests.support.runtimes import generation_of, layout_of
 from tests.support.samples import changed, good_facts, installed, receipt_of, release, settings, with_receipts
 
 HOLDER = Holder("ann@desk since 2026-09-05T10:00:00+00:00", 3)
@@ -27,15 +27,15 @@ def new(tmp_path: Path) -> Release:
 
 
 def test_a_node_without_anything_is_settled() -> None:
-    found = status(good_facts(), None, settings())
+    found = status(good_facts(), None, layout_of(settings()))
     assert found.is_settled
     assert text(found) == "worker1: runsc: nothing is installed; containerd serves"
 
 
 def test_what_is_installed_is_said_with_its_generation_and_the_last_run(new: Release) -> None:
     facts = with_receipts(installed(settings(), new), receipt_of(1, "install"))
-    digest = generation.generation(facts.running_daemon, settings(), new).digest
-    found = status(facts, None, settings())
+    digest = generation_of(settings(), new, facts).digest
+    found = status(facts, None, layout_of(settings()))
     assert found.is_settled
     first, last = text(found).splitlines()
     assert first == f"worker1: runsc: {new.name}, generation {digest} is installed; containerd serves"
@@ -58,7 +58,7 @@ def test_what_is_installed_is_said_with_its_generation_and_the_last_run(new: Rel
 )
 def test_what_an_interrupted_run_left_is_said(switched: Switched | None, holder: Holder | None, said: str) -> None:
     facts = with_receipts(good_facts(), replace(receipt_of(1, "install"), state=BEGUN))
-    found = status(changed(facts, switched=switched), holder, settings())
+    found = status(changed(facts, switched=switched), holder, layout_of(settings()))
     assert not found.is_settled
     assert "begun at" in text(found)
     assert "has not ended" in text(found)
@@ -67,14 +67,14 @@ def test_what_an_interrupted_run_left_is_said(switched: Switched | None, holder:
 
 def test_a_run_that_the_node_took_back_and_that_is_over_leaves_nothing_to_finish() -> None:
     facts = with_receipts(good_facts(), replace(receipt_of(1, "install"), state=UNDONE))
-    found = status(changed(facts, switched=WENT_BACK), None, settings())
+    found = status(changed(facts, switched=WENT_BACK), None, layout_of(settings()))
     assert found.is_settled
     assert "containerd.service does not restart" in text(found)
 
 
 def test_json_has_all_of_it(new: Release) -> None:
     facts = with_receipts(installed(settings(), new), replace(receipt_of(1, "install"), state=BEGUN))
-    value = as_json(status(changed(facts, switched=WENT_BACK), HOLDER, settings()))
+    value = as_json(status(changed(facts, switched=WENT_BACK), HOLDER, layout_of(settings())))
     assert json.loads(json.dumps(value)) == value
     assert (value["release"], value["settled"], value["containerd"]) == (new.name, False, "serves")
     assert value["last"]["state"] == "begun"
@@ -84,12 +84,12 @@ def test_json_has_all_of_it(new: Release) -> None:
 
 def test_a_receipt_that_is_not_of_this_handler_is_not_its_last() -> None:
     other = {**to_json(receipt_of(1, "install")), "handler": "other"}
-    assert status(replace(good_facts(), receipts=(other,)), None, settings()).last is None
+    assert status(replace(good_facts(), receipts=(other,)), None, layout_of(settings())).last is None
 
 
 def test_what_a_failed_rerun_has_not_finished_is_still_open() -> None:
     begun, undone = receipt_of(1, "uninstall", state=BEGUN), receipt_of(2, "uninstall", state=UNDONE)
-    found = status(with_receipts(good_facts(), begun, undone), None, settings())
+    found = status(with_receipts(good_facts(), begun, undone), None, layout_of(settings()))
     assert not found.is_settled
     assert "nodeprov uninstall worker1 finishes it" in text(found)
 

@@ -18,6 +18,7 @@ from nodeprov.hosts.base import Place
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings, ContainerdSettings, Paths
 from nodeprov.node.receipts.receipt import Written, to_json
+from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState
 from tests.support.samples import node, receipt_of, settings, with_daemon
 
@@ -50,7 +51,7 @@ def collected(machine: Path, kube: str = "") -> dict[str, Part]:
         cluster=ClusterSettings(enabled=bool(kube), kubectl=str(program)),
     )
     readers = {Place.NODE: LocalHost(), **({Place.CLUSTER: LocalHost()} if kube else {})}
-    return {part.name: part for part in collect(node(wanted), readers)}
+    return {part.name: part for part in collect(node(wanted), readers, GVISOR)}
 
 
 def test_what_can_be_read_is_there_and_what_cannot_says_why(machine: Path) -> None:
@@ -154,7 +155,7 @@ class Unreachable:
 
 
 def test_a_node_that_cannot_be_reached_is_missing_as_a_whole() -> None:
-    parts = collect(node(settings(cluster=ClusterSettings(enabled=False))), {Place.NODE: Unreachable()})
+    parts = collect(node(settings(cluster=ClusterSettings(enabled=False))), {Place.NODE: Unreachable()}, GVISOR)
     assert {part.why for part in parts if part.name != "cluster/"} == {"cannot be reached"}
 
 

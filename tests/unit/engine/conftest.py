@@ -35,4 +35,6 @@ def node(tmp_path: Path) -> Iterator[PlayedNode]:
 def fleet(node: PlayedNode, tmp_path: Path) -> Iterator[Fleet]:
     nodes = parse(INVENTORY, "nodeprov.toml").nodes
     with LocalNode("worker1", enter=node.enter) as hosts:
-        yield Fleet(nodes, hosts, lambda _wanted, _architecture: release(tmp_path, content=b"#!/bin/sh\n"))
+        yield Fleet(
+            nodes, hosts, lambda _software, _wanted, _architecture: release(tmp_path, content=b"#!/bin/sh\n")
+        )

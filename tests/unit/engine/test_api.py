@@ -14,6 +14,8 @@ from nodeprov.engine import Install, Uninstall, apply, check, look, plan
 from nodeprov.hosts.local import run_program
 from nodeprov.hosts.provider import LocalNode
 from nodeprov.inventory import parse
+from nodeprov.runtimes import FAMILY
+from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.played_node import INVENTORY, PlayedNode
 from tests.support.samples import VERSION, a_run, release
 
@@ -59,7 +61,7 @@ def test_the_example_of_one_node_installs_it(node: PlayedNode, tmp_path: Path) -
     _, example = examples()
     with LocalNode("worker1", enter=node.enter) as provider:
         (worker1,) = parse(INVENTORY, "nodeprov.toml").nodes
-        known = {"node": worker1, "hosts": provider.of(worker1)}
+        known = {"node": worker1, "hosts": provider.of(worker1), "FAMILY": FAMILY}
         known["release"] = release(tmp_path, content=b"#!/bin/sh\n")
         values = {**vars(engine), **known}
         exec(example, values)
@@ -73,10 +75,10 @@ def test_what_stands_against_a_change_is_found_without_another_look(node: Played
     text = INVENTORY.replace(VERSION, "20220207.0")
     (worker1,) = parse(text, "nodeprov.toml").nodes
     with LocalNode("worker1", enter=node.enter, on_command=lambda *_: commands.append("")) as provider:
-        state = look(worker1, provider.of(worker1), Install())
+        state = look(worker1, provider.of(worker1), Install(GVISOR))
         looked = len(commands)
-        assert check(state, Uninstall()) == ()
-        assert check(state, Install()) == check(state, Install())
+        assert check(state, Uninstall(GVISOR)) == ()
+        assert check(state, Install(GVISOR)) == check(state, Install(GVISOR))
         assert len(commands) == looked
 
 
@@ -85,7 +87,7 @@ def test_a_plan_that_changes_nothing_is_applied_without_a_lock(node: PlayedNode)
     with LocalNode("worker1", enter=node.enter) as provider:
         hosts = provider.of(worker1)
         before = node.listing()
-        outcome = apply(plan(look(worker1, hosts, Uninstall()), Uninstall(), hosts), hosts, a_run())
+        outcome = apply(plan(look(worker1, hosts, Uninstall(GVISOR)), Uninstall(GVISOR), hosts), hosts, a_run())
     assert (outcome.exit_code, outcome.done) == (0, ())
     assert node.listing() == before
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,12 +16,14 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Hosts, Place
 from nodeprov.inventory import Node, ReleaseSettings, parse
 from nodeprov.node.facts import Facts
-from nodeprov.node.state import NodeState
 from nodeprov.plan.action import INSTALL
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.steps import Drain
 from nodeprov.releases.obtain import Release
+from nodeprov.releases.software import Software
+from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.memory_host import MemoryHost, MemoryHosts
+from tests.support.runtimes import state_of
 from tests.support.samples import FakeReader, a_run, good_facts
 
 TEXT = """
@@ -101,7 +104,7 @@ class TestEach:
 
 def planned(node: Node, *, pending: bool = False) -> Planned:
     plan = Plan(node.name, INSTALL, (Drain(()),) if pending else ())
-    return Planned(NodeState.of(node, good_facts(), None), Install(), plan)
+    return Planned(replace(state_of(node.settings, good_facts()), node=node), Install(GVISOR), plan)
 
 
 class TestApply:
@@ -130,23 +133,27 @@ class TestPlan:
     def test_a_release_is_obtained_once_for_those_who_expect_the_same_digests_of_it(self, new: Release) -> None:
         asked: list[Any] = []
 
-        def obtain(wanted: ReleaseSettings, _architecture: str) -> Release:
+        def obtain(_software: Software, wanted: ReleaseSettings, _architecture: str) -> Release:
             asked.append(dict(wanted.sha512))
             return new
 
-        plans = Fleet(ALONE, on_nodes(a=good_facts(), b=good_facts(), c=good_facts()), obtain).plan(Install())
+        plans = Fleet(ALONE, on_nodes(a=good_facts(), b=good_facts(), c=good_facts()), obtain).plan(
+            Install(GVISOR)
+        )
         assert [each.node.name for each in plans.good] == ["a", "b", "c"]
-        assert [each.want for each in plans.good] == [Install(new)] * 3
+        assert [each.want for each in plans.good] == [Install(GVISOR, new)] * 3
         assert asked == [{}, {"x86_64": {"gvisor.tar.zstd": "ab" * 64}}]
 
     def test_a_release_that_cannot_be_had_is_tried_once_and_told_of_each_who_wanted_it(self) -> None:
         tried: list[str] = []
 
-        def obtain(_wanted: ReleaseSettings, architecture: str) -> Release:
+        def obtain(_software: Software, _wanted: ReleaseSettings, architecture: str) -> Release:
             tried.append(architecture)
             raise NodeprovError("it cannot be had")
 
-        plans = Fleet(ALONE, on_nodes(a=good_facts(), b=good_facts(), c=good_facts()), obtain).plan(Install())
+        plans = Fleet(ALONE, on_nodes(a=good_facts(), b=good_facts(), c=good_facts()), obtain).plan(
+            Install(GVISOR)
+        )
         assert [each.message for each in plans.errors] == ["it cannot be had"] * 3
         assert (plans.good, len(tried)) == ([], 2)
 
@@ -155,23 +162,25 @@ class TestPlan:
     ) -> None:
         asked: list[str] = []
 
-        def obtain(_wanted: ReleaseSettings, architecture: str) -> Release:
+        def obtain(_software: Software, _wanted: ReleaseSettings, architecture: str) -> Release:
             asked.append(architecture)
             return new
 
         on_arm, bad = good_facts(architecture="aarch64"), good_facts(user_namespaces=0)
-        plans = Fleet(ALONE, on_nodes(a=bad, c=on_arm), obtain).plan(Install())
+        plans = Fleet(ALONE, on_nodes(a=bad, c=on_arm), obtain).plan(Install(GVISOR))
         assert asked == ["aarch64"]
         assert [each.node.name for each in plans.good] == ["c"]
         assert [str(each).split(":")[0] for each in plans.errors] == ["a", "no answer"]
 
     def test_an_uninstall_knows_which_nodes_go_before_it(self) -> None:
-        plans = Fleet(ALONE, on_nodes(a=good_facts(), b=good_facts(), c=good_facts())).plan(Uninstall(drain=True))
+        plans = Fleet(ALONE, on_nodes(a=good_facts(), b=good_facts(), c=good_facts())).plan(
+            Uninstall(GVISOR, drain=True)
+        )
         assert [each.want for each in plans.good] == [
-            Uninstall(drain=True, leaving=leaving) for leaving in ((), ("a",), ("a", "b"))
+            Uninstall(GVISOR, drain=True, leaving=leaving) for leaving in ((), ("a",), ("a", "b"))
         ]
 
     def test_what_is_read_of_the_nodes_is_there_for_others_too(self) -> None:
-        states = Fleet(ALONE, on_nodes(a=good_facts(), c=good_facts())).look(Install())
+        states = Fleet(ALONE, on_nodes(a=good_facts(), c=good_facts())).look(Install(GVISOR))
         assert [each.node.name for each in states.good] == ["a", "c"]
         assert [each.message for each in states.errors] == ["no answer"]

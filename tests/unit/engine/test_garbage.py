@@ -9,11 +9,10 @@ import pytest
 
 from nodeprov.node.receipts.receipt import Written
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor import generation
 from nodeprov.states import LinkState
+from tests.support.runtimes import generation_of
 from tests.support.samples import (
     changed,
-    good_daemon,
     good_facts,
     installed,
     receipt_of,
@@ -71,7 +70,7 @@ def test_the_generation_that_was_replaced_is_kept_also_by_a_later_change_in_the_
 ) -> None:
     before = installed(TOGETHER, old, installed(TOGETHER, oldest))
     situation = after_install(new, new, TOGETHER, before)
-    links = [LinkState(generation.generation(good_daemon(), TOGETHER, made).digest) for made in (oldest, old, new)]
+    links = [LinkState(generation_of(TOGETHER, made, good_facts()).digest) for made in (oldest, old, new)]
     situation.reader.facts = with_receipts(
         situation.facts,
         receipt_of(1, "install", Written(CURRENT_KEY, links[0], links[1])),

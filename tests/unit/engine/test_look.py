@@ -14,6 +14,7 @@ from nodeprov.node.facts import FactsQuery
 from nodeprov.node.switch.query import SwitchAtWork
 from nodeprov.node.switch.values import Switched
 from nodeprov.releases.obtain import Release
+from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.samples import FakeReader, good_facts, node
 from tests.support.situations import ALONE, TOGETHER, after_install, fresh, in_cluster
 
@@ -47,7 +48,7 @@ class Switching(FakeReader):
 
 def test_a_node_in_the_middle_of_a_switch_is_read_after_its_end() -> None:
     reader = Switching(good_facts(switched=Switched("000001-install.json")))
-    state = look(node(ALONE), {Place.NODE: reader}, Install())
+    state = look(node(ALONE), {Place.NODE: reader}, Install(GVISOR))
     assert state.footprint.switched == Switched("000001-install.json", "restored", "it did not serve")
     assert [type(query) for some in reader.asked for query in some] == [
         FactsQuery,
@@ -61,7 +62,7 @@ def test_a_node_in_the_middle_of_a_switch_is_read_after_its_end() -> None:
 def test_where_no_containerd_can_be_meant_all_the_reasons_not_to_begin_are_told() -> None:
     facts = good_facts(daemon=None, uid=1000, undecided=Problem("2 containerds run", "say which one"))
     with pytest.raises(Problems) as caught:
-        look(node(ALONE), {Place.NODE: FakeReader(facts)}, Install())
+        look(node(ALONE), {Place.NODE: FakeReader(facts)}, Install(GVISOR))
     assert [each.message for each in caught.value.problems] == [
         "the commands do not run as root",
         "2 containerds run",

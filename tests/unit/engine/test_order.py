@@ -10,9 +10,10 @@ from nodeprov.node.receipts.receipt import BEGUN
 from nodeprov.plan.action import INSTALL, UNINSTALL
 from nodeprov.plan.steps import Adopt
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor import goals
-from nodeprov.runtimes.gvisor.generation import tree_bytes
+from nodeprov.runtimes.goals import goals, tree_bytes
+from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState
+from tests.support.runtimes import state_of
 from tests.support.samples import CONFIG, changed, installed, reached, with_daemon
 from tests.support.situations import (
     ALONE,
@@ -85,7 +86,7 @@ def test_a_change_of_flags_is_another_generation_of_the_same_release(new: Releas
 
 def test_going_back_to_the_release_before_uploads_nothing(old: Release, new: Release) -> None:
     situation = after_install(new, old, before=installed(ALONE, old))
-    there = reached(goals.goals(situation.daemon, situation.facts.footprint, ALONE, old))
+    there = reached(tuple(goals(state_of(ALONE, situation.facts), GVISOR, old)))
     situation.reader.states = {**there, **situation.reader.states}
     planned = situation.install()
     assert isinstance(planned.plan.steps[0], Adopt), "no receipt tells of what was there before the first one"

@@ -21,8 +21,10 @@ from nodeprov.node.receipts.receipt import BEGUN, UNDONE, Written, from_json
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Adopt, Restart
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor import generation, layout
+from nodeprov.releases.software import Software
+from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState, LinkState
+from tests.support.runtimes import generation_of, runtime_of
 from tests.support.samples import (
     CONFIG,
     FakeReader,
@@ -119,7 +121,7 @@ def test_problems_are_told_all_at_once_and_before_anything_is_downloaded(new: Re
     situation.cluster.cluster = replace(situation.cluster.cluster, node=None)
 
     with pytest.raises(Problems) as caught:
-        planned(node(TOGETHER), situation.readers, Install())
+        planned(node(TOGETHER), situation.readers, Install(GVISOR))
     assert len(caught.value.problems) == 3
     assert caught.value.where == "worker1"
     assert len(situation.reader.asked) == 1
@@ -128,11 +130,11 @@ def test_problems_are_told_all_at_once_and_before_anything_is_downloaded(new: Re
 def test_the_release_is_asked_for_by_the_nodes_architecture(new: Release) -> None:
     asked: list[str] = []
 
-    def get(_wanted: ReleaseSettings, architecture: str) -> Release:
+    def get(_software: Software, _wanted: ReleaseSettings, architecture: str) -> Release:
         asked.append(architecture)
         return new
 
-    planned(node(ALONE), {Place.NODE: FakeReader(good_facts(architecture="aarch64"))}, Install(), get)
+    planned(node(ALONE), {Place.NODE: FakeReader(good_facts(architecture="aarch64"))}, Install(GVISOR), get)
     assert asked == ["aarch64"]
 
 
@@ -191,7 +193,7 @@ def test_a_folder_that_is_imported_and_empty_is_nothing_to_adopt(new: Release) -
 
 
 def test_a_table_goes_from_the_configuration_into_the_drop_in_and_back(new: Release) -> None:
-    runtime = layout.layout(DROPIN).runtime
+    runtime = runtime_of(DROPIN)
     both = [f"+ {OWN_KEY}", f"~ {CONFIG_KEY}"]
     lines = steps_of(importing(new, DROPIN, root=add_runtime(IMPORTING, runtime)).install())
     assert [line for line in lines if "containerd/" in line] == both
@@ -200,7 +202,7 @@ def test_a_table_goes_from_the_configuration_into_the_drop_in_and_back(new: Rele
 
 
 def test_an_uninstall_takes_the_drop_in_away(new: Release) -> None:
-    own = drop_in_file.text_of(Config(IMPORTING), layout.layout(DROPIN).runtime)
+    own = drop_in_file.text_of(Config(IMPORTING), runtime_of(DROPIN))
     lines = steps_of(importing(new, DROPIN, own=own).uninstall())
     assert [line for line in lines if "containerd/" in line] == [f"- {OWN_KEY}"]
 
@@ -383,7 +385,7 @@ def test_what_is_planned_carries_what_it_was_made_from(new: Release) -> None:
 def test_a_plan_is_a_value_that_says_what_is_before_and_after(old: Release, new: Release) -> None:
     planned = after_install(old, new).install()
     (current,) = (change for change in planned.plan.changes if change.resource.key == CURRENT_KEY)
-    digests = [generation.generation(good_daemon(), ALONE, made).digest for made in (old, new)]
+    digests = [generation_of(ALONE, made, good_facts()).digest for made in (old, new)]
     assert isinstance(current, Change)
     assert (current.before, current.after) == (LinkState(digests[0]), LinkState(digests[1]))
     assert not any(isinstance(part, Restart) for part in planned.plan.parts)

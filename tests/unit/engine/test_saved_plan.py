@@ -18,8 +18,9 @@ from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
 from nodeprov.node.receipts.receipt import Author
 from nodeprov.plan.action import INSTALL
-from nodeprov.runtimes.gvisor import layout
+from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.inventories import read_latest
+from tests.support.runtimes import layout_of
 from tests.support.samples import CONFIG, FakeReader, good_facts, release, with_daemon
 from tests.support.situations import planned
 
@@ -33,7 +34,7 @@ def plan(tmp_path: Path) -> Plan:
 
     def plan(facts: Any = None, states: dict[str, Any] | None = None) -> Planned:
         reader = FakeReader(facts=facts or good_facts(), states=states or {})
-        return planned(read_latest().nodes[0], {Place.NODE: reader}, Install(made))
+        return planned(read_latest().nodes[0], {Place.NODE: reader}, Install(GVISOR, made))
 
     return plan
 
@@ -97,7 +98,7 @@ def test_a_note_alone_is_no_change_of_the_node(plan: Plan) -> None:
 
 def test_a_node_that_is_done_already_has_changed_too(plan: Plan, tmp_path: Path) -> None:
     facts = good_facts()
-    where = layout.layout(read_latest().nodes[0].settings)
+    where = layout_of(read_latest().nodes[0].settings)
     assert where.current
     made = saved_of(plan(facts))
     fewer = plan(facts, {f"tree:{where.releases}/{release(tmp_path).name}": release(tmp_path).tree})

@@ -15,6 +15,7 @@ from nodeprov.plan.events import Event
 from nodeprov.plan.outcome import Outcome
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.steps import Restart
+from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState
 from tests.support.memory_host import MemoryHost
 from tests.support.played_node import HOME, PlayedNode
@@ -39,7 +40,7 @@ def test_a_failed_run_has_uncordoned_what_an_interrupted_one_had_cordoned() -> N
 def test_the_receipt_is_open_as_long_as_the_run_is_and_nobody_can_have_worked_in_between(
     fleet: Fleet, node: PlayedNode
 ) -> None:
-    plans, late = fleet.plan(Install()).good, fleet.plan(Install()).good
+    plans, late = fleet.plan(Install(GVISOR)).good, fleet.plan(Install(GVISOR)).good
     seen: list[dict[str, str]] = []
     (outcome,) = fleet.apply(plans, a_run(lambda _event: seen.append(node.receipts())))
     assert outcome.exit_code == 0
@@ -54,14 +55,14 @@ def test_the_receipt_is_open_as_long_as_the_run_is_and_nobody_can_have_worked_in
 def test_what_an_interrupted_run_has_left_is_swept_away_and_its_receipt_closed(
     fleet: Fleet, node: PlayedNode
 ) -> None:
-    machine = fleet.plan(Install()).good[0].state.machine.machine_id
+    machine = fleet.plan(Install(GVISOR)).good[0].state.machine.machine_id
     broken = replace(receipt_of(1, "uninstall", state=BEGUN), machine_id=machine)
     left = f"{HOME}/etc/.config.toml.nodeprov-0123abcd"
     node.said(
         f"mkdir -p {HOME}/state/receipts && echo 'password' > {left}\n"
         f"cat > {HOME}/state/receipts/{broken.name} <<'END'\n{json.dumps(to_json(broken))}\nEND"
     )
-    (outcome,) = fleet.apply(fleet.plan(Install()).good, a_run())
+    (outcome,) = fleet.apply(fleet.plan(Install(GVISOR)).good, a_run())
     assert outcome.error is None
     assert node.receipts() == {"uninstall": "undone", "install": "done"}, "an install does not finish an uninstall"
     assert left not in node.said(f"ls -A {HOME}/etc")
@@ -74,7 +75,7 @@ def test_a_receipt_that_cannot_be_closed_leaves_the_node_between_two_states(
         if isinstance(event.step, Restart):
             node.said(f"cd {HOME}/state && rm -rf receipts && touch receipts")
 
-    (outcome,) = fleet.apply(fleet.plan(Install()).good, a_run(spoil))
+    (outcome,) = fleet.apply(fleet.plan(Install(GVISOR)).good, a_run(spoil))
     assert outcome.exit_code == 4
     (left,) = outcome.left
     assert left.startswith("the receipt could not be closed")

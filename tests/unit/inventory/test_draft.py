@@ -68,12 +68,15 @@ def test_a_node_in_the_configuration_of_ssh_has_no_address_and_says_so() -> None
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        ((), "the cluster has no node for gVisor: it has no nodes"),
-        ((node("win-1", system="windows"),), "no node for gVisor: win-1 is windows/amd64"),
-        ((node("old-1", architecture="s390x"),), "old-1 is linux/s390x: gVisor is for linux, amd64 and arm64"),
+        ((), "the cluster has no node for the runtime: it has no nodes"),
+        ((node("win-1", system="windows"),), "no node for the runtime: win-1 is windows/amd64"),
+        (
+            (node("old-1", architecture="s390x"),),
+            "old-1 is linux/s390x: the runtime is for linux, amd64 and arm64",
+        ),
     ],
 )
-def test_a_cluster_without_a_node_for_gvisor_is_refused(found: tuple[FoundNode, ...], said: str) -> None:
+def test_a_cluster_without_a_node_for_the_runtime_is_refused(found: tuple[FoundNode, ...], said: str) -> None:
     with pytest.raises(NodeprovError, match=said):
         machines_of(found, ())
 

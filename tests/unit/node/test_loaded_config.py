@@ -26,14 +26,14 @@ from nodeprov.node.runtime_table import config_resource
 from nodeprov.plan.goal import Change
 from nodeprov.plan.resources.link import Link
 from nodeprov.plan.steps import Restart
-from nodeprov.runtimes.gvisor.layout import layout
 from nodeprov.states import FileState, LinkState
+from tests.support.runtimes import config_path, layout_of, runsc, runtime_of
 from tests.support.samples import CONFIG, changed, good_facts, recorded, settings, with_daemon
 
-RUNTIME = layout(settings()).runtime
+RUNTIME = runtime_of(settings())
 WITH = add_runtime(CONFIG, RUNTIME)
 OURS = RUNTIME.table()
-OTHER = replace(RUNTIME, config_path="/elsewhere/runsc.toml")
+OTHER = runsc("runsc", RUNTIME.runtime_path, "/elsewhere/runsc.toml")
 LOG_OF_1X = (
     'time="2026-09-05T08:00:00Z" level=info msg="Start cri plugin with config {PluginConfig:{ContainerdConfig:'
     '{Snapshotter:overlayfs DefaultRuntimeName:runc Runtimes:map[runc:{Type:io.containerd.runc.v2}]}}}"'
@@ -50,7 +50,7 @@ LOGGED = (
     '{"runsc":{"runtimeType":"io.containerd.runsc.v1","runtimePath":"'
     + RUNTIME.runtime_path
     + '","PodAnnotations":null,"options":{"ConfigPath":"'
-    + RUNTIME.config_path
+    + config_path(RUNTIME)
     + '","TypeUrl":"io.containerd.runsc.v1.options"},"sandboxer":""}}'
 )
 
@@ -237,7 +237,7 @@ def test_taking_the_table_out_restarts_to_forget_it() -> None:
 
 def test_an_upgrade_restarts_nothing() -> None:
     facts = facts_with(loaded_log=log(LOGGED), dump=WITH)
-    rename = Change(Link(layout(settings()).current), LinkState("old"), LinkState("new"))
+    rename = Change(Link(layout_of(settings()).current), LinkState("old"), LinkState("new"))
     assert restart_of(facts, RUNTIME, (rename,), {}, served=True) is None
 
 
@@ -321,7 +321,7 @@ def test_another_containerd_or_unit_would_come_into_force_too(changes: dict[str,
 
 def test_a_runtime_is_another_by_its_handler() -> None:
     facts = facts_with(loaded_log=log(LOGGED), dump=WITH)
-    second = Runtime("runsc-kvm", "/opt/nodeprov/handlers/runsc-kvm/current/containerd-shim-runsc-v1", "/x")
+    second = runsc("runsc-kvm", "/opt/nodeprov/handlers/runsc-kvm/current/containerd-shim-runsc-v1", "/x")
     assert restart_of(facts, second, (), {}, served=True) is not None
 
 

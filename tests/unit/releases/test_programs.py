@@ -8,7 +8,7 @@ import pytest
 
 from nodeprov.errors import NodeprovError
 from nodeprov.releases.programs import check_programs, named_releases
-from nodeprov.runtimes.gvisor.source import GVISOR
+from nodeprov.runtimes.gvisor.source import SOFTWARE
 from tests.support.release_server import program, tree
 
 FILES = tree("20260905.0")
@@ -22,12 +22,12 @@ def lay(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def test_programs_for_the_node_pass(tmp_path: Path) -> None:
-    check_programs(lay(tmp_path, FILES), "x86_64", GVISOR.programs)
+    check_programs(lay(tmp_path, FILES), "x86_64", SOFTWARE.programs)
 
 
 def test_an_ebpf_object_beside_the_programs_passes(tmp_path: Path) -> None:
     files = FILES | {"gvisor-bin/filter.o": program("riscv64", kind=1)}
-    check_programs(lay(tmp_path, files), "x86_64", GVISOR.programs)
+    check_programs(lay(tmp_path, files), "x86_64", SOFTWARE.programs)
 
 
 BIG_ENDIAN = program()[:5] + b"\x02" + program()[6:16] + b"\x00\x02" + program()[18:]
@@ -51,7 +51,7 @@ def test_a_program_that_cannot_run_on_the_node_is_refused(
     tmp_path: Path, files: dict[str, bytes], message: str
 ) -> None:
     with pytest.raises(NodeprovError) as caught:
-        check_programs(lay(tmp_path, FILES | files), "x86_64", GVISOR.programs)
+        check_programs(lay(tmp_path, FILES | files), "x86_64", SOFTWARE.programs)
     assert caught.value.message.startswith(message)
 
 
@@ -59,7 +59,7 @@ def test_a_program_that_cannot_run_on_the_node_is_refused(
 def test_a_release_without_its_programs_is_refused(tmp_path: Path, name: str) -> None:
     files = {path: content for path, content in FILES.items() if path != name}
     with pytest.raises(NodeprovError, match=f"no {name}"):
-        check_programs(lay(tmp_path, files), "x86_64", GVISOR.programs)
+        check_programs(lay(tmp_path, files), "x86_64", SOFTWARE.programs)
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_a_release_without_its_programs_is_refused(tmp_path: Path, name: str) ->
 )
 def test_a_program_names_the_releases_it_was_built_from(tmp_path: Path, text: bytes, named: set[str]) -> None:
     (tmp_path / "runsc").write_bytes(text)
-    assert named_releases(tmp_path / "runsc", GVISOR.named_release) == named
+    assert named_releases(tmp_path / "runsc", SOFTWARE.named_release) == named

@@ -31,7 +31,7 @@ def check_config_table(subject: Subject) -> None:
         config = subject.imports.files[own].config
     table = config.declared(handler)
     assert table is not None, because(f"{path} has no runtime {handler}", subject.install)
-    assert loaded_config.same_table(table, subject.layout.runtime.table()), because(
+    assert loaded_config.same_table(table, subject.runtime.table()), because(
         f"{path} has another table for the runtime {handler}: {dict(table)}", subject.install
     )
 
@@ -41,10 +41,10 @@ def check_effective_configuration(subject: Subject) -> None:
     """Nothing that containerd imports overrides our table."""
     daemon = subject.state.daemon
     handler = subject.layout.handler
-    problems = import_problems(daemon, handler, subject.imports)
+    problems = import_problems(daemon, subject.runtime, subject.imports)
     assert not problems, because("; ".join(each.message for each in problems), problems[0].hint)
     table = daemon.effective.runtime(handler)
-    assert loaded_config.same_table(table, subject.layout.runtime.table()), because(
+    assert loaded_config.same_table(table, subject.runtime.table()), because(
         f"containerd would read {table and dict(table)} for the runtime {handler}",
         f"{daemon.binary} -c {daemon.config_path} config dump, on the node",
     )
@@ -58,13 +58,13 @@ def check_loaded(subject: Subject) -> None:
     assert not isinstance(loaded, loaded_config.NotKnown), because(
         "nothing shows what the running containerd has loaded", subject.install
     )
-    assert loaded_config.same_table(loaded, subject.layout.runtime.table()), because(
+    assert loaded_config.same_table(loaded, subject.runtime.table()), because(
         f"it was started with {dict(loaded) if loaded else 'no table'} for the runtime {subject.layout.handler}",
         subject.install,
     )
 
 
-@needs("runsc_version")
+@needs("program_version")
 def check_sandbox(subject: Subject) -> None:
-    """A sandbox runs through the current shim and runsc.toml."""
+    """A sandbox runs through the current shim and {config}."""
     subject.containerd.sandbox(subject.layout.current)

@@ -42,8 +42,8 @@ def check_generation_links(subject: Subject, host: Host) -> None:
 
 
 @needs("current_generation")
-def check_runsc_toml(subject: Subject, host: Host) -> None:
-    """The current generation's runsc.toml is the one that was installed."""
+def check_generation_files(subject: Subject, host: Host) -> None:
+    """The current generation's {config} is the one that was installed."""
     for path, state in _members(subject).items():
         if isinstance(state, FileState):
             file = host.file(path)
@@ -70,11 +70,11 @@ def check_release_files(subject: Subject) -> None:
 
 
 @needs("release_files")
-def check_runsc_version(subject: Subject, host: Host) -> None:
-    """runsc runs and says that it is the release that is current."""
-    path = f"{subject.layout.current}/runsc"
+def check_program_version(subject: Subject, host: Host) -> None:
+    """{program} runs and says that it is the release that is current."""
+    path = f"{subject.layout.current}/{subject.layout.program}"
     said = host.run("%s --version", path)
-    wanted = f"release-{subject.release.rpartition('-')[0]}"
+    wanted = subject.family.inspection.says_version(subject.release.rpartition("-")[0])
     found = (said.stdout or said.stderr).strip().split("\n")[0]
     # It is the file that was installed: then it is the node that does not let it run.
     remedy = f"findmnt -T {subject.layout.prefix} shows whether what lies there may be executed"
@@ -82,10 +82,10 @@ def check_runsc_version(subject: Subject, host: Host) -> None:
 
 
 def check_link_for_people(subject: Subject, host: Host) -> None:
-    """The runsc on people's PATH is the current one."""
+    """The {program} on people's PATH is the current one."""
     if not subject.settings.paths.bin:
         skip("[paths] bin is empty: none is wanted")
-    path, wanted = f"{subject.settings.paths.bin}/runsc", f"{subject.layout.current}/runsc"
+    path, wanted = subject.layout.link_for_people, f"{subject.layout.current}/{subject.layout.program}"
     target = host.run("readlink %s", path).stdout.strip()
     assert target == wanted, because(f"{path} leads to {target or 'nothing'}, not to {wanted}", subject.install)
 

@@ -11,7 +11,6 @@ from nodeprov.kubernetes.proof_image import ProofImage
 from nodeprov.kubernetes.proof_pods import POD_CPU, POD_MEMORY, Pod, Prover
 from nodeprov.kubernetes.quantities import canonical, parse_quantity
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
-from nodeprov.runtimes.gvisor.kernel import gvisors_word
 
 THREADS = 64
 BURN_SECONDS = 1
@@ -53,12 +52,12 @@ def check_pod_logs(subject: Subject, pod: Pod) -> None:
 
 
 @needs("pod_logs")
-def check_pod_is_sandboxed(pod: Pod) -> None:
-    """The pod's kernel is gVisor, and not the node's."""
+def check_pod_is_sandboxed(subject: Subject, pod: Pod) -> None:
+    """The pod's kernel is {kernel}."""
     said = pod.log()
     version = said.partition("version: ")[2].split("\n")[0]
-    assert gvisors_word(said), because(
-        f"its kernel is {version!r}, which is not gVisor's: the pod is not sandboxed",
+    assert subject.family.kernel_line(said), because(
+        f"its kernel is {version!r}, which is not {subject.family.name}'s: the pod is not sandboxed",
         "see what changes pods on their way: kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies",
     )
 
@@ -74,12 +73,12 @@ def check_pod_exec(pod: Pod) -> None:
 
 
 @needs("pod_exec")
-def check_pod_threads(pod: Pod) -> None:
+def check_pod_threads(subject: Subject, pod: Pod) -> None:
     """Threads work in the pod under the seccomp profile RuntimeDefault."""
     output = pod.probe("threads", str(THREADS))
     assert f"threads: {THREADS}" in output.text, because(
         f"{THREADS} threads cannot be started: {output.said}",
-        "leave oci-seccomp out of [runtime.flags] (gvisor#14688), and look at kubelet's podPidsLimit",
+        subject.hint("pod_threads", "look at kubelet's podPidsLimit"),
     )
 
 
@@ -92,11 +91,11 @@ def check_pod_listens(subject: Subject, pod: Pod) -> None:
 
 
 @needs("pod_is_sandboxed")
-def check_pod_cgroup(cgroups: PodCgroups) -> None:
+def check_pod_cgroup(subject: Subject, cgroups: PodCgroups) -> None:
     """The sandbox process is in a cgroup of the pod."""
     assert cgroups.sandboxes, because(
         "no process of the sandbox is in a cgroup of the pod: its limits hold nothing",
-        "leave ignore-cgroups out of [runtime.flags]; see systemd-cgroup in runsc.toml and kubelet's cgroupDriver",
+        subject.hint("pod_cgroup", "see kubelet's cgroupDriver"),
     )
 
 
@@ -108,7 +107,9 @@ def check_pod_memory_limit(subject: Subject, cgroups: PodCgroups) -> None:
     said = f"allow {found} bytes, and not {wanted}" if found else f"have no limit, and not one of {wanted} bytes"
     assert min(found, default=0) == wanted, because(
         f"the cgroups around the sandbox {said}",
-        "see systemd-cgroup in runsc.toml, cgroupsPerQOS and cgroupDriver of kubelet, and who else sets limits",
+        subject.hint(
+            "pod_memory_limit", "see cgroupsPerQOS and cgroupDriver of kubelet, and who else sets limits"
+        ),
     )
 
 

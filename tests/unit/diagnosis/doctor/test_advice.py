@@ -13,10 +13,12 @@ from nodeprov.inventory import ClusterSettings
 from nodeprov.node.daemon_choice import Candidate, Choice
 from nodeprov.node.facts import Facts
 from nodeprov.node.kubelet import Kubelet
+from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.samples import CONFIG, good_facts, settings, with_daemon
 
 WANTED = settings(cluster=ClusterSettings(enabled=False))
-GOOD = Observations(now=1000.0, fapolicyd=False, proxies={}, runsc_flags=None)
+BY_SYSTEMD = '[runsc_config]\nsystemd-cgroup = "true"\n'
+GOOD = Observations(now=1000.0, fapolicyd=False, proxies={}, config=None)
 
 
 def kubelet(driver: str | None) -> Kubelet:
@@ -38,7 +40,8 @@ def test_a_good_node_needs_no_advice() -> None:
         advice(
             good_facts(kubelets=(kubelet("systemd"),)),
             WANTED,
-            seen(runsc_flags={"systemd-cgroup": "true"}),
+            GVISOR,
+            seen(config=BY_SYSTEMD),
             0.1,
         )
         == ()
@@ -105,12 +108,12 @@ def test_a_good_node_needs_no_advice() -> None:
             GOOD,
             0,
             "kubelet is told to drive cgroups by cgroupfs, containerd's default runtime by systemd",
-            "gvisor#10371",
+            "container-runtimes",
             "SystemdCgroup = false for runc in /etc/containerd/config.toml",
         ),
         (
             good_facts(),
-            seen(runsc_flags={"platform": "systrap"}),
+            seen(config='[runsc_config]\nplatform = "systrap"\n'),
             0,
             'runsc.toml lacks systemd-cgroup = "true"',
             "gvisor#10371",
@@ -118,7 +121,7 @@ def test_a_good_node_needs_no_advice() -> None:
         ),
         (
             with_daemon(dump=CONFIG.replace("true", "false")),
-            seen(runsc_flags={"systemd-cgroup": "true"}),
+            seen(config=BY_SYSTEMD),
             0,
             'runsc.toml has systemd-cgroup = "true"',
             "gvisor#13258",
@@ -129,7 +132,7 @@ def test_a_good_node_needs_no_advice() -> None:
 def test_an_advice_says_what_why_and_what_to_do(
     facts: Facts, found: Observations, skew: float, what: str, why: str, remedy: str
 ) -> None:
-    (said,) = advice(facts, WANTED, found, skew)
+    (said,) = advice(facts, WANTED, GVISOR, found, skew)
     assert what in said.message
     assert why in said.why
     assert remedy in said.hint
@@ -137,4 +140,4 @@ def test_an_advice_says_what_why_and_what_to_do(
 
 def test_a_proxy_with_exceptions_is_as_it_should_be() -> None:
     proxies = {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "10.0.0.0/8,.svc"}
-    assert advice(good_facts(), WANTED, seen(proxies=proxies), 0) == ()
+    assert advice(good_facts(), WANTED, GVISOR, seen(proxies=proxies), 0) == ()

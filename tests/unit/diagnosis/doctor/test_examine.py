@@ -14,13 +14,14 @@ from nodeprov.inventory import ClusterSettings
 from nodeprov.node.facts import Facts
 from nodeprov.node.imported_files import ImportsQuery
 from nodeprov.reports.findings import Finding, Severity
+from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState
 from tests.support.samples import CONFIG, FakeReader, good_facts, node, settings, with_daemon
 
 WANTED = settings(cluster=ClusterSettings(enabled=False))
 
 
-GOOD = Observations(now=1000.0, fapolicyd=False, proxies={}, runsc_flags=None)
+GOOD = Observations(now=1000.0, fapolicyd=False, proxies={}, config=None)
 
 
 @pytest.mark.parametrize(("asked", "answered", "skew"), [(999, 1001, 0), (900, 901, 99), (1100, 1101, 100)])
@@ -38,7 +39,7 @@ class Examined(FakeReader):
 
 
 def found_on(facts: Facts) -> tuple[Finding, ...]:
-    return examine(node(WANTED), {Place.NODE: Examined(facts)}, lambda: 1000.0)
+    return examine(node(WANTED), {Place.NODE: Examined(facts)}, GVISOR, lambda: 1000.0)
 
 
 def test_a_good_node_has_no_finding() -> None:
@@ -79,5 +80,5 @@ def test_a_cluster_that_cannot_be_read_is_a_finding() -> None:
             raise NodeprovError("connection refused", "is the API server up?")
 
     wanted = node(settings())
-    findings = examine(wanted, {Place.NODE: Examined(good_facts()), Place.CLUSTER: Down()}, lambda: 1000.0)
+    findings = examine(wanted, {Place.NODE: Examined(good_facts()), Place.CLUSTER: Down()}, GVISOR, lambda: 1000.0)
     assert [each.what for each in findings] == ["the cluster cannot be read: connection refused"]

@@ -13,10 +13,11 @@ from nodeprov.engine.context import Cancellation
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_program
 from nodeprov.node.imported_files import Imports
-from nodeprov.node.state import NodeState
-from tests.support.samples import good_facts, node, settings
+from nodeprov.runtimes.gvisor.family import GVISOR
+from tests.support.runtimes import state_of
+from tests.support.samples import good_facts, settings
 
-SUBJECT = Subject(NodeState.of(node(settings()), good_facts(), None), {}, Imports((), {}))
+SUBJECT = Subject(state_of(settings(), good_facts()), GVISOR, {}, Imports((), {}))
 
 
 def check_label(subject: Subject) -> None:
@@ -120,7 +121,8 @@ def test_a_check_needs_only_earlier_ones_and_asks_only_for_what_is_given(check: 
     names = [each.name for each in CHECKS]
     assert set(check.needs) <= set(names[: names.index(check.name)])
     assert all(name == "subject" or hasattr(Given, name) for name in inspect.signature(check.function).parameters)
-    assert check.title[0].isupper() or check.title.startswith(("runsc", "containerd"))
+    title = check.title(GVISOR)
+    assert title[0].isupper() or title.startswith(("runsc", "containerd"))
 
 
 def test_verify_does_not_import_pytest() -> None:

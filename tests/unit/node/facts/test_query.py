@@ -14,6 +14,7 @@ from nodeprov.hosts.script import plain
 from nodeprov.inventory import ContainerdSettings, Paths, Settings
 from nodeprov.node.daemon import Identity, Record
 from nodeprov.node.facts import Facts, FactsQuery, gather
+from tests.support.runtimes import layout_of
 from tests.support.samples import settings
 
 
@@ -32,11 +33,11 @@ def of_folder(folder: Path) -> Settings:
     ],
 )
 def test_what_is_known_of_containerd_is_not_looked_for(known: ContainerdSettings, lines: str) -> None:
-    assert lines in FactsQuery("worker1", settings(containerd=known)).script
+    assert lines in FactsQuery("worker1", settings(containerd=known), layout_of(settings())).script
 
 
 def facts_here(folder: Path) -> Facts:
-    return gather(LocalHost("here"), of_folder(folder))
+    return gather(LocalHost("here"), of_folder(folder), layout_of(of_folder(folder)))
 
 
 def test_the_script_says_of_this_machine_what_there_is_and_leaves_nothing(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_the_script_tells_the_folders_on_the_way_that_others_could_change(tmp_pa
 
     def loose(place: str) -> set[str]:
         known = settings(paths=Paths(prefix=f"{tmp_path}/{place}/nodeprov", state="/var/lib/nodeprov", bin=""))
-        found = gather(LocalHost("here"), known).machine.loose
+        found = gather(LocalHost("here"), known, layout_of(known)).machine.loose
         return {path.removeprefix(f"{tmp_path}/") for path in found if path.startswith(f"{tmp_path}/")}
 
     assert loose("closed") == loose("shared") == set()
@@ -77,7 +78,10 @@ def test_the_script_tells_the_folders_on_the_way_that_others_could_change(tmp_pa
 
 
 def test_the_script_complains_of_nothing(tmp_path: Path) -> None:
-    assert LocalHost().sh(FactsQuery("worker1", of_folder(tmp_path)).script).stderr == b""
+    assert (
+        LocalHost().sh(FactsQuery("worker1", of_folder(tmp_path), layout_of(of_folder(tmp_path))).script).stderr
+        == b""
+    )
 
 
 def test_the_script_finds_generations_releases_links_and_receipts(tmp_path: Path) -> None:

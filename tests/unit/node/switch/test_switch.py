@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.containerd import Runtime
 from nodeprov.errors import NodeprovError, Restored
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost
@@ -29,6 +28,7 @@ from nodeprov.plan.steps import Restart, Swap
 from nodeprov.states import FileState
 from nodeprov.templates import render
 from tests.adversaries.power_cut import Disk, witnessed
+from tests.support.runtimes import runsc
 from tests.support.samples import good_daemon, settings
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to root")
@@ -106,7 +106,7 @@ class Node:
 
 
 def a_swap(node: Path, before: FileState | None, after: FileState | None) -> Swap:
-    runtime = Runtime("runsc", "/shim", "/runsc.toml")
+    runtime = runsc("runsc", "/shim", "/runsc.toml")
     config = ContainerdConfig(f"{node}/etc/config.toml", runtime, "containerd")
     changes = (Change(config, before, after),)
     return Swap(changes, Restart("containerd.service", ("to serve",)), Serving("it serves"))

@@ -6,10 +6,12 @@ import pytest
 
 from nodeprov.runtimes.gvisor.compatibility import TABLE, release_date
 from nodeprov.runtimes.gvisor.compatibility import row as known_row
-from nodeprov.runtimes.gvisor.requirements import check_facts
+from nodeprov.runtimes.gvisor.family import GVISOR
+from nodeprov.runtimes.requirements import check_facts
 from nodeprov.states import FileState
 from nodeprov_lab.daemons import VERSIONS
 from tests.support.matrix import DOCUMENT, ROWS, document, lines_of
+from tests.support.runtimes import layout_of
 from tests.support.samples import settings, with_daemon
 
 OLD = settings("20260511.0")
@@ -51,7 +53,7 @@ def test_nothing_lies_between_two_rows_or_in_both(release: str) -> None:
 def test_an_old_containerd_has_no_problem_with_an_old_release() -> None:
     text = b"version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]\n"
     old = with_daemon(config=FileState(text, 0o644), version=(1, 6, 20), disk_version=(1, 6, 20))
-    assert check_facts(old, OLD) == ()
+    assert check_facts(old, OLD, layout_of(OLD), GVISOR) == ()
 
 
 def test_the_document_has_the_table_and_every_row_of_the_matrix() -> None:

@@ -10,7 +10,8 @@ import pytest
 from nodeprov.inventory import RuntimeSettings, Settings
 from nodeprov.node.facts import Facts
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor.generation import containers_of_other_releases, generation, runsc_flags, tree_bytes
+from nodeprov.runtimes.gvisor.runsc_toml import runsc_flags
+from tests.support.runtimes import generation_of, runsc_toml
 from tests.support.samples import CONFIG, good_daemon, good_facts, release, settings, with_daemon
 
 WANTED = settings()
@@ -18,7 +19,7 @@ WANTED = settings()
 
 def test_runsc_toml_names_the_versioned_runsc_and_every_flag_as_a_string(made: Release) -> None:
     wanted = settings(runtime=RuntimeSettings(platform="kvm", flags={"debug": "true", "network": 'a"b'}))
-    assert tomllib.loads(generation(good_daemon(), wanted, made).runsc_toml) == {
+    assert tomllib.loads(runsc_toml(generation_of(wanted, made, good_facts()))) == {
         "binary_name": f"/opt/nodeprov/releases/{made.name}/runsc",
         "runsc_config": {"debug": "true", "network": 'a"b', "platform": "kvm", "systemd-cgroup": "true"},
     }
@@ -38,14 +39,14 @@ def test_runsc_toml_names_the_versioned_runsc_and_every_flag_as_a_string(made: R
 def test_a_generation_is_another_when_a_flag_is(
     made: Release, facts: Facts, wanted: Settings, is_same: bool
 ) -> None:
-    first = generation(good_daemon(), WANTED, made)
-    assert (generation(facts.running_daemon, wanted, made).digest == first.digest) is is_same
+    first = generation_of(WANTED, made, good_facts())
+    assert (generation_of(wanted, made, facts).digest == first.digest) is is_same
 
 
 def test_a_generation_is_another_when_the_releases_bytes_are(tmp_path: Path) -> None:
     same = [release(tmp_path / name) for name in ("one", "two")]
     other = release(tmp_path / "three", content=b"\x7fELF other")
-    first, second, third = (generation(good_daemon(), WANTED, each).digest for each in (*same, other))
+    first, second, third = (generation_of(WANTED, each, good_facts()).digest for each in (*same, other))
     assert first == second
     assert first != third
 
@@ -54,7 +55,7 @@ def test_the_order_in_which_flags_are_written_plays_no_part(made: Release) -> No
     flags = {"debug": "true", "strace": "true"}
     turned = dict(reversed(flags.items()))
     digests = {
-        generation(good_daemon(), settings(runtime=RuntimeSettings(flags=each)), made).digest
+        generation_of(settings(runtime=RuntimeSettings(flags=each)), made, good_facts()).digest
         for each in (flags, turned)
     }
     assert len(digests) == 1
@@ -77,21 +78,3 @@ def test_the_order_in_which_flags_are_written_plays_no_part(made: Release) -> No
 def test_systemd_cgroup_follows_the_default_runtime(dump: str, derived: bool) -> None:
     flags = runsc_flags(good_daemon(dump=dump), WANTED)
     assert flags == {"platform": "systrap", **({"systemd-cgroup": "true"} if derived else {})}
-
-
-def test_containers_of_other_releases_are_counted_by_their_shims(made: Release) -> None:
-    releases = "/opt/nodeprov/releases"
-    processes = {
-        f"{releases}/{made.name}/containerd-shim-runsc-v1": 4,
-        f"{releases}/20260518.0-bf2b32777424/containerd-shim-runsc-v1": 2,
-        f"{releases}/20250101.0-0123456789ab/containerd-shim-runsc-v1 (deleted)": 1,
-        f"{releases}/20260518.0-bf2b32777424/runsc": 9,
-        "/opt/nodeprov/.proof-x/shim": 1,
-    }
-    footprint = good_facts(processes=processes).footprint
-    count = containers_of_other_releases(footprint, WANTED, made)
-    assert count == 3
-
-
-def test_a_release_is_as_large_as_its_files(made: Release) -> None:
-    assert tree_bytes(made) == sum(path.stat().st_size for path in made.folder.iterdir())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nodeprov.runtimes.gvisor.kernel import gvisors_word
+from nodeprov.runtimes.gvisor import kernel
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,6 @@ from nodeprov.runtimes.gvisor.kernel import gvisors_word
     ],
 )
 def test_gvisors_kernel_is_known_by_what_it_says_in_every_release(said: str, word: str) -> None:
-    found = gvisors_word(said)
+    found = kernel.line(said)
     assert found.startswith(word)
     assert bool(found) == bool(word)

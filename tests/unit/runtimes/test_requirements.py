@@ -4,21 +4,24 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.containerd import Runtime, add_runtime
+from nodeprov.containerd import add_runtime
 from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.errors import Problem
-from nodeprov.inventory import ContainerdSettings, Paths, RuntimeSettings
+from nodeprov.inventory import ContainerdSettings, Paths, RuntimeSettings, Settings
 from nodeprov.node.daemon import Plugin
 from nodeprov.node.facts import Facts
 from nodeprov.node.machine import Mount
 from nodeprov.node.requirements.places import MARGIN_BYTES
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor.requirements import check, check_facts
+from nodeprov.runtimes.gvisor.family import GVISOR
+from nodeprov.runtimes.requirements import check
+from nodeprov.runtimes.requirements import check_facts as check_facts_of
 from nodeprov.states import FileState
+from tests.support.runtimes import layout_of, runsc, state_of
 from tests.support.samples import CONFIG, changed, good_facts, installed, release, settings, with_daemon
 
 WANTED = settings()
-FOREIGN = Runtime("runsc", "/usr/bin/containerd-shim-runsc-v1", "/etc/runsc.toml")
+FOREIGN = runsc("runsc", "/usr/bin/containerd-shim-runsc-v1", "/etc/runsc.toml")
 SELINUX = CONFIG + "\n[plugins.'io.containerd.cri.v1.runtime']\nenable_selinux = true\n"
 NO_DEFAULT = """
 [plugins.'io.containerd.cri.v1.runtime'.containerd]
@@ -36,9 +39,14 @@ def configured(text: str) -> Facts:
     return with_daemon(config=FileState(text.encode(), 0o644), dump=text)
 
 
+def check_facts(facts: Facts, wanted: Settings) -> tuple[Problem, ...]:
+    layout = layout_of(wanted, facts.footprint.prefixes[1:])
+    return check_facts_of(facts, wanted, layout, GVISOR)
+
+
 def with_release(facts: Facts, made: Release) -> tuple[Problem, ...]:
     """What stands against this release."""
-    return check(facts.machine, facts.running_daemon, facts.footprint, WANTED, made)
+    return check(state_of(WANTED, facts), GVISOR, made)
 
 
 V2 = configured("version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]\n")

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.engine.containerd_probe import parse_shim_options
 from nodeprov.errors import NodeprovError
 from nodeprov.inventory import RuntimeSettings
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor.generation import generation
+from nodeprov.runtimes.gvisor.runsc_toml import parse_shim_options
 from nodeprov.states import TreeState
-from tests.support.samples import VERSION, good_daemon, settings
+from tests.support.runtimes import generation_of, runsc_toml
+from tests.support.samples import VERSION, good_facts, settings
 
 PATH = "/opt/nodeprov/handlers/runsc/current/runsc.toml"
 
@@ -59,8 +59,8 @@ def test_what_nodeprov_writes_is_read_as_it_was_meant() -> None:
         runtime=RuntimeSettings(platform="kvm", flags={"strace-syscalls": 'open,"x"\\', "debug": "true"})
     )
     release = Release(VERSION, "x86_64", "archive", Path("/nowhere"), TreeState(()), {})
-    made = generation(good_daemon(), wanted, release)
-    options = parse_shim_options(made.runsc_toml, PATH)
+    made = generation_of(wanted, release, good_facts())
+    options = parse_shim_options(runsc_toml(made), PATH)
     assert options.binary == f"/opt/nodeprov/releases/{release.name}/runsc"
     assert options.flags == {
         "debug": "true",

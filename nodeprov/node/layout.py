@@ -1,0 +1,73 @@
+"""Where nodeprov's things lie on a node."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, replace
+
+from nodeprov.inventory import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The places of one handler's installation.
+
+    Args:
+        prefix: the folder of the releases and the generations.
+        handler: the runtime's name in containerd.
+        bin: the folder of the link for people; "" for none.
+        program: what people call: the link's name, and that of what it leads to in the current generation.
+        former: prefixes that earlier settings had.
+    """
+
+    prefix: str
+    handler: str
+    bin: str
+    program: str
+    former: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Settings, program: str) -> Layout:
+        """Say where things lie by these settings."""
+        return cls(settings.paths.prefix, settings.runtime.handler, settings.paths.bin, program)
+
+    @property
+    def parent(self) -> str:
+        """The folder that was there before us: empty folders below it are ours."""
+        return posixpath.dirname(self.prefix)
+
+    @property
+    def releases(self) -> str:
+        """The folder of the releases, which all handlers share."""
+        return f"{self.prefix}/releases"
+
+    @property
+    def handler_folder(self) -> str:
+        """The folder of one handler's generations."""
+        return f"{self.prefix}/handlers/{self.handler}"
+
+    @property
+    def current(self) -> str:
+        """The link whose one rename is an upgrade."""
+        return f"{self.handler_folder}/current"
+
+    @property
+    def link_for_people(self) -> str:
+        """The link by which people find the current program; "" if there is to be none."""
+        return f"{self.bin}/{self.program}" if self.bin else ""
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """All folders in which something of ours may lie, today's first."""
+        return (self.prefix, *self.former)
+
+    @property
+    def earlier(self) -> tuple[Layout, ...]:
+        """The layouts below former prefixes."""
+        return tuple(replace(self, prefix=prefix, former=()) for prefix in self.former)
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """All links of ours."""
+        links = (*(each.current for each in (self, *self.earlier)), self.link_for_people)
+        return tuple(link for link in links if link)

@@ -1,0 +1,143 @@
+"""What a family of runtimes brings: all in which one differs from another. Each is a folder beside this file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from nodeprov.containerd import Runtime
+from nodeprov.errors import Problem
+from nodeprov.hosts.base import Host
+from nodeprov.inventory import Settings
+from nodeprov.node.daemon import Daemon
+from nodeprov.node.layout import Layout
+from nodeprov.node.machine import Machine
+from nodeprov.node.state import NodeState
+from nodeprov.plan.goal import Goal, constant
+from nodeprov.plan.resources.file import File
+from nodeprov.plan.resources.link import Link
+from nodeprov.releases.obtain import Release
+from nodeprov.releases.software import Software
+from nodeprov.states import FileState, LinkState
+
+DIGEST_CHARACTERS = 12
+SANDBOX_TIMEOUT_SECONDS = 60
+"""What a sandbox gets that proves a generation."""
+CLEANUP_SECONDS = 10
+"""What each call of ctr gets that takes a sandbox away again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """An immutable folder that ties programs of one release and files of our own together.
+
+    Its `programs` are links into the release's folder; what a file in it names is a path in that folder, too, and
+    never a link: what a container has begun with it keeps for its whole life.
+    """
+
+    layout: Layout
+    release: str
+    files: Mapping[str, FileState]
+    programs: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """The name of its folder."""
+        content = b"\0".join([self.release.encode(), *(file.content for file in self.files.values())])
+        return hashlib.sha256(content).hexdigest()[:DIGEST_CHARACTERS]
+
+    @property
+    def folder(self) -> str:
+        """Its folder."""
+        return f"{self.layout.handler_folder}/{self.digest}"
+
+    def goals(self) -> Iterator[Goal]:
+        """Want its members."""
+        within = self.layout.parent
+        for name, state in self.files.items():
+            yield Goal(File(f"{self.folder}/{name}", collected=True, within=within), constant(state))
+        for name in self.programs:
+            target = constant(LinkState(f"{self.layout.releases}/{self.release}/{name}"))
+            yield Goal(Link(f"{self.folder}/{name}", collected=True, within=within), target)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirements:
+    """What stands against one family alone, by where it belongs among what stands against any."""
+
+    kernel: Iterable[Problem] = ()
+    platform: Iterable[Problem] = ()
+    containerd: Iterable[Problem] = ()
+    configuration: Iterable[Problem] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What verify, doctor and support must know of a family.
+
+    Args:
+        config: the file of a generation that tells how sandboxes run; doctor reads it and support copies it.
+        kernel: whose the kernel of a pod is.
+        has_process: whether a pod's sandbox is a process of the family's own, below the prefix.
+        says_version: what the program's --version says that is of a release's version.
+        check_names: other names than the usual ones for checks of verify.
+        hints: what to type where a check of verify fails, by the check's usual name.
+        machine_advice: what is worth knowing of a machine before an install.
+        config_advice: what is wrong with the text of `config` under a containerd, on a node of a name.
+    """
+
+    config: str
+    kernel: str
+    has_process: bool
+    says_version: Callable[[str], str]
+    check_names: Mapping[str, str] = field(default_factory=dict)
+    hints: Mapping[str, str] = field(default_factory=dict)
+    machine_advice: Callable[[Machine, Settings], Iterable[Problem]] = lambda _machine, _settings: ()
+    config_advice: Callable[[str, Daemon, str], Iterable[Problem]] = lambda _text, _daemon, _node: ()
+
+
+class Family(Protocol):
+    """A family of runtimes. Paths are on the node; a Machine and a Daemon are what was read of it."""
+
+    name: str
+    """What people call it."""
+    program: str
+    """What people call by the link in [paths] bin; each generation has it."""
+    shim: str
+    """The program of which each sandbox has one process."""
+    software: Software
+    """What its project releases, and where."""
+    uses: Mapping[str, str]
+    """What each of [paths] is there for."""
+    pod_proof: str
+    """How it is told that a pod runs: the end of `a pod of RuntimeClass NAME ...`."""
+    kernel_example: bytes
+    """What a pod prints of its kernel where all goes well."""
+    inspection: Inspection
+
+    def runtime(self, layout: Layout) -> Runtime:
+        """Say what containerd is told: a table that names all through the link `current`."""
+        ...
+
+    def generation(self, state: NodeState, release: Release) -> Generation:
+        """Say which generation the settings of a node want under its containerd."""
+        ...
+
+    def requirements(
+        self, machine: Machine, settings: Settings, version: str, daemon: Daemon | None
+    ) -> Requirements:
+        """Find what stands against a release of it on a node."""
+        ...
+
+    def run_sandbox(self, host: Host, state: NodeState, generation: str) -> str:
+        """Run a sandbox through a generation's folder, without kubelet; return the line of the kernel it saw.
+
+        Raises NodeprovError if none runs, or it is no sandbox of this family.
+        """
+        ...
+
+    def kernel_line(self, said: str) -> str:
+        """Find the line by which a sandbox's kernel is known, in its log or version; "" if there is none."""
+        ...

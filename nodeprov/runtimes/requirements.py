@@ -1,0 +1,98 @@
+"""All that stands against an installation on a node, in the order in which it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from nodeprov.errors import Problem
+from nodeprov.inventory import Settings
+from nodeprov.node.daemon import Daemon
+from nodeprov.node.facts import Facts
+from nodeprov.node.footprint import Footprint
+from nodeprov.node.layout import Layout
+from nodeprov.node.machine import Machine
+from nodeprov.node.requirements import configuration, containerd, places
+from nodeprov.node.state import NodeState
+from nodeprov.releases.obtain import Release
+from nodeprov.runtimes.family import Family, Requirements
+from nodeprov.runtimes.goals import former_runtimes, tree_bytes
+
+
+def check(state: NodeState, family: Family, release: Release | None = None) -> tuple[Problem, ...]:
+    """Find all the reasons not to begin, before anything is touched; without a release, all but its own."""
+    version = release.version if release else state.settings.release.version
+    own = family.requirements(state.machine, state.settings, version, state.daemon)
+    room = _room(state, release) if release else ()
+    of_daemon = _of_daemon(state.machine, state.daemon, state.settings, state.layout, family, own)
+    return _all(state.machine, state.settings, state.footprint, state.layout, family, own, room, of_daemon)
+
+
+def check_facts(facts: Facts, settings: Settings, layout: Layout, family: Family) -> tuple[Problem, ...]:
+    """Find them where perhaps no containerd runs, or none can be meant, which is one of the reasons."""
+    of, daemon = facts.machine, facts.daemon
+    own = family.requirements(of, settings, settings.release.version, daemon)
+    of_daemon = _of_daemon(of, daemon, settings, layout, family, own) if daemon else containerd.runs(facts)
+    return _all(of, settings, facts.footprint, layout, family, own, (), of_daemon)
+
+
+def _all(
+    of: Machine,
+    settings: Settings,
+    footprint: Footprint,
+    layout: Layout,
+    family: Family,
+    own: Requirements,
+    room: Iterable[Problem],
+    of_daemon: Iterable[Problem],
+) -> tuple[Problem, ...]:
+    return (
+        *_root(of),
+        *own.kernel,
+        *_systemd(of),
+        *own.platform,
+        *places.usable(of, settings, family.uses),
+        *room,
+        *of_daemon,
+        *places.others_files(footprint, layout),
+    )
+
+
+def _room(state: NodeState, release: Release) -> Iterator[Problem]:
+    if f"{state.layout.releases}/{release.name}" not in state.footprint.releases:
+        yield from places.room(state.machine, tree_bytes(release))
+
+
+def _of_daemon(
+    of: Machine, daemon: Daemon, settings: Settings, layout: Layout, family: Family, own: Requirements
+) -> Iterator[Problem]:
+    """Find what of containerd and of its configuration stands against our table in it."""
+    runtime = family.runtime(layout)
+    yield from containerd.unit(daemon)
+    yield from own.containerd
+    yield from containerd.works(daemon)
+    yield from configuration.source(of, daemon)
+    yield from configuration.link(daemon)
+    yield from own.configuration
+    yield from configuration.default_runtime(daemon)
+    yield from configuration.handler(daemon, runtime, former_runtimes(family, layout))
+    yield from configuration.style(daemon, settings)
+
+
+def _root(machine: Machine) -> Iterator[Problem]:
+    """See that commands run as root."""
+    if machine.uid != 0:
+        yield Problem(
+            "the commands do not run as root",
+            "let the user use sudo, or log in as root",
+            "files below /opt and /etc, and the restart of a service, are root's",
+        )
+
+
+def _systemd(machine: Machine) -> Iterator[Problem]:
+    """See that systemd runs, which restarts containerd."""
+    if machine.systemd_version is None:
+        yield Problem(
+            "systemd does not run on this node",
+            "this version restarts containerd by systemd only",
+            "containerd reads its configuration at its start only",
+        )
