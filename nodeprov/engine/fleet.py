@@ -78,8 +78,7 @@ class Fleet:
     def __init__(self, nodes: Sequence[Node], hosts: HostProvider, releases: Releases = obtained) -> None:
         self.nodes = nodes
         self.hosts = hosts
-        self._obtain = releases
-        self._releases: dict[tuple[Any, ...], Release | Exception] = {}
+        self._releases = releases
 
     def look(self, want: Want) -> Results[NodeState]:
         """Read every node."""
@@ -91,7 +90,8 @@ class Fleet:
         A release is obtained once for all who want it, and for no node that something stands against.
         """
         states = at_once(lambda node: self._ready(node, want), self.nodes)
-        wants = [_safely(lambda state: (state, self._of_its_own(want, state)), each) for each in states]
+        releases = _Once(self._releases)
+        wants = [_safely(lambda state: (state, self._of_its_own(want, state, releases)), each) for each in states]
         return Results.of(at_once(lambda given: plan(*given, self.hosts.of(given[0].node)), wants))
 
     def apply(self, plans: Sequence[Planned], run: RunContext) -> Iterator[Outcome]:
@@ -116,23 +116,30 @@ class Fleet:
             raise Problems(problems, where=node.name)
         return state
 
-    def _of_its_own(self, want: Want, state: NodeState) -> Want:
+    def _of_its_own(self, want: Want, state: NodeState, releases: Releases) -> Want:
         """Say what is wanted of one node: with its release, or with the nodes that go before it."""
         if isinstance(want, Install):
-            software, wanted = want.family.software, state.node.settings.release
-            return replace(
-                want, release=want.release or self._release(software, wanted, state.machine.architecture)
+            release = want.release or releases(
+                want.family.software, state.settings.release, state.machine.architecture
             )
+            return replace(want, release=release)
         names = [node.name for node in self.nodes]
         return replace(want, leaving=(*want.leaving, *names[: names.index(state.node.name)]))
 
-    def _release(self, software: Software, wanted: ReleaseSettings, architecture: str) -> Release:
-        """Have a release here; nodes that want the same one, by the same digests, share it."""
+
+class _Once:
+    """Obtains a release once for all who want it, by the same digests, also if it cannot be had."""
+
+    def __init__(self, releases: Releases) -> None:
+        self._releases = releases
+        self._known: dict[tuple[Any, ...], Release | Exception] = {}
+
+    def __call__(self, software: Software, wanted: ReleaseSettings, architecture: str) -> Release:
         pins = tuple(sorted(wanted.sha512.get(architecture, {}).items()))
         key = (software.name, wanted.base_url, wanted.version, architecture, pins)
-        if key not in self._releases:
-            self._releases[key] = _safely(lambda settings: self._obtain(software, settings, architecture), wanted)
-        release = self._releases[key]
+        if key not in self._known:
+            self._known[key] = _safely(lambda settings: self._releases(software, settings, architecture), wanted)
+        release = self._known[key]
         if isinstance(release, Exception):
             raise release
         return release

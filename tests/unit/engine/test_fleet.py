@@ -157,6 +157,18 @@ class TestPlan:
         assert [each.message for each in plans.errors] == ["it cannot be had"] * 3
         assert (plans.good, len(tried)) == ([], 2)
 
+    def test_a_release_that_could_not_be_had_is_tried_again_for_the_next_plan(self, new: Release) -> None:
+        answers: list[Release | NodeprovError] = [NodeprovError("it cannot be had"), new]
+
+        def obtain(_software: Software, _wanted: ReleaseSettings, _architecture: str) -> Release:
+            answer = answers.pop(0)
+            if isinstance(answer, NodeprovError):
+                raise answer
+            return answer
+
+        fleet = Fleet(ALONE[:1], on_nodes(a=good_facts()), obtain)
+        assert [len(fleet.plan(Install(GVISOR)).errors) for _ in range(2)] == [1, 0]
+
     def test_nothing_is_obtained_for_a_node_that_cannot_run_it_and_errors_stand_in_the_order_of_nodes(
         self, new: Release
     ) -> None:
