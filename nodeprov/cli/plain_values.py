@@ -1,8 +1,8 @@
 """Values of the command line without pydantic.
 
-typer (held against 0.29) gives every value to pydantic, that of an option which was not given too, and importing
-pydantic takes longer than the rest of `nodeprov inventory`. A text, a list of texts, a readable path and what was
-not given need no conversion; all else goes to typer.
+typer (0.29) gives every value to pydantic, even that of an option that was not given, and importing pydantic takes
+longer than the rest of `nodeprov inventory`. A text, a list of texts, a path (but not of a file that may not be
+read) and what was not given need no conversion; all else goes to typer.
 """
 
 from __future__ import annotations
@@ -32,6 +32,6 @@ class _PlainValue:
             return () if self.annotation == list[str] else None
         if self.annotation in (str, list[str]):
             return value
-        if self.annotation is Path and os.access(value, os.R_OK):
+        if self.annotation is Path and (os.access(value, os.R_OK) or not os.access(value, os.F_OK)):
             return Path(value)
         return self.of_typer().coerce(value, param=param, ctx=ctx)

@@ -76,6 +76,12 @@ def test_a_command_that_reads_no_node_imports_nothing_heavy(tmp_path: Path, argu
     assert imported(tmp_path, *arguments) & HEAVY == set()
 
 
+@pytest.mark.parametrize("line", ["rbac", "image proof.tar", "init new.toml --node a --version 20260905.0 --yes"])
+def test_a_command_that_reaches_no_node_imports_nothing_that_would(tmp_path: Path, line: str) -> None:
+    reaching = {"cryptography", "fabric", "nodeprov.engine", "nodeprov_lab", "paramiko", "pytest", "requests"}
+    assert imported(tmp_path, *line.split()) & reaching == set()
+
+
 @pytest.mark.parametrize("line", ["nodeprov ", "nodeprov plan w", "nodeprov lab ", "nodeprov install --"])
 def test_a_completion_imports_nothing_heavy(tmp_path: Path, line: str) -> None:
     words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
