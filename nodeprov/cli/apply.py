@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import __version__
-from nodeprov.cli.options import (
-    AskSudoPasswordOption,
-    JsonOption,
-    NoColorOption,
-    QuietOption,
-    VerboseOption,
-    examples,
-)
+from nodeprov.cli import options
 from nodeprov.cli.output import say
 from nodeprov.errors import UsageError
 
@@ -43,7 +36,7 @@ def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: Ac
 
 
 @app.command(
-    epilog=examples(
+    epilog=options.examples(
         "nodeprov plan 'worker*' --out upgrade.plan",
         "nodeprov apply upgrade.plan",
         codes="0: done, 1: a node has changed since and nothing was done, or it failed, 2: not a saved plan",
@@ -51,11 +44,11 @@ def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: Ac
 )
 def apply(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A plan saved by `nodeprov plan --out FILE`.")],
-    ask_sudo_password: AskSudoPasswordOption = False,
-    as_json: JsonOption = False,
-    _quiet: QuietOption = False,
-    _verbose: VerboseOption = False,
-    _no_color: NoColorOption = False,
+    ask_sudo_password: options.AskSudoPassword = False,
+    as_json: options.Json = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
 ) -> None:
     """Carry out a saved plan without asking. Refused if any of its nodes has changed since."""
     from nodeprov.cli.session import connect, end_if_any_failed, finish, print_errors

@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer  # noqa: TID251  a part of the command line
 
+from nodeprov.cli import options
 from nodeprov.cli.exit_codes import DONE, FAILED
-from nodeprov.cli.options import (
-    AskSudoPasswordOption,
-    InventoryOption,
-    JsonOption,
-    NoColorOption,
-    NodesArgument,
-    QuietOption,
-    SetOption,
-    VerboseOption,
-    examples,
-)
 from nodeprov.cli.output import show_json, show_table
 
 if TYPE_CHECKING:
@@ -28,21 +18,21 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command(
-    epilog=examples(
+    epilog=options.examples(
         "nodeprov doctor 'worker*'",
         "nodeprov doctor worker1 --json",
         codes="0: ready to install, 1: an install would be refused, or a node could not be read",
     )
 )
 def doctor(
-    nodes: NodesArgument,
-    inventory: InventoryOption = None,
-    sets: SetOption = None,
-    ask_sudo_password: AskSudoPasswordOption = False,
-    as_json: JsonOption = False,
-    _quiet: QuietOption = False,
-    _verbose: VerboseOption = False,
-    _no_color: NoColorOption = False,
+    nodes: options.Nodes,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
+    ask_sudo_password: options.AskSudoPassword = False,
+    as_json: options.Json = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
 ) -> None:
     """Check nodes for what would block an install, and give recommendations. Nothing is changed."""
     from nodeprov.cli.session import open_session, print_errors

@@ -4,39 +4,28 @@ from __future__ import annotations
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov.cli.options import (
-    AskSudoPasswordOption,
-    InventoryOption,
-    JsonOption,
-    NoColorOption,
-    NodesArgument,
-    QuietOption,
-    SetOption,
-    VerboseOption,
-    YesOption,
-    examples,
-)
+from nodeprov.cli import options
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command(
-    epilog=examples(
+    epilog=options.examples(
         "nodeprov install worker1",
         "nodeprov install 'worker*' --yes --json",
         codes="0: done, or nothing to do, 1: failed and the node is as before, 4: left between two states",
     )
 )
 def install(
-    nodes: NodesArgument,
-    yes: YesOption = False,
-    inventory: InventoryOption = None,
-    sets: SetOption = None,
-    ask_sudo_password: AskSudoPasswordOption = False,
-    as_json: JsonOption = False,
-    _quiet: QuietOption = False,
-    _verbose: VerboseOption = False,
-    _no_color: NoColorOption = False,
+    nodes: options.Nodes,
+    yes: options.Yes = False,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
+    ask_sudo_password: options.AskSudoPassword = False,
+    as_json: options.Json = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
 ) -> None:
     """Install on nodes what the inventory wants, one node after the other, and test it; undo it on any error."""
     from nodeprov.cli.session import confirm, finish, open_session

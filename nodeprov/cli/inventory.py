@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov.cli.options import (
-    InventoryOption,
-    JsonOption,
-    NoColorOption,
-    QuietOption,
-    SetOption,
-    SomeNodesArgument,
-    VerboseOption,
-    examples,
-)
+from nodeprov.cli import options
 from nodeprov.cli.output import show_json, show_text
 
 app = typer.Typer(add_completion=False)
@@ -21,20 +12,20 @@ app = typer.Typer(add_completion=False)
 
 @app.command(
     "inventory",
-    epilog=examples(
+    epilog=options.examples(
         "nodeprov inventory worker1",
         "nodeprov inventory --set release.version=20260905.0 --json",
         codes="0: the inventory is valid, 2: it is not",
     ),
 )
 def explain(
-    nodes: SomeNodesArgument = None,
-    inventory: InventoryOption = None,
-    sets: SetOption = None,
-    as_json: JsonOption = False,
-    _quiet: QuietOption = False,
-    _verbose: VerboseOption = False,
-    _no_color: NoColorOption = False,
+    nodes: options.SomeNodes = None,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
+    as_json: options.Json = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
 ) -> None:
     """Show the settings of each node, and where each comes from. Nothing is connected to."""
     from nodeprov.cli.inventory_file import load_with_text

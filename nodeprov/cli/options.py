@@ -50,7 +50,7 @@ def examples(*lines: str, codes: str) -> str:
     return "\n".join(("Examples:", *(f"  {line}" for line in lines), "", f"Exit code {codes}."))
 
 
-NodesArgument = Annotated[
+Nodes = Annotated[
     list[str],
     typer.Argument(
         help="Nodes of the inventory, globs such as 'worker*', or groups such as @gpu.",
@@ -58,7 +58,7 @@ NodesArgument = Annotated[
         metavar="NODE",
     ),
 ]
-SomeNodesArgument = Annotated[
+SomeNodes = Annotated[
     list[str] | None,
     typer.Argument(
         help="Nodes, globs or groups, as for `plan`; all nodes if none is named.",
@@ -66,9 +66,9 @@ SomeNodesArgument = Annotated[
         metavar="NODE",
     ),
 ]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
-InventoryOption = Annotated[
+Inventory = Annotated[
     Path | None,
     typer.Option(
         "--inventory",
@@ -78,7 +78,7 @@ InventoryOption = Annotated[
         "here or in a folder above.",
     ),
 ]
-SetOption = Annotated[
+Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
@@ -86,7 +86,7 @@ SetOption = Annotated[
         help="Set one value for this run: release.version=20260905.0, or nodes.worker1.port=2222.",
     ),
 ]
-AskSudoPasswordOption = Annotated[
+AskSudoPassword = Annotated[
     bool,
     typer.Option(
         "--ask-sudo-password",
@@ -96,17 +96,15 @@ AskSudoPasswordOption = Annotated[
     ),
 ]
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result and errors as JSON (docs/json.md).")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result and errors as JSON (docs/json.md).")]
 # These three act by their callbacks; the commands need not look at them.
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", callback=_quiet, help="Print only the result and errors.")
-]
-VerboseOption = Annotated[
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=_quiet, help="Print only the result and errors.")]
+Verbose = Annotated[
     bool,
     typer.Option(
         "--verbose", "-v", callback=_verbose, help="Show every command that runs on a host, without secrets."
     ),
 ]
-NoColorOption = Annotated[
+NoColor = Annotated[
     bool, typer.Option("--no-color", callback=_no_color, is_eager=True, help="No colours; or set NO_COLOR.")
 ]

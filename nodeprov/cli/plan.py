@@ -7,25 +7,15 @@ from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
+from nodeprov.cli import options
 from nodeprov.cli.exit_codes import DONE, FAILED, PENDING
-from nodeprov.cli.options import (
-    AskSudoPasswordOption,
-    InventoryOption,
-    JsonOption,
-    NoColorOption,
-    NodesArgument,
-    QuietOption,
-    SetOption,
-    VerboseOption,
-    examples,
-)
 from nodeprov.errors import UsageError
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command(
-    epilog=examples(
+    epilog=options.examples(
         "nodeprov plan worker1",
         "nodeprov plan 'worker*' --inventory cluster.toml",
         "nodeprov plan worker1 --uninstall --drain",
@@ -35,7 +25,7 @@ app = typer.Typer(add_completion=False)
     )
 )
 def plan(
-    nodes: NodesArgument,
+    nodes: options.Nodes,
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Plan an uninstall.")] = False,
     drain: Annotated[bool, typer.Option("--drain", help="With --uninstall: evict sandboxed pods.")] = False,
     out: Annotated[
@@ -44,13 +34,13 @@ def plan(
     commands: Annotated[
         bool, typer.Option("--commands", help="Show also every script that would run on a host, in order.")
     ] = False,
-    inventory: InventoryOption = None,
-    sets: SetOption = None,
-    ask_sudo_password: AskSudoPasswordOption = False,
-    as_json: JsonOption = False,
-    _quiet: QuietOption = False,
-    _verbose: VerboseOption = False,
-    _no_color: NoColorOption = False,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
+    ask_sudo_password: options.AskSudoPassword = False,
+    as_json: options.Json = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
 ) -> None:
     """Show what an install or an uninstall would change. Nothing is written on any node."""
     from nodeprov.cli import plan_commands

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov.cli.options import InventoryOption, SetOption, SomeNodesArgument, examples
+from nodeprov.cli import options
 from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command(
-    epilog=examples(
+    epilog=options.examples(
         "nodeprov rbac --service-account kube-system/nodeprov | kubectl apply -f -",
         "nodeprov rbac 'worker*' --drain > role.yaml",
         codes="0: printed, 2: the inventory has faults",
     )
 )
 def rbac(
-    nodes: SomeNodesArgument = None,
+    nodes: options.SomeNodes = None,
     drain: Annotated[bool, typer.Option("--drain", help="Include what `uninstall --drain` needs.")] = False,
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of the roles.")] = "nodeprov",
     service_account: Annotated[
@@ -35,8 +35,8 @@ def rbac(
             help="Also make this service account, and bind the roles to it.",
         ),
     ] = None,
-    inventory: InventoryOption = None,
-    sets: SetOption = None,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
 ) -> None:
     """Print the RBAC roles that nodeprov needs at least, as YAML, for the nodes and names of the inventory.
 

@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import typer  # noqa: TID251  a part of the command line
 
+from nodeprov.cli import options
 from nodeprov.cli.exit_codes import DONE, FAILED, PENDING
-from nodeprov.cli.options import (
-    AskSudoPasswordOption,
-    InventoryOption,
-    JsonOption,
-    NoColorOption,
-    NodesArgument,
-    QuietOption,
-    SetOption,
-    VerboseOption,
-    examples,
-)
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command(
-    epilog=examples(
+    epilog=options.examples(
         "nodeprov status 'worker*'",
         "nodeprov status worker1 --json",
         codes="0: no run is unfinished, 1: a node could not be read, 3: a run is in progress, or did not finish",
     )
 )
 def status(
-    nodes: NodesArgument,
-    inventory: InventoryOption = None,
-    sets: SetOption = None,
-    ask_sudo_password: AskSudoPasswordOption = False,
-    as_json: JsonOption = False,
-    _quiet: QuietOption = False,
-    _verbose: VerboseOption = False,
-    _no_color: NoColorOption = False,
+    nodes: options.Nodes,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
+    ask_sudo_password: options.AskSudoPassword = False,
+    as_json: options.Json = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
 ) -> None:
     """Show what is installed on nodes, how the last run ended, and whether a node rolled back on its own."""
     from nodeprov.cli.output import show_json, show_text

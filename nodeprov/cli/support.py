@@ -12,18 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import __version__
+from nodeprov.cli import options
 from nodeprov.cli.exit_codes import DONE, FAILED
-from nodeprov.cli.options import (
-    AskSudoPasswordOption,
-    InventoryOption,
-    JsonOption,
-    NoColorOption,
-    QuietOption,
-    SetOption,
-    VerboseOption,
-    examples,
-    node_names,
-)
 from nodeprov.cli.output import say, show_json, show_text
 from nodeprov.errors import UsageError
 
@@ -35,24 +25,24 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command(
-    epilog=examples(
+    epilog=options.examples(
         "nodeprov support worker1",
         "nodeprov support worker1 --out report.tar.gz",
         codes="0: written, with what could be read, 1: written, and the node could not be reached",
     )
 )
 def support(
-    node: Annotated[str, typer.Argument(metavar="NODE", help="One node.", autocompletion=node_names)],
+    node: Annotated[str, typer.Argument(metavar="NODE", help="One node.", autocompletion=options.node_names)],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="File to write; by default one in this folder.")
     ] = None,
-    inventory: InventoryOption = None,
-    sets: SetOption = None,
-    ask_sudo_password: AskSudoPasswordOption = False,
-    as_json: JsonOption = False,
-    _quiet: QuietOption = False,
-    _verbose: VerboseOption = False,
-    _no_color: NoColorOption = False,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
+    ask_sudo_password: options.AskSudoPassword = False,
+    as_json: options.Json = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
 ) -> None:
     """Write an archive for a bug report: the state of a node, its journals and settings, without secrets.
 

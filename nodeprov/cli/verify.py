@@ -8,18 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
+from nodeprov.cli import options
 from nodeprov.cli.exit_codes import DONE, FAILED
-from nodeprov.cli.options import (
-    AskSudoPasswordOption,
-    InventoryOption,
-    JsonOption,
-    NoColorOption,
-    NodesArgument,
-    QuietOption,
-    SetOption,
-    VerboseOption,
-    examples,
-)
 from nodeprov.errors import NodeprovError, UsageError
 
 if TYPE_CHECKING:
@@ -29,24 +19,24 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command(
-    epilog=examples(
+    epilog=options.examples(
         "nodeprov verify 'worker*'",
         "nodeprov verify 'worker*' --junit verify.xml --quiet",
         codes="0: all checks passed, 1: a check failed, or could not be run",
     )
 )
 def verify(
-    nodes: NodesArgument,
+    nodes: options.Nodes,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Also write the result as JUnit XML.")
     ] = None,
-    inventory: InventoryOption = None,
-    sets: SetOption = None,
-    ask_sudo_password: AskSudoPasswordOption = False,
-    as_json: JsonOption = False,
-    _quiet: QuietOption = False,
-    _verbose: VerboseOption = False,
-    _no_color: NoColorOption = False,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
+    ask_sudo_password: options.AskSudoPassword = False,
+    as_json: options.Json = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
 ) -> None:
     """Check with testinfra that nodes are still as they were installed, and that a pod runs in a sandbox."""
     from nodeprov.cli.cancellation import cancelled_by_signals
