@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from nodeprov.engine.planner import Planned
     from nodeprov.inventory import Inventory
     from nodeprov.plan.action import Action
-    from nodeprov.runtimes import FAMILY
 
 app = typer.Typer(add_completion=False)
 
@@ -57,6 +56,7 @@ def apply(
     from nodeprov.local_files import read_bounded
     from nodeprov.plan.action import INSTALL
     from nodeprov.reports.plan import headline
+    from nodeprov.runtimes import FAMILY
 
     try:
         text = read_bounded(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -29,47 +29,79 @@ app = typer.Typer(add_completion=False)
 DEFAULT_FILE = Path("nodeprov.toml")
 
 
+def _is(rule: Text) -> Callable[[typer.CallbackParam, str | None], str | None]:
+    """Refuse a value that breaks a rule."""
+
+    def check(param: typer.CallbackParam, value: str | None) -> str | None:
+        if value is not None and not rule.accepts(value):
+            raise UsageError(f"{value!r} is not {rule.expected}", where=param.opts[0])
+        return value
+
+    return check
+
+
+File = Annotated[Path, typer.Argument(help="File to write; it must not exist.")]
+Nodes = Annotated[
+    list[str] | None,
+    typer.Option("--node", metavar="NAME=ADDRESS", help="A node; without =ADDRESS its name is resolved."),
+]
+FromCluster = Annotated[bool, typer.Option("--from-cluster", help="Take the nodes that kubectl lists.")]
+KubectlHost = Annotated[
+    str | None,
+    typer.Option(
+        callback=_is(syntax.ADDRESS),
+        metavar="ADDRESS",
+        help="Machine that runs kubectl, reached by SSH. Default: this one.",
+    ),
+]
+Kubeconfig = Annotated[
+    str | None, typer.Option(callback=_is(syntax.LOCAL_PATH), help="kubeconfig, on the machine that runs kubectl.")
+]
+Context = Annotated[str | None, typer.Option(callback=_is(syntax.WORD), help="Context of that kubeconfig.")]
+User = Annotated[
+    str | None, typer.Option(callback=_is(syntax.WORD), help="User to log in as. Default: as ~/.ssh/config says.")
+]
+Port = Annotated[int | None, typer.Option(help="Port of sshd.", min=1, max=65535)]
+IdentityFile = Annotated[
+    str | None, typer.Option(callback=_is(syntax.LOCAL_PATH), metavar="FILE", help="Private key.")
+]
+KnownHosts = Annotated[
+    str | None, typer.Option(callback=_is(syntax.LOCAL_PATH), metavar="FILE", help="File of trusted host keys.")
+]
+Version = Annotated[
+    str | None,
+    typer.Option(
+        callback=_is(syntax.RELEASE),
+        metavar="RELEASE",
+        help='Release to install, such as 20260905.0; "latest" finds it.',
+    ),
+]
+BaseUrl = Annotated[
+    str | None, typer.Option(callback=_is(syntax.URL), metavar="URL", help="Where releases are published.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: use the defaults.")]
+
+
 @app.command()
 def init(
-    file: Annotated[Path, typer.Argument(help="File to write; it must not exist.")] = DEFAULT_FILE,
-    node: Annotated[
-        list[str], typer.Option(metavar="NAME=ADDRESS", help="A node; without =ADDRESS its name is resolved.")
-    ] = [],  # noqa: B006  typer's way
-    from_cluster: Annotated[
-        bool, typer.Option("--from-cluster", help="Take the nodes that kubectl lists.")
-    ] = False,
-    kubectl_host: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Machine that runs kubectl, reached by SSH. Default: this one."),
-    ] = None,
-    kubeconfig: Annotated[str | None, typer.Option(help="kubeconfig, on the machine that runs kubectl.")] = None,
-    context: Annotated[str | None, typer.Option(help="Context of that kubeconfig.")] = None,
-    user: Annotated[str | None, typer.Option(help="User to log in as. Default: as ~/.ssh/config says.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port of sshd.", min=1, max=65535)] = None,
-    identity_file: Annotated[str | None, typer.Option(metavar="FILE", help="Private key.")] = None,
-    known_hosts: Annotated[str | None, typer.Option(metavar="FILE", help="File of trusted host keys.")] = None,
-    version: Annotated[
-        str | None,
-        typer.Option(metavar="RELEASE", help='Release to install, such as 20260905.0; "latest" finds it.'),
-    ] = None,
-    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Where releases are published.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: use the defaults.")] = False,
+    file: File = DEFAULT_FILE,
+    node: Nodes = None,
+    from_cluster: FromCluster = False,
+    kubectl_host: KubectlHost = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    user: User = None,
+    port: Port = None,
+    identity_file: IdentityFile = None,
+    known_hosts: KnownHosts = None,
+    version: Version = None,
+    base_url: BaseUrl = None,
+    yes: Yes = False,
 ) -> None:
     """Write a first inventory by asking questions, or from the cluster's nodes with --from-cluster."""
     refuse_existing(file)
-    for option, value, rule in (
-        ("--kubectl-host", kubectl_host, syntax.ADDRESS),
-        ("--kubeconfig", kubeconfig, syntax.LOCAL_PATH),
-        ("--context", context, syntax.WORD),
-        ("--user", user, syntax.WORD),
-        ("--identity-file", identity_file, syntax.LOCAL_PATH),
-        ("--known-hosts", known_hosts, syntax.LOCAL_PATH),
-        ("--version", version, syntax.RELEASE),
-        ("--base-url", base_url, syntax.URL),
-    ):
-        _check(option, value, rule)
     ask = Asking(is_on=sys.stdin.isatty() and not yes)
-    nodes = ask_nodes(node, ask, from_cluster=from_cluster)
+    nodes = ask_nodes(node or (), ask, from_cluster=from_cluster)
     user = user or ask("User to log in as (Enter: as ~/.ssh/config says)", syntax.WORD)
     kubectl_host = kubectl_host or ask("Machine that runs kubectl (Enter: this one)", syntax.ADDRESS)
     access = Access(user, port, identity_file, known_hosts, kubectl_host, kubeconfig, context)
@@ -91,11 +123,6 @@ def _report(file: Path, machines: Machines, release: str) -> None:
     count = f"{len(machines.nodes)} node{'' if len(machines.nodes) == 1 else 's'}"
     print(f"wrote {file}: {count} ({', '.join(each.name for each in machines.nodes)}), {FAMILY.name} {release}")
     print(f"next: nodeprov plan '*' --inventory {shlex.quote(str(file))}")
-
-
-def _check(option: str, value: str | None, rule: Text) -> None:
-    if value is not None and not rule.accepts(value):
-        raise UsageError(f"{value!r} is not {rule.expected}", where=option)
 
 
 def _from_cluster(access: Access) -> tuple[FoundNode, ...]:
