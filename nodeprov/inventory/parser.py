@@ -1,4 +1,4 @@
-"""The inventory: which nodes there are, how they are reached, and what is wanted on them."""
+"""Reading an inventory: its text, with the settings of the environment and of options laid over it."""
 
 from __future__ import annotations
 
