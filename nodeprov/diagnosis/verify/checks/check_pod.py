@@ -152,6 +152,8 @@ def check_pod_memory_kill(subject: Subject, pod: Pod) -> None:
     assert "filled" not in output.text, because(
         f"a pod with a limit of {POD_MEMORY} took {TOO_MUCH_MEBIBYTES} MiB", "look at the node's cgroups"
     )
+    if not subject.family.inspection.has_process:
+        return  # the kernel kills the program alone, and the pod goes on
     assert pod.comes_to("Failed", patience(subject)), because(
         f"a pod above its limit is still {pod.phase()}: {output.said}",
         "look at memory.oom_control of the pods' cgroups, and journalctl -k, on the node",

@@ -1,0 +1,1 @@
+"""Families of runtimes for tests, beside those of the product."""

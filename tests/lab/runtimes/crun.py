@@ -1,0 +1,125 @@
+"""Debian's crun as a family: a second one, with another shim, no process of its own and no kernel of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from nodeprov.containerd import Runtime
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Host
+from nodeprov.hosts.script import plain
+from nodeprov.inventory import Settings
+from nodeprov.local_files import cache_folder
+from nodeprov.node.daemon import Daemon
+from nodeprov.node.layout import Layout
+from nodeprov.node.machine import Machine
+from nodeprov.node.state import NodeState
+from nodeprov.releases.obtain import Release
+from nodeprov.releases.software import ArtifactLayout, Software
+from nodeprov.runtimes.family import SANDBOX_TIMEOUT_SECONDS, Family, Generation, Inspection, Requirements
+from nodeprov.states import FileState, TreeEntry, TreeState
+from nodeprov_lab.cache import Cache
+from nodeprov_lab.debian import SUITE, chosen_mirror, debian_tree
+
+VERSION = "1.21"
+PROGRAM, LIBRARY = "crun.real", "libyajl.so.2"
+WRAPPER = '#!/bin/sh\nexport LD_LIBRARY_PATH={release}\nexec {release}/crun.real "$@"\n'
+SANDBOX = """\
+# A container runs through the generation's program: on a root of its own, which has the node's programs to read.
+root=$(mktemp -d {prefix}/.proof-crun-XXXXXX) || exit 1
+trap 'rm -rf -- "$root"' EXIT
+mkdir "$root/usr" "$root/proc" && ln -s usr/bin usr/lib usr/lib64 "$root/" || exit 1
+timeout {seconds} {ctr} -a {socket} -n nodeprov run --rm --runc-binary {generation}/crun --read-only \\
+    --mount type=bind,src=/usr,dst=/usr,options=rbind:ro --rootfs "$root" {name} /bin/cat /proc/version < /dev/null
+"""
+
+
+class Crun:
+    """All that is crun's; see `Family`."""
+
+    name = "crun"
+    program = "crun"
+    shim = "containerd-shim-runc-v2"
+    software = Software(
+        name="crun",
+        layouts=(ArtifactLayout("loose", (PROGRAM, LIBRARY)),),
+        programs=(PROGRAM,),
+        architectures=("x86_64", "aarch64"),
+        version=re.compile(r"\d+(\.\d+)+"),
+        named_release=re.compile(rb"crun version ([\d.]+)"),
+        example=VERSION,
+        version_hint=f"type it as {VERSION}",
+        list_hint="apt-cache policy crun",
+    )
+    uses: Mapping[str, str] = dict.fromkeys(("prefix", "state", "bin"), "crun is there")
+    pod_proof = "is run by crun"
+    kernel_example = b"Linux version 6.12.41\n"
+    inspection = Inspection(
+        config="crun", kernel="the node's own", has_process=False, says_version="crun version {}".format
+    )
+
+    def runtime(self, layout: Layout) -> Runtime:
+        """Have containerd's own shim run our crun."""
+        return Runtime(layout.handler, "io.containerd.runc.v2", (("BinaryName", f"{layout.current}/crun"),))
+
+    def generation(self, state: NodeState, release: Release) -> Generation:
+        """Tie a release's program to the library that a node need not have."""
+        wrapper = WRAPPER.format(release=f"{state.layout.releases}/{release.name}")
+        return Generation(state.layout, release.name, {"crun": FileState(wrapper.encode(), 0o755)}, (PROGRAM,))
+
+    def requirements(
+        self, _machine: Machine, _settings: Settings, _version: str, _daemon: Daemon | None
+    ) -> Requirements:
+        """Want nothing that Debian does not have."""
+        return Requirements()
+
+    def run_sandbox(self, host: Host, state: NodeState, generation: str) -> str:
+        """Run a container through a generation."""
+        text = SANDBOX.format(
+            prefix=state.layout.prefix,
+            ctr=state.daemon.ctr,
+            socket=state.daemon.socket,
+            generation=generation,
+            name=f"nodeprov-proof-{secrets.token_hex(4)}",
+            seconds=SANDBOX_TIMEOUT_SECONDS,
+        )
+        script = plain("prove-crun", text, when_well=self.kernel_example)
+        output = host.run(script, timeout_seconds=2 * SANDBOX_TIMEOUT_SECONDS)
+        if line := self.kernel_line(output.text):
+            return line
+        raise NodeprovError(f"no container runs through {generation}: {output.said}", "ctr plugins ls")
+
+    def kernel_line(self, said: str) -> str:
+        """Find the node's own kernel."""
+        return next((line for line in said.splitlines() if "Linux version" in line and "gvisor" not in line), "")
+
+
+CRUN: Family = Crun()
+
+
+def debians_release() -> Release:
+    """Have Debian's crun, and its one library that is not in a small Debian, in the lab's cache."""
+    mirror = chosen_mirror()
+    ingredients = {"suite": SUITE, "mirror": mirror, "machine": platform.machine()}
+    folder = Cache(cache_folder() / "lab").folder("crun", ingredients, partial(_take, mirror))
+    entries = tuple(
+        TreeEntry(name, 0o755, hashlib.sha256((folder / name).read_bytes()).hexdigest())
+        for name in (PROGRAM, LIBRARY)
+    )
+    return Release(VERSION, platform.machine(), "loose", folder, TreeState(entries), {})
+
+
+def _take(mirror: str, folder: Path) -> None:
+    tree = folder / "tree"
+    debian_tree(tree, SUITE, "crun", mirror, lambda _event: None)
+    (library,) = (tree / "usr/lib").glob(f"*/{LIBRARY}")
+    shutil.copy(library.resolve(), folder / LIBRARY)
+    shutil.copy(tree / "usr/bin/crun", folder / PROGRAM)
+    shutil.rmtree(tree)
