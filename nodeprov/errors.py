@@ -96,11 +96,11 @@ class CommandFailed(NodeprovError):
         self.stderr = stderr
 
 
-class Restored(NodeprovError):
+class RolledBack(NodeprovError):
     """A node has put back by itself what it was to try; the files are those that it had before."""
 
 
-class Broken(NodeprovError):
+class RollbackFailed(NodeprovError):
     """A node has put back what it had, and its containerd does not serve with that either."""
 
 

@@ -174,7 +174,7 @@ def show_table(table: Table) -> None:
 
 
 def ask(count: int) -> None:
-    """Ask whether to change nodes; end the process if not, and raise UsageError if nobody is there to ask."""
+    """Ask whether to change nodes; end the process if not, raise UsageError if there is no terminal to ask on."""
     import typer  # noqa: TID251  a part of the command line
 
     if not sys.stdin.isatty():

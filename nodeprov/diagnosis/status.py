@@ -101,9 +101,7 @@ def text(status: Status) -> str:
     elif status.switched and status.switched.restored:
         why = f": {status.switched.why}" if status.switched.why else ""
         how = status.switched.outcome
-        lines.append(
-            f"  by itself the node has put its configuration back (run {status.switched.run}; {how}){why}"
-        )
+        lines.append(f"  the node rolled back on its own (run {status.switched.run}; {how}){why}")
     if status.holder:
         silent = status.holder.silent_seconds
         heard = "" if silent is None else f", last heard of {silent} s ago"

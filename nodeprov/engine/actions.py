@@ -25,7 +25,7 @@ class Actions(Probes, Protocol):
     def swap(self, swap: Swap) -> None:
         """Have the node swap files, restart the daemon and see that it serves.
 
-        Raises Restored when it did not serve and the node has gone back, and NodeprovError for all else.
+        Raises RolledBack when it did not serve and the node has gone back, and NodeprovError for all else.
         """
 
     def settle(self) -> None:
@@ -60,7 +60,7 @@ class NodeActions:
 
     def swap(self, swap: Swap) -> None:
         """Have the node swap files, restart containerd and prove that it serves; write down what it has read."""
-        self._served = self._switch.throw(swap)
+        self._served = self._switch.hand_over(swap)
         self._containerd.write_record(swap)
 
     def serving(self) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from nodeprov.engine.actions import Actions
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.undo import collect, in_words, undo
-from nodeprov.errors import Broken, NodeprovError, Restored
+from nodeprov.errors import NodeprovError, RollbackFailed, RolledBack
 from nodeprov.hosts.base import Host, Hosts
 from nodeprov.plan.events import Event, OnEvent
 from nodeprov.plan.goal import Change
@@ -47,10 +47,10 @@ def apply(plan: Plan, hosts: Hosts, actions: Actions, run: RunContext) -> Outcom
                 done.append(part)
                 on_event(Event(part, "done", said))
     except BaseException as error:
-        swap = begun.pop() if isinstance(error, Restored | Broken) else None
+        swap = begun.pop() if isinstance(error, RolledBack | RollbackFailed) else None
         undone = undo(begun, hosts, actions, partial(_try_to_tell, on_event))
         left = undone.left
-        if isinstance(error, Broken) and isinstance(swap, Swap):
+        if isinstance(error, RollbackFailed) and isinstance(swap, Swap):
             left = (*left, f"{swap.restart.unit}: {error.message}")
         stopped_by = in_words(error).at(plan.node)
         return Outcome(plan, tuple(done), stopped_by, undone.changes, left, undone.kept, proofs)

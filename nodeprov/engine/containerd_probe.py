@@ -45,7 +45,7 @@ class Containerd:
                 f"journalctl -u {daemon.unit} on the node",
                 where=self._host.name,
             )
-        return f"{daemon.config_path} {'names the shim' if path else 'has no table of ours'}"
+        return f"{daemon.config_path} {'names the shim' if path else 'has no table of nodeprov'}"
 
     def sandbox(self, generation: str) -> str:
         """Run a sandbox through a generation's folder; return the kernel it saw."""
@@ -67,7 +67,7 @@ class Containerd:
         """See that nothing needs our files; raise NodeprovError, naming what does."""
         if needing := self.in_use():
             raise NodeprovError(
-                f"a sandbox needs what is to be removed: {needing[0]}",
+                f"a sandbox still uses what this run would remove: {needing[0]}",
                 "delete its pod, or uninstall with --drain",
                 where=self._host.name,
             )

@@ -38,7 +38,7 @@ def look(node: Node, readers: Readers, want: Want) -> NodeState:
 
 
 def _when_settled(reader: Reader, settings: Settings, layout: Layout) -> Facts:
-    """Read the facts of a node that is not in the middle of what it does by itself; wait for its end."""
+    """Read the facts; if a switch still runs on the node, wait for its end first."""
     facts = gather(reader, settings, layout)
     if facts.footprint.switched is None or facts.footprint.switched.outcome:
         return facts

@@ -94,7 +94,7 @@ def _gone_back(state: NodeState) -> Iterator[str]:
     """Say that it was that run's change which the node has taken back."""
     broken, switched = state.history.interrupted, state.footprint.switched
     if broken is not None and switched and switched.restored and switched.run == broken.name:
-        yield f"after it the node has put its configuration back by itself: {switched.why}"
+        yield f"after it the node rolled back on its own: {switched.why}"
 
 
 def _consequences(state: NodeState, old_containers: int) -> Iterator[str]:
@@ -102,8 +102,8 @@ def _consequences(state: NodeState, old_containers: int) -> Iterator[str]:
     settings = state.settings
     if old_containers:
         yield (
-            f"{old_containers} running containers keep the release that they began with; one that restarts "
-            "inside its old pod is created by the new release, which may fail: delete such pods when it suits you"
+            f"{old_containers} running containers stay on the old release; one that crashes is restarted with the "
+            "new one, which may fail: recreate such pods when convenient"
         )
     if settings.cluster.enabled and not settings.proof.pod:
         yield "no pod is run as a proof: [proof] pod is false"

@@ -128,7 +128,7 @@ def collect(
             # What was made in this run stays with all that belongs to it; what is old is looked at one by one.
             needing = [path for path in used if change.before is None or path.startswith(f"{resource.path}/")]
             if needing:
-                needed.append(f"{resource.key} stays, for a container needs {needing[0]}")
+                needed.append(f"{resource.key} is kept: in use by a container ({needing[0]})")
                 continue
             before_each()
             on_event(Event(change, "undone" if change.after is not None else "begun"))

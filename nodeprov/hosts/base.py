@@ -29,7 +29,7 @@ Guard = Callable[[], str]
 Progress = Callable[[str, int, int], None]
 """Called with what is uploaded, the bytes done and the bytes in all."""
 LARGEST_OUTPUT_BYTES = 64 << 20
-"""What is borne of one command: a cluster of thousands of nodes prints half of it, and a node has no limit."""
+"""The limit on what one command prints: a cluster of thousands of nodes prints half of it."""
 FIRST_LINE_BYTES = 500
 """What is read of the line with which a script that is held says how it stands."""
 _LINE_CHARACTERS = 300
@@ -205,7 +205,7 @@ def check(output: Output, doing: str, *, where: str, hint: str = "") -> Output:
     if output.returncode == 0:
         return output
     raise CommandFailed(
-        f"{doing}: exit status {output.returncode}: {output.said or 'nothing was said'}",
+        f"{doing}: exit status {output.returncode}: {output.said or 'it printed nothing'}",
         hint,
         where=where,
         returncode=output.returncode,

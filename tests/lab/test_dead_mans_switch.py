@@ -76,9 +76,7 @@ class TestNobodyIsThere:
         assert plain.config() == before
         plain.serves()
         planned = nodeprov("plan", WORKER)
-        assert (
-            "after it the node has put its configuration back by itself: containerd.service" in planned.stdout
-        ), planned
+        assert "after it the node rolled back on its own: containerd.service" in planned.stdout, planned
         plain.run("rm -r /etc/systemd/system/containerd.service.d && systemctl daemon-reload")
         installed(WORKER)
 
@@ -125,7 +123,7 @@ class TestTheConnectionIsCut:
             plain.host.close()
             ended = running.end()
         assert ended.returncode == 1, ended.stderr
-        assert "the node has gone back by itself: containerd.service does not restart" in ended.stderr
+        assert "the node rolled back on its own: containerd.service does not restart" in ended.stderr
         assert "the node is as before" in ended.stderr
         assert plain.listing() == before
 
@@ -156,7 +154,7 @@ def test_a_unit_at_its_start_limit_is_started_again_with_the_old_file(plain: Mac
     before = plain.config()
     ended = nodeprov("install", WORKER, "--yes")
     assert ended.returncode == 1, ended.stderr
-    assert "gone back by itself" in ended.stderr
+    assert "rolled back on its own" in ended.stderr
     assert plain.config() == before
     assert plain.run("systemctl is-active containerd") == "active\n"
 
@@ -173,7 +171,7 @@ def test_a_user_with_sudo_hands_over_the_same(plain: Machine, tmp_path: Path) ->
         plain.drop_in(FAILS)
         ended = nodeprov("install", WORKER, "--yes", inventory=inventory)
         assert ended.returncode == 1, ended.stderr
-        assert "gone back by itself" in ended.stderr
+        assert "rolled back on its own" in ended.stderr
         assert plain.config() == before
         plain.run("rm -r /etc/systemd/system/containerd.service.d && systemctl daemon-reload")
         installed(WORKER, inventory=inventory)

@@ -68,7 +68,7 @@ DELETIONS = (
         f"{_SWITCH_TESTS}::test_a_power_cut_at_any_moment_leaves_what_was_or_what_was_proven",
     ),
     Deletion(
-        "the recovery unit is on disk before the switch is thrown",
+        "the recovery unit is on disk before the node takes over",
         _ARM,
         "sync -- {{ recovery | sh }} {{ wants_folder | sh }} {{ units | sh }}\n",
         "",

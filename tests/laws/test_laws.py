@@ -11,7 +11,7 @@ import pytest
 
 from nodeprov import errors
 from nodeprov.engine.apply import apply
-from nodeprov.errors import Cancelled, NodeprovError, Restored
+from nodeprov.errors import Cancelled, NodeprovError, RolledBack
 from nodeprov.hosts.base import Host, Place, Reader
 from nodeprov.hosts.local import LocalHost
 from nodeprov.plan.action import INSTALL, UNINSTALL, Action
@@ -281,13 +281,13 @@ def test_what_a_node_has_taken_back_by_itself_is_not_restarted_again(ground: Gro
     class GoesBack(Watched):
         def swap(self, swap: Swap) -> None:
             self.restarts += 1
-            raise Restored("it did not serve")
+            raise RolledBack("it did not serve")
 
     steps = installation(ground, source)
     before = snapshot(ground.folder, ground.host)
     conduct = GoesBack(ground.host)
     outcome = apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
-    assert isinstance(outcome.error, Restored)
+    assert isinstance(outcome.error, RolledBack)
     assert (outcome.exit_code, outcome.left, conduct.restarts) == (1, (), 1)
     assert snapshot(ground.folder, ground.host) == before
 
@@ -296,7 +296,7 @@ def test_a_node_that_serves_with_neither_is_told_as_left_between_two_states(grou
     class ServesNoMore(Watched):
         def swap(self, swap: Swap) -> None:
             self.restarts += 1
-            raise errors.Broken("it serves with neither")
+            raise errors.RollbackFailed("it serves with neither")
 
     steps = installation(ground, source)
     conduct = ServesNoMore(ground.host)
@@ -380,7 +380,7 @@ def test_what_a_sandbox_uses_by_now_is_not_taken_away(ground: Ground, source: Pa
     assert isinstance(outcome.error, Broken)
     assert read(ground, Tree(f"{ground.folder}/releases/r1")) == tree_of(source)
     assert read(ground, Link(f"{ground.folder}/handlers/runsc/current")) is None
-    assert any("releases/r1 stays, for a container needs /x/runsc" in each for each in outcome.kept)
+    assert any("releases/r1 is kept: in use by a container (/x/runsc)" in each for each in outcome.kept)
 
 
 def test_an_old_release_is_collected_though_a_sandbox_of_the_new_one_runs(ground: Ground) -> None:

@@ -71,7 +71,7 @@ K0S = Distribution(
         Origin("containerd.d/nodeprov-{handler}.toml", How.DROP_IN, version=2),
     ),
     marker="# k0s_managed=true",
-    notes=("k0s restarts containerd by itself some seconds after a change in containerd.d",),
+    notes=("k0s restarts containerd on its own some seconds after a change in containerd.d",),
 )
 
 # microk8s-resources/wrappers/run-containerd-with-args: sed makes containerd.toml of it at each start. `current`

@@ -122,7 +122,7 @@ class Login:
         if self._locked:
             locked = ", ".join(self._locked)
             return NodeprovError(
-                f"not let in as {user}: {locked} needs its passphrase, and nobody is there to ask",
+                f"not let in as {user}: {locked} needs its passphrase, and there is no terminal to ask on",
                 f"unlock it before: ssh-add {self._locked[0]}",
             )
         hint = "set user and identity_file in the inventory, or start an agent (ssh-add)"

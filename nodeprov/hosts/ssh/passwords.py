@@ -38,7 +38,7 @@ class Passwords:
         """
         with self._asking:
             if self._sudo_was_refused:
-                refused = f"sudo's password is not tried here: {self._sudo_was_refused}"
+                refused = f"sudo password not tried: {self._sudo_was_refused}"
                 raise NodeprovError(refused, "run again with the right one", where=node)
             if self._sudo is None:
                 self._sudo = self._asked(user, node)
@@ -60,7 +60,7 @@ class Passwords:
     def _asked(self, user: str, node: str) -> str:
         if self._ask is None:
             raise NodeprovError(
-                f"sudo wants the password of {user}, and nobody is there to ask",
+                f"sudo wants the password of {user}, and there is no terminal to ask on",
                 f"run again with --ask-sudo-password, or let {user} use sudo without one (NOPASSWD in sudoers)",
                 where=node,
             )

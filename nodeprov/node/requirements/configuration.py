@@ -13,7 +13,7 @@ from nodeprov.node.daemon import Daemon, version_text
 from nodeprov.node.machine import Machine
 from nodeprov.node.runtime_table import DROPIN
 
-EDIT = "an edit that is not sure to mean what it should is not made"
+EDIT = "nodeprov edits a file only where it is sure what the edit will do"
 
 
 def source(machine: Machine, daemon: Daemon) -> Iterator[Problem]:

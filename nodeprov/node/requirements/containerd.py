@@ -37,7 +37,7 @@ def works(daemon: Daemon) -> Iterator[Problem]:
     if daemon.cri_errors:
         yield Problem(
             "containerd's CRI plugin does not work now: " + "; ".join(daemon.cri_errors),
-            f"{daemon.ctr} plugins ls -d; mend it first, so that a later failure has one cause",
+            f"{daemon.ctr} plugins ls -d; fix this first",
             "kubelet runs pods through that plugin only; `ctr version` answers without it",
         )
     if daemon.kill_mode not in ("process", "none", ""):

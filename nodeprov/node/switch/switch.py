@@ -7,7 +7,7 @@ import math
 import time
 from dataclasses import dataclass
 
-from nodeprov.errors import Broken, NodeprovError, Restored, TakenOver
+from nodeprov.errors import NodeprovError, RollbackFailed, RolledBack, TakenOver
 from nodeprov.hosts.base import Host, Output, Script, check
 from nodeprov.hosts.script import rendered
 from nodeprov.inventory import Settings
@@ -39,11 +39,12 @@ class Switch:
     run: str
     """The name of the run's receipt."""
 
-    def throw(self, swap: Swap) -> str:
+    def hand_over(self, swap: Swap) -> str:
         """Hand a swap over to the node and wait for its word, over as many connections as it takes.
 
-        Raises Restored when the node has put the files back and containerd serves with them, Broken when it does
-        not serve with them either, and NodeprovError when it was not begun or the node cannot be asked any more.
+        Raises RolledBack when the node has put the files back and containerd serves with them, RollbackFailed
+        when it does not serve with them either, and NodeprovError when it was not begun or the node cannot be
+        asked any more.
         """
         self.settle()
         for number, change in enumerate(swap.changes, start=1):
@@ -160,21 +161,19 @@ class Switch:
                 self.host.close()
                 time.sleep(RECONNECT_SECONDS)  # not cancellable: what is to be taken back, only the node knows
             if time.monotonic() > deadline:
-                hint = (
-                    "it decides by itself, whatever becomes of us: look with nodeprov status, then run this again"
-                )
+                hint = "the node finishes or rolls back on its own: see nodeprov status, then run this again"
                 raise NodeprovError(problem.message, hint, where=self.host.name) from None
 
     def _understood(self, outcome: str, swap: Swap) -> str:
         ended = Switched.read(self.run, outcome)
-        why = ended.why or "nothing was said"
+        why = ended.why or "no reason given"
         where, hint = self.host.name, f"journalctl -u {swap.restart.unit} on the node"
         if ended.outcome == "kept":
             return f"CRI is ok, the main process is unchanged after {self._settle_seconds} s"
         if ended.outcome.startswith("restored") and not self._is_left(swap):
-            said = f"the new configuration was not kept, and the node has gone back by itself: {why}"
-            raise Restored(said, hint, where=where)
-        raise Broken(
+            said = f"the new configuration was not kept, and the node rolled back on its own: {why}"
+            raise RolledBack(said, hint, where=where)
+        raise RollbackFailed(
             f"the node went back to its old configuration, and containerd does not serve with it either: {why}",
             hint,
             where=where,

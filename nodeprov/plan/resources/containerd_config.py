@@ -72,7 +72,7 @@ class ContainerdConfig(File):
             self.gate(host, self.path, state.content, adds=self.adds(state))
 
     def gate(self, host: Host, path: str, candidate: bytes, *, adds: bool) -> None:
-        """Have containerd read a candidate; raise NodeprovError if that would change more than our table."""
+        """Have containerd read a candidate; raise NodeprovError if more than nodeprov's table would change."""
         read = host.run(self.gate_script(path), stdin=candidate, timeout_seconds=DUMP_TIMEOUT_SECONDS)
         self._judge(read, expected=self.runtime if adds else None)
 
@@ -104,7 +104,8 @@ class ContainerdConfig(File):
             )
         if differing := differences(before, after, self.runtime):
             raise NodeprovError(
-                f"the candidate for {self.path} would change more than our table: {', '.join(differing)}", hint
+                f"the candidate for {self.path} would change more than nodeprov's table: {', '.join(differing)}",
+                hint,
             )
 
 

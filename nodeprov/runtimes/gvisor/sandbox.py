@@ -33,7 +33,7 @@ def run_sandbox(host: Host, state: NodeState, generation: str) -> str:
     # The exit status is no judge: a command that ends within milliseconds is reported as 128.
     if not kernel.line(version):
         raise CommandFailed(
-            f"no sandbox runs through {generation}: {output.said or version or 'nothing was said'}",
+            f"no sandbox runs through {generation}: {output.said or version or 'it printed nothing'}",
             f"journalctl -u {state.daemon.unit} on the node",
             where=host.name,
             returncode=output.returncode,

@@ -52,7 +52,7 @@ def test_what_is_installed_is_said_with_its_generation_and_the_last_run(new: Rel
         (
             WENT_BACK,
             None,
-            "by itself the node has put its configuration back (run 000001-install.json; restored): ",
+            "the node rolled back on its own (run 000001-install.json; restored): ",
         ),
     ],
 )

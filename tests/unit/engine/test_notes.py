@@ -56,7 +56,7 @@ def test_running_containers_of_the_release_before_are_spoken_of(old: Release, ne
     shim = f"/opt/nodeprov/releases/{old.name}/containerd-shim-runsc-v1"
     situation.reader.facts = changed(situation.facts, processes={shim: 3})
     _, note = situation.install().plan.notes
-    assert note.startswith("3 running containers keep the release that they began with")
+    assert note.startswith("3 running containers stay on the old release")
 
 
 def test_that_an_interrupted_run_has_cordoned_the_node_is_told(new: Release) -> None:

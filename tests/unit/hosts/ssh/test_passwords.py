@@ -52,7 +52,7 @@ def test_a_wrong_password_is_tried_once_for_all_nodes() -> None:
     said = [str(answer) for answer in answers]
     assert (len(person.asked), sudo.tries) == (1, 1)
     assert sum("sudo refused the password of admin" in each for each in said) == 1
-    assert sum("is not tried here" in each for each in said) == 8
+    assert sum("sudo password not tried" in each for each in said) == 8
     assert not any("wrong" in each for each in said)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.errors import NodeprovError, Restored
+from nodeprov.errors import NodeprovError, RolledBack
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost
 from nodeprov.hosts.script import plain
@@ -197,18 +197,18 @@ def test_what_does_not_serve_is_taken_back_and_why_is_written_down(node: Node, s
 def test_the_controller_is_told_what_the_node_has_done(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(switch_module, "WAIT_SECONDS", 0)
 
-    def thrown(wanted: str) -> str:
+    def handed_over(wanted: str) -> str:
         each = wanting(node, wanted)
         played = Path(shutil.which("systemd-run") or "")
         script = f"{node.folder}/state/switch/switch.sh"
         played.write_text(f"#!/bin/sh\nsh {script} swap; sh {script} after\n")
-        return each.switch.throw(each.swap)
+        return each.switch.hand_over(each.swap)
 
     with pytest.raises(
-        Restored, match="gone back by itself: it does not answer on its socket; said by the journal"
+        RolledBack, match="rolled back on its own: it does not answer on its socket; said by the journal"
     ):
-        thrown("hangs")
-    assert thrown("good") == "CRI is ok, the main process is unchanged after 6 s"
+        handed_over("hangs")
+    assert handed_over("good") == "CRI is ok, the main process is unchanged after 6 s"
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, NEW), (OLD, None)], ids=["none before", "none after"])
@@ -259,7 +259,7 @@ class TestOthers:
         assert node.config.read_text() == "theirs"
         assert not [call for call in node.calls if call.startswith("restart")]
         node.is_tidy()
-        with pytest.raises(Restored, match="the configuration has changed since it was read"):
+        with pytest.raises(RolledBack, match="the configuration has changed since it was read"):
             node.switch._understood(node.outcome(), node.swap)
 
     def test_an_edit_after_the_swap_is_kept_aside_when_the_node_goes_back(self, node: Node) -> None:
