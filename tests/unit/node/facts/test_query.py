@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
-from nodeprov.hosts.local import LocalHost
+from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.hosts.script import plain
 from nodeprov.inventory import ContainerdSettings, Paths, Settings
 from nodeprov.node.daemon import Identity, Record
@@ -75,6 +76,27 @@ def test_the_script_tells_the_folders_on_the_way_that_others_could_change(tmp_pa
     if os.geteuid() == 0:
         os.chown(tmp_path / "closed", 1234, 0)
         assert loose("closed") == {"closed"}
+
+
+def test_a_node_that_stops_between_two_programs_starts_no_sooner(tmp_path: Path) -> None:
+    """Else two plans of one node differ: a file is newer than containerd in one, and not in the other."""
+    date, stops = tmp_path / "date", tmp_path / "stops"
+    stops.write_text("..")
+    date.write_text(
+        f"""#!/bin/sh
+{shutil.which("date")} "$@"
+[ -s {stops} ] && truncate -s -1 {stops} && sleep 0.3
+"""
+    )
+    date.chmod(0o755)
+    known = of_folder(tmp_path)
+    script = FactsQuery("here", known, layout_of(known)).script
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    told = run_program(["sh", "-c", script], environment={"PATH": path}).text
+    values = dict(line.partition("=")[::2] for line in told.splitlines())
+    booted_at = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert stops.read_text() == ""
+    assert float(values["now"]) - float(values["uptime"]) == pytest.approx(booted_at, abs=0.05)
 
 
 def test_the_script_complains_of_nothing(tmp_path: Path) -> None:
