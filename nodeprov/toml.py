@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -96,14 +97,14 @@ def key_text(path: KeyPath) -> str:
 
 
 def value_text(value: Any) -> str:
-    """Write a value as TOML does, on one line."""
+    """Write a value as TOML does, on one line; a path is a string there."""
     if isinstance(value, Mapping):
         inner = ", ".join(f"{key_text((name,))} = {value_text(each)}" for name, each in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(value_text(each) for each in value)}]"
     # JSON's strings are TOML's too, but that TOML wants this one character escaped.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value, ensure_ascii=False, default=os.fspath).replace("\x7f", "\\u007f")
 
 
 def line_end(text: str) -> str:

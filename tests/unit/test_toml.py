@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
@@ -20,6 +21,10 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_a_value_is_read_back_as_it_was_written(value: Any) -> None:
     assert tomllib.loads(f"x = {value_text(value)}") == {"x": value}
+
+
+def test_a_path_is_written_as_a_string() -> None:
+    assert value_text({"folders": [Path("/srv/my keys")]}) == '{ folders = ["/srv/my keys"] }'
 
 
 @given(st.lists(st.text(), min_size=1, max_size=3))

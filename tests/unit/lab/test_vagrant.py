@@ -8,6 +8,8 @@ import pytest
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
+from nodeprov.inventory import parse
+from nodeprov.templates import render
 from nodeprov_lab.base import Event
 from nodeprov_lab.credentials import from_json, make_secrets, to_json
 from nodeprov_lab.vagrant import lab, leftovers
@@ -149,3 +151,23 @@ def test_a_machine_that_is_not_up_is_told_with_what_brings_it_up(tmp_path: Path)
     assert "nodeprov lab up --provider vagrant" in caught.value.hint
     with pytest.raises(NodeprovError, match="the lab is not up"):
         reach.ways()
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_the_inventory_of_the_machines_is_one_that_nodeprov_reads(tmp_path: Path, slow: bool) -> None:
+    """What it is made of are paths and strings, as write_inventory has them."""
+    ways = parse_ssh_config(SSH_CONFIG)
+    text = render(
+        "lab/vagrant-inventory.toml.j2",
+        ways=[ways["worker1"]],
+        known_hosts=tmp_path / "known_hosts",
+        release="20260905.0",
+        base_url=tmp_path / "mirror",
+        kubectl=tmp_path / "bin" / "kubectl",
+        kubeconfig=tmp_path / "admin.conf",
+        slow=slow,
+    )
+    (node,) = parse(text, "vagrant.toml").nodes
+    assert (node.name, node.ssh.address, node.ssh.port) == ("worker1", "127.0.0.1", 2200)
+    assert (node.ssh.identity_file, node.ssh.known_hosts) == (ways["worker1"].key, str(tmp_path / "known_hosts"))
+    assert node.settings.release.base_url == str(tmp_path / "mirror")
