@@ -380,7 +380,7 @@ def test_a_wrong_sudo_password_is_tried_once_on_one_node(site: Site) -> None:
     ended = Row("", user, arguments=(*K, "--verbose"), stdin="wrong\n").run(site, "plan", WORKER, "again")
     assert ended.returncode == 1
     assert re.search(f"({WORKER}|again): sudo refused the password of {user}", ended.stderr)
-    assert "not tried here" in ended.stderr
+    assert "sudo password not tried" in ended.stderr
     assert "wrong" not in ended.stderr
     assert int(site.node.run(count)) - before == 1
 
