@@ -1,18 +1,14 @@
-"""`nodeprov doctor`: what stands against an install, before anybody plans one."""
+"""`nodeprov doctor`: what would block an install, before anybody plans one."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
 from nodeprov.cli.exit_codes import DONE, FAILED
 from nodeprov.cli.output import show_json, show_table
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(add_completion=False)
 

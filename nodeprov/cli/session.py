@@ -82,7 +82,7 @@ def print_errors(results: Results[T]) -> Results[T]:
 
 
 def confirm(plans: Results[Planned], *, yes: bool, as_json: bool) -> Sequence[Planned]:
-    """Show plans and ask, unless that was answered already; end where anything stands against one of them."""
+    """Show plans and ask, unless that was answered already; end where anything blocks one of them."""
     print_errors(plans)
     pending = [each for each in plans.good if each.plan.pending]
     must_ask = bool(pending) and not yes and not plans.errors
@@ -97,7 +97,7 @@ def confirm(plans: Results[Planned], *, yes: bool, as_json: bool) -> Sequence[Pl
 
 
 def end_if_any_failed(plans: Results[Planned], *, as_json: bool) -> None:
-    """End the process, with no node changed, if anything stands against one of the plans."""
+    """End the process, with no node changed, if anything blocks one of the plans."""
     if plans.errors:
         say("nothing was changed on any node")
         show_outcomes([], plans.errors, as_json=as_json)

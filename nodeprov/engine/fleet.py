@@ -87,7 +87,7 @@ class Fleet:
     def plan(self, want: Want) -> Results[Planned]:
         """Plan for every node.
 
-        A release is obtained once for all who want it, and for no node that something stands against.
+        A release is obtained once for all who want it, and for no node where something blocks it.
         """
         states = at_once(lambda node: self._ready(node, want), self.nodes)
         releases = _Once(self._releases)
@@ -110,7 +110,7 @@ class Fleet:
         return Results.of(at_once(lambda node: call(node, self.hosts.of(node)), self.nodes))
 
     def _ready(self, node: Node, want: Want) -> NodeState:
-        """Read a node; raise Problems if anything stands against what is wanted."""
+        """Read a node; raise Problems if anything blocks what is wanted."""
         state = look(node, self.hosts.of(node), want)
         if problems := check(state, want):
             raise Problems(problems, where=node.name)

@@ -16,7 +16,7 @@ class Severity(Enum):
     """What a finding means."""
 
     AGAINST = "against"
-    """It stands against an install: `nodeprov install` refuses, for the same reason."""
+    """It blocks an install: `nodeprov install` refuses, for the same reason."""
     ADVICE = "advice"
 
 

@@ -65,7 +65,7 @@ class Generation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirements:
-    """What stands against one family alone, by where it belongs among what stands against any."""
+    """What blocks one family alone, by where it belongs among what blocks any."""
 
     kernel: Iterable[Problem] = ()
     platform: Iterable[Problem] = ()
@@ -128,7 +128,7 @@ class Family(Protocol):
     def requirements(
         self, machine: Machine, settings: Settings, version: str, daemon: Daemon | None
     ) -> Requirements:
-        """Find what stands against a release of it on a node."""
+        """Find what blocks a release of it on a node."""
         ...
 
     def run_sandbox(self, host: Host, state: NodeState, generation: str) -> str:

@@ -1,4 +1,4 @@
-"""All that stands against an installation on a node, in the order in which it is told."""
+"""All that blocks an installation on a node, in the order in which it is told."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _room(state: NodeState, release: Release) -> Iterator[Problem]:
 def _of_daemon(
     of: Machine, daemon: Daemon, settings: Settings, layout: Layout, family: Family, own: Requirements
 ) -> Iterator[Problem]:
-    """Find what of containerd and of its configuration stands against our table in it."""
+    """Find what of containerd and of its configuration blocks our table in it."""
     runtime = family.runtime(layout)
     yield from containerd.unit(daemon)
     yield from own.containerd

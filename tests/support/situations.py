@@ -84,7 +84,7 @@ class Situation:
 def planned(
     node: Node, readers: Mapping[Place, Any], want: Want, releases: Releases = lambda *_: not_wanted()
 ) -> Planned:
-    """Plan for one node, as a fleet of it does; raise what stands against it."""
+    """Plan for one node, as a fleet of it does; raise what blocks it."""
     plans = Fleet([node], MemoryHosts({node.name: readers}), releases).plan(want)
     for error in plans.errors:
         raise error

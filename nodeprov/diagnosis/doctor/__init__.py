@@ -1,1 +1,1 @@
-"""`nodeprov doctor`: what stands against an install on a node, and advice."""
+"""`nodeprov doctor`: what would block an install on a node, and advice."""

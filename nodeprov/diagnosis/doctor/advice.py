@@ -112,8 +112,8 @@ def _cgroups(facts: Facts, daemon: Daemon, family: Family, seen: Observations) -
             f"set SystemdCgroup = {'true' if 'systemd' in told else 'false'} for runc in {daemon.edited_path}, "
             "or cgroupDriver in kubelet's configuration; drain the node first",
             "limits are kept in a cgroup that the other one does not look at (kubernetes.io/docs/setup/"
-            "production-environment/container-runtimes); from 1.34 on kubelet asks containerd 2 and does not heed "
-            "its own setting",
+            "production-environment/container-runtimes); from 1.34 on kubelet asks containerd 2 and ignores its "
+            "own setting",
         )
     if seen.config is not None:
         yield from family.inspection.config_advice(seen.config, daemon, facts.node)

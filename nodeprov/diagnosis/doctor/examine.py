@@ -1,4 +1,4 @@
-"""`nodeprov doctor`: what stands against an install on a node, and what an operator should know besides."""
+"""`nodeprov doctor`: what would block an install on a node, and what an operator should know besides."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nodeprov.runtimes.requirements import check_facts
 def examine(
     node: Node, readers: Mapping[Place, Reader], family: Family, clock: Callable[[], float]
 ) -> tuple[Finding, ...]:
-    """Make every check that an install makes, and look for what is worth an advice; change nothing.
+    """Make every check that an install makes, and look for what is worth a recommendation; change nothing.
 
     `clock` tells the seconds since the epoch here. Raises NodeprovError when the node cannot be read.
     """

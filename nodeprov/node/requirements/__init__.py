@@ -1,1 +1,1 @@
-"""What any runtime's installation needs of a node; each finds what stands against it."""
+"""What any runtime's installation needs of a node; each finds what blocks it."""

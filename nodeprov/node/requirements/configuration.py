@@ -1,4 +1,4 @@
-"""What stands against a table of ours in containerd's configuration."""
+"""What blocks a table of ours in containerd's configuration."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def handler(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) -> Iter
 
 
 def _edit_problems(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) -> Iterator[Problem]:
-    """Make the edit, for nobody: what stands against it is found before anything is touched."""
+    """Make the edit, for nobody: what blocks it is found before anything is touched."""
     try:
         if daemon.source is not None:
             editing.added(daemon.source, daemon.edited, runtime, former)

@@ -77,7 +77,7 @@ class GVisor:
         return Generation(state.layout, release.name, files, (SHIM, self.program))
 
     def requirements(self, of: Machine, settings: Settings, version: str, daemon: Daemon | None) -> Requirements:
-        """Find what stands against gVisor on a node."""
+        """Find what blocks gVisor on a node."""
         return Requirements(
             kernel=requirements.kernel(of),
             platform=requirements.platform(of, settings),

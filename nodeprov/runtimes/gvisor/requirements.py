@@ -18,7 +18,7 @@ KERNEL = "runsc uses system calls that older kernels do not have (gvisor.dev/doc
 
 
 def kernel(machine: Machine) -> Iterator[Problem]:
-    """Find what of the kernel and the processor stands against gVisor."""
+    """Find what of the kernel and the processor blocks gVisor."""
     if machine.architecture not in ARCHITECTURES:
         known = " and ".join(ARCHITECTURES)
         yield Problem(f"gVisor is not published for {machine.architecture}", f"it is for {known}", RELEASES)
@@ -36,7 +36,7 @@ def kernel(machine: Machine) -> Iterator[Problem]:
 
 
 def _memory(machine: Machine) -> Iterator[Problem]:
-    """Find what of an ARM kernel's memory stands against gVisor."""
+    """Find what of an ARM kernel's memory blocks gVisor."""
     if machine.page_size not in (None, 4096):
         yield Problem(
             f"the kernel's pages are {machine.page_size} bytes, gVisor needs 4096 (gvisor#9613)",

@@ -45,7 +45,7 @@ def check_facts(facts: Facts, wanted: Settings) -> tuple[Problem, ...]:
 
 
 def with_release(facts: Facts, made: Release) -> tuple[Problem, ...]:
-    """What stands against this release."""
+    """What blocks this release."""
     return check(state_of(WANTED, facts), GVISOR, made)
 
 

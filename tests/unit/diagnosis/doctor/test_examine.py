@@ -1,4 +1,4 @@
-"""A node is examined: what stands against an install, and what is advised."""
+"""A node is examined: what would block an install, and what is advised."""
 
 from __future__ import annotations
 
