@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import pytest
 
+from nodeprov.hosts.script import plain
+from nodeprov.node.switch.query import SwitchAtWork
+from nodeprov.plan.resources.file import FileAt
 from tests.lab.faults import tally
 from tests.lab.faults.document import PAGE, page
 from tests.lab.faults.judge import AS_BEFORE, AS_WANTED, ELSE, Seen, State, verdict
 from tests.lab.faults.lives import Tried
-from tests.lab.faults.operations import AFTER, BEFORE, DURING, Operation
+from tests.lab.faults.operations import AFTER, BEFORE, DURING, FDS, Operation, Watched, name_of
 from tests.lab.faults.plan import full_plan
 from tests.lab.faults.record import Record
 from tests.lab.faults.table import ACTIONS, FAULTS, INSTALL, ROLLBACK, UNINSTALL, UPGRADE
@@ -18,10 +22,10 @@ from tests.lab.faults.watching import Point
 from tests.lab.machines import CONFIG, CURRENT
 
 OPERATIONS = {
-    INSTALL: ["ask", "hold", *["ask"] * 40, f"write_file {CONFIG}", "restart containerd", "prove that it serves"],
-    UPGRADE: ["ask", "hold", *["ask"] * 20, "prove a sandbox", f"write_link {CURRENT}"],
+    INSTALL: ["ask", "hold", *["ask"] * 40, f"write_file {CONFIG}", "run restart", "run prove-serving"],
+    UPGRADE: ["ask", "hold", *["ask"] * 20, "run prove-sandbox", f"write_link {CURRENT}"],
     ROLLBACK: ["ask", "hold", f"write_link {CURRENT}"],
-    UNINSTALL: ["ask", "hold", f"write_file {CONFIG}", "restart containerd", *["ask"] * 30],
+    UNINSTALL: ["ask", "hold", f"write_file {CONFIG}", "run restart", *["ask"] * 30],
 }
 
 
@@ -66,6 +70,41 @@ class TestPlan:
 
     def test_a_seed_repeats_it(self) -> None:
         assert full_plan(RECORD, "a") == full_plan(RECORD, "a") != full_plan(RECORD, "b")
+
+
+class TestOperations:
+    """Points are found again in another run: their names hold nothing that differs between two runs."""
+
+    def test_a_wait_is_one_operation_however_often_it_asks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        said = []
+        for times in (1, 7):
+            reading, writing = os.pipe()
+            monkeypatch.setenv(FDS, f"{writing},{reading}")
+            watched = Watched()
+            for what in ("hold", *["ask Pod"] * times, "run delete", "ask Pod", "ask Node"):
+                with watched.operation("worker1", what):
+                    pass
+            os.close(writing)
+            with os.fdopen(reading) as lines:
+                said.append(lines.read().splitlines())
+        assert said[0] == said[1]
+        assert said[0][-4:] == [
+            "before 4 2 worker1 ask Pod",
+            "after 4 2 worker1 ask Pod",
+            "before 5 1 worker1 ask Node",
+            "after 5 1 worker1 ask Node",
+        ]
+
+    @pytest.mark.parametrize(
+        ("method", "argument", "name"),
+        [
+            ("run", plain("settle", "exit 0"), "run settle"),
+            ("ask", [FileAt("/a"), FileAt("/a"), SwitchAtWork("/b")], "ask FileAt /a SwitchAtWork"),
+            ("write_file", "/v/receipts/7-install.json", "write_file /v/receipts/install.json"),
+        ],
+    )
+    def test_a_name_is_what_is_done_and_where(self, method: str, argument: object, name: str) -> None:
+        assert name_of(method, (argument,)) == name
 
 
 BEFORE_IT, WANTED = State(b"old", ""), State(b"new runtimes.runsc", "g1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
@@ -21,19 +22,6 @@ GO, BACK, AHEAD = b"g", b"b", b"a"
 """What the watcher answers: go on, or go on with a clock that has jumped by an hour."""
 HOURS = {BACK: -1, AHEAD: 1}
 
-_SIGNS = {
-    "hand the switch over to systemd": "arm the switch",
-    "How the switch that was handed over": "wait for the switch",
-    "A switch that an earlier run": "settle an earlier switch",
-    "systemctl restart": "restart containerd",
-    "# A sandbox runs": "prove a sandbox",
-    "# containerd serves": "prove that it serves",
-    "config dump": "gate",
-    "# What a decision about this node": "read facts",
-    "kubectl": "kubectl",
-}
-"""By what a script is known that is handed to `run`; the first that it holds counts."""
-
 
 @dataclass(frozen=True)
 class Operation:
@@ -41,7 +29,7 @@ class Operation:
 
     number: int
     nth: int
-    """Of those that do the same on the same host: a run may ask a cluster once more than another did."""
+    """Of those that do the same on the same host."""
     host: str
     what: str
 
@@ -60,6 +48,7 @@ class Watched:
         self._stop = os.environ.get(STOP, "")
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._last: dict[str, str] = {}
         self._inside = threading.local()
         self.clock_hours = 0
 
@@ -73,7 +62,7 @@ class Watched:
     def _named(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def method(host: Any, *arguments: Any, **options: Any) -> Any:
             outer = getattr(self._inside, "what", "")
-            self._inside.what = outer or _what(name, arguments)
+            self._inside.what = outer or name_of(name, arguments)
             try:
                 return original(host, *arguments, **options)
             finally:
@@ -88,22 +77,37 @@ class Watched:
             what = getattr(self._inside, "what", "") or name
             if name == "upload":
                 what += ": upload"
-            with self._operation(host.name, what):
+            with self.operation(host.name, what):
                 return original(host, *arguments, **options)
 
         return method
 
     @contextmanager
-    def _operation(self, host: str, what: str) -> Iterator[None]:
+    def operation(self, host: str, what: str) -> Iterator[None]:
+        """Count and report one operation.
+
+        A question that is asked again at once is a wait. How often it is asked depends on the time that the
+        node takes, and so all of it counts as one operation: each run has that, and under the same name.
+        """
         with self._lock:
-            self._counts[host, what] += 1
+            is_waiting = what.startswith("ask ") and self._last.get(host) == what
+            self._last[host] = what
+            if not is_waiting:
+                self._counts[host, what] += 1
             operation = Operation(self._counts.total(), self._counts[host, what], host, what)
-        self._tell(BEFORE, operation)
         self._inside.operating = True
+        try:
+            with contextlib.nullcontext() if is_waiting else self._telling(operation):
+                yield
+        finally:
+            self._inside.operating = False
+
+    @contextmanager
+    def _telling(self, operation: Operation) -> Iterator[None]:
+        self._tell(BEFORE, operation)
         try:
             yield
         finally:
-            self._inside.operating = False
             self._tell(AFTER, operation)
 
     def _tell(self, when: str, operation: Operation) -> None:
@@ -112,10 +116,15 @@ class Watched:
             self.clock_hours = HOURS.get(os.read(self._asked, 1), 0)
 
 
-def _what(name: str, arguments: tuple[Any, ...]) -> str:
-    if name != "run":
-        where = arguments[0] if arguments and isinstance(arguments[0], str) else ""
-        where = re.sub(r"/receipts/\d+-", "/receipts/", where)  # the number tells how many runs there were before
-        return f"{name} {where}".strip()
-    script = str(arguments[0])
-    return next((said for sign, said in _SIGNS.items() if sign in script), f"run {script.strip().splitlines()[0]}")
+def name_of(name: str, arguments: tuple[Any, ...]) -> str:
+    """Name an operation by what does not differ from run to run."""
+    first = arguments[0]
+    if name == "run":
+        return f"run {first.name}"
+    if name == "ask":
+        return "ask " + " ".join(dict.fromkeys(_asked(query) for query in first))
+    return f"{name} {re.sub(r'/receipts/[0-9]+-', '/receipts/', first)}"  # numbers of the runs before
+
+
+def _asked(query: Any) -> str:
+    return f"{type(query).__name__} {getattr(query, 'path', '')}".strip()

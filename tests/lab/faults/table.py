@@ -10,7 +10,7 @@ from tests.lab.faults import acts
 from tests.lab.faults.acts import nothing
 from tests.lab.faults.operations import AFTER, BEFORE, DURING
 from tests.lab.faults.scene import Scene
-from tests.lab.machines import CONFIG
+from tests.lab.machines import CONFIG, CURRENT
 
 Act = Callable[[Scene], None]
 
@@ -19,10 +19,10 @@ _RESTARTING = (INSTALL, UNINSTALL)
 PLAIN, MOUNTS, SUDO = "plain", "mounts", "sudo"
 """Lives on a node as it is; with small file systems where nodeprov writes; as a user who needs sudo."""
 
-_LOCK, _COMMIT = ("hold",), ("/current",)
-_SWAP = (f"write_file {CONFIG}", "arm the switch")
-_RESTART = ("restart containerd", "wait for the switch")
-_SERVING = ("prove that it serves", "wait for the switch")
+_LOCK, _COMMIT = ("hold",), (f"write_link {CURRENT}",)
+_SWAP = (f"write_file {CONFIG}", "run arm")
+_RESTART = ("run restart", "run switched")
+_SERVING = ("run prove-serving", "run switched")
 """Operations by how their names end; of two, the one that a run has."""
 PLACES = {"/var/lib/nodeprov": ACTIONS, "/opt/nodeprov": ACTIONS, "/etc/containerd": _RESTARTING}
 """Where nodeprov writes, and in which actions."""
@@ -136,7 +136,7 @@ _OTHERS = (
         whens=(BEFORE, AFTER),
         is_slow=True,
         weight=0.2,
-        must=(Must(UPGRADE, ("prove a sandbox",), BEFORE),),
+        must=(Must(UPGRADE, ("run prove-sandbox",), BEFORE),),
     ),
     Fault(
         "config.toml edited",
