@@ -1,13 +1,40 @@
-"""The way to a lab's machines by the OpenSSH client: the one that `lab ssh` offers."""
+"""The way to a lab's machines by the OpenSSH client: its keys, and the command that logs in."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from nodeprov.hosts.base import COMMAND_TIMEOUT_SECONDS, Output
 from nodeprov.hosts.local import run_program
+from nodeprov_lab.base import Machine
+
+
+@dataclass(frozen=True, slots=True)
+class SshKey:
+    """A private key as OpenSSH keeps it, and the line that is its public half, without a comment."""
+
+    private: bytes
+    public: str
+
+
+def make_key() -> SshKey:
+    """Make an Ed25519 key."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    return SshKey(private, key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode())
+
+
+def known_hosts(machines: Sequence[Machine], keys: Sequence[SshKey]) -> str:
+    """Write the file that lets a client check every machine by its name and by its address."""
+    pairs = zip(machines, keys, strict=True)
+    return "".join(f"{machine.name},{machine.address} {key.public}\n" for machine, key in pairs)
+
 
 CONNECT_TIMEOUT_SECONDS = 10
 

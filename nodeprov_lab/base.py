@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -108,3 +108,33 @@ class Lab(Protocol):
     def kubectl_argv(self, arguments: Sequence[str], *, terminal: bool) -> list[str]:
         """Write the command that runs kubectl as the cluster's administrator."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """The folder that is there as long as the lab is."""
+
+    path: Path
+
+    @property
+    def known_hosts(self) -> Path:
+        """The machines' own keys, for a client to check."""
+        return self.path / "known_hosts"
+
+    @property
+    def admin_conf(self) -> Path:
+        """The administrator's kubeconfig; there once the cluster is."""
+        return self.path / "admin.conf"
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What is there of a lab, whole or half; each field has the things of one kind."""
+
+    def __str__(self) -> str:
+        return ", ".join(str(each) for field in fields(self) for each in getattr(self, field.name))
+
+    @property
+    def nothing(self) -> bool:
+        """Say whether nothing is there."""
+        return not str(self)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from nodeprov_lab.mounts import mounts_below
+from nodeprov_lab.host import mounts_below
 
 
 def digest_of(ingredients: Mapping[str, str]) -> str:

@@ -154,7 +154,7 @@ def import_archive(
     provider: ProviderOption = Provider.NSPAWN,
 ) -> None:
     """Bring images to every machine: a lab has no registry."""
-    from nodeprov_lab.importing import import_image
+    from nodeprov_lab.images import import_image
 
     with Progress() as progress:
         import_image(make_lab(provider), archive, progress)

@@ -13,7 +13,7 @@ from nodeprov_lab.base import Machine, OnEvent, step
 from nodeprov_lab.credentials import PKI, Secrets, identity_files, kubeconfig, make_secrets
 from nodeprov_lab.files import NodeFile, archive
 from nodeprov_lab.images import PAUSE_IMAGE
-from nodeprov_lab.parallel import at_once
+from nodeprov_lab.processes import at_once
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
 EXPENDABLE_DATA = ("--unsafe-no-fsync",)
@@ -164,3 +164,11 @@ def wait_ready(master: RemoteShell, machines: Sequence[Machine], settings: Setti
             where=machines[0].name,
             hint=f"nodeprov lab kubectl{settings.chosen} -- get nodes,pods -A",
         )
+
+
+READY_JSONPATH = '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
+
+
+def parse_ready_nodes(text: str) -> set[str]:
+    """Understand lines of `name=status of the condition Ready`."""
+    return {line.removesuffix("=True") for line in text.splitlines() if line.endswith("=True")}

@@ -14,7 +14,7 @@ from nodeprov_lab.base import OnEvent
 from nodeprov_lab.cache import Cache
 from nodeprov_lab.debian import chosen_mirror, debian_tree
 from nodeprov_lab.gobuild import CONTAINERD, CONTAINERD_VERSION, CRIRUN, Component, GoBuilder, containerd, find_go
-from nodeprov_lab.parts import make_images
+from nodeprov_lab.images import make_images
 
 DEBIAN = "Debian 12's"
 BUILT = ("1.7.35", "2.0.14", "2.1.9", "2.2.9", "2.3.4", "2.3.7")

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodeprov.errors import NodeprovError
-from nodeprov.hosts.local import run_checked
 from nodeprov_lab.base import Machine, OnEvent
 from nodeprov_lab.cache import Cache
 from nodeprov_lab.debian import debian_root
 from nodeprov_lab.gobuild import CONTAINERD, ETCD, KUBERNETES, GoBuilder
 from nodeprov_lab.gvisor_releases import mirror_folder
-from nodeprov_lab.images import IMAGES, busybox_archive
-from nodeprov_lab.parallel import at_once
+from nodeprov_lab.images import make_images
+from nodeprov_lab.processes import at_once
 
 # Measured in GB: Debian and programs 1.2, Go's modules 2.6 and its build cache 3.1, three machines 0.5 and pods.
 _BUILD_BYTES = 10 << 30
@@ -52,45 +47,9 @@ def make_programs(cache: Cache, go: Path, on_event: OnEvent, *, tolerant: bool) 
     return Programs(built, mirror_folder(builder, cache, on_event, tolerant=tolerant))
 
 
-def is_static(program: bytes) -> bool:
-    """Say whether an ELF program needs no libraries: it names no interpreter."""
-    return b"/ld-linux" not in program
-
-
-def static_busybox() -> Path | None:
-    """Find the busybox of the images; None if there is none, or one that needs libraries."""
-    found = shutil.which("busybox")
-    return Path(found) if found and is_static(Path(found).read_bytes()) else None
-
-
 def bytes_to_build(cache: Path) -> int:
     """Say how much room the programs take while they are built; none once they are there."""
     return 0 if any(cache.glob("mirror-*")) else _BUILD_BYTES
-
-
-def free_bytes(folder: Path) -> int:
-    """Say how much room there is where a folder is, or would be."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    return shutil.disk_usage(existing).free
-
-
-def make_images(cache: Cache) -> bytes:
-    """Make the images of this machine's static busybox."""
-    found = static_busybox()
-    if found is None:
-        raise NodeprovError("there is no static busybox", "apt-get install -y busybox-static")
-    busybox = found.read_bytes()
-    applets = run_checked([str(found), "--list"], "cannot list busybox's applets").split()
-    ingredients = {
-        "busybox": hashlib.sha256(busybox).hexdigest(),
-        "applets": " ".join(applets),
-        "images": str(IMAGES),
-    }
-
-    def make(folder: Path) -> None:
-        (folder / "images.tar").write_bytes(busybox_archive(busybox, applets, platform.machine()))
-
-    return (cache.folder("images", ingredients, make) / "images.tar").read_bytes()
 
 
 def make_parts(cache: Cache, go: Path, debian_mirror: str, on_event: OnEvent, *, tolerant: bool) -> Parts:

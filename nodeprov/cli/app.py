@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Callable, Iterable
 from enum import StrEnum
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer  # noqa: TID251  the one place
@@ -14,12 +17,34 @@ from typer.exceptions import TyperException  # noqa: TID251
 from typer.main import get_command  # noqa: TID251
 
 from nodeprov import __version__
-from nodeprov.cli.cancellation import interrupted
-from nodeprov.cli.exit_codes import DONE, EXIT_CODES
+from nodeprov.cli.ending import DONE, EXIT_CODES, interrupted
 from nodeprov.cli.main import COMMANDS, COMPLETION, PURPOSE
 from nodeprov.cli.output import print_error, show_json
-from nodeprov.cli.plain_values import use_plain_values
 from nodeprov.errors import NodeprovError, UsageError
+
+
+def use_plain_values(parameters: Iterable[Any]) -> None:
+    """Let the options and arguments of a command convert what is simple by themselves."""
+    for each in parameters:
+        each.get_runtime_param = partial(_PlainValue, each.type_descriptor.annotation, each.get_runtime_param)
+
+
+class _PlainValue:
+    """Stands in for typer's RuntimeParam."""
+
+    def __init__(self, annotation: Any, of_typer: Callable[[], Any]) -> None:
+        self.annotation, self.of_typer = annotation, of_typer
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Convert a value; raise what typer raises if it is none."""
+        if value is None:
+            return () if self.annotation == list[str] else None
+        if self.annotation in (str, list[str]):
+            return value
+        if self.annotation is Path and (os.access(value, os.R_OK) or not os.access(value, os.F_OK)):
+            return Path(value)
+        return self.of_typer().coerce(value, param=param, ctx=ctx)
+
 
 INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt."""

@@ -16,8 +16,18 @@ from nodeprov.cli.asking import Asking, ask_nodes
 from nodeprov.cli.output import bar, print_error, say
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.inventory import syntax
-from nodeprov.inventory.discovered import ARCHITECTURES, FoundNode, found_nodes, ssh_aliases
-from nodeprov.inventory.draft import KUBECTL_HOST, Access, Machines, draft, machines_of, with_kubectl_host
+from nodeprov.inventory.draft import (
+    ARCHITECTURES,
+    KUBECTL_HOST,
+    Access,
+    FoundNode,
+    Machines,
+    draft,
+    found_nodes,
+    machines_of,
+    ssh_aliases,
+    with_kubectl_host,
+)
 from nodeprov.inventory.kinds import Text
 from nodeprov.inventory.settings import ClusterSettings, ReleaseSettings
 from nodeprov.local_files import cache_folder, refuse_existing, write_new

@@ -1,11 +1,97 @@
-"""`nodeprov inventory`: the settings in force, and where each came from."""
+"""`nodeprov inventory`, and the inventory of any command: named, or found from the working directory upwards."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
-from nodeprov.cli.output import show_json, show_text
+from nodeprov.cli.output import say, show_json, show_text
+from nodeprov.errors import UsageError
+from nodeprov.local_files import expanded, read_bounded
+
+if TYPE_CHECKING:
+    from nodeprov.inventory import Inventory
+
+NAMES = ("nodeprov.toml", "inventory.toml")
+VARIABLE = "NODEPROV_INVENTORY"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An inventory's path, and who said so: nobody, when it was named on the command line."""
+
+    path: Path
+    by: str = ""
+
+
+def load(named: Path | None, sets: Sequence[str] | None) -> Inventory:
+    """Find and read the inventory; say which one it is, unless it was named."""
+    return load_with_text(named, sets)[0]
+
+
+def load_with_text(named: Path | None, sets: Sequence[str] | None) -> tuple[Inventory, str]:
+    """Find and read the inventory, with what is laid over it, and its text."""
+    from nodeprov.inventory import parse  # names can be completed without it
+
+    found = find(named, os.environ, Path.cwd())
+    if found.by:
+        say(f"inventory: {found.path} ({found.by})")
+    text = read(found)
+    return parse(text, str(found.path), environment=os.environ, options=sets or ()), text
+
+
+def find(named: Path | None, environment: Mapping[str, str], folder: Path) -> Found:
+    """Find the inventory: the one that is named, the environment's, or the nearest one from a folder upwards.
+
+    Raises UsageError when there is none, and for one that another user could have put there: an inventory names
+    programs that run as the operator.
+    """
+    if named is not None:
+        return Found(named)
+    if said := environment.get(VARIABLE):
+        return Found(expanded(said), f"{VARIABLE} is set")
+    for path in candidates(folder):
+        if path.is_file():
+            _refuse_others(path)
+            return Found(path, f"the nearest {path.name} from {folder} upwards")
+    raise UsageError(
+        f"no inventory: neither {' nor '.join(NAMES)} is in {folder} or above it",
+        f"name one: --inventory FILE (or {VARIABLE}=FILE), or write one: nodeprov init",
+    )
+
+
+def candidates(folder: Path) -> Iterator[Path]:
+    """List where an inventory may be, the nearest folder first."""
+    for each in (folder, *folder.parents):
+        for name in NAMES:
+            yield each / name
+
+
+def _refuse_others(path: Path) -> None:
+    owner = path.stat().st_uid
+    if owner not in (0, os.geteuid()):
+        raise UsageError(
+            f"the inventory {path} belongs to another user (uid {owner})",
+            f"read it, and if it is right, name it: --inventory {path}",
+        )
+
+
+def read(found: Found) -> str:
+    """Read an inventory's text; raise UsageError if that is not possible."""
+    hint = f"{found.by}: mend or unset it" if found.by else "is the name right? --inventory FILE"
+    try:
+        return read_bounded(found.path)
+    except OSError as error:
+        raise UsageError(f"cannot read the inventory {found.path}: {error.strerror}", hint) from None
+    except ValueError as error:
+        raise UsageError(f"cannot read the inventory {found.path}: {error}", hint) from None
+
 
 app = typer.Typer(add_completion=False)
 
@@ -28,7 +114,7 @@ def explain(
     _no_color: options.NoColor = False,
 ) -> None:
     """Show the settings of each node, and where each comes from. Nothing is connected to."""
-    from nodeprov.cli.inventory_file import load_with_text
+    from nodeprov.cli.inventory import load_with_text
     from nodeprov.inventory import select
     from nodeprov.inventory.explanation import explanation_json, explanation_text
     from nodeprov.redaction import without_userinfo

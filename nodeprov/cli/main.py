@@ -9,9 +9,7 @@ import sys
 from collections.abc import Mapping
 
 import nodeprov
-from nodeprov.cli.cancellation import end_on_signals
-from nodeprov.cli.exit_codes import DONE, WRONG
-from nodeprov.cli.output import leave
+from nodeprov.cli.ending import DONE, WRONG, end_on_signals, leave
 
 PURPOSE = str(nodeprov.__doc__)
 COMPLETION = "_NODEPROV_COMPLETE"

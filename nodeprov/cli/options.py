@@ -34,7 +34,7 @@ def node_names(context: typer.Context, incomplete: str) -> list[str]:
     try:
         import tomllib
 
-        from nodeprov.cli.inventory_file import find, read
+        from nodeprov.cli.inventory import find, read
 
         named = context.params.get("inventory")
         found = find(Path(named) if named else None, os.environ, Path.cwd())

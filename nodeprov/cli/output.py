@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.redaction import redacted, visible, without_userinfo
@@ -100,16 +100,6 @@ def _print(text: str) -> None:
         raise
     except OSError as error:
         raise NodeprovError(f"the result cannot be written: {error.strerror}", "df -h") from None
-
-
-def leave(code: int) -> NoReturn:
-    """End with a code, also where what was said can no longer be written: Python would end with 120."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    sys.exit(code)
 
 
 def show_text(text: str) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
-from nodeprov.cli.exit_codes import EXIT_CODES
+from nodeprov.cli.ending import EXIT_CODES
 from nodeprov.cli.main import COMMANDS, PURPOSE
 
 OPTIONS = (

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
-from nodeprov.cli.exit_codes import DONE, FAILED, PENDING
+from nodeprov.cli.ending import DONE, FAILED, PENDING
 from nodeprov.errors import UsageError
 
 app = typer.Typer(add_completion=False)
@@ -45,7 +45,7 @@ def plan(
     """Show what an install or an uninstall would change. Nothing is written on any node."""
     from nodeprov.cli import plan_commands
     from nodeprov.cli.apply import save
-    from nodeprov.cli.inventory_file import load
+    from nodeprov.cli.inventory import load
     from nodeprov.cli.output import show_plans
     from nodeprov.cli.session import connect, print_errors
     from nodeprov.engine import Install, Uninstall

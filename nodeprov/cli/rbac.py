@@ -42,7 +42,7 @@ def rbac(
 
     Use them in place of cluster-admin. Comments say what each rule is for, and what else it allows.
     """
-    from nodeprov.cli.inventory_file import load
+    from nodeprov.cli.inventory import load
     from nodeprov.cli.output import show_text
     from nodeprov.inventory import select, syntax
     from nodeprov.kubernetes.roles import manifest, roles

@@ -9,9 +9,8 @@ from typing import Any, NoReturn, TypeVar
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov.cli.cancellation import cancelled_by_signals
-from nodeprov.cli.exit_codes import DONE, FAILED
-from nodeprov.cli.inventory_file import load
+from nodeprov.cli.ending import DONE, FAILED, cancelled_by_signals
+from nodeprov.cli.inventory import load
 from nodeprov.cli.output import (
     CommandLog,
     ask,

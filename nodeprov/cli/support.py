@@ -13,7 +13,7 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import __version__
 from nodeprov.cli import options
-from nodeprov.cli.exit_codes import DONE, FAILED
+from nodeprov.cli.ending import DONE, FAILED
 from nodeprov.cli.output import say, show_json, show_text
 from nodeprov.errors import UsageError
 
@@ -49,7 +49,7 @@ def support(
     Nothing is changed on the node. The archive has names and addresses of machines:
     look through it before you send it.
     """
-    from nodeprov.cli.inventory_file import load
+    from nodeprov.cli.inventory import load
     from nodeprov.cli.session import connect
     from nodeprov.diagnosis.support import archive, collect
     from nodeprov.inventory import select
@@ -77,7 +77,7 @@ def _own_parts(whole: Inventory, node: Node) -> tuple[Part, ...]:
     import platform
 
     from nodeprov.diagnosis.support import Part
-    from nodeprov.inventory.resolved import inventory_text
+    from nodeprov.inventory.explanation import inventory_text
     from nodeprov.redaction import redacted
 
     own = {

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
-from nodeprov.cli.exit_codes import DONE, FAILED
+from nodeprov.cli.ending import DONE, FAILED
 from nodeprov.errors import NodeprovError, UsageError
 
 if TYPE_CHECKING:
-    from nodeprov.reports.check_results import CheckResult
+    from nodeprov.reports.findings import CheckResult
 
 app = typer.Typer(add_completion=False)
 
@@ -39,7 +39,7 @@ def verify(
     _no_color: options.NoColor = False,
 ) -> None:
     """Check with testinfra that nodes are still as they were installed, and that a pod runs in a sandbox."""
-    from nodeprov.cli.cancellation import cancelled_by_signals
+    from nodeprov.cli.ending import cancelled_by_signals
     from nodeprov.cli.output import say
     from nodeprov.cli.session import open_session, print_errors
     from nodeprov.diagnosis.verify import runner, subject
@@ -60,7 +60,7 @@ def verify(
 def show_results(results: Sequence[CheckResult], errors: Sequence[NodeprovError], *, as_json: bool) -> None:
     """Print what the checks found."""
     from nodeprov.cli.output import show_json, show_table
-    from nodeprov.reports.check_results import results_json, results_table
+    from nodeprov.reports.findings import results_json, results_table
 
     if as_json:
         show_json({"findings": results_json(results)}, errors)
@@ -69,7 +69,7 @@ def show_results(results: Sequence[CheckResult], errors: Sequence[NodeprovError]
 
 
 def _write_junit(path: Path, results: Sequence[CheckResult]) -> None:
-    from nodeprov.reports.check_results import results_junit
+    from nodeprov.reports.findings import results_junit
 
     try:
         path.write_text(results_junit(results))

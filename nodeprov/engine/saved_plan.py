@@ -12,7 +12,7 @@ from typing import Any
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, UsageError, json_object
 from nodeprov.inventory import Inventory, Node
-from nodeprov.inventory.resolved import inventory_text
+from nodeprov.inventory.explanation import inventory_text
 from nodeprov.node.receipts.receipt import Author
 from nodeprov.plan.action import Action, action_named
 from nodeprov.plan.goal import Change

@@ -1,7 +1,8 @@
-"""What the settings of each node are and where each came from, as text for people and as JSON for programs."""
+"""The settings of nodes written out: each with where it came from, or all of them as an inventory of their own."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -106,3 +107,30 @@ def _setting_json(value: SettingValue, file: str, lines: Lines) -> dict[str, Any
         "from": source.text(file, lines),
         "line": lines.of(source.path) if source.path else None,
     }
+
+
+def inventory_text(whole: Inventory, nodes: Sequence[Node]) -> str:
+    """Write an inventory of these nodes alone, and of the host that runs kubectl for them, as TOML.
+
+    Read back it gives the same nodes, whatever the defaults are then.
+    """
+    cluster = nodes[0].settings.cluster
+    if not cluster.enabled:
+        cluster = dataclasses.replace(cluster, host=None)
+    lines = list(_table(("cluster",), cluster))
+    if cluster.host and cluster.host not in {node.name for node in nodes}:
+        lines += _table(("hosts", cluster.host), whole.ssh(cluster.host))
+    for node in nodes:
+        lines += _table(("nodes", node.name), node.ssh)
+        for field in dataclasses.fields(node.settings):
+            if field.name != "cluster":
+                lines += _table(("nodes", node.name, field.name), getattr(node.settings, field.name))
+    return "\n".join(lines) + "\n"
+
+
+def _table(path: KeyPath, table: Any) -> Iterator[str]:
+    yield f"[{key_text(path)}]"
+    for field in dataclasses.fields(table):
+        value = getattr(table, field.name)
+        if value is not None:
+            yield f"{field.name} = {value_text(value)}"

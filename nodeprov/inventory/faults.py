@@ -1,13 +1,16 @@
-"""What is wrong with an inventory: all of it at once, each fault with its line and the way out."""
+"""What is wrong with an inventory: no TOML, or all faults at once, each with its line and the way out."""
 
 from __future__ import annotations
 
 import difflib
+import re
+import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.toml import KeyPath, Lines, key_text
+from nodeprov.errors import MALFORMED, NodeprovError, UsageError
+from nodeprov.toml import KeyPath, Lines, Statement, assignment, key_text, statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +59,81 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def _named(path: KeyPath) -> str:
     return f"[{key_text(path[:-1])}] {key_text(path[-1:])}" if len(path) > 1 else f"[{key_text(path)}]"
+
+
+_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
+_TABLE_TWICE = re.compile(r"Cannot declare \((?P<parts>.*)\) twice")
+
+
+def document(text: str, path: str) -> dict[str, Any]:
+    """Read a TOML text; raise UsageError with the line, what is wrong with it, and the way out, if it is none."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        # tomllib counts lines and columns in such a text too.
+        raise _explained(text.replace("\r\n", "\n"), str(error), path) from None
+    except MALFORMED as error:  # a list in a list without end, a number of thousands of digits
+        hint = "look for a list in a list in a list, and for a number of very many digits"
+        raise UsageError(f"no valid TOML: {_lower(str(error))[:60]}", hint, where=path) from None
+
+
+def _explained(text: str, said: str, path: str) -> UsageError:
+    place = _PLACE.search(said)
+    reason = said[: place.start()] if place else said
+    if place is None or place["line"] is None:
+        hint = "a string, a list or a table before it is not closed"
+        return UsageError(f"no valid TOML: {_lower(reason)} at the end of the file", hint, where=path)
+    number = int(place["line"])
+    where = f"{path}:{number}"
+    lines = text.split("\n")  # where TOML has line breaks; splitlines has more
+    before, line = "\n".join(lines[: number - 1]), lines[number - 1].strip()
+    if twice := _TABLE_TWICE.match(reason):
+        table = tuple(re.findall(r"'([^']*)'", twice["parts"]))
+        return _twice(f"[{key_text(table)}]", before, table, where)
+    if reason == "Cannot overwrite a value" and (statement := _statement(text, number)):
+        return _key_twice(text[: statement.start], statement.path, f"{path}:{statement.line}")
+    message = f"no valid TOML: {_lower(reason)}, at column {place['column']} of `{line[:100]}`"
+    return UsageError(message, _hint(line), where=where)
+
+
+def _twice(name: str, before: str, path: KeyPath, where: str) -> UsageError:
+    first = Lines(before).of(path)
+    message = f"{name} is there twice" + (f"; line {first} has it too" if first else "")
+    return UsageError(message, "write it once, with all that is to be said", where=where)
+
+
+def _key_twice(before: str, path: KeyPath, where: str) -> UsageError:
+    name = f"[{key_text(path[:-1])}] {key_text(path[-1:])}" if path[:-1] else key_text(path)
+    above = [each for each in statements(before) if each.kind == "key" and each.path in _all_above(path)]
+    if not above:
+        return _twice(name, before, path, where)
+    message = f"{name} is below {key_text(above[0].path)}, and line {above[0].line} has all of that"
+    return UsageError(message, "write it there", where=where)
+
+
+def _all_above(path: KeyPath) -> list[KeyPath]:
+    return [path[:depth] for depth in range(1, len(path))]
+
+
+def _statement(text: str, number: int) -> Statement | None:
+    """Find the key's statement that a line belongs to; what is behind it need not be TOML."""
+    for statement in statements(text):
+        if statement.line + text[statement.start : statement.end].count("\n") > number:
+            return statement if statement.kind == "key" else None
+    return None
+
+
+def _hint(line: str) -> str:
+    found = assignment(line)
+    if found is None:
+        return "a table begins with [NAME], a key is written KEY = VALUE"
+    value = found[1].partition("#")[0].strip()
+    if value[:1] in ('"', "'") and (len(value) == 1 or value[-1] != value[0]):
+        return f"the string is not closed: it wants a {value[0]} at its end"
+    if re.fullmatch(r"[^\"'\[\]{}\\]+", value):
+        return f'a string is quoted: {key_text(found[0])} = "{value}"'
+    return "a string is quoted, a list stands in [ ], a table in { }"
+
+
+def _lower(reason: str) -> str:
+    return reason[:1].lower() + reason[1:]

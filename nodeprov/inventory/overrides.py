@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nodeprov.inventory.faults import Fault, nearest
-from nodeprov.inventory.key_names import TABLES, keys_of, variable
 from nodeprov.inventory.kinds import TableOf, ValueKind
 from nodeprov.inventory.layers import Layer, LayerKind, SettingSource, leaves, merged
 from nodeprov.inventory.schema import read, settings_of
+from nodeprov.inventory.settings import TABLES, keys_of, variable
 from nodeprov.toml import KeyPath, assignment, key_text
 
 _NAMED = {"groups": "group", "nodes": "node", "hosts": "host"}

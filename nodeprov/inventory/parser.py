@@ -8,19 +8,19 @@ from typing import Any
 
 from nodeprov.inventory import syntax
 from nodeprov.inventory.conflicts import conflicts
-from nodeprov.inventory.faults import Fault, Faulty, nearest
-from nodeprov.inventory.key_names import TABLES, keys_of
+from nodeprov.inventory.faults import Fault, Faulty, document, nearest
 from nodeprov.inventory.kinds import Text
 from nodeprov.inventory.layers import Given, Layer, LayerKind, laid, layer, pin_faults
 from nodeprov.inventory.nodes import Inventory, KubectlHost, Node
 from nodeprov.inventory.overrides import read_overrides
 from nodeprov.inventory.schema import read
 from nodeprov.inventory.settings import (
+    TABLES,
     Members,
     Settings,
     Ssh,
+    keys_of,
 )
-from nodeprov.inventory.toml_text import document
 from nodeprov.toml import KeyPath, key_text
 
 _SETTINGS = tuple(name for name in TABLES if name != "ssh")

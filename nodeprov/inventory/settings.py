@@ -1,13 +1,14 @@
-"""The settings: every key that an inventory may have, with its type, default, meaning and rule."""
+"""The settings: every key that an inventory may have, with its type, default, meaning, rule and variable."""
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nodeprov.inventory import syntax
 from nodeprov.inventory.kinds import ListOf, TableOf
-from nodeprov.inventory.schema import setting
+from nodeprov.inventory.schema import setting, settings_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,3 +235,18 @@ class Settings:
     runtime_class: RuntimeClassSettings = field(default_factory=RuntimeClassSettings)
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     proof: ProofSettings = field(default_factory=ProofSettings)
+
+
+PREFIX = "NODEPROV_"
+TABLES: Mapping[str, type] = {"ssh": Ssh, **typing.get_type_hints(Settings)}
+"""Every table of settings, by its name in the file."""
+
+
+def variable(table: str, key: str) -> str:
+    """Name the environment variable of a key."""
+    return f"{PREFIX}{table}_{key}".upper()
+
+
+def keys_of(table: str) -> list[str]:
+    """List the keys of a table."""
+    return list(settings_of(TABLES[table]))

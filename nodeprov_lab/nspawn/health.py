@@ -11,10 +11,10 @@ from nodeprov.errors import NodeprovError
 from nodeprov.templates import render
 from nodeprov_lab import cluster, processes
 from nodeprov_lab.base import Machine
+from nodeprov_lab.cluster import READY_JSONPATH, parse_ready_nodes
 from nodeprov_lab.nspawn.network import CONTROLLER_ADDRESS
 from nodeprov_lab.nspawn.state import NspawnState
-from nodeprov_lab.parallel import at_once
-from nodeprov_lab.ready import READY_JSONPATH, parse_ready_nodes
+from nodeprov_lab.processes import at_once
 
 MIRROR_PORT = 8080
 SSH_PORT = 22

@@ -14,17 +14,16 @@ from filelock import FileLock, Timeout
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.local_files import write_private
 from nodeprov_lab import cluster
-from nodeprov_lab.access import remote_command
+from nodeprov_lab.access import make_key, remote_command
 from nodeprov_lab.base import Machine, MachineStatus, OnEvent, find_machine, statuses, step
 from nodeprov_lab.cache import Cache
-from nodeprov_lab.capabilities import may_lower_oom_score, own_capabilities
 from nodeprov_lab.gobuild import find_go
-from nodeprov_lab.keys import make_key
+from nodeprov_lab.host import may_lower_oom_score, own_capabilities
 from nodeprov_lab.nspawn import cgroups, health, leftovers, network, requirements
 from nodeprov_lab.nspawn.boot import boot, machine_files, start_in_cgroup
 from nodeprov_lab.nspawn.state import NspawnState
-from nodeprov_lab.parallel import at_once
 from nodeprov_lab.parts import Parts, make_parts
+from nodeprov_lab.processes import at_once
 
 STATE = NspawnState(Path("/var/lib/nodeprov-lab/nspawn"))
 MACHINES = (

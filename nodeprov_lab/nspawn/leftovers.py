@@ -10,9 +10,9 @@ from pathlib import Path
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_program
 from nodeprov_lab import processes
-from nodeprov_lab.mounts import mounts_below
+from nodeprov_lab.base import Leftovers
+from nodeprov_lab.host import mounts_below
 from nodeprov_lab.nspawn import cgroups, network
-from nodeprov_lab.state import Leftovers
 
 _NSPAWN_RUN = Path("/run/systemd/nspawn")
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError, Problem
-from nodeprov_lab.capabilities import own_capabilities
 from nodeprov_lab.gobuild import NO_GO, find_go
-from nodeprov_lab.parts import bytes_to_build, free_bytes, static_busybox
+from nodeprov_lab.host import free_bytes, own_capabilities
+from nodeprov_lab.images import static_busybox
+from nodeprov_lab.parts import bytes_to_build
 
 # The Debian package that brings each program.
 PROGRAMS: Mapping[str, str] = {

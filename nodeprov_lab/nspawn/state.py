@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodeprov.local_files import write_private
-from nodeprov_lab.access import RemoteShell, ssh_argv
-from nodeprov_lab.base import Machine
-from nodeprov_lab.keys import SshKey, known_hosts
-from nodeprov_lab.state import StateFolder
+from nodeprov_lab.access import RemoteShell, SshKey, known_hosts, ssh_argv
+from nodeprov_lab.base import Machine, StateFolder
 
 
 @dataclass(frozen=True, slots=True)

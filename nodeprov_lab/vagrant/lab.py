@@ -14,18 +14,17 @@ from nodeprov_lab import cluster
 from nodeprov_lab.access import RemoteShell, remote_command
 from nodeprov_lab.base import Machine, MachineStatus, OnEvent, find_machine, statuses, step
 from nodeprov_lab.cache import Cache
-from nodeprov_lab.capabilities import may_lower_oom_score, own_capabilities
+from nodeprov_lab.cluster import READY_JSONPATH, parse_ready_nodes
 from nodeprov_lab.credentials import kubeconfig
 from nodeprov_lab.gobuild import NO_GO, find_go
 from nodeprov_lab.gvisor_releases import ARCHIVE_RELEASE, BASE_PATH
-from nodeprov_lab.parts import Programs, make_images, make_programs
-from nodeprov_lab.ready import READY_JSONPATH, parse_ready_nodes
-from nodeprov_lab.vagrant import leftovers, libvirt, programs, requirements
-from nodeprov_lab.vagrant.box import add_box, box_folder
-from nodeprov_lab.vagrant.command import Vagrant
-from nodeprov_lab.vagrant.machines import MACHINES
-from nodeprov_lab.vagrant.reach import CHOSEN, NOT_UP, Reach
-from nodeprov_lab.vagrant.state import VagrantState, find_checkout
+from nodeprov_lab.host import may_lower_oom_score, own_capabilities
+from nodeprov_lab.images import make_images
+from nodeprov_lab.parts import Programs, make_programs
+from nodeprov_lab.vagrant import libvirt, requirements
+from nodeprov_lab.vagrant.box import add_box, box_folder, bring
+from nodeprov_lab.vagrant.command import CHOSEN, NOT_UP, Reach, Vagrant
+from nodeprov_lab.vagrant.state import MACHINES, VagrantState, find_checkout
 
 PUBLIC_BOX = "debian/bookworm64"
 _DESTROY_TIMEOUT_SECONDS = 300.0
@@ -77,7 +76,7 @@ class VagrantLab:
         if shell.run(joined).returncode == 0:
             return
         made = self._programs(on_event)
-        programs.bring(shell, self._trees(made), on_event)
+        bring(shell, self._trees(made), on_event)
         node = cluster.Node(machine, shell)
         cluster.install_node(node, self.machines, make_images(self._cache), secrets, self.settings, on_event)
 
@@ -112,7 +111,7 @@ class VagrantLab:
                 libvirt.start(on_event)  # it has been killed, and its machines go on
             if libvirt.answers():
                 self._vagrant.attempt(["destroy", "--force"], timeout_seconds=_DESTROY_TIMEOUT_SECONDS)
-                stubborn = leftovers.remove()
+                stubborn = libvirt.remove_leftovers()
                 if not stubborn.nothing:
                     raise NodeprovError(
                         f"something of the lab could not be removed: {stubborn}",
@@ -122,7 +121,7 @@ class VagrantLab:
             self._state.remove()
 
     def status(self) -> Sequence[MachineStatus]:
-        running = {machine.name for machine in self.machines if leftovers.is_running(machine.name)}
+        running = {machine.name for machine in self.machines if libvirt.is_running(machine.name)}
         ready = self._ready() if self.machines[0].name in running else set()
         return statuses(self.machines, running, ready)
 

@@ -1,17 +1,19 @@
-"""libvirt on a machine whose init does not run it: started for the lab, and ended with it."""
+"""libvirt, started for the lab on a machine whose init does not run it, and what the lab leaves in it."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_program, start_daemon
 from nodeprov.templates import render
-from nodeprov_lab.base import OnEvent, step
+from nodeprov_lab.base import Leftovers, OnEvent, step
 from nodeprov_lab.processes import record, recorded
+from nodeprov_lab.vagrant.state import PREFIX
 
 RUN = Path("/run/nodeprov-lab/libvirt")
 """The files of a libvirt that is the lab's."""
@@ -133,3 +135,46 @@ def _remove_chains() -> None:
     for action in ("-F", "-X"):
         for table, chain in ours:
             run_program(["iptables", "-t", table, action, chain])
+
+
+@dataclass(frozen=True, slots=True)
+class VagrantLeftovers(Leftovers):
+    """What is there of this lab."""
+
+    domains: tuple[str, ...]
+    networks: tuple[str, ...]
+    volumes: tuple[str, ...]
+
+
+def look_for_leftovers() -> VagrantLeftovers:
+    """Look for all of it; libvirt must run."""
+    domains = [name for name in virsh("list", "--all", "--name").split() if name.startswith(f"{PREFIX}-")]
+    networks = [name for name in virsh("net-list", "--all", "--name").split() if name.startswith(PREFIX)]
+    volumes = [line.split()[0] for line in virsh("vol-list", "default").splitlines() if line.strip()]
+    return VagrantLeftovers(
+        tuple(domains), tuple(networks), tuple(name for name in volumes if name.startswith(PREFIX))
+    )
+
+
+def remove_leftovers() -> VagrantLeftovers:
+    """Remove all of it, and return what would not go."""
+    found = look_for_leftovers()
+    for domain in found.domains:
+        virsh("destroy", domain)
+        virsh("undefine", domain, "--nvram")
+    for network in found.networks:
+        virsh("net-destroy", network)
+        virsh("net-undefine", network)
+    for volume in found.volumes:
+        virsh("vol-delete", "--pool", "default", volume)
+    return look_for_leftovers()
+
+
+def is_running(machine: str) -> bool:
+    """Say whether a machine's domain runs."""
+    return virsh("domstate", domain_of(machine)).strip() == "running"
+
+
+def domain_of(machine: str) -> str:
+    """Name a machine's domain."""
+    return f"{PREFIX}-{machine}"

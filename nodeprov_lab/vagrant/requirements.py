@@ -11,7 +11,9 @@ from pathlib import Path
 
 from nodeprov.errors import Problem
 from nodeprov_lab.gobuild import NO_GO, find_go
-from nodeprov_lab.parts import bytes_to_build, free_bytes, static_busybox
+from nodeprov_lab.host import free_bytes
+from nodeprov_lab.images import static_busybox
+from nodeprov_lab.parts import bytes_to_build
 
 # The Debian package that brings each program.
 PROGRAMS: Mapping[str, str] = {

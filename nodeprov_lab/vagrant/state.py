@@ -13,9 +13,16 @@ from filelock import FileLock
 from nodeprov.errors import NodeprovError
 from nodeprov.local_files import write_private
 from nodeprov_lab import credentials
+from nodeprov_lab.base import Machine, StateFolder
 from nodeprov_lab.credentials import Secrets, make_secrets
-from nodeprov_lab.state import StateFolder
-from nodeprov_lab.vagrant.machines import MACHINES
+
+MACHINES = (
+    Machine("master", "192.168.56.10", "master", "10.244.10.0/24"),
+    Machine("worker1", "192.168.56.11", "worker", "10.244.11.0/24"),
+    Machine("worker2", "192.168.56.12", "worker", "10.244.12.0/24"),
+)
+PREFIX = "nodeprov-lab"
+"""What the names of the lab's boxes, networks and domains begin with."""
 
 
 @dataclass(frozen=True, slots=True)

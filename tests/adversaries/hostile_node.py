@@ -12,7 +12,7 @@ from pathlib import Path
 
 import paramiko  # noqa: TID251  the other side
 
-from nodeprov_lab.keys import make_key
+from nodeprov_lab.access import make_key
 
 Answer = Callable[[paramiko.Channel, str], None]
 """Answers a script on its channel; the script's own words are given."""

@@ -41,8 +41,7 @@ from nodeprov.plan.resources.link import LinkAt
 from nodeprov.plan.resources.tree import TreeAt
 from nodeprov.plan.steps import Drain, Restart, Swap
 from nodeprov.redaction import visible
-from nodeprov.reports.check_results import CheckResult, results_table
-from nodeprov.reports.findings import Finding, Severity, findings_table
+from nodeprov.reports.findings import CheckResult, Finding, Severity, findings_table, results_table
 from nodeprov.reports.outcome import event_text, outcome_text
 from nodeprov.reports.plan import plan_text
 from tests.adversaries.hostile_node import (

@@ -165,7 +165,6 @@ ELSEWHERE = {
     "tests/lab/test_doctor.py": ("cli/doctor",),
     "tests/lab/test_verify.py": ("cli/verify",),
     "tests/lab/test_commands.py": ("cli/plan_commands",),
-    "tests/unit/cli/test_start_up.py": ("cli/plain_values",),
     # Each check passes on a good node, and each of its breaks makes it fail.
     "tests/lab/breaks.py": (
         "diagnosis/verify/checks/check_cluster",

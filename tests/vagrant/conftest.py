@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.local_files import cache_folder
-from nodeprov_lab.vagrant import leftovers, libvirt
+from nodeprov_lab.vagrant import libvirt
 from tests.conftest import say_at_the_end
 from tests.vagrant.guests import INVENTORY, NEW, OLD, PROVIDER, Guest, Kubectl, done, nodeprov, why_not
 
@@ -31,7 +31,7 @@ def cluster() -> Iterator[None]:
             began = time.monotonic()
             done(nodeprov("lab", "down", *PROVIDER))
             seconds["lab down"] = time.monotonic() - began
-            assert not libvirt.answers() or leftovers.look().nothing
+            assert not libvirt.answers() or libvirt.look_for_leftovers().nothing
             assert not libvirt.RUN.exists()
         say_at_the_end("virtual machines", [f"{value:8.1f} s  {name}" for name, value in seconds.items()])
 

@@ -21,8 +21,7 @@ from nodeprov.hosts.local import run_program
 from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import parse
 from nodeprov_lab.images import BUSYBOX_IMAGE
-from nodeprov_lab.vagrant.leftovers import domain_of
-from nodeprov_lab.vagrant.libvirt import virsh
+from nodeprov_lab.vagrant.libvirt import domain_of, virsh
 
 CHECKOUT = Path(__file__).parents[2]
 INVENTORY = CHECKOUT / "inventory" / "vagrant.toml"

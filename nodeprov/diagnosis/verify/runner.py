@@ -15,7 +15,7 @@ from nodeprov.diagnosis.verify.subject import Subject
 from nodeprov.engine.context import Cancellation
 from nodeprov.engine.fleet import at_once
 from nodeprov.errors import Cancelled
-from nodeprov.reports.check_results import CheckResult
+from nodeprov.reports.findings import CheckResult
 from nodeprov.runtimes.family import Family
 
 _MODULES = (check_files, check_containerd, check_cluster, check_pod)

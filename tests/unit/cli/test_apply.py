@@ -9,7 +9,7 @@ import pytest
 from nodeprov import __version__
 from nodeprov.engine.saved_plan import Saved, SavedPlan, to_text
 from nodeprov.inventory import parse
-from nodeprov.inventory.resolved import inventory_text
+from nodeprov.inventory.explanation import inventory_text
 from nodeprov.node.receipts.receipt import Author
 from nodeprov.plan.action import INSTALL, UNINSTALL, Action
 from tests.support.command_line import nodeprov, said

@@ -16,7 +16,7 @@ import os
 import signal
 
 from nodeprov.cli import output, session
-from nodeprov.cli.cancellation import cancelled_by_signals
+from nodeprov.cli.ending import cancelled_by_signals, leave
 from nodeprov.plan.action import INSTALL
 from nodeprov.plan.events import Event
 from nodeprov.errors import NodeprovError
@@ -36,7 +36,7 @@ failed = Outcome(Plan("worker1", INSTALL, steps), error=NodeprovError("it failed
 for outcomes in ([failed], [Outcome(Plan("worker1", INSTALL, steps))]):
     output.show_outcomes(outcomes)
     output.show_outcomes(outcomes, as_json=True)
-output.leave(4)
+leave(4)
 """
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nodeprov.errors import UsageError
 from nodeprov.inventory.explanation import explanation_text
-from nodeprov.inventory.key_names import TABLES, keys_of, variable
+from nodeprov.inventory.settings import TABLES, keys_of, variable
 from tests.support.inventories import LAYERED, read_layered
 
 

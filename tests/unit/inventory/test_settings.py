@@ -1,4 +1,4 @@
-"""The settings themselves: their defaults, and what is told of each."""
+"""The settings themselves: their defaults, their variables, and what is told of each."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import pytest
 
 from nodeprov.inventory import Settings, Ssh, parse
-from nodeprov.inventory.key_names import TABLES
 from nodeprov.inventory.kinds import Boolean, ListOf, TableOf, Text, WholeNumber
 from nodeprov.inventory.schema import Setting, settings_of
+from nodeprov.inventory.settings import TABLES, keys_of, variable
 from tests.support.inventories import LEAST
 
 
@@ -50,3 +50,9 @@ def test_every_key_has_a_meaning_and_every_text_a_rule(table: type, setting: Set
 def test_every_default_is_one_that_could_be_set(table: type, setting: Setting) -> None:
     default = list(setting.default) if isinstance(setting.default, tuple) else setting.default
     assert default is None or not list(setting.kind.faults(default, (table.__name__, setting.name)))
+
+
+def test_every_key_has_a_variable_of_its_own() -> None:
+    names = [variable(table, key) for table in TABLES for key in keys_of(table)]
+    assert len(set(names)) == len(names)
+    assert "NODEPROV_RUNTIME_CLASS_NODE_SELECTOR" in names

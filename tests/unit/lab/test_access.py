@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from nodeprov.hosts.local import run_program
-from nodeprov_lab.access import remote_command, ssh_argv
+from nodeprov_lab.access import known_hosts, make_key, remote_command, ssh_argv
 from nodeprov_lab.base import Machine
-from nodeprov_lab.keys import known_hosts, make_key
 
 ODD = ["a b", "", "'", '"', "$HOME `id` $(id)", "back\\slash", "two\nlines", "*", "-n", "--", "~", "é", ";", "&&"]
 

@@ -7,7 +7,7 @@ import pytest
 from nodeprov_lab.cache import Cache, digest_of
 from nodeprov_lab.gobuild import CONTAINERD, ETCD, KUBERNETES, GoBuilder
 from nodeprov_lab.gvisor_releases import gvisor
-from nodeprov_lab.parallel import at_once
+from nodeprov_lab.processes import at_once
 
 INGREDIENTS = {"go.mod": "module a", "go": "go1.26"}
 

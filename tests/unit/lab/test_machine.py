@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov_lab.capabilities import may_lower_oom_score, parse_capabilities
-from nodeprov_lab.mounts import parse_mounts_below
+from nodeprov_lab.host import may_lower_oom_score, parse_capabilities, parse_mounts_below
+from nodeprov_lab.images import is_static
 from nodeprov_lab.nspawn.cgroups import is_unified, own_cgroups
 from nodeprov_lab.nspawn.lab import MACHINES
 from nodeprov_lab.nspawn.network import bridge_commands, machine_commands
 from nodeprov_lab.nspawn.requirements import HostFacts, problems
-from nodeprov_lab.parts import is_static
 from nodeprov_lab.processes import Process, parse_start_time, process, record, recorded
 
 MOUNTS_V1 = """\

@@ -12,14 +12,11 @@ from nodeprov.inventory import parse
 from nodeprov.templates import render
 from nodeprov_lab.base import Event
 from nodeprov_lab.credentials import from_json, make_secrets, to_json
-from nodeprov_lab.vagrant import lab, leftovers
-from nodeprov_lab.vagrant.box import box_name
-from nodeprov_lab.vagrant.command import Narration, Vagrant, Way, parse_ssh_config
-from nodeprov_lab.vagrant.machines import MACHINES, PREFIX
-from nodeprov_lab.vagrant.programs import stamp_of
-from nodeprov_lab.vagrant.reach import Reach
+from nodeprov_lab.vagrant import lab, libvirt
+from nodeprov_lab.vagrant.box import box_name, stamp_of
+from nodeprov_lab.vagrant.command import Narration, Reach, Vagrant, Way, parse_ssh_config
 from nodeprov_lab.vagrant.requirements import HostFacts, can_virtualize, problems
-from nodeprov_lab.vagrant.state import VagrantState
+from nodeprov_lab.vagrant.state import MACHINES, PREFIX, VagrantState
 
 VAGRANTFILE = (Path(__file__).parents[3] / "Vagrantfile").read_text()
 
@@ -133,7 +130,7 @@ def test_machines_that_were_never_made_a_cluster_run_and_are_not_ready(
 ) -> None:
     """After Ctrl-C in `lab up`, or a `vagrant up` by hand: `lab up` goes on from there."""
     monkeypatch.setattr(lab, "find_checkout", lambda: tmp_path)
-    monkeypatch.setattr(leftovers, "is_running", lambda _name: True)
+    monkeypatch.setattr(libvirt, "is_running", lambda _name: True)
     half_made = lab.VagrantLab(tmp_path / "cache")
     assert [(status.running, status.ready) for status in half_made.status()] == [(True, False)] * 3
 

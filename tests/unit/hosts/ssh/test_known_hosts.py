@@ -7,7 +7,7 @@ import pytest
 
 from nodeprov.hosts.local import run_checked
 from nodeprov.hosts.ssh.known_hosts import Verdict, judge, name_of, parse, read
-from nodeprov_lab.keys import make_key
+from nodeprov_lab.access import make_key
 
 OURS, THEIRS = (make_key().public for _ in range(2))
 KEY = base64.b64decode(OURS.split()[1])

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from nodeprov_lab.pki import Authority, Identity, key_pair
+from nodeprov_lab.credentials import Authority, Identity, key_pair
 
 
 def certificate_of(identity: Identity) -> x509.Certificate:
