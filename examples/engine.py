@@ -10,7 +10,7 @@ from nodeprov.engine import Fleet, Install, RunContext
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.provider import SshHosts
 from nodeprov.inventory import parse, select
-from nodeprov.plan.events import Event
+from nodeprov.plan.steps import Event
 from nodeprov.reports.outcome import event_text, outcome_text
 from nodeprov.reports.plan import plan_text
 from nodeprov.runtimes import FAMILY

@@ -16,7 +16,7 @@ from nodeprov.errors import UsageError
 if TYPE_CHECKING:
     from nodeprov.engine.planner import Planned
     from nodeprov.inventory import Inventory
-    from nodeprov.plan.action import Action
+    from nodeprov.plan.plan import Action
 
 app = typer.Typer(add_completion=False)
 
@@ -54,7 +54,7 @@ def apply(
     from nodeprov.engine import Install, Uninstall, saved_plan
     from nodeprov.inventory import parse
     from nodeprov.local_files import read_bounded
-    from nodeprov.plan.action import INSTALL
+    from nodeprov.plan.plan import INSTALL
     from nodeprov.reports.plan import headline
     from nodeprov.runtimes import FAMILY
 

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from nodeprov.engine.context import OnUpload
     from nodeprov.hosts.base import Script
     from nodeprov.hosts.ssh.passwords import Passwords
-    from nodeprov.plan.events import Event
-    from nodeprov.plan.outcome import Outcome
-    from nodeprov.plan.plan import Plan
+    from nodeprov.plan.plan import Outcome, Plan
+    from nodeprov.plan.steps import Event
 
 WIDE = 150
 SCHEMA = 1

@@ -14,7 +14,7 @@ from nodeprov.kubernetes import proof_image
 from nodeprov.kubernetes.draining import Drainer
 from nodeprov.kubernetes.proof_pods import Prover
 from nodeprov.node.switch.switch import Switch
-from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.plan import Outcome
 from nodeprov.plan.proof import Probes
 from nodeprov.plan.steps import Drain, Swap
 

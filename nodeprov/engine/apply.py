@@ -11,12 +11,10 @@ from nodeprov.engine.context import RunContext
 from nodeprov.engine.undo import collect, in_words, undo
 from nodeprov.errors import NodeprovError, RollbackFailed, RolledBack
 from nodeprov.hosts.base import Host, Hosts
-from nodeprov.plan.events import Event, OnEvent
 from nodeprov.plan.goal import Change
-from nodeprov.plan.outcome import Outcome
-from nodeprov.plan.plan import Plan
+from nodeprov.plan.plan import Outcome, Plan
 from nodeprov.plan.proof import Proof
-from nodeprov.plan.steps import Adopt, Drain, Part, Step, Swap, parts
+from nodeprov.plan.steps import Adopt, Drain, Event, OnEvent, Part, Step, Swap, parts
 
 
 def apply(plan: Plan, hosts: Hosts, actions: Actions, run: RunContext) -> Outcome:

@@ -12,7 +12,7 @@ from nodeprov import __version__
 from nodeprov.errors import Cancelled
 from nodeprov.hosts.ssh.route import our_name
 from nodeprov.node.receipts.receipt import Author
-from nodeprov.plan.events import OnEvent
+from nodeprov.plan.steps import OnEvent
 
 Clock = Callable[[], str]
 """Tell the time: UTC, ISO 8601."""

@@ -18,7 +18,7 @@ from nodeprov.hosts.provider import HostProvider
 from nodeprov.inventory import Node, ReleaseSettings
 from nodeprov.local_files import cache_folder
 from nodeprov.node.state import NodeState
-from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.plan import Outcome
 from nodeprov.releases.obtain import Release, obtain, resolve
 from nodeprov.releases.pace import Limits
 from nodeprov.releases.software import Software

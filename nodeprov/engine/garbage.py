@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from nodeprov.node.footprint import Footprint
 from nodeprov.node.state import NodeState
+from nodeprov.plan.files import Folder, Link
 from nodeprov.plan.goal import Goal, constant
-from nodeprov.plan.resources.folder import Folder
-from nodeprov.plan.resources.link import Link
 from nodeprov.releases.obtain import Release
 from nodeprov.states import LinkState, PresentState, State
 

@@ -10,10 +10,10 @@ from nodeprov.node import loaded_config
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.imported_files import Imported
 from nodeprov.node.state import NodeState
+from nodeprov.plan.containerd_config import ContainerdConfig
+from nodeprov.plan.files import Link
 from nodeprov.plan.goal import Change
 from nodeprov.plan.proof import Handler, Made, Pod, Proof, Sandbox, Serving, Unused
-from nodeprov.plan.resources.containerd_config import ContainerdConfig
-from nodeprov.plan.resources.link import Link
 from nodeprov.plan.steps import Drain, Restart, Step, Swap
 from nodeprov.runtimes.family import Family
 

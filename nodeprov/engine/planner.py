@@ -22,9 +22,9 @@ from nodeprov.node.imported_files import Imports, ImportsQuery, followed, import
 from nodeprov.node.layout import Layout
 from nodeprov.node.machine import Machine
 from nodeprov.node.state import NodeState
+from nodeprov.plan.files import Tree
 from nodeprov.plan.goal import Goal, decide
 from nodeprov.plan.plan import Plan
-from nodeprov.plan.resources.tree import Tree
 from nodeprov.plan.steps import Adopt
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes import goals as runtime_goals

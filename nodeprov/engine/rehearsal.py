@@ -21,12 +21,10 @@ from nodeprov.kubernetes.proof_pods import Pod
 from nodeprov.node.facts import Facts, FactsQuery
 from nodeprov.node.receipts.receipt import Author, to_json
 from nodeprov.plan import proof
-from nodeprov.plan.events import Event
+from nodeprov.plan.containerd_config import GATE, ContainerdConfig, reading_text
+from nodeprov.plan.files import FileAt, Tree
 from nodeprov.plan.goal import Change
-from nodeprov.plan.resources.containerd_config import GATE, ContainerdConfig, reading_text
-from nodeprov.plan.resources.file import FileAt
-from nodeprov.plan.resources.tree import Tree
-from nodeprov.plan.steps import Adopt, Step, parts
+from nodeprov.plan.steps import Adopt, Event, Step, parts
 from nodeprov.reports.commands import UNKNOWN, Command, Commands, comparable
 from nodeprov.reports.plan import part_text
 

@@ -14,10 +14,10 @@ from nodeprov.errors import MALFORMED_JSON, NodeprovError, UsageError, json_obje
 from nodeprov.inventory import Inventory, Node
 from nodeprov.inventory.explanation import inventory_text
 from nodeprov.node.receipts.receipt import Author
-from nodeprov.plan.action import Action, action_named
 from nodeprov.plan.goal import Change
+from nodeprov.plan.plan import Action, action_named
 from nodeprov.plan.proof import Proof
-from nodeprov.plan.state_json import state_to_json
+from nodeprov.plan.state_text import state_to_json
 from nodeprov.plan.steps import Adopt, Drain, Part, Restart
 from nodeprov.reports.plan import plan_text
 from nodeprov.states import FileState, State

@@ -11,9 +11,9 @@ from nodeprov.kubernetes import node_label
 from nodeprov.kubernetes.node_label import NodeLabel
 from nodeprov.node.receipts.history import History
 from nodeprov.node.state import NodeState
+from nodeprov.plan.containerd_config import ContainerdConfig
+from nodeprov.plan.files import Link
 from nodeprov.plan.goal import Change, Goal
-from nodeprov.plan.resources.containerd_config import ContainerdConfig
-from nodeprov.plan.resources.link import Link
 from nodeprov.states import ObjectState, State
 
 Written = Mapping[str, State | None]

@@ -25,7 +25,7 @@ from nodeprov.node.receipts.receipt import Receipt
 from nodeprov.node.state import NodeState
 from nodeprov.node.switch.switch import Switch
 from nodeprov.plan.goal import Change
-from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.plan import Outcome
 from nodeprov.plan.steps import Drain
 from nodeprov.runtimes.family import CLEANUP_SECONDS
 from nodeprov.states import FileState

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from nodeprov.engine.actions import Actions
 from nodeprov.errors import Cancelled, NodeprovError
 from nodeprov.hosts.base import Host, Hosts, Place
-from nodeprov.plan.events import Event, OnEvent
 from nodeprov.plan.goal import Change
-from nodeprov.plan.steps import Step, Swap
+from nodeprov.plan.steps import Event, OnEvent, Step, Swap
 
 
 @dataclass(frozen=True, slots=True)

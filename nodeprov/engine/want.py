@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nodeprov.plan.action import INSTALL, UNINSTALL, Action
+from nodeprov.plan.plan import INSTALL, UNINSTALL, Action
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.family import Family
 

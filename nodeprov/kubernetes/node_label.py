@@ -11,8 +11,7 @@ from nodeprov.hosts.base import Host, Output, Place
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.cluster import Get, Kubectl, kubectl
 from nodeprov.node.cluster_state import ClusterState
-from nodeprov.plan.goal import Goal, constant
-from nodeprov.plan.resources.base import Resource
+from nodeprov.plan.goal import Goal, Resource, constant
 from nodeprov.states import LabelState, State
 
 

@@ -13,8 +13,7 @@ from nodeprov.inventory import RuntimeClassSettings, Settings
 from nodeprov.kubernetes.cluster import Get, Kubectl, kubectl
 from nodeprov.kubernetes.quantities import canonical
 from nodeprov.node.cluster_state import ClusterState
-from nodeprov.plan.goal import Goal
-from nodeprov.plan.resources.base import Resource
+from nodeprov.plan.goal import Goal, Resource
 from nodeprov.states import ObjectState, State
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "nodeprov"}

@@ -14,7 +14,7 @@ from nodeprov.containerd.drop_in_faults import drop_in_problems
 from nodeprov.errors import Problem
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.node.daemon import Daemon, version_text
-from nodeprov.plan.resources.containerd_config import candidate_of
+from nodeprov.plan.containerd_config import candidate_of
 from nodeprov.templates import render
 
 OVERRIDE = "containerd 2.x merges what is imported, 1.x puts it in place of the whole section (containerd#5837)"

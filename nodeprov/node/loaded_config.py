@@ -11,8 +11,8 @@ from nodeprov.containerd import Runtime, differences
 from nodeprov.errors import MALFORMED_JSON
 from nodeprov.node.daemon import Daemon, Record, version_text
 from nodeprov.node.imported_files import Imported
+from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.goal import Change
-from nodeprov.plan.resources.containerd_config import ContainerdConfig
 from nodeprov.plan.steps import Restart
 
 CLOCK_MARGIN_SECONDS = 0.1

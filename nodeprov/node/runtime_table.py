@@ -13,8 +13,8 @@ from nodeprov.containerd.distributions.distribution import How
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.receipts.history import History
+from nodeprov.plan.containerd_config import ContainerdConfig, ContainerdSource, OwnConfig
 from nodeprov.plan.goal import Goal, constant
-from nodeprov.plan.resources.containerd_config import ContainerdConfig, ContainerdSource, OwnConfig
 from nodeprov.states import FileState
 
 DROPIN = "dropin"

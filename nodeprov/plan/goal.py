@@ -1,13 +1,61 @@
-"""Goals: what is wanted of a resource, and the changes that lead there."""
+"""Resources, goals for them, and the changes that lead there."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from nodeprov.plan.resources.base import Resource
+from nodeprov.hosts.base import Host, Place, Query
 from nodeprov.states import State
+
+
+class Resource(ABC):
+    """A thing with a state that can be read and written; a state of `None` is absent."""
+
+    __slots__ = ()
+    place: ClassVar[Place] = Place.NODE
+    shared: ClassVar[bool] = False
+    """Whether other nodes may need it by now, so that it stays when this node's run is undone."""
+    swapped: ClassVar[bool] = False
+    """Whether a change of it takes effect by a restart of containerd, so that the node itself makes both."""
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """The name that tells it from all others of its place, such as `file:/etc/containerd/config.toml`."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """Its name for people."""
+
+    @property
+    @abstractmethod
+    def query(self) -> Query[State | None]:
+        """The question that reads its state."""
+
+    @property
+    def path(self) -> str:
+        """Where it lies on the node; "" for what lives in the cluster."""
+        return ""
+
+    @property
+    def collected(self) -> bool:
+        """Whether it is garbage-collected: it is removed only when no container needs it any more."""
+        return False
+
+    @abstractmethod
+    def write(self, host: Host, state: Any) -> None:
+        """Give it a state."""
+
+    def restore(self, host: Host, state: Any) -> None:
+        """Give it back the state that it had before a write."""
+        self.write(host, state)
+
+    def allow(self, host: Host, state: Any) -> None:  # noqa: B027  most resources need no check
+        """Raise NodeprovError if containerd would not accept this state; called before a swap."""
 
 
 @dataclass(frozen=True, slots=True)

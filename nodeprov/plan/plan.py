@@ -1,13 +1,43 @@
-"""A plan as a value: what differs between what is and what is wanted, in the order in which it is changed."""
+"""A plan as a value: what it is for, its steps in their order, and how the carrying out of it ended."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from nodeprov.plan.action import Action
+from nodeprov.errors import NodeprovError
 from nodeprov.plan.goal import Change
 from nodeprov.plan.proof import Proof
 from nodeprov.plan.steps import Adopt, Part, Restart, Step, parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """What a run is for, and what that means for how it is carried out.
+
+    A new one is a value in ACTIONS; nothing compares names.
+    """
+
+    name: str
+    """Its name in receipts, in JSON and on the command line."""
+    serves: bool
+    """Whether containerd serves our runtime when it is done."""
+    removes_all: bool
+    """Whether it has failed as long as something is left to remove; else the next run removes that."""
+    sweeps_first: bool
+    """Whether it begins with removing what runs that were killed may have left."""
+    ends_installation: bool
+    """Whether nothing of earlier receipts is installed any more when it is done."""
+
+
+INSTALL = Action(name="install", serves=True, removes_all=False, sweeps_first=False, ends_installation=False)
+UNINSTALL = Action(name="uninstall", serves=False, removes_all=True, sweeps_first=True, ends_installation=True)
+ACTIONS = (INSTALL, UNINSTALL)
+
+
+def action_named(name: object) -> Action | None:
+    """Find an action by its name; None if no action has it."""
+    return next((action for action in ACTIONS if action.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +74,28 @@ class Plan:
     def pending(self) -> bool:
         """Tell whether anything would be changed or restarted."""
         return any(not isinstance(step, Proof) for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the carrying out of a plan ended.
+
+    `error` is why it stopped; `undone` are the changes taken back then; `left` is what could not be taken
+    back, in the operator's words: empty means the node is as the plan wanted it, or as it was. `kept` is what
+    was to be removed and stays, unseen and harmless.
+    """
+
+    plan: Plan
+    done: tuple[Part, ...] = ()
+    error: NodeprovError | None = None
+    undone: tuple[Change, ...] = ()
+    left: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    proofs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with: 0 done, 1 failed and as before, 4 left between two states."""
+        if self.left:
+            return 4
+        return self.error.exit_code if self.error else 0

@@ -1,8 +1,8 @@
-"""The steps of a plan."""
+"""The steps of a plan, and the events by which it is reported how they are carried out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from nodeprov.plan.goal import Change
@@ -59,3 +59,17 @@ Part = Change | Restart | Proof | Drain | Adopt
 def parts(steps: Iterable[Step]) -> tuple[Part, ...]:
     """List the parts of steps in their order."""
     return tuple(part for step in steps for part in (step.parts if isinstance(step, Swap) else (step,)))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A part of a plan begins, has ended, or is being taken back; of a swap only its restart begins."""
+
+    step: Part
+    phase: str
+    said: str = ""
+    node: str = ""
+
+
+OnEvent = Callable[[Event], None]
+"""Hear of an event; it must not raise."""

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from nodeprov.errors import NodeprovError
-from nodeprov.plan.events import Event
 from nodeprov.plan.goal import Change
-from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.plan import Outcome
 from nodeprov.plan.proof import Proof
-from nodeprov.plan.steps import Drain, Restart
+from nodeprov.plan.steps import Drain, Event, Restart
 from nodeprov.redaction import without_userinfo
 from nodeprov.reports.plan import _count, plan_json
 

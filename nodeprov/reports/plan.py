@@ -13,10 +13,9 @@ from rich.text import Text
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.proof import Proof
-from nodeprov.plan.state_json import kind_of
+from nodeprov.plan.state_text import change_text, lines_of, summary_json
 from nodeprov.plan.steps import Adopt, Drain, Part, Restart
 from nodeprov.redaction import looks_secret, masked, secret_spans
-from nodeprov.states import State
 from nodeprov.toml import key_text, statements
 
 SCHEMA = 1
@@ -61,7 +60,8 @@ def headline(plan: Plan) -> str:
 def _part_lines(part: Part) -> Iterator[str]:
     match part:
         case Change():
-            yield f"{_sign(part)} {part.resource.title}{_states(part)}{f'  ({part.why})' if part.why else ''}"
+            changed = f"{_sign(part)} {part.resource.title}{change_text(part.before, part.after)}"
+            yield f"{changed}  ({part.why})" if part.why else changed
             for line in diff(part):
                 yield f"    {line}"
         case Restart(unit, reasons, activates):
@@ -89,22 +89,14 @@ def _sign(change: Change) -> str:
     return "-" if change.after is None else "~"
 
 
-def _states(change: Change) -> str:
-    return kind_of(change.after).change_text(change.before, change.after) if change.after else ""
-
-
 def diff(change: Change) -> list[str]:
     """Write the difference of two texts as a unified diff; lines that look secret are masked."""
     name = change.resource.key.partition(":")[2]
-    before, after = _text(change.before), _text(change.after)
+    before, after = lines_of(change.before), lines_of(change.after)
     if before is None and after is None:
         return []
     old, new = f"{name} (as it is)" if before else "/dev/null", f"{name} (wanted)" if after else "/dev/null"
     return unified(before or "", after or "", old=old, new=new)
-
-
-def _text(state: State | None) -> str | None:
-    return kind_of(state).text(state) if state else None
 
 
 def _count(count: int, noun: str) -> str:
@@ -139,8 +131,8 @@ def _part_json(part: Part) -> dict[str, Any]:
                 "step": "change",
                 "resource": part.resource.key,
                 "place": part.resource.place.value,
-                "before": _described(part.before),
-                "after": _described(part.after),
+                "before": summary_json(part.before),
+                "after": summary_json(part.after),
                 "diff": diff(part),
                 "why": part.why,
             }
@@ -152,11 +144,6 @@ def _part_json(part: Part) -> dict[str, Any]:
             return {"step": "drain", "pods": list(pods)}
         case Proof(name=name, title=title, subject=subject):
             return {"step": "proof", "name": name, "title": title, "subject": subject}
-
-
-def _described(state: State | None) -> dict[str, Any] | None:
-    """Describe a state without a file's content: it may hold others' secrets, and the diff shows what matters."""
-    return {"kind": kind_of(state).name, **kind_of(state).summary(state)} if state else None
 
 
 CONTEXT_LINES = 2

@@ -15,9 +15,8 @@ from nodeprov.node.daemon import Daemon
 from nodeprov.node.layout import Layout
 from nodeprov.node.machine import Machine
 from nodeprov.node.state import NodeState
+from nodeprov.plan.files import File, Link
 from nodeprov.plan.goal import Goal, constant
-from nodeprov.plan.resources.file import File
-from nodeprov.plan.resources.link import Link
 from nodeprov.releases.obtain import Release
 from nodeprov.releases.software import Software
 from nodeprov.states import FileState, LinkState

@@ -8,9 +8,8 @@ from nodeprov.containerd import Runtime
 from nodeprov.node import runtime_table
 from nodeprov.node.layout import Layout
 from nodeprov.node.state import NodeState
+from nodeprov.plan.files import Link, Tree
 from nodeprov.plan.goal import Goal, constant
-from nodeprov.plan.resources.link import Link
-from nodeprov.plan.resources.tree import Tree
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.family import Family
 from nodeprov.states import LinkState

@@ -30,16 +30,10 @@ from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import Ssh
 from nodeprov.kubernetes.cluster import ClusterQuery
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
-from nodeprov.plan.action import INSTALL
-from nodeprov.plan.events import Event
-from nodeprov.plan.outcome import Outcome
-from nodeprov.plan.plan import Plan
+from nodeprov.plan.files import FileAt, LinkAt, PresentAt, TreeAt
+from nodeprov.plan.plan import INSTALL, Outcome, Plan
 from nodeprov.plan.proof import Sandbox, Serving
-from nodeprov.plan.resources.file import FileAt
-from nodeprov.plan.resources.folder import PresentAt
-from nodeprov.plan.resources.link import LinkAt
-from nodeprov.plan.resources.tree import TreeAt
-from nodeprov.plan.steps import Drain, Restart, Swap
+from nodeprov.plan.steps import Drain, Event, Restart, Swap
 from nodeprov.redaction import visible
 from nodeprov.reports.findings import CheckResult, Finding, Severity, findings_table, results_table
 from nodeprov.reports.outcome import event_text, outcome_text

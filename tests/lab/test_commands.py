@@ -14,9 +14,9 @@ from nodeprov.engine.planner import Planned
 from nodeprov.engine.rehearsal import rehearse
 from nodeprov.hosts.base import Hosts
 from nodeprov.hosts.provider import SshHosts
-from nodeprov.plan.events import Event
-from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.plan import Outcome
 from nodeprov.plan.proof import Proof
+from nodeprov.plan.steps import Event
 from nodeprov.redaction import HIDDEN
 from nodeprov.reports.commands import Command, Commands, comparable
 from nodeprov.runtimes.gvisor.family import GVISOR

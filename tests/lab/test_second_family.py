@@ -11,7 +11,7 @@ from nodeprov.engine import Fleet, Install, Uninstall, Want
 from nodeprov.engine.context import Cancellation
 from nodeprov.hosts.provider import SshHosts
 from nodeprov.inventory import Inventory
-from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.plan import Outcome
 from tests.lab.machines import CLASS, WORKER, Kubectl, Machine, eventually
 from tests.lab.running import INVENTORY
 from tests.lab.runtimes.crun import CRUN, VERSION, debians_release

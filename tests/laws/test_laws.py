@@ -14,17 +14,11 @@ from nodeprov.engine.apply import apply
 from nodeprov.errors import Cancelled, NodeprovError, RolledBack
 from nodeprov.hosts.base import Host, Place, Reader
 from nodeprov.hosts.local import LocalHost
-from nodeprov.plan.action import INSTALL, UNINSTALL, Action
-from nodeprov.plan.events import Event
-from nodeprov.plan.goal import Change, Goal, constant, decide
-from nodeprov.plan.plan import Plan
+from nodeprov.plan.files import File, Folder, Link, Tree
+from nodeprov.plan.goal import Change, Goal, Resource, constant, decide
+from nodeprov.plan.plan import INSTALL, UNINSTALL, Action, Plan
 from nodeprov.plan.proof import Probes, Proof, Serving
-from nodeprov.plan.resources.base import Resource
-from nodeprov.plan.resources.file import File
-from nodeprov.plan.resources.folder import Folder
-from nodeprov.plan.resources.link import Link
-from nodeprov.plan.resources.tree import Tree
-from nodeprov.plan.steps import Restart, Step, Swap, parts
+from nodeprov.plan.steps import Event, Restart, Step, Swap, parts
 from nodeprov.states import FileState, LinkState, PresentState, State
 from tests.lab.machines import WORKER, holding, lab_host
 from tests.support.memory_host import MemoryHost, snapshot, tree_of

@@ -12,10 +12,7 @@ from typing import Any
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import A, Guard, Hosts, NothingHeld, Progress, Query, Script
 from nodeprov.inventory import Node
-from nodeprov.plan.resources.file import FileAt
-from nodeprov.plan.resources.folder import PresentAt
-from nodeprov.plan.resources.link import LinkAt
-from nodeprov.plan.resources.tree import TreeAt
+from nodeprov.plan.files import FileAt, LinkAt, PresentAt, TreeAt
 from nodeprov.states import FileState, LinkState, PresentState, TreeEntry, TreeState
 
 Member = FileState | LinkState | TreeState

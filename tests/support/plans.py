@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from nodeprov.containerd import add_runtime
-from nodeprov.plan import action
 from nodeprov.plan.goal import Change
+from nodeprov.plan.plan import INSTALL as TO_INSTALL
+from nodeprov.plan.plan import UNINSTALL as TO_UNINSTALL
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.proof import Handler, Sandbox, Serving
 from nodeprov.plan.steps import Drain, Restart, Step, Swap
@@ -62,7 +63,7 @@ GENERATION: tuple[Step, ...] = (
 )
 INSTALL = Plan(
     "worker1",
-    action.INSTALL,
+    TO_INSTALL,
     (
         change(f"tree:{RELEASE}", None, TREE),
         *GENERATION,
@@ -87,7 +88,7 @@ INSTALL = Plan(
 )
 UPGRADE = Plan(
     "worker1",
-    action.INSTALL,
+    TO_INSTALL,
     (
         change(f"tree:{RELEASE}", TreeState((TREE.entries[0],), ("dev/null",)), TREE),
         *GENERATION,
@@ -110,7 +111,7 @@ UPGRADE = Plan(
 )
 UNINSTALL = Plan(
     "worker1",
-    action.UNINSTALL,
+    TO_UNINSTALL,
     (
         Drain(("default/web-1", "shop/cart-2")),
         change(LABEL, LabelState("true"), None),
@@ -127,7 +128,7 @@ UNINSTALL = Plan(
     ),
     notes=(CLUSTER_NOTE,),
 )
-NOTHING = Plan("worker1", action.INSTALL, (), notes=(CLUSTER_NOTE,))
+NOTHING = Plan("worker1", TO_INSTALL, (), notes=(CLUSTER_NOTE,))
 PLANS = {"install": INSTALL, "upgrade": UPGRADE, "uninstall": UNINSTALL, "nothing": NOTHING}
 SECRET = "hunter2"
 

@@ -25,16 +25,11 @@ from nodeprov.node.footprint import Footprint
 from nodeprov.node.imported_files import Imported, ImportsQuery
 from nodeprov.node.machine import Machine, Mount
 from nodeprov.node.receipts.receipt import DONE, Author, Receipt, Written, to_json
-from nodeprov.plan.events import OnEvent
-from nodeprov.plan.goal import Change, Goal
+from nodeprov.plan.containerd_config import ContainerdConfig
+from nodeprov.plan.files import AtPath, File, FileAt, Folder, Link, LinkAt, PresentAt, Tree, TreeAt
+from nodeprov.plan.goal import Change, Goal, Resource
 from nodeprov.plan.proof import Proof
-from nodeprov.plan.resources.base import AtPath, Resource
-from nodeprov.plan.resources.containerd_config import ContainerdConfig
-from nodeprov.plan.resources.file import File, FileAt
-from nodeprov.plan.resources.folder import Folder, PresentAt
-from nodeprov.plan.resources.link import Link, LinkAt
-from nodeprov.plan.resources.tree import Tree, TreeAt
-from nodeprov.plan.steps import Adopt, Drain, Part, Restart
+from nodeprov.plan.steps import Adopt, Drain, OnEvent, Part, Restart
 from nodeprov.releases.obtain import Release
 from nodeprov.states import FileState, State, TreeEntry, TreeState
 from tests.support.runtimes import generation_of, layout_of, runtime_of

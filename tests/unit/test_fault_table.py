@@ -9,7 +9,7 @@ import pytest
 
 from nodeprov.hosts.script import plain
 from nodeprov.node.switch.query import SwitchAtWork
-from nodeprov.plan.resources.file import FileAt
+from nodeprov.plan.files import FileAt
 from tests.lab.faults import tally
 from tests.lab.faults.document import PAGE, page
 from tests.lab.faults.judge import AS_BEFORE, AS_WANTED, ELSE, Seen, State, verdict

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.node.receipts.receipt import BEGUN, DONE, UNDONE, Receipt, Written, from_json
-from nodeprov.plan.action import ACTIONS
 from nodeprov.plan.goal import Change
+from nodeprov.plan.plan import ACTIONS
 from nodeprov.states import State
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
-from nodeprov.plan.state_json import state_from_json, state_to_json
+from nodeprov.plan.state_text import state_from_json, state_to_json
 from nodeprov.states import (
     State,
 )

@@ -8,7 +8,7 @@ from nodeprov.errors import CommandFailed, NodeprovError
 from nodeprov.hosts.base import Host, Output, Script
 from nodeprov.hosts.script import plain
 from nodeprov.node.state import NodeState
-from nodeprov.plan.resources.file import FileAt
+from nodeprov.plan.files import FileAt
 from nodeprov.runtimes.family import CLEANUP_SECONDS, SANDBOX_TIMEOUT_SECONDS
 from nodeprov.runtimes.gvisor import kernel
 from nodeprov.runtimes.gvisor.runsc_toml import NAME, ShimOptions, parse_shim_options

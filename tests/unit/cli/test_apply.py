@@ -11,7 +11,7 @@ from nodeprov.engine.saved_plan import Saved, SavedPlan, to_text
 from nodeprov.inventory import parse
 from nodeprov.inventory.explanation import inventory_text
 from nodeprov.node.receipts.receipt import Author
-from nodeprov.plan.action import INSTALL, UNINSTALL, Action
+from nodeprov.plan.plan import INSTALL, UNINSTALL, Action
 from tests.support.command_line import nodeprov, said
 
 

@@ -17,11 +17,11 @@ import signal
 
 from nodeprov.cli import output, session
 from nodeprov.cli.ending import cancelled_by_signals, leave
-from nodeprov.plan.action import INSTALL
-from nodeprov.plan.events import Event
+from nodeprov.plan.plan import INSTALL
+from nodeprov.plan.steps import Event
 from nodeprov.errors import NodeprovError
 from nodeprov.plan.steps import Drain
-from nodeprov.plan.outcome import Outcome
+from nodeprov.plan.plan import Outcome
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.proof import Serving
 

@@ -16,8 +16,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Hosts, Place
 from nodeprov.inventory import Node, ReleaseSettings, parse
 from nodeprov.node.facts import Facts
-from nodeprov.plan.action import INSTALL
-from nodeprov.plan.plan import Plan
+from nodeprov.plan.plan import INSTALL, Plan
 from nodeprov.plan.steps import Drain
 from nodeprov.releases.obtain import Release
 from nodeprov.releases.software import Software

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from nodeprov.engine import Fleet, Install, Uninstall
 from nodeprov.errors import Cancelled
-from nodeprov.plan.events import Event
-from nodeprov.plan.outcome import Outcome
-from nodeprov.plan.steps import Restart
+from nodeprov.plan.plan import Outcome
+from nodeprov.plan.steps import Event, Restart
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.played_node import PlayedNode
 from tests.support.samples import a_run

@@ -17,7 +17,7 @@ from nodeprov.engine.want import Install
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
 from nodeprov.node.receipts.receipt import Author
-from nodeprov.plan.action import INSTALL
+from nodeprov.plan.plan import INSTALL
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.inventories import read_latest
 from tests.support.runtimes import layout_of

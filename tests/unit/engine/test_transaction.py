@@ -10,11 +10,8 @@ from nodeprov.engine import Fleet, Install, transaction
 from nodeprov.errors import NodeprovError
 from nodeprov.node.receipts.history import History
 from nodeprov.node.receipts.receipt import BEGUN, from_json, to_json
-from nodeprov.plan.action import UNINSTALL
-from nodeprov.plan.events import Event
-from nodeprov.plan.outcome import Outcome
-from nodeprov.plan.plan import Plan
-from nodeprov.plan.steps import Restart
+from nodeprov.plan.plan import UNINSTALL, Outcome, Plan
+from nodeprov.plan.steps import Event, Restart
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState
 from tests.support.memory_host import MemoryHost

@@ -14,7 +14,7 @@ from nodeprov.hosts.provider import LocalNode, SshHosts
 from nodeprov.hosts.script import plain
 from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import Inventory, parse
-from nodeprov.plan.resources.file import FileAt
+from nodeprov.plan.files import FileAt
 from tests.support.memory_host import tree_of
 
 TEXT = """

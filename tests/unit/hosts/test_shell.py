@@ -13,10 +13,7 @@ import pytest
 from nodeprov.errors import Cancelled, CommandFailed, NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost, run_program
-from nodeprov.plan.resources.file import FileAt
-from nodeprov.plan.resources.folder import PresentAt
-from nodeprov.plan.resources.link import LinkAt
-from nodeprov.plan.resources.tree import TreeAt
+from nodeprov.plan.files import FileAt, LinkAt, PresentAt, TreeAt
 from nodeprov.states import FileState, LinkState, PresentState
 from tests.support.memory_host import tree_of
 

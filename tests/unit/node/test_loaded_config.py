@@ -23,8 +23,8 @@ from nodeprov.node.loaded_config import (
     same_table,
 )
 from nodeprov.node.runtime_table import config_resource
+from nodeprov.plan.files import Link
 from nodeprov.plan.goal import Change
-from nodeprov.plan.resources.link import Link
 from nodeprov.plan.steps import Restart
 from nodeprov.states import FileState, LinkState
 from tests.support.runtimes import config_path, layout_of, runsc, runtime_of

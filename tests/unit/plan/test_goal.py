@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from nodeprov.plan.files import Folder, Link
 from nodeprov.plan.goal import Change, Goal, constant, decide
-from nodeprov.plan.resources.folder import Folder
-from nodeprov.plan.resources.link import Link
 from nodeprov.states import LinkState, PresentState
 
 LINK, OTHER = Link("/a"), Link("/b")

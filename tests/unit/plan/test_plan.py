@@ -1,10 +1,12 @@
-"""A plan as a value: what it is made of, and what is told of it."""
+"""A plan as a value: what it is for, what it is made of, and how it ended."""
 
 from __future__ import annotations
 
-from nodeprov.plan.action import INSTALL
+import pytest
+
+from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.plan.goal import Change
-from nodeprov.plan.plan import Plan
+from nodeprov.plan.plan import ACTIONS, INSTALL, Outcome, Plan, action_named
 from nodeprov.plan.proof import Handler, Serving, Unused
 from nodeprov.plan.steps import Adopt, Drain, Restart, Swap
 from nodeprov.states import FileState, LinkState, PresentState
@@ -45,3 +47,30 @@ def test_only_the_removal_of_what_containers_may_need_waits_until_the_end() -> N
     made = Change(resource("tree:/opt/nodeprov/releases/r"), None, PresentState())
     removed = Change(resource("link:/usr/local/bin/runsc"), LinkState("a"), None)
     assert [change.collects for change in (RELEASE, made, removed, CONFIG)] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("name", ["", "rollback", None, 1])
+def test_what_no_action_is_called_is_none(name: object) -> None:
+    assert action_named(name) is None
+
+
+def test_an_action_is_found_by_the_name_that_receipts_hold() -> None:
+    assert [action_named(action.name) for action in ACTIONS] == list(ACTIONS)
+    assert action_named("destroy") is None
+    assert action_named(["install"]) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "left", "code"),
+    [
+        (None, (), 0),
+        (NodeprovError("it is full"), (), 1),
+        (UsageError("no such thing"), (), 2),
+        (NodeprovError("it is full"), ("/etc/x: somebody else has changed it since",), 4),
+        (None, ("/etc/x",), 4),
+    ],
+)
+def test_a_node_between_two_states_counts_more_than_what_failed(
+    error: NodeprovError | None, left: tuple[str, ...], code: int
+) -> None:
+    assert Outcome(Plan("worker1", INSTALL, ()), error=error, left=left).exit_code == code

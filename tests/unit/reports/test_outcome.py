@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 
 from nodeprov.errors import NodeprovError, Problem, Problems
-from nodeprov.plan.events import Event
-from nodeprov.plan.outcome import Outcome
-from nodeprov.plan.steps import Drain, Restart
+from nodeprov.plan.plan import Outcome
+from nodeprov.plan.steps import Drain, Event, Restart
 from nodeprov.reports.outcome import errors_json, event_text, outcome_json, outcome_text
 from tests.support.plans import (
     CLASSED,

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from nodeprov.plan import action
 from nodeprov.plan.goal import Change
+from nodeprov.plan.plan import INSTALL as TO_INSTALL
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.steps import Restart, Step, Swap
 from nodeprov.reports.plan import diff, painted, plan_json, plan_text
@@ -129,22 +129,22 @@ def test_the_json_of_a_plan_says_what_the_text_says() -> None:
     ],
 )
 def test_a_plan_begins_with_how_much_it_does(steps: tuple[Step, ...], headline: str) -> None:
-    assert plan_text(Plan("worker1", action.INSTALL, steps)).splitlines()[0] == headline
+    assert plan_text(Plan("worker1", TO_INSTALL, steps)).splitlines()[0] == headline
 
 
 def test_another_value_of_a_label_is_shown_with_the_one_before() -> None:
-    plan = Plan("worker1", action.INSTALL, (change("label:worker1:k", LabelState("a"), LabelState("b")),))
+    plan = Plan("worker1", TO_INSTALL, (change("label:worker1:k", LabelState("a"), LabelState("b")),))
     assert plan_text(plan).splitlines()[1] == "  ~ label k on node worker1 = b (was a)"
 
 
 def test_a_change_of_only_the_mode_is_shown() -> None:
-    plan = Plan("n", action.INSTALL, (change(CONFIG_KEY, FileState(b"x", 0o600), FileState(b"x", 0o644)),))
+    plan = Plan("n", TO_INSTALL, (change(CONFIG_KEY, FileState(b"x", 0o600), FileState(b"x", 0o644)),))
     assert plan_text(plan).splitlines()[1] == "  ~ file /etc/containerd/config.toml: mode 0644 (was 0600)"
 
 
 def test_a_files_content_is_nowhere_in_the_json() -> None:
     secret = FileState(f"x = 1\n{'y = 2' * 5}\npassword = '{SECRET}'\n".encode(), 0o600)
-    plan = Plan("n", action.INSTALL, (change("file:/x", secret, None), change("file:/y", None, secret)))
+    plan = Plan("n", TO_INSTALL, (change("file:/x", secret, None), change("file:/y", None, secret)))
     assert SECRET not in json.dumps(plan_json(plan))
     assert "base64" not in json.dumps(plan_json(plan))
 
@@ -193,7 +193,7 @@ def test_a_secret_is_not_shown_in_a_diff_and_its_name_is(line: str, near: str) -
     text = "\n".join(diff(texts(before, after)))
     assert SECRET not in text
     assert f"{line.partition('=')[0].rstrip()} (not shown)" in text
-    assert SECRET not in json.dumps(plan_json(Plan("n", action.INSTALL, (texts(before, after),))))
+    assert SECRET not in json.dumps(plan_json(Plan("n", TO_INSTALL, (texts(before, after),))))
 
 
 def test_a_secret_on_a_line_of_a_longer_list_is_not_shown() -> None:

@@ -7,7 +7,7 @@ from testinfra.host import Host
 from nodeprov.diagnosis.verify.check import because, needs, skip
 from nodeprov.diagnosis.verify.subject import Subject
 from nodeprov.hosts.base import Place
-from nodeprov.plan.resources.tree import TreeAt
+from nodeprov.plan.files import TreeAt
 from nodeprov.states import FileState, LinkState, State, TreeState
 
 

@@ -21,9 +21,9 @@ from nodeprov.hosts.script import plain
 from nodeprov.inventory import Paths, ProofSettings
 from nodeprov.node.switch import switch as switch_module
 from nodeprov.node.switch.switch import Switch
+from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.goal import Change
 from nodeprov.plan.proof import Serving
-from nodeprov.plan.resources.containerd_config import ContainerdConfig
 from nodeprov.plan.steps import Restart, Swap
 from nodeprov.states import FileState
 from nodeprov.templates import render

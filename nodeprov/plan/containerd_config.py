@@ -13,7 +13,7 @@ from nodeprov.containerd.distributions import go_template
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, Script
-from nodeprov.plan.resources.file import File, FileAt
+from nodeprov.plan.files import File, FileAt
 from nodeprov.states import FileState
 from nodeprov.templates import render
 

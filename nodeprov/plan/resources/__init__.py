@@ -1,1 +1,0 @@
-"""One file for each kind of state: how it is read, written, kept as JSON and shown to people."""
