@@ -12,7 +12,7 @@ from pathlib import Path
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.base import check
 from nodeprov.hosts.local import run_checked, run_program
-from nodeprov.kubernetes.image_archive import Image, Layer, image_archive
+from nodeprov.kubernetes.images import Image, Layer, image_archive
 from nodeprov_lab.base import Lab, Machine, OnEvent, step
 from nodeprov_lab.cache import Cache
 from nodeprov_lab.processes import at_once

@@ -32,7 +32,7 @@ def doctor(
 ) -> None:
     """Check nodes for what would block an install, and give recommendations. Nothing is changed."""
     from nodeprov.cli.session import open_session, print_errors
-    from nodeprov.diagnosis.doctor.examine import examine
+    from nodeprov.diagnosis.doctor import examine
     from nodeprov.reports.findings import Severity, findings_json, findings_table
     from nodeprov.runtimes import FAMILY
 

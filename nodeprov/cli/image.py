@@ -10,8 +10,8 @@ import typer  # noqa: TID251  a part of the command line
 from nodeprov.cli.options import examples
 from nodeprov.cli.output import say, show_text
 from nodeprov.errors import UsageError
-from nodeprov.kubernetes import proof_image
-from nodeprov.kubernetes.image_archive import GO_ARCHITECTURES
+from nodeprov.kubernetes import images
+from nodeprov.kubernetes.images import GO_ARCHITECTURES
 from nodeprov.local_files import write_new
 
 app = typer.Typer(add_completion=False)
@@ -40,7 +40,7 @@ def image(
         raise UsageError(
             f"there is no image for {architecture}", f"--architecture is {' or '.join(GO_ARCHITECTURES)}"
         )
-    program = proof_image.probe(architecture)
-    write_new(file, proof_image.archive(program, architecture))
-    show_text(f"{file}: {proof_image.reference(program)} for {architecture}")
+    program = images.probe(architecture)
+    write_new(file, images.archive(program, architecture))
+    show_text(f"{file}: {images.reference(program)} for {architecture}")
     say('next: push it to a registry, and set [proof] image = "REGISTRY/nodeprov-proof:TAG"')

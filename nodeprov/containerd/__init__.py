@@ -4,9 +4,11 @@ from nodeprov.containerd.config import RUNTIMES_PATHS as RUNTIMES_PATHS
 from nodeprov.containerd.config import Config as Config
 from nodeprov.containerd.config import Refused as Refused
 from nodeprov.containerd.config import decode as decode
-from nodeprov.containerd.differences import differences as differences
+from nodeprov.containerd.config import differences as differences
 from nodeprov.containerd.edit import COMMENT as COMMENT
 from nodeprov.containerd.edit import add_runtime as add_runtime
+from nodeprov.containerd.edit import drop_in_path as drop_in_path
+from nodeprov.containerd.edit import drop_in_text as drop_in_text
 from nodeprov.containerd.edit import remove_runtime as remove_runtime
 from nodeprov.containerd.edit import with_runtime as with_runtime
 from nodeprov.containerd.edit import without_runtime as without_runtime

@@ -1,17 +1,19 @@
 """containerd's configuration, text to text: our runtime's table in, our runtime's table out.
 
 `add_runtime` and `remove_runtime` are the edit; `versions` says where the table has to be, `unusable` what else in
-the file is against it, and `tables` cuts and splices.
+the file keeps it from serving, and `tables` cuts and splices. `drop_in_text` is a file that holds our table alone.
 """
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nodeprov.containerd import tables
 from nodeprov.containerd.config import BYTE_ORDER_MARK, EVERY_PATH, Config, Refused
 from nodeprov.containerd.faults import on_line, unusable
+from nodeprov.containerd.import_patterns import import_patterns, is_glob
 from nodeprov.containerd.runtime import Runtime, paths_of
 from nodeprov.containerd.versions import ended
 from nodeprov.toml import KeyPath, key_text
@@ -108,3 +110,20 @@ def _taken(config: Config, path: KeyPath, found: Mapping[str, Any], runtime: Run
         f"{where} was not written by nodeprov: {said or 'it has no runtime_type'}",
         "remove that table, or give nodeprov's runtime another handler: [runtime] handler in the inventory",
     )
+
+
+FILE_COMMENT = "# Written by nodeprov; `nodeprov uninstall` takes it away."
+
+
+def drop_in_path(config_path: str, config: Config, handler: str) -> str | None:
+    """Name the file: in the first folder all of whose *.toml are imported; None if there is no such folder."""
+    for pattern in import_patterns(config, config_path):
+        folder, name = posixpath.split(pattern)
+        if name == "*.toml" and not is_glob(folder):
+            return f"{folder}/nodeprov-{handler}.toml"
+    return None
+
+
+def drop_in_text(config: Config, runtime: Runtime) -> str:
+    """Write the file, in the version of the configuration file: no containerd 2 minds that one."""
+    return add_runtime(f"{FILE_COMMENT}\nversion = {config.version}\n", runtime)

@@ -11,8 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from nodeprov.containerd.config import Config, Refused
-from nodeprov.containerd.splices import appended, cut, into_inline, sections, with_value, without_keys
-from nodeprov.containerd.values import inline_above, is_below
+from nodeprov.containerd.splices import (
+    appended,
+    cut,
+    inline_above,
+    into_inline,
+    is_below,
+    sections,
+    with_value,
+    without_keys,
+)
 from nodeprov.toml import KeyPath, key_text, statements
 
 

@@ -9,12 +9,12 @@ from typing import Any
 from nodeprov.engine.lock import Holder, HolderOf
 from nodeprov.hosts.base import Reader
 from nodeprov.inventory import Node
-from nodeprov.node.facts import Facts, FactsQuery
+from nodeprov.node import receipts
+from nodeprov.node.facts import FactsQuery
 from nodeprov.node.layout import Layout
-from nodeprov.node.receipts import receipt
-from nodeprov.node.receipts.history import History
-from nodeprov.node.receipts.receipt import Receipt
-from nodeprov.node.switch.values import Switched
+from nodeprov.node.receipts import History, Receipt
+from nodeprov.node.state import Facts
+from nodeprov.node.switch import Switched
 from nodeprov.runtimes.family import Family
 
 
@@ -34,7 +34,7 @@ class Status:
     @property
     def is_open(self) -> bool:
         """Tell whether the last run has not ended, whoever may still be at work on it."""
-        return self.last is not None and self.last.state == receipt.BEGUN
+        return self.last is not None and self.last.state == receipts.BEGUN
 
     @property
     def is_at_work(self) -> bool:
@@ -86,9 +86,9 @@ def text(status: Status) -> str:
     if (last := status.last) is not None:
         by = f"{last.author.user}@{last.author.controller}"
         ended = {
-            receipt.BEGUN: "has not ended",
-            receipt.DONE: f"was done at {last.ended}",
-            receipt.UNDONE: f"was taken back at {last.ended}",
+            receipts.BEGUN: "has not ended",
+            receipts.DONE: f"was done at {last.ended}",
+            receipts.UNDONE: f"was taken back at {last.ended}",
         }
         lines.append(
             f"  last run: {last.action} {last.number} by {by}, begun at {last.began}, {ended[last.state]}"

@@ -20,9 +20,10 @@ from nodeprov.hosts.base import Output, Place, Reader
 from nodeprov.inventory import Node
 from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.node.daemon_choice import Choice
-from nodeprov.node.facts import Facts, FactsQuery, parse_facts
+from nodeprov.node.facts import FactsQuery, parse_facts
 from nodeprov.node.layout import Layout
-from nodeprov.node.switch.values import RECOVERY_UNIT, SWITCH_UNIT
+from nodeprov.node.state import Facts
+from nodeprov.node.switch import RECOVERY_UNIT, SWITCH_UNIT
 from nodeprov.redaction import redacted, redacted_value
 from nodeprov.runtimes.family import Family
 

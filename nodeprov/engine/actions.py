@@ -10,10 +10,10 @@ from nodeprov.engine.context import Cancellation
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Hosts, Place
-from nodeprov.kubernetes import proof_image
+from nodeprov.kubernetes import images
 from nodeprov.kubernetes.draining import Drainer
 from nodeprov.kubernetes.proof_pods import Prover
-from nodeprov.node.switch.switch import Switch
+from nodeprov.node.switch import Switch
 from nodeprov.plan.plan import Outcome
 from nodeprov.plan.proof import Probes
 from nodeprov.plan.steps import Drain, Swap
@@ -77,7 +77,7 @@ class NodeActions:
         assert self._prover is not None
         state = self._planned.state
         where = (self._host, state.machine.architecture, state.daemon)
-        with proof_image.available(*where, self._planned.settings) as image:
+        with images.available(*where, self._planned.settings) as image:
             return self._prover.pod(image, self._planned.want.family.kernel_line)
 
     def drain(self, step: Drain) -> None:

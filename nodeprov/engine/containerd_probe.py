@@ -9,9 +9,9 @@ from typing import Any
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host
-from nodeprov.node.facts import Facts, gather
+from nodeprov.node.facts import gather
 from nodeprov.node.loaded_config import is_what_was_read
-from nodeprov.node.state import NodeState
+from nodeprov.node.state import Facts, NodeState
 from nodeprov.plan.steps import Swap
 from nodeprov.runtimes.family import Family
 from nodeprov.states import FileState

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from nodeprov import __version__
 from nodeprov.errors import Cancelled
 from nodeprov.hosts.ssh.route import our_name
-from nodeprov.node.receipts.receipt import Author
+from nodeprov.node.receipts import Author
 from nodeprov.plan.steps import OnEvent
 
 Clock = Callable[[], str]

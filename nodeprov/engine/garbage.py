@@ -5,8 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Sequence
 
-from nodeprov.node.footprint import Footprint
-from nodeprov.node.state import NodeState
+from nodeprov.node.state import Footprint, NodeState
 from nodeprov.plan.files import Folder, Link
 from nodeprov.plan.goal import Goal, constant
 from nodeprov.releases.obtain import Release

@@ -11,11 +11,11 @@ from nodeprov.errors import Problems
 from nodeprov.hosts.base import Place, Reader, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
-from nodeprov.node.facts import Facts, gather
+from nodeprov.node.facts import gather
 from nodeprov.node.layout import Layout
-from nodeprov.node.receipts.history import History
-from nodeprov.node.state import NodeState
-from nodeprov.node.switch.query import SwitchAtWork
+from nodeprov.node.receipts import History
+from nodeprov.node.state import Facts, NodeState
+from nodeprov.node.switch import SwitchAtWork
 
 
 def look(node: Node, readers: Readers, want: Want) -> NodeState:

@@ -9,7 +9,7 @@ from nodeprov.engine import superseded
 from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.kubernetes.runtime_class import cuts_off, leads_here
 from nodeprov.node.daemon import Daemon, version_text
-from nodeprov.node.receipts.history import History
+from nodeprov.node.receipts import History
 from nodeprov.node.state import NodeState
 from nodeprov.plan.steps import Step
 

@@ -12,16 +12,14 @@ from nodeprov.errors import Problem, Problems
 from nodeprov.hosts.base import Place, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
-from nodeprov.kubernetes import proof_image
+from nodeprov.kubernetes import images
 from nodeprov.kubernetes.draining import sandboxed_pods
 from nodeprov.kubernetes.scheduling import cluster_goals, cluster_states, removal_goals
 from nodeprov.node import runtime_table
-from nodeprov.node.cluster_state import ClusterState
-from nodeprov.node.facts import Facts
 from nodeprov.node.imported_files import Imports, ImportsQuery, followed, import_problems, patterns_of
 from nodeprov.node.layout import Layout
 from nodeprov.node.machine import Machine
-from nodeprov.node.state import NodeState
+from nodeprov.node.state import ClusterState, Facts, NodeState
 from nodeprov.plan.files import Tree
 from nodeprov.plan.goal import Goal, decide
 from nodeprov.plan.plan import Plan
@@ -75,7 +73,7 @@ def _of_cluster(node: Node, machine: Machine, cluster: ClusterState | None, want
         return kube.check_identity(cluster, node, machine) if cluster else ()
     return (
         *(kube.check_cluster(cluster, node, machine) if cluster else ()),
-        *proof_image.check_programs(machine.architecture, node.settings),
+        *images.check_programs(machine.architecture, node.settings),
     )
 
 

@@ -18,8 +18,9 @@ from nodeprov.hosts.shell import ShellHost, ask_script, upload_script
 from nodeprov.kubernetes.cluster import Get, kubectl
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
 from nodeprov.kubernetes.proof_pods import Pod
-from nodeprov.node.facts import Facts, FactsQuery
-from nodeprov.node.receipts.receipt import Author, to_json
+from nodeprov.node.facts import FactsQuery
+from nodeprov.node.receipts import Author, to_json
+from nodeprov.node.state import Facts
 from nodeprov.plan import proof
 from nodeprov.plan.containerd_config import GATE, ContainerdConfig, reading_text
 from nodeprov.plan.files import FileAt, Tree

@@ -13,7 +13,7 @@ from nodeprov.engine.planner import Planned
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, UsageError, json_object
 from nodeprov.inventory import Inventory, Node
 from nodeprov.inventory.explanation import inventory_text
-from nodeprov.node.receipts.receipt import Author
+from nodeprov.node.receipts import Author
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Action, action_named
 from nodeprov.plan.proof import Proof

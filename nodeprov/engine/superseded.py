@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nodeprov.inventory import Settings
-from nodeprov.kubernetes import node_label
-from nodeprov.kubernetes.node_label import NodeLabel
-from nodeprov.node.receipts.history import History
+from nodeprov.kubernetes.scheduling import NodeLabel, label_of
+from nodeprov.node.receipts import History
 from nodeprov.node.state import NodeState
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.files import Link
@@ -41,7 +40,7 @@ def label_goals(state: NodeState) -> tuple[Goal, ...]:
     """Want back what was there before the labels that were set by another key than the settings say."""
     settings, node = state.settings, state.node.name
     keys = [key for key in _written(f"label:{node}:", state.history) if key != settings.label.key]
-    return _goals([node_label.of(settings, node, key) for key in keys], state.history)
+    return _goals([label_of(settings, node, key) for key in keys], state.history)
 
 
 def runtime_classes(state: NodeState) -> tuple[str, ...]:

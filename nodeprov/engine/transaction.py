@@ -17,13 +17,11 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Hosts, Place, check
 from nodeprov.hosts.script import rendered
 from nodeprov.inventory import Settings
+from nodeprov.node import receipts
 from nodeprov.node.facts import gather
-from nodeprov.node.footprint import Footprint
-from nodeprov.node.receipts import receipt
-from nodeprov.node.receipts.history import History
-from nodeprov.node.receipts.receipt import Receipt
-from nodeprov.node.state import NodeState
-from nodeprov.node.switch.switch import Switch
+from nodeprov.node.receipts import History, Receipt
+from nodeprov.node.state import Footprint, NodeState
+from nodeprov.node.switch import Switch
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Outcome
 from nodeprov.plan.steps import Drain
@@ -114,14 +112,14 @@ def _close(
     """Write how the run ended; a run that left something stays open, and the next one takes it up."""
     if outcome.left:
         return outcome
-    state = receipt.DONE if outcome.error is None else receipt.UNDONE
+    state = receipts.DONE if outcome.error is None else receipts.UNDONE
     try:
         if outcome.plan.pending:
             _write_receipt(host, settings, begun.closed(state, now, _kept(outcome)))
         if broken is not None and outcome.error is None:
             # What another action had begun was never finished: that run's receipt no longer counts.
             finished = broken.action == outcome.plan.action.name
-            _write_receipt(host, settings, broken.closed(receipt.DONE if finished else receipt.UNDONE, now))
+            _write_receipt(host, settings, broken.closed(receipts.DONE if finished else receipts.UNDONE, now))
         elif broken is not None and broken.cordons:
             # The node is uncordoned by now: who cordons it from here on does not mean us.
             _write_receipt(host, settings, replace(broken, cordons=False))
@@ -162,5 +160,5 @@ def _cordons(planned: Planned) -> bool:
 
 
 def _write_receipt(host: Host, settings: Settings, written: Receipt) -> None:
-    content = json.dumps(receipt.to_json(written), indent=1).encode()
+    content = json.dumps(receipts.to_json(written), indent=1).encode()
     host.write_file(f"{settings.paths.state}/receipts/{written.name}", FileState(content, 0o600))

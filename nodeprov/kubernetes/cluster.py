@@ -13,8 +13,8 @@ from nodeprov.errors import NodeprovError, Problem, json_object, taking_json_apa
 from nodeprov.hosts.base import Host, Output, Reader, Script, check
 from nodeprov.hosts.script import plain
 from nodeprov.inventory import ClusterSettings, Node, Settings
-from nodeprov.node.cluster_state import ClusterState
 from nodeprov.node.machine import Machine
+from nodeprov.node.state import ClusterState
 from nodeprov.templates import render
 
 NOT_FOUND = 127

@@ -13,8 +13,8 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, check
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.cluster import Get, Kubectl, is_forbidden, kubectl, understood
-from nodeprov.kubernetes.proof_image import PROBE, ProofImage
-from nodeprov.node.cluster_state import handlers
+from nodeprov.kubernetes.images import PROBE, ProofImage
+from nodeprov.node.state import handlers
 from nodeprov.templates import render
 
 POLL_SECONDS = 0.3

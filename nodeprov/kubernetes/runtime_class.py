@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from nodeprov.hosts.base import Host, Output, Place
 from nodeprov.inventory import RuntimeClassSettings, Settings
 from nodeprov.kubernetes.cluster import Get, Kubectl, kubectl
 from nodeprov.kubernetes.quantities import canonical
-from nodeprov.node.cluster_state import ClusterState
+from nodeprov.node.state import ClusterState
 from nodeprov.plan.goal import Goal, Resource
 from nodeprov.states import ObjectState, State
 
@@ -155,12 +155,6 @@ def _as_wanted(settings: Settings) -> Callable[[Any], ObjectState]:
         return wanted if current is None else ObjectState.of({**wanted.value, "labels": current.value["labels"]})
 
     return target
-
-
-def states(cluster: ClusterState, classes: Iterable[RuntimeClass]) -> dict[str, State | None]:
-    """Find the state of the settings' RuntimeClass in what is known of the cluster already."""
-    existing = cluster.runtime_class
-    return {each.key: None if existing is None else declared_fields(existing) for each in classes}
 
 
 def removals(

@@ -3,27 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
+from nodeprov.errors import NodeprovError, taking_json_apart
+from nodeprov.hosts.base import Host, Output, Place
 from nodeprov.inventory import Settings
-from nodeprov.kubernetes import node_label, runtime_class
-from nodeprov.kubernetes.node_label import NodeLabel
-from nodeprov.kubernetes.runtime_class import RuntimeClass
-from nodeprov.node.cluster_state import ClusterState
-from nodeprov.plan.goal import Goal
-from nodeprov.states import State
+from nodeprov.kubernetes import runtime_class
+from nodeprov.kubernetes.cluster import Get, Kubectl, kubectl
+from nodeprov.kubernetes.runtime_class import RuntimeClass, declared_fields
+from nodeprov.node.state import ClusterState
+from nodeprov.plan.goal import Goal, Resource, constant
+from nodeprov.states import LabelState, State
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLabel(Resource):
+    """One label of a node."""
+
+    kubectl: Kubectl
+    node: str
+    label: str
+    place: ClassVar[Place] = Place.CLUSTER
+
+    @property
+    def key(self) -> str:
+        """Its node and its own key."""
+        return f"label:{self.node}:{self.label}"
+
+    @property
+    def title(self) -> str:
+        """The label and its node."""
+        return f"label {self.label} on node {self.node}"
+
+    @property
+    def query(self) -> _LabelQuery:
+        """The question that reads its state."""
+        return _LabelQuery(Get(self.kubectl, "node", self.node), self.label)
+
+    def write(self, host: Host, state: LabelState | None) -> None:
+        """Give it a state."""
+        wanted = f"{self.label}-" if state is None else f"{self.label}={state.value}"
+        self.kubectl.run(
+            host, "label", "node", self.node, wanted, "--overwrite", doing=f"cannot label {self.node}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _LabelQuery:
+    get: Get
+    label: str
+
+    @property
+    def script(self) -> str:
+        return self.get.script
+
+    def parse(self, output: Output) -> LabelState | None:
+        node = self.get.parse(output)
+        if node is None:
+            raise NodeprovError(f"the cluster has no node {self.get.name}", self.get.kubectl.typed("get", "nodes"))
+        with taking_json_apart():
+            value = node["metadata"].get("labels", {}).get(self.label)
+        return None if value is None else LabelState(value)
+
+
+def label_of(settings: Settings, node: str, key: str = "") -> NodeLabel:
+    """Name a label of a node, by default the one that the settings want."""
+    return NodeLabel(kubectl(settings.cluster), node, key or settings.label.key)
 
 
 def cluster_goals(settings: Settings, node: str) -> tuple[Goal, ...]:
     """Want the label, then the RuntimeClass: no pod is sent to a node that cannot run it."""
-    return node_label.goal(settings, node), runtime_class.goal(settings, node)
+    label = Goal(label_of(settings, node), constant(LabelState(settings.label.value)))
+    return label, runtime_class.goal(settings, node)
 
 
 def cluster_states(cluster: ClusterState, goals: Iterable[Goal]) -> dict[str, State | None]:
     """Find the states that goals in the cluster start from in what is known of it already."""
-    resources = [goal.resource for goal in goals]
-    labels = [each for each in resources if isinstance(each, NodeLabel)]
-    classes = [each for each in resources if isinstance(each, RuntimeClass)]
-    return node_label.states(cluster, labels) | runtime_class.states(cluster, classes)
+    states: dict[str, State | None] = {}
+    for resource in (goal.resource for goal in goals):
+        if isinstance(resource, NodeLabel):
+            value = cluster.labels.get(resource.label)
+            states[resource.key] = None if value is None else LabelState(value)
+        elif isinstance(resource, RuntimeClass):
+            found = cluster.runtime_class
+            states[resource.key] = None if found is None else declared_fields(found)
+    return states
 
 
 def removal_goals(
@@ -33,6 +98,11 @@ def removal_goals(
     before: Mapping[str, State | None],
     leaving: Collection[str],
 ) -> tuple[Goal, ...]:
-    """Want the label gone, then the RuntimeClass, unless other nodes than those that are `leaving` need it."""
-    label = node_label.removal(settings, node, before)
-    return label, *runtime_class.removals(settings, node, cluster, before, leaving)
+    """Want the label gone, then the RuntimeClass, unless other nodes than those that are `leaving` need it.
+
+    A label that was there before nodeprov first set it gets its value back.
+    """
+    label = label_of(settings, node)
+    # Also one that was there before nodeprov was: it would send pods to a node that cannot run them any more.
+    without = Goal(label, constant(before.get(label.key)))
+    return without, *runtime_class.removals(settings, node, cluster, before, leaving)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nodeprov.containerd import Config, decode, drop_in_file
+from nodeprov.containerd import Config, decode, drop_in_path
 from nodeprov.containerd.distributions.distribution import Distribution, Source
 from nodeprov.containerd.distributions.profiles import PLAIN
 from nodeprov.node.daemon_choice import NOTHING, Choice
@@ -105,7 +105,7 @@ class Daemon:
 
     def drop_in_path(self, handler: str) -> str | None:
         """Name the file that could hold a handler's table alone; None if none is read, or is ours to write."""
-        return None if self.source else drop_in_file.path_of(self.config_path, self.file, handler)
+        return None if self.source else drop_in_path(self.config_path, self.file, handler)
 
     @property
     def cri_errors(self) -> tuple[str, ...]:

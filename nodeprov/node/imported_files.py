@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nodeprov.containerd import Config, Refused, Runtime, import_patterns
-from nodeprov.containerd.drop_in_faults import drop_in_problems
+from nodeprov.containerd.faults import drop_in_problems
 from nodeprov.errors import Problem
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.node.daemon import Daemon, version_text

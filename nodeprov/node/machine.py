@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nodeprov.node.kubelet import Kubelet
+from nodeprov.node.daemon_choice import Kubelet
 
 
 @dataclass(frozen=True, slots=True)

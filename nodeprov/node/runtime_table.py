@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from nodeprov import containerd
-from nodeprov.containerd import Config, Runtime, drop_in_file
+from nodeprov.containerd import Config, Runtime, drop_in_text
 from nodeprov.containerd.distributions import editing
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
-from nodeprov.node.receipts.history import History
+from nodeprov.node.receipts import History
 from nodeprov.plan.containerd_config import ContainerdConfig, ContainerdSource, OwnConfig
 from nodeprov.plan.goal import Goal, constant
 from nodeprov.states import FileState
@@ -39,7 +39,7 @@ def config_goals(
     """Want our table in the file, or in one of its own, and not in the other."""
     root, own = config_resource(daemon, runtime), own_config(daemon, runtime)
     if settings.containerd.config_style == DROPIN and own and daemon.config:
-        text = drop_in_file.text_of(daemon.file, runtime)
+        text = drop_in_text(daemon.file, runtime)
         wanted = constant(FileState(text.encode(), 0o644))
         return Goal(own, wanted), Goal(root, without_runtime(runtime, former))
     in_root = Goal(root, _with_runtime(daemon, runtime, former))

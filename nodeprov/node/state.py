@@ -1,17 +1,117 @@
-"""A node as it is, for all that decides about it."""
+"""A node as it is, for all that decides about it: what was read of it, what is ours on it, and its cluster."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from nodeprov.errors import NodeprovError, Problem
 from nodeprov.inventory import Node, Settings
-from nodeprov.node.cluster_state import ClusterState
-from nodeprov.node.daemon import Daemon
-from nodeprov.node.facts import Facts
-from nodeprov.node.footprint import Footprint
+from nodeprov.node.daemon import Daemon, Record
 from nodeprov.node.layout import Layout
 from nodeprov.node.machine import Machine
-from nodeprov.node.receipts.history import History
+from nodeprov.node.receipts import History
+from nodeprov.node.switch import Switched
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What is ours on a node."""
+
+    prefixes: tuple[str, ...]
+    """Where nodeprov's things may lie: as the settings say, then as earlier ones said."""
+    links: Mapping[str, str]
+    """What each link of ours leads to; "" where there is none."""
+    releases: tuple[str, ...]
+    """The releases' folders."""
+    generations: Mapping[str, str]
+    """Each generation's folder, and the release folder that it names."""
+    processes: Mapping[str, int]
+    """How many processes run each program below a prefix."""
+    bundles: tuple[str, ...]
+    """Paths below a prefix that a container's bundle names, also a stopped one's."""
+    record: Record | None
+    switched: Switched | None = None
+
+    @property
+    def in_use(self) -> tuple[str, ...]:
+        """The paths of ours that something needs: processes, and bundles of stopped containers."""
+        return (*self.processes, *self.bundles)
+
+    def processes_elsewhere(self, program: str, releases: str, release: str) -> int:
+        """Count the processes of a program that lies in another release than this one, also in a deleted one."""
+        return sum(
+            count
+            for path, count in self.processes.items()
+            if path.startswith(f"{releases}/")
+            and path.removesuffix(" (deleted)").endswith(f"/{program}")
+            and not path.startswith(f"{releases}/{release}/")
+        )
+
+    def uses(self, folder: str) -> bool:
+        """Tell whether anything needs what lies in a folder."""
+        return any(path.startswith(f"{folder}/") for path in self.in_use)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one command tells of a node."""
+
+    node: str
+    machine: Machine
+    daemon: Daemon | None
+    footprint: Footprint
+    receipts: tuple[Mapping[str, Any], ...]
+    unit_state: str
+    undecided: Problem | None = None
+    """Why none of several containerds can be meant."""
+
+    @property
+    def no_daemon(self) -> Problem:
+        """Why there is no daemon: none runs, or none can be told from others."""
+        return self.undecided or Problem("containerd does not run", "systemctl status containerd")
+
+    @property
+    def running_daemon(self) -> Daemon:
+        """The daemon; raises NodeprovError if there is none."""
+        if self.daemon is None:
+            raise NodeprovError(self.no_daemon.message, self.no_daemon.hint, where=self.node)
+        return self.daemon
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """What a decision needs of the cluster; `node` and `runtime_class` are None where it has no such object."""
+
+    context: str
+    server: str
+    node: Mapping[str, Any] | None
+    runtime_class: Mapping[str, Any] | None
+    labelled: tuple[str, ...]
+    """The nodes that have our label."""
+
+    @property
+    def is_cordoned(self) -> bool:
+        """Whether no pod is sent to the node."""
+        return bool(((self.node or {}).get("spec") or {}).get("unschedulable"))
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The node's labels."""
+        labels: Mapping[str, str] = (self.node or {}).get("metadata", {}).get("labels", {})
+        return labels
+
+    @property
+    def handlers(self) -> tuple[str, ...] | None:
+        """The runtime handlers that the node's kubelet reports; None before Kubernetes 1.30."""
+        return handlers(self.node)
+
+
+def handlers(node: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+    """Name the runtime handlers that a node's kubelet reports; None before Kubernetes 1.30."""
+    reported = (node or {}).get("status", {}).get("runtimeHandlers")
+    return None if reported is None else tuple(each.get("name", "") for each in reported)
 
 
 @dataclass(frozen=True, slots=True)

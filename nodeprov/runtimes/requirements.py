@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from nodeprov.errors import Problem
 from nodeprov.inventory import Settings
+from nodeprov.node import requirements
 from nodeprov.node.daemon import Daemon
-from nodeprov.node.facts import Facts
-from nodeprov.node.footprint import Footprint
 from nodeprov.node.layout import Layout
 from nodeprov.node.machine import Machine
-from nodeprov.node.requirements import configuration, containerd, places
-from nodeprov.node.state import NodeState
+from nodeprov.node.state import Facts, Footprint, NodeState
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.family import Family, Requirements
 from nodeprov.runtimes.goals import former_runtimes, tree_bytes
@@ -31,7 +29,9 @@ def check_facts(facts: Facts, settings: Settings, layout: Layout, family: Family
     """Find them where perhaps no containerd runs, or none can be meant, which is one of the reasons."""
     of, daemon = facts.machine, facts.daemon
     own = family.requirements(of, settings, settings.release.version, daemon)
-    of_daemon = _of_daemon(of, daemon, settings, layout, family, own) if daemon else containerd.runs(facts)
+    of_daemon = (
+        _of_daemon(of, daemon, settings, layout, family, own) if daemon else requirements.containerd_runs(facts)
+    )
     return _all(of, settings, facts.footprint, layout, family, own, (), of_daemon)
 
 
@@ -50,16 +50,16 @@ def _all(
         *own.kernel,
         *_systemd(of),
         *own.platform,
-        *places.usable(of, settings, family.uses),
+        *requirements.places_usable(of, settings, family.uses),
         *room,
         *of_daemon,
-        *places.others_files(footprint, layout),
+        *requirements.link_is_free(footprint, layout),
     )
 
 
 def _room(state: NodeState, release: Release) -> Iterator[Problem]:
     if f"{state.layout.releases}/{release.name}" not in state.footprint.releases:
-        yield from places.room(state.machine, tree_bytes(release))
+        yield from requirements.room(state.machine, tree_bytes(release))
 
 
 def _of_daemon(
@@ -67,15 +67,15 @@ def _of_daemon(
 ) -> Iterator[Problem]:
     """Find what of containerd and of its configuration blocks our table in it."""
     runtime = family.runtime(layout)
-    yield from containerd.unit(daemon)
+    yield from requirements.containerd_unit(daemon)
     yield from own.containerd
-    yield from containerd.works(daemon)
-    yield from configuration.source(of, daemon)
-    yield from configuration.link(daemon)
+    yield from requirements.containerd_works(daemon)
+    yield from requirements.config_is_writable(of, daemon)
+    yield from requirements.config_is_no_link(daemon)
     yield from own.configuration
-    yield from configuration.default_runtime(daemon)
-    yield from configuration.handler(daemon, runtime, former_runtimes(family, layout))
-    yield from configuration.style(daemon, settings)
+    yield from requirements.default_runtime_is_there(daemon)
+    yield from requirements.handler_is_free(daemon, runtime, former_runtimes(family, layout))
+    yield from requirements.config_style_works(daemon, settings)
 
 
 def _root(machine: Machine) -> Iterator[Problem]:

@@ -24,12 +24,11 @@ from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost
 from nodeprov.kubernetes.cluster import ClusterQuery
 from nodeprov.node.facts import parse_facts
-from nodeprov.node.receipts import receipt
-from nodeprov.node.receipts.history import History
+from nodeprov.node.receipts import History, to_json
 from nodeprov.redaction import visible
 from nodeprov.releases.obtain import obtain
 from nodeprov.releases.source import ReleaseSource
-from nodeprov.runtimes.gvisor.source import SOFTWARE
+from nodeprov.runtimes.gvisor.family import SOFTWARE
 from tests.adversaries.hostile_node import HostileNode, answering, silent
 from tests.support.samples import golden_part, having, receipt_of, recorded, settings
 
@@ -116,7 +115,7 @@ def receipts(*texts: str | bytes) -> Called:
 
 
 def receipt_with(**changes: Any) -> str:
-    return json.dumps({**receipt.to_json(receipt_of(1, "install")), **changes})
+    return json.dumps({**to_json(receipt_of(1, "install")), **changes})
 
 
 def changed(before: Any) -> str:

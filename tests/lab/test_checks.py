@@ -10,8 +10,7 @@ import pytest
 
 from nodeprov import inventory
 from nodeprov.diagnosis.verify.checks import check_containerd, check_files, check_pod
-from nodeprov.diagnosis.verify.given import Given
-from nodeprov.diagnosis.verify.subject import look
+from nodeprov.diagnosis.verify.subject import Given, look
 from nodeprov.hosts.provider import SshHosts
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.lab.machines import WORKER, Kubectl, Machine, holding, scrub

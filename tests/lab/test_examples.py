@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.kubernetes.image_archive import GO_ARCHITECTURES
+from nodeprov.kubernetes.images import GO_ARCHITECTURES
 from nodeprov.local_files import cache_folder
 from nodeprov_lab.cache import Cache
 from nodeprov_lab.debian import SUITE, chosen_mirror, debian_tree

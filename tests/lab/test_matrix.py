@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nodeprov.runtimes.gvisor import kernel
+from nodeprov.runtimes.gvisor.sandbox import kernel_line
 from tests.lab.machines import CONFIG, WORKER, Kubectl, Machine
 from tests.lab.running import Ended, nodeprov, variant
 from tests.lab.swapping import a_pod_on, config_files, swapped
@@ -63,7 +63,7 @@ def live(machine: Machine, inventory: Path, before: Seen, *, pod: bool) -> None:
     differing = {path: (before.dump.get(path), after.get(path)) for path in before.dump.keys() | after.keys()}
     assert {path: pair for path, pair in differing.items() if pair[0] != pair[1]} == {}, "nothing else differs"
     if pod:
-        assert kernel.line(a_pod_on(machine))
+        assert kernel_line(a_pod_on(machine))
     pid = machine.pid()
     again = nodeprov("install", WORKER, "--yes", inventory=inventory)
     assert "nothing to do" in again.stdout, again.stdout + again.stderr

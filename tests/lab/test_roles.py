@@ -17,11 +17,11 @@ from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster, runtime_class
 from nodeprov.kubernetes.cluster import kubectl as calls
 from nodeprov.kubernetes.draining import Drainer, sandboxed_pods
-from nodeprov.kubernetes.node_label import NodeLabel
-from nodeprov.kubernetes.proof_image import ProofImage
+from nodeprov.kubernetes.images import ProofImage
 from nodeprov.kubernetes.proof_pods import Pod, Prover
 from nodeprov.kubernetes.roles import Role, ServiceAccount, manifest, roles
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
+from nodeprov.kubernetes.scheduling import NodeLabel
 from nodeprov.states import LabelState
 from tests.lab.machines import IMAGE, LEAST, WORKER, Kubectl, Machine, eventually, write_kubeconfig
 from tests.lab.running import INVENTORY, nodeprov, variant

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.hosts.local import run_program
-from nodeprov.kubernetes import proof_image
+from nodeprov.kubernetes import images
 from tests.lab.machines import CHECKOUT, CURRENT, LABEL, NEW, OLD, WORKER, Kubectl, Machine
 from tests.lab.running import INVENTORY, Ended, installed, nodeprov, refused, started, variant
 from tests.support.sampling import by_turns
@@ -35,7 +35,7 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(folder, filter="data")
     # What Go builds is in no commit; its source was the same.
-    built = Path(proof_image.__file__).parent / "probe" / "bin"
+    built = Path(images.__file__).parent / "probe" / "bin"
     shutil.copytree(built, folder / "nodeprov" / "proof" / "probe" / "bin")
     return folder
 

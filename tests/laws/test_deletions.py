@@ -44,7 +44,7 @@ class Deletion:
 
 
 _SWITCH, _ARM = "templates/switch/switch.sh.j2", "templates/switch/arm.sh.j2"
-_SWITCH_TESTS = "tests/unit/node/switch/test_switch.py"
+_SWITCH_TESTS = "tests/unit/node/test_switch.py"
 DELETIONS = (
     Deletion(
         "a file's bytes are on disk before it gets its name",

@@ -8,7 +8,7 @@ from typing import Any
 from nodeprov.hosts.base import Output
 from nodeprov.inventory import ClusterSettings, Settings
 from nodeprov.kubernetes.runtime_class import MANAGED_BY, wanted_runtime_class
-from nodeprov.node.cluster_state import ClusterState
+from nodeprov.node.state import ClusterState
 from nodeprov.states import ObjectState
 from tests.support.samples import good_facts, settings
 

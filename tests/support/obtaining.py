@@ -13,7 +13,7 @@ from nodeprov.releases.download import Progress
 from nodeprov.releases.obtain import Release, obtain
 from nodeprov.releases.pace import Limits
 from nodeprov.releases.source import ReleaseSource
-from nodeprov.runtimes.gvisor.source import SOFTWARE
+from nodeprov.runtimes.gvisor.family import SOFTWARE
 from tests.support.release_server import ReleaseServer, sha512
 
 VERSION = "20260905.0"

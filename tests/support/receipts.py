@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from nodeprov.node.receipts.receipt import BEGUN, DONE, UNDONE, Author, Receipt, Written
+from nodeprov.node.receipts import BEGUN, DONE, UNDONE, Author, Receipt, Written
 from nodeprov.plan.goal import Change
 from nodeprov.states import (
     FileState,

@@ -8,9 +8,8 @@ from dataclasses import replace
 from nodeprov.containerd import Runtime
 from nodeprov.inventory import Node, Settings, Ssh
 from nodeprov.node.daemon import Daemon
-from nodeprov.node.facts import Facts
 from nodeprov.node.layout import Layout
-from nodeprov.node.state import NodeState
+from nodeprov.node.state import Facts, NodeState
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.family import Generation
 from nodeprov.runtimes.gvisor.family import GVISOR

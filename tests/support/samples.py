@@ -17,14 +17,13 @@ from nodeprov.inventory import ClusterSettings, Node, ReleaseSettings, RuntimeCl
 from nodeprov.kubernetes import runtime_class
 from nodeprov.kubernetes.cluster import ClusterQuery, kubectl
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
-from nodeprov.kubernetes.node_label import NodeLabel
-from nodeprov.node.cluster_state import ClusterState
+from nodeprov.kubernetes.scheduling import NodeLabel
 from nodeprov.node.daemon import Daemon, Identity, Plugin, Record
-from nodeprov.node.facts import Facts, FactsQuery
-from nodeprov.node.footprint import Footprint
+from nodeprov.node.facts import FactsQuery
 from nodeprov.node.imported_files import Imported, ImportsQuery
 from nodeprov.node.machine import Machine, Mount
-from nodeprov.node.receipts.receipt import DONE, Author, Receipt, Written, to_json
+from nodeprov.node.receipts import DONE, Author, Receipt, Written, to_json
+from nodeprov.node.state import ClusterState, Facts, Footprint
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.files import AtPath, File, FileAt, Folder, Link, LinkAt, PresentAt, Tree, TreeAt
 from nodeprov.plan.goal import Change, Goal, Resource

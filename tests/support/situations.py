@@ -15,11 +15,10 @@ from nodeprov.hosts.base import Place, Reader
 from nodeprov.inventory import ClusterSettings, ContainerdSettings, Node, Settings
 from nodeprov.kubernetes.runtime_class import MANAGED_BY, wanted_runtime_class
 from nodeprov.kubernetes.scheduling import cluster_goals
-from nodeprov.node.cluster_state import ClusterState
 from nodeprov.node.daemon import Daemon
-from nodeprov.node.facts import Facts
-from nodeprov.node.receipts.receipt import BEGUN, Receipt, Written
+from nodeprov.node.receipts import BEGUN, Receipt, Written
 from nodeprov.node.runtime_table import without_runtime
+from nodeprov.node.state import ClusterState, Facts
 from nodeprov.plan.goal import Goal
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.goals import goals as goals_of

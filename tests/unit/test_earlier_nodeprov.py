@@ -19,9 +19,8 @@ from nodeprov.engine import saved_plan
 from nodeprov.engine.want import Uninstall
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import ClusterSettings
-from nodeprov.node.facts.parsers import parse_record
-from nodeprov.node.receipts.history import History
-from nodeprov.node.receipts.receipt import from_json, to_json
+from nodeprov.node import fact_parsers as parse
+from nodeprov.node.receipts import History, from_json, to_json
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState, LinkState, TreeState
@@ -105,7 +104,7 @@ def test_what_it_has_installed_is_uninstalled_to_the_byte() -> None:
 
 def test_its_record_of_what_containerd_has_loaded_is_read() -> None:
     text = (RECORDED / "daemon.json").read_text()
-    record = parse_record(text)
+    record = parse.record(text)
     assert record is not None
     assert record.identity.pid == json.loads(text)["pid"]
     assert record.effective.runtime("runsc") is not None

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from nodeprov.hosts.script import plain
-from nodeprov.node.switch.query import SwitchAtWork
+from nodeprov.node.switch import SwitchAtWork
 from nodeprov.plan.files import FileAt
 from tests.lab.faults import tally
 from tests.lab.faults.document import PAGE, page

@@ -173,31 +173,21 @@ ELSEWHERE = {
         "diagnosis/verify/checks/check_pod",
         "diagnosis/verify/subject",
     ),
-    "tests/unit/diagnosis/verify/test_runner.py": ("diagnosis/verify/check", "diagnosis/verify/given"),
     # The laws take them as a whole: what is edited comes back to the byte, what is applied is undone.
-    "tests/laws/test_containerd_laws.py": ("containerd/splices", "containerd/tables"),
+    "tests/laws/test_containerd_laws.py": ("containerd/tables",),
     "tests/laws/test_laws.py": ("engine/apply", "engine/undo"),
     # Parts of one thing, which is tested as one.
-    "tests/unit/engine/test_look.py": ("node/switch/query",),
-    "tests/unit/engine/test_planner.py": ("engine/want", "node/state"),
+    "tests/unit/engine/test_planner.py": ("engine/want",),
     "tests/unit/engine/test_rehearsal.py": ("engine/actions",),
     "tests/unit/plan/test_plan.py": ("plan/steps",),
     "tests/unit/runtimes/gvisor/test_generation.py": ("runtimes/family", "runtimes/gvisor/family"),
-    "tests/unit/diagnosis/doctor/test_advice.py": ("runtimes/gvisor/advice",),
-    "tests/unit/engine/test_prove_sandbox.py": ("runtimes/gvisor/sandbox",),
     "tests/unit/engine/test_local_node.py": ("engine/containerd_probe",),
-    "tests/unit/runtimes/test_requirements.py": (
-        "runtimes/gvisor/requirements",
-        "node/requirements/configuration",
-        "node/requirements/containerd",
-        "node/requirements/places",
-    ),
+    "tests/unit/runtimes/test_requirements.py": ("runtimes/gvisor/requirements", "node/requirements"),
     # Only a server tells what they do.
     "tests/adversaries/test_hostile_node.py": ("hosts/ssh/channels",),
     "tests/lab/test_ssh.py": ("hosts/ssh/connecting", "hosts/ssh/host"),
-    "tests/adversaries/test_lying_origins.py": ("runtimes/gvisor/source",),
     "tests/unit/cli/test_main.py": ("__main__", "cli/app"),
-    "tests/unit/kubernetes/test_proof_image.py": ("kubernetes/probe/hatch_build",),
+    "tests/unit/kubernetes/test_images.py": ("kubernetes/probe/hatch_build",),
 }
 """Modules without tests beside their name, by where their tests are."""
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError  # noqa: TID251  what a test must see is jinja's own error
 
 from nodeprov.hosts.local import run_program
-from nodeprov.kubernetes.proof_image import ProofImage
+from nodeprov.kubernetes.images import ProofImage
 from nodeprov.templates import render
 from tests.support.scripts import FOLDER, RESTARTED, SAMPLES, SCRIPTS, rendered
 

@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from nodeprov.diagnosis.verify.check import Skipped
 from nodeprov.diagnosis.verify.checks import check_cluster, check_containerd, check_files, check_pod
-from nodeprov.diagnosis.verify.given import Given
-from nodeprov.diagnosis.verify.subject import Subject
+from nodeprov.diagnosis.verify.subject import Given, Skipped, Subject
 from nodeprov.engine.context import Cancellation
 from nodeprov.engine.fleet import at_once
 from nodeprov.errors import Cancelled

@@ -1,10 +1,14 @@
-"""A node under verification: what is there, and what nodeprov wrote down that it had made."""
+"""A node under verification: what its checks start from, what they may ask for, and how they end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+import unittest
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NoReturn, TypeVar
 
 from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host as TestinfraHost
@@ -15,12 +19,42 @@ from nodeprov.hosts.base import Host, Place
 from nodeprov.hosts.script import plain
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
+from nodeprov.kubernetes import images
+from nodeprov.kubernetes.images import ProofImage
+from nodeprov.kubernetes.pod_cgroups import PodCgroups, PodCgroupsQuery
+from nodeprov.kubernetes.proof_pods import Pod, Prover
 from nodeprov.node.facts import gather
 from nodeprov.node.imported_files import Imports, read_imports
 from nodeprov.node.layout import Layout
-from nodeprov.node.state import NodeState
+from nodeprov.node.state import ClusterState, NodeState
 from nodeprov.runtimes.family import Family
 from nodeprov.states import State
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Skipped(unittest.SkipTest):
+    """Says why a check does not apply to a node; pytest knows its base class and skips as well."""
+
+
+def skip(reason: str) -> NoReturn:
+    """End a check that does not apply to this node, and say why."""
+    raise Skipped(reason)
+
+
+def needs(*checks: str) -> Callable[[Function], Function]:
+    """Name the checks that must not have failed before this one means anything."""
+
+    def named(function: Function) -> Function:
+        function.needs = checks  # type: ignore[attr-defined]  # read by the runner
+        return function
+
+    return named
+
+
+def because(cause: str, remedy: str) -> str:
+    """Write why a check fails, and the way out."""
+    return f"{cause}\nhint: {remedy}"
 
 
 class NodeprovBackend(BaseBackend):  # type: ignore[misc]  # testinfra's own types are partial
@@ -115,3 +149,74 @@ def look(node: Node, hosts: Mapping[Place, Host], family: Family) -> Subject:
     on_cluster = hosts.get(Place.CLUSTER)
     cluster = kube.read(on_cluster, node.settings, node.name) if on_cluster else None
     return Subject(NodeState.of(node, layout, facts, cluster), family, hosts, imports)
+
+
+class Given:
+    """All that the checks of one node work with; at its end the pods and their image are removed.
+
+    `sleep` is how they wait for a pod; it may raise what is to end them.
+    """
+
+    def __init__(self, subject: Subject, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.subject = subject
+        self._sleep = sleep
+        self._made = ExitStack()
+
+    def __enter__(self) -> Given:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._made.close()
+
+    @cached_property
+    def host(self) -> TestinfraHost:
+        """The node as testinfra sees it."""
+        return self.subject.testinfra
+
+    @cached_property
+    def cluster(self) -> ClusterState:
+        """What is known of the cluster."""
+        if self.subject.state.cluster is None:
+            skip("[cluster] enabled is false")
+        return self.subject.state.cluster
+
+    @cached_property
+    def runtime_class(self) -> dict[str, Any]:
+        """The RuntimeClass, which another check has found."""
+        return dict(self.cluster.runtime_class or {})
+
+    @cached_property
+    def prover(self) -> Prover:
+        """The cluster, as something that runs pods on the node."""
+        subject, _ = self.subject, self.cluster
+        if not subject.settings.proof.pod:
+            skip("[proof] pod is false: none is run")
+        return Prover(subject.hosts[Place.CLUSTER], subject.settings, subject.node.name, self._sleep)
+
+    @cached_property
+    def image(self) -> ProofImage:
+        """The image of the pods, on the node; where no pod is run, it is not brought there."""
+        subject, _ = self.subject, self.prover
+        state = subject.state
+        where = (subject.hosts[Place.NODE], state.machine.architecture, state.daemon)
+        image = images.available(*where, subject.settings)
+        return self._made.enter_context(image)
+
+    @cached_property
+    def pod(self) -> Pod:
+        """A pod that runs on the node."""
+        return self._made.enter_context(self.prover.running_pod(self.image, "serve"))
+
+    @cached_property
+    def cgroups(self) -> PodCgroups:
+        """The cgroups around the pod's sandbox, before it has worked much."""
+        if not self.subject.family.inspection.has_process:
+            skip(f"{self.subject.family.name} has no process of its own in a pod")
+        return cgroups_of(self.subject, self.pod)
+
+
+def cgroups_of(subject: Subject, pod: Pod) -> PodCgroups:
+    """Look at the cgroups around a pod's sandbox."""
+    query = PodCgroupsQuery(pod.uid, subject.layout.prefix, subject.family.shim)
+    found: PodCgroups = subject.hosts[Place.NODE].ask([query])[0]
+    return found

@@ -1,7 +1,8 @@
-"""gVisor as a family of runtimes."""
+"""gVisor as a family of runtimes, and its releases as upstream publishes them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -12,12 +13,38 @@ from nodeprov.node.layout import Layout
 from nodeprov.node.machine import Machine
 from nodeprov.node.state import NodeState
 from nodeprov.releases.obtain import Release
+from nodeprov.releases.software import ArtifactLayout, Software
 from nodeprov.runtimes.family import Family, Generation, Inspection, Requirements
-from nodeprov.runtimes.gvisor import advice, kernel, requirements, sandbox
+from nodeprov.runtimes.gvisor import requirements, sandbox
 from nodeprov.runtimes.gvisor.runsc_toml import NAME, ShimOptions, runsc_flags
 from nodeprov.runtimes.gvisor.sandbox import SHIM
-from nodeprov.runtimes.gvisor.source import SOFTWARE
 from nodeprov.states import FileState
+
+PROGRAMS = ("runsc", "containerd-shim-runsc-v1")
+
+# GitHub's list of releases is no help in finding the latest one: it follows the bucket hours or days later, and
+# has releases that the bucket never had (gvisor#12167, #14385, #14529). Upstream copies the same files to
+# `release/latest` and to the version's own folder (tools/make_release.sh). Two tags on one commit are one build
+# under two names, such as release-20250915.0 and release-20250922.0.
+SOFTWARE = Software(
+    name="gVisor",
+    # zstd is a fifth smaller than bz2, and ten times faster; the loose files beside an archive lack gvisor-bin/,
+    # which that release needs (https://github.com/google/gvisor/issues/13718).
+    layouts=(
+        ArtifactLayout("archive", ("gvisor.tar.zstd",)),
+        ArtifactLayout("archive", ("gvisor.tar.bz2",)),
+        ArtifactLayout("loose", PROGRAMS),
+    ),
+    programs=PROGRAMS,
+    architectures=("x86_64", "aarch64"),  # upstream names its folders as `uname -m` does (gvisor#12167)
+    version=re.compile(r"\d{8}(\.\d+)?"),
+    # What `git describe` prints on a tagged commit, stamped into runsc (upstream's tools/workspace_status.sh).
+    # `-13-gabcdef` behind it means a commit after the tag, and says nothing of a release.
+    named_release=re.compile(rb"release-(\d{8}\.\d+)(?![\d.]|-\d)"),
+    example="20260905.0",
+    version_hint="type it as 20260905.0, or as 20260905 for the newest of that day",
+    list_hint="https://github.com/google/gvisor/releases lists the releases, but not all are published",
+)
 
 
 class GVisor:
@@ -35,7 +62,7 @@ class GVisor:
         }
     )
     pod_proof = "boots gVisor"
-    kernel_example = kernel.EXAMPLE
+    kernel_example = sandbox.KERNEL_EXAMPLE
     inspection = Inspection(
         config=NAME,
         kernel="gVisor, and not the node's",
@@ -50,8 +77,8 @@ class GVisor:
             "pod_memory_limit": "see systemd-cgroup in runsc.toml, cgroupsPerQOS and cgroupDriver of kubelet, and "
             "who else sets limits",
         },
-        machine_advice=advice.of_machine,
-        config_advice=advice.of_config,
+        machine_advice=requirements.advice_of_machine,
+        config_advice=requirements.advice_of_config,
     )
 
     def runtime(self, layout: Layout) -> Runtime:
@@ -86,7 +113,7 @@ class GVisor:
         )
 
     run_sandbox = staticmethod(sandbox.run_sandbox)
-    kernel_line = staticmethod(kernel.line)
+    kernel_line = staticmethod(sandbox.kernel_line)
 
 
 GVISOR: Family = GVisor()

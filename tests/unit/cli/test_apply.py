@@ -10,7 +10,7 @@ from nodeprov import __version__
 from nodeprov.engine.saved_plan import Saved, SavedPlan, to_text
 from nodeprov.inventory import parse
 from nodeprov.inventory.explanation import inventory_text
-from nodeprov.node.receipts.receipt import Author
+from nodeprov.node.receipts import Author
 from nodeprov.plan.plan import INSTALL, UNINSTALL, Action
 from tests.support.command_line import nodeprov, said
 

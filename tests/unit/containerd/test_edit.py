@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from nodeprov.containerd import Config, Refused, add_runtime, decode, remove_runtime
+from nodeprov.containerd import RUNTIMES_PATHS, Config, Refused, add_runtime, decode, remove_runtime
+from nodeprov.containerd.edit import drop_in_path, drop_in_text
 from tests.support.containerd_texts import RUNSC, V2, V3, block
 from tests.support.runtimes import config_path, runsc
 
@@ -227,3 +229,30 @@ def test_a_value_that_our_dotted_keys_lack_is_a_dotted_key() -> None:
         f"{runsc}.options.ConfigPath = '{config_path(RUNSC)}'\n"
     )
     assert add_runtime(text, RUNSC) == f'{text}{runsc}.options.TypeUrl = "io.containerd.runsc.v1.options"\n'
+
+
+CONFIG = "/etc/containerd/config.toml"
+
+
+@pytest.mark.parametrize(
+    ("imports", "path"),
+    [
+        ('["/etc/containerd/conf.d/*.toml"]', "/etc/containerd/conf.d/nodeprov-runsc.toml"),
+        ('["site.toml", "conf.d/*.toml"]', "/etc/containerd/conf.d/nodeprov-runsc.toml"),
+        ('["/a/*.toml", "/b/*.toml"]', "/a/nodeprov-runsc.toml"),
+        ('["/a/*/*.toml", "/a/runtime_*.toml", "/a/*"]', None),
+        ("[]", None),
+    ],
+)
+def test_the_file_lies_in_the_first_folder_all_of_which_is_imported(imports: str, path: str | None) -> None:
+    assert drop_in_path(CONFIG, Config(f"version = 3\nimports = {imports}\n"), "runsc") == path
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_the_file_declares_the_runtime_alone_in_the_version_of_the_configuration(version: int) -> None:
+    text = drop_in_text(Config(f"version = {version}\nroot = '/r'\n"), RUNSC)
+    assert Config(text).declared("runsc") == RUNSC.table()
+    document = tomllib.loads(text)
+    assert document.keys() == {"version", "plugins"}
+    assert document["version"] == version
+    assert list(document["plugins"]) == [RUNTIMES_PATHS[version][1]]

@@ -10,8 +10,8 @@ import pytest
 from nodeprov.diagnosis.status import as_json, status, text
 from nodeprov.engine.lock import Holder, HolderOf, Lock
 from nodeprov.hosts.local import LocalHost
-from nodeprov.node.receipts.receipt import BEGUN, UNDONE, to_json
-from nodeprov.node.switch.values import Switched
+from nodeprov.node.receipts import BEGUN, UNDONE, to_json
+from nodeprov.node.switch import Switched
 from nodeprov.releases.obtain import Release
 from nodeprov.templates import render
 from tests.support.runtimes import generation_of, layout_of

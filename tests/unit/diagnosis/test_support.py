@@ -17,7 +17,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Place
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings, ContainerdSettings, Paths
-from nodeprov.node.receipts.receipt import Written, to_json
+from nodeprov.node.receipts import Written, to_json
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState
 from tests.support.samples import node, receipt_of, settings, with_daemon

@@ -15,7 +15,7 @@ from nodeprov.engine.want import Install, Uninstall
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Hosts, Place
 from nodeprov.inventory import Node, ReleaseSettings, parse
-from nodeprov.node.facts import Facts
+from nodeprov.node.state import Facts
 from nodeprov.plan.plan import INSTALL, Plan
 from nodeprov.plan.steps import Drain
 from nodeprov.releases.obtain import Release

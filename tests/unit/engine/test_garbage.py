@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nodeprov.node.receipts.receipt import Written
+from nodeprov.node.receipts import Written
 from nodeprov.releases.obtain import Release
 from nodeprov.states import LinkState
 from tests.support.runtimes import generation_of

@@ -11,8 +11,7 @@ from nodeprov.engine.want import Install
 from nodeprov.errors import NodeprovError, Problem, Problems
 from nodeprov.hosts.base import Place, Query
 from nodeprov.node.facts import FactsQuery
-from nodeprov.node.switch.query import SwitchAtWork
-from nodeprov.node.switch.values import Switched
+from nodeprov.node.switch import SwitchAtWork, Switched
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.samples import FakeReader, good_facts, node

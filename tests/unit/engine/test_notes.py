@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from nodeprov.inventory import ProofSettings
 from nodeprov.node.daemon_choice import Candidate, Choice
-from nodeprov.node.receipts.receipt import BEGUN
+from nodeprov.node.receipts import BEGUN
 from nodeprov.plan.steps import Adopt
 from nodeprov.releases.obtain import Release
 from nodeprov.states import FileState

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from nodeprov.inventory import RuntimeSettings
 from nodeprov.node.daemon import Record
-from nodeprov.node.receipts.receipt import BEGUN
+from nodeprov.node.receipts import BEGUN
 from nodeprov.plan.plan import INSTALL, UNINSTALL
 from nodeprov.plan.steps import Adopt
 from nodeprov.releases.obtain import Release

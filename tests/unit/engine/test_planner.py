@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from nodeprov.containerd import Config, add_runtime, drop_in_file
+from nodeprov.containerd import Config, add_runtime, drop_in_text
 from nodeprov.engine.want import Install
 from nodeprov.errors import Problems
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import ProofSettings, ReleaseSettings
-from nodeprov.kubernetes import proof_image
+from nodeprov.kubernetes import images
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
 from nodeprov.node.daemon import Record
-from nodeprov.node.receipts.receipt import BEGUN, UNDONE, Written, from_json
+from nodeprov.node.receipts import BEGUN, UNDONE, Written, from_json
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Adopt, Restart
 from nodeprov.releases.obtain import Release
@@ -197,12 +197,12 @@ def test_a_table_goes_from_the_configuration_into_the_drop_in_and_back(new: Rele
     both = [f"+ {OWN_KEY}", f"~ {CONFIG_KEY}"]
     lines = steps_of(importing(new, DROPIN, root=add_runtime(IMPORTING, runtime)).install())
     assert [line for line in lines if "containerd/" in line] == both
-    lines = steps_of(importing(new, ALONE, own=drop_in_file.text_of(Config(IMPORTING), runtime)).install())
+    lines = steps_of(importing(new, ALONE, own=drop_in_text(Config(IMPORTING), runtime)).install())
     assert [line for line in lines if "containerd/" in line] == [f"~ {CONFIG_KEY}", f"- {OWN_KEY}"]
 
 
 def test_an_uninstall_takes_the_drop_in_away(new: Release) -> None:
-    own = drop_in_file.text_of(Config(IMPORTING), runtime_of(DROPIN))
+    own = drop_in_text(Config(IMPORTING), runtime_of(DROPIN))
     lines = steps_of(importing(new, DROPIN, own=own).uninstall())
     assert [line for line in lines if "containerd/" in line] == [f"- {OWN_KEY}"]
 
@@ -394,7 +394,7 @@ def test_a_plan_is_a_value_that_says_what_is_before_and_after(old: Release, new:
 def test_a_proof_for_which_the_program_is_missing_is_refused_before_anything_is_touched(
     new: Release, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(proof_image, "_PROGRAMS", tmp_path)
+    monkeypatch.setattr(images, "_PROGRAMS", tmp_path)
     situation = in_cluster(fresh(new, TOGETHER), has_label=False, has_class=False)
     with pytest.raises(Problems, match=r"installed without probe-x86_64: No such file") as caught:
         situation.install()

@@ -11,7 +11,7 @@ import pytest
 from nodeprov.engine.rehearsal import rehearse
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import ContainerdSettings
-from nodeprov.node.receipts.receipt import Author
+from nodeprov.node.receipts import Author
 from nodeprov.releases.obtain import Release
 from nodeprov.reports.commands import Commands, comparable
 from nodeprov.states import FileState

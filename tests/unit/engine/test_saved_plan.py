@@ -16,7 +16,7 @@ from nodeprov.engine.saved_plan import Saved, changes, from_text, saved, to_text
 from nodeprov.engine.want import Install
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
-from nodeprov.node.receipts.receipt import Author
+from nodeprov.node.receipts import Author
 from nodeprov.plan.plan import INSTALL
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.inventories import read_latest

@@ -8,8 +8,7 @@ from typing import Any
 
 from nodeprov.engine import Fleet, Install, transaction
 from nodeprov.errors import NodeprovError
-from nodeprov.node.receipts.history import History
-from nodeprov.node.receipts.receipt import BEGUN, from_json, to_json
+from nodeprov.node.receipts import BEGUN, History, from_json, to_json
 from nodeprov.plan.plan import UNINSTALL, Outcome, Plan
 from nodeprov.plan.steps import Event, Restart
 from nodeprov.runtimes.gvisor.family import GVISOR

@@ -17,7 +17,7 @@ from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.hosts.provider import SshHosts, kubectl_host
 from nodeprov.inventory import ClusterSettings, parse
 from nodeprov.kubernetes.cluster import ClusterQuery, check_cluster, kubectl, read
-from nodeprov.node.cluster_state import ClusterState
+from nodeprov.node.state import ClusterState
 from tests.support.clusters import MACHINE_ID, WANTED, answer, class_json, facts, node, ours, stub
 from tests.support.samples import GOLDEN, good_facts, settings
 from tests.support.samples import node as node_of

@@ -7,7 +7,7 @@ import pytest
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
-from nodeprov.kubernetes.proof_image import ProofImage
+from nodeprov.kubernetes.images import ProofImage
 from nodeprov.kubernetes.proof_pods import Prover
 from tests.support.samples import settings
 

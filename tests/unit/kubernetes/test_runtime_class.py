@@ -13,9 +13,8 @@ from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import Label, RuntimeClassSettings, RuntimeSettings, Settings
 from nodeprov.kubernetes import runtime_class
 from nodeprov.kubernetes.cluster import kubectl
-from nodeprov.kubernetes.node_label import NodeLabel
 from nodeprov.kubernetes.runtime_class import MANAGED_BY, declared_fields, wanted_runtime_class
-from nodeprov.kubernetes.scheduling import cluster_goals, cluster_states
+from nodeprov.kubernetes.scheduling import NodeLabel, cluster_goals, cluster_states
 from nodeprov.plan.goal import decide
 from nodeprov.states import LabelState, ObjectState
 from tests.support.clusters import KEY, THEIRS, WANTED, class_json, facts, node, ours, stub

@@ -1,4 +1,4 @@
-"""The label and the RuntimeClass together: in which order, and what an uninstall leaves."""
+"""The label and the RuntimeClass: in which order, and what an uninstall leaves."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
 from nodeprov.kubernetes import runtime_class
 from nodeprov.kubernetes.cluster import kubectl
-from nodeprov.kubernetes.node_label import NodeLabel
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
-from nodeprov.kubernetes.scheduling import cluster_goals, cluster_states, removal_goals
-from nodeprov.node.cluster_state import ClusterState
+from nodeprov.kubernetes.scheduling import NodeLabel, cluster_goals, cluster_states, removal_goals
+from nodeprov.node.state import ClusterState
 from nodeprov.plan.goal import decide
 from nodeprov.states import LabelState, State
 from tests.support.clusters import KEY, THEIRS, WANTED, answer, class_json, facts, node, ours, stub
@@ -122,3 +121,21 @@ def test_states_are_read_out_of_what_kubectl_prints() -> None:
     assert resource.query.parse(answer(json.dumps(ours()))) == wanted_runtime_class(WANTED)
     with pytest.raises(NodeprovError, match="the cluster has no node worker1"):
         label.query.parse(answer(""))
+
+
+def test_another_value_of_the_label_is_replaced() -> None:
+    cluster = facts(node({KEY: "false"}), ours())
+    goals = cluster_goals(WANTED, "worker1")
+    (change,) = decide(goals, cluster_states(cluster, goals))
+    assert (change.before, change.after) == (LabelState("false"), LabelState("true"))
+
+
+def test_a_label_is_written_and_taken_away_by_kubectl(tmp_path: Any) -> None:
+    kube = kubectl(stub(tmp_path, f'echo "$*" >> {tmp_path}/calls').cluster)
+    label = NodeLabel(kube, "worker1", KEY)
+    label.write(LocalHost(), LabelState("true"))
+    label.write(LocalHost(), None)
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        f"label node worker1 {KEY}=true --overwrite",
+        f"label node worker1 {KEY}- --overwrite",
+    ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from nodeprov.node import fact_parsers as parse
 from nodeprov.node.daemon import Identity, Plugin
-from nodeprov.node.facts.parsers import parse_plugins
 from tests.support.facts_answers import RUNTIME_TABLE_1X
 from tests.support.samples import CRI, good_daemon
 
@@ -15,7 +15,7 @@ from tests.support.samples import CRI, good_daemon
     [
         (CRI, ()),
         (CRI[:2], ()),
-        (parse_plugins(RUNTIME_TABLE_1X), ("io.containerd.grpc.v1.cri: error",)),
+        (parse.plugins(RUNTIME_TABLE_1X), ("io.containerd.grpc.v1.cri: error",)),
         ((CRI[0], Plugin("io.containerd.cri.v1", "runtime", "error")), ("io.containerd.cri.v1.runtime: error",)),
         ((Plugin("io.containerd.grpc.v1", "images", "ok"),), ("the CRI plugin is not loaded",)),
         ((), ("the CRI plugin is not loaded",)),

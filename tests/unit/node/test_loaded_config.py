@@ -10,7 +10,7 @@ from nodeprov.containerd import Config, Runtime, add_runtime
 from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.errors import NodeprovError
 from nodeprov.node.daemon import Record
-from nodeprov.node.facts import Facts, parse_facts
+from nodeprov.node.facts import parse_facts
 from nodeprov.node.imported_files import Imported
 from nodeprov.node.loaded_config import (
     NotKnown,
@@ -23,6 +23,7 @@ from nodeprov.node.loaded_config import (
     same_table,
 )
 from nodeprov.node.runtime_table import config_resource
+from nodeprov.node.state import Facts
 from nodeprov.plan.files import Link
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Restart

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeprov.containerd import Refused
-from nodeprov.node.facts import Facts
 from nodeprov.node.runtime_table import config_goals, without_runtime
+from nodeprov.node.state import Facts
 from nodeprov.states import FileState
 from tests.support.containerd_texts import RUNSC
 from tests.support.samples import CONFIG, good_facts, settings, with_daemon

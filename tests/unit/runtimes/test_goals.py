@@ -6,7 +6,7 @@ import pytest
 
 from nodeprov.errors import NodeprovError
 from nodeprov.inventory import Paths, RuntimeSettings, Settings
-from nodeprov.node.facts import Facts
+from nodeprov.node.state import Facts
 from nodeprov.plan.goal import Goal
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.goals import goals as goals_of

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nodeprov.diagnosis.verify.check import because, needs, skip
-from nodeprov.diagnosis.verify.subject import Subject
+from nodeprov.diagnosis.verify.subject import Subject, because, needs, skip
 from nodeprov.kubernetes.runtime_class import declared_fields, wanted_runtime_class
-from nodeprov.node.cluster_state import ClusterState
+from nodeprov.node.state import ClusterState
 
 
 def check_label(subject: Subject, cluster: ClusterState) -> None:

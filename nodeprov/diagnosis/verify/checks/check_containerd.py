@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from nodeprov import containerd
-from nodeprov.containerd import Config, drop_in_file
+from nodeprov.containerd import Config, drop_in_path
 from nodeprov.containerd.distributions.distribution import How
-from nodeprov.diagnosis.verify.check import because, needs
-from nodeprov.diagnosis.verify.subject import Subject
+from nodeprov.diagnosis.verify.subject import Subject, because, needs
 from nodeprov.node import loaded_config
 from nodeprov.node.imported_files import import_problems
 
@@ -26,7 +25,7 @@ def check_config_table(subject: Subject) -> None:
     path, file = (daemon.edited_path, daemon.edited) if is_drop_in else (daemon.config_path, daemon.config)
     config = Config(containerd.decode(file.content) if file else "")
     handler = subject.layout.handler
-    own = drop_in_file.path_of(daemon.config_path, config, handler)
+    own = drop_in_path(daemon.config_path, config, handler)
     if own and own in subject.imports.files and config.declared(handler) is None:
         config = subject.imports.files[own].config
     table = config.declared(handler)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from testinfra.host import Host
 
-from nodeprov.diagnosis.verify.check import because, needs, skip
-from nodeprov.diagnosis.verify.subject import Subject
+from nodeprov.diagnosis.verify.subject import Subject, because, needs, skip
 from nodeprov.hosts.base import Place
 from nodeprov.plan.files import TreeAt
 from nodeprov.states import FileState, LinkState, State, TreeState

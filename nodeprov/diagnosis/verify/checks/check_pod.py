@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from nodeprov.diagnosis.verify.check import because, needs, skip
-from nodeprov.diagnosis.verify.given import cgroups_of
-from nodeprov.diagnosis.verify.subject import Subject
+from nodeprov.diagnosis.verify.subject import Subject, because, cgroups_of, needs, skip
 from nodeprov.hosts.base import Place
+from nodeprov.kubernetes.images import ProofImage
 from nodeprov.kubernetes.pod_cgroups import PodCgroups, PodKillsQuery, PodSlice, is_pods_own
-from nodeprov.kubernetes.proof_image import ProofImage
 from nodeprov.kubernetes.proof_pods import POD_CPU, POD_MEMORY, Pod, Prover
 from nodeprov.kubernetes.quantities import canonical, parse_quantity
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class

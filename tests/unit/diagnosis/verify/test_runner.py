@@ -5,10 +5,8 @@ import sys
 
 import pytest
 
-from nodeprov.diagnosis.verify.check import because, needs, skip
-from nodeprov.diagnosis.verify.given import Given
 from nodeprov.diagnosis.verify.runner import CHECKS, Check, Verified, verify
-from nodeprov.diagnosis.verify.subject import Subject
+from nodeprov.diagnosis.verify.subject import Given, Subject, because, needs, skip
 from nodeprov.engine.context import Cancellation
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_program

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.inventory import RuntimeSettings, Settings
-from nodeprov.node.facts import Facts
+from nodeprov.node.state import Facts
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.runsc_toml import runsc_flags
 from tests.support.runtimes import generation_of, runsc_toml

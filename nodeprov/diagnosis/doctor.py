@@ -1,0 +1,233 @@
+"""`nodeprov doctor`: what would block an install on a node, and what an operator should know besides."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from nodeprov.containerd import Refused, Runtime
+from nodeprov.errors import NodeprovError, Problem
+from nodeprov.hosts.base import Output, Place, Reader
+from nodeprov.inventory import Node, Settings
+from nodeprov.kubernetes import cluster as kube
+from nodeprov.kubernetes import images
+from nodeprov.node.daemon import Daemon
+from nodeprov.node.daemon_choice import WHY_IT_MATTERS
+from nodeprov.node.facts import gather
+from nodeprov.node.imported_files import import_problems, read_imports
+from nodeprov.node.layout import Layout
+from nodeprov.node.state import Facts
+from nodeprov.reports.findings import Finding, Severity
+from nodeprov.runtimes.family import Family
+from nodeprov.runtimes.requirements import check_facts
+from nodeprov.templates import render
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """What was found. `proxies` is of containerd's environment, with names in capitals and without passwords."""
+
+    now: float
+    """The node's clock, in seconds since the epoch."""
+    fapolicyd: bool
+    proxies: Mapping[str, str]
+    config: str | None
+    """The text of the current generation's configuration; None where none is in force."""
+
+    def skew_seconds(self, asked_at: float, answered_at: float) -> float:
+        """Say how far the node's clock is from ours; what lay between question and answer counts for it."""
+        return max(0.0, asked_at - self.now, self.now - answered_at)
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationsQuery:
+    """The one question from which they come: `config` is a path, and `pid` containerd's."""
+
+    config: str
+    pid: int | None
+
+    @property
+    def script(self) -> str:
+        """The script that reads them."""
+        return render("node/doctor.sh.j2", pid=self.pid or 0, config=self.config)
+
+    def parse(self, output: Output) -> Observations:
+        """Understand what the script printed."""
+        return parse_observations(output.text)
+
+
+def parse_observations(text: str) -> Observations:
+    """Parse the script's output: `name=value` lines; a name that ends in `:` has a base64 value."""
+    values = {}
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        values[name.removesuffix(":")] = _decoded(value) if name.endswith(":") else value
+    proxies = (line.partition("=") for line in values.get("proxies", "").splitlines())
+    return Observations(
+        now=float(values["now"]),
+        fapolicyd=values.get("fapolicyd") == "active",
+        proxies={name.upper(): value for name, _, value in proxies if value},
+        config=values.get("config"),
+    )
+
+
+def _decoded(value: str) -> str:
+    return base64.b64decode(value).decode(errors="replace")
+
+
+SPACE_BYTES = 640 << 20
+"""A release of 2026 unpacked, 330 MB, the archive's worth of room that it may grow by, and what must stay free."""
+SKEW_SECONDS = 30.0
+
+
+def advice(
+    facts: Facts, settings: Settings, family: Family, seen: Observations, skew_seconds: float
+) -> tuple[Problem, ...]:
+    """Find what is worth knowing before an install, and after one."""
+    found = [*_machine(facts, settings, family), *_surroundings(facts, settings, family, seen, skew_seconds)]
+    if facts.daemon is not None:
+        found += [*_unit(facts.daemon), *_several(facts.daemon), *_cgroups(facts, facts.daemon, family, seen)]
+    return tuple(found)
+
+
+def _machine(facts: Facts, settings: Settings, family: Family) -> Iterator[Problem]:
+    if facts.machine.cgroup_version == 1:
+        yield Problem(
+            "the node uses cgroup v1",
+            "boot with systemd.unified_cgroup_hierarchy=1, or a distribution that has cgroup v2",
+            "Kubernetes only maintains v1, and kubelet refuses it from 1.35 unless failCgroupV1 is false "
+            "(kubernetes/enhancements#5573)",
+        )
+    yield from family.inspection.machine_advice(facts.machine, settings)
+    if facts.machine.free_bytes < SPACE_BYTES:
+        yield Problem(
+            f"{facts.machine.free_at} has {facts.machine.free_bytes >> 20} MiB free",
+            "free space there, or set [paths] prefix to a larger file system",
+            "a release takes some 330 MB, and the one before stays until no sandbox needs it",
+        )
+
+
+def _surroundings(
+    facts: Facts, settings: Settings, family: Family, seen: Observations, skew_seconds: float
+) -> Iterator[Problem]:
+    if skew_seconds > SKEW_SECONDS:
+        yield Problem(
+            f"the node's clock is {skew_seconds:.0f} seconds from this machine's",
+            "timedatectl set-ntp true, on whichever is wrong",
+            "certificates seem expired or not yet valid, and receipts cannot be put in order by their times",
+        )
+    if seen.fapolicyd:
+        yield Problem(
+            "fapolicyd runs: it forbids programs that no package has brought",
+            f"fapolicyd-cli --file add {settings.paths.prefix}/ && fapolicyd-cli --update",
+            f"{family.program} would be refused with `Operation not permitted`",
+        )
+    proxied = [name for name in ("HTTPS_PROXY", "HTTP_PROXY") if name in seen.proxies]
+    if proxied and "NO_PROXY" not in seen.proxies:
+        yield Problem(
+            f"containerd goes through {seen.proxies[proxied[0]]} for everything: it has no NO_PROXY",
+            f"systemctl edit {facts.daemon.unit if facts.daemon else 'containerd'}: "
+            'Environment="NO_PROXY=localhost,127.0.0.1,.svc,.cluster.local" and your registries',
+            "images of the cluster's own registries are asked of the proxy; nodeprov's own is imported",
+        )
+
+
+def _unit(daemon: Daemon) -> Iterator[Problem]:
+    if not daemon.delegate:
+        yield Problem(
+            f"{daemon.unit} has no Delegate=yes",
+            f"systemctl edit {daemon.unit}: [Service] Delegate=yes",
+            "systemd may move or limit the cgroups that containerd makes below its own "
+            "(systemd.io/CGROUP_DELEGATION)",
+        )
+    if daemon.needs_reload:
+        yield Problem(
+            f"{daemon.unit} was changed on disk and not loaded",
+            "systemctl daemon-reload, and see what changed: systemctl cat",
+            "the restart of an install would bring it into force",
+        )
+
+
+def _several(daemon: Daemon) -> Iterator[Problem]:
+    choice = daemon.choice
+    if choice.chosen is not None and choice.passed_over:
+        others = ", ".join(each.said for each in choice.passed_over)
+        yield Problem(
+            f"more than one containerd runs: {choice.chosen.said} is meant, for {choice.why}, and not {others}",
+            f'if that is wrong: [containerd] unit = "{choice.passed_over[0].unit or "..."}"',
+            WHY_IT_MATTERS,
+        )
+
+
+def _cgroups(facts: Facts, daemon: Daemon, family: Family, seen: Observations) -> Iterator[Problem]:
+    """See that kubelet, containerd and the runtime drive cgroups the same way."""
+    try:
+        by_systemd = daemon.effective.systemd_cgroup
+    except Refused:
+        return  # an install says so
+    here = "systemd" if by_systemd else "cgroupfs"
+    told = {each.cgroup_driver for each in facts.machine.kubelets if each.cgroup_driver}
+    if told and told != {here}:
+        yield Problem(
+            f"kubelet is told to drive cgroups by {' and '.join(sorted(told))}, containerd's default runtime by "
+            f"{here}",
+            f"set SystemdCgroup = {'true' if 'systemd' in told else 'false'} for runc in {daemon.edited_path}, "
+            "or cgroupDriver in kubelet's configuration; drain the node first",
+            "limits are kept in a cgroup that the other one does not look at (kubernetes.io/docs/setup/"
+            "production-environment/container-runtimes); from 1.34 on kubelet asks containerd 2 and ignores its "
+            "own setting",
+        )
+    if seen.config is not None:
+        yield from family.inspection.config_advice(seen.config, daemon, facts.node)
+
+
+def examine(
+    node: Node, readers: Mapping[Place, Reader], family: Family, clock: Callable[[], float]
+) -> tuple[Finding, ...]:
+    """Make every check that an install makes, and look for what is worth a recommendation; change nothing.
+
+    `clock` tells the seconds since the epoch here. Raises NodeprovError when the node cannot be read.
+    """
+    reader, settings = readers[Place.NODE], node.settings
+    layout = Layout.of(settings, family.program)
+    facts = gather(reader, settings, layout)
+    asked_at = clock()
+    pid = facts.daemon.identity.pid if facts.daemon else None
+    seen = reader.ask([ObservationsQuery(f"{layout.current}/{family.inspection.config}", pid)])[0]
+    skew_seconds = seen.skew_seconds(asked_at, clock())
+    against = [
+        *check_facts(facts, settings, layout, family),
+        *images.check_programs(facts.machine.architecture, settings),
+        *_import_problems(reader, facts, family.runtime(layout)),
+        *(_cluster_problems(readers[Place.CLUSTER], node, facts) if Place.CLUSTER in readers else ()),
+    ]
+    return (
+        # What keeps one check from being made may keep another: it is told once.
+        *_findings(
+            node.name, Severity.AGAINST, list({each.message: each for each in reversed(against)}.values())[::-1]
+        ),
+        *_findings(node.name, Severity.ADVICE, advice(facts, settings, family, seen, skew_seconds)),
+    )
+
+
+def _import_problems(reader: Reader, facts: Facts, runtime: Runtime) -> Sequence[Problem]:
+    if facts.daemon is None:
+        return ()
+    try:
+        return import_problems(facts.daemon, runtime, read_imports(reader, facts.daemon))
+    except NodeprovError as error:
+        return (Problem(f"{facts.daemon.config_path}: {error.message}", error.hint),)
+
+
+def _cluster_problems(reader: Reader, node: Node, facts: Facts) -> Sequence[Problem]:
+    try:
+        return kube.check_cluster(kube.read(reader, node.settings, node.name), node, facts.machine)
+    except NodeprovError as error:
+        return (
+            Problem(f"the cluster cannot be read: {error.message}", error.hint, "the node would not be labelled"),
+        )
+
+
+def _findings(node: str, severity: Severity, problems: Sequence[Problem]) -> tuple[Finding, ...]:
+    return tuple(Finding(node, severity, each.message, each.why, each.hint) for each in problems)

@@ -1,1 +1,0 @@
-"""`nodeprov doctor`: what would block an install on a node, and advice."""

@@ -1,0 +1,240 @@
+"""A node's receipts: what each run meant to change, what was there before, and what all of them show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
+from nodeprov.plan.goal import Change
+from nodeprov.plan.plan import ACTIONS
+from nodeprov.plan.state_text import state_from_json, state_to_json
+from nodeprov.states import (
+    State,
+)
+
+SCHEMA = 2
+"""1: the first; 2: `adopted`."""
+
+
+_ACTION = re.compile("[a-z]+")  # it becomes a part of a file's name
+
+
+BEGUN, DONE, UNDONE = "begun", "done", "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One change as a receipt holds it."""
+
+    key: str
+    before: State | None
+    after: State | None
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who runs this: a person, on a controller."""
+
+    user: str
+    controller: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One run on one node. `began` and `ended` are UTC in ISO 8601; `state` is begun, done or undone."""
+
+    number: int
+    action: str
+    handler: str
+    machine_id: str
+    author: Author
+    began: str
+    release: str
+    changes: tuple[Written, ...]
+    state: str = BEGUN
+    ended: str = ""
+    sha512: Mapping[str, str] = field(default_factory=dict)
+    adopted: tuple[str, ...] = ()
+    """The keys of those changes that were not made but found made, and are ours from then on."""
+    cordons: bool = False
+    """Whether the run cordons the node; where it is interrupted, the next one uncordons it."""
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return f"{self.number:06d}-{self.action}.json"
+
+    def closed(self, state: str, ended: str, kept: Collection[str] = ()) -> Receipt:
+        """Say how the run ended, and which changes were left undone because something needs what was there."""
+        done = tuple(change for change in self.changes if change.key not in kept)
+        return replace(self, state=state, ended=ended, changes=done)
+
+
+def to_json(receipt: Receipt) -> dict[str, Any]:
+    """Write a receipt as plain values."""
+    value = asdict(replace(receipt, changes=()))
+    value["schema"] = SCHEMA
+    value["changes"] = [
+        {"key": c.key, "before": state_to_json(c.before), "after": state_to_json(c.after)} for c in receipt.changes
+    ]
+    return value
+
+
+def from_json(value: Mapping[str, Any]) -> Receipt:
+    """Read a receipt back; raise NodeprovError if a newer nodeprov wrote it or it is damaged."""
+    unknown = "a receipt on the node"
+    file = str(value.get("file", unknown)) if isinstance(value, Mapping) else unknown
+    try:
+        if of_type(int, value["schema"]) > SCHEMA:
+            said = f"a newer nodeprov has worked on this node ({file} has schema {value['schema']})"
+            raise NodeprovError(said, "use that version, or a later one")
+        return _read(_migrated(value))
+    except MALFORMED_JSON as error:
+        said = " ".join(str(error).split())[:200]
+        raise NodeprovError(
+            f"{file} is damaged ({type(error).__name__}: {said})",
+            "look at it on the node; if it cannot be mended, move it out of that folder: what it tells is lost",
+        ) from None
+
+
+def _read(value: Mapping[str, Any]) -> Receipt:
+    names = ("action", "handler", "machine_id", "began", "release", "state", "ended")
+    words: dict[str, str] = {name: of_type(str, value[name]) for name in names}
+    if not _ACTION.fullmatch(words["action"]):
+        raise ValueError(f"{words['action']!r} is no action")
+    author = Author(**{name: of_type(str, each) for name, each in value["author"].items()})
+    return Receipt(
+        number=of_type(int, value["number"]),
+        author=author,
+        changes=tuple(_written(each) for each in value["changes"]),
+        sha512={of_type(str, name): of_type(str, digest) for name, digest in value["sha512"].items()},
+        adopted=tuple(of_type(str, key) for key in value["adopted"]),
+        cordons=of_type(bool, value.get("cordons", False)),
+        **words,
+    )
+
+
+def _written(value: Mapping[str, Any]) -> Written:
+    return Written(of_type(str, value["key"]), state_from_json(value["before"]), state_from_json(value["after"]))
+
+
+def _migrated(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Bring what an older nodeprov wrote to today's schema; the file on the node stays as it is."""
+    return {"adopted": (), **value} if value["schema"] < 2 else value
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was done to this very machine, as far as one handler is concerned: a node may have several."""
+
+    handler: str
+    machine_id: str
+    on_disk: tuple[Receipt, ...]
+    """All receipts, in their order: a disk may be cloned, or outlive a reimaging, and bring those of others."""
+
+    @classmethod
+    def read(cls, values: Iterable[Mapping[str, Any]], *, machine_id: str, handler: str) -> History:
+        """Read the receipts that lie on a node; raise NodeprovError for one that is damaged or too new."""
+        found = sorted((from_json(value) for value in values), key=lambda receipt: receipt.number)
+        return cls(handler, machine_id, tuple(found))
+
+    @property
+    def receipts(self) -> tuple[Receipt, ...]:
+        """The receipts that were written on this machine, whichever handler they are of."""
+        return tuple(each for each in self.on_disk if not self._is_others(each))
+
+    @property
+    def other_machines(self) -> tuple[str, ...]:
+        """The machines on which the others were written."""
+        return tuple(dict.fromkeys(each.machine_id for each in self.on_disk if self._is_others(each)))
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next receipt."""
+        return max((each.number for each in self.on_disk), default=0) + 1
+
+    @property
+    def of_handler(self) -> tuple[Receipt, ...]:
+        """The handler's receipts."""
+        return tuple(receipt for receipt in self.receipts if receipt.handler == self.handler)
+
+    @property
+    def installed(self) -> tuple[Receipt, ...]:
+        """The receipts since the handler was last absent: those that an uninstall takes back."""
+        counting = self._counting
+        ending = {action.name for action in ACTIONS if action.ends_installation}
+        ends = [i for i, each in enumerate(counting) if each.action in ending and each.state == DONE]
+        return tuple(counting[ends[-1] + 1 if ends else 0 :])
+
+    @property
+    def interrupted(self) -> Receipt | None:
+        """The handler's last run if it ended without a word: its controller died or lost the node."""
+        counting = self._counting
+        return counting[-1] if counting and counting[-1].state == BEGUN else None
+
+    @property
+    def before_us(self) -> dict[str, State | None]:
+        """Each resource's state before nodeprov first touched it; the first receipt that names it knows."""
+        states: dict[str, State | None] = {}
+        for change in self._changes:
+            states.setdefault(change.key, change.before)
+        return states
+
+    @property
+    def written(self) -> dict[str, State | None]:
+        """The state that nodeprov last gave each resource; what lay in a folder that it removed is gone."""
+        states: dict[str, State | None] = {}
+        for change in self._changes:
+            states[change.key] = change.after
+            kind, _, path = change.key.partition(":")
+            if kind == "folder" and change.after is None:
+                below = [key for key in states if f"{key.partition(':')[2]}/".startswith(f"{path}/")]
+                states |= dict.fromkeys(below)
+        return states
+
+    def is_ours_alone(self, key: str) -> bool:
+        """Tell whether every run has found a resource as it was at first, or as a run before it has left it.
+
+        If not, somebody else has changed it in between, and what was there at first is not all that is theirs.
+        """
+        known: list[State | None] = []
+        for change in (change for change in self._changes if change.key == key):
+            if known and change.before not in known:
+                return False
+            known += [change.before, change.after]
+        return True
+
+    def replaced(self, key: str) -> State | None:
+        """Find the state that the last run which changed a resource has replaced."""
+        changes = [c for r in self.receipts if r.state == DONE for c in r.changes if c.key == key]
+        return changes[-1].before if changes else None
+
+    def intent(self, changes: Iterable[Change]) -> tuple[Written, ...]:
+        """Say what is about to be written.
+
+        What an interrupted run had begun is taken over: its `before` is the state to go back to, for its `after`
+        is nobody's wish yet.
+        """
+        broken = self.interrupted
+        earlier = {change.key: change for change in broken.changes} if broken else {}
+        written = []
+        for change in changes:
+            begun = earlier.get(change.resource.key)
+            before = begun.before if begun and begun.after == change.before else change.before
+            written.append(Written(change.resource.key, before, change.after))
+        return tuple(written)
+
+    def _is_others(self, receipt: Receipt) -> bool:
+        return bool(receipt.machine_id and self.machine_id) and receipt.machine_id != self.machine_id
+
+    @property
+    def _counting(self) -> list[Receipt]:
+        return [receipt for receipt in self.of_handler if receipt.state != UNDONE]
+
+    @property
+    def _changes(self) -> list[Written]:
+        return [change for receipt in self.installed for change in receipt.changes]

@@ -1,1 +1,0 @@
-"""What a node's receipts are, and what they tell."""

@@ -1,0 +1,237 @@
+"""The dead man's switch: a node swaps files and restarts containerd, and goes back if it does not serve."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from dataclasses import dataclass
+
+from nodeprov.errors import NodeprovError, RollbackFailed, RolledBack, TakenOver
+from nodeprov.hosts.base import Host, Output, Script, check
+from nodeprov.hosts.script import rendered
+from nodeprov.inventory import Settings
+from nodeprov.node.daemon import Daemon
+from nodeprov.plan.goal import Change
+from nodeprov.plan.steps import Swap
+from nodeprov.states import FileState
+from nodeprov.templates import render
+
+SWITCH_UNIT = "nodeprov-switch.service"
+RECOVERY_UNIT = "nodeprov-recovery.service"
+"""What puts the files back when the node boots in the middle of a swap."""
+WAIT_SECONDS = 20
+"""How long one command waits on the node for the end of a switch."""
+
+
+def folder(state: str) -> str:
+    """Name the switch's folder below that of nodeprov's state."""
+    return f"{state}/switch"
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """The last change that a node was to make by itself: of which run, and how it ended; "" if it has not."""
+
+    run: str
+    outcome: str = ""
+    why: str = ""
+
+    @classmethod
+    def read(cls, run: str, text: str) -> Switched:
+        """Read what the node wrote down: how it ended, and below it why."""
+        outcome, _, rest = text.partition("\n")
+        return cls(run, outcome, "; ".join(line.strip() for line in rest.splitlines() if line.strip()))
+
+    @property
+    def restored(self) -> bool:
+        """Tell whether the node has gone back."""
+        return self.outcome not in ("", "kept")
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchAtWork:
+    """Is a dead man's switch still at work, after a while?"""
+
+    state: str
+
+    @property
+    def script(self) -> str:
+        """Print nothing if none is."""
+        values = {"folder": folder(self.state), "unit_name": SWITCH_UNIT, "wait_seconds": WAIT_SECONDS}
+        return render("switch/switch-ends.sh.j2", **values)
+
+    def parse(self, output: Output) -> bool:
+        """Understand what the script printed."""
+        return bool(output.text.strip())
+
+
+UNITS = "/etc/systemd/system"
+MARKER = "/run/nodeprov-switch"
+"""A file that no reboot outlives."""
+
+RESTART_SECONDS = 90
+PATIENCE_SECONDS = 30
+CONFIRM_SECONDS = 60
+SPARE_SECONDS = 60
+RECONNECT_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The dead man's switch of one node."""
+
+    host: Host
+    daemon: Daemon
+    settings: Settings
+    run: str
+    """The name of the run's receipt."""
+
+    def hand_over(self, swap: Swap) -> str:
+        """Hand a swap over to the node and wait for its word, over as many connections as it takes.
+
+        Raises RolledBack when the node has put the files back and containerd serves with them, RollbackFailed
+        when it does not serve with them either, and NodeprovError when it was not begun or the node cannot be
+        asked any more.
+        """
+        self.settle()
+        for number, change in enumerate(swap.changes, start=1):
+            if isinstance(change.after, FileState):
+                self.host.write_file(f"{self._next}/new.{number}", change.after)
+        doing = "the swap of containerd's configuration cannot be handed over to the node"
+        check(self.host.run(self.arming(swap)), doing, where=self.host.name)
+        return self._understood(self._outcome(), swap)
+
+    def settle(self) -> None:
+        """Wait for the end of what was handed over, by an earlier run or over a connection that was lost.
+
+        Raises NodeprovError if it does not end.
+        """
+        script = rendered(
+            "switch/settle.sh.j2",
+            state=self.settings.paths.state,
+            unit_name=SWITCH_UNIT,
+            folder=self._folder,
+            next=self._next,
+            wait_seconds=2 * self._most_seconds,
+        )
+        output = self.host.run(script, timeout_seconds=3.0 * self._most_seconds)
+        check(
+            output,
+            f"look at {self._folder} on the node",
+            where=self.host.name,
+            hint=f"systemctl status {SWITCH_UNIT}",
+        )
+
+    def arming(self, swap: Swap) -> Script[Output]:
+        """Make the script that makes everything ready on the node, and starts the switch."""
+        files = [{"path": change.resource.path, "sha256": _sha256(change)} for change in swap.changes]
+        service = render("switch/recovery.service.j2", unit=swap.restart.unit, folder=self._folder)
+        return rendered(
+            "switch/arm.sh.j2",
+            state=self.settings.paths.state,
+            folder=self._folder,
+            next=self._next,
+            files=files,
+            script=self.script(swap),
+            run=self.run,
+            service=service,
+            recovery_name=RECOVERY_UNIT,
+            unit_name=SWITCH_UNIT,
+            most_seconds=self._most_seconds,
+            **self._places(swap.restart.unit),
+        )
+
+    def script(self, swap: Swap) -> str:
+        """Write what the node runs by itself."""
+        return render(
+            "switch/switch.sh.j2",
+            folder=self._folder,
+            paths=[change.resource.path for change in swap.changes],
+            unit=swap.restart.unit,
+            ctr=self.daemon.ctr,
+            socket=self.daemon.socket,
+            restart_seconds=RESTART_SECONDS,
+            patience_seconds=PATIENCE_SECONDS,
+            settle_seconds=self._settle_seconds,
+            confirm_seconds=CONFIRM_SECONDS if self._confirms else 0,
+            **self._places(swap.restart.unit),
+        )
+
+    def _places(self, unit: str) -> dict[str, str]:
+        wants = f"{UNITS}/{unit}.wants"
+        return {
+            "units": UNITS,
+            "recovery": f"{UNITS}/{RECOVERY_UNIT}",
+            "wants_folder": wants,
+            "wants": f"{wants}/{RECOVERY_UNIT}",
+            "marker": MARKER,
+        }
+
+    @property
+    def _folder(self) -> str:
+        return folder(self.settings.paths.state)
+
+    @property
+    def _next(self) -> str:
+        return f"{self._folder}.next"
+
+    @property
+    def _confirms(self) -> bool:
+        return self.settings.proof.unconfirmed == "restore"
+
+    @property
+    def _settle_seconds(self) -> int:
+        return max(self.settings.proof.steady_seconds, math.ceil(self.daemon.restart_seconds) + 1)
+
+    @property
+    def _most_seconds(self) -> int:
+        """Say how long each half may take: there, and back."""
+        waits = RESTART_SECONDS + PATIENCE_SECONDS + self._settle_seconds
+        return waits + (CONFIRM_SECONDS if self._confirms else 0) + SPARE_SECONDS
+
+    def _outcome(self) -> str:
+        """Ask until the node says how it ended; a connection that is lost is made again."""
+        script = rendered("switch/switched.sh.j2", folder=self._folder, wait_seconds=WAIT_SECONDS)
+        deadline = time.monotonic() + 2 * self._most_seconds
+        while True:
+            try:
+                output = self.host.run(script, timeout_seconds=2.0 * WAIT_SECONDS)
+                if output.text == "proven\n":
+                    self.host.run(rendered("switch/confirm.sh.j2", folder=self._folder))
+                elif output.returncode == 0 and output.stdout:
+                    return output.text
+                problem = NodeprovError("the node does not say how its switch has ended", where=self.host.name)
+            except TakenOver:
+                raise
+            except NodeprovError as error:
+                problem = error
+                self.host.close()
+                time.sleep(RECONNECT_SECONDS)  # not cancellable: what is to be taken back, only the node knows
+            if time.monotonic() > deadline:
+                hint = "the node finishes or rolls back on its own: see nodeprov status, then run this again"
+                raise NodeprovError(problem.message, hint, where=self.host.name) from None
+
+    def _understood(self, outcome: str, swap: Swap) -> str:
+        ended = Switched.read(self.run, outcome)
+        why = ended.why or "no reason given"
+        where, hint = self.host.name, f"journalctl -u {swap.restart.unit} on the node"
+        if ended.outcome == "kept":
+            return f"CRI is ok, the main process is unchanged after {self._settle_seconds} s"
+        if ended.outcome.startswith("restored") and not self._is_left(swap):
+            said = f"the new configuration was not kept, and the node rolled back on its own: {why}"
+            raise RolledBack(said, hint, where=where)
+        raise RollbackFailed(
+            f"the node went back to its old configuration, and containerd does not serve with it either: {why}",
+            hint,
+            where=where,
+        )
+
+    def _is_left(self, swap: Swap) -> bool:
+        """Tell whether anything of ours is still there; what somebody else has made of it is theirs."""
+        found = self.host.ask([change.resource.query for change in swap.changes])
+        return any(state == change.after for state, change in zip(found, swap.changes, strict=True))
+
+
+def _sha256(change: Change) -> str:
+    return hashlib.sha256(change.before.content).hexdigest() if isinstance(change.before, FileState) else ""

@@ -1,0 +1,57 @@
+"""What a node's state shows of its footprint, its containerd and its cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nodeprov.errors import NodeprovError, Problem
+from tests.support.clusters import facts
+from tests.support.samples import good_facts
+
+
+def test_what_a_process_or_a_stopped_container_names_is_in_use_and_so_is_the_folder_above() -> None:
+    footprint = good_facts(
+        processes={"/o/releases/a/runsc": 2}, bundles=("/o/handlers/runsc/1/runsc.toml",)
+    ).footprint
+    assert footprint.in_use == ("/o/releases/a/runsc", "/o/handlers/runsc/1/runsc.toml")
+    assert footprint.uses("/o/releases/a")
+    assert footprint.uses("/o/handlers/runsc/1")
+    assert not footprint.uses("/o/releases/a-1")
+    assert not footprint.uses("/o/releases/a/runsc")
+
+
+def test_containers_of_other_releases_are_counted_by_their_shims() -> None:
+    releases, shim, made = "/opt/nodeprov/releases", "containerd-shim-runsc-v1", "20260905.0-04991f972de3"
+    processes = {
+        f"{releases}/{made}/{shim}": 4,
+        f"{releases}/20260518.0-bf2b32777424/{shim}": 2,
+        f"{releases}/20250101.0-0123456789ab/{shim} (deleted)": 1,
+        f"{releases}/20260518.0-bf2b32777424/runsc": 9,
+        "/opt/nodeprov/.proof-x/shim": 1,
+    }
+    footprint = good_facts(processes=processes).footprint
+    assert footprint.processes_elsewhere(shim, releases, made) == 3
+
+
+def test_a_daemon_that_cannot_be_told_from_others_is_not_said_to_be_down() -> None:
+    facts = good_facts(daemon=None, undecided=Problem("2 containerds run", "say which one"))
+    with pytest.raises(NodeprovError, match="2 containerds run") as caught:
+        assert facts.running_daemon
+    assert caught.value.hint == "say which one"
+
+
+@pytest.mark.parametrize(
+    ("status", "handlers"),
+    [
+        ({}, None),
+        ({"runtimeHandlers": []}, ()),
+        ({"runtimeHandlers": [{"name": ""}, {"name": "runsc"}]}, ("", "runsc")),
+        ({"runtimeHandlers": [{"features": {}}, {"name": "runsc"}]}, ("", "runsc")),
+    ],
+)
+def test_the_handlers_that_a_kubelet_reports_are_read(
+    status: dict[str, Any], handlers: tuple[str, ...] | None
+) -> None:
+    assert facts({"status": status}).handlers == handlers

@@ -1,0 +1,514 @@
+"""The dead man's switch as a node runs it; systemd and containerd are played by a few lines of shell."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from nodeprov.errors import NodeprovError, RolledBack
+from nodeprov.hosts.base import Output
+from nodeprov.hosts.local import LocalHost
+from nodeprov.hosts.script import plain
+from nodeprov.inventory import Paths, ProofSettings
+from nodeprov.node import switch as switch_module
+from nodeprov.node.switch import Switch, Switched
+from nodeprov.plan.containerd_config import ContainerdConfig
+from nodeprov.plan.goal import Change
+from nodeprov.plan.proof import Serving
+from nodeprov.plan.steps import Restart, Swap
+from nodeprov.states import FileState
+from nodeprov.templates import render
+from tests.adversaries.power_cut import Disk, witnessed
+from tests.support.runtimes import runsc
+from tests.support.samples import good_daemon, settings
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to root")
+
+# containerd serves unless its configuration says how it is broken.
+PLAYED = {
+    "systemctl": """
+echo "$*" >> {folder}/calls
+case "$*" in
+    *MainPID*) cat {folder}/pid ;;
+    *ActiveState*) echo inactive ;;
+    is-system-running) cat {folder}/system ;;
+    restart*) [ ! -e {folder}/on-restart ] || . {folder}/on-restart
+              ! grep -qs "does not start" {etc}/*.toml || exit 1 ;;
+esac
+""",
+    "ctr": """
+! grep -qs "hangs" {etc}/*.toml || exit 1
+status=ok; ! grep -qs "cri is broken" {etc}/*.toml || status=error
+echo "io.containerd.cri.v1 images - ok"; echo "io.containerd.cri.v1 runtime - $status"
+""",
+    "journalctl": "echo 'said by the journal'",
+    "systemd-run": 'echo "systemd-run $*" >> {folder}/calls; exit $(cat {folder}/systemd-run)',
+}
+OLD, NEW = FileState(b"version = 3\n# as it was\n", 0o640), FileState(b"version = 3\n# ours\n", 0o640)
+
+
+@dataclass
+class Node:
+    """A node of which only a folder is real."""
+
+    folder: Path
+    switch: Switch
+    swap: Swap
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "etc" / "config.toml"
+
+    @property
+    def state(self) -> FileState | None:
+        if not self.config.exists():
+            return None
+        return FileState(self.config.read_bytes(), self.config.stat().st_mode & 0o7777)
+
+    @property
+    def calls(self) -> list[str]:
+        return (self.folder / "calls").read_text().splitlines()
+
+    def arm(self) -> Output:
+        """Do what the controller does."""
+        for number, change in enumerate(self.swap.changes, start=1):
+            if isinstance(change.after, FileState):
+                self.switch.host.write_file(f"{self.folder}/state/switch.next/new.{number}", change.after)
+        return self.switch.host.run(self.switch.arming(self.swap))
+
+    def do(self, what: str, shell: str = "sh") -> Output:
+        """Do what systemd does."""
+        return self.switch.host.run(plain("sh", f"{shell} {self.folder}/state/switch/switch.sh {what}"))
+
+    def reboot(self) -> None:
+        """Start as after a reboot: what lies in /run is gone, and the recovery unit runs if it is wanted."""
+        (self.folder / "marker").unlink(missing_ok=True)
+        if (self.folder / "units/containerd.service.wants/nodeprov-recovery.service").exists():
+            self.do("boot")
+
+    def outcome(self) -> str:
+        return (self.folder / "state/switch/outcome").read_text()
+
+    def is_tidy(self) -> None:
+        """See that nothing is left but the outcome: no copies, and nothing that runs at the next boot."""
+        assert sorted(path.name for path in (self.folder / "etc").iterdir()) in (["config.toml"], [])
+        assert not list((self.folder / "units").iterdir())
+        assert not (self.folder / "marker").exists()
+
+
+def a_swap(node: Path, before: FileState | None, after: FileState | None) -> Swap:
+    runtime = runsc("runsc", "/shim", "/runsc.toml")
+    config = ContainerdConfig(f"{node}/etc/config.toml", runtime, "containerd")
+    changes = (Change(config, before, after),)
+    return Swap(changes, Restart("containerd.service", ("to serve",)), Serving("it serves"))
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    folder, tools = tmp_path / "node", tmp_path / "played"
+    for each in (folder / "etc", folder / "units", tools):
+        each.mkdir(parents=True)
+    for name, text in PLAYED.items():
+        (tools / name).write_text("#!/bin/sh\n" + text.format(folder=folder, etc=folder / "etc"))
+        (tools / name).chmod(0o755)
+    for name, said in {"system": "running", "pid": str(os.getpid()), "systemd-run": "0", "calls": ""}.items():
+        (folder / name).write_text(said)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.setattr(switch_module, "UNITS", str(folder / "units"))
+    monkeypatch.setattr(switch_module, "MARKER", str(folder / "marker"))
+    monkeypatch.setattr(switch_module, "PATIENCE_SECONDS", 0)
+    daemon = replace(good_daemon(), restart_seconds=0.0, ctr="ctr", unit="containerd.service")
+    where = settings(paths=Paths(state=f"{folder}/state"))
+    switch = Switch(LocalHost("worker1"), daemon, where, "000001-install")
+    made = Node(folder, switch, a_swap(folder, OLD, NEW))
+    made.config.write_bytes(OLD.content)
+    made.config.chmod(OLD.mode)
+    return made
+
+
+def wanting(node: Node, text: str) -> Node:
+    return replace(node, swap=a_swap(node.folder, OLD, replace(NEW, content=text.encode())))
+
+
+@pytest.mark.parametrize("shell", [name for name in ("dash", "bash") if shutil.which(name)])
+def test_what_serves_is_kept_and_nothing_else_is_left(node: Node, shell: str) -> None:
+    assert node.arm().returncode == 0
+    assert node.state == OLD
+    assert f"/bin/sh {node.folder}/state/switch/switch.sh swap" in node.calls[-1]
+    for what in ("swap", "after"):
+        assert node.do(what, shell).stderr == b""
+    assert node.outcome() == "kept\n"
+    assert node.state == NEW
+    node.is_tidy()
+
+
+def test_a_switch_that_is_just_being_handed_over_is_waited_for(node: Node) -> None:
+    """Its script goes on when the connection to it is lost, and is slow where the disk is."""
+    script = f"{node.folder}/state/switch/switch.sh"
+    Path(shutil.which("systemd-run") or "").write_text(f"#!/bin/sh\nsh {script} swap; sh {script} after\n")
+    real = shutil.which("sync")
+    slow = Path(shutil.which("systemctl") or "").with_name("sync")
+    slow.write_text(f'#!/bin/sh\nsleep 0.2; exec {real} "$@"\n')
+    slow.chmod(0o755)
+    Path(node.folder, "state").mkdir()
+    handing_over = threading.Thread(target=node.arm)
+    handing_over.start()
+    while not (node.folder / "etc" / ".config.toml.nodeprov-old").exists():
+        time.sleep(0.01)
+    node.switch.settle()
+    assert node.outcome() == "kept\n"
+    assert node.state == NEW
+    handing_over.join()
+
+
+BROKEN = {
+    "it does not start": "containerd.service does not restart",
+    "it hangs": "it does not answer on its socket",
+    "cri is broken": "its CRI plugin does not work: io.containerd.cri.v1.runtime is error",
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+@pytest.mark.parametrize("shell", [name for name in ("dash", "bash") if shutil.which(name)])
+def test_what_does_not_serve_is_taken_back_and_why_is_written_down(node: Node, shell: str, how: str) -> None:
+    node = wanting(node, how)
+    node.arm()
+    node.do("swap", shell)
+    assert node.state is not None
+    assert node.state.content == how.encode()
+    node.do("after", shell)
+    assert node.outcome().startswith("restored\n")
+    assert BROKEN[how] in node.outcome()
+    assert node.state == OLD
+    node.is_tidy()
+    restarts = [call for call in node.calls if call.endswith(" containerd.service")]
+    assert restarts == ["reset-failed containerd.service", "restart containerd.service"] * 2
+
+
+def test_the_controller_is_told_what_the_node_has_done(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(switch_module, "WAIT_SECONDS", 0)
+
+    def handed_over(wanted: str) -> str:
+        each = wanting(node, wanted)
+        played = Path(shutil.which("systemd-run") or "")
+        script = f"{node.folder}/state/switch/switch.sh"
+        played.write_text(f"#!/bin/sh\nsh {script} swap; sh {script} after\n")
+        return each.switch.hand_over(each.swap)
+
+    with pytest.raises(
+        RolledBack, match="rolled back on its own: it does not answer on its socket; said by the journal"
+    ):
+        handed_over("hangs")
+    assert handed_over("good") == "CRI is ok, the main process is unchanged after 6 s"
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, NEW), (OLD, None)], ids=["none before", "none after"])
+@pytest.mark.parametrize("serves", [True, False])
+def test_a_file_that_was_not_there_goes_and_one_that_is_to_go_comes_back(
+    node: Node, before: FileState | None, after: FileState | None, serves: bool
+) -> None:
+    if before is None:
+        node.config.unlink()
+    if not serves:
+        (node.folder / "on-restart").write_text(f"rm {node.folder}/on-restart; exit 1\n")
+    node = replace(node, swap=a_swap(node.folder, before, after))
+    assert node.arm().returncode == 0
+    for what in ("swap", "after"):
+        node.do(what)
+    assert node.outcome().startswith("kept" if serves else "restored")
+    assert node.state == (after if serves else before)
+    node.is_tidy()
+
+
+def test_a_link_stays_one(node: Node) -> None:
+    node.config.rename(node.folder / "real.toml")
+    node.config.symlink_to("../real.toml")
+    node.arm()
+    for what in ("swap", "after"):
+        node.do(what)
+    assert node.config.is_symlink()
+    assert (node.folder / "real.toml").read_bytes() == NEW.content
+    assert not list(node.folder.glob(".real*"))
+
+
+class TestOthers:
+    def test_an_edit_since_it_was_read_is_seen_before_anything_is_made(self, node: Node) -> None:
+        node.config.write_text("theirs")
+        output = node.arm()
+        assert output.returncode == 1
+        assert "config.toml has changed since it was read" in output.said
+        assert node.config.read_text() == "theirs"
+        node.is_tidy()
+        assert not (node.folder / "state/switch").exists()
+
+    def test_an_edit_between_hand_over_and_swap_is_not_touched(self, node: Node) -> None:
+        node.arm()
+        node.config.write_text("theirs")
+        for what in ("swap", "after"):
+            node.do(what)
+        assert node.outcome().startswith("restored\nthe configuration has changed since it was read")
+        assert node.config.read_text() == "theirs"
+        assert not [call for call in node.calls if call.startswith("restart")]
+        node.is_tidy()
+        with pytest.raises(RolledBack, match="the configuration has changed since it was read"):
+            node.switch._understood(node.outcome(), node.swap)
+
+    def test_an_edit_after_the_swap_is_kept_aside_when_the_node_goes_back(self, node: Node) -> None:
+        node = wanting(node, "hangs")
+        node.arm()
+        node.do("swap")
+        node.config.write_text("theirs, and hangs")
+        node.do("after")
+        assert node.state == OLD
+        assert "somebody else has changed" in node.outcome()
+        others = node.config.with_name(".config.toml.nodeprov-others-000001-install")
+        assert str(others) in node.outcome()
+        assert others.read_text() == "theirs, and hangs"
+        node.arm()
+        assert others.read_text() == "theirs, and hangs", "the next swap leaves it alone"
+
+    def test_where_systemd_starts_nothing_nothing_is_left(self, node: Node) -> None:
+        (node.folder / "systemd-run").write_text("1")
+        assert node.arm().returncode == 1
+        assert node.state == OLD
+        node.is_tidy()
+        (node.folder / "systemd-run").write_text("0")
+        assert node.arm().returncode == 0
+
+
+class TestReboot:
+    def test_before_the_proof_it_starts_with_the_old_file(self, node: Node) -> None:
+        node = wanting(node, "it does not start")
+        node.arm()
+        node.do("swap")
+        calls = len(node.calls)
+        node.reboot()
+        assert node.state == OLD
+        assert node.outcome().startswith("restored while the node rebooted\n")
+        assert not [call for call in node.calls[calls:] if call.startswith("restart")], "containerd comes after it"
+        node.is_tidy()
+
+    def test_after_the_proof_it_keeps_the_new_one(self, node: Node) -> None:
+        node.arm()
+        node.do("swap")
+        node.reboot()
+        assert (node.state, node.outcome()) == (NEW, "kept\n")
+        node.is_tidy()
+
+    def test_in_an_orderly_one_nothing_is_restarted(self, node: Node) -> None:
+        node = wanting(node, "hangs")
+        node.arm()
+        node.do("swap")
+        (node.folder / "system").write_text("stopping")
+        node.do("after")
+        assert node.state == OLD
+        assert len([call for call in node.calls if call.startswith("restart")]) == 1
+        node.reboot()
+        node.is_tidy()
+
+    def test_the_restart_itself_is_none(self, node: Node) -> None:
+        """A daemon-reload of somebody makes the restart start the recovery unit too."""
+        node.arm()
+        (node.folder / "on-restart").write_text(f"sh {node.folder}/state/switch/switch.sh boot\n")
+        for what in ("swap", "after"):
+            node.do(what)
+        assert (node.state, node.outcome()) == (NEW, "kept\n")
+
+
+@pytest.fixture
+def confirming(node: Node, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Node]:
+    """A node that goes back unless it is told to stay, within some seconds."""
+
+    def make(seconds: int) -> Node:
+        monkeypatch.setattr(switch_module, "CONFIRM_SECONDS", seconds)
+        wanted = replace(node.switch.settings, proof=ProofSettings(unconfirmed="restore"))
+        return replace(node, switch=replace(node.switch, settings=wanted))
+
+    return make
+
+
+class TestConfirmation:
+    def test_that_does_not_come_is_a_way_back(self, confirming: Callable[[int], Node]) -> None:
+        node = confirming(1)
+        node.arm()
+        for what in ("swap", "after"):
+            node.do(what)
+        assert node.outcome().startswith("restored\n")
+        assert "nobody has confirmed it within 1 s" in node.outcome()
+        assert node.state == OLD
+
+    def test_it_comes_from_the_controller_itself(
+        self, confirming: Callable[[int], Node], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        node = confirming(30)
+        played, script = Path(shutil.which("systemd-run") or ""), f"{node.folder}/state/switch/switch.sh"
+        played.write_text(f"#!/bin/sh\n(sh {script} swap; sh {script} after) > /dev/null 2>&1 &\n")
+        asking = render("switch/switched.sh.j2", folder=f"{node.folder}/state/switch", wait_seconds=20)
+        node.arm()
+        assert node.switch.host.run(plain("sh", asking)).text == "proven\n"
+        assert not (node.folder / "state/switch/decision").is_symlink(), "who only asks decides nothing"
+        assert node.switch._outcome() == "kept\n"
+        assert node.state == NEW
+
+    def test_it_and_the_way_back_are_never_both(self, confirming: Callable[[int], Node]) -> None:
+        """The confirmation comes at the very second in which the node gives up."""
+        node = confirming(1)
+        ways = set()
+        for delay in (0.0, 0.95, 1.0, 1.05, 1.5):
+            node.config.write_bytes(OLD.content)
+            node.arm()
+            folder = node.folder / "state/switch"
+            confirm = (
+                f"cd {folder}; until [ -e proven ]; do :; done; sleep {delay}; ln -s kept decision && echo yes"
+            )
+            script = f"({confirm}) > {node.folder}/said 2>/dev/null & cd {folder}; for each in swap after"
+            node.switch.host.run(plain("sh", f"{script}; do sh switch.sh $each; done; wait"))
+            confirmed = (node.folder / "said").read_text() == "yes\n"
+            assert node.outcome().startswith("kept" if confirmed else "restored")
+            assert node.state == (NEW if confirmed else OLD)
+            node.is_tidy()
+            ways.add(confirmed)
+        assert ways == {True, False}
+
+
+KILLED = """#!/bin/sh
+echo x >> {count}
+[ "$(wc -l < {count})" != "$(cat {at})" ] || kill -9 "$PPID"
+exec {real} "$@"
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "how", "wanted"), [(1, "after", "good"), (2, "boot", "good"), (3, "boot", "hangs")]
+)
+def test_killed_at_any_moment_the_node_goes_back_or_has_decided(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int, how: str, wanted: str
+) -> None:
+    """Each of these takes every third moment."""
+    node, path = wanting(node, wanted), os.environ["PATH"]
+    tools = tmp_path / "killing"
+    tools.mkdir()
+    values = {"count": tmp_path / "count", "at": tmp_path / "at"}
+    for name in ("mv", "rm", "ln", "sync", "readlink", "systemctl", "ctr"):
+        (tools / name).write_text(KILLED.format(real=shutil.which(name), **values))
+        (tools / name).chmod(0o755)
+    ends = []
+    for number in itertools.count(first, 3):
+        node.config.write_bytes(OLD.content)
+        assert node.arm().returncode == 0
+        values["count"].write_text("")
+        values["at"].write_text(str(number))
+        monkeypatch.setenv("PATH", f"{tools}:{path}")
+        for what in ("swap", "after"):
+            node.do(what)
+        monkeypatch.setenv("PATH", path)
+        killed = len(values["count"].read_text().splitlines()) >= number
+        if how == "boot":
+            node.reboot()
+            with contextlib.suppress(OSError):  # killed before its very last step: nothing is left to do at a boot
+                (node.folder / "units/containerd.service.wants").rmdir()
+        else:
+            node.do("after")
+        ends.append(node.outcome().splitlines()[0].split()[0])
+        assert node.state == (replace(OLD, content=wanted.encode()) if ends[-1] == "kept" else OLD), number
+        node.is_tidy()
+        if not killed:
+            break
+    assert len(ends) > 8
+    assert "restored" in ends
+    assert ("kept" in ends) == (wanted == "good")
+
+
+@pytest.mark.parametrize("wanted", ["good", "hangs"])
+def test_a_power_cut_at_any_moment_leaves_what_was_or_what_was_proven(
+    node: Node, tmp_path: Path, wanted: str
+) -> None:
+    node = wanting(node, wanted)
+    with witnessed(node.folder, tmp_path / "tools") as journal:
+        node.arm()
+        for what in ("swap", "after"):
+            node.do(what)
+    for hasty, lazy in zip(journal.hasty, journal.lazy, strict=True):
+        told = "state/switch/outcome" in hasty  # from here on the controller may have read it
+        assert "state/switch/decision" in lazy or not told
+    seen = {tuple(sorted(disk.items())) for disk in journal.disks}
+    assert len(seen) > 30
+    for disk in seen:
+        laid_out(node.folder, dict(disk))
+        node.reboot()
+        kept = (node.folder / "state/switch/decision").is_symlink() and node.outcome().startswith("kept")
+        assert node.state is not None
+        assert node.state.content == (wanted.encode() if kept else OLD.content)
+        assert not kept or wanted == "good"
+
+
+def laid_out(folder: Path, disk: Mapping[str, str] | Disk) -> None:
+    """Make a folder what a power cut has left."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    for name in sorted(disk):
+        path = folder / name
+        if disk[name] == "/":
+            path.mkdir(parents=True, exist_ok=True)
+        elif disk[name].startswith("-> "):
+            path.symlink_to(disk[name].removeprefix("-> "))
+        else:
+            path.write_text(disk[name])
+
+
+def test_a_restart_without_a_swap_is_done_in_the_same_way(node: Node) -> None:
+    """The configuration is right already, and the running containerd has not read it."""
+    node = replace(node, swap=replace(node.swap, changes=()))
+    assert node.arm().returncode == 0
+    node.do("swap")
+    node.do("after")
+    assert node.outcome().startswith("kept")
+    assert node.state == OLD
+    node.is_tidy()
+
+
+def test_what_an_earlier_run_has_handed_over_and_nobody_ends_is_ended_first(node: Node) -> None:
+    node = wanting(node, "hangs")
+    node.arm()
+    node.do("swap")
+    node.switch.settle()
+    assert node.state == OLD
+    assert node.outcome().startswith("restored")
+
+
+def test_a_node_that_cannot_go_back_says_so_and_keeps_what_it_needs(node: Node) -> None:
+    node = wanting(node, "hangs")
+    node.arm()
+    node.do("swap")
+    (node.folder / "pid").write_text("")  # containerd is gone for good
+    node.do("after")
+    assert node.outcome().startswith("broken\n")
+    with pytest.raises(NodeprovError, match="does not serve with it either"):
+        node.switch._understood(node.outcome(), node.swap)
+
+
+@pytest.mark.parametrize(
+    ("steady", "restart", "waits"), [(6, 0.1, 6), (6, 5.0, 6), (6, 10.0, 11), (30, 5.0, 30), (1, 1.0, 2)]
+)
+def test_containerd_must_go_on_serving_for_longer_than_systemd_waits_to_start_it_again(
+    node: Node, steady: int, restart: float, waits: int
+) -> None:
+    wanted = replace(node.switch.settings, proof=ProofSettings(steady_seconds=steady))
+    switch = replace(node.switch, settings=wanted, daemon=replace(node.switch.daemon, restart_seconds=restart))
+    assert f"+ {waits} - $(uptime)" in switch.script(node.swap)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "restored"), [("", False), ("kept", False), ("restored", True), ("broken", True)]
+)
+def test_a_switch_has_gone_back_unless_it_has_not_ended_or_was_kept(outcome: str, restored: bool) -> None:
+    assert Switched("000001-install.json", outcome).restored is restored
