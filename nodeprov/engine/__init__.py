@@ -35,10 +35,9 @@ thread or a signal handler.
 
 from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.engine.fleet import Fleet, Results
-from nodeprov.engine.look import look
-from nodeprov.engine.planner import Planned, check, plan
+from nodeprov.engine.look import Install, Uninstall, Want, check, look
+from nodeprov.engine.planner import Planned, plan
 from nodeprov.engine.transaction import apply
-from nodeprov.engine.want import Install, Uninstall, Want
 from nodeprov.node.state import NodeState
 
 __all__ = [

@@ -1,22 +1,98 @@
-"""What a plan does on a node besides writing states."""
+"""What a plan does on a node besides writing states: proofs, swaps of files, the eviction of pods."""
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from nodeprov.engine.containerd_probe import Containerd
 from nodeprov.engine.context import Cancellation
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Hosts, Place
+from nodeprov.hosts.base import Host, Hosts, Place
 from nodeprov.kubernetes import images
 from nodeprov.kubernetes.draining import Drainer
 from nodeprov.kubernetes.proof_pods import Prover
+from nodeprov.node.facts import gather
+from nodeprov.node.loaded_config import is_what_was_read
+from nodeprov.node.state import Facts, NodeState
 from nodeprov.node.switch import Switch
 from nodeprov.plan.plan import Outcome
 from nodeprov.plan.proof import Probes
 from nodeprov.plan.steps import Drain, Swap
+from nodeprov.runtimes.family import Family
+from nodeprov.states import FileState
+
+POLL_SECONDS = 0.5
+
+
+class Containerd:
+    """The containerd of one node: proofs, and what it has loaded."""
+
+    def __init__(
+        self, host: Host, state: NodeState, family: Family, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._host = host
+        self._state = state
+        self._family = family
+        self._sleep = sleep
+
+    def made(self, handler: str) -> str:
+        """See what a distribution has made of the template or the drop-in that was edited.
+
+        It is the distribution that expands it, at its start: nobody else can tell what it comes to.
+        """
+        daemon = self._look().running_daemon
+        runtime = self._family.runtime(self._state.layout)
+        path = runtime.program_of(daemon.effective.runtime(runtime.handler))
+        if path != (runtime.program if handler else None):
+            raise NodeprovError(
+                f"{daemon.edited_path} was edited, and yet {daemon.config_path} "
+                f"{'names no' if path is None else 'names a'} runtime {runtime.handler}",
+                f"journalctl -u {daemon.unit} on the node",
+                where=self._host.name,
+            )
+        return f"{daemon.config_path} {'names the shim' if path else 'has no table of nodeprov'}"
+
+    def sandbox(self, generation: str) -> str:
+        """Run a sandbox through a generation's folder; return the kernel it saw."""
+        return self._family.run_sandbox(self._host, self._state, generation)
+
+    def in_use(self) -> tuple[str, ...]:
+        """Name what still needs our files: processes, and bundles of stopped containers."""
+        return self._look().footprint.in_use
+
+    def wait_until_unused(self, timeout_seconds: float) -> None:
+        """Wait until nothing needs our files; raise NodeprovError, naming what does, if that takes too long."""
+        deadline = time.monotonic() + timeout_seconds
+        while needing := self.in_use():
+            if time.monotonic() > deadline:
+                raise NodeprovError(f"still needed by {needing[0]}", "", where=self._host.name)
+            self._sleep(POLL_SECONDS)
+
+    def unused(self) -> str:
+        """See that nothing needs our files; raise NodeprovError, naming what does."""
+        if needing := self.in_use():
+            raise NodeprovError(
+                f"a sandbox still uses what this run would remove: {needing[0]}",
+                "delete its pod, or uninstall with --drain",
+                where=self._host.name,
+            )
+        return "nothing names our files"
+
+    def write_record(self, swap: Swap) -> None:
+        """Write down what the daemon has read that a swap has started, unless it was edited after that."""
+        daemon = self._look().running_daemon
+        if not is_what_was_read(daemon, swap.changes):
+            return
+        record: dict[str, Any] = {**daemon.identity.as_json(), "dump": daemon.dump}
+        path = f"{self._state.settings.paths.state}/daemon.json"
+        self._host.write_file(path, FileState(json.dumps(record).encode(), 0o600))
+
+    def _look(self) -> Facts:
+        return gather(self._host, self._state.settings, self._state.layout)
 
 
 class Actions(Probes, Protocol):
@@ -38,20 +114,16 @@ class Actions(Probes, Protocol):
         """Name the files that a container still needs."""
 
 
-class NodeActions:
+class NodeActions(Containerd):
     """The actions on one node and in its cluster."""
 
     def __init__(
         self, planned: Planned, hosts: Hosts, switch: Switch, cancel: Cancellation, *, cordoned: bool
     ) -> None:
+        super().__init__(hosts[Place.NODE], planned.state, planned.want.family, cancel.wait)
         self._planned = planned
-        self._host = hosts[Place.NODE]
-        self._containerd = Containerd(hosts[Place.NODE], planned.state, planned.want.family, cancel.wait)
         self._switch = switch
         self._served = ""
-        # These need nothing besides.
-        self.made, self.sandbox = self._containerd.made, self._containerd.sandbox
-        self.unused, self.in_use = self._containerd.unused, self._containerd.in_use
         self.settle = switch.settle
         cluster = hosts.get(Place.CLUSTER)
         where = (planned.settings, planned.node.name, cancel.wait)
@@ -61,30 +133,29 @@ class NodeActions:
     def swap(self, swap: Swap) -> None:
         """Have the node swap files, restart containerd and prove that it serves; write down what it has read."""
         self._served = self._switch.hand_over(swap)
-        self._containerd.write_record(swap)
+        self.write_record(swap)
 
     def serving(self) -> str:
-        """Say what the node has seen at the end of its last swap."""
+        """Return what the node has seen at the end of its last swap."""
         return self._served
 
     def handler(self) -> str:
-        """See that the node tells the cluster of the handler."""
+        """See that the node reports the handler to the cluster."""
         assert self._prover is not None
         return self._prover.handler()
 
     def pod(self) -> str:
         """Run a pod, whose image is there for that long."""
         assert self._prover is not None
-        state = self._planned.state
-        where = (self._host, state.machine.architecture, state.daemon)
-        with images.available(*where, self._planned.settings) as image:
-            return self._prover.pod(image, self._planned.want.family.kernel_line)
+        architecture, daemon = self._state.machine.architecture, self._state.daemon
+        with images.available(self._host, architecture, daemon, self._planned.settings) as image:
+            return self._prover.pod(image, self._family.kernel_line)
 
     def drain(self, step: Drain) -> None:
         """Evict the sandboxed pods, and wait until nothing needs our files."""
         assert self._drainer is not None
         self._drainer.drain(step.pods)
-        self._containerd.wait_until_unused(self._planned.settings.proof.timeout_seconds)
+        self.wait_until_unused(self._planned.settings.proof.timeout_seconds)
 
     def forget_proofs(self) -> None:
         """Remove what proofs that were killed have left in the cluster."""

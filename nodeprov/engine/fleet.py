@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from nodeprov.engine.context import RunContext
-from nodeprov.engine.look import look
-from nodeprov.engine.planner import Planned, check, plan
+from nodeprov.engine.look import Install, Want, check, look
+from nodeprov.engine.planner import Planned, plan
 from nodeprov.engine.transaction import apply
-from nodeprov.engine.want import Install, Want
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.hosts.base import Hosts
 from nodeprov.hosts.provider import HostProvider

@@ -1,21 +1,49 @@
-"""Reading a node, when it is at rest."""
+"""Before a plan: what is wanted of a node, how the node is when it is at rest, and the reasons not to begin."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from nodeprov.engine import superseded
-from nodeprov.engine.planner import check_facts
-from nodeprov.engine.want import Want
-from nodeprov.errors import Problems
+from nodeprov.engine import leftovers
+from nodeprov.errors import Problem, Problems
 from nodeprov.hosts.base import Place, Reader, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
+from nodeprov.kubernetes import images
 from nodeprov.node.facts import gather
 from nodeprov.node.layout import Layout
+from nodeprov.node.machine import Machine
 from nodeprov.node.receipts import History
-from nodeprov.node.state import Facts, NodeState
+from nodeprov.node.state import ClusterState, Facts, NodeState
 from nodeprov.node.switch import SwitchAtWork
+from nodeprov.plan.plan import INSTALL, UNINSTALL, Action
+from nodeprov.releases.obtain import Release
+from nodeprov.runtimes import requirements
+from nodeprov.runtimes.family import Family
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """A runtime, by the node's settings; `release` is None as long as it is not on this machine."""
+
+    family: Family
+    release: Release | None = None
+    action: ClassVar[Action] = INSTALL
+
+
+@dataclass(frozen=True, slots=True)
+class Uninstall:
+    """Nothing of ours; `drain` allows to evict pods, and `leaving` are nodes uninstalled before this one."""
+
+    family: Family
+    drain: bool = False
+    leaving: tuple[str, ...] = ()
+    release: ClassVar[None] = None
+    action: ClassVar[Action] = UNINSTALL
+
+
+Want = Install | Uninstall
 
 
 def look(node: Node, readers: Readers, want: Want) -> NodeState:
@@ -29,7 +57,7 @@ def look(node: Node, readers: Readers, want: Want) -> NodeState:
     facts = _when_settled(reader, settings, layout)
     cluster = kube.read(readers[Place.CLUSTER], settings, node.name) if Place.CLUSTER in readers else None
     history = History.read(facts.receipts, machine_id=facts.machine.machine_id, handler=settings.runtime.handler)
-    if former := superseded.prefixes(history.written, settings):
+    if former := leftovers.prefixes(history.written, settings):
         layout = replace(layout, former=former)
         facts = gather(reader, settings, layout)
     if facts.daemon is None:
@@ -45,3 +73,30 @@ def _when_settled(reader: Reader, settings: Settings, layout: Layout) -> Facts:
     while reader.ask([SwitchAtWork(settings.paths.state)])[0]:
         pass
     return gather(reader, settings, layout)
+
+
+def check(state: NodeState, want: Want) -> tuple[Problem, ...]:
+    """Find all the reasons not to begin that the node's state tells; ask nothing."""
+    found = _of_cluster(state.node, state.machine, state.cluster, want)
+    if isinstance(want, Uninstall):
+        return found
+    return (*requirements.check(state, want.family, want.release), *found)
+
+
+def check_facts(
+    node: Node, layout: Layout, facts: Facts, cluster: ClusterState | None, want: Want
+) -> tuple[Problem, ...]:
+    """Find the same where no containerd can be meant, which is one of the reasons."""
+    found = _of_cluster(node, facts.machine, cluster, want)
+    if isinstance(want, Uninstall):
+        return found or (facts.no_daemon,)
+    return (*requirements.check_facts(facts, node.settings, layout, want.family), *found)
+
+
+def _of_cluster(node: Node, machine: Machine, cluster: ClusterState | None, want: Want) -> tuple[Problem, ...]:
+    if isinstance(want, Uninstall):
+        return kube.check_identity(cluster, node, machine) if cluster else ()
+    return (
+        *(kube.check_cluster(cluster, node, machine) if cluster else ()),
+        *images.check_programs(machine.architecture, node.settings),
+    )

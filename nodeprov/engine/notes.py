@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nodeprov.containerd.distributions.profiles import PLAIN
-from nodeprov.engine import superseded
+from nodeprov.engine import leftovers
 from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.kubernetes.runtime_class import cuts_off, leads_here
 from nodeprov.node.daemon import Daemon, version_text
@@ -109,7 +109,7 @@ def _consequences(state: NodeState, old_containers: int) -> Iterator[str]:
         yield "no pod is run as a proof: [proof] pod is false"
     if state.cluster is None:
         return
-    for name in superseded.runtime_classes(state):
+    for name in leftovers.runtime_classes(state):
         yield (
             f"RuntimeClass {name}, which earlier settings had, is left: when no pod and no node needs it any "
             f"more, {kubectl(settings.cluster).typed('delete', 'runtimeclass', name)}"

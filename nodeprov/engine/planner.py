@@ -1,32 +1,27 @@
-"""What would be done to bring a node to what is wanted: reasons not to begin, goals, steps. Nothing is written."""
+"""What would be done to bring a node to what is wanted: goals, changes, steps. Nothing is written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nodeprov.engine import garbage, notes, superseded
+from nodeprov.engine import leftovers, notes
+from nodeprov.engine.look import Install, Uninstall, Want, check
 from nodeprov.engine.order import install_steps, uninstall_steps
-from nodeprov.engine.want import Install, Uninstall, Want
 from nodeprov.errors import Problem, Problems
 from nodeprov.hosts.base import Place, Readers
 from nodeprov.inventory import Node, Settings
-from nodeprov.kubernetes import cluster as kube
-from nodeprov.kubernetes import images
 from nodeprov.kubernetes.draining import sandboxed_pods
 from nodeprov.kubernetes.scheduling import cluster_goals, cluster_states, removal_goals
 from nodeprov.node import runtime_table
 from nodeprov.node.imported_files import Imports, ImportsQuery, followed, import_problems, patterns_of
-from nodeprov.node.layout import Layout
-from nodeprov.node.machine import Machine
-from nodeprov.node.state import ClusterState, Facts, NodeState
+from nodeprov.node.state import NodeState
 from nodeprov.plan.files import Tree
 from nodeprov.plan.goal import Goal, decide
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.steps import Adopt
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes import goals as runtime_goals
-from nodeprov.runtimes import requirements
 from nodeprov.runtimes.family import Family
 from nodeprov.states import State
 
@@ -50,33 +45,6 @@ class Planned:
         return self.state.settings
 
 
-def check(state: NodeState, want: Want) -> tuple[Problem, ...]:
-    """Find all the reasons not to begin that the node's state tells; ask nothing."""
-    found = _of_cluster(state.node, state.machine, state.cluster, want)
-    if isinstance(want, Uninstall):
-        return found
-    return (*requirements.check(state, want.family, want.release), *found)
-
-
-def check_facts(
-    node: Node, layout: Layout, facts: Facts, cluster: ClusterState | None, want: Want
-) -> tuple[Problem, ...]:
-    """Find the same where no containerd can be meant, which is one of the reasons."""
-    found = _of_cluster(node, facts.machine, cluster, want)
-    if isinstance(want, Uninstall):
-        return found or (facts.no_daemon,)
-    return (*requirements.check_facts(facts, node.settings, layout, want.family), *found)
-
-
-def _of_cluster(node: Node, machine: Machine, cluster: ClusterState | None, want: Want) -> tuple[Problem, ...]:
-    if isinstance(want, Uninstall):
-        return kube.check_identity(cluster, node, machine) if cluster else ()
-    return (
-        *(kube.check_cluster(cluster, node, machine) if cluster else ()),
-        *images.check_programs(machine.architecture, node.settings),
-    )
-
-
 def plan(state: NodeState, want: Want, readers: Readers) -> Planned:
     """Say what has to be changed for what is wanted; of an install the release must be there.
 
@@ -98,7 +66,7 @@ def _wanted(state: NodeState, want: Want) -> tuple[Goal, ...]:
     Pods come only after the runtime is there, and before it goes they do.
     """
     runtime = tuple(runtime_goals.goals(state, want.family, want.release))
-    former_links, former_labels = superseded.link_goals(state), superseded.label_goals(state)
+    former_links, former_labels = leftovers.link_goals(state), leftovers.label_goals(state)
     if state.cluster is None:
         return (*runtime, *former_links)
     if isinstance(want, Install):
@@ -117,13 +85,13 @@ def _install(
     found: Sequence[Problem],
 ) -> Plan:
     runtime, wanted = family.runtime(state.layout), family.generation(state, release).folder
-    unneeded = garbage.after_install(state, wanted=wanted, release=release)
+    unneeded = leftovers.after_install(state, wanted=wanted, release=release)
     states, imports = _read(state, goals, unneeded, readers)
     _refuse(state, (*found, *import_problems(state.daemon, runtime, imports)))
     changes = decide((*goals, *unneeded), states)
     steps = install_steps(state, family, changes, imports.files, generation=wanted)
     without = runtime_table.without_runtime(runtime, how=runtime_table.how_edited(state.daemon))
-    adopted = superseded.unknown(goals, states, state.history.written, without)
+    adopted = leftovers.unknown(goals, states, state.history.written, without)
     if adopted and (steps or not state.history.installed):
         steps = (Adopt(adopted), *steps)
     # Each sandbox has a shim of its own.
@@ -136,7 +104,7 @@ def _install(
 
 def _uninstall(state: NodeState, want: Uninstall, goals: tuple[Goal, ...], readers: Readers) -> Plan:
     settings, name = state.settings, state.node.name
-    unneeded = garbage.after_uninstall(state)
+    unneeded = leftovers.after_uninstall(state)
     states, imports = _read(state, goals, unneeded, readers)
     changes = decide((*goals, *unneeded), states)
     pods = sandboxed_pods(readers[Place.CLUSTER], settings, name) if want.drain and state.cluster else ()
@@ -160,7 +128,7 @@ def _read(
     states = dict(zip((resource.key for resource in resources), answers, strict=True))
     if state.cluster is not None:
         states |= cluster_states(state.cluster, goals)
-    return states | garbage.states(state.footprint, unneeded), imports
+    return states | leftovers.known_states(state.footprint, unneeded), imports
 
 
 def _still_needed(state: NodeState, want: Uninstall) -> Iterator[Problem]:

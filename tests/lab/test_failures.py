@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.engine.containerd_probe import Containerd
+from nodeprov.engine.actions import Containerd
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.inventory import parse

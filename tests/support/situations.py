@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.containerd.distributions.profiles import K3S
 from nodeprov.engine.fleet import Fleet, Releases
+from nodeprov.engine.look import Install, Uninstall, Want
 from nodeprov.engine.planner import Planned
-from nodeprov.engine.want import Install, Uninstall, Want
 from nodeprov.hosts.base import Place, Reader
 from nodeprov.inventory import ClusterSettings, ContainerdSettings, Node, Settings
 from nodeprov.kubernetes.runtime_class import MANAGED_BY, wanted_runtime_class

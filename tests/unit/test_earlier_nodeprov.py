@@ -16,7 +16,7 @@ import pytest
 from nodeprov import inventory
 from nodeprov.containerd import remove_runtime
 from nodeprov.engine import saved_plan
-from nodeprov.engine.want import Uninstall
+from nodeprov.engine.look import Uninstall
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import ClusterSettings
 from nodeprov.node import fact_parsers as parse

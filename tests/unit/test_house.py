@@ -177,11 +177,9 @@ ELSEWHERE = {
     "tests/laws/test_containerd_laws.py": ("containerd/tables",),
     "tests/laws/test_laws.py": ("engine/apply", "engine/undo"),
     # Parts of one thing, which is tested as one.
-    "tests/unit/engine/test_planner.py": ("engine/want",),
     "tests/unit/engine/test_rehearsal.py": ("engine/actions",),
     "tests/unit/plan/test_plan.py": ("plan/steps",),
     "tests/unit/runtimes/gvisor/test_generation.py": ("runtimes/family", "runtimes/gvisor/family"),
-    "tests/unit/engine/test_local_node.py": ("engine/containerd_probe",),
     "tests/unit/runtimes/test_requirements.py": ("runtimes/gvisor/requirements", "node/requirements"),
     # Only a server tells what they do.
     "tests/adversaries/test_hostile_node.py": ("hosts/ssh/channels",),

@@ -14,7 +14,7 @@ from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host as TestinfraHost
 
 from nodeprov.containerd import Runtime
-from nodeprov.engine.containerd_probe import Containerd
+from nodeprov.engine.actions import Containerd
 from nodeprov.hosts.base import Host, Place
 from nodeprov.hosts.script import plain
 from nodeprov.inventory import Node, Settings

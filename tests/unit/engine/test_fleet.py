@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from nodeprov.engine.fleet import MOST_AT_ONCE, Fleet, at_once, not_begun
+from nodeprov.engine.look import Install, Uninstall
 from nodeprov.engine.planner import Planned
-from nodeprov.engine.want import Install, Uninstall
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Hosts, Place
 from nodeprov.inventory import Node, ReleaseSettings, parse

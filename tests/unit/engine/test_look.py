@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from nodeprov.engine.look import look
-from nodeprov.engine.want import Install
+from nodeprov.engine.look import Install, look
 from nodeprov.errors import NodeprovError, Problem, Problems
 from nodeprov.hosts.base import Place, Query
 from nodeprov.node.facts import FactsQuery

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nodeprov.containerd import Config, add_runtime, drop_in_text
-from nodeprov.engine.want import Install
+from nodeprov.engine.look import Install
 from nodeprov.errors import Problems
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import ProofSettings, ReleaseSettings

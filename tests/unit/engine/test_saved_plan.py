@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from nodeprov import inventory
+from nodeprov.engine.look import Install
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.saved_plan import Saved, changes, from_text, saved, to_text
-from nodeprov.engine.want import Install
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
 from nodeprov.node.receipts import Author

@@ -1,0 +1,154 @@
+"""What is on a node and not wanted any more: what nothing needs, and what earlier settings made."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from nodeprov.inventory import Settings
+from nodeprov.kubernetes.scheduling import NodeLabel, label_of
+from nodeprov.node.receipts import History
+from nodeprov.node.state import Footprint, NodeState
+from nodeprov.plan.containerd_config import ContainerdConfig
+from nodeprov.plan.files import Folder, Link
+from nodeprov.plan.goal import Change, Goal, constant
+from nodeprov.releases.obtain import Release
+from nodeprov.states import LinkState, ObjectState, PresentState, State
+
+Written = Mapping[str, State | None]
+"""What nodeprov last wrote, by the resource's key."""
+
+
+def after_install(state: NodeState, *, wanted: str, release: Release) -> tuple[Goal, ...]:
+    """Want away what no handler names any more and nothing uses.
+
+    The generation before this one is kept; `wanted` is the folder of the generation that there is to be.
+    """
+    where, footprint = state.layout, state.footprint
+    before = state.history.replaced(Link(where.current).key)
+    # The one in force, and the one that it replaces; where it stays in force, the one that it has replaced.
+    kept = {wanted, f"{where.handler_folder}/{footprint.links.get(where.current, '')}"}
+    if len(kept) == 1 and isinstance(before, LinkState):
+        kept.add(f"{where.handler_folder}/{before.target}")
+    old = [folder for folder in _generations(state) if folder not in kept]
+    unused = [folder for folder in old if not footprint.uses(footprint.generations[folder])]
+    found = _folders(footprint, unused, spare=f"{where.releases}/{release.name}")
+    free = [goal for goal in found if not footprint.uses(goal.resource.path)]
+    return (*_former_links(state), *free)
+
+
+def after_uninstall(state: NodeState) -> tuple[Goal, ...]:
+    """Want away all that lies below our prefixes for this handler alone, also what no receipt names."""
+    return (*_former_links(state), *_folders(state.footprint, _generations(state)))
+
+
+def known_states(footprint: Footprint, goals: Iterable[Goal]) -> dict[str, State | None]:
+    """Read the states of such goals out of facts that were read already."""
+    return {
+        goal.resource.key: LinkState(footprint.links[goal.resource.path])
+        if isinstance(goal.resource, Link)
+        else PresentState()
+        for goal in goals
+    }
+
+
+def _former_links(state: NodeState) -> tuple[Goal, ...]:
+    """Want away the link that an earlier prefix's configuration named, now that no configuration does."""
+    links = [Link(each.current, collected=True, within=each.parent) for each in state.layout.earlier]
+    there = [link for link in links if state.footprint.links.get(link.path)]
+    return tuple(Goal(link, constant(None), "an earlier [paths] prefix") for link in there)
+
+
+def _generations(state: NodeState) -> tuple[str, ...]:
+    """List the handler's generations, wherever it has been installed."""
+    folders = [each.handler_folder for each in (state.layout, *state.layout.earlier)]
+    return tuple(folder for folder in state.footprint.generations if posixpath.dirname(folder) in folders)
+
+
+def _folders(footprint: Footprint, generations: Sequence[str], spare: str = "") -> tuple[Goal, ...]:
+    """Want generations away, and the releases that no other generation names."""
+    named = {release for folder, release in footprint.generations.items() if folder not in generations}
+    releases = [path for path in footprint.releases if path not in named and path != spare]
+    return tuple(
+        Goal(Folder(path, within=_parent(path, footprint)), constant(None), "nothing needs it")
+        for path in (*generations, *releases)
+    )
+
+
+def _parent(path: str, footprint: Footprint) -> str:
+    """Name the folder that was there before us: that of the prefix that a path lies below."""
+    prefix = next(each for each in footprint.prefixes if path.startswith(f"{each}/"))
+    return posixpath.dirname(prefix)
+
+
+def prefixes(written: Written, settings: Settings) -> tuple[str, ...]:
+    """Name the prefixes, other than the settings' own, below which the handler was installed."""
+    inside = re.compile(rf"(?:file|link):(.+)/handlers/{re.escape(settings.runtime.handler)}/.+")
+    found = [match[1] for key, state in written.items() if state is not None and (match := inside.fullmatch(key))]
+    return tuple(dict.fromkeys(prefix for prefix in found if prefix != settings.paths.prefix))
+
+
+def link_goals(state: NodeState) -> tuple[Goal, ...]:
+    """Want back what was there before the links for people that were made elsewhere than the settings say."""
+    program = state.layout.program
+    people = re.compile(rf"link:(.+)/{re.escape(program)}")
+    made = state.history.written
+    found = [match[1] for key, target in made.items() if target is not None and (match := people.fullmatch(key))]
+    elsewhere = [folder for folder in found if folder != state.settings.paths.bin and "/handlers/" not in folder]
+    return _goals([Link(f"{folder}/{program}") for folder in elsewhere], state.history)
+
+
+def label_goals(state: NodeState) -> tuple[Goal, ...]:
+    """Want back what was there before the labels that were set by another key than the settings say."""
+    settings, node = state.settings, state.node.name
+    keys = [key for key in _written(f"label:{node}:", state.history) if key != settings.label.key]
+    return _goals([label_of(settings, node, key) for key in keys], state.history)
+
+
+def runtime_classes(state: NodeState) -> tuple[str, ...]:
+    """Name the RuntimeClasses of another name than the settings say; other nodes and pods may still use them."""
+    return tuple(
+        name for name in _written("runtimeclass:", state.history) if name != state.settings.runtime_class.name
+    )
+
+
+def _written(kind: str, history: History) -> list[str]:
+    """Name the resources of a kind that nodeprov has made, and has not taken away since."""
+    return [key.removeprefix(kind) for key, state in history.written.items() if key.startswith(kind) and state]
+
+
+def _goals(some: Sequence[Link | NodeLabel], history: History) -> tuple[Goal, ...]:
+    """Want back what was there before; what somebody else has changed since stays."""
+    written, before = history.written, history.before_us
+    return tuple(
+        Goal(each, _back(written[each.key], before.get(each.key)), "earlier settings had it") for each in some
+    )
+
+
+def _back(written: State | None, before: State | None) -> Callable[[Any], State | None]:
+    return lambda current: before if current == written else current
+
+
+def unknown(
+    goals: Sequence[Goal],
+    states: Mapping[str, State | None],
+    written: Written,
+    without: Callable[[Any], State | None],
+) -> tuple[Change, ...]:
+    """Find what is as wanted though no receipt names it, as the changes that would have made it so.
+
+    The disk was cloned, or the receipts were lost. `without` says what the configuration was before.
+    """
+    found = []
+    for goal in goals:
+        state = states[goal.resource.key]
+        if goal.resource.key in written or goal.target(state) != state:
+            continue
+        if isinstance(state, ObjectState) and not state.value["labels"]:
+            continue  # a RuntimeClass of somebody else
+        before = without(state) if isinstance(goal.resource, ContainerdConfig) else None
+        if before != state:  # what is wanted absent, and is, nobody made
+            found.append(Change(goal.resource, before, state))
+    return tuple(found)
