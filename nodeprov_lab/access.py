@@ -14,6 +14,8 @@ from nodeprov.hosts.base import COMMAND_TIMEOUT_SECONDS, Output
 from nodeprov.hosts.local import run_program
 from nodeprov_lab.base import Machine
 
+CONNECT_TIMEOUT_SECONDS = 10
+
 
 @dataclass(frozen=True, slots=True)
 class SshKey:
@@ -34,9 +36,6 @@ def known_hosts(machines: Sequence[Machine], keys: Sequence[SshKey]) -> str:
     """Write the file that lets a client check every machine by its name and by its address."""
     pairs = zip(machines, keys, strict=True)
     return "".join(f"{machine.name},{machine.address} {key.public}\n" for machine, key in pairs)
-
-
-CONNECT_TIMEOUT_SECONDS = 10
 
 
 def ssh_argv(user: str, address: str, key: Path, known_hosts: Path, *, port: int = 22) -> list[str]:

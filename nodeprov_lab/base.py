@@ -80,51 +80,35 @@ def step(on_event: OnEvent, what: str) -> Iterator[None]:
 class Lab(Protocol):
     """Machines that come and go together."""
 
-    @property
-    def machines(self) -> Sequence[Machine]:
-        """Its machines, the master first."""
-        ...
+    machines: Sequence[Machine]
+    """Its machines, the master first."""
 
     def up(self, on_event: OnEvent) -> None:
         """Make the lab usable: nothing to do when it is, repair what is half there."""
-        ...
 
     def write_inventory(self, on_event: OnEvent) -> Path:
         """Write what nodeprov needs to reach the machines, where that varies; return the inventory's path."""
-        ...
 
     def down(self, on_event: OnEvent) -> None:
         """Leave nothing of the lab, in whatever state it is."""
-        ...
 
     def status(self) -> Sequence[MachineStatus]:
         """Look at every machine."""
-        ...
 
     def ssh_argv(self, machine: str, command: Sequence[str], *, terminal: bool) -> list[str]:
         """Write the command that runs `command` on a machine, or logs in when it is empty."""
-        ...
 
     def kubectl_argv(self, arguments: Sequence[str], *, terminal: bool) -> list[str]:
         """Write the command that runs kubectl as the cluster's administrator."""
-        ...
 
 
-@dataclass(frozen=True, slots=True)
 class StateFolder:
     """The folder that is there as long as the lab is."""
 
-    path: Path
-
-    @property
-    def known_hosts(self) -> Path:
-        """The machines' own keys, for a client to check."""
-        return self.path / "known_hosts"
-
-    @property
-    def admin_conf(self) -> Path:
-        """The administrator's kubeconfig; there once the cluster is."""
-        return self.path / "admin.conf"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.known_hosts = path / "known_hosts"  # the machines' own keys, for a client to check
+        self.admin_conf = path / "admin.conf"  # the administrator's kubeconfig; there once the cluster is
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from nodeprov_lab.processes import at_once
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
 EXPENDABLE_DATA = ("--unsafe-no-fsync",)
 """etcd's arguments where nothing is lost with its data, as in a lab."""
+READY_JSONPATH = '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
 _IMAGES = "/var/tmp/lab-images.tar"  # noqa: S108  on the machine, removed after the import
 _CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _NODE_UNITS = ("pod-routes", "containerd", "kubelet")
@@ -164,9 +165,6 @@ def wait_ready(master: RemoteShell, machines: Sequence[Machine], settings: Setti
             where=machines[0].name,
             hint=f"nodeprov lab kubectl{settings.chosen} -- get nodes,pods -A",
         )
-
-
-READY_JSONPATH = '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
 
 
 def parse_ready_nodes(text: str) -> set[str]:

@@ -10,21 +10,15 @@ from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from nodeprov.templates import render
 from nodeprov_lab.base import Machine
 from nodeprov_lab.files import NodeFile
 
+PKI = "/etc/kubernetes/pki"
 # The lab's end is the certificates' end; a machine whose clock is wrong can be in a lab too.
 _NOT_BEFORE = datetime(2020, 1, 1, tzinfo=UTC)
 _NOT_AFTER = datetime(2120, 1, 1, tzinfo=UTC)
@@ -47,75 +41,73 @@ class KeyPair:
 
 
 class Authority:
-    """Signs certificates."""
+    """Signs certificates; `certificate` is its own, PEM, for those who are to trust it."""
 
     def __init__(self, identity: Identity) -> None:
-        key = load_pem_private_key(identity.key, None)
+        key = serialization.load_pem_private_key(identity.key, None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)  # we have made it
         self._key = key
         self._name = x509.load_pem_x509_certificate(identity.certificate).subject
         self.identity = identity
+        self.certificate = identity.certificate
 
     @classmethod
     def make(cls, name: str) -> Authority:
         """Make a new one, which signs its own certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = (
-            _builder(named, named, key.public_key())
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_key_usage(signs_certificates=True), critical=True)
-        )
-        certificate = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
-        return cls(Identity(certificate, _private_pem(key)))
-
-    @property
-    def certificate(self) -> bytes:
-        """Its certificate, PEM, for those who are to trust it."""
-        return self.identity.certificate
+        return cls(_signed(named, key, issuer=named, signing_key=key, is_authority=True))
 
     def issue(self, common_name: str, organization: str = "", *, names: Sequence[str] = ()) -> Identity:
         """Issue a certificate for a client, and for a server of these names, which may be addresses.
 
         Kubernetes takes the common name for the user and the organization for the group.
         """
-        key = ec.generate_private_key(ec.SECP256R1())
         attributes = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
         if organization:
             attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
-        usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if names else [])]
-        builder = (
-            _builder(x509.Name(attributes), self._name, key.public_key())
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(signs_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        )
+        usages, extensions = [ExtendedKeyUsageOID.CLIENT_AUTH], list[x509.ExtensionType]()
         if names:
-            alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
-            builder = builder.add_extension(alternatives, critical=False)
-        certificate = builder.sign(self._key, hashes.SHA256())
-        return Identity(certificate.public_bytes(Encoding.PEM), _private_pem(key))
+            usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
+            extensions.append(x509.SubjectAlternativeName([_general_name(name) for name in names]))
+        extensions.append(x509.ExtendedKeyUsage(usages))
+        key = ec.generate_private_key(ec.SECP256R1())
+        return _signed(x509.Name(attributes), key, extensions, issuer=self._name, signing_key=self._key)
 
 
 def key_pair() -> KeyPair:
     """Make the key pair that service accounts' tokens are signed with."""
     key = ec.generate_private_key(ec.SECP256R1())
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
     return KeyPair(_private_pem(key), public)
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
-    return (
+def _signed(
+    subject: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    extensions: Sequence[x509.ExtensionType] = (),
+    *,
+    issuer: x509.Name,
+    signing_key: ec.EllipticCurvePrivateKey,
+    is_authority: bool = False,
+) -> Identity:
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(public_key)
+        .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(_NOT_BEFORE)
         .not_valid_after(_NOT_AFTER)
+        .add_extension(x509.BasicConstraints(is_authority, 0 if is_authority else None), critical=True)
+        .add_extension(_key_usage(signs_certificates=is_authority), critical=True)
     )
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    certificate = builder.sign(signing_key, hashes.SHA256())
+    return Identity(certificate.public_bytes(serialization.Encoding.PEM), _private_pem(key))
 
 
 def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
@@ -140,10 +132,9 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-PKI = "/etc/kubernetes/pki"
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 @dataclass(frozen=True, slots=True)

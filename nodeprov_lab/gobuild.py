@@ -82,10 +82,11 @@ KUBERNETES = Component(
 ETCD = Component("etcd", (Program("go.etcd.io/etcd/server/v3", "master/usr/local/bin/etcd"),))
 
 
-def _containerd(folder: str, version: str) -> Component:
+def containerd(version: str, folder: str = "") -> Component:
+    """Describe a containerd with its shim and its ctr; its folder is named after the version unless given."""
     module = "github.com/containerd/containerd" + ("" if version.startswith("1.") else "/v2")
     return Component(
-        folder,
+        folder or f"containerd-{version}",
         tuple(
             Program(f"{module}/cmd/{name}", f"node/usr/local/bin/{name}")
             for name in ("containerd", "containerd-shim-runc-v2", "ctr")
@@ -95,17 +96,10 @@ def _containerd(folder: str, version: str) -> Component:
 
 
 CONTAINERD_VERSION = "2.4.2"
-CONTAINERD = _containerd("containerd", CONTAINERD_VERSION)
+CONTAINERD = containerd(CONTAINERD_VERSION, "containerd")
 """What the lab's cluster runs."""
-
-
 CRIRUN = Component("crirun", (Program(".", "crirun"),))
 """Our own client of containerd's CRI: kubelet's part, for a single pod."""
-
-
-def containerd(version: str) -> Component:
-    """Describe another containerd, with its shim and its ctr."""
-    return _containerd(f"containerd-{version}", version)
 
 
 def find_go() -> Path | None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import bz2
 import hashlib
-import io
 import platform
-import tarfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ import zstandard
 
 from nodeprov_lab.base import OnEvent, step
 from nodeprov_lab.cache import Cache
+from nodeprov_lab.files import NodeFile, archive
 from nodeprov_lab.gobuild import Component, GoBuilder, Patch, Program
 
 LOOSE_RELEASE = "20260518.0"
@@ -50,13 +49,7 @@ def sha512_line(content: bytes, name: str) -> str:
 
 def release_archive(members: Mapping[str, bytes]) -> bytes:
     """Write a release's flat tar archive, uncompressed; the same members give the same bytes."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for path, content in members.items():
-            entry = tarfile.TarInfo(path)
-            entry.size, entry.mode = len(content), 0o755
-            tar.addfile(entry, io.BytesIO(content))
-    return archive.getvalue()
+    return archive([NodeFile(path, content, 0o755) for path, content in members.items()])
 
 
 def mirror_folder(builder: GoBuilder, cache: Cache, on_event: OnEvent, *, tolerant: bool) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+_CAP_SYS_RESOURCE = 24
+
 
 def parse_mounts_below(mountinfo: str, folder: str) -> list[str]:
     """List the mount points at or below a folder, the innermost first, from the text of /proc/self/mountinfo."""
@@ -19,9 +21,6 @@ def parse_mounts_below(mountinfo: str, folder: str) -> list[str]:
 def mounts_below(folder: Path) -> list[str]:
     """List what is mounted at or below a folder. Never remove a folder while there is something."""
     return parse_mounts_below(Path("/proc/self/mountinfo").read_text(), str(folder.resolve()))
-
-
-_CAP_SYS_RESOURCE = 24
 
 
 def parse_capabilities(status: str) -> int:

@@ -23,16 +23,14 @@ _FOLDERS = ("bin", "dev", "etc", "proc", "root", "sys", "tmp", "var")
 _ANSWER_TO_TERM = "trap 'exit 0' TERM INT; sleep 2147483647 & wait"  # what is PID 1 has no default handlers
 
 IMAGES = (Image(BUSYBOX_IMAGE, ("/bin/sh",)), Image(PAUSE_IMAGE, ("/bin/sh", "-c", _ANSWER_TO_TERM)))
+_COMMAND = ("ctr", "--namespace", "k8s.io", "images", "import", "-")
+_TIMEOUT_SECONDS = 900.0
 
 
 def busybox_archive(busybox: bytes, applets: Sequence[str], machine: str) -> bytes:
     """Write the images, which share one layer, as one archive; `machine` is what `uname -m` prints."""
     links = {f"bin/{applet}": "busybox" for applet in sorted(set(applets) - {"busybox"})}
     return image_archive(Layer(_FOLDERS, {"bin/busybox": busybox}, links), IMAGES, machine)
-
-
-_COMMAND = ("ctr", "--namespace", "k8s.io", "images", "import", "-")
-_TIMEOUT_SECONDS = 900.0
 
 
 def is_static(program: bytes) -> bool:

@@ -14,6 +14,7 @@ from threading import Thread
 from typing import TypeVar
 
 _KILL_TIMEOUT_SECONDS = 10.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,6 @@ def kill_all(find: Callable[[], Collection[int]]) -> Collection[int]:
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.02)
     return pids
-
-
-T = TypeVar("T")
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:

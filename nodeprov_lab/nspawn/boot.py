@@ -45,8 +45,7 @@ def mount_root(folder: MachineFolder, layers: Sequence[Path]) -> None:
         path.mkdir(parents=True)
     options = f"lowerdir={':'.join(map(str, layers))},upperdir={upper},workdir={work}"
     run_checked(
-        ["mount", "-t", "overlay", "overlay", "-o", options, str(folder.root)],
-        "cannot mount a machine's root",
+        ["mount", "-t", "overlay", "overlay", "-o", options, str(folder.root)], "cannot mount a machine's root"
     )
 
 

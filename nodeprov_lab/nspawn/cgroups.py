@@ -72,10 +72,7 @@ def make_cgroups(name: str) -> Sequence[Path]:
     folders = [folder / name for folder in own]
     for folder in folders:
         folder.mkdir(exist_ok=True)
-        for limits in (
-            "cpuset.cpus",
-            "cpuset.mems",
-        ):  # empty in a new cgroup of v1, which then takes no process
+        for limits in ("cpuset.cpus", "cpuset.mems"):  # empty in a new cgroup of v1, which then takes no process
             inherited = folder.parent / limits
             if (folder / limits).exists() and inherited.exists():
                 (folder / limits).write_text(inherited.read_text())

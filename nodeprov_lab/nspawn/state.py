@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from nodeprov.local_files import write_private
@@ -11,56 +10,26 @@ from nodeprov_lab.access import RemoteShell, SshKey, known_hosts, ssh_argv
 from nodeprov_lab.base import Machine, StateFolder
 
 
-@dataclass(frozen=True, slots=True)
 class MachineFolder:
     """Where a machine lies on this one."""
 
-    path: Path
-
-    @property
-    def root(self) -> Path:
-        """Its root folder, mounted."""
-        return self.path / "root"
-
-    @property
-    def containerd(self) -> Path:
-        """Its /var/lib/containerd: a real file system, since an overlay on an overlay cannot be mounted."""
-        return self.path / "containerd"
-
-    @property
-    def process(self) -> Path:
-        """The file that records which process runs it."""
-        return self.path / "process"
-
-    @property
-    def console(self) -> Path:
-        """What it prints when it boots."""
-        return self.path / "console.log"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.root = path / "root"  # mounted
+        self.containerd = path / "containerd"  # a real file system: an overlay on an overlay cannot be mounted
+        self.process = path / "process"  # records which process runs the machine
+        self.console = path / "console.log"  # what the machine prints when it boots
 
 
-@dataclass(frozen=True, slots=True)
 class NspawnState(StateFolder):
     """Everything of a lab that is no part of the kernel. An inventory names its keys, so its place is fixed."""
 
-    @property
-    def lock(self) -> Path:
-        """The lab's lock, beside the folder so that the folder can go."""
-        return self.path.with_name(f"{self.path.name}.lock")
-
-    @property
-    def login_key(self) -> Path:
-        """The private key that root may log in with on every machine."""
-        return self.path / "id_ed25519"
-
-    @property
-    def mirror_process(self) -> Path:
-        """The file that records which process is the mirror."""
-        return self.path / "mirror-process"
-
-    @property
-    def mirror_log(self) -> Path:
-        """What the mirror was asked for."""
-        return self.path / "mirror.log"
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.lock = path.with_name(f"{path.name}.lock")  # beside the folder, so that the folder can go
+        self.login_key = path / "id_ed25519"  # lets root log in on every machine
+        self.mirror_process = path / "mirror-process"  # records which process is the mirror
+        self.mirror_log = path / "mirror.log"  # what the mirror was asked for
 
     def machine(self, machine: Machine) -> MachineFolder:
         """Return a machine's folder."""

@@ -21,12 +21,21 @@ from nodeprov_lab.base import OnEvent, step
 from nodeprov_lab.cache import Cache, digest_of
 from nodeprov_lab.debian import PACKAGES, Flavor, debian_root
 from nodeprov_lab.processes import ending_with_us
+from nodeprov_lab.vagrant.state import PREFIX
 
 STAMP = "/usr/local/lib/nodeprov-lab/programs"
 """The file on a machine that says which trees of programs it has."""
 
+FILES = ("metadata.json", "Vagrantfile", "box.img", "vmlinuz", "initrd.img")
+_PACKAGES = ("busybox", "e2fsprogs", "initramfs-tools", "linux-image-cloud-amd64", "lz4", "udev")
+_DISK_GIB = 8
+# metadata_csum_seed is unknown to older kernels; a journal that is zeroed later is zeroed by a slow machine.
+_MKE2FS = shlex.split("mke2fs -q -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -O ^metadata_csum_seed")
+_BUILD_TIMEOUT_SECONDS = 900.0
+_METADATA = {"provider": "libvirt", "format": "qcow2", "virtual_size": _DISK_GIB}
 _PACKAGES_TIMEOUT_SECONDS = 900.0
 _TREE_TIMEOUT_SECONDS = 600.0
+_HINT = "a machine without Internet needs a box that has all of it: nodeprov lab up --provider vagrant --build-box"
 
 
 def stamp_of(trees: Sequence[Path]) -> str:
@@ -52,34 +61,12 @@ def bring(shell: RemoteShell, trees: Sequence[Path], on_event: OnEvent) -> None:
         check(shell.run(script, stdin=wanted.encode()), "cannot write a file", where=shell.name, hint=_HINT)
 
 
-_HINT = "a machine without Internet needs a box that has all of it: nodeprov lab up --provider vagrant --build-box"
-
-
 def tree_archive(tree: Path) -> bytes:
     """Write a folder as a tar archive to be unpacked at the root."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         tar.add(tree, arcname=".")
     return out.getvalue()
-
-
-NAME = "nodeprov-lab"
-FILES = ("metadata.json", "Vagrantfile", "box.img", "vmlinuz", "initrd.img")
-_PACKAGES = ("busybox", "e2fsprogs", "initramfs-tools", "linux-image-cloud-amd64", "lz4", "udev")
-_DISK_GIB = 8
-# metadata_csum_seed is unknown to older kernels; a journal that is zeroed later is zeroed by a slow machine.
-_MKE2FS = (
-    "mke2fs",
-    "-q",
-    "-t",
-    "ext4",
-    "-E",
-    "lazy_itable_init=1,lazy_journal_init=1",
-    "-O",
-    "^metadata_csum_seed",
-)
-_BUILD_TIMEOUT_SECONDS = 900.0
-_METADATA = {"provider": "libvirt", "format": "qcow2", "virtual_size": _DISK_GIB}
 
 
 def flavor() -> Flavor:
@@ -102,7 +89,7 @@ def box_folder(cache: Cache, debian_mirror: str, programs: Sequence[Path], on_ev
 
 def box_name(folder: Path) -> str:
     """Name the box as Vagrant is to know it: another content, another name."""
-    return f"{NAME}-{digest_of({'box': folder.name})[:8]}"
+    return f"{PREFIX}-{digest_of({'box': folder.name})[:8]}"
 
 
 def _make(debian: Path, programs: Sequence[Path], on_event: OnEvent, folder: Path) -> None:

@@ -17,6 +17,10 @@ from nodeprov_lab.vagrant.state import MACHINES, VagrantState
 _TIMEOUT_SECONDS = 1800.0
 _MESSAGE = re.compile(r"==> (?P<machine>[\w-]+): (?P<said>.*)")
 _LINES_TOLD = 15
+CHOSEN = " --provider vagrant"
+"""What a command of `nodeprov lab` needs to mean this lab."""
+NOT_UP = "the lab is not up"
+_KEYSCAN_SECONDS = 60
 
 
 class Vagrant:
@@ -108,12 +112,6 @@ def parse_ssh_config(text: str) -> dict[str, Way]:
                 f"vagrant ssh-config says nothing of {error} for {name}", "vagrant ssh-config"
             ) from None
     return ways
-
-
-CHOSEN = " --provider vagrant"
-"""What a command of `nodeprov lab` needs to mean this lab."""
-NOT_UP = "the lab is not up"
-_KEYSCAN_SECONDS = 60
 
 
 class Reach:

@@ -39,7 +39,7 @@ class VagrantLab:
         self._cache = Cache(cache)
         self._debian_mirror = debian_mirror
         self._build_box = build_box
-        self._state = VagrantState.of(find_checkout())
+        self._state = VagrantState(find_checkout())
         self._vagrant = Vagrant(self._state.checkout)
         self._reach = Reach(self._vagrant, self._state)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
@@ -25,29 +24,14 @@ PREFIX = "nodeprov-lab"
 """What the names of the lab's boxes, networks and domains begin with."""
 
 
-@dataclass(frozen=True, slots=True)
 class VagrantState(StateFolder):
     """The lab's folder, in the checkout that has the Vagrantfile."""
 
-    @classmethod
-    def of(cls, checkout: Path) -> VagrantState:
-        """Return the folder in a checkout."""
-        return cls(checkout / ".vagrant" / "nodeprov-lab")
-
-    @property
-    def checkout(self) -> Path:
-        """The folder that has the Vagrantfile."""
-        return self.path.parents[1]
-
-    @property
-    def box(self) -> Path:
-        """The file that names the box that was built; the Vagrantfile reads it."""
-        return self.path / "box"
-
-    @property
-    def inventory(self) -> Path:
-        """What nodeprov needs to reach the machines."""
-        return self.checkout / "inventory" / "vagrant.toml"
+    def __init__(self, checkout: Path) -> None:
+        super().__init__(checkout / ".vagrant" / "nodeprov-lab")
+        self.checkout = checkout
+        self.box = self.path / "box"  # names the box that was built; the Vagrantfile reads it
+        self.inventory = checkout / "inventory" / "vagrant.toml"
 
     def remove(self) -> None:
         """Remove what the lab has written; Vagrant's own files are Vagrant's."""

@@ -142,7 +142,7 @@ def test_a_machine_that_is_not_up_is_told_with_what_brings_it_up(tmp_path: Path)
                 1, b"", b"The provider for this Vagrant-managed machine is reporting that it is not yet ready"
             )
 
-    reach = Reach(Down(tmp_path), VagrantState.of(tmp_path))
+    reach = Reach(Down(tmp_path), VagrantState(tmp_path))
     with pytest.raises(NodeprovError, match="worker1 is not up") as caught:
         reach.way("worker1")
     assert "nodeprov lab up --provider vagrant" in caught.value.hint
