@@ -23,6 +23,8 @@ ARCHITECTURES: Mapping[str, str] = {"amd64": "x86_64", "arm64": "aarch64"}
 
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 _ADDRESSES = ("InternalIP", "ExternalIP")
+KUBECTL_HOST = "kubectl"
+"""The name of the machine that runs kubectl, where only its address is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,6 @@ def _words(names: str) -> list[str]:
         return shlex.split(names, comments=True)
     except ValueError:  # a quote that is not closed
         return []
-
-
-KUBECTL_HOST = "kubectl"
-"""The name of the machine that runs kubectl, where only its address is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from nodeprov.inventory.layers import SettingSource
@@ -116,13 +115,13 @@ def inventory_text(whole: Inventory, nodes: Sequence[Node]) -> str:
     """
     cluster = nodes[0].settings.cluster
     if not cluster.enabled:
-        cluster = dataclasses.replace(cluster, host=None)
+        cluster = replace(cluster, host=None)
     lines = list(_table(("cluster",), cluster))
     if cluster.host and cluster.host not in {node.name for node in nodes}:
         lines += _table(("hosts", cluster.host), whole.ssh(cluster.host))
     for node in nodes:
         lines += _table(("nodes", node.name), node.ssh)
-        for field in dataclasses.fields(node.settings):
+        for field in fields(node.settings):
             if field.name != "cluster":
                 lines += _table(("nodes", node.name, field.name), getattr(node.settings, field.name))
     return "\n".join(lines) + "\n"
@@ -130,7 +129,7 @@ def inventory_text(whole: Inventory, nodes: Sequence[Node]) -> str:
 
 def _table(path: KeyPath, table: Any) -> Iterator[str]:
     yield f"[{key_text(path)}]"
-    for field in dataclasses.fields(table):
+    for field in fields(table):
         value = getattr(table, field.name)
         if value is not None:
             yield f"{field.name} = {value_text(value)}"

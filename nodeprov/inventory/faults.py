@@ -104,15 +104,12 @@ def _twice(name: str, before: str, path: KeyPath, where: str) -> UsageError:
 
 def _key_twice(before: str, path: KeyPath, where: str) -> UsageError:
     name = f"[{key_text(path[:-1])}] {key_text(path[-1:])}" if path[:-1] else key_text(path)
-    above = [each for each in statements(before) if each.kind == "key" and each.path in _all_above(path)]
+    above_it = [path[:depth] for depth in range(1, len(path))]
+    above = [each for each in statements(before) if each.kind == "key" and each.path in above_it]
     if not above:
         return _twice(name, before, path, where)
     message = f"{name} is below {key_text(above[0].path)}, and line {above[0].line} has all of that"
     return UsageError(message, "write it there", where=where)
-
-
-def _all_above(path: KeyPath) -> list[KeyPath]:
-    return [path[:depth] for depth in range(1, len(path))]
 
 
 def _statement(text: str, number: int) -> Statement | None:

@@ -21,6 +21,8 @@ class ValueKind:
 
     python_type: ClassVar[type]
     name: ClassVar[str]
+    expected = ""
+    """What a value of the right type must be, in words; "" for any."""
 
     def fits(self, value: Any) -> bool:
         """Tell whether a value has the right type, whatever is in it."""
@@ -33,9 +35,14 @@ class ValueKind:
         else:
             yield Fault(path, f"is {_type_name(value)}, and not {self.name}", self.correction(value))
 
+    def accepts(self, _value: Any) -> bool:
+        """Tell whether a value of the right type is a good one."""
+        return True
+
     def faults_within(self, value: Any, path: KeyPath) -> Iterator[Fault]:
         """Find what is wrong with a value of the right type."""
-        raise NotImplementedError
+        if not self.accepts(value):
+            yield Fault(path, f"is {value!r}, and not {self.expected}")
 
     def correction(self, _value: Any) -> str:
         """Say how a value of another type is to be written; "" where that cannot be told."""
@@ -51,7 +58,7 @@ class ValueKind:
 
     def described(self) -> str:
         """Describe it in words."""
-        raise NotImplementedError
+        return f"{self.name} ({self.expected})" if self.expected else self.name
 
 
 class Text(ValueKind):
@@ -63,13 +70,8 @@ class Text(ValueKind):
     def __init__(self, expected: str = "", pattern: str | None = None) -> None:
         self.expected, self.pattern = expected, pattern
 
-    def accepts(self, text: str) -> bool:
-        """Tell whether a string is a good one."""
-        return self.pattern is None or re.fullmatch(self.pattern, text) is not None
-
-    def faults_within(self, value: Any, path: KeyPath) -> Iterator[Fault]:
-        if not self.accepts(value):
-            yield Fault(path, f"is {value!r}, and not {self.expected}")
+    def accepts(self, value: str) -> bool:
+        return self.pattern is None or re.fullmatch(self.pattern, value) is not None
 
     def correction(self, value: Any) -> str:
         return f'write it as "{str(value).lower()}"' if isinstance(value, bool | int | float) else ""
@@ -83,9 +85,6 @@ class Text(ValueKind):
             return {"type": "string"}
         return {"type": "string", "description": self.expected, "pattern": f"^(?:{self.pattern})$"}
 
-    def described(self) -> str:
-        return f"a string ({self.expected})" if self.expected else "a string"
-
 
 class WholeNumber(ValueKind):
     """A whole number from a least to a most one."""
@@ -96,13 +95,8 @@ class WholeNumber(ValueKind):
     def __init__(self, expected: str, at_least: int, at_most: int | None = None) -> None:
         self.expected, self.at_least, self.at_most = expected, at_least, at_most
 
-    def accepts(self, number: int) -> bool:
-        """Tell whether a number is a good one."""
-        return self.at_least <= number and (self.at_most is None or number <= self.at_most)
-
-    def faults_within(self, value: Any, path: KeyPath) -> Iterator[Fault]:
-        if not self.accepts(value):
-            yield Fault(path, f"is {value!r}, and not {self.expected}")
+    def accepts(self, value: int) -> bool:
+        return self.at_least <= value and (self.at_most is None or value <= self.at_most)
 
     def correction(self, value: Any) -> str:
         return "write it without quotes" if isinstance(value, str) and value.isdigit() else ""
@@ -110,9 +104,6 @@ class WholeNumber(ValueKind):
     def schema(self) -> Schema:
         most = {} if self.at_most is None else {"maximum": self.at_most}
         return {"type": "integer", "description": self.expected, "minimum": self.at_least, **most}
-
-    def described(self) -> str:
-        return f"a whole number ({self.expected})"
 
 
 class Boolean(ValueKind):
@@ -124,14 +115,8 @@ class Boolean(ValueKind):
     def fits(self, value: Any) -> bool:
         return isinstance(value, bool)
 
-    def faults_within(self, _value: Any, _path: KeyPath) -> Iterator[Fault]:
-        return iter(())
-
     def schema(self) -> Schema:
         return {"type": "boolean"}
-
-    def described(self) -> str:
-        return self.name
 
 
 class ListOf(ValueKind):

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from nodeprov.inventory import syntax
 from nodeprov.inventory.kinds import Schema, Text
 from nodeprov.inventory.schema import Setting, settings_of
-from nodeprov.inventory.settings import TABLES, Members, Ssh, variable
+from nodeprov.inventory.settings import NODE_TABLES, TABLES, Members, Ssh, variable
 from nodeprov.templates import render
 from nodeprov.toml import value_text
 
-_OF_A_NODE = tuple(name for name in TABLES if name not in ("ssh", "cluster"))
+COMMAND = "python -m nodeprov.inventory.manual"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def json_schema() -> Schema:
     """Describe an inventory file; what only all of it together can tell, such as an unknown node, is not in it."""
+    tables = {name: _ref(name) for name in NODE_TABLES}
+    of_group = _keys(Ssh, leaving=("address",))
+    members = {name: {**key, "minItems": 1, "uniqueItems": True} for name, key in _keys(Members).items()}
     nodes = _named("Nodes, by the name that Kubernetes has for each.", "node", syntax.DNS_SUBDOMAIN)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -33,10 +37,10 @@ def json_schema() -> Schema:
             "hosts": _named("Hosts that are reached for kubectl only.", "host", syntax.DNS_SUBDOMAIN),
         },
         "$defs": {
-            **{name: _table(table, leaving=("address",)) for name, table in TABLES.items()},
-            "group": _machines("Settings of some nodes.", {**_members(), **_keys(Ssh, leaving=("address",))}),
-            "node": _machines("A node; what it says lies over what is said for all.", _keys(Ssh)),
-            "host": _table(Ssh, doc="A host that is reached, and not provisioned."),
+            **{name: _table(table.__doc__, _keys(table, leaving=("address",))) for name, table in TABLES.items()},
+            "group": _table("Settings of some nodes.", {**members, **of_group, **tables}, required=["nodes"]),
+            "node": _table("A node; what it says lies over what is said for all.", {**_keys(Ssh), **tables}),
+            "host": _table("A host that is reached, and not provisioned.", _keys(Ssh)),
         },
     }
 
@@ -54,29 +58,8 @@ def _named(doc: str, definition: str, names: Text) -> Schema:
     }
 
 
-def _members() -> Schema:
-    return {name: {**key, "minItems": 1, "uniqueItems": True} for name, key in _keys(Members).items()}
-
-
-def _machines(doc: str, keys: Schema) -> Schema:
-    required = {"required": ["nodes"]} if "nodes" in keys else {}
-    properties = {**keys, **{name: _ref(name) for name in _OF_A_NODE}}
-    return {
-        "description": doc,
-        "type": "object",
-        "additionalProperties": False,
-        **required,
-        "properties": properties,
-    }
-
-
-def _table(table: type, *, doc: str = "", leaving: Iterable[str] = ()) -> Schema:
-    return {
-        "description": doc or table.__doc__,
-        "type": "object",
-        "additionalProperties": False,
-        "properties": _keys(table, leaving=leaving),
-    }
+def _table(doc: str | None, keys: Schema, **more: Any) -> Schema:
+    return {"description": doc, "type": "object", "additionalProperties": False, **more, "properties": keys}
 
 
 def _keys(table: type, *, leaving: Iterable[str] = ()) -> Schema:
@@ -91,36 +74,26 @@ def _key(setting: Setting) -> Schema:
     return {"description": doc, **said, **known}
 
 
-COMMAND = "python -m nodeprov.inventory.manual"
-DOCS = Path(__file__).parents[2] / "docs"
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A key as the manual shows it."""
-
-    key: str
-    doc: str
-    value: str
-    default: str
-    variable: str
-
-
 def files() -> Mapping[str, str]:
     """Make the texts of the files below docs/, by name."""
     schema = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
-    tables = {name: (table.__doc__, list(_rows(name, table))) for name, table in TABLES.items()}
-    members = list(_rows("groups", Members))
+    tables = {name: (table.__doc__, _rows(name, table)) for name, table in TABLES.items()}
+    members = _rows("groups", Members)
     manual = render("inventory/inventory.md.j2", tables=tables, members=members, command=COMMAND)
     return {"inventory.md": manual, "inventory.schema.json": schema}
 
 
-def _rows(name: str, table: type) -> Iterator[KeyRow]:
-    for key, each in settings_of(table).items():
-        has_variable = name in TABLES and (name, key) != ("ssh", "address")
-        yield KeyRow(
-            key, each.doc, each.kind.described(), _default(each), variable(name, key) if has_variable else ""
-        )
+def _rows(name: str, table: type) -> list[Mapping[str, str]]:
+    return [
+        {
+            "key": key,
+            "doc": each.doc,
+            "value": each.kind.described(),
+            "default": _default(each),
+            "variable": variable(name, key) if name in TABLES and (name, key) != ("ssh", "address") else "",
+        }
+        for key, each in settings_of(table).items()
+    ]
 
 
 def _default(setting: Setting) -> str:
@@ -129,11 +102,6 @@ def _default(setting: Setting) -> str:
     return f"`{value_text(setting.default)}`"
 
 
-def write() -> None:
-    """Write the files."""
-    for name, text in files().items():
-        (DOCS / name).write_text(text)
-
-
 if __name__ == "__main__":
-    write()
+    for file_name, content in files().items():
+        (DOCS / file_name).write_text(content)

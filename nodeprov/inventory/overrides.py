@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from nodeprov.errors import NodeprovError
 from nodeprov.inventory.faults import Fault, nearest
 from nodeprov.inventory.kinds import TableOf, ValueKind
 from nodeprov.inventory.layers import Layer, LayerKind, SettingSource, leaves, merged
 from nodeprov.inventory.schema import read, settings_of
-from nodeprov.inventory.settings import TABLES, keys_of, variable
+from nodeprov.inventory.settings import NODE_TABLES, TABLES, keys_of, variable
 from nodeprov.toml import KeyPath, assignment, key_text
 
 _NAMED = {"groups": "group", "nodes": "node", "hosts": "host"}
@@ -43,19 +44,12 @@ class _Said:
     known: Mapping[str, str]
 
 
-class _Wrong(Exception):
-    """A variable or option says what cannot be."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message, self.hint = message, hint
+class _Wrong(NodeprovError):
+    """What a variable or option sets is not possible."""
 
 
 def read_overrides(
-    environment: Mapping[str, str],
-    options: Sequence[str],
-    named: Mapping[str, Sequence[str]],
-    faults: list[Fault],
+    environment: Mapping[str, str], options: Sequence[str], named: Mapping[str, Sequence[str]], faults: list[Fault]
 ) -> Overrides:
     """Read the variables and options; what is wrong is added to `faults`.
 
@@ -63,23 +57,23 @@ def read_overrides(
         environment: all variables; those whose name begins with NODEPROV_ and a table's name are settings.
         options: texts such as "release.version=20260905.0"; of two for one key the last is meant.
         named: the names of the file's `groups`, `nodes` and `hosts`.
-        faults: where to tell what is wrong.
+        faults: the list to which what is wrong is added.
     """
     layers: dict[KeyPath, Layer] = {}
     of_environment = Layer()
     for said in _variables(environment):
-        with _told(said.source.name, faults):
+        with _collecting(said.source.name, faults):
             of_environment = _over(of_environment, said)
     for option in options:
         found = assignment(option)
-        with _told(f"--set {key_text(found[0]) if found else option}", faults):
+        with _collecting(f"--set {key_text(found[0]) if found else option}", faults):
             target, said = _option(option, named)
             layers[target] = _over(layers.get(target, Layer()), said)
     return Overrides(of_environment, layers)
 
 
 @contextmanager
-def _told(place: str, faults: list[Fault]) -> Iterator[None]:
+def _collecting(place: str, faults: list[Fault]) -> Iterator[None]:
     try:
         yield
     except _Wrong as wrong:
@@ -122,7 +116,7 @@ def _tables_of(target: KeyPath) -> tuple[str, ...]:
     """List the tables that may be said of all, or of one group, node or host, whose ssh keys stand in its own."""
     if not target:
         return tuple(TABLES)
-    return () if target[0] == "hosts" else tuple(each for each in TABLES if each not in ("ssh", "cluster"))
+    return () if target[0] == "hosts" else NODE_TABLES
 
 
 def _target(path: KeyPath, named: Mapping[str, Sequence[str]]) -> tuple[KeyPath, KeyPath]:

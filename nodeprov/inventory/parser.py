@@ -14,18 +14,9 @@ from nodeprov.inventory.layers import Given, Layer, LayerKind, laid, layer, pin_
 from nodeprov.inventory.nodes import Inventory, KubectlHost, Node
 from nodeprov.inventory.overrides import read_overrides
 from nodeprov.inventory.schema import read
-from nodeprov.inventory.settings import (
-    TABLES,
-    Members,
-    Settings,
-    Ssh,
-    keys_of,
-)
+from nodeprov.inventory.settings import NODE_TABLES, TABLES, Members, Settings, Ssh, keys_of
 from nodeprov.toml import KeyPath, key_text
 
-_SETTINGS = tuple(name for name in TABLES if name != "ssh")
-_OF_A_NODE = tuple(name for name in _SETTINGS if name != "cluster")
-"""The tables that a node or group may have of its own; the cluster is one for all."""
 _NAMED = ("groups", "nodes", "hosts")
 
 
@@ -129,9 +120,9 @@ class _Reading:
         misplaced = {name: fault for name in given if (fault := _misplaced(kind, path, name, besides))}
         self._faults += misplaced.values()
         own = {name: value for name, value in given.items() if name not in misplaced}
-        ssh = self._read(Ssh, own if isinstance(raw, Mapping) else raw, path, (*besides, *_OF_A_NODE))
-        tables = {table: self._read(TABLES[table], own.get(table, {}), (*path, table)) for table in _OF_A_NODE}
-        bases = {"ssh": path, **{table: (*path, table) for table in _OF_A_NODE}}
+        ssh = self._read(Ssh, own if isinstance(raw, Mapping) else raw, path, (*besides, *NODE_TABLES))
+        tables = {table: self._read(TABLES[table], own.get(table, {}), (*path, table)) for table in NODE_TABLES}
+        bases = {"ssh": path, **{table: (*path, table) for table in NODE_TABLES}}
         return layer({"ssh": ssh, **tables}, kind, bases)
 
     def _node(self, name: str, raw: Any) -> Node:
@@ -151,7 +142,7 @@ class _Reading:
         if "version" not in tables["release"]:
             self._miss_version()
             tables["release"]["version"] = ""
-        settings = Settings(**{table: TABLES[table](**tables[table]) for table in _SETTINGS})
+        settings = Settings(**{table: TABLES[table](**tables[table]) for table in TABLES if table != "ssh"})
         return Node(name, _ssh(name, tables["ssh"]), settings, merged.sources)
 
     def _host(self, name: str, raw: Any) -> KubectlHost:
@@ -178,9 +169,9 @@ def _misplaced(kind: LayerKind, path: KeyPath, name: str, besides: Sequence[str]
         return Fault((*path, name), f"is said of one {kind.value}", "[cluster] is one for all nodes")
     if name == "ssh":
         return Fault((*path, name), "is no table here", f"its keys stand in [{key_text(path)}] itself")
-    if name in besides or name in keys_of("ssh") or name in _OF_A_NODE:
+    if name in besides or name in keys_of("ssh") or name in NODE_TABLES:
         return None
-    homes = [f"[{key_text((*path, table))}]" for table in _OF_A_NODE if name in keys_of(table)]
+    homes = [f"[{key_text((*path, table))}]" for table in NODE_TABLES if name in keys_of(table)]
     hint = f"it is a key of {' and of '.join(homes)}"
     return Fault((*path, name), "is no key that is known here", hint) if homes else None
 

@@ -240,6 +240,8 @@ class Settings:
 PREFIX = "NODEPROV_"
 TABLES: Mapping[str, type] = {"ssh": Ssh, **typing.get_type_hints(Settings)}
 """Every table of settings, by its name in the file."""
+NODE_TABLES = tuple(name for name in TABLES if name not in ("ssh", "cluster"))
+"""The tables that a node or group may have of its own; its keys of ssh stand in its own table."""
 
 
 def variable(table: str, key: str) -> str:

@@ -13,6 +13,8 @@ from rich.text import Text
 
 from nodeprov.redaction import visible
 
+_JUNIT_COUNTS = {"failures": "failed", "skipped": "skipped"}
+
 
 class Severity(Enum):
     """What a finding means."""
@@ -53,9 +55,6 @@ def findings_table(nodes: Sequence[str], findings: Sequence[Finding]) -> Table:
             said = "\n".join(line for line in lines if line)
             table.add_row(node, Text(finding.severity.value, style=styles[finding.severity]), Text(visible(said)))
     return table
-
-
-_JUNIT_COUNTS = {"failures": "failed", "skipped": "skipped"}
 
 
 @dataclass(frozen=True, slots=True)

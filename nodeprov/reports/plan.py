@@ -25,6 +25,8 @@ _COLORS = {"+": "green", "~": "yellow", "-": "red", "!": "bold", "@": "cyan"}
 
 
 _SIGNED = re.compile(r"(?:  (?=[-+~!] )|      (?=[-+@]))(.)")
+CONTEXT_LINES = 2
+_HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
 def plan_text(plan: Plan) -> str:
@@ -144,10 +146,6 @@ def _part_json(part: Part) -> dict[str, Any]:
             return {"step": "drain", "pods": list(pods)}
         case Proof(name=name, title=title, subject=subject):
             return {"step": "proof", "name": name, "title": title, "subject": subject}
-
-
-CONTEXT_LINES = 2
-_HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
 def unified(before: str, after: str, *, old: str, new: str) -> list[str]:
