@@ -18,7 +18,7 @@ from typer.main import get_command  # noqa: TID251
 
 from nodeprov import __version__
 from nodeprov.cli.ending import DONE, EXIT_CODES, interrupted
-from nodeprov.cli.main import COMMANDS, COMPLETION, PURPOSE
+from nodeprov.cli.main import COMMANDS, COMPLETION, PURPOSE, module_of
 from nodeprov.cli.output import print_error, show_json
 from nodeprov.errors import NodeprovError, UsageError
 
@@ -55,7 +55,7 @@ class CommandGroup(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        for name, (_, line) in COMMANDS.items():
+        for name, line in COMMANDS.items():
             self.add_command(TyperCommand(name, help=line, rich_markup_mode=self.rich_markup_mode))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -75,7 +75,7 @@ class CommandGroup(TyperGroup):
 
 def load_command(name: str) -> Any:
     """Import a command of the table."""
-    return get_command(importlib.import_module(COMMANDS[name][0]).app)
+    return get_command(importlib.import_module(module_of(name)).app)
 
 
 app = typer.Typer(

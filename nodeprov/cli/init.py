@@ -6,28 +6,17 @@ import contextlib
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli.asking import Asking, ask_nodes
 from nodeprov.cli.output import bar, print_error, say
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.inventory import syntax
-from nodeprov.inventory.draft import (
-    ARCHITECTURES,
-    KUBECTL_HOST,
-    Access,
-    FoundNode,
-    Machines,
-    draft,
-    found_nodes,
-    machines_of,
-    ssh_aliases,
-    with_kubectl_host,
-)
+from nodeprov.inventory import draft, syntax
 from nodeprov.inventory.kinds import Text
 from nodeprov.inventory.settings import ClusterSettings, ReleaseSettings
 from nodeprov.local_files import cache_folder, refuse_existing, write_new
@@ -39,15 +28,15 @@ app = typer.Typer(add_completion=False)
 DEFAULT_FILE = Path("nodeprov.toml")
 
 
-def _is(rule: Text) -> Callable[[typer.CallbackParam, str | None], str | None]:
-    """Refuse a value that breaks a rule."""
+def _text(rule: Text, doc: str, metavar: str | None = None) -> Any:
+    """Declare an option whose value must follow a rule."""
 
     def check(param: typer.CallbackParam, value: str | None) -> str | None:
         if value is not None and not rule.accepts(value):
             raise UsageError(f"{value!r} is not {rule.expected}", where=param.opts[0])
         return value
 
-    return check
+    return typer.Option(callback=check, metavar=metavar, help=doc)
 
 
 File = Annotated[Path, typer.Argument(help="File to write; it must not exist.")]
@@ -57,38 +46,18 @@ Nodes = Annotated[
 ]
 FromCluster = Annotated[bool, typer.Option("--from-cluster", help="Take the nodes that kubectl lists.")]
 KubectlHost = Annotated[
-    str | None,
-    typer.Option(
-        callback=_is(syntax.ADDRESS),
-        metavar="ADDRESS",
-        help="Machine that runs kubectl, reached by SSH. Default: this one.",
-    ),
+    str | None, _text(syntax.ADDRESS, "Machine that runs kubectl, reached by SSH. Default: this one.", "ADDRESS")
 ]
-Kubeconfig = Annotated[
-    str | None, typer.Option(callback=_is(syntax.LOCAL_PATH), help="kubeconfig, on the machine that runs kubectl.")
-]
-Context = Annotated[str | None, typer.Option(callback=_is(syntax.WORD), help="Context of that kubeconfig.")]
-User = Annotated[
-    str | None, typer.Option(callback=_is(syntax.WORD), help="User to log in as. Default: as ~/.ssh/config says.")
-]
+Kubeconfig = Annotated[str | None, _text(syntax.LOCAL_PATH, "kubeconfig, on the machine that runs kubectl.")]
+Context = Annotated[str | None, _text(syntax.WORD, "Context of that kubeconfig.")]
+User = Annotated[str | None, _text(syntax.WORD, "User to log in as. Default: as ~/.ssh/config says.")]
 Port = Annotated[int | None, typer.Option(help="Port of sshd.", min=1, max=65535)]
-IdentityFile = Annotated[
-    str | None, typer.Option(callback=_is(syntax.LOCAL_PATH), metavar="FILE", help="Private key.")
-]
-KnownHosts = Annotated[
-    str | None, typer.Option(callback=_is(syntax.LOCAL_PATH), metavar="FILE", help="File of trusted host keys.")
-]
+IdentityFile = Annotated[str | None, _text(syntax.LOCAL_PATH, "Private key.", "FILE")]
+KnownHosts = Annotated[str | None, _text(syntax.LOCAL_PATH, "File of trusted host keys.", "FILE")]
 Version = Annotated[
-    str | None,
-    typer.Option(
-        callback=_is(syntax.RELEASE),
-        metavar="RELEASE",
-        help='Release to install, such as 20260905.0; "latest" finds it.',
-    ),
+    str | None, _text(syntax.RELEASE, 'Release to install, such as 20260905.0; "latest" finds it.', "RELEASE")
 ]
-BaseUrl = Annotated[
-    str | None, typer.Option(callback=_is(syntax.URL), metavar="URL", help="Where releases are published.")
-]
+BaseUrl = Annotated[str | None, _text(syntax.URL, "Where releases are published.", "URL")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: use the defaults.")]
 
 
@@ -114,20 +83,20 @@ def init(
     nodes = ask_nodes(node or (), ask, from_cluster=from_cluster)
     user = user or ask("User to log in as (Enter: as ~/.ssh/config says)", syntax.WORD)
     kubectl_host = kubectl_host or ask("Machine that runs kubectl (Enter: this one)", syntax.ADDRESS)
-    access = Access(user, port, identity_file, known_hosts, kubectl_host, kubeconfig, context)
+    access = draft.Access(user, port, identity_file, known_hosts, kubectl_host, kubeconfig, context)
     found = _from_cluster(access) if from_cluster else ()
-    machines = machines_of(found, _aliases()) if from_cluster else Machines(nodes)
+    machines = draft.machines_of(found, _aliases()) if from_cluster else draft.Machines(nodes)
     if kubectl_host:
-        machines, name = with_kubectl_host(machines, kubectl_host, found)
+        machines, name = draft.with_kubectl_host(machines, kubectl_host, found)
         access = replace(access, kubectl_host=name)
-    newest = _Newest(base_url or ReleaseSettings(LATEST).base_url, _architecture(found), cache_folder())
+    newest = partial(_newest, base_url or ReleaseSettings(LATEST).base_url, _architecture(found))
     release = _release(version, newest, ask)
-    text = draft(machines, access, version=release, base_url=base_url, path=str(file))
+    text = draft.draft_text(machines, access, version=release, base_url=base_url, path=str(file))
     write_new(file, text.encode())
     _report(file, machines, release)
 
 
-def _report(file: Path, machines: Machines, release: str) -> None:
+def _report(file: Path, machines: draft.Machines, release: str) -> None:
     for each in machines.left_out:
         say(f"left out: {each}")
     count = f"{len(machines.nodes)} node{'' if len(machines.nodes) == 1 else 's'}"
@@ -135,52 +104,43 @@ def _report(file: Path, machines: Machines, release: str) -> None:
     print(f"next: nodeprov plan '*' --inventory {shlex.quote(str(file))}")
 
 
-def _from_cluster(access: Access) -> tuple[FoundNode, ...]:
+def _from_cluster(access: draft.Access) -> tuple[draft.FoundNode, ...]:
     """Ask kubectl for the nodes, here or where it is."""
     from nodeprov.hosts.provider import kubectl_host
     from nodeprov.hosts.ssh.host import SshHost
     from nodeprov.kubernetes.cluster import kubectl
 
-    where = KUBECTL_HOST if access.kubectl_host else None
+    where = draft.KUBECTL_HOST if access.kubectl_host else None
     settings = ClusterSettings(host=where, kubeconfig=access.kubeconfig, context=access.context)
     host = SshHost(access.kubectl_host, access.ssh(access.kubectl_host)) if access.kubectl_host else kubectl_host()
     with contextlib.closing(host):
         said = kubectl(settings).run(host, "get", "nodes", "-o", "json", doing="kubectl get nodes")
-    return found_nodes(said)
+    return draft.found_nodes(said)
 
 
 def _aliases() -> frozenset[str]:
     try:
-        return ssh_aliases((Path.home() / ".ssh" / "config").read_text(errors="replace"))
+        return draft.ssh_aliases((Path.home() / ".ssh" / "config").read_text(errors="replace"))
     except OSError:
         return frozenset()
 
 
-def _architecture(found: Sequence[FoundNode]) -> str:
-    return next((ARCHITECTURES[each.architecture] for each in found if each.can_run), "x86_64")
+def _architecture(found: Sequence[draft.FoundNode]) -> str:
+    return next((draft.ARCHITECTURES[each.architecture] for each in found if each.can_run), "x86_64")
 
 
-@dataclass(frozen=True, slots=True)
-class _Newest:
-    """Finds the newest release of an origin."""
+def _newest(base_url: str, architecture: str) -> str:
+    """Download what an origin has as its latest, which the installation needs anyway; return its version."""
+    from nodeprov.releases.obtain import resolve
+    from nodeprov.releases.source import ReleaseSource
 
-    base_url: str
-    architecture: str
-    cache: Path
-
-    def __call__(self) -> str:
-        """Download what it has as its latest, which the installation needs anyway, and say which release it is."""
-        from nodeprov.releases.obtain import resolve
-        from nodeprov.releases.source import ReleaseSource
-
-        say(f"asking {self.base_url} for the newest release; it is downloaded, and kept for the installation")
-        with bar() as on_progress:
-            return resolve(
-                ReleaseSource(FAMILY.software, self.base_url, self.cache, on_progress), LATEST, self.architecture
-            )
+    say(f"asking {base_url} for the newest release; it is downloaded, and kept for the installation")
+    with bar() as on_progress:
+        source = ReleaseSource(FAMILY.software, base_url, cache_folder(), on_progress)
+        return resolve(source, LATEST, architecture)
 
 
-def _release(version: str | None, newest: _Newest, ask: Asking) -> str:
+def _release(version: str | None, newest: Callable[[], str], ask: Asking) -> str:
     """Return the release, the newest if it is not said; where that cannot be found a person is asked again."""
     if version is None:
         version = ask(f"Release of {FAMILY.name}, such as 20260905.0 (Enter: the newest)", syntax.RELEASE)

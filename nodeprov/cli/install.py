@@ -27,7 +27,7 @@ def install(
     _verbose: options.Verbose = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Install on nodes what the inventory wants, one node after the other, and test it; undo it on any error."""
+    """Install what the inventory wants, one node after the other, and test it; undo it on any error."""
     from nodeprov.cli.session import confirm, finish, open_session
     from nodeprov.engine import Install
     from nodeprov.runtimes import FAMILY

@@ -15,55 +15,27 @@ PURPOSE = str(nodeprov.__doc__)
 COMPLETION = "_NODEPROV_COMPLETE"
 """The variable by which a shell asks for completions."""
 
-COMMANDS: Mapping[str, tuple[str, str]] = {
-    "init": (
-        "nodeprov.cli.init",
-        "Write a first inventory by asking questions, or from the cluster's nodes with --from-cluster.",
-    ),
-    "plan": (
-        "nodeprov.cli.plan",
-        "Show what an install or an uninstall would change. Nothing is written on any node.",
-    ),
-    "install": (
-        "nodeprov.cli.install",
-        "Install on nodes what the inventory wants, one node after the other, and test it; undo it on any error.",
-    ),
-    "uninstall": (
-        "nodeprov.cli.uninstall",
-        "Remove all that nodeprov has installed. Refused while sandboxes run, unless --drain evicts them.",
-    ),
-    "verify": (
-        "nodeprov.cli.verify",
-        "Check with testinfra that nodes are still as they were installed, and that a pod runs in a sandbox.",
-    ),
-    "doctor": (
-        "nodeprov.cli.doctor",
-        "Check nodes for what would block an install, and give recommendations. Nothing is changed.",
-    ),
-    "apply": (
-        "nodeprov.cli.apply",
-        "Carry out a saved plan without asking. Refused if any of its nodes has changed since.",
-    ),
-    "support": (
-        "nodeprov.cli.support",
-        "Write an archive for a bug report: the state of a node, its journals and settings, without secrets.",
-    ),
-    "status": (
-        "nodeprov.cli.status",
-        "Show what is installed on nodes, how the last run ended, and whether a node rolled back on its own.",
-    ),
-    "image": ("nodeprov.cli.image", "Write the image of the test pod to a file, for a registry of your own."),
-    "inventory": (
-        "nodeprov.cli.inventory",
-        "Show the settings of each node, and where each comes from. Nothing is connected to.",
-    ),
-    "rbac": (
-        "nodeprov.cli.rbac",
-        "Print the RBAC roles that nodeprov needs at least, as YAML, for the nodes and names of the inventory.",
-    ),
-    "lab": ("nodeprov_lab.cli", "Machines to try nodeprov on."),
+COMMANDS: Mapping[str, str] = {
+    "init": "Write a first inventory by asking questions, or from the cluster's nodes with --from-cluster.",
+    "plan": "Show what an install or an uninstall would change. Nothing is written on any node.",
+    "install": "Install what the inventory wants, one node after the other, and test it; undo it on any error.",
+    "uninstall": "Remove all that nodeprov installed. Refused while sandboxes run, unless --drain evicts them.",
+    "verify": "Check with testinfra that nodes are still as installed, and that a pod runs in a sandbox.",
+    "doctor": "Check nodes for what would block an install, and give recommendations. Nothing is changed.",
+    "apply": "Carry out a saved plan without asking. Refused if any of its nodes has changed since.",
+    "support": "Write an archive for a bug report: a node's state, journals and settings, without secrets.",
+    "status": "Show what is installed, how the last run ended, and whether a node rolled back on its own.",
+    "image": "Write the image of the test pod to a file, for a registry of your own.",
+    "inventory": "Show the settings of each node, and where each comes from. Nothing is connected to.",
+    "rbac": "Print the minimal RBAC roles for nodeprov, as YAML, for the nodes and names of the inventory.",
+    "lab": "Machines to try nodeprov on.",
 }
-"""Every command: its module, which is imported when the command is called, and its line in the overview."""
+"""Every command, and its line in the overview."""
+
+
+def module_of(command: str) -> str:
+    """Name the module of a command, which is imported when the command is called."""
+    return "nodeprov_lab.cli" if command == "lab" else f"nodeprov.cli.{command}"
 
 
 def main() -> None:

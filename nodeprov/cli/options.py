@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,19 +12,17 @@ import typer  # noqa: TID251  a part of the command line
 from nodeprov.cli import output
 
 
-def _no_color(wanted: bool) -> None:
-    if wanted:
-        output.without_color()
+def _calls(act: Callable[[], None]) -> Callable[[bool], None]:
+    def callback(wanted: bool) -> None:
+        if wanted:
+            act()
+
+    return callback
 
 
-def _quiet(wanted: bool) -> None:
-    if wanted:
-        output.be_quiet()
-
-
-def _verbose(wanted: bool) -> None:
-    if wanted:
-        output.show_commands()
+_quiet = _calls(output.quiet.set)
+_verbose = _calls(output.shows_commands.set)
+_no_color = _calls(output.without_color)
 
 
 def node_names(context: typer.Context, incomplete: str) -> list[str]:

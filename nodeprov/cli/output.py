@@ -29,7 +29,10 @@ WIDE = 150
 SCHEMA = 1
 """Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
 
-_quiet, _shows_commands = threading.Event(), threading.Event()
+quiet = threading.Event()
+"""Set: only results and errors are printed."""
+shows_commands = threading.Event()
+"""Set: every command that runs on a host is shown."""
 
 OnProgress = Callable[[str, int, int | None], None]
 
@@ -51,29 +54,9 @@ def without_color() -> None:
     _console.cache_clear()
 
 
-def be_quiet() -> None:
-    """Say nothing from here on but results and errors."""
-    _quiet.set()
-
-
-def is_quiet() -> bool:
-    """Tell whether only results and errors are said."""
-    return _quiet.is_set()
-
-
-def show_commands() -> None:
-    """Show every command that runs on a host from here on."""
-    _shows_commands.set()
-
-
-def shows_commands() -> bool:
-    """Tell whether commands that run on a host are shown."""
-    return _shows_commands.is_set()
-
-
 def say(text: str) -> None:
     """Say something that is neither the result nor an error."""
-    if not _quiet.is_set():
+    if not quiet.is_set():
         _try_to_say(text)
 
 
@@ -88,7 +71,7 @@ def _try_to_say(text: str) -> None:
         # In one piece: threads show their commands at the same time.
         print(f"{visible(without_userinfo(text))}\n", end="", file=sys.stderr, flush=True)
     except (OSError, SystemExit):  # rich, which has the stream while a bar is shown, ends the program there
-        be_quiet()
+        quiet.set()
 
 
 def _print(text: str) -> None:
@@ -135,26 +118,22 @@ def show_outcomes(
     outcomes: Sequence[Outcome], errors: Sequence[NodeprovError] = (), *, as_json: bool = False
 ) -> None:
     """Print how runs ended, if anybody can read it: how they did end is what the exit code tells."""
-    try:
-        _show_outcomes(outcomes, errors, as_json=as_json)
-    except BrokenPipeError:
-        be_quiet()
-    except NodeprovError as error:
-        print_error(error)
-
-
-def _show_outcomes(outcomes: Sequence[Outcome], errors: Sequence[NodeprovError], *, as_json: bool) -> None:
     from nodeprov.reports.outcome import outcome_json, outcome_text
 
-    if as_json:
-        show_json({"outcomes": [outcome_json(outcome) for outcome in outcomes]}, errors)
-        return
-    for outcome in outcomes:
-        text = visible(without_userinfo(outcome_text(outcome)))
-        if outcome.error:
-            _try_to_say(text)
-        elif outcome.plan.pending:
-            _print(text)
+    try:
+        if as_json:
+            show_json({"outcomes": [outcome_json(outcome) for outcome in outcomes]}, errors)
+            return
+        for outcome in outcomes:
+            text = visible(without_userinfo(outcome_text(outcome)))
+            if outcome.error:
+                _try_to_say(text)
+            elif outcome.plan.pending:
+                _print(text)
+    except BrokenPipeError:
+        quiet.set()
+    except NodeprovError as error:
+        print_error(error)
 
 
 def show_table(table: Table) -> None:
@@ -221,7 +200,7 @@ def bar() -> Iterator[OnProgress]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    is_live = sys.stderr.isatty() and not _quiet.is_set()
+    is_live = sys.stderr.isatty() and not quiet.is_set()
     with Progress(*columns, console=_console(stderr=True), transient=True, disable=not is_live) as progress:
         tasks: dict[str, Any] = {}
 

@@ -44,7 +44,7 @@ def show_overview() -> None:
     for name, kind, line in OPTIONS:
         types = _Types()(Text(kind, style="bold yellow", overflow="fold"))
         options.add_row(words(name), "", "", "", types, Columns([words(line)]))
-    for name, (_, line) in COMMANDS.items():
+    for name, line in COMMANDS.items():
         commands.add_row(name, words(line))
     for title, table in (("Options", options), ("Commands", commands)):
         console.print(Panel(table, border_style="dim", title=title, title_align="left"))

@@ -38,7 +38,7 @@ def rbac(
     inventory: options.Inventory = None,
     sets: options.Set = None,
 ) -> None:
-    """Print the RBAC roles that nodeprov needs at least, as YAML, for the nodes and names of the inventory.
+    """Print the minimal RBAC roles for nodeprov, as YAML, for the nodes and names of the inventory.
 
     Use them in place of cluster-admin. Comments say what each rule is for, and what else it allows.
     """

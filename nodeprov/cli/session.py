@@ -9,22 +9,10 @@ from typing import Any, NoReturn, TypeVar
 
 import typer  # noqa: TID251  a part of the command line
 
+from nodeprov.cli import output
 from nodeprov.cli.ending import DONE, FAILED, cancelled_by_signals
 from nodeprov.cli.inventory import load
-from nodeprov.cli.output import (
-    CommandLog,
-    ask,
-    bar,
-    is_quiet,
-    passwords,
-    print_error,
-    say,
-    show_event,
-    show_outcomes,
-    show_plans,
-    shows_commands,
-    upload_bars,
-)
+from nodeprov.cli.output import print_error, say, show_event, show_outcomes, show_plans
 from nodeprov.engine import context
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.fleet import Fleet, Results, not_begun, obtained
@@ -55,13 +43,15 @@ def connect(
     whole: Inventory, nodes: Sequence[Node], *, ask_sudo_password: bool, on_command: OnCommand | None = None
 ) -> Iterator[Fleet]:
     """Connect to nodes, each when it is first needed; `on_command` hears of every command, as --verbose does."""
-    listeners = [each for each in (CommandLog() if shows_commands() else None, on_command) if each]
+    listeners = [on_command] if on_command else []
+    if output.shows_commands.is_set():
+        listeners.append(output.CommandLog())
 
     def tell(host: str, script: Script[Any]) -> None:
         for listener in listeners:
             listener(host, script)
 
-    with SshHosts(whole, tell, passwords(ask_sudo=ask_sudo_password)) as hosts:
+    with SshHosts(whole, tell, output.passwords(ask_sudo=ask_sudo_password)) as hosts:
         yield Fleet(nodes, hosts, _obtain)
 
 
@@ -69,7 +59,7 @@ def _obtain(software: Software, wanted: ReleaseSettings, architecture: str) -> R
     def on_latest(version: str) -> None:
         say(f'{wanted.version} is {version}; pin it: [release] version = "{version}"')
 
-    with bar() as on_progress:
+    with output.bar() as on_progress:
         return obtained(software, wanted, architecture, on_progress=on_progress, on_latest=on_latest)
 
 
@@ -85,13 +75,13 @@ def confirm(plans: Results[Planned], *, yes: bool, as_json: bool) -> Sequence[Pl
     print_errors(plans)
     pending = [each for each in plans.good if each.plan.pending]
     must_ask = bool(pending) and not yes and not plans.errors
-    if not as_json and (must_ask or not is_quiet()):
+    if not as_json and (must_ask or not output.quiet.is_set()):
         show_plans([each.plan for each in plans.good])
     end_if_any_failed(plans, as_json=as_json)
     if must_ask and as_json:
         raise UsageError("--json shows no plan to ask about", "look at `nodeprov plan`, then add --yes")
     if must_ask:
-        ask(len(pending))
+        output.ask(len(pending))
     return plans.good
 
 
@@ -105,7 +95,7 @@ def end_if_any_failed(plans: Results[Planned], *, as_json: bool) -> None:
 
 def finish(fleet: Fleet, plans: Sequence[Planned], *, as_json: bool) -> NoReturn:
     """Carry plans out, show how each ended, and end the process."""
-    with cancelled_by_signals(say_cancelled) as cancel, upload_bars() as on_upload:
+    with cancelled_by_signals(say_cancelled) as cancel, output.upload_bars() as on_upload:
         run = RunContext(context.this_user(), context.utc_now, show_event, cancel, on_upload)
         outcomes = list(fleet.apply(plans, run))
     if missed := not_begun(plans, outcomes):

@@ -27,7 +27,7 @@ def status(
     _verbose: options.Verbose = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Show what is installed on nodes, how the last run ended, and whether a node rolled back on its own."""
+    """Show what is installed, how the last run ended, and whether a node rolled back on its own."""
     from nodeprov.cli.output import show_json, show_text
     from nodeprov.cli.session import open_session, print_errors
     from nodeprov.diagnosis import status as node_status

@@ -44,7 +44,7 @@ def support(
     _verbose: options.Verbose = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Write an archive for a bug report: the state of a node, its journals and settings, without secrets.
+    """Write an archive for a bug report: a node's state, journals and settings, without secrets.
 
     Nothing is changed on the node. The archive has names and addresses of machines:
     look through it before you send it.

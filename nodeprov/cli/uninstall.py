@@ -30,7 +30,7 @@ def uninstall(
     _verbose: options.Verbose = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Remove all that nodeprov has installed. Refused while sandboxes run, unless --drain evicts them."""
+    """Remove all that nodeprov installed. Refused while sandboxes run, unless --drain evicts them."""
     from nodeprov.cli.session import confirm, finish, open_session
     from nodeprov.engine import Uninstall
     from nodeprov.runtimes import FAMILY

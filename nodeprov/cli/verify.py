@@ -38,7 +38,7 @@ def verify(
     _verbose: options.Verbose = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Check with testinfra that nodes are still as they were installed, and that a pod runs in a sandbox."""
+    """Check with testinfra that nodes are still as installed, and that a pod runs in a sandbox."""
     from nodeprov.cli.ending import cancelled_by_signals
     from nodeprov.cli.output import say
     from nodeprov.cli.session import open_session, print_errors

@@ -193,7 +193,7 @@ def _is_name(address: str) -> bool:
     return False
 
 
-def draft(machines: Machines, access: Access, *, version: str, base_url: str | None, path: str) -> str:
+def draft_text(machines: Machines, access: Access, *, version: str, base_url: str | None, path: str) -> str:
     """Write the inventory's text, which is one that nodeprov reads.
 
     Raises NodeprovError if the answers together make none: two nodes at one address, for example.

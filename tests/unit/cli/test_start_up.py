@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.cli.app import load_command
-from nodeprov.cli.main import COMMANDS
+from nodeprov.cli.main import COMMANDS, module_of
 from nodeprov.hosts.local import run_program
 from tests.support.command_line import paths
 
@@ -92,7 +92,7 @@ def test_a_completion_imports_nothing_heavy(tmp_path: Path, line: str) -> None:
 def test_the_overview_imports_no_command_and_not_even_typer(tmp_path: Path) -> None:
     found = imported(tmp_path, "--help")
     assert found & ((HEAVY | {"typer"}) - {"attr", "rich.console"}) == set()
-    assert found & {module for module, _ in COMMANDS.values()} == set()
+    assert found & {module_of(name) for name in COMMANDS} == set()
 
 
 @pytest.mark.parametrize("command", ["plan", "install", "uninstall", "status", "doctor"])
@@ -107,6 +107,5 @@ def test_nothing_but_a_verification_imports_pytest_or_testinfra_and_no_command_t
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_line_of_a_command_in_the_overview_is_the_first_sentence_of_its_own_help(name: str) -> None:
     command = load_command(name)
-    assert command.help.partition("\n\n")[0].replace("\n", " ").removesuffix(".") == COMMANDS[name][
-        1
-    ].removesuffix(".")
+    first = command.help.partition("\n\n")[0].replace("\n", " ")
+    assert first.removesuffix(".") == COMMANDS[name].removesuffix(".")

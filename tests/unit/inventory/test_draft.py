@@ -16,7 +16,7 @@ from nodeprov.inventory.draft import (
     DraftMachine,
     FoundNode,
     Machines,
-    draft,
+    draft_text,
     found_nodes,
     machines_of,
     ssh_aliases,
@@ -40,7 +40,7 @@ WORKERS = (node("worker-1", "10.0.0.11"), node("worker-2.example.com", "10.0.0.1
 
 
 def text(machines: Machines, access: Access | None = None, base_url: str | None = None) -> str:
-    return draft(machines, access or Access(), version=VERSION, base_url=base_url, path="nodeprov.toml")
+    return draft_text(machines, access or Access(), version=VERSION, base_url=base_url, path="nodeprov.toml")
 
 
 def test_the_least_inventory_is_the_one_that_was_reviewed() -> None:
