@@ -20,7 +20,7 @@ from nodeprov.inventory import draft, syntax
 from nodeprov.inventory.kinds import Text
 from nodeprov.inventory.settings import ClusterSettings, ReleaseSettings
 from nodeprov.local_files import cache_folder, refuse_existing, write_new
-from nodeprov.releases.software import LATEST
+from nodeprov.releases.source import LATEST
 from nodeprov.runtimes import FAMILY
 
 app = typer.Typer(add_completion=False)

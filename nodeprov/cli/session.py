@@ -23,7 +23,7 @@ from nodeprov.hosts.provider import SshHosts
 from nodeprov.hosts.shell import OnCommand
 from nodeprov.inventory import Inventory, Node, ReleaseSettings, select
 from nodeprov.releases.obtain import Release
-from nodeprov.releases.software import Software
+from nodeprov.releases.source import Software
 
 T = TypeVar("T")
 

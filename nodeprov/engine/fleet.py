@@ -20,8 +20,7 @@ from nodeprov.node.state import NodeState
 from nodeprov.plan.plan import Outcome
 from nodeprov.releases.obtain import Release, obtain, resolve
 from nodeprov.releases.pace import Limits
-from nodeprov.releases.software import Software
-from nodeprov.releases.source import ReleaseSource
+from nodeprov.releases.source import ReleaseSource, Software
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import FENCED_MARK, Held, Host, Output
-from nodeprov.hosts.script import rendered
+from nodeprov.hosts.base import FENCED_MARK, Held, Host, Output, rendered
 from nodeprov.hosts.shell import taken_over
 from nodeprov.templates import render
 

@@ -14,8 +14,7 @@ from nodeprov.engine.context import RunContext
 from nodeprov.engine.lock import Lock
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Host, Hosts, Place, check
-from nodeprov.hosts.script import rendered
+from nodeprov.hosts.base import Host, Hosts, Place, check, rendered
 from nodeprov.inventory import Settings
 from nodeprov.node import receipts
 from nodeprov.node.facts import gather

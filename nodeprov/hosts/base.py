@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Generic, Protocol, TypeVar
 
 from nodeprov.errors import CommandFailed, NodeprovError
 from nodeprov.redaction import redacted
 from nodeprov.states import FileState, TreeState
+from nodeprov.templates import render
 
 A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
@@ -73,17 +74,29 @@ class Script(Generic[A]):
     when_well: bytes = b""
 
 
+def plain(name: str, text: str, *, when_well: bytes = b"") -> Script[Output]:
+    """Name a script whose output is taken as it is."""
+    return Script(name, text, _as_it_is, when_well)
+
+
+def rendered(template: str, **values: Any) -> Script[Output]:
+    """Render a template as a script of the template's name, whose output is taken as it is."""
+    return plain(PurePosixPath(template).name.removesuffix(".sh.j2"), render(template, **values))
+
+
+def _as_it_is(output: Output) -> Output:
+    return output
+
+
 class Query(Protocol[A_co]):
     """A question that changes nothing: a POSIX shell script that only reads, and how to understand its output."""
 
     @property
     def script(self) -> str:
         """The script; it runs as root in a shell of its own."""
-        ...
 
     def parse(self, output: Output) -> A_co:
         """Understand what the script printed."""
-        ...
 
 
 class Reader(Protocol):
@@ -92,11 +105,9 @@ class Reader(Protocol):
     @property
     def name(self) -> str:
         """The node's name, for messages."""
-        ...
 
     def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
         """Answer all the queries, in their order, in one round trip."""
-        ...
 
 
 class Held(Protocol):
@@ -108,15 +119,12 @@ class Held(Protocol):
     @property
     def ended(self) -> bool:
         """Tell whether it has ended by itself, or the connection to it has."""
-        ...
 
     def say(self, line: str) -> None:
         """Write a line to its standard input; one that has ended hears nothing."""
-        ...
 
     def release(self) -> None:
         """End its standard input and wait for its end."""
-        ...
 
 
 @dataclass
@@ -138,42 +146,33 @@ class Host(Reader, Protocol):
 
     def write_file(self, path: str, state: FileState) -> None:
         """Replace a file, or make it and its folders."""
-        ...
 
     def write_link(self, path: str, target: str) -> None:
         """Replace a symbolic link by one rename, or make it and its folders."""
-        ...
 
     def write_tree(self, path: str, state: TreeState, source: Path) -> None:
         """Upload a tree from this machine, verify it on the host, and rename it into place."""
-        ...
 
     def remove(self, path: str, *, below: str = "") -> None:
         """Remove a file, link or tree if it is there, and the folders strictly below `below` it leaves empty."""
-        ...
 
     def run(self, script: Script[A], *, stdin: bytes = b"", timeout_seconds: float | None = None) -> A:
         """Run a script as root, wait for its end, whatever its status, and return what it reads of its output."""
-        ...
 
     def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> Held:
         """Start a script as root that goes on until its standard input ends; wait for its first line.
 
         It gets a line of its own, `here`, every `heartbeat_seconds`, unless they are 0.
         """
-        ...
 
     def guard(self, guard: Guard | None) -> None:
         """Have every script begin with what a guard says; NodeprovError is raised where that ends it as fenced."""
-        ...
 
     def watch_uploads(self, progress: Progress | None) -> None:
         """Call something after each chunk of each upload; what it raises ends the upload."""
-        ...
 
     def close(self) -> None:
         """Let go of the connection."""
-        ...
 
 
 def _shortened(line: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import COMMAND_SETTING, COMMAND_TIMEOUT_SECONDS, Host, Hosts, Place
@@ -23,7 +23,6 @@ class HostProvider(Protocol):
 
     def of(self, node: Node) -> Hosts:
         """Return them; a run of several nodes asks in several threads."""
-        ...
 
 
 def kubectl_host(timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> LocalHost:
@@ -38,6 +37,9 @@ class _HostCache:
         self.on_command = on_command or (lambda _host, _script: None)
         self._hosts: dict[str, ShellHost] = {}
         self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *_: object) -> None:
         for host in self._hosts.values():
@@ -63,9 +65,6 @@ class SshHosts(_HostCache):
         super().__init__(on_command)
         self.whole = whole
         self.passwords = passwords or Passwords()
-
-    def __enter__(self) -> SshHosts:
-        return self
 
     def of(self, node: Node) -> Hosts:
         """Return a node, and what runs kubectl for it.
@@ -106,9 +105,6 @@ class LocalNode(_HostCache):
         super().__init__(on_command)
         self._name = name
         self._enter = enter
-
-    def __enter__(self) -> LocalNode:
-        return self
 
     def of(self, node: Node) -> Hosts:
         """Return this machine; raise UsageError for a node that it is not."""

@@ -26,8 +26,9 @@ from nodeprov.hosts.base import (
     Query,
     Script,
     check,
+    plain,
+    rendered,
 )
-from nodeprov.hosts.script import plain, rendered
 from nodeprov.states import FileState, TreeState
 
 _MARK = "@nodeprov"

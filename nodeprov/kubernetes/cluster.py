@@ -10,8 +10,7 @@ from typing import Any
 
 from nodeprov.containerd.distributions.profiles import PROFILES
 from nodeprov.errors import NodeprovError, Problem, json_object, taking_json_apart
-from nodeprov.hosts.base import Host, Output, Reader, Script, check
-from nodeprov.hosts.script import plain
+from nodeprov.hosts.base import Host, Output, Reader, Script, check, plain
 from nodeprov.inventory import ClusterSettings, Node, Settings
 from nodeprov.node.machine import Machine
 from nodeprov.node.state import ClusterState

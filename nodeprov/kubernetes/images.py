@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError, Problem
-from nodeprov.hosts.base import Host, check
-from nodeprov.hosts.script import rendered
+from nodeprov.hosts.base import Host, check, rendered
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
 

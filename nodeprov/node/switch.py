@@ -8,8 +8,7 @@ import time
 from dataclasses import dataclass
 
 from nodeprov.errors import NodeprovError, RollbackFailed, RolledBack, TakenOver
-from nodeprov.hosts.base import Host, Output, Script, check
-from nodeprov.hosts.script import rendered
+from nodeprov.hosts.base import Host, Output, Script, check, rendered
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
 from nodeprov.plan.goal import Change

@@ -11,14 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, BinaryIO
+from typing import IO, BinaryIO
 
 import zstandard
 
 from nodeprov.errors import NodeprovError
-
-if TYPE_CHECKING:
-    from nodeprov.releases.download import Progress
+from nodeprov.releases.pace import Progress
 
 _CHUNK_BYTES = 1 << 20
 _HEADER_BYTES = 1 << 20  # more than any honest member has; tarfile reads as much ahead

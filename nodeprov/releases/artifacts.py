@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from nodeprov.errors import NodeprovError
 from nodeprov.releases.programs import beginning
-from nodeprov.releases.software import LATEST, ArtifactLayout
-from nodeprov.releases.source import ReleaseSource
+from nodeprov.releases.source import LATEST, ArtifactLayout, ReleaseSource
 
 if TYPE_CHECKING:
     from nodeprov.releases.origin import Denied, Origin

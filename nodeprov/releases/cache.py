@@ -13,14 +13,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nodeprov.errors import NodeprovError
+from nodeprov.releases.pace import Progress
 from nodeprov.states import TreeEntry, TreeState
-
-if TYPE_CHECKING:
-    from nodeprov.releases.download import Progress
 
 PROGRAM_MODE = 0o755
 

@@ -13,8 +13,7 @@ import tenacity
 
 from nodeprov.errors import NodeprovError
 from nodeprov.releases.origin import ATTEMPTS, RETRY_HINT, Origin, Passing
-
-Progress = Callable[[str, int, int | None], None]
+from nodeprov.releases.pace import Progress
 
 # What arrived of a chunk is lost when the connection is reset within it.
 _CHUNK_BYTES = 128 << 10

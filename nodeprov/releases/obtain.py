@@ -14,8 +14,7 @@ from nodeprov.releases import artifacts
 from nodeprov.releases.artifacts import Published
 from nodeprov.releases.cache import CacheFolder, Entry, explain_disk_errors
 from nodeprov.releases.programs import check_programs, named_releases, releases_of_programs
-from nodeprov.releases.software import LATEST
-from nodeprov.releases.source import ReleaseSource
+from nodeprov.releases.source import LATEST, ReleaseSource
 from nodeprov.states import TreeState
 
 if TYPE_CHECKING:

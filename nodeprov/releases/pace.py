@@ -14,6 +14,9 @@ from nodeprov.errors import NodeprovError
 
 T = TypeVar("T")
 
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is done to which file, the bytes done and the bytes in all if that is known."""
+
 TIME_SETTING = "[release] download_timeout_seconds"
 RATE_SETTING = "[release] least_bytes_per_second"
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError
-from nodeprov.releases.software import Software
+from nodeprov.releases.source import Software
 
 _MACHINES = {"x86_64": 62, "aarch64": 183}
 """e_machine of an ELF header, by what `uname -m` prints."""

@@ -18,7 +18,7 @@ from nodeprov.node.state import NodeState
 from nodeprov.plan.files import File, Link
 from nodeprov.plan.goal import Goal, constant
 from nodeprov.releases.obtain import Release
-from nodeprov.releases.software import Software
+from nodeprov.releases.source import Software
 from nodeprov.states import FileState, LinkState
 
 DIGEST_CHARACTERS = 12

@@ -21,9 +21,8 @@ from rich.console import Console
 
 from nodeprov.cli import output
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import LARGEST_OUTPUT_BYTES, Query
+from nodeprov.hosts.base import LARGEST_OUTPUT_BYTES, Query, plain
 from nodeprov.hosts.local import LocalHost, run_program
-from nodeprov.hosts.script import plain
 from nodeprov.hosts.ssh import channels
 from nodeprov.hosts.ssh import host as ssh_host
 from nodeprov.hosts.ssh.host import SshHost

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nodeprov import templates
-from nodeprov.hosts import script
+from nodeprov.hosts import base
 from nodeprov.hosts.local import LocalHost
 from nodeprov.states import FileState
 from tests.adversaries.power_cut import NOT_SYNCED, Disk, Journal, witnessed
@@ -165,7 +165,7 @@ def test_each_sync_is_needed(
     def without(name: str, **values: Any) -> str:
         return templates.render(name, **values).replace(f"\n{line}\n", f"\n{less}\n")
 
-    monkeypatch.setattr(script, "render", without)
+    monkeypatch.setattr(base, "render", without)
     assert faults(SYNCS[template, number], ground, source)
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from nodeprov.hosts.script import plain
+from nodeprov.hosts.base import plain
 from tests.lab.machines import Machine
 
 FOLDER = "/run/m-watch"

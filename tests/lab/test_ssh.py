@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from nodeprov.hosts.base import plain
 from nodeprov.hosts.local import run_checked
-from nodeprov.hosts.script import plain
 from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import Ssh
 from nodeprov.local_files import cache_folder

@@ -9,9 +9,8 @@ from types import MappingProxyType
 import pytest
 
 from nodeprov.errors import NodeprovError
-from nodeprov.releases.download import Progress
 from nodeprov.releases.obtain import Release, obtain
-from nodeprov.releases.pace import Limits
+from nodeprov.releases.pace import Limits, Progress
 from nodeprov.releases.source import ReleaseSource
 from nodeprov.runtimes.gvisor.family import SOFTWARE
 from tests.support.release_server import ReleaseServer, sha512

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from nodeprov.hosts.base import plain
 from nodeprov.hosts.local import LocalHost
-from nodeprov.hosts.script import plain
 
 HOME = "/run/played"
 INVENTORY = f"""

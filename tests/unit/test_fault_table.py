@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from nodeprov.hosts.script import plain
+from nodeprov.hosts.base import plain
 from nodeprov.node.switch import SwitchAtWork
 from nodeprov.plan.files import FileAt
 from tests.lab.faults import tally

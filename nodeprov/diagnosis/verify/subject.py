@@ -15,8 +15,7 @@ from testinfra.host import Host as TestinfraHost
 
 from nodeprov.containerd import Runtime
 from nodeprov.engine.actions import Containerd
-from nodeprov.hosts.base import Host, Place
-from nodeprov.hosts.script import plain
+from nodeprov.hosts.base import Host, Place, plain
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
 from nodeprov.kubernetes import images

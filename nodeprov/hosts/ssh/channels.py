@@ -1,4 +1,9 @@
-"""A command on a channel: its input, its outputs, its end."""
+"""A command on a channel: its input, its outputs, its end; and the limits that paramiko lacks.
+
+Two of these reach into privates of paramiko (held against 4.0.0 and 5.1.0), which an upgrade may rename:
+`Packetizer._read_timeout`, which reads the server's first line, and `Channel.event`, which the answer to a request
+sets.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +13,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from paramiko import Channel, SSHException  # noqa: TID251
+from paramiko import Channel, SSHException, Transport  # noqa: TID251
 
 from nodeprov.hosts.base import FIRST_LINE_BYTES, LARGEST_OUTPUT_BYTES, Output
 from nodeprov.hosts.heartbeat import Heartbeat
 
 CHUNK_BYTES = 1 << 20
-LARGEST_GREETING_BYTES = 1 << 20
+LARGEST_GREETING_BYTES = 64 << 10
+"""The most that a server may print before it names its version of SSH."""
+LARGEST_BANNER_BYTES = 1 << 20
 """The most that a login shell may print before the script begins that is to be held."""
 HOLD_TIMEOUT_SECONDS = 60
 
@@ -55,7 +62,7 @@ class HeldChannel:
         channel.settimeout(HOLD_TIMEOUT_SECONDS)
         with _closed_after(HOLD_TIMEOUT_SECONDS, channel):
             channel.sendall(opening)
-            lines, left = channel.makefile("rb"), LARGEST_GREETING_BYTES
+            lines, left = channel.makefile("rb"), LARGEST_BANNER_BYTES
             while left > 0 and (line := lines.readline(left)):
                 left -= len(line)
                 if line.endswith(f"{mark}\n".encode()):
@@ -130,3 +137,45 @@ def _drain(receive: Callable[[int], bytes], channel: Channel, deadline: float) -
         channel.close()  # ends the other reader too
         raise
     return b"".join(chunks)
+
+
+def limit_greeting(transport: Transport) -> None:
+    """Keep a server from greeting without end: paramiko gathers its first line in memory."""
+    packetizer = transport.packetizer
+    read, left = packetizer._read_timeout, LARGEST_GREETING_BYTES  # type: ignore[attr-defined]
+
+    def limited(timeout: float) -> bytes:
+        nonlocal left
+        chunk: bytes = read(timeout)
+        left -= len(chunk)
+        if left < 0:
+            raise SSHException(f": it greets with more than {LARGEST_GREETING_BYTES >> 10} KiB")
+        return chunk
+
+    packetizer._read_timeout = limited  # type: ignore[attr-defined]
+
+
+def exec_command(channel: Channel, line: str, timeout_seconds: float) -> None:
+    """Have a command line run; raise SSHException, as open_session does, if the server does not answer in time.
+
+    paramiko would wait for the answer without end, also when the connection is gone already (its issue 2599).
+    """
+    channel.event = _LimitedEvent(timeout_seconds)
+    try:
+        channel.exec_command(line)
+    except TimeoutError:
+        channel.close()
+        raise SSHException("Timeout opening channel.") from None
+
+
+class _LimitedEvent(threading.Event):
+    """An event that is waited for no longer than so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not super().wait(self._seconds if timeout is None else timeout):
+            raise TimeoutError
+        return True

@@ -18,9 +18,9 @@ from paramiko import MissingHostKeyPolicy, PKey, ProxyCommand, SSHClient, SSHExc
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.ssh import known_hosts
+from nodeprov.hosts.ssh.channels import limit_greeting
 from nodeprov.hosts.ssh.keys import Login
 from nodeprov.hosts.ssh.known_hosts import SSH_PORT, Entry, Verdict
-from nodeprov.hosts.ssh.paramiko_limits import limit_greeting
 from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.hosts.ssh.route import Target
 

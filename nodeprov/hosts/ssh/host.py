@@ -29,12 +29,10 @@ from nodeprov.hosts.base import (
 from nodeprov.hosts.shell import ShellHost, remedy, upload_script
 from nodeprov.hosts.ssh import become
 from nodeprov.hosts.ssh.become import Become
-from nodeprov.hosts.ssh.channels import CHUNK_BYTES, HeldChannel, TooMuchError, read_output, send
-from nodeprov.hosts.ssh.client_config import lookup_by
+from nodeprov.hosts.ssh.channels import CHUNK_BYTES, HeldChannel, TooMuchError, exec_command, read_output, send
 from nodeprov.hosts.ssh.connecting import SETTING, Connections, connect
-from nodeprov.hosts.ssh.paramiko_limits import exec_command
 from nodeprov.hosts.ssh.passwords import Passwords
-from nodeprov.hosts.ssh.route import Target, route
+from nodeprov.hosts.ssh.route import Target, lookup_by, route
 from nodeprov.inventory import Ssh
 from nodeprov.local_files import expanded
 

@@ -1,25 +1,34 @@
-"""The route to a node: its jump hosts and the node itself, each with how to log in to it."""
+"""The route to a node, by the user's ssh_config: its jump hosts and the node itself, and how to log in to each."""
 
 from __future__ import annotations
 
 import getpass
 import os
 import re
+import shutil
 import socket
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.ssh.client_config import Lookup, Options
+from nodeprov.hosts.local import run_program
 from nodeprov.hosts.ssh.known_hosts import SSH_PORT, name_of
 from nodeprov.inventory import Ssh
 from nodeprov.local_files import expanded
 
 _MOST_JUMP_HOSTS = 8
+_TIMEOUT_SECONDS = 30.0
 _KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _IDENTITIES = tuple(f"~/.ssh/id_{kind}" for kind in ("rsa", "ecdsa", "ed25519"))
 _JUMP = re.compile(r"(ssh://)?((?P<user>[^@]+)@)?(\[(?P<v6>[^]]+)\]|(?P<host>[^:@]+))(:(?P<port>\d+))?/?")
+
+Options = Mapping[str, Sequence[str]]
+"""Keywords in lower case, each with its values; one that may be given once has one."""
+
+Lookup = Callable[[str, str | None, int | None], Options]
+"""Asked for a machine by what the user calls it, and by the user and the port if they are set elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +158,45 @@ def _our_tokens() -> dict[str, str]:
 
 def _home(path: str) -> str:
     return str(expanded(path))
+
+
+def lookup_by(config_file: str | None) -> Lookup:
+    """Choose a reader of the configuration: OpenSSH if it is installed, else fabric, which ignores Include."""
+    path = str(expanded(config_file)) if config_file else None
+    if path and not Path(path).is_file():
+        raise NodeprovError(f"there is no ssh configuration {path}", "correct [ssh] config_file in the inventory")
+    reader = ask_openssh if shutil.which("ssh") else ask_fabric
+    return lambda alias, user, port: reader(path, alias, user, port)
+
+
+def ask_openssh(path: str | None, alias: str, user: str | None, port: int | None) -> Options:
+    """Ask `ssh -G`."""
+    argv = ["ssh", "-G", "-T"]
+    argv += ["-F", path] if path else []
+    argv += ["-l", user] if user else []
+    argv += ["-p", str(port)] if port else []
+    output = run_program([*argv, "--", alias], timeout_seconds=_TIMEOUT_SECONDS)
+    if output.returncode != 0:
+        raise NodeprovError(f"ssh cannot read its configuration: {output.said}", f"try: ssh -G {alias}")
+    options: dict[str, list[str]] = {}
+    for line in output.text.splitlines():
+        key, _, value = line.partition(" ")
+        options.setdefault(key, []).append(value)
+    return options
+
+
+def ask_fabric(path: str | None, alias: str, user: str | None, port: int | None) -> Options:
+    """Read ~/.ssh/config and /etc/ssh/ssh_config, or only the file that is named."""
+    from fabric import Config  # noqa: TID251  150 ms that a run without SSH saves
+
+    try:
+        config = Config(runtime_ssh_path=path) if path else Config()
+        found = config.base_ssh_config.lookup(alias)
+    except Exception as error:  # paramiko raises what it likes for a line that it does not understand
+        raise NodeprovError(f"the ssh configuration cannot be read: {error}", f"try: ssh -G {alias}") from None
+    options = {key: value if isinstance(value, list) else [value] for key, value in found.items() if value}
+    if user:
+        options["user"] = [user]
+    if port:
+        options["port"] = [str(port)]
+    return options

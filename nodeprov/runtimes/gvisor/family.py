@@ -13,7 +13,7 @@ from nodeprov.node.layout import Layout
 from nodeprov.node.machine import Machine
 from nodeprov.node.state import NodeState
 from nodeprov.releases.obtain import Release
-from nodeprov.releases.software import ArtifactLayout, Software
+from nodeprov.releases.source import ArtifactLayout, Software
 from nodeprov.runtimes.family import Family, Generation, Inspection, Requirements
 from nodeprov.runtimes.gvisor import requirements, sandbox
 from nodeprov.runtimes.gvisor.runsc_toml import NAME, ShimOptions, runsc_flags

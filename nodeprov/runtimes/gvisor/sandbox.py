@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 
 from nodeprov.errors import CommandFailed, NodeprovError
-from nodeprov.hosts.base import Host, Output, Script
-from nodeprov.hosts.script import plain
+from nodeprov.hosts.base import Host, Output, Script, plain
 from nodeprov.node.state import NodeState
 from nodeprov.plan.files import FileAt
 from nodeprov.runtimes.family import CLEANUP_SECONDS, SANDBOX_TIMEOUT_SECONDS

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from nodeprov.containerd import Runtime
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Host
-from nodeprov.hosts.script import plain
+from nodeprov.hosts.base import Host, plain
 from nodeprov.inventory import Settings
 from nodeprov.local_files import cache_folder
 from nodeprov.node.daemon import Daemon
@@ -22,7 +21,7 @@ from nodeprov.node.layout import Layout
 from nodeprov.node.machine import Machine
 from nodeprov.node.state import NodeState
 from nodeprov.releases.obtain import Release
-from nodeprov.releases.software import ArtifactLayout, Software
+from nodeprov.releases.source import ArtifactLayout, Software
 from nodeprov.runtimes.family import SANDBOX_TIMEOUT_SECONDS, Family, Generation, Inspection, Requirements
 from nodeprov.states import FileState, TreeEntry, TreeState
 from nodeprov_lab.cache import Cache

@@ -10,9 +10,8 @@ import pytest
 
 from nodeprov.diagnosis.doctor import Observations, ObservationsQuery, advice, examine, parse_observations
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Place
+from nodeprov.hosts.base import Place, plain
 from nodeprov.hosts.local import LocalHost
-from nodeprov.hosts.script import plain
 from nodeprov.inventory import ClusterSettings
 from nodeprov.node.daemon_choice import Candidate, Choice, Kubelet
 from nodeprov.node.imported_files import ImportsQuery

@@ -19,7 +19,7 @@ from nodeprov.node.state import Facts
 from nodeprov.plan.plan import INSTALL, Plan
 from nodeprov.plan.steps import Drain
 from nodeprov.releases.obtain import Release
-from nodeprov.releases.software import Software
+from nodeprov.releases.source import Software
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.memory_host import MemoryHost, MemoryHosts
 from tests.support.runtimes import state_of

@@ -21,7 +21,7 @@ from nodeprov.node.receipts import BEGUN, UNDONE, Written, from_json
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Adopt, Restart
 from nodeprov.releases.obtain import Release
-from nodeprov.releases.software import Software
+from nodeprov.releases.source import Software
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState, LinkState
 from tests.support.runtimes import generation_of, runtime_of

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from nodeprov.errors import UsageError
-from nodeprov.hosts.base import Place
+from nodeprov.hosts.base import Place, plain
 from nodeprov.hosts.local import LocalHost
 from nodeprov.hosts.provider import LocalNode, SshHosts
-from nodeprov.hosts.script import plain
 from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import Inventory, parse
 from nodeprov.plan.files import FileAt

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import plain
 from nodeprov.hosts.local import LocalHost, run_program
-from nodeprov.hosts.script import plain
 from nodeprov.inventory import ContainerdSettings, Paths, Settings
 from nodeprov.node.daemon import Identity, Record, version_text
 from nodeprov.node.facts import FactsQuery, gather, parse_facts

@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 
 from nodeprov.errors import NodeprovError, RolledBack
-from nodeprov.hosts.base import Output
+from nodeprov.hosts.base import Output, plain
 from nodeprov.hosts.local import LocalHost
-from nodeprov.hosts.script import plain
 from nodeprov.inventory import Paths, ProofSettings
 from nodeprov.node import switch as switch_module
 from nodeprov.node.switch import Switch, Switched

@@ -1,3 +1,5 @@
+"""The route by the configuration of OpenSSH's client."""
+
 from __future__ import annotations
 
 import getpass
@@ -8,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.ssh.client_config import Lookup, ask_fabric, ask_openssh, lookup_by
-from nodeprov.hosts.ssh.route import Target, our_name, route
+from nodeprov.hosts.ssh.route import Lookup, Target, ask_fabric, ask_openssh, lookup_by, our_name, route
 from nodeprov.inventory import Ssh
+from nodeprov.local_files import expanded
 
 READERS = [
     pytest.param(ask_openssh, id="OpenSSH", marks=pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh")),
@@ -160,3 +162,10 @@ def test_whoever_has_no_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_command_that_shows_a_hosts_keys_knows_its_port() -> None:
     assert Target("a", "10.0.0.1", 22, "root").keyscan == "ssh-keyscan 10.0.0.1"
     assert Target("a", "10.0.0.1", 2222, "root").keyscan == "ssh-keyscan -p 2222 10.0.0.1"
+
+
+def test_the_home_of_nobody_is_not_there_and_no_traceback() -> None:
+    assert expanded("~/x") == Path.home() / "x"
+    assert expanded("~nosuchuser/x") == Path("~nosuchuser/x")
+    with pytest.raises(NodeprovError, match="there is no ssh configuration ~nosuchuser/config"):
+        lookup_by("~nosuchuser/config")
