@@ -16,7 +16,7 @@ from nodeprov.hosts.local import run_attached
 from nodeprov.local_files import cache_folder
 from nodeprov_lab.base import Event, Lab
 
-app = typer.Typer(
+lab = typer.Typer(
     help="Machines to try nodeprov on.",
     epilog=examples(
         "nodeprov lab up", "nodeprov install worker1 -i inventory/lab.toml", codes="0: done, 1: failed"
@@ -94,7 +94,7 @@ def make_lab(provider: Provider, *, build_box: bool = False) -> Lab:
             return VagrantLab(cache, debian_mirror=mirror, build_box=build_box)
 
 
-@app.command(epilog=examples("nodeprov lab up", codes="0: the cluster is up, 1: it could not be made"))
+@lab.command(epilog=examples("nodeprov lab up", codes="0: the cluster is up, 1: it could not be made"))
 def up(
     provider: ProviderOption = Provider.NSPAWN,
     build_box: Annotated[
@@ -107,7 +107,7 @@ def up(
         progress.say(f"the lab is up: nodeprov lab kubectl{_chosen(provider)} -- get nodes")
 
 
-@app.command(
+@lab.command(
     epilog=examples("nodeprov lab inventory --provider vagrant", codes="0: written, 1: the lab is not up")
 )
 def inventory(provider: ProviderOption = Provider.NSPAWN) -> None:
@@ -117,7 +117,7 @@ def inventory(provider: ProviderOption = Provider.NSPAWN) -> None:
     typer.echo(path)
 
 
-@app.command(hidden=True)
+@lab.command(hidden=True)
 def join(machine: Annotated[str, typer.Argument(metavar="NODE")]) -> None:
     """Make a machine that Vagrant has brought up a node of the cluster: the Vagrantfile's trigger."""
     from nodeprov_lab.debian import chosen_mirror
@@ -127,7 +127,7 @@ def join(machine: Annotated[str, typer.Argument(metavar="NODE")]) -> None:
         VagrantLab(cache_folder() / "lab", debian_mirror=chosen_mirror()).join(machine, progress)
 
 
-@app.command(epilog=examples("nodeprov lab down", codes="0: nothing is left, 1: something could not be removed"))
+@lab.command(epilog=examples("nodeprov lab down", codes="0: nothing is left, 1: something could not be removed"))
 def down(provider: ProviderOption = Provider.NSPAWN) -> None:
     """Leave nothing of the lab, in whatever state it is."""
     with Progress() as progress:
@@ -135,7 +135,7 @@ def down(provider: ProviderOption = Provider.NSPAWN) -> None:
         progress.say("nothing is left of the lab")
 
 
-@app.command(epilog=examples("nodeprov lab status", codes="0: every machine is ready, 1: not every one is"))
+@lab.command(epilog=examples("nodeprov lab status", codes="0: every machine is ready, 1: not every one is"))
 def status(provider: ProviderOption = Provider.NSPAWN) -> None:
     """Say how each machine does; exit 1 unless all are Ready."""
     found = make_lab(provider).status()
@@ -145,7 +145,7 @@ def status(provider: ProviderOption = Provider.NSPAWN) -> None:
     raise typer.Exit(0 if all(machine.ready for machine in found) else 1)
 
 
-@app.command(
+@lab.command(
     name="import",
     epilog=examples("docker save nginx > nginx.tar", "nodeprov lab import nginx.tar", codes="0: done, 1: not"),
 )
@@ -160,12 +160,8 @@ def import_archive(
         import_image(make_lab(provider), archive, progress)
 
 
-@app.command(
-    epilog=examples(
-        "nodeprov lab ssh worker1",
-        "nodeprov lab ssh worker1 -- uptime",
-        codes="that of the command",
-    )
+@lab.command(
+    epilog=examples("nodeprov lab ssh worker1", "nodeprov lab ssh worker1 -- uptime", codes="that of the command")
 )
 def ssh(
     machine: Annotated[str, typer.Argument(metavar="NODE")],
@@ -177,7 +173,7 @@ def ssh(
     raise typer.Exit(run_attached(argv))
 
 
-@app.command(epilog=examples("nodeprov lab kubectl -- get nodes -o wide", codes="that of kubectl"))
+@lab.command(epilog=examples("nodeprov lab kubectl -- get nodes -o wide", codes="that of kubectl"))
 def kubectl(
     arguments: Annotated[list[str] | None, typer.Argument(metavar="-- ARGS...")] = None,
     provider: ProviderOption = Provider.NSPAWN,

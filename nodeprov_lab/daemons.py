@@ -27,9 +27,9 @@ _SUITE = "bookworm"
 class Daemons:
     """Makes containerds, or finds them made."""
 
-    def __init__(self, cache: Cache, debian_mirror: str, on_event: OnEvent) -> None:
-        self._cache = cache
-        self._debian_mirror = debian_mirror
+    def __init__(self, on_event: OnEvent) -> None:
+        self._cache = Cache(cache_folder() / "lab")  # where the lab's other parts are kept
+        self._debian_mirror = chosen_mirror()
         self._on_event = on_event
 
     def programs(self, version: str) -> Path:
@@ -62,14 +62,9 @@ class Daemons:
         shutil.rmtree(tree)
 
 
-def daemons(on_event: OnEvent) -> Daemons:
-    """Make them where the lab's other parts are kept."""
-    return Daemons(Cache(cache_folder() / "lab"), chosen_mirror(), on_event)
-
-
 def main() -> None:
     """Make all that are not made yet, and say what each cost."""
-    made = daemons(lambda _: None)
+    made = Daemons(lambda _: None)
     made.crirun()
     for version in VERSIONS:
         began = time.monotonic()

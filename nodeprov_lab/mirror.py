@@ -51,16 +51,9 @@ class MirrorHandler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the file, or the part of it that is asked for."""
-        self._answer(with_body=True)
-
-    def do_HEAD(self) -> None:
-        """Answer as GET does, without the bytes."""
-        self._answer(with_body=False)
-
-    def _answer(self, *, with_body: bool) -> None:
         path = Path(self.translate_path(self.path))
         if not path.is_file():
-            self._refuse(with_body=with_body)
+            self._refuse()
             return
         with path.open("rb") as file:
             size = path.stat().st_size
@@ -75,15 +68,19 @@ class MirrorHandler(SimpleHTTPRequestHandler):
             headers = {"Content-Range": f"bytes {start}-{end - 1}/{size}"} if part else {}
             length = str(end - start)
             self._end_headers({**headers, "Content-Type": "application/octet-stream", "Content-Length": length})
-            if with_body:
+            if self.command == "GET":
                 file.seek(start)
                 self._send(file, end - start)
 
-    def _refuse(self, *, with_body: bool) -> None:
+    def do_HEAD(self) -> None:
+        """Answer as GET does, without the bytes."""
+        self.do_GET()
+
+    def _refuse(self) -> None:
         body = _NO_SUCH_KEY.format(path=escape(urlsplit(self.path).path.lstrip("/"))).encode()
         self.send_response(HTTPStatus.NOT_FOUND)
         self._end_headers({"Content-Type": "application/xml; charset=UTF-8", "Content-Length": str(len(body))})
-        if with_body:
+        if self.command == "GET":
             self.wfile.write(body)
 
     def _end_headers(self, headers: dict[str, str]) -> None:

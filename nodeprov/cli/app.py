@@ -75,7 +75,7 @@ class CommandGroup(TyperGroup):
 
 def load_command(name: str) -> Any:
     """Import a command of the table."""
-    return get_command(importlib.import_module(module_of(name)).app)
+    return get_command(getattr(importlib.import_module(module_of(name)), name))
 
 
 app = typer.Typer(

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from nodeprov.inventory import Inventory
     from nodeprov.plan.plan import Action
 
-app = typer.Typer(add_completion=False)
-
 
 def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: Action, drain: bool) -> None:
     """Save plans; raise UsageError rather than write over a file that is no saved plan."""
@@ -34,12 +32,10 @@ def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: Ac
     say(f"saved: nodeprov apply {path}")
 
 
-@app.command(
-    epilog=options.examples(
-        "nodeprov plan 'worker*' --out upgrade.plan",
-        "nodeprov apply upgrade.plan",
-        codes="0: done, 1: a node has changed since and nothing was done, or it failed, 2: not a saved plan",
-    )
+@options.command(
+    "nodeprov plan 'worker*' --out upgrade.plan",
+    "nodeprov apply upgrade.plan",
+    codes="0: done, 1: a node has changed since and nothing was done, or it failed, 2: not a saved plan",
 )
 def apply(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A plan saved by `nodeprov plan --out FILE`.")],

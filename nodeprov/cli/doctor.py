@@ -10,15 +10,11 @@ from nodeprov.cli import options
 from nodeprov.cli.ending import DONE, FAILED
 from nodeprov.cli.output import show_json, show_table
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command(
-    epilog=options.examples(
-        "nodeprov doctor 'worker*'",
-        "nodeprov doctor worker1 --json",
-        codes="0: ready to install, 1: an install would be refused, or a node could not be read",
-    )
+@options.command(
+    "nodeprov doctor 'worker*'",
+    "nodeprov doctor worker1 --json",
+    codes="0: ready to install, 1: an install would be refused, or a node could not be read",
 )
 def doctor(
     nodes: options.Nodes,

@@ -7,22 +7,18 @@ from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov.cli.options import examples
+from nodeprov.cli import options
 from nodeprov.cli.output import say, show_text
 from nodeprov.errors import UsageError
 from nodeprov.kubernetes import images
 from nodeprov.kubernetes.images import GO_ARCHITECTURES
 from nodeprov.local_files import write_new
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command(
-    epilog=examples(
-        "nodeprov image proof.tar && docker load --input proof.tar",
-        "skopeo copy docker-archive:proof.tar docker://registry.example.com/nodeprov-proof:1",
-        codes="0: written, 2: FILE exists, or the architecture is not one of the runtime's",
-    )
+@options.command(
+    "nodeprov image proof.tar && docker load --input proof.tar",
+    "skopeo copy docker-archive:proof.tar docker://registry.example.com/nodeprov-proof:1",
+    codes="0: written, 2: FILE exists, or the architecture is not one of the runtime's",
 )
 def image(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; it must not exist.")],

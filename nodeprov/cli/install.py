@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import typer  # noqa: TID251  a part of the command line
-
 from nodeprov.cli import options
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command(
-    epilog=options.examples(
-        "nodeprov install worker1",
-        "nodeprov install 'worker*' --yes --json",
-        codes="0: done, or nothing to do, 1: failed and the node is as before, 4: left between two states",
-    )
+@options.command(
+    "nodeprov install worker1",
+    "nodeprov install 'worker*' --yes --json",
+    codes="0: done, or nothing to do, 1: failed and the node is as before, 4: left between two states",
 )
 def install(
     nodes: options.Nodes,

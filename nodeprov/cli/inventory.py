@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
 from nodeprov.cli.output import say, show_json, show_text
@@ -56,7 +54,7 @@ def find(named: Path | None, environment: Mapping[str, str], folder: Path) -> Fo
         return Found(named)
     if said := environment.get(VARIABLE):
         return Found(expanded(said), f"{VARIABLE} is set")
-    for path in candidates(folder):
+    for path in (each / name for each in (folder, *folder.parents) for name in NAMES):
         if path.is_file():
             _refuse_others(path)
             return Found(path, f"the nearest {path.name} from {folder} upwards")
@@ -64,13 +62,6 @@ def find(named: Path | None, environment: Mapping[str, str], folder: Path) -> Fo
         f"no inventory: neither {' nor '.join(NAMES)} is in {folder} or above it",
         f"name one: --inventory FILE (or {VARIABLE}=FILE), or write one: nodeprov init",
     )
-
-
-def candidates(folder: Path) -> Iterator[Path]:
-    """List where an inventory may be, the nearest folder first."""
-    for each in (folder, *folder.parents):
-        for name in NAMES:
-            yield each / name
 
 
 def _refuse_others(path: Path) -> None:
@@ -87,24 +78,17 @@ def read(found: Found) -> str:
     hint = f"{found.by}: mend or unset it" if found.by else "is the name right? --inventory FILE"
     try:
         return read_bounded(found.path)
-    except OSError as error:
-        raise UsageError(f"cannot read the inventory {found.path}: {error.strerror}", hint) from None
-    except ValueError as error:
-        raise UsageError(f"cannot read the inventory {found.path}: {error}", hint) from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", error)
+        raise UsageError(f"cannot read the inventory {found.path}: {why}", hint) from None
 
 
-app = typer.Typer(add_completion=False)
-
-
-@app.command(
-    "inventory",
-    epilog=options.examples(
-        "nodeprov inventory worker1",
-        "nodeprov inventory --set release.version=20260905.0 --json",
-        codes="0: the inventory is valid, 2: it is not",
-    ),
+@options.command(
+    "nodeprov inventory worker1",
+    "nodeprov inventory --set release.version=20260905.0 --json",
+    codes="0: the inventory is valid, 2: it is not",
 )
-def explain(
+def inventory(
     nodes: options.SomeNodes = None,
     inventory: options.Inventory = None,
     sets: options.Set = None,
@@ -114,7 +98,6 @@ def explain(
     _no_color: options.NoColor = False,
 ) -> None:
     """Show the settings of each node, and where each comes from. Nothing is connected to."""
-    from nodeprov.cli.inventory import load_with_text
     from nodeprov.inventory import select
     from nodeprov.inventory.explanation import explanation_json, explanation_text
     from nodeprov.redaction import without_userinfo

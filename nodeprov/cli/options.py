@@ -49,6 +49,17 @@ def examples(*lines: str, codes: str) -> str:
     return "\n".join(("Examples:", *(f"  {line}" for line in lines), "", f"Exit code {codes}."))
 
 
+def command(*lines: str, codes: str = "") -> Callable[[Callable[..., None]], typer.Typer]:
+    """Declare a function as the command of its name, with examples and exit codes below its help."""
+
+    def declare(function: Callable[..., None]) -> typer.Typer:
+        declared = typer.Typer(add_completion=False)
+        declared.command(function.__name__, epilog=examples(*lines, codes=codes) if codes else None)(function)
+        return declared
+
+    return declare
+
+
 Nodes = Annotated[
     list[str],
     typer.Argument(

@@ -11,18 +11,14 @@ from nodeprov.cli import options
 from nodeprov.cli.ending import DONE, FAILED, PENDING
 from nodeprov.errors import UsageError
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command(
-    epilog=options.examples(
-        "nodeprov plan worker1",
-        "nodeprov plan 'worker*' --inventory cluster.toml",
-        "nodeprov plan worker1 --uninstall --drain",
-        "nodeprov plan worker1 --commands > commands.txt",
-        "nodeprov plan worker1 --out worker1.plan && nodeprov apply worker1.plan",
-        codes="0: nothing to do, 1: it would be refused, 3: changes are pending",
-    )
+@options.command(
+    "nodeprov plan worker1",
+    "nodeprov plan 'worker*' --inventory cluster.toml",
+    "nodeprov plan worker1 --uninstall --drain",
+    "nodeprov plan worker1 --commands > commands.txt",
+    "nodeprov plan worker1 --out worker1.plan && nodeprov apply worker1.plan",
+    codes="0: nothing to do, 1: it would be refused, 3: changes are pending",
 )
 def plan(
     nodes: options.Nodes,

@@ -13,15 +13,11 @@ if TYPE_CHECKING:
     from nodeprov.inventory.kinds import Text
     from nodeprov.kubernetes.roles import ServiceAccount
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command(
-    epilog=options.examples(
-        "nodeprov rbac --service-account kube-system/nodeprov | kubectl apply -f -",
-        "nodeprov rbac 'worker*' --drain > role.yaml",
-        codes="0: printed, 2: the inventory has faults",
-    )
+@options.command(
+    "nodeprov rbac --service-account kube-system/nodeprov | kubectl apply -f -",
+    "nodeprov rbac 'worker*' --drain > role.yaml",
+    codes="0: printed, 2: the inventory has faults",
 )
 def rbac(
     nodes: options.SomeNodes = None,

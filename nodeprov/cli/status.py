@@ -7,15 +7,11 @@ import typer  # noqa: TID251  a part of the command line
 from nodeprov.cli import options
 from nodeprov.cli.ending import DONE, FAILED, PENDING
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command(
-    epilog=options.examples(
-        "nodeprov status 'worker*'",
-        "nodeprov status worker1 --json",
-        codes="0: no run is unfinished, 1: a node could not be read, 3: a run is in progress, or did not finish",
-    )
+@options.command(
+    "nodeprov status 'worker*'",
+    "nodeprov status worker1 --json",
+    codes="0: no run is unfinished, 1: a node could not be read, 3: a run is in progress, or did not finish",
 )
 def status(
     nodes: options.Nodes,

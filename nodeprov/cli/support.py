@@ -21,15 +21,11 @@ if TYPE_CHECKING:
     from nodeprov.diagnosis.support import Part
     from nodeprov.inventory import Inventory, Node
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command(
-    epilog=options.examples(
-        "nodeprov support worker1",
-        "nodeprov support worker1 --out report.tar.gz",
-        codes="0: written, with what could be read, 1: written, and the node could not be reached",
-    )
+@options.command(
+    "nodeprov support worker1",
+    "nodeprov support worker1 --out report.tar.gz",
+    codes="0: written, with what could be read, 1: written, and the node could not be reached",
 )
 def support(
     node: Annotated[str, typer.Argument(metavar="NODE", help="One node.", autocompletion=options.node_names)],

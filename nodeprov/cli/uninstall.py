@@ -8,15 +8,11 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command(
-    epilog=options.examples(
-        "nodeprov plan worker1 --uninstall",
-        "nodeprov uninstall worker1 --drain",
-        codes="0: done, or nothing to do, 1: failed and the node is as before, 4: left between two states",
-    )
+@options.command(
+    "nodeprov plan worker1 --uninstall",
+    "nodeprov uninstall worker1 --drain",
+    codes="0: done, or nothing to do, 1: failed and the node is as before, 4: left between two states",
 )
 def uninstall(
     nodes: options.Nodes,

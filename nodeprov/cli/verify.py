@@ -15,15 +15,11 @@ from nodeprov.errors import NodeprovError, UsageError
 if TYPE_CHECKING:
     from nodeprov.reports.findings import CheckResult
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command(
-    epilog=options.examples(
-        "nodeprov verify 'worker*'",
-        "nodeprov verify 'worker*' --junit verify.xml --quiet",
-        codes="0: all checks passed, 1: a check failed, or could not be run",
-    )
+@options.command(
+    "nodeprov verify 'worker*'",
+    "nodeprov verify 'worker*' --junit verify.xml --quiet",
+    codes="0: all checks passed, 1: a check failed, or could not be run",
 )
 def verify(
     nodes: options.Nodes,

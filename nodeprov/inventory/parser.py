@@ -7,11 +7,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from nodeprov.inventory import syntax
-from nodeprov.inventory.conflicts import conflicts
 from nodeprov.inventory.faults import Fault, Faulty, document, nearest
 from nodeprov.inventory.kinds import Text
 from nodeprov.inventory.layers import Given, Layer, LayerKind, laid, layer, pin_faults
-from nodeprov.inventory.nodes import Inventory, KubectlHost, Node
+from nodeprov.inventory.nodes import Inventory, KubectlHost, Node, conflicts
 from nodeprov.inventory.overrides import read_overrides
 from nodeprov.inventory.schema import read
 from nodeprov.inventory.settings import NODE_TABLES, TABLES, Members, Settings, Ssh, keys_of

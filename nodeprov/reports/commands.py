@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 UNKNOWN = "X"
@@ -49,10 +49,7 @@ def comparable(script: str, state: str) -> str:
 def to_json(commands: Commands) -> dict[str, Any]:
     """Write commands as plain values."""
     return {
-        name: [
-            {"host": each.host, "what": each.what, "script": each.script, "stdin": each.stdin}
-            for each in getattr(commands, name)
-        ]
+        name: [asdict(each) for each in getattr(commands, name)]
         for name in ("reading", "guarding", "doing", "waiting", "undoing")
     }
 

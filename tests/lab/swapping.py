@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from nodeprov.hosts.local import run_checked
-from nodeprov_lab.daemons import PROGRAMS, daemons
+from nodeprov_lab.daemons import PROGRAMS, Daemons
 from nodeprov_lab.images import PAUSE_IMAGE
 from tests.lab.machines import CONFIG, IMAGE, STATE, Machine
 from tests.support.matrix import DEBIANS, NONE, OLDEST, THREE, TWO
@@ -60,8 +60,8 @@ ctr -n k8s.io images import {HERE}/images.tar > /dev/null
 def a_pod_on(machine: Machine) -> str:
     """Have containerd run a pod of the handler, as kubelet would; return what its kernel says of itself."""
     folder = _folder(machine)
-    shutil.copy2(daemons(lambda _: None).crirun(), folder / "crirun")
-    (folder / "images.tar").write_bytes(daemons(lambda _: None).images())
+    shutil.copy2(Daemons(lambda _: None).crirun(), folder / "crirun")
+    (folder / "images.tar").write_bytes(Daemons(lambda _: None).images())
     return machine.run(POD)
 
 
@@ -72,7 +72,7 @@ def _folder(machine: Machine) -> Path:
 @functools.cache
 def programs(version: str) -> Path:
     """Return the folder with a version's programs."""
-    return daemons(lambda _: None).programs(version)
+    return Daemons(lambda _: None).programs(version)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""How nodes are chosen."""
+"""Choosing nodes, and what cannot be true of all of them together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from nodeprov.errors import UsageError
 from nodeprov.inventory import Inventory, parse, select
-from tests.support.inventories import read_layered
+from tests.support.inventories import LEAST, faults, read_layered
 
 FIVE = '[release]\nversion = "latest"\n' + "".join(f"[nodes.{name}]\n" for name in ("b1", "b2", "a1", "a2", "c"))
 
@@ -71,3 +71,20 @@ def test_a_choice_of_nothing_says_what_there_is(name: str, said: str) -> None:
 def test_a_group_is_asked_for_where_there_are_none() -> None:
     with pytest.raises(UsageError, match=r"hint: describe one: \[groups.NAME\]"):
         select(read_layered(text='[release]\nversion = "latest"\n[nodes.a]\n'), ["@a"])
+
+
+OTHER_CLASS = "[nodes.worker2.runtime]\nhandler = 'kvm'\n[nodes.worker2.runtime_class]\nname = 'gvisor-kvm'\n"
+
+
+def test_two_handlers_do_not_share_a_label() -> None:
+    """Each RuntimeClass would send pods also to the nodes of the other."""
+    assert "has the handler kvm and the label of worker1, whose handler is runsc" in faults(LEAST + OTHER_CLASS)
+
+
+@pytest.mark.parametrize(
+    "apart",
+    ["[nodes.worker2.label]\nkey = 'x/kvm'\n", "[nodes.worker2.runtime_class.node_selector]\nkvm = 'yes'\n"],
+)
+def test_nodes_of_two_runtime_classes_may_differ(apart: str) -> None:
+    first, second = parse(LEAST + OTHER_CLASS + apart, "i.toml").nodes
+    assert (first.settings.runtime_class.name, second.settings.runtime_class.name) == ("gvisor", "gvisor-kvm")
