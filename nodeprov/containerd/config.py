@@ -190,7 +190,9 @@ def differences(before: Config, after: Config, runtime: Runtime) -> tuple[str, .
     if after.document.get("version") == 2:
         _forget_own_name(old, new)
     paths = dict.fromkeys([*old, *new])
-    return tuple(key_text(path) for path in paths if not _is_equal(old.get(path), new.get(path)))
+    # As Go compares: what is not said is the zero value (runc's options are listed only by default).
+    pairs = {path: (old.get(path), new.get(path)) for path in paths}
+    return tuple(key_text(path) for path, (was, now) in pairs.items() if was != now and (was or now))
 
 
 def _leaves(value: Any, path: KeyPath, handler: str) -> Iterator[tuple[KeyPath, Any]]:
@@ -202,11 +204,6 @@ def _leaves(value: Any, path: KeyPath, handler: str) -> Iterator[tuple[KeyPath, 
         return
     for name, inner in value.items():
         yield from _leaves(inner, (*path, name), handler)
-
-
-def _is_equal(before: Any, after: Any) -> bool:
-    """Compare as Go does: what is not said is the zero value (runc's options are listed only by default)."""
-    return before == after or (not before and not after)
 
 
 def _forget_own_name(old: dict[KeyPath, Any], new: dict[KeyPath, Any]) -> None:

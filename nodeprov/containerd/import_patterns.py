@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from nodeprov.containerd.config import Config, Refused
 
@@ -67,13 +67,10 @@ def loading_order(config_path: str, config: Config, files: Mapping[str, Config])
             patterns = import_patterns(configs[path], path)
         except Refused:  # it is named by who reads what it says
             continue
-        pending += [found for pattern in patterns for found in _found(pattern, configs)]
+        for pattern in patterns:  # as filepath.Glob does: folder by folder, names in order
+            found = (each for each in configs if matches(pattern, each))
+            pending += sorted(found, key=lambda each: each.split("/"))
     return tuple(order)
-
-
-def _found(pattern: str, paths: Iterable[str]) -> list[str]:
-    """List what a pattern finds as filepath.Glob does: folder by folder, names in order."""
-    return sorted((path for path in paths if matches(pattern, path)), key=lambda path: path.split("/"))
 
 
 def _expression(pattern: str) -> str:

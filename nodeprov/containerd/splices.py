@@ -124,7 +124,9 @@ def into_inline(text: str, inline: Inline, path: KeyPath, value: Any) -> str:
 def with_value(text: str, key: KeyPath, value: Any) -> str:
     """Set one value of the table: where it stands, or behind one that stands beside it."""
     inline = inline_above(text, key)
-    found = [each for each in _values(text, inline) if each.path == key]
+    keys = (each for each in statements(text) if each.kind == "key")
+    members = inline.members if inline else [value_of(text, each) for each in keys]
+    found = [each for each in members if each.path == key]
     if found:
         return text[: found[0].value] + value_text(value) + text[found[0].end :]
     return into_inline(text, inline, key, value) if inline else _on_new_line(text, key, value)
@@ -150,25 +152,17 @@ def _on_new_line(text: str, key: KeyPath, value: Any) -> str:
     return text[: last.end] + new + text[last.end :]
 
 
-def _values(text: str, inline: Inline | None) -> tuple[Value, ...]:
-    """List what an inline table holds, or without one all keys' values."""
-    if inline is not None:
-        return inline.members
-    return tuple(value_of(text, each) for each in statements(text) if each.kind == "key")
-
-
 def without_keys(text: str, path: KeyPath) -> str:
     """Take out the keys at a path and below it: whole statements, and members of an inline table."""
     for statement in reversed(list(statements(text))):
         if statement.kind == "key" and is_below(statement.path, path):
             text = text[: statement.start] + text[statement.end :]
-    while (inline := inline_above(text, path)) and (mine := _index(inline, path)) is not None:
-        text = _without_member(text, inline, mine)
+    while inline := inline_above(text, path):
+        mine = [number for number, each in enumerate(inline.members) if is_below(each.path, path)]
+        if not mine:
+            break
+        text = _without_member(text, inline, mine[0])
     return text
-
-
-def _index(inline: Inline, path: KeyPath) -> int | None:
-    return next((n for n, each in enumerate(inline.members) if is_below(each.path, path)), None)
 
 
 def _without_member(text: str, inline: Inline, number: int) -> str:

@@ -117,10 +117,6 @@ def _others(config: Config, path: KeyPath, comment: str | None = None) -> list[s
         for statement in statements(text)
         if statement.kind != "blank"
         and not any(start <= statement.start < end for start, end in ours)
-        and not (statement.kind == "key" and _is_on_the_way(statement.path, path))
+        and not (statement.kind == "key" and (is_below(statement.path, path) or is_below(path, statement.path)))
         and (said := text[statement.start : statement.end].rstrip("\r\n")).strip() != comment
     ]
-
-
-def _is_on_the_way(key: KeyPath, path: KeyPath) -> bool:
-    return is_below(key, path) or is_below(path, key)

@@ -62,7 +62,9 @@ def parse_observations(text: str) -> Observations:
     values = {}
     for line in text.splitlines():
         name, _, value = line.partition("=")
-        values[name.removesuffix(":")] = _decoded(value) if name.endswith(":") else value
+        if name.endswith(":"):
+            value = base64.b64decode(value).decode(errors="replace")
+        values[name.removesuffix(":")] = value
     proxies = (line.partition("=") for line in values.get("proxies", "").splitlines())
     return Observations(
         now=float(values["now"]),
@@ -70,10 +72,6 @@ def parse_observations(text: str) -> Observations:
         proxies={name.upper(): value for name, _, value in proxies if value},
         config=values.get("config"),
     )
-
-
-def _decoded(value: str) -> str:
-    return base64.b64decode(value).decode(errors="replace")
 
 
 SPACE_BYTES = 640 << 20

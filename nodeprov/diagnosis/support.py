@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from nodeprov.containerd.distributions.distribution import Source
 from nodeprov.containerd.distributions.profiles import PLAIN, kubelet_units
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output, Place, Reader
@@ -114,17 +113,13 @@ def facts_json(facts: Facts) -> dict[str, Any]:
     if daemon is not None:
         value["daemon"] = asdict(replace(daemon, config=None, dump="", distribution=PLAIN, source=None))
         value["choice"] = value["daemon"].pop("choice")
-        value["daemon"] |= {"distribution": daemon.distribution.name, "source": _plain_source(daemon.source)}
+        value["daemon"]["distribution"] = daemon.distribution.name
+        if daemon.source is not None:
+            value["daemon"]["source"] = {**asdict(daemon.source), "how": daemon.source.how.value}
+            del value["daemon"]["source"]["state"]
     if footprint.record is not None:
-        value["record"] = {**footprint.record.identity.as_json(), "dump_bytes": len(footprint.record.dump)}
+        value["record"] = {**asdict(footprint.record.identity), "dump_bytes": len(footprint.record.dump)}
     return value
-
-
-def _plain_source(source: Source | None) -> dict[str, Any] | None:
-    if source is None:
-        return None
-    value = {**asdict(source), "how": source.how.value}
-    return {name: each for name, each in value.items() if name != "state"}
 
 
 def _json(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from nodeprov.engine.context import Cancellation
@@ -87,7 +87,7 @@ class Containerd:
         daemon = self._look().running_daemon
         if not is_what_was_read(daemon, swap.changes):
             return
-        record: dict[str, Any] = {**daemon.identity.as_json(), "dump": daemon.dump}
+        record: dict[str, Any] = {**asdict(daemon.identity), "dump": daemon.dump}
         path = f"{self._state.settings.paths.state}/daemon.json"
         self._host.write_file(path, FileState(json.dumps(record).encode(), 0o600))
 

@@ -69,7 +69,7 @@ def _distribution(daemon: Daemon) -> Iterator[str]:
         return
     made = f"{daemon.edited_path} is edited {daemon.source.how.value}; " if daemon.source else ""
     yield f"distribution: {whose.title}: {made}{daemon.unit} makes {daemon.config_path} of it when it starts"
-    if too := whose.restarts_too(daemon.unit):
+    if too := whose.units.get(daemon.unit):
         yield (
             f"a restart of {daemon.unit} also restarts {', '.join(too)} on this node; pods go on, and nodes go "
             "one after the other"

@@ -37,13 +37,14 @@ class Kubectl:
         if not self.find_program and not self.kubeconfigs:
             return f"{shlex.join(self.program)} {words}"
         program = () if self.find_program else self.program
+        *others, last = (each.kubectl.split()[0] for each in PROFILES[1:] if "/" not in each.kubectl)
         script = render(
             "cluster/kubectl-found.sh.j2",
             program=program,
             kubeconfigs=self.kubeconfigs,
             folders=tuple(dict.fromkeys(each.kubectl_folder for each in PROFILES)),
             calls=[each.kubectl.split() for each in PROFILES],
-            missing=_missing(),
+            missing=f"kubectl is not found, nor {', '.join(others)} or {last}",
         )
         return f"sh -c {shlex.quote(script)} kubectl {words}"
 
@@ -97,12 +98,6 @@ def _word(word: str) -> str:
     if word.startswith("~/"):
         return f'"$HOME"/{shlex.quote(word[2:])}'
     return shlex.quote(word)
-
-
-def _missing() -> str:
-    """Say that no distribution's kubectl is there."""
-    *others, last = (each.kubectl.split()[0] for each in PROFILES[1:] if "/" not in each.kubectl)
-    return f"kubectl is not found, nor {', '.join(others)} or {last}"
 
 
 def kubectl(settings: ClusterSettings) -> Kubectl:
@@ -189,19 +184,14 @@ class ClusterQuery:
         if output.returncode != 0:
             _parsed(kubectl(self.settings.cluster), output)
         with taking_json_apart():
-            config, node, runtime_class, labelled = (
-                json.loads(line or "null") for line in output.text.split("\n")[:4]
-            )
-            return _cluster_state(config, node, runtime_class, labelled)
-
-
-def _cluster_state(config: Any, node: Any, runtime_class: Any, labelled: Any) -> ClusterState:
-    names = tuple(item["metadata"]["name"] for item in labelled["items"])
-    for each in (config, node, runtime_class):
-        _insist_on_form(each)
-    clusters = config.get("clusters") or [{"cluster": {}}]
-    server = clusters[0]["cluster"].get("server", "")
-    return ClusterState(config.get("current-context", ""), server, node, runtime_class, names)
+            values = [json.loads(line or "null") for line in output.text.split("\n")[:4]]
+            config, node, runtime_class, labelled = values
+            names = tuple(item["metadata"]["name"] for item in labelled["items"])
+            for each in (config, node, runtime_class):
+                _insist_on_form(each)
+            clusters = config.get("clusters") or [{"cluster": {}}]
+            server = clusters[0]["cluster"].get("server", "")
+            return ClusterState(config.get("current-context", ""), server, node, runtime_class, names)
 
 
 def _insist_on_form(value: Any) -> None:
@@ -234,30 +224,25 @@ def check_identity(cluster: ClusterState, node: Node, machine: Machine) -> tuple
     if cluster.node is None:
         return (Problem(f"the cluster {cluster.server} has no node {node.name}", kube.typed("get", "nodes")),)
     machine_id = cluster.node.get("status", {}).get("nodeInfo", {}).get("machineID", "")
-    if machine_id and machine.machine_id and machine_id != machine.machine_id:
-        return (
-            Problem(
-                f"the node {node.name} of {cluster.server} is another machine (machine-id {machine_id}) than "
-                f"the one reached by SSH ({machine.machine_id})",
-                "look at the node's address and at [cluster] context in the inventory",
-            ),
-        )
-    return ()
+    if not (machine_id and machine.machine_id) or machine_id == machine.machine_id:
+        return ()
+    another_machine = Problem(
+        f"the node {node.name} of {cluster.server} is another machine (machine-id {machine_id}) than "
+        f"the one reached by SSH ({machine.machine_id})",
+        "look at the node's address and at [cluster] context in the inventory",
+    )
+    return (another_machine,)
 
 
 def check_cluster(cluster: ClusterState, node: Node, machine: Machine) -> tuple[Problem, ...]:
     """Find the reasons in the cluster not to begin an installation."""
-    found = list(check_identity(cluster, node, machine))
-    settings = node.settings
-    kube = kubectl(settings.cluster)
-    existing = cluster.runtime_class
-    if existing is not None and existing.get("handler") != settings.runtime.handler:
-        name = settings.runtime_class.name
-        found.append(
-            Problem(
-                f"RuntimeClass {name} exists with the handler {existing.get('handler')!r}, which cannot be "
-                f"changed in place; pods that name it would land elsewhere",
-                f"set [runtime_class] name to another one, or: {kube.typed('delete', 'runtimeclass', name)}",
-            )
-        )
-    return tuple(found)
+    found, settings, existing = check_identity(cluster, node, machine), node.settings, cluster.runtime_class
+    if existing is None or existing.get("handler") == settings.runtime.handler:
+        return found
+    name, kube = settings.runtime_class.name, kubectl(settings.cluster)
+    other_handler = Problem(
+        f"RuntimeClass {name} exists with the handler {existing.get('handler')!r}, which cannot be "
+        f"changed in place; pods that name it would land elsewhere",
+        f"set [runtime_class] name to another one, or: {kube.typed('delete', 'runtimeclass', name)}",
+    )
+    return (*found, other_handler)

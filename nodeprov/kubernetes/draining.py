@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.errors import NodeprovError, taking_json_apart
@@ -17,18 +18,18 @@ from nodeprov.templates import render
 POLL_SECONDS = 0.3
 
 
+@dataclass(frozen=True, slots=True)
 class SandboxedPodsQuery:
     """Which pods on a node run with our handler?"""
 
-    def __init__(self, settings: Settings, node: str) -> None:
-        self._settings = settings
-        self._node = node
+    settings: Settings
+    node: str
 
     @property
     def script(self) -> str:
         """Print the RuntimeClasses and the node's pods as JSON, one a line."""
-        kube = kubectl(self._settings.cluster)
-        on_node = f"spec.nodeName={self._node}"
+        kube = kubectl(self.settings.cluster)
+        on_node = f"spec.nodeName={self.node}"
         calls = (
             ("get", "runtimeclass", "-o", "json"),
             ("get", "pods", "-A", "--field-selector", on_node, "-o", "json"),
@@ -39,19 +40,21 @@ class SandboxedPodsQuery:
         """Understand what kubectl printed: namespace/name; raise NodeprovError if a DaemonSet has one of them."""
         if output.returncode != 0:
             raise NodeprovError(
-                f"kubectl cannot read the pods: {output.said}", forbidden_hint(output.said), where=self._node
+                f"kubectl cannot read the pods: {output.said}", forbidden_hint(output.said), where=self.node
             )
-        handler = self._settings.runtime.handler
+        handler = self.settings.runtime.handler
         with taking_json_apart():
             classes, pods = (json.loads(line)["items"] for line in output.text.split("\n")[:2])
             names = {each["metadata"]["name"] for each in classes if each["handler"] == handler}
             found = {_named(pod["metadata"]): pod for pod in pods if pod["spec"].get("runtimeClassName") in names}
-            coming_back = [name for name, pod in found.items() if _is_of_daemon_set(pod)]
+            owners = {name: pod["metadata"].get("ownerReferences", ()) for name, pod in found.items()}
+            # They tolerate a cordon, so eviction would be in vain.
+            coming_back = [name for name, some in owners.items() if "DaemonSet" in [each["kind"] for each in some]]
         if coming_back:
             raise NodeprovError(
                 f"a DaemonSet's pods cannot be drained, for they come back: {', '.join(coming_back)}",
                 "delete the DaemonSet, or have it without runtimeClassName or on other nodes, until this is done",
-                where=self._node,
+                where=self.node,
             )
         return tuple(found)
 
@@ -62,11 +65,6 @@ def _named(metadata: Mapping[str, Any]) -> str:
         if not syntax.DNS_SUBDOMAIN.accepts(name):
             raise ValueError(f"{name!r} is no name of a pod")
     return f"{metadata['namespace']}/{metadata['name']}"
-
-
-def _is_of_daemon_set(pod: dict[str, Any]) -> bool:
-    """Tell whether eviction would be in vain: a DaemonSet's pods tolerate a cordon and come back."""
-    return any(owner["kind"] == "DaemonSet" for owner in pod["metadata"].get("ownerReferences", ()))
 
 
 def sandboxed_pods(reader: Reader, settings: Settings, node: str) -> tuple[str, ...]:

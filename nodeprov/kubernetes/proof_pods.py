@@ -88,8 +88,10 @@ class Prover:
         name = f"nodeprov-proof-{secrets.token_hex(5)}"
         manifest = self._manifest(name, image, arguments, node=self._node)
         try:
-            made = self._create(name, manifest.encode())
-            pod = Pod(self._host, self._kubectl, self._namespace, name, _uid(made, self._host), self._sleep)
+            made = understood(self._create(name, manifest.encode()), self._host, doing="the pod that was created")
+            metadata = made.get("metadata")
+            uid = str(metadata.get("uid", "")) if isinstance(metadata, dict) else ""
+            pod = Pod(self._host, self._kubectl, self._namespace, name, uid, self._sleep)
             self._wait(pod, until, image)
             yield pod
         finally:
@@ -132,25 +134,14 @@ class Prover:
     def sweep(self) -> None:
         """Remove the pods of a run that was killed, once they have ended."""
         ended = f"spec.nodeName={self._node},status.phase!=Running,status.phase!=Pending"
-        arguments = (
-            "delete",
-            "pods",
-            "-n",
-            self._namespace,
-            "-l",
-            OURS,
-            "--field-selector",
-            ended,
-            "--wait=false",
-        )
-        self._run(*arguments, doing="cannot remove ended pods of nodeprov")
+        which = ("-n", self._namespace, "-l", OURS, "--field-selector", ended)
+        self._run("delete", "pods", *which, "--wait=false", doing="cannot remove ended pods of nodeprov")
 
     def _wait(self, pod: Pod, until: str, image: ProofImage) -> None:
         deadline = time.monotonic() + self._settings.proof.timeout_seconds
         while not pod.comes_to(until, SLICE_SECONDS):
             phase = self._phase(pod, deadline)
-            ended = phase in ENDED
-            if phase != until and (ended or time.monotonic() > deadline):
+            if phase != until and (phase in ENDED or time.monotonic() > deadline):
                 raise NodeprovError(
                     f"a pod of RuntimeClass {self._settings.runtime_class.name} is {phase}, not {until}: "
                     f"{pod.trouble()}",
@@ -183,11 +174,6 @@ class Prover:
 def is_out_of_reach(error: NodeprovError) -> bool:
     """Tell whether kubectl got no answer."""
     return any(each in error.message for each in OUT_OF_REACH)
-
-
-def _uid(made: str, host: Host) -> str:
-    metadata = understood(made, host, doing="the pod that was created").get("metadata")
-    return str(metadata.get("uid", "")) if isinstance(metadata, dict) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,17 +220,13 @@ class Pod:
     def prints(self, text: str, seconds: float) -> bool:
         """Wait, not longer than so many seconds, until a text is in what it has printed; tell whether it is."""
         deadline = time.monotonic() + seconds
-        while not self._has_printed(text):
+        while True:
+            with suppress(NodeprovError):
+                if text in self.log():
+                    return True
             if time.monotonic() > deadline:
                 return False
             self.sleep(POLL_SECONDS)
-        return True
-
-    def _has_printed(self, text: str) -> bool:
-        try:
-            return text in self.log()
-        except NodeprovError:
-            return False
 
     def log(self) -> str:
         """Return what it has printed."""

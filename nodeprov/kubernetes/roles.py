@@ -60,13 +60,7 @@ def _rules(nodes: Sequence[Node]) -> tuple[Rule, ...]:
     names = tuple(node.name for node in nodes)
     classes = tuple(sorted({node.settings.runtime_class.name for node in nodes}))
     return (
-        Rule(
-            "",
-            "nodes",
-            ("get", "patch"),
-            TO_PATCH,
-            names,
-        ),
+        Rule("", "nodes", ("get", "patch"), TO_PATCH, names),
         Rule(
             "",
             "nodes",
@@ -86,12 +80,7 @@ def _rules(nodes: Sequence[Node]) -> tuple[Rule, ...]:
 
 def _proof_rules() -> tuple[Rule, ...]:
     return (
-        Rule(
-            "",
-            "pods",
-            ("get", "list", "watch", "create", "delete"),
-            TO_CREATE_PODS,
-        ),
+        Rule("", "pods", ("get", "list", "watch", "create", "delete"), TO_CREATE_PODS),
         Rule("", "pods/log", ("get",), "What they print."),
         Rule("", "pods/exec", ("get", "create"), "`nodeprov verify` runs its probe in them."),
         Rule("", "events", ("list",), "Why one does not get on."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -143,18 +143,13 @@ def of(settings: Settings, node: str) -> RuntimeClass:
 
 
 def goal(settings: Settings, node: str) -> Goal:
-    """Want the RuntimeClass with our fields."""
-    return Goal(of(settings, node), _as_wanted(settings))
-
-
-def _as_wanted(settings: Settings) -> Callable[[Any], ObjectState]:
     """Want our fields; our mark goes only onto what we make, for what bears it is deleted at the end."""
     wanted = wanted_runtime_class(settings)
 
     def target(current: ObjectState | None) -> ObjectState:
         return wanted if current is None else ObjectState.of({**wanted.value, "labels": current.value["labels"]})
 
-    return target
+    return Goal(of(settings, node), target)
 
 
 def removals(
@@ -174,7 +169,14 @@ def removals(
     if set(cluster.labelled) - {node, *leaving} or not leads_here(cluster, settings):
         return ()
     resource = of(settings, node)
-    return (Goal(resource, _without(before.get(resource.key)), "no other node has the label"),)
+
+    def target(current: ObjectState | None) -> ObjectState | None:
+        if current is None or current.value["labels"]:
+            return None
+        former = before.get(resource.key)
+        return former if isinstance(former, ObjectState) else current
+
+    return (Goal(resource, target, "no other node has the label"),)
 
 
 def leads_here(cluster: ClusterState, settings: Settings) -> bool:
@@ -195,12 +197,3 @@ def cuts_off(cluster: ClusterState, settings: Settings) -> bool:
 
 def _selector(value: Mapping[str, Any]) -> dict[str, str]:
     return (value.get("scheduling") or {}).get("nodeSelector") or {}
-
-
-def _without(before: State | None) -> Callable[[Any], ObjectState | None]:
-    def target(current: ObjectState | None) -> ObjectState | None:
-        if current is None or current.value["labels"]:
-            return None
-        return before if isinstance(before, ObjectState) else current
-
-    return target

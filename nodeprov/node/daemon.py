@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from nodeprov.containerd import Config, decode, drop_in_path
 from nodeprov.containerd.distributions.distribution import Distribution, Source
 from nodeprov.containerd.distributions.profiles import PLAIN
 from nodeprov.node.daemon_choice import NOTHING, Choice
 from nodeprov.states import FileState
+
+CRI_OF_1X = ("io.containerd.grpc.v1", "cri")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,6 @@ class Identity:
     boot_id: str
     pid: int
     start_ticks: int
-
-    def as_json(self) -> dict[str, Any]:
-        """Write it into a record."""
-        return {"boot_id": self.boot_id, "pid": self.pid, "start_ticks": self.start_ticks}
 
 
 @dataclass(frozen=True)  # no slots: the dump is parsed once
@@ -110,18 +107,11 @@ class Daemon:
     @property
     def cri_errors(self) -> tuple[str, ...]:
         """The parts of the CRI plugin that do not work, with their status; all of them when none is listed."""
-        parts = [plugin for plugin in self.plugins if is_cri(plugin)]
+        # In 1.x it is one plugin, in 2.x there are several.
+        parts = [p for p in self.plugins if p.type == "io.containerd.cri.v1" or (p.type, p.id) == CRI_OF_1X]
         if not parts:
             return ("the CRI plugin is not loaded",)
         return tuple(f"{p.type}.{p.id}: {p.status}" for p in parts if p.status != "ok")
-
-
-def is_cri(plugin: Plugin) -> bool:
-    """Tell whether a plugin is a part of CRI: one in 1.x, several in 2.x."""
-    return (plugin.type, plugin.id) == (
-        "io.containerd.grpc.v1",
-        "cri",
-    ) or plugin.type == "io.containerd.cri.v1"
 
 
 def version_text(version: tuple[int, ...]) -> str:

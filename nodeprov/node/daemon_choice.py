@@ -119,9 +119,8 @@ def choose(
     if not candidates:
         return NOTHING
     if unit:
-        return _only(
-            [c for c in candidates if c.unit == _service(unit)], candidates, f"[containerd] unit is {unit}"
-        )
+        service = unit if "." in unit else f"{unit}.service"
+        return _only([c for c in candidates if c.unit == service], candidates, f"[containerd] unit is {unit}")
     if socket:
         return _only([c for c in candidates if c.listens(socket)], candidates, f"[containerd] socket is {socket}")
     sockets = tuple(dict.fromkeys(kubelet.socket for kubelet in kubelets))
@@ -162,16 +161,10 @@ def _only(found: Sequence[Candidate], candidates: Sequence[Candidate], why: str)
 def _refused(message: str, candidates: Sequence[Candidate]) -> Choice:
     unit = next((c.unit for c in candidates if c.unit), "containerd.service")
     problem = Problem(
-        message,
-        f'say which one runs the pods, such as [containerd] unit = "{unit}"',
-        WHY_IT_MATTERS,
+        message, f'say which one runs the pods, such as [containerd] unit = "{unit}"', WHY_IT_MATTERS
     )
     return Choice(None, problem=problem)
 
 
 def _listed(candidates: Sequence[Candidate]) -> str:
     return ", ".join(each.said for each in candidates)
-
-
-def _service(unit: str) -> str:
-    return unit if "." in unit else f"{unit}.service"

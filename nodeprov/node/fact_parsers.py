@@ -80,13 +80,12 @@ def generations(text: str) -> dict[str, str]:
 
 def processes(text: str, prefixes: Mapping[str, str]) -> dict[str, int]:
     """Count processes by their programs, which the kernel names by where they really lie, and we by the prefix."""
-    rows = (line.split(None, 1) for line in text.splitlines())
-    return {_below(path, prefixes): int(count) for count, path in rows}
-
-
-def _below(path: str, prefixes: Mapping[str, str]) -> str:
-    real = next((each for each in prefixes if path.startswith(f"{each}/")), "")
-    return prefixes[real] + path.removeprefix(real) if real else path
+    found = {}
+    for line in text.splitlines():
+        count, path = line.split(None, 1)
+        real = next((each for each in prefixes if path.startswith(f"{each}/")), "")
+        found[prefixes[real] + path.removeprefix(real) if real else path] = int(count)
+    return found
 
 
 def number(text: str | None) -> int | None:

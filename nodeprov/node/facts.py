@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from nodeprov.containerd.distributions.distribution import Distribution, Found, Source, detect, source_of
 from nodeprov.containerd.distributions.profiles import (
@@ -77,9 +77,10 @@ def parse_facts(node: str, text: str, prefixes: tuple[str, ...] = (), settings: 
     What the settings say of containerd is not looked for; without any all is.
     Raises NodeprovError when what every Linux node has is missing from it.
     """
-    known = _Known(settings.containerd, settings.runtime.handler) if settings else _Known()
+    wanted = settings.containerd if settings else ContainerdSettings()
+    handler = settings.runtime.handler if settings else ""
     try:
-        return _facts(node, _blocks(text), prefixes, known)
+        return _facts(node, text, prefixes, wanted, handler)
     except MALFORMED as error:
         raise NodeprovError(
             f"the node's answer is not understood: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
@@ -88,25 +89,11 @@ def parse_facts(node: str, text: str, prefixes: tuple[str, ...] = (), settings: 
         ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What is known without looking."""
+def _blocks(text: str) -> tuple[dict[str, str], dict[str, list[dict[str, str]]]]:
+    """Read `name=value` lines, of the node and in a block for each kubelet and each containerd.
 
-    containerd: ContainerdSettings = field(default_factory=ContainerdSettings)
-    handler: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Blocks:
-    """What the script printed: of the node, and in a block for each kubelet and each containerd."""
-
-    node: Mapping[str, str]
-    kubelets: Sequence[Mapping[str, str]]
-    daemons: Sequence[Mapping[str, str]]
-
-
-def _blocks(text: str) -> _Blocks:
-    """Read `name=value` lines; `kubelet=PID` or `containerd=PID` begins a block, the same name alone ends it."""
+    `kubelet=PID` or `containerd=PID` begins a block, the same name alone ends it.
+    """
     node: dict[str, str] = {}
     blocks: dict[str, list[dict[str, str]]] = {"kubelet": [], "containerd": []}
     values = node
@@ -121,19 +108,19 @@ def _blocks(text: str) -> _Blocks:
             values[name[:-1]] = base64.b64decode(value).decode(errors="surrogateescape")
         else:
             values[name] = value
-    return _Blocks(node, blocks["kubelet"], blocks["containerd"])
+    return node, blocks
 
 
-def _facts(node: str, blocks: _Blocks, prefixes: tuple[str, ...], known: _Known) -> Facts:
-    values, kubelets = blocks.node, tuple(_kubelet(block) for block in blocks.kubelets)
-    daemons = {_candidate(block): block for block in ({**values, **block} for block in blocks.daemons)}
-    wanted = known.containerd
+def _facts(node: str, text: str, prefixes: tuple[str, ...], wanted: ContainerdSettings, handler: str) -> Facts:
+    values, blocks = _blocks(text)
+    kubelets = tuple(_kubelet(block) for block in blocks["kubelet"])
+    daemons = {_candidate(block): block for block in ({**values, **block} for block in blocks["containerd"])}
     choice = choose(tuple(daemons), kubelets, unit=wanted.unit, socket=wanted.socket, config=wanted.config)
     chosen = daemons[choice.chosen] if choice.chosen else None
     return Facts(
         node=node,
         machine=_machine(values, kubelets),
-        daemon=_daemon(chosen, choice, known) if chosen else None,
+        daemon=_daemon(chosen, choice, wanted.distribution, handler) if chosen else None,
         footprint=_footprint(values, prefixes),
         receipts=parse.receipts(values.get("receipts", "")),
         unit_state=values.get("unit_state", "unknown"),
@@ -176,19 +163,13 @@ def _footprint(values: Mapping[str, str], prefixes: tuple[str, ...]) -> Footprin
         processes=parse.processes(values.get("processes", ""), {real.get(each, each): each for each in prefixes}),
         bundles=tuple(values.get("bundles", "").splitlines()),
         record=parse.record(values.get("record", "")),
-        switched=_switched(values),
+        switched=Switched.read(values["switch"], values.get("switch.outcome", "")) if "switch" in values else None,
     )
 
 
 def _named(kind: str, values: Mapping[str, str]) -> dict[str, str]:
     """Pick the values of one kind, by their names."""
     return {name.removeprefix(kind): value for name, value in values.items() if name.startswith(kind)}
-
-
-def _switched(values: Mapping[str, str]) -> Switched | None:
-    if "switch" not in values:
-        return None
-    return Switched.read(values["switch"], values.get("switch.outcome", ""))
 
 
 def _kubelet(values: Mapping[str, str]) -> Kubelet:
@@ -224,7 +205,7 @@ def _file(stat: str, content: str) -> tuple[FileState, float]:
     return state, float(changed)
 
 
-def _daemon(values: Mapping[str, str], choice: Choice, known: _Known) -> Daemon:
+def _daemon(values: Mapping[str, str], choice: Choice, named_distribution: str | None, handler: str) -> Daemon:
     ticks, pid = int(values["daemon.start_ticks"]), int(values["daemon.pid"])
     booted_at = float(values["now"]) - float(values["uptime"])
     # Of a child of the unit's main process, as in k3s and k0s, only the kernel tells the start.
@@ -233,9 +214,8 @@ def _daemon(values: Mapping[str, str], choice: Choice, known: _Known) -> Daemon:
     config, changed_at = None, None
     if "config.stat" in values:
         config, changed_at = _file(values["config.stat"], values["config"])
-    wanted = known.containerd.distribution
     unit, path = values.get("unit.Id", ""), values["config.path"]
-    distribution = named(wanted) if wanted else detect(PROFILES, unit, path)
+    distribution = named(named_distribution) if named_distribution else detect(PROFILES, unit, path)
     return Daemon(
         unit=unit,
         identity=Identity(values["boot_id"], pid, ticks),
@@ -255,7 +235,7 @@ def _daemon(values: Mapping[str, str], choice: Choice, known: _Known) -> Daemon:
         loaded_log=values.get("daemon.loaded", "").strip(),
         plugins=parse.plugins(values.get("plugins", "")),
         distribution=distribution,
-        source=_source(values, distribution, known.handler),
+        source=_source(values, distribution, handler),
         delegate=values.get("unit.Delegate") != "no",
         config_target=values.get("config.target", ""),
         choice=choice,

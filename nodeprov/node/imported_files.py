@@ -7,6 +7,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from nodeprov.containerd import Config, Refused, Runtime, import_patterns
@@ -78,19 +79,15 @@ class Imports:
 def followed(reader: Reader, patterns: tuple[str, ...], files: Mapping[str, Imported]) -> Imports:
     """Follow the imports of imported files: containerd does, and dies of a missing one all the same."""
     while True:
-        said = [p for path, file in files.items() for p in _said(path, file)]
+        said: list[str] = []
+        for path, file in files.items():
+            with suppress(Refused):  # drop_in_problems names it, with its place
+                said += import_patterns.import_patterns(file.config, path)
         new = tuple(dict.fromkeys(pattern for pattern in said if pattern not in patterns))
         if not new:
             return Imports(patterns, files)
         files = {**files, **reader.ask([ImportsQuery(new)])[0]}
         patterns = (*patterns, *new)
-
-
-def _said(path: str, file: Imported) -> tuple[str, ...]:
-    try:
-        return tuple(import_patterns.import_patterns(file.config, path))
-    except Refused:  # drop_in_problems names it, with its place
-        return ()
 
 
 def read_imports(reader: Reader, daemon: Daemon) -> Imports:
@@ -106,7 +103,9 @@ def patterns_of(daemon: Daemon) -> tuple[str, ...]:
 
 def import_problems(daemon: Daemon, runtime: Runtime, found: Imports) -> tuple[Problem, ...]:
     """Find the reasons not to begin in what is imported."""
-    path, version = daemon.config_path, _version_to_start(daemon)
+    path = daemon.config_path
+    # The one that a restart would start; one whose version is not known is judged by the gate.
+    version = version_text(daemon.next_version or (2, 4, 0))
     missing = [
         Problem(
             f"{path} imports {target}, which does not exist: containerd does not start again with that",
@@ -132,8 +131,3 @@ def import_problems(daemon: Daemon, runtime: Runtime, found: Imports) -> tuple[P
         if import_patterns.matches(pattern, candidate_of(path))
     ]
     return (*missing, *overriding, *found_too)
-
-
-def _version_to_start(daemon: Daemon) -> str:
-    """Name the containerd that a restart would start; one whose version is not known is judged by the gate."""
-    return version_text(daemon.next_version or (2, 4, 0))

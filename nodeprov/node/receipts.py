@@ -11,9 +11,7 @@ from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import ACTIONS
 from nodeprov.plan.state_text import state_from_json, state_to_json
-from nodeprov.states import (
-    State,
-)
+from nodeprov.states import State
 
 SCHEMA = 2
 """1: the first; 2: `adopted`."""
@@ -92,7 +90,8 @@ def from_json(value: Mapping[str, Any]) -> Receipt:
         if of_type(int, value["schema"]) > SCHEMA:
             said = f"a newer nodeprov has worked on this node ({file} has schema {value['schema']})"
             raise NodeprovError(said, "use that version, or a later one")
-        return _read(_migrated(value))
+        # What an older nodeprov wrote is brought to today's schema; the file on the node stays as it is.
+        return _read({"adopted": (), **value} if value["schema"] < 2 else value)
     except MALFORMED_JSON as error:
         said = " ".join(str(error).split())[:200]
         raise NodeprovError(
@@ -120,11 +119,6 @@ def _read(value: Mapping[str, Any]) -> Receipt:
 
 def _written(value: Mapping[str, Any]) -> Written:
     return Written(of_type(str, value["key"]), state_from_json(value["before"]), state_from_json(value["after"]))
-
-
-def _migrated(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Bring what an older nodeprov wrote to today's schema; the file on the node stays as it is."""
-    return {"adopted": (), **value} if value["schema"] < 2 else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,7 @@ MOUNT_OPTIONS = (
 )
 
 
-def places_usable(machine: Machine, settings: Settings, uses: Mapping[str, str]) -> Iterator[Problem]:
-    """See that each place can be used for what it is there for, and that nobody but root can change it."""
-    yield from _mounts(machine, settings, uses)
-    yield from _loose_ways(machine, settings)
-
-
-def _mounts(machine: Machine, settings: Settings, uses: Mapping[str, str]) -> Iterator[Problem]:
+def mounts_allow(machine: Machine, settings: Settings, uses: Mapping[str, str]) -> Iterator[Problem]:
     """See that each place can be written to, and executed in where that is needed."""
     for name, path in _places(settings):
         mount = machine.mount_of(path)
@@ -42,7 +36,7 @@ def _mounts(machine: Machine, settings: Settings, uses: Mapping[str, str]) -> It
                 )
 
 
-def _loose_ways(machine: Machine, settings: Settings) -> Iterator[Problem]:
+def ways_are_roots(machine: Machine, settings: Settings) -> Iterator[Problem]:
     """See that nobody but root could have put something on the way to our places, or could exchange it later."""
     for name, path in _places(settings):
         for folder, whose in machine.loose.items():
@@ -132,8 +126,11 @@ def containerd_works(daemon: Daemon) -> Iterator[Problem]:
 EDIT = "nodeprov edits a file only where it is sure what the edit will do"
 
 
-def config_is_writable(machine: Machine, daemon: Daemon) -> Iterator[Problem]:
-    """See that what is edited can be written: a template may lead into a store that is read-only, as in NixOS."""
+def config_is_editable(machine: Machine, daemon: Daemon) -> Iterator[Problem]:
+    """See that what is edited can be written, and is no link that somebody else keeps.
+
+    A template may lead into a store that is read-only, as in NixOS.
+    """
     where = daemon.source.leads_to if daemon.source else daemon.edited_path
     mount = machine.mount_of(where)
     if mount and "ro" in mount.options:
@@ -142,10 +139,6 @@ def config_is_writable(machine: Machine, daemon: Daemon) -> Iterator[Problem]:
             "have what writes it declare the runtime, or let it lie where it can be written",
             "the runtime is known to containerd by its configuration only",
         )
-
-
-def config_is_no_link(daemon: Daemon) -> Iterator[Problem]:
-    """See that the file is no link."""
     if daemon.config_target and daemon.source is None:
         yield Problem(
             f"{daemon.config_path} is a link to {daemon.config_target}: whoever keeps that file elsewhere "

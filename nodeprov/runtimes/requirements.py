@@ -1,4 +1,4 @@
-"""All that blocks an installation on a node, in the order in which it is told."""
+"""All that blocks an installation on a node, in the order in which it is reported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def check(state: NodeState, family: Family, release: Release | None = None) -> t
     """Find all the reasons not to begin, before anything is touched; without a release, all but its own."""
     version = release.version if release else state.settings.release.version
     own = family.requirements(state.machine, state.settings, version, state.daemon)
-    room = _room(state, release) if release else ()
+    is_there = release is None or f"{state.layout.releases}/{release.name}" in state.footprint.releases
+    room = () if release is None or is_there else requirements.room(state.machine, tree_bytes(release))
     of_daemon = _of_daemon(state.machine, state.daemon, state.settings, state.layout, family, own)
     return _all(state.machine, state.settings, state.footprint, state.layout, family, own, room, of_daemon)
 
@@ -50,16 +51,12 @@ def _all(
         *own.kernel,
         *_systemd(of),
         *own.platform,
-        *requirements.places_usable(of, settings, family.uses),
+        *requirements.mounts_allow(of, settings, family.uses),
+        *requirements.ways_are_roots(of, settings),
         *room,
         *of_daemon,
         *requirements.link_is_free(footprint, layout),
     )
-
-
-def _room(state: NodeState, release: Release) -> Iterator[Problem]:
-    if f"{state.layout.releases}/{release.name}" not in state.footprint.releases:
-        yield from requirements.room(state.machine, tree_bytes(release))
 
 
 def _of_daemon(
@@ -70,8 +67,7 @@ def _of_daemon(
     yield from requirements.containerd_unit(daemon)
     yield from own.containerd
     yield from requirements.containerd_works(daemon)
-    yield from requirements.config_is_writable(of, daemon)
-    yield from requirements.config_is_no_link(daemon)
+    yield from requirements.config_is_editable(of, daemon)
     yield from own.configuration
     yield from requirements.default_runtime_is_there(daemon)
     yield from requirements.handler_is_free(daemon, runtime, former_runtimes(family, layout))

@@ -67,10 +67,6 @@ class Distribution:
     marker: str = ""
     notes: tuple[str, ...] = ()
 
-    def restarts_too(self, unit: str) -> tuple[str, ...]:
-        """Name what a restart of a unit restarts besides containerd."""
-        return self.units.get(unit, ())
-
     @property
     def kubelet_units(self) -> tuple[str, ...]:
         """The services in whose journals kubelet's lines may be."""

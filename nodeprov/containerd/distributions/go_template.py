@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from nodeprov.containerd import COMMENT, Refused, Runtime, add_runtime
 from nodeprov.containerd.config import EVERY_PATH
@@ -68,19 +68,13 @@ def stated_version(text: str, otherwise: int) -> int:
 def open_actions(text: str) -> tuple[str, ...]:
     """Name the actions that are still open at the end of a template: `if`, `range`, `define` and the like."""
     still: list[str] = []
-    for word in _keywords(text):
-        if word in _OPENING:
-            still.append(word)
-        elif word == "end" and still:
+    for action in _ACTION.findall(text):
+        keyword = re.match(r"\{\{-?\s*(\w+)", action)
+        if keyword and keyword[1] in _OPENING:
+            still.append(keyword[1])
+        elif keyword and keyword[1] == "end" and still:
             still.pop()
     return tuple(still)
-
-
-def _keywords(text: str) -> Iterator[str]:
-    for action in _ACTION.findall(text):
-        found = re.match(r"\{\{-?\s*(\w+)", action)
-        if found:
-            yield found[1]
 
 
 def _refuse_another(text: str, handler: str) -> None:

@@ -83,49 +83,40 @@ def verify_all(subjects: Sequence[Subject], cancel: Cancellation) -> list[Verifi
 
 def verify(subject: Subject, cancel: Cancellation, checks: Iterable[Check] = CHECKS) -> Verified:
     """Run checks on a node, one after the other; its pods are removed at the end, also when it is cancelled."""
-    run = _Run(subject)
+    node, family, results = subject.state.node.name, subject.family, []
+    causes: dict[str, str] = {}
     try:
         with Given(subject, cancel.wait) as given:
             for check in checks:
                 cancel.check()
-                run.add(check, given)
+                began = time.monotonic()
+                result, reason = _result(check, given, causes)
+                seconds = time.monotonic() - began
+                name = family.inspection.check_names.get(check.name, check.name)
+                results.append(CheckResult(node, name, check.title(family), result, reason, seconds))
     except Cancelled:
-        return Verified(tuple(run.results), interrupted=True)
-    return Verified(tuple(run.results))
+        return Verified(tuple(results), interrupted=True)
+    return Verified(tuple(results))
 
 
-class _Run:
-    """The results so far, and what the checks that are to come must know of them."""
+def _result(check: Check, given: Given, causes: dict[str, str]) -> tuple[str, str]:
+    """Run a check, or leave it out where another one that it needs has failed.
 
-    def __init__(self, subject: Subject) -> None:
-        self._node = subject.node.name
-        self._family = subject.family
-        self._causes: dict[str, str] = {}
-        """The title of the check that failed, by the name of each that means nothing because of it."""
-        self.results: list[CheckResult] = []
-
-    def add(self, check: Check, given: Given) -> None:
-        """Run a check, or leave it out where another one that it needs has failed, and keep the result."""
-        began = time.monotonic()
-        result, said = self._result(check, given)
-        seconds = time.monotonic() - began
-        name = self._family.inspection.check_names.get(check.name, check.name)
-        self.results.append(CheckResult(self._node, name, check.title(self._family), result, said, seconds))
-
-    def _result(self, check: Check, given: Given) -> tuple[str, str]:
-        if cause := next((self._causes[name] for name in check.needs if name in self._causes), None):
-            self._causes[check.name] = cause
-            return "skipped", f"not looked at, because this does not hold: {cause}"
-        try:
-            check.run(given)
-        except Cancelled:
-            raise
-        except Skipped as skipped:
-            return "skipped", _stripped(skipped)
-        except Exception as error:  # whatever keeps a check from passing is told, and the others are made
-            self._causes[check.name] = check.title(self._family)
-            return "failed", _stripped(error)
-        return "passed", ""
+    `causes` has the title of the check that failed, by the name of each that means nothing because of it.
+    """
+    if cause := next((causes[name] for name in check.needs if name in causes), None):
+        causes[check.name] = cause
+        return "skipped", f"not looked at, because this does not hold: {cause}"
+    try:
+        check.run(given)
+    except Cancelled:
+        raise
+    except Skipped as skipped:
+        return "skipped", _stripped(skipped)
+    except Exception as error:  # whatever keeps a check from passing is reported, and the others are made
+        causes[check.name] = check.title(given.subject.family)
+        return "failed", _stripped(error)
+    return "passed", ""
 
 
 def _stripped(error: Exception) -> str:

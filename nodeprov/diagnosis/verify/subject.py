@@ -14,7 +14,6 @@ from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host as TestinfraHost
 
 from nodeprov.containerd import Runtime
-from nodeprov.engine.actions import Containerd
 from nodeprov.hosts.base import Host, Place, plain
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
@@ -82,11 +81,6 @@ class Subject:
     imports: Imports
 
     @property
-    def node(self) -> Node:
-        """The node."""
-        return self.state.node
-
-    @property
     def settings(self) -> Settings:
         """The node's settings."""
         return self.state.settings
@@ -100,16 +94,6 @@ class Subject:
     def layout(self) -> Layout:
         """Where things lie on the node."""
         return self.state.layout
-
-    @property
-    def testinfra(self) -> TestinfraHost:
-        """The node as testinfra sees it."""
-        return TestinfraHost(NodeprovBackend(self.hosts[Place.NODE]))
-
-    @property
-    def containerd(self) -> Containerd:
-        """The node's containerd."""
-        return Containerd(self.hosts[Place.NODE], self.state, self.family)
 
     @property
     def runtime(self) -> Runtime:
@@ -133,7 +117,7 @@ class Subject:
     @property
     def install(self) -> str:
         """What to type to have the node mended."""
-        return f"nodeprov install {self.node.name}"
+        return f"nodeprov install {self.state.node.name}"
 
 
 def look(node: Node, hosts: Mapping[Place, Host], family: Family) -> Subject:
@@ -150,27 +134,21 @@ def look(node: Node, hosts: Mapping[Place, Host], family: Family) -> Subject:
     return Subject(NodeState.of(node, layout, facts, cluster), family, hosts, imports)
 
 
-class Given:
+class Given(ExitStack):
     """All that the checks of one node work with; at its end the pods and their image are removed.
 
     `sleep` is how they wait for a pod; it may raise what is to end them.
     """
 
     def __init__(self, subject: Subject, sleep: Callable[[float], None] = time.sleep) -> None:
+        super().__init__()
         self.subject = subject
         self._sleep = sleep
-        self._made = ExitStack()
-
-    def __enter__(self) -> Given:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._made.close()
 
     @cached_property
     def host(self) -> TestinfraHost:
         """The node as testinfra sees it."""
-        return self.subject.testinfra
+        return TestinfraHost(NodeprovBackend(self.subject.hosts[Place.NODE]))
 
     @cached_property
     def cluster(self) -> ClusterState:
@@ -190,21 +168,20 @@ class Given:
         subject, _ = self.subject, self.cluster
         if not subject.settings.proof.pod:
             skip("[proof] pod is false: none is run")
-        return Prover(subject.hosts[Place.CLUSTER], subject.settings, subject.node.name, self._sleep)
+        return Prover(subject.hosts[Place.CLUSTER], subject.settings, subject.state.node.name, self._sleep)
 
     @cached_property
     def image(self) -> ProofImage:
         """The image of the pods, on the node; where no pod is run, it is not brought there."""
         subject, _ = self.subject, self.prover
-        state = subject.state
-        where = (subject.hosts[Place.NODE], state.machine.architecture, state.daemon)
-        image = images.available(*where, subject.settings)
-        return self._made.enter_context(image)
+        host, state = subject.hosts[Place.NODE], subject.state
+        image = images.available(host, state.machine.architecture, state.daemon, subject.settings)
+        return self.enter_context(image)
 
     @cached_property
     def pod(self) -> Pod:
         """A pod that runs on the node."""
-        return self._made.enter_context(self.prover.running_pod(self.image, "serve"))
+        return self.enter_context(self.prover.running_pod(self.image, "serve"))
 
     @cached_property
     def cgroups(self) -> PodCgroups:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from nodeprov.node import fact_parsers as parse
@@ -27,4 +29,4 @@ def test_a_part_of_cri_that_does_not_work_is_named(plugins: tuple[Plugin, ...], 
 
 def test_an_identity_is_one_process_of_one_boot() -> None:
     assert Identity("b", 1, 2) == Identity("b", 1, 2)
-    assert Identity("b", 1, 2).as_json() == {"boot_id": "b", "pid": 1, "start_ticks": 2}
+    assert asdict(Identity("b", 1, 2)) == {"boot_id": "b", "pid": 1, "start_ticks": 2}

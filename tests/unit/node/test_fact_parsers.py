@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_the_parts_of_cri_in_2x_are_read_from_a_real_table() -> None:
 
 def test_a_record_is_read_back_as_it_was_written() -> None:
     identity = Identity("boot-1", 400, 900)
-    text = json.dumps({**identity.as_json(), "dump": "version = 3\n"})
+    text = json.dumps({**asdict(identity), "dump": "version = 3\n"})
     assert parse.record(text) == Record(identity, "version = 3\n")
 
 

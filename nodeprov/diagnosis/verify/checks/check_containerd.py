@@ -6,6 +6,8 @@ from nodeprov import containerd
 from nodeprov.containerd import Config, drop_in_path
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.diagnosis.verify.subject import Subject, because, needs
+from nodeprov.engine.actions import Containerd
+from nodeprov.hosts.base import Place
 from nodeprov.node import loaded_config
 from nodeprov.node.imported_files import import_problems
 
@@ -66,4 +68,4 @@ def check_loaded(subject: Subject) -> None:
 @needs("program_version")
 def check_sandbox(subject: Subject) -> None:
     """A sandbox runs through the current shim and {config}."""
-    subject.containerd.sandbox(subject.layout.current)
+    Containerd(subject.hosts[Place.NODE], subject.state, subject.family).sandbox(subject.layout.current)

@@ -23,7 +23,7 @@ def check_label(subject: Subject) -> None:
 
     Without it no pod comes.
     """
-    raise AssertionError(because(f"{subject.node.name} has none\n  at all", "nodeprov install worker1"))
+    raise AssertionError(because(f"{subject.state.node.name} has none\n  at all", "nodeprov install worker1"))
 
 
 def check_clock() -> None:
