@@ -13,16 +13,15 @@ from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.transaction import apply
 from nodeprov.errors import Cancelled, NodeprovError
-from nodeprov.hosts.base import A, Guard, NothingHeld, Output, Place, Query, Reader, Script
-from nodeprov.hosts.shell import ShellHost, ask_script, upload_script
+from nodeprov.hosts.base import A, Guard, NothingHeld, Output, Place, Query, Reader, Script, plain
+from nodeprov.hosts.shell import ShellHost, ask_script
 from nodeprov.kubernetes.cluster import Get, kubectl
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
 from nodeprov.kubernetes.proof_pods import Pod
 from nodeprov.node.facts import FactsQuery
 from nodeprov.node.receipts import Author, to_json
 from nodeprov.node.state import Facts
-from nodeprov.plan import proof
-from nodeprov.plan.containerd_config import GATE, ContainerdConfig, reading_text
+from nodeprov.plan import containerd_config, proof
 from nodeprov.plan.files import FileAt, Tree
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Adopt, Event, Step, parts
@@ -96,9 +95,14 @@ class _Stage:
         self._planned = planned
         self.state = planned.settings.paths.state
         self._what = "the lock"
-        queries = {change.resource.query: [change.before] for change in planned.plan.changes}
-        self._states: dict[Any, list[Any]] = queries
-        self._answers = _Answers(planned)
+        self._states: dict[Any, list[Any]] = {
+            change.resource.query: [change.before] for change in planned.plan.changes
+        }
+        self._facts = _well(planned)
+        release = planned.want.release
+        # What the run makes is also looked at by another path, through the link `current`.
+        self._made = planned.want.family.generation(planned.state, release).files if release else {}
+        self._unconfirmed = planned.settings.proof.unconfirmed == "restore"
 
     def play(self, author: Author) -> tuple[Command, ...]:
         """Carry the plan out; raise NodeprovError if it cannot be, which is a fault of the rehearsal."""
@@ -109,7 +113,7 @@ class _Stage:
         if outcome.error is not None or outcome.left:
             said = outcome.error.message if outcome.error else "; ".join(outcome.left)
             hint = "report it; `--verbose` shows the commands when they run"
-            raise NodeprovError(f"the commands cannot be told: {said}", hint, where=self._planned.node.name)
+            raise NodeprovError(f"the commands cannot be listed: {said}", hint, where=self._planned.node.name)
         return tuple(self.commands)
 
     def note(self, host: str, script: Script[Any], *, stdin: str = "", what: str = "") -> None:
@@ -123,19 +127,37 @@ class _Stage:
         raise RehearsedFailure("a rehearsed failure")
 
     def answer(self, query: Query[Any], reader: Reader) -> Any:
-        """Answer a question by what the plan knows; ask the host what it does not."""
-        known, answer = self._answers.to(query)
-        if known:
-            return answer
-        if query in self._states:
-            states = self._states[query]
+        """Answer a question as if all went well, by what the plan knows; ask the host what it does not."""
+        match query:
+            case FactsQuery():
+                return self._facts
+            case SandboxedPodsQuery():
+                return ()
+            case Get(kind="node"):
+                return {"status": {"runtimeHandlers": [{"name": self._planned.settings.runtime.handler}]}}
+            case Get(kind="runtimeclass"):
+                cluster = self._planned.state.cluster
+                return cluster.runtime_class if cluster else None
+        if states := self._states.get(query):
             return states.pop(0) if len(states) > 1 else states[0]
-        known, answer = self._answers.to_what_is_made(query)
-        return answer if known else reader.ask([query])[0]
+        if isinstance(query, FileAt) and (name := posixpath.basename(query.path)) in self._made:
+            return self._made[name]
+        return reader.ask([query])[0]
 
     def answered(self, script: Script[A]) -> A:
-        """Read what a script would print if all went well."""
-        return script.read(Output(0, self._answers.printed(script), b""))
+        """Read what a script would print if all went well: it has that itself, but for what the plan knows."""
+        printed = script.when_well
+        match script.name:
+            case containerd_config.GATE:
+                daemons = self._planned.state.daemon, self._facts.running_daemon
+                printed = containerd_config.reading_text(*(daemon.dump for daemon in daemons))
+            case "kubectl logs":
+                printed = self._planned.want.family.kernel_example
+            case "switched":
+                # The dead man's switch waits for a confirmation first, where one is asked for.
+                printed = b"proven\n" if self._unconfirmed else b"kept\n"
+                self._unconfirmed = False
+        return script.read(Output(0, printed, b""))
 
     def _on_event(self, event: Event) -> None:
         self._what = part_text(event.step) if event.phase == "begun" else self._what
@@ -184,12 +206,12 @@ class _RehearsedHost(ShellHost):
     def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
         raise AssertionError(f"nothing runs in a rehearsal: {script!r}, {stdin!r}, {timeout_seconds}")
 
-    def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
-        for source, name in files:
-            if self._stage.fails_in_upload:
-                self._stage.fail()
-            stdin = f"the file {name} of the release, {source.stat().st_size} bytes"
-            self._stage.note(self.name, upload_script(posixpath.join(folder, name)), stdin=stdin)
+    def upload_file(self, source: Path, script: str, on_sent: Callable[[int], None]) -> Output:  # noqa: ARG002
+        if self._stage.fails_in_upload:
+            self._stage.fail()
+        stdin = f"the file {source.name} of the release, {source.stat().st_size} bytes"
+        self._stage.note(self.name, plain("upload", script), stdin=stdin)
+        return Output(0, b"", b"")
 
     def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> NothingHeld:  # noqa: ARG002  as it does
         self._stage.note(self.name, script)
@@ -199,69 +221,12 @@ class _RehearsedHost(ShellHost):
         """Nothing is held."""
 
 
-class _Answers:
-    """What a node and a cluster say on which all goes well.
-
-    What a script prints is said by the script itself (`when_well`), but for what only the plan knows.
-    """
-
-    def __init__(self, planned: Planned) -> None:
-        self._planned = planned
-        self._facts = _well(planned)
-        self._confirmed = False
-        self._scripts: Mapping[str, Callable[[], bytes]] = {
-            GATE: self._dumps,
-            "kubectl logs": lambda: planned.want.family.kernel_example,
-            "switched": self._decisions,
-        }
-
-    def to(self, query: Query[Any]) -> tuple[bool, Any]:
-        """Answer a question; tell also whether the answer is known."""
-        planned = self._planned
-        match query:
-            case FactsQuery():
-                return True, self._facts
-            case SandboxedPodsQuery():
-                return True, ()
-            case Get(kind="node"):
-                return True, {"status": {"runtimeHandlers": [{"name": planned.settings.runtime.handler}]}}
-            case Get(kind="runtimeclass"):
-                cluster = planned.state.cluster
-                return True, cluster.runtime_class if cluster else None
-        return False, None
-
-    def to_what_is_made(self, query: Query[Any]) -> tuple[bool, Any]:
-        """Answer a question about what the run has made and sees by another path, through the link `current`."""
-        state, want = self._planned.state, self._planned.want
-        if not isinstance(query, FileAt) or want.release is None:
-            return False, None
-        files = want.family.generation(state, want.release).files
-        name = posixpath.basename(query.path)
-        return name in files, files.get(name)
-
-    def printed(self, script: Script[Any]) -> bytes:
-        """Say what a script prints: what only the plan knows, or what the script says itself."""
-        answer = self._scripts.get(script.name)
-        return answer() if answer else script.when_well
-
-    def _decisions(self) -> bytes:
-        """Say how the dead man's switch has ended: it waits for a confirmation first, where one is asked for."""
-        if self._planned.settings.proof.unconfirmed == "restore" and not self._confirmed:
-            self._confirmed = True
-            return b"proven\n"
-        return b"kept\n"
-
-    def _dumps(self) -> bytes:
-        daemons = self._planned.state.daemon, self._facts.running_daemon
-        return reading_text(*(daemon.dump for daemon in daemons))
-
-
 def _well(planned: Planned) -> Facts:
     """Say how the node would look in its run: nothing needs our files, and containerd has our table."""
     state, runtime = planned.state, planned.want.family.runtime(planned.state.layout)
     daemon = state.daemon
     edit = containerd.add_runtime if planned.plan.action.serves else containerd.remove_runtime
-    touched = any(isinstance(change.resource, ContainerdConfig) for change in planned.plan.changes)
+    touched = any(change.resource.swapped for change in planned.plan.changes)
     dump = edit(daemon.dump, runtime) if touched else daemon.dump
     daemon = replace(daemon, dump=dump, config_changed_at=None)
     footprint = replace(state.footprint, processes={}, bundles=())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -24,6 +25,7 @@ TIMED_OUT = 124
 FENCED_STATUS, FENCED_MARK = 75, "nodeprov: this node was taken over by"
 """How a command ends, and what it says first, that was not begun because its run has lost the node's lock."""
 HEARTBEAT = "here"
+"""The line by which what a node holds for us hears that this process still runs."""
 
 Guard = Callable[[], str]
 """Write the lines that every script begins with."""
@@ -118,7 +120,7 @@ class Held(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Tell whether it has ended by itself, or the connection to it has."""
+        """Tell whether it has ended on its own, or the connection to it has."""
 
     def say(self, line: str) -> None:
         """Write a line to its standard input; one that has ended hears nothing."""
@@ -129,7 +131,7 @@ class Held(Protocol):
 
 @dataclass
 class NothingHeld:
-    """What holds no script, for hosts on which none runs; it never ends by itself."""
+    """What holds no script, for hosts on which none runs; it never ends on its own."""
 
     first_line: str = "held"
     ended: bool = False
@@ -173,6 +175,22 @@ class Host(Reader, Protocol):
 
     def close(self) -> None:
         """Let go of the connection."""
+
+
+def heartbeat(say: Callable[[str], None], seconds: float) -> threading.Event:
+    """Say HEARTBEAT every so many seconds, unless they are 0, until the event is set.
+
+    In a thread of its own: a run may do something else for long.
+    """
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(seconds):
+            say(HEARTBEAT)
+
+    if seconds:
+        threading.Thread(target=beat, daemon=True).start()
+    return over
 
 
 def _shortened(line: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import posixpath
 import shutil
 import signal
 import subprocess  # noqa: TID251  the one place
@@ -25,10 +24,10 @@ from nodeprov.hosts.base import (
     Script,
     check,
     ended_late,
+    heartbeat,
     too_much,
 )
-from nodeprov.hosts.heartbeat import Heartbeat
-from nodeprov.hosts.shell import UPLOAD_TIMEOUT_SECONDS, ShellHost, remedy, upload_script
+from nodeprov.hosts.shell import UPLOAD_TIMEOUT_SECONDS, ShellHost
 
 _CHUNK_BYTES = 1 << 16
 
@@ -54,25 +53,20 @@ class LocalHost(ShellHost):
     ) -> None:
         super().__init__(name)
         self.command_timeout_seconds = timeout_seconds
-        self._setting = setting
+        self.command_setting = setting
         self._shell = (*enter, "sh", "-c")
 
     def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
         """Run a script with sh."""
         return self._execute(script, io.BytesIO(stdin), timeout_seconds)
 
-    def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
-        """Stream each file to `cat`, whose files another machine's may be."""
-        total, done = sum(source.stat().st_size for source, _ in files), 0
-        for source, name in files:
-            path = posixpath.join(folder, name)
-            script = upload_script(path)
-            self.on_command(self.name, script)
-            with source.open("rb") as file:
-                output = self.unfenced(self._execute(self.guarded(script.text), file, UPLOAD_TIMEOUT_SECONDS))
-            check(output, f"cannot upload {path}", where=self.name, hint=remedy(output.said))
-            done += source.stat().st_size
-            self.uploaded(name, done, total)
+    def upload_file(self, source: Path, script: str, on_sent: Callable[[int], None]) -> Output:
+        """Stream a file to `cat`, whose files another machine's may be."""
+        with source.open("rb") as file:
+            output = self._execute(script, file, UPLOAD_TIMEOUT_SECONDS)
+        if output.returncode == 0:
+            on_sent(source.stat().st_size)
+        return output
 
     def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> _HeldProgram:
         """Start a script that goes on until its standard input ends."""
@@ -83,8 +77,7 @@ class LocalHost(ShellHost):
         try:
             return run_program([*self._shell, script], stdin=stdin, timeout_seconds=timeout_seconds)
         except LateError:
-            setting = self._setting if timeout_seconds == self.command_timeout_seconds else ""
-            return ended_late(Output(TIMED_OUT, b"", b""), timeout_seconds, setting)
+            return ended_late(Output(TIMED_OUT, b"", b""), timeout_seconds, self.setting_of(timeout_seconds))
         except NodeprovError as error:
             error.where = self.name
             raise
@@ -95,16 +88,14 @@ class LocalHost(ShellHost):
 
 class _HeldProgram:
     def __init__(self, argv: Sequence[str], heartbeat_seconds: float) -> None:
-        self._process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-        )
+        self._process = _start(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         self.first_line = self._process.stdout.readline(FIRST_LINE_BYTES).decode(errors="replace").strip()
-        self._heartbeat = Heartbeat(self.say, heartbeat_seconds)
+        self._over = heartbeat(self.say, heartbeat_seconds)
 
     @property
     def ended(self) -> bool:
-        """Tell whether it has ended by itself."""
+        """Tell whether it has ended on its own."""
         return self._process.poll() is not None
 
     def say(self, line: str) -> None:
@@ -116,17 +107,17 @@ class _HeldProgram:
 
     def release(self) -> None:
         """End the script's standard input and wait for its end."""
-        self._heartbeat.stop()
+        self._over.set()
         self._process.communicate()
 
 
 def _start(
     argv: Sequence[str],
-    environment: Mapping[str, str] | None,
+    environment: Mapping[str, str] | None = None,
     *,
     stdin: int,
     stdout: int,
-    stderr: int,
+    stderr: int | None = None,
     folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own; raise NodeprovError when it cannot be."""
@@ -256,15 +247,8 @@ def run_streamed(argv: Sequence[str], on_line: Callable[[str], None], *, environ
 def start_daemon(argv: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None) -> int:
     """Start a program in a session of its own, its output in a file; return its process id."""
     with log.open("ab") as out:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            env={**os.environ, **environment} if environment else None,
-            start_new_session=True,
-        )
-    return process.pid
+        file = out.fileno()
+        return _start(argv, environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file).pid
 
 
 def run_attached(argv: Sequence[str]) -> int:

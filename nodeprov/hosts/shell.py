@@ -9,6 +9,7 @@ import secrets
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ class ShellHost(ABC):
     """Reads and writes by rendered shell scripts; subclasses say how a script and a file get there."""
 
     name: str
-
     command_timeout_seconds = COMMAND_TIMEOUT_SECONDS
+    command_setting = ""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -57,8 +58,8 @@ class ShellHost(ABC):
         """Run a script as root; raise NodeprovError if it cannot be started or does not end in time."""
 
     @abstractmethod
-    def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
-        """Copy files of this machine, as root's, below a folder that exists; the names below it are given."""
+    def upload_file(self, source: Path, script: str, on_sent: Callable[[int], None]) -> Output:
+        """Give a script a file of this machine on standard input; report the bytes that were sent so far."""
 
     @abstractmethod
     def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> Held:
@@ -98,10 +99,25 @@ class ShellHost(ABC):
         """Call something after each chunk of each upload; what it raises ends the upload."""
         self._progress = progress
 
-    def uploaded(self, name: str, done: int, total: int) -> None:
-        """Report a chunk of an upload, and see whether it is to go on."""
+    def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
+        """Copy files of this machine, as root's, below a folder that exists; the names below it are given."""
+        total, done = sum(source.stat().st_size for source, _ in files), 0
+        for source, name in files:
+            path = posixpath.join(folder, name)
+            script = upload_script(path)
+            self.on_command(self.name, script)
+            report = partial(self._uploaded, name, done, total)
+            output = self.unfenced(self.upload_file(source, self.guarded(script.text), report))
+            check(output, f"cannot upload {path}", where=self.name, hint=remedy(output.said))
+            done += source.stat().st_size
+
+    def _uploaded(self, name: str, before: int, total: int, sent: int) -> None:
         if self._progress is not None:
-            self._progress(name, done, total)
+            self._progress(name, before + sent, total)
+
+    def setting_of(self, timeout_seconds: float) -> str:
+        """Name the setting that would give a command more time; "" if it has a time of its own."""
+        return self.command_setting if timeout_seconds == self.command_timeout_seconds else ""
 
     def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
         """Answer all the queries in one round trip.

@@ -15,8 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from paramiko import Channel, SSHException, Transport  # noqa: TID251
 
-from nodeprov.hosts.base import FIRST_LINE_BYTES, LARGEST_OUTPUT_BYTES, Output
-from nodeprov.hosts.heartbeat import Heartbeat
+from nodeprov.hosts.base import FIRST_LINE_BYTES, LARGEST_OUTPUT_BYTES, Output, heartbeat
 
 CHUNK_BYTES = 1 << 20
 LARGEST_GREETING_BYTES = 64 << 10
@@ -68,7 +67,7 @@ class HeldChannel:
                 if line.endswith(f"{mark}\n".encode()):
                     break
             self.first_line = lines.readline(FIRST_LINE_BYTES).decode(errors="replace").strip()
-        self._heartbeat = Heartbeat(self.say, heartbeat_seconds)
+        self._over = heartbeat(self.say, heartbeat_seconds)
 
     @property
     def ended(self) -> bool:
@@ -82,7 +81,7 @@ class HeldChannel:
 
     def release(self) -> None:
         """End the script's standard input and wait for its end."""
-        self._heartbeat.stop()
+        self._over.set()
         with contextlib.suppress(SSHException, OSError):
             self._channel.shutdown_write()
             self._channel.status_event.wait(HOLD_TIMEOUT_SECONDS)

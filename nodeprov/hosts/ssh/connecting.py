@@ -20,7 +20,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.ssh import known_hosts
 from nodeprov.hosts.ssh.channels import limit_greeting
 from nodeprov.hosts.ssh.keys import Login
-from nodeprov.hosts.ssh.known_hosts import SSH_PORT, Entry, Verdict
+from nodeprov.hosts.ssh.known_hosts import SSH_PORT, Verdict
 from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.hosts.ssh.route import Target
 
@@ -77,8 +77,11 @@ def connect(route: Sequence[Target], node: str, passwords: Passwords, *, timeout
     return made
 
 
-class _Connector:
-    """Connects to one machine."""
+class _Connector(MissingHostKeyPolicy):
+    """Connects to one machine.
+
+    It decides about every host key: paramiko is given none of the known ones, as it keeps one of a kind only.
+    """
 
     def __init__(
         self, target: Target, previous: Target | None, passwords: Passwords, timeout_seconds: int
@@ -107,7 +110,7 @@ class _Connector:
             connect_timeout=seconds,
             connect_kwargs=options,
         )
-        connection.client.set_missing_host_key_policy(_Policy(target, self._previous, self._trusted))
+        connection.client.set_missing_host_key_policy(self)
         with self._problems(connection):
             connection.open()
         connection.transport.set_keepalive(KEEPALIVE_SECONDS)
@@ -178,15 +181,6 @@ class _Connector:
         port = "" if self._target.port == SSH_PORT else f"-p {self._target.port} "
         jump = f"-J {self._previous.alias} " if self._previous else ""
         return f"{jump}{port}{self._target.user}@{self._target.address}"
-
-
-class _Policy(MissingHostKeyPolicy):
-    """Decides about every host key: paramiko is given none of the known ones, as it keeps one of a kind only."""
-
-    def __init__(self, target: Target, previous: Target | None, trusted: Sequence[Entry]) -> None:
-        self._target = target
-        self._previous = previous
-        self._trusted = trusted
 
     def missing_host_key(self, _client: SSHClient, _hostname: str, key: PKey) -> None:
         """Return if the key is trusted; raise NodeprovError with the command that accepts it if not."""

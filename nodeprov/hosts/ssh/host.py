@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import posixpath
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,12 +19,11 @@ from nodeprov.hosts.base import (
     TIMED_OUT,
     Output,
     Script,
-    check,
     ended_late,
     longer,
     too_much,
 )
-from nodeprov.hosts.shell import ShellHost, remedy, upload_script
+from nodeprov.hosts.shell import ShellHost
 from nodeprov.hosts.ssh import become
 from nodeprov.hosts.ssh.become import Become
 from nodeprov.hosts.ssh.channels import CHUNK_BYTES, HeldChannel, TooMuchError, exec_command, read_output, send
@@ -41,6 +38,8 @@ GRACE_SECONDS = 10
 
 class SshHost(ShellHost):
     """A node reached by SSH, as root or as a user with sudo. It connects when it is first needed."""
+
+    command_setting = COMMAND_SETTING
 
     def __init__(self, name: str, ssh: Ssh, passwords: Passwords | None = None) -> None:
         super().__init__(name)
@@ -69,18 +68,22 @@ class SshHost(ShellHost):
             self._is_settled = True
             if output.returncode != TIMED_OUT:
                 return output
-            return ended_late(output, timeout_seconds, self._setting_of(timeout_seconds))
+            return ended_late(output, timeout_seconds, self.setting_of(timeout_seconds))
 
-    def upload(self, files: Sequence[tuple[Path, str]], folder: str) -> None:
-        """Stream the files to root's own `cat`, each on a channel of its own.
+    def upload_file(self, source: Path, script: str, on_sent: Callable[[int], None]) -> Output:
+        """Stream a file to root's own `cat`, on a channel of its own.
 
         Not by SFTP: sshd starts its server by the login shell, whose noise would break it, and as the user.
         """
-        total, done = sum(source.stat().st_size for source, _ in files), 0
-        for source, name in files:
-            report = partial(self._sent, name, done, total)
-            self._upload(source, posixpath.join(folder, name), report)
-            done += source.stat().st_size
+        how, idle = self._settled(), self.command_timeout_seconds
+        line = become.command_line(script, how, self._mark)
+        late = f"the upload stood still for {idle:.0f} s{longer(self.setting_of(idle))}"
+        with self._problems(late), source.open("rb") as file, self._start(line) as channel:
+            channel.settimeout(idle)
+            opening = become.opening(how, self._password, self._mark)
+            send(channel, chain([opening], iter(lambda: file.read(CHUNK_BYTES), b"")), on_sent)
+            output = read_output(channel, time.monotonic() + idle)
+        return Output(output.returncode, b"", become.after_mark(output.stderr, self._mark) or output.stderr)
 
     def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> HeldChannel:
         """Start a script that runs until its standard input ends, which a lost connection ends too."""
@@ -110,28 +113,11 @@ class SshHost(ShellHost):
             self.execute(":", b"", self.command_timeout_seconds)
         return self._becoming()
 
-    def _sent(self, name: str, before: int, total: int, sent: int) -> None:
-        self.uploaded(name, before + sent, total)
-
-    def _upload(self, source: Path, path: str, on_sent: Callable[[int], None]) -> None:
-        how, idle = self._settled(), float(self._ssh.command_timeout_seconds)
-        script = upload_script(path)
-        self.on_command(self.name, script)
-        line = become.command_line(self.guarded(script.text), how, self._mark)
-        late = f"the upload stood still for {idle:.0f} s{longer(self._setting_of(idle))}"
-        with self._problems(late), source.open("rb") as file, self._start(line) as channel:
-            channel.settimeout(idle)
-            opening = become.opening(how, self._password, self._mark)
-            send(channel, chain([opening], iter(lambda: file.read(CHUNK_BYTES), b"")), on_sent)
-            output = read_output(channel, time.monotonic() + idle)
-        said = Output(output.returncode, b"", become.after_mark(output.stderr, self._mark) or output.stderr)
-        check(self.unfenced(said), f"cannot upload {path}", where=self.name, hint=remedy(said.said))
-
     def _attempt(self, line: str, stdin: bytes, timeout_seconds: float) -> tuple[Output, bool]:
         """Run a command line; return also whether the script in it has started."""
         limit_seconds = timeout_seconds + GRACE_SECONDS
         deadline = time.monotonic() + limit_seconds
-        raising = longer(self._setting_of(timeout_seconds))
+        raising = longer(self.setting_of(timeout_seconds))
         with self._problems(f"no answer within {limit_seconds:.0f} s{raising}"), self._start(line) as channel:
             channel.settimeout(limit_seconds)
             send(channel, [stdin])
@@ -176,9 +162,6 @@ class SshHost(ShellHost):
             f"log in and look: is the shell of {self._user} nologin, or is a command forced in authorized_keys?",
             where=self._where,
         )
-
-    def _setting_of(self, timeout_seconds: float) -> str:
-        return COMMAND_SETTING if timeout_seconds == self.command_timeout_seconds else ""
 
     def _start(self, line: str) -> Channel:
         timeout_seconds = self._ssh.connect_timeout_seconds

@@ -10,25 +10,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
-from paramiko import (  # noqa: TID251
-    Agent,
-    AuthenticationException,
-    BadAuthenticationType,
-    ECDSAKey,
-    Ed25519Key,
-    Message,
-    PasswordRequiredException,
-    PKey,
-    RSAKey,
-    SSHException,
-    Transport,
-)
+import paramiko  # noqa: TID251
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.hosts.ssh.route import Target
 
-_KINDS = (Ed25519Key, ECDSAKey, RSAKey)
+_KINDS = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 _OPENSSH_MAGIC = b"openssh-key-v1\0"
 
 
@@ -46,7 +34,7 @@ class Login:
         self._tried: list[str] = []
         self._locked: list[str] = []
 
-    def authenticate(self, transport: Transport) -> None:
+    def authenticate(self, transport: paramiko.Transport) -> None:
         """Log in, or raise NodeprovError."""
         agent = _agent(self._connect_timeout_seconds) if self._target.agent else None
         try:
@@ -59,15 +47,15 @@ class Login:
                 agent.close()
         raise self._refused()
 
-    def _accepts(self, transport: Transport, key: PKey) -> bool:
+    def _accepts(self, transport: paramiko.Transport, key: paramiko.PKey) -> bool:
         try:
             more = transport.auth_publickey(self._target.user, key)
-        except BadAuthenticationType as error:
+        except paramiko.BadAuthenticationType as error:
             raise NodeprovError(
                 f"it lets nobody in by a key as {self._target.user}, only by {', '.join(error.allowed_types)}",
                 "allow PubkeyAuthentication in its sshd_config",
             ) from None
-        except AuthenticationException as error:
+        except paramiko.AuthenticationException as error:
             if "timeout" in str(error).lower():
                 seconds = self._connect_timeout_seconds
                 raise NodeprovError(
@@ -77,7 +65,7 @@ class Login:
             if transport.is_active():
                 return False
             raise self._hung_up() from None
-        except (SSHException, EOFError):  # an agent that cannot sign with it, or a server that hung up
+        except (paramiko.SSHException, EOFError):  # an agent that cannot sign with it, or a server that hung up
             if transport.is_active():
                 return False
             raise self._hung_up() from None
@@ -88,7 +76,7 @@ class Login:
             )
         return True
 
-    def _keys(self, agent: Agent | None) -> Iterator[tuple[str, PKey]]:
+    def _keys(self, agent: paramiko.Agent | None) -> Iterator[tuple[str, paramiko.PKey]]:
         files = [path for path in self._target.identity_files if Path(path).is_file()]
         held = {key.asbytes(): key for key in agent.get_keys()} if agent else {}
         in_agent = [blob for blob in map(public_part, files) if blob in held]
@@ -100,14 +88,14 @@ class Login:
                 continue
             try:
                 yield from ((path, key) for key in _loaded(path))
-            except PasswordRequiredException:
+            except paramiko.PasswordRequiredException:
                 locked.append(path)
         if not self._target.identities_only:
             yield from ((_described(key), key) for blob, key in held.items() if blob not in in_agent)
         for path in locked:
             yield from self._unlocked(path)
 
-    def _unlocked(self, path: str) -> Iterator[tuple[str, PKey]]:
+    def _unlocked(self, path: str) -> Iterator[tuple[str, paramiko.PKey]]:
         passphrase = self._passwords.passphrase(path)
         if passphrase is None:
             self._locked.append(path)
@@ -151,7 +139,7 @@ def public_part(path: str) -> bytes:
         lines = Path(path).read_text().strip().splitlines()
         body = base64.b64decode("".join(lines[1:-1]))
         if body.startswith(_OPENSSH_MAGIC):
-            message = Message(body[len(_OPENSSH_MAGIC) :])
+            message = paramiko.Message(body[len(_OPENSSH_MAGIC) :])
             for _ in ("cipher", "derivation", "its options"):
                 message.get_string()
             message.get_int()
@@ -159,13 +147,13 @@ def public_part(path: str) -> bytes:
     return b""
 
 
-def _agent(seconds: float) -> Agent:
+def _agent(seconds: float) -> paramiko.Agent:
     """Ask the agent for its keys; raise NodeprovError if it says nothing, as a forwarded one whose end is gone."""
-    answer: Future[Agent] = Future()
+    answer: Future[paramiko.Agent] = Future()
 
     def ask() -> None:
         try:
-            answer.set_result(Agent())
+            answer.set_result(paramiko.Agent())
         except BaseException as error:  # whatever it is, it is raised below
             answer.set_exception(error)
 
@@ -178,7 +166,7 @@ def _agent(seconds: float) -> Agent:
         raise NodeprovError(f"the agent at {place} does not answer", hint) from None
 
 
-def _loaded(path: str, passphrase: str | None = None) -> Iterator[PKey]:
+def _loaded(path: str, passphrase: str | None = None) -> Iterator[paramiko.PKey]:
     """Read a private key: with its certificate, if there is one, and then alone; nothing if it is none.
 
     Raises PasswordRequiredException when it is locked.
@@ -192,13 +180,13 @@ def _loaded(path: str, passphrase: str | None = None) -> Iterator[PKey]:
                 certified.load_certificate(str(certificate))
                 yield certified
             yield key
-        except PasswordRequiredException:
+        except paramiko.PasswordRequiredException:
             raise
-        except (SSHException, ValueError, OSError):
+        except (paramiko.SSHException, ValueError, OSError):
             continue
         return
 
 
-def _described(key: PKey) -> str:
+def _described(key: paramiko.PKey) -> str:
     comment = getattr(key, "comment", "")
     return f"the agent's {comment or key.get_name()}"
