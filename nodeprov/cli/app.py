@@ -17,8 +17,7 @@ from typer.exceptions import TyperException  # noqa: TID251
 from typer.main import get_command  # noqa: TID251
 
 from nodeprov import __version__
-from nodeprov.cli.ending import DONE, EXIT_CODES, interrupted
-from nodeprov.cli.main import COMMANDS, COMPLETION, PURPOSE, module_of
+from nodeprov.cli.main import COMMANDS, COMPLETION, DONE, EXIT_CODES, PURPOSE, interrupted, module_of
 from nodeprov.cli.output import print_error, show_json
 from nodeprov.errors import NodeprovError, UsageError
 

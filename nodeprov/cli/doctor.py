@@ -7,7 +7,7 @@ import time
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
-from nodeprov.cli.ending import DONE, FAILED
+from nodeprov.cli.main import DONE, FAILED
 from nodeprov.cli.output import show_json, show_table
 
 

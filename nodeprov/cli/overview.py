@@ -14,8 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
-from nodeprov.cli.ending import EXIT_CODES
-from nodeprov.cli.main import COMMANDS, PURPOSE
+from nodeprov.cli.main import COMMANDS, EXIT_CODES, PURPOSE
 
 OPTIONS = (
     ("--version", "<bool>", "Show the version and exit."),

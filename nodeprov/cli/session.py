@@ -10,8 +10,8 @@ from typing import Any, NoReturn, TypeVar
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import output
-from nodeprov.cli.ending import DONE, FAILED, cancelled_by_signals
 from nodeprov.cli.inventory import load
+from nodeprov.cli.main import DONE, FAILED, cancelled_by_signals
 from nodeprov.cli.output import print_error, say, show_event, show_outcomes, show_plans
 from nodeprov.engine import context
 from nodeprov.engine.context import RunContext

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
-from nodeprov.cli.ending import DONE, FAILED, PENDING
+from nodeprov.cli.main import DONE, FAILED, PENDING
 
 
 @options.command(

@@ -13,7 +13,7 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import __version__
 from nodeprov.cli import options
-from nodeprov.cli.ending import DONE, FAILED
+from nodeprov.cli.main import DONE, FAILED
 from nodeprov.cli.output import say, show_json, show_text
 from nodeprov.errors import UsageError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
-from nodeprov.cli.ending import DONE, FAILED
+from nodeprov.cli.main import DONE, FAILED
 from nodeprov.errors import NodeprovError, UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def verify(
     _no_color: options.NoColor = False,
 ) -> None:
     """Check with testinfra that nodes are still as installed, and that a pod runs in a sandbox."""
-    from nodeprov.cli.ending import cancelled_by_signals
+    from nodeprov.cli.main import cancelled_by_signals
     from nodeprov.cli.output import say
     from nodeprov.cli.session import open_session, print_errors
     from nodeprov.diagnosis.verify import runner, subject

@@ -10,7 +10,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_checked, run_program
 from nodeprov.local_files import cache_folder
 from nodeprov_lab import base, processes
-from nodeprov_lab.nspawn import cgroups, health, network
+from nodeprov_lab.nspawn import cgroups, network, state
 from nodeprov_lab.nspawn.boot import start
 from nodeprov_lab.nspawn.lab import STATE, NspawnLab
 from tests.lab.conftest import QUICKER
@@ -53,7 +53,7 @@ def put_in(name: str) -> None:
     machine = _machine(name)
     folder = STATE.machine(machine)
     start(machine, folder)
-    if not health.wait_for_port(machine.address, health.SSH_PORT, BOOTS_WITHIN_SECONDS):
+    if not state.wait_for_port(machine.address, state.SSH_PORT, BOOTS_WITHIN_SECONDS):
         raise AssertionError(f"{name} does not boot: {Path(folder.console).read_text()[-2000:]}")
 
 

@@ -16,7 +16,7 @@ import os
 import signal
 
 from nodeprov.cli import output, session
-from nodeprov.cli.ending import cancelled_by_signals, leave
+from nodeprov.cli.main import cancelled_by_signals, leave
 from nodeprov.plan.plan import INSTALL
 from nodeprov.plan.steps import Event
 from nodeprov.errors import NodeprovError
