@@ -13,9 +13,8 @@ from nodeprov.kubernetes import cluster as kube
 from nodeprov.kubernetes import images
 from nodeprov.node.facts import gather
 from nodeprov.node.layout import Layout
-from nodeprov.node.machine import Machine
 from nodeprov.node.receipts import History
-from nodeprov.node.state import ClusterState, Facts, NodeState
+from nodeprov.node.state import ClusterState, Facts, Machine, NodeState
 from nodeprov.node.switch import SwitchAtWork
 from nodeprov.plan.plan import INSTALL, UNINSTALL, Action
 from nodeprov.releases.obtain import Release

@@ -21,8 +21,8 @@ from nodeprov.plan.goal import Goal, decide
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.steps import Adopt
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes import goals as runtime_goals
-from nodeprov.runtimes.family import Family
+from nodeprov.runtimes.family import Family, tree_bytes
+from nodeprov.runtimes.family import goals as runtime_goals
 from nodeprov.states import State
 
 
@@ -65,7 +65,7 @@ def _wanted(state: NodeState, want: Want) -> tuple[Goal, ...]:
 
     Pods come only after the runtime is there, and before it goes they do.
     """
-    runtime = tuple(runtime_goals.goals(state, want.family, want.release))
+    runtime = tuple(runtime_goals(state, want.family, want.release))
     former_links, former_labels = leftovers.link_goals(state), leftovers.label_goals(state)
     if state.cluster is None:
         return (*runtime, *former_links)
@@ -96,9 +96,7 @@ def _install(
         steps = (Adopt(adopted), *steps)
     # Each sandbox has a shim of its own.
     old = state.footprint.processes_elsewhere(family.shim, state.layout.releases, release.name)
-    upload_bytes = sum(
-        runtime_goals.tree_bytes(release) for change in changes if isinstance(change.resource, Tree)
-    )
+    upload_bytes = sum(tree_bytes(release) for change in changes if isinstance(change.resource, Tree))
     return Plan(state.node.name, Install.action, steps, notes.of_install(state, steps, old), upload_bytes)
 
 

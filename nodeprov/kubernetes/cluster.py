@@ -12,8 +12,7 @@ from nodeprov.containerd.distributions.profiles import PROFILES
 from nodeprov.errors import NodeprovError, Problem, json_object, taking_json_apart
 from nodeprov.hosts.base import Host, Output, Reader, Script, check, plain
 from nodeprov.inventory import ClusterSettings, Node, Settings
-from nodeprov.node.machine import Machine
-from nodeprov.node.state import ClusterState
+from nodeprov.node.state import ClusterState, Machine
 from nodeprov.templates import render
 
 NOT_FOUND = 127

@@ -10,7 +10,7 @@ from typing import Any
 
 from nodeprov.errors import MALFORMED_JSON, json_object
 from nodeprov.node.daemon import Identity, Plugin, Record
-from nodeprov.node.machine import Mount
+from nodeprov.node.state import Mount
 
 
 def mounts(text: str) -> tuple[Mount, ...]:

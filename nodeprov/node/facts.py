@@ -22,8 +22,7 @@ from nodeprov.node import fact_parsers as parse
 from nodeprov.node.daemon import Daemon, Identity
 from nodeprov.node.daemon_choice import Candidate, Choice, Kubelet, choose, parse_kubelet
 from nodeprov.node.layout import Layout
-from nodeprov.node.machine import Machine
-from nodeprov.node.state import Facts, Footprint
+from nodeprov.node.state import Facts, Footprint, Machine
 from nodeprov.node.switch import Switched
 from nodeprov.states import FileState
 from nodeprov.templates import render

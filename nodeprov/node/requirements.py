@@ -11,9 +11,8 @@ from nodeprov.errors import NodeprovError, Problem
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon, version_text
 from nodeprov.node.layout import Layout
-from nodeprov.node.machine import Machine
 from nodeprov.node.runtime_table import DROPIN
-from nodeprov.node.state import Facts, Footprint
+from nodeprov.node.state import Facts, Footprint, Machine
 
 MARGIN_BYTES = 256 << 20
 NONE_NEEDED = ', or to "" for no link: no pod needs it'

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from nodeprov import containerd
 from nodeprov.containerd import Config, Runtime, differences
-from nodeprov.containerd.distributions import go_template
 from nodeprov.containerd.distributions.distribution import How
+from nodeprov.containerd.distributions.editing import template_declares
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, Script
 from nodeprov.plan.files import File, FileAt
@@ -151,7 +151,7 @@ class ContainerdSource(ContainerdConfig):
         """Tell whether a state declares our runtime."""
         text = containerd.decode(state.content)
         if self.how is How.GO_TEMPLATE:
-            return go_template.declares(text, self.runtime)
+            return template_declares(text, self.runtime)
         return Config(text).declared(self.runtime.handler) is not None
 
 

@@ -9,11 +9,9 @@ from nodeprov.inventory import Settings
 from nodeprov.node import requirements
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.layout import Layout
-from nodeprov.node.machine import Machine
-from nodeprov.node.state import Facts, Footprint, NodeState
+from nodeprov.node.state import Facts, Footprint, Machine, NodeState
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.family import Family, Requirements
-from nodeprov.runtimes.goals import former_runtimes, tree_bytes
+from nodeprov.runtimes.family import Family, Requirements, former_runtimes, tree_bytes
 
 
 def check(state: NodeState, family: Family, release: Release | None = None) -> tuple[Problem, ...]:

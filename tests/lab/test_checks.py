@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nodeprov import inventory
-from nodeprov.diagnosis.verify.checks import check_containerd, check_files, check_pod
+from nodeprov.diagnosis.verify.checks import check_node, check_pod
 from nodeprov.diagnosis.verify.subject import Given, look
 from nodeprov.hosts.provider import SshHosts
 from nodeprov.runtimes.gvisor.family import GVISOR
@@ -35,9 +35,9 @@ def fixture(name: str) -> Any:
 
 subject, host, pod = fixture("subject"), fixture("host"), fixture("pod")
 
-test_the_current_generation_is_the_one_that_was_installed = check_files.check_current_generation
-test_the_files_of_the_release_are_as_they_were_installed = check_files.check_release_files
-test_the_running_containerd_has_loaded_the_runtime = check_containerd.check_loaded
+test_the_current_generation_is_the_one_that_was_installed = check_node.check_current_generation
+test_the_files_of_the_release_are_as_they_were_installed = check_node.check_release_files
+test_the_running_containerd_has_loaded_the_runtime = check_node.check_loaded
 test_a_pod_runs = check_pod.check_pod_runs
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nodeprov.runtimes.gvisor.sandbox import kernel_line
+from nodeprov.runtimes.gvisor.shim import kernel_line
 from tests.lab.machines import CONFIG, WORKER, Kubectl, Machine
 from tests.lab.running import Ended, nodeprov, variant
 from tests.lab.swapping import a_pod_on, config_files, swapped

@@ -13,7 +13,7 @@ from nodeprov.node.state import Facts, NodeState
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.family import Generation
 from nodeprov.runtimes.gvisor.family import GVISOR
-from nodeprov.runtimes.gvisor.runsc_toml import NAME
+from nodeprov.runtimes.gvisor.shim import NAME
 
 
 def runsc(handler: str, shim: str, toml: str, annotations: Sequence[str] = ()) -> Runtime:

@@ -21,9 +21,8 @@ from nodeprov.kubernetes.scheduling import NodeLabel
 from nodeprov.node.daemon import Daemon, Identity, Plugin, Record
 from nodeprov.node.facts import FactsQuery
 from nodeprov.node.imported_files import Imported, ImportsQuery
-from nodeprov.node.machine import Machine, Mount
 from nodeprov.node.receipts import DONE, Author, Receipt, Written, to_json
-from nodeprov.node.state import ClusterState, Facts, Footprint
+from nodeprov.node.state import ClusterState, Facts, Footprint, Machine, Mount
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.files import AtPath, File, FileAt, Folder, Link, LinkAt, PresentAt, Tree, TreeAt
 from nodeprov.plan.goal import Change, Goal, Resource

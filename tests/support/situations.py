@@ -21,7 +21,7 @@ from nodeprov.node.runtime_table import without_runtime
 from nodeprov.node.state import ClusterState, Facts
 from nodeprov.plan.goal import Goal
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.goals import goals as goals_of
+from nodeprov.runtimes.family import goals as goals_of
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState, State
 from tests.support.memory_host import MemoryHosts

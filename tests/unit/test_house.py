@@ -168,8 +168,7 @@ ELSEWHERE = {
     # Each check passes on a good node, and each of its breaks makes it fail.
     "tests/lab/breaks.py": (
         "diagnosis/verify/checks/check_cluster",
-        "diagnosis/verify/checks/check_containerd",
-        "diagnosis/verify/checks/check_files",
+        "diagnosis/verify/checks/check_node",
         "diagnosis/verify/checks/check_pod",
         "diagnosis/verify/subject",
     ),
@@ -179,7 +178,7 @@ ELSEWHERE = {
     # Parts of one thing, which is tested as one.
     "tests/unit/engine/test_rehearsal.py": ("engine/actions",),
     "tests/unit/plan/test_plan.py": ("plan/steps",),
-    "tests/unit/runtimes/gvisor/test_generation.py": ("runtimes/family", "runtimes/gvisor/family"),
+    "tests/unit/runtimes/gvisor/test_generation.py": ("runtimes/gvisor/family",),
     "tests/unit/runtimes/test_requirements.py": ("runtimes/gvisor/requirements", "node/requirements"),
     # Only a server tells what they do.
     "tests/lab/test_ssh.py": ("hosts/ssh/connecting", "hosts/ssh/host"),

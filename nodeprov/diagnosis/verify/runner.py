@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from nodeprov.diagnosis.verify.checks import check_cluster, check_containerd, check_files, check_pod
+from nodeprov.diagnosis.verify.checks import check_cluster, check_node, check_pod
 from nodeprov.diagnosis.verify.subject import Given, Skipped, Subject
 from nodeprov.engine.context import Cancellation
 from nodeprov.engine.fleet import at_once
@@ -16,7 +16,7 @@ from nodeprov.errors import Cancelled
 from nodeprov.reports.findings import CheckResult
 from nodeprov.runtimes.family import Family
 
-_MODULES = (check_files, check_containerd, check_cluster, check_pod)
+_MODULES = (check_node, check_cluster, check_pod)
 _PREFIX = "check_"
 
 

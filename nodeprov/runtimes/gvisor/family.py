@@ -10,14 +10,20 @@ from nodeprov.containerd import Runtime
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.layout import Layout
-from nodeprov.node.machine import Machine
-from nodeprov.node.state import NodeState
+from nodeprov.node.state import Machine, NodeState
 from nodeprov.releases.obtain import Release
 from nodeprov.releases.source import ArtifactLayout, Software
 from nodeprov.runtimes.family import Family, Generation, Inspection, Requirements
-from nodeprov.runtimes.gvisor import requirements, sandbox
-from nodeprov.runtimes.gvisor.runsc_toml import NAME, ShimOptions, runsc_flags
-from nodeprov.runtimes.gvisor.sandbox import SHIM
+from nodeprov.runtimes.gvisor import requirements
+from nodeprov.runtimes.gvisor.shim import (
+    KERNEL_EXAMPLE,
+    NAME,
+    SHIM,
+    ShimOptions,
+    kernel_line,
+    run_sandbox,
+    runsc_flags,
+)
 from nodeprov.states import FileState
 
 PROGRAMS = ("runsc", "containerd-shim-runsc-v1")
@@ -62,7 +68,7 @@ class GVisor:
         }
     )
     pod_proof = "boots gVisor"
-    kernel_example = sandbox.KERNEL_EXAMPLE
+    kernel_example = KERNEL_EXAMPLE
     inspection = Inspection(
         config=NAME,
         kernel="gVisor, and not the node's",
@@ -112,8 +118,8 @@ class GVisor:
             configuration=requirements.selinux(daemon) if daemon else (),
         )
 
-    run_sandbox = staticmethod(sandbox.run_sandbox)
-    kernel_line = staticmethod(sandbox.kernel_line)
+    run_sandbox = staticmethod(run_sandbox)
+    kernel_line = staticmethod(kernel_line)
 
 
 GVISOR: Family = GVisor()

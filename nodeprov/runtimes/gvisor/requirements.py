@@ -10,9 +10,9 @@ from nodeprov.containerd import Refused
 from nodeprov.errors import Problem
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon, version_text
-from nodeprov.node.machine import Machine
+from nodeprov.node.state import Machine
 from nodeprov.runtimes.gvisor import compatibility
-from nodeprov.runtimes.gvisor.sandbox import SHIM
+from nodeprov.runtimes.gvisor.shim import SHIM
 
 ARCHITECTURES = ("x86_64", "aarch64")
 OLDEST_KERNEL = (5, 6)

@@ -18,8 +18,7 @@ from nodeprov.inventory import Settings
 from nodeprov.local_files import cache_folder
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.layout import Layout
-from nodeprov.node.machine import Machine
-from nodeprov.node.state import NodeState
+from nodeprov.node.state import Machine, NodeState
 from nodeprov.releases.obtain import Release
 from nodeprov.releases.source import ArtifactLayout, Software
 from nodeprov.runtimes.family import SANDBOX_TIMEOUT_SECONDS, Family, Generation, Inspection, Requirements

@@ -10,7 +10,7 @@ from nodeprov.node.receipts import BEGUN
 from nodeprov.plan.plan import INSTALL, UNINSTALL
 from nodeprov.plan.steps import Adopt
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.goals import goals, tree_bytes
+from nodeprov.runtimes.family import goals, tree_bytes
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState
 from tests.support.runtimes import state_of

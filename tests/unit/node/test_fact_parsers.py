@@ -9,7 +9,7 @@ import pytest
 
 from nodeprov.node import fact_parsers as parse
 from nodeprov.node.daemon import Identity, Plugin, Record
-from nodeprov.node.machine import Mount
+from nodeprov.node.state import Mount
 from tests.support.facts_answers import FRESH, RUNTIME_TABLE_1X, daemon_of
 from tests.support.samples import CRI
 

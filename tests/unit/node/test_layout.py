@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nodeprov.inventory import Paths, RuntimeSettings
-from nodeprov.runtimes.goals import former_runtimes
+from nodeprov.runtimes.family import former_runtimes
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.runtimes import config_path, layout_of, runtime_of
 from tests.support.samples import settings

@@ -1,4 +1,4 @@
-"""What a node's state shows of its footprint, its containerd and its cluster."""
+"""What a node's state shows of its machine, its footprint, its containerd and its cluster."""
 
 from __future__ import annotations
 
@@ -7,8 +7,41 @@ from typing import Any
 import pytest
 
 from nodeprov.errors import NodeprovError, Problem
+from nodeprov.node.state import Mount
 from tests.support.clusters import facts
 from tests.support.samples import good_facts
+
+
+@pytest.mark.parametrize(
+    ("path", "mount"),
+    [
+        ("/opt/nodeprov", "/opt"),
+        ("/opt", "/opt"),
+        ("/opt/data/nodeprov", "/opt/data"),
+        ("/optical/nodeprov", "/"),
+        ("/", "/"),
+    ],
+)
+def test_a_path_lies_on_the_longest_mount_above_it(path: str, mount: str) -> None:
+    mounts = tuple(Mount(each, frozenset()) for each in ("/opt/data", "/", "/opt"))
+    found = good_facts(mounts=mounts).machine.mount_of(path)
+    assert found is not None
+    assert found.path == mount
+
+
+def test_the_last_of_two_mounts_on_one_path_counts() -> None:
+    mounts = (Mount("/opt", frozenset({"ro"})), Mount("/opt", frozenset({"rw"})))
+    found = good_facts(mounts=mounts).machine.mount_of("/opt/nodeprov")
+    assert found is not None
+    assert found.options == {"rw"}
+
+
+def test_a_path_lies_on_the_mount_where_it_really_is() -> None:
+    mounts = (Mount("/", frozenset({"ro"})), Mount("/var", frozenset({"rw"})))
+    facts = good_facts(mounts=mounts, real_paths={"/opt/nodeprov": "/var/opt/nodeprov"})
+    found = facts.machine.mount_of("/opt/nodeprov")
+    assert found is not None
+    assert found.path == "/var"
 
 
 def test_what_a_process_or_a_stopped_container_names_is_in_use_and_so_is_the_folder_above() -> None:

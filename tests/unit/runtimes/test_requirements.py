@@ -9,9 +9,8 @@ from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.errors import Problem
 from nodeprov.inventory import ContainerdSettings, Paths, RuntimeSettings, Settings
 from nodeprov.node.daemon import Plugin
-from nodeprov.node.machine import Mount
 from nodeprov.node.requirements import MARGIN_BYTES
-from nodeprov.node.state import Facts
+from nodeprov.node.state import Facts, Mount
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.runtimes.requirements import check

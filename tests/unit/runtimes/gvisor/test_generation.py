@@ -10,7 +10,7 @@ import pytest
 from nodeprov.inventory import RuntimeSettings, Settings
 from nodeprov.node.state import Facts
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor.runsc_toml import runsc_flags
+from nodeprov.runtimes.gvisor.shim import runsc_flags
 from tests.support.runtimes import generation_of, runsc_toml
 from tests.support.samples import CONFIG, good_daemon, good_facts, release, settings, with_daemon
 

@@ -9,8 +9,8 @@ from nodeprov.inventory import Paths, RuntimeSettings, Settings
 from nodeprov.node.state import Facts
 from nodeprov.plan.goal import Goal
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.goals import goals as goals_of
-from nodeprov.runtimes.goals import tree_bytes
+from nodeprov.runtimes.family import goals as goals_of
+from nodeprov.runtimes.family import tree_bytes
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import LinkState
 from tests.support.runtimes import config_path, generation_of, runtime_of, state_of

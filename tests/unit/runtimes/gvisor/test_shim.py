@@ -1,3 +1,5 @@
+"""What the shim reads, and what gVisor's kernel says."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,7 +9,7 @@ import pytest
 from nodeprov.errors import NodeprovError
 from nodeprov.inventory import RuntimeSettings
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor.runsc_toml import parse_shim_options
+from nodeprov.runtimes.gvisor.shim import kernel_line, parse_shim_options
 from nodeprov.states import TreeState
 from tests.support.runtimes import generation_of, runsc_toml
 from tests.support.samples import VERSION, good_facts, settings
@@ -68,3 +70,20 @@ def test_what_nodeprov_writes_is_read_as_it_was_meant() -> None:
         "strace-syscalls": 'open,"x"\\',
         "systemd-cgroup": "true",
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        ("[   0.000000] Starting gVisor...\n[   0.1] Checking naughty list...", "Starting gVisor..."),
+        ("version: Linux version 4.19.0-gvisor #1 SMP x\nkernel log: operation not permitted", "version: Linux"),
+        ("Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016", "Linux version 4.4.0"),
+        ("Linux version 6.8.0-45-generic (buildd@lcy02) #45-Ubuntu SMP PREEMPT_DYNAMIC Fri Aug 30 2024", ""),
+        ("Linux version 4.4.0-210-generic (buildd@gvisor) #242-Ubuntu SMP", ""),
+        ("", ""),
+    ],
+)
+def test_gvisors_kernel_is_known_by_what_it_says_in_every_release(said: str, word: str) -> None:
+    found = kernel_line(said)
+    assert found.startswith(word)
+    assert bool(found) == bool(word)
