@@ -22,10 +22,7 @@ def _environment() -> Environment:
 
     folder = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
     environment = Environment(  # noqa: S701  no HTML: shell and TOML are quoted by their own filters
-        loader=FileSystemLoader(folder),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
+        loader=FileSystemLoader(folder), undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True
     )
     environment.filters["sh"] = lambda value: shlex.quote(str(value))
     environment.filters["toml"] = value_text

@@ -80,18 +80,16 @@ class Progress:
 def make_lab(provider: Provider, *, build_box: bool = False) -> Lab:
     """Read the environment and make the provider's lab."""
     # 50 ms that no other command need wait for.
-    from nodeprov_lab.debian import chosen_mirror
     from nodeprov_lab.nspawn.lab import NspawnLab
+    from nodeprov_lab.parts import chosen_mirror
     from nodeprov_lab.vagrant.lab import VagrantLab
 
     cache, mirror = cache_folder() / "lab", chosen_mirror()
-    match provider:
-        case Provider.NSPAWN if build_box:
-            raise UsageError("a box is for virtual machines", "nodeprov lab up --provider vagrant --build-box")
-        case Provider.NSPAWN:
-            return NspawnLab(cache, debian_mirror=mirror)
-        case Provider.VAGRANT:
-            return VagrantLab(cache, debian_mirror=mirror, build_box=build_box)
+    if provider is Provider.VAGRANT:
+        return VagrantLab(cache, debian_mirror=mirror, build_box=build_box)
+    if build_box:
+        raise UsageError("a box is for virtual machines", "nodeprov lab up --provider vagrant --build-box")
+    return NspawnLab(cache, debian_mirror=mirror)
 
 
 @lab.command(epilog=examples("nodeprov lab up", codes="0: the cluster is up, 1: it could not be made"))
@@ -120,7 +118,7 @@ def inventory(provider: ProviderOption = Provider.NSPAWN) -> None:
 @lab.command(hidden=True)
 def join(machine: Annotated[str, typer.Argument(metavar="NODE")]) -> None:
     """Make a machine that Vagrant has brought up a node of the cluster: the Vagrantfile's trigger."""
-    from nodeprov_lab.debian import chosen_mirror
+    from nodeprov_lab.parts import chosen_mirror
     from nodeprov_lab.vagrant.lab import VagrantLab
 
     with Progress() as progress:

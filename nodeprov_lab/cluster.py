@@ -9,9 +9,8 @@ from functools import partial
 from nodeprov.hosts.base import check
 from nodeprov.templates import render
 from nodeprov_lab.access import RemoteShell
-from nodeprov_lab.base import Machine, OnEvent, step
+from nodeprov_lab.base import Machine, NodeFile, OnEvent, archive, step
 from nodeprov_lab.credentials import PKI, Secrets, identity_files, kubeconfig, make_secrets
-from nodeprov_lab.files import NodeFile, archive
 from nodeprov_lab.images import PAUSE_IMAGE
 from nodeprov_lab.processes import at_once
 

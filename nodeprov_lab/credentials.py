@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from nodeprov.templates import render
-from nodeprov_lab.base import Machine
-from nodeprov_lab.files import NodeFile
+from nodeprov_lab.base import Machine, NodeFile
 
 PKI = "/etc/kubernetes/pki"
 # The lab's end is the certificates' end; a machine whose clock is wrong can be in a lab too.

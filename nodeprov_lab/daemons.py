@@ -12,9 +12,9 @@ from nodeprov.errors import NodeprovError
 from nodeprov.local_files import cache_folder
 from nodeprov_lab.base import OnEvent
 from nodeprov_lab.cache import Cache
-from nodeprov_lab.debian import chosen_mirror, debian_tree
 from nodeprov_lab.gobuild import CONTAINERD, CONTAINERD_VERSION, CRIRUN, Component, GoBuilder, containerd, find_go
 from nodeprov_lab.images import make_images
+from nodeprov_lab.parts import chosen_mirror, debian_tree
 
 DEBIAN = "Debian 12's"
 BUILT = ("1.7.35", "2.0.14", "2.1.9", "2.2.9", "2.3.4", "2.3.7")

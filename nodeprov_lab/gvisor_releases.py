@@ -11,9 +11,8 @@ from pathlib import Path
 
 import zstandard
 
-from nodeprov_lab.base import OnEvent, step
+from nodeprov_lab.base import NodeFile, OnEvent, archive, step
 from nodeprov_lab.cache import Cache
-from nodeprov_lab.files import NodeFile, archive
 from nodeprov_lab.gobuild import Component, GoBuilder, Patch, Program
 
 LOOSE_RELEASE = "20260518.0"

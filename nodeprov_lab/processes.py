@@ -30,18 +30,14 @@ def parse_start_time(stat: str) -> int:
     return int(stat.rpartition(")")[2].split()[19])
 
 
-def parse_state(stat: str) -> str:
-    """Read the one-letter state from the text of /proc/PID/stat."""
-    return stat.rpartition(")")[2].split()[0]
-
-
 def process(pid: int) -> Process | None:
     """Look at a process; one that has ended and was not waited for counts as gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if parse_state(stat) == "Z" else Process(pid, parse_start_time(stat))
+    is_zombie = stat.rpartition(")")[2].split()[0] == "Z"
+    return None if is_zombie else Process(pid, parse_start_time(stat))
 
 
 def record(pid: int, file: Path) -> None:

@@ -38,6 +38,15 @@ COMMANDS: Mapping[str, str] = {
 }
 """Every command, and its line in the overview."""
 
+_MODULES = {
+    "apply": "plan",
+    "doctor": "diagnosis",
+    "status": "diagnosis",
+    "uninstall": "install",
+    "verify": "diagnosis",
+}
+"""The modules of commands whose names they do not have."""
+
 DONE, FAILED, WRONG, PENDING = 0, 1, 2, 3
 EXIT_CODES = """\
 Exit codes:
@@ -53,8 +62,7 @@ _interrupted = threading.Event()
 
 def module_of(command: str) -> str:
     """Name the module of a command, which is imported when the command is called."""
-    beside = {"lab": "nodeprov_lab.cli", "apply": "nodeprov.cli.plan", "uninstall": "nodeprov.cli.install"}
-    return beside.get(command, f"nodeprov.cli.{command}")
+    return "nodeprov_lab.cli" if command == "lab" else f"nodeprov.cli.{_MODULES.get(command, command)}"
 
 
 def main() -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 from nodeprov.hosts.local import run_checked, start_daemon
 from nodeprov.templates import render
 from nodeprov_lab.access import SshKey
-from nodeprov_lab.base import Machine
-from nodeprov_lab.files import NodeFile, write_below
+from nodeprov_lab.base import Machine, NodeFile, write_below
 from nodeprov_lab.nspawn import cgroups
 from nodeprov_lab.nspawn.network import NAMESPACES, namespace_of
 from nodeprov_lab.nspawn.state import MachineFolder

@@ -61,7 +61,9 @@ class NspawnLab:
             with step(on_event, "looking at what is there"):
                 if state.is_healthy(self.machines, STATE):
                     return
-            parts = self._make_parts(on_event)
+            go = find_go()
+            assert go is not None  # or it would have been a problem
+            parts = make_parts(self._cache, go, self._debian_mirror, on_event, tolerant=not self._able)
             if not leftovers.look(STATE.path).nothing:
                 with step(on_event, "removing what is left of an earlier lab"):
                     leftovers.remove(STATE.path)
@@ -114,27 +116,19 @@ class NspawnLab:
         finally:
             lock.release()
 
-    def _make_parts(self, on_event: OnEvent) -> Parts:
-        go = find_go()
-        assert go is not None  # or it would have been a problem
-        return make_parts(self._cache, go, self._debian_mirror, on_event, tolerant=not self._able)
-
     def _boot(self, parts: Parts) -> None:
         STATE.path.mkdir(mode=0o700)
         login_key, host_keys = make_key(), [make_key() for _ in self.machines]
         STATE.write_keys(self.machines, login_key, host_keys)
         network.make_network(self.machines)
-        self._start_mirror(parts.programs.mirror)
+        where = [str(parts.programs.mirror), network.CONTROLLER_ADDRESS, str(state.MIRROR_PORT)]
+        argv = [sys.executable, "-m", "nodeprov_lab.mirror", *where]
+        start_in_cgroup(f"{network.PREFIX}mirror", argv, STATE.mirror_log, STATE.mirror_process)
         for machine, host_key in zip(self.machines, host_keys, strict=True):
             files = machine_files(machine, self.machines, host_key, login_key)
             boot(machine, STATE.machine(machine), [*parts.programs.layers(machine), parts.debian], files)
         at_once([partial(self._wait_for_boot, machine) for machine in self.machines])
         self._wait_for_mirror()
-
-    def _start_mirror(self, folder: Path) -> None:
-        where = [str(folder), network.CONTROLLER_ADDRESS, str(state.MIRROR_PORT)]
-        argv = [sys.executable, "-m", "nodeprov_lab.mirror", *where]
-        start_in_cgroup(f"{network.PREFIX}mirror", argv, STATE.mirror_log, STATE.mirror_process)
 
     def _wait_for_boot(self, machine: Machine) -> None:
         if not state.wait_for_port(machine.address, state.SSH_PORT, _BOOT_TIMEOUT_SECONDS):

@@ -19,7 +19,7 @@ from nodeprov.templates import render
 from nodeprov_lab.access import RemoteShell
 from nodeprov_lab.base import OnEvent, step
 from nodeprov_lab.cache import Cache, digest_of
-from nodeprov_lab.debian import PACKAGES, Flavor, debian_root
+from nodeprov_lab.parts import PACKAGES, Flavor, debian_root
 from nodeprov_lab.processes import ending_with_us
 from nodeprov_lab.vagrant.state import PREFIX
 

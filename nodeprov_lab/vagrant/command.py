@@ -66,7 +66,7 @@ class Narration:
         match = _MESSAGE.match(text)
         if match is None or match["said"].startswith(" "):
             return
-        self._end(match["machine"], "ended")
+        self._end(match["machine"])
         what = f"{match['machine']}: {match['said'].rstrip('.')}"
         self.begun[match["machine"]] = what
         self.on_event(Event(what, "begun"))
@@ -74,12 +74,11 @@ class Narration:
     def close(self, *, failed: bool) -> None:
         """End what goes on."""
         for machine in [*self.begun]:
-            self._end(machine, "failed" if failed else "ended")
+            self._end(machine, failed=failed)
 
-    def _end(self, machine: str, state: str) -> None:
-        what = self.begun.pop(machine, None)
-        if what is not None:
-            self.on_event(Event(what, "failed" if state == "failed" else "ended"))
+    def _end(self, machine: str, *, failed: bool = False) -> None:
+        if machine in self.begun:
+            self.on_event(Event(self.begun.pop(machine), "failed" if failed else "ended"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +99,8 @@ def parse_ssh_config(text: str) -> dict[str, Way]:
         name, *lines = block.splitlines()
         options = dict(line.split(None, 1) for line in lines if line.strip())
         try:
-            ways[name.strip()] = Way(
-                name.strip(),
-                options["HostName"],
-                int(options["Port"]),
-                options["User"],
-                options["IdentityFile"].strip('"'),
-            )
+            address, port, user = options["HostName"], int(options["Port"]), options["User"]
+            ways[name.strip()] = Way(name.strip(), address, port, user, options["IdentityFile"].strip('"'))
         except (KeyError, ValueError) as error:
             raise NodeprovError(
                 f"vagrant ssh-config says nothing of {error} for {name}", "vagrant ssh-config"
@@ -144,11 +138,12 @@ class Reach:
         """Log in to a machine, whose key is asked for now: it may have been made anew."""
         file = self._state.path / f"known_hosts-{way.name}"
         file.write_text(self._key(way))
-        return RemoteShell(way.name, self._login(way, file), sudo=True)
+        return RemoteShell(way.name, self.argv(way, file), sudo=True)
 
-    def argv(self, way: Way) -> list[str]:
+    def argv(self, way: Way, known_hosts: Path | None = None) -> list[str]:
         """Write the command that logs in to a machine whose key is known."""
-        return self._login(way, self._state.known_hosts)
+        known_hosts = known_hosts or self._state.known_hosts
+        return ssh_argv(way.user, way.address, Path(way.key), known_hosts, port=way.port)
 
     def know(self, ways: Sequence[Way]) -> None:
         """Write down the machines' keys for everybody else."""
@@ -158,6 +153,3 @@ class Reach:
         # Nobody is between a hypervisor's host and its machines.
         argv = ["ssh-keyscan", "-T", str(_KEYSCAN_SECONDS), "-p", str(way.port), way.address]
         return run_checked(argv, f"cannot ask {way.name} for its key", timeout_seconds=2 * _KEYSCAN_SECONDS)
-
-    def _login(self, way: Way, known_hosts: Path) -> list[str]:
-        return ssh_argv(way.user, way.address, Path(way.key), known_hosts, port=way.port)

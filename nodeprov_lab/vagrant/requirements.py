@@ -24,10 +24,7 @@ PROGRAMS: Mapping[str, str] = {
     "qemu-system-x86_64": "qemu-system-x86",
 }
 BUSYBOX = "busybox-static"
-DAEMONS: Mapping[str, str] = {
-    "/usr/sbin/libvirtd": "libvirt-daemon-system",
-    "/usr/sbin/dnsmasq": "dnsmasq-base",
-}
+DAEMONS: Mapping[str, str] = {"/usr/sbin/libvirtd": "libvirt-daemon-system", "/usr/sbin/dnsmasq": "dnsmasq-base"}
 BUILDERS: Mapping[str, str] = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs"}
 _VIRTUALIZATION = re.compile(r"^flags\s*:.* (vmx|svm)( |$)", re.MULTILINE)
 _NEEDED_BYTES = 8 << 30  # measured: the box 1 GB three times (cache, Vagrant, libvirt), the machines' own 1 GB

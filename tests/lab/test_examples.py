@@ -16,7 +16,7 @@ import pytest
 from nodeprov.kubernetes.images import GO_ARCHITECTURES
 from nodeprov.local_files import cache_folder
 from nodeprov_lab.cache import Cache
-from nodeprov_lab.debian import SUITE, chosen_mirror, debian_tree
+from nodeprov_lab.parts import SUITE, chosen_mirror, debian_tree
 from tests.lab.machines import CLASS, WORKER, Kubectl, Machine
 from tests.lab.running import installed
 

@@ -24,7 +24,7 @@ from nodeprov.releases.source import ArtifactLayout, Software
 from nodeprov.runtimes.family import SANDBOX_TIMEOUT_SECONDS, Family, Generation, Inspection, Requirements
 from nodeprov.states import FileState, TreeEntry, TreeState
 from nodeprov_lab.cache import Cache
-from nodeprov_lab.debian import SUITE, chosen_mirror, debian_tree
+from nodeprov_lab.parts import SUITE, chosen_mirror, debian_tree
 
 VERSION = "1.21"
 PROGRAM, LIBRARY = "crun.real", "libyajl.so.2"

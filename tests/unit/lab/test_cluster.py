@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from nodeprov_lab.base import NodeFile, archive, write_below
 from nodeprov_lab.cluster import Settings, master_files, node_files, parse_ready_nodes
 from nodeprov_lab.credentials import Secrets, kubeconfig, make_secrets
-from nodeprov_lab.files import NodeFile, archive, write_below
 from nodeprov_lab.nspawn.lab import MACHINES
 
 MASTER, WORKER, OTHER = MACHINES

@@ -7,7 +7,7 @@ import json
 import pytest
 from rich.console import Console
 
-from nodeprov.cli.verify import show_results
+from nodeprov.cli.diagnosis import show_results
 from nodeprov.reports.findings import CheckResult, Finding, Severity, findings_json, findings_table, results_table
 from tests.support.samples import golden
 

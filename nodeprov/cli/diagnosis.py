@@ -1,0 +1,139 @@
+"""`nodeprov doctor`, `nodeprov status` and `nodeprov verify`: how nodes are, with nothing changed on them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov.cli import options
+from nodeprov.cli.main import DONE, FAILED, PENDING, cancelled_by_signals
+from nodeprov.cli.output import say, show_json, show_table, show_text
+from nodeprov.errors import NodeprovError, UsageError
+
+if TYPE_CHECKING:
+    from nodeprov.reports.findings import CheckResult
+
+
+@options.command(
+    "nodeprov doctor 'worker*'",
+    "nodeprov doctor worker1 --json",
+    codes="0: ready to install, 1: an install would be refused, or a node could not be read",
+)
+def doctor(
+    nodes: options.Nodes,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
+    ask_sudo_password: options.AskSudoPassword = False,
+    as_json: options.Json = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
+) -> None:
+    """Check nodes for what would block an install, and give recommendations. Nothing is changed."""
+    from nodeprov.cli.session import open_session, print_errors
+    from nodeprov.diagnosis.doctor import examine
+    from nodeprov.reports.findings import Severity, findings_json, findings_table
+    from nodeprov.runtimes import FAMILY
+
+    with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
+        results = print_errors(
+            fleet.each(lambda node, hosts: (node.name, examine(node, hosts, FAMILY, time.time)))
+        )
+    findings = [finding for _, found in results.good for finding in found]
+    if as_json:
+        show_json({"findings": findings_json(findings)}, results.errors)
+    else:
+        show_table(findings_table([name for name, _ in results.good], findings))
+    against = any(finding.severity is Severity.AGAINST for finding in findings)
+    raise typer.Exit(FAILED if against or results.errors else DONE)
+
+
+@options.command(
+    "nodeprov status 'worker*'",
+    "nodeprov status worker1 --json",
+    codes="0: no run is unfinished, 1: a node could not be read, 3: a run is in progress, or did not finish",
+)
+def status(
+    nodes: options.Nodes,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
+    ask_sudo_password: options.AskSudoPassword = False,
+    as_json: options.Json = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
+) -> None:
+    """Show what is installed, how the last run ended, and whether a node rolled back on its own."""
+    from nodeprov.cli.session import open_session, print_errors
+    from nodeprov.diagnosis import status as node_status
+    from nodeprov.hosts.base import Place
+    from nodeprov.runtimes import FAMILY
+
+    with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
+        results = print_errors(fleet.each(lambda node, hosts: node_status.read(node, hosts[Place.NODE], FAMILY)))
+    if as_json:
+        show_json({"nodes": [node_status.as_json(each) for each in results.good]}, results.errors)
+    else:
+        for each in results.good:
+            show_text(node_status.text(each))
+    if results.errors:
+        raise typer.Exit(FAILED)
+    raise typer.Exit(DONE if all(each.is_settled for each in results.good) else PENDING)
+
+
+@options.command(
+    "nodeprov verify 'worker*'",
+    "nodeprov verify 'worker*' --junit verify.xml --quiet",
+    codes="0: all checks passed, 1: a check failed, or could not be run",
+)
+def verify(
+    nodes: options.Nodes,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Also write the result as JUnit XML.")
+    ] = None,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
+    ask_sudo_password: options.AskSudoPassword = False,
+    as_json: options.Json = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
+) -> None:
+    """Check with testinfra that nodes are still as installed, and that a pod runs in a sandbox."""
+    from nodeprov.cli.session import open_session, print_errors
+    from nodeprov.diagnosis.verify import runner, subject
+    from nodeprov.runtimes import FAMILY
+
+    with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
+        subjects = print_errors(fleet.each(lambda node, hosts: subject.look(node, hosts, FAMILY)))
+        with cancelled_by_signals(lambda: say("interrupted: removing the pods of the checks")) as cancel:
+            verified = runner.verify_all(subjects.good, cancel)
+    results = [result for each in verified for result in each.results]
+    if junit is not None:
+        _write_junit(junit, results)
+    show_results(results, subjects.errors, as_json=as_json)
+    bad = subjects.errors or any(not each.passed for each in verified)
+    raise typer.Exit(FAILED if bad else DONE)
+
+
+def show_results(results: Sequence[CheckResult], errors: Sequence[NodeprovError], *, as_json: bool) -> None:
+    """Print what the checks found."""
+    from nodeprov.reports.findings import results_json, results_table
+
+    if as_json:
+        show_json({"findings": results_json(results)}, errors)
+    else:
+        show_table(results_table(results))
+
+
+def _write_junit(path: Path, results: Sequence[CheckResult]) -> None:
+    from nodeprov.reports.findings import results_junit
+
+    try:
+        path.write_text(results_junit(results))
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", "name another file: --junit FILE") from None
