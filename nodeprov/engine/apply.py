@@ -47,17 +47,17 @@ def apply(plan: Plan, hosts: Hosts, actions: Actions, run: RunContext) -> Outcom
     except BaseException as error:
         swap = begun.pop() if isinstance(error, RolledBack | RollbackFailed) else None
         undone = undo(begun, hosts, actions, partial(_try_to_tell, on_event))
-        left = undone.left
+        left = undone.failed
         if isinstance(error, RollbackFailed) and isinstance(swap, Swap):
             left = (*left, f"{swap.restart.unit}: {error.message}")
         stopped_by = in_words(error).at(plan.node)
         return Outcome(plan, tuple(done), stopped_by, undone.changes, left, undone.kept, proofs)
     collected = collect(garbage, hosts, actions, on_event, before_each=run.cancel.check)
-    outcome = Outcome(plan, (*done, *collected.removed), proofs=proofs)
+    outcome = Outcome(plan, (*done, *collected.changes), proofs=proofs)
     if plan.action.removes_all:
-        return replace(outcome, left=collected.failed, kept=collected.needed)
+        return replace(outcome, left=collected.failed, kept=collected.kept)
     # What an upgrade could not remove the next run will.
-    return replace(outcome, kept=(*collected.needed, *collected.failed))
+    return replace(outcome, kept=(*collected.kept, *collected.failed))
 
 
 def _try_to_tell(on_event: OnEvent, event: Event) -> None:

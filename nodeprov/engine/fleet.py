@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from nodeprov.engine.context import RunContext
@@ -53,21 +53,17 @@ def obtained(
 class Results(Generic[T]):
     """The results, and the errors, of one call for each node."""
 
-    good: list[T] = field(default_factory=list)
-    errors: list[NodeprovError] = field(default_factory=list)
+    good: list[T]
+    errors: list[NodeprovError]
 
     @classmethod
     def of(cls, results: Sequence[T | Exception]) -> Results[T]:
-        """Tell results and errors apart; raise what is no NodeprovError, for that is a fault."""
-        told: Results[T] = Results()
+        """Separate results from errors; raise what is no NodeprovError, for that is a fault."""
         for each in results:
-            if isinstance(each, NodeprovError):
-                told.errors.append(each)
-            elif isinstance(each, Exception):
+            if isinstance(each, Exception) and not isinstance(each, NodeprovError):
                 raise each
-            else:
-                told.good.append(each)
-        return told
+        good = [each for each in results if not isinstance(each, Exception)]
+        return cls(good, [each for each in results if isinstance(each, NodeprovError)])
 
 
 class Fleet:

@@ -217,9 +217,6 @@ class _RehearsedHost(ShellHost):
         self._stage.note(self.name, script)
         return NothingHeld()
 
-    def close(self) -> None:
-        """Nothing is held."""
-
 
 def _well(planned: Planned) -> Facts:
     """Say how the node would look in its run: nothing needs our files, and containerd has our table."""

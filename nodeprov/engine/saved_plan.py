@@ -185,14 +185,8 @@ def changes(saved: Saved, planned: Sequence[Planned]) -> tuple[NodeprovError, ..
 
 
 def _difference(plan: SavedPlan, planned: Planned) -> str:
-    lines = difflib.unified_diff(
-        plan.text.splitlines(),
-        plan_text(planned.plan).splitlines(),
-        "as saved",
-        "as it is now",
-        lineterm="",
-        n=1,
-    )
+    before, after = plan.text.splitlines(), plan_text(planned.plan).splitlines()
+    lines = difflib.unified_diff(before, after, "as saved", "as it is now", lineterm="", n=1)
     if shown := "\n".join(lines):
         return shown
     old, new = dict(plan.steps), dict(_steps(planned))

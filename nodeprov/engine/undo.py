@@ -13,24 +13,18 @@ from nodeprov.plan.steps import Event, OnEvent, Step, Swap
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
-    """The changes that were taken back; in words, what stays unseen and harmless, and what could not be undone."""
+class TakenAway:
+    """The changes that were taken back or removed.
+
+    In words: `kept` is what stays because a container needs it still, `failed` what could not be taken away.
+    """
 
     changes: tuple[Change, ...]
     kept: tuple[str, ...]
-    left: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """What was garbage-collected; in words, what a container needs still, and what could not be removed."""
-
-    removed: tuple[Change, ...]
-    needed: tuple[str, ...]
     failed: tuple[str, ...]
 
 
-def undo(begun: Sequence[Step], hosts: Hosts, actions: Actions, on_event: OnEvent) -> Undone:
+def undo(begun: Sequence[Step], hosts: Hosts, actions: Actions, on_event: OnEvent) -> TakenAway:
     """Take begun steps back.
 
     In reverse, but that what a run took away in the cluster comes back last: no pod is sent to a node before
@@ -57,7 +51,8 @@ def undo(begun: Sequence[Step], hosts: Hosts, actions: Actions, on_event: OnEven
                 garbage = []
                 break
     collected = collect(garbage, hosts, actions, on_event)
-    return Undone((*undone, *collected.removed), (*collected.needed, *collected.failed), tuple(left))
+    # What is collected is unseen and harmless: that it could not be removed leaves nothing between two states.
+    return TakenAway((*undone, *collected.changes), (*collected.kept, *collected.failed), tuple(left))
 
 
 def _name(step: Change | Swap) -> str:
@@ -73,7 +68,7 @@ def _undo_one(step: Change | Swap, hosts: Hosts, actions: Actions, on_event: OnE
 
 
 def _swap_back(swap: Swap, hosts: Hosts, actions: Actions, on_event: OnEvent) -> tuple[Change, ...]:
-    """Have the node swap the files back; what it has put back by itself by now needs no restart any more.
+    """Have the node swap the files back; what it has put back on its own by now needs no restart any more.
 
     When the connection broke while the swap was handed over, the node may begin it only now.
     """
@@ -115,7 +110,7 @@ def collect(
     on_event: OnEvent,
     *,
     before_each: Callable[[], None] = lambda: None,
-) -> Collected:
+) -> TakenAway:
     """Take away what nothing needs any more."""
     removed: list[Change] = []
     needed: list[str] = []
@@ -136,7 +131,7 @@ def collect(
     except BaseException as error:
         rest = changes[len(removed) + len(needed) :]
         failed = [f"{change.resource.key} stays: {in_words(error).message}" for change in rest]
-    return Collected(tuple(removed), tuple(needed), tuple(failed))
+    return TakenAway(tuple(removed), tuple(needed), tuple(failed))
 
 
 def in_words(error: BaseException) -> NodeprovError:

@@ -104,9 +104,8 @@ class Query(Protocol[A_co]):
 class Reader(Protocol):
     """A host as planning sees it: it can be asked, and cannot be changed."""
 
-    @property
-    def name(self) -> str:
-        """The node's name, for messages."""
+    name: str
+    """The node's name, for messages."""
 
     def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
         """Answer all the queries, in their order, in one round trip."""
@@ -174,7 +173,7 @@ class Host(Reader, Protocol):
         """Call something after each chunk of each upload; what it raises ends the upload."""
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connection, if there is one."""
 
 
 def heartbeat(say: Callable[[str], None], seconds: float) -> threading.Event:

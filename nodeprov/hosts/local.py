@@ -82,9 +82,6 @@ class LocalHost(ShellHost):
             error.where = self.name
             raise
 
-    def close(self) -> None:
-        """Nothing is held."""
-
 
 class _HeldProgram:
     def __init__(self, argv: Sequence[str], heartbeat_seconds: float) -> None:

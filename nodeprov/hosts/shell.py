@@ -21,7 +21,7 @@ from nodeprov.hosts.base import (
     TIMED_OUT,
     A,
     Guard,
-    Held,
+    Host,
     Output,
     Progress,
     Query,
@@ -40,10 +40,9 @@ OnCommand = Callable[[str, Script[Any]], None]
 """Called with a host's name and the script that is about to run there."""
 
 
-class ShellHost(ABC):
+class ShellHost(Host, ABC):
     """Reads and writes by rendered shell scripts; subclasses say how a script and a file get there."""
 
-    name: str
     command_timeout_seconds = COMMAND_TIMEOUT_SECONDS
     command_setting = ""
 
@@ -61,13 +60,8 @@ class ShellHost(ABC):
     def upload_file(self, source: Path, script: str, on_sent: Callable[[int], None]) -> Output:
         """Give a script a file of this machine on standard input; report the bytes that were sent so far."""
 
-    @abstractmethod
-    def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> Held:
-        """Start a script as root that goes on until its standard input ends; wait for its first line."""
-
-    @abstractmethod
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connection, if there is one."""
 
     def run(self, script: Script[A], *, stdin: bytes = b"", timeout_seconds: float | None = None) -> A:
         """Run a script as root, wait for its end, whatever its status, and return what it reads of its output."""

@@ -59,7 +59,7 @@ def state_from_json(value: Mapping[str, Any] | None) -> State | None:
         case "present":
             return PresentState()
         case other:
-            raise ValueError(f"no kind of state: {other!r:.60}")
+            raise KeyError(other)
 
 
 def _entry(path: Any, mode: Any, sha256: Any) -> TreeEntry:

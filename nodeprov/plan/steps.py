@@ -29,11 +29,6 @@ class Swap:
     restart: Restart
     proof: Proof
 
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """What is told of it."""
-        return (*self.changes, self.restart, self.proof)
-
 
 @dataclass(frozen=True, slots=True)
 class Drain:
@@ -58,7 +53,10 @@ Part = Change | Restart | Proof | Drain | Adopt
 
 def parts(steps: Iterable[Step]) -> tuple[Part, ...]:
     """List the parts of steps in their order."""
-    return tuple(part for step in steps for part in (step.parts if isinstance(step, Swap) else (step,)))
+    listed: list[Part] = []
+    for step in steps:
+        listed += (*step.changes, step.restart, step.proof) if isinstance(step, Swap) else (step,)
+    return tuple(listed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,6 @@ MOST_REDIRECTS = 5
 RETRY_HINT = "run it again: what arrived is kept, and the download goes on where it ended"
 
 _ANSWERS = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-_REDIRECTS = (
-    HTTPStatus.MOVED_PERMANENTLY,
-    HTTPStatus.FOUND,
-    HTTPStatus.SEE_OTHER,
-    HTTPStatus.TEMPORARY_REDIRECT,
-    HTTPStatus.PERMANENT_REDIRECT,
-)
 _ABSENT = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _OVERLOADED = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _HINTS: Mapping[int, str] = {
@@ -142,7 +135,7 @@ class Origin:
         """Ask, and follow redirects, whose bodies are not read."""
         for _ in range(MOST_REDIRECTS + 1):
             response = self.pace.in_time(partial(self._ask, url, headers))
-            target = response.headers.get("Location") if response.status_code in _REDIRECTS else None
+            target = response.headers["Location"] if response.is_redirect else ""
             if not target:
                 return response
             response.close()

@@ -14,15 +14,7 @@ from typing import Any
 from paramiko import Channel, SSHException, Transport  # noqa: TID251  the one place
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import (
-    COMMAND_SETTING,
-    TIMED_OUT,
-    Output,
-    Script,
-    ended_late,
-    longer,
-    too_much,
-)
+from nodeprov.hosts.base import COMMAND_SETTING, TIMED_OUT, Output, Script, ended_late, longer, too_much
 from nodeprov.hosts.shell import ShellHost
 from nodeprov.hosts.ssh import become
 from nodeprov.hosts.ssh.become import Become
