@@ -190,7 +190,7 @@ def differences(before: Config, after: Config, runtime: Runtime) -> tuple[str, .
     if after.document.get("version") == 2:
         _forget_own_name(old, new)
     paths = dict.fromkeys([*old, *new])
-    # As Go compares: what is not said is the zero value (runc's options are listed only by default).
+    # As Go compares: what is not set is the zero value (runc's options are listed only by default).
     pairs = {path: (old.get(path), new.get(path)) for path in paths}
     return tuple(key_text(path) for path, (was, now) in pairs.items() if was != now and (was or now))
 

@@ -1,7 +1,7 @@
 """containerd's configuration, text to text: our runtime's table in, our runtime's table out.
 
-`add_runtime` and `remove_runtime` are the edit; `versions` says where the table has to be, `unusable` what else in
-the file keeps it from serving, and `tables` cuts and splices. `drop_in_text` is a file that holds our table alone.
+`add_runtime` and `remove_runtime` are the edit; `versions` knows where the table has to be, `unusable` what else
+keeps it from serving, and `tables` cuts and splices. `drop_in_text` is a file that holds our table alone.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def without_runtime(config: Config, runtime: Runtime, ours: Sequence[Runtime] = 
 
 
 def _split(config: Config) -> tuple[str, Config]:
-    """Take the byte order mark off, which containerd 1.x reads over; what a daemon minds, `versions` says."""
+    """Take the byte order mark off, which containerd 1.x reads over; `versions` finds what a daemon refuses."""
     body = config.text.removeprefix(BYTE_ORDER_MARK)
     mark = config.text[: len(config.text) - len(body)]
     return mark, Config(body) if mark else config
@@ -90,7 +90,7 @@ def _is_ours(found: Mapping[str, Any], runtime: Runtime, ours: Sequence[Runtime]
 
 
 def _updated(found: Mapping[str, Any], runtime: Runtime, ours: Sequence[Runtime]) -> dict[str, Any]:
-    """Say what our table is to hold: what it holds, less what we once wrote, with what we write now."""
+    """Return what our table is to hold: what it holds, less what we once wrote, with what we write now."""
     kept = dict(found)
     for old in ours:
         for key in old.table().keys() - runtime.table().keys():

@@ -30,7 +30,7 @@ def unusable(config: Config, runtime: Runtime) -> Iterator[Refused]:
 
 
 def on_line(config: Config, path: KeyPath) -> str:
-    """Say the line on which a table or key is first named, to be put behind its name."""
+    """Name the line on which a table or key is first named, to be put behind its name."""
     line = line_of(config.text.removeprefix(BYTE_ORDER_MARK), path)
     return f" (line {line})" if line else ""
 
@@ -41,7 +41,7 @@ ELSEWHERE = "take it out of there, or set [runtime] handler to another name"
 def drop_in_problems(
     config_path: str, config: Config, files: Mapping[str, Config], runtime: Runtime, daemon_version: str
 ) -> Iterator[Refused]:
-    """Say which imported files, by their paths, are against our table, in the order of loading.
+    """Find the imported files that keep our table from serving, by their paths, in the order of loading.
 
     2.x merges tables deeply, later files win; 1.x puts a later file's whole section of a plugin in the place of
     an earlier one's (containerd#5837, #7982; server/config/config.go, `mergeConfig`).

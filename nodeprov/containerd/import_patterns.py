@@ -12,7 +12,7 @@ from nodeprov.containerd.config import Config, Refused
 def import_patterns(config: Config, config_path: str) -> tuple[str, ...]:
     """List what a file imports, as absolute paths and globs, in the order of the file.
 
-    A relative one is relative to the folder of the file that says it, not followed through links
+    A relative one is relative to the folder of the file that has it, not followed through links
     (server/config/config.go, `resolveImports`; the same from 1.3 to 2.4). Raises Refused if `imports` is no list
     of strings: containerd does not start with it.
     """
@@ -43,7 +43,7 @@ def matches(pattern: str, path: str) -> bool:
 def missing_imports(patterns: Sequence[str], existing: Container[str]) -> tuple[str, ...]:
     """List the paths that are imported and are not there: containerd does not start with one.
 
-    A glob that finds nothing is no error. `containerd config dump` says nothing of it on 2.x and exits 0, on 1.x
+    A glob that finds nothing is no error. `containerd config dump` reports nothing on 2.x and exits 0, on 1.x
     it fails.
     """
     return tuple(pattern for pattern in patterns if not is_glob(pattern) and pattern not in existing)
@@ -65,7 +65,7 @@ def loading_order(config_path: str, config: Config, files: Mapping[str, Config])
         order.append(path)
         try:
             patterns = import_patterns(configs[path], path)
-        except Refused:  # it is named by who reads what it says
+        except Refused:  # it is reported by whoever reads it
             continue
         for pattern in patterns:  # as filepath.Glob does: folder by folder, names in order
             found = (each for each in configs if matches(pattern, each))

@@ -15,7 +15,7 @@ class Runtime:
     Args:
         handler: its name in containerd.
         runtime_type: the shim's type, such as io.containerd.runc.v2.
-        options: what the shim is told; a value that is an absolute path lies in the handler's folder.
+        options: the shim's options; a value that is an absolute path lies in the handler's folder.
         runtime_path: the shim's absolute path; "" where the type names it.
         pod_annotations: which annotations of a pod are handed on.
         title: what people call it, for messages.
@@ -31,7 +31,7 @@ class Runtime:
     fails_with_selinux: str = ""
 
     def table(self) -> dict[str, Any]:
-        """Say what its table holds."""
+        """Return what its table holds."""
         return {
             "runtime_type": self.runtime_type,
             **({"runtime_path": self.runtime_path} if self.runtime_path else {}),

@@ -1,7 +1,7 @@
 """One table of a TOML text: put in, changed, taken out, and every other byte left as it is.
 
-The text is cut and spliced, never written anew. No splice is trusted: what TOML says of the new text must be what
-it said of the old one and exactly the change, and the rest must be the same bytes.
+The text is cut and spliced, never written anew. No splice is trusted: what TOML reads in the new text must be what
+it read in the old one and exactly the change, and the rest must be the same bytes.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _copied(config: Config) -> dict[str, Any]:
 
 
 def _with(document: dict[str, Any], path: KeyPath, table: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Say what a document is with another table at the path, or with none."""
+    """Return what a document is with another table at the path, or with none."""
     inner: Any = document
     for depth, part in enumerate(path[:-1], start=1):
         inner = inner.setdefault(part, {})
@@ -109,7 +109,7 @@ def _leaves(table: Mapping[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, 
 
 
 def _others(config: Config, path: KeyPath, comment: str | None = None) -> list[str]:
-    """List what the text says that is neither the table nor the key it stands in, blank lines apart."""
+    """List what the text holds that is neither the table nor the key it stands in, blank lines apart."""
     text = config.text
     ours = [(first.start, last.end) for first, last, _ in sections(text, path)]
     return [

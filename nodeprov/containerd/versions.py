@@ -29,7 +29,7 @@ def newest_version(release: Release) -> int:
 
 
 def unread(config: Config, daemon_version: str) -> Iterator[Refused]:
-    """Say why this containerd would not read our table in this file, or would not start with it."""
+    """Find why this containerd would not read our table in this file, or would not start with it."""
     release = release_of(daemon_version)
     version = config.version
     name = f"containerd {release[0]}.{release[1]}"
@@ -95,7 +95,7 @@ def empty_config(daemon_version: str) -> str:
     """Write the least configuration for a containerd without a file; it means what no file means.
 
     On 1.x the runtimes of a file take the place of the default ones, so runc is declared; `sandbox_mode`, there
-    since 1.7, has its default only if it is said.
+    since 1.7, has its default only if it is written.
     """
     release = release_of(daemon_version)
     version = newest_version(release)
@@ -107,7 +107,7 @@ def empty_config(daemon_version: str) -> str:
 
 
 def begun(config: Config, daemon_version: str) -> Config:
-    """Let a file that says nothing, a comment at most, state the daemon's own version; `ended` undoes it."""
+    """Let a file that sets nothing, a comment at most, state the daemon's own version; `ended` undoes it."""
     if config.document:
         return config
     text = config.text
@@ -118,7 +118,7 @@ def begun(config: Config, daemon_version: str) -> Config:
 
 
 def ended(config: Config) -> Config:
-    """Take out what `begun` put in, if nothing but that is said."""
+    """Take out what `begun` put in, if it holds nothing but that."""
     newline = line_end(config.text)
     for daemon_version in ("1.6", "1.7", "2.0", "2.3"):
         block = _beginning(empty_config(daemon_version), newline)

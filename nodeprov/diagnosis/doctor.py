@@ -36,7 +36,7 @@ class Observations:
     """The text of the current generation's configuration; None where none is in force."""
 
     def skew_seconds(self, asked_at: float, answered_at: float) -> float:
-        """Say how far the node's clock is from ours; what lay between question and answer counts for it."""
+        """Return how far the node's clock is from ours; what lay between question and answer counts for it."""
         return max(0.0, asked_at - self.now, self.now - answered_at)
 
 
@@ -53,25 +53,20 @@ class ObservationsQuery:
         return render("node/doctor.sh.j2", pid=self.pid or 0, config=self.config)
 
     def parse(self, output: Output) -> Observations:
-        """Understand what the script printed."""
-        return parse_observations(output.text)
-
-
-def parse_observations(text: str) -> Observations:
-    """Parse the script's output: `name=value` lines; a name that ends in `:` has a base64 value."""
-    values = {}
-    for line in text.splitlines():
-        name, _, value = line.partition("=")
-        if name.endswith(":"):
-            value = base64.b64decode(value).decode(errors="replace")
-        values[name.removesuffix(":")] = value
-    proxies = (line.partition("=") for line in values.get("proxies", "").splitlines())
-    return Observations(
-        now=float(values["now"]),
-        fapolicyd=values.get("fapolicyd") == "active",
-        proxies={name.upper(): value for name, _, value in proxies if value},
-        config=values.get("config"),
-    )
+        """Parse what the script printed: `name=value` lines; a name that ends in `:` has a base64 value."""
+        values = {}
+        for line in output.text.splitlines():
+            name, _, value = line.partition("=")
+            if name.endswith(":"):
+                value = base64.b64decode(value).decode(errors="replace")
+            values[name.removesuffix(":")] = value
+        proxies = (line.partition("=") for line in values.get("proxies", "").splitlines())
+        return Observations(
+            now=float(values["now"]),
+            fapolicyd=values.get("fapolicyd") == "active",
+            proxies={name.upper(): value for name, _, value in proxies if value},
+            config=values.get("config"),
+        )
 
 
 SPACE_BYTES = 640 << 20
@@ -163,7 +158,7 @@ def _cgroups(facts: Facts, daemon: Daemon, family: Family, seen: Observations) -
     try:
         by_systemd = daemon.effective.systemd_cgroup
     except Refused:
-        return  # an install says so
+        return  # an install reports it
     here = "systemd" if by_systemd else "cgroupfs"
     told = {each.cgroup_driver for each in facts.machine.kubelets if each.cgroup_driver}
     if told and told != {here}:
@@ -185,7 +180,7 @@ def examine(
 ) -> tuple[Finding, ...]:
     """Make every check that an install makes, and look for what is worth a recommendation; change nothing.
 
-    `clock` tells the seconds since the epoch here. Raises NodeprovError when the node cannot be read.
+    `clock` returns the seconds since the epoch here. Raises NodeprovError when the node cannot be read.
     """
     reader, settings = readers[Place.NODE], node.settings
     layout = Layout.of(settings, family.program)
@@ -201,7 +196,7 @@ def examine(
         *(_cluster_problems(readers[Place.CLUSTER], node, facts) if Place.CLUSTER in readers else ()),
     ]
     return (
-        # What keeps one check from being made may keep another: it is told once.
+        # What keeps one check from being made may keep another: it is reported once.
         *_findings(
             node.name, Severity.AGAINST, list({each.message: each for each in reversed(against)}.values())[::-1]
         ),

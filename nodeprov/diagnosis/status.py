@@ -1,4 +1,4 @@
-"""How a node stands: what is installed, how the last run ended, and what the node has done by itself."""
+"""How a node stands: what is installed, how the last run ended, and what the node has done on its own."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def read(node: Node, reader: Reader, family: Family) -> Status:
 
 
 def status(facts: Facts, holder: Holder | None, layout: Layout) -> Status:
-    """Say how a node stands."""
+    """Return how a node stands."""
     target = facts.footprint.links.get(layout.current, "")
     folder = f"{layout.handler_folder}/{target}" if target else ""
     history = History.read(facts.receipts, machine_id=facts.machine.machine_id, handler=layout.handler)

@@ -33,7 +33,7 @@ CONFIG = "/etc/containerd/config.toml"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file of the archive; `why` says why there is none."""
+    """One file of the archive; `why` is the reason where there is none."""
 
     name: str
     text: str = ""

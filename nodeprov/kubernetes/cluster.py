@@ -62,7 +62,7 @@ class Kubectl:
         return self.insist(output, doing, where=host.name).text
 
     def insist(self, output: Output, doing: str, *, where: str) -> Output:
-        """Return what a call said if it ended well; raise CommandFailed, with what to do, if not."""
+        """Return what a call printed if it ended well; raise CommandFailed, with what to do, if not."""
         return check(output, doing, where=where, hint=forbidden_hint(output.said) or self.typed("get", "nodes"))
 
     def get_json(self, host: Host, kind: str, name: str) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def is_forbidden(said: str) -> bool:
 
 
 def forbidden_hint(said: str) -> str:
-    """Say what to do about what the cluster forbids; nothing if it forbids nothing."""
+    """Return what to do about what the cluster forbids; "" if it forbids nothing."""
     return "see what nodeprov needs, and give it to that user: nodeprov rbac" if is_forbidden(said) else ""
 
 
@@ -100,7 +100,7 @@ def _word(word: str) -> str:
 
 
 def kubectl(settings: ClusterSettings) -> Kubectl:
-    """Say how kubectl is called with these settings.
+    """Return how kubectl is called with these settings.
 
     On this machine kubectl's own rules hold; on another host what is not set is looked for.
     """
@@ -132,17 +132,14 @@ class Get:
 
     def parse(self, output: Output) -> dict[str, Any] | None:
         """Understand what kubectl printed."""
-        return _parsed(self.kubectl, output)
+        _insist_on_answer(self.kubectl, output)
+        value: dict[str, Any] | None = json.loads(output.text.strip() or "null")
+        return value
 
 
-def _parsed(kubectl: Kubectl, output: Output) -> dict[str, Any] | None:
+def _insist_on_answer(kubectl: Kubectl, output: Output) -> None:
     if output.returncode != 0:
         raise NodeprovError(f"kubectl cannot read the cluster: {output.said}", _remedy(kubectl, output))
-    text = output.text.strip()
-    if not text:
-        return None
-    value: dict[str, Any] = json.loads(text)
-    return value
 
 
 def _remedy(kubectl: Kubectl, output: Output) -> str:
@@ -180,8 +177,7 @@ class ClusterQuery:
 
     def parse(self, output: Output) -> ClusterState:
         """Understand what kubectl printed."""
-        if output.returncode != 0:
-            _parsed(kubectl(self.settings.cluster), output)
+        _insist_on_answer(kubectl(self.settings.cluster), output)
         with taking_json_apart():
             values = [json.loads(line or "null") for line in output.text.split("\n")[:4]]
             config, node, runtime_class, labelled = values

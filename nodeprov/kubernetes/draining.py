@@ -74,7 +74,7 @@ def sandboxed_pods(reader: Reader, settings: Settings, node: str) -> tuple[str, 
 
 
 class Drainer:
-    """Empties a node of its sandboxed pods; others' pods stay. `cordoned` says that a run before us did so."""
+    """Empties a node of its sandboxed pods; others' pods stay. `cordoned` means that a run before us did so."""
 
     def __init__(
         self,

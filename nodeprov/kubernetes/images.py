@@ -114,7 +114,7 @@ def check_programs(architecture: str, settings: Settings) -> tuple[Problem, ...]
     if not (settings.cluster.enabled and settings.proof.pod) or settings.proof.image:
         return ()
     if architecture not in GO_ARCHITECTURES:
-        return ()  # nor is any runtime published for it, which is said elsewhere
+        return ()  # nor is any runtime published for it, which is reported elsewhere
     try:
         probe(architecture)
     except NodeprovError as error:

@@ -83,7 +83,7 @@ class PodKillsQuery:
 
 
 def is_pods_own(path: str, uid: str) -> bool:
-    """Say whether a cgroup is a pod's own, and not one of its containers'."""
+    """Tell whether a cgroup is a pod's own, and not one of its containers'."""
     name = path.rpartition("/")[2]
     return uid in name or uid.replace("-", "_") in name
 

@@ -25,9 +25,9 @@ ENDED = ("Succeeded", "Failed")
 OURS = "app.kubernetes.io/managed-by=nodeprov,app.kubernetes.io/component=proof"
 POD_MEMORY, POD_CPU = "128Mi", "200m"
 OUT_OF_REACH = ("Unable to connect to the server", "The connection to the server")
-"""How kubectl begins to say that the API server does not answer."""
+"""How kubectl's message begins when the API server does not answer."""
 LONGEST_LIFE_SECONDS = 600
-"""A pod whose nodeprov was killed ends by itself after that, and the next run on the node removes it."""
+"""A pod whose nodeprov was killed ends on its own after that, and the next run on the node removes it."""
 
 
 class Prover:
@@ -63,7 +63,7 @@ class Prover:
             self._sleep(POLL_SECONDS)
 
     def pod(self, image: ProofImage, kernel_line: Callable[[str], str]) -> str:
-        """Run a pod of the RuntimeClass on the node; return the line in which its kernel says it is sandboxed.
+        """Run a pod of the RuntimeClass on the node; return the line by which its kernel is known as a sandbox's.
 
         `kernel_line` finds that line in the pod's log, or "" where there is none.
         """
@@ -95,7 +95,7 @@ class Prover:
             self._wait(pod, until, image)
             yield pod
         finally:
-            # A pod that stays ends by itself; it must not hide what was seen.
+            # A pod that stays ends on its own; it must not hide what was seen.
             with suppress(NodeprovError):
                 arguments = ("delete", "pod", name, "-n", self._namespace, "--wait=false", "--ignore-not-found")
                 self._kubectl.run(self._host, *arguments, doing="cannot delete the pod")
@@ -242,7 +242,7 @@ class Pod:
         return check(self.probe(*arguments), f"cannot run `{arguments[0]}` in a pod", where=self.host.name).text
 
     def trouble(self) -> str:
-        """Say why it does not get on: kubelet's last words about it, or the last two events."""
+        """Return why it makes no progress: kubelet's last message about it, or the last two events."""
         status = self.get().get("status", {})
         waiting = [each.get("state", {}).get("waiting", {}) for each in status.get("containerStatuses", ())]
         said = [status.get("message", ""), *(each.get("message", "") for each in waiting)]
@@ -252,7 +252,7 @@ class Pod:
         selector = f"involvedObject.name={self.name}"
         path = r"jsonpath={range .items[*]}{.message}{'\n'}{end}"
         said = self._call("get", "events", "--field-selector", selector, "-o", path).splitlines()
-        return "; ".join(said[-2:]) or "the cluster says nothing about it; does kubelet run on the node?"
+        return "; ".join(said[-2:]) or "the cluster reports nothing about it; does kubelet run on the node?"
 
     def _call(self, *arguments: str, when_well: bytes = b"") -> str:
         doing = f"kubectl {arguments[0]} fails for pod {self.name}"

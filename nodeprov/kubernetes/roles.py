@@ -22,7 +22,7 @@ TO_CREATE_PODS = (
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What may be done to which objects; no `names` is all. `why` says what for, and what else it allows."""
+    """What may be done to which objects; no `names` is all. `why` is the reason, and what else it allows."""
 
     group: str
     resource: str
@@ -49,7 +49,7 @@ class ServiceAccount:
 
 
 def roles(nodes: Sequence[Node], name: str, *, drain: bool) -> tuple[Role, ...]:
-    """Say what plan, install, verify and uninstall of these nodes need; `drain`: what an eviction needs too."""
+    """Return what plan, install, verify and uninstall of these nodes need; `drain`: what an eviction needs too."""
     namespaces = sorted({node.settings.proof.namespace for node in nodes})
     proofs = tuple(Role(name, namespace, _proof_rules()) for namespace in namespaces)
     draining = (Role(f"{name}-drain", "", _drain_rules()),) if drain else ()

@@ -117,7 +117,7 @@ def _merged(live: Mapping[str, Any], state: ObjectState) -> dict[str, Any]:
 
 
 def wanted_runtime_class(settings: Settings) -> ObjectState:
-    """Say what the RuntimeClass is to be: handler, overhead, and where its pods may land."""
+    """Return what the RuntimeClass is to be: handler, overhead, and where its pods may land."""
     wanted: RuntimeClassSettings = settings.runtime_class
     selector = {settings.label.key: settings.label.value, **wanted.node_selector}
     scheduling: dict[str, Any] = {"nodeSelector": selector}

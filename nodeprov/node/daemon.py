@@ -77,7 +77,7 @@ class Daemon:
 
     @cached_property
     def file(self) -> Config:
-        """What its configuration file says, "" where there is none; raises Refused for what cannot be edited."""
+        """What its configuration file holds, "" where there is none; raises Refused for what cannot be edited."""
         return Config(decode(self.config.content) if self.config else "")
 
     @cached_property

@@ -16,7 +16,7 @@ _DRIVERS = ("cgroupDriver", "cgroup-driver")
 
 @dataclass(frozen=True, slots=True)
 class Kubelet:
-    """A kubelet that runs; `said_by` tells where its socket is said, and `cgroup_driver` is None if nothing is."""
+    """A kubelet that runs; `said_by` is where its socket is set; `cgroup_driver` is None where none is set."""
 
     pid: int
     program: str
@@ -112,7 +112,7 @@ def choose(
     socket: str | None = None,
     config: str | None = None,
 ) -> Choice:
-    """Choose a containerd: what the settings say decides, then kubelet's endpoint, then that it is the only one.
+    """Choose a containerd: what the settings name decides, then kubelet's endpoint, then that it is the only one.
 
     Where nothing decides nothing is chosen.
     """
@@ -128,7 +128,7 @@ def choose(
         return _of_kubelet(candidates, kubelets[0])
     if len(candidates) == 1 and not sockets:
         return Choice(candidates[0], "no kubelet runs, and it is the only containerd")
-    # A file is read by the daemon that names it; a setting for it tells daemons apart where nothing else does.
+    # A file is read by the daemon that names it; a setting for it distinguishes daemons where nothing else does.
     named = [c for c in candidates if c.config_path == config]
     if config and len(named) == 1 and len({c.config_path for c in candidates}) > 1:
         return _only(named, candidates, f"[containerd] config is {config}")

@@ -64,7 +64,7 @@ def receipts(text: str) -> tuple[Mapping[str, Any], ...]:
 
 
 def _receipt(file: str, encoded: str) -> Mapping[str, Any]:
-    """Decode a receipt; a damaged one is left to receipt.from_json, which says what to do about it."""
+    """Decode a receipt; a damaged one is left to receipts.from_json, whose error has the hint."""
     try:
         value = json_object(base64.b64decode(encoded).decode())
     except ValueError:

@@ -67,13 +67,13 @@ def gather(reader: Reader, settings: Settings, layout: Layout) -> Facts:
 
 
 TICKS_PER_SECOND = 100
-"""What the kernel tells user space of its clock on every architecture that is supported (USER_HZ)."""
+"""The ticks in which the kernel counts for user space, on every architecture that is supported (USER_HZ)."""
 
 
 def parse_facts(node: str, text: str, prefixes: tuple[str, ...] = (), settings: Settings | None = None) -> Facts:
-    """Parse the facts script's output, which tells of what lies below these prefixes.
+    """Parse the facts script's output, for what lies below these prefixes.
 
-    What the settings say of containerd is not looked for; without any all is.
+    What the settings name of containerd is not looked for; without settings all is.
     Raises NodeprovError when what every Linux node has is missing from it.
     """
     wanted = settings.containerd if settings else ContainerdSettings()
@@ -207,7 +207,7 @@ def _file(stat: str, content: str) -> tuple[FileState, float]:
 def _daemon(values: Mapping[str, str], choice: Choice, named_distribution: str | None, handler: str) -> Daemon:
     ticks, pid = int(values["daemon.start_ticks"]), int(values["daemon.pid"])
     booted_at = float(values["now"]) - float(values["uptime"])
-    # Of a child of the unit's main process, as in k3s and k0s, only the kernel tells the start.
+    # Of a child of the unit's main process, as in k3s and k0s, only the kernel knows the start.
     is_main = values.get("unit.MainPID") == str(pid)
     started = int(values["unit.ExecMainStartTimestampMonotonic"]) / 1e6 if is_main else ticks / TICKS_PER_SECOND
     config, changed_at = None, None

@@ -115,7 +115,7 @@ def import_problems(daemon: Daemon, runtime: Runtime, found: Imports) -> tuple[P
         for target in import_patterns.missing_imports(found.patterns, found.files)
     ]
     own = daemon.drop_in_path(runtime.handler)
-    # What a distribution imports it has made itself, of our drop-in too: there the effective configuration tells.
+    # What a distribution imports it has made itself, also of our drop-in: the effective configuration shows it.
     others = {} if daemon.source else {each: file.config for each, file in found.files.items() if each != own}
     overriding = [
         Problem(each.message, each.hint, OVERRIDE)

@@ -28,7 +28,7 @@ class Layout:
 
     @classmethod
     def of(cls, settings: Settings, program: str) -> Layout:
-        """Say where things lie by these settings."""
+        """Return where things lie by these settings."""
         return cls(settings.paths.prefix, settings.runtime.handler, settings.paths.bin, program)
 
     @property

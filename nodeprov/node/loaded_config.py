@@ -17,7 +17,7 @@ from nodeprov.plan.steps import Restart
 
 CLOCK_MARGIN_SECONDS = 0.1
 MADE_SECONDS = 0.1
-"""A file that is made a moment before a process begins may seem newer: the kernel tells starts in ticks."""
+"""A file that is made a moment before a process begins may seem newer: the kernel counts starts in ticks."""
 
 
 def loaded_runtime(
@@ -41,7 +41,7 @@ class NotKnown:
 
 
 def logged_runtime(log: str, handler: str) -> Mapping[str, Any] | NotKnown | None:
-    """Find a runtime in the line in which containerd 2.x says what its CRI plugin has read.
+    """Find a runtime in the line in which containerd 2.x logs what its CRI plugin has read.
 
     The line is logfmt with the configuration as quoted JSON (containerd: plugins/cri/runtime/plugin.go);
     1.x prints a Go structure instead, which is no evidence that can be relied on.
@@ -80,7 +80,7 @@ def changed_since_start(daemon: Daemon, imported: Mapping[str, Imported]) -> tup
 def is_what_was_read(daemon: Daemon, swapped: Iterable[Change]) -> bool:
     """Tell whether the configuration is what the daemon has read when it was started by a swap of files.
 
-    What the swap put in place, and is there still, was read, whatever the times say: where the node's clock was
+    What the swap put in place, and is there still, was read, whatever the times are: where the node's clock was
     set back in between, a file is newer than the process that has read it.
     """
     if daemon.config_changed_at is None:

@@ -67,7 +67,7 @@ class Receipt:
         return f"{self.number:06d}-{self.action}.json"
 
     def closed(self, state: str, ended: str, kept: Collection[str] = ()) -> Receipt:
-        """Say how the run ended, and which changes were left undone because something needs what was there."""
+        """Close it as the run ended, without the changes left undone because something needs what was there."""
         done = tuple(change for change in self.changes if change.key not in kept)
         return replace(self, state=state, ended=ended, changes=done)
 
@@ -96,7 +96,7 @@ def from_json(value: Mapping[str, Any]) -> Receipt:
         said = " ".join(str(error).split())[:200]
         raise NodeprovError(
             f"{file} is damaged ({type(error).__name__}: {said})",
-            "look at it on the node; if it cannot be mended, move it out of that folder: what it tells is lost",
+            "look at it on the node; if it cannot be mended, move it out of that folder: what it records is lost",
         ) from None
 
 
@@ -208,7 +208,7 @@ class History:
         return changes[-1].before if changes else None
 
     def intent(self, changes: Iterable[Change]) -> tuple[Written, ...]:
-        """Say what is about to be written.
+        """Return what is about to be written.
 
         What an interrupted run had begun is taken over: its `before` is the state to go back to, for its `after`
         is nobody's wish yet.

@@ -85,7 +85,7 @@ def containerd_runs(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             f"containerd does not run (unit: {facts.unit_state})",
             "systemctl status containerd; if it has another unit, set [containerd] unit",
-            "what a containerd has loaded can be told only while it runs",
+            "what a containerd has loaded can be found out only while it runs",
         )
 
 
@@ -101,7 +101,7 @@ def containerd_unit(daemon: Daemon) -> Iterator[Problem]:
 
 
 def containerd_works(daemon: Daemon) -> Iterator[Problem]:
-    """See that it serves now, that its restart ends no pod, and that it tells its configuration."""
+    """See that it serves now, that its restart ends no pod, and that it prints its configuration."""
     if daemon.cri_errors:
         yield Problem(
             "containerd's CRI plugin does not work now: " + "; ".join(daemon.cri_errors),
@@ -118,7 +118,7 @@ def containerd_works(daemon: Daemon) -> Iterator[Problem]:
         yield Problem(
             f"`{daemon.binary} -c {daemon.config_path} config dump` prints nothing",
             "run it on the node and mend what it complains of",
-            "what the configuration comes to, imports included, only that command tells",
+            "what the configuration comes to, imports included, only that command shows",
         )
 
 

@@ -94,5 +94,5 @@ def without_runtime(
 
 
 def how_edited(daemon: Daemon) -> How | None:
-    """Say how what the configuration is made of is edited; None where it is containerd's own file."""
+    """Return how what the configuration is made of is edited; None where it is containerd's own file."""
     return daemon.source.how if daemon.source else None

@@ -100,7 +100,7 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What one command tells of a node."""
+    """What one command prints of a node, understood."""
 
     node: str
     machine: Machine
@@ -113,7 +113,7 @@ class Facts:
 
     @property
     def no_daemon(self) -> Problem:
-        """Why there is no daemon: none runs, or none can be told from others."""
+        """Why there is no daemon: none runs, or none can be chosen among several."""
         return self.undecided or Problem("containerd does not run", "systemctl status containerd")
 
     @property

@@ -30,7 +30,7 @@ def folder(state: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """The last change that a node was to make by itself: of which run, and how it ended; "" if it has not."""
+    """The last change that a node was to make on its own: of which run, and how it ended; "" if it has not."""
 
     run: str
     outcome: str = ""
@@ -115,12 +115,8 @@ class Switch:
             wait_seconds=2 * self._most_seconds,
         )
         output = self.host.run(script, timeout_seconds=3.0 * self._most_seconds)
-        check(
-            output,
-            f"look at {self._folder} on the node",
-            where=self.host.name,
-            hint=f"systemctl status {SWITCH_UNIT}",
-        )
+        hint = f"systemctl status {SWITCH_UNIT}"
+        check(output, f"look at {self._folder} on the node", where=self.host.name, hint=hint)
 
     def arming(self, swap: Swap) -> Script[Output]:
         """Make the script that makes everything ready on the node, and starts the switch."""
@@ -142,7 +138,7 @@ class Switch:
         )
 
     def script(self, swap: Swap) -> str:
-        """Write what the node runs by itself."""
+        """Write the script that the node runs on its own."""
         return render(
             "switch/switch.sh.j2",
             folder=self._folder,
@@ -153,7 +149,7 @@ class Switch:
             restart_seconds=RESTART_SECONDS,
             patience_seconds=PATIENCE_SECONDS,
             settle_seconds=self._settle_seconds,
-            confirm_seconds=CONFIRM_SECONDS if self._confirms else 0,
+            confirm_seconds=self._confirm_seconds,
             **self._places(swap.restart.unit),
         )
 
@@ -176,8 +172,8 @@ class Switch:
         return f"{self._folder}.next"
 
     @property
-    def _confirms(self) -> bool:
-        return self.settings.proof.unconfirmed == "restore"
+    def _confirm_seconds(self) -> int:
+        return CONFIRM_SECONDS if self.settings.proof.unconfirmed == "restore" else 0
 
     @property
     def _settle_seconds(self) -> int:
@@ -185,12 +181,11 @@ class Switch:
 
     @property
     def _most_seconds(self) -> int:
-        """Say how long each half may take: there, and back."""
-        waits = RESTART_SECONDS + PATIENCE_SECONDS + self._settle_seconds
-        return waits + (CONFIRM_SECONDS if self._confirms else 0) + SPARE_SECONDS
+        """Return how long each half may take: there, and back."""
+        return RESTART_SECONDS + PATIENCE_SECONDS + self._settle_seconds + self._confirm_seconds + SPARE_SECONDS
 
     def _outcome(self) -> str:
-        """Ask until the node says how it ended; a connection that is lost is made again."""
+        """Ask until the node reports how it ended; a connection that is lost is made again."""
         script = rendered("switch/switched.sh.j2", folder=self._folder, wait_seconds=WAIT_SECONDS)
         deadline = time.monotonic() + 2 * self._most_seconds
         while True:
@@ -200,7 +195,7 @@ class Switch:
                     self.host.run(rendered("switch/confirm.sh.j2", folder=self._folder))
                 elif output.returncode == 0 and output.stdout:
                     return output.text
-                problem = NodeprovError("the node does not say how its switch has ended", where=self.host.name)
+                problem = NodeprovError("the node does not report how its switch has ended", where=self.host.name)
             except TakenOver:
                 raise
             except NodeprovError as error:

@@ -77,7 +77,7 @@ class Inspection:
     """What verify, doctor and support must know of a family.
 
     Args:
-        config: the file of a generation that tells how sandboxes run; doctor reads it and support copies it.
+        config: the file of a generation that sets how sandboxes run; doctor reads it and support copies it.
         kernel: whose the kernel of a pod is.
         has_process: whether a pod's sandbox is a process of the family's own, below the prefix.
         says_version: what the program's --version says that is of a release's version.
@@ -111,17 +111,17 @@ class Family(Protocol):
     uses: Mapping[str, str]
     """What each of [paths] is there for."""
     pod_proof: str
-    """How it is told that a pod runs: the end of `a pod of RuntimeClass NAME ...`."""
+    """How a message reports that a pod runs: the end of `a pod of RuntimeClass NAME ...`."""
     kernel_example: bytes
     """What a pod prints of its kernel where all goes well."""
     inspection: Inspection
 
     def runtime(self, layout: Layout) -> Runtime:
-        """Say what containerd is told: a table that names all through the link `current`."""
+        """Return what containerd's configuration gets: a table that names all through the link `current`."""
         ...
 
     def generation(self, state: NodeState, release: Release) -> Generation:
-        """Say which generation the settings of a node want under its containerd."""
+        """Return which generation the settings of a node want under its containerd."""
         ...
 
     def requirements(
@@ -143,7 +143,7 @@ class Family(Protocol):
 
 
 def goals(state: NodeState, family: Family, release: Release | None) -> Iterator[Goal]:
-    """Say what is wanted on a node, in the order in which it is to come true; without a release, what was before.
+    """List what is wanted on a node, in the order in which it is to come true; without a release, what was before.
 
     Nothing before `current` is visible to anyone; replacing `current` is the commit. What was before comes to the
     configuration first, so that nothing is named that is not there.
@@ -186,10 +186,10 @@ def goals_for_people(layout: Layout) -> Iterator[Goal]:
 
 
 def former_runtimes(family: Family, layout: Layout) -> tuple[Runtime, ...]:
-    """Say which tables nodeprov may have written before the prefix was changed."""
+    """Return which tables nodeprov may have written before the prefix was changed."""
     return tuple(family.runtime(each) for each in layout.earlier)
 
 
 def tree_bytes(release: Release) -> int:
-    """Say how many bytes a release takes."""
+    """Return how many bytes a release takes."""
     return sum((release.folder / entry.path).stat().st_size for entry in release.tree.entries)

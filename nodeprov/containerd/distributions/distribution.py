@@ -43,7 +43,7 @@ class Distribution:
     that file itself is edited. `marker` is the first line that the file has only where the distribution writes
     it. `units` are the services that start containerd, with what else a restart of each one restarts.
 
-    `kubelets` are the programs that are kubelet, or have it in them, and talk to `socket` unless told otherwise;
+    `kubelets` are the programs that are kubelet, or have it in them, and talk to `socket` unless another is set;
     `kubelet_config` is a file (and, with .d behind its name, a folder) that such a program reads in place of
     kubelet's own, `kubelet_unit` the service of kubelet alone, and `variables` stand in kubelet's arguments.
 
@@ -67,16 +67,6 @@ class Distribution:
     marker: str = ""
     notes: tuple[str, ...] = ()
 
-    @property
-    def kubelet_units(self) -> tuple[str, ...]:
-        """The services in whose journals kubelet's lines may be."""
-        own = (self.kubelet_unit,) if self.kubelet_unit else ()
-        return (*own, *(unit for unit, others in self.units.items() if "kubelet" in others))
-
-    def names(self, handler: str) -> tuple[str, ...]:
-        """Name the files that may be edited, relative to the folder of containerd's file."""
-        return tuple(dict.fromkeys(origin.name.format(handler=handler) for origin in self.origins))
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -98,7 +88,7 @@ Found = Mapping[str, tuple[FileState | None, float | None, str]]
 def source_of(
     distribution: Distribution, config_path: str, config: str, major: int, handler: str, found: Found
 ) -> Source | None:
-    """Say which file a distribution's containerd is to be configured by; None for containerd's own file.
+    """Find the file by which a distribution's containerd is to be configured; None for containerd's own file.
 
     The first one that is there is the one that is read; where none is, the first one is to be made.
     """

@@ -67,7 +67,7 @@ def template_block(version: int, runtime: Runtime) -> str:
 
 
 def stated_version(text: str, otherwise: int) -> int:
-    """Read the version that a template states by itself: one without the base is a whole file."""
+    """Read the version that a template states on its own: one without the base is a whole file."""
     found = re.search(r"^\s*version\s*=\s*(\d+)", text, re.MULTILINE)
     return int(found[1]) if found else otherwise
 
@@ -101,16 +101,13 @@ MODE = 0o644
 def added(source: Source, current: FileState | None, runtime: Runtime, ours: Sequence[Runtime]) -> FileState:
     """Declare a runtime in a source; raise Refused where that cannot be done."""
     text = None if current is None else containerd.decode(current.content)
-    new = _added(source, text, runtime, ours)
-    return FileState(new.encode(), MODE) if current is None else replace(current, content=new.encode())
-
-
-def _added(source: Source, text: str | None, runtime: Runtime, ours: Sequence[Runtime]) -> str:
     if source.how is How.GO_TEMPLATE:
-        return add_to_template(text, source.version, runtime, ours)
-    if text is None or (source.how is How.DROP_IN and not _others(text, runtime, ours)):
-        return containerd.add_runtime(_empty(source.version), runtime)
-    return containerd.add_runtime(text, runtime, ours)
+        new = add_to_template(text, source.version, runtime, ours)
+    elif text is None or (source.how is How.DROP_IN and not _others(text, runtime, ours)):
+        new = containerd.add_runtime(f"version = {source.version}\n", runtime)
+    else:
+        new = containerd.add_runtime(text, runtime, ours)
+    return FileState(new.encode(), MODE) if current is None else replace(current, content=new.encode())
 
 
 def removed(how: How, current: FileState | None, runtime: Runtime, ours: Sequence[Runtime]) -> FileState | None:
@@ -129,8 +126,4 @@ def removed(how: How, current: FileState | None, runtime: Runtime, ours: Sequenc
 def _others(text: str, runtime: Runtime, ours: Sequence[Runtime]) -> bool:
     """Tell whether a drop-in holds anything but our table and a version."""
     left = containerd.remove_runtime(text, runtime, ours).strip()
-    return left not in ("", *(_empty(version).strip() for version in (2, 3, 4)))
-
-
-def _empty(version: int) -> str:
-    return f"version = {version}\n"
+    return left not in ("", "version = 2", "version = 3", "version = 4")

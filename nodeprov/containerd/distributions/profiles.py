@@ -105,14 +105,15 @@ def named(name: str) -> Distribution:
 
 
 def default_socket(program: str) -> str:
-    """Say where a kubelet talks to that is not told: a program that embeds it has a default of its own."""
+    """Return the socket of a kubelet for which none is set: a program that embeds it has a default of its own."""
     embedding = next((profile for profile in PROFILES if program in profile.kubelets), PLAIN)
     return embedding.socket
 
 
 def origin_names(handler: str) -> tuple[str, ...]:
     """Name every file that some distribution makes containerd's configuration of."""
-    return tuple(dict.fromkeys(name for profile in PROFILES for name in profile.names(handler)))
+    names = [origin.name for profile in PROFILES for origin in profile.origins]
+    return tuple(dict.fromkeys(name.format(handler=handler) for name in names))
 
 
 def kubelets() -> tuple[str, ...]:
@@ -127,4 +128,6 @@ def kubelet_configs() -> dict[str, str]:
 
 def kubelet_units() -> tuple[str, ...]:
     """Name every service in whose journal kubelet's lines may be."""
-    return tuple(unit for profile in PROFILES for unit in profile.kubelet_units)
+    own = [profile.kubelet_unit for profile in PROFILES if profile.kubelet_unit]
+    embedding = [unit for each in PROFILES for unit, others in each.units.items() if "kubelet" in others]
+    return (*own, *embedding)

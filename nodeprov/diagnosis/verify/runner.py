@@ -45,7 +45,7 @@ class Check:
         return self.function.__name__.removeprefix(_PREFIX)
 
     def title(self, family: Family) -> str:
-        """Say what holds when it passes."""
+        """Return what holds when it passes."""
         first = (inspect.getdoc(self.function) or self.name).splitlines()[0].rstrip(".")
         inspection = family.inspection
         return first.format(program=family.program, config=inspection.config, kernel=inspection.kernel)

@@ -36,7 +36,7 @@ class Skipped(unittest.SkipTest):
 
 
 def skip(reason: str) -> NoReturn:
-    """End a check that does not apply to this node, and say why."""
+    """End a check that does not apply to this node, with the reason."""
     raise Skipped(reason)
 
 
@@ -111,7 +111,7 @@ class Subject:
         return self.state.footprint.generations.get(self.generation, "").rsplit("/", 1)[-1]
 
     def hint(self, check: str, usual: str) -> str:
-        """Say what to type where a check fails; a family may know better than what is usual."""
+        """Return what to type where a check fails; a family may know better than what is usual."""
         return self.family.inspection.hints.get(check, usual)
 
     @property

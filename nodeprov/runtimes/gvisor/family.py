@@ -45,7 +45,7 @@ SOFTWARE = Software(
     architectures=("x86_64", "aarch64"),  # upstream names its folders as `uname -m` does (gvisor#12167)
     version=re.compile(r"\d{8}(\.\d+)?"),
     # What `git describe` prints on a tagged commit, stamped into runsc (upstream's tools/workspace_status.sh).
-    # `-13-gabcdef` behind it means a commit after the tag, and says nothing of a release.
+    # `-13-gabcdef` behind it means a commit after the tag, and names no release.
     named_release=re.compile(rb"release-(\d{8}\.\d+)(?![\d.]|-\d)"),
     example="20260905.0",
     version_hint="type it as 20260905.0, or as 20260905 for the newest of that day",
@@ -88,7 +88,7 @@ class GVisor:
     )
 
     def runtime(self, layout: Layout) -> Runtime:
-        """Say what containerd is told: the shim, and the runsc.toml that it reads."""
+        """Return what containerd's configuration gets: the shim, and the runsc.toml that it reads."""
         return Runtime(
             layout.handler,
             "io.containerd.runsc.v1",

@@ -6,7 +6,6 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from nodeprov.containerd import Refused
 from nodeprov.errors import Problem
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon, version_text
@@ -109,10 +108,7 @@ def advice_of_machine(machine: Machine, settings: Settings) -> Iterator[Problem]
 
 def advice_of_config(text: str, daemon: Daemon, node: str) -> Iterator[Problem]:
     """See that runsc drives cgroups as containerd's default runtime does."""
-    try:
-        by_systemd = daemon.effective.systemd_cgroup
-    except Refused:
-        return  # an install says so
+    by_systemd = daemon.effective.systemd_cgroup
     if (_flags(text).get("systemd-cgroup") == "true") != by_systemd:
         yield Problem(
             f'runsc.toml {"lacks" if by_systemd else "has"} systemd-cgroup = "true", and the default runtime of '

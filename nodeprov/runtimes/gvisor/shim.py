@@ -1,4 +1,4 @@
-"""gVisor's shim: what runsc.toml tells it, and a sandbox that is run through it by ctr."""
+"""gVisor's shim: what runsc.toml sets for it, and a sandbox that is run through it by ctr."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAKE_ANEW = "run nodeprov install: it writes it anew"
 
 @dataclass(frozen=True, slots=True)
 class ShimOptions:
-    """What runsc.toml tells the shim."""
+    """What runsc.toml sets for the shim."""
 
     binary: str
     flags: Mapping[str, str]
@@ -68,14 +68,14 @@ def runsc_flags(daemon: Daemon, settings: Settings) -> dict[str, str]:
 
 KERNEL_EXAMPLE = b"Linux version 4.19.0-gvisor #1 SMP Sun Jan 10 15:06:54 PST 2016\n"
 OWN_WORDS = ("Starting gVisor", "-gvisor ", "#1 SMP Sun Jan 10 15:06:54 PST 2016")
-"""What gVisor's kernel says of itself: in its log, in its version, and in the version of every release so far.
+"""What gVisor's kernel prints of itself: in its log, in its version, and in the version of every release so far.
 
 The log may be forbidden (oci-seccomp), and releases before 2026 called themselves 4.4.0.
 """
 
 
 def kernel_line(said: str) -> str:
-    """Return the line of a kernel's log or /proc/version that only gVisor's kernel says, or "" if it says none."""
+    """Return the line of a kernel's log or /proc/version that only gVisor's kernel prints; "" if there is none."""
     lines = [line for word in OWN_WORDS for line in said.splitlines() if word in line]
     return lines[0].partition("] ")[2] or lines[0] if lines else ""
 

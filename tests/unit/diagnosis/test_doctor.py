@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from nodeprov.diagnosis.doctor import Observations, ObservationsQuery, advice, examine, parse_observations
+from nodeprov.diagnosis.doctor import Observations, ObservationsQuery, advice, examine
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Place, plain
+from nodeprov.hosts.base import Output, Place, plain
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
 from nodeprov.node.daemon_choice import Candidate, Choice, Kubelet
@@ -28,7 +28,7 @@ def test_what_the_script_prints_is_understood() -> None:
     toml = 'binary_name = "/r"\n[runsc_config]\nsystemd-cgroup = "true"\n'
     proxies = base64.b64encode(b"https_proxy=http://p:1\nNO_PROXY=.svc\nHTTP_PROXY=\n").decode()
     text = f"now=12.5\nfapolicyd=active\nproxies:={proxies}\nconfig:={base64.b64encode(toml.encode()).decode()}\n"
-    assert parse_observations(text) == Observations(
+    assert ObservationsQuery(PATH, None).parse(Output(0, text.encode(), b"")) == Observations(
         12.5, True, {"HTTPS_PROXY": "http://p:1", "NO_PROXY": ".svc"}, toml
     )
 
@@ -48,7 +48,7 @@ def test_a_password_in_a_proxy_is_not_read() -> None:
         output = LocalHost().sh(ObservationsQuery(PATH, int(held.first_line)).script)
     finally:
         held.release()
-    assert parse_observations(output.text).proxies == {"HTTPS_PROXY": "http://proxy:3128"}
+    assert ObservationsQuery(PATH, None).parse(output).proxies == {"HTTPS_PROXY": "http://proxy:3128"}
 
 
 WANTED = settings(cluster=ClusterSettings(enabled=False))

@@ -40,10 +40,7 @@ def check_generation_links(subject: Subject, host: Host) -> None:
     assert members, because(f"no receipt knows the generation {subject.generation}", subject.install)
     for path, state in members.items():
         if isinstance(state, LinkState):
-            target = host.run("readlink %s", path).stdout.strip()
-            assert target == state.target, because(
-                f"{path} leads to {target or 'nothing'}, not to {state.target}", subject.install
-            )
+            _assert_leads_to(subject, host, path, state.target)
 
 
 @needs("current_generation")
@@ -91,6 +88,10 @@ def check_link_for_people(subject: Subject, host: Host) -> None:
     if not subject.settings.paths.bin:
         skip("[paths] bin is empty: none is wanted")
     path, wanted = subject.layout.link_for_people, f"{subject.layout.current}/{subject.layout.program}"
+    _assert_leads_to(subject, host, path, wanted)
+
+
+def _assert_leads_to(subject: Subject, host: Host, path: str, wanted: str) -> None:
     target = host.run("readlink %s", path).stdout.strip()
     assert target == wanted, because(f"{path} leads to {target or 'nothing'}, not to {wanted}", subject.install)
 

@@ -170,7 +170,7 @@ def check_pod_slice_kill(subject: Subject, pod: Pod, cgroups: PodCgroups) -> Non
 
 
 def memory_limit(subject: Subject) -> int:
-    """Say how many bytes a pod of ours may have, its overhead included."""
+    """Return how many bytes a pod of ours may have, its overhead included."""
     overhead = subject.settings.runtime_class.overhead.get("memory", "0")
     return int(parse_quantity(POD_MEMORY) + parse_quantity(overhead))
 
@@ -183,5 +183,5 @@ def own_slice(cgroups: PodCgroups) -> PodSlice:
 
 
 def patience(subject: Subject) -> float:
-    """Say how many seconds a pod that runs already may take for anything."""
+    """Return how many seconds a pod that runs already may take for anything."""
     return subject.settings.proof.timeout_seconds * PATIENCE
