@@ -20,8 +20,7 @@ from nodeprov.node.loaded_config import is_what_was_read
 from nodeprov.node.state import Facts, NodeState
 from nodeprov.node.switch import Switch
 from nodeprov.plan.plan import Outcome
-from nodeprov.plan.proof import Probes
-from nodeprov.plan.steps import Drain, Swap
+from nodeprov.plan.steps import Drain, Probes, Swap
 from nodeprov.runtimes.family import Family
 from nodeprov.states import FileState
 

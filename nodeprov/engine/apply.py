@@ -13,8 +13,7 @@ from nodeprov.errors import NodeprovError, RollbackFailed, RolledBack
 from nodeprov.hosts.base import Host, Hosts
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Outcome, Plan
-from nodeprov.plan.proof import Proof
-from nodeprov.plan.steps import Adopt, Drain, Event, OnEvent, Part, Step, Swap, parts
+from nodeprov.plan.steps import Adopt, Drain, Event, OnEvent, Part, Proof, Step, Swap, parts
 
 
 def apply(plan: Plan, hosts: Hosts, actions: Actions, run: RunContext) -> Outcome:

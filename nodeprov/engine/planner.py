@@ -1,4 +1,4 @@
-"""What would be done to bring a node to what is wanted: goals, changes, steps. Nothing is written."""
+"""What would be done to bring a node to what is wanted: goals, changes, steps in order. Nothing is written."""
 
 from __future__ import annotations
 
@@ -7,20 +7,32 @@ from dataclasses import dataclass
 
 from nodeprov.engine import leftovers, notes
 from nodeprov.engine.look import Install, Uninstall, Want, check
-from nodeprov.engine.order import install_steps, uninstall_steps
 from nodeprov.errors import Problem, Problems
 from nodeprov.hosts.base import Place, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes.draining import sandboxed_pods
 from nodeprov.kubernetes.scheduling import cluster_goals, cluster_states, removal_goals
-from nodeprov.node import runtime_table
+from nodeprov.node import loaded_config, runtime_table
+from nodeprov.node.daemon import Daemon
 from nodeprov.node.imported_files import Imports, ImportsQuery, followed, import_problems, patterns_of
 from nodeprov.node.state import NodeState
-from nodeprov.plan.files import Tree
-from nodeprov.plan.goal import Goal, decide
+from nodeprov.plan.containerd_config import ContainerdConfig
+from nodeprov.plan.files import Link, Tree
+from nodeprov.plan.goal import Change, Goal, decide
 from nodeprov.plan.plan import Plan
-from nodeprov.plan.steps import Adopt
-from nodeprov.releases.obtain import Release
+from nodeprov.plan.steps import (
+    Adopt,
+    Drain,
+    Handler,
+    Made,
+    Pod,
+    Restart,
+    Sandbox,
+    Serving,
+    Step,
+    Swap,
+    Unused,
+)
 from nodeprov.runtimes.family import Family, tree_bytes
 from nodeprov.runtimes.family import goals as runtime_goals
 from nodeprov.states import State
@@ -56,8 +68,7 @@ def plan(state: NodeState, want: Want, readers: Readers) -> Planned:
     goals = _wanted(state, want)
     if isinstance(want, Uninstall):
         return Planned(state, want, _uninstall(state, want, goals, readers))
-    assert want.release is not None, "a release is obtained before its install is planned"
-    return Planned(state, want, _install(state, want.family, want.release, goals, readers, found))
+    return Planned(state, want, _install(state, want, goals, readers, found))
 
 
 def _wanted(state: NodeState, want: Want) -> tuple[Goal, ...]:
@@ -77,19 +88,16 @@ def _wanted(state: NodeState, want: Want) -> tuple[Goal, ...]:
 
 
 def _install(
-    state: NodeState,
-    family: Family,
-    release: Release,
-    goals: tuple[Goal, ...],
-    readers: Readers,
-    found: Sequence[Problem],
+    state: NodeState, want: Install, goals: tuple[Goal, ...], readers: Readers, found: Sequence[Problem]
 ) -> Plan:
+    family, release = want.family, want.release
+    assert release is not None, "a release is obtained before its install is planned"
     runtime, wanted = family.runtime(state.layout), family.generation(state, release).folder
     unneeded = leftovers.after_install(state, wanted=wanted, release=release)
     states, imports = _read(state, goals, unneeded, readers)
     _refuse(state, (*found, *import_problems(state.daemon, runtime, imports)))
     changes = decide((*goals, *unneeded), states)
-    steps = install_steps(state, family, changes, imports.files, generation=wanted)
+    steps = _install_steps(state, family, changes, imports, generation=wanted)
     without = runtime_table.without_runtime(runtime, how=runtime_table.how_edited(state.daemon))
     adopted = leftovers.unknown(goals, states, state.history.written, without)
     if adopted and (steps or not state.history.installed):
@@ -109,8 +117,7 @@ def _uninstall(state: NodeState, want: Uninstall, goals: tuple[Goal, ...], reade
     if not pods and any(not change.collects for change in changes):
         _refuse(state, tuple(_still_needed(state, want)))
     is_there = changes or state.history.installed
-    runtime = want.family.runtime(state.layout)
-    steps = uninstall_steps(state, changes, pods, imports.files, runtime=runtime) if is_there else ()
+    steps = _uninstall_steps(state, want.family, changes, imports, pods) if is_there else ()
     return Plan(name, Uninstall.action, steps, notes.of_uninstall(state))
 
 
@@ -147,3 +154,70 @@ def _still_needed(state: NodeState, want: Uninstall) -> Iterator[Problem]:
 def _refuse(state: NodeState, problems: Sequence[Problem]) -> None:
     if problems:
         raise Problems(problems, where=state.node.name)
+
+
+def _install_steps(
+    state: NodeState, family: Family, changes: tuple[Change, ...], imports: Imports, *, generation: str
+) -> tuple[Step, ...]:
+    """Put an install in order: what nobody sees, its proof, the commit, the restart, its proofs, the cluster.
+
+    What nothing needs any more goes last; it alone is no reason for a run.
+    """
+    garbage = [c for c in changes if c.collects]
+    invisible = [c for c in changes if c.resource.collected and c not in garbage]
+    in_cluster = [c for c in changes if c.resource.place is Place.CLUSTER]
+    visible = [c for c in changes if c not in (*garbage, *invisible, *in_cluster)]
+    settings, daemon, record = state.settings, state.daemon, state.footprint.record
+    runtime = family.runtime(state.layout)
+    restart = loaded_config.restart(daemon, record, runtime, changes, imports.files, served=True)
+    if len(changes) == len(garbage) and restart is None:
+        return ()
+    steps: list[Step] = [*invisible]
+    if invisible or visible:
+        steps.append(Sandbox("a sandbox runs through the new generation", generation))
+    swapped = [c for c in visible if c.resource.swapped]
+    steps += [c for c in visible if c not in swapped]
+    steps += _in_force(daemon, swapped, restart, handler=runtime.handler)
+    if visible or restart:
+        steps.append(Sandbox("a sandbox runs through `current`", state.layout.current))
+    steps += in_cluster
+    if settings.cluster.enabled:
+        steps.append(Handler())
+        if settings.proof.pod:
+            steps.append(Pod(f"a pod of RuntimeClass {settings.runtime_class.name} {family.pod_proof}"))
+    return (*steps, *garbage)
+
+
+def _in_force(
+    daemon: Daemon, swapped: Sequence[Change], restart: Restart | None, *, handler: str
+) -> tuple[Step, ...]:
+    """Have the node itself make changes and the restart that they need; without one they are plain writes.
+
+    Where a distribution makes the configuration of what was edited, it is seen to have done so: with the table of
+    `handler`, or without ours if that is "".
+    """
+    if restart is None:
+        return tuple(swapped)
+    swap = Swap(tuple(swapped), restart, Serving())
+    if daemon.source is None:
+        return (swap,)
+    how = f"{'with' if handler else 'without'} our table"
+    return (swap, Made(f"{daemon.distribution.title} has made {daemon.config_path} {how}", handler))
+
+
+def _uninstall_steps(
+    state: NodeState, family: Family, changes: tuple[Change, ...], imports: Imports, pods: tuple[str, ...]
+) -> tuple[Step, ...]:
+    """Put an uninstall in order: pods and label first, so that nothing new begins; then what was installed."""
+    daemon, record = state.daemon, state.footprint.record
+    in_cluster = [change for change in changes if change.resource.place is Place.CLUSTER]
+    config = [change for change in changes if isinstance(change.resource, ContainerdConfig)]
+    garbage = [change for change in changes if change.collects]
+    links = [change for change in changes if isinstance(change.resource, Link) and change not in garbage]
+    runtime = family.runtime(state.layout)
+    restart = loaded_config.restart(daemon, record, runtime, tuple(config), imports.files, served=False)
+    steps: list[Step] = [Drain(pods)] if pods else []
+    # Twice: a pod may begin until the label is gone.
+    steps += [Unused(), *in_cluster, *([Unused()] if in_cluster else [])]
+    steps += _in_force(daemon, config, restart, handler="")
+    return (*steps, *links, *garbage)

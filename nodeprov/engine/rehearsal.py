@@ -21,10 +21,11 @@ from nodeprov.kubernetes.proof_pods import Pod
 from nodeprov.node.facts import FactsQuery
 from nodeprov.node.receipts import Author, to_json
 from nodeprov.node.state import Facts
-from nodeprov.plan import containerd_config, proof
+from nodeprov.plan import containerd_config
 from nodeprov.plan.files import FileAt, Tree
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Adopt, Event, Step, parts
+from nodeprov.plan.steps import Pod as PodProof
 from nodeprov.reports.commands import UNKNOWN, Command, Commands, comparable
 from nodeprov.reports.plan import part_text
 
@@ -64,7 +65,7 @@ def _is_collection(step: Step) -> bool:
 
 def _waiting(planned: Planned, readers: Mapping[Place, Reader]) -> tuple[Command, ...]:
     """Ask what is asked of a pod that does not get on."""
-    if not any(isinstance(step, proof.Pod) for step in planned.plan.steps):
+    if not any(isinstance(step, PodProof) for step in planned.plan.steps):
         return ()
     stage = _Stage(planned, readers)
     settings, name = planned.settings, f"nodeprov-proof-{UNKNOWN * 8}"

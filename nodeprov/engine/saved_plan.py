@@ -16,9 +16,8 @@ from nodeprov.inventory.explanation import inventory_text
 from nodeprov.node.receipts import Author
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Action, action_named
-from nodeprov.plan.proof import Proof
 from nodeprov.plan.state_text import state_to_json
-from nodeprov.plan.steps import Adopt, Drain, Part, Restart
+from nodeprov.plan.steps import Adopt, Drain, Part, Proof, Restart
 from nodeprov.reports.plan import plan_text
 from nodeprov.states import FileState, State
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from nodeprov.errors import NodeprovError
 from nodeprov.plan.goal import Change
-from nodeprov.plan.proof import Proof
-from nodeprov.plan.steps import Adopt, Part, Restart, Step, parts
+from nodeprov.plan.steps import Adopt, Part, Proof, Restart, Step, parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,7 @@ from typing import Any
 from nodeprov.errors import NodeprovError
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Outcome
-from nodeprov.plan.proof import Proof
-from nodeprov.plan.steps import Drain, Event, Restart
+from nodeprov.plan.steps import Drain, Event, Proof, Restart
 from nodeprov.redaction import without_userinfo
 from nodeprov.reports.plan import _count, plan_json
 

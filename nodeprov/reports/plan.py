@@ -12,9 +12,8 @@ from rich.text import Text
 
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Plan
-from nodeprov.plan.proof import Proof
 from nodeprov.plan.state_text import change_text, lines_of, summary_json
-from nodeprov.plan.steps import Adopt, Drain, Part, Restart
+from nodeprov.plan.steps import Adopt, Drain, Part, Proof, Restart
 from nodeprov.redaction import looks_secret, masked, secret_spans
 from nodeprov.toml import key_text, statements
 

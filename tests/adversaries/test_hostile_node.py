@@ -31,8 +31,7 @@ from nodeprov.kubernetes.cluster import ClusterQuery
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
 from nodeprov.plan.files import FileAt, LinkAt, PresentAt, TreeAt
 from nodeprov.plan.plan import INSTALL, Outcome, Plan
-from nodeprov.plan.proof import Sandbox, Serving
-from nodeprov.plan.steps import Drain, Event, Restart, Swap
+from nodeprov.plan.steps import Drain, Event, Restart, Sandbox, Serving, Swap
 from nodeprov.redaction import visible
 from nodeprov.reports.findings import CheckResult, Finding, Severity, findings_table, results_table
 from nodeprov.reports.outcome import event_text, outcome_text

@@ -15,8 +15,7 @@ from nodeprov.engine.rehearsal import rehearse
 from nodeprov.hosts.base import Hosts
 from nodeprov.hosts.provider import SshHosts
 from nodeprov.plan.plan import Outcome
-from nodeprov.plan.proof import Proof
-from nodeprov.plan.steps import Event
+from nodeprov.plan.steps import Event, Proof
 from nodeprov.redaction import HIDDEN
 from nodeprov.reports.commands import Command, Commands, comparable
 from nodeprov.runtimes.gvisor.family import GVISOR

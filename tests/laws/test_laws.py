@@ -17,8 +17,7 @@ from nodeprov.hosts.local import LocalHost
 from nodeprov.plan.files import File, Folder, Link, Tree
 from nodeprov.plan.goal import Change, Goal, Resource, constant, decide
 from nodeprov.plan.plan import INSTALL, UNINSTALL, Action, Plan
-from nodeprov.plan.proof import Probes, Proof, Serving
-from nodeprov.plan.steps import Event, Restart, Step, Swap, parts
+from nodeprov.plan.steps import Event, Probes, Proof, Restart, Serving, Step, Swap, parts
 from nodeprov.states import FileState, LinkState, PresentState, State
 from tests.lab.machines import WORKER, holding, lab_host
 from tests.support.memory_host import MemoryHost, snapshot, tree_of

@@ -11,8 +11,7 @@ from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import INSTALL as TO_INSTALL
 from nodeprov.plan.plan import UNINSTALL as TO_UNINSTALL
 from nodeprov.plan.plan import Plan
-from nodeprov.plan.proof import Handler, Sandbox, Serving
-from nodeprov.plan.steps import Drain, Restart, Step, Swap
+from nodeprov.plan.steps import Drain, Handler, Restart, Sandbox, Serving, Step, Swap
 from nodeprov.states import (
     FileState,
     LabelState,

@@ -26,8 +26,7 @@ from nodeprov.node.state import ClusterState, Facts, Footprint, Machine, Mount
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.files import AtPath, File, FileAt, Folder, Link, LinkAt, PresentAt, Tree, TreeAt
 from nodeprov.plan.goal import Change, Goal, Resource
-from nodeprov.plan.proof import Proof
-from nodeprov.plan.steps import Adopt, Drain, OnEvent, Part, Restart
+from nodeprov.plan.steps import Adopt, Drain, OnEvent, Part, Proof, Restart
 from nodeprov.releases.obtain import Release
 from nodeprov.states import FileState, State, TreeEntry, TreeState
 from tests.support.runtimes import generation_of, layout_of, runtime_of

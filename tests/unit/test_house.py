@@ -176,7 +176,6 @@ ELSEWHERE = {
     "tests/laws/test_laws.py": ("engine/apply", "engine/undo"),
     # Parts of one thing, which is tested as one.
     "tests/unit/engine/test_rehearsal.py": ("engine/actions",),
-    "tests/unit/plan/test_plan.py": ("plan/steps",),
     "tests/unit/runtimes/gvisor/test_generation.py": ("runtimes/gvisor/family",),
     "tests/unit/runtimes/test_requirements.py": ("runtimes/gvisor/requirements", "node/requirements"),
     # Only a server tells what they do.

@@ -23,7 +23,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.plan.steps import Drain
 from nodeprov.plan.plan import Outcome
 from nodeprov.plan.plan import Plan
-from nodeprov.plan.proof import Serving
+from nodeprov.plan.steps import Serving
 
 with cancelled_by_signals(session.say_cancelled) as cancel:
     for phase in ("begun", "undone"):

@@ -22,8 +22,7 @@ from nodeprov.node import switch as switch_module
 from nodeprov.node.switch import Switch, Switched
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.goal import Change
-from nodeprov.plan.proof import Serving
-from nodeprov.plan.steps import Restart, Swap
+from nodeprov.plan.steps import Restart, Serving, Swap
 from nodeprov.states import FileState
 from nodeprov.templates import render
 from tests.adversaries.power_cut import Disk, witnessed

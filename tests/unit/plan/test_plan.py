@@ -7,8 +7,7 @@ import pytest
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import ACTIONS, INSTALL, Outcome, Plan, action_named
-from nodeprov.plan.proof import Handler, Serving, Unused
-from nodeprov.plan.steps import Adopt, Drain, Restart, Swap
+from nodeprov.plan.steps import Adopt, Drain, Handler, Restart, Serving, Swap, Unused
 from nodeprov.states import FileState, LinkState, PresentState
 from tests.support.samples import resource
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nodeprov.plan.proof import Handler, Made, Pod, Proof, Sandbox, Serving, Unused
+from nodeprov.plan.steps import Handler, Made, Pod, Proof, Sandbox, Serving, Unused
 
 
 class Asked:
