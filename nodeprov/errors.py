@@ -1,4 +1,4 @@
-"""What an operator is told when something cannot be done: where, what, and what to type next."""
+"""Errors as an operator reads them: where, what, and what to type next."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ class NodeprovError(Exception):
         return f"{said}\nhint: {self.hint}" if self.hint else said
 
     def at(self, where: str) -> NodeprovError:
-        """Say where it happened, unless something nearer to it has said so already."""
+        """Set where it happened, unless that is known already."""
         self.where = self.where or where
         return self
 
     def parts(self) -> tuple[NodeprovError, ...]:
-        """Say each thing that is wrong by itself, where several are found at once."""
+        """Return each thing that is wrong as an error of its own, where several are found at once."""
         return (self,)
 
 
 def not_understood(error: Exception) -> NodeprovError:
-    """Say that an answer is not of the form that was expected; the error's text may quote the answer."""
+    """Make an error of an answer in another form than expected; the error's text may quote the answer."""
     said = " ".join(str(error).split())
     return NodeprovError(
         f"its answer is not understood: {type(error).__name__}: {said[:200]}",
@@ -97,11 +97,11 @@ class CommandFailed(NodeprovError):
 
 
 class RolledBack(NodeprovError):
-    """A node has put back by itself what it was to try; the files are those that it had before."""
+    """A node has rolled back on its own; the files are those that it had before."""
 
 
 class RollbackFailed(NodeprovError):
-    """A node has put back what it had, and its containerd does not serve with that either."""
+    """A node has rolled back on its own, and its containerd does not serve with the old files either."""
 
 
 class Cancelled(NodeprovError):
@@ -135,5 +135,5 @@ class Problems(NodeprovError):
         return "\n".join(str(part) for part in self.parts())
 
     def parts(self) -> tuple[NodeprovError, ...]:
-        """Say each reason by itself."""
+        """Return each reason as an error of its own."""
         return tuple(NodeprovError(each.message, each.hint, where=self.where) for each in self.problems)

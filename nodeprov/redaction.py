@@ -54,7 +54,7 @@ def redacted(text: str) -> str:
     """Hide what looks secret: by the name that it is given, and by its own form.
 
     Passwords, tokens, authorizations and private keys as TOML, JSON, YAML, environment, options of a command and
-    prose write them; what the name says and the layout stay. It hides too much rather than too little.
+    prose write them; the names and the layout stay. It hides too much rather than too little.
     """
     text = re.sub(_PRIVATE_KEY, rf"\1 {HIDDEN} \2", text)
     text = without_userinfo(text)
@@ -88,7 +88,7 @@ def redacted_value(value: Any, name: str = "") -> Any:
 
 
 def looks_secret(text: str) -> bool:
-    """Tell whether anything in a name or a line says that a secret stands there."""
+    """Return whether a name or a line looks as if it had a secret."""
     return bool(re.search(_SENSITIVE, text))
 
 
@@ -113,7 +113,7 @@ def without_userinfo(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    r"""Write control characters as escapes such as \x1b: what a host says must not command the terminal."""
+    r"""Write control characters as escapes such as \x1b: what a host prints must not control the terminal."""
     if text.replace("\n", "").replace("\t", "").isprintable():
         return text  # as nearly always
     return re.sub(_CONTROL, lambda found: found[0].encode("unicode_escape").decode(), text)

@@ -66,7 +66,7 @@ class Lines:
                 self._keys.setdefault(statement.path, statement.line)
 
     def of(self, path: KeyPath) -> int | None:
-        """Say on which line a table or key is first named, or what is nearest to it; None if nothing is.
+        """Return the line on which a table or key is first named, or what is nearest to it; None if nothing is.
 
         A table may have no header of its own: then the first header or key below it stands for it, and for a key
         in an inline table the line on which that begins.
@@ -78,7 +78,7 @@ class Lines:
 
 
 def line_of(text: str, path: KeyPath) -> int | None:
-    """Say on which line a table or key is first named, as `Lines` does, for one question."""
+    """Return the line on which a table or key is first named, as `Lines` does, for one question."""
     return Lines(text).of(path)
 
 
@@ -108,7 +108,7 @@ def value_text(value: Any) -> str:
 
 
 def line_end(text: str) -> str:
-    """Say how the lines of a text end."""
+    """Return how the lines of a text end."""
     return "\r\n" if "\r\n" in text else "\n"
 
 

@@ -17,8 +17,8 @@ from nodeprov.errors import UsageError
 class Machine:
     """One machine of a lab, and all in which it differs from the others.
 
-    `pod_subnet` is the range of its pods' addresses. `unified_cgroups` says that it has cgroup v2;
-    `may_lower_oom_score` that its root has CAP_SYS_RESOURCE.
+    `pod_subnet` is the range of its pods' addresses. `unified_cgroups`: it has cgroup v2;
+    `may_lower_oom_score`: its root has CAP_SYS_RESOURCE.
     """
 
     name: str
@@ -57,7 +57,7 @@ def find_machine(machines: Sequence[Machine], name: str) -> Machine:
 
 
 def statuses(machines: Sequence[Machine], running: Set[str], ready: Set[str]) -> list[MachineStatus]:
-    """Say of each machine whether it runs; one that does not is not ready, whatever the cluster remembers."""
+    """List for each machine whether it runs; one that does not is not ready, whatever the cluster remembers."""
     return [
         MachineStatus(machine, machine.name in running, machine.name in running & ready) for machine in machines
     ]
@@ -69,7 +69,7 @@ OnEvent = Callable[[Event], None]
 
 @contextmanager
 def step(on_event: OnEvent, what: str) -> Iterator[None]:
-    """Tell that something begins, and how it ends."""
+    """Report that something begins, and how it ends."""
     on_event(Event(what, "begun"))
     try:
         yield
@@ -122,7 +122,7 @@ class Leftovers:
 
     @property
     def nothing(self) -> bool:
-        """Say whether nothing is there."""
+        """Whether nothing is there."""
         return not str(self)
 
 

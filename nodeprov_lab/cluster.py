@@ -28,8 +28,8 @@ class Settings:
     """What may differ between the clusters of different labs.
 
     `service_subnet` is the range of the services' addresses; `etcd_arguments` are added to etcd's;
-    `ready_timeout_seconds` is how long the nodes may take to become Ready. `slow` says that programs take ten
-    times as long as usual: what gives up after its default time would give up on everything. `chosen` is what a
+    `ready_timeout_seconds` is how long the nodes may take to become Ready. `slow`: programs take ten times
+    as long as usual: what gives up after its default time would give up on everything. `chosen` is what a
     command of `nodeprov lab` needs to mean this lab.
     """
 

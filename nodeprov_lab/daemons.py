@@ -18,7 +18,7 @@ from nodeprov_lab.parts import chosen_mirror, debian_tree
 
 DEBIAN = "Debian 12's"
 BUILT = ("1.7.35", "2.0.14", "2.1.9", "2.2.9", "2.3.4", "2.3.7")
-"""One of each line; of 2.3 also one from before 2.3.5, which mended what it does with drop-ins."""
+"""One of each line; of 2.3 also one from before 2.3.5, which corrected what it does with drop-ins."""
 VERSIONS = (DEBIAN, *BUILT, CONTAINERD_VERSION)
 PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr")
 _SUITE = "bookworm"

@@ -105,7 +105,7 @@ CRIRUN = Component("crirun", (Program(".", "crirun"),))
 def find_go() -> Path | None:
     """Find a go command, in PATH or where its own installer puts it, that can build the components.
 
-    One that is too old may fetch a newer one by itself (https://go.dev/doc/toolchain), unless it is Debian's.
+    One that is too old may fetch a newer one on its own (https://go.dev/doc/toolchain), unless it is Debian's.
     """
     for candidate in (shutil.which("go"), "/usr/local/go/bin/go"):
         if candidate and Path(candidate).exists():

@@ -30,7 +30,7 @@ def parse_capabilities(status: str) -> int:
 
 
 def may_lower_oom_score(capabilities: int) -> bool:
-    """Say whether processes may get an oom_score_adj below what they were started with."""
+    """Return whether processes may get an oom_score_adj below what they were started with."""
     return bool(capabilities >> _CAP_SYS_RESOURCE & 1)
 
 
@@ -40,6 +40,6 @@ def own_capabilities() -> int:
 
 
 def free_bytes(folder: Path) -> int:
-    """Say how much room there is where a folder is, or would be."""
+    """Return how much room there is where a folder is, or would be."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     return shutil.disk_usage(existing).free

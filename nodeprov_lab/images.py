@@ -34,7 +34,7 @@ def busybox_archive(busybox: bytes, applets: Sequence[str], machine: str) -> byt
 
 
 def is_static(program: bytes) -> bool:
-    """Say whether an ELF program needs no libraries: it names no interpreter."""
+    """Return whether an ELF program needs no libraries: it names no interpreter."""
     return b"/ld-linux" not in program
 
 

@@ -135,7 +135,7 @@ def make_programs(cache: Cache, go: Path, on_event: OnEvent, *, tolerant: bool) 
 
 
 def bytes_to_build(cache: Path) -> int:
-    """Say how much room the programs take while they are built; none once they are there."""
+    """Return how much room the programs take while they are built; none once they are there."""
     return 0 if any(cache.glob("mirror-*")) else _BUILD_BYTES
 
 

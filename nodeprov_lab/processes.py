@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process id and the start time that tells it from a later process with the same id, in clock ticks."""
+    """A process id and its start time, in clock ticks: a later process may have the same id."""
 
     pid: int
     started: int

@@ -23,7 +23,7 @@ from nodeprov.errors import NodeprovError, UsageError
 
 
 def use_plain_values(parameters: Iterable[Any]) -> None:
-    """Let the options and arguments of a command convert what is simple by themselves."""
+    """Let the options and arguments of a command convert simple values without typer."""
     for each in parameters:
         each.get_runtime_param = partial(_PlainValue, each.type_descriptor.annotation, each.get_runtime_param)
 
@@ -99,7 +99,7 @@ class Shell(StrEnum):
 
 
 def run(arguments: list[str]) -> int:
-    """Run a command and say what went wrong, in words and, where JSON is asked for, as JSON."""
+    """Run a command and print what went wrong, as text and, where JSON is asked for, as JSON."""
     try:
         code = app(arguments, prog_name="nodeprov", standalone_mode=False) or DONE
         if code != INTERRUPTED or not interrupted():
@@ -119,7 +119,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _usage_error(error: TyperException) -> NodeprovError:
-    """Say what typer has found in the words of the house; nothing where it has shown the help already."""
+    """Turn an error of typer's into one of ours; an empty one if typer has printed the help already."""
     if type(error).__name__ == "NoArgsIsHelpError":
         return UsageError("")
     message = error.format_message().rstrip(".")

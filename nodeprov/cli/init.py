@@ -88,7 +88,8 @@ def init(
     if kubectl_host:
         machines, name = draft.with_kubectl_host(machines, kubectl_host, found)
         access = replace(access, kubectl_host=name)
-    newest = partial(_newest, base_url or ReleaseSettings(LATEST).base_url, _architecture(found))
+    architecture = next((draft.ARCHITECTURES[each.architecture] for each in found if each.can_run), "x86_64")
+    newest = partial(_newest, base_url or ReleaseSettings(LATEST).base_url, architecture)
     release = _release(version, newest, ask)
     text = draft.draft_text(machines, access, version=release, base_url=base_url, path=str(file))
     write_new(file, text.encode())
@@ -124,10 +125,6 @@ def _aliases() -> frozenset[str]:
         return frozenset()
 
 
-def _architecture(found: Sequence[draft.FoundNode]) -> str:
-    return next((draft.ARCHITECTURES[each.architecture] for each in found if each.can_run), "x86_64")
-
-
 def _newest(base_url: str, architecture: str) -> str:
     """Download what an origin has as its latest, which the installation needs anyway; return its version."""
     from nodeprov.releases.obtain import resolve
@@ -140,7 +137,7 @@ def _newest(base_url: str, architecture: str) -> str:
 
 
 def _release(version: str | None, newest: Callable[[], str], ask: Asking) -> str:
-    """Return the release, the newest if it is not said; where that cannot be found a person is asked again."""
+    """Return the release, the newest if none is given; if that cannot be found, ask the person again."""
     if version is None:
         version = ask(f"Release of {FAMILY.name}, such as 20260905.0 (Enter: the newest)", syntax.RELEASE)
     while version is None or version == LATEST:

@@ -22,26 +22,20 @@ VARIABLE = "NODEPROV_INVENTORY"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An inventory's path, and who said so: nobody, when it was named on the command line."""
+    """An inventory's path, and how it was found; "" if it was named on the command line."""
 
     path: Path
     by: str = ""
 
 
 def load(named: Path | None, sets: Sequence[str] | None) -> Inventory:
-    """Find and read the inventory; say which one it is, unless it was named."""
-    return load_with_text(named, sets)[0]
-
-
-def load_with_text(named: Path | None, sets: Sequence[str] | None) -> tuple[Inventory, str]:
-    """Find and read the inventory, with what is laid over it, and its text."""
+    """Find and read the inventory, with what is laid over it; print which one it is, unless it was named."""
     from nodeprov.inventory import parse  # names can be completed without it
 
     found = find(named, os.environ, Path.cwd())
     if found.by:
         say(f"inventory: {found.path} ({found.by})")
-    text = read(found)
-    return parse(text, str(found.path), environment=os.environ, options=sets or ()), text
+    return parse(read(found), str(found.path), environment=os.environ, options=sets or ())
 
 
 def find(named: Path | None, environment: Mapping[str, str], folder: Path) -> Found:
@@ -75,7 +69,7 @@ def _refuse_others(path: Path) -> None:
 
 def read(found: Found) -> str:
     """Read an inventory's text; raise UsageError if that is not possible."""
-    hint = f"{found.by}: mend or unset it" if found.by else "is the name right? --inventory FILE"
+    hint = f"{found.by}: correct or unset it" if found.by else "is the name right? --inventory FILE"
     try:
         return read_bounded(found.path)
     except (OSError, ValueError) as error:
@@ -102,9 +96,9 @@ def inventory(
     from nodeprov.inventory.explanation import explanation_json, explanation_text
     from nodeprov.redaction import without_userinfo
 
-    whole, text = load_with_text(inventory, sets)
+    whole = load(inventory, sets)
     chosen = select(whole, nodes) if nodes else whole.nodes
     if as_json:
-        show_json(explanation_json(whole, chosen, text))
+        show_json(explanation_json(whole, chosen))
     else:
-        show_text(without_userinfo(explanation_text(whole, chosen, text)))
+        show_text(without_userinfo(explanation_text(whole, chosen)))

@@ -70,7 +70,7 @@ def main() -> None:
     # What is imported stays: to look for garbage in it, now and at the end, takes a fifth of a short command.
     gc.set_threshold(100_000)
     end_on_signals()
-    for stream in (sys.stdout, sys.stderr):  # a terminal need not know every letter that a node may say
+    for stream in (sys.stdout, sys.stderr):  # a terminal may not know every letter that a node prints
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     code = exit_code(sys.argv[1:])
@@ -97,7 +97,7 @@ def end_on_signals() -> None:
 
 
 def interrupted() -> bool:
-    """Tell whether a signal has ended what was being read."""
+    """Return whether a signal has ended what was being read."""
     return _interrupted.is_set()
 
 
@@ -126,7 +126,7 @@ def _interrupt(number: int, _frame: object) -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End with a code, also where what was said can no longer be written: Python would end with 120."""
+    """End with a code, even if the output can no longer be written: Python would end with 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -28,7 +28,7 @@ _no_color = _calls(output.without_color)
 def node_names(context: typer.Context, incomplete: str) -> list[str]:
     """Complete the names of nodes and groups from the inventory that would be used; connect to nothing.
 
-    A file that has faults still says which names there are; without one there is nothing to say.
+    A file that has faults still has names to complete; without a file there are none.
     """
     try:
         import tomllib
@@ -39,7 +39,7 @@ def node_names(context: typer.Context, incomplete: str) -> list[str]:
         found = find(Path(named) if named else None, os.environ, Path.cwd())
         tables = tomllib.loads(read(found))
         names = [*tables.get("nodes", {}), *(f"@{name}" for name in tables.get("groups", {}))]
-    except Exception:  # whatever is wrong, it is no time to say so
+    except Exception:  # whatever is wrong, a completion is no place to report it
         return []
     return [name for name in names if name.startswith(incomplete)]
 

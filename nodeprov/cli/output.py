@@ -1,4 +1,4 @@
-"""What a person sees and says: progress, results and questions."""
+"""What a person sees and answers: progress, results and questions."""
 
 from __future__ import annotations
 
@@ -55,18 +55,18 @@ def without_color() -> None:
 
 
 def say(text: str) -> None:
-    """Say something that is neither the result nor an error."""
+    """Print something that is neither the result nor an error."""
     if not quiet.is_set():
         _try_to_say(text)
 
 
 def print_error(error: NodeprovError) -> None:
-    """Say what went wrong, and what to type next."""
+    """Print what went wrong, and what to type next."""
     _try_to_say(str(error))
 
 
 def _try_to_say(text: str) -> None:
-    """Say it if somebody can hear: a terminal that is gone, or a full disk, keeps no node from being put back."""
+    """Print it if possible: a terminal that is gone, or a full disk, must not stop a rollback."""
     try:
         # In one piece: threads show their commands at the same time.
         print(f"{visible(without_userinfo(text))}\n", end="", file=sys.stderr, flush=True)
@@ -117,7 +117,7 @@ def show_plans(plans: Sequence[Plan], errors: Sequence[NodeprovError] = (), *, a
 def show_outcomes(
     outcomes: Sequence[Outcome], errors: Sequence[NodeprovError] = (), *, as_json: bool = False
 ) -> None:
-    """Print how runs ended, if anybody can read it: how they did end is what the exit code tells."""
+    """Print how runs ended, if anybody can read it; the exit code says the same."""
     from nodeprov.reports.outcome import outcome_json, outcome_text
 
     try:

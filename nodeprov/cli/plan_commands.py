@@ -30,7 +30,7 @@ class PlanCommands:
         self._read.append((host, script))
 
     def of(self, planned: Results[Planned], hosts: HostProvider) -> Mapping[str, Commands]:
-        """Tell the commands of each plan by its node; what cannot be told is an error of that node."""
+        """Return the commands of each plan by its node; a failed rehearsal is an error of that node."""
         read, found = tuple(self._read), {}
         for each in planned.good:
             try:

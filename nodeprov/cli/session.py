@@ -47,11 +47,11 @@ def connect(
     if output.shows_commands.is_set():
         listeners.append(output.CommandLog())
 
-    def tell(host: str, script: Script[Any]) -> None:
+    def on_each(host: str, script: Script[Any]) -> None:
         for listener in listeners:
             listener(host, script)
 
-    with SshHosts(whole, tell, output.passwords(ask_sudo=ask_sudo_password)) as hosts:
+    with SshHosts(whole, on_each, output.passwords(ask_sudo=ask_sudo_password)) as hosts:
         yield Fleet(nodes, hosts, _obtain)
 
 
@@ -105,5 +105,5 @@ def finish(fleet: Fleet, plans: Sequence[Planned], *, as_json: bool) -> NoReturn
 
 
 def say_cancelled() -> None:
-    """Say that a signal was heard."""
+    """Print that a signal has arrived."""
     say("interrupted: finishing the step, then taking the changes back")

@@ -69,7 +69,7 @@ def support(
 
 
 def _own_parts(whole: Inventory, node: Node) -> tuple[Part, ...]:
-    """Say what this machine adds: which nodeprov, on what, and the settings in force."""
+    """Describe this machine: which nodeprov, on what, and the settings in force."""
     import platform
 
     from nodeprov.diagnosis.support import Part

@@ -19,7 +19,7 @@ from nodeprov.templates import render
 from nodeprov.toml import key_text
 
 ARCHITECTURES: Mapping[str, str] = {"amd64": "x86_64", "arm64": "aarch64"}
-"""What runtimes are published for, as Kubernetes says it and as `uname -m` does."""
+"""What runtimes are published for, as Kubernetes and as `uname -m` write it."""
 
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 _ADDRESSES = ("InternalIP", "ExternalIP")
@@ -39,7 +39,7 @@ class FoundNode:
 
     @property
     def can_run(self) -> bool:
-        """Tell whether runtimes are published for it."""
+        """Whether runtimes are published for it."""
         return self.system == "linux" and self.architecture in ARCHITECTURES
 
 
@@ -113,7 +113,7 @@ class Machines:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How machines and the cluster are reached, as it was answered; None is not said."""
+    """How machines and the cluster are reached, as it was answered; None is no answer."""
 
     user: str | None = None
     port: int | None = None
@@ -124,7 +124,7 @@ class Access:
     context: str | None = None
 
     def ssh(self, address: str) -> Ssh:
-        """Say how a machine is reached."""
+        """Return how a machine is reached."""
         return Ssh(address, self.port, self.user, self.identity_file, self.known_hosts)
 
 

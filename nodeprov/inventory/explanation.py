@@ -40,9 +40,9 @@ def values(node: Node) -> Iterator[SettingValue]:
                 yield SettingValue(path, value, node.source(*path))
 
 
-def explanation_text(inventory: Inventory, nodes: Sequence[Node], text: str) -> str:
+def explanation_text(inventory: Inventory, nodes: Sequence[Node]) -> str:
     """Write the settings for a person: what all nodes share once, and under each node what is its own."""
-    lines = Lines(text)
+    lines = Lines(inventory.text)
     rows = {node.name: {each.path: _row(each, inventory.path, lines) for each in values(node)} for node in nodes}
     first, *others = rows.values()
     common = {path: row for path, row in first.items() if all(other.get(path) == row for other in others)}
@@ -80,9 +80,9 @@ def _block(title: str, rows: Mapping[KeyPath, tuple[str, str]]) -> str:
     return "\n".join(written)
 
 
-def explanation_json(inventory: Inventory, nodes: Sequence[Node], text: str) -> dict[str, Any]:
+def explanation_json(inventory: Inventory, nodes: Sequence[Node]) -> dict[str, Any]:
     """Write the settings as plain values; docs/json.md describes them."""
-    lines = Lines(text)
+    lines = Lines(inventory.text)
     return {
         "inventory": inventory.path,
         "nodes": [

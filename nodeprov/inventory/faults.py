@@ -17,7 +17,7 @@ from nodeprov.toml import KeyPath, Lines, Statement, assignment, key_text, state
 class Fault:
     """One thing that is wrong: the path to it, what, and the way out.
 
-    `place` is where it was said if that is not the file: an environment variable or an option.
+    `place` is where it was set if that is not the file: an environment variable or an option.
     """
 
     path: KeyPath
@@ -38,7 +38,7 @@ class Faulty(UsageError):
         return "\n".join(str(part) for part in self.parts())
 
     def parts(self) -> tuple[NodeprovError, ...]:
-        """Say each fault by itself, in the order of the file."""
+        """Return each fault as an error of its own, in the order of the file."""
         known = Lines(self._text)
         lines = {each: known.of(each.path) if each.path and not each.place else None for each in self.faults}
         ordered = sorted(self.faults, key=lambda fault: (bool(fault.place), lines[fault] or 0))
@@ -51,7 +51,7 @@ class Faulty(UsageError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which known name was perhaps meant, or which there are."""
+    """Suggest the known name that was perhaps meant, or list all."""
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"

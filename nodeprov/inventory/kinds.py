@@ -25,7 +25,7 @@ class ValueKind:
     """What a value of the right type must be, in words; "" for any."""
 
     def fits(self, value: Any) -> bool:
-        """Tell whether a value has the right type, whatever is in it."""
+        """Return whether a value has the right type, whatever is in it."""
         return isinstance(value, self.python_type) and not isinstance(value, bool)
 
     def faults(self, value: Any, path: KeyPath) -> Iterator[Fault]:
@@ -36,7 +36,7 @@ class ValueKind:
             yield Fault(path, f"is {_type_name(value)}, and not {self.name}", self.correction(value))
 
     def accepts(self, _value: Any) -> bool:
-        """Tell whether a value of the right type is a good one."""
+        """Return whether a value of the right type is a good one."""
         return True
 
     def faults_within(self, value: Any, path: KeyPath) -> Iterator[Fault]:
@@ -45,7 +45,7 @@ class ValueKind:
             yield Fault(path, f"is {value!r}, and not {self.expected}")
 
     def correction(self, _value: Any) -> str:
-        """Say how a value of another type is to be written; "" where that cannot be told."""
+        """Suggest how to write a value of another type; "" if there is no suggestion."""
         return ""
 
     def parsed(self, text: str) -> Any:
@@ -62,7 +62,7 @@ class ValueKind:
 
 
 class Text(ValueKind):
-    """A string; one with a pattern says in words what it expects."""
+    """A string; one with a pattern has the expectation in words, too."""
 
     python_type = str
     name = "a string"

@@ -1,4 +1,4 @@
-"""Layers of settings: what each place says, one laid over the other, and where every value came from."""
+"""Layers of settings: what each place sets, one laid over the other, and where every value came from."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nodeprov.inventory.faults import Fault
 from nodeprov.toml import KeyPath, Lines, key_text
 
 Given = Mapping[str, Any]
-"""What a table says, checked, by key."""
+"""What a table sets, checked, by key."""
 
 
 class LayerKind(Enum):
-    """The places where a setting can be said, each over the one before it."""
+    """The places where a setting can be made, each over the one before it."""
 
     DEFAULT = "default"
     FILE = "file"
@@ -28,21 +28,21 @@ class LayerKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SettingSource:
-    """Where a value was said: `path` in the file, or `name`, the variable or option."""
+    """Where a value was set: `path` in the file, or `name`, the variable or option."""
 
     kind: LayerKind
     path: KeyPath = ()
     name: str = ""
 
     def text(self, file: str, lines: Lines) -> str:
-        """Say it to a person: `inventory.toml:12`, `[groups.gpu] inventory.toml:30`, `--set ssh.port`."""
+        """Write it for a person: `inventory.toml:12`, `[groups.gpu] inventory.toml:30`, `--set ssh.port`."""
         if not self.path:
             return self.name or self.kind.value
         place = f"{file}:{lines.of(self.path)}"
         return place if self.kind is LayerKind.FILE else f"[{key_text(self.path[:2])}] {place}"
 
     def fault(self, message: str, hint: str = "") -> Fault:
-        """Say what is wrong there."""
+        """Return a fault of this place."""
         return Fault(self.path, message, hint, "" if self.path else self.name)
 
 
@@ -51,7 +51,7 @@ DEFAULT = SettingSource(LayerKind.DEFAULT)
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one place says of a machine: the keys of each table (`ssh` is one), and the source of each.
+    """What one place sets for a machine: the keys of each table (`ssh` is one), and the source of each.
 
     A source's key is the table, the key and, where the value is a table itself, the name in it.
     """
@@ -61,7 +61,7 @@ class Layer:
 
 
 def layer(tables: Mapping[str, Given], kind: LayerKind, bases: Mapping[str, KeyPath]) -> Layer:
-    """Make a layer of tables of the file; `bases` says below which path each of them is written."""
+    """Make a layer of tables of the file; `bases` has the path below which each of them is written."""
     sources = {
         leaf: SettingSource(kind, (*bases[table], *leaf[1:]))
         for table, given in tables.items()
@@ -105,7 +105,7 @@ def merged(below: Given, above: Given) -> dict[str, Any]:
 
 
 def changes_release(table: str, below: Given, above: Given) -> bool:
-    """Tell whether a layer wants another release: then the digests below it are of no use any more."""
+    """Return whether a layer wants another release: then the digests below it are of no use."""
     return table == "release" and above.get("version", below.get("version")) != below.get("version")
 
 

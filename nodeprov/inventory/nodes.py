@@ -18,7 +18,7 @@ from nodeprov.toml import KeyPath, key_text
 class Node:
     """A node of the cluster, by the name that Kubernetes has for it.
 
-    `sources` says where each setting came from: by table, key and, in a key that is a table, name. What is not
+    `sources` has where each setting came from: by table, key and, in a key that is a table, name. What is not
     in it is a default.
     """
 
@@ -28,7 +28,7 @@ class Node:
     sources: Mapping[KeyPath, SettingSource] = field(default_factory=dict, compare=False, repr=False)
 
     def source(self, *path: str) -> SettingSource:
-        """Say where a setting came from."""
+        """Return where a setting came from."""
         return self.sources.get(path, DEFAULT)
 
 
@@ -42,15 +42,16 @@ class KubectlHost:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The nodes in the order of the file, the other hosts, and the names of each group's nodes."""
+    """The nodes in the order of the file, other hosts, the names of each group's nodes, and the file's text."""
 
     path: str
     nodes: tuple[Node, ...]
     hosts: tuple[KubectlHost, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    text: str = field(default="", compare=False, repr=False)
 
     def ssh(self, name: str) -> Ssh:
-        """Say how the node or host of this name is reached; KeyError if there is none."""
+        """Return how the node or host of this name is reached; KeyError if there is none."""
         machines: tuple[Node | KubectlHost, ...] = (*self.hosts, *self.nodes)
         return {machine.name: machine.ssh for machine in machines}[name]
 
@@ -132,7 +133,7 @@ def _one_machine_twice(inventory: Inventory) -> Iterator[Fault]:
 
 
 def _own(node: Node, *path: str) -> SettingSource:
-    """Say where a node's own value came from; a default stands for the node's table."""
+    """Return where a node's own value came from; a default stands for the node's table."""
     source = node.source(*path)
     return source if source.path or source.name else SettingSource(source.kind, ("nodes", node.name))
 

@@ -1,4 +1,4 @@
-"""Settings that are said for one run: by environment variables, and by `--set KEY=VALUE`."""
+"""Settings for one run: by environment variables, and by `--set KEY=VALUE`."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _variables(environment: Mapping[str, str]) -> Iterator[_Said]:
 
 
 def _option(option: str, named: Mapping[str, Sequence[str]]) -> tuple[KeyPath, _Said]:
-    """Understand an option: whom it is for, and what it says."""
+    """Parse an option: whom it is for, and what it sets."""
     found = assignment(option)
     if found is None:
         raise _Wrong("is no key" if "=" in option else "has no value", "write --set TABLE.KEY=VALUE")
@@ -113,7 +113,7 @@ def _option(option: str, named: Mapping[str, Sequence[str]]) -> tuple[KeyPath, _
 
 
 def _tables_of(target: KeyPath) -> tuple[str, ...]:
-    """List the tables that may be said of all, or of one group, node or host, whose ssh keys stand in its own."""
+    """List the tables that may be set for all, or of one group, node or host, whose ssh keys stand in its own."""
     if not target:
         return tuple(TABLES)
     return () if target[0] == "hosts" else NODE_TABLES

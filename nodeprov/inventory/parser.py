@@ -35,7 +35,7 @@ def parse(
         UsageError: the text is no TOML.
     """
     faults: list[Fault] = []
-    inventory = _Reading(document(text, path), faults, environment or {}, options).inventory(path)
+    inventory = _Reading(document(text, path), faults, environment or {}, options).inventory(path, text)
     if not faults:
         faults += conflicts(inventory)
     if faults:
@@ -57,7 +57,7 @@ class _Reading:
         self._of_all = layer(tables, LayerKind.FILE, {name: (name,) for name in TABLES})
         self._groups = {name: self._group(name, raw) for name, raw in self._named("groups", syntax.GROUP)}
 
-    def inventory(self, path: str) -> Inventory:
+    def inventory(self, path: str, text: str) -> Inventory:
         """Read all of it; where there are faults, what is returned is of no use."""
         known = (*TABLES, *_NAMED)
         for name in self._raw.keys() - set(known):
@@ -72,7 +72,8 @@ class _Reading:
             self._fault((), "it has no nodes", 'describe one: [nodes.worker1], and below it address = "10.0.0.11"')
         for name in {node.name for node in nodes} & {host.name for host in hosts}:
             self._fault(("hosts", name), "is a node too", "leave it out here: [cluster] host may name a node")
-        return Inventory(path, nodes, hosts, {name: members for name, (members, _) in self._groups.items()})
+        groups = {name: members for name, (members, _) in self._groups.items()}
+        return Inventory(path, nodes, hosts, groups, text)
 
     def _members(self, kind: str) -> Mapping[str, Any]:
         members = self._raw.get(kind, {})
@@ -114,7 +115,7 @@ class _Reading:
         return tuple(node for node in known if any(fnmatchcase(node, pattern) for pattern in patterns))
 
     def _layer(self, kind: LayerKind, path: KeyPath, raw: Any, besides: Sequence[str] = ()) -> Layer:
-        """Read what is said of a group or node: keys of ssh, and tables."""
+        """Read what is set for a group or node: keys of ssh, and tables."""
         given = raw if isinstance(raw, Mapping) else {}
         misplaced = {name: fault for name in given if (fault := _misplaced(kind, path, name, besides))}
         self._faults += misplaced.values()

@@ -49,7 +49,7 @@ def findings_table(nodes: Sequence[str], findings: Sequence[Finding]) -> Table:
     for node in nodes:
         own = [finding for finding in findings if finding.node == node]
         if not any(finding.severity is Severity.AGAINST for finding in own):
-            table.add_row(node, Text("sound", style="green"), "nothing stands against an install")
+            table.add_row(node, Text("sound", style="green"), "nothing blocks an install")
         for finding in own:
             lines = [finding.what, finding.why and f"  why: {finding.why}", f"  hint: {finding.remedy}"]
             said = "\n".join(line for line in lines if line)
@@ -59,7 +59,7 @@ def findings_table(nodes: Sequence[str], findings: Sequence[Finding]) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """How one check on one node ended: passed, failed or skipped, and what it said."""
+    """How one check on one node ended: passed, failed or skipped, and what it reported."""
 
     node: str
     check: str

@@ -49,7 +49,7 @@ def painted(plan: str) -> Text:
 
 
 def headline(plan: Plan) -> str:
-    """Say in one line what a plan comes to."""
+    """Write in one line what a plan will do."""
     if not plan.pending:
         return f"{plan.node}: nothing to do"
     said = f"{plan.node}: {plan.action.name}: {_count(len(plan.changes), 'change')}"
@@ -80,7 +80,7 @@ def _part_lines(part: Part) -> Iterator[str]:
 
 
 def part_text(part: Part) -> str:
-    """Say in one line what a part of a plan is."""
+    """Write in one line what a part of a plan is."""
     return next(_part_lines(part))
 
 
@@ -178,7 +178,7 @@ def secret_lines(text: str) -> frozenset[int]:
 
 
 def _secret_statements(text: str) -> Iterator[tuple[int, int]]:
-    """Find whole statements by the name of the key and of its table, or by what any of their lines says."""
+    """Find whole statements by the name of the key and of its table, or by what is in any of their lines."""
     try:
         tomllib.loads(text)
     except tomllib.TOMLDecodeError:

@@ -51,7 +51,7 @@ def own_cgroups(cgroup: str, mountinfo: str) -> Sequence[Path]:
 
 
 def is_unified(mountinfo: str) -> bool:
-    """Say whether this machine has cgroup v2 and nothing else."""
+    """Return whether this machine has cgroup v2 and nothing else."""
     return set(parse_mounts(mountinfo)) == {""}
 
 

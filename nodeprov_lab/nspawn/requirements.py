@@ -66,7 +66,7 @@ def require_root() -> None:
 
 
 def problems(facts: HostFacts) -> Sequence[Problem]:
-    """Say all that keeps this machine from hosting the lab, and what to type against it."""
+    """List all that keeps this machine from hosting the lab, and what to type to change it."""
     found = []
     if not facts.is_root:
         found.append(NO_ROOT)

@@ -77,17 +77,17 @@ def wait_for_port(address: str, port: int, timeout_seconds: float) -> bool:
 
 
 def is_running(machine: Machine, state: NspawnState) -> bool:
-    """Say whether the machine's process is there."""
+    """Return whether the machine's process is there."""
     return processes.recorded(state.machine(machine).process) is not None
 
 
 def mirror_runs(state: NspawnState) -> bool:
-    """Say whether the mirror's process is there."""
+    """Return whether the mirror's process is there."""
     return processes.recorded(state.mirror_process) is not None
 
 
 def is_healthy(machines: Sequence[Machine], state: NspawnState) -> bool:
-    """Say whether every machine runs, its services do, its node is Ready, and the mirror answers."""
+    """Return whether every machine runs, its services do, its node is Ready, and the mirror answers."""
     if not all(is_running(machine, state) for machine in machines) or not state.admin_conf.exists():
         return False
     if not mirror_runs(state) or not wait_for_port(CONTROLLER_ADDRESS, MIRROR_PORT, 0):

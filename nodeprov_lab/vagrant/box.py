@@ -24,7 +24,7 @@ from nodeprov_lab.processes import ending_with_us
 from nodeprov_lab.vagrant.state import PREFIX
 
 STAMP = "/usr/local/lib/nodeprov-lab/programs"
-"""The file on a machine that says which trees of programs it has."""
+"""The file on a machine that names the trees of programs it has."""
 
 FILES = ("metadata.json", "Vagrantfile", "box.img", "vmlinuz", "initrd.img")
 _PACKAGES = ("busybox", "e2fsprogs", "initramfs-tools", "linux-image-cloud-amd64", "lz4", "udev")

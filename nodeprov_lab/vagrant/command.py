@@ -16,7 +16,7 @@ from nodeprov_lab.vagrant.state import MACHINES, VagrantState
 
 _TIMEOUT_SECONDS = 1800.0
 _MESSAGE = re.compile(r"==> (?P<machine>[\w-]+): (?P<said>.*)")
-_LINES_TOLD = 15
+_LINES_KEPT = 15
 CHOSEN = " --provider vagrant"
 """What a command of `nodeprov lab` needs to mean this lab."""
 NOT_UP = "the lab is not up"
@@ -42,7 +42,7 @@ class Vagrant:
         argv = ["vagrant", *arguments]
         return run_program(argv, environment=self._environment, timeout_seconds=timeout_seconds)
 
-    def tell(self, arguments: Sequence[str], on_event: OnEvent) -> None:
+    def narrate(self, arguments: Sequence[str], on_event: OnEvent) -> None:
         """Run a command of Vagrant's that works for a while; raise NodeprovError if it fails."""
         narration = Narration(on_event)
         status = run_streamed(["vagrant", *arguments], narration.line, environment=self._environment)
@@ -54,7 +54,7 @@ class Vagrant:
 
 @dataclass
 class Narration:
-    """Vagrant's lines as events: what a machine says begins something, and ends what it said before."""
+    """Vagrant's lines as events: each line of a machine begins something, and ends what its last line began."""
 
     on_event: OnEvent
     begun: dict[str, str] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Narration:
 
     def line(self, text: str) -> None:
         """Understand one line."""
-        self.last = [*self.last[1 - _LINES_TOLD :], text]
+        self.last = [*self.last[1 - _LINES_KEPT :], text]
         match = _MESSAGE.match(text)
         if match is None or match["said"].startswith(" "):
             return
@@ -102,9 +102,7 @@ def parse_ssh_config(text: str) -> dict[str, Way]:
             address, port, user = options["HostName"], int(options["Port"]), options["User"]
             ways[name.strip()] = Way(name.strip(), address, port, user, options["IdentityFile"].strip('"'))
         except (KeyError, ValueError) as error:
-            raise NodeprovError(
-                f"vagrant ssh-config says nothing of {error} for {name}", "vagrant ssh-config"
-            ) from None
+            raise NodeprovError(f"vagrant ssh-config has no {error} for {name}", "vagrant ssh-config") from None
     return ways
 
 
@@ -130,7 +128,7 @@ class Reach:
         return ways
 
     def _ways(self, *name: str) -> Mapping[str, Way]:
-        # Vagrant says nothing of any machine where one of those that were asked for is not up.
+        # Vagrant prints no machine at all if one of those that were asked for is not up.
         said = self._vagrant.attempt(["ssh-config", *name])
         return parse_ssh_config(said.text) if said.returncode == 0 else {}
 

@@ -63,7 +63,7 @@ class VagrantLab:
             libvirt.start(on_event)
             if builds_box:
                 self._use_built_box(made, on_event)
-            self._vagrant.tell(["up", "--provider=libvirt"], on_event)
+            self._vagrant.narrate(["up", "--provider=libvirt"], on_event)
             self.write_inventory(on_event)
 
     def join(self, name: str, on_event: OnEvent) -> None:

@@ -34,12 +34,12 @@ def virsh(*arguments: str) -> str:
 
 
 def answers() -> bool:
-    """Say whether a libvirt runs here, whoever has started it."""
+    """Return whether a libvirt runs here, whoever has started it."""
     return bool(virsh("version"))
 
 
 def is_ours() -> bool:
-    """Say whether the libvirt that runs is the lab's."""
+    """Return whether the libvirt that runs is the lab's."""
     return recorded(_process("libvirtd")) is not None
 
 
@@ -171,7 +171,7 @@ def remove_leftovers() -> VagrantLeftovers:
 
 
 def is_running(machine: str) -> bool:
-    """Say whether a machine's domain runs."""
+    """Return whether a machine's domain runs."""
     return virsh("domstate", domain_of(machine)).strip() == "running"
 
 

@@ -42,12 +42,12 @@ class HostFacts:
 
 
 def has_kvm() -> bool:
-    """Say whether this machine runs others at full speed; as the Vagrantfile does."""
+    """Return whether this machine runs others at full speed; as the Vagrantfile does."""
     return os.access("/dev/kvm", os.W_OK) and can_virtualize(Path("/proc/cpuinfo").read_text())
 
 
 def can_virtualize(cpuinfo: str) -> bool:
-    """Say whether the processor does; a kernel may offer /dev/kvm without it, to guests of a kind of its own."""
+    """Return whether the processor does; a kernel may offer /dev/kvm without it, to its own kind of guests."""
     return _VIRTUALIZATION.search(cpuinfo) is not None
 
 
@@ -67,7 +67,7 @@ def gather(checkout: Path, cache: Path, *, builds_box: bool) -> HostFacts:
 
 
 def problems(facts: HostFacts, *, builds_box: bool) -> Sequence[Problem]:
-    """Say all that keeps this machine from hosting the lab, and what to type against it."""
+    """List all that keeps this machine from hosting the lab, and what to type to change it."""
     found = []
     if facts.missing_packages:
         packages = " ".join(facts.missing_packages)

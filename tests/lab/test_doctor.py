@@ -48,7 +48,7 @@ def test_a_good_node_is_sound(worker: Machine) -> None:
     before = worker.listing()
     ended = nodeprov("doctor", WORKER)
     assert ended.returncode == 0, ended.stdout
-    assert "nothing stands against an install" in ended.stdout
+    assert "nothing blocks an install" in ended.stdout
     assert worker.listing() == before
 
 

@@ -11,13 +11,13 @@ import pytest
 from nodeprov import inventory
 from nodeprov.inventory import select
 from nodeprov.inventory.explanation import explanation_json, explanation_text, inventory_text, values
-from tests.support.inventories import LAYERED, read_latest, read_layered
+from tests.support.inventories import read_latest, read_layered
 from tests.support.samples import golden
 
 
 def test_the_settings_of_several_nodes_are_told_once_where_they_agree() -> None:
     inventory = read_layered(["nodes.gpu-1.runtime.flags.strace=true"], {"NODEPROV_PROOF_IMAGE": "busybox:1.37"})
-    common, _, own = explanation_text(inventory, inventory.nodes, LAYERED).partition("\n\n")
+    common, _, own = explanation_text(inventory, inventory.nodes).partition("\n\n")
     assert common.startswith("all 3 nodes\n  [ssh]\n")
     assert [line.split(maxsplit=2) for line in common.splitlines() if " image " in line] == [
         ["image", '"busybox:1.37"', "environment NODEPROV_PROOF_IMAGE"]
@@ -27,7 +27,7 @@ def test_the_settings_of_several_nodes_are_told_once_where_they_agree() -> None:
 
 def test_the_settings_of_one_node_are_told_together() -> None:
     inventory = read_layered()
-    text = explanation_text(inventory, inventory.nodes[:1], LAYERED)
+    text = explanation_text(inventory, inventory.nodes[:1])
     assert text.startswith("worker-1\n  [ssh]\n    address ")
     assert len([line for line in text.splitlines() if line.startswith("    ")]) == len(
         list(values(inventory.nodes[0]))
@@ -36,13 +36,13 @@ def test_the_settings_of_one_node_are_told_together() -> None:
 
 def test_a_long_value_moves_only_its_own_place_aside() -> None:
     inventory = read_layered([f"runtime.flags.debug-log=/var/log/{'x' * 80}"])
-    lines = explanation_text(inventory, inventory.nodes[:1], LAYERED).splitlines()
+    lines = explanation_text(inventory, inventory.nodes[:1]).splitlines()
     assert max(len(line) for line in lines if "debug-log" not in line) < 110
 
 
 def test_the_settings_as_json_have_each_value_and_its_place() -> None:
     inventory = read_layered(["ssh.port=2200"])
-    (shown,) = json.loads(json.dumps(explanation_json(inventory, select(inventory, ["gpu-1"]), LAYERED)))["nodes"]
+    (shown,) = json.loads(json.dumps(explanation_json(inventory, select(inventory, ["gpu-1"]))))["nodes"]
     assert (shown["node"], shown["groups"]) == ("gpu-1", ["gpu"])
     by_key = {(each["table"], each["key"]): each for each in shown["settings"]}
     assert by_key["runtime", "flags.network"] == {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nodeprov.errors import UsageError
 from nodeprov.inventory.explanation import explanation_text
 from nodeprov.inventory.settings import TABLES, keys_of, variable
-from tests.support.inventories import LAYERED, read_layered
+from tests.support.inventories import read_layered
 
 
 def test_the_environment_lies_over_the_file_and_set_over_both() -> None:
@@ -145,4 +145,4 @@ def test_law_whatever_is_set_it_is_laid_over_the_file_or_refused(
             "environment",
             "option",
         }
-        explanation_text(inventory, [each], LAYERED)
+        explanation_text(inventory, [each])
