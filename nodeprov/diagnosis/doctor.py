@@ -80,7 +80,7 @@ def advice(
     """Find what is worth knowing before an install, and after one."""
     found = [*_machine(facts, settings, family), *_surroundings(facts, settings, family, seen, skew_seconds)]
     if facts.daemon is not None:
-        found += [*_unit(facts.daemon), *_several(facts.daemon), *_cgroups(facts, facts.daemon, family, seen)]
+        found += [*_daemon(facts.daemon), *_cgroups(facts, facts.daemon, family, seen)]
     return tuple(found)
 
 
@@ -126,7 +126,7 @@ def _surroundings(
         )
 
 
-def _unit(daemon: Daemon) -> Iterator[Problem]:
+def _daemon(daemon: Daemon) -> Iterator[Problem]:
     if not daemon.delegate:
         yield Problem(
             f"{daemon.unit} has no Delegate=yes",
@@ -140,9 +140,6 @@ def _unit(daemon: Daemon) -> Iterator[Problem]:
             "systemctl daemon-reload, and see what changed: systemctl cat",
             "the restart of an install would bring it into force",
         )
-
-
-def _several(daemon: Daemon) -> Iterator[Problem]:
     choice = daemon.choice
     if choice.chosen is not None and choice.passed_over:
         others = ", ".join(each.said for each in choice.passed_over)

@@ -61,22 +61,17 @@ def status(facts: Facts, holder: Holder | None, layout: Layout) -> Status:
     folder = f"{layout.handler_folder}/{target}" if target else ""
     history = History.read(facts.receipts, machine_id=facts.machine.machine_id, handler=layout.handler)
     ours = history.of_handler
+    containerd = "; ".join(facts.daemon.cri_errors) or "serves" if facts.daemon else "does not run"
     return Status(
         facts.node,
         layout.handler,
         posixpath.basename(facts.footprint.generations.get(folder, "")),
         target,
-        _containerd(facts),
+        containerd,
         history.interrupted or (ours[-1] if ours else None),
         facts.footprint.switched,
         holder,
     )
-
-
-def _containerd(facts: Facts) -> str:
-    if facts.daemon is None:
-        return "does not run"
-    return "; ".join(facts.daemon.cri_errors) or "serves"
 
 
 def text(status: Status) -> str:

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nodeprov.errors import NodeprovError, taking_json_apart
@@ -73,52 +73,43 @@ def sandboxed_pods(reader: Reader, settings: Settings, node: str) -> tuple[str, 
     return pods
 
 
+@dataclass(slots=True)
 class Drainer:
     """Empties a node of its sandboxed pods; others' pods stay. `cordoned` means that a run before us did so."""
 
-    def __init__(
-        self,
-        host: Host,
-        settings: Settings,
-        node: str,
-        sleep: Callable[[float], None] = time.sleep,
-        *,
-        cordoned: bool = False,
-    ) -> None:
-        self._host = host
-        self._sleep = sleep
-        self._settings = settings
-        self._node = node
-        self._kubectl = kubectl(settings.cluster)
-        self._cordoned = cordoned
+    host: Host
+    settings: Settings
+    node: str
+    sleep: Callable[[float], None] = time.sleep
+    cordoned: bool = field(default=False, kw_only=True)
 
     def drain(self, pods: tuple[str, ...]) -> None:
         """Cordon the node, evict the pods and wait until they are gone.
 
         Eviction respects PodDisruptionBudgets; raises NodeprovError if one forbids it for too long.
         """
-        node = self._kubectl.get_json(self._host, "node", self._node)
+        node = kubectl(self.settings.cluster).get_json(self.host, "node", self.node)
         if not node.get("spec", {}).get("unschedulable"):
-            self._cordoned = True  # also where the answer does not reach us
-            self._call("cordon", self._node)
-        deadline = time.monotonic() + self._settings.proof.timeout_seconds
+            self.cordoned = True  # also where the answer does not reach us
+            self._call("cordon", self.node)
+        deadline = time.monotonic() + self.settings.proof.timeout_seconds
         left = pods
         while left:
             for pod in left:
                 self._evict(*pod.split("/"))
-            left = sandboxed_pods(self._host, self._settings, self._node)
+            left = sandboxed_pods(self.host, self.settings, self.node)
             if left and time.monotonic() > deadline:
                 raise NodeprovError(
                     f"these pods do not leave: {', '.join(left)}",
                     "look at their PodDisruptionBudgets and finalizers: kubectl get pdb -A",
-                    where=self._node,
+                    where=self.node,
                 )
-            self._sleep(POLL_SECONDS)
+            self.sleep(POLL_SECONDS)
 
     def uncordon(self) -> None:
         """Uncordon the node if it was us who cordoned it."""
-        if self._cordoned:
-            self._call("uncordon", self._node)
+        if self.cordoned:
+            self._call("uncordon", self.node)
 
     def _evict(self, namespace: str, name: str) -> None:
         eviction: dict[str, Any] = {
@@ -127,15 +118,17 @@ class Drainer:
             "metadata": {"name": name, "namespace": namespace},
         }
         path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
-        call = self._kubectl.call("create", "--raw", path, "-f", "-")
-        output = self._host.run(call, stdin=json.dumps(eviction).encode())
+        call = kubectl(self.settings.cluster).call("create", "--raw", path, "-f", "-")
+        output = self.host.run(call, stdin=json.dumps(eviction).encode())
         # Gone already, or forbidden by a PodDisruptionBudget now: both are seen by asking again.
         if output.returncode and not re.search("NotFound|TooManyRequests|disruption budget", output.said):
             raise NodeprovError(
                 f"cannot evict {namespace}/{name}: {output.said}",
                 forbidden_hint(output.said) or "kubectl get pdb -A",
-                where=self._node,
+                where=self.node,
             )
 
     def _call(self, *arguments: str) -> str:
-        return self._kubectl.run(self._host, *arguments, doing=f"cannot {arguments[0]} {self._node}")
+        return kubectl(self.settings.cluster).run(
+            self.host, *arguments, doing=f"cannot {arguments[0]} {self.node}"
+        )

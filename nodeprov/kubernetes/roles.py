@@ -31,6 +31,19 @@ class Rule:
     names: tuple[str, ...] = ()
 
 
+PROOF_RULES = (
+    Rule("", "pods", ("get", "list", "watch", "create", "delete"), TO_CREATE_PODS),
+    Rule("", "pods/log", ("get",), "What they print."),
+    Rule("", "pods/exec", ("get", "create"), "`nodeprov verify` runs its probe in them."),
+    Rule("", "events", ("list",), "Why one does not get on."),
+)
+DRAIN_RULES = (
+    Rule("node.k8s.io", "runtimeclasses", ("list",), "Which names lead to the handler."),
+    Rule("", "pods", ("list",), "Which pods of all namespaces run with it on the node; their specs are seen."),
+    Rule("", "pods/eviction", ("create",), "To evict them, as their PodDisruptionBudgets allow."),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     """Rules under a name, for one namespace or, without one, for the whole cluster."""
@@ -51,8 +64,8 @@ class ServiceAccount:
 def roles(nodes: Sequence[Node], name: str, *, drain: bool) -> tuple[Role, ...]:
     """Return what plan, install, verify and uninstall of these nodes need; `drain`: what an eviction needs too."""
     namespaces = sorted({node.settings.proof.namespace for node in nodes})
-    proofs = tuple(Role(name, namespace, _proof_rules()) for namespace in namespaces)
-    draining = (Role(f"{name}-drain", "", _drain_rules()),) if drain else ()
+    proofs = tuple(Role(name, namespace, PROOF_RULES) for namespace in namespaces)
+    draining = (Role(f"{name}-drain", "", DRAIN_RULES),) if drain else ()
     return (Role(name, "", _rules(nodes)), *proofs, *draining)
 
 
@@ -75,23 +88,6 @@ def _rules(nodes: Sequence[Node]) -> tuple[Rule, ...]:
             classes,
         ),
         Rule("node.k8s.io", "runtimeclasses", ("create",), "RBAC cannot keep a create to names."),
-    )
-
-
-def _proof_rules() -> tuple[Rule, ...]:
-    return (
-        Rule("", "pods", ("get", "list", "watch", "create", "delete"), TO_CREATE_PODS),
-        Rule("", "pods/log", ("get",), "What they print."),
-        Rule("", "pods/exec", ("get", "create"), "`nodeprov verify` runs its probe in them."),
-        Rule("", "events", ("list",), "Why one does not get on."),
-    )
-
-
-def _drain_rules() -> tuple[Rule, ...]:
-    return (
-        Rule("node.k8s.io", "runtimeclasses", ("list",), "Which names lead to the handler."),
-        Rule("", "pods", ("list",), "Which pods of all namespaces run with it on the node; their specs are seen."),
-        Rule("", "pods/eviction", ("create",), "To evict them, as their PodDisruptionBudgets allow."),
     )
 
 

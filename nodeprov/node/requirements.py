@@ -169,13 +169,8 @@ def handler_is_free(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime])
             "remove it, or set [runtime] handler to another name",
             "its pods would get another runtime, and an uninstall would take somebody else's table",
         )
-    else:
-        yield from _edit_problems(daemon, runtime, former)
-
-
-def _edit_problems(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) -> Iterator[Problem]:
-    """Make the edit, for nobody: what blocks it is found before anything is touched."""
-    try:
+        return
+    try:  # the edit, for nobody: what blocks it is found before anything is touched
         if daemon.source is not None:
             editing.added(daemon.source, daemon.edited, runtime, former)
         elif daemon.config is not None:

@@ -159,7 +159,9 @@ def goals(state: NodeState, family: Family, release: Release | None) -> Iterator
     yield from generation.goals()
     current = Link(where.current, within=where.parent)
     yield Goal(current, constant(LinkState(generation.digest)), "the commit: one rename")
-    yield from goals_for_people(where)
+    if where.link_for_people:
+        target = LinkState(f"{where.current}/{where.program}")
+        yield Goal(Link(where.link_for_people), constant(target), "for people; no pod depends on it")
     runtime, former = family.runtime(where), former_runtimes(family, where)
     yield from runtime_table.config_goals(state.daemon, state.settings, runtime, former)
 
@@ -176,13 +178,6 @@ def _is_ours(path: str, target: str, layout: Layout) -> bool:
     if path in [each.current for each in layout.earlier]:
         return False  # goes with what lies beside it
     return path == layout.current or target.startswith(tuple(f"{prefix}/" for prefix in layout.prefixes))
-
-
-def goals_for_people(layout: Layout) -> Iterator[Goal]:
-    """Want the program on people's PATH."""
-    if layout.link_for_people:
-        target = LinkState(f"{layout.current}/{layout.program}")
-        yield Goal(Link(layout.link_for_people), constant(target), "for people; no pod depends on it")
 
 
 def former_runtimes(family: Family, layout: Layout) -> tuple[Runtime, ...]:

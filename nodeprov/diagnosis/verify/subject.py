@@ -15,7 +15,7 @@ from testinfra.host import Host as TestinfraHost
 
 from nodeprov.containerd import Runtime
 from nodeprov.hosts.base import Host, Place, plain
-from nodeprov.inventory import Node, Settings
+from nodeprov.inventory import Node
 from nodeprov.kubernetes import cluster as kube
 from nodeprov.kubernetes import images
 from nodeprov.kubernetes.images import ProofImage
@@ -26,7 +26,6 @@ from nodeprov.node.imported_files import Imports, read_imports
 from nodeprov.node.layout import Layout
 from nodeprov.node.state import ClusterState, NodeState
 from nodeprov.runtimes.family import Family
-from nodeprov.states import State
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -79,16 +78,6 @@ class Subject:
     family: Family
     hosts: Mapping[Place, Host]
     imports: Imports
-
-    @property
-    def settings(self) -> Settings:
-        """The node's settings."""
-        return self.state.settings
-
-    @property
-    def written(self) -> Mapping[str, State | None]:
-        """What nodeprov has last written, by the resource's key."""
-        return self.state.history.written
 
     @property
     def layout(self) -> Layout:
@@ -166,16 +155,16 @@ class Given(ExitStack):
     def prover(self) -> Prover:
         """The cluster, as something that runs pods on the node."""
         subject, _ = self.subject, self.cluster
-        if not subject.settings.proof.pod:
+        if not subject.state.settings.proof.pod:
             skip("[proof] pod is false: none is run")
-        return Prover(subject.hosts[Place.CLUSTER], subject.settings, subject.state.node.name, self._sleep)
+        return Prover(subject.hosts[Place.CLUSTER], subject.state.settings, subject.state.node.name, self._sleep)
 
     @cached_property
     def image(self) -> ProofImage:
         """The image of the pods, on the node; where no pod is run, it is not brought there."""
         subject, _ = self.subject, self.prover
         host, state = subject.hosts[Place.NODE], subject.state
-        image = images.available(host, state.machine.architecture, state.daemon, subject.settings)
+        image = images.available(host, state.machine.architecture, state.daemon, subject.state.settings)
         return self.enter_context(image)
 
     @cached_property

@@ -28,29 +28,24 @@ def kernel(machine: Machine) -> Iterator[Problem]:
     version = tuple(int(part) for part in machine.kernel.split("-")[0].split(".")[:2] if part.isdigit())
     if version < OLDEST_KERNEL:
         yield Problem(f"kernel {machine.kernel} is too old for gVisor", "update to Linux 5.6 or later", KERNEL)
-    if machine.architecture == "aarch64":
-        yield from _memory(machine)
-    if machine.user_namespaces == 0:
-        yield Problem(
-            "user namespaces are forbidden (gvisor#8578)",
-            "sysctl user.max_user_namespaces=10000",
-            "runsc puts each sandbox into a user namespace of its own, and starts none without (gvisor#8578)",
-        )
-
-
-def _memory(machine: Machine) -> Iterator[Problem]:
-    """Find what of an ARM kernel's memory blocks gVisor."""
-    if machine.page_size not in (None, 4096):
+    is_arm = machine.architecture == "aarch64"
+    if is_arm and machine.page_size not in (None, 4096):
         yield Problem(
             f"the kernel's pages are {machine.page_size} bytes, gVisor needs 4096 (gvisor#9613)",
             "boot a kernel with 4 KiB pages",
             "the sentry lays out memory in pages of 4 KiB (gvisor#9613)",
         )
-    if (machine.address_bits or ADDRESS_BITS) < ADDRESS_BITS:
+    if is_arm and (machine.address_bits or ADDRESS_BITS) < ADDRESS_BITS:
         yield Problem(
             f"the kernel's addresses have {machine.address_bits} bits, gVisor needs {ADDRESS_BITS}",
             "boot a kernel built with CONFIG_ARM64_VA_BITS_48=y",
             "the sentry maps a sandbox's memory at addresses that a smaller space does not have (gvisor#8196)",
+        )
+    if machine.user_namespaces == 0:
+        yield Problem(
+            "user namespaces are forbidden (gvisor#8578)",
+            "sysctl user.max_user_namespaces=10000",
+            "runsc puts each sandbox into a user namespace of its own, and starts none without (gvisor#8578)",
         )
 
 

@@ -11,7 +11,7 @@ from nodeprov.node.state import ClusterState
 
 def check_label(subject: Subject, cluster: ClusterState) -> None:
     """The node has the label that sandboxed pods ask for."""
-    label = subject.settings.label
+    label = subject.state.settings.label
     found = cluster.labels.get(label.key)
     said = "is missing" if found is None else f"is {found!r}, not {label.value!r}"
     assert found == label.value, because(f"the label {label.key} {said}", subject.install)
@@ -19,7 +19,7 @@ def check_label(subject: Subject, cluster: ClusterState) -> None:
 
 def check_runtime_class(subject: Subject, cluster: ClusterState) -> None:
     """There is the RuntimeClass, and it names our handler."""
-    name, handler = subject.settings.runtime_class.name, subject.layout.handler
+    name, handler = subject.state.settings.runtime_class.name, subject.layout.handler
     found = cluster.runtime_class
     assert found is not None, because(f"there is no RuntimeClass {name}", subject.install)
     assert found["handler"] == handler, because(
@@ -31,7 +31,7 @@ def check_runtime_class(subject: Subject, cluster: ClusterState) -> None:
 @needs("runtime_class")
 def check_runtime_class_overhead(subject: Subject, runtime_class: dict[str, Any]) -> None:
     """The RuntimeClass accounts for the sandbox's own memory and CPU."""
-    wanted = wanted_runtime_class(subject.settings).value.get("overhead")
+    wanted = wanted_runtime_class(subject.state.settings).value.get("overhead")
     found = declared_fields(runtime_class).value.get("overhead")  # the API server writes quantities in its own way
     assert found == wanted, because(f"its overhead is {found}, not {wanted}", subject.install)
 
@@ -39,7 +39,7 @@ def check_runtime_class_overhead(subject: Subject, runtime_class: dict[str, Any]
 @needs("runtime_class")
 def check_runtime_class_scheduling(subject: Subject, runtime_class: dict[str, Any]) -> None:
     """The RuntimeClass sends its pods to labelled nodes only."""
-    wanted = wanted_runtime_class(subject.settings).value["scheduling"]
+    wanted = wanted_runtime_class(subject.state.settings).value["scheduling"]
     found = runtime_class.get("scheduling")
     said = "it has no nodeSelector" if not found else f"its scheduling is {found}, not {wanted}"
     assert found == wanted, because(f"{said}: pods are sent to nodes that cannot run them", subject.install)

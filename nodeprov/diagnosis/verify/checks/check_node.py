@@ -18,15 +18,15 @@ from nodeprov.states import FileState, LinkState, State, TreeState
 
 def check_receipt(subject: Subject) -> None:
     """A receipt on the node says that nodeprov installed the handler."""
-    folder = f"{subject.settings.paths.state}/receipts"
-    assert subject.written, because(f"{folder} has no receipt of an installation", subject.install)
+    folder = f"{subject.state.settings.paths.state}/receipts"
+    assert subject.state.history.written, because(f"{folder} has no receipt of an installation", subject.install)
 
 
 @needs("receipt")
 def check_current_generation(subject: Subject, host: Host) -> None:
     """The link `current` leads to the generation that was installed last."""
     path = subject.layout.current
-    wanted = subject.written.get(f"link:{path}")
+    wanted = subject.state.history.written.get(f"link:{path}")
     assert host.file(path).is_symlink, because(f"{path} is missing or no link", subject.install)
     found = LinkState(subject.state.footprint.links.get(path, ""))
     said = wanted.target if isinstance(wanted, LinkState) else "nothing"
@@ -62,7 +62,7 @@ def check_release_files(subject: Subject) -> None:
     path = f"{subject.layout.releases}/{subject.release}"
     found = subject.hosts[Place.NODE].ask([TreeAt(path)])[0]
     assert found is not None, because(f"{path} is missing", subject.install)
-    wanted = subject.written.get(f"tree:{path}")
+    wanted = subject.state.history.written.get(f"tree:{path}")
     if isinstance(wanted, TreeState):
         assert found == wanted, because(_difference(path, found, wanted), subject.install)
     else:
@@ -85,7 +85,7 @@ def check_program_version(subject: Subject, host: Host) -> None:
 
 def check_link_for_people(subject: Subject, host: Host) -> None:
     """The {program} on people's PATH is the current one."""
-    if not subject.settings.paths.bin:
+    if not subject.state.settings.paths.bin:
         skip("[paths] bin is empty: none is wanted")
     path, wanted = subject.layout.link_for_people, f"{subject.layout.current}/{subject.layout.program}"
     _assert_leads_to(subject, host, path, wanted)
@@ -99,7 +99,7 @@ def _assert_leads_to(subject: Subject, host: Host, path: str, wanted: str) -> No
 def _members(subject: Subject) -> dict[str, State | None]:
     """Find what the current generation's folder was given, by path."""
     below = f":{subject.generation}/"
-    return {key.partition(":")[2]: state for key, state in subject.written.items() if below in key}
+    return {key.partition(":")[2]: state for key, state in subject.state.history.written.items() if below in key}
 
 
 def _difference(path: str, found: TreeState, wanted: TreeState) -> str:

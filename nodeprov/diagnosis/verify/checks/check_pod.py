@@ -21,7 +21,7 @@ PATIENCE = 1 / 8
 def check_pod_admission(subject: Subject, prover: Prover, image: ProofImage) -> None:
     """The cluster gives pods of the RuntimeClass its nodeSelector and its overhead."""
     spec = prover.admitted(image)["spec"]
-    wanted = wanted_runtime_class(subject.settings).value
+    wanted = wanted_runtime_class(subject.state.settings).value
     selector = wanted["scheduling"]["nodeSelector"]
     overhead = wanted.get("overhead", {}).get("podFixed", {})
     found = {name: canonical(str(each)) for name, each in spec.get("overhead", {}).items()}
@@ -171,7 +171,7 @@ def check_pod_slice_kill(subject: Subject, pod: Pod, cgroups: PodCgroups) -> Non
 
 def memory_limit(subject: Subject) -> int:
     """Return how many bytes a pod of ours may have, its overhead included."""
-    overhead = subject.settings.runtime_class.overhead.get("memory", "0")
+    overhead = subject.state.settings.runtime_class.overhead.get("memory", "0")
     return int(parse_quantity(POD_MEMORY) + parse_quantity(overhead))
 
 
@@ -184,4 +184,4 @@ def own_slice(cgroups: PodCgroups) -> PodSlice:
 
 def patience(subject: Subject) -> float:
     """Return how many seconds a pod that runs already may take for anything."""
-    return subject.settings.proof.timeout_seconds * PATIENCE
+    return subject.state.settings.proof.timeout_seconds * PATIENCE
