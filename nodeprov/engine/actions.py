@@ -41,7 +41,7 @@ class Containerd:
     def made(self, handler: str) -> str:
         """See what a distribution has made of the template or the drop-in that was edited.
 
-        It is the distribution that expands it, at its start: nobody else can tell what it comes to.
+        It is the distribution that expands it, at its start: nobody else knows what it comes to.
         """
         daemon = self._look().running_daemon
         runtime = self._family.runtime(self._state.layout)

@@ -111,7 +111,7 @@ class Fleet:
         return state
 
     def _of_its_own(self, want: Want, state: NodeState, releases: Releases) -> Want:
-        """Say what is wanted of one node: with its release, or with the nodes that go before it."""
+        """Return what is wanted of one node: with its release, or with the nodes that go before it."""
         if isinstance(want, Install):
             release = want.release or releases(
                 want.family.software, state.settings.release, state.machine.architecture
@@ -145,7 +145,7 @@ def not_begun(plans: Sequence[Planned], outcomes: Sequence[Outcome]) -> tuple[st
 
 
 def at_once(call: Callable[[T], R], items: Sequence[T | Exception]) -> list[R | Exception]:
-    """Call something for many, each in a thread; an error stands in the place of its item's result."""
+    """Call something for many, each in a thread; an error takes the place of its item's result."""
     if len(items) <= 1:
         return [_safely(call, item) for item in items]
     with ThreadPoolExecutor(max_workers=min(len(items), MOST_AT_ONCE)) as threads:

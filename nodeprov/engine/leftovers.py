@@ -139,7 +139,7 @@ def unknown(
 ) -> tuple[Change, ...]:
     """Find what is as wanted though no receipt names it, as the changes that would have made it so.
 
-    The disk was cloned, or the receipts were lost. `without` says what the configuration was before.
+    The disk was cloned, or the receipts were lost. `without` returns the configuration as it was before.
     """
     found = []
     for goal in goals:

@@ -22,7 +22,7 @@ class Lock:
     A holder is heard every few seconds, by a shell on the node that holds a flock. When the controller dies its
     connection ends, and with it the shell; when the network vanishes the shell hears nothing, and lets go too. A
     controller that was only cut off, or suspended, takes the lock again if nobody has had it meanwhile: its ticket
-    stands there still. Else every command of its run is refused by the node, before it does anything.
+    is still there. Else every command of its run is refused by the node, before it does anything.
     """
 
     def __init__(self, host: Host, state: str, holder: str) -> None:

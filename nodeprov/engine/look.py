@@ -75,7 +75,7 @@ def _when_settled(reader: Reader, settings: Settings, layout: Layout) -> Facts:
 
 
 def check(state: NodeState, want: Want) -> tuple[Problem, ...]:
-    """Find all the reasons not to begin that the node's state tells; ask nothing."""
+    """Find all the reasons not to begin that the node's state shows; ask nothing."""
     found = _of_cluster(state.node, state.machine, state.cluster, want)
     if isinstance(want, Uninstall):
         return found

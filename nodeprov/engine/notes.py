@@ -1,4 +1,4 @@
-"""What an operator is told of a plan besides its steps."""
+"""What an operator should know of a plan besides its steps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def of_uninstall(state: NodeState) -> tuple[str, ...]:
 
 
 def _subject(state: NodeState) -> Iterator[str]:
-    """Say what machine and what cluster it is, so that an operator sees when it is the wrong one."""
+    """Name the machine and the cluster, so that an operator sees when it is the wrong one."""
     machine, daemon = state.machine, state.daemon
     parts = (
         machine.os or "an unknown system",
@@ -55,7 +55,7 @@ def _subject(state: NodeState) -> Iterator[str]:
 
 
 def _choice(daemon: Daemon) -> Iterator[str]:
-    """Say which of several containerds is meant, and why; of one alone there is nothing to say."""
+    """Name the containerd that is meant, and why, where there are several."""
     choice = daemon.choice
     if choice.chosen is not None and choice.passed_over:
         others = ", ".join(each.said for each in choice.passed_over)
@@ -63,7 +63,7 @@ def _choice(daemon: Daemon) -> Iterator[str]:
 
 
 def _distribution(daemon: Daemon) -> Iterator[str]:
-    """Say whose containerd it is where that is somebody's, and what its restart means for the node."""
+    """Name the distribution whose containerd it is, if any, and what its restart means for the node."""
     whose = daemon.distribution
     if whose == PLAIN:
         return
@@ -78,7 +78,7 @@ def _distribution(daemon: Daemon) -> Iterator[str]:
 
 
 def _interruption(history: History) -> Iterator[str]:
-    """Say what an earlier run has left."""
+    """Report what an earlier run has left."""
     broken = history.interrupted
     if broken is None:
         return
@@ -91,14 +91,14 @@ def _interruption(history: History) -> Iterator[str]:
 
 
 def _gone_back(state: NodeState) -> Iterator[str]:
-    """Say that it was that run's change which the node has taken back."""
+    """Report that it was that run's change which the node has taken back."""
     broken, switched = state.history.interrupted, state.footprint.switched
     if broken is not None and switched and switched.restored and switched.run == broken.name:
         yield f"after it the node rolled back on its own: {switched.why}"
 
 
 def _consequences(state: NodeState, old_containers: int) -> Iterator[str]:
-    """Say what the steps of an install mean for others."""
+    """Explain what the steps of an install mean for others."""
     settings = state.settings
     if old_containers:
         yield (
@@ -122,7 +122,7 @@ def _consequences(state: NodeState, old_containers: int) -> Iterator[str]:
 
 
 def _others_class(state: NodeState) -> Iterator[str]:
-    """Say why the RuntimeClass is not removed, where it is other nodes'."""
+    """Explain why the RuntimeClass is not removed, where it is other nodes'."""
     settings = state.settings
     if state.cluster is not None and not leads_here(state.cluster, settings):
         yield (

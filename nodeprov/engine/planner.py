@@ -58,9 +58,9 @@ class Planned:
 
 
 def plan(state: NodeState, want: Want, readers: Readers) -> Planned:
-    """Say what has to be changed for what is wanted; of an install the release must be there.
+    """Find what has to be changed for what is wanted; of an install the release must be there.
 
-    Raises Problems with the reasons not to begin: those of `check`, and what only further questions tell.
+    Raises Problems with the reasons not to begin: those of `check`, and what only further questions show.
     """
     found = check(state, want)
     if isinstance(want, Uninstall):

@@ -164,7 +164,7 @@ class _Stage:
         self._what = part_text(event.step) if event.phase == "begun" else self._what
         if isinstance(event.step, Change):
             query, change = event.step.resource.query, event.step
-            if event.phase in ("begun", "done"):  # of a swap only its restart is told to have begun
+            if event.phase in ("begun", "done"):  # of a swap only its restart is reported as begun
                 self._states[query] = [change.after]
             if event.phase == "undone":
                 self._what = f"taking back {change.resource.title}"
@@ -220,7 +220,7 @@ class _RehearsedHost(ShellHost):
 
 
 def _well(planned: Planned) -> Facts:
-    """Say how the node would look in its run: nothing needs our files, and containerd has our table."""
+    """Describe how the node would look in its run: nothing needs our files, and containerd has our table."""
     state, runtime = planned.state, planned.want.family.runtime(planned.state.layout)
     daemon = state.daemon
     edit = containerd.add_runtime if planned.plan.action.serves else containerd.remove_runtime

@@ -1,4 +1,4 @@
-"""Plans that were saved: what an operator has seen, and enough to tell whether it is still what would be done."""
+"""Plans that were saved: what an operator has seen, and enough to see whether the same would still be done."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Saved:
 
     @property
     def by(self) -> str:
-        """Say who saved it and when."""
+        """Name who saved it, and when."""
         return f"{self.author.user}@{self.author.controller} at {self.at}"
 
 

@@ -135,7 +135,7 @@ def collect(
 
 
 def in_words(error: BaseException) -> NodeprovError:
-    """Say what an error is to an operator."""
+    """Put an error into an operator's words."""
     if isinstance(error, NodeprovError):
         return error
     if isinstance(error, KeyboardInterrupt):  # of a caller who leaves signals to Python

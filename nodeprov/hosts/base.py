@@ -23,7 +23,7 @@ COMMAND_SETTING = "[ssh] command_timeout_seconds"
 TIMED_OUT = 124
 """The status of timeout(1) for a command that it has ended."""
 FENCED_STATUS, FENCED_MARK = 75, "nodeprov: this node was taken over by"
-"""How a command ends, and what it says first, that was not begun because its run has lost the node's lock."""
+"""The status of a command that was not begun, as its run has lost the node's lock; and what it prints first."""
 HEARTBEAT = "here"
 """The line by which what a node holds for us hears that this process still runs."""
 
@@ -34,7 +34,7 @@ Progress = Callable[[str, int, int], None]
 LARGEST_OUTPUT_BYTES = 64 << 20
 """The limit on what one command prints: a cluster of thousands of nodes prints half of it."""
 FIRST_LINE_BYTES = 500
-"""What is read of the line with which a script that is held says how it stands."""
+"""The most that is read of the first line of a script that is held: it reports whether that is ready."""
 _LINE_CHARACTERS = 300
 _SAID_BYTES = 1 << 16
 
@@ -64,7 +64,7 @@ class Script(Generic[A]):
     """A POSIX shell script as a value; it runs as root in a shell of its own.
 
     Args:
-        name: tells it from all others, for whoever shows it or only rehearses it.
+        name: distinguishes it from all others, for whoever shows it or only rehearses it.
         text: the script itself.
         read: makes of its output what the caller wants to know; may raise NodeprovError.
         when_well: what it prints to standard output where all goes well, as far as anybody reads it.
@@ -115,7 +115,7 @@ class Held(Protocol):
     """A script that goes on until it is released; it ends also when we do."""
 
     first_line: str
-    """What it said when it was ready; empty when it ended at once."""
+    """What it printed when it was ready; empty when it ended at once."""
 
     @property
     def ended(self) -> bool:
@@ -167,7 +167,7 @@ class Host(Reader, Protocol):
         """
 
     def guard(self, guard: Guard | None) -> None:
-        """Have every script begin with what a guard says; NodeprovError is raised where that ends it as fenced."""
+        """Have every script begin with what a guard returns; raise NodeprovError where that ends it as fenced."""
 
     def watch_uploads(self, progress: Progress | None) -> None:
         """Call something after each chunk of each upload; what it raises ends the upload."""
@@ -177,7 +177,7 @@ class Host(Reader, Protocol):
 
 
 def heartbeat(say: Callable[[str], None], seconds: float) -> threading.Event:
-    """Say HEARTBEAT every so many seconds, unless they are 0, until the event is set.
+    """Send HEARTBEAT every so many seconds, unless they are 0, until the event is set.
 
     In a thread of its own: a run may do something else for long.
     """
@@ -197,18 +197,18 @@ def _shortened(line: str) -> str:
 
 
 def longer(setting: str) -> str:
-    """Say which setting would give something more time; nothing if there is none."""
+    """Name the setting that would give something more time; nothing if there is none."""
     return f" (to wait longer: {setting})" if setting else ""
 
 
 def ended_late(output: Output, timeout_seconds: float, setting: str) -> Output:
-    """Say of a command that it was ended because it took too long, and which setting would give it more time."""
+    """Report that a command was ended because it took too long, and which setting would give it more time."""
     late = f"it did not end within {timeout_seconds:.0f} s and was ended{longer(setting)}\n"
     return Output(TIMED_OUT, output.stdout, output.stderr + late.encode())
 
 
 def too_much(where: str) -> NodeprovError:
-    """Say that a command was cut off because it printed without end."""
+    """Report that a command was cut off because it printed without end."""
     return NodeprovError(
         f"a command printed more than {LARGEST_OUTPUT_BYTES >> 20} MiB and was cut off",
         "see which one with --verbose, and run it there by hand",

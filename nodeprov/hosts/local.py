@@ -204,7 +204,7 @@ class _Stream(threading.Thread):
 
 
 def _feed(stream: IO[bytes], content: IO[bytes]) -> None:
-    """Hand a program its input; one that reads no more says why by its output."""
+    """Hand a program its input; one that reads no more shows why in its output."""
     with contextlib.suppress(BrokenPipeError), stream:
         shutil.copyfileobj(content, stream)
 

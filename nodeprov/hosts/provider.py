@@ -95,13 +95,7 @@ class LocalNode(_HostCache):
     ("nsenter", "--target=1", "--mount", "--pid", "--"). kubectl then runs in the container.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        enter: Sequence[str] = (),
-        on_command: OnCommand | None = None,
-    ) -> None:
+    def __init__(self, name: str, *, enter: Sequence[str] = (), on_command: OnCommand | None = None) -> None:
         super().__init__(on_command)
         self._name = name
         self._enter = enter

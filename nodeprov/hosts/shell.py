@@ -74,7 +74,7 @@ class ShellHost(Host, ABC):
         return self.run(plain("sh", text), stdin=stdin, timeout_seconds=timeout_seconds)
 
     def guarded(self, script: str) -> str:
-        """Put what the guard says before a script."""
+        """Put what the guard returns before a script."""
         return self._guard() + script if self._guard is not None else script
 
     def unfenced(self, output: Output) -> Output:
@@ -86,7 +86,7 @@ class ShellHost(Host, ABC):
         raise error
 
     def guard(self, guard: Guard | None) -> None:
-        """Have every script begin with what a guard says."""
+        """Have every script begin with what a guard returns."""
         self._guard = guard
 
     def watch_uploads(self, progress: Progress | None) -> None:
@@ -215,7 +215,7 @@ def _beside(path: str) -> str:
 
 
 def taken_over(holder: str) -> TakenOver:
-    """Say that another run has the node now."""
+    """Report that another run has the node now."""
     return TakenOver(
         "this run was not heard of for too long, and another one has taken the node over: "
         f"{holder or 'it has ended'}",
@@ -224,7 +224,7 @@ def taken_over(holder: str) -> TakenOver:
 
 
 def remedy(said: str) -> str:
-    """Say what to do about an error of a node's disk; nothing if it is another one."""
+    """Name what to do about an error of a node's disk; nothing if it is another one."""
     if "No space left" in said:
         return "free space there (df -h), or set [paths] prefix to a larger file system"
     if "nothing can be executed" in said:

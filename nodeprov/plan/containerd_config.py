@@ -111,7 +111,7 @@ class ContainerdConfig(File):
 
 @dataclass(frozen=True, slots=True)
 class OwnConfig(ContainerdConfig):
-    """A file that the configuration file imports and in which our table stands alone."""
+    """A file that the configuration file imports and in which our table is alone."""
 
     root: str
     """The configuration file."""

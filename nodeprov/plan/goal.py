@@ -24,7 +24,7 @@ class Resource(ABC):
     @property
     @abstractmethod
     def key(self) -> str:
-        """The name that tells it from all others of its place, such as `file:/etc/containerd/config.toml`."""
+        """Its name, which nothing else of its place has, such as `file:/etc/containerd/config.toml`."""
 
     @property
     @abstractmethod

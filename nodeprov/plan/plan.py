@@ -51,7 +51,7 @@ class Plan:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The steps one by one, as they are told: a swap as its changes, its restart and its proof."""
+        """The steps one by one, as they are reported: a swap as its changes, its restart and its proof."""
         return parts(self.steps)
 
     @property

@@ -11,13 +11,13 @@ from nodeprov.plan.goal import Change
 
 
 class Probes(Protocol):
-    """What a proof may ask of a node and of its cluster; each says what it has seen, or raises NodeprovError."""
+    """What a proof may ask of a node and its cluster; each returns what it has seen, or raises NodeprovError."""
 
     def made(self, handler: str) -> str:
         """See that a distribution has made its configuration with a handler's table; without it if that is ""."""
 
     def serving(self) -> str:
-        """Say how the node has seen that containerd serves, in the swap before."""
+        """Return how the node has seen that containerd serves, in the swap before."""
 
     def sandbox(self, generation: str) -> str:
         """Run a sandbox through a generation."""
@@ -26,7 +26,7 @@ class Probes(Protocol):
         """See that no container needs our files."""
 
     def handler(self) -> str:
-        """See that the node tells the cluster of the handler."""
+        """See that the node reports the handler to the cluster."""
 
     def pod(self) -> str:
         """Run a pod."""
@@ -109,7 +109,7 @@ class Pod(Proof):
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """A restart of containerd: a barrier, derived from evidence; what stands behind it waits for its proof.
+    """A restart of containerd: a barrier, derived from evidence; what comes after it waits for its proof.
 
     `activates` names what others wrote into the configuration since the daemon's start.
     """
@@ -121,7 +121,7 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """What a node does by itself, under a dead man's switch: swap files, restart containerd, see it serve."""
+    """What a node does on its own, under a dead man's switch: swap files, restart containerd, see it serve."""
 
     changes: tuple[Change, ...]
     restart: Restart
@@ -137,7 +137,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """What is as wanted though no receipt tells of it: it is written down, and nothing else is done."""
+    """What is as wanted though no receipt names it: it is written down, and nothing else is done."""
 
     changes: tuple[Change, ...]
 
@@ -146,7 +146,7 @@ Step = Change | Swap | Proof | Drain | Adopt
 """What is done, and taken back, at once."""
 
 Part = Change | Restart | Proof | Drain | Adopt
-"""What people and programs are told of one by one: a swap has several."""
+"""What is reported to people and programs one by one: a swap has several."""
 
 
 def parts(steps: Iterable[Step]) -> tuple[Part, ...]:

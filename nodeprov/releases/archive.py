@@ -79,10 +79,10 @@ def unpack(
     as copies on GitHub may have, is left out.
 
     Args:
-        archive: the file; its name tells the compression.
+        archive: the file; its name shows the compression.
         folder: where to; what lies there is removed.
         software: whose release it is, for messages.
-        on_progress: told the compressed bytes read so far, as "unpacking NAME".
+        on_progress: called with the compressed bytes read so far, as "unpacking NAME".
         limits: how much may come out.
         where: what to call the archive in a message; its name if that is not given.
 

@@ -25,7 +25,7 @@ class Published:
 
 
 def pin_conflict(sha512: Mapping[str, str], pins: Mapping[str, str]) -> str:
-    """Say which artifact has another digest than is pinned; nothing if none. Pins of others do not matter."""
+    """Name the artifact that has another digest than is pinned; nothing if none. Pins of others do not matter."""
     for artifact, digest in sha512.items():
         if pins.get(artifact, digest) != digest:
             return f"{artifact} has the sha512 {digest}, and is pinned to {pins[artifact]}"

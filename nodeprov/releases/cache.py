@@ -128,7 +128,7 @@ class CacheFolder:
 
     @contextmanager
     def locked(self, on_progress: Progress) -> Iterator[None]:
-        """Keep other runs from making this entry; `on_progress` is told if one is doing so already."""
+        """Keep other runs from making this entry; `on_progress` is called if one is doing so already."""
         from filelock import FileLock, Timeout  # 40 ms that a hit need not pay
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,7 +152,7 @@ class CacheFolder:
 
 @contextmanager
 def explain_disk_errors(cache: Path) -> Iterator[None]:
-    """Turn an error of this machine's disk into one that says what to do."""
+    """Turn an error of this machine's disk into one that names what to do."""
     try:
         yield
     except OSError as error:

@@ -33,7 +33,7 @@ def download(origin: Origin, path: str, target: Path, *, sha512: str, on_progres
         path: the file's path there.
         target: a file in a folder that nobody else fills at the same time.
         sha512: the digest in hex that it must have.
-        on_progress: told the file's name, the bytes that are here, and how many it has if that is known.
+        on_progress: called with the file's name, the bytes that are here, and how many it has if that is known.
 
     Raises:
         NodeprovError: it cannot be fetched, or has another digest.

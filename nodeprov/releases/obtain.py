@@ -56,7 +56,7 @@ def resolve(source: ReleaseSource, version: str, architecture: str) -> str:
 
     Raises:
         UsageError: it is no version.
-        NodeprovError: as for `obtain`, or if it cannot be told which version it is.
+        NodeprovError: as for `obtain`, or it is unknown which version it is.
     """
     if version != LATEST:
         source.software.check_version(version)
@@ -128,7 +128,7 @@ def _make(source: ReleaseSource, origin: Origin, folder: CacheFolder, version: s
         if folder.path.exists():
             error.hint += f"; the copy in {folder.path} is damaged, or not the pinned one, and was not used"
         raise
-    if not source.pins:  # who pins a digest has said which bytes are meant
+    if not source.pins:  # who pins a digest has chosen the bytes
         _check_version(source, origin.url(published.path), published, version, tree)
     return folder.store(tree, published.layout, published.sha512)
 

@@ -61,7 +61,7 @@ class Passing(NodeprovError):
 
 
 class Origin:
-    """A server or folder, and the connection to it; proxies and certificates are as the environment says."""
+    """A server or folder, and the connection to it; proxies and certificates are those of the environment."""
 
     def __init__(self, base_url: str, limits: Limits) -> None:
         """Prepare to ask; nothing is fetched yet, and the time begins to run.
@@ -228,9 +228,8 @@ def _explain(error: Exception) -> NodeprovError:
         hint = "for a certificate authority of your own, set REQUESTS_CA_BUNDLE=/path/to/ca.pem"
         return NodeprovError("its certificate is not trusted", hint)
     if isinstance(error, _NO_ADDRESS):
-        return NodeprovError(
-            "this is no address", "look at base_url, and at HTTPS_PROXY"
-        )  # what is said may hold its password
+        # Its own text may hold the proxy's password.
+        return NodeprovError("this is no address", "look at base_url, and at HTTPS_PROXY")
     if isinstance(error, _NO_ANSWER) or isinstance(cause, _NO_ANSWER):
         return NodeprovError(f"its answer is not understood: {said}", _ADDRESS_HINT)
     if isinstance(cause, IncompleteRead):

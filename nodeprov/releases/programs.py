@@ -58,7 +58,7 @@ def named_releases(program: Path, pattern: re.Pattern[bytes]) -> frozenset[str]:
 
 
 def beginning(content: bytes) -> str:
-    """Show how a file begins, for a message about a file that is not what its name says."""
+    """Show how a file begins, for a message about a file that is not what its name promises."""
     line = content[:16].split(b"\n")[0].strip().decode("ascii", errors="backslashreplace")
     return f"it begins with `{line}`" if line else "it is empty"
 

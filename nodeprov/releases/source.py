@@ -35,7 +35,7 @@ class Software:
 
     `layouts` are in the order of preference. Every release has the `programs`; the first names the release that it
     was built from, which `named_release` finds in its bytes. `architectures` are named as `uname -m` does.
-    `example` is a version, and `version_hint` says how to type one.
+    `example` is a version, and `version_hint` explains how to type one.
     """
 
     name: str

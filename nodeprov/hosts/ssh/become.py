@@ -24,7 +24,7 @@ class Become:
     terminal: bool = False
 
     def learned_from(self, message: str) -> Become | None:
-        """Add what sudo says it needs; None if it asks for nothing that can be provided."""
+        """Add what sudo asks for; None if that is nothing that can be provided."""
         if not self.sudo:
             return None
         if not self.terminal and _NEEDS_TERMINAL.search(message):
@@ -35,7 +35,7 @@ class Become:
 
 
 def refuses_password(message: str) -> bool:
-    """Say whether sudo has rejected a password."""
+    """Return whether sudo has rejected a password."""
     return bool(_REFUSES_PASSWORD.search(message))
 
 
@@ -45,7 +45,7 @@ def command_line(script: str, become: Become, mark: str, *, runner: str = "") ->
     Args:
         script: runs as root, below `runner`.
         become: what sudo asks for.
-        mark: a line that both outputs get before the script's own: what a login shell says stands before it.
+        mark: a line that both outputs get before the script's own: what a login shell prints comes before it.
         runner: a command that runs another, such as `timeout 60`.
     """
     command = f"{runner} {_evaluation(_prologue(become, mark) + script)}".strip()
@@ -60,7 +60,7 @@ def proof_line(become: Become, mark: str) -> str:
 
 
 def opening(become: Become, password: str, mark: str) -> bytes:
-    """Write what stands on standard input before the script's own.
+    """Write what comes on standard input before the script's own.
 
     sudo need not take the password (cached credentials, NOPASSWD): the script drops what is left before the mark.
     """
@@ -68,7 +68,7 @@ def opening(become: Become, password: str, mark: str) -> bytes:
 
 
 def after_mark(printed: bytes, mark: str) -> bytes | None:
-    """Drop what stands before the mark; None if there is no mark, because the script did not begin."""
+    """Drop what comes before the mark; None if there is no mark, because the script did not begin."""
     _, found, rest = printed.partition(f"{mark}\n".encode())
     return rest if found else None
 

@@ -71,7 +71,7 @@ class HeldChannel:
 
     @property
     def ended(self) -> bool:
-        """Say whether the command or its connection has ended."""
+        """Return whether the command or its connection has ended."""
         return self._channel.exit_status_ready() or self._channel.closed
 
     def say(self, line: str) -> None:
@@ -89,7 +89,7 @@ class HeldChannel:
 
 
 def send(channel: Channel, chunks: Iterable[bytes], on_sent: Callable[[int], None] = lambda _sent: None) -> None:
-    """Send all of standard input; if a command ends without reading it, its output says why."""
+    """Send all of standard input; if a command ends without reading it, its output shows why."""
     sent = 0
     for chunk in chunks:
         try:

@@ -1,4 +1,4 @@
-"""Logging in to a node, through its jump hosts; each error says which machine, and what to type."""
+"""Logging in to a node, through its jump hosts; each error names the machine, and what to type."""
 
 from __future__ import annotations
 

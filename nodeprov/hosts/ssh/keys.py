@@ -148,7 +148,7 @@ def public_part(path: str) -> bytes:
 
 
 def _agent(seconds: float) -> paramiko.Agent:
-    """Ask the agent for its keys; raise NodeprovError if it says nothing, as a forwarded one whose end is gone."""
+    """Ask the agent for its keys; raise NodeprovError if it does not answer, as a forwarded one that is gone."""
     answer: Future[paramiko.Agent] = Future()
 
     def ask() -> None:

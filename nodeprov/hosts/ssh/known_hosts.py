@@ -16,7 +16,7 @@ SSH_PORT = 22
 
 
 class Verdict(Enum):
-    """What the files say about a key."""
+    """What the files have about a key."""
 
     TRUSTED = "trusted"
     UNKNOWN = "unknown"
@@ -26,7 +26,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line: whose key it is, and where the line stands."""
+    """A line: whose key it is, and the file that has the line."""
 
     names: str
     key: bytes
@@ -34,7 +34,7 @@ class Entry:
     revoked: bool = False
 
     def is_of(self, name: str) -> bool:
-        """Say whether the line is about a host; a pattern may be negated, and a name hashed."""
+        """Return whether the line is about a host; a pattern may be negated, and a name hashed."""
         if self.names.startswith("|1|"):
             return _is_hash_of(self.names, name)
         found = False

@@ -148,7 +148,7 @@ def our_name() -> str:
     """Name who we are; a container may run as somebody who has no name."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # as Python before 3.13 says it, and since
+    except (KeyError, OSError):  # before Python 3.13, and since
         return str(os.getuid())
 
 
