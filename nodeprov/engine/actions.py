@@ -61,7 +61,7 @@ class Containerd:
 
     def in_use(self) -> tuple[str, ...]:
         """Name what still needs our files: processes, and bundles of stopped containers."""
-        return self._look().footprint.in_use
+        return self._look().footprint.needed(self._state.layout)
 
     def wait_until_unused(self, timeout_seconds: float) -> None:
         """Wait until nothing needs our files; raise NodeprovError, naming what does, if that takes too long."""

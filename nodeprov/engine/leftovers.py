@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from nodeprov.errors import Problem
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.scheduling import NodeLabel, label_of
 from nodeprov.node.receipts import History
@@ -15,7 +16,7 @@ from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.files import Folder, Link
 from nodeprov.plan.goal import Change, Goal, constant
 from nodeprov.releases.obtain import Release
-from nodeprov.states import LinkState, ObjectState, PresentState, State
+from nodeprov.states import LabelState, LinkState, ObjectState, PresentState, State
 
 Written = Mapping[str, State | None]
 """What nodeprov last wrote, by the resource's key."""
@@ -107,6 +108,20 @@ def label_goals(state: NodeState) -> tuple[Goal, ...]:
     return _goals([label_of(settings, node, key) for key in keys], state.history)
 
 
+def label_problems(state: NodeState) -> Iterator[Problem]:
+    """See that no other handler on the node has given the label another value."""
+    label, wanted = label_of(state.settings, state.node.name), LabelState(state.settings.label.value)
+    for neighbour in state.history.neighbours if state.cluster is not None else ():
+        held = neighbour.held.get(label.key)
+        if isinstance(held, LabelState) and held != wanted:
+            yield Problem(
+                f"the label {label.label} is {held.value!r} here for the handler {neighbour.handler}, "
+                f"and is to be {wanted.value!r} for {state.layout.handler}",
+                "set [label] key to another one for this handler, or [label] value to the same",
+                f"a node has one value of a label: the pods of {neighbour.handler} would find no node any more",
+            )
+
+
 def runtime_classes(state: NodeState) -> tuple[str, ...]:
     """Name the RuntimeClasses of another name than the settings say; other nodes and pods may still use them."""
     return tuple(
@@ -120,15 +135,15 @@ def _written(kind: str, history: History) -> list[str]:
 
 
 def _goals(some: Sequence[Link | NodeLabel], history: History) -> tuple[Goal, ...]:
-    """Want back what was there before; what somebody else has changed since stays."""
-    written, before = history.written, history.before_us
+    """Want back what was there before; what somebody else has changed since, or another handler has, stays."""
     return tuple(
-        Goal(each, _back(written[each.key], before.get(each.key)), "earlier settings had it") for each in some
+        Goal(each, _back(history.written[each.key], history.given_back(each.key)), "earlier settings had it")
+        for each in some
     )
 
 
-def _back(written: State | None, before: State | None) -> Callable[[Any], State | None]:
-    return lambda current: before if current == written else current
+def _back(written: State | None, given_back: Callable[[Any], State | None]) -> Callable[[Any], State | None]:
+    return lambda current: given_back(current) if current == written else current
 
 
 def unknown(

@@ -79,7 +79,7 @@ def check(state: NodeState, want: Want) -> tuple[Problem, ...]:
     found = _of_cluster(state.node, state.machine, state.cluster, want)
     if isinstance(want, Uninstall):
         return found
-    return (*requirements.check(state, want.family, want.release), *found)
+    return (*requirements.check(state, want.family, want.release), *found, *leftovers.label_problems(state))
 
 
 def check_facts(

@@ -8,6 +8,7 @@ from nodeprov.containerd.distributions.profiles import PLAIN
 from nodeprov.engine import leftovers
 from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.kubernetes.runtime_class import cuts_off, leads_here
+from nodeprov.kubernetes.scheduling import label_of
 from nodeprov.node.daemon import Daemon, version_text
 from nodeprov.node.receipts import History
 from nodeprov.node.state import NodeState
@@ -26,7 +27,20 @@ def of_install(state: NodeState, steps: Sequence[Step], old_containers: int) -> 
 
 def of_uninstall(state: NodeState) -> tuple[str, ...]:
     """Write the notes of an uninstall."""
-    return (*_subject(state), *_interruption(state.history), *_others_class(state))
+    return (*_subject(state), *_interruption(state.history), *_shared(state), *_others_class(state))
+
+
+def _shared(state: NodeState) -> Iterator[str]:
+    """Say what stays because another handler on the node has it too."""
+    label = label_of(state.settings, state.node.name)
+    sharing = [each.handler for each in state.history.neighbours if each.held.get(label.key)]
+    if state.cluster is not None and sharing:
+        yield f"{label.title} stays: the handler {' and '.join(sharing)} on this node has it too"
+    elif state.cluster is not None and state.unrecorded:
+        yield (
+            f"{label.title} stays: the handler {' and '.join(state.unrecorded)} is on this node, and no receipt "
+            "tells whether it has that label too"
+        )
 
 
 def _subject(state: NodeState) -> Iterator[str]:
@@ -100,6 +114,9 @@ def _gone_back(state: NodeState) -> Iterator[str]:
 def _consequences(state: NodeState, old_containers: int) -> Iterator[str]:
     """Explain what the steps of an install mean for others."""
     settings = state.settings
+    people = state.layout.link_for_people
+    if state.is_neighbours(target := state.footprint.links.get(people, "")):
+        yield f"{people} stays as it is: it leads to {target}, which is another handler's"
     if old_containers:
         yield (
             f"{old_containers} running containers stay on the old release; one that crashes is restarted with the "

@@ -11,7 +11,7 @@ from nodeprov.errors import Problem, Problems
 from nodeprov.hosts.base import Place, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes.draining import sandboxed_pods
-from nodeprov.kubernetes.scheduling import cluster_goals, cluster_states, removal_goals
+from nodeprov.kubernetes.scheduling import NodeLabel, cluster_goals, cluster_states, removal_goals
 from nodeprov.node import loaded_config, runtime_table
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.imported_files import Imports, ImportsQuery, followed, import_problems, patterns_of
@@ -82,9 +82,11 @@ def _wanted(state: NodeState, want: Want) -> tuple[Goal, ...]:
         return (*runtime, *former_links)
     if isinstance(want, Install):
         return (*runtime, *former_links, *cluster_goals(state.settings, state.node.name), *former_labels)
-    before = state.history.before_us
-    removals = removal_goals(state.settings, state.node.name, state.cluster, before, want.leaving)
-    return (*removals, *former_labels, *runtime, *former_links)
+    removals = removal_goals(state.settings, state.node.name, state.cluster, state.history, want.leaving)
+    in_cluster = [*removals, *former_labels]
+    if state.unrecorded:  # it may have the label too
+        in_cluster = [goal for goal in in_cluster if not isinstance(goal.resource, NodeLabel)]
+    return (*in_cluster, *runtime, *former_links)
 
 
 def _install(
@@ -138,7 +140,9 @@ def _read(
 
 def _still_needed(state: NodeState, want: Uninstall) -> Iterator[Problem]:
     """Find what still needs that which is to be removed."""
-    running, stopped = sum(state.footprint.processes.values()), state.footprint.bundles
+    needed = state.footprint.needed(state.layout)
+    running = sum(count for path, count in state.footprint.processes.items() if path in needed)
+    stopped = [path for path in state.footprint.bundles if path in needed]
     said = [f"{running} running processes"] if running else []
     said += [f"containers that name {stopped[0]}"] if stopped else []
     if said:

@@ -12,7 +12,7 @@ from nodeprov.containerd.distributions.profiles import PROFILES
 from nodeprov.errors import NodeprovError, Problem, json_object, taking_json_apart
 from nodeprov.hosts.base import Host, Output, Reader, Script, check, plain
 from nodeprov.inventory import ClusterSettings, Node, Settings
-from nodeprov.node.state import ClusterState, Machine
+from nodeprov.node.state import ClusterState, Machine, handlers
 from nodeprov.templates import render
 
 NOT_FOUND = 127
@@ -181,12 +181,21 @@ class ClusterQuery:
         with taking_json_apart():
             values = [json.loads(line or "null") for line in output.text.split("\n")[:4]]
             config, node, runtime_class, labelled = values
-            names = tuple(item["metadata"]["name"] for item in labelled["items"])
+            names = nodes_that_may_run(self.settings.runtime.handler, labelled)
             for each in (config, node, runtime_class):
                 _insist_on_form(each)
             clusters = config.get("clusters") or [{"cluster": {}}]
             server = clusters[0]["cluster"].get("server", "")
             return ClusterState(config.get("current-context", ""), server, node, runtime_class, names)
+
+
+def nodes_that_may_run(handler: str, nodes: Any) -> tuple[str, ...]:
+    """Name those of a list of nodes that do not report other handlers without this one.
+
+    A node before Kubernetes 1.30, or with a containerd before 2.0, reports none. Two handlers may share a label.
+    """
+    reported = {node["metadata"]["name"]: handlers(node) for node in nodes["items"]}
+    return tuple(name for name, known in reported.items() if not known or handler in known)
 
 
 def _insist_on_form(value: Any) -> None:

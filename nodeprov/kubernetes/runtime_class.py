@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from nodeprov.errors import taking_json_apart
 from nodeprov.hosts.base import Host, Output, Place
 from nodeprov.inventory import RuntimeClassSettings, Settings
-from nodeprov.kubernetes.cluster import Get, Kubectl, kubectl
+from nodeprov.kubernetes.cluster import Get, Kubectl, kubectl, nodes_that_may_run
 from nodeprov.kubernetes.quantities import canonical
 from nodeprov.node.state import ClusterState
 from nodeprov.plan.goal import Goal, Resource
@@ -23,13 +23,16 @@ MANAGED_BY = {"app.kubernetes.io/managed-by": "nodeprov"}
 class RuntimeClass(Resource):
     """A RuntimeClass, of which nodeprov declares some fields; others' labels and annotations stay.
 
-    Several nodes share it: it is not deleted while another node than `node` has the label `selector`.
+    Several nodes share it: it is not deleted while another node than `node`, and those that are `leaving`, has the
+    label `selector` and may run the `handler`.
     """
 
     kubectl: Kubectl
     name: str
     selector: str
+    handler: str
     node: str
+    leaving: tuple[str, ...] = ()
     place: ClassVar[Place] = Place.CLUSTER
     shared: ClassVar[bool] = True
 
@@ -66,8 +69,11 @@ class RuntimeClass(Resource):
 
     def _delete(self, host: Host) -> None:
         doing = f"cannot delete RuntimeClass {self.name}"
-        named = self.kubectl.run(host, "get", "nodes", "-l", self.selector, "-o", "name", doing=doing).split()
-        if not set(named) - {f"node/{self.node}"}:
+        arguments = ("get", "nodes", "-l", self.selector, "-o", "json")
+        nodes = self.kubectl.run(host, *arguments, doing=doing, when_well=b'{"items": []}')
+        with taking_json_apart():
+            others = {*nodes_that_may_run(self.handler, json.loads(nodes))} - {self.node, *self.leaving}
+        if not others:
             self.kubectl.run(host, "delete", "runtimeclass", self.name, "--ignore-not-found", doing=doing)
 
 
@@ -136,10 +142,11 @@ def wanted_runtime_class(settings: Settings) -> ObjectState:
     return ObjectState.of(value)
 
 
-def of(settings: Settings, node: str) -> RuntimeClass:
+def of(settings: Settings, node: str, leaving: Collection[str] = ()) -> RuntimeClass:
     """Name the RuntimeClass as one node's run sees it."""
     selector = f"{settings.label.key}={settings.label.value}"
-    return RuntimeClass(kubectl(settings.cluster), settings.runtime_class.name, selector, node)
+    kube, handler = kubectl(settings.cluster), settings.runtime.handler
+    return RuntimeClass(kube, settings.runtime_class.name, selector, handler, node, tuple(leaving))
 
 
 def goal(settings: Settings, node: str) -> Goal:
@@ -168,7 +175,7 @@ def removals(
     """
     if set(cluster.labelled) - {node, *leaving} or not leads_here(cluster, settings):
         return ()
-    resource = of(settings, node)
+    resource = of(settings, node, leaving)
 
     def target(current: ObjectState | None) -> ObjectState | None:
         if current is None or current.value["labels"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +12,7 @@ from nodeprov.inventory import Settings
 from nodeprov.kubernetes import runtime_class
 from nodeprov.kubernetes.cluster import Get, Kubectl, kubectl
 from nodeprov.kubernetes.runtime_class import RuntimeClass, declared_fields
+from nodeprov.node.receipts import History
 from nodeprov.node.state import ClusterState
 from nodeprov.plan.goal import Goal, Resource, constant
 from nodeprov.states import LabelState, State
@@ -95,14 +96,15 @@ def removal_goals(
     settings: Settings,
     node: str,
     cluster: ClusterState,
-    before: Mapping[str, State | None],
+    history: History,
     leaving: Collection[str],
 ) -> tuple[Goal, ...]:
     """Want the label gone, then the RuntimeClass, unless other nodes than those that are `leaving` need it.
 
-    A label that was there before nodeprov first set it gets its value back.
+    A label that was there before nodeprov first set it gets its value back; one that another handler on the node
+    has too stays.
     """
     label = label_of(settings, node)
     # Also one that was there before nodeprov was: it would send pods to a node that cannot run them any more.
-    without = Goal(label, constant(before.get(label.key)))
-    return without, *runtime_class.removals(settings, node, cluster, before, leaving)
+    without = Goal(label, history.given_back(label.key))
+    return without, *runtime_class.removals(settings, node, cluster, history.before_us, leaving)

@@ -47,6 +47,11 @@ class Layout:
         return f"{self.prefix}/handlers/{self.handler}"
 
     @property
+    def handler_folders(self) -> tuple[str, ...]:
+        """The folders of the handler's generations, today's first."""
+        return tuple(each.handler_folder for each in (self, *self.earlier))
+
+    @property
     def current(self) -> str:
         """The link whose one rename is an upgrade."""
         return f"{self.handler_folder}/current"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
-from nodeprov.plan.goal import Change
+from nodeprov.plan.goal import Change, constant
 from nodeprov.plan.plan import ACTIONS
 from nodeprov.plan.state_text import state_from_json, state_to_json
 from nodeprov.states import State
@@ -18,6 +18,7 @@ SCHEMA = 2
 
 
 _ACTION = re.compile("[a-z]+")  # it becomes a part of a file's name
+_ENDING = {action.name for action in ACTIONS if action.ends_installation}
 
 
 BEGUN, DONE, UNDONE = "begun", "done", "undone"
@@ -122,6 +123,49 @@ def _written(value: Mapping[str, Any]) -> Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Runs:
+    """Some receipts in their order, and what they show of each resource that they name."""
+
+    receipts: tuple[Receipt, ...]
+
+    @property
+    def before(self) -> dict[str, State | None]:
+        """Each resource's state before the first run that names it."""
+        states: dict[str, State | None] = {}
+        for change in self._changes:
+            states.setdefault(change.key, change.before)
+        return states
+
+    @property
+    def after(self) -> dict[str, State | None]:
+        """The state that each resource was last given; what lay in a folder that was removed is gone."""
+        states: dict[str, State | None] = {}
+        for change in self._changes:
+            states[change.key] = change.after
+            kind, _, path = change.key.partition(":")
+            if kind == "folder" and change.after is None:
+                below = [key for key in states if f"{key.partition(':')[2]}/".startswith(f"{path}/")]
+                states |= dict.fromkeys(below)
+        return states
+
+    def have_left(self, key: str, state: State | None) -> bool:
+        """Tell whether a resource is as the last run left it, and each found it as at first or as another left it.
+
+        If not, somebody else has changed it in between, and what was there at first is not all that is theirs.
+        """
+        known: list[State | None] = []
+        for change in (change for change in self._changes if change.key == key):
+            if known and change.before not in known:
+                return False
+            known += [change.before, change.after]
+        return bool(known) and self.after[key] == state
+
+    @property
+    def _changes(self) -> list[Written]:
+        return [change for receipt in self.receipts for change in receipt.changes]
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """What was done to this very machine, as far as one handler is concerned: a node may have several."""
 
@@ -160,9 +204,15 @@ class History:
     def installed(self) -> tuple[Receipt, ...]:
         """The receipts since the handler was last absent: those that an uninstall takes back."""
         counting = self._counting
-        ending = {action.name for action in ACTIONS if action.ends_installation}
-        ends = [i for i, each in enumerate(counting) if each.action in ending and each.state == DONE]
+        ends = [i for i, each in enumerate(counting) if each.action in _ENDING and each.state == DONE]
         return tuple(counting[ends[-1] + 1 if ends else 0 :])
+
+    @property
+    def neighbours(self) -> tuple[History, ...]:
+        """The histories of the other handlers that are installed on this machine."""
+        names = dict.fromkeys(each.handler for each in self.receipts if each.handler != self.handler)
+        others = (replace(self, handler=name) for name in names)
+        return tuple(each for each in others if each.installed)
 
     @property
     def interrupted(self) -> Receipt | None:
@@ -171,36 +221,48 @@ class History:
         return counting[-1] if counting and counting[-1].state == BEGUN else None
 
     @property
+    def own(self) -> Runs:
+        """The runs that an uninstall takes back."""
+        return Runs(self.installed)
+
+    @property
+    def everyones(self) -> Runs:
+        """The runs of all handlers since the last time that none was installed."""
+        found: list[Receipt] = []
+        present: set[str] = set()
+        for receipt in (each for each in self.receipts if each.state != UNDONE):
+            if receipt.action in _ENDING and receipt.state == DONE:
+                present.discard(receipt.handler)
+            else:
+                present.add(receipt.handler)
+            found = [*found, receipt] if present else []
+        return Runs(tuple(found))
+
+    @property
     def before_us(self) -> dict[str, State | None]:
-        """Each resource's state before nodeprov first touched it; the first receipt that names it knows."""
-        states: dict[str, State | None] = {}
-        for change in self._changes:
-            states.setdefault(change.key, change.before)
-        return states
+        """Each resource's state before nodeprov first touched it for this handler."""
+        return self.own.before
 
     @property
     def written(self) -> dict[str, State | None]:
-        """The state that nodeprov last gave each resource; what lay in a folder that it removed is gone."""
-        states: dict[str, State | None] = {}
-        for change in self._changes:
-            states[change.key] = change.after
-            kind, _, path = change.key.partition(":")
-            if kind == "folder" and change.after is None:
-                below = [key for key in states if f"{key.partition(':')[2]}/".startswith(f"{path}/")]
-                states |= dict.fromkeys(below)
-        return states
+        """The state that nodeprov last gave each resource for this handler."""
+        return self.own.after
 
-    def is_ours_alone(self, key: str) -> bool:
-        """Tell whether every run has found a resource as it was at first, or as a run before it has left it.
+    @property
+    def held(self) -> dict[str, State | None]:
+        """The state that the handler wants each resource to have; an uninstall that did not end let go of none."""
+        return Runs(tuple(r for r in self.installed if r.state == DONE or r.action not in _ENDING)).after
 
-        If not, somebody else has changed it in between, and what was there at first is not all that is theirs.
+    def given_back(self, key: str) -> Callable[[Any], State | None]:
+        """Say what a resource that handlers share becomes when this one leaves.
+
+        It is every handler's whose receipts name it: as long as there is another one it stays what that one wants,
+        and the last one gives back what was there before all of them.
         """
-        known: list[State | None] = []
-        for change in (change for change in self._changes if change.key == key):
-            if known and change.before not in known:
-                return False
-            known += [change.before, change.after]
-        return True
+        theirs = [each.held[key] for each in self.neighbours if each.held.get(key) is not None]
+        if not theirs:
+            return constant(self.everyones.before.get(key))
+        return lambda current: current if current in theirs else theirs[-1]
 
     def replaced(self, key: str) -> State | None:
         """Find the state that the last run which changed a resource has replaced."""
@@ -228,7 +290,3 @@ class History:
     @property
     def _counting(self) -> list[Receipt]:
         return [receipt for receipt in self.of_handler if receipt.state != UNDONE]
-
-    @property
-    def _changes(self) -> list[Written]:
-        return [change for receipt in self.installed for change in receipt.changes]

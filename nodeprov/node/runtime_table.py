@@ -50,11 +50,12 @@ def removal_goals(
     daemon: Daemon, runtime: Runtime, former: tuple[Runtime, ...], history: History
 ) -> tuple[Goal, ...]:
     """Want what was before us where nobody has edited it since, and else what is there without our table."""
-    root, own, written = config_resource(daemon, runtime), own_config(daemon, runtime), history.written
-    is_as_we_left_it = root.key in written and written[root.key] == daemon.edited
+    root, own = config_resource(daemon, runtime), own_config(daemon, runtime)
+    # The last handler that leaves gives back what was there before all of them.
+    runs = history.own if history.neighbours else history.everyones
     without = (
-        constant(history.before_us[root.key])
-        if is_as_we_left_it and history.is_ours_alone(root.key)
+        constant(runs.before[root.key])
+        if runs.have_left(root.key, daemon.edited)
         else without_runtime(runtime, former, how_edited(daemon))
     )
     return (Goal(root, without), *([Goal(own, constant(None))] if own else []))

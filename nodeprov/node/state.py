@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import posixpath
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +84,21 @@ class Footprint:
         """The paths of ours that something needs: processes, and bundles of stopped containers."""
         return (*self.processes, *self.bundles)
 
+    def needed(self, layout: Layout) -> tuple[str, ...]:
+        """Name the paths that something needs and that go with one handler.
+
+        A release that another handler has too stays there for that one. Whose a sandbox is, its bundle tells:
+        `shim-binary-path` names the shim by the handler's folder, while the kernel names programs by the release.
+        """
+        others = [folder for folder in self.generations if not _is_below(folder, layout.handler_folders)]
+        stays = [*others, *(self.generations[folder] for folder in others), *self.handler_folders(layout)]
+        return tuple(path for path in self.in_use if not _is_below(path, stays))
+
+    def handler_folders(self, layout: Layout) -> tuple[str, ...]:
+        """Name the folders of the other handlers, in each of which are its generations."""
+        folders = dict.fromkeys(posixpath.dirname(folder) for folder in self.generations)
+        return tuple(folder for folder in folders if folder not in layout.handler_folders)
+
     def processes_elsewhere(self, program: str, releases: str, release: str) -> int:
         """Count the processes of a program that lies in another release than this one, also in a deleted one."""
         return sum(
@@ -96,6 +112,10 @@ class Footprint:
     def uses(self, folder: str) -> bool:
         """Tell whether anything needs what lies in a folder."""
         return any(path.startswith(f"{folder}/") for path in self.in_use)
+
+
+def _is_below(path: str, folders: Iterable[str]) -> bool:
+    return any(path.startswith(f"{folder}/") for folder in folders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +153,7 @@ class ClusterState:
     node: Mapping[str, Any] | None
     runtime_class: Mapping[str, Any] | None
     labelled: tuple[str, ...]
-    """The nodes that have our label."""
+    """The nodes that have our label, but for those whose kubelet reports other handlers and not ours."""
 
     @property
     def is_cordoned(self) -> bool:
@@ -182,3 +202,14 @@ class NodeState:
     def settings(self) -> Settings:
         """The node's settings."""
         return self.node.settings
+
+    def is_neighbours(self, path: str) -> bool:
+        """Tell whether a path lies in the folder of another handler on the node."""
+        return _is_below(path, self.footprint.handler_folders(self.layout))
+
+    @property
+    def unrecorded(self) -> tuple[str, ...]:
+        """The other handlers on the node of which no receipt tells: what they share with this one is not known."""
+        known = [each.handler for each in self.history.neighbours]
+        folders = self.footprint.handler_folders(self.layout)
+        return tuple(name for folder in folders if (name := posixpath.basename(folder)) not in known)

@@ -159,25 +159,46 @@ def goals(state: NodeState, family: Family, release: Release | None) -> Iterator
     yield from generation.goals()
     current = Link(where.current, within=where.parent)
     yield Goal(current, constant(LinkState(generation.digest)), "the commit: one rename")
-    if where.link_for_people:
-        target = LinkState(f"{where.current}/{where.program}")
-        yield Goal(Link(where.link_for_people), constant(target), "for people; no pod depends on it")
+    yield from goals_for_people(state)
     runtime, former = family.runtime(where), former_runtimes(family, where)
     yield from runtime_table.config_goals(state.daemon, state.settings, runtime, former)
 
 
 def _links_of_before(state: NodeState) -> Iterator[Goal]:
-    where, before = state.layout, state.history.before_us
-    ours = [path for path, target in state.footprint.links.items() if target and _is_ours(path, target, where)]
+    ours = [path for path, target in state.footprint.links.items() if target and _is_ours(path, target, state)]
     for path in reversed(ours):
-        link = Link(path, within=where.parent if path == where.current else "")
-        yield Goal(link, constant(before.get(link.key)))
+        link = Link(path, within=state.layout.parent if path == state.layout.current else "")
+        yield Goal(link, constant(_link_of_neighbour(link, state) or state.history.everyones.before.get(link.key)))
 
 
-def _is_ours(path: str, target: str, layout: Layout) -> bool:
+def _is_ours(path: str, target: str, state: NodeState) -> bool:
+    layout = state.layout
     if path in [each.current for each in layout.earlier]:
         return False  # goes with what lies beside it
-    return path == layout.current or target.startswith(tuple(f"{prefix}/" for prefix in layout.prefixes))
+    is_below = target.startswith(tuple(f"{prefix}/" for prefix in layout.prefixes))
+    return path == layout.current or (is_below and not state.is_neighbours(target))
+
+
+def _link_of_neighbour(link: Link, state: NodeState) -> LinkState | None:
+    """Say where a link for people leads that another handler on the node wants too, and gets now."""
+    for neighbour in state.history.neighbours:
+        ends = f"/handlers/{neighbour.handler}/current"
+        current = next((key for key, to in neighbour.held.items() if to and key.endswith(ends)), None)
+        if current and neighbour.held.get(link.key):
+            return LinkState(f"{current.removeprefix('link:')}/{state.layout.program}")
+    return None
+
+
+def goals_for_people(state: NodeState) -> Iterator[Goal]:
+    """Want the program on people's PATH; where another handler's is there, that one stays."""
+    layout = state.layout
+    ours = LinkState(f"{layout.current}/{layout.program}")
+
+    def target(current: LinkState | None) -> LinkState:
+        return current if current is not None and state.is_neighbours(current.target) else ours
+
+    if layout.link_for_people:
+        yield Goal(Link(layout.link_for_people), target, "for people; no pod depends on it")
 
 
 def former_runtimes(family: Family, layout: Layout) -> tuple[Runtime, ...]:

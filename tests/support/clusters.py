@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nodeprov.hosts.base import Output
@@ -22,6 +22,12 @@ def node(labels: Mapping[str, str] | None = None, machine_id: str = MACHINE_ID) 
         "metadata": {"name": "worker1", "labels": dict(labels or {})},
         "status": {"nodeInfo": {"machineID": machine_id}},
     }
+
+
+def labelled_node(name: str, handlers: Sequence[str] | None = None) -> dict[str, Any]:
+    """One of the nodes with our label, and the handlers that its kubelet reports."""
+    status = {} if handlers is None else {"runtimeHandlers": [{"name": each} for each in handlers]}
+    return {"metadata": {"name": name}, "status": status}
 
 
 def class_json(handler: str = "runsc", labels: Mapping[str, str] | None = None, **more: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from nodeprov.hosts.provider import SshHosts, kubectl_host
 from nodeprov.inventory import ClusterSettings, parse
 from nodeprov.kubernetes.cluster import ClusterQuery, check_cluster, kubectl, read
 from nodeprov.node.state import ClusterState
-from tests.support.clusters import MACHINE_ID, WANTED, answer, class_json, facts, node, ours, stub
+from tests.support.clusters import MACHINE_ID, WANTED, answer, class_json, facts, labelled_node, node, ours, stub
 from tests.support.samples import GOLDEN, good_facts, settings
 from tests.support.samples import node as node_of
 
@@ -49,6 +49,13 @@ def test_what_does_not_exist_is_none() -> None:
     found = ClusterQuery(WANTED, "worker1").parse(answer(lines(CONFIG, None, None, LABELLED)))
     assert (found.node, found.runtime_class) == (None, None)
     assert found.labelled == ("worker1", "worker2")
+
+
+def test_a_node_with_the_label_that_another_handler_has_set_there_needs_none_of_ours() -> None:
+    reported = {"worker1": ["", "runc", "runsc"], "worker2": ["runc", "runsc-kvm"], "worker3": None, "worker4": []}
+    labelled = {"items": [labelled_node(*each) for each in reported.items()]}
+    found = ClusterQuery(WANTED, "worker1").parse(answer(lines(CONFIG, node(), None, labelled)))
+    assert found.labelled == ("worker1", "worker3", "worker4")
 
 
 @pytest.mark.parametrize("config", [{}, {"clusters": None, "current-context": ""}, {"clusters": []}])

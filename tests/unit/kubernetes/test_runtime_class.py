@@ -17,7 +17,7 @@ from nodeprov.kubernetes.runtime_class import MANAGED_BY, declared_fields, wante
 from nodeprov.kubernetes.scheduling import NodeLabel, cluster_goals, cluster_states
 from nodeprov.plan.goal import decide
 from nodeprov.states import LabelState, ObjectState
-from tests.support.clusters import KEY, THEIRS, WANTED, class_json, facts, node, ours, stub
+from tests.support.clusters import KEY, THEIRS, WANTED, class_json, facts, labelled_node, node, ours, stub
 from tests.support.samples import settings
 
 
@@ -147,23 +147,32 @@ def test_a_field_that_was_not_there_before_is_taken_out_again(tmp_path: Any) -> 
 
 
 def test_our_runtime_class_is_deleted(tmp_path: Any) -> None:
-    wanted = stub(tmp_path, f'echo "$*" >> {tmp_path}/calls')
+    wanted = stub(tmp_path, f"""echo "$*" >> {tmp_path}/calls; echo '{{"items": []}}'""")
     runtime_class.of(wanted, "worker1").write(LocalHost(), None)
     assert (tmp_path / "calls").read_text().splitlines() == [
-        f"get nodes -l {KEY}=true -o name",
+        f"get nodes -l {KEY}=true -o json",
         "delete runtimeclass gvisor --ignore-not-found",
     ]
 
 
 @pytest.mark.parametrize(
     ("labelled", "is_deleted"),
-    [("", True), ("node/worker1\n", True), ("node/worker2\n", False), ("node/worker1\nnode/worker2\n", False)],
+    [
+        ({}, True),
+        ({"worker1": ["runsc"]}, True),
+        ({"worker2": ["runc", "runsc"]}, False),
+        ({"worker1": ["runsc"], "worker2": None}, False),
+        ({"worker1": ["runsc"], "worker2": ["runc", "runsc-kvm"]}, True),
+        ({"worker3": ["runsc"]}, True),
+    ],
+    ids=["none", "this one", "another", "one that reports nothing", "another handler's", "one that is leaving"],
 )
 def test_a_runtime_class_that_another_node_came_to_need_is_not_deleted(
-    tmp_path: Any, labelled: str, is_deleted: bool
+    tmp_path: Any, labelled: Mapping[str, list[str] | None], is_deleted: bool
 ) -> None:
-    body = f"""echo "$1" >> {tmp_path}/calls; [ "$1" != get ] || printf '{labelled}'"""
-    runtime_class.of(stub(tmp_path, body), "worker1").write(LocalHost(), None)
+    (tmp_path / "nodes").write_text(json.dumps({"items": [labelled_node(*each) for each in labelled.items()]}))
+    body = f"""echo "$1" >> {tmp_path}/calls; [ "$1" != get ] || cat {tmp_path}/nodes"""
+    runtime_class.of(stub(tmp_path, body), "worker1", ("worker3",)).write(LocalHost(), None)
     assert (tmp_path / "calls").read_text().split() == ["get", *(["delete"] if is_deleted else [])]
 
 

@@ -16,10 +16,12 @@ from nodeprov.kubernetes import runtime_class
 from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
 from nodeprov.kubernetes.scheduling import NodeLabel, cluster_goals, cluster_states, removal_goals
+from nodeprov.node.receipts import History, Written
 from nodeprov.node.state import ClusterState
 from nodeprov.plan.goal import decide
-from nodeprov.states import LabelState, State
+from nodeprov.states import LabelState, PresentState, State
 from tests.support.clusters import KEY, THEIRS, WANTED, answer, class_json, facts, node, ours, stub
+from tests.support.samples import receipt_of
 
 LABEL_KEY, CLASS_KEY = f"label:worker1:{KEY}", "runtimeclass:gvisor"
 
@@ -44,7 +46,8 @@ def removed(
     cluster: ClusterState, before: Mapping[str, State | None], leaving: tuple[str, ...] = ()
 ) -> dict[str, State | None]:
     """What an uninstall of worker1 changes, by key."""
-    goals = removal_goals(WANTED, "worker1", cluster, before, leaving)
+    made = receipt_of(1, "install", *(Written(key, state, PresentState()) for key, state in before.items()))
+    goals = removal_goals(WANTED, "worker1", cluster, History("runsc", made.machine_id, (made,)), leaving)
     return {each.resource.key: each.after for each in decide(goals, cluster_states(cluster, goals))}
 
 
