@@ -16,6 +16,7 @@ from nodeprov.cli import options
 )
 def install(
     nodes: options.Nodes,
+    activate_pending: options.ActivatePending = False,
     yes: options.Yes = False,
     inventory: options.Inventory = None,
     sets: options.Set = None,
@@ -30,6 +31,7 @@ def install(
     from nodeprov.engine import Install
     from nodeprov.runtimes import FAMILY
 
+    sets = options.with_pending(sets, activate_pending)
     with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
         finish(fleet, confirm(fleet.plan(Install(FAMILY)), yes=yes, as_json=as_json), as_json=as_json)
 
@@ -42,6 +44,7 @@ def install(
 def uninstall(
     nodes: options.Nodes,
     drain: Annotated[bool, typer.Option("--drain", help="Evict the sandboxed pods that still run.")] = False,
+    activate_pending: options.ActivatePending = False,
     yes: options.Yes = False,
     inventory: options.Inventory = None,
     sets: options.Set = None,
@@ -56,6 +59,7 @@ def uninstall(
     from nodeprov.engine import Uninstall
     from nodeprov.runtimes import FAMILY
 
+    sets = options.with_pending(sets, activate_pending)
     with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
         planned = confirm(fleet.plan(Uninstall(FAMILY, drain)), yes=yes, as_json=as_json)
         finish(fleet, planned, as_json=as_json)

@@ -60,6 +60,11 @@ def command(*lines: str, codes: str = "") -> Callable[[Callable[..., None]], typ
     return declare
 
 
+def with_pending(sets: list[str] | None, activate: bool) -> list[str]:
+    """Add to the values that are set for this run what --activate-pending sets."""
+    return [*(sets or ()), *(["containerd.pending_changes=activate"] if activate else ())]
+
+
 Nodes = Annotated[
     list[str],
     typer.Argument(
@@ -94,6 +99,14 @@ Set = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Set one value for this run: release.version=20260905.0, or nodes.worker1.port=2222.",
+    ),
+]
+ActivatePending = Annotated[
+    bool,
+    typer.Option(
+        "--activate-pending",
+        help="Let the restart bring into force also what cannot be tried before: another containerd on disk, "
+        "an edited template.",
     ),
 ]
 AskSudoPassword = Annotated[

@@ -38,6 +38,7 @@ def plan(
     commands: Annotated[
         bool, typer.Option("--commands", help="Show also every script that would run on a host, in order.")
     ] = False,
+    activate_pending: options.ActivatePending = False,
     inventory: options.Inventory = None,
     sets: options.Set = None,
     ask_sudo_password: options.AskSudoPassword = False,
@@ -57,7 +58,7 @@ def plan(
 
     if drain and not uninstall:
         raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
-    whole = load(inventory, sets)
+    whole = load(inventory, options.with_pending(sets, activate_pending))
     log = plan_commands.PlanCommands() if commands else None
     want, chosen = Uninstall(FAMILY, drain) if uninstall else Install(FAMILY), select(whole, nodes)
     with connect(whole, chosen, ask_sudo_password=ask_sudo_password, on_command=log) as fleet:

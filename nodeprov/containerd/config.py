@@ -168,6 +168,15 @@ class Config:
         return self._cri.get("enable_selinux") is True
 
     @property
+    def snapshotters(self) -> frozenset[str]:
+        """The snapshotters that CRI keeps images and containers in: the common one, and those of runtimes."""
+        images = self.table(("plugins", "io.containerd.cri.v1.images")) or {}
+        common = table_at(self._cri, ("containerd",)) or {}
+        runtimes = (table_at(self._cri, ("containerd", "runtimes")) or {}).values()
+        tables = (images, common, *(each for each in runtimes if isinstance(each, Mapping)))
+        return frozenset(str(each["snapshotter"]) for each in tables if each.get("snapshotter"))
+
+    @property
     def _cri(self) -> Mapping[str, Any]:
         return next((found for path in CRI_SECTIONS if (found := self.table(path)) is not None), {})
 

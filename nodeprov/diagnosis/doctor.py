@@ -17,6 +17,7 @@ from nodeprov.node.daemon_choice import WHY_IT_MATTERS
 from nodeprov.node.facts import gather
 from nodeprov.node.imported_files import import_problems, read_imports
 from nodeprov.node.layout import Layout
+from nodeprov.node.pending_changes import pending_changes, pending_problems
 from nodeprov.node.state import Facts
 from nodeprov.reports.findings import Finding, Severity
 from nodeprov.runtimes.family import Family
@@ -189,7 +190,7 @@ def examine(
     against = [
         *check_facts(facts, settings, layout, family),
         *images.check_programs(facts.machine.architecture, settings),
-        *_import_problems(reader, facts, family.runtime(layout)),
+        *_of_next_restart(reader, facts, family.runtime(layout), settings),
         *(_cluster_problems(readers[Place.CLUSTER], node, facts) if Place.CLUSTER in readers else ()),
     ]
     return (
@@ -201,13 +202,19 @@ def examine(
     )
 
 
-def _import_problems(reader: Reader, facts: Facts, runtime: Runtime) -> Sequence[Problem]:
-    if facts.daemon is None:
+def _of_next_restart(reader: Reader, facts: Facts, runtime: Runtime, settings: Settings) -> Sequence[Problem]:
+    """Find what blocks containerd's next restart in the files that it would read then."""
+    daemon = facts.daemon
+    if daemon is None:
         return ()
     try:
-        return import_problems(facts.daemon, runtime, read_imports(reader, facts.daemon))
+        imports = read_imports(reader, daemon)
+        found = import_problems(daemon, runtime, imports)
+        pending = pending_changes(daemon, facts.footprint.record, runtime, imports.files)
+        # One reason is enough: containerd would only repeat it.
+        return found or tuple(pending_problems(reader, daemon, settings, pending))
     except NodeprovError as error:
-        return (Problem(f"{facts.daemon.config_path}: {error.message}", error.hint),)
+        return (Problem(f"{daemon.config_path}: {error.message}", error.hint),)
 
 
 def _cluster_problems(reader: Reader, node: Node, facts: Facts) -> Sequence[Problem]:

@@ -15,10 +15,12 @@ from nodeprov.hosts.base import Host, Hosts, Place
 from nodeprov.kubernetes import images
 from nodeprov.kubernetes.draining import Drainer
 from nodeprov.kubernetes.proof_pods import Prover
+from nodeprov.node import dry_start
 from nodeprov.node.facts import gather
 from nodeprov.node.loaded_config import is_what_was_read
 from nodeprov.node.state import Facts, NodeState
 from nodeprov.node.switch import Switch
+from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.plan import Outcome
 from nodeprov.plan.steps import Drain, Probes, Swap
 from nodeprov.runtimes.family import Family
@@ -97,6 +99,9 @@ class Containerd:
 class Actions(Probes, Protocol):
     """What carrying out a plan asks for besides the writes of states: swaps, proofs and drains."""
 
+    def try_start(self, swap: Swap) -> None:
+        """Raise NodeprovError if the daemon would not serve with the files of a swap."""
+
     def swap(self, swap: Swap) -> None:
         """Have the node swap files, restart the daemon and see that it serves.
 
@@ -128,6 +133,16 @@ class NodeActions(Containerd):
         where = (planned.settings, planned.node.name, cancel.wait)
         self._prover = Prover(cluster, *where) if cluster else None
         self._drainer = Drainer(cluster, *where, cordoned=cordoned) if cluster else None
+
+    def try_start(self, swap: Swap) -> None:
+        """Start the containerd that the restart will start on what it will read, where nothing can be touched."""
+        files: dict[str, FileState | None] = {}
+        for change in swap.changes:
+            resource, after = change.resource, change.after
+            assert isinstance(resource, ContainerdConfig)
+            assert after is None or isinstance(after, FileState)
+            files |= resource.to_be_read(self._host, after)
+        dry_start.insist_on_a_start(self._host, self._state.daemon, files)
 
     def swap(self, swap: Swap) -> None:
         """Have the node swap files, restart containerd and prove that it serves; write down what it has read."""

@@ -72,6 +72,7 @@ def _do(step: Step, hosts: Hosts, actions: Actions) -> str:
         case Swap(changes):
             for change in changes:
                 change.resource.allow(hosts[change.resource.place], change.after)
+            actions.try_start(step)
             actions.swap(step)
             return step.proof.see(actions)
         case Drain():

@@ -131,6 +131,13 @@ class ContainerdSettings:
         syntax.DISTRIBUTION,
         default=None,
     )
+    pending_changes: str = setting(
+        "What others have changed since containerd started, and cannot be tried before our restart brings it into "
+        "force (another containerd on disk, an edited template): refuse, or activate it. The option "
+        "--activate-pending sets it for one run.",
+        syntax.PENDING_CHANGES,
+        default="refuse",
+    )
 
 
 @dataclass(frozen=True, slots=True)

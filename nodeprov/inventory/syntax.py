@@ -52,6 +52,7 @@ DISTRIBUTION = Text(f"a distribution: {NAMES_OF_DISTRIBUTIONS}", "|".join(DISTRI
 PLATFORM = Text("a platform of gVisor: systrap, kvm or ptrace", "systrap|kvm|ptrace")
 UNCONFIRMED = Text("keep or restore", "keep|restore")
 CONFIG_STYLE = Text("root or dropin", "root|dropin")
+PENDING_CHANGES = Text("refuse or activate", "refuse|activate")
 # What nodeprov derives from the node or has a key for: its own word must be the only one.
 FLAG = Text(
     "a flag that may be set here: without dashes; platform is a key of [runtime], systemd-cgroup is derived",

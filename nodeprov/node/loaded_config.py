@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nodeprov.containerd import Runtime, differences
+from nodeprov.containerd import Runtime
 from nodeprov.errors import MALFORMED_JSON
-from nodeprov.node.daemon import Daemon, Record, version_text
+from nodeprov.node.daemon import Daemon, Record
 from nodeprov.node.imported_files import Imported
+from nodeprov.node.pending_changes import changed_since_start, pending_changes
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Restart
 
-CLOCK_MARGIN_SECONDS = 0.1
 MADE_SECONDS = 0.1
 """A file that is made a moment before a process begins may seem newer: the kernel counts starts in ticks."""
 
@@ -67,16 +67,6 @@ def same_table(loaded: Mapping[str, Any] | None, wanted: Mapping[str, Any] | Non
     return {**loaded, **wanted, **options} == {**loaded, **options} and options["options"] == had
 
 
-def changed_since_start(daemon: Daemon, imported: Mapping[str, Imported]) -> tuple[str, ...]:
-    """Name the files of the configuration that may be newer than the process, whose start is known roughly."""
-    changed = {path: file.changed_at for path, file in imported.items()}
-    if daemon.config_changed_at is not None:
-        changed[daemon.config_path] = daemon.config_changed_at
-    # What a distribution makes at its start is written a moment before containerd begins, and by nobody else.
-    margin = CLOCK_MARGIN_SECONDS if daemon.source else -CLOCK_MARGIN_SECONDS
-    return tuple(path for path, at in changed.items() if at >= daemon.started_at + margin)
-
-
 def is_what_was_read(daemon: Daemon, swapped: Iterable[Change]) -> bool:
     """Tell whether the configuration is what the daemon has read when it was started by a swap of files.
 
@@ -113,25 +103,4 @@ def restart(
         reason = f"to {verb} the runtime handler {handler}; containerd cannot reload its configuration"
     else:
         reason = f"{daemon.edited_path} is right, but the running containerd has not loaded it"
-    return Restart(daemon.unit, (reason,), activated_by_restart(daemon, record, runtime, imported))
-
-
-def activated_by_restart(
-    daemon: Daemon, record: Record | None, runtime: Runtime, imported: Mapping[str, Imported]
-) -> tuple[str, ...]:
-    """Name what a restart would also bring into force: others' edits, another containerd, another unit."""
-    found: list[str] = []
-    if record and record.identity == daemon.identity:
-        found += differences(record.effective, daemon.effective, runtime)
-    else:
-        newer = changed_since_start(daemon, imported)
-        found += [f"{path} was changed after containerd started: any edit in it" for path in newer]
-    if daemon.disk_version != daemon.version:
-        found.append(
-            f"containerd {version_text(daemon.disk_version)} on disk, {version_text(daemon.version)} is running"
-        )
-    if daemon.source and (daemon.source.changed_at or 0.0) >= daemon.started_at - CLOCK_MARGIN_SECONDS:
-        found.append(f"{daemon.source.path} was changed after containerd started: any edit in it")
-    if daemon.needs_reload:
-        found.append(f"{daemon.unit} was changed on disk (systemctl daemon-reload is due)")
-    return tuple(found)
+    return Restart(daemon.unit, (reason,), pending_changes(daemon, record, runtime, imported))

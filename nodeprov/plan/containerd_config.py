@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from nodeprov import containerd
@@ -71,6 +71,10 @@ class ContainerdConfig(File):
         if state is not None:
             self.gate(host, self.path, state.content, adds=self.adds(state))
 
+    def to_be_read(self, host: Host, state: FileState | None) -> dict[str, FileState | None]:  # noqa: ARG002  a template asks
+        """Say what containerd would read with a state, by the paths of the files."""
+        return {self.path: state}
+
     def gate(self, host: Host, path: str, candidate: bytes, *, adds: bool) -> None:
         """Have containerd read a candidate; raise NodeprovError if more than nodeprov's table would change."""
         read = host.run(self.gate_script(path), stdin=candidate, timeout_seconds=DUMP_TIMEOUT_SECONDS)
@@ -136,16 +140,18 @@ class ContainerdSource(ContainerdConfig):
         Only the distribution can expand its template; that it has is looked at after the restart. A drop-in of
         k0s is merged into a file that is yet to be made, so there is nothing to try.
         """
-        if state is not None and self.how is not How.DROP_IN:
-            self._try(host, adds=self.adds(state))
+        made = self.to_be_read(host, state).get(self.made)
+        if state is not None and made is not None:
+            self.gate(host, self.made, made.content, adds=self.adds(state))
 
-    def _try(self, host: Host, *, adds: bool) -> None:
-        found = host.ask([FileAt(self.made)])[0]
+    def to_be_read(self, host: Host, state: FileState | None) -> dict[str, FileState | None]:
+        """Say what would be made of a state: today's file with our table in it, or without it."""
+        found = None if self.how is How.DROP_IN else host.ask([FileAt(self.made)])[0]
         if found is None:
-            return
-        text = containerd.decode(found.content)
-        edit = containerd.add_runtime if adds else containerd.remove_runtime
-        self.gate(host, self.made, edit(text, self.runtime).encode(), adds=adds)
+            return {}
+        edit = containerd.add_runtime if state is not None and self.adds(state) else containerd.remove_runtime
+        text = edit(containerd.decode(found.content), self.runtime)
+        return {self.made: replace(found, content=text.encode())}
 
     def adds(self, state: FileState) -> bool:
         """Tell whether a state declares our runtime."""

@@ -173,7 +173,10 @@ class Watched:
     """Acts that are only counted; a swap is made as a node makes it."""
 
     def __init__(self, host: Any = None, used: tuple[str, ...] = ()) -> None:
-        self.restarts, self.proofs, self.used, self.host = 0, 0, used, host
+        self.restarts, self.tries, self.proofs, self.used, self.host = 0, 0, 0, used, host
+
+    def try_start(self, swap: Swap) -> None:
+        self.tries += bool(swap.changes)
 
     def swap(self, swap: Swap) -> None:
         for change in swap.changes:

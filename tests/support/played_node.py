@@ -20,7 +20,7 @@ import pytest
 from nodeprov.hosts.base import plain
 from nodeprov.hosts.local import LocalHost
 
-HOME = "/run/played"
+HOME = "/srv/played"
 INVENTORY = f"""
 [release]
 version = "20260905.0"
@@ -52,6 +52,7 @@ esac
 """,
     "ctr": """#!/bin/sh
 case "$*" in
+    *"plugins ls -d") printf 'Type: %s\\nID: %s\\n' io.containerd.cri.v1 images io.containerd.cri.v1 runtime ;;
     *"plugins ls") echo "io.containerd.cri.v1 images - ok"; echo "io.containerd.cri.v1 runtime - ok" ;;
     *" run "*) echo "Linux version 4.19.0-gvisor #1 SMP" ;;
 esac
@@ -84,6 +85,7 @@ sh {HOME}/state/switch/switch.sh swap; sh {HOME}/state/switch/switch.sh after
 BEGIN = f"""
 set -eu
 mount -t tmpfs -o mode=755 tmpfs /run
+mount -t tmpfs -o mode=755 tmpfs /srv
 mount -t tmpfs -o mode=755 tmpfs /etc/systemd/system
 mkdir -p /run/systemd/system {HOME}/etc
 cp -R -- "$1" {HOME}/bin

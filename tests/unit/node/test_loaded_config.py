@@ -7,21 +7,19 @@ from typing import Any
 import pytest
 
 from nodeprov.containerd import Config, Runtime, add_runtime
-from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.errors import NodeprovError
 from nodeprov.node.daemon import Record
 from nodeprov.node.facts import parse_facts
 from nodeprov.node.imported_files import Imported
 from nodeprov.node.loaded_config import (
     NotKnown,
-    activated_by_restart,
-    changed_since_start,
     is_what_was_read,
     loaded_runtime,
     logged_runtime,
     restart,
     same_table,
 )
+from nodeprov.node.pending_changes import changed_since_start, pending_changes
 from nodeprov.node.runtime_table import config_resource
 from nodeprov.node.state import Facts
 from nodeprov.plan.files import Link
@@ -91,7 +89,7 @@ def restart_of(
 
 
 def activated_by(facts: Facts, runtime: Runtime, imported: Mapping[str, Imported]) -> tuple[str, ...]:
-    return activated_by_restart(facts.running_daemon, facts.footprint.record, runtime, imported)
+    return pending_changes(facts.running_daemon, facts.footprint.record, runtime, imported)
 
 
 def edit(facts: Facts) -> Change:
@@ -271,25 +269,6 @@ def test_without_a_daemon_nothing_is_derived() -> None:
         restart_of(good_facts(daemon=None), RUNTIME, (), {}, served=True)
 
 
-def test_a_restart_brings_nothing_else_into_force_if_nobody_changed_anything() -> None:
-    assert activated_by(facts_with(), RUNTIME, {}) == ()
-    assert activated_by(recorded_by(facts_with(dump=WITH, changed_at=5000.0), CONFIG), RUNTIME, {}) == ()
-
-
-def test_others_edits_since_the_start_are_named_key_by_key_if_the_process_is_known() -> None:
-    now = WITH.replace("SystemdCgroup = true", "SystemdCgroup = false") + "[debug]\nlevel = 'info'\n"
-    named = activated_by(recorded_by(facts_with(dump=now, changed_at=5000.0), WITH), RUNTIME, {})
-    assert len(named) == 2
-    assert any("SystemdCgroup" in each for each in named)
-    assert "debug.level" in named
-
-
-def test_others_edits_are_only_suspected_if_the_process_is_not_known() -> None:
-    assert activated_by(facts_with(changed_at=5000.0), RUNTIME, {}) == (
-        "/etc/containerd/config.toml was changed after containerd started: any edit in it",
-    )
-
-
 def test_an_imported_file_that_may_be_newer_than_the_process_shows_nothing_and_is_named() -> None:
     imported = {
         "/etc/containerd/conf.d/a.toml": Imported(Config(""), 999.0),
@@ -326,15 +305,6 @@ def test_a_runtime_is_another_by_its_handler() -> None:
     assert restart_of(facts, second, (), {}, served=True) is not None
 
 
-def test_a_file_that_a_distribution_made_a_moment_before_the_start_has_not_changed_since() -> None:
-    facts = with_daemon(started_at=1000.0, config_changed_at=1000.005)
-    assert changed_since_start(facts.running_daemon, {}) == ("/etc/containerd/config.toml",)
-    source = Source("/etc/containerd/config-v3.toml.tmpl", How.GO_TEMPLATE, 3, None, None, "")
-    assert changed_since_start(with_daemon(facts, source=source).running_daemon, {}) == ()
-    later = with_daemon(facts, source=source, config_changed_at=1001.0)
-    assert changed_since_start(later.running_daemon, {}) == ("/etc/containerd/config.toml",)
-
-
 @pytest.mark.parametrize(("changed_at", "is_read"), [(999.0, True), (1000.5, False), (4600.0, False)])
 def test_what_was_changed_after_the_start_is_not_what_was_read(changed_at: float, is_read: bool) -> None:
     daemon = facts_with(changed_at=changed_at).running_daemon
@@ -346,9 +316,3 @@ def test_what_a_swap_put_in_place_was_read_though_the_clock_was_set_back_before_
     assert is_what_was_read(after.running_daemon, [edit(before)])
     somebody_elses = facts_with(dump=f"{WITH}# edited\n", changed_at=4600.0)
     assert not is_what_was_read(somebody_elses.running_daemon, [edit(before)])
-
-
-def test_a_template_that_others_changed_since_the_start_is_named_as_what_a_restart_brings_into_force() -> None:
-    source = Source("/x/config.toml.tmpl", How.GO_TEMPLATE, 2, FileState(b"", 0o644), 1001.0, "")
-    found = activated_by(with_daemon(source=source), RUNTIME, {})
-    assert "/x/config.toml.tmpl was changed after containerd started: any edit in it" in found

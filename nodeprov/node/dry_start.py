@@ -1,0 +1,164 @@
+"""A start of the containerd that a restart would start, on the files that it would read, apart from the node."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Host, Output, Reader, Script
+from nodeprov.node.daemon import Daemon
+from nodeprov.states import FileState
+from nodeprov.templates import render
+
+PATIENCE_SECONDS = 10
+"""How long it may take to answer; a containerd without images and containers takes a fraction of a second."""
+TIMEOUT_SECONDS = 30.0
+SNAPSHOTTERS = frozenset({"overlayfs", "native"})
+"""Those that keep all in a folder; what others keep, no second containerd may see."""
+_CRI = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.")
+"""How the names of CRI's plugins begin: one in 1.x, several in 2.x."""
+
+
+@dataclass(frozen=True, slots=True)
+class DryStart:
+    """What came of a dry start."""
+
+    fault: str
+    """Why containerd would not serve CRI, in its own words; "" if it does. Why it was not tried, if it was not."""
+    was_tried: bool = True
+
+    @property
+    def fails(self) -> bool:
+        """Tell whether containerd was started, and did not come to serve CRI."""
+        return self.was_tried and bool(self.fault)
+
+
+@dataclass(frozen=True, slots=True)
+class DryStartQuery:
+    """Would containerd start now, on the files that lie on the node?
+
+    Nothing is written: all file systems are read-only for it, its own root, state and sockets lie in memory, and
+    what belongs to the running daemon is covered (templates/node/dry-start.sh.j2).
+    """
+
+    binary: str
+    config: str
+    ctr: str
+
+    @classmethod
+    def of(cls, daemon: Daemon) -> DryStartQuery:
+        """Ask it of the containerd that a restart would start."""
+        return cls(daemon.binary, daemon.config_path, daemon.ctr)
+
+    @property
+    def script(self) -> str:
+        """The script, which reads the files that are to be otherwise from its standard input."""
+        places = {"binary": self.binary, "config": self.config, "ctr": self.ctr}
+        inner = render("node/dry-start.sh.j2", seconds=PATIENCE_SECONDS, **places)
+        return render("node/dry-start-apart.sh.j2", script=inner, seconds=PATIENCE_SECONDS)
+
+    def parse(self, output: Output) -> DryStart:
+        """Understand what the script printed."""
+        return parse_dry_start(output.text, output.said)
+
+
+def as_it_is(reader: Reader, daemon: Daemon) -> DryStart:
+    """Start containerd apart, on the files as they are."""
+    return _unable(daemon) or reader.ask([DryStartQuery.of(daemon)])[0]
+
+
+def insist_on_a_start(host: Host, daemon: Daemon, files: Mapping[str, FileState | None]) -> None:
+    """Raise NodeprovError if containerd would not serve with files that are to be otherwise.
+
+    A start apart lacks what is covered. So a fault that it has with the files as they are, too, while the daemon
+    serves with them, says nothing about the new ones.
+    """
+    if not files or _unable(daemon):
+        return
+    query = DryStartQuery.of(daemon)
+    script = Script("dry-start", query.script, query.parse, WELL)
+    tried = host.run(script, stdin=staged(files), timeout_seconds=TIMEOUT_SECONDS)
+    if tried.fails and host.run(script, timeout_seconds=TIMEOUT_SECONDS).fault != tried.fault:
+        raise NodeprovError(
+            f"containerd does not start with what {' and '.join(files)} would be: {tried.fault}",
+            "nothing was changed; mend what it complains of, or report it with this message",
+            where=host.name,
+        )
+
+
+def _unable(daemon: Daemon) -> DryStart | None:
+    """Say why a containerd cannot be started twice, if that is known from its configuration."""
+    others = sorted(daemon.effective.snapshotters.difference(SNAPSHOTTERS))
+    if not others:
+        return None
+    return DryStart(f"the snapshotter {others[0]} cannot be used by two at once", was_tried=False)
+
+
+def staged(files: Mapping[str, FileState | None]) -> bytes:
+    """Write files as the script reads them; None is a file that is not to be there."""
+    encoded = {path: base64.b64encode(file.content).decode() if file else "-" for path, file in files.items()}
+    return "".join(f"{path} {content}\n" for path, content in encoded.items()).encode()
+
+
+def parse_dry_start(text: str, said: str = "") -> DryStart:
+    """Parse the script's `name=value` lines; a name that ends in `:` has a base64 value.
+
+    `said` is what else was printed, by a script that did not come to its end.
+    """
+    values = {name: value for name, _, value in (line.partition("=") for line in text.splitlines())}
+    log, detail = (base64.b64decode(values.get(name, "")).decode(errors="replace") for name in ("log:", "detail:"))
+    match values.get("outcome"):
+        case "served":
+            return DryStart(_cri_fault(detail))
+        case "died":
+            return DryStart(_last_words(log) or "it ends without a word")
+        case "silent":
+            return DryStart(f"it does not answer within {PATIENCE_SECONDS} seconds: {_last_words(log)}")
+    return DryStart(log.strip() or said or "the node did not answer", was_tried=False)
+
+
+def cri_messages(detail: str) -> tuple[str, ...] | None:
+    """Find what CRI's plugins complain of in `ctr plugins ls -d`; None if none of them is there.
+
+    A plugin that lacks another one repeats that one's message: only the shortest counts.
+    """
+    found = [message for name, message in _plugins(detail) if name.startswith(_CRI)]
+    if not found:
+        return None
+    messages = dict.fromkeys(message for message in found if message)
+    return tuple(each for each in messages if not any(other != each and other in each for other in messages))
+
+
+def _cri_fault(detail: str) -> str:
+    messages = cri_messages(detail)
+    return "the CRI plugin is not loaded" if messages is None else "; ".join(messages)
+
+
+def _plugins(detail: str) -> Iterator[tuple[str, str]]:
+    """Find each plugin, and the message of its error ("" if it has none)."""
+    for block in re.split(r"^(?=Type:)", detail, flags=re.MULTILINE):
+        name = re.match(r"Type:\s+(\S+)\nID:\s+(\S+)", block)
+        if name:
+            message = re.search(r"^\s+Message:\s+(.*)", block, re.MULTILINE)
+            yield f"{name[1]}.{name[2]}", message[1].strip() if message else ""
+
+
+def _last_words(log: str) -> str:
+    """Find why containerd ended: the sentence that it ends with, or else the last error in its log."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    own = [line.removeprefix("containerd: ") for line in lines if line.startswith("containerd: ")]
+    errors = [_readable(line) for line in lines if re.search(r"\blevel=(error|fatal|panic)\b", line)]
+    return (own or errors or lines or [""])[-1].strip()
+
+
+def _readable(line: str) -> str:
+    """Pick the words of a line of logfmt."""
+    found = [re.search(rf'\b{name}=("(?:[^"\\]|\\.)*"|\S+)', line) for name in ("msg", "error")]
+    return ": ".join(each[1].strip('"').replace('\\"', '"') for each in found if each) or line
+
+
+WELL = b"outcome=served\ndetail:=" + base64.b64encode(b"Type: io.containerd.grpc.v1\nID: cri\n") + b"\n"
+"""What the script prints where all goes well."""

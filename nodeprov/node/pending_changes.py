@@ -1,0 +1,89 @@
+"""What others have changed since containerd started: a restart, whoever makes it, brings it into force.
+
+Our restart must not be the first test of it. So the daemon is started on it apart from the node; and what that
+cannot show is refused, unless the operator says that it is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from nodeprov.containerd import Runtime, differences
+from nodeprov.errors import Problem
+from nodeprov.hosts.base import Reader
+from nodeprov.inventory import Settings
+from nodeprov.node.daemon import Daemon, Record, version_text
+from nodeprov.node.dry_start import DryStart, as_it_is
+from nodeprov.node.imported_files import Imported
+
+ACTIVATE = "activate"
+CLOCK_MARGIN_SECONDS = 0.1
+"""A file that is made a moment before a process begins may seem newer: the kernel tells starts in ticks."""
+
+
+def pending_changes(
+    daemon: Daemon, record: Record | None, runtime: Runtime, imported: Mapping[str, Imported]
+) -> tuple[str, ...]:
+    """Name what a restart would also bring into force: others' edits, another containerd, another unit."""
+    found: list[str] = []
+    if record and record.identity == daemon.identity:
+        found += differences(record.effective, daemon.effective, runtime)
+    else:
+        newer = changed_since_start(daemon, imported)
+        found += [f"{path} was changed after containerd started: any edit in it" for path in newer]
+    found += [*_other_containerd(daemon), *_edited_source(daemon)]
+    if daemon.needs_reload:
+        found.append(f"{daemon.unit} was changed on disk (systemctl daemon-reload is due)")
+    return tuple(found)
+
+
+def changed_since_start(daemon: Daemon, imported: Mapping[str, Imported]) -> tuple[str, ...]:
+    """Name the files of the configuration that may be newer than the process, whose start is known roughly."""
+    changed = {path: file.changed_at for path, file in imported.items()}
+    if daemon.config_changed_at is not None:
+        changed[daemon.config_path] = daemon.config_changed_at
+    # What a distribution makes at its start is written a moment before containerd begins, and by nobody else.
+    margin = CLOCK_MARGIN_SECONDS if daemon.source else -CLOCK_MARGIN_SECONDS
+    return tuple(path for path, at in changed.items() if at >= daemon.started_at + margin)
+
+
+def _other_containerd(daemon: Daemon) -> Iterator[str]:
+    if daemon.disk_version != daemon.version:
+        yield f"containerd {version_text(daemon.disk_version)} on disk, {version_text(daemon.version)} is running"
+
+
+def _edited_source(daemon: Daemon) -> Iterator[str]:
+    if daemon.source and (daemon.source.changed_at or 0.0) >= daemon.started_at - CLOCK_MARGIN_SECONDS:
+        yield f"{daemon.source.path} was changed after containerd started: any edit in it"
+
+
+def pending_problems(
+    reader: Reader, daemon: Daemon, settings: Settings, pending: Sequence[str]
+) -> Iterator[Problem]:
+    """Start containerd on what is pending, apart from the node, and find what blocks a restart of ours.
+
+    Where nothing is pending nothing is asked of the node.
+    """
+    if not pending:
+        return
+    tried = as_it_is(reader, daemon)
+    if tried.fails:
+        yield Problem(
+            f"the next restart of {daemon.unit} fails, with or without nodeprov: {tried.fault}",
+            f"mend it and restart {daemon.unit} yourself; what was changed since it started: {'; '.join(pending)}",
+            "it was started apart from the node, on the files as they are now, and did not come to serve pods",
+        )
+    elif settings.containerd.pending_changes != ACTIVATE:
+        yield from _not_wanted(daemon, pending, tried)
+
+
+def _not_wanted(daemon: Daemon, pending: Sequence[str], tried: DryStart) -> Iterator[Problem]:
+    """Find what nobody has said is wanted, among what a dry start does not show."""
+    untried = pending if not tried.was_tried else (*_other_containerd(daemon), *_edited_source(daemon))
+    if untried:
+        why = "what a distribution makes of an edit, and what another containerd does to pods, no dry start shows"
+        yield Problem(
+            f"a restart of {daemon.unit} also brings into force what others have changed: {'; '.join(untried)}",
+            f"restart {daemon.unit} yourself first, or say that it is wanted: --activate-pending",
+            why if tried.was_tried else f"it cannot be tried before: {tried.fault}",
+        )

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Output
+from nodeprov.hosts.local import LocalHost
+from nodeprov.node.dry_start import (
+    WELL,
+    DryStart,
+    DryStartQuery,
+    as_it_is,
+    cri_messages,
+    insist_on_a_start,
+    parse_dry_start,
+    staged,
+)
+from nodeprov.states import FileState
+from tests.support.memory_host import MemoryHost
+from tests.support.played_node import HOME, PlayedNode, played_node
+from tests.support.samples import CONFIG, with_daemon
+
+# `ctr plugins ls -d` of containerd 2.4.2, shortened to two plugins that work and three that do not.
+REFUSED = "invalid cri image config: `mirrors` cannot be set when `config_path` is provided"
+DETAIL = f"""Type:             io.containerd.snapshotter.v1
+ID:               devmapper
+Platforms:        linux/amd64
+Error:
+                  Code:        Unknown
+                  Message:     devmapper not configured: skip plugin
+
+Type:             io.containerd.cri.v1
+ID:               images
+Requires:
+                  io.containerd.lease.v1
+Error:
+                  Code:        Unknown
+                  Message:     {REFUSED}
+
+Type:             io.containerd.cri.v1
+ID:               runtime
+Requires:
+                  io.containerd.warning.v1
+
+Type:             io.containerd.grpc.v1
+ID:               cri
+Error:
+                  Code:        Unknown
+                  Message:     unable to load CRI image service plugin dependency: {REFUSED}
+"""
+NOT_LOADED = "the CRI plugin is not loaded"
+WITHOUT_ERROR = "Type: io.containerd.grpc.v1\nID: cri\n"
+
+
+def printed(outcome: str, **texts: str) -> str:
+    lines = [f"{name}:={base64.b64encode(text.encode()).decode()}" for name, text in texts.items()]
+    return "\n".join([f"outcome={outcome}", *lines]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        pytest.param(WELL.decode(), DryStart(""), id="all is well"),
+        pytest.param(printed("served", detail=DETAIL), DryStart(REFUSED), id="the cause, and not who repeats it"),
+        pytest.param(printed("served", detail="Type: a\nID: b\n"), DryStart(NOT_LOADED), id="no CRI"),
+        pytest.param(
+            printed("died", log='time="…" level=info msg="starting"\ncontainerd: open /x: no such file\n'),
+            DryStart("open /x: no such file"),
+            id="its own last sentence",
+        ),
+        pytest.param(
+            printed(
+                "died", log='time="…" level=fatal msg="Failed to run CRI service" error="port \\"1\\" is taken"\n'
+            ),
+            DryStart('Failed to run CRI service: port "1" is taken'),
+            id="the last error of its log",
+        ),
+        pytest.param(printed("died", log=""), DryStart("it ends without a word"), id="nothing"),
+        pytest.param(
+            printed("silent", log="level=warning msg=waiting\n"),
+            DryStart("it does not answer within 10 seconds: level=warning msg=waiting"),
+            id="it hangs",
+        ),
+        pytest.param(
+            printed("cannot", log="there is no unshare\n"),
+            DryStart("there is no unshare", was_tried=False),
+            id="cannot be tried",
+        ),
+        pytest.param("", DryStart("Killed", was_tried=False), id="the script was killed"),
+        pytest.param("outcome=served\n", DryStart(NOT_LOADED), id="cut off"),
+    ],
+)
+def test_what_came_of_it_is_in_containerds_own_words(text: str, found: DryStart) -> None:
+    assert parse_dry_start(text, "Killed") == found
+
+
+def test_a_daemon_of_1x_and_one_of_2x_are_asked_alike() -> None:
+    assert cri_messages(DETAIL) == (REFUSED,)
+    assert cri_messages(WITHOUT_ERROR) == ()
+    assert cri_messages("Type: io.containerd.snapshotter.v1\nID: native\n") is None
+
+
+@pytest.mark.parametrize("snapshotter", ["devmapper", "stargz", "zfs"])
+def test_what_another_snapshotter_keeps_no_second_containerd_may_see(snapshotter: str) -> None:
+    dump = CONFIG + f"\n[plugins.'io.containerd.cri.v1.images']\nsnapshotter = '{snapshotter}'\n"
+    daemon = with_daemon(dump=dump).running_daemon
+    found = as_it_is(MemoryHost(), daemon)  # which has no shell
+    assert (found.was_tried, found.fails) == (False, False)
+    assert snapshotter in found.fault
+
+
+def test_files_are_staged_as_lines() -> None:
+    files = {"/a b": FileState(b"version = 3\n", 0o644), "/gone": None, "/empty": FileState(b"", 0o600)}
+    assert staged(files) == b"/a b dmVyc2lvbiA9IDMK\n/gone -\n/empty \n"
+
+
+PLAY = f"""#!/bin/sh
+case "$*" in
+    *"config dump") cat -- "$2" 2>/dev/null ;;
+    "config default") echo "version = 3" ;;
+    *)
+        # As a containerd that reads what it is given, and what it finds beside it.
+        grep -qs refused "$2" "{HOME}"/etc/conf.d/*.toml && {{ echo "containerd: it is refused" >&2; exit 1; }}
+        grep -qs hidden "$2" && ls /dev/mapper /run/played-socket /var/lib/kubelet/x 2>&1
+        grep -qs writes "$2" && {{ touch /etc/x /srv/x /opt/x /var/x 2>/dev/null; }}
+        while :; do sleep 60; done ;;
+esac
+"""
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> Iterator[PlayedNode]:
+    with played_node(tmp_path) as node:
+        node.said(f"cat > {HOME}/bin/tried <<'END'\n{PLAY}END\nchmod +x {HOME}/bin/tried")
+        yield node
+
+
+QUERY = DryStartQuery(f"{HOME}/bin/tried", f"{HOME}/etc/config.toml", f"{HOME}/bin/ctr")
+
+
+def tried(node: PlayedNode, files: dict[str, FileState | None]) -> DryStart:
+    host = LocalHost(enter=node.enter)
+    return QUERY.parse(host.sh(QUERY.script, stdin=staged(files)))
+
+
+def file(text: str) -> FileState:
+    return FileState(text.encode(), 0o644)
+
+
+class TestOnAPlayedNode:
+    """The script, with a few lines of shell as containerd; the real one is started in the lab."""
+
+    def test_it_is_started_on_the_files_as_they_are(self, played: PlayedNode) -> None:
+        assert tried(played, {}) == DryStart("")
+        played.said(f"echo refused >> {HOME}/etc/config.toml")
+        assert tried(played, {}) == DryStart("it is refused")
+
+    @pytest.mark.parametrize("path", ["etc/config.toml", "etc/conf.d/a.toml", "etc/it's new/../conf.d/b.toml"])
+    def test_it_is_started_on_files_that_are_not_there_yet(self, played: PlayedNode, path: str) -> None:
+        before = played.listing()
+        assert tried(played, {f"{HOME}/{path}": file("refused")}) == DryStart("it is refused")
+        assert played.listing() == before
+
+    def test_a_file_that_is_to_go_is_not_there(self, played: PlayedNode) -> None:
+        played.said(f"mkdir {HOME}/etc/conf.d && echo refused > {HOME}/etc/conf.d/a.toml")
+        assert tried(played, {}) == DryStart("it is refused")
+        assert tried(played, {f"{HOME}/etc/conf.d/a.toml": None}) == DryStart("")
+        assert "a.toml" in played.listing()
+
+    def test_nothing_of_the_node_can_be_written(self, played: PlayedNode) -> None:
+        assert tried(played, {f"{HOME}/etc/config.toml": file("writes")}) == DryStart("")
+        assert played.said("ls /etc/x /srv/x /opt/x /var/x 2>&1").count("No such file") == 4
+
+    def test_nothing_of_it_is_left(self, played: PlayedNode) -> None:
+        def left() -> str:
+            return played.said("cat /proc/self/mounts; ls /tmp; for each in /proc/[0-9]*; do cat $each/comm; done")
+
+        before = left()
+        tried(played, {f"{HOME}/etc/config.toml": file("refused"), f"{HOME}/etc/new.toml": file("")})
+        assert sorted(left().splitlines()) == sorted(before.splitlines())
+
+    def test_a_candidate_that_is_refused_is_no_more_than_a_message(self, played: PlayedNode) -> None:
+        host = LocalHost(enter=played.enter)
+        daemon = with_daemon(binary=QUERY.binary, config_path=QUERY.config, ctr=QUERY.ctr).running_daemon
+        insist_on_a_start(host, daemon, {QUERY.config: file("good")})
+        with pytest.raises(NodeprovError, match=r"config\.toml would be: it is refused"):
+            insist_on_a_start(host, daemon, {QUERY.config: file("refused")})
+
+    def test_a_fault_that_it_has_anyway_says_nothing_about_the_candidate(self, played: PlayedNode) -> None:
+        played.said(f"echo refused >> {HOME}/etc/config.toml")
+        daemon = with_daemon(binary=QUERY.binary, config_path=QUERY.config, ctr=QUERY.ctr).running_daemon
+        insist_on_a_start(LocalHost(enter=played.enter), daemon, {QUERY.config: file("refused")})
+
+    def test_without_unshare_it_cannot_be_tried(self) -> None:
+        script = f"PATH=/nowhere\n{QUERY.script}".replace("base64 -w 0", "/usr/bin/base64 -w 0")
+        found = QUERY.parse(Output(0, LocalHost().sh(script).stdout, b""))
+        assert found == DryStart("there is no unshare (util-linux)", was_tried=False)
