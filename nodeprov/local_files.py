@@ -1,7 +1,5 @@
 """Files of this machine: those of others are read within limits, our own are written whole or not at all."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

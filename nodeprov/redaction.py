@@ -1,7 +1,5 @@
 """What may be shown of a text: no secrets, and nothing that a terminal would take for a command."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

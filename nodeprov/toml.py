@@ -1,7 +1,5 @@
 """TOML as text: where each statement of a file stands, and how keys and values are written."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The way to a lab's machines by the OpenSSH client: its keys, and the command that logs in."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a lab is: a few machines, reachable by SSH, that are a Kubernetes cluster."""
 
-from __future__ import annotations
-
 import io
 import tarfile
 from collections.abc import Callable, Iterator, Sequence, Set

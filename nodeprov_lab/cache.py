@@ -1,7 +1,5 @@
 """Folders that are slow to make, kept under the digest of what they are made of."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

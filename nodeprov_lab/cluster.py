@@ -1,7 +1,5 @@
 """A plain Kubernetes on a lab's machines, whoever provides them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial

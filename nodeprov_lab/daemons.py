@@ -1,7 +1,5 @@
 """Other containerds than the one that the lab runs, for the tests: `python -m nodeprov_lab.daemons` makes all."""
 
-from __future__ import annotations
-
 import platform
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """The programs of a lab, built from Go modules that components/ pins by go.mod and go.sum."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Mapping, Sequence

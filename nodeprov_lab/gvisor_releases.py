@@ -1,7 +1,5 @@
 """gVisor's releases for the lab's mirror: built from Go modules, and laid out as upstream publishes them."""
 
-from __future__ import annotations
-
 import bz2
 import hashlib
 import platform

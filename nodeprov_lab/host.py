@@ -1,7 +1,5 @@
 """What this machine has: mounts, and what its root may do, which in a container is less than everything."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

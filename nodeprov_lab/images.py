@@ -1,7 +1,5 @@
 """Container images: the lab's own, of a static busybox, and those that are imported; there is no registry."""
 
-from __future__ import annotations
-
 import hashlib
 import platform
 import shutil

@@ -1,7 +1,5 @@
 """A release server for machines without Internet: `python -m nodeprov_lab.mirror FOLDER ADDRESS PORT`."""
 
-from __future__ import annotations
-
 import re
 import sys
 from functools import partial

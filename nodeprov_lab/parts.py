@@ -1,7 +1,5 @@
 """What a lab's machines are made of, a Debian, programs and images: built once and kept outside the checkout."""
 
-from __future__ import annotations
-
 import os
 import platform
 import shlex

@@ -1,7 +1,5 @@
 """What runs beside this program: calls in threads, and processes that outlive it, known by their start time."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """The commands as typer knows them: each is imported when it is called or completed."""
 
-from __future__ import annotations
-
 import importlib
 import os
 from collections.abc import Callable, Iterable

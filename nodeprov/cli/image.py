@@ -1,7 +1,5 @@
 """`nodeprov image`: the image of the proof's pods as a file, for a registry of one's own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`nodeprov install` and `nodeprov uninstall`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line

@@ -1,7 +1,5 @@
 """The options and arguments that several commands have, each declared once."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

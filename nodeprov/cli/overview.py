@@ -3,8 +3,6 @@
 typer (0.29) imports a reader of Markdown and a writer of tracebacks for it, which takes longer than all the rest.
 """
 
-from __future__ import annotations
-
 from rich.columns import Columns
 from rich.console import Console
 from rich.highlighter import RegexHighlighter

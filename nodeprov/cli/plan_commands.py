@@ -1,7 +1,5 @@
 """`nodeprov plan --commands`: every script that making a plan has run, and that carrying it out would run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What the commands that touch nodes have in common: connecting, showing what is planned, and carrying it out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A configuration of containerd, a file's or a dump's: a text that is parsed once, and how two of them differ."""
 
-from __future__ import annotations
-
 import posixpath
 import tomllib
 from collections.abc import Iterator, Mapping

@@ -4,8 +4,6 @@
 keeps it from serving, and `tables` cuts and splices. `drop_in_text` is a file that holds our table alone.
 """
 
-from __future__ import annotations
-
 import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any

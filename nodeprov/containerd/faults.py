@@ -1,7 +1,5 @@
 """What in a configuration file, or in what it imports, keeps containerd from serving our table."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 from nodeprov.containerd.config import BYTE_ORDER_MARK, EVERY_PATH, RUNTIMES_PATHS, Config, Refused

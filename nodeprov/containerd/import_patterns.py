@@ -1,7 +1,5 @@
 """The files that a containerd configuration imports: which they are, and in which order they are loaded."""
 
-from __future__ import annotations
-
 import posixpath
 import re
 from collections.abc import Container, Mapping, Sequence

@@ -1,7 +1,5 @@
 """A runtime, as its table in containerd's configuration declares it."""
 
-from __future__ import annotations
-
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass

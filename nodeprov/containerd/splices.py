@@ -3,8 +3,6 @@
 What comes of them is judged in `tables`; here nothing is checked.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

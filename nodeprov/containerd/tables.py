@@ -4,8 +4,6 @@ The text is cut and spliced, never written anew. No splice is trusted: what TOML
 it read in the old one and exactly the change, and the rest must be the same bytes.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any

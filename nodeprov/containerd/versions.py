@@ -1,7 +1,5 @@
 """The versions of configuration files: which containerd reads which, and in which one a new file is begun."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

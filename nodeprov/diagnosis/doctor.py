@@ -1,7 +1,5 @@
 """`nodeprov doctor`: what would block an install on a node, and what an operator should know besides."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How a node stands: what is installed, how the last run ended, and what the node has done on its own."""
 
-from __future__ import annotations
-
 import posixpath
 from dataclasses import asdict, dataclass
 from typing import Any

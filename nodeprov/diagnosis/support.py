@@ -1,7 +1,5 @@
 """What a bug report needs to know of one node: read only, redacted, and complete even where little works."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io

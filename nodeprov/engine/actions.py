@@ -1,7 +1,5 @@
 """What a plan does on a node besides writing states: proofs, swaps of files, the eviction of pods."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Carrying out a plan on one node, step by step."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial

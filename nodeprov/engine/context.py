@@ -1,7 +1,5 @@
 """What a run needs from its caller: the author, a clock, listeners, and a way to cancel it."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What is on a node and not wanted any more: what nothing needs, and what earlier settings made."""
 
-from __future__ import annotations
-
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Before a plan: what is wanted of a node, how the node is when it is at rest, and the reasons not to begin."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import ClassVar
 

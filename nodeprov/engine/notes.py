@@ -1,7 +1,5 @@
 """What an operator should know of a plan besides its steps."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from nodeprov.containerd.distributions.profiles import PLAIN

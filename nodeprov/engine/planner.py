@@ -1,7 +1,5 @@
 """What would be done to bring a node to what is wanted: goals, changes, steps in order. Nothing is written."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

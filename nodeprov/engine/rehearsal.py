@@ -1,7 +1,5 @@
 """Every command of a plan, in its order: the very run, on hosts on which nothing runs."""
 
-from __future__ import annotations
-
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Plans that were saved: what an operator has seen, and enough to see whether the same would still be done."""
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """One run against one node: doing what was planned, under a lock and a receipt."""
 
-from __future__ import annotations
-
 import json
 import posixpath
 from collections.abc import Iterator

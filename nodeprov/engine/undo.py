@@ -1,7 +1,5 @@
 """Taking back what a run has begun, and removing what nothing needs any more."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """What a host is: a Reader answers questions and cannot write; a Host can."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

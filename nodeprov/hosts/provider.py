@@ -1,7 +1,5 @@
 """Where a run gets its hosts from: over SSH, or on the node itself."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self

@@ -1,7 +1,5 @@
 """A host that has a POSIX shell: everything but the transport, which local.py and ssh.py bring."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import posixpath

@@ -1,7 +1,5 @@
 """A first inventory, for somebody who has none yet: of answers, and of what kubectl and ~/.ssh/config know."""
 
-from __future__ import annotations
-
 import ipaddress
 import json
 import re

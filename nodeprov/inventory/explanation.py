@@ -1,7 +1,5 @@
 """The settings of nodes written out: each with where it came from, or all of them as an inventory of their own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any

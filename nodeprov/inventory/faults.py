@@ -1,7 +1,5 @@
 """What is wrong with an inventory: no TOML, or all faults at once, each with its line and the way out."""
 
-from __future__ import annotations
-
 import difflib
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """Kinds of values: each finds what is wrong with a value, and describes itself to editors and in the manual."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator, Mapping

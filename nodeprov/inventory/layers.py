@@ -1,7 +1,5 @@
 """Layers of settings: what each place sets, one laid over the other, and where every value came from."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum

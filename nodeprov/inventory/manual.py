@@ -1,7 +1,5 @@
 """The inventory's manual and JSON Schema 2020-12; `python -m nodeprov.inventory.manual` writes both to docs/."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path

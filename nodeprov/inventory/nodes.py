@@ -1,7 +1,5 @@
 """The nodes and hosts of an inventory, how some are chosen, and what cannot be true of all of them together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase

@@ -1,7 +1,5 @@
 """Settings for one run: by environment variables, and by `--set KEY=VALUE`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field

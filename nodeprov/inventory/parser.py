@@ -1,7 +1,5 @@
 """Reading an inventory: its text, with the settings of the environment and of options laid over it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any

@@ -1,7 +1,5 @@
 """Tables of settings: dataclasses whose fields say what each key is for, and of which kind its values are."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping, Sequence

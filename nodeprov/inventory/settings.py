@@ -1,7 +1,5 @@
 """The settings: every key that an inventory may have, with its type, default, meaning, rule and variable."""
 
-from __future__ import annotations
-
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field

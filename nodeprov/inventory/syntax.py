@@ -1,7 +1,5 @@
 """How names, paths and amounts are written in Kubernetes and on a node."""
 
-from __future__ import annotations
-
 from nodeprov.inventory.kinds import Boolean, FixedTable, Text, WholeNumber
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"

@@ -1,7 +1,5 @@
 """The cluster as kubectl on some host sees it, and the reasons in it not to begin."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

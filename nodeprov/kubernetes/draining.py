@@ -1,7 +1,5 @@
 """Pods that must leave a node before its runtime goes."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -1,7 +1,5 @@
 """Container images that need no registry: how one is written, and that of the pods that prove a node."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

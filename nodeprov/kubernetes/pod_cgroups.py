@@ -1,7 +1,5 @@
 """The cgroups around the sandbox of a pod: whether its limits can hold it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from nodeprov.errors import NodeprovError

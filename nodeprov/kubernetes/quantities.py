@@ -1,7 +1,5 @@
 """Kubernetes' resource quantities, such as 64Mi."""
 
-from __future__ import annotations
-
 import re
 from decimal import Decimal
 

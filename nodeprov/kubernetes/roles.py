@@ -1,7 +1,5 @@
 """What nodeprov may do in a cluster, at the least: rules for the nodes and the names of an inventory."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The containerd of a node: the process, its unit, its configuration."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -1,7 +1,5 @@
 """The kubelet of a node, and of several containerds the one that it talks to, with the reason."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

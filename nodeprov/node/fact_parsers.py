@@ -1,7 +1,5 @@
 """The single answers of which facts are made: each one's text to its value."""
 
-from __future__ import annotations
-
 import base64
 import posixpath
 import re

@@ -1,7 +1,5 @@
 """What is true of a node, read in one command: the question, and what its script printed as facts."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The files that a node's containerd configuration imports, as they are on the node."""
 
-from __future__ import annotations
-
 import base64
 import posixpath
 import re

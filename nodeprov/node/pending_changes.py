@@ -4,8 +4,6 @@ Our restart must not be the first test of it. So the daemon is started on it apa
 cannot show is refused, unless the operator says that it is wanted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 from nodeprov.containerd import Runtime, differences

@@ -1,7 +1,5 @@
 """What any runtime's installation needs of a node: of its containerd, its configuration, and our places."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 from nodeprov import containerd

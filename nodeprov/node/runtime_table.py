@@ -1,7 +1,5 @@
 """Our runtime's table in containerd's configuration: the file that holds it, and the edit as a goal."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

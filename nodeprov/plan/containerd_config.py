@@ -1,7 +1,5 @@
 """containerd's configuration file, with a check before each change."""
 
-from __future__ import annotations
-
 import base64
 import posixpath
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """What lies on a node's disk: regular files, symbolic links, folders, and trees of files such as a release."""
 
-from __future__ import annotations
-
 import posixpath
 import shlex
 from dataclasses import dataclass, field

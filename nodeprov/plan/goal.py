@@ -1,7 +1,5 @@
 """Resources, goals for them, and the changes that lead there."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

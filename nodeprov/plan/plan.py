@@ -1,7 +1,5 @@
 """A plan as a value: what it is for, its steps in their order, and how the carrying out of it ended."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """States as texts: as JSON for receipts, saved plans and programs, and in lines and words for people."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The steps of a plan, with the proofs between them, and the events that report how they are carried out."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

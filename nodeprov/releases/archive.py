@@ -1,7 +1,5 @@
 """Unpack a release's archive, trusting nothing in it but its bytes."""
 
-from __future__ import annotations
-
 import bz2
 import io
 import shutil

@@ -1,7 +1,5 @@
 """Download a file: retried, resumed where the connection broke, and verified by its digest."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """How slow an origin may be, and how large its files: a run must not wait for ever for a server that drips."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """What a program's bytes say: the machine it is for, and the release it was built from."""
 
-from __future__ import annotations
-
 import mmap
 import re
 from collections.abc import Sequence

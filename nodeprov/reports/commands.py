@@ -1,7 +1,5 @@
 """Commands as values: what runs on which host, for what, and what its standard input is."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import asdict, dataclass
 from typing import Any

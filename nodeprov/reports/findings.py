@@ -1,7 +1,5 @@
 """What doctor found and verify checked: tables, JSON and JUnit."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum

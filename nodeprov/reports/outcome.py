@@ -1,7 +1,5 @@
 """How runs end and what happens in them, as text and as JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

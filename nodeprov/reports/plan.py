@@ -1,7 +1,5 @@
 """Plans as text for people, without the secrets that are in them, and as JSON for programs."""
 
-from __future__ import annotations
-
 import difflib
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """What a family of runtimes brings, each a folder beside this file, and what is wanted on a node that has one."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field

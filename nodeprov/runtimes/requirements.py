@@ -1,7 +1,5 @@
 """All that blocks an installation on a node, in the order in which it is reported."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from nodeprov.errors import Problem

@@ -1,7 +1,5 @@
 """Machines of the nspawn lab: a Debian shared through overlays, booted in a container of its own."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path

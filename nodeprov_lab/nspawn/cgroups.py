@@ -4,8 +4,6 @@ With one, each machine sees its own cgroup as the root (a cgroup namespace), so 
 neither see nor remove the others' cgroups, and all processes of a machine can be found from outside.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import time

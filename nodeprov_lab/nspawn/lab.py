@@ -1,7 +1,5 @@
 """The nspawn lab: three machines in containers of this one, each in a network namespace of its own."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

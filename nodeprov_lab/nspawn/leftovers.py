@@ -1,7 +1,5 @@
 """All that the nspawn lab leaves on this machine; it is searched for, whatever was recorded."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 from dataclasses import dataclass

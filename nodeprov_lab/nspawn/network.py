@@ -1,7 +1,5 @@
 """A bridge on this machine and a network namespace for each of the lab's machines."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

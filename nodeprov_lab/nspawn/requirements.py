@@ -1,7 +1,5 @@
 """What this machine must have to host the nspawn lab."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Mapping, Sequence

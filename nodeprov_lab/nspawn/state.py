@@ -1,7 +1,5 @@
 """Where the nspawn lab lives on this machine, who may log in, and whether its machines and their cluster run."""
 
-from __future__ import annotations
-
 import socket
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The programs of a virtual machine: in a box of our own, for where none can be fetched, or brought to another."""
 
-from __future__ import annotations
-
 import io
 import json
 import shlex

@@ -1,7 +1,5 @@
 """The `vagrant` program: what it prints, and the way to its machines, which say who they are."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The lab of virtual machines: what Vagrant brings up, made a Kubernetes by the code of every lab."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path

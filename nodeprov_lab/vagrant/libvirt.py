@@ -1,7 +1,5 @@
 """libvirt, started for the lab on a machine whose init does not run it, and what the lab leaves in it."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time

@@ -1,7 +1,5 @@
 """What this machine must have to host the lab of virtual machines."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The files of the lab of virtual machines, beside Vagrant's own in the checkout."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager

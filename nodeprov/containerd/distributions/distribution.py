@@ -1,7 +1,5 @@
 """Kubernetes distributions: what each makes containerd's configuration of, and what a restart of it means."""
 
-from __future__ import annotations
-
 import posixpath
 import re
 from collections.abc import Mapping

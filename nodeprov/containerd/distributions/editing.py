@@ -3,8 +3,6 @@
 A Go template is edited as a text, as k3s and RKE2 expand it; all others are TOML.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The distributions that are known: each one a table."""
 
-from __future__ import annotations
-
 from nodeprov.containerd.distributions.distribution import Distribution, How, Origin
 from nodeprov.errors import UsageError
 

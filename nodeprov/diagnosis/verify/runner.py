@@ -1,7 +1,5 @@
 """Running the checks of one node, one after the other."""
 
-from __future__ import annotations
-
 import inspect
 import time
 from collections.abc import Callable, Iterable, Sequence

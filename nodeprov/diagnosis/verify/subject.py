@@ -1,7 +1,5 @@
 """A node under verification: what its checks start from, what they may ask for, and how they end."""
 
-from __future__ import annotations
-
 import time
 import unittest
 from collections.abc import Callable, Mapping

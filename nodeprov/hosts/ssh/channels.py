@@ -5,8 +5,6 @@ Two of these reach into privates of paramiko (held against 4.0.0 and 5.1.0), whi
 sets.
 """
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import time

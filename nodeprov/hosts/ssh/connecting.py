@@ -1,7 +1,5 @@
 """Logging in to a node, through its jump hosts; each error names the machine, and what to type."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import hashlib

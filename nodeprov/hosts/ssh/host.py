@@ -1,7 +1,5 @@
 """A host over SSH: scripts run there as root, whatever its login shell and its sudo need."""
 
-from __future__ import annotations
-
 import contextlib
 import secrets
 import threading

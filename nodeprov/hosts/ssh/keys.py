@@ -1,7 +1,5 @@
 """The keys that we log in with, in the order in which they are tried."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """The host keys that are trusted, as OpenSSH keeps them in known_hosts files (sshd(8), SSH_KNOWN_HOSTS)."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import fnmatch

@@ -1,7 +1,5 @@
 """Secrets that only a person knows: asked for once, and kept in memory for all nodes."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The route to a node, by the user's ssh_config: its jump hosts and the node itself, and how to log in to each."""
 
-from __future__ import annotations
-
 import getpass
 import os
 import re

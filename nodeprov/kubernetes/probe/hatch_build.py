@@ -1,7 +1,5 @@
 """Builds the probe for every architecture that runtimes are published for, into the wheel or the checkout."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess  # noqa: TID251  runs when nodeprov is installed, not in it

@@ -1,7 +1,5 @@
 """Which releases of gVisor run under which containerd: one table, each row with what showed it."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """gVisor as a family of runtimes, and its releases as upstream publishes them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,7 +1,5 @@
 """What gVisor needs of a node, and what an operator should know of one though an install does not refuse it."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterator
 from typing import Any

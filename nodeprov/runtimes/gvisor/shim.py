@@ -1,7 +1,5 @@
 """gVisor's shim: what runsc.toml sets for it, and a sandbox that is run through it by ctr."""
 
-from __future__ import annotations
-
 import posixpath
 import secrets
 import tomllib

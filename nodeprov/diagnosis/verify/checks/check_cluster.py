@@ -1,7 +1,5 @@
 """The cluster sends sandboxed pods to this node, and only to nodes like it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from nodeprov.diagnosis.verify.subject import Subject, because, needs, skip

@@ -1,7 +1,5 @@
 """What nodeprov wrote is on the node as its receipts say, containerd serves it, and a sandbox runs."""
 
-from __future__ import annotations
-
 from testinfra.host import Host
 
 from nodeprov import containerd

@@ -1,7 +1,5 @@
 """A pod of the RuntimeClass is sandboxed, and its limits hold it."""
 
-from __future__ import annotations
-
 from nodeprov.diagnosis.verify.subject import Subject, because, cgroups_of, needs, skip
 from nodeprov.hosts.base import Place
 from nodeprov.kubernetes.images import ProofImage
