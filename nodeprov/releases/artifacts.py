@@ -35,7 +35,8 @@ def pin_conflict(sha512: Mapping[str, str], pins: Mapping[str, str]) -> str:
 def find(source: ReleaseSource, origin: Origin, version: str, architecture: str) -> Published:
     """Look which of the layouts an origin has, by asking for their sums.
 
-    With pins, only what is pinned is looked for, and must have that digest.
+    With pins, only what is pinned is looked for, and must have that digest; a mirror then needs no sum of it
+    that can be read.
 
     Args:
         source: whose origin it is.
@@ -82,7 +83,7 @@ def _sums(
     found: dict[str, str] = {}
     for artifact in layout.artifacts:
         try:
-            digest = _digest(origin, path, artifact)
+            digest = _digest_or_pin(origin, path, artifact, source.pins.get(artifact))
         except Denied as error:  # what a bucket that may not be listed answers for what it does not have
             denied.append(error)
             return {}
@@ -97,21 +98,53 @@ def _sums(
     return found
 
 
+def _digest_or_pin(origin: Origin, path: str, artifact: str, pin: str | None) -> str | None:
+    """Fetch an artifact's digest; where the origin publishes none that can be read, a pin is enough.
+
+    The download is held against it, whatever the origin says. Only a sum that contradicts a pin is worth knowing.
+    """
+    try:
+        digest = _digest(origin, path, artifact)
+    except NotUnderstood:
+        if pin is None:
+            raise
+        return pin
+    if digest is None and pin is not None and origin.text(f"{path}/{artifact}") is not None:
+        return pin
+    return digest
+
+
 def _digest(origin: Origin, path: str, artifact: str) -> str | None:
     text = origin.text(f"{path}/{artifact}.sha512")
     return None if text is None else parse_sum(text, artifact, where=origin.url(f"{path}/{artifact}.sha512"))
 
 
+class NotUnderstood(NodeprovError):
+    """What an origin has as the sum of a file is none of that file."""
+
+
+_SUM = re.compile(
+    r"""
+    (?P<digest>[0-9A-Fa-f]{128}) \ [ *] (?P<name>[^\n]+?) \r?\n?     # sha512sum, which upstream publishes
+    | \s* (?P<alone>[0-9A-Fa-f]{128}) \s*                            # Artifactory, Nexus
+    | SHA512\ \( (?P<of>[^\n]+) \)\ =\ (?P<tagged>[0-9A-Fa-f]{128}) \r?\n?  # sha512sum --tag
+    """,
+    re.VERBOSE,
+)
+
+
 def parse_sum(text: str, artifact: str, *, where: str) -> str:
-    """Read the digest out of a line of `sha512sum`, which must be about that artifact.
+    """Read the digest of an artifact, which its sum must be about if it names a file at all.
+
+    A repository manager computes the sum itself, and answers for any path that ends in .sha512 with a bare digest.
 
     Raises:
-        NodeprovError: it is no such line, or names another file.
+        NotUnderstood: it is no sum, or names another file.
     """
-    match = re.fullmatch(r"([0-9a-f]{128}) [ *]([^\n]+)\n?", text)
+    match = _SUM.fullmatch(text)
     if match is None:
         hint = "is it a proxy's or a portal's page? open the address and look"
-        raise NodeprovError(f"this is no line of sha512sum ({beginning(text.encode())})", hint, where=where)
-    if match[2] != artifact:
-        raise NodeprovError(f"the sum is that of {match[2]!r}", "look at base_url", where=where)
-    return match[1]
+        raise NotUnderstood(f"this is no line of sha512sum ({beginning(text.encode())})", hint, where=where)
+    if (name := match["name"] or match["of"]) not in (None, artifact):
+        raise NotUnderstood(f"the sum is that of {name!r}", "look at base_url", where=where)
+    return (match["digest"] or match["alone"] or match["tagged"]).lower()

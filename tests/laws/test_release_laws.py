@@ -169,11 +169,17 @@ def test_headers_of_headers_without_end_are_refused(kind: bytes) -> None:
 @example(sum_line("runsc", b"").decode())
 @example("a" * 128 + "  runsc\r\n")
 @example("a" * 128 + "  \x85runsc")
+@example("A" * 128 + "\n")
+@example("a" * 128 + "\n" + "a" * 128)
+@example("SHA512 (runsc) = " + "a" * 128)
+@example("SHA512 (runsc) (runsc) = " + "a" * 128)
 @given(st.one_of(st.text(), st.from_regex(r"[0-9a-f]{120,130} [ *][a-z]+\n?", fullmatch=True)))
 def test_law_any_text_is_a_sum_or_is_refused(text: str) -> None:
     refusal = refused(lambda: parse_sum(text, "runsc", where="here"))
     if refusal is None:
-        assert re.fullmatch(r"[0-9a-f]{128} [ *]runsc\n?", text)
+        digest = "(?i:[0-9a-f]{128})"
+        forms = (rf"{digest} [ *]runsc\r?\n?", rf"\s*{digest}\s*", rf"SHA512 \(runsc\) = {digest}\r?\n?")
+        assert any(re.fullmatch(form, text) for form in forms)
     else:
         assert refusal.where == "here"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,9 @@ SUMS = {
     "nothing": (b"", "no line of sha512sum (it is empty)"),
     "another file's": (sum_line("runsc", b"x"), "the sum is that of 'runsc'"),
     "a path's": (sum_line("./gvisor.tar.zstd", b"x"), "the sum is that of './gvisor.tar.zstd'"),
-    "upper case": (sum_line("gvisor.tar.zstd", b"x").upper(), "no line of sha512sum"),
+    "upper case": (sum_line("gvisor.tar.zstd", b"x").upper(), "the sum is that of 'GVISOR.TAR.ZSTD'"),
+    "another file's, as BSD writes it": (b"SHA512 (runsc) = " + b"a" * 128 + b"\n", "the sum is that of 'runsc'"),
+    "two digests": ((b"a" * 128 + b"\n") * 2, "no line of sha512sum"),
     "a sha256": (b"a" * 64 + b"  gvisor.tar.zstd\n", "no line of sha512sum"),
     "two lines": (sum_line("gvisor.tar.zstd", b"x") * 2, "no line of sha512sum"),
 }
@@ -87,6 +90,45 @@ def test_a_sum_that_is_none_or_another_files_is_refused(
     error = refusal(server, cache)
     assert message in error.message
     assert error.where == f"{server.url}{FOLDER}gvisor.tar.zstd.sha512"
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "the bare digest, as Artifactory answers": "{}".format,
+    "the bare digest and a line end": "{}\n".format,
+    "as sha512sum writes it on Windows": "{}  gvisor.tar.zstd\r\n".format,
+    "as sha512sum --tag writes it": "SHA512 (gvisor.tar.zstd) = {}\n".format,
+    "in capitals": lambda digest: f"{digest.upper()}\n",
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+def test_a_mirrors_own_form_of_the_sum_is_understood(
+    server: ReleaseServer, cache: Path, form: Callable[[str], str]
+) -> None:
+    wanted = digest(server, "gvisor.tar.zstd")
+    server.files[FOLDER + "gvisor.tar.zstd.sha512"] = form(wanted).encode()
+    assert get(server, cache).sha512 == {"gvisor.tar.zstd": wanted}
+
+
+def test_a_digest_alone_of_another_file_is_found_out_by_the_download(server: ReleaseServer, cache: Path) -> None:
+    server.files[FOLDER + "gvisor.tar.zstd.sha512"] = digest(server, "gvisor.tar.bz2").encode()
+    assert "the file has the sha512" in refusal(server, cache).message
+
+
+@pytest.mark.parametrize("line", [None, b"", b"<html>log in</html>", sum_line("runsc", b"x")])
+def test_with_a_pin_a_mirror_needs_no_sum_that_can_be_read(
+    server: ReleaseServer, cache: Path, line: bytes | None
+) -> None:
+    pins = {"gvisor.tar.zstd": digest(server, "gvisor.tar.zstd")}
+    server.files.pop(FOLDER + "gvisor.tar.zstd.sha512")
+    if line is not None:
+        server.files[FOLDER + "gvisor.tar.zstd.sha512"] = line
+    assert get(server, cache, pins=pins).sha512 == pins
+
+
+def test_with_a_pin_and_without_a_sum_other_bytes_are_refused(server: ReleaseServer, cache: Path) -> None:
+    del server.files[FOLDER + "gvisor.tar.zstd.sha512"]
+    assert "and should have 0000" in refusal(server, cache, pins={"gvisor.tar.zstd": "0" * 128}).message
 
 
 def test_a_sum_in_binary_mode_or_without_line_end_is_understood(server: ReleaseServer, cache: Path) -> None:
@@ -125,6 +167,7 @@ def test_an_origin_that_changed_is_refused_before_anything_is_downloaded(
 def test_what_is_pinned_and_absent_is_not_replaced_by_what_is_not_pinned(
     server: ReleaseServer, cache: Path
 ) -> None:
-    del server.files[FOLDER + "gvisor.tar.zstd.sha512"]
+    for name in ("gvisor.tar.zstd", "gvisor.tar.zstd.sha512"):
+        del server.files[FOLDER + name]
     error = refusal(server, cache, pins={"gvisor.tar.zstd": "0" * 128})
     assert error.message.endswith("404 for gvisor.tar.zstd")
