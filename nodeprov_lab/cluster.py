@@ -8,7 +8,7 @@ from nodeprov.hosts.base import check
 from nodeprov.templates import render
 from nodeprov_lab.access import RemoteShell
 from nodeprov_lab.base import Machine, NodeFile, OnEvent, archive, step
-from nodeprov_lab.credentials import PKI, Secrets, identity_files, kubeconfig, make_secrets
+from nodeprov_lab.credentials import PKI, Secrets, identity_files, issue, kubeconfig, make_secrets
 from nodeprov_lab.images import PAUSE_IMAGE
 from nodeprov_lab.processes import at_once
 
@@ -51,9 +51,8 @@ def node_files(
     machine: Machine, machines: Sequence[Machine], secrets: Secrets, settings: Settings
 ) -> list[NodeFile]:
     """Write what every machine of the cluster needs."""
-    identity = secrets.authority.issue(
-        f"system:node:{machine.name}", "system:nodes", names=[machine.name, machine.address]
-    )
+    names = [machine.name, machine.address]
+    identity = issue(secrets.authority, f"system:node:{machine.name}", "system:nodes", names=names)
     others = [other for other in machines if other != machine]
     rendered = {
         "/etc/systemd/system/containerd.service": render("lab/containerd.service.j2"),

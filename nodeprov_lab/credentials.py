@@ -1,11 +1,9 @@
 """What a cluster's parts and its administrator know each other by: certificates of an authority of its own."""
 
-from __future__ import annotations
-
 import json
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 
@@ -39,39 +37,31 @@ class KeyPair:
     public: bytes
 
 
-class Authority:
-    """Signs certificates; `certificate` is its own, PEM, for those who are to trust it."""
+def make_authority(name: str) -> Identity:
+    """Make an authority, whose certificate it signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    return _signed(named, key, issuer=named, signing_key=key, is_authority=True)
 
-    def __init__(self, identity: Identity) -> None:
-        key = serialization.load_pem_private_key(identity.key, None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)  # we have made it
-        self._key = key
-        self._name = x509.load_pem_x509_certificate(identity.certificate).subject
-        self.identity = identity
-        self.certificate = identity.certificate
 
-    @classmethod
-    def make(cls, name: str) -> Authority:
-        """Make a new one, which signs its own certificate."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        return cls(_signed(named, key, issuer=named, signing_key=key, is_authority=True))
+def issue(authority: Identity, common_name: str, organization: str = "", *, names: Sequence[str] = ()) -> Identity:
+    """Issue a certificate for a client, and for a server of these names, which may be addresses.
 
-    def issue(self, common_name: str, organization: str = "", *, names: Sequence[str] = ()) -> Identity:
-        """Issue a certificate for a client, and for a server of these names, which may be addresses.
-
-        Kubernetes takes the common name for the user and the organization for the group.
-        """
-        attributes = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
-        if organization:
-            attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
-        usages, extensions = [ExtendedKeyUsageOID.CLIENT_AUTH], list[x509.ExtensionType]()
-        if names:
-            usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
-            extensions.append(x509.SubjectAlternativeName([_general_name(name) for name in names]))
-        extensions.append(x509.ExtendedKeyUsage(usages))
-        key = ec.generate_private_key(ec.SECP256R1())
-        return _signed(x509.Name(attributes), key, extensions, issuer=self._name, signing_key=self._key)
+    Kubernetes takes the common name for the user and the organization for the group.
+    """
+    attributes = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
+    if organization:
+        attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
+    usages, extensions = [ExtendedKeyUsageOID.CLIENT_AUTH], list[x509.ExtensionType]()
+    if names:
+        usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
+        extensions.append(x509.SubjectAlternativeName([_general_name(name) for name in names]))
+    extensions.append(x509.ExtendedKeyUsage(usages))
+    key = ec.generate_private_key(ec.SECP256R1())
+    signing_key = serialization.load_pem_private_key(authority.key, None)
+    assert isinstance(signing_key, ec.EllipticCurvePrivateKey)  # we have made it
+    issuer = x509.load_pem_x509_certificate(authority.certificate).subject
+    return _signed(x509.Name(attributes), key, extensions, issuer=issuer, signing_key=signing_key)
 
 
 def key_pair() -> KeyPair:
@@ -140,7 +130,7 @@ def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 class Secrets:
     """All that the cluster's parts know each other by."""
 
-    authority: Authority
+    authority: Identity
     apiserver: Identity
     kubelet_client: Identity
     admin: Identity
@@ -151,34 +141,30 @@ class Secrets:
 
 def make_secrets(master: Machine, service_subnet: str) -> Secrets:
     """Make an authority and have it sign for everybody but the kubelets."""
-    authority = Authority.make("kubernetes")
+    authority = make_authority("kubernetes")
     service = [f"kubernetes{suffix}" for suffix in ("", ".default", ".default.svc", ".default.svc.cluster.local")]
     names = [*service, "localhost", master.name, master.address, str(ip_network(service_subnet)[1]), "127.0.0.1"]
     return Secrets(
         authority=authority,
-        apiserver=authority.issue("kube-apiserver", names=names),
-        kubelet_client=authority.issue("kube-apiserver-kubelet-client", "system:masters"),
-        admin=authority.issue("kubernetes-admin", "system:masters"),
-        controller_manager=authority.issue("system:kube-controller-manager"),
-        scheduler=authority.issue("system:kube-scheduler"),
+        apiserver=issue(authority, "kube-apiserver", names=names),
+        kubelet_client=issue(authority, "kube-apiserver-kubelet-client", "system:masters"),
+        admin=issue(authority, "kubernetes-admin", "system:masters"),
+        controller_manager=issue(authority, "system:kube-controller-manager"),
+        scheduler=issue(authority, "system:kube-scheduler"),
         service_accounts=key_pair(),
     )
 
 
 def to_json(secrets: Secrets) -> str:
     """Write the secrets down, for a lab whose machines join one by one."""
-    pairs = {field.name: getattr(secrets, field.name) for field in fields(secrets) if field.name != "authority"}
-    pems = {name: {key: pem.decode() for key, pem in asdict(pair).items()} for name, pair in pairs.items()}
-    authority = {key: pem.decode() for key, pem in asdict(secrets.authority.identity).items()}
-    return json.dumps({"authority": authority, **pems})
+    return json.dumps(asdict(secrets), default=bytes.decode)
 
 
 def from_json(text: str) -> Secrets:
     """Read what `to_json` has written."""
     pems = {name: {key: pem.encode() for key, pem in pair.items()} for name, pair in json.loads(text).items()}
-    authority = Authority(Identity(**pems.pop("authority")))
     service_accounts = KeyPair(**pems.pop("service_accounts"))
-    return Secrets(authority, service_accounts=service_accounts, **{n: Identity(**p) for n, p in pems.items()})
+    return Secrets(service_accounts=service_accounts, **{name: Identity(**pair) for name, pair in pems.items()})
 
 
 def kubeconfig(secrets: Secrets, identity: Identity, master: Machine) -> bytes:

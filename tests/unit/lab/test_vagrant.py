@@ -11,7 +11,7 @@ from nodeprov.hosts.base import Output
 from nodeprov.inventory import parse
 from nodeprov.templates import render
 from nodeprov_lab.base import Event
-from nodeprov_lab.credentials import from_json, make_secrets, to_json
+from nodeprov_lab.credentials import from_json, issue, make_secrets, to_json
 from nodeprov_lab.vagrant import lab, libvirt
 from nodeprov_lab.vagrant.box import box_name, stamp_of
 from nodeprov_lab.vagrant.command import Narration, Reach, Vagrant, Way, parse_ssh_config
@@ -122,7 +122,7 @@ def test_a_clusters_secrets_survive_being_written_down() -> None:
     secrets = make_secrets(MACHINES[0], "10.96.0.0/16")
     read = from_json(to_json(secrets))
     assert to_json(read) == to_json(secrets)
-    assert read.authority.issue("somebody").certificate
+    assert issue(read.authority, "somebody").certificate
 
 
 def test_machines_that_were_never_made_a_cluster_run_and_are_not_ready(
