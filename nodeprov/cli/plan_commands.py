@@ -1,7 +1,7 @@
 """`nodeprov plan --commands`: every script that making a plan has run, and that carrying it out would run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from nodeprov.cli.output import show_json, show_plans, show_text
@@ -13,7 +13,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Hosts, Script
 from nodeprov.hosts.provider import HostProvider
 from nodeprov.redaction import redacted
-from nodeprov.reports.commands import Command, Commands, comparable, to_json, to_text
+from nodeprov.reports.commands import Command, Commands, comparable, to_text
 from nodeprov.reports.plan import plan_json
 
 
@@ -59,7 +59,7 @@ def show(planned: Results[Planned], told: Mapping[str, Commands], *, as_json: bo
     """Print each plan, and behind it its commands."""
     if as_json:
         values = [
-            {**plan_json(each.plan), "commands": to_json(told[each.node.name])}
+            {**plan_json(each.plan), "commands": asdict(told[each.node.name])}
             for each in planned.good
             if each.node.name in told
         ]

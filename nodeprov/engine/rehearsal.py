@@ -45,9 +45,8 @@ def rehearse(planned: Planned, readers: Mapping[Place, Reader], author: Author) 
         failing.append(_Stage(planned, readers, fails_in_upload=True).play(author))
     known = {(each.host, each.script) for each in doing}
     undoing = [each for some in failing for each in some if (each.host, each.script) not in known]
-    return Commands(
-        doing, stage.guarding, waiting=_waiting(planned, readers), undoing=tuple(dict.fromkeys(undoing))
-    )
+    waiting = _waiting(planned, readers)
+    return Commands((), stage.guarding, doing, waiting, undoing=tuple(dict.fromkeys(undoing)))
 
 
 def _with_one_more(planned: Planned, last: Step) -> Planned:

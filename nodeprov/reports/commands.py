@@ -1,8 +1,7 @@
 """Commands as values: what runs on which host, for what, and what its standard input is."""
 
 import re
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 UNKNOWN = "X"
 _RANDOM = re.compile(r"\b(nodeprov-(?:proof-)?)([0-9a-f]{8,10})\b")
@@ -27,9 +26,9 @@ class Commands:
     `guarding` is what each command on the node that is under the lock begins with.
     """
 
-    doing: tuple[Command, ...]
-    guarding: tuple[Command, ...] = ()
     reading: tuple[Command, ...] = ()
+    guarding: tuple[Command, ...] = ()
+    doing: tuple[Command, ...] = ()
     waiting: tuple[Command, ...] = ()
     undoing: tuple[Command, ...] = ()
 
@@ -42,14 +41,6 @@ def comparable(script: str, state: str) -> str:
     if re.search(rf"^path={re.escape(state)}/", script, re.MULTILINE):
         script = _DIGEST.sub(f'echo "{UNKNOWN * 64}  ', script)
     return script
-
-
-def to_json(commands: Commands) -> dict[str, Any]:
-    """Write commands as plain values."""
-    return {
-        name: [asdict(each) for each in getattr(commands, name)]
-        for name in ("reading", "guarding", "doing", "waiting", "undoing")
-    }
 
 
 def to_text(commands: Commands) -> str:

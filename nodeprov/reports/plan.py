@@ -4,6 +4,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from rich.text import Text
@@ -108,7 +109,6 @@ def _size(count: int) -> str:
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Write a plan as plain values."""
-    restart = plan.restart
     return {
         "schema": SCHEMA,
         "node": plan.node,
@@ -116,9 +116,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "pending": plan.pending,
         "upload_bytes": plan.upload_bytes,
         "steps": [_part_json(part) for part in plan.parts],
-        "restart": {"unit": restart.unit, "reasons": restart.reasons, "activates": restart.activates}
-        if restart
-        else None,
+        "restart": asdict(plan.restart) if plan.restart else None,
         "notes": list(plan.notes),
     }
 

@@ -111,7 +111,7 @@ def test_an_uninstall_forgets_what_killed_proofs_have_left(new: Release) -> None
 
 
 def test_where_there_is_nothing_to_do_nothing_runs(new: Release) -> None:
-    assert told(after_install(new, new)) == Commands(())
+    assert told(after_install(new, new)) == Commands()
 
 
 def test_a_rehearsal_asks_nothing_again_that_the_plan_has_read(new: Release) -> None:

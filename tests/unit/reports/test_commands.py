@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from nodeprov.reports.commands import Command, Commands, comparable, to_json, to_text
+import json
+from dataclasses import asdict
+
+from nodeprov.reports.commands import Command, Commands, comparable, to_text
 
 
 def test_a_script_is_shown_once_and_named_afterwards() -> None:
     first, again = Command("n", "look", "echo 1\n"), Command("n", "a file", "echo 1\n", "3 bytes")
-    lines = to_text(Commands((first, again), reading=(Command("n", "look", "id"),))).splitlines()
+    lines = to_text(Commands(doing=(first, again), reading=(Command("n", "look", "id"),))).splitlines()
     assert lines == [
         "#### to make this plan; nothing is changed",
         "#### 1. n: look",
@@ -17,7 +20,7 @@ def test_a_script_is_shown_once_and_named_afterwards() -> None:
         "echo 1",
         "#### 3. n: a file: command 2 again; standard input: 3 bytes",
     ]
-    assert to_json(Commands((again,)))["doing"] == [
+    assert json.loads(json.dumps(asdict(Commands(doing=(again,)))))["doing"] == [
         {"host": "n", "what": "a file", "script": "echo 1\n", "stdin": "3 bytes"}
     ]
 
