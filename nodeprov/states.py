@@ -1,12 +1,10 @@
 """The state of each kind of thing that nodeprov owns; absent is `None`."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ class ObjectState:
     manifest: str
 
     @classmethod
-    def of(cls, manifest: Mapping[str, Any]) -> ObjectState:
+    def of(cls, manifest: Mapping[str, Any]) -> Self:
         """Write a manifest in the one form in which two equal ones are equal."""
         return cls(json.dumps(manifest, sort_keys=True))
 

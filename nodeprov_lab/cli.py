@@ -1,12 +1,10 @@
 """`nodeprov lab …`: arguments in, exit code out."""
 
-from __future__ import annotations
-
 import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import typer  # noqa: TID251  a part of the command line
 
@@ -47,7 +45,7 @@ class Progress:
         self._start = time.monotonic()
         self._status = self._console.status("")
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._status.start()
         return self

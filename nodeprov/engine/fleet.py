@@ -1,11 +1,9 @@
 """Many nodes: read and planned at the same time, changed one after the other."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.look import Install, Want, check, look
@@ -57,7 +55,7 @@ class Results(Generic[T]):
     errors: list[NodeprovError]
 
     @classmethod
-    def of(cls, results: Sequence[T | Exception]) -> Results[T]:
+    def of(cls, results: Sequence[T | Exception]) -> Self:
         """Separate results from errors; raise what is no NodeprovError, for that is a fault."""
         for each in results:
             if isinstance(each, Exception) and not isinstance(each, NodeprovError):

@@ -1,10 +1,9 @@
 """The node's lock: one run at a time, and none that was thought dead comes back unseen."""
 
-from __future__ import annotations
-
 import secrets
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import FENCED_MARK, Held, Host, Output, rendered
@@ -32,7 +31,7 @@ class Lock:
         self._ticket = secrets.token_hex(8)
         self._held: Held | None = None
 
-    def __enter__(self) -> Lock:
+    def __enter__(self) -> Self:
         """Take it; raise NodeprovError, with the holder's name, when another run has it."""
         self._held = self._take(again=False)
         self._host.guard(self._fence)

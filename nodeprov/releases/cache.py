@@ -1,7 +1,5 @@
 """Where an unpacked release is kept on this machine: an entry is complete or absent."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json
@@ -13,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 from nodeprov.errors import NodeprovError
@@ -58,7 +57,7 @@ class CacheFolder:
     path: Path
 
     @classmethod
-    def of(cls, cache: Path, base_url: str, version: str, architecture: str) -> CacheFolder:
+    def of(cls, cache: Path, base_url: str, version: str, architecture: str) -> Self:
         """Find the folder: each origin has its own, for its bytes may differ under the same version."""
         host = urlsplit(base_url).hostname or "folder"
         origin = f"{host}-{hashlib.sha256(base_url.encode()).hexdigest()[:8]}"
@@ -134,14 +133,12 @@ class CacheFolder:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path.with_name(f"{self.path.name}.lock"))
         try:
-            lock.acquire(timeout=0)
+            held = lock.acquire(timeout=0)
         except Timeout:
             on_progress("waiting for another run", 0, None)
-            lock.acquire()
-        try:
+            held = lock.acquire()
+        with held:
             yield
-        finally:
-            lock.release()
 
     def _is_intact(self, entry: Entry) -> bool:
         found = {path.relative_to(self.tree).as_posix(): path for path in _files(self.tree)}

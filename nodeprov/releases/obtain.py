@@ -69,8 +69,7 @@ def resolve(source: ReleaseSource, version: str, architecture: str) -> str:
             return known
         tree = _fetch(source, origin, published, architecture, latest.staging)
         version = _version_of(source, origin, published, architecture, tree)
-        if not source.pins:
-            _check_version(source, origin.url(published.path), published, version, tree)
+        _check_version(source, origin.url(published.path), published, version, tree)
         folder = source.folder(version, architecture)
         with folder.locked(source.on_progress):
             if folder.read() is None:
@@ -128,8 +127,7 @@ def _make(source: ReleaseSource, origin: Origin, folder: CacheFolder, version: s
         if folder.path.exists():
             error.hint += f"; the copy in {folder.path} is damaged, or not the pinned one, and was not used"
         raise
-    if not source.pins:  # who pins a digest has chosen the bytes
-        _check_version(source, origin.url(published.path), published, version, tree)
+    _check_version(source, origin.url(published.path), published, version, tree)
     return folder.store(tree, published.layout, published.sha512)
 
 
@@ -161,6 +159,8 @@ def _check_version(source: ReleaseSource, where: str, published: Published, vers
 
     One build may be published under two names, and then names both.
     """
+    if source.pins:  # who pins a digest has chosen the bytes
+        return
     for name, named in releases_of_programs(tree, source.software).items():
         if not any(each == version or each.startswith(f"{version}.") for each in named):
             pin = "; ".join(f'"{artifact}" = "{digest}"' for artifact, digest in published.sha512.items())

@@ -1,7 +1,5 @@
 """Where releases come from: a web server, or a folder of this machine behind an air gap."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -9,7 +7,7 @@ from http import HTTPStatus
 from http.client import IncompleteRead
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
@@ -77,7 +75,7 @@ class Origin:
         self._session.mount("file://", _Folder())
         self.wait = tenacity.wait_exponential(multiplier=limits.backoff_seconds, max=LONGEST_BACKOFF_SECONDS)
 
-    def __enter__(self) -> Origin:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:

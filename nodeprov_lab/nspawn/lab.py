@@ -105,14 +105,12 @@ class NspawnLab:
         STATE.lock.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(STATE.lock)
         try:
-            lock.acquire(timeout=0)
+            held = lock.acquire(timeout=0)
         except Timeout:
             with step(on_event, "waiting for another run to let go of the lab"):
-                lock.acquire()
-        try:
+                held = lock.acquire()
+        with held:
             yield
-        finally:
-            lock.release()
 
     def _boot(self, parts: Parts) -> None:
         STATE.path.mkdir(mode=0o700)
