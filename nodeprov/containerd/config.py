@@ -132,21 +132,45 @@ class Config:
         return table_at(self._cri, ("containerd", "runtimes", handler))
 
     @property
+    def runtimes(self) -> Mapping[str, Mapping[str, Any]]:
+        """The table of each runtime that containerd would serve by this dump, by its handler."""
+        tables = {} if self.disabled_cri else table_at(self._cri, ("containerd", "runtimes")) or {}
+        return {handler: table for handler, table in tables.items() if isinstance(table, Mapping)}
+
+    @property
     def default_runtime(self) -> str:
         """The name of the runtime that pods without a RuntimeClass get."""
         return str((table_at(self._cri, ("containerd",)) or {}).get("default_runtime_name") or "runc")
 
     @property
-    def systemd_cgroup(self) -> bool:
-        """Whether the default runtime has runc drive cgroups by systemd.
+    def cgroup_handler(self) -> str | None:
+        """The handler that says how cgroups are driven; None where none does.
+
+        containerd asks the default handler, then the others in the order of their names, and takes the first of
+        runc's type that has options: nvidia's is one, kata's is not (internal/cri/server/runtime_config_linux.go,
+        `getCgroupDriver`; internal/cri/config/config.go, `GenerateRuntimeOptions`).
+        """
+        names = sorted(self.runtimes, key=lambda name: (name != self.default_runtime, name))
+        return next((name for name in names if self._runc_options(name) is not None), None)
+
+    @property
+    def systemd_cgroup(self) -> bool | None:
+        """Whether that handler has runc drive cgroups by systemd; None where none says how.
 
         Options are decoded without regard to case. Where two spellings are left in the dump, 2.x decodes them
         sorted, the last one wins: a file's `systemdCgroup = true` beats the default `SystemdCgroup = false`
         (internal/cri/config/config.go, `GenerateRuntimeOptions`).
         """
-        options = table_at(self._cri, ("containerd", "runtimes", self.default_runtime, "options")) or {}
+        if (handler := self.cgroup_handler) is None:
+            return None
+        options = self._runc_options(handler) or {}
         spelled = sorted(key for key in options if key.lower() == "systemdcgroup")
         return bool(spelled) and options[spelled[-1]] is True
+
+    def _runc_options(self, handler: str) -> Mapping[str, Any] | None:
+        """Find what a handler tells runc; None if it is of another type, or tells nothing."""
+        table = self.runtimes.get(handler, {})
+        return table_at(table, ("options",)) if table.get("runtime_type") in RUNC_TYPES else None
 
     @property
     def missing_default_runtime(self) -> str | None:
@@ -187,6 +211,7 @@ def table_at(document: Mapping[str, Any], path: KeyPath) -> Mapping[str, Any] | 
     return inner if isinstance(inner, Mapping) else None
 
 
+RUNC_TYPES = ("io.containerd.runc.v2", "io.containerd.runc.v1")
 RUNTIMES = tuple((*section, "containerd", "runtimes") for section in CRI_SECTIONS)
 IMPORTS = ("imports",)
 

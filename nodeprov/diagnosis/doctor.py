@@ -10,6 +10,7 @@ from nodeprov.hosts.base import Output, Place, Reader
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
 from nodeprov.kubernetes import images
+from nodeprov.node import cgroups, requirements
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.daemon_choice import WHY_IT_MATTERS
 from nodeprov.node.facts import gather
@@ -91,7 +92,10 @@ def _machine(facts: Facts, settings: Settings, family: Family) -> Iterator[Probl
             "Kubernetes only maintains v1, and kubelet refuses it from 1.35 unless failCgroupV1 is false "
             "(kubernetes/enhancements#5573)",
         )
+    yield from family.inspection.machine_warnings(facts.machine)
     yield from family.inspection.machine_advice(facts.machine, settings)
+    if facts.daemon is not None:
+        yield from requirements.forgotten_places(facts.machine, settings, facts.daemon)
     if facts.machine.free_bytes < SPACE_BYTES:
         yield Problem(
             f"{facts.machine.free_at} has {facts.machine.free_bytes >> 20} MiB free",
@@ -152,23 +156,21 @@ def _daemon(daemon: Daemon) -> Iterator[Problem]:
 def _cgroups(facts: Facts, daemon: Daemon, family: Family, seen: Observations) -> Iterator[Problem]:
     """See that kubelet, containerd and the runtime drive cgroups the same way."""
     try:
-        by_systemd = daemon.effective.systemd_cgroup
+        by_systemd = cgroups.by_systemd(facts.machine, daemon)
     except Refused:
         return  # an install reports it
-    here = "systemd" if by_systemd else "cgroupfs"
-    told = {each.cgroup_driver for each in facts.machine.kubelets if each.cgroup_driver}
+    here, told = cgroups.named_driver(systemd=by_systemd), cgroups.told_drivers(facts.machine)
     if told and told != {here}:
         yield Problem(
-            f"kubelet is told to drive cgroups by {' and '.join(sorted(told))}, containerd's default runtime by "
-            f"{here}",
-            f"set SystemdCgroup = {'true' if 'systemd' in told else 'false'} for runc in {daemon.edited_path}, "
-            "or cgroupDriver in kubelet's configuration; drain the node first",
-            "limits are kept in a cgroup that the other one does not look at (kubernetes.io/docs/setup/"
-            "production-environment/container-runtimes); from 1.34 on kubelet asks containerd 2 and ignores its "
-            "own setting",
+            f"kubelet is told to drive cgroups by {' and '.join(sorted(told))}, containerd's "
+            f"{cgroups.whose(daemon)} by {here}",
+            f"set SystemdCgroup = {'true' if 'systemd' in told else 'false'} for "
+            f"{daemon.effective.cgroup_handler or 'runc'} in {daemon.edited_path}, or cgroupDriver in kubelet's "
+            "configuration; drain the node first",
+            f"{cgroups.WHY}; from 1.34 on kubelet asks containerd 2 and ignores its own setting",
         )
     if seen.config is not None:
-        yield from family.inspection.config_advice(seen.config, daemon, facts.node)
+        yield from family.inspection.config_advice(seen.config, facts.machine, daemon, facts.node)
 
 
 def examine(

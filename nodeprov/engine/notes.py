@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from nodeprov.containerd.distributions.profiles import PLAIN
 from nodeprov.engine import leftovers
+from nodeprov.errors import Problem
 from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.kubernetes.runtime_class import cuts_off, leads_here
 from nodeprov.kubernetes.scheduling import label_of
@@ -13,13 +14,16 @@ from nodeprov.node.state import NodeState
 from nodeprov.plan.steps import Step
 
 
-def of_install(state: NodeState, steps: Sequence[Step], old_containers: int) -> tuple[str, ...]:
+def of_install(
+    state: NodeState, steps: Sequence[Step], old_containers: int, warnings: Sequence[Problem] = ()
+) -> tuple[str, ...]:
     """Write the notes of an install; `old_containers` are those that run another release."""
     return (
         *_subject(state),
         *_interruption(state.history),
         *_gone_back(state),
         *(_consequences(state, old_containers) if steps else ()),
+        *(f"warning: {each.message}: {each.hint}" for each in warnings),
     )
 
 

@@ -14,6 +14,7 @@ from nodeprov.node import loaded_config, runtime_table
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.imported_files import Imports, ImportsQuery, followed, import_problems, patterns_of
 from nodeprov.node.pending_changes import pending_problems
+from nodeprov.node.requirements import forgotten_places
 from nodeprov.node.state import NodeState
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.files import Link, Tree
@@ -105,9 +106,15 @@ def _install(
     if adopted and (steps or not state.history.installed):
         steps = (Adopt(adopted), *steps)
     # Each sandbox has a shim of its own.
+    warnings = (
+        *family.inspection.machine_warnings(state.machine),
+        *forgotten_places(state.machine, state.settings, state.daemon),
+    )
     old = state.footprint.processes_elsewhere(family.shim, state.layout.releases, release.name)
     upload_bytes = sum(tree_bytes(release) for change in changes if isinstance(change.resource, Tree))
-    return Plan(state.node.name, Install.action, steps, notes.of_install(state, steps, old), upload_bytes)
+    return Plan(
+        state.node.name, Install.action, steps, notes.of_install(state, steps, old, warnings), upload_bytes
+    )
 
 
 def _uninstall(state: NodeState, want: Uninstall, goals: tuple[Goal, ...], readers: Readers) -> Plan:

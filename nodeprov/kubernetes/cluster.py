@@ -3,10 +3,11 @@
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nodeprov.containerd.distributions.profiles import PROFILES
+from nodeprov.containerd.distributions.profiles import PROFILES, kubelet_units, kubelets
 from nodeprov.errors import NodeprovError, Problem, json_object, taking_json_apart
 from nodeprov.hosts.base import Host, Output, Reader, Script, check, plain
 from nodeprov.inventory import ClusterSettings, Node, Settings
@@ -14,6 +15,8 @@ from nodeprov.node.state import ClusterState, Machine, handlers
 from nodeprov.templates import render
 
 NOT_FOUND = 127
+CONDITIONS = {"Ready": "True", "DiskPressure": "False", "PIDPressure": "False"}
+"""The conditions of a node by which kubelet takes pods that have requests, and what each must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +241,8 @@ def check_identity(cluster: ClusterState, node: Node, machine: Machine) -> tuple
 
 def check_cluster(cluster: ClusterState, node: Node, machine: Machine) -> tuple[Problem, ...]:
     """Find the reasons in the cluster not to begin an installation."""
-    found, settings, existing = check_identity(cluster, node, machine), node.settings, cluster.runtime_class
+    found = (*check_identity(cluster, node, machine), *_kubelet_works(cluster, node, machine))
+    settings, existing = node.settings, cluster.runtime_class
     if existing is None or existing.get("handler") == settings.runtime.handler:
         return found
     name, kube = settings.runtime_class.name, kubectl(settings.cluster)
@@ -248,3 +252,31 @@ def check_cluster(cluster: ClusterState, node: Node, machine: Machine) -> tuple[
         f"set [runtime_class] name to another one, or: {kube.typed('delete', 'runtimeclass', name)}",
     )
     return (*found, other_handler)
+
+
+def _kubelet_works(cluster: ClusterState, node: Node, machine: Machine) -> Iterator[Problem]:
+    """See that the node's kubelet runs, and takes pods."""
+    if not machine.kubelets:
+        yield Problem(
+            f"kubelet does not run on this node: no process of root's is called {' or '.join(kubelets())}",
+            f"systemctl status {kubelet_units()[0]}, or of the service that has it in it: k3s, k0sworker, ...",
+            "kubelet reports the runtime to the cluster, and runs the pod that proves it",
+        )
+    elif node.settings.proof.pod:
+        yield from _conditions_allow(cluster, node)
+
+
+def _conditions_allow(cluster: ClusterState, node: Node) -> Iterator[Problem]:
+    """See that the cluster has the node ready, and that kubelet refuses no pod (pkg/kubelet/eviction)."""
+    kube = kubectl(node.settings.cluster)
+    for kind, good in CONDITIONS.items():
+        found = cluster.condition(kind)
+        if found is None or found.get("status") == good:
+            continue
+        said = ": ".join(str(found[key]) for key in ("reason", "message") if found.get(key))
+        what = "not ready" if kind == "Ready" else f"under {kind}"
+        yield Problem(
+            f"the node is {what} for the cluster: {said or found.get('status')}",
+            f"{kube.typed('describe', 'node', node.name)}; journalctl -u {kubelet_units()[0]} on the node",
+            "kubelet would run no pod that proves the runtime, and the install would be undone",
+        )

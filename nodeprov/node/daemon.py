@@ -1,6 +1,7 @@
 """The containerd of a node: the process, its unit, its configuration."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from nodeprov.containerd import Config, decode, drop_in_path
@@ -70,6 +71,8 @@ class Daemon:
     delegate: bool = True
     config_target: str = ""
     """What the configuration's path leads to, if it is a link."""
+    locked: Mapping[str, str] = field(default_factory=dict)
+    """Of the file that is edited and its folder: which even root cannot replace, and why."""
     choice: Choice = NOTHING
     """Why this one is meant, and which others run."""
 

@@ -21,6 +21,11 @@ class Kubelet:
     socket: str
     said_by: str
     cgroup_driver: str | None
+    """What it was told. From 1.34 on kubelet asks containerd 2 when it starts, and ignores this."""
+    uses_driver: str | None = None
+    """How it drives cgroups since it started, systemd or cgroupfs; None where that does not show."""
+    pod_pids_limit: int | None = None
+    """How many processes and threads a pod may have; None or not above 0 where it was not told."""
 
 
 def parse_kubelet(pid: int, program: str, arguments: Sequence[str], config: str, default: str) -> Kubelet:
@@ -35,7 +40,11 @@ def parse_kubelet(pid: int, program: str, arguments: Sequence[str], config: str,
         "its command line says so" if found[0] else "its configuration says so" if found[1] else "its default"
     )
     driver = _first(on_command_line, _DRIVERS) or _first(in_config, _DRIVERS)
-    return Kubelet(pid, program, plain_socket(found[0] or found[1] or default), said_by, driver)
+    limit = _first(on_command_line, ("pod-max-pids",)) or _first(in_config, ("podPidsLimit",)) or ""
+    pids = int(limit) if re.fullmatch(r"-?\d{1,18}", limit) else None
+    return Kubelet(
+        pid, program, plain_socket(found[0] or found[1] or default), said_by, driver, pod_pids_limit=pids
+    )
 
 
 def plain_socket(endpoint: str) -> str:

@@ -18,7 +18,7 @@ def mounts(text: str) -> tuple[Mount, ...]:
         fields = line.split()
         if len(fields) >= 4:
             path = re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), fields[1])
-            mounts.append(Mount(path, frozenset(fields[3].split(","))))
+            mounts.append(Mount(path, frozenset(fields[3].split(",")), fields[2]))
     return tuple(mounts)
 
 
@@ -26,6 +26,11 @@ def loose(text: str) -> dict[str, str]:
     """Parse owner, mode and path of folders that are not root's alone."""
     rows = [line.split(" ", 2) for line in text.splitlines()]
     return {path: f"owner {'root' if owner == '0' else owner}, mode {mode}" for owner, mode, path in rows}
+
+
+def locked(text: str) -> dict[str, str]:
+    """Parse why something cannot be replaced, and its path, which begins with a slash."""
+    return {f"/{path}": why for why, _, path in (line.partition(" /") for line in text.splitlines())}
 
 
 def version(text: str) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nodeprov.containerd.distributions.distribution import Distribution, Found, Source, detect, source_of
 from nodeprov.containerd.distributions.profiles import (
@@ -21,7 +21,7 @@ from nodeprov.node.daemon import Daemon, Identity
 from nodeprov.node.daemon_choice import Candidate, Choice, Kubelet, choose, parse_kubelet
 from nodeprov.node.layout import Layout
 from nodeprov.node.state import Facts, Footprint, Machine
-from nodeprov.node.switch import Switched
+from nodeprov.node.switch import UNITS, Switched
 from nodeprov.states import FileState
 from nodeprov.templates import render
 
@@ -51,6 +51,8 @@ class FactsQuery:
             origins=origin_names(s.runtime.handler),
             kubelets=kubelets(),
             kubelet_configs=kubelet_configs(),
+            sysctls=SYSCTLS,
+            units=UNITS,
         )
 
     def parse(self, output: Output) -> Facts:
@@ -64,6 +66,14 @@ def gather(reader: Reader, settings: Settings, layout: Layout) -> Facts:
     return facts
 
 
+_NAMESPACES = ("mnt", "pid", "ipc", "uts", "net")
+SYSCTLS = (
+    "kernel.yama.ptrace_scope",
+    "vm.max_map_count",
+    "vm.memfd_noexec",
+    *(f"user.max_{each}_namespaces" for each in _NAMESPACES),
+)
+"""The kernel's settings that a runtime may need to know."""
 TICKS_PER_SECOND = 100
 """The ticks in which the kernel counts for user space, on every architecture that is supported (USER_HZ)."""
 
@@ -136,6 +146,10 @@ def _machine(values: Mapping[str, str], kubelets: tuple[Kubelet, ...]) -> Machin
         boot_id=values["boot_id"],
         page_size=parse.number(values.get("page_size")),
         user_namespaces=parse.number(values.get("user_namespaces")),
+        sysctls=_sysctls(values),
+        has_seccomp=values["seccomp"] != "0" if values.get("seccomp") else None,
+        has_swap=values.get("swaps", "0") not in ("", "0"),
+        locked=parse.locked(values.get("locked", "")),
         cgroup_version=2 if values.get("cgroup") == "cgroup2fs" else 1,
         selinux_enforcing={"1": True, "0": False}.get(values.get("selinux", "")),
         systemd_version=parse.number([*values.get("systemd", "").split(), "", ""][1]),
@@ -173,7 +187,14 @@ def _kubelet(values: Mapping[str, str]) -> Kubelet:
     arguments = [*values.get("kubelet.arguments", "").split("\0"), *values.get("kubelet.more", "").split()]
     program = values.get("kubelet.program", "kubelet")
     config = values.get("kubelet.config", "")
-    return parse_kubelet(int(values["pid"]), program, arguments, config, default_socket(program))
+    told = parse_kubelet(int(values["pid"]), program, arguments, config, default_socket(program))
+    uses = values.get("kubelet.uses_driver", "")
+    return replace(told, uses_driver=uses if uses in ("systemd", "cgroupfs") else None)
+
+
+def _sysctls(values: Mapping[str, str]) -> dict[str, int]:
+    read = {name: parse.number(value) for name, value in _named("sysctl ", values).items()}
+    return {name: value for name, value in read.items() if value is not None}
 
 
 def _candidate(values: Mapping[str, str]) -> Candidate:
@@ -213,6 +234,7 @@ def _daemon(values: Mapping[str, str], choice: Choice, named_distribution: str |
         config, changed_at = _file(values["config.stat"], values["config"])
     unit, path = values.get("unit.Id", ""), values["config.path"]
     distribution = named(named_distribution) if named_distribution else detect(PROFILES, unit, path)
+    source = _source(values, distribution, handler)
     return Daemon(
         unit=unit,
         identity=Identity(values["boot_id"], pid, ticks),
@@ -232,8 +254,9 @@ def _daemon(values: Mapping[str, str], choice: Choice, named_distribution: str |
         loaded_log=values.get("daemon.loaded", "").strip(),
         plugins=parse.plugins(values.get("plugins", "")),
         distribution=distribution,
-        source=_source(values, distribution, handler),
+        source=source,
         delegate=values.get("unit.Delegate") != "no",
         config_target=values.get("config.target", ""),
+        locked=parse.locked(values.get(f"origin.locked {source.path}" if source else "config.locked", "")),
         choice=choice,
     )

@@ -1,17 +1,21 @@
 """What any runtime's installation needs of a node: of its containerd, its configuration, and our places."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from nodeprov import containerd
 from nodeprov.containerd import Runtime
 from nodeprov.containerd.distributions import editing
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.inventory import Settings
+from nodeprov.node.cgroups import disagreement
 from nodeprov.node.daemon import Daemon, version_text
 from nodeprov.node.layout import Layout
 from nodeprov.node.runtime_table import DROPIN
 from nodeprov.node.state import Facts, Footprint, Machine
+from nodeprov.node.switch import UNITS
 
+IO_TYPES = ("fifo", "streaming")
 MARGIN_BYTES = 256 << 20
 NONE_NEEDED = ', or to "" for no link: no pod needs it'
 MOUNT_OPTIONS = (
@@ -20,7 +24,14 @@ MOUNT_OPTIONS = (
 )
 
 
-def mounts_allow(machine: Machine, settings: Settings, uses: Mapping[str, str]) -> Iterator[Problem]:
+def places_usable(machine: Machine, settings: Settings, uses: Mapping[str, str]) -> Iterator[Problem]:
+    """See that each place can be used for what it is there for, and that nobody but root can change it."""
+    yield from _mounts_allow(machine, settings, uses)
+    yield from _unlocked(machine, settings)
+    yield from _ways_are_roots(machine, settings)
+
+
+def _mounts_allow(machine: Machine, settings: Settings, uses: Mapping[str, str]) -> Iterator[Problem]:
     """See that each place can be written to, and executed in where that is needed."""
     for name, path in _places(settings):
         mount = machine.mount_of(path)
@@ -33,7 +44,22 @@ def mounts_allow(machine: Machine, settings: Settings, uses: Mapping[str, str]) 
                 )
 
 
-def ways_are_roots(machine: Machine, settings: Settings) -> Iterator[Problem]:
+def _unlocked(machine: Machine, settings: Settings) -> Iterator[Problem]:
+    """See that root can make files where ours are to be, and where units are, by one of which a node goes back."""
+    places = [(f"[paths] {name}", path) for name, path in _places(settings)]
+    for what, path in (*places, ("the unit of the dead man's switch", UNITS)):
+        if machine.uid != 0 or machine.is_read_only(path):
+            continue  # which is reported for itself
+        for folder, why in machine.locked.items():
+            if f"{machine.real_paths.get(path, path)}/".startswith(f"{folder}/"):
+                yield Problem(
+                    f"{folder}, in which {what} lies, takes no file: {why}",
+                    f"lsattr -d {folder}; chattr -i -a {folder}, or have what has set that do the change",
+                    "not even root may make or rename anything there (chattr(1))",
+                )
+
+
+def _ways_are_roots(machine: Machine, settings: Settings) -> Iterator[Problem]:
     """See that nobody but root could have put something on the way to our places, or could exchange it later."""
     for name, path in _places(settings):
         for folder, whose in machine.loose.items():
@@ -43,6 +69,20 @@ def ways_are_roots(machine: Machine, settings: Settings) -> Iterator[Problem]:
                     f"chown root {folder} && chmod o-w {folder}, or set [paths] {name} to another folder",
                     "whoever may write there decides what root, or containerd for root, runs and believes",
                 )
+
+
+def forgotten_places(machine: Machine, settings: Settings, daemon: Daemon) -> Iterator[Problem]:
+    """Find what a reboot forgets of what an install makes; the link for people is made anew by the next one."""
+    places = (("[paths] prefix", settings.paths.prefix), ("[paths] state", settings.paths.state))
+    for what, path in (*places, ("containerd's configuration", daemon.edited_path)):
+        if mount := machine.forgets(path):
+            yield Problem(
+                f"{what}, {path}, lies on {mount.path} ({mount.type}), which a reboot forgets",
+                "set it to a folder on a disk"
+                if what.startswith("[")
+                else "install again after each reboot, or have what makes that file declare the runtime",
+                "a node that keeps its label and its RuntimeClass would get pods that it cannot run any more",
+            )
 
 
 def room(machine: Machine, release_bytes: int) -> Iterator[Problem]:
@@ -143,9 +183,62 @@ def config_is_editable(machine: Machine, daemon: Daemon) -> Iterator[Problem]:
             f'if it is this containerd\'s alone: set [containerd] config = "{daemon.config_target}"',
             "a rename would put a file in the place of the link, and others would not see it",
         )
+    yield from _config_unlocked(machine, daemon)
 
 
-def default_runtime_is_there(daemon: Daemon) -> Iterator[Problem]:
+def _config_unlocked(machine: Machine, daemon: Daemon) -> Iterator[Problem]:
+    """See that a rename can put a file in the place of the one that is edited."""
+    where = daemon.source.leads_to if daemon.source else daemon.edited_path
+    for path, why in daemon.locked.items():
+        if machine.uid != 0 or machine.is_read_only(path):
+            continue  # which is reported for itself
+        yield Problem(
+            f"{daemon.edited_path} cannot be replaced: {why}: {path}",
+            f"lsattr -d {path}; chattr -i -a {path}, or have what has set that make the change",
+            "somebody wants it to stay as it is: configuration management, or a rule of hardening (chattr(1))",
+        )
+    mount = machine.mount_of(where)
+    if mount and mount.path == where:
+        yield Problem(
+            f"{where} is a mount of its own: no rename can put another file in its place",
+            "mount the folder instead of the file, or change the file where it comes from",
+            "rename(2) fails with `Device or resource busy` on a mount point",
+        )
+
+
+def runtimes_serve(machine: Machine, daemon: Daemon) -> Iterator[Problem]:
+    """See that the CRI plugin would start again with the runtimes that are declared, and run pods with them."""
+    yield from _default_runtime(daemon)
+    yield from _accepted(machine, daemon)
+    yield from disagreement(machine, daemon)
+
+
+def _accepted(machine: Machine, daemon: Daemon) -> Iterator[Problem]:
+    """See that the CRI plugin would accept every runtime that is declared, also those of others.
+
+    It refuses all of them for one (internal/cri/config/config.go, `ValidateRuntimeConfig`), when it starts.
+    """
+    for handler, table in daemon.effective.runtimes.items():
+        for key, why in _refused_keys(machine, table):
+            yield Problem(
+                f"containerd's CRI plugin would not start again: runtime {handler} has {key}, {why}",
+                f"take {key.partition(' ')[0]} out of the table of {handler} in {daemon.config_path}, or in what "
+                "it imports",
+                "a restart of containerd brings this into force, with or without nodeprov",
+            )
+
+
+def _refused_keys(machine: Machine, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if table.get("cgroup_writable") is True and machine.cgroup_version == 1:
+        yield "cgroup_writable = true", "which needs cgroup v2, and this node has v1"
+    if (io_type := table.get("io_type")) not in (None, "", *IO_TYPES):
+        yield f"io_type = {io_type!r}", f"which must be {' or '.join(IO_TYPES)}"
+    without = "privileged_without_host_devices"
+    if table.get(f"{without}_all_devices_allowed") is True and table.get(without) is not True:
+        yield f"{without}_all_devices_allowed = true", f"which needs {without} = true"
+
+
+def _default_runtime(daemon: Daemon) -> Iterator[Problem]:
     """See that containerd would still have its default runtime after a restart."""
     missing = daemon.effective.missing_default_runtime
     if missing is not None:

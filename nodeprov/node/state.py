@@ -22,6 +22,10 @@ class Mount:
 
     path: str
     options: frozenset[str]
+    type: str = ""
+
+
+IN_MEMORY = ("tmpfs", "ramfs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,24 @@ class Machine:
     free_at: str
     mounts: tuple[Mount, ...]
     kubelets: tuple[Kubelet, ...] = ()
+    sysctls: Mapping[str, int] = field(default_factory=dict)
+    """The kernel's settings, by their names for sysctl; those that this kernel does not have are missing."""
+    has_seccomp: bool | None = None
+    has_swap: bool = False
     address_bits: int | None = None
     has_kvm: bool | None = None
     real_paths: Mapping[str, str] = field(default_factory=dict)
     """Where the folders of the settings really lie: /opt is a link on some systems."""
     loose: Mapping[str, str] = field(default_factory=dict)
     """Folders on the way to our places that are not root's alone, and whose they are."""
+    locked: Mapping[str, str] = field(default_factory=dict)
+    """Folders of our places in which even root can make nothing, and why."""
+
+    @property
+    def cgroup_driver(self) -> str | None:
+        """How the kubelet that runs drives cgroups, systemd or cgroupfs; None where that does not show."""
+        used = {each.uses_driver for each in self.kubelets}
+        return used.pop() if len(used) == 1 else None
 
     def mount_of(self, path: str) -> Mount | None:
         """Find the mount that a path lies on."""
@@ -58,6 +74,23 @@ class Machine:
         on = [m for m in self.mounts if path == m.path or path.startswith(m.path.rstrip("/") + "/")]
         # Of mounts on one another the last one counts, and max takes the first.
         return max(reversed(on), key=lambda mount: len(mount.path), default=None)
+
+    def is_read_only(self, path: str) -> bool:
+        """Tell whether a path lies on a mount that cannot be written."""
+        mount = self.mount_of(path)
+        return mount is not None and "ro" in mount.options
+
+    def forgets(self, path: str) -> Mount | None:
+        """Find the mount that a path lies on if it is, or writes to, a file system in memory."""
+        mount = self.mount_of(path)
+        upper = (
+            next((each.partition("=")[2] for each in mount.options if each.startswith("upperdir=")), "")
+            if mount
+            else ""
+        )
+        below = self.mount_of(upper) if upper else None
+        found = below if below and below != mount else mount
+        return mount if found and found.type in IN_MEMORY else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +198,12 @@ class ClusterState:
         """The node's labels."""
         labels: Mapping[str, str] = (self.node or {}).get("metadata", {}).get("labels", {})
         return labels
+
+    def condition(self, kind: str) -> Mapping[str, Any] | None:
+        """Find a condition of the node, such as Ready; None where the cluster has none of that kind."""
+        given = ((self.node or {}).get("status") or {}).get("conditions")
+        found = given if isinstance(given, list) else []
+        return next((each for each in found if isinstance(each, dict) and each.get("type") == kind), None)
 
     @property
     def handlers(self) -> tuple[str, ...] | None:

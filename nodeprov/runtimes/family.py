@@ -81,8 +81,9 @@ class Inspection:
         says_version: what the program's --version says that is of a release's version.
         check_names: other names than the usual ones for checks of verify.
         hints: what to type where a check of verify fails, by the check's usual name.
-        machine_advice: what is worth knowing of a machine before an install.
-        config_advice: what is wrong with the text of `config` under a containerd, on a node of a name.
+        machine_warnings: what of a machine troubles the sandboxes that come after the proof; the plan says it too.
+        machine_advice: what else is worth knowing of a machine before an install.
+        config_advice: what is wrong with the text of `config` on a machine with a containerd, on a node of a name.
     """
 
     config: str
@@ -91,8 +92,11 @@ class Inspection:
     says_version: Callable[[str], str]
     check_names: Mapping[str, str] = field(default_factory=dict)
     hints: Mapping[str, str] = field(default_factory=dict)
+    machine_warnings: Callable[[Machine], Iterable[Problem]] = lambda _machine: ()
     machine_advice: Callable[[Machine, Settings], Iterable[Problem]] = lambda _machine, _settings: ()
-    config_advice: Callable[[str, Daemon, str], Iterable[Problem]] = lambda _text, _daemon, _node: ()
+    config_advice: Callable[[str, Machine, Daemon, str], Iterable[Problem]] = (
+        lambda _text, _machine, _daemon, _node: ()
+    )
 
 
 class Family(Protocol):

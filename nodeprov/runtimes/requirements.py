@@ -47,8 +47,7 @@ def _all(
         *own.kernel,
         *_systemd(of),
         *own.platform,
-        *requirements.mounts_allow(of, settings, family.uses),
-        *requirements.ways_are_roots(of, settings),
+        *requirements.places_usable(of, settings, family.uses),
         *room,
         *of_daemon,
         *requirements.link_is_free(footprint, layout),
@@ -65,7 +64,7 @@ def _of_daemon(
     yield from requirements.containerd_works(daemon)
     yield from requirements.config_is_editable(of, daemon)
     yield from own.configuration
-    yield from requirements.default_runtime_is_there(daemon)
+    yield from requirements.runtimes_serve(of, daemon)
     yield from requirements.handler_is_free(daemon, runtime, former_runtimes(family, layout))
     yield from requirements.config_style_works(daemon, settings)
 

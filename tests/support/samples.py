@@ -19,6 +19,7 @@ from nodeprov.kubernetes.cluster import ClusterQuery, kubectl
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
 from nodeprov.kubernetes.scheduling import NodeLabel
 from nodeprov.node.daemon import Daemon, Identity, Plugin, Record
+from nodeprov.node.daemon_choice import Kubelet
 from nodeprov.node.facts import FactsQuery
 from nodeprov.node.imported_files import Imported, ImportsQuery
 from nodeprov.node.receipts import DONE, Author, Receipt, Written, to_json
@@ -122,7 +123,8 @@ def good_facts(**changes: Any) -> Facts:
         systemd_version=257,
         free_bytes=72 << 30,
         free_at="/opt",
-        mounts=(Mount("/", frozenset({"rw", "relatime"})),),
+        mounts=(Mount("/", frozenset({"rw", "relatime"}), "ext4"),),
+        kubelets=(Kubelet(300, "kubelet", "/run/containerd/containerd.sock", "its default", None),),
     )
     footprint = Footprint(
         prefixes=("/opt/nodeprov",),

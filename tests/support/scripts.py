@@ -78,6 +78,8 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
             "origins": ["a.tmpl", "/b.toml"],
             "kubelets": ["kubelet", "k3s-agent"],
             "kubelet_configs": {"k3s-agent": "/c.yaml"},
+            "sysctls": ["kernel.yama.ptrace_scope"],
+            "units": "/u",
         }
     ],
     "fence.sh.j2": [{"lock": "/s/lock", "ticket": "t", "mark": "m"}],

@@ -81,6 +81,7 @@ class GVisor:
             "pod_memory_limit": "see systemd-cgroup in runsc.toml, cgroupsPerQOS and cgroupDriver of kubelet, and "
             "who else sets limits",
         },
+        machine_warnings=requirements.warnings,
         machine_advice=requirements.advice_of_machine,
         config_advice=requirements.advice_of_config,
     )
@@ -103,7 +104,7 @@ class GVisor:
         runsc of another release cannot be trusted to talk to that container's sentry.
         """
         binary = f"{state.layout.releases}/{release.name}/{self.program}"
-        toml = ShimOptions(binary, runsc_flags(state.daemon, state.settings)).text
+        toml = ShimOptions(binary, runsc_flags(state.machine, state.daemon, state.settings)).text
         files = {NAME: FileState(toml.encode(), 0o644)}
         return Generation(state.layout, release.name, files, (SHIM, self.program))
 
@@ -111,9 +112,9 @@ class GVisor:
         """Find what blocks gVisor on a node."""
         return Requirements(
             kernel=requirements.kernel(of),
-            platform=requirements.platform(of, settings),
+            platform=(*requirements.platform(of, settings), *requirements.pids(of)),
             containerd=requirements.compatible(daemon, version) if daemon else (),
-            configuration=requirements.selinux(daemon) if daemon else (),
+            configuration=requirements.configuration(daemon, settings.runtime.handler) if daemon else (),
         )
 
     run_sandbox = staticmethod(run_sandbox)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from nodeprov.errors import CommandFailed, NodeprovError
 from nodeprov.hosts.base import Host, Output, Script, plain
 from nodeprov.inventory import Settings
+from nodeprov.node import cgroups
 from nodeprov.node.daemon import Daemon
-from nodeprov.node.state import NodeState
+from nodeprov.node.state import Machine, NodeState
 from nodeprov.plan.files import FileAt
 from nodeprov.runtimes.family import CLEANUP_SECONDS, SANDBOX_TIMEOUT_SECONDS
 from nodeprov.templates import render
@@ -51,15 +52,14 @@ def parse_shim_options(text: str, path: str) -> ShimOptions:
     return ShimOptions(binary, flags)
 
 
-def runsc_flags(daemon: Daemon, settings: Settings) -> dict[str, str]:
+def runsc_flags(machine: Machine, daemon: Daemon, settings: Settings) -> dict[str, str]:
     """Derive runsc's flags.
 
-    systemd-cgroup follows the default runtime's SystemdCgroup in the effective configuration, for that is
-    what kubelet's cgroup driver goes with: without it on such a node limits are silently not enforced
-    (gvisor#10371), with it on another pods fail (gvisor#13258).
+    systemd-cgroup follows kubelet's cgroup driver: without it on a node that is driven by systemd limits are
+    silently not enforced (gvisor#10371), with it on another pods fail (gvisor#13258).
     """
     flags = {"platform": settings.runtime.platform, **settings.runtime.flags}
-    if daemon.effective.systemd_cgroup:
+    if cgroups.by_systemd(machine, daemon):
         flags["systemd-cgroup"] = "true"
     return dict(sorted(flags.items()))
 

@@ -51,9 +51,46 @@ def test_nothing_printed_is_nothing_served() -> None:
 def test_the_cgroup_driver_is_that_of_the_default_runtime_in_any_case(options: str, systemd: bool) -> None:
     table = '[plugins."io.containerd.cri.v1.runtime".containerd.runtimes'
     text = (
-        f"{CRI}{table}.x.options]\n{options}\n{table}.runc.options]\nSystemdCgroup = {str(not systemd).lower()}\n"
+        f"{CRI}{table}.x]\nruntime_type = 'io.containerd.runc.v2'\n{table}.x.options]\n{options}\n"
+        f"{table}.runc]\nruntime_type = 'io.containerd.runc.v2'\n"
+        f"{table}.runc.options]\nSystemdCgroup = {str(not systemd).lower()}\n"
     )
     assert Config(text).systemd_cgroup is systemd
+
+
+def runtimes(default: str, **tables: str) -> Config:
+    """A dump with these runtimes; each says its type, and after a blank what SystemdCgroup is, if anything."""
+    section = 'plugins."io.containerd.cri.v1.runtime".containerd'
+    text = f"version = 3\n[{section}]\ndefault_runtime_name = '{default}'\n"
+    for name, said in tables.items():
+        kind, _, systemd = said.partition(" ")
+        text += f"[{section}.runtimes.{name}]\nruntime_type = '{kind}'\n"
+        text += f"[{section}.runtimes.{name}.options]\nSystemdCgroup = {systemd}\n" if systemd else ""
+    return Config(text)
+
+
+RUNC, KATA, RUNSC_TYPE = "io.containerd.runc.v2", "io.containerd.kata.v2", "io.containerd.runsc.v1"
+
+
+@pytest.mark.parametrize(
+    ("config", "handler", "systemd"),
+    [
+        (runtimes("runc", runc=f"{RUNC} true", another=f"{RUNC} false"), "runc", True),
+        (runtimes("kata", kata=KATA, runc=f"{RUNC} true"), "runc", True),
+        (runtimes("kata", kata=f"{KATA} false", runc=f"{RUNC} true"), "runc", True),
+        (runtimes("nvidia", nvidia=f"{RUNC} true", runc=f"{RUNC} false"), "nvidia", True),
+        (runtimes("kata", kata=KATA, runc=f"{RUNC} false", nvidia=f"{RUNC} true"), "nvidia", True),
+        (runtimes("kata", kata=KATA, runc=f"{RUNC} true", crun="io.containerd.runc.v1 false"), "crun", False),
+        (runtimes("runc", runc=RUNC, youki=f"{RUNC} true"), "youki", True),
+        (runtimes("runsc", runsc=f"{RUNSC_TYPE} true"), None, None),
+        (runtimes("gone", zzz=f"{RUNC} true"), "zzz", True),
+        (runtimes("kata"), None, None),
+    ],
+)
+def test_the_default_handler_is_asked_first_and_then_the_others_by_name(
+    config: Config, handler: str | None, systemd: bool | None
+) -> None:
+    assert (config.cgroup_handler, config.systemd_cgroup) == (handler, systemd)
 
 
 def test_a_default_runtime_that_is_not_declared_is_named() -> None:

@@ -15,7 +15,7 @@ from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
 from nodeprov.node.daemon_choice import Candidate, Choice, Kubelet
 from nodeprov.node.imported_files import ImportsQuery
-from nodeprov.node.state import Facts
+from nodeprov.node.state import Facts, Mount
 from nodeprov.reports.findings import Finding, Severity
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState
@@ -93,6 +93,15 @@ def test_a_good_node_needs_no_advice() -> None:
             "the node uses cgroup v1",
             "failCgroupV1",
             "unified_cgroup_hierarchy",
+        ),
+        (good_facts(has_swap=True), GOOD, 0, "the node has swap", "gvisor#13267", "swapoff"),
+        (
+            good_facts(mounts=(Mount("/opt", frozenset({"rw"}), "tmpfs"),)),
+            GOOD,
+            0,
+            "[paths] prefix, /opt/nodeprov, lies on /opt (tmpfs), which a reboot forgets",
+            "pods that it cannot run any more",
+            "a folder on a disk",
         ),
         (good_facts(systemd_version=241), GOOD, 0, "systemd 241 with cgroup v2", "gvisor#10371", "244 or later"),
         (good_facts(selinux_enforcing=True), GOOD, 0, "SELinux enforces", "gvisor#8747", "semanage fcontext -a"),

@@ -15,7 +15,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output, Place
 from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.hosts.provider import SshHosts, kubectl_host
-from nodeprov.inventory import ClusterSettings, parse
+from nodeprov.inventory import ClusterSettings, ProofSettings, parse
 from nodeprov.kubernetes.cluster import ClusterQuery, check_cluster, kubectl, read
 from nodeprov.node.state import ClusterState
 from tests.support.clusters import MACHINE_ID, WANTED, answer, class_json, facts, labelled_node, node, ours, stub
@@ -235,3 +235,50 @@ def test_a_runtime_class_of_another_handler_is_a_problem() -> None:
 
 def test_problems_of_a_cluster_are_told_at_once() -> None:
     assert len(check_cluster(facts(node(machine_id="f"), class_json("kata")), NODE, good_facts().machine)) == 2
+
+
+def reporting(**conditions: Any) -> ClusterState:
+    """A cluster whose node reports these conditions."""
+    given = [
+        {"type": kind, "status": status, "reason": "Because", "message": "of that"}
+        for kind, status in conditions.items()
+    ]
+    return facts(found=node() | {"status": {"conditions": given}})
+
+
+@pytest.mark.parametrize(
+    ("cluster", "expected"),
+    [
+        (reporting(Ready="False"), "the node is not ready for the cluster: Because: of that"),
+        (reporting(Ready="Unknown"), "the node is not ready for the cluster: Because: of that"),
+        (reporting(Ready="True", DiskPressure="True"), "the node is under DiskPressure for the cluster"),
+        (reporting(Ready="True", PIDPressure="True"), "the node is under PIDPressure for the cluster"),
+    ],
+)
+def test_a_node_whose_kubelet_takes_no_pod_is_a_problem(cluster: ClusterState, expected: str) -> None:
+    (problem,) = check_cluster(cluster, NODE, good_facts().machine)
+    assert expected in problem.message
+    assert "kubectl describe node worker1" in problem.hint
+    without = node_of(settings(proof=ProofSettings(pod=False)))
+    assert check_cluster(cluster, without, good_facts().machine) == ()
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        reporting(Ready="True", DiskPressure="False", MemoryPressure="True"),
+        reporting(),
+        facts(found=node() | {"status": {"conditions": None}}),
+        facts(found=node() | {"status": {"conditions": ["x", {"type": 3}]}}),
+    ],
+)
+def test_a_node_that_takes_pods_or_says_nothing_is_no_problem(cluster: ClusterState) -> None:
+    assert check_cluster(cluster, NODE, good_facts().machine) == ()
+
+
+@pytest.mark.parametrize("pod", [True, False])
+def test_a_node_without_kubelet_is_a_problem_whatever_the_cluster_says(*, pod: bool) -> None:
+    wanted = node_of(settings(proof=ProofSettings(pod=pod)))
+    (problem,) = check_cluster(reporting(Ready="Unknown"), wanted, good_facts(kubelets=()).machine)
+    assert "kubelet does not run on this node" in problem.message
+    assert "systemctl status kubelet.service" in problem.hint

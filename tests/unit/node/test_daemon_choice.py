@@ -86,6 +86,21 @@ def test_a_kubelet_tells_its_cgroup_driver_if_it_was_told(arguments: str, config
     assert parse_kubelet(1, "kubelet", arguments.split(), config, "/run/x").cgroup_driver == driver
 
 
+@pytest.mark.parametrize(
+    ("arguments", "config", "limit"),
+    [
+        ("", "podPidsLimit: 100\n", 100),
+        ("--pod-max-pids=200", "podPidsLimit: 100\n", 200),
+        ("", "podPidsLimit: -1\n", -1),
+        ("", '"podPidsLimit": 4096,\n', 4096),
+        ("", "podPidsLimit: many\n", None),
+        ("", "", None),
+    ],
+)
+def test_a_kubelet_tells_how_many_threads_a_pod_may_have(arguments: str, config: str, limit: int | None) -> None:
+    assert parse_kubelet(1, "kubelet", arguments.split(), config, "/run/x").pod_pids_limit == limit
+
+
 PLAIN = Candidate(400, "containerd.service", ("/run/containerd/containerd.sock",), "/etc/containerd/config.toml")
 DOCKERS = Candidate(
     500, "docker.service", ("/run/docker/containerd/containerd.sock",), "/run/docker/containerd/containerd.toml"

@@ -57,10 +57,10 @@ def test_mounts_are_read_with_their_escapes() -> None:
         "\n"
     )
     assert parse.mounts(text) == (
-        Mount("/", frozenset({"rw", "relatime"})),
-        Mount("/mnt/my disk\tx", frozenset({"ro", "noexec"})),
-        Mount("/mnt/back\\slash", frozenset({"rw"})),
-        Mount("/mnt/größe", frozenset({"rw"})),
+        Mount("/", frozenset({"rw", "relatime"}), "ext4"),
+        Mount("/mnt/my disk\tx", frozenset({"ro", "noexec"}), "ext4"),
+        Mount("/mnt/back\\slash", frozenset({"rw"}), "tmpfs"),
+        Mount("/mnt/größe", frozenset({"rw"}), "xfs"),
     )
 
 

@@ -300,6 +300,13 @@ def test_a_unit_that_waits_for_a_reload_and_kills_its_pods_is_seen() -> None:
         ("user_namespaces", "", "user_namespaces", None),
         ("systemd", "systemd 249 (249.11-0ubuntu3.16)", "systemd_version", 249),
         ("systemd", "", "systemd_version", None),
+        ("sysctl kernel.yama.ptrace_scope", "3", "sysctls", {"kernel.yama.ptrace_scope": 3}),
+        ("sysctl vm.memfd_noexec", "", "sysctls", {}),
+        ("seccomp", "0", "has_seccomp", False),
+        ("seccomp", "1", "has_seccomp", True),
+        ("seccomp", "", "has_seccomp", None),
+        ("swaps", "0", "has_swap", False),
+        ("swaps", "2", "has_swap", True),
         ("machine_id", None, "machine_id", ""),
         ("os", None, "os", ""),
         ("link /usr/local/bin/runsc", "(no link)", "links", None),
@@ -309,6 +316,22 @@ def test_nodes_differ(name: str, text: str | None, field: str, value: object) ->
     facts = parse_facts("worker2", having(FRESH, {name: text}))
     found = getattr(facts.footprint if field == "links" else facts.machine, field)
     assert (found if field != "links" else found["/usr/local/bin/runsc"]) == (value if field != "links" else text)
+
+
+def test_what_is_locked_is_told_with_its_path() -> None:
+    locked = "it is immutable (chattr +i) /opt/my folder\n"
+    text = having(FRESH, {"locked:": locked, "config.locked:": locked.replace("/opt/my folder", "/etc/c.toml")})
+    facts = parse_facts("worker2", text)
+    assert facts.machine.locked == {"/opt/my folder": "it is immutable (chattr +i)"}
+    assert facts.running_daemon.locked == {"/etc/c.toml": "it is immutable (chattr +i)"}
+
+
+@pytest.mark.parametrize(
+    ("uses", "driver"), [("systemd", "systemd"), ("cgroupfs", "cgroupfs"), ("", None), ("x", None)]
+)
+def test_how_the_running_kubelet_drives_cgroups_is_told(uses: str, driver: str | None) -> None:
+    facts = parse_facts("worker2", having(FRESH, {}) + f"kubelet=7\nkubelet.uses_driver={uses}\nkubelet=\n")
+    assert facts.machine.kubelets[-1].uses_driver == driver
 
 
 def test_who_uses_our_files_is_counted_also_when_they_are_deleted() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.errors import Problem
 from nodeprov.inventory import ContainerdSettings, Paths, RuntimeSettings, Settings
 from nodeprov.node.daemon import Plugin
-from nodeprov.node.requirements import MARGIN_BYTES
+from nodeprov.node.requirements import MARGIN_BYTES, forgotten_places
 from nodeprov.node.state import Facts, Mount
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.family import GVISOR
@@ -31,6 +32,15 @@ runtimes.runc.runtime_type = 'io.containerd.runc.v2'
 
 def mounted(*options: str, path: str = "/opt") -> Facts:
     return good_facts(mounts=(Mount("/", frozenset({"rw"})), Mount(path, frozenset(options))))
+
+
+OTHERS = "\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.other]\nruntime_type = 'x'\n"
+
+
+def using(driver: str) -> Facts:
+    """A node whose kubelet runs, and drives cgroups in a way."""
+    facts = good_facts()
+    return changed(facts, kubelets=tuple(replace(each, uses_driver=driver) for each in facts.machine.kubelets))
 
 
 def configured(text: str) -> Facts:
@@ -90,6 +100,51 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
             ),
             "/data, in which [paths] state lies, is not root's alone",
             "chmod o-w /data",
+        ),
+        (
+            good_facts(locked={"/opt": "it is immutable (chattr +i)"}),
+            "/opt, in which [paths] prefix lies, takes no file: it is immutable (chattr +i)",
+            "chattr -i -a /opt",
+        ),
+        (
+            good_facts(locked={"/etc/systemd/system": "it is append-only (chattr +a)"}),
+            "/etc/systemd/system, in which the unit of the dead man's switch lies, takes no file",
+            "chattr -i -a /etc/systemd/system",
+        ),
+        (
+            with_daemon(locked={"/etc/containerd/config.toml": "it is immutable (chattr +i)"}),
+            "/etc/containerd/config.toml cannot be replaced: it is immutable (chattr +i)",
+            "chattr -i -a /etc/containerd/config.toml",
+        ),
+        (
+            with_daemon(locked={"/etc/containerd": "it is append-only (chattr +a)"}),
+            "/etc/containerd/config.toml cannot be replaced: it is append-only (chattr +a): /etc/containerd",
+            "chattr -i -a /etc/containerd",
+        ),
+        (
+            mounted("rw", path="/etc/containerd/config.toml"),
+            "/etc/containerd/config.toml is a mount of its own",
+            "mount the folder",
+        ),
+        (
+            with_daemon(good_facts(cgroup_version=1), dump=f"{CONFIG}{OTHERS}cgroup_writable = true\n"),
+            "would not start again: runtime other has cgroup_writable = true, which needs cgroup v2",
+            "take cgroup_writable out of the table of other in /etc/containerd/config.toml",
+        ),
+        (
+            with_daemon(dump=f"{CONFIG}{OTHERS}io_type = 'pipe'\n"),
+            "runtime other has io_type = 'pipe', which must be fifo or streaming",
+            "take io_type out",
+        ),
+        (
+            with_daemon(dump=f"{CONFIG}{OTHERS}privileged_without_host_devices_all_devices_allowed = true\n"),
+            "which needs privileged_without_host_devices = true",
+            "take privileged_without_host_devices_all_devices_allowed out",
+        ),
+        (
+            using("cgroupfs"),
+            "the kubelet that runs drives cgroups by cgroupfs, and containerd's default runtime is set to systemd",
+            "set SystemdCgroup = false for runc in /etc/containerd/config.toml",
         ),
         (mounted("rw", "noexec"), "/opt/nodeprov lies on /opt, mounted noexec", "[paths] prefix"),
         (mounted("ro"), "/opt/nodeprov lies on /opt, mounted ro", "[paths] prefix"),
@@ -338,3 +393,59 @@ def test_a_drop_in_needs_containerd_2_and_a_folder_that_is_imported() -> None:
     (problem,) = check_facts(with_daemon(V2, disk_version=(1, 7, 29)), wanted)
     assert "containerd 1.x" in problem.message
     assert 'leave [containerd] config_style = "dropin" out' in problem.hint
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        with_daemon(dump=f"{CONFIG}{OTHERS}cgroup_writable = true\nio_type = 'streaming'\nsandboxer = 'shim'\n"),
+        with_daemon(
+            dump=f"{CONFIG}{OTHERS}privileged_without_host_devices = true\n"
+            "privileged_without_host_devices_all_devices_allowed = true\n"
+        ),
+        using("systemd"),
+    ],
+)
+def test_what_the_cri_plugin_accepts_is_no_problem(facts: Facts) -> None:
+    assert check_facts(facts, WANTED) == ()
+
+
+def test_what_cannot_be_written_for_its_mount_or_its_user_is_told_once() -> None:
+    locked = {"/opt": "it is immutable, or its file system is read-only"}
+    read_only = changed(mounted("ro"), locked=locked)
+    assert [each.message for each in check_facts(read_only, WANTED)] == [
+        "/opt/nodeprov lies on /opt, mounted ro: nothing there can be written"
+    ]
+    (problem,) = check_facts(good_facts(uid=1000, locked=locked), WANTED)
+    assert problem.message == "the commands do not run as root"
+
+
+TMPFS = Mount("/opt", frozenset({"rw"}), "tmpfs")
+LIVE = (
+    Mount("/", frozenset({"rw", "lowerdir=/ro", "upperdir=/run/upper/data"}), "overlay"),
+    Mount("/run", frozenset({"rw"}), "tmpfs"),
+    Mount("/var/lib", frozenset({"rw"}), "ext4"),
+)
+
+
+@pytest.mark.parametrize(
+    ("mounts", "forgotten"),
+    [
+        ((Mount("/", frozenset({"rw"}), "ext4"), TMPFS), ["[paths] prefix, /opt/nodeprov, lies on /opt (tmpfs)"]),
+        (
+            LIVE,
+            [
+                "[paths] prefix, /opt/nodeprov, lies on / (overlay)",
+                "containerd's configuration, /etc/containerd/config.toml, lies on / (overlay)",
+            ],
+        ),
+        ((Mount("/", frozenset({"rw", "upperdir=/var/upper"}), "overlay"),), []),
+        ((Mount("/", frozenset({"rw"}), "btrfs"),), []),
+    ],
+)
+def test_what_a_reboot_forgets_is_told_before_it_is_made(mounts: tuple[Mount, ...], forgotten: list[str]) -> None:
+    facts = good_facts(mounts=mounts)
+    found = list(forgotten_places(facts.machine, WANTED, facts.running_daemon))
+    assert [each.message.removesuffix(", which a reboot forgets") for each in found] == forgotten
+    assert all(each.hint and each.why for each in found)
+    assert check_facts(facts, WANTED) == ()

@@ -67,14 +67,16 @@ def test_the_order_in_which_flags_are_written_plays_no_part(made: Release) -> No
         (CONFIG, True),
         (CONFIG.replace("= true", "= false"), False),
         (CONFIG.replace("SystemdCgroup", "systemdCgroup"), True),
-        ("version = 3\n", False),
+        # containerd 2 takes systemd where no runtime says anything and systemd runs.
+        ("version = 3\n", True),
         (
             "version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd]\ndefault_runtime_name = 'crun'\n"
+            "runtimes.crun.runtime_type = 'io.containerd.runc.v2'\n"
             "runtimes.crun.options.SystemdCgroup = true\nruntimes.runc.options.SystemdCgroup = false\n",
             True,
         ),
     ],
 )
 def test_systemd_cgroup_follows_the_default_runtime(dump: str, derived: bool) -> None:
-    flags = runsc_flags(good_daemon(dump=dump), WANTED)
+    flags = runsc_flags(good_facts().machine, good_daemon(dump=dump), WANTED)
     assert flags == {"platform": "systrap", **({"systemd-cgroup": "true"} if derived else {})}
