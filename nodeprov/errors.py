@@ -34,6 +34,11 @@ def json_object(text: str) -> dict[str, Any]:
     return value
 
 
+def ended(sentence: str) -> str:
+    """Take away the sign that a sentence ends with when what was to follow is empty: a program may say nothing."""
+    return sentence.rstrip(": ;\n")
+
+
 class NodeprovError(Exception):
     """Something that an operator can act on.
 
@@ -44,9 +49,8 @@ class NodeprovError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "", *, where: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = ended(message), ended(hint)
+        super().__init__(self.message)
         self.where = where
 
     def __str__(self) -> str:
@@ -122,6 +126,10 @@ class Problem:
     message: str
     hint: str
     why: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("message", "hint", "why"):
+            object.__setattr__(self, name, ended(getattr(self, name)))
 
 
 class Problems(NodeprovError):

@@ -74,7 +74,9 @@ def status(
     from nodeprov.runtimes import FAMILY
 
     with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        results = print_errors(fleet.each(lambda node, hosts: node_status.read(node, hosts[Place.NODE], FAMILY)))
+        results = fleet.each(lambda node, hosts: node_status.read(node, hosts[Place.NODE], FAMILY))
+    results.errors.extend(fault for each in results.good for fault in each.faults)
+    print_errors(results)
     if as_json:
         show_json({"nodes": [node_status.as_json(each) for each in results.good]}, results.errors)
     else:

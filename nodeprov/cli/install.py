@@ -10,7 +10,7 @@ from nodeprov.cli import options
 @options.command(
     "nodeprov install worker1",
     "nodeprov install 'worker*' --yes --json",
-    codes="0: done, or nothing to do, 1: failed and the node is as before, 4: left between two states",
+    codes="0: done, or nothing to do, 1: not confirmed, or failed and rolled back, 4: left between two states",
 )
 def install(
     nodes: options.Nodes,
@@ -37,7 +37,7 @@ def install(
 @options.command(
     "nodeprov plan worker1 --uninstall",
     "nodeprov uninstall worker1 --drain",
-    codes="0: done, or nothing to do, 1: failed and the node is as before, 4: left between two states",
+    codes="0: done, or nothing to do, 1: not confirmed, or failed and rolled back, 4: left between two states",
 )
 def uninstall(
     nodes: options.Nodes,

@@ -142,14 +142,13 @@ def show_table(table: Table) -> None:
 
 
 def ask(count: int) -> None:
-    """Ask whether to change nodes; end the process if not, raise UsageError if there is no terminal to ask on."""
+    """Ask whether to change nodes; raise NodeprovError if not, UsageError if there is no terminal to ask on."""
     import typer  # noqa: TID251  a part of the command line
 
     if not sys.stdin.isatty():
         raise UsageError("no terminal to confirm on", "review the plan above, then run this again with --yes")
     if not typer.confirm(f"Change {count} node{'' if count == 1 else 's'}?", err=True):
-        say("nothing was changed")
-        raise typer.Exit(0)
+        raise NodeprovError("not confirmed; nothing was changed")
 
 
 def passwords(*, ask_sudo: bool) -> Passwords:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nodeprov.engine.lock import Holder, HolderOf
+from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Reader
 from nodeprov.inventory import Node
 from nodeprov.node import receipts
@@ -28,6 +29,8 @@ class Status:
     last: Receipt | None
     switched: Switched | None
     holder: Holder | None
+    faults: tuple[NodeprovError, ...] = ()
+    """Why receipts cannot be read: what they record is missing in all else."""
 
     @property
     def is_open(self) -> bool:
@@ -42,7 +45,7 @@ class Status:
     @property
     def is_settled(self) -> bool:
         """Tell whether nothing is under way or waits for the next run."""
-        return not (self.is_open or self.is_at_work or self.holder)
+        return not (self.is_open or self.is_at_work or self.holder or self.faults)
 
 
 def read(node: Node, reader: Reader, family: Family) -> Status:
@@ -57,7 +60,10 @@ def status(facts: Facts, holder: Holder | None, layout: Layout) -> Status:
     """Return how a node stands."""
     target = facts.footprint.links.get(layout.current, "")
     folder = f"{layout.handler_folder}/{target}" if target else ""
-    history = History.read(facts.receipts, machine_id=facts.machine.machine_id, handler=layout.handler)
+    machine_id = facts.machine.machine_id
+    history, faults = History.as_far_as_readable(
+        facts.receipts, machine_id=machine_id, handler=layout.handler, node=facts.node
+    )
     ours = history.of_handler
     containerd = "; ".join(facts.daemon.cri_errors) or "serves" if facts.daemon else "does not run"
     return Status(
@@ -69,6 +75,7 @@ def status(facts: Facts, holder: Holder | None, layout: Layout) -> Status:
         history.interrupted or (ours[-1] if ours else None),
         facts.footprint.switched,
         holder,
+        faults,
     )
 
 
@@ -101,6 +108,7 @@ def text(status: Status) -> str:
         lines.append(f"  held by {status.holder.by}{heard}")
     elif status.is_open and status.last:
         lines.append(f"  nobody is at work on it: nodeprov {status.last.action} {status.node} finishes it")
+    lines += [f"  not read: {each.message}" for each in status.faults]
     return "\n".join(lines)
 
 
@@ -125,4 +133,5 @@ def as_json(status: Status) -> dict[str, Any]:
         },
         "switch": status.switched and asdict(status.switched),
         "holder": status.holder and asdict(status.holder),
+        "unread": [each.message for each in status.faults],
     }

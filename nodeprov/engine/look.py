@@ -53,7 +53,8 @@ def look(node: Node, readers: Readers, want: Want) -> NodeState:
     layout = Layout.of(settings, want.family.program)
     facts = _when_settled(reader, settings, layout)
     cluster = kube.read(readers[Place.CLUSTER], settings, node.name) if Place.CLUSTER in readers else None
-    history = History.read(facts.receipts, machine_id=facts.machine.machine_id, handler=settings.runtime.handler)
+    handler, machine_id = settings.runtime.handler, facts.machine.machine_id
+    history = History.read(facts.receipts, machine_id=machine_id, handler=handler, node=node.name)
     if former := leftovers.prefixes(history.written, settings):
         layout = replace(layout, former=former)
         facts = gather(reader, settings, layout)

@@ -70,7 +70,8 @@ def _uploading(host: Host, node: str, run: RunContext) -> Iterator[None]:
 def _insist_on_the_same_traces(state: NodeState, host: Host) -> None:
     """See that no other run has worked on the node between our plan and our lock."""
     now = gather(host, state.settings, state.layout)
-    history = History.read(now.receipts, machine_id=now.machine.machine_id, handler=state.history.handler)
+    handler, machine_id = state.history.handler, now.machine.machine_id
+    history = History.read(now.receipts, machine_id=machine_id, handler=handler, node=state.node.name)
     if _traces(now.footprint, history) != _traces(state.footprint, state.history):
         raise NodeprovError(
             "another run has worked on this node since the plan was made",

@@ -96,7 +96,7 @@ def _unknown(inventory: Inventory, name: str, known: Sequence[str]) -> UsageErro
         return UsageError(f"{name} is a group of {inventory.path} and no node", f"write @{name} for its nodes")
     if any(letter in name for letter in "*?["):
         return UsageError(f"no node of {inventory.path} matches {name}", f"there are: {', '.join(known)}")
-    return UsageError(f"no node of {inventory.path} is called {name}", nearest(name, known))
+    return UsageError(f"no node of {inventory.path} is called {name or repr(name)}", nearest(name, known))
 
 
 def conflicts(inventory: Inventory) -> Iterator[Fault]:

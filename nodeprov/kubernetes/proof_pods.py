@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,9 @@ OURS = "app.kubernetes.io/managed-by=nodeprov,app.kubernetes.io/component=proof"
 POD_MEMORY, POD_CPU = "128Mi", "200m"
 OUT_OF_REACH = ("Unable to connect to the server", "The connection to the server")
 """How kubectl's message begins when the API server does not answer."""
+NO_CAUSES = ("MissingClusterDNS",)
+"""Reasons of warnings that keep no pod from running (kubernetes: pkg/kubelet/network/dns/dns.go)."""
+NO_EVENTS = "the cluster reports nothing about it; does kubelet run on the node?"
 LONGEST_LIFE_SECONDS = 600
 """A pod whose nodeprov was killed ends on its own after that, and the next run on the node removes it."""
 
@@ -171,6 +174,11 @@ class Prover:
             self._sleep(POLL_SECONDS)
 
 
+def _last_seen(event: Mapping[str, Any]) -> str:
+    """Tell when an event was seen last, in a form that can be compared; the newer API has another field for it."""
+    return str(event.get("lastTimestamp") or event.get("eventTime") or "")
+
+
 def is_out_of_reach(error: NodeprovError) -> bool:
     """Tell whether kubectl got no answer."""
     return any(each in error.message for each in OUT_OF_REACH)
@@ -250,9 +258,12 @@ class Pod:
 
     def _events(self) -> str:
         selector = f"involvedObject.name={self.name}"
-        path = r"jsonpath={range .items[*]}{.message}{'\n'}{end}"
-        said = self._call("get", "events", "--field-selector", selector, "-o", path).splitlines()
-        return "; ".join(said[-2:]) or "the cluster reports nothing about it; does kubelet run on the node?"
+        asked = ("get", "events", "--field-selector", selector, "-o", "json")
+        text = self._call(*asked, when_well=b'{"items": []}')
+        events = understood(text, self.host, doing=f"the events of pod {self.name}").get("items", ())
+        causes = [each for each in events if each.get("type") == "Warning" and each.get("reason") not in NO_CAUSES]
+        said = dict.fromkeys(each.get("message", "") for each in sorted(causes or events, key=_last_seen))
+        return "; ".join(filter(None, [*said][-2:])) or NO_EVENTS
 
     def _call(self, *arguments: str, when_well: bytes = b"") -> str:
         doing = f"kubectl {arguments[0]} fails for pod {self.name}"

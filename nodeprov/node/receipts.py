@@ -175,10 +175,26 @@ class History:
     """All receipts, in their order: a disk may be cloned, or outlive a reimaging, and bring those of others."""
 
     @classmethod
-    def read(cls, values: Iterable[Mapping[str, Any]], *, machine_id: str, handler: str) -> History:
+    def read(cls, values: Iterable[Mapping[str, Any]], *, machine_id: str, handler: str, node: str) -> History:
         """Read the receipts that lie on a node; raise NodeprovError for one that is damaged or too new."""
-        found = sorted((from_json(value) for value in values), key=lambda receipt: receipt.number)
-        return cls(handler, machine_id, tuple(found))
+        history, faults = cls.as_far_as_readable(values, machine_id=machine_id, handler=handler, node=node)
+        if faults:
+            raise faults[0]
+        return history
+
+    @classmethod
+    def as_far_as_readable(
+        cls, values: Iterable[Mapping[str, Any]], *, machine_id: str, handler: str, node: str
+    ) -> tuple[History, tuple[NodeprovError, ...]]:
+        """Read the receipts that can be read, and why each other one cannot, for whoever changes nothing."""
+        found, faults = [], []
+        for value in values:
+            try:
+                found.append(from_json(value))
+            except NodeprovError as error:
+                faults.append(error.at(node))
+        found.sort(key=lambda receipt: receipt.number)
+        return cls(handler, machine_id, tuple(found)), tuple(faults)
 
     @property
     def receipts(self) -> tuple[Receipt, ...]:

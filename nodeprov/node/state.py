@@ -234,7 +234,7 @@ class NodeState:
     def of(cls, node: Node, layout: Layout, facts: Facts, cluster: ClusterState | None) -> NodeState:
         """Put together what was read; raise NodeprovError if there is no daemon, or a receipt is damaged."""
         machine, handler = facts.machine, node.settings.runtime.handler
-        history = History.read(facts.receipts, machine_id=machine.machine_id, handler=handler)
+        history = History.read(facts.receipts, machine_id=machine.machine_id, handler=handler, node=node.name)
         return cls(node, layout, machine, facts.running_daemon, facts.footprint, cluster, history)
 
     @property

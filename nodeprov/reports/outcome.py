@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, ended
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Outcome
 from nodeprov.plan.steps import Drain, Event, Proof, Restart
@@ -14,17 +14,17 @@ from nodeprov.reports.plan import _count, plan_json
 def outcome_text(outcome: Outcome) -> str:
     """Write how a run ended: what was done and proven, or why it stopped and what was taken back."""
     node, plan = outcome.plan.node, outcome.plan
-    kept = [f"  {each}" for each in outcome.kept]
+    kept = [f"  {ended(each)}" for each in outcome.kept]
     if outcome.error is None:
         if not plan.pending:
             return f"{node}: nothing to do"
-        proven = [f"  {title}: {said}" for title, said in outcome.proofs.items()]
+        proven = [f"  {ended(f'{title}: {said}')}" for title, said in outcome.proofs.items()]
         return "\n".join(
             [f"{node}: {plan.action.name} done, {_count(len(plan.changes), 'change')}", *proven, *kept]
         )
     lines = [str(outcome.error)]
     if outcome.left:
-        lines += [f"{node}: left between two states:", *(f"  {each}" for each in outcome.left)]
+        lines += [f"{node}: left between two states:", *(f"  {ended(each)}" for each in outcome.left)]
         lines.append(f"hint: look at these, then run nodeprov {plan.action.name} {node} again")
     elif outcome.undone:
         undone = _count(len(outcome.undone), "change")
@@ -38,7 +38,7 @@ def event_text(event: Event) -> str | None:
     """Write a progress line; None for what needs none."""
     match event.step, event.phase:
         case Proof() as proof, "done":
-            return f"proven: {proof.title}: {event.said}"
+            return ended(f"proven: {proof.title}: {event.said}")
         case Restart(unit), "begun":
             return f"restarting {unit}"
         case Restart(unit), "undone":

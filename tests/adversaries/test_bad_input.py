@@ -109,7 +109,7 @@ def receipts(*texts: str | bytes) -> Called:
         contents = [base64.b64encode(t.encode() if isinstance(t, str) else t).decode() for t in texts]
         lines = "\n".join(f"{name} {content}" for name, content in zip(names, contents, strict=True))
         facts = parse_facts("worker1", having(recorded("fresh"), {"receipts:": lines}))
-        return History.read(facts.receipts, machine_id=facts.machine.machine_id, handler="runsc")
+        return History.read(facts.receipts, machine_id=facts.machine.machine_id, handler="runsc", node="worker1")
 
     return Called(refuse)
 

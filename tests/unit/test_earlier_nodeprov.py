@@ -43,7 +43,9 @@ def values(*names: str) -> list[dict[str, Any]]:
 
 
 def history(*names: str) -> History:
-    return History.read(values(*names), machine_id=good_facts().machine.machine_id, handler="runsc")
+    return History.read(
+        values(*names), machine_id=good_facts().machine.machine_id, handler="runsc", node="worker1"
+    )
 
 
 @pytest.mark.parametrize("path", RECEIPTS, ids=lambda path: path.name)

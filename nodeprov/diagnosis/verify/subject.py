@@ -12,6 +12,7 @@ from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host as TestinfraHost
 
 from nodeprov.containerd import Runtime
+from nodeprov.errors import ended
 from nodeprov.hosts.base import Host, Place, plain
 from nodeprov.inventory import Node
 from nodeprov.kubernetes import cluster as kube
@@ -49,7 +50,7 @@ def needs(*checks: str) -> Callable[[Function], Function]:
 
 def because(cause: str, remedy: str) -> str:
     """Write why a check fails, and the way out."""
-    return f"{cause}\nhint: {remedy}"
+    return f"{ended(cause)}\nhint: {ended(remedy)}"
 
 
 class NodeprovBackend(BaseBackend):  # type: ignore[misc]  # testinfra's own types are partial

@@ -9,7 +9,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+
+from nodeprov.cli.main import EXIT_CODES, FAILED
+from nodeprov.cli.output import ask
+from nodeprov.errors import NodeprovError
 from nodeprov.inventory import parse
 from tests.support.release_server import ReleaseServer
 
@@ -85,3 +91,13 @@ def test_where_the_newest_cannot_be_found_a_person_is_asked_for_it(tmp_path: Pat
     shown, status = typed(tmp_path, answers, "init", "--node", "worker1", "--base-url", str(tmp_path / "nowhere"))
     assert status == 0, shown
     assert f'version = "{VERSION}"' in (tmp_path / "nodeprov.toml").read_text()
+
+
+def test_an_answer_of_no_changes_nothing_and_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+        patch.setattr("typer.confirm", lambda *_said, **_how: False)
+        with pytest.raises(NodeprovError, match="not confirmed; nothing was changed") as raised:
+            ask(2)
+    assert raised.value.exit_code == FAILED
+    assert "not confirmed" in EXIT_CODES

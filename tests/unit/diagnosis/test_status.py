@@ -87,6 +87,21 @@ def test_a_receipt_that_is_not_of_this_handler_is_not_its_last() -> None:
     assert status(replace(good_facts(), receipts=(other,)), None, layout_of(settings())).last is None
 
 
+DAMAGED = {"file": "/var/lib/nodeprov/receipts/000002-install.json"}
+
+
+def test_a_receipt_that_cannot_be_read_is_named_and_does_not_hide_the_rest(new: Release) -> None:
+    facts = with_receipts(installed(settings(), new), receipt_of(1, "install"))
+    found = status(replace(facts, receipts=(*facts.receipts, DAMAGED)), None, layout_of(settings()))
+    assert not found.is_settled
+    assert found.last is not None
+    assert found.last.number == 1
+    assert f"{new.name}, generation " in text(found)
+    assert f"  not read: {DAMAGED['file']} is damaged" in text(found)
+    assert [fault.where for fault in found.faults] == ["worker1"]
+    assert [each.startswith(DAMAGED["file"]) for each in as_json(found)["unread"]] == [True]
+
+
 def test_what_a_failed_rerun_has_not_finished_is_still_open() -> None:
     begun, undone = receipt_of(1, "uninstall", state=BEGUN), receipt_of(2, "uninstall", state=UNDONE)
     found = status(with_receipts(good_facts(), begun, undone), None, layout_of(settings()))

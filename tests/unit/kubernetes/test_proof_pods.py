@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,9 @@ import pytest
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
+from nodeprov.kubernetes.cluster import Kubectl
 from nodeprov.kubernetes.images import ProofImage
-from nodeprov.kubernetes.proof_pods import Prover
+from nodeprov.kubernetes.proof_pods import Pod, Prover
 from tests.support.samples import settings
 
 
@@ -62,3 +64,44 @@ esac
     said = calls.read_text().splitlines()
     assert [line.split()[0] for line in said].count("create") == 2
     assert said[-1].startswith(f"delete pod {pod.name}")
+
+
+DNS = {
+    "type": "Warning",
+    "reason": "MissingClusterDNS",
+    "message": "kubelet does not have ClusterDNS IP",
+}
+PULLED = {"type": "Normal", "reason": "Pulled", "message": "Container image is present"}
+
+
+def failed(message: str, at: str = "2026-11-28") -> dict[str, str]:
+    return {"type": "Warning", "reason": "FailedCreatePodSandBox", "message": message, "lastTimestamp": at}
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        pytest.param([failed("no runtime"), DNS, PULLED], "no runtime", id="a cause before notices"),
+        pytest.param([failed("late", "2026-11-29"), failed("early")], "early; late", id="by their times"),
+        pytest.param([failed("no runtime"), failed("no runtime")], "no runtime", id="once"),
+        pytest.param([failed("a\nb")], "a\nb", id="a message of two lines is one message"),
+        pytest.param([PULLED], "Container image is present", id="how far it came, where nobody complains"),
+        pytest.param([], "the cluster reports nothing about it; does kubelet run on the node?", id="nothing"),
+    ],
+)
+def test_why_a_pod_makes_no_progress_is_what_is_warned_of(
+    tmp_path: Path, events: list[dict[str, str]], said: str
+) -> None:
+    (tmp_path / "events").write_text(json.dumps({"items": events}))
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f"#!/bin/sh\ncase \"$*\" in *events*) cat {tmp_path}/events ;; *) echo '{{}}' ;; esac\n")
+    kubectl.chmod(0o755)
+    pod = Pod(LocalHost(), Kubectl((str(kubectl),)), "default", "proof", "u1")
+    assert pod.trouble() == said
+
+
+def test_the_proof_asks_for_no_name_server_of_the_cluster() -> None:
+    """kubelet warns of each pod that asks for one where it knows none, and the proof looks nothing up."""
+    prover = Prover(LocalHost(), settings(), "worker1")
+    manifest = prover._manifest("proof", ProofImage("proof", "Never", ""), ("kernel",), node="worker1")
+    assert json.loads(manifest)["spec"]["dnsPolicy"] == "Default"

@@ -150,10 +150,10 @@ def history(receipts: Sequence[Receipt], handler: str = "runsc") -> History:
 
 def test_receipts_are_read_in_the_order_of_their_numbers() -> None:
     values = [to_json(receipt_of(number, "install")) for number in (3, 1, 2)]
-    found = History.read(values, machine_id="", handler="runsc")
+    found = History.read(values, machine_id="", handler="runsc", node="worker1")
     assert [receipt.number for receipt in found.receipts] == [1, 2, 3]
     assert found.next_number == 4
-    assert History.read([], machine_id="", handler="runsc") == History("runsc", "", ())
+    assert History.read([], machine_id="", handler="runsc", node="worker1") == History("runsc", "", ())
     assert History("runsc", "", ()).next_number == 1
 
 
