@@ -75,7 +75,7 @@ def _of_group(inventory: Inventory, name: str) -> Sequence[str]:
     groups = {f"@{group}": nodes for group, nodes in inventory.groups.items()}
     if name not in groups:
         hint = nearest(name, groups) if groups else "describe one: [groups.NAME] with nodes = [...]"
-        raise UsageError(f"no group of {inventory.path} is called {name[1:]}", hint)
+        raise UsageError(f"no group of {inventory.path} is called {name[1:] or repr(name[1:])}", hint)
     return groups[name]
 
 
