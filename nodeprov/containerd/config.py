@@ -190,6 +190,13 @@ class Config:
         return self._cri.get("enable_selinux") is True
 
     @property
+    def snapshotter(self) -> str:
+        """The snapshotter that images are unpacked for, where a runtime has none of its own."""
+        images = self.table(("plugins", "io.containerd.cri.v1.images")) or {}
+        common = table_at(self._cri, ("containerd",)) or {}
+        return str(images.get("snapshotter") or common.get("snapshotter") or "overlayfs")
+
+    @property
     def snapshotters(self) -> frozenset[str]:
         """The snapshotters that CRI keeps images and containers in: the common one, and those of runtimes."""
         images = self.table(("plugins", "io.containerd.cri.v1.images")) or {}

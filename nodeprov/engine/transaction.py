@@ -14,6 +14,7 @@ from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Hosts, Place, check, rendered
 from nodeprov.inventory import Settings
+from nodeprov.kubernetes import images
 from nodeprov.node import receipts
 from nodeprov.node.facts import gather
 from nodeprov.node.receipts import History, Receipt
@@ -43,6 +44,7 @@ def apply(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
         if broken is not None or plan.action.sweeps_first:
             switch.settle()
             _sweep(host, state)
+            images.remove_all(host, state.machine.architecture, state.daemon, state.settings)
         if plan.pending:
             _write_receipt(host, planned.settings, begun)
         actions = NodeActions(planned, hosts, switch, run.cancel, cordoned=broken is not None and broken.cordons)

@@ -120,15 +120,36 @@ def check_programs(architecture: str, settings: Settings) -> tuple[Problem, ...]
     return ()
 
 
+REPOSITORY = "localhost/nodeprov-proof:"
+"""How the name of each image of a proof begins."""
+
+
 def reference(program: bytes) -> str:
     """Name the image of a program; another program has another name."""
-    return f"localhost/nodeprov-proof:{hashlib.sha256(program).hexdigest()[:12]}"
+    return f"{REPOSITORY}{hashlib.sha256(program).hexdigest()[:12]}"
 
 
 def archive(program: bytes, architecture: str) -> bytes:
     """Write the image as `ctr images import` reads it."""
-    image = Image(reference(program), (PROBE, "serve"))
-    return image_archive(Layer(programs={PROBE.lstrip("/"): program}), [image], architecture)
+    return image_archive(_layer_of(program), [_image_of(program)], architecture)
+
+
+def identity(program: bytes, architecture: str) -> str:
+    """Return the image's ID, the digest of its configuration, by which CRI notes it down.
+
+    CRI makes a second image of that name for each that it hears of, and leaves it when the first one goes
+    (containerd: internal/cri/server/images/image_pull.go, `UpdateImage`).
+    """
+    digest = hashlib.sha256(_layer(_layer_of(program))).hexdigest()
+    return f"sha256:{hashlib.sha256(_config(_image_of(program), digest, architecture)).hexdigest()}"
+
+
+def _image_of(program: bytes) -> Image:
+    return Image(reference(program), (PROBE, "serve"))
+
+
+def _layer_of(program: bytes) -> Layer:
+    return Layer(programs={PROBE.lstrip("/"): program})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +170,9 @@ def available(host: Host, architecture: str, daemon: Daemon, settings: Settings)
         return
     program = probe(architecture)
     image = ProofImage(reference(program), "Never", "journalctl -u kubelet on the node")
-    values = {"ctr": daemon.ctr, "socket": daemon.socket, "name": image.reference}
+    values = {**_of_node(daemon), "id": identity(program, architecture)}
     output = host.run(
-        rendered("cluster/import-image.sh.j2", **values),
+        rendered("cluster/import-image.sh.j2", **values, snapshotter=daemon.effective.snapshotter),
         stdin=archive(program, architecture),
         timeout_seconds=IMPORT_TIMEOUT_SECONDS,
     )
@@ -161,4 +182,20 @@ def available(host: Host, architecture: str, daemon: Daemon, settings: Settings)
     finally:
         # An image that stays harms nothing, and must not hide what was seen; kubelet collects it in time.
         with suppress(NodeprovError):
-            host.run(rendered("cluster/remove-image.sh.j2", **values))
+            host.run(rendered("cluster/remove-image.sh.j2", **values, name=image.reference))
+
+
+def remove_all(host: Host, architecture: str, daemon: Daemon, settings: Settings) -> None:
+    """Remove the images of proofs that were killed, and what earlier versions left of them.
+
+    Where the inventory names one, somebody may have imported it under our name.
+    """
+    if settings.proof.image or architecture not in GO_ARCHITECTURES:
+        return
+    with suppress(NodeprovError):  # as above
+        values = {**_of_node(daemon), "id": identity(probe(architecture), architecture)}
+        host.run(rendered("cluster/remove-image.sh.j2", **values, name=REPOSITORY))
+
+
+def _of_node(daemon: Daemon) -> dict[str, str]:
+    return {"ctr": daemon.ctr, "socket": daemon.socket}

@@ -86,7 +86,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "folders.sh.j2": [{}],
     "gate-own.sh.j2": [{"root": "/etc/c.toml", "candidate": "/etc/.c", "binary": "/b"}],
     "gate.sh.j2": [{"path": "/etc/c.toml", "candidate": "/etc/.c", "binary": "/b"}],
-    "import-image.sh.j2": [{**_CTR, "name": "n"}],
+    "import-image.sh.j2": [{**_CTR, "id": "sha256:0", "snapshotter": "s"}],
     "install-node.sh.j2": [
         {**_NODE, "machine": _MASTER, "slow": False, "control_plane": ["a"]},
         {**_NODE, "machine": _WORKER, "slow": True, "control_plane": []},
@@ -113,7 +113,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "query-pod-kills.sh.j2": [{"uid": "u-v"}],
     "query-tree.sh.j2": [{"path": "/x"}],
     "ready-nodes.sh.j2": [{"admin_conf": "/a", "jsonpath": "{.items}"}],
-    "remove-image.sh.j2": [{**_CTR, "name": "n"}],
+    "remove-image.sh.j2": [{**_CTR, "name": "n", "id": "sha256:0"}],
     "remove.sh.j2": [{**_TARGET, "below": below} for below in ("", "/x")],
     "restart.sh.j2": [{"unit": "x", **RESTARTED}],
     "services-run.sh.j2": [{}],

@@ -177,3 +177,20 @@ def test_what_is_not_printed_is_the_zero_value() -> None:
     assert differences(Config(zeros), Config(options), RUNSC) == ()
     (said,) = differences(Config(f'{options}BinaryName = "crun"\n'), Config(options), RUNSC)
     assert said == 'plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options.BinaryName'
+
+
+SNAPSHOTTERS = {
+    "containerd 2": ('[plugins."io.containerd.cri.v1.images"]\nsnapshotter = "native"', "native"),
+    "containerd 1": ('[plugins."io.containerd.grpc.v1.cri".containerd]\nsnapshotter = "zfs"', "zfs"),
+    "another one of a runtime": (
+        '[plugins."io.containerd.cri.v1.images"]\nsnapshotter = "native"\n'
+        '[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata]\nsnapshotter = "devmapper"',
+        "native",
+    ),
+    "nothing said": ('[plugins."io.containerd.cri.v1.images"]\nsnapshotter = ""', "overlayfs"),
+}
+
+
+@pytest.mark.parametrize(("dump", "snapshotter"), SNAPSHOTTERS.values(), ids=SNAPSHOTTERS.keys())
+def test_the_snapshotter_of_images_is_the_one_that_all_runtimes_have(dump: str, snapshotter: str) -> None:
+    assert Config(dump).snapshotter == snapshotter

@@ -6,11 +6,17 @@ import hashlib
 import io
 import json
 import tarfile
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from nodeprov.hosts.local import LocalHost
+from nodeprov.inventory import ProofSettings
 from nodeprov.kubernetes import images
 from nodeprov.kubernetes.images import Image, Layer, image_archive
+from nodeprov.node.daemon import Daemon
+from tests.support import samples
 
 LAYER = Layer(("bin", "tmp"), {"bin/sh": b"#!"}, {"bin/ls": "sh"})
 IMAGES = (Image("a:1", ("/bin/sh",)), Image("b:2", ("/bin/ls", "-l")))
@@ -73,3 +79,110 @@ def test_it_holds_one_program_and_all_its_digests_are_true(architecture: str, go
     assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(files[layer]).hexdigest()}"]
     assert manifest["Config"] == f"{hashlib.sha256(files[manifest['Config']]).hexdigest()}.json"
     assert manifest["RepoTags"] == [images.reference(program)]
+
+
+CTR = """#!/bin/sh
+# What ctr and CRI's listener do: https://github.com/containerd/containerd, cmd/ctr/commands/images
+images={folder}/images
+shift 5
+echo "$*" >> {folder}/calls
+case $1 in
+import)
+    cat > /dev/null
+    echo "{name} application/x sha256:content 2.1 MiB linux/amd64" >> "$images"
+    [ -e {folder}/busy ] || echo "{id} application/x sha256:content 2.1 MiB linux/amd64" >> "$images" ;;
+ls)
+    [ "$2" = -q ] || echo "REF TYPE DIGEST SIZE PLATFORMS LABELS"
+    if [ "$2" = -q ]; then cut -d ' ' -f 1 "$images"; else cat "$images"; fi
+    [ ! -e {folder}/busy ] || echo "{id} application/x sha256:content 2.1 MiB linux/amd64" >> "$images"
+    rm -f {folder}/busy ;;
+rm)
+    shift
+    for name in "$@"; do
+        grep -vF "$name " "$images" > "$images.new"
+        mv "$images.new" "$images"
+    done ;;
+esac
+"""
+PROGRAM = b"program"
+OTHERS = (
+    "registry.example.com/app:1 application/x sha256:app 1 MiB linux/amd64",
+    "sha256:apps application/x sha256:app 1 MiB linux/amd64",
+)
+
+
+@dataclass
+class Node:
+    """A node whose ctr keeps its images in a file."""
+
+    folder: Path
+    host: LocalHost = field(default_factory=LocalHost)
+
+    @property
+    def daemon(self) -> Daemon:
+        dump = '[plugins."io.containerd.cri.v1.images"]\nsnapshotter = "native"\n'
+        return samples.good_daemon(ctr=str(self.folder / "ctr"), socket="/s", dump=dump)
+
+    @property
+    def images(self) -> list[str]:
+        return (self.folder / "images").read_text().splitlines()
+
+    @property
+    def calls(self) -> list[str]:
+        return (self.folder / "calls").read_text().splitlines()
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    monkeypatch.setattr(images, "probe", lambda _architecture: PROGRAM)
+    name, its_id = images.reference(PROGRAM), images.identity(PROGRAM, "x86_64")
+    (tmp_path / "ctr").write_text(CTR.format(folder=tmp_path, name=name, id=its_id))
+    (tmp_path / "ctr").chmod(0o755)
+    (tmp_path / "images").write_text("\n".join(OTHERS) + "\n")
+    return Node(tmp_path)
+
+
+def test_its_id_is_that_of_the_archive() -> None:
+    (manifest,) = json.loads(members(images.archive(PROGRAM, "x86_64"))["manifest.json"])
+    assert images.identity(PROGRAM, "x86_64") == f"sha256:{manifest['Config'].removesuffix('.json')}"
+
+
+def test_the_image_is_unpacked_by_ctr_for_the_snapshotter_of_cri(node: Node) -> None:
+    with images.available(node.host, "x86_64", node.daemon, samples.settings()):
+        assert node.calls[0] == "import --local --snapshotter native -"
+
+
+def test_after_a_proof_neither_its_name_nor_what_cri_has_noted_down_is_left(node: Node) -> None:
+    with images.available(node.host, "x86_64", node.daemon, samples.settings()) as image:
+        assert image.reference in "\n".join(node.images)
+        assert images.identity(PROGRAM, "x86_64") in "\n".join(node.images)
+    assert node.images == [*OTHERS]
+
+
+def test_a_proof_waits_until_cri_has_heard_of_its_image(node: Node) -> None:
+    (node.folder / "busy").touch()
+    with images.available(node.host, "x86_64", node.daemon, samples.settings()):
+        assert node.calls[1:] == ["ls -q", "ls -q"]
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        f"{images.REPOSITORY}older application/x sha256:old 2 MiB linux/amd64",
+        f"{images.REPOSITORY}older application/x sha256:old 2 MiB linux/amd64\n"
+        "sha256:older application/x sha256:old 2 MiB linux/amd64",
+        f"{images.identity(PROGRAM, 'x86_64')} application/x sha256:content 2 MiB linux/amd64",
+    ],
+    ids=["the name alone", "the name and the ID", "the ID alone, as earlier versions left it"],
+)
+def test_what_killed_and_earlier_runs_have_left_is_removed_and_nothing_else(node: Node, left: str) -> None:
+    (node.folder / "images").write_text("\n".join([*OTHERS, left]) + "\n")
+    images.remove_all(node.host, "x86_64", node.daemon, samples.settings())
+    assert node.images == [*OTHERS]
+
+
+def test_an_image_that_the_inventory_names_is_left_where_it_is(node: Node) -> None:
+    named = samples.settings(proof=ProofSettings(image=f"{images.REPOSITORY}mine"))
+    (node.folder / "images").write_text(f"{named.proof.image} application/x sha256:mine\n")
+    images.remove_all(node.host, "x86_64", node.daemon, named)
+    assert len(node.images) == 1
