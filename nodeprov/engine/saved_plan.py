@@ -5,11 +5,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import Any
 
 from nodeprov.engine.planner import Planned
-from nodeprov.errors import MALFORMED_JSON, NodeprovError, UsageError, json_object, of_type
+from nodeprov.errors import MALFORMED_JSON, NodeprovError, UsageError, json_object
 from nodeprov.inventory import Inventory, Node
 from nodeprov.inventory.explanation import inventory_text
 from nodeprov.node.receipts import Author
@@ -150,16 +149,22 @@ def from_text(text: str, path: str, version: str) -> Saved:
 
 
 def _read(value: Mapping[str, Any]) -> Saved:
-    action, drain = action_named(value["action"]), of_type(bool, value["drain"])
-    if action is None:
-        raise ValueError(f"no action: {value['action']!r:.60}")
-    text = partial(of_type, str)
+    name, drain = value["action"], value["drain"]
+    action = action_named(name)
+    if action is None or type(drain) is not bool:
+        raise ValueError(f"no action: {name!r:.60}, drain {drain!r:.60}")
     plans = (
-        SavedPlan(text(each["node"]), text(each["text"]), tuple((text(n), text(d)) for n, d in each["steps"]))
+        SavedPlan(_word(each["node"]), _word(each["text"]), tuple((_word(n), _word(d)) for n, d in each["steps"]))
         for each in value["plans"]
     )
-    author = Author(**{name: text(each) for name, each in value["author"].items()})
-    return Saved(text(value["at"]), author, action, drain, text(value["inventory"]), tuple(plans))
+    author = Author(**{name: _word(each) for name, each in value["author"].items()})
+    return Saved(_word(value["at"]), author, action, drain, _word(value["inventory"]), tuple(plans))
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text expected, not {value!r:.60}")
+    return value
 
 
 def changes(saved: Saved, planned: Sequence[Planned]) -> tuple[NodeprovError, ...]:
