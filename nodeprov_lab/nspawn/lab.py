@@ -17,9 +17,8 @@ from nodeprov_lab.base import Machine, MachineStatus, OnEvent, find_machine, sta
 from nodeprov_lab.cache import Cache
 from nodeprov_lab.gobuild import find_go
 from nodeprov_lab.host import may_lower_oom_score, own_capabilities
-from nodeprov_lab.nspawn import cgroups, leftovers, network, requirements, state
-from nodeprov_lab.nspawn.boot import boot, machine_files, start_in_cgroup
-from nodeprov_lab.nspawn.state import NspawnState
+from nodeprov_lab.nspawn import cgroups, leftovers, machines, network, requirements
+from nodeprov_lab.nspawn.machines import NspawnState, boot, machine_files, start_in_cgroup
 from nodeprov_lab.parts import Parts, make_parts
 from nodeprov_lab.processes import at_once
 
@@ -57,7 +56,7 @@ class NspawnLab:
             raise Problems(problems, where="this machine")
         with self._locked(on_event):
             with step(on_event, "looking at what is there"):
-                if state.is_healthy(self.machines, STATE):
+                if machines.is_healthy(self.machines, STATE):
                     return
             go = find_go()
             assert go is not None  # or it would have been a problem
@@ -82,8 +81,8 @@ class NspawnLab:
 
     def status(self) -> Sequence[MachineStatus]:
         requirements.require_root()
-        running = {machine.name for machine in self.machines if state.is_running(machine, STATE)}
-        ready = state.ready_nodes(self.machines[0], STATE) if self.machines[0].name in running else set()
+        running = {machine.name for machine in self.machines if machines.is_running(machine, STATE)}
+        ready = machines.ready_nodes(self.machines[0], STATE) if self.machines[0].name in running else set()
         return statuses(self.machines, running, ready)
 
     def ssh_argv(self, machine: str, command: Sequence[str], *, terminal: bool) -> list[str]:
@@ -117,7 +116,7 @@ class NspawnLab:
         login_key, host_keys = make_key(), [make_key() for _ in self.machines]
         STATE.write_keys(self.machines, login_key, host_keys)
         network.make_network(self.machines)
-        where = [str(parts.programs.mirror), network.CONTROLLER_ADDRESS, str(state.MIRROR_PORT)]
+        where = [str(parts.programs.mirror), network.CONTROLLER_ADDRESS, str(machines.MIRROR_PORT)]
         argv = [sys.executable, "-m", "nodeprov_lab.mirror", *where]
         start_in_cgroup(f"{network.PREFIX}mirror", argv, STATE.mirror_log, STATE.mirror_process)
         for machine, host_key in zip(self.machines, host_keys, strict=True):
@@ -127,14 +126,14 @@ class NspawnLab:
         self._wait_for_mirror()
 
     def _wait_for_boot(self, machine: Machine) -> None:
-        if not state.wait_for_port(machine.address, state.SSH_PORT, _BOOT_TIMEOUT_SECONDS):
+        if not machines.wait_for_port(machine.address, machines.SSH_PORT, _BOOT_TIMEOUT_SECONDS):
             hint = f"look at {STATE.machine(machine).console}"
             raise NodeprovError("did not boot", hint, where=machine.name)
 
     def _wait_for_mirror(self) -> None:
         # Another program that has the port answers too, and ours has ended by then.
-        answers = state.wait_for_port(network.CONTROLLER_ADDRESS, state.MIRROR_PORT, _BOOT_TIMEOUT_SECONDS)
-        if not answers or not state.mirror_runs(STATE):
+        answers = machines.wait_for_port(network.CONTROLLER_ADDRESS, machines.MIRROR_PORT, _BOOT_TIMEOUT_SECONDS)
+        if not answers or not machines.mirror_runs(STATE):
             said = STATE.mirror_log.read_text().strip().rpartition("\n")[2]
-            hint = f"ss -ltnp 'sport = :{state.MIRROR_PORT}' shows who has its port"
+            hint = f"ss -ltnp 'sport = :{machines.MIRROR_PORT}' shows who has its port"
             raise NodeprovError(f"the release mirror did not start: {said}", hint)

@@ -10,9 +10,9 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_checked, run_program
 from nodeprov.local_files import cache_folder
 from nodeprov_lab import base, processes
-from nodeprov_lab.nspawn import cgroups, network, state
-from nodeprov_lab.nspawn.boot import start
+from nodeprov_lab.nspawn import cgroups, network
 from nodeprov_lab.nspawn.lab import STATE, NspawnLab
+from nodeprov_lab.nspawn.machines import SSH_PORT, start, wait_for_port
 from tests.lab.conftest import QUICKER
 from tests.lab.machines import Machine
 
@@ -53,7 +53,7 @@ def put_in(name: str) -> None:
     machine = _machine(name)
     folder = STATE.machine(machine)
     start(machine, folder)
-    if not state.wait_for_port(machine.address, state.SSH_PORT, BOOTS_WITHIN_SECONDS):
+    if not wait_for_port(machine.address, SSH_PORT, BOOTS_WITHIN_SECONDS):
         raise AssertionError(f"{name} does not boot: {Path(folder.console).read_text()[-2000:]}")
 
 
