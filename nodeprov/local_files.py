@@ -23,16 +23,19 @@ def cache_folder() -> Path:
     return Path(os.environ.get("NODEPROV_CACHE") or platformdirs.user_cache_path("nodeprov"))
 
 
-def read_bounded(path: Path) -> str:
-    """Read a text file; raise OSError, or ValueError if it is no text or too large."""
-    with path.open("rb") as file:
-        content = file.read(LARGEST_BYTES + 1)
-    if len(content) > LARGEST_BYTES:
-        raise ValueError(f"it is larger than {LARGEST_BYTES >> 20} MiB")
+def read_bounded(path: Path, what: str, hint: str) -> str:
+    """Read a text file; raise UsageError, naming what it is, if it cannot be read, is no text or too large."""
     try:
-        return content.decode()
+        with path.open("rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
+        if len(content) <= LARGEST_BYTES:
+            return content.decode()
+        why = f"it is larger than {LARGEST_BYTES >> 20} MiB"
     except UnicodeDecodeError:
-        raise ValueError("it is no UTF-8 text") from None
+        why = "it is no UTF-8 text"
+    except (OSError, ValueError) as error:
+        why = str(getattr(error, "strerror", error))
+    raise UsageError(f"cannot read the {what} {path}: {why}", hint)
 
 
 def refuse_existing(path: Path) -> None:

@@ -70,11 +70,7 @@ def _refuse_others(path: Path) -> None:
 def read(found: Found) -> str:
     """Read an inventory's text; raise UsageError if that is not possible."""
     hint = f"{found.by}: correct or unset it" if found.by else "is the name right? --inventory FILE"
-    try:
-        return read_bounded(found.path)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", error)
-        raise UsageError(f"cannot read the inventory {found.path}: {why}", hint) from None
+    return read_bounded(found.path, "inventory", hint)
 
 
 @options.command(

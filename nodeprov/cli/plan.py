@@ -111,13 +111,7 @@ def apply(
     from nodeprov.reports.plan import headline
     from nodeprov.runtimes import FAMILY
 
-    try:
-        text = read_bounded(file)
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"cannot read the plan {file}: {getattr(error, 'strerror', error)}", saved_plan.AGAIN
-        ) from None
-    found = saved_plan.from_text(text, str(file), __version__)
+    found = saved_plan.from_text(read_bounded(file, "plan", saved_plan.AGAIN), str(file), __version__)
     whole = parse(found.inventory, str(file))
     with connect(whole, whole.nodes, ask_sudo_password=ask_sudo_password) as fleet:
         planned = fleet.plan(Install(FAMILY) if found.action is INSTALL else Uninstall(FAMILY, found.drain))

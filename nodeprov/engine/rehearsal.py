@@ -115,7 +115,6 @@ class _Stage:
         return tuple(self.commands)
 
     def note(self, host: str, script: Script[Any], *, stdin: str = "", what: str = "") -> None:
-        """Write a command down."""
         what = "a receipt" if f"path={self.state}/receipts/" in script.text else what or self._what
         self.commands.append(Command(host, what, comparable(script.text, self.state), stdin))
 

@@ -1,7 +1,5 @@
 """This machine as a host, and the only place that starts its programs."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os
@@ -20,6 +18,7 @@ from nodeprov.hosts.base import (
     FIRST_LINE_BYTES,
     LARGEST_OUTPUT_BYTES,
     TIMED_OUT,
+    Held,
     Output,
     Script,
     check,
@@ -68,7 +67,7 @@ class LocalHost(ShellHost):
             on_sent(source.stat().st_size)
         return output
 
-    def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> _HeldProgram:
+    def hold(self, script: Script[Any], *, heartbeat_seconds: float = 0) -> Held:
         """Start a script that goes on until its standard input ends."""
         self.on_command(self.name, script)
         return _HeldProgram([*self._shell, script.text], heartbeat_seconds)
@@ -92,18 +91,15 @@ class _HeldProgram:
 
     @property
     def ended(self) -> bool:
-        """Tell whether it has ended on its own."""
         return self._process.poll() is not None
 
     def say(self, line: str) -> None:
-        """Write a line to its standard input; one that has ended hears nothing."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError, ValueError):
             self._process.stdin.write(f"{line}\n".encode())
             self._process.stdin.flush()
 
     def release(self) -> None:
-        """End the script's standard input and wait for its end."""
         self._over.set()
         self._process.communicate()
 
@@ -151,13 +147,12 @@ def run_program(
     try:
         given = io.BytesIO(stdin) if isinstance(stdin, bytes) else stdin
         stdout, stderr = _communicate(process, given, timeout_seconds)
-    except subprocess.TimeoutExpired:
+    except BaseException as error:
         end_process_group(process.pid)
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
         process.wait()
         raise LateError(f"{argv[0]} did not end within {timeout_seconds:.0f} s") from None
-    except BaseException:
-        end_process_group(process.pid)
-        raise
     return Output(process.returncode, stdout, stderr)
 
 
@@ -193,7 +188,6 @@ class _Stream(threading.Thread):
         self.is_cut = False
 
     def run(self) -> None:
-        """Read to the end, or to the limit."""
         with self._stream as stream:
             while chunk := os.read(stream.fileno(), _CHUNK_BYTES):
                 self.content += chunk

@@ -48,10 +48,10 @@ def test_a_new_file_is_not_written_over_anything_and_its_mode_is_what_the_user_w
 def test_a_file_of_somebody_else_is_read_within_limits(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"a" * LARGEST_BYTES)
-    assert len(read_bounded(path)) == LARGEST_BYTES
+    assert len(read_bounded(path, "plan", "")) == LARGEST_BYTES
     path.write_bytes(b"a" * (LARGEST_BYTES + 1))
-    with pytest.raises(ValueError, match="larger than 16 MiB"):
-        read_bounded(path)
+    with pytest.raises(UsageError, match=r"cannot read the plan .*: it is larger than 16 MiB"):
+        read_bounded(path, "plan", "")
     path.write_bytes(b"\xff")
-    with pytest.raises(ValueError, match="no UTF-8 text"):
-        read_bounded(path)
+    with pytest.raises(UsageError, match=r"cannot read the plan .*: it is no UTF-8 text"):
+        read_bounded(path, "plan", "")
