@@ -19,6 +19,7 @@ from nodeprov.node.loaded_config import is_what_was_read
 from nodeprov.node.state import Facts, NodeState
 from nodeprov.node.switch import Switch
 from nodeprov.plan.containerd_config import ContainerdConfig
+from nodeprov.plan.files import FileAt
 from nodeprov.plan.plan import Outcome
 from nodeprov.plan.steps import Drain, Probes, Swap
 from nodeprov.runtimes.family import Family
@@ -106,6 +107,9 @@ class Actions(Probes, Protocol):
         Raises RolledBack when it did not serve and the node has gone back, and NodeprovError for all else.
         """
 
+    def made_otherwise(self) -> tuple[str, ...]:
+        """Name what a distribution has not made as it was, though all that it is made of was put back."""
+
     def settle(self) -> None:
         """Wait until the node is at work on no swap any more; raise NodeprovError if it does not come to that."""
 
@@ -146,6 +150,21 @@ class NodeActions(Containerd):
         """Have the node swap files, restart containerd and prove that it serves; write down what it has read."""
         self._served = self._switch.hand_over(swap)
         self.write_record(swap)
+
+    def made_otherwise(self) -> tuple[str, ...]:
+        """Compare the file that a distribution has made again with the one that was there before."""
+        daemon = self._state.daemon
+        if daemon.source is None:
+            return ()
+        try:
+            if self._host.ask([FileAt(daemon.config_path)])[0] == daemon.config:
+                return ()
+        except NodeprovError as error:
+            return (f"{daemon.config_path}: {error.message}",)
+        return (
+            f"{daemon.config_path} is not as before: {daemon.distribution.title} has made it again, "
+            "of what others had changed since its last start",
+        )
 
     def serving(self) -> str:
         """Return what the node has seen at the end of its last swap."""

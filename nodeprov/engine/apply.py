@@ -42,9 +42,10 @@ def apply(plan: Plan, hosts: Hosts, actions: Actions, run: RunContext) -> Outcom
                 done.append(part)
                 on_event(Event(part, "done", said))
     except BaseException as error:
+        is_swapped = any(isinstance(step, Swap) for step in begun)
         swap = begun.pop() if isinstance(error, RolledBack | RollbackFailed) else None
         undone = undo(begun, hosts, actions, partial(_try_to_tell, on_event))
-        left = undone.failed
+        left = (*undone.failed, *(actions.made_otherwise() if is_swapped else ()))
         if isinstance(error, RollbackFailed) and isinstance(swap, Swap):
             left = (*left, f"{swap.restart.unit}: {error.message}")
         stopped_by = in_words(error).at(plan.node)

@@ -100,7 +100,7 @@ def _install(
     _refuse(state, (*found, *import_problems(state.daemon, runtime, imports)))
     changes = decide((*goals, *unneeded), states)
     steps = _install_steps(state, family, changes, imports, generation=wanted)
-    _refuse(state, tuple(_of_restart(state, steps, readers)))
+    _refuse(state, tuple(_of_restart(state, steps, imports, readers)))
     without = runtime_table.without_runtime(runtime, how=runtime_table.how_edited(state.daemon))
     adopted = leftovers.unknown(goals, states, state.history.written, without)
     if adopted and (steps or not state.history.installed):
@@ -127,14 +127,14 @@ def _uninstall(state: NodeState, want: Uninstall, goals: tuple[Goal, ...], reade
         _refuse(state, tuple(_still_needed(state, want)))
     is_there = changes or state.history.installed
     steps = _uninstall_steps(state, want.family, changes, imports, pods) if is_there else ()
-    _refuse(state, tuple(_of_restart(state, steps, readers)))
+    _refuse(state, tuple(_of_restart(state, steps, imports, readers)))
     return Plan(name, Uninstall.action, steps, notes.of_uninstall(state))
 
 
-def _of_restart(state: NodeState, steps: Sequence[Step], readers: Readers) -> Iterator[Problem]:
+def _of_restart(state: NodeState, steps: Sequence[Step], imports: Imports, readers: Readers) -> Iterator[Problem]:
     """Find what blocks the restart among that which others have left for it."""
     pending = [text for step in steps if isinstance(step, Swap) for text in step.restart.activates]
-    return pending_problems(readers[Place.NODE], state.daemon, state.settings, pending)
+    return pending_problems(readers[Place.NODE], state.daemon, state.settings, pending, imports.files)
 
 
 def _read(

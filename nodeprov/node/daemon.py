@@ -1,5 +1,6 @@
 """The containerd of a node: the process, its unit, its configuration."""
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -100,6 +101,13 @@ class Daemon:
     def edited(self) -> FileState | None:
         """Return the file that is edited, as it is."""
         return self.source.state if self.source else self.config
+
+    @property
+    def drop_ins(self) -> tuple[str, ...]:
+        """The glob of the files that the distribution reads itself before it starts containerd; () if none."""
+        if self.source is None or not self.distribution.drop_ins:
+            return ()
+        return (posixpath.join(posixpath.dirname(self.config_path), self.distribution.drop_ins),)
 
     def drop_in_path(self, handler: str) -> str | None:
         """Name the file that could hold a handler's table alone; None if none is read, or is ours to write."""

@@ -4,11 +4,12 @@ import base64
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from nodeprov.containerd import Config, Refused, Runtime, import_patterns
+from nodeprov.containerd.distributions.drop_ins import refused_drop_ins
 from nodeprov.containerd.faults import drop_in_problems
 from nodeprov.errors import Problem
 from nodeprov.hosts.base import Output, Reader
@@ -45,7 +46,7 @@ class ImportsQuery:
         return {
             path: Imported(Config(base64.b64decode(text).decode(errors="surrogateescape")), float(changed))
             for path, changed, text in rows
-            if any(import_patterns.matches(pattern, path) for pattern in self.patterns)
+            if _matches(self.patterns, path)
         }
 
 
@@ -95,8 +96,9 @@ def read_imports(reader: Reader, daemon: Daemon) -> Imports:
 
 
 def patterns_of(daemon: Daemon) -> tuple[str, ...]:
-    """List what a daemon's configuration file imports."""
-    return import_patterns.import_patterns(daemon.file, daemon.config_path)
+    """List what a daemon's configuration file imports, and what a distribution reads itself to make that file."""
+    imported = import_patterns.import_patterns(daemon.file, daemon.config_path)
+    return tuple(dict.fromkeys((*imported, *daemon.drop_ins)))
 
 
 def import_problems(daemon: Daemon, runtime: Runtime, found: Imports) -> tuple[Problem, ...]:
@@ -128,4 +130,20 @@ def import_problems(daemon: Daemon, runtime: Runtime, found: Imports) -> tuple[P
         for pattern in found.patterns
         if import_patterns.matches(pattern, candidate_of(path))
     ]
-    return (*missing, *overriding, *found_too)
+    return (*missing, *overriding, *found_too, *_refused_by_the_distribution(daemon, found))
+
+
+def is_read_by_distribution(daemon: Daemon, path: str) -> bool:
+    """Tell whether a file is read by the distribution alone, and containerd gets what is made of it."""
+    imported = import_patterns.import_patterns(daemon.file, daemon.config_path)
+    return _matches(daemon.drop_ins, path) and not _matches(imported, path)
+
+
+def _matches(patterns: Sequence[str], path: str) -> bool:
+    return any(import_patterns.matches(pattern, path) for pattern in patterns)
+
+
+def _refused_by_the_distribution(daemon: Daemon, found: Imports) -> Iterator[Problem]:
+    read = {path: file.config for path, file in found.files.items() if _matches(daemon.drop_ins, path)}
+    for refused in refused_drop_ins(read, daemon.next_version or (2, 4, 0)):
+        yield Problem(refused.message, refused.hint, f"the next restart of {daemon.unit}, whoever makes it, fails")

@@ -12,7 +12,7 @@ from nodeprov.hosts.base import Reader
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon, Record, version_text
 from nodeprov.node.dry_start import DryStart, as_it_is
-from nodeprov.node.imported_files import Imported
+from nodeprov.node.imported_files import Imported, is_read_by_distribution
 
 ACTIVATE = "activate"
 CLOCK_MARGIN_SECONDS = 0.1
@@ -27,12 +27,15 @@ def pending_changes(
     if record and record.identity == daemon.identity:
         found += differences(record.effective, daemon.effective, runtime)
     else:
-        newer = changed_since_start(daemon, imported)
-        found += [f"{path} was changed after containerd started: any edit in it" for path in newer]
-    found += [*_other_containerd(daemon), *_edited_source(daemon)]
+        found += map(_edited, changed_since_start(daemon, imported))
+    found += _not_shown(daemon, imported)
     if daemon.needs_reload:
         found.append(f"{daemon.unit} was changed on disk (systemctl daemon-reload is due)")
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
+
+
+def _edited(path: str) -> str:
+    return f"{path} was changed after containerd started: any edit in it"
 
 
 def changed_since_start(daemon: Daemon, imported: Mapping[str, Imported]) -> tuple[str, ...]:
@@ -45,18 +48,22 @@ def changed_since_start(daemon: Daemon, imported: Mapping[str, Imported]) -> tup
     return tuple(path for path, at in changed.items() if at >= daemon.started_at + margin)
 
 
-def _other_containerd(daemon: Daemon) -> Iterator[str]:
+def _not_shown(daemon: Daemon, imported: Mapping[str, Imported]) -> Iterator[str]:
+    """Name what a dry start does not show: another containerd, and edits of what a distribution reads itself."""
     if daemon.disk_version != daemon.version:
         yield f"containerd {version_text(daemon.disk_version)} on disk, {version_text(daemon.version)} is running"
-
-
-def _edited_source(daemon: Daemon) -> Iterator[str]:
-    if daemon.source and (daemon.source.changed_at or 0.0) >= daemon.started_at - CLOCK_MARGIN_SECONDS:
-        yield f"{daemon.source.path} was changed after containerd started: any edit in it"
+    read = {path: file.changed_at for path, file in imported.items() if is_read_by_distribution(daemon, path)}
+    if daemon.source:
+        read[daemon.source.path] = daemon.source.changed_at or 0.0
+    yield from (_edited(path) for path, at in read.items() if at >= daemon.started_at - CLOCK_MARGIN_SECONDS)
 
 
 def pending_problems(
-    reader: Reader, daemon: Daemon, settings: Settings, pending: Sequence[str]
+    reader: Reader,
+    daemon: Daemon,
+    settings: Settings,
+    pending: Sequence[str],
+    imported: Mapping[str, Imported],
 ) -> Iterator[Problem]:
     """Start containerd on what is pending, apart from the node, and find what blocks a restart of ours.
 
@@ -72,12 +79,11 @@ def pending_problems(
             "it was started apart from the node, on the files as they are now, and did not come to serve pods",
         )
     elif settings.containerd.pending_changes != ACTIVATE:
-        yield from _not_wanted(daemon, pending, tried)
+        yield from _not_wanted(daemon, tried, tuple(_not_shown(daemon, imported)) if tried.was_tried else pending)
 
 
-def _not_wanted(daemon: Daemon, pending: Sequence[str], tried: DryStart) -> Iterator[Problem]:
-    """Find what nobody has said is wanted, among what a dry start does not show."""
-    untried = pending if not tried.was_tried else (*_other_containerd(daemon), *_edited_source(daemon))
+def _not_wanted(daemon: Daemon, tried: DryStart, untried: Sequence[str]) -> Iterator[Problem]:
+    """Refuse what no dry start has shown, and nobody has said is wanted."""
     if untried:
         why = "what a distribution makes of an edit, and what another containerd does to pods, no dry start shows"
         yield Problem(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from nodeprov import containerd
-from nodeprov.containerd import Config, Runtime, differences
+from nodeprov.containerd import Config, Runtime, differences, import_patterns
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.containerd.distributions.editing import template_declares
 from nodeprov.errors import NodeprovError
@@ -144,12 +144,18 @@ class ContainerdSource(ContainerdConfig):
 
     def to_be_read(self, host: Host, state: FileState | None) -> dict[str, FileState | None]:
         """Say what would be made of a state: today's file with our table in it, or without it."""
-        found = None if self.how is How.DROP_IN else host.ask([FileAt(self.made)])[0]
-        if found is None:
-            return {}
+        found = host.ask([FileAt(self.made)])[0]
+        if found is None or self.how is How.DROP_IN:
+            # k0s had merged drop-ins into a file of its own before containerd 2; since then containerd reads them.
+            is_read = found is not None and self._is_imported_by(found)
+            return {self.path: state} if is_read else {}
         edit = containerd.add_runtime if state is not None and self.adds(state) else containerd.remove_runtime
         text = edit(containerd.decode(found.content), self.runtime)
         return {self.made: replace(found, content=text.encode())}
+
+    def _is_imported_by(self, found: FileState) -> bool:
+        patterns = import_patterns.import_patterns(Config(containerd.decode(found.content)), self.made)
+        return any(import_patterns.matches(pattern, self.path) for pattern in patterns)
 
     def adds(self, state: FileState) -> bool:
         """Tell whether a state declares our runtime."""

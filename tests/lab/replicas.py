@@ -62,9 +62,11 @@ for each in {folder}/config.toml.tmpl {folder}/config-v3.toml.tmpl; do [ ! -e $e
 sed -e '/^{{{{ template "base" \\. }}}}$/{{r /srv/replica/base.toml' -e 'd}}' $template > {config}
 """
 
-# k0s merges what has a CRI section into a file that its own, which says that it is managed, imports.
+# k0s ends where a drop-in states another version than 3. What has a CRI section it merges into a file of its own,
+# which the managed one imports.
 MERGE = """
 mkdir -p /etc/k0s/containerd.d
+grep -hs '^version' /etc/k0s/containerd.d/*.toml | grep -v '^version = 3$' && exit 1
 {{ cat /srv/replica/base.toml; cat /etc/k0s/containerd.d/*.toml 2>/dev/null | grep -v '^version = '; }} \\
     > /run/k0s/containerd-cri.toml
 printf '# k0s_managed=true\\nversion = 3\\nimports = ["/run/k0s/containerd-cri.toml"]\\n' > {config}

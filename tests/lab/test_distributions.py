@@ -126,3 +126,49 @@ class TestReplicas:
         gone = nodeprov("uninstall", WORKER, "--yes")
         assert gone.returncode == 0, gone.stdout + gone.stderr
         assert files(worker, replica) == before
+
+    @pytest.mark.parametrize("replica", REPLICAS[:2], ids=["k3s", "RKE2"], indirect=True)
+    @pytest.mark.parametrize(
+        "template",
+        ['imports = ["/etc/x.toml"]\n{{ template "base" . }}\n', 'imports = ["/etc/x.toml"]\nversion = 3\n'],
+    )
+    def test_a_template_that_nobody_has_restarted_for_is_refused(
+        self, worker: Machine, replica: Replica, template: str
+    ) -> None:
+        worker.host.sh(f"cat > {replica.edited}", stdin=template.encode())
+        before, pid = files(worker, replica), worker.run(f"systemctl show {replica.unit} -p MainPID --value")
+        for command in (("doctor", WORKER), ("plan", WORKER), ("install", WORKER, "--yes")):
+            ended = nodeprov(*command, "--json")
+            assert ended.returncode == 1, (command, ended)
+            assert f"{replica.edited} was changed after containerd started" in ended.stdout, (command, ended)
+            assert "--activate-pending" in ended.stdout, (command, ended)
+        assert files(worker, replica) == before
+        assert worker.run(f"systemctl show {replica.unit} -p MainPID --value") == pid
+
+    @pytest.mark.parametrize("replica", REPLICAS[:1], ids=["k3s"], indirect=True)
+    def test_a_rollback_that_makes_another_file_than_before_is_named(
+        self, worker: Machine, replica: Replica
+    ) -> None:
+        worker.run("touch /srv/replica/deaf; echo '# another argument of k3s' >> /srv/replica/base.toml")
+        ended = nodeprov("install", WORKER, "--yes")
+        assert ended.returncode == 4, ended
+        assert f"{replica.config} is not as before: k3s has made it again" in ended.stdout + ended.stderr, ended
+        assert "the node is as before" not in ended.stderr
+
+    @pytest.mark.parametrize("replica", REPLICAS[2:3], ids=["k0s"], indirect=True)
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [("version = 2\n", "states version 2"), ("version = 3\n[plugins\n", "not valid TOML")],
+        ids=["version 2", "no TOML"],
+    )
+    def test_another_drop_in_that_k0s_does_not_start_with_is_named_before(
+        self, worker: Machine, replica: Replica, text: str, said: str
+    ) -> None:
+        worker.host.sh("cat > /etc/k0s/containerd.d/nvidia.toml", stdin=text.encode())
+        pid = worker.run(f"systemctl show {replica.unit} -p MainPID --value")
+        for command in (("doctor", WORKER), ("plan", WORKER), ("install", WORKER, "--yes")):
+            ended = nodeprov(*command, "--json")
+            assert ended.returncode == 1, (command, ended)
+            assert "/etc/k0s/containerd.d/nvidia.toml" in ended.stdout, (command, ended)
+            assert said in ended.stdout, (command, ended)
+        assert worker.run(f"systemctl show {replica.unit} -p MainPID --value") == pid

@@ -174,6 +174,7 @@ class Watched:
 
     def __init__(self, host: Any = None, used: tuple[str, ...] = ()) -> None:
         self.restarts, self.tries, self.proofs, self.used, self.host = 0, 0, 0, used, host
+        self.otherwise: tuple[str, ...] = ()
 
     def try_start(self, swap: Swap) -> None:
         self.tries += bool(swap.changes)
@@ -182,6 +183,9 @@ class Watched:
         for change in swap.changes:
             change.resource.write(self.host, change.after)
         self.restarts += 1
+
+    def made_otherwise(self) -> tuple[str, ...]:
+        return self.otherwise
 
     def settle(self) -> None:
         """Nothing is under way."""
@@ -254,6 +258,20 @@ def test_a_failed_proof_takes_everything_back_and_restarts_again(ground: Ground,
     assert snapshot(ground.folder, ground.host) == before
     assert conduct.restarts == 2
     assert conduct.proofs == 2
+
+
+def test_a_node_is_not_as_before_where_a_distribution_has_made_its_configuration_otherwise(
+    ground: Ground, source: Path
+) -> None:
+    class NotServing(Watched):
+        def serving(self) -> str:
+            raise Broken("it does not serve")
+
+    conduct = NotServing(ground.host)
+    conduct.otherwise = ("/etc/config.toml is not as before",)
+    outcome = apply(Plan("n", INSTALL, installation(ground, source)), {Place.NODE: ground.host}, conduct, a_run())
+    assert outcome.exit_code == 4
+    assert conduct.otherwise[0] in outcome.left
 
 
 @pytest.mark.parametrize(("action", "exit_code"), [(INSTALL, 0), (UNINSTALL, 4)])

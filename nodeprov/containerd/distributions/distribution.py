@@ -45,6 +45,9 @@ class Distribution:
     `kubelet_config` is a file (and, with .d behind its name, a folder) that such a program reads in place of
     kubelet's own, `kubelet_unit` the service of kubelet alone, and `variables` stand in kubelet's arguments.
 
+    `drop_ins` is a glob of files, in the folder of containerd's file, that the distribution reads itself before it
+    starts containerd.
+
     `kubectl` is how it is called, in `kubectl_folder` where PATH does not name that; `kubeconfig` is the
     administrator's, on a node of the control plane.
     """
@@ -62,6 +65,7 @@ class Distribution:
     kubelet_unit: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
+    drop_ins: str = ""
     marker: str = ""
     notes: tuple[str, ...] = ()
 

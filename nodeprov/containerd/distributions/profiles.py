@@ -68,6 +68,7 @@ K0S = Distribution(
         Origin("containerd.d/nodeprov-{handler}.toml", How.DROP_IN, version=3, since=2),
         Origin("containerd.d/nodeprov-{handler}.toml", How.DROP_IN, version=2),
     ),
+    drop_ins="containerd.d/*.toml",
     marker="# k0s_managed=true",
     notes=("k0s restarts containerd on its own some seconds after a change in containerd.d",),
 )
