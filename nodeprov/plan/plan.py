@@ -91,6 +91,17 @@ class Outcome:
     proofs: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def made(self) -> tuple[Change, ...]:
+        """The changes that were made: this is what is counted, wherever changes of a run are."""
+        return tuple(part for part in self.done if isinstance(part, Change))
+
+    @property
+    def made_by_others(self) -> tuple[Change, ...]:
+        """The changes of a run that has ended well which somebody else had made when it was their turn."""
+        made = {change.resource.key for change in self.made}
+        return tuple(each for each in self.plan.changes if not each.collects and each.resource.key not in made)
+
+    @property
     def exit_code(self) -> int:
         """What the process ends with: 0 done, 1 failed and as before, 4 left between two states."""
         if self.left:

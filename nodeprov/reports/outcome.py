@@ -19,9 +19,9 @@ def outcome_text(outcome: Outcome) -> str:
         if not plan.pending:
             return f"{node}: nothing to do"
         proven = [f"  {ended(f'{title}: {said}')}" for title, said in outcome.proofs.items()]
-        return "\n".join(
-            [f"{node}: {plan.action.name} done, {_count(len(plan.changes), 'change')}", *proven, *kept]
-        )
+        head = f"{node}: {plan.action.name} done, {_count(len(outcome.made), 'change')}"
+        others = [f"  somebody else has done that meanwhile: {c.resource.title}" for c in outcome.made_by_others]
+        return "\n".join([head, *proven, *others, *kept])
     lines = [str(outcome.error)]
     if outcome.left:
         lines += [f"{node}: left between two states:", *(f"  {ended(each)}" for each in outcome.left)]
@@ -59,6 +59,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         **plan_json(outcome.plan),
         "exit_code": outcome.exit_code,
         "done": len(outcome.done),
+        "changed": len(outcome.made),
         "proofs": dict(outcome.proofs),
         "undone": [change.resource.key for change in outcome.undone],
         "left": list(outcome.left),

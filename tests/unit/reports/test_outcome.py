@@ -49,6 +49,7 @@ OUTCOMES = {
         (f"{CONFIG_KEY}: somebody else has changed it since", "containerd.service: does not restart"),
         (f"tree:{RELEASE} stays, for {RELEASE}/runsc runs",),
     ),
+    "done-in-part-by-others": Outcome(INSTALL, tuple(each for each in INSTALL.parts if each != CLASSED)),
     "kept": Outcome(UPGRADE, UPGRADE.parts, kept=(f"folder:{HANDLER}/000000000000 stays, for {OLD}/runsc runs",)),
 }
 
@@ -80,7 +81,7 @@ def test_progress_is_told_step_by_step(event: Event, said: str | None) -> None:
     assert event_text(event) == said
 
 
-OUTCOME_FIELDS = PLAN_FIELDS | {"exit_code", "done", "proofs", "undone", "left", "kept", "error"}
+OUTCOME_FIELDS = PLAN_FIELDS | {"exit_code", "done", "changed", "proofs", "undone", "left", "kept", "error"}
 ERROR_FIELDS = {"message", "hint", "where"}
 
 
@@ -110,3 +111,18 @@ def test_errors_are_written_one_by_one() -> None:
         {"message": "too old", "hint": "", "where": "worker1"},
         {"message": "gone", "hint": "ping it", "where": "worker2"},
     ]
+
+
+def test_what_somebody_else_has_done_meanwhile_is_not_counted_in_the_text_nor_in_json() -> None:
+    outcome, planned = OUTCOMES["done-in-part-by-others"], len(INSTALL.changes)
+    assert outcome_text(outcome).startswith(f"worker1: install done, {planned - 1} changes\n")
+    assert outcome_json(outcome)["changed"] == planned - 1
+    assert outcome_json(OUTCOMES["done"])["changed"] == planned
+
+
+def test_what_was_to_be_removed_and_stays_is_not_counted_as_removed() -> None:
+    removals = [each for each in UPGRADE.changes if each.collects]
+    assert removals, "the plan has something to collect"
+    outcome = Outcome(UPGRADE, tuple(each for each in UPGRADE.parts if each not in removals), kept=("it stays",))
+    assert outcome_json(outcome)["changed"] == len(UPGRADE.changes) - len(removals)
+    assert "somebody else" not in outcome_text(outcome)
