@@ -1,5 +1,6 @@
 """Taking back what a run has begun, and removing what nothing needs any more."""
 
+import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,6 +9,7 @@ from nodeprov.errors import Cancelled, NodeprovError
 from nodeprov.hosts.base import Host, Hosts, Place
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Event, OnEvent, Step, Swap
+from nodeprov.states import FileState, LinkState
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +117,12 @@ def collect(
     failed: list[str] = []
     try:
         used = actions.in_use() if changes else ()
+        made = [folder for change in changes if change.before is None for folder in _folders_of(change)]
         for change in changes:
             resource = change.resource
             # What was made in this run stays with all that belongs to it; what is old is looked at one by one.
-            needing = [path for path in used if change.before is None or path.startswith(f"{resource.path}/")]
+            folders = made if change.before is None else [resource.path]
+            needing = [path for path in used if path.startswith(tuple(f"{folder}/" for folder in folders))]
             if needing:
                 needed.append(f"{resource.key} is kept: in use by a container ({needing[0]})")
                 continue
@@ -130,6 +134,17 @@ def collect(
         rest = changes[len(removed) + len(needed) :]
         failed = [f"{change.resource.key} stays: {in_words(error).message}" for change in rest]
     return TakenAway(tuple(removed), tuple(needed), tuple(failed))
+
+
+def _folders_of(change: Change) -> tuple[str, ...]:
+    """Name the folder by which a container names what was made: a release's own, or the one of a generation.
+
+    A path through the link `current` names neither. By now that leads to the generation before, which has what the
+    container began with, unless that is of a release of this run; and that one its process and its bundle name
+    (gVisor: pkg/shim/v1/runsc/container.go keeps `binary_name` and the flags for a container's life).
+    """
+    path = change.resource.path
+    return (posixpath.dirname(path),) if isinstance(change.after, FileState | LinkState) else (path,)
 
 
 def in_words(error: BaseException) -> NodeprovError:

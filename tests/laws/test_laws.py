@@ -16,7 +16,7 @@ from nodeprov.hosts.base import Host, Place, Reader
 from nodeprov.hosts.local import LocalHost
 from nodeprov.plan.files import File, Folder, Link, Tree
 from nodeprov.plan.goal import Change, Goal, Resource, constant, decide
-from nodeprov.plan.plan import INSTALL, UNINSTALL, Action, Plan
+from nodeprov.plan.plan import INSTALL, UNINSTALL, Action, Outcome, Plan
 from nodeprov.plan.steps import Event, Probes, Proof, Restart, Serving, Step, Swap, parts
 from nodeprov.states import FileState, LinkState, PresentState, State
 from tests.lab.machines import WORKER, holding, lab_host
@@ -387,14 +387,37 @@ def test_what_containerd_may_be_told_of_stays_where_a_swap_cannot_be_taken_back(
     assert read(ground, Tree(f"{ground.folder}/releases/r1")) is not None
 
 
-def test_what_a_sandbox_uses_by_now_is_not_taken_away(ground: Ground, source: Path) -> None:
+def failing_with(ground: Ground, source: Path, used: str) -> Outcome:
+    """An install that breaks at its last write, while a container needs a path below the ground."""
     steps = installation(ground, source)
     hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, len(steps), after=False)}
-    outcome = apply(Plan("n", INSTALL, steps), hosts, Watched(hosts[Place.NODE], ("/x/runsc",)), a_run())
+    used = f"{ground.folder}/{used}"
+    outcome = apply(Plan("n", INSTALL, steps), hosts, Watched(hosts[Place.NODE], (used,)), a_run())
     assert isinstance(outcome.error, Broken)
+    return outcome
+
+
+@pytest.mark.parametrize("used", ["releases/r1/runsc", "handlers/runsc/d1/shim"])
+def test_what_a_sandbox_uses_by_now_is_not_taken_away(ground: Ground, source: Path, used: str) -> None:
+    outcome = failing_with(ground, source, used)
     assert read(ground, Tree(f"{ground.folder}/releases/r1")) == tree_of(source)
+    assert read(ground, File(f"{ground.folder}/handlers/runsc/d1/runsc.toml")) is not None
     assert read(ground, Link(f"{ground.folder}/handlers/runsc/current")) is None
-    assert any("releases/r1 is kept: in use by a container (/x/runsc)" in each for each in outcome.kept)
+    assert any(
+        f"releases/r1 is kept: in use by a container ({ground.folder}/{used})" in each for each in outcome.kept
+    )
+
+
+@pytest.mark.parametrize(
+    "used", ["releases/r0/runsc", "releases/r10/runsc", "handlers/runsc/current/shim", "handlers/runsc/d10/shim"]
+)
+def test_what_a_sandbox_of_another_generation_needs_keeps_nothing_of_a_run_that_failed(
+    ground: Ground, source: Path, used: str
+) -> None:
+    outcome = failing_with(ground, source, used)
+    assert (outcome.kept, outcome.left) == ((), ())
+    assert read(ground, Tree(f"{ground.folder}/releases/r1")) is None
+    assert read(ground, File(f"{ground.folder}/handlers/runsc/d1/runsc.toml")) is None
 
 
 def test_an_old_release_is_collected_though_a_sandbox_of_the_new_one_runs(ground: Ground) -> None:
