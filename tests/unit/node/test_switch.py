@@ -6,15 +6,16 @@ import contextlib
 import itertools
 import os
 import shutil
+import subprocess  # noqa: TID251  chattr and mount
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from nodeprov.errors import NodeprovError, RolledBack
+from nodeprov.errors import NodeprovError, RollbackFailed, RolledBack
 from nodeprov.hosts.base import Output, plain
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import Paths, ProofSettings
@@ -207,6 +208,87 @@ def test_the_controller_is_told_what_the_node_has_done(node: Node, monkeypatch: 
     ):
         handed_over("hangs")
     assert handed_over("good") == "CRI is ok, the main process is unchanged after 6 s"
+
+
+def systemd_runs_it(node: Node) -> None:
+    """Have systemd-run do what systemd does, at once."""
+    script = f"{node.folder}/state/switch/switch.sh"
+    Path(shutil.which("systemd-run") or "").write_text(f"#!/bin/sh\nsh {script} swap; sh {script} after\n")
+
+
+@contextlib.contextmanager
+def locked(path: Path, how: str) -> Iterator[None]:
+    """Have even root not be able to rename a file, or to put another one in its place."""
+    by, undo = {
+        "chattr +i": (["chattr", "+i"], ["chattr", "-i"]),
+        "chattr +a": (["chattr", "+a"], ["chattr", "-a"]),
+        "a mount": (["mount", "--bind", str(path)], ["umount"]),
+    }[how]
+    if (
+        shutil.which(by[0]) is None
+        or subprocess.run([*by, str(path)], check=False, capture_output=True).returncode
+    ):
+        pytest.skip(f"{how} cannot be done here")
+    try:
+        yield
+    finally:
+        subprocess.run([*undo, str(path)], check=True)
+
+
+LOCKS = ("chattr +i", "chattr +a", "a mount")
+
+
+@pytest.mark.parametrize("how", LOCKS)
+def test_a_swap_that_could_change_nothing_ends_at_once_as_taken_back(
+    node: Node, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switch_module, "WAIT_SECONDS", 0)
+    systemd_runs_it(node)
+    began = time.monotonic()
+    with locked(node.config, how), pytest.raises(RolledBack, match=r"rolled back on its own: mv: .*config\.toml"):
+        node.switch.hand_over(node.swap)
+    assert time.monotonic() - began < 5
+    assert node.outcome().startswith("restored\nmv: ")
+    assert node.state == OLD
+    assert not [call for call in node.calls if call.startswith("restart")], "containerd runs on"
+    node.is_tidy()
+
+
+@pytest.mark.parametrize("how", LOCKS)
+def test_a_file_that_could_be_swapped_goes_back_though_another_could_not(node: Node, how: str) -> None:
+    other = node.folder / "etc" / "drop-in.toml"
+    runtime = runsc("runsc", "/shim", "/runsc.toml")
+    drop_in = Change(ContainerdConfig(str(other), runtime, "containerd"), None, NEW)
+    node = replace(node, swap=replace(node.swap, changes=(drop_in, *node.swap.changes)))
+    with locked(node.config, how):
+        node.arm()
+        for what in ("swap", "after"):
+            node.do(what)
+    assert node.outcome().startswith("restored\nmv: ")
+    assert node.state == OLD
+    node.is_tidy()
+
+
+@pytest.mark.parametrize("how", LOCKS)
+def test_a_node_that_cannot_go_back_is_told_of_at_once_and_goes_back_later(
+    node: Node, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switch_module, "WAIT_SECONDS", 0)
+    node = wanting(node, "cri is broken")
+    script = f"{node.folder}/state/switch/switch.sh"
+    with contextlib.ExitStack() as stack:
+        played = Path(shutil.which("systemd-run") or "")
+        played.write_text(f"#!/bin/sh\nsh {script} swap\n")
+        node.arm()
+        stack.enter_context(locked(node.config, how))
+        node.do("after")
+        with pytest.raises(RollbackFailed, match=r"cannot put its old configuration back: .*mv: ") as caught:
+            node.switch._understood(node.switch._outcome(), node.swap)
+    assert f"{node.folder}/state/switch" in caught.value.hint
+    node.do("after")
+    assert node.outcome().startswith("restored\n")
+    assert node.state == OLD
+    node.is_tidy()
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, NEW), (OLD, None)], ids=["none before", "none after"])
