@@ -34,11 +34,25 @@ class FoundNode:
     system: str
     architecture: str
     is_control_plane: bool
+    obstacle: str = ""
+    """Why nothing can be installed there though a runtime is published for it: what it is, and what that means."""
+
+    @property
+    def is_published(self) -> bool:
+        """Whether runtimes are published for it."""
+        return self.system == "linux" and self.architecture in ARCHITECTURES
 
     @property
     def can_run(self) -> bool:
-        """Whether runtimes are published for it."""
-        return self.system == "linux" and self.architecture in ARCHITECTURES
+        """Whether a runtime can be installed there."""
+        return self.is_published and not self.obstacle
+
+    @property
+    def why_not(self) -> str:
+        """Why it cannot."""
+        if self.is_published:
+            return f"{self.name} {self.obstacle}"
+        return f"{self.name} is {self.system}/{self.architecture}: the runtime is for linux, amd64 and arm64"
 
 
 def found_nodes(text: str) -> tuple[FoundNode, ...]:
@@ -66,7 +80,54 @@ def _node(item: Mapping[str, Any]) -> FoundNode:
         _word(information["operatingSystem"]),
         _word(information["architecture"]),
         any(role in labels for role in _CONTROL_PLANE),
+        _obstacle(item),
     )
+
+
+_NO_MACHINE = "there is no machine behind it that one could log in to"
+_COMPUTE_TYPES = {
+    "fargate": f"is AWS Fargate: {_NO_MACHINE}",
+    "auto": "is run by EKS Auto Mode: nobody may log in there",
+}
+_VIRTUAL_TYPES = ("virtual-kubelet", "virtual-node", "kwok")
+_OTHER_RUNTIMES = {"cri-o": "CRI-O", "docker": "Docker"}
+_WITHOUT_SSH = ("Talos", "Bottlerocket")
+
+
+def _obstacle(item: Mapping[str, Any]) -> str:
+    """Say why nothing can be installed on a node, by what its kubelet and its provider tell of it; "" if it can.
+
+    Virtual Kubelet's nodes have a label `type` and a taint (virtual-kubelet.io/docs/setup), Fargate's and Auto
+    Mode's a compute type (docs.aws.amazon.com/eks/latest/userguide); of others kubelet reports the runtime.
+    """
+    labels, information = _texts(item["metadata"].get("labels")), _texts(item["status"]["nodeInfo"])
+    if found := _COMPUTE_TYPES.get(labels.get("eks.amazonaws.com/compute-type", "")):
+        return found
+    if _is_virtual(item, labels):
+        return f"is a virtual node: {_NO_MACHINE}"
+    system = next((name for name in _WITHOUT_SSH if information.get("osImage", "").startswith(name)), "")
+    if system:
+        return f"runs {system}, which has no SSH, and whose files are its own"
+    runtime, has_version, _ = information.get("containerRuntimeVersion", "").partition("://")
+    if has_version and runtime != "containerd":
+        return f"runs its pods by {_OTHER_RUNTIMES.get(runtime, _word(runtime))}: nodeprov provisions containerd"
+    return ""
+
+
+def _is_virtual(item: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    taints = (item.get("spec") or {}).get("taints") or []
+    marks = [*labels, *_texts(item["metadata"].get("annotations")), *(str(each.get("key")) for each in taints)]
+    return (
+        labels.get("type") in _VIRTUAL_TYPES
+        or labels.get("liqo.io/type") in _VIRTUAL_TYPES
+        or any(mark.startswith(("virtual-kubelet.io/", "kwok.x-k8s.io/")) for mark in marks)
+    )
+
+
+def _texts(values: Any) -> dict[str, str]:
+    """Pick the texts of an object; nothing of what is none."""
+    found = values if isinstance(values, dict) else {}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def _word(value: Any) -> str:
@@ -133,11 +194,7 @@ def machines_of(found: Sequence[FoundNode], aliases: Collection[str]) -> Machine
 
     Raises NodeprovError if nothing is left.
     """
-    left_out = tuple(
-        f"{each.name} is {each.system}/{each.architecture}: the runtime is for linux, amd64 and arm64"
-        for each in found
-        if not each.can_run
-    )
+    left_out = tuple(each.why_not for each in found if not each.can_run)
     fit = [each for each in found if each.can_run]
     workers = [each for each in fit if not each.is_control_plane]
     if not fit:

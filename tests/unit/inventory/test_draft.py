@@ -236,3 +236,60 @@ Match host worker-8
 Host "worker-10
 """
     assert ssh_aliases(config) == {"worker-1", "worker-2", "worker-3", "worker-4", "worker-5", "gpu-1"}
+
+
+def read(**more: Any) -> FoundNode:
+    """A node as kubectl lists it, with more in its labels, spec or status."""
+    one = item()
+    one["metadata"]["labels"] |= more.get("labels", {})
+    one["metadata"] |= {"annotations": more.get("annotations", {})}
+    one["status"]["nodeInfo"] |= more.get("information", {})
+    (found,) = found_nodes(json.dumps({"items": [one | {"spec": more.get("spec", {})}]}))
+    return found
+
+
+TAINT = {"taints": [{"key": "virtual-kubelet.io/provider", "value": "azure", "effect": "NoSchedule"}]}
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            read(information={"containerRuntimeVersion": "cri-o://1.30.2"}),
+            "runs its pods by CRI-O: nodeprov provisions",
+        ),
+        (read(information={"containerRuntimeVersion": "docker://27.1.1"}), "runs its pods by Docker"),
+        (read(information={"containerRuntimeVersion": "rkt://1.0"}), "runs its pods by rkt"),
+        (read(information={"containerRuntimeVersion": "a\nb://1.0"}), "runs its pods by unknown"),
+        (read(labels={"eks.amazonaws.com/compute-type": "fargate"}), "is AWS Fargate: there is no machine"),
+        (read(labels={"eks.amazonaws.com/compute-type": "auto"}), "is run by EKS Auto Mode"),
+        (read(labels={"type": "virtual-kubelet"}), "is a virtual node"),
+        (read(labels={"liqo.io/type": "virtual-node"}), "is a virtual node"),
+        (read(labels={"type": "kwok"}), "is a virtual node"),
+        (read(annotations={"kwok.x-k8s.io/node": "fake"}), "is a virtual node"),
+        (read(spec=TAINT), "is a virtual node"),
+        (read(information={"osImage": "Talos (v1.8.0)"}), "runs Talos, which has no SSH"),
+        (read(information={"osImage": "Bottlerocket OS 1.20.0 (aws-k8s-1.30)"}), "runs Bottlerocket"),
+    ],
+)
+def test_a_node_that_cannot_be_provisioned_is_left_out_and_it_is_said_why(found: FoundNode, said: str) -> None:
+    assert not found.can_run
+    machines = machines_of((found, *WORKERS[1:]), ())
+    assert [each.name for each in machines.nodes] == ["worker-2.example.com"]
+    (left_out,) = machines.left_out
+    assert left_out.startswith(f"worker-1 {said}")
+    assert left_out in text(machines)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        read(),
+        read(information={"containerRuntimeVersion": "containerd://2.4.2"}),
+        read(information={"containerRuntimeVersion": ""}),
+        read(information={"containerRuntimeVersion": 7}, labels={"eks.amazonaws.com/compute-type": "ec2"}),
+        read(labels={"type": "gpu"}, spec={"taints": None}, annotations=None),
+    ],
+)
+def test_a_node_of_which_nothing_else_is_known_is_provisioned(found: FoundNode) -> None:
+    assert found.can_run
