@@ -100,7 +100,7 @@ def run(arguments: list[str]) -> int:
     """Run a command and print what went wrong, as text and, where JSON is asked for, as JSON."""
     try:
         code = app(arguments, prog_name="nodeprov", standalone_mode=False) or DONE
-        if code != INTERRUPTED or not interrupted():
+        if code != INTERRUPTED or not interrupted.is_set():
             return int(code)
         error = NodeprovError("interrupted; nothing was changed")
     except NodeprovError as raised:

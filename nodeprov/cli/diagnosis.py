@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,10 +125,10 @@ def verify(
 
 def show_results(results: Sequence[CheckResult], errors: Sequence[NodeprovError], *, as_json: bool) -> None:
     """Print what the checks found."""
-    from nodeprov.reports.findings import results_json, results_table
+    from nodeprov.reports.findings import results_table
 
     if as_json:
-        show_json({"findings": results_json(results)}, errors)
+        show_json({"findings": [asdict(each) for each in results]}, errors)
     else:
         show_table(results_table(results))
 

@@ -41,8 +41,9 @@ COMMANDS: Mapping[str, str] = {
 _MODULES = {
     "apply": "plan",
     "doctor": "diagnosis",
+    "install": "plan",
     "status": "diagnosis",
-    "uninstall": "install",
+    "uninstall": "plan",
     "verify": "diagnosis",
 }
 """The modules of commands whose names they do not have."""
@@ -57,7 +58,8 @@ Exit codes:
 4  a node was left between two states; look at the report"""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_interrupted = threading.Event()
+interrupted = threading.Event()
+"""Set: a signal has ended what was being read."""
 
 
 def module_of(command: str) -> str:
@@ -69,7 +71,8 @@ def main() -> None:
     """Run the command line."""
     # What is imported stays: to look for garbage in it, now and at the end, takes a fifth of a short command.
     gc.set_threshold(100_000)
-    end_on_signals()
+    for each in SIGNALS:  # what is being read may end anywhere: nothing is being changed
+        signal.signal(each, _interrupt)
     for stream in (sys.stdout, sys.stderr):  # a terminal may not know every letter that a node prints
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -88,17 +91,6 @@ def exit_code(arguments: list[str]) -> int:
     from nodeprov.cli.app import run  # with typer, which takes longer than the overview
 
     return run(arguments)
-
-
-def end_on_signals() -> None:
-    """Have a signal end what is being read: nothing is being changed, so that it may end anywhere."""
-    for each in SIGNALS:
-        signal.signal(each, _interrupt)
-
-
-def interrupted() -> bool:
-    """Return whether a signal has ended what was being read."""
-    return _interrupted.is_set()
 
 
 @contextmanager
@@ -121,7 +113,7 @@ def cancelled_by_signals(on_signal: Callable[[], None]) -> Iterator[Cancellation
 
 
 def _interrupt(number: int, _frame: object) -> None:
-    _interrupted.set()
+    interrupted.set()
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 

@@ -39,7 +39,8 @@ def rehearse(planned: Planned, readers: Mapping[Place, Reader], author: Author) 
     """
     stage = _Stage(planned, readers)
     doing = stage.play(author)
-    last = next((step for step in reversed(planned.plan.steps) if not _is_collection(step)), None)
+    kept = [step for step in planned.plan.steps if not (isinstance(step, Change) and step.collects)]
+    last = kept[-1] if kept else None
     failing = [_Stage(_with_one_more(planned, last), readers, cancelled_after=last).play(author)] if last else []
     if any(isinstance(change.resource, Tree) and change.after for change in planned.plan.changes):
         failing.append(_Stage(planned, readers, fails_in_upload=True).play(author))
@@ -54,10 +55,6 @@ def _with_one_more(planned: Planned, last: Step) -> Planned:
     steps = planned.plan.steps
     behind = steps.index(last) + 1
     return replace(planned, plan=replace(planned.plan, steps=(*steps[:behind], Adopt(()), *steps[behind:])))
-
-
-def _is_collection(step: Step) -> bool:
-    return isinstance(step, Change) and step.collects
 
 
 def _waiting(planned: Planned, readers: Mapping[Place, Reader]) -> tuple[Command, ...]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import Any
 from xml.etree import ElementTree
 
 from rich.table import Table
@@ -78,11 +77,6 @@ def results_table(results: Sequence[CheckResult]) -> Table:
         result = Text(each.result, style=styles[each.result])
         table.add_row(each.node, result, Text(visible(each.title + said)), f"{each.seconds:.1f}")
     return table
-
-
-def results_json(results: Sequence[CheckResult]) -> list[dict[str, Any]]:
-    """Write the results as plain values."""
-    return [asdict(each) for each in results]
 
 
 def results_junit(results: Sequence[CheckResult]) -> str:
