@@ -132,6 +132,10 @@ class TestReplicas:
         "template",
         ['imports = ["/etc/x.toml"]\n{{ template "base" . }}\n', 'imports = ["/etc/x.toml"]\nversion = 3\n'],
     )
+    @pytest.mark.trouble(
+        "a template of k3s or RKE2 was edited and the service not restarted",
+        "refused unless --activate-pending says that it is wanted",
+    )
     def test_a_template_that_nobody_has_restarted_for_is_refused(
         self, worker: Machine, replica: Replica, template: str
     ) -> None:
@@ -146,6 +150,10 @@ class TestReplicas:
         assert worker.run(f"systemctl show {replica.unit} -p MainPID --value") == pid
 
     @pytest.mark.parametrize("replica", REPLICAS[:1], ids=["k3s"], indirect=True)
+    @pytest.mark.trouble(
+        "k3s makes another configuration in a rollback than it had made before",
+        "what differs is named, exit code 4",
+    )
     def test_a_rollback_that_makes_another_file_than_before_is_named(
         self, worker: Machine, replica: Replica
     ) -> None:
@@ -160,6 +168,9 @@ class TestReplicas:
         ("text", "said"),
         [("version = 2\n", "states version 2"), ("version = 3\n[plugins\n", "not valid TOML")],
         ids=["version 2", "no TOML"],
+    )
+    @pytest.mark.trouble(
+        "a file in k0s' containerd.d with which k0s does not start", "named with its place, nothing is touched"
     )
     def test_another_drop_in_that_k0s_does_not_start_with_is_named_before(
         self, worker: Machine, replica: Replica, text: str, said: str

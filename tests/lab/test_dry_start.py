@@ -56,6 +56,10 @@ def edited(request: pytest.FixtureRequest, worker: Machine) -> Iterator[tuple[Ma
 
 
 class TestAnEdit:
+    @pytest.mark.trouble(
+        "config.toml was edited and containerd not restarted: `config dump` accepts it, the CRI plugin does not",
+        "refused by doctor, plan and install, in containerd's words; nothing is touched",
+    )
     def test_one_with_which_containerd_does_not_start_is_refused_before_the_first_write(
         self, edited: tuple[Machine, str]
     ) -> None:
@@ -71,6 +75,10 @@ class TestAnEdit:
             assert said in ended.stdout, (command, ended.stdout)
         assert (worker.listing(), worker.pid()) == before
 
+    @pytest.mark.trouble(
+        "config.toml was edited and containerd not restarted, and it starts with that",
+        "named in the plan; install and uninstall are done",
+    )
     def test_one_with_which_it_starts_is_named_and_comes_into_force(self, worker: Machine) -> None:
         worker.run(f"sed -i 's|max_concurrent_downloads = 3|max_concurrent_downloads = 4|' {CONFIG}")
         planned = nodeprov("plan", WORKER)
@@ -95,6 +103,9 @@ def upgraded(worker: Machine) -> Iterator[Machine]:
     worker.run("umount /usr/local/bin/containerd && rm -rf /srv/upgraded && systemctl restart containerd")
 
 
+@pytest.mark.trouble(
+    "containerd was upgraded on disk and not restarted", "refused unless --activate-pending says that it is wanted"
+)
 def test_another_containerd_on_disk_must_be_wanted(upgraded: Machine) -> None:
     before = upgraded.listing(), upgraded.pid()
     said = "also brings into force what others have changed: containerd 2.4.9 on disk, 2.4.2 is running"
@@ -128,6 +139,9 @@ true
 """
 
 
+@pytest.mark.trouble(
+    "a dry start is killed at any moment", "no process, mount, socket or file is left, and containerd serves"
+)
 @pytest.mark.parametrize("what", ["sh", "unshare", "timeout"])
 def test_killed_at_any_moment_it_leaves_nothing(worker: Machine, what: str) -> None:
     script = DryStartQuery.of(daemon_of(worker)).script

@@ -103,6 +103,28 @@ DELETIONS = (
         f"{_SWITCH_TESTS}::TestOthers::test_an_edit_between_hand_over_and_swap_is_not_touched",
     ),
     Deletion(
+        "containerd is started on the new files before it is restarted",
+        "nodeprov/engine/apply.py",
+        "            actions.try_start(step)\n",
+        "",
+        "tests/laws/test_laws.py::test_a_swap_is_not_begun_with_files_with_which_the_daemon_does_not_start",
+    ),
+    Deletion(
+        "a dry start can write nothing on the node",
+        "templates/node/dry-start.sh.j2",
+        'run mount -o remount,bind,ro "$mounted"\n',
+        ":\n",
+        "tests/unit/node/test_dry_start.py::TestOnAPlayedNode::test_nothing_of_the_node_can_be_written",
+    ),
+    Deletion(
+        "what is pending is tried before our restart brings it into force",
+        "nodeprov/node/pending_changes.py",
+        "    if tried.fails:\n",
+        "    if False:\n",
+        "tests/unit/node/test_pending_changes.py::"
+        "test_an_edit_with_which_it_does_not_start_is_refused_in_its_words_whatever_is_wanted",
+    ),
+    Deletion(
         "what does not serve is taken back",
         _SWITCH,
         "    each put_old >> why || return\n",

@@ -260,6 +260,19 @@ def test_a_failed_proof_takes_everything_back_and_restarts_again(ground: Ground,
     assert conduct.proofs == 2
 
 
+def test_a_swap_is_not_begun_with_files_with_which_the_daemon_does_not_start(ground: Ground, source: Path) -> None:
+    class Refusing(Watched):
+        def try_start(self, swap: Swap) -> None:
+            raise Broken(f"it does not start with {len(swap.changes)} files")
+
+    steps = installation(ground, source)
+    before = snapshot(ground.folder, ground.host)
+    conduct = Refusing(ground.host)
+    outcome = apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
+    assert (outcome.exit_code, conduct.restarts) == (1, 0)
+    assert snapshot(ground.folder, ground.host) == before
+
+
 def test_a_node_is_not_as_before_where_a_distribution_has_made_its_configuration_otherwise(
     ground: Ground, source: Path
 ) -> None:
