@@ -5,7 +5,9 @@ import io
 import os
 import shutil
 import signal
+import socket
 import subprocess  # noqa: TID251  the one place
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +31,8 @@ from nodeprov.hosts.base import (
 from nodeprov.hosts.shell import UPLOAD_TIMEOUT_SECONDS, ShellHost
 
 _CHUNK_BYTES = 1 << 16
+_LAST_WORDS_SECONDS = 0.5
+"""What a program gets to end on its own when its connection has ended."""
 
 
 class LateError(NodeprovError):
@@ -240,6 +244,45 @@ def start_daemon(argv: Sequence[str], log: Path, *, environment: Mapping[str, st
     with log.open("ab") as out:
         file = out.fileno()
         return _start(argv, environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file).pid
+
+
+class Relay:
+    """A program that carries a connection on its standard streams; it is used as a socket.
+
+    Not paramiko's ProxyCommand: that reads on without a pause when the program has ended, and keeps to itself what
+    it complained of.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        """Start it; raise NodeprovError if that cannot be done.
+
+        It stays in our session: one that asks for a passphrase does so on our terminal.
+        """
+        self._socket, theirs = socket.socketpair()
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the program runs
+        try:
+            end = theirs.fileno()
+            self._process = subprocess.Popen(argv, stdin=end, stdout=end, stderr=self._complaints)
+        except OSError as error:
+            raise NodeprovError(f"cannot run {argv[0]}: {error.strerror}", "look at ProxyCommand") from None
+        finally:
+            theirs.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+    def ended(self) -> Output:
+        """End it, and tell how it ended, and what it complained of."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LAST_WORDS_SECONDS)
+        self.close()
+        self._complaints.seek(0)
+        return Output(self._process.wait(), b"", self._complaints.read(LARGEST_OUTPUT_BYTES))
+
+    def close(self) -> None:
+        """Close the connection, and end it."""
+        self._socket.close()
+        self._process.terminate()
 
 
 def run_attached(argv: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ from nodeprov.inventory import syntax
 from nodeprov.inventory.kinds import Schema, Text
 from nodeprov.inventory.schema import Setting, settings_of
 from nodeprov.inventory.settings import NODE_TABLES, TABLES, Members, Ssh, variable
+from nodeprov.inventory.ssh_config import RULES, Fate
 from nodeprov.templates import render
 from nodeprov.toml import value_text
 
@@ -76,8 +77,12 @@ def files() -> Mapping[str, str]:
     """Make the texts of the files below docs/, by name."""
     schema = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
     tables = {name: (table.__doc__, _rows(name, table)) for name, table in TABLES.items()}
-    members = _rows("groups", Members)
-    manual = render("inventory/inventory.md.j2", tables=tables, members=members, command=COMMAND)
+    values = {
+        "tables": tables,
+        "members": _rows("groups", Members),
+        "ssh_config": {fate.value: [rule for rule in RULES if rule.fate is fate] for fate in Fate},
+    }
+    manual = render("inventory/inventory.md.j2", **values, command=COMMAND)
     return {"inventory.md": manual, "inventory.schema.json": schema}
 
 

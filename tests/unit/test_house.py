@@ -178,7 +178,7 @@ ELSEWHERE = {
     "tests/unit/runtimes/gvisor/test_generation.py": ("runtimes/gvisor/family",),
     "tests/unit/runtimes/test_requirements.py": ("runtimes/gvisor/requirements", "node/requirements"),
     # Only a server tells what they do.
-    "tests/lab/test_ssh.py": ("hosts/ssh/connecting", "hosts/ssh/host"),
+    "tests/lab/test_ssh.py": ("hosts/ssh/host",),
     "tests/unit/cli/test_main.py": ("__main__", "cli/app"),
     "tests/unit/kubernetes/test_images.py": ("kubernetes/probe/hatch_build",),
 }

@@ -1,8 +1,7 @@
-"""A command on a channel: its input, its outputs, its end; and the limits that paramiko lacks.
+"""A command on a channel: its input, its outputs, its end; and a limit that paramiko lacks.
 
-Two of these reach into privates of paramiko (held against 4.0.0 and 5.1.0), which an upgrade may rename:
-`Packetizer._read_timeout`, which reads the server's first line, and `Channel.event`, which the answer to a request
-sets.
+It reaches into a private of paramiko (held against 4.0.0 and 5.1.0), which an upgrade may rename: `Channel.event`,
+which the answer to a request sets.
 """
 
 import contextlib
@@ -11,13 +10,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from paramiko import Channel, SSHException, Transport  # noqa: TID251
+from paramiko import Channel, SSHException  # noqa: TID251
 
 from nodeprov.hosts.base import FIRST_LINE_BYTES, LARGEST_OUTPUT_BYTES, Output, heartbeat
 
 CHUNK_BYTES = 1 << 20
-LARGEST_GREETING_BYTES = 64 << 10
-"""The most that a server may print before it names its version of SSH."""
 LARGEST_BANNER_BYTES = 1 << 20
 """The most that a login shell may print before the script begins that is to be held."""
 HOLD_TIMEOUT_SECONDS = 60
@@ -134,22 +131,6 @@ def _drain(receive: Callable[[int], bytes], channel: Channel, deadline: float) -
         channel.close()  # ends the other reader too
         raise
     return b"".join(chunks)
-
-
-def limit_greeting(transport: Transport) -> None:
-    """Keep a server from greeting without end: paramiko gathers its first line in memory."""
-    packetizer = transport.packetizer
-    read, left = packetizer._read_timeout, LARGEST_GREETING_BYTES  # type: ignore[attr-defined]
-
-    def limited(timeout: float) -> bytes:
-        nonlocal left
-        chunk: bytes = read(timeout)
-        left -= len(chunk)
-        if left < 0:
-            raise SSHException(f": it greets with more than {LARGEST_GREETING_BYTES >> 10} KiB")
-        return chunk
-
-    packetizer._read_timeout = limited  # type: ignore[attr-defined]
 
 
 def exec_command(channel: Channel, line: str, timeout_seconds: float) -> None:

@@ -1,28 +1,43 @@
 """Logging in to a node, through its jump hosts; each error names the machine, and what to type."""
 
-import base64
 import contextlib
-import hashlib
 import logging
-import shlex
 import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import tenacity
 from fabric import Config, Connection  # noqa: TID251  the one place
-from paramiko import MissingHostKeyPolicy, PKey, ProxyCommand, SSHClient, SSHException, Transport  # noqa: TID251
+from paramiko import (  # noqa: TID251
+    ChannelException,
+    MissingHostKeyPolicy,
+    PKey,
+    SSHClient,
+    SSHException,
+    Transport,
+)
+from paramiko.ssh_exception import IncompatiblePeer  # noqa: TID251
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.ssh import known_hosts
-from nodeprov.hosts.ssh.channels import limit_greeting
+from nodeprov.hosts.local import Relay
+from nodeprov.hosts.ssh.host_keys import HostKeys
 from nodeprov.hosts.ssh.keys import Login
-from nodeprov.hosts.ssh.known_hosts import SSH_PORT, Verdict
+from nodeprov.hosts.ssh.known_hosts import SSH_PORT
 from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.hosts.ssh.route import Target
+from nodeprov.hosts.ssh.sessions import Sessions
+from nodeprov.hosts.ssh.words import Listening, quoted
+from nodeprov.inventory.ssh_config import Stage, not_followed
 
 _UNREAD_SECONDS = 120
+_FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+_RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
+DROPS = 5
+"""How often a connection is made that the server drops before it has shown its key."""
+_AFTER_A_DROP = tenacity.wait_random_exponential(multiplier=0.5, min=0.2, max=4)  # some 4 s in all
 KEEPALIVE_SECONDS = 15
 # What goes wrong is raised; paramiko logs it besides, with a traceback.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -40,6 +55,11 @@ class Connections:
     def transport(self) -> Transport:
         """What carries the node's channels."""
         return self.connections[-1].transport  # type: ignore[no-any-return]  # fabric has no types
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """The node's sessions."""
+        return Sessions(self.transport)
 
     def close(self) -> None:
         """Close the connections, the node's first."""
@@ -68,11 +88,16 @@ def connect(route: Sequence[Target], node: str, passwords: Passwords, *, timeout
             try:
                 made.connections.append(connector.open(made.transport if made.connections else None))
             except NodeprovError as error:
+                error.message += connector.not_followed()
                 raise error.at(where) from None
     except BaseException:
         made.close()
         raise
     return made
+
+
+class _Dropped(NodeprovError):
+    """The server has closed the connection before it has shown its key; it may take the next one."""
 
 
 class _Connector(MissingHostKeyPolicy):
@@ -88,17 +113,38 @@ class _Connector(MissingHostKeyPolicy):
         self._previous = previous
         self._passwords = passwords
         self._timeout_seconds = timeout_seconds
-        self._trusted = [entry for entry in known_hosts.read(target.known_hosts) if entry.is_of(target.known_as)]
+        self._host_keys = HostKeys(target, previous)
+        self._login = Login(target, passwords, connect_timeout_seconds=timeout_seconds)
+        self._stage = Stage.REACHING
+        self._refusal: NodeprovError | None = None
 
     def open(self, through: Transport | None) -> Connection:
-        """Connect, see that the host's key is trusted, and log in."""
+        """Connect, and again after a moment where the server drops us: with MaxStartups it does so by chance."""
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_Dropped),
+            wait=_AFTER_A_DROP,
+            stop=tenacity.stop_after_attempt(DROPS),
+            reraise=True,
+        )
+        return retrying(self._open, through)
+
+    def not_followed(self) -> str:
+        """Name what the ssh configuration says, is not followed, and may be why this failed."""
+        named = not_followed(self._target.options, self._stage, self._login.methods)
+        return f"; not followed of the ssh configuration: {', '.join(named)}" if named else ""
+
+    def _open(self, through: Transport | None) -> Connection:
+        """Connect once, see that the host's key is trusted, and log in."""
         target, seconds = self._target, self._timeout_seconds
+        self._stage = Stage.REACHING
+        carrier = self._reached(through)
         options: dict[str, Any] = {
-            "sock": self._socket(through),
+            "sock": carrier,
             "banner_timeout": seconds,
             "auth_timeout": seconds,
-            "auth_strategy": Login(target, self._passwords, connect_timeout_seconds=seconds),
+            "auth_strategy": self._login,
             "transport_factory": self._transport,
+            "compress": target.algorithms.compression,
         }
         connection = Connection(
             target.address,
@@ -109,13 +155,22 @@ class _Connector(MissingHostKeyPolicy):
             connect_kwargs=options,
         )
         connection.client.set_missing_host_key_policy(self)
-        with self._problems(connection):
+        with self._problems(connection, carrier):
             connection.open()
         connection.transport.set_keepalive(KEEPALIVE_SECONDS)
         return connection
 
+    def _reached(self, through: Transport | None) -> Any:
+        """Open what the SSH connection runs over, as often as ConnectionAttempts says."""
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(NodeprovError),
+            wait=tenacity.wait_fixed(1),
+            stop=tenacity.stop_after_attempt(self._target.attempts),
+            reraise=True,
+        )
+        return retrying(self._socket, through)
+
     def _socket(self, through: Transport | None) -> Any:
-        """Open what the SSH connection runs over."""
         target = self._target
         try:
             if through is not None:
@@ -123,15 +178,12 @@ class _Connector(MissingHostKeyPolicy):
                     "direct-tcpip", (target.address, target.port), ("", 0), timeout=self._timeout_seconds
                 )
             if target.proxy_command:
-                return ProxyCommand(f"sh -c {shlex.quote('exec ' + target.proxy_command)}")
-            made = socket.create_connection((target.address, target.port), timeout=self._timeout_seconds)
-            # Without this every further command on the connection waits some 45 ms for a delayed ACK.
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: a peer that reads no more ends what is being sent
-                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_SECONDS * 1000)
-            return made
+                return Relay(["sh", "-c", f"exec {target.proxy_command}"])
+            return _dialled(target, self._timeout_seconds)
         except TimeoutError:
             raise self._late("no answer") from None
+        except ChannelException as error:
+            raise self._not_forwarded(error) from None
         except (SSHException, OSError) as error:
             if "imeout" in str(error):
                 raise self._late("no answer") from None
@@ -140,18 +192,53 @@ class _Connector(MissingHostKeyPolicy):
                 f"cannot be reached: {said}", f"are address and port right? try: ssh {self._by_hand}"
             ) from None
 
+    def _not_forwarded(self, error: ChannelException) -> NodeprovError:
+        assert self._previous is not None
+        hint = f"try: ssh {self._by_hand}"
+        if error.code == 1:  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED in RFC 4254, 5.1
+            hint = f"let {self._previous.user} forward there: AllowTcpForwarding and PermitOpen in its sshd_config"
+        return NodeprovError(f"cannot be reached from {self._previous.alias}: {error.text}", hint)
+
     def _transport(self, sock: Any, **options: Any) -> Transport:
-        """Prefer the types of the host keys that we know, as OpenSSH does: a host may have several."""
-        transport = Transport(sock, **options)
-        limit_greeting(transport)
-        known = {kind for entry in self._trusted for kind in _algorithms(entry.kind)}
-        if known:
-            offered = transport.get_security_options()
-            offered.key_types = sorted(offered.key_types, key=lambda kind: kind not in known)
+        """Offer what the ssh configuration says."""
+        wanted = self._target.algorithms
+        if wanted.user_keys:
+            options["disabled_algorithms"] = {"pubkeys": [kind for kind in _RSA if kind not in wanted.user_keys]}
+        transport = Listening(sock, self._offer, **options)
+        offered = transport.get_security_options()
+        offered.ciphers = self._chosen("Ciphers", wanted.ciphers, offered.ciphers)
+        offered.digests = self._chosen("MACs", wanted.macs, offered.digests)
+        offered.kex = self._chosen("KexAlgorithms", wanted.key_exchange, offered.kex)
+        offered.key_types = self._chosen("HostKeyAlgorithms", wanted.host_keys, offered.key_types)
         return transport
 
+    def _offer(self, transport: Transport) -> None:
+        """Prefer the types of the host keys that we know, as OpenSSH does: a host may have several.
+
+        Not before the server has spoken: a ProxyCommand may write known_hosts as it connects, as sssd's does.
+        """
+        self._stage = Stage.HOST_KEY
+        try:
+            known = self._host_keys.kinds()
+        except NodeprovError as error:
+            self._refusal = error  # paramiko would make another one of it
+            raise
+        offered = transport.get_security_options()
+        offered.key_types = sorted(offered.key_types, key=lambda kind: kind not in known)
+
+    def _chosen(self, directive: str, wanted: Sequence[str], offered: Sequence[str]) -> Sequence[str]:
+        """Take those of the wanted algorithms that paramiko has."""
+        ours = {_plain(name): name for name in offered}
+        found = list(dict.fromkeys(ours[name] for name in map(_plain, wanted) if name in ours))
+        if wanted and not found:
+            raise NodeprovError(
+                f"{directive} of the ssh configuration names none that nodeprov has: {', '.join(wanted)}",
+                f"add one for this machine: {', '.join(offered)}",
+            )
+        return found or offered
+
     @contextlib.contextmanager
-    def _problems(self, connection: Connection) -> Iterator[None]:
+    def _problems(self, connection: Connection, carrier: Any) -> Iterator[None]:
         began = time.monotonic()
         try:
             yield
@@ -160,13 +247,45 @@ class _Connector(MissingHostKeyPolicy):
             raise
         except (SSHException, EOFError, OSError) as error:
             transport = connection.client.get_transport()
-            greeted = bool(transport and transport.remote_version)
             _abandon(connection)
-            if time.monotonic() - began > 0.9 * self._timeout_seconds:
-                what = "it stopped answering" if greeted else "it accepted the connection and said nothing"
-                raise self._late(what) from None
-            what = "the connection broke" if greeted else "what answers is no SSH server"
-            raise NodeprovError(f"{what}: {str(error) or 'it was closed'}", f"try: ssh {self._by_hand}") from None
+            late = time.monotonic() - began > 0.9 * self._timeout_seconds
+            raise self._broken(transport, error, carrier, late=late) from None
+
+    def _broken(self, transport: Listening | None, error: Exception, carrier: Any, *, late: bool) -> NodeprovError:
+        """Say why there is no connection, by what the server says itself if it says anything."""
+        relay = carrier.ended() if isinstance(carrier, Relay) else None
+        if self._refusal:
+            return self._refusal
+        if transport is None:
+            return NodeprovError(f"the connection broke: {error}", f"try: ssh {self._by_hand}")
+        if relay is not None and relay.returncode > 0 and not transport.remote_version:
+            said = relay.said or f"exit status {relay.returncode}"
+            return NodeprovError(f"its ProxyCommand ended: {said}", f"try: ssh {self._by_hand}")
+        if transport.remote_version:
+            return self._broken_off(transport, error, late=late)
+        return self._not_greeted(transport, error, late=late)
+
+    def _broken_off(self, transport: Listening, error: Exception, *, late: bool) -> NodeprovError:
+        if late:
+            return self._late("it stopped answering")
+        said = quoted("it says", transport.farewell) or str(error) or "it was closed"
+        kind = NodeprovError if self._stage is Stage.LOGIN or isinstance(error, IncompatiblePeer) else _Dropped
+        return kind(f"the connection broke: {said}", f"try: ssh {self._by_hand}")
+
+    def _not_greeted(self, transport: Listening, error: Exception, *, late: bool) -> NodeprovError:
+        said, by_hand = transport.preface, f"try: ssh {self._by_hand}"
+        if said.startswith("HTTP/") or (said and not transport.has_hung_up):
+            return NodeprovError(f'what answers is no SSH server: it says "{said}"', by_hand)
+        if transport.has_hung_up:
+            what = f'it refuses the connection: it says "{said}"' if said else "it closes the connection at once"
+            return _Dropped(
+                f"{what} (port {self._target.port}, tried {DROPS} times)",
+                "sshd does so while many log in at once (MaxStartups), and for a while after failed logins from "
+                f"this address (PerSourcePenalties, fail2ban): wait a minute; its log says why; {by_hand}",
+            )
+        if late:
+            return self._late("it accepted the connection and said nothing")
+        return NodeprovError(f"what answers is no SSH server: {str(error) or 'it was closed'}", by_hand)
 
     def _late(self, what: str) -> NodeprovError:
         return NodeprovError(
@@ -181,38 +300,32 @@ class _Connector(MissingHostKeyPolicy):
         return f"{jump}{port}{self._target.user}@{self._target.address}"
 
     def missing_host_key(self, _client: SSHClient, _hostname: str, key: PKey) -> None:
-        """Return if the key is trusted; raise NodeprovError with the command that accepts it if not."""
-        name = self._target.known_as
-        verdict = known_hosts.judge(self._trusted, name, key.asbytes())
-        if verdict is Verdict.TRUSTED:
-            return
-        fingerprint = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
-        shown = f"{key.get_name()} SHA256:{fingerprint}"
-        path = shlex.quote(self._target.known_hosts[0]) if self._target.known_hosts else "~/.ssh/known_hosts"
-        if verdict is Verdict.UNKNOWN:
-            raise NodeprovError(
-                f"its host key is not known: {shown} ({name} is not in {path})",
-                f"compare it with the machine's own, then: {self._scan} >> {path}",
-            )
-        if verdict is Verdict.REVOKED:
-            raise NodeprovError(
-                f"its host key is revoked: {shown}", "give the machine a new one, and find out why"
-            )
-        holder = shlex.quote(next(entry.path for entry in self._trusted if not entry.revoked))
-        raise NodeprovError(
-            f"the host key has changed: {shown} ({name} has another in {holder})",
-            f"find out why; if it is right: ssh-keygen -f {holder} -R {shlex.quote(name)}, "
-            f"and then: {self._scan} >> {holder}",
-        )
+        """Return if the key is trusted; raise NodeprovError if not."""
+        self._host_keys.check(key)
+        self._stage = Stage.LOGIN
 
-    @property
-    def _scan(self) -> str:
-        command = self._target.keyscan
-        if self._previous:
-            command = f"ssh {self._previous.alias} {command}"
-        if self._target.host_key_alias:
-            command += f" | sed 's/^[^ ]*/{self._target.host_key_alias}/'"
-        return command
+
+def _dialled(target: Target, timeout_seconds: int) -> socket.socket:
+    """Open a TCP connection by the first of its addresses that answers; raise OSError."""
+    family = _FAMILIES.get(target.address_family, socket.AF_UNSPEC)
+    error: OSError | None = None
+    for kind, _, _, _, address in socket.getaddrinfo(target.address, target.port, family, socket.SOCK_STREAM):
+        made = socket.socket(kind, socket.SOCK_STREAM)
+        try:
+            made.settimeout(timeout_seconds)
+            if target.bind_address:
+                made.bind((target.bind_address, 0))
+            made.connect(address)
+        except OSError as problem:
+            made.close()
+            error = problem
+            continue
+        # Without this every further command on the connection waits some 45 ms for a delayed ACK.
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: a peer that reads no more ends what is being sent
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_SECONDS * 1000)
+        return made
+    raise error or OSError("it has no address")
 
 
 def _abandon(connection: Connection) -> None:
@@ -220,6 +333,6 @@ def _abandon(connection: Connection) -> None:
         connection.client.close()
 
 
-def _algorithms(kind: str) -> tuple[str, ...]:
-    """Name the signatures that a kind of key can make (RFC 8332)."""
-    return ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa") if kind == "ssh-rsa" else (kind,)
+def _plain(algorithm: str) -> str:
+    """Name an algorithm as RFC 8731 does; of curve25519-sha256 paramiko has the older name."""
+    return algorithm.removesuffix("@libssh.org")

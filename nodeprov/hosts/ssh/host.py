@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from paramiko import Channel, SSHException, Transport  # noqa: TID251  the one place
+from paramiko import Channel, SSHException  # noqa: TID251  the one place
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import COMMAND_SETTING, TIMED_OUT, Output, Script, ended_late, longer, too_much
@@ -18,6 +18,7 @@ from nodeprov.hosts.ssh import become
 from nodeprov.hosts.ssh.become import Become
 from nodeprov.hosts.ssh.channels import CHUNK_BYTES, HeldChannel, TooMuchError, exec_command, read_output, send
 from nodeprov.hosts.ssh.connecting import SETTING, Connections, connect
+from nodeprov.hosts.ssh.identities import is_there
 from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.hosts.ssh.route import Target, lookup_by, route
 from nodeprov.inventory import Ssh
@@ -80,7 +81,7 @@ class SshHost(ShellHost):
         self.on_command(self.name, script)
         how = self._settled()
         with self._problems("no answer"):
-            channel = self._start(become.command_line(script.text, how, self._mark))
+            channel = self._start(become.command_line(script.text, how, self._mark), held=True)
             opening = become.opening(how, self._password, self._mark)
             return HeldChannel(channel, opening, self._mark, heartbeat_seconds)
 
@@ -153,9 +154,9 @@ class SshHost(ShellHost):
             where=self._where,
         )
 
-    def _start(self, line: str) -> Channel:
+    def _start(self, line: str, *, held: bool = False) -> Channel:
         timeout_seconds = self._ssh.connect_timeout_seconds
-        channel = self._transport.open_session(timeout=timeout_seconds)
+        channel = self._connected().sessions.open(timeout_seconds, held=held)
         exec_command(channel, line, timeout_seconds)
         return channel
 
@@ -164,10 +165,6 @@ class SshHost(ShellHost):
         """The user that we log in as."""
         self._connected()
         return self._route[-1].user
-
-    @property
-    def _transport(self) -> Transport:
-        return self._connected().transport
 
     @property
     def _where(self) -> str:
@@ -187,8 +184,9 @@ class SshHost(ShellHost):
             self._route = route(ssh, lookup_by(ssh.config_file))
         except NodeprovError as error:
             raise error.at(self.name) from None
-        for setting, path in (("known_hosts", ssh.known_hosts), ("identity_file", ssh.identity_file)):
-            self._insist_on(setting, path)
+        self._insist_on("known_hosts", ssh.known_hosts)
+        if ssh.identity_file and not is_there(str(expanded(ssh.identity_file))):
+            self._insist_on("identity_file", ssh.identity_file)
         return connect(self._route, self.name, self._passwords, timeout_seconds=ssh.connect_timeout_seconds)
 
     def _insist_on(self, setting: str, path: str | None) -> None:
@@ -210,6 +208,8 @@ class SshHost(ShellHost):
             raise NodeprovError(on_timeout, hint, where=self._where) from None
         except TooMuchError:
             raise too_much(self._where) from None
+        except NodeprovError as error:
+            raise error.at(self._where) from None
         except (SSHException, EOFError, OSError) as error:
             if "Timeout opening channel" in str(error):
                 said, hint = "it opens no session in time", f"if it is only slow, raise {SETTING} in the inventory"

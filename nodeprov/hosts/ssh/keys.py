@@ -1,40 +1,60 @@
-"""The keys that we log in with, in the order in which they are tried."""
+"""Logging in to one machine: without a key where the server asks for none, else with the user's keys."""
 
-import base64
-import contextlib
-import os
-import threading
-from collections.abc import Iterator
-from concurrent.futures import Future
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import paramiko  # noqa: TID251
+from paramiko.agent import AgentKey  # noqa: TID251
 
 from nodeprov.errors import NodeprovError
+from nodeprov.hosts.ssh.agents import OpenAgent, opened, socket_of, trouble
+from nodeprov.hosts.ssh.identities import (
+    certificates,
+    certifies,
+    is_certificate,
+    is_there,
+    loaded,
+    public_part,
+    remedy,
+    why_not,
+    with_certificate,
+)
 from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.hosts.ssh.route import Target
+from nodeprov.hosts.ssh.words import Listening, quoted
 
-_KINDS = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
-_OPENSSH_MAGIC = b"openssh-key-v1\0"
+_KEY = "publickey"
+_SHOWN = 3
+
+Offer = tuple[str, paramiko.PKey]
+"""What a key is called in a message, and the key."""
 
 
 class Login:
-    """Logs in to one machine with the user's keys; paramiko calls it when the host's key is proven.
+    """Logs in to one machine; paramiko calls it when the host's key is proven.
 
-    First the agent's keys that are configured for the machine, then key files, then what else the agent has,
-    and at last the files that a person must unlock: nobody is asked for what was not needed.
+    First `none`, as ssh does: it may be enough, and the answer names the ways that are offered (RFC 4252, 5.2).
+    Then the agent's keys that are configured for the machine, key files, what else the agent has, and at last the
+    files that a person must unlock: nobody is asked for what was not needed.
     """
 
     def __init__(self, target: Target, passwords: Passwords, *, connect_timeout_seconds: int) -> None:
+        self.methods: tuple[str, ...] | None = None
+        """The ways of logging in that the server offers; None before it has named them."""
         self._target = target
         self._passwords = passwords
         self._connect_timeout_seconds = connect_timeout_seconds
         self._tried: list[str] = []
         self._locked: list[str] = []
+        self._useless: list[str] = []
+        self._not_offered: list[str] = []
+        self._agent_trouble = ""
+        self._banner = ""
 
-    def authenticate(self, transport: paramiko.Transport) -> None:
+    def authenticate(self, transport: Listening) -> None:
         """Log in, or raise NodeprovError."""
-        agent = _agent(self._connect_timeout_seconds) if self._target.agent else None
+        if self._needs_nothing(transport):
+            return
+        agent = self._agent()
         try:
             for said, key in self._keys(agent):
                 self._tried.append(said)
@@ -45,28 +65,29 @@ class Login:
                 agent.close()
         raise self._refused()
 
-    def _accepts(self, transport: paramiko.Transport, key: paramiko.PKey) -> bool:
+    def _needs_nothing(self, transport: Listening) -> bool:
+        try:
+            more = transport.auth_none(self._target.user)
+        except paramiko.BadAuthenticationType as error:
+            more = error.allowed_types
+        except (paramiko.SSHException, EOFError) as error:
+            raise self._no_answer(transport, error) from None
+        self._banner = transport.banner
+        self.methods = tuple(more)
+        if self.methods and _KEY not in self.methods:
+            raise self._wants(self.methods)
+        return not self.methods
+
+    def _accepts(self, transport: Listening, key: paramiko.PKey) -> bool:
         try:
             more = transport.auth_publickey(self._target.user, key)
         except paramiko.BadAuthenticationType as error:
-            raise NodeprovError(
-                f"it lets nobody in by a key as {self._target.user}, only by {', '.join(error.allowed_types)}",
-                "allow PubkeyAuthentication in its sshd_config",
-            ) from None
-        except paramiko.AuthenticationException as error:
-            if "timeout" in str(error).lower():
-                seconds = self._connect_timeout_seconds
-                raise NodeprovError(
-                    f"the login as {self._target.user} was not answered within {seconds} s",
-                    "if it is only slow, raise [ssh] connect_timeout_seconds in the inventory",
-                ) from None
-            if transport.is_active():
+            raise self._wants(error.allowed_types) from None
+        except (paramiko.SSHException, EOFError) as error:  # an agent that cannot sign with it, too
+            self._banner = transport.banner or self._banner
+            if transport.is_active() and not _is_late(error):
                 return False
-            raise self._hung_up() from None
-        except (paramiko.SSHException, EOFError):  # an agent that cannot sign with it, or a server that hung up
-            if transport.is_active():
-                return False
-            raise self._hung_up() from None
+            raise self._no_answer(transport, error) from None
         if more:
             raise NodeprovError(
                 f"its key is not enough for {self._target.user}: the server wants {', '.join(more)} too",
@@ -74,117 +95,156 @@ class Login:
             )
         return True
 
-    def _keys(self, agent: paramiko.Agent | None) -> Iterator[tuple[str, paramiko.PKey]]:
-        files = [path for path in self._target.identity_files if Path(path).is_file()]
-        held = {key.asbytes(): key for key in agent.get_keys()} if agent else {}
-        in_agent = [blob for blob in map(public_part, files) if blob in held]
-        for blob in in_agent:
-            yield _described(held[blob]), held[blob]
+    def _agent(self) -> OpenAgent | None:
+        path = socket_of(self._target.agent)
+        if not path:
+            return None
+        try:
+            return opened(path, self._connect_timeout_seconds)
+        except (OSError, paramiko.SSHException) as error:
+            self._agent_trouble = trouble(path, error)
+            return None
+
+    def _keys(self, agent: OpenAgent | None) -> Iterator[Offer]:
+        if not self._target.keys_allowed:
+            return
+        for said, key in self._all_keys(agent):
+            if self._may_be_offered(key):
+                yield said, key
+            else:
+                self._not_offered.append(said)
+
+    def _all_keys(self, agent: OpenAgent | None) -> Iterator[Offer]:
+        files = [path for path in self._target.identity_files if is_there(path)]
+        held = agent.keys if agent else ()
+        ours = {path: [key for key in held if _is_of(key, public_part(path))] for path in files}
+        for path in files:
+            yield from self._of_agent(ours[path])
         locked = []
         for path in files:
-            if public_part(path) in in_agent:
+            if ours[path]:
                 continue
             try:
-                yield from ((path, key) for key in _loaded(path))
+                yield from self._of_file(path)
             except paramiko.PasswordRequiredException:
                 locked.append(path)
         if not self._target.identities_only:
-            yield from ((_described(key), key) for blob, key in held.items() if blob not in in_agent)
+            used = {id(key) for keys in ours.values() for key in keys}
+            yield from self._of_agent([key for key in held if id(key) not in used])
         for path in locked:
             yield from self._unlocked(path)
 
-    def _unlocked(self, path: str) -> Iterator[tuple[str, paramiko.PKey]]:
-        passphrase = self._passwords.passphrase(path)
+    def _of_agent(self, keys: list[AgentKey]) -> Iterator[Offer]:
+        """Offer what the agent has, with the certificates of CertificateFile.
+
+        paramiko shows the key alone where an agent has a certificate for an RSA key, and no server takes that.
+        """
+        for key in keys:
+            for certificate in certificates(self._target.certificate_files):
+                if certifies(certificate, key.blob):
+                    certified = AgentKey(key.agent, key.blob, key.comment)
+                    yield f"{_described(key)} with its certificate", with_certificate(certified, certificate)
+            yield _described(key), with_certificate(key, key.blob) if is_certificate(key.blob) else key
+
+    def _of_file(self, path: str, passphrase: str | None = None) -> Iterator[Offer]:
+        found = certificates((f"{path}-cert.pub", *self._target.certificate_files))
+        keys = list(loaded(path, found, passphrase))
+        if not keys and passphrase is None:
+            self._useless.append(path)
+        yield from ((path, key) for key in keys)
+
+    def _unlocked(self, path: str) -> Iterator[Offer]:
+        passphrase = None if self._target.batch else self._passwords.passphrase(path)
         if passphrase is None:
             self._locked.append(path)
             return
-        keys = list(_loaded(path, passphrase))
-        if not keys:
+        offers = list(self._of_file(path, passphrase))
+        if not offers:
             raise NodeprovError(f"the passphrase does not open {path}", f"try it: ssh-keygen -y -f {path}")
-        yield from ((path, key) for key in keys)
+        yield from offers
+
+    def _may_be_offered(self, key: paramiko.PKey) -> bool:
+        """Hold a key against PubkeyAcceptedAlgorithms and RequiredRSASize."""
+        wanted, shown = self._target.algorithms, getattr(key, "public_blob", None)
+        kind = shown.key_type if shown else key.get_name()
+        if "rsa" not in kind:
+            return not wanted.user_keys or kind in wanted.user_keys
+        bits = key.get_bits() or wanted.least_rsa_bits
+        return bits >= wanted.least_rsa_bits and (not wanted.user_keys or "rsa" in " ".join(wanted.user_keys))
 
     def _refused(self) -> NodeprovError:
         user = self._target.user
         if self._locked:
             locked = ", ".join(self._locked)
-            return NodeprovError(
-                f"not let in as {user}: {locked} needs its passphrase, and there is no terminal to ask on",
+            return self._said(
+                f"not let in as {user}: {locked} needs its passphrase, and there is nobody to ask",
                 f"unlock it before: ssh-add {self._locked[0]}",
             )
+        useless = [f"{path} {why_not(path)}" for path in self._useless]
+        more = "; ".join([*useless, *([self._agent_trouble] if self._agent_trouble else [])])
         hint = "set user and identity_file in the inventory, or start an agent (ssh-add)"
-        if not self._tried:
-            return NodeprovError(f"not let in as {user}: there is no key to log in with", hint)
-        return NodeprovError(f"not let in as {user} with {', '.join(self._tried)}", hint)
+        if self._useless:
+            hint = remedy(self._useless[0])
+        if self._tried:
+            tried = f"not let in as {user} with {', '.join(self._tried)}"
+            return self._said(f"{tried}; {more}" if more else tried, hint)
+        return self._said(f"not let in as {user}: there is no key to log in with: {more or self._none()}", hint)
 
-    def _hung_up(self) -> NodeprovError:
+    def _none(self) -> str:
+        """Say why no key has been tried."""
+        if not self._target.keys_allowed:
+            return "PubkeyAuthentication or PreferredAuthentications of the ssh configuration rules them out"
+        if self._not_offered:
+            return (
+                f"{', '.join(self._not_offered)} is ruled out by PubkeyAcceptedAlgorithms or RequiredRSASize "
+                "of the ssh configuration"
+            )
+        missing = self._target.identity_files
+        shown = ", ".join(missing[:_SHOWN]) + (" and others" if len(missing) > _SHOWN else "")
+        return f"no agent has one, and {f'there is none of {shown}' if missing else 'no file is named'}"
+
+    def _wants(self, methods: Sequence[str]) -> NodeprovError:
+        self.methods = tuple(methods)
+        return self._said(
+            f"it lets nobody in by a key as {self._target.user}, only by {', '.join(methods)}",
+            "allow PubkeyAuthentication in its sshd_config",
+        )
+
+    def _no_answer(self, transport: Listening, error: Exception) -> NodeprovError:
+        """Say of a login that was not answered, or broken off, what the server said of it."""
+        self._banner = transport.banner or self._banner
+        tried = ", ".join(self._tried[-1:]) or "no key"
+        if _is_late(error):
+            return self._said(
+                f"the login as {self._target.user} with {tried} was not answered within "
+                f"{self._connect_timeout_seconds} s",
+                "does the server or the agent wait for you (a page to open, a token to touch)? do it, and try "
+                "again; if it is only slow, raise [ssh] connect_timeout_seconds in the inventory",
+            )
+        farewell = quoted("; it says", transport.farewell)
         if len(self._tried) <= 1:
-            return NodeprovError(
-                f"it hung up while {self._target.user} logged in with {', '.join(self._tried) or 'no key'}",
+            return self._said(
+                f"it hung up while {self._target.user} logged in with {tried}{farewell}",
                 "try again; if it stays so, its log says why (journalctl -u ssh), such as a MaxAuthTries of 1",
             )
-        return NodeprovError(
-            f"it hung up when {len(self._tried)} keys had been tried as {self._target.user}",
+        return self._said(
+            f"it hung up when {len(self._tried)} keys had been tried as {self._target.user}{farewell}",
             "name the right one (identity_file in the inventory, or IdentityFile), and set IdentitiesOnly yes",
         )
 
-
-def public_part(path: str) -> bytes:
-    """Read the public half of a key that may be locked: from its .pub, or from OpenSSH's own format."""
-    for candidate in (f"{path}.pub", path):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            return base64.b64decode(Path(candidate).read_text().split()[1], validate=True)
-    with contextlib.suppress(OSError, ValueError):
-        lines = Path(path).read_text().strip().splitlines()
-        body = base64.b64decode("".join(lines[1:-1]))
-        if body.startswith(_OPENSSH_MAGIC):
-            message = paramiko.Message(body[len(_OPENSSH_MAGIC) :])
-            for _ in ("cipher", "derivation", "its options"):
-                message.get_string()
-            message.get_int()
-            return message.get_string()
-    return b""
+    def _said(self, message: str, hint: str) -> NodeprovError:
+        """Add what the server shows to those who log in: it may say why, or what to do."""
+        return NodeprovError(message + quoted("; it shows", self._banner), hint)
 
 
-def _agent(seconds: float) -> paramiko.Agent:
-    """Ask the agent for its keys; raise NodeprovError if it does not answer, as a forwarded one that is gone."""
-    answer: Future[paramiko.Agent] = Future()
-
-    def ask() -> None:
-        try:
-            answer.set_result(paramiko.Agent())
-        except BaseException as error:  # whatever it is, it is raised below
-            answer.set_exception(error)
-
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        return answer.result(seconds)
-    except TimeoutError:
-        place = os.environ.get("SSH_AUTH_SOCK", "")
-        hint = "try it: ssh-add -l; or do without: unset SSH_AUTH_SOCK"
-        raise NodeprovError(f"the agent at {place} does not answer", hint) from None
+def _is_late(error: Exception) -> bool:
+    return "timeout" in str(error).lower()
 
 
-def _loaded(path: str, passphrase: str | None = None) -> Iterator[paramiko.PKey]:
-    """Read a private key: with its certificate, if there is one, and then alone; nothing if it is none.
-
-    Raises PasswordRequiredException when it is locked.
-    """
-    for kind in _KINDS:
-        try:
-            key = kind.from_private_key_file(path, passphrase)
-            certificate = Path(f"{path}-cert.pub")
-            if certificate.is_file():
-                certified = kind.from_private_key_file(path, passphrase)
-                certified.load_certificate(str(certificate))
-                yield certified
-            yield key
-        except paramiko.PasswordRequiredException:
-            raise
-        except (paramiko.SSHException, ValueError, OSError):
-            continue
-        return
+def _is_of(key: AgentKey, public: bytes) -> bool:
+    """Tell whether what an agent has is a key, or a certificate of it."""
+    return bool(public) and (key.blob == public or certifies(key.blob, public))
 
 
-def _described(key: paramiko.PKey) -> str:
-    comment = getattr(key, "comment", "")
-    return f"the agent's {comment or key.get_name()}"
+def _described(key: AgentKey) -> str:
+    return f"the agent's {key.comment or key.get_name()}"

@@ -11,6 +11,8 @@ from enum import Enum
 from pathlib import Path
 
 SSH_PORT = 22
+_REVOKED, _AUTHORITY = "@revoked", "@cert-authority"
+_MARKERS = ("", _REVOKED, _AUTHORITY)
 
 
 class Verdict(Enum):
@@ -30,6 +32,13 @@ class Entry:
     key: bytes
     path: str
     revoked: bool = False
+    authority: bool = False
+    """Whether it is the key of one who certifies hosts' keys; such certificates are not supported."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Say whether it is the host's own key."""
+        return not (self.revoked or self.authority)
 
     def is_of(self, name: str) -> bool:
         """Return whether the line is about a host; a pattern may be negated, and a name hashed."""
@@ -55,18 +64,18 @@ def name_of(address: str, port: int) -> str:
 
 
 def parse(text: str, path: str) -> list[Entry]:
-    """Read the lines that are understood; certificates' authorities are not supported and trust nobody."""
+    """Read the lines that are understood."""
     entries = []
     for line in text.splitlines():
         fields = line.split()
         marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
-        if len(fields) < 3 or fields[0].startswith("#") or marker not in ("", "@revoked"):
+        if len(fields) < 3 or fields[0].startswith("#") or marker not in _MARKERS:
             continue
         try:
             key = base64.b64decode(fields[2], validate=True)
         except binascii.Error:
             continue
-        entries.append(Entry(fields[0], key, path, revoked=bool(marker)))
+        entries.append(Entry(fields[0], key, path, marker == _REVOKED, marker == _AUTHORITY))
     return entries
 
 
@@ -87,7 +96,7 @@ def judge(entries: Sequence[Entry], name: str, key: bytes) -> Verdict:
     ours = [entry for entry in entries if entry.is_of(name)]
     if any(entry.revoked and entry.key == key for entry in ours):
         return Verdict.REVOKED
-    good = [entry for entry in ours if not entry.revoked]
+    good = [entry for entry in ours if entry.is_plain]
     if any(entry.key == key for entry in good):
         return Verdict.TRUSTED
     return Verdict.CHANGED if good else Verdict.UNKNOWN
