@@ -1,12 +1,10 @@
 """Errors as an operator reads them: where, what, and what to type next."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 MALFORMED = (ValueError, LookupError, OverflowError, RecursionError)
 """What Python raises when a text that somebody else has written is not of the form that was expected."""
@@ -57,12 +55,12 @@ class NodeprovError(Exception):
         said = f"{self.where}: {self.message}" if self.where else self.message
         return f"{said}\nhint: {self.hint}" if self.hint else said
 
-    def at(self, where: str) -> NodeprovError:
+    def at(self, where: str) -> Self:
         """Set where it happened, unless that is known already."""
         self.where = self.where or where
         return self
 
-    def parts(self) -> tuple[NodeprovError, ...]:
+    def parts(self) -> "tuple[NodeprovError, ...]":
         """Return each thing that is wrong as an error of its own, where several are found at once."""
         return (self,)
 

@@ -9,7 +9,6 @@ from nodeprov.cli import options
 from nodeprov.cli.output import say, show_text
 from nodeprov.errors import UsageError
 from nodeprov.kubernetes import images
-from nodeprov.kubernetes.images import GO_ARCHITECTURES
 from nodeprov.local_files import write_new
 
 
@@ -30,9 +29,9 @@ def image(
     You need it only if no image may be imported on the nodes: push it to a registry,
     and name it in the inventory, in the table proof.
     """
-    if architecture not in GO_ARCHITECTURES:
+    if architecture not in images.GO_ARCHITECTURES:
         raise UsageError(
-            f"there is no image for {architecture}", f"--architecture is {' or '.join(GO_ARCHITECTURES)}"
+            f"there is no image for {architecture}", f"--architecture is {' or '.join(images.GO_ARCHITECTURES)}"
         )
     program = images.probe(architecture)
     write_new(file, images.archive(program, architecture))

@@ -1,7 +1,5 @@
 """`nodeprov init`: a first inventory, by asking or from the cluster."""
 
-from __future__ import annotations
-
 import contextlib
 import shlex
 import sys
@@ -36,6 +34,26 @@ def _text(rule: Text, doc: str, metavar: str | None = None) -> Any:
         return value
 
     return typer.Option(callback=check, metavar=metavar, help=doc)
+
+
+class Asking:
+    """Asks a person, where one is there; else every answer is the default."""
+
+    def __init__(self, *, is_on: bool) -> None:
+        self.is_on = is_on
+
+    def __call__(self, question: str, rule: Text) -> str | None:
+        """Ask until the answer fits; None for the default."""
+        if not self.is_on:
+            return None
+
+        def check(answer: str) -> str:
+            if answer and not rule.accepts(answer):
+                raise typer.BadParameter(f"that is not {rule.expected}")
+            return answer
+
+        said = typer.prompt(question, default="", show_default=False, value_proc=check, err=True)
+        return str(said) or None
 
 
 File = Annotated[Path, typer.Argument(help="File to write; it must not exist.")]
@@ -150,26 +168,6 @@ def _release(version: str | None, newest: Callable[[], str], ask: Asking) -> str
             print_error(error)
         version = ask(f"The newest release cannot be found. Release of {FAMILY.name}", syntax.RELEASE)
     return version
-
-
-class Asking:
-    """Asks a person, where one is there; else every answer is the default."""
-
-    def __init__(self, *, is_on: bool) -> None:
-        self.is_on = is_on
-
-    def __call__(self, question: str, rule: Text) -> str | None:
-        """Ask until the answer fits; None for the default."""
-        if not self.is_on:
-            return None
-
-        def check(answer: str) -> str:
-            if answer and not rule.accepts(answer):
-                raise typer.BadParameter(f"that is not {rule.expected}")
-            return answer
-
-        said = typer.prompt(question, default="", show_default=False, value_proc=check, err=True)
-        return str(said) or None
 
 
 def ask_nodes(nodes: Sequence[str], ask: Asking, *, from_cluster: bool) -> tuple[DraftMachine, ...]:

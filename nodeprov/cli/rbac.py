@@ -1,17 +1,16 @@
 """`nodeprov rbac`: the role that nodeprov needs in a cluster, in place of cluster-admin."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
+from nodeprov.cli.inventory import load
+from nodeprov.cli.output import show_text
 from nodeprov.errors import UsageError
-
-if TYPE_CHECKING:
-    from nodeprov.inventory.kinds import Text
-    from nodeprov.kubernetes.roles import ServiceAccount
+from nodeprov.inventory import select, syntax
+from nodeprov.inventory.kinds import Text
+from nodeprov.kubernetes.roles import ServiceAccount, manifest, roles
 
 
 @options.command(
@@ -38,11 +37,6 @@ def rbac(
 
     Use them in place of cluster-admin. Comments say what each rule is for, and what else it allows.
     """
-    from nodeprov.cli.inventory import load
-    from nodeprov.cli.output import show_text
-    from nodeprov.inventory import select, syntax
-    from nodeprov.kubernetes.roles import manifest, roles
-
     whole = load(inventory, sets)
     _insist_on("--name", name, syntax.DNS_SUBDOMAIN)
     account = _account(service_account) if service_account else None
@@ -51,9 +45,6 @@ def rbac(
 
 
 def _account(text: str) -> ServiceAccount:
-    from nodeprov.inventory import syntax
-    from nodeprov.kubernetes.roles import ServiceAccount
-
     namespace, slash, name = text.partition("/")
     if not slash:
         raise UsageError(f"--service-account {text!r} names no namespace", "write it as kube-system/nodeprov")

@@ -12,7 +12,6 @@ from nodeprov.cli.inventory import load
 from nodeprov.cli.main import DONE, FAILED, cancelled_by_signals
 from nodeprov.cli.output import print_error, say, show_event, show_outcomes, show_plans
 from nodeprov.engine import context
-from nodeprov.engine.context import RunContext
 from nodeprov.engine.fleet import Fleet, Results, not_begun, obtained
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import UsageError
@@ -94,7 +93,7 @@ def end_if_any_failed(plans: Results[Planned], *, as_json: bool) -> None:
 def finish(fleet: Fleet, plans: Sequence[Planned], *, as_json: bool) -> NoReturn:
     """Carry plans out, show how each ended, and end the process."""
     with cancelled_by_signals(say_cancelled) as cancel, output.upload_bars() as on_upload:
-        run = RunContext(context.this_user(), context.utc_now, show_event, cancel, on_upload)
+        run = context.RunContext(context.this_user(), context.utc_now, show_event, cancel, on_upload)
         outcomes = list(fleet.apply(plans, run))
     if missed := not_begun(plans, outcomes):
         say(f"not begun, because {outcomes[-1].plan.node} failed: {', '.join(missed)}")

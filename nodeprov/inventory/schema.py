@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.inventory.faults import Fault, nearest
@@ -11,7 +10,7 @@ from nodeprov.inventory.kinds import ValueKind
 from nodeprov.toml import KeyPath, key_text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Setting:
     """A key of a table: what it is for, what its value must be, and its default; None if it has none."""
 

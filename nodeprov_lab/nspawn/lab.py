@@ -18,11 +18,10 @@ from nodeprov_lab.cache import Cache
 from nodeprov_lab.gobuild import find_go
 from nodeprov_lab.host import may_lower_oom_score, own_capabilities
 from nodeprov_lab.nspawn import cgroups, leftovers, machines, network, requirements
-from nodeprov_lab.nspawn.machines import NspawnState, boot, machine_files, start_in_cgroup
 from nodeprov_lab.parts import Parts, make_parts
 from nodeprov_lab.processes import at_once
 
-STATE = NspawnState(Path("/var/lib/nodeprov-lab/nspawn"))
+STATE = machines.NspawnState(Path("/var/lib/nodeprov-lab/nspawn"))
 MACHINES = (
     Machine("master", "10.123.0.10", "master", "10.244.10.0/24"),
     Machine("worker1", "10.123.0.11", "worker", "10.244.11.0/24"),
@@ -118,10 +117,10 @@ class NspawnLab:
         network.make_network(self.machines)
         where = [str(parts.programs.mirror), network.CONTROLLER_ADDRESS, str(machines.MIRROR_PORT)]
         argv = [sys.executable, "-m", "nodeprov_lab.mirror", *where]
-        start_in_cgroup(f"{network.PREFIX}mirror", argv, STATE.mirror_log, STATE.mirror_process)
+        machines.start_in_cgroup(f"{network.PREFIX}mirror", argv, STATE.mirror_log, STATE.mirror_process)
         for machine, host_key in zip(self.machines, host_keys, strict=True):
-            files = machine_files(machine, self.machines, host_key, login_key)
-            boot(machine, STATE.machine(machine), [*parts.programs.layers(machine), parts.debian], files)
+            files = machines.machine_files(machine, self.machines, host_key, login_key)
+            machines.boot(machine, STATE.machine(machine), [*parts.programs.layers(machine), parts.debian], files)
         at_once([partial(self._wait_for_boot, machine) for machine in self.machines])
         self._wait_for_mirror()
 

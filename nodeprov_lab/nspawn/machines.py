@@ -14,10 +14,8 @@ from nodeprov.templates import render
 from nodeprov_lab import cluster, processes
 from nodeprov_lab.access import RemoteShell, SshKey, known_hosts, ssh_argv
 from nodeprov_lab.base import Machine, NodeFile, StateFolder, write_below
-from nodeprov_lab.cluster import READY_JSONPATH, parse_ready_nodes
 from nodeprov_lab.nspawn import cgroups
 from nodeprov_lab.nspawn.network import CONTROLLER_ADDRESS, NAMESPACES, namespace_of
-from nodeprov_lab.processes import at_once
 
 MIRROR_PORT = 8080
 SSH_PORT = 22
@@ -177,19 +175,19 @@ def is_healthy(machines: Sequence[Machine], state: NspawnState) -> bool:
         return False
     if not mirror_runs(state) or not wait_for_port(CONTROLLER_ADDRESS, MIRROR_PORT, 0):
         return False
-    if not all(at_once([partial(_services_run, machine, state) for machine in machines])):
+    if not all(processes.at_once([partial(_services_run, machine, state) for machine in machines])):
         return False
     return ready_nodes(machines[0], state) == {machine.name for machine in machines}
 
 
 def ready_nodes(master: Machine, state: NspawnState) -> set[str]:
     """Ask the cluster which nodes are Ready; none when it does not answer."""
-    script = render("lab/ready-nodes.sh.j2", admin_conf=cluster.ADMIN_CONF, jsonpath=READY_JSONPATH)
+    script = render("lab/ready-nodes.sh.j2", admin_conf=cluster.ADMIN_CONF, jsonpath=cluster.READY_JSONPATH)
     try:
         output = state.shell(master).run(script, timeout_seconds=_TIMEOUT_SECONDS)
     except NodeprovError:
         return set()
-    return parse_ready_nodes(output.text)
+    return cluster.parse_ready_nodes(output.text)
 
 
 def _services_run(machine: Machine, state: NspawnState) -> bool:

@@ -12,7 +12,6 @@ from nodeprov_lab import cluster
 from nodeprov_lab.access import RemoteShell, remote_command
 from nodeprov_lab.base import Machine, MachineStatus, OnEvent, find_machine, statuses, step
 from nodeprov_lab.cache import Cache
-from nodeprov_lab.cluster import READY_JSONPATH, parse_ready_nodes
 from nodeprov_lab.credentials import kubeconfig
 from nodeprov_lab.gobuild import NO_GO, find_go
 from nodeprov_lab.gvisor_releases import ARCHIVE_RELEASE, BASE_PATH
@@ -171,8 +170,8 @@ class VagrantLab:
         self._state.box.write_text(f"{add_box(folder, self._vagrant.run, on_event)}\n")
 
     def _ready(self) -> set[str]:
-        arguments = ["get", "nodes", "-o", f"jsonpath={READY_JSONPATH}", "--request-timeout=10s"]
+        arguments = ["get", "nodes", "-o", f"jsonpath={cluster.READY_JSONPATH}", "--request-timeout=10s"]
         try:
-            return parse_ready_nodes(run_program(self.kubectl_argv(arguments, terminal=False)).text)
+            return cluster.parse_ready_nodes(run_program(self.kubectl_argv(arguments, terminal=False)).text)
         except NodeprovError:  # it was never made a cluster, or does not answer
             return set()
