@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, Reader, Script
@@ -47,6 +47,8 @@ class DryStartQuery:
     binary: str
     config: str
     ctr: str
+    by_default: bool = False
+    """Whether it is to start without its configuration file, and so with its defaults."""
 
     @classmethod
     def of(cls, daemon: Daemon) -> DryStartQuery:
@@ -58,7 +60,8 @@ class DryStartQuery:
         """The script, which reads the files that are to be otherwise from its standard input."""
         places = {"binary": self.binary, "config": self.config, "ctr": self.ctr}
         inner = render("node/dry-start.sh.j2", seconds=PATIENCE_SECONDS, **places)
-        return render("node/dry-start-apart.sh.j2", script=inner, seconds=PATIENCE_SECONDS)
+        without = self.config if self.by_default else ""
+        return render("node/dry-start-apart.sh.j2", script=inner, seconds=PATIENCE_SECONDS, without=without)
 
     def parse(self, output: Output) -> DryStart:
         """Understand what the script printed."""
@@ -66,8 +69,15 @@ class DryStartQuery:
 
 
 def as_it_is(reader: Reader, daemon: Daemon) -> DryStart:
-    """Start containerd apart, on the files as they are."""
-    return _unable(daemon) or reader.ask([DryStartQuery.of(daemon)])[0]
+    """Start containerd apart, on the files as they are.
+
+    Where it fails, and does so without its configuration too, the place is at fault and not the files.
+    """
+    query = DryStartQuery.of(daemon)
+    tried: DryStart = _unable(daemon) or reader.ask([query])[0]
+    if tried.fails and reader.ask([replace(query, by_default=True)])[0].fault:
+        return replace(tried, was_tried=False)
+    return tried
 
 
 def insist_on_a_start(host: Host, daemon: Daemon, files: Mapping[str, FileState | None]) -> None:

@@ -142,6 +142,9 @@ def played(tmp_path: Path) -> Iterator[PlayedNode]:
 QUERY = DryStartQuery(f"{HOME}/bin/tried", f"{HOME}/etc/config.toml", f"{HOME}/bin/ctr")
 
 
+DAEMON = with_daemon(binary=QUERY.binary, config_path=QUERY.config, ctr=QUERY.ctr).running_daemon
+
+
 def tried(node: PlayedNode, files: dict[str, FileState | None]) -> DryStart:
     host = LocalHost(enter=node.enter)
     return QUERY.parse(host.sh(QUERY.script, stdin=staged(files)))
@@ -158,6 +161,15 @@ class TestOnAPlayedNode:
         assert tried(played, {}) == DryStart("")
         played.said(f"echo refused >> {HOME}/etc/config.toml")
         assert tried(played, {}) == DryStart("it is refused")
+
+    def test_a_fault_that_it_has_without_its_configuration_too_is_no_fault_of_the_files(
+        self, played: PlayedNode
+    ) -> None:
+        host = LocalHost(enter=played.enter)
+        played.said(f"echo refused >> {HOME}/etc/config.toml")
+        assert as_it_is(host, DAEMON) == DryStart("it is refused")
+        played.said(f"printf '#!/bin/sh\necho containerd: no seat >&2; exit 1\n' > {HOME}/bin/tried")
+        assert as_it_is(host, DAEMON) == DryStart("no seat", was_tried=False)
 
     @pytest.mark.parametrize("path", ["etc/config.toml", "etc/conf.d/a.toml", "etc/it's new/../conf.d/b.toml"])
     def test_it_is_started_on_files_that_are_not_there_yet(self, played: PlayedNode, path: str) -> None:
@@ -185,15 +197,13 @@ class TestOnAPlayedNode:
 
     def test_a_candidate_that_is_refused_is_no_more_than_a_message(self, played: PlayedNode) -> None:
         host = LocalHost(enter=played.enter)
-        daemon = with_daemon(binary=QUERY.binary, config_path=QUERY.config, ctr=QUERY.ctr).running_daemon
-        insist_on_a_start(host, daemon, {QUERY.config: file("good")})
+        insist_on_a_start(host, DAEMON, {QUERY.config: file("good")})
         with pytest.raises(NodeprovError, match=r"config\.toml would be: it is refused"):
-            insist_on_a_start(host, daemon, {QUERY.config: file("refused")})
+            insist_on_a_start(host, DAEMON, {QUERY.config: file("refused")})
 
     def test_a_fault_that_it_has_anyway_says_nothing_about_the_candidate(self, played: PlayedNode) -> None:
         played.said(f"echo refused >> {HOME}/etc/config.toml")
-        daemon = with_daemon(binary=QUERY.binary, config_path=QUERY.config, ctr=QUERY.ctr).running_daemon
-        insist_on_a_start(LocalHost(enter=played.enter), daemon, {QUERY.config: file("refused")})
+        insist_on_a_start(LocalHost(enter=played.enter), DAEMON, {QUERY.config: file("refused")})
 
     def test_without_unshare_it_cannot_be_tried(self) -> None:
         script = f"PATH=/nowhere\n{QUERY.script}".replace("base64 -w 0", "/usr/bin/base64 -w 0")

@@ -8,7 +8,6 @@ import pytest
 from nodeprov.containerd import add_runtime
 from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.errors import Problem
-from nodeprov.hosts.base import Query
 from nodeprov.inventory import ContainerdSettings
 from nodeprov.node.daemon import Record
 from nodeprov.node.dry_start import DryStart
@@ -78,9 +77,9 @@ class Reader:
     def __init__(self, tried: DryStart) -> None:
         self.tried, self.asked = tried, 0
 
-    def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
+    def ask(self, queries: Sequence[Any]) -> list[Any]:
         self.asked += 1
-        return [self.tried for _ in queries]
+        return [DryStart("") if query.by_default else self.tried for query in queries]
 
 
 def problems(facts: Facts, tried: DryStart, *, wanted: bool = False) -> list[Problem]:
