@@ -132,6 +132,10 @@ class Family(Protocol):
         """Find what blocks a release of it on a node."""
         ...
 
+    def release_problems(self, state: NodeState, release: Release) -> Iterable[Problem]:
+        """Find what a release that is on this machine refuses of what a node's settings tell it."""
+        ...
+
     def run_sandbox(self, host: Host, state: NodeState, generation: str) -> str:
         """Run a sandbox through a generation's folder, without kubelet; return the line of the kernel it saw.
 

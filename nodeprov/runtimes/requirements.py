@@ -18,8 +18,9 @@ def check(state: NodeState, family: Family, release: Release | None = None) -> t
     own = family.requirements(state.machine, state.settings, version, state.daemon)
     is_there = release is None or f"{state.layout.releases}/{release.name}" in state.footprint.releases
     room = () if release is None or is_there else requirements.room(state.machine, tree_bytes(release))
+    of_release = (*room, *(family.release_problems(state, release) if release else ()))
     of_daemon = _of_daemon(state.machine, state.daemon, state.settings, state.layout, family, own)
-    return _all(state.machine, state.settings, state.footprint, state.layout, family, own, room, of_daemon)
+    return _all(state.machine, state.settings, state.footprint, state.layout, family, own, of_release, of_daemon)
 
 
 def check_facts(facts: Facts, settings: Settings, layout: Layout, family: Family) -> tuple[Problem, ...]:
@@ -39,7 +40,7 @@ def _all(
     layout: Layout,
     family: Family,
     own: Requirements,
-    room: Iterable[Problem],
+    of_release: Iterable[Problem],
     of_daemon: Iterable[Problem],
 ) -> tuple[Problem, ...]:
     return (
@@ -48,7 +49,7 @@ def _all(
         *_systemd(of),
         *own.platform,
         *requirements.places_usable(of, settings, family.uses),
-        *room,
+        *of_release,
         *of_daemon,
         *requirements.link_is_free(footprint, layout),
     )

@@ -1,10 +1,11 @@
 """gVisor as a family of runtimes, and its releases as upstream publishes them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from nodeprov.containerd import Runtime
+from nodeprov.errors import Problem
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.layout import Layout
@@ -13,6 +14,7 @@ from nodeprov.releases.obtain import Release
 from nodeprov.releases.source import ArtifactLayout, Software
 from nodeprov.runtimes.family import Family, Generation, Inspection, Requirements
 from nodeprov.runtimes.gvisor import requirements
+from nodeprov.runtimes.gvisor.flags import flag_problems
 from nodeprov.runtimes.gvisor.shim import (
     KERNEL_EXAMPLE,
     NAME,
@@ -116,6 +118,12 @@ class GVisor:
             containerd=requirements.compatible(daemon, version) if daemon else (),
             configuration=requirements.configuration(daemon, settings.runtime.handler) if daemon else (),
         )
+
+    def release_problems(self, state: NodeState, release: Release) -> Iterator[Problem]:
+        """Ask runsc whether it takes the flags that it would get."""
+        flags = runsc_flags(state.machine, state.daemon, state.settings)
+        given = state.settings.runtime.flags
+        return flag_problems(release.folder / self.program, release.version, flags, given)
 
     run_sandbox = staticmethod(run_sandbox)
     kernel_line = staticmethod(kernel_line)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from nodeprov.containerd import Runtime
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, Problem
 from nodeprov.hosts.base import Host, plain
 from nodeprov.inventory import Settings
 from nodeprov.local_files import cache_folder
@@ -77,6 +77,10 @@ class Crun:
     ) -> Requirements:
         """Want nothing that Debian does not have."""
         return Requirements()
+
+    def release_problems(self, _state: NodeState, _release: Release) -> tuple[Problem, ...]:
+        """Tell it nothing that it could refuse."""
+        return ()
 
     def run_sandbox(self, host: Host, state: NodeState, generation: str) -> str:
         """Run a container through a generation."""
