@@ -76,6 +76,10 @@ class Daemon:
     """Of the file that is edited and its folder: which even root cannot replace, and why."""
     choice: Choice = NOTHING
     """Why this one is meant, and which others run."""
+    complaints: tuple[str, ...] = ()
+    """What the CRI plugin says is wrong, where it does not work."""
+    refusal: str = ""
+    """What containerd says of its configuration where it cannot read it."""
 
     @cached_property
     def file(self) -> Config:
@@ -115,12 +119,13 @@ class Daemon:
 
     @property
     def cri_errors(self) -> tuple[str, ...]:
-        """The parts of the CRI plugin that do not work, with their status; all of them when none is listed."""
+        """What the CRI plugin says is wrong, or else the parts of it that do not work, with their status."""
         # In 1.x it is one plugin, in 2.x there are several.
         parts = [p for p in self.plugins if p.type == "io.containerd.cri.v1" or (p.type, p.id) == CRI_OF_1X]
         if not parts:
             return ("the CRI plugin is not loaded",)
-        return tuple(f"{p.type}.{p.id}: {p.status}" for p in parts if p.status != "ok")
+        wrong = tuple(f"{p.type}.{p.id}: {p.status}" for p in parts if p.status != "ok")
+        return wrong and (self.complaints or wrong)
 
 
 def version_text(version: tuple[int, ...]) -> str:

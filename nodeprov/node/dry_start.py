@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from nodeprov.containerd.words import cri_messages, last_words
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, Reader, Script
 from nodeprov.node.daemon import Daemon
@@ -18,8 +18,6 @@ PATIENCE_SECONDS = 10
 TIMEOUT_SECONDS = 30.0
 SNAPSHOTTERS = frozenset({"overlayfs", "native"})
 """Those that keep all in a folder; what others keep, no second containerd may see."""
-_CRI = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.")
-"""How the names of CRI's plugins begin: one in 1.x, several in 2.x."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,50 +122,15 @@ def parse_dry_start(text: str, said: str = "") -> DryStart:
         case "served":
             return DryStart(_cri_fault(detail))
         case "died":
-            return DryStart(_last_words(log) or "it ends without a word")
+            return DryStart(last_words(log) or "it ends without a word")
         case "silent":
-            return DryStart(f"it does not answer within {PATIENCE_SECONDS} seconds: {_last_words(log)}")
+            return DryStart(f"it does not answer within {PATIENCE_SECONDS} seconds: {last_words(log)}")
     return DryStart(log.strip() or said or "the node did not answer", was_tried=False)
-
-
-def cri_messages(detail: str) -> tuple[str, ...] | None:
-    """Find what CRI's plugins complain of in `ctr plugins ls -d`; None if none of them is there.
-
-    A plugin that lacks another one repeats that one's message: only the shortest counts.
-    """
-    found = [message for name, message in _plugins(detail) if name.startswith(_CRI)]
-    if not found:
-        return None
-    messages = dict.fromkeys(message for message in found if message)
-    return tuple(each for each in messages if not any(other != each and other in each for other in messages))
 
 
 def _cri_fault(detail: str) -> str:
     messages = cri_messages(detail)
     return "the CRI plugin is not loaded" if messages is None else "; ".join(messages)
-
-
-def _plugins(detail: str) -> Iterator[tuple[str, str]]:
-    """Find each plugin, and the message of its error ("" if it has none)."""
-    for block in re.split(r"^(?=Type:)", detail, flags=re.MULTILINE):
-        name = re.match(r"Type:\s+(\S+)\nID:\s+(\S+)", block)
-        if name:
-            message = re.search(r"^\s+Message:\s+(.*)", block, re.MULTILINE)
-            yield f"{name[1]}.{name[2]}", message[1].strip() if message else ""
-
-
-def _last_words(log: str) -> str:
-    """Find why containerd ended: the sentence that it ends with, or else the last error in its log."""
-    lines = [line for line in log.splitlines() if line.strip()]
-    own = [line.removeprefix("containerd: ") for line in lines if line.startswith("containerd: ")]
-    errors = [_readable(line) for line in lines if re.search(r"\blevel=(error|fatal|panic)\b", line)]
-    return (own or errors or lines or [""])[-1].strip()
-
-
-def _readable(line: str) -> str:
-    """Pick the words of a line of logfmt."""
-    found = [re.search(rf'\b{name}=("(?:[^"\\]|\\.)*"|\S+)', line) for name in ("msg", "error")]
-    return ": ".join(each[1].strip('"').replace('\\"', '"') for each in found if each) or line
 
 
 WELL = b"outcome=served\ndetail:=" + base64.b64encode(b"Type: io.containerd.grpc.v1\nID: cri\n") + b"\n"

@@ -13,6 +13,7 @@ from nodeprov.containerd.distributions.profiles import (
     named,
     origin_names,
 )
+from nodeprov.containerd.words import cri_messages, last_words
 from nodeprov.errors import MALFORMED, NodeprovError
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.inventory import ContainerdSettings, Settings
@@ -22,6 +23,7 @@ from nodeprov.node.daemon_choice import Candidate, Choice, Kubelet, choose, pars
 from nodeprov.node.layout import Layout
 from nodeprov.node.state import Facts, Footprint, Machine
 from nodeprov.node.switch import UNITS, Switched
+from nodeprov.redaction import redacted
 from nodeprov.states import FileState
 from nodeprov.templates import render
 
@@ -253,6 +255,8 @@ def _daemon(values: Mapping[str, str], choice: Choice, named_distribution: str |
         dump=values.get("dump", ""),
         loaded_log=values.get("daemon.loaded", "").strip(),
         plugins=parse.plugins(values.get("plugins", "")),
+        complaints=cri_messages(values.get("plugins.detail", "")) or (),
+        refusal=last_words(redacted(values.get("dump.refused", ""))),
         distribution=distribution,
         source=source,
         delegate=values.get("unit.Delegate") != "no",

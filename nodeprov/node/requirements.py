@@ -153,10 +153,12 @@ def containerd_works(daemon: Daemon) -> Iterator[Problem]:
             "systemd would kill the shims with the daemon (kubernetes#111776)",
         )
     if not daemon.dump:
+        typed = f"{daemon.binary} -c {daemon.config_path} config dump"
+        said = daemon.refusal or f"`{typed}` prints nothing"
         yield Problem(
-            f"`{daemon.binary} -c {daemon.config_path} config dump` prints nothing",
-            "run it on the node and mend what it complains of",
-            "what the configuration comes to, imports included, only that command shows",
+            f"containerd cannot read {daemon.config_path} any more: {said}",
+            f"mend it, and see whether it is read: {typed}",
+            "containerd would not start again; and what the configuration comes to only that command shows",
         )
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-from nodeprov.errors import NodeprovError, RollbackFailed, RolledBack, TakenOver
+from nodeprov.containerd.words import last_words
+from nodeprov.errors import NodeprovError, RollbackFailed, RolledBack, TakenOver, ended
 from nodeprov.hosts.base import Host, Output, Script, check, rendered
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Swap
+from nodeprov.redaction import redacted
 from nodeprov.states import FileState
 from nodeprov.templates import render
 
@@ -40,12 +44,28 @@ class Switched:
     def read(cls, run: str, text: str) -> Switched:
         """Read what the node wrote down: how it ended, and below it why."""
         outcome, _, rest = text.partition("\n")
-        return cls(run, outcome, "; ".join(line.strip() for line in rest.splitlines() if line.strip()))
+        return cls(run, outcome, "; ".join(_causes(redacted(rest).splitlines())))
 
     @property
     def restored(self) -> bool:
         """Tell whether the node has gone back."""
         return self.outcome not in ("", "kept")
+
+
+_LOG = "log: "
+"""How a line begins that is of containerd's log, behind the sentence that it explains."""
+
+
+def _causes(lines: Sequence[str]) -> Sequence[str]:
+    """Read why a node went back: each sentence once, with what containerd's log gives as its cause."""
+    found: list[str] = []
+    for is_log, group in groupby(filter(str.strip, lines), lambda line: line.startswith(_LOG)):
+        said = [line.removeprefix(_LOG).strip() for line in group]
+        if is_log and found:
+            found[-1] = ended(f"{ended(found[-1])}: {last_words(chr(10).join(said))}")
+        else:
+            found += [ended(line) for line in said]
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +227,12 @@ class Switch:
                 raise NodeprovError(problem.message, hint, where=self.host.name) from None
 
     def _understood(self, outcome: str, swap: Swap) -> str:
-        ended = Switched.read(self.run, outcome)
-        why = ended.why or "no reason given"
+        switched = Switched.read(self.run, outcome)
+        why = switched.why or "no reason given"
         where, hint = self.host.name, f"journalctl -u {swap.restart.unit} on the node"
-        if ended.outcome == "kept":
+        if switched.outcome == "kept":
             return f"CRI is ok, the main process is unchanged after {self._settle_seconds} s"
-        if ended.outcome.startswith("restored") and not self._is_left(swap):
+        if switched.outcome.startswith("restored") and not self._is_left(swap):
             said = f"the new configuration was not kept, and the node rolled back on its own: {why}"
             raise RolledBack(said, hint, where=where)
         if ended.outcome == "stuck":

@@ -9,9 +9,11 @@ from nodeprov import containerd
 from nodeprov.containerd import Config, Runtime, differences, import_patterns
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.containerd.distributions.editing import template_declares
+from nodeprov.containerd.words import last_words
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, Script
 from nodeprov.plan.files import File, FileAt
+from nodeprov.redaction import redacted
 from nodeprov.states import FileState
 from nodeprov.templates import render
 
@@ -33,7 +35,8 @@ def parse_reading(output: Output) -> Reading:
     """Parse what a gate's script prints: both texts in base64, a line each."""
     lines = (output.text + "\n\n").split("\n")[:2]
     before, after = (Config(base64.b64decode(line).decode()) for line in lines)
-    return Reading(before, after, output.said)
+    said = redacted(output.stderr.decode(errors="backslashreplace"))
+    return Reading(before, after, last_words(said) or "it printed nothing")
 
 
 def reading_text(before: str, after: str) -> bytes:

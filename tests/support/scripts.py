@@ -115,6 +115,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "ready-nodes.sh.j2": [{"admin_conf": "/a", "jsonpath": "{.items}"}],
     "remove-image.sh.j2": [{**_CTR, "name": "n", "id": "sha256:0"}],
     "remove.sh.j2": [{**_TARGET, "below": below} for below in ("", "/x")],
+    "log.sh.j2": [{}],
     "restart.sh.j2": [{"unit": "x", **RESTARTED}],
     "services-run.sh.j2": [{}],
     "settle.sh.j2": [_SWITCH],

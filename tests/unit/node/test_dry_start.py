@@ -14,46 +14,17 @@ from nodeprov.node.dry_start import (
     DryStart,
     DryStartQuery,
     as_it_is,
-    cri_messages,
     insist_on_a_start,
     parse_dry_start,
     staged,
 )
 from nodeprov.states import FileState
+from tests.support.containerd_words import DETAIL, REFUSED
 from tests.support.memory_host import MemoryHost
 from tests.support.played_node import HOME, PlayedNode, played_node
 from tests.support.samples import CONFIG, with_daemon
 
-# `ctr plugins ls -d` of containerd 2.4.2, shortened to two plugins that work and three that do not.
-REFUSED = "invalid cri image config: `mirrors` cannot be set when `config_path` is provided"
-DETAIL = f"""Type:             io.containerd.snapshotter.v1
-ID:               devmapper
-Platforms:        linux/amd64
-Error:
-                  Code:        Unknown
-                  Message:     devmapper not configured: skip plugin
-
-Type:             io.containerd.cri.v1
-ID:               images
-Requires:
-                  io.containerd.lease.v1
-Error:
-                  Code:        Unknown
-                  Message:     {REFUSED}
-
-Type:             io.containerd.cri.v1
-ID:               runtime
-Requires:
-                  io.containerd.warning.v1
-
-Type:             io.containerd.grpc.v1
-ID:               cri
-Error:
-                  Code:        Unknown
-                  Message:     unable to load CRI image service plugin dependency: {REFUSED}
-"""
 NOT_LOADED = "the CRI plugin is not loaded"
-WITHOUT_ERROR = "Type: io.containerd.grpc.v1\nID: cri\n"
 
 
 def printed(outcome: str, **texts: str) -> str:
@@ -96,12 +67,6 @@ def printed(outcome: str, **texts: str) -> str:
 )
 def test_what_came_of_it_is_in_containerds_own_words(text: str, found: DryStart) -> None:
     assert parse_dry_start(text, "Killed") == found
-
-
-def test_a_daemon_of_1x_and_one_of_2x_are_asked_alike() -> None:
-    assert cri_messages(DETAIL) == (REFUSED,)
-    assert cri_messages(WITHOUT_ERROR) == ()
-    assert cri_messages("Type: io.containerd.snapshotter.v1\nID: native\n") is None
 
 
 @pytest.mark.parametrize("snapshotter", ["devmapper", "stargz", "zfs"])

@@ -17,8 +17,10 @@ from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.inventory import ContainerdSettings, Paths, Settings
 from nodeprov.node.daemon import Identity, Record, version_text
 from nodeprov.node.facts import FactsQuery, gather, parse_facts
+from nodeprov.node.requirements import containerd_works
 from nodeprov.node.state import Facts
 from nodeprov.states import FileState
+from tests.support.containerd_words import DETAIL, REFUSED
 from tests.support.facts_answers import FRESH, daemon_of
 from tests.support.runtimes import layout_of
 from tests.support.samples import having, recorded, settings
@@ -437,3 +439,16 @@ def test_a_configuration_file_that_is_set_is_read_and_the_daemons_own_tells_them
     assert facts.running_daemon.choice.why == f"[containerd] config is {path}"
     assert facts.daemon is not None
     assert facts.daemon.unit == "containerd.service"
+
+
+def test_why_cri_does_not_work_and_why_a_file_is_refused_is_told_in_containerds_words() -> None:
+    plugins = "TYPE ID PLATFORMS STATUS\nio.containerd.cri.v1 images - error\nio.containerd.cri.v1 runtime - ok\n"
+    refused = "containerd: failed to unmarshal TOML at row 4 column 9\n"
+    given = {"plugins:": plugins, "plugins.detail:": DETAIL, "dump:": "", "dump.refused:": refused}
+    daemon = parse_facts("worker1", having(recorded("fresh"), given)).running_daemon
+    assert daemon.cri_errors == (REFUSED,)
+    said = [problem.message for problem in containerd_works(daemon)]
+    assert f"containerd's CRI plugin does not work now: {REFUSED}" in said
+    assert any(each.endswith(": failed to unmarshal TOML at row 4 column 9") for each in said)
+    silent = parse_facts("worker1", having(recorded("fresh"), {"plugins:": plugins})).running_daemon
+    assert silent.cri_errors == ("io.containerd.cri.v1.images: error",)

@@ -27,6 +27,7 @@ from nodeprov.plan.steps import Restart, Serving, Swap
 from nodeprov.states import FileState
 from nodeprov.templates import render
 from tests.adversaries.power_cut import Disk, witnessed
+from tests.support.containerd_words import DETAIL, REFUSED
 from tests.support.runtimes import runsc
 from tests.support.samples import good_daemon, settings
 
@@ -46,10 +47,11 @@ esac
 """,
     "ctr": """
 ! grep -qs "hangs" {etc}/*.toml || exit 1
+case "$*" in *" -d") cat {folder}/details 2>/dev/null; exit ;; esac
 status=ok; ! grep -qs "cri is broken" {etc}/*.toml || status=error
 echo "io.containerd.cri.v1 images - ok"; echo "io.containerd.cri.v1 runtime - $status"
 """,
-    "journalctl": "echo 'said by the journal'",
+    "journalctl": "cat {folder}/journal 2>/dev/null || echo 'said by the journal'",
     "systemd-run": 'echo "systemd-run $*" >> {folder}/calls; exit $(cat {folder}/systemd-run)',
 }
 OLD, NEW = FileState(b"version = 3\n# as it was\n", 0o640), FileState(b"version = 3\n# ours\n", 0o640)
@@ -204,7 +206,7 @@ def test_the_controller_is_told_what_the_node_has_done(node: Node, monkeypatch: 
         return each.switch.hand_over(each.swap)
 
     with pytest.raises(
-        RolledBack, match="rolled back on its own: it does not answer on its socket; said by the journal"
+        RolledBack, match="rolled back on its own: it does not answer on its socket: said by the journal"
     ):
         handed_over("hangs")
     assert handed_over("good") == "CRI is ok, the main process is unchanged after 6 s"
@@ -289,6 +291,64 @@ def test_a_node_that_cannot_go_back_is_told_of_at_once_and_goes_back_later(
     assert node.outcome().startswith("restored\n")
     assert node.state == OLD
     node.is_tidy()
+
+
+def went_back(node: Node, wanted: str, *, journal: str = "", details: str = "") -> str:
+    """Say why a node has gone back, or has not, whose containerd says so much."""
+    node = wanting(node, wanted)
+    for name, text in {"journal": journal, "details": details}.items():
+        (node.folder / name).write_text(text)
+    node.arm()
+    node.do("swap")
+    node.do("after")
+    return Switched.read("000001-install", node.outcome()).why
+
+
+def test_why_cri_does_not_work_is_what_its_plugins_say_and_once(node: Node) -> None:
+    assert went_back(node, "cri is broken", details=DETAIL) == (
+        f"it answers, and its CRI plugin does not work: {REFUSED}"
+    )
+
+
+# As containerd 2.4.2 logs it; 1.7 names the file itself.
+UNREAD = """\
+level=info msg="starting containerd"
+level=error msg="failed to load cni during init, please check CRI plugin status before setting up network for pods"
+level=error msg="Failure unmarshaling TOML" column=9 error="toml: incomplete number" file=/x.toml row=4
+containerd: failed to unmarshal TOML at row 4 column 9: toml: incomplete number
+"""
+
+
+@pytest.mark.parametrize(
+    ("journal", "why"),
+    [
+        pytest.param(
+            UNREAD, "/x.toml: failed to unmarshal TOML at row 4 column 9: toml: incomplete number", id="2.x"
+        ),
+        pytest.param("containerd: /x.toml: (4, 9): wrong\n", "/x.toml: (4, 9): wrong", id="1.7"),
+        pytest.param('level=fatal msg="flag: no such flag"\n', "flag: no such flag", id="a distribution's log"),
+        pytest.param(
+            "c.service: killed, status=9/KILL\n", "c.service: killed, status=9/KILL", id="systemd's words"
+        ),
+        pytest.param("", "", id="nobody says why"),
+    ],
+)
+def test_why_it_does_not_start_is_what_the_log_has(node: Node, journal: str, why: str) -> None:
+    said = "containerd.service does not restart"
+    assert went_back(node, "it does not start", journal=journal) == (f"{said}: {why}" if why else said)
+
+
+def test_what_holds_for_the_new_configuration_and_the_old_one_is_said_once(node: Node) -> None:
+    broken = replace(OLD, content=b"hangs")
+    node.config.write_bytes(broken.content)
+    (node.folder / "journal").write_text(UNREAD)
+    node = replace(node, swap=a_swap(node.folder, broken, replace(NEW, content=b"hangs too")))
+    node.arm()
+    node.do("swap")
+    node.do("after")
+    assert node.outcome().startswith("broken\n")
+    assert node.outcome().count("containerd: failed to unmarshal") == 2
+    assert Switched.read("000001-install", node.outcome()).why.count("row 4") == 1
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, NEW), (OLD, None)], ids=["none before", "none after"])

@@ -190,8 +190,9 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
         (with_daemon(kill_mode="mixed"), "has KillMode=mixed", "set KillMode=process"),
         (
             with_daemon(dump=""),
+            "containerd cannot read /etc/containerd/config.toml any more: "
             "`/usr/local/bin/containerd -c /etc/containerd/config.toml config dump` prints nothing",
-            "mend what it complains of",
+            "mend it, and see whether it is read: /usr/local/bin/containerd -c /etc/containerd/config.toml",
         ),
         (
             with_daemon(dump=SELINUX),
