@@ -47,7 +47,10 @@ def apply(plan: Plan, hosts: Hosts, actions: Actions, run: RunContext) -> Outcom
         undone = undo(begun, hosts, actions, partial(_try_to_tell, on_event))
         left = (*undone.failed, *(actions.made_otherwise() if is_swapped else ()))
         if isinstance(error, RollbackFailed) and isinstance(swap, Swap):
-            left = (*left, f"{swap.restart.unit} does not serve with its old configuration")
+            left = (
+                *left,
+                f"{swap.restart.unit} does not serve with its old configuration, or cannot be given it back",
+            )
         stopped_by = in_words(error).at(plan.node)
         return Outcome(plan, tuple(done), stopped_by, undone.changes, left, undone.kept, proofs)
     collected = collect(garbage, hosts, actions, on_event, before_each=run.cancel.check)

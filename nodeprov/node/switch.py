@@ -235,7 +235,7 @@ class Switch:
         if switched.outcome.startswith("restored") and not self._is_left(swap):
             said = f"the new configuration was not kept, and the node rolled back on its own: {why}"
             raise RolledBack(said, hint, where=where)
-        if ended.outcome == "stuck":
+        if switched.outcome == "stuck":
             raise RollbackFailed(
                 f"the node cannot put its old configuration back: {why}",
                 f"see `why` in {self._folder} on the node; when nothing forbids it, the next boot or run does it",
