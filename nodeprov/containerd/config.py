@@ -111,10 +111,10 @@ class Config:
         """Find a handler's table where the file's version has it; None if there is none."""
         return self.table((*self.runtimes_path, handler))
 
-    def misplaced(self, handler: str) -> KeyPath | None:
-        """Find a handler's table where another version of the file would have it, and containerd ignores it."""
-        paths = ((*path, handler) for path in EVERY_PATH if path != self.runtimes_path)
-        return next((path for path in paths if self.table(path) is not None), None)
+    def declares(self, runtime: Runtime) -> bool:
+        """Tell whether a table of the runtime's own stands in the file, in whatever version's place."""
+        tables = (self.table((*path, runtime.handler)) for path in EVERY_PATH)
+        return any(table is not None and runtime.owns(table) for table in tables)
 
     @property
     def disabled_cri(self) -> tuple[str, ...]:

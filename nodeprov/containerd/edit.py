@@ -10,18 +10,19 @@ from typing import Any
 
 from nodeprov.containerd import tables
 from nodeprov.containerd.config import BYTE_ORDER_MARK, EVERY_PATH, Config, Refused
-from nodeprov.containerd.faults import on_line, unusable
+from nodeprov.containerd.faults import unusable
 from nodeprov.containerd.import_patterns import import_patterns, is_glob
 from nodeprov.containerd.runtime import Runtime, paths_of
-from nodeprov.containerd.versions import ended
+from nodeprov.containerd.versions import dead_tables, ended, lacks_runc, on_line, runc_table, runtimes_place
 from nodeprov.toml import KeyPath, key_text
 
 COMMENT = "# added by nodeprov"
+RUNC_COMMENT = "# added by nodeprov, as containerd's default has it: a file's runtimes replace the default one"
 
 
-def add_runtime(text: str, runtime: Runtime, ours: Sequence[Runtime] = ()) -> str:
+def add_runtime(text: str, runtime: Runtime, ours: Sequence[Runtime] = (), daemon_version: str = "") -> str:
     """Declare a runtime in a text, as `with_runtime` does."""
-    return with_runtime(Config(text), runtime, ours).text
+    return with_runtime(Config(text), runtime, ours, daemon_version).text
 
 
 def remove_runtime(text: str, runtime: Runtime, ours: Sequence[Runtime] = ()) -> str:
@@ -29,22 +30,30 @@ def remove_runtime(text: str, runtime: Runtime, ours: Sequence[Runtime] = ()) ->
     return without_runtime(Config(text), runtime, ours).text
 
 
-def with_runtime(config: Config, runtime: Runtime, ours: Sequence[Runtime] = ()) -> Config:
-    """Declare a runtime and leave every other byte as it is; a text that declares it comes back unchanged.
+def with_runtime(
+    config: Config, runtime: Runtime, ours: Sequence[Runtime] = (), daemon_version: str = ""
+) -> Config:
+    """Declare a runtime where this containerd reads it, and leave every other byte as it is.
 
-    `ours` are runtimes that nodeprov may have written before: their table is brought up to date, and keys that
-    others added to it stay. Raises Refused when the edit cannot be made, or containerd would not run its pods.
+    A text that declares it comes back unchanged. `ours` are runtimes that nodeprov may have written before: their
+    table is brought up to date, and keys that others added to it stay; one of ours in another version's place,
+    which containerd ignores, goes. Where runc would be lost it is declared too.
+
+    Raises Refused when the edit cannot be made, or containerd would not run its pods.
     """
     mark, body = _split(config)
-    path = (*body.runtimes_path, runtime.handler)
-    _refuse_what_cannot_run(body, path, runtime)
-    found = body.declared(runtime.handler)
-    if found is None:
-        return _joined(mark, tables.insert(body, path, runtime.table(), COMMENT))
-    if not _is_ours(found, runtime, ours):
+    for refused in unusable(body, runtime):
+        raise refused
+    path = (*runtimes_place(body, daemon_version), runtime.handler)
+    found = body.table(path)
+    if found is not None and not _is_ours(found, runtime, ours):
         raise _taken(body, path, found, runtime)
+    body = _without_dead(body, runtime, ours, daemon_version)
+    if found is None:
+        body = _with_runc(body, daemon_version)
+        return _joined(mark, tables.insert(body, path, runtime.table(), COMMENT))
     wanted = _updated(found, runtime, ours)
-    return config if wanted == found else _joined(mark, tables.change(body, path, wanted))
+    return _joined(mark, body if wanted == found else tables.change(body, path, wanted))
 
 
 def without_runtime(config: Config, runtime: Runtime, ours: Sequence[Runtime] = ()) -> Config:
@@ -57,8 +66,38 @@ def without_runtime(config: Config, runtime: Runtime, ours: Sequence[Runtime] = 
         path = (*runtimes, runtime.handler)
         found = body.table(path)
         if found is not None and _is_ours(found, runtime, ours):
-            body = ended(tables.remove(body, path, COMMENT))
+            body = ended(_without_runc(tables.remove(body, path, COMMENT), runtimes))
     return _joined(mark, body)
+
+
+def dead_tables_of_others(config: Config, runtime: Runtime, daemon_version: str) -> tuple[str, ...]:
+    """Name, with their lines, the handler's tables that nodeprov did not write and this containerd ignores."""
+    return tuple(
+        f"[{key_text(path)}]{on_line(config, path)}"
+        for path in dead_tables(config, runtime.handler, daemon_version)
+        if not runtime.owns(config.table(path) or {})
+    )
+
+
+def _without_dead(config: Config, runtime: Runtime, ours: Sequence[Runtime], daemon_version: str) -> Config:
+    for path in dead_tables(config, runtime.handler, daemon_version):
+        if _is_ours(config.table(path) or {}, runtime, ours):
+            config = tables.remove(config, path, COMMENT)
+    return config
+
+
+def _with_runc(config: Config, daemon_version: str) -> Config:
+    if not lacks_runc(config, daemon_version):
+        return config
+    return tables.insert(config, (*config.runtimes_path, "runc"), runc_table(daemon_version), RUNC_COMMENT)
+
+
+def _without_runc(config: Config, runtimes: KeyPath) -> Config:
+    """Take runc out again that `_with_runc` has put in, unless somebody needs it by now, or has changed it."""
+    as_we_wrote_it = [{"runc": runc_table(version)} for version in ("1.6", "1.7")]
+    if RUNC_COMMENT in config.text and config.table(runtimes) in as_we_wrote_it:
+        return tables.remove(config, (*runtimes, "runc"), RUNC_COMMENT)
+    return config
 
 
 def _split(config: Config) -> tuple[str, Config]:
@@ -70,17 +109,6 @@ def _split(config: Config) -> tuple[str, Config]:
 
 def _joined(mark: str, body: Config) -> Config:
     return Config(mark + body.text) if mark else body
-
-
-def _refuse_what_cannot_run(config: Config, path: KeyPath, runtime: Runtime) -> None:
-    for refused in unusable(config, runtime):
-        raise refused
-    if (wrong := config.misplaced(path[-1])) is not None:
-        raise Refused(
-            f"[{key_text(wrong)}]{on_line(config, wrong)} is not where a version {config.version} file has it: "
-            "containerd ignores it without a word",
-            f"remove that table; in this file it is [{key_text(path)}]",
-        )
 
 
 def _is_ours(found: Mapping[str, Any], runtime: Runtime, ours: Sequence[Runtime]) -> bool:

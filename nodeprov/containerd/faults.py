@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from nodeprov.containerd.config import BYTE_ORDER_MARK, EVERY_PATH, RUNTIMES_PATHS, Config, Refused
 from nodeprov.containerd.import_patterns import import_patterns, loading_order
 from nodeprov.containerd.runtime import Runtime
-from nodeprov.containerd.versions import newest_version, release_of
-from nodeprov.toml import KeyPath, key_text, line_of
+from nodeprov.containerd.versions import newest_version, on_line, release_of
+from nodeprov.toml import key_text, line_of
 
 
 def unusable(config: Config, runtime: Runtime) -> Iterator[Refused]:
@@ -25,12 +25,6 @@ def unusable(config: Config, runtime: Runtime) -> Iterator[Refused]:
                 f"({runtime.fails_with_selinux})",
                 f"set enable_selinux = false on nodes that run {runtime.title}",
             )
-
-
-def on_line(config: Config, path: KeyPath) -> str:
-    """Name the line on which a table or key is first named, to be put behind its name."""
-    line = line_of(config.text.removeprefix(BYTE_ORDER_MARK), path)
-    return f" (line {line})" if line else ""
 
 
 ELSEWHERE = "take it out of there, or set [runtime] handler to another name"

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from nodeprov.containerd.config import BYTE_ORDER_MARK, RUNTIMES_PATHS, Config, Refused
-from nodeprov.toml import key_text, line_end
+from nodeprov.containerd.config import BYTE_ORDER_MARK, EVERY_PATH, RUNTIMES_PATHS, Config, Refused
+from nodeprov.toml import KeyPath, key_text, line_end, line_of
 
 BEGUN = "# added by nodeprov: this file said nothing"
 
@@ -26,8 +26,43 @@ def newest_version(release: Release) -> int:
     return 3 if release < (2, 3, 0) else 4
 
 
+def runtimes_place(config: Config, daemon_version: str = "") -> KeyPath:
+    """Say where in this file this containerd reads runtimes; without a daemon, where the file's version has them.
+
+    From 2.0 on it is not the version alone that counts. 2.0 to 2.2 take a file of version 1, or of none, for one
+    of version 3 (server/config/config.go, `LoadConfig`). From 2.3 on its [plugins.cri] is renamed to version 2's
+    section, and of two such sections one is lost: Go walks the map in no order. Runtimes in version 2's place are
+    moved to version 3's unless some are there already (plugins/cri/runtime/plugin.go, `migrateConfig`). Tried in
+    each place, beside each other one, on 1.6.20, 1.7.35, 2.1.9, 2.3.4, 2.3.7 and 2.4.2.
+    """
+    second, third = RUNTIMES_PATHS[2], RUNTIMES_PATHS[3]
+    release = release_of(daemon_version) if daemon_version else (0, 0, 0)
+    if release < (2, 0, 0):
+        return config.runtimes_path
+    if config.version == 4 or config.table(third) is not None:
+        return third
+    if config.version == 1:
+        return _place_without_version(config, release)
+    has_moved = config.version == 3 and release >= (2, 3, 0) and config.table(second) is not None
+    return second if config.version == 2 or has_moved else third
+
+
+def _place_without_version(config: Config, release: Release) -> KeyPath:
+    first, second, third = (RUNTIMES_PATHS[version] for version in (1, 2, 3))
+    if release < (2, 3, 0) or config.table(third[:2]) is not None:
+        return third
+    return second if config.table(second[:2]) is not None else first
+
+
+def dead_tables(config: Config, handler: str, daemon_version: str = "") -> tuple[KeyPath, ...]:
+    """Find a handler's tables in other versions' places, which this containerd ignores without a word."""
+    place = runtimes_place(config, daemon_version)
+    others = ((*runtimes, handler) for runtimes in EVERY_PATH if runtimes != place)
+    return tuple(path for path in others if config.table(path) is not None)
+
+
 def unread(config: Config, daemon_version: str) -> Iterator[Refused]:
-    """Find why this containerd would not read our table in this file, or would not start with it."""
+    """Say why this containerd would not read our table in this file, or would not start with it."""
     release = release_of(daemon_version)
     version = config.version
     name = f"containerd {release[0]}.{release[1]}"
@@ -41,67 +76,71 @@ def unread(config: Config, daemon_version: str) -> Iterator[Refused]:
             f"states version {version}, and {name} reads no more than version {newest_version(release)}",
             f"write it as version {newest_version(release)}, or update containerd",
         )
-    elif config.document:
-        yield from _of_old_versions(config, release) if version < 3 else ()
-        yield from _two_places(config, release)
+    elif version == 1 and release >= (2, 0, 0):
+        yield from _without_version(config, release)
+    elif version == 2 and release < (2, 0, 0):
+        yield from _plugins_without_type(config, name)
 
 
-def _of_old_versions(config: Config, release: Release) -> Iterator[Refused]:
-    version = config.version
+def _without_version(config: Config, release: Release) -> Iterator[Refused]:
+    """Find the CRI plugin's settings that 2.x does not read in a file of version 1, or reads by chance."""
     name = f"containerd {release[0]}.{release[1]}"
-    # Such a file is renamed to version 3 at once, so that no plugin moves its section (`LoadConfig`, case 0, 1).
-    if version == 1 and (2, 0, 0) <= release < (2, 3, 0):
+    stated = f"states version {config.stated_version}" if config.stated_version else "states no version"
+    there = [path[:2] for path in (RUNTIMES_PATHS[1], RUNTIMES_PATHS[2]) if config.table(path[:2]) is not None]
+    headers = " and ".join(f"[{key_text(path)}]{on_line(config, path)}" for path in there)
+    if len(there) == 2:
         yield Refused(
-            f"states no version, or version 1, whose [plugins.cri] {name} ignores without a word",
-            f"write version = 2, and [{key_text(RUNTIMES_PATHS[2][:2])}] in place of [plugins.cri]",
+            f"{stated}, and has the CRI plugin's settings for two versions: of {headers} {name} takes either",
+            f"write all of them in [{key_text(RUNTIMES_PATHS[2][:2])}], and version = 2 at the top",
         )
-    if release < (2, 0, 0) and not config.table(config.runtimes_path):
-        header = key_text((*config.runtimes_path, "runc"))
+    elif there and release < (2, 3, 0) and config.table(RUNTIMES_PATHS[3][:2]) is None:
         yield Refused(
-            f"declares no runtime: with ours {name} would have that one alone, not runc, and run no pod",
-            f'declare runc too: [{header}] with runtime_type = "io.containerd.runc.v2"',
+            f"{stated}, and {name} then ignores {headers} without a word",
+            f"write version = 2 at the top, and [{key_text(RUNTIMES_PATHS[2][:2])}] for the CRI plugin's settings",
         )
 
 
-def _two_places(config: Config, release: Release) -> Iterator[Refused]:
-    """Find runtimes of another version beside which ours would be lost, or would take them away.
+def _plugins_without_type(config: Config, name: str) -> Iterator[Refused]:
+    """Find what 1.x does not start with (services/server/config/config.go, `ValidateV2`)."""
+    for plugin in config.table(("plugins",)) or {}:
+        if not plugin.startswith("io.containerd.") or len(plugin.split(".")) < 4:
+            path = ("plugins", plugin)
+            yield Refused(
+                f"states version 2 and has [{key_text(path)}]{on_line(config, path)}: {name} does not start so",
+                f"write it by its whole name, such as [{key_text(RUNTIMES_PATHS[2][:2])}], or take it out",
+            )
 
-    2.x moves a table of an older version to its place unless something is there already
-    (plugins/cri/runtime/plugin.go, `migrateConfig`; tried on 2.1.5 and 2.4.2).
+
+def lacks_runc(config: Config, daemon_version: str) -> bool:
+    """Tell whether runc would be lost with a runtime in this file: on 1.x these replace the default one.
+
+    Declared as containerd's default has it, nothing else changes: tried on 1.6.20 and 1.7.35 with a dozen files.
     """
-    if release < (2, 0, 0):
-        return
-    version = config.version
-    first, second, third = (RUNTIMES_PATHS[each] for each in (1, 2, 3))
-    is_2_3 = release >= (2, 3, 0)
-    has_second, has_third = (config.table(path) is not None for path in (second, third))
-    takes = version == 3 and is_2_3 and has_second and not has_third
-    if version == 1 and is_2_3 and config.table(second[:2]) is not None:
-        kept, lost = second[:2], first[:2]
-    elif takes or (version == 2 and has_third):
-        kept, lost = third, second
-    else:
-        return
-    yield Refused(
-        f"has the CRI plugin's settings for two versions: of [{key_text(kept)}] and [{key_text(lost)}], with our "
-        f"runtime in a version {version} file, containerd {release[0]}.{release[1]} reads the first only",
-        "write all of them as the version that the file states",
-    )
+    is_1x = bool(daemon_version) and release_of(daemon_version) < (2, 0, 0)
+    return is_1x and not config.table(config.runtimes_path)
+
+
+def runc_table(daemon_version: str) -> dict[str, str]:
+    """Write runc as a containerd of 1.x has it by default, as far as it is not empty.
+
+    `sandbox_mode`, there since 1.7, has its default only if it is written.
+    """
+    sandbox_mode = {"sandbox_mode": "podsandbox"} if release_of(daemon_version) >= (1, 7, 0) else {}
+    return {"runtime_type": "io.containerd.runc.v2", **sandbox_mode}
 
 
 def empty_config(daemon_version: str) -> str:
     """Write the least configuration for a containerd without a file; it means what no file means.
 
-    On 1.x the runtimes of a file take the place of the default ones, so runc is declared; `sandbox_mode`, there
-    since 1.7, has its default only if it is written.
+    On 1.x the runtimes of a file take the place of the default ones, so runc is declared.
     """
     release = release_of(daemon_version)
     version = newest_version(release)
     if version > 2:
         return f"version = {version}\n"
     header = key_text((*RUNTIMES_PATHS[2], "runc"))
-    sandbox_mode = 'sandbox_mode = "podsandbox"\n' if release >= (1, 7, 0) else ""
-    return f'version = 2\n\n[{header}]\nruntime_type = "io.containerd.runc.v2"\n{sandbox_mode}'
+    lines = "".join(f'{key} = "{value}"\n' for key, value in runc_table(daemon_version).items())
+    return f"version = 2\n\n[{header}]\n{lines}"
 
 
 def begun(config: Config, daemon_version: str) -> Config:
@@ -129,3 +168,9 @@ def ended(config: Config) -> Config:
 
 def _beginning(config: str, newline: str) -> str:
     return newline.join([BEGUN, *config.splitlines()])
+
+
+def on_line(config: Config, path: KeyPath) -> str:
+    """Give the line on which a table or key is first named, to be put behind its name."""
+    line = line_of(config.text.removeprefix(BYTE_ORDER_MARK), path)
+    return f" (line {line})" if line else ""

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nodeprov.containerd import Refused, Runtime
+from nodeprov.containerd import Refused, Runtime, dead_tables_of_others
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.hosts.base import Output, Place, Reader
 from nodeprov.inventory import Node, Settings
@@ -80,7 +80,12 @@ def advice(
     """Find what is worth knowing before an install, and after one."""
     found = [*_machine(facts, settings, family), *_surroundings(facts, settings, family, seen, skew_seconds)]
     if facts.daemon is not None:
-        found += [*_daemon(facts.daemon), *_cgroups(facts, facts.daemon, family, seen)]
+        runtime = family.runtime(Layout.of(settings, family.program))
+        found += [
+            *_daemon(facts.daemon),
+            *_tables(facts.daemon, runtime),
+            *_cgroups(facts, facts.daemon, family, seen),
+        ]
     return tuple(found)
 
 
@@ -126,6 +131,20 @@ def _surroundings(
             f"systemctl edit {facts.daemon.unit if facts.daemon else 'containerd'}: "
             'Environment="NO_PROXY=localhost,127.0.0.1,.svc,.cluster.local" and your registries',
             "images of the cluster's own registries are asked of the proxy; nodeprov's own is imported",
+        )
+
+
+def _tables(daemon: Daemon, runtime: Runtime) -> Iterator[Problem]:
+    try:
+        dead = dead_tables_of_others(daemon.file, runtime, daemon.version_to_start)
+    except Refused:
+        return  # an install says so
+    for table in dead:
+        yield Problem(
+            f"{table} of {daemon.config_path} is dead",
+            "take it out: an install leaves what is not nodeprov's",
+            f"containerd {daemon.version_to_start} reads the runtimes of this file elsewhere, and ignores it "
+            "without a word (gvisor#13985)",
         )
 
 

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from nodeprov import containerd
+from nodeprov.containerd import Runtime
+from nodeprov.containerd.distributions.distribution import How
 from nodeprov.containerd.distributions.profiles import PLAIN
 from nodeprov.engine import leftovers
 from nodeprov.errors import Problem
@@ -15,11 +18,16 @@ from nodeprov.plan.steps import Step
 
 
 def of_install(
-    state: NodeState, steps: Sequence[Step], old_containers: int, warnings: Sequence[Problem] = ()
+    state: NodeState,
+    runtime: Runtime,
+    steps: Sequence[Step],
+    old_containers: int,
+    warnings: Sequence[Problem] = (),
 ) -> tuple[str, ...]:
     """Write the notes of an install; `old_containers` are those that run another release."""
     return (
         *_subject(state),
+        *_configuration(state.daemon, runtime),
         *_interruption(state.history),
         *_gone_back(state),
         *(_consequences(state, old_containers) if steps else ()),
@@ -91,6 +99,21 @@ def _distribution(daemon: Daemon) -> Iterator[str]:
             "one after the other"
         )
     yield from whose.notes
+
+
+def _configuration(daemon: Daemon, runtime: Runtime) -> Iterator[str]:
+    """Say what of the configuration means something else than it seems to, or is added besides our table."""
+    for table in containerd.dead_tables_of_others(daemon.file, runtime, daemon.version_to_start):
+        yield (
+            f"{table} of {daemon.config_path} is dead: containerd {daemon.version_to_start} reads the runtimes of "
+            "this file elsewhere; it is not nodeprov's, and stays"
+        )
+    is_template = daemon.source is not None and daemon.source.how is not How.IN_PLACE
+    if not is_template and containerd.lacks_runc(daemon.file, daemon.version_to_start):
+        yield (
+            f"{daemon.config_path} declares no runtime: runc is declared too, as the default has it, for the "
+            f"runtimes of a file take its place in containerd {daemon.version_to_start}"
+        )
 
 
 def _interruption(history: History) -> Iterator[str]:

@@ -112,9 +112,8 @@ def _install(
     )
     old = state.footprint.processes_elsewhere(family.shim, state.layout.releases, release.name)
     upload_bytes = sum(tree_bytes(release) for change in changes if isinstance(change.resource, Tree))
-    return Plan(
-        state.node.name, Install.action, steps, notes.of_install(state, steps, old, warnings), upload_bytes
-    )
+    said = notes.of_install(state, runtime, steps, old, warnings)
+    return Plan(state.node.name, Install.action, steps, said, upload_bytes)
 
 
 def _uninstall(state: NodeState, want: Uninstall, goals: tuple[Goal, ...], readers: Readers) -> Plan:

@@ -97,6 +97,11 @@ class Daemon:
         return self.disk_version or self.version
 
     @property
+    def version_to_start(self) -> str:
+        """The same as a text; "" where it is not known."""
+        return ".".join(str(part) for part in self.next_version)
+
+    @property
     def edited_path(self) -> str:
         """Name the file that is edited."""
         return self.source.path if self.source else self.config_path

@@ -267,10 +267,11 @@ def handler_is_free(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime])
         if daemon.source is not None:
             editing.added(daemon.source, daemon.edited, runtime, former)
         elif daemon.config is not None:
-            config = containerd.begun(daemon.file, version_text(daemon.next_version))
-            containerd.with_runtime(config, runtime, former)
+            version = version_text(daemon.next_version)
+            config = containerd.begun(daemon.file, version)
+            containerd.with_runtime(config, runtime, former, daemon.version_to_start)
             if daemon.next_version:
-                for each in containerd.unread(config, version_text(daemon.next_version)):
+                for each in containerd.unread(config, version):
                     yield Problem(f"{daemon.config_path} {each.message}", each.hint, EDIT)
     except NodeprovError as error:
         yield Problem(f"{daemon.edited_path}: {error.message}", error.hint, EDIT)

@@ -70,7 +70,9 @@ def _with_runtime(
             text = containerd.add_runtime(containerd.empty_config(version), runtime)
             return FileState(text.encode(), 0o644)
         found = daemon.file if current == daemon.config else Config(containerd.decode(current.content))
-        edited = containerd.with_runtime(containerd.begun(found, version), runtime, former)
+        edited = containerd.with_runtime(
+            containerd.begun(found, version), runtime, former, daemon.version_to_start
+        )
         return replace(current, content=edited.text.encode())
 
     return target

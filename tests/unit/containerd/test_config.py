@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nodeprov.containerd import RUNTIMES_PATHS, Config, Refused, add_runtime, differences
+from nodeprov.containerd import Config, Refused, add_runtime, differences
 from nodeprov.toml import key_text
-from tests.support.containerd_texts import DUMPS, RUNSC, V2, V3, block, dump
+from tests.support.containerd_texts import CURRENT, DUMPS, RUNSC, V2, V3, block, dump
 
 CRI = 'version = 4\n[plugins."io.containerd.cri.v1.runtime".containerd]\ndefault_runtime_name = "x"\n'
 
@@ -134,9 +134,10 @@ def test_the_place_of_the_runtimes_follows_the_version() -> None:
 def test_a_table_is_found_only_where_the_version_has_it() -> None:
     right, wrong = f"version = 3\n{block()}", f"version = 3\n{block(runtimes=V2)}"
     assert Config(right).declared("runsc") == RUNSC.table()
-    assert Config(right).misplaced("runsc") is None
     assert Config(wrong).declared("runsc") is None
-    assert Config(wrong).misplaced("runsc") == (*RUNTIMES_PATHS[2], "runsc")
+    assert Config(right).declares(RUNSC)
+    assert Config(wrong).declares(RUNSC)
+    assert not Config(right.replace(CURRENT, "/elsewhere")).declares(RUNSC)
     assert Config(block(runtimes="cri.containerd.runtimes")).declared("runsc") == RUNSC.table()
 
 

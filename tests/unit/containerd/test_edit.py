@@ -113,16 +113,6 @@ REFUSED = {
         "was not written by nodeprov",
     ),
     "a table without a type": (f"version = 3\n[plugins.{V3}.runsc]\n", "it has no runtime_type"),
-    "a version 2 table in a version 3 file": (
-        f"version = 3\n{block(runtimes=V2)}",
-        r"\(line 2\) is not where a version 3 file has it",
-    ),
-    "a version 3 table in a version 2 file": (f"version = 2\n{block()}", "not where a version 2 file"),
-    "a version 1 table in a version 2 file": (
-        f"version = 2\n{block(runtimes='cri.containerd.runtimes')}",
-        r"\[plugins.cri.containerd.runtimes.runsc\]",
-    ),
-    "a version 2 table in a file without version": (block(runtimes=V2), "not where a version 1 file"),
     "disabled_plugins that is no list": ("version = 2\ndisabled_plugins = 3\n[plugins]\nx = {", "not valid TOML"),
     "version 5": ("version = 5\n", "states version 5"),
     "a version in quotes": ('version = "3"\n', "'3' is not a number"),

@@ -11,16 +11,18 @@ import tomllib
 import pytest
 
 from nodeprov.containerd import (
-    RUNTIMES_PATHS,
     Config,
     Refused,
     add_runtime,
     begun,
     decode,
+    lacks_runc,
     remove_runtime,
+    runtimes_place,
     unread,
 )
 from nodeprov.containerd.config import BYTE_ORDER_MARK
+from nodeprov.containerd.versions import runc_table
 from nodeprov.toml import statements
 from tests.support.runtimes import runsc
 from tests.support.samples import GOLDEN, golden
@@ -62,7 +64,7 @@ FILES = {
     "empty": ("2.4.2", "no byte"),
     "comment-only": ("1.7.29", "nothing said"),
     "byte-order-mark": ("1.7.29", "written on Windows"),
-    "two-generations": ("2.1.5", "a dead runsc table of version 2"),
+    "two-generations": ("2.1.5", "a dead runsc table of version 2, of somebody else"),
     "minimal": ("2.1.5", "a version and nothing else"),
     "crlf": ("2.1.5", "CRLF"),
     "tabs": ("1.7.29", "tabs"),
@@ -82,7 +84,7 @@ def read(name: str) -> str:
 def edited(name: str) -> str:
     daemon = FILES[name][0]
     text = begun(Config(read(name)), daemon).text
-    added = add_runtime(text, RUNSC)
+    added = add_runtime(text, RUNSC, daemon_version=daemon)
     for refused in unread(Config(text), daemon):
         raise refused
     return added
@@ -122,7 +124,7 @@ def test_a_file_that_cannot_be_edited_is_refused_with_the_reason_and_a_way_out(n
 
 @pytest.mark.parametrize("name", EDITED)
 def test_adding_again_changes_nothing(name: str) -> None:
-    assert add_runtime(edited(name), RUNSC) == edited(name)
+    assert add_runtime(edited(name), RUNSC, daemon_version=FILES[name][0]) == edited(name)
 
 
 @pytest.mark.parametrize("name", EDITED)
@@ -135,8 +137,10 @@ def test_what_toml_says_differs_by_our_table_only(name: str) -> None:
     added = tomllib.loads(edited(name).removeprefix(BYTE_ORDER_MARK))
     before = tomllib.loads(begun(Config(read(name)), FILES[name][0]).text.removeprefix(BYTE_ORDER_MARK))
     inner = before
-    for part in RUNTIMES_PATHS[Config(edited(name)).version]:
+    for part in runtimes_place(Config(edited(name)), FILES[name][0]):
         inner = inner.setdefault(part, {})
+    if lacks_runc(Config(read(name)), FILES[name][0]):
+        inner.setdefault("runc", runc_table(FILES[name][0]))
     inner["runsc"] = RUNSC.table()
     assert added == before
     assert Config(edited(name)).declared("runsc") == RUNSC.table()

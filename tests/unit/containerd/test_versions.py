@@ -7,9 +7,23 @@ import tomllib
 
 import pytest
 
-from nodeprov.containerd import Config, Refused, add_runtime, begun, empty_config, remove_runtime, unread
+from nodeprov.containerd import (
+    RUNTIMES_PATHS,
+    Config,
+    Refused,
+    add_runtime,
+    begun,
+    dead_tables,
+    empty_config,
+    lacks_runc,
+    on_line,
+    remove_runtime,
+    runtimes_place,
+    unread,
+)
 from nodeprov.containerd.versions import newest_version, release_of
-from tests.support.containerd_texts import RUNSC, V2, V3
+from tests.support.containerd_texts import RUNSC, V2
+from tests.support.places import ALSO, DEAD, NO_RUNTIME, READ_AT, runc
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\r\n\r\n", "# nothing", "\n\n"])
@@ -48,33 +62,110 @@ def test_a_daemon_reads_the_versions_it_knows(text: str, daemon: str) -> None:
     assert [each.message for each in unread(Config(text), daemon)] == []
 
 
-TWO = f"[plugins.{V2}.runc]\nbase_runtime_spec = '/r'\n"
-THREE = f"[plugins.{V3}.runc]\nbase_runtime_spec = '/r'\n"
-ALSO = '[plugins."io.containerd.grpc.v1.cri"]\nstream_server_port = "10010"\n'
+ROWS = [(text, daemon, place) for rows in READ_AT.values() for text, daemons, place in rows for daemon in daemons]
 
 
-# Tried on 2.1.5 and 2.4.2.
+@pytest.mark.parametrize(("text", "daemon", "place"), ROWS)
+def test_a_runtime_stands_where_this_containerd_reads_it_in_this_file(text: str, daemon: str, place: int) -> None:
+    assert runtimes_place(Config(text), daemon) == RUNTIMES_PATHS[place]
+    assert [each.message for each in unread(Config(text), daemon)] == []
+    added = add_runtime(text, RUNSC, daemon_version=daemon)
+    assert Config(added).table((*RUNTIMES_PATHS[place], "runsc")) == RUNSC.table()
+    assert runtimes_place(Config(added), daemon) == RUNTIMES_PATHS[place]
+    assert add_runtime(added, RUNSC, daemon_version=daemon) == added
+    assert remove_runtime(added, RUNSC) == text
+
+
+def test_without_a_daemon_the_version_of_the_file_says_the_place() -> None:
+    assert runtimes_place(Config(runc(3))) == RUNTIMES_PATHS[1]
+    assert runtimes_place(Config(f"version = 3\n{runc(2)}")) == RUNTIMES_PATHS[3]
+
+
+@pytest.mark.parametrize(("text", "daemon"), DEAD)
+def test_a_table_of_somebody_else_in_another_versions_place_is_named_and_stays(text: str, daemon: str) -> None:
+    (path,) = dead_tables(Config(text), "runsc", daemon)
+    assert on_line(Config(text), path).startswith(" (line ")
+    added = add_runtime(text, RUNSC, daemon_version=daemon)
+    assert added.startswith(text)
+    assert dead_tables(Config(added), "runsc", daemon) == (path,)
+    assert remove_runtime(added, RUNSC) == text
+
+
+def test_a_table_of_ours_in_another_versions_place_goes_when_the_right_one_comes() -> None:
+    """As after an upgrade of containerd whose new file was written beside what the old one had."""
+    old, new = f"version = 3\n{runc(3)}", add_runtime(f"version = 2\n{runc(2)}", RUNSC, daemon_version="1.7.35")
+    both = old + new.removeprefix(f"version = 2\n{runc(2)}")
+    assert dead_tables(Config(both), "runsc", "2.4.2") == ((*RUNTIMES_PATHS[2], "runsc"),)
+    added = add_runtime(both, RUNSC, daemon_version="2.4.2")
+    assert dead_tables(Config(added), "runsc", "2.4.2") == ()
+    assert remove_runtime(added, RUNSC) == old
+
+
 @pytest.mark.parametrize(
-    ("text", "daemon", "lost"),
+    ("text", "daemon", "reason"),
     [
-        (f"version = 2\n{TWO}{THREE}", "2.1.5", True),
-        (f"version = 2\n{TWO}{THREE}", "2.4.2", True),
-        (f"version = 2\n{TWO}[plugins.{V3.rpartition('.')[0]}]\ndefault_runtime_name = 'runc'\n", "2.4.2", False),
-        (f"version = 3\n{TWO}", "2.4.2", True),
-        (f"version = 3\n{TWO}", "2.1.5", False),
-        (f"version = 3\n{TWO}{THREE}", "2.4.2", False),
-        (f"version = 3\n{ALSO}", "2.4.2", False),
-        (f"version = 4\n{TWO}", "2.4.2", False),
-        (TWO, "2.4.2", True),
-        (f"version = 2\n{TWO}{THREE}", "1.7.29", False),
+        (
+            runc(1, 2),
+            "2.4.2",
+            r"states no version, and has the CRI plugin's settings for two versions: "
+            r"of \[plugins.cri\] \(line 1\) "
+            r'and \[plugins."io.containerd.grpc.v1.cri"\] \(line 3\) containerd 2.4 takes either',
+        ),
+        (f"version = 1\n[plugins.cri]\nx = 1\n{ALSO}", "2.3.4", r"states version 1, and has .* \(line 2\)"),
+        (runc(1), "2.1.9", r"states no version, and containerd 2.1 then ignores \[plugins.cri\] \(line 1\)"),
+        (f"version = 1\n{ALSO}", "2.0.14", r"states version 1, and containerd 2.0 then ignores \[plugins.\"io"),
+        (
+            f"version = 2\n{runc(1)}",
+            "1.7.35",
+            r"states version 2 and has \[plugins.cri\] \(line 2\): containerd 1.7 does not start so",
+        ),
     ],
 )
-def test_runtimes_of_two_versions_are_told_where_one_of_them_would_be_lost(
-    text: str, daemon: str, lost: bool
+def test_what_a_containerd_reads_by_chance_or_not_at_all_is_named_with_its_line(
+    text: str, daemon: str, reason: str
 ) -> None:
-    said = [each.message for each in unread(Config(text), daemon)]
-    assert len(said) == lost
-    assert all(each.startswith("has the CRI plugin's settings for two versions") for each in said)
+    (refused,) = unread(Config(text), daemon)
+    assert re.match(reason, refused.message), refused.message
+    assert refused.hint.startswith("write ")
+
+
+class TestFilesWithoutRuntimes:
+    @pytest.mark.parametrize("daemon", ["1.6.20", "1.7.35"])
+    @pytest.mark.parametrize(("text", "place"), NO_RUNTIME)
+    def test_on_1x_runc_is_declared_too_as_its_default_has_it(self, text: str, place: int, daemon: str) -> None:
+        assert lacks_runc(Config(text), daemon)
+        assert [each.message for each in unread(Config(text), daemon)] == []
+        added = add_runtime(text, RUNSC, daemon_version=daemon)
+        mode = {"sandbox_mode": "podsandbox"} if daemon == "1.7.35" else {}
+        wanted = {"runc": {"runtime_type": "io.containerd.runc.v2", **mode}, "runsc": RUNSC.table()}
+        assert Config(added).table(RUNTIMES_PATHS[place]) == wanted
+        assert not lacks_runc(Config(added), daemon)
+        assert add_runtime(added, RUNSC, daemon_version=daemon) == added
+        assert remove_runtime(added, RUNSC) == text
+
+    def test_runc_stays_as_long_as_another_runtime_would_take_its_place(self) -> None:
+        added = add_runtime("version = 2\n", RUNSC, daemon_version="1.7.35")
+        theirs = f"[plugins.{V2}.kata]\nruntime_type = 'io.containerd.kata.v2'\n"
+        assert set(Config(remove_runtime(added + theirs, RUNSC)).table(RUNTIMES_PATHS[2]) or ()) == {
+            "runc",
+            "kata",
+        }
+
+    def test_runc_stays_when_somebody_has_given_it_options(self) -> None:
+        added = add_runtime("version = 2\n", RUNSC, daemon_version="1.7.35")
+        theirs = f"[plugins.{V2}.runc.options]\nSystemdCgroup = true\n"
+        assert Config(remove_runtime(added + theirs, RUNSC)).table((*RUNTIMES_PATHS[2], "runc", "options"))
+
+    def test_runc_of_somebody_else_stays(self) -> None:
+        theirs = f"version = 2\n[plugins.{V2}.runc]\nruntime_type = 'io.containerd.runc.v2'\n"
+        assert remove_runtime(add_runtime(theirs, RUNSC, daemon_version="1.6.20"), RUNSC) == theirs
+
+    def test_containerd_2_has_its_default_runtimes_all_the_same(self) -> None:
+        assert not lacks_runc(Config("version = 2\n"), "2.4.2")
+        assert (
+            "runc"
+            not in (Config(add_runtime("version = 3\n", RUNSC, daemon_version="2.4.2")).text.split("runsc")[0])
+        )
 
 
 @pytest.mark.parametrize(
@@ -82,14 +173,7 @@ def test_runtimes_of_two_versions_are_told_where_one_of_them_would_be_lost(
     [
         ("version = 4\n", "2.2.7", "states version 4, and containerd 2.2 reads no more than version 3"),
         ("version = 3\n", "1.7.29", "states version 3, and containerd 1.7 reads no more than version 2"),
-        (
-            "root = '/r'\n",
-            "2.0.11",
-            r"states no version, or version 1, whose \[plugins.cri\] containerd 2.0 ignores",
-        ),
         ("\ufeffversion = 2\n", "2.4.2", "begins with a byte order mark, and containerd 2.4 does not start"),
-        ("version = 2\n", "1.6.20", "declares no runtime: with ours containerd 1.6 would have that one alone"),
-        ("root = '/r'\n", "1.7.29", "declares no runtime: with ours"),
     ],
 )
 def test_what_a_daemon_does_not_read_is_told_with_a_way_out(text: str, daemon: str, reason: str) -> None:

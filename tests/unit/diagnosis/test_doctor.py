@@ -70,6 +70,16 @@ def seen(**changes: Any) -> Observations:
     return replace(GOOD, **changes)
 
 
+def test_a_table_that_containerd_ignores_is_named_with_its_line() -> None:
+    dead = '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runsc]'
+    facts = with_daemon(config=FileState(f"{CONFIG}{dead}\n".encode(), 0o644))
+    (said,) = advice(facts, WANTED, GVISOR, GOOD, 0)
+    assert said.message.startswith(f"{dead} (line ")
+    assert said.message.endswith(" of /etc/containerd/config.toml is dead")
+    broken = with_daemon(config=FileState(b"\xff", 0o644))
+    assert advice(broken, WANTED, GVISOR, GOOD, 0) == ()
+
+
 def test_a_good_node_needs_no_advice() -> None:
     assert (
         advice(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from nodeprov.inventory import ProofSettings
 from nodeprov.node.daemon_choice import Candidate, Choice
 from nodeprov.node.receipts import BEGUN
+from nodeprov.node.state import Facts
 from nodeprov.plan.steps import Adopt
 from nodeprov.releases.obtain import Release
 from nodeprov.states import FileState
@@ -35,6 +36,37 @@ def test_of_several_containerds_the_plan_says_which_is_meant_and_why(new: Releas
         "containerd: containerd.service at /run/containerd/containerd.sock, for kubelet talks to it (its "
         "default); left alone: docker.service at /run/docker.sock"
     )
+
+
+def on(daemon: tuple[int, ...], text: str) -> Facts:
+    """A containerd with this file."""
+    file = FileState(text.encode(), 0o644)
+    return with_daemon(version=daemon, disk_version=daemon, config=file, dump=CONFIG)
+
+
+def test_a_dead_table_of_somebody_else_is_named_with_its_line_and_stays(new: Release) -> None:
+    dead = '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runsc]'
+    theirs = f"{CONFIG}\n{dead}\nruntime_type = 'io.containerd.runsc.v1'\n"
+    planned = fresh(new, facts=on((2, 4, 2), theirs)).install()
+    line = theirs.split(dead)[0].count("\n") + 1
+    assert planned.plan.notes[1] == (
+        f"{dead} (line {line}) of /etc/containerd/config.toml is dead: containerd 2.4.2 reads the runtimes of "
+        "this file elsewhere; it is not nodeprov's, and stays"
+    )
+    after = after_of(planned, CONFIG_KEY)
+    assert isinstance(after, FileState)
+    assert after.content.decode().startswith(theirs)
+
+
+def test_a_runc_that_is_declared_too_is_spoken_of(new: Release) -> None:
+    planned = fresh(new, facts=on((1, 7, 35), 'version = 2\n[plugins."io.containerd.grpc.v1.cri"]\n')).install()
+    assert planned.plan.notes[1] == (
+        "/etc/containerd/config.toml declares no runtime: runc is declared too, as the default has it, for the "
+        "runtimes of a file take its place in containerd 1.7.35"
+    )
+    after = after_of(planned, CONFIG_KEY)
+    assert isinstance(after, FileState)
+    assert b'.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\nsandbox_mode' in after.content
 
 
 def test_no_pod_is_run_where_none_is_wanted_and_that_is_said(new: Release) -> None:

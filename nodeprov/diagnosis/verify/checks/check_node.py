@@ -132,9 +132,10 @@ def check_config_table(subject: Subject) -> None:
     config = Config(containerd.decode(file.content) if file else "")
     handler = subject.layout.handler
     own = drop_in_path(daemon.config_path, config, handler)
-    if own and own in subject.imports.files and config.declared(handler) is None:
-        config = subject.imports.files[own].config
-    table = config.declared(handler)
+    place = containerd.runtimes_place(config, daemon.version_to_start)
+    table = config.table((*place, handler))
+    if own and own in subject.imports.files and table is None:
+        table = subject.imports.files[own].config.declared(handler)
     assert table is not None, because(f"{path} has no runtime {handler}", subject.install)
     assert loaded_config.same_table(table, subject.runtime.table()), because(
         f"{path} has another table for the runtime {handler}: {dict(table)}", subject.install
