@@ -114,7 +114,8 @@ def facts_json(facts: Facts) -> dict[str, Any]:
         value["daemon"]["distribution"] = daemon.distribution.name
         if daemon.source is not None:
             value["daemon"]["source"] = {**asdict(daemon.source), "how": daemon.source.how.value}
-            del value["daemon"]["source"]["state"]
+            for content in ("state", "made"):
+                del value["daemon"]["source"][content]
     if footprint.record is not None:
         value["record"] = {**asdict(footprint.record.identity), "dump_bytes": len(footprint.record.dump)}
     return value

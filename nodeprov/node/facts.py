@@ -215,8 +215,10 @@ def _source(values: Mapping[str, str], distribution: Distribution, handler: str)
         for path in [name.removeprefix("origin.stat ")]
         for state, changed_at in [_file(values[name], values[f"origin {path}"])]
     }
-    major = (parse.version(values.get("daemon.disk_version", "")) or (2,))[0]
-    return source_of(distribution, values["config.path"], values.get("config", ""), major, handler, found)
+    version = parse.version(values.get("daemon.disk_version", ""))
+    made_at = _file(values["config.stat"], "")[1] if "config.stat" in values else None
+    path, config = values["config.path"], values.get("config", "")
+    return source_of(distribution, path, config, version, handler, found, made_at)
 
 
 def _file(stat: str, content: str) -> tuple[FileState, float]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from nodeprov import containerd
 from nodeprov.containerd import Config, Runtime, differences, import_patterns
 from nodeprov.containerd.distributions.distribution import How
-from nodeprov.containerd.distributions.editing import template_declares
+from nodeprov.containerd.distributions.editing import expanded, template_declares
 from nodeprov.containerd.words import last_words
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, Script
@@ -88,7 +88,7 @@ class ContainerdConfig(File):
 
     def adds(self, state: FileState) -> bool:
         """Tell whether a state declares our runtime."""
-        return Config(containerd.decode(state.content)).declared(self.runtime.handler) is not None
+        return Config(containerd.decode(state.content)).declares(self.runtime)
 
     def _judge(self, read: Reading, *, expected: Runtime | None) -> None:
         before, after = read.before, read.after
@@ -136,24 +136,27 @@ class ContainerdSource(ContainerdConfig):
     how: How
 
     def allow(self, host: Host, state: FileState | None) -> None:
-        """Raise NodeprovError unless containerd accepts today's configuration with our table in it, or without it.
+        """Raise NodeprovError unless containerd accepts what the distribution will make of a state.
 
-        Only the distribution can expand its template; that it has is looked at after the restart. A drop-in of
-        k0s is merged into a file that is yet to be made, so there is nothing to try.
+        That it has made it is looked at after the restart. A drop-in of k0s is merged into a file that is yet to
+        be made, so there is nothing to try.
         """
         made = self.to_be_read(host, state).get(self.made)
         if state is not None and made is not None:
             self.gate(host, self.made, made.content, adds=self.adds(state))
 
     def to_be_read(self, host: Host, state: FileState | None) -> dict[str, FileState | None]:
-        """Say what would be made of a state: today's file with our table in it, or without it."""
-        found = host.ask([FileAt(self.made)])[0]
+        """Say what will be made of a state; where that cannot be told, today's file with or without our table."""
+        found, before = host.ask([FileAt(self.made), FileAt(self.path)])
         if found is None or self.how is How.DROP_IN:
             # k0s had merged drop-ins into a file of its own before containerd 2; since then containerd reads them.
             is_read = found is not None and self._is_imported_by(found)
             return {self.path: state} if is_read else {}
-        edit = containerd.add_runtime if state is not None and self.adds(state) else containerd.remove_runtime
-        text = edit(containerd.decode(found.content), self.runtime)
+        made = containerd.decode(found.content)
+        text = expanded(self.how, made, _text(before), _text(state), (self.runtime,))
+        if text is None:
+            edit = containerd.add_runtime if state is not None and self.adds(state) else containerd.remove_runtime
+            text = edit(made, self.runtime)
         return {self.made: replace(found, content=text.encode())}
 
     def _is_imported_by(self, found: FileState) -> bool:
@@ -165,7 +168,11 @@ class ContainerdSource(ContainerdConfig):
         text = containerd.decode(state.content)
         if self.how is How.GO_TEMPLATE:
             return template_declares(text, self.runtime)
-        return Config(text).declared(self.runtime.handler) is not None
+        return Config(text).declares(self.runtime)
+
+
+def _text(state: FileState | None) -> str | None:
+    return None if state is None else containerd.decode(state.content)
 
 
 def candidate_of(path: str) -> str:

@@ -81,6 +81,10 @@ class Source:
     changed_at: float | None
     leads_to: str
     """Where the file really lies: a link into a read-only store cannot be edited."""
+    made: str | None = None
+    """What was made of it as it is; None where it has changed since, or nothing was made yet."""
+    daemon_version: str = ""
+    """The containerd that reads what is made of it, after its next start; "" where that is not known."""
 
 
 Found = Mapping[str, tuple[FileState | None, float | None, str]]
@@ -88,12 +92,20 @@ Found = Mapping[str, tuple[FileState | None, float | None, str]]
 
 
 def source_of(
-    distribution: Distribution, config_path: str, config: str, major: int, handler: str, found: Found
+    distribution: Distribution,
+    config_path: str,
+    config: str,
+    version: tuple[int, ...],
+    handler: str,
+    found: Found,
+    made_at: float | None = None,
 ) -> Source | None:
     """Find the file by which a distribution's containerd is to be configured; None for containerd's own file.
 
-    The first one that is there is the one that is read; where none is, the first one is to be made.
+    The first one that is there is the one that is read; where none is, the first one is to be made. `made_at` is
+    when `config` was made, in seconds since the epoch; None where there is no such file yet.
     """
+    major = (version or (2,))[0]
     if distribution.marker and not config.startswith(distribution.marker):
         return None
     usable = [origin for origin in distribution.origins if major >= origin.since]
@@ -103,7 +115,17 @@ def source_of(
     paths = {origin: posixpath.join(folder, origin.name.format(handler=handler)) for origin in usable}
     chosen = next((origin for origin in usable if paths[origin] in found), usable[0])
     state, changed_at, leads_to = found.get(paths[chosen], (None, None, paths[chosen]))
-    return Source(paths[chosen], chosen.how, chosen.version, state, changed_at, leads_to or paths[chosen])
+    is_of_it = made_at is not None and (changed_at or 0.0) <= made_at
+    return Source(
+        paths[chosen],
+        chosen.how,
+        chosen.version,
+        state,
+        changed_at,
+        leads_to or paths[chosen],
+        config if is_of_it else None,
+        ".".join(str(part) for part in version),
+    )
 
 
 def detect(profiles: tuple[Distribution, ...], unit: str, config_path: str) -> Distribution:

@@ -3,71 +3,134 @@
 A Go template is edited as a text, as k3s and RKE2 expand it; all others are TOML.
 """
 
+import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from nodeprov import containerd
-from nodeprov.containerd import COMMENT, Refused, Runtime, add_runtime
-from nodeprov.containerd.config import EVERY_PATH
+from nodeprov.containerd import COMMENT, RUNTIMES_PATHS, Config, Refused, Runtime, add_runtime, unread
 from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.states import FileState
-from nodeprov.toml import key_text
+from nodeprov.toml import KeyPath, key_text
 
 BASE = '{{ template "base" . }}\n'
 """All that the distribution would write without a template: what is copied from there goes stale."""
-EXPANDED_VERSIONS = (2, 3)
-"""The versions of the files that templates expand to."""
+PLACES = (1, 2, 3)
+"""The versions in whose place a template may have to have our table."""
 
 _ACTION = re.compile(r"""\{\{(?:"(?:\\.|[^"\\])*"|`[^`]*`|(?!\}\}).)*\}\}""", re.DOTALL)
+_BASE = re.compile(r"""\{\{-?\s*template\s+["`]base["`]""")
 _OPENING = ("if", "range", "with", "define", "block")
 
 
 def add_to_template(text: str | None, version: int, runtime: Runtime, ours: Sequence[Runtime] = ()) -> str:
     """Append the runtime's table; a template that has it comes back unchanged, None is an absent one.
 
-    `version` is that of the file which the template expands to. Raises Refused where an end of the text is not
-    the end of what it expands to, and where somebody else declares the runtime.
+    `version` is that in whose place containerd reads it in the file that is made. Raises Refused where an end of
+    the text is not the end of what it expands to, and where somebody else declares the runtime there.
     """
     if text is None:
         return BASE + template_block(version, runtime)
-    version = stated_version(text, version)
     wanted = template_block(version, runtime)
     if wanted in text:
         return text
     text = remove_from_template(text, (runtime, *ours))
-    _refuse_another(text, runtime.handler)
-    if open_actions(text):
-        raise Refused(
-            f"the template ends inside {{{{ {open_actions(text)[-1]} }}}}: what is appended would depend on it",
-            "close it with {{ end }}, as the distribution itself would complain",
-        )
+    _refuse_another(text, (*RUNTIMES_PATHS[version], runtime.handler))
+    _refuse_open(text)
     return text + ("" if text.endswith("\n") else "\n") + wanted
 
 
 def remove_from_template(text: str, ours: Sequence[Runtime]) -> str:
-    """Take our tables out, for any version of the file; a text without them comes back unchanged."""
-    for runtime in ours:
-        for version in EXPANDED_VERSIONS:
-            text = text.replace(template_block(version, runtime), "")
+    """Take our tables out, whatever version's; a text without them comes back unchanged."""
+    for block in _blocks(text, ours):
+        text = text.replace(block, "")
     return text
 
 
 def template_declares(text: str, runtime: Runtime) -> bool:
     """Tell whether the template has our table."""
-    return any(template_block(version, runtime) in text for version in EXPANDED_VERSIONS)
+    return bool(_blocks(text, (runtime,)))
 
 
 def template_block(version: int, runtime: Runtime) -> str:
-    """Write what is appended to a template that expands to a file of this version."""
+    """Write what is appended to a template for a place of this version."""
     first = f"version = {version}\n"
     return add_runtime(first, runtime).removeprefix(first)
 
 
-def stated_version(text: str, otherwise: int) -> int:
-    """Read the version that a template states on its own: one without the base is a whole file."""
-    found = re.search(r"^\s*version\s*=\s*(\d+)", text, re.MULTILINE)
-    return int(found[1]) if found else otherwise
+def _blocks(text: str, ours: Sequence[Runtime]) -> list[str]:
+    blocks = (template_block(version, runtime) for runtime in ours for version in PLACES)
+    return [block for block in blocks if block in text]
+
+
+def template_version(source: Source, text: str | None, runtime: Runtime, ours: Sequence[Runtime] = ()) -> int:
+    """Tell the version in whose place our table belongs in a template, by the file that will be made of it.
+
+    That file is the one that was made of it last, unless the template has changed since; one without any action is
+    the file itself. Raises Refused where containerd would read our table by chance or not at all.
+    """
+    is_as_it_is = text is not None and not _ACTION.search(text)
+    made = text if is_as_it_is and source.made is None else source.made
+    if made is None:
+        return _stated_version(source, text)
+    config = Config(containerd.remove_runtime(made, runtime, ours))
+    for refused in unread(config, source.daemon_version) if source.daemon_version else ():
+        raise refused
+    place = containerd.runtimes_place(config, source.daemon_version)
+    if containerd.lacks_runc(config, source.daemon_version):
+        header = key_text((*place, "runc"))
+        raise Refused(
+            f"declares no runtime: with ours containerd {source.daemon_version} would not have runc any more",
+            f'declare runc too: [{header}] with runtime_type = "io.containerd.runc.v2"',
+        )
+    if config.table((*place, runtime.handler)) is not None:
+        raise _another((*place, runtime.handler))
+    return next(version for version, path in RUNTIMES_PATHS.items() if path == place)
+
+
+def _stated_version(source: Source, text: str | None) -> int:
+    """Read the version that a template states at its top; one that has the base has that of the base."""
+    if text is None or _BASE.search(text):
+        return source.version
+    _refuse_open(text)
+    found = re.search(r"^[ \t]*version[ \t]*=[ \t]*(\d+)", re.split(r"^[ \t]*\[", text, flags=re.M)[0], re.M)
+    if found and int(found[1]) in RUNTIMES_PATHS:
+        return min(int(found[1]), PLACES[-1])
+    raise Refused(
+        "the template states no version, and has changed since a file was made of it: the next one is not known",
+        "write its version at its top, such as version = 3, or restart the service that makes the file first",
+    )
+
+
+def expanded(how: How, made: str, before: str | None, after: str | None, ours: Sequence[Runtime]) -> str | None:
+    """Return what a distribution will make of a source that is edited; None where that cannot be told.
+
+    `made` is what it has made of `before`: text that nobody expands comes into it as it is.
+    """
+    if how is How.GO_TEMPLATE:
+        return _expanded_template(made, before or BASE.rstrip(), after or BASE.rstrip(), ours)
+    return _substituted(made, before or "", after or "") if how is How.IN_PLACE else None
+
+
+def _expanded_template(made: str, before: str, after: str, ours: Sequence[Runtime]) -> str | None:
+    """Move our table in what was made as in the template: it is at the end of both."""
+    old, new = remove_from_template(before, ours), remove_from_template(after, ours)
+    tail = old.rpartition("}}")[2].strip()
+    rest = remove_from_template(made, ours)
+    is_of_it = rest.rstrip().endswith(tail) and (rest != made) == (old != before)
+    if old.rstrip() != new.rstrip() or not is_of_it:
+        return None
+    return rest + "".join(["\n" * (len(new) - len(old)), *_blocks(after, ours)])
+
+
+def _substituted(made: str, before: str, after: str) -> str | None:
+    """Edit what was made line by line as the template: sed puts values for names in lines, and adds none."""
+    old, new, lines = (text.splitlines(keepends=True) for text in (before, after, made))
+    if len(old) != len(lines):
+        return None
+    matched = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return "".join(line for kind, a, b, c, d in matched for line in (lines[a:b] if kind == "equal" else new[c:d]))
 
 
 def open_actions(text: str) -> tuple[str, ...]:
@@ -82,15 +145,26 @@ def open_actions(text: str) -> tuple[str, ...]:
     return tuple(still)
 
 
-def _refuse_another(text: str, handler: str) -> None:
-    for path in EVERY_PATH:
-        header = r"\s*\.\s*".join(rf"""["']?{re.escape(part)}["']?""" for part in (*path, handler))
-        if re.search(rf"^\s*\[\s*{header}\s*\]", text, re.MULTILINE):
-            raise Refused(
-                f"[{key_text((*path, handler))}] was not written by nodeprov, or was changed since",
-                f"take it out, with the line {COMMENT!r} above it, or give nodeprov's runtime another handler: "
-                "[runtime] handler",
-            )
+def _refuse_open(text: str) -> None:
+    if open_actions(text):
+        raise Refused(
+            f"the template ends inside {{{{ {open_actions(text)[-1]} }}}}: what is appended would depend on it",
+            "close it with {{ end }}, as the distribution itself would complain",
+        )
+
+
+def _refuse_another(text: str, path: KeyPath) -> None:
+    header = r"\s*\.\s*".join(rf"""["']?{re.escape(part)}["']?""" for part in path)
+    if re.search(rf"^\s*\[\s*{header}\s*\]", text, re.MULTILINE):
+        raise _another(path)
+
+
+def _another(path: KeyPath) -> Refused:
+    return Refused(
+        f"[{key_text(path)}] was not written by nodeprov, or was changed since",
+        f"take it out, with the line {COMMENT!r} above it, or give nodeprov's runtime another handler: "
+        "[runtime] handler",
+    )
 
 
 MODE = 0o644
@@ -100,11 +174,13 @@ def added(source: Source, current: FileState | None, runtime: Runtime, ours: Seq
     """Declare a runtime in a source; raise Refused where that cannot be done."""
     text = None if current is None else containerd.decode(current.content)
     if source.how is How.GO_TEMPLATE:
-        new = add_to_template(text, source.version, runtime, ours)
+        new = add_to_template(text, template_version(source, text, runtime, ours), runtime, ours)
     elif text is None or (source.how is How.DROP_IN and not _others(text, runtime, ours)):
         new = containerd.add_runtime(f"version = {source.version}\n", runtime)
     else:
-        new = containerd.add_runtime(text, runtime, ours)
+        for refused in unread(Config(text), source.daemon_version) if source.daemon_version else ():
+            raise refused
+        new = containerd.add_runtime(text, runtime, ours, source.daemon_version)
     return FileState(new.encode(), MODE) if current is None else replace(current, content=new.encode())
 
 

@@ -88,7 +88,8 @@ def test_a_receipt_keeps_digests_in_the_place_of_contents(machine: Path) -> None
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda each: each.name)
 def test_a_distribution_is_told_by_its_name_and_what_it_reads_without_its_content(profile: Distribution) -> None:
-    source = Source("/etc/k0s/x.toml", How.DROP_IN, 3, FileState(SECRET.encode(), 0o644), 12.0, "/etc/k0s/x.toml")
+    state = FileState(SECRET.encode(), 0o644)
+    source = Source("/etc/k0s/x.toml", How.DROP_IN, 3, state, 12.0, "/etc/k0s/x.toml", SECRET, "2.4.2")
     told = facts_json(with_daemon(distribution=profile, source=source))["daemon"]
     assert json.loads(json.dumps(told))["distribution"] == profile.name
     assert told["source"] == {
@@ -97,6 +98,7 @@ def test_a_distribution_is_told_by_its_name_and_what_it_reads_without_its_conten
         "version": 3,
         "changed_at": 12.0,
         "leads_to": "/etc/k0s/x.toml",
+        "daemon_version": "2.4.2",
     }
 
 

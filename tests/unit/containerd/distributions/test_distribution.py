@@ -25,7 +25,7 @@ def test_the_template_that_k3s_reads_is_the_one_that_is_edited(
 ) -> None:
     folder = K3S_CONFIG.rpartition("/")[0]
     found = {f"{folder}/{name}": of("# theirs\n") for name in there}
-    source = source_of(K3S, K3S_CONFIG, "version = 3\n", major, "runsc", found)
+    source = source_of(K3S, K3S_CONFIG, "version = 3\n", (major,), "runsc", found)
     assert source is not None
     assert source.path == f"{folder}/{chosen}"
     assert (source.version, source.how) == (3 if "v3" in chosen else 2, How.GO_TEMPLATE)
@@ -33,4 +33,4 @@ def test_the_template_that_k3s_reads_is_the_one_that_is_edited(
 
 
 def test_a_file_that_k0s_does_not_manage_is_edited_itself() -> None:
-    assert source_of(K0S, K0S_CONFIG, "version = 3\n", 2, "runsc", {}) is None
+    assert source_of(K0S, K0S_CONFIG, "version = 3\n", (2,), "runsc", {}) is None
