@@ -12,7 +12,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_program
 from nodeprov.hosts.ssh import known_hosts
 from nodeprov.hosts.ssh.known_hosts import Entry, Verdict
-from nodeprov.hosts.ssh.route import Target, with_tokens
+from nodeprov.hosts.ssh.route import Target, with_variables
 
 _COMMAND = "KnownHostsCommand"
 _COMMAND_TIMEOUT_SECONDS = 30.0
@@ -66,7 +66,7 @@ class HostKeys:
         """Run KnownHostsCommand, without a shell, as load_hostkeys_command() in sshconnect.c does."""
         program, *arguments = self._target.known_hosts_command
         tokens = {**self._target.tokens, **asked, "H": self._target.known_as}
-        argv = [program, *(with_tokens(each, tokens) for each in arguments)]
+        argv = [program, *(with_variables(each, tokens) for each in arguments)]
         try:
             output = run_program(argv, timeout_seconds=_COMMAND_TIMEOUT_SECONDS)
         except NodeprovError as error:

@@ -192,7 +192,9 @@ class _Files:
 
 def _algorithms(options: Options) -> Algorithms:
     def names(key: str) -> tuple[str, ...]:
-        return tuple(filter(None, _one(options, key).split(",")))
+        said = _one(options, key)
+        # Changes to the default list, which ssh makes; where there is no ssh, paramiko's own count.
+        return () if said.startswith(("+", "-", "^")) else tuple(filter(None, said.split(",")))
 
     return Algorithms(
         ciphers=names("ciphers"),
@@ -213,7 +215,7 @@ def _keys_allowed(options: Options) -> bool:
 
 def _agent(options: Options, tokens: Mapping[str, str]) -> str | None:
     """Read IdentityAgent: none, a path, or a variable's name, which is SSH_AUTH_SOCK or stands behind a dollar."""
-    said = _one(options, "identityagent")
+    said = _one(options, "identityagent").strip('"')  # which ssh takes away, and paramiko's reader does not
     if said.lower() == "none":
         return None
     if said in ("", _AGENT_VARIABLE):
@@ -251,13 +253,21 @@ def _number(options: Options, key: str, default: int) -> int:
 
 
 def _expanded(path: str, tokens: Mapping[str, str]) -> str:
-    return _home(with_tokens(path, tokens))
+    return _home(with_variables(path, tokens))
 
 
 def with_tokens(text: str, tokens: Mapping[str, str]) -> str:
-    """Replace OpenSSH's tokens and ${VARIABLES} (ssh_config(5), TOKENS); what is unknown stays."""
-    text = re.sub(r"\$\{(\w+)\}", lambda match: os.environ.get(match[1], match[0]), text)
+    """Replace OpenSSH's tokens (ssh_config(5), TOKENS); what is unknown stays."""
     return re.sub(r"%(.)", lambda match: tokens.get(match[1], match[0]), text)
+
+
+def with_variables(text: str, tokens: Mapping[str, str]) -> str:
+    """Replace tokens, and ${VARIABLES} where no shell does (ENVIRONMENT VARIABLES there), in one pass."""
+
+    def value(match: re.Match[str]) -> str:
+        return os.environ.get(match[1], match[0]) if match[1] else tokens.get(match[2], match[0])
+
+    return re.sub(r"\$\{(\w+)\}|%(.)", value, text)
 
 
 def our_name() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -10,7 +11,17 @@ from pathlib import Path
 import pytest
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.ssh.route import Lookup, Target, ask_fabric, ask_openssh, lookup_by, our_name, route
+from nodeprov.hosts.ssh.route import (
+    Algorithms,
+    Lookup,
+    Target,
+    ask_fabric,
+    ask_openssh,
+    lookup_by,
+    our_name,
+    route,
+    with_variables,
+)
 from nodeprov.inventory import Ssh
 from nodeprov.local_files import expanded
 
@@ -135,6 +146,125 @@ def test_an_ipv6_address_is_an_address(reader: Lookup, tmp_path: Path, address: 
 def test_an_agent_may_be_forbidden(reader: Lookup, tmp_path: Path) -> None:
     assert way(reader, tmp_path, "", Ssh("node"))[0].agent
     assert not way(reader, tmp_path, "IdentityAgent none\n", Ssh("node"))[0].agent
+
+
+AGENTS = {
+    "": "$SSH_AUTH_SOCK",
+    "SSH_AUTH_SOCK": "$SSH_AUTH_SOCK",
+    "$OTHER_SOCK": "$OTHER_SOCK",
+    "/run/%r@%h:%p": "/run/admin@10.0.0.12:2222",
+    "~/agent": str(Path.home() / "agent"),
+    "%d/agent": str(Path.home() / "agent"),
+    "${NODEPROV_TEST_FOLDER}/agent": "/from/the/environment/agent",
+    '"/with a blank/agent.sock"': "/with a blank/agent.sock",
+    "none": None,
+    "NONE": None,
+}
+
+
+@pytest.mark.parametrize("said", AGENTS)
+def test_an_agent_is_named_as_openssh_reads_it(
+    reader: Lookup, tmp_path: Path, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODEPROV_TEST_FOLDER", "/from/the/environment")
+    config = "HostName 10.0.0.12\nUser admin\nPort 2222\n" + (f"IdentityAgent {said}\n" if said else "")
+    assert way(reader, tmp_path, config, Ssh("node"))[0].agent == AGENTS[said]
+
+
+def test_tokens_are_those_of_ssh_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What OpenSSH 9.2 and later print of each."""
+    tokens = way(ask_fabric_of(tmp_path), tmp_path, "User admin\nHostKeyAlias the-node\n", Ssh("node"))[0].tokens
+    assert {key: tokens[key] for key in "%hiknpr"} == {
+        "%": "%",
+        "h": "node",
+        "i": str(os.getuid()),
+        "k": "the-node",
+        "n": "node",
+        "p": "22",
+        "r": "admin",
+    }
+    digest = hashlib.sha1(f"{tokens['l']}node22admin".encode()).hexdigest()
+    assert tokens["C"] == digest
+    monkeypatch.setenv("NODEPROV_TEST_SET", "100%h")
+    text = "%%h %h %x ${NODEPROV_TEST_UNSET} ${NODEPROV_TEST_SET}"
+    assert with_variables(text, tokens) == "%h node %x ${NODEPROV_TEST_UNSET} 100%h"
+
+
+def test_variables_of_a_proxy_command_are_the_shells(reader: Lookup, tmp_path: Path) -> None:
+    (hop,) = way(reader, tmp_path, "ProxyCommand echo '${HOME}' %h\n", Ssh("node"))
+    assert hop.proxy_command == "echo '${HOME}' node"
+
+
+@pytest.mark.parametrize("change", ["+aes128-cbc", "-aes*", "^aes256-ctr"])
+def test_a_change_to_the_algorithms_is_made_by_ssh(reader: Lookup, tmp_path: Path, change: str) -> None:
+    (hop,) = way(reader, tmp_path, f"Ciphers {change}\n", Ssh("node"))
+    assert not any(name.startswith(("+", "-", "^")) for name in hop.algorithms.ciphers)
+
+
+def test_directives_of_a_login_are_read(reader: Lookup, tmp_path: Path) -> None:
+    config = """
+    Host node
+      AddressFamily inet6
+      BatchMode yes
+      BindAddress 10.0.0.1
+      CertificateFile ~/%r-cert.pub
+      Ciphers aes256-ctr,aes128-ctr
+      Compression yes
+      ConnectionAttempts 3
+      HostKeyAlgorithms ssh-ed25519
+      KexAlgorithms curve25519-sha256
+      KnownHostsCommand /usr/bin/known "of %H" %%h
+      MACs hmac-sha2-256
+      PubkeyAcceptedAlgorithms rsa-sha2-512
+      PubkeyAuthentication no
+      RevokedHostKeys /etc/ssh/revoked
+      User admin
+    """
+    hop, other = (way(reader, tmp_path, config, Ssh(name))[0] for name in ("node", "other"))
+    assert (hop.address_family, hop.bind_address, hop.attempts) == ("inet6", "10.0.0.1", 3)
+    assert (hop.batch, hop.keys_allowed) == (True, False)
+    assert hop.certificate_files == (str(Path.home() / "admin-cert.pub"),)
+    assert hop.known_hosts_command == ("/usr/bin/known", "of %H", "%%h")
+    assert hop.revoked_host_keys == ("/etc/ssh/revoked",)
+    assert hop.algorithms == Algorithms(
+        ciphers=("aes256-ctr", "aes128-ctr"),
+        macs=("hmac-sha2-256",),
+        key_exchange=("curve25519-sha256",),
+        host_keys=("ssh-ed25519",),
+        user_keys=("rsa-sha2-512",),
+        compression=True,
+    )
+    assert other.algorithms == Algorithms()
+    assert (other.address_family, other.attempts, other.batch, other.keys_allowed) == ("any", 1, False, True)
+
+
+@pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh")
+def test_openssh_says_only_what_is_set(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("StrictHostKeyChecking accept-new\n")
+    found = ask_openssh(str(tmp_path / "config"), "node", "admin", None)
+    assert set(found) <= {"hostname", "host", "port", "user", "stricthostkeychecking"}
+    assert found["stricthostkeychecking"] == ["accept-new"]
+
+
+def test_a_key_is_accepted_into_a_file_that_keeps_it(reader: Lookup, tmp_path: Path) -> None:
+    def accepting(config: str, known_hosts: str | None = None) -> str:
+        return way(reader, tmp_path, config, Ssh("node", known_hosts=known_hosts))[0].accepting
+
+    assert accepting("").endswith("/.ssh/known_hosts")
+    assert accepting("UserKnownHostsFile /dev/null\n") == ""
+    assert accepting("UserKnownHostsFile none\n") == ""
+    assert accepting("UserKnownHostsFile /dev/null /known/two\n") == "/known/two"
+    assert accepting("UserKnownHostsFile /dev/null\n", known_hosts="/known/mine") == "/known/mine"
+
+
+def test_quotes_that_do_not_end_are_no_traceback() -> None:
+    with pytest.raises(NodeprovError, match="cannot understand KnownHostsCommand") as caught:
+        route(Ssh("node"), lambda _alias, _user, _port: {"knownhostscommand": ["/bin/x 'y"]})
+    assert caught.value.hint
+
+
+def ask_fabric_of(folder: Path) -> Lookup:
+    return lambda alias, user, port: ask_fabric(str(folder / "config"), alias, user, port)
 
 
 def test_a_configuration_that_cannot_be_read_is_no_traceback(reader: Lookup, tmp_path: Path) -> None:
