@@ -56,7 +56,9 @@ class NodeprovError(Exception):
         return f"{said}\nhint: {self.hint}" if self.hint else said
 
     def at(self, where: str) -> Self:
-        """Set where it happened, unless that is known already."""
+        """Set where it happened, unless that is known already; to a path the machine is added."""
+        if self.where.startswith("/") and not where.startswith("/"):
+            self.where = f"{where}: {self.where}"
         self.where = self.where or where
         return self
 
@@ -72,6 +74,16 @@ def not_understood(error: Exception) -> NodeprovError:
         f"its answer is not understood: {type(error).__name__}: {said[:200]}",
         "look with --verbose at what was asked, and run it there by hand",
     )
+
+
+@contextmanager
+def placed(where: str) -> Iterator[None]:
+    """Give errors a place that have none yet."""
+    try:
+        yield
+    except NodeprovError as error:
+        error.at(where)
+        raise
 
 
 @contextmanager

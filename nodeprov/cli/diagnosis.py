@@ -114,21 +114,22 @@ def verify(
     with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
         subjects = print_errors(fleet.each(lambda node, hosts: subject.look(node, hosts, FAMILY)))
         with cancelled_by_signals(lambda: say("interrupted: removing the pods of the checks")) as cancel:
-            verified = runner.verify_all(subjects.good, cancel)
-    results = [result for each in verified for result in each.results]
+            found = runner.verify_all(subjects.good, cancel)
+    verified = {each.state.node.name: made for each, made in zip(subjects.good, found, strict=True)}
+    verified |= {name: runner.not_looked_at(name, error) for name, error in subjects.failed.items()}
+    results = [result for node in fleet.nodes for result in verified[node.name].results]
+    show_results(results, subjects.errors, as_json=as_json)
     if junit is not None:
         _write_junit(junit, results)
-    show_results(results, subjects.errors, as_json=as_json)
-    bad = subjects.errors or any(not each.passed for each in verified)
-    raise typer.Exit(FAILED if bad else DONE)
+    raise typer.Exit(DONE if all(each.passed for each in verified.values()) else FAILED)
 
 
 def show_results(results: Sequence[CheckResult], errors: Sequence[NodeprovError], *, as_json: bool) -> None:
-    """Print what the checks found."""
-    from nodeprov.reports.findings import results_table
+    """Print what the checks found; in JSON a node that cannot be looked at is one of the errors."""
+    from nodeprov.reports.findings import NODE, results_table
 
     if as_json:
-        show_json({"findings": [asdict(each) for each in results]}, errors)
+        show_json({"findings": [asdict(each) for each in results if each.check != NODE]}, errors)
     else:
         show_table(results_table(results))
 

@@ -3,9 +3,9 @@
 import posixpath
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from nodeprov.containerd.runtime import Runtime
 from nodeprov.errors import NodeprovError
@@ -46,12 +46,13 @@ class Float:
         return float(self.said) != 0
 
 
-def decode(content: bytes) -> str:
+def decode(content: bytes, path: str = "") -> str:
     """Read a file's bytes as UTF-8; raise Refused for other bytes, and for more than a configuration has."""
     if len(content) > MOST_BYTES:
         raise Refused(
             f"it has {len(content) >> 10} KiB, more than any configuration of containerd",
             "look at what wrote it; nodeprov edits up to 1024 KiB",
+            where=path,
         )
     try:
         return content.decode()
@@ -60,6 +61,7 @@ def decode(content: bytes) -> str:
         raise Refused(
             f"line {line} is not UTF-8, and containerd 2 does not start with that",
             "write the file in UTF-8: iconv -f latin1 -t utf8",
+            where=path,
         ) from error
 
 
@@ -72,6 +74,13 @@ class Config:
     """
 
     text: str
+    path: str = field(default="", compare=False)
+    """The file that it is of, which is where its errors are."""
+
+    @classmethod
+    def of(cls, content: bytes, path: str) -> Self:
+        """Read a file; raises Refused for bytes that are no configuration's."""
+        return cls(decode(content, path), path)
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
@@ -80,7 +89,8 @@ class Config:
             return tomllib.loads(self.text.removeprefix(BYTE_ORDER_MARK), parse_float=Float)
         except (ValueError, RecursionError) as error:
             message = f"not valid TOML: {error}"
-            raise Refused(message, "containerd cannot start with it: correct it first") from error
+            hint = "containerd cannot start with it: correct it first"
+            raise Refused(message, hint, where=self.path) from error
 
     def table(self, path: KeyPath) -> Mapping[str, Any] | None:
         """Find the table at a path; None if nothing, or something else, is there."""
@@ -91,10 +101,11 @@ class Config:
         """The version that the file states, 0 if it states none; raises Refused for what is no known one."""
         version = self.document.get("version", 0)
         if not isinstance(version, int) or isinstance(version, bool):
-            raise Refused(f"version = {version!r} is not a number", "write it as a number: version = 3")
+            said = f"version = {version!r} is not a number"
+            raise Refused(said, "write it as a number: version = 3", where=self.path)
         if version and version not in RUNTIMES_PATHS:
             message = f"the file states version {version}, which this nodeprov does not know"
-            raise Refused(message, "it knows 1 to 4")
+            raise Refused(message, "it knows 1 to 4", where=self.path)
         return version
 
     @property

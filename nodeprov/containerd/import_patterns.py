@@ -17,7 +17,9 @@ def import_patterns(config: Config, config_path: str) -> tuple[str, ...]:
     imports = config.document.get("imports", [])
     if not isinstance(imports, list) or not all(isinstance(each, str) for each in imports):
         raise Refused(
-            "imports is not a list of strings", 'write it so: imports = ["/etc/containerd/conf.d/*.toml"]'
+            "imports is not a list of strings",
+            'write it so: imports = ["/etc/containerd/conf.d/*.toml"]',
+            where=config_path,
         )
     folder = posixpath.dirname(config_path)
     return tuple(re.sub("^/+", "/", posixpath.normpath(posixpath.join(folder, each))) for each in imports)

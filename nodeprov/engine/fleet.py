@@ -1,8 +1,8 @@
 """Many nodes: read and planned at the same time, changed one after the other."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Self, TypeVar
 
 from nodeprov.engine.context import RunContext
@@ -49,19 +49,27 @@ def obtained(
 
 @dataclass(frozen=True, slots=True)
 class Results(Generic[T]):
-    """The results, and the errors, of one call for each node."""
+    """The results, and the errors, of one call for each node; `failed` has those of nodes by the nodes' names."""
 
     good: list[T]
     errors: list[NodeprovError]
+    failed: Mapping[str, NodeprovError] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, results: Sequence[T | Exception]) -> Self:
-        """Separate results from errors; raise what is no NodeprovError, for that is a fault."""
+    def of(cls, results: Sequence[T | Exception], nodes: Sequence[Node]) -> Self:
+        """Separate results from errors, each of which gets its node; raise what is no NodeprovError: a fault.
+
+        All that goes wrong with a node leaves through here, or as the error of an Outcome.
+        """
         for each in results:
             if isinstance(each, Exception) and not isinstance(each, NodeprovError):
                 raise each
-        good = [each for each in results if not isinstance(each, Exception)]
-        return cls(good, [each for each in results if isinstance(each, NodeprovError)])
+        failed = {
+            node.name: each.at(node.name)
+            for node, each in zip(nodes, results, strict=True)
+            if isinstance(each, NodeprovError)
+        }
+        return cls([each for each in results if not isinstance(each, Exception)], list(failed.values()), failed)
 
 
 class Fleet:
@@ -84,7 +92,7 @@ class Fleet:
         states = at_once(lambda node: self._ready(node, want), self.nodes)
         releases = _Once(self._releases)
         wants = [_safely(lambda state: (state, self._of_its_own(want, state, releases)), each) for each in states]
-        return Results.of(at_once(lambda given: plan(*given, self.hosts.of(given[0].node)), wants))
+        return Results.of(at_once(lambda given: plan(*given, self.hosts.of(given[0].node)), wants), self.nodes)
 
     def apply(self, plans: Sequence[Planned], run: RunContext) -> Iterator[Outcome]:
         """Carry plans out, one after the other; stop behind the first that fails."""
@@ -99,7 +107,7 @@ class Fleet:
 
     def each(self, call: Callable[[Node, Hosts], T]) -> Results[T]:
         """Call something for every node at the same time."""
-        return Results.of(at_once(lambda node: call(node, self.hosts.of(node)), self.nodes))
+        return Results.of(at_once(lambda node: call(node, self.hosts.of(node)), self.nodes), self.nodes)
 
     def _ready(self, node: Node, want: Want) -> NodeState:
         """Read a node; raise Problems if anything blocks what is wanted."""

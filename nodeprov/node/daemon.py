@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from nodeprov.containerd import Config, decode, drop_in_path
+from nodeprov.containerd import Config, drop_in_path
 from nodeprov.containerd.distributions.distribution import Distribution, Source
 from nodeprov.containerd.distributions.profiles import PLAIN
 from nodeprov.node.daemon_choice import NOTHING, Choice
@@ -84,12 +84,12 @@ class Daemon:
     @cached_property
     def file(self) -> Config:
         """What its configuration file holds, "" where there is none; raises Refused for what cannot be edited."""
-        return Config(decode(self.config.content) if self.config else "")
+        return Config.of(self.config.content if self.config else b"", self.config_path)
 
     @cached_property
     def effective(self) -> Config:
         """The configuration that a restart would load, imports and defaults included."""
-        return Config(self.dump)
+        return Config(self.dump, self.config_path)
 
     @property
     def next_version(self) -> tuple[int, ...]:

@@ -44,7 +44,7 @@ class ImportsQuery:
         """Understand what the script printed; what only the shell's globs find is left out."""
         rows = (line.rsplit(" ", 2) for line in output.text.splitlines())
         return {
-            path: Imported(Config(base64.b64decode(text).decode(errors="surrogateescape")), float(changed))
+            path: Imported(Config(base64.b64decode(text).decode(errors="surrogateescape"), path), float(changed))
             for path, changed, text in rows
             if _matches(self.patterns, path)
         }

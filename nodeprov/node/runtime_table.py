@@ -69,7 +69,7 @@ def _with_runtime(
         if current is None:
             text = containerd.add_runtime(containerd.empty_config(version), runtime)
             return FileState(text.encode(), 0o644)
-        found = daemon.file if current == daemon.config else Config(containerd.decode(current.content))
+        found = daemon.file if current == daemon.config else Config.of(current.content, daemon.config_path)
         edited = containerd.with_runtime(
             containerd.begun(found, version), runtime, former, daemon.version_to_start
         )

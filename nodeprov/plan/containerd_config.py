@@ -10,7 +10,7 @@ from nodeprov.containerd import Config, Runtime, differences, import_patterns
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.containerd.distributions.editing import expanded, template_declares
 from nodeprov.containerd.words import last_words
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, placed
 from nodeprov.hosts.base import Host, Output, Script
 from nodeprov.plan.files import File, FileAt
 from nodeprov.redaction import redacted
@@ -79,7 +79,8 @@ class ContainerdConfig(File):
     def gate(self, host: Host, path: str, candidate: bytes, *, adds: bool) -> None:
         """Have containerd read a candidate; raise NodeprovError if more than nodeprov's table would change."""
         read = host.run(self.gate_script(path), stdin=candidate, timeout_seconds=DUMP_TIMEOUT_SECONDS)
-        self._judge(read, expected=self.runtime if adds else None)
+        with placed(path):
+            self._judge(read, expected=self.runtime if adds else None)
 
     def gate_script(self, path: str) -> Script[Reading]:
         """Print what containerd reads now, and what it would read with the candidate on standard input."""
@@ -88,7 +89,7 @@ class ContainerdConfig(File):
 
     def adds(self, state: FileState) -> bool:
         """Tell whether a state declares our runtime."""
-        return Config(containerd.decode(state.content)).declares(self.runtime)
+        return Config.of(state.content, self.path).declares(self.runtime)
 
     def _judge(self, read: Reading, *, expected: Runtime | None) -> None:
         before, after = read.before, read.after
@@ -152,27 +153,26 @@ class ContainerdSource(ContainerdConfig):
             # k0s had merged drop-ins into a file of its own before containerd 2; since then containerd reads them.
             is_read = found is not None and self._is_imported_by(found)
             return {self.path: state} if is_read else {}
-        made = containerd.decode(found.content)
-        text = expanded(self.how, made, _text(before), _text(state), (self.runtime,))
+        made = containerd.decode(found.content, self.made)
+        text = expanded(self.how, made, self._text(before), self._text(state), (self.runtime,))
         if text is None:
             edit = containerd.add_runtime if state is not None and self.adds(state) else containerd.remove_runtime
             text = edit(made, self.runtime)
         return {self.made: replace(found, content=text.encode())}
 
     def _is_imported_by(self, found: FileState) -> bool:
-        patterns = import_patterns.import_patterns(Config(containerd.decode(found.content)), self.made)
+        patterns = import_patterns.import_patterns(Config.of(found.content, self.made), self.made)
         return any(import_patterns.matches(pattern, self.path) for pattern in patterns)
 
     def adds(self, state: FileState) -> bool:
         """Tell whether a state declares our runtime."""
-        text = containerd.decode(state.content)
+        text = containerd.decode(state.content, self.path)
         if self.how is How.GO_TEMPLATE:
             return template_declares(text, self.runtime)
-        return Config(text).declares(self.runtime)
+        return Config(text, self.path).declares(self.runtime)
 
-
-def _text(state: FileState | None) -> str | None:
-    return None if state is None else containerd.decode(state.content)
+    def _text(self, state: FileState | None) -> str | None:
+        return None if state is None else containerd.decode(state.content, self.path)
 
 
 def candidate_of(path: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from nodeprov.errors import placed
 from nodeprov.hosts.base import Host, Place, Query
 from nodeprov.states import State
 
@@ -85,7 +86,8 @@ def decide(goals: Iterable[Goal], states: Mapping[str, State | None]) -> tuple[C
     changes = []
     for goal in goals:
         before = states[goal.resource.key]
-        after = goal.target(before)
+        with placed(goal.resource.key.partition(":")[2]):
+            after = goal.target(before)
         if after != before:
             changes.append(Change(goal.resource, before, after, goal.why))
     return tuple(changes)

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from nodeprov.redaction import visible
 
-_JUNIT_COUNTS = {"failures": "failed", "skipped": "skipped"}
+_JUNIT_COUNTS = {"failures": "failed", "errors": "error", "skipped": "skipped"}
+_JUNIT_TAGS = {"failed": "failure", "error": "error", "skipped": "skipped"}
 
 
 class Severity(Enum):
@@ -54,9 +55,13 @@ def findings_table(nodes: Sequence[str], findings: Sequence[Finding]) -> Table:
     return table
 
 
+NODE = "node"
+"""The check that a node can be looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """How one check on one node ended: passed, failed or skipped, and what it reported."""
+    """How one check on one node ended: passed, failed, skipped, or error, where it could not be made at all."""
 
     node: str
     check: str
@@ -71,7 +76,7 @@ def results_table(results: Sequence[CheckResult]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=True)
     for name in ("node", "result", "check", "seconds"):
         table.add_column(name, justify="right" if name == "seconds" else "left", overflow="fold")
-    styles = {"passed": "green", "failed": "bold red", "skipped": "yellow"}
+    styles = {"passed": "green", "failed": "bold red", "error": "bold red", "skipped": "yellow"}
     for each in results:
         said = f"\n{each.said}" if each.said and each.result != "passed" else ""
         result = Text(each.result, style=styles[each.result])
@@ -94,7 +99,6 @@ def results_junit(results: Sequence[CheckResult]) -> str:
                 suite, "testcase", classname=node, name=each.check, time=f"{each.seconds:.3f}"
             )
             if each.result != "passed":
-                tag = "failure" if each.result == "failed" else "skipped"
-                ElementTree.SubElement(case, tag, message=f"{each.title}: {each.said}")
+                ElementTree.SubElement(case, _JUNIT_TAGS[each.result], message=f"{each.title}: {each.said}")
     ElementTree.indent(suites)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"

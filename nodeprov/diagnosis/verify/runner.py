@@ -9,8 +9,8 @@ from nodeprov.diagnosis.verify.checks import check_cluster, check_node, check_po
 from nodeprov.diagnosis.verify.subject import Given, Skipped, Subject
 from nodeprov.engine.context import Cancellation
 from nodeprov.engine.fleet import at_once
-from nodeprov.errors import Cancelled
-from nodeprov.reports.findings import CheckResult
+from nodeprov.errors import Cancelled, NodeprovError
+from nodeprov.reports.findings import NODE, CheckResult
 from nodeprov.runtimes.family import Family
 
 _MODULES = (check_node, check_cluster, check_pod)
@@ -27,7 +27,7 @@ class Verified:
     @property
     def passed(self) -> bool:
         """Tell whether all checks were made and none failed."""
-        return not self.interrupted and all(each.result != "failed" for each in self.results)
+        return not self.interrupted and all(each.result in ("passed", "skipped") for each in self.results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,11 @@ CHECKS = tuple(
 """In the order in which they are run, that of the text: a check may need an earlier one."""
 
 
+def not_looked_at(node: str, error: NodeprovError) -> Verified:
+    """Report a node that cannot be looked at: it has a row, as a check that fails has one."""
+    return Verified((CheckResult(node, NODE, "The node can be looked at", "error", str(error), 0.0),))
+
+
 def verify_all(subjects: Sequence[Subject], cancel: Cancellation) -> list[Verified]:
     """Verify nodes at the same time."""
     verified = []
@@ -87,7 +92,9 @@ def verify(subject: Subject, cancel: Cancellation, checks: Iterable[Check] = CHE
                 name = family.inspection.check_names.get(check.name, check.name)
                 results.append(CheckResult(node, name, check.title(family), result, reason, seconds))
     except Cancelled:
-        return Verified(tuple(results), interrupted=True)
+        said = f"interrupted: {len(results)} checks were made, and the others were not"
+        ended = CheckResult(node, "interrupted", "All checks are made", "error", said, 0.0)
+        return Verified((*results, ended), interrupted=True)
     return Verified(tuple(results))
 
 

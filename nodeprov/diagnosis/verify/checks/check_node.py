@@ -129,7 +129,7 @@ def check_config_table(subject: Subject) -> None:
     # A distribution's template is no TOML, what is made of it is; a drop-in is itself what has the table.
     is_drop_in = daemon.source is not None and daemon.source.how is How.DROP_IN
     path, file = (daemon.edited_path, daemon.edited) if is_drop_in else (daemon.config_path, daemon.config)
-    config = Config(containerd.decode(file.content) if file else "")
+    config = Config.of(file.content if file else b"", path)
     handler = subject.layout.handler
     own = drop_in_path(daemon.config_path, config, handler)
     place = containerd.runtimes_place(config, daemon.version_to_start)

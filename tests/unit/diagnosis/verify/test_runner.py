@@ -99,19 +99,24 @@ def test_a_cancellation_ends_it_before_the_next_check_and_what_was_found_is_kept
         cancel.cancel()
 
     verified = found(check_kernel, check_that_lasts, check_disk, cancel=cancel)
-    assert [each.check for each in verified.results] == ["kernel", "that_lasts"]
+    assert [each.check for each in verified.results] == ["kernel", "that_lasts", "interrupted"]
+    assert (verified.results[-1].result, verified.results[-1].said) == (
+        "error",
+        "interrupted: 2 checks were made, and the others were not",
+    )
     assert verified.interrupted
     assert not verified.passed
 
 
-def test_a_cancellation_ends_a_check_that_waits_and_is_no_result() -> None:
+def test_a_cancellation_ends_a_check_that_waits_and_is_no_result_of_that_check() -> None:
     cancel = Cancellation()
 
     def check_that_waits() -> None:
         cancel.cancel()
         cancel.wait(60)
 
-    assert found(check_that_waits, cancel=cancel) == Verified((), interrupted=True)
+    verified = found(check_that_waits, cancel=cancel)
+    assert ([each.check for each in verified.results], verified.interrupted) == (["interrupted"], True)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda each: each.name)
