@@ -3,7 +3,7 @@
 Held against dump_client_config() in readconf.c of OpenSSH 8.4 to 10.5, and Debian's patch for GSSAPI.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -15,7 +15,7 @@ class Fate(Enum):
     """What becomes of a directive."""
 
     FOLLOWED = "Followed"
-    NAMED = "Not followed, and named in the message when it is set and a login fails"
+    NAMED = "Not followed, and named in the message when it is set and a login fails where it could matter"
     APART = "No part of a login, and without effect"
 
 
@@ -37,7 +37,6 @@ class Rule:
         doc: what nodeprov does, or what to do instead.
         stages: where a login may fail because these are not followed.
         harmless: values besides `no` and `none`, in lower case, that nodeprov need not follow to do the same.
-        method: the server's name for the way of logging in; it is named only if the server offers that.
     """
 
     names: tuple[str, ...]
@@ -45,7 +44,6 @@ class Rule:
     doc: str
     stages: tuple[Stage, ...] = ()
     harmless: tuple[str, ...] = ()
-    method: str = ""
 
 
 _OFF = ("", "no", "none", "false")
@@ -132,7 +130,6 @@ RULES = (
         Fate.NAMED,
         "nodeprov has keys alone, no Kerberos",
         (Stage.LOGIN,),
-        method="gssapi-with-mic",
     ),
     Rule(
         ("GSSAPIKeyExchange",), Fate.NAMED, "nodeprov has keys alone, no Kerberos", (Stage.HOST_KEY, Stage.LOGIN)
@@ -142,7 +139,6 @@ RULES = (
         Fate.NAMED,
         "the user's own keys count, not this machine's",
         (Stage.LOGIN,),
-        method="hostbased",
     ),
     Rule(
         ("PKCS11Provider",),
@@ -255,19 +251,14 @@ RULES = (
 )
 
 
-def not_followed(options: Options, stage: Stage, methods: Collection[str] | None = None) -> tuple[str, ...]:
+def not_followed(options: Options, stage: Stage) -> tuple[str, ...]:
     """Name what is set in a configuration, is not followed, and may be why a login failed.
 
     Args:
         options: what is set besides OpenSSH's own defaults.
         stage: how far the login had come.
-        methods: the ways of logging in that the server offers; None if they are not known.
     """
-    return tuple(
-        f"{name} {value} ({rule.doc})"
-        for rule, name, value in _set(options)
-        if stage in rule.stages and (methods is None or not rule.method or rule.method in methods)
-    )
+    return tuple(f"{name} {value} ({rule.doc})" for rule, name, value in _set(options) if stage in rule.stages)
 
 
 def _set(options: Options) -> Iterator[tuple[Rule, str, str]]:

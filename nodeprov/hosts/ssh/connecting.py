@@ -130,7 +130,7 @@ class _Connector(MissingHostKeyPolicy):
 
     def not_followed(self) -> str:
         """Name what the ssh configuration says, is not followed, and may be why this failed."""
-        named = not_followed(self._target.options, self._stage, self._login.methods)
+        named = not_followed(self._target.options, self._stage)
         return f"; not followed of the ssh configuration: {', '.join(named)}" if named else ""
 
     def _open(self, through: Transport | None) -> Connection:

@@ -38,8 +38,6 @@ class Login:
     """
 
     def __init__(self, target: Target, passwords: Passwords, *, connect_timeout_seconds: int) -> None:
-        self.methods: tuple[str, ...] | None = None
-        """The ways of logging in that the server offers; None before it has named them."""
         self._target = target
         self._passwords = passwords
         self._connect_timeout_seconds = connect_timeout_seconds
@@ -73,10 +71,9 @@ class Login:
         except (paramiko.SSHException, EOFError) as error:
             raise self._no_answer(transport, error) from None
         self._banner = transport.banner
-        self.methods = tuple(more)
-        if self.methods and _KEY not in self.methods:
-            raise self._wants(self.methods)
-        return not self.methods
+        if more and _KEY not in more:
+            raise self._wants(more)
+        return not more
 
     def _accepts(self, transport: Listening, key: paramiko.PKey) -> bool:
         try:
@@ -204,7 +201,6 @@ class Login:
         return f"no agent has one, and {f'there is none of {shown}' if missing else 'no file is named'}"
 
     def _wants(self, methods: Sequence[str]) -> NodeprovError:
-        self.methods = tuple(methods)
         return self._said(
             f"it lets nobody in by a key as {self._target.user}, only by {', '.join(methods)}",
             "allow PubkeyAuthentication in its sshd_config",

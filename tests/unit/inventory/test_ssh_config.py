@@ -97,9 +97,7 @@ def test_what_is_set_and_not_followed_is_named_where_it_matters(rule: object) ->
     for name in rule.names:
         options = {name.lower(): ["some/value"]}
         for stage in Stage:
-            methods = (rule.method,) if rule.method else None
-            named = not_followed(options, stage, methods)
+            named = not_followed(options, stage)
             assert named == ((f"{name} some/value ({rule.doc})",) if stage in rule.stages else ())
-            assert not rule.method or not not_followed(options, stage, ("publickey",))
         for harmless in ("no", "none", "", *rule.harmless):
             assert not not_followed({name.lower(): [harmless]}, rule.stages[0])

@@ -35,23 +35,12 @@ class TestNone:
             assert error.message == "it lets nobody in by a key as root, only by password, keyboard-interactive"
             assert server.offered == []
 
-    @pytest.mark.parametrize(
-        ("directive", "method"),
-        [
-            ("GSSAPIAuthentication yes", "gssapi-with-mic"),
-            ("HostbasedAuthentication yes", "hostbased"),
-        ],
-    )
-    def test_a_way_that_is_not_followed_is_named_if_the_server_offers_it(
-        self, tmp_path: Path, directive: str, method: str
-    ) -> None:
-        for offered in (f"{method},publickey", method, "publickey"):
-            with serving(tmp_path, Manners(methods=offered, accepts=frozenset())) as server:
-                message = refusal(server.host(f"{directive}\n")).message
-                assert (f"not followed of the ssh configuration: {directive} (" in message) == (method in offered)
-            shutil.rmtree(tmp_path / "id", ignore_errors=True)
-            for path in tmp_path.glob("id*"):
-                path.unlink()
+    @pytest.mark.parametrize("offered", ["gssapi-with-mic,hostbased", "gssapi-with-mic,publickey", "publickey"])
+    def test_ways_that_are_not_followed_are_named(self, tmp_path: Path, offered: str) -> None:
+        with serving(tmp_path, Manners(methods=offered, accepts=frozenset())) as server:
+            message = refusal(server.host("GSSAPIAuthentication yes\nHostbasedAuthentication yes\n")).message
+            assert "not followed of the ssh configuration: GSSAPIAuthentication yes (" in message
+            assert "HostbasedAuthentication yes (" in message
 
     def test_what_the_server_shows_is_said(self, tmp_path: Path) -> None:
         shown = "tailnet policy does not permit you to SSH as user root\n"
