@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from nodeprov.kubernetes.proof_pods import Prover
 from nodeprov.node import dry_start
 from nodeprov.node.facts import gather
 from nodeprov.node.loaded_config import is_what_was_read
-from nodeprov.node.state import Facts, NodeState
+from nodeprov.node.state import MOST_NAMED, Facts, NodeState
 from nodeprov.node.switch import Switch
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.files import FileAt
@@ -60,23 +60,24 @@ class Containerd:
         """Run a sandbox through a generation's folder; return the kernel it saw."""
         return self._family.run_sandbox(self._host, self._state, generation)
 
-    def in_use(self) -> tuple[str, ...]:
-        """Name what still needs our files: processes, and bundles of stopped containers."""
-        return self._look().footprint.needed(self._state.layout)
+    def in_use(self) -> Mapping[str, str]:
+        """Find our files that processes, and bundles of stopped containers, still need, and whose these are."""
+        footprint = self._look().footprint
+        return {path: footprint.by_whom([path]) for path in footprint.needed(self._state.layout)}
 
     def wait_until_unused(self, timeout_seconds: float) -> None:
         """Wait until nothing needs our files; raise NodeprovError, naming what does, if that takes too long."""
         deadline = time.monotonic() + timeout_seconds
         while needing := self.in_use():
             if time.monotonic() > deadline:
-                raise NodeprovError(f"still needed by {needing[0]}", "", where=self._host.name)
+                raise NodeprovError(f"still in use by {_some(needing)}", "", where=self._host.name)
             self._sleep(POLL_SECONDS)
 
     def unused(self) -> str:
         """See that nothing needs our files; raise NodeprovError, naming what does."""
         if needing := self.in_use():
             raise NodeprovError(
-                f"a sandbox still uses what this run would remove: {needing[0]}",
+                f"what this run would remove is still in use by {_some(needing)}",
                 "delete its pod, or uninstall with --drain",
                 where=self._host.name,
             )
@@ -93,6 +94,11 @@ class Containerd:
 
     def _look(self) -> Facts:
         return gather(self._host, self._state.settings, self._state.layout)
+
+
+def _some(needing: Mapping[str, str]) -> str:
+    """Name who needs something, each once."""
+    return ", ".join([*dict.fromkeys(needing.values())][:MOST_NAMED])
 
 
 class Actions(Probes, Protocol):
@@ -116,8 +122,8 @@ class Actions(Probes, Protocol):
     def drain(self, step: Drain) -> None:
         """Cordon the node and evict pods; raise NodeprovError if they do not go."""
 
-    def in_use(self) -> tuple[str, ...]:
-        """Name the files that a container still needs."""
+    def in_use(self) -> Mapping[str, str]:
+        """Find the files that something still needs, and who that is."""
 
 
 class NodeActions(Containerd):

@@ -154,13 +154,9 @@ def _read(
 def _still_needed(state: NodeState, want: Uninstall) -> Iterator[Problem]:
     """Find what still needs that which is to be removed."""
     needed = state.footprint.needed(state.layout)
-    running = sum(count for path, count in state.footprint.processes.items() if path in needed)
-    stopped = [path for path in state.footprint.bundles if path in needed]
-    said = [f"{running} running processes"] if running else []
-    said += [f"containers that name {stopped[0]}"] if stopped else []
-    if said:
+    if needed:
         yield Problem(
-            f"still needed: {' and '.join(said)}",
+            f"still in use by {state.footprint.by_whom(needed)}",
             "none of it is a pod that can be evicted: see what it is with ctr -n k8s.io containers ls, "
             "and what proofs have left with ctr -n nodeprov containers ls"
             if want.drain

@@ -116,7 +116,7 @@ def collect(
     needed: list[str] = []
     failed: list[str] = []
     try:
-        used = actions.in_use() if changes else ()
+        used = actions.in_use() if changes else {}
         made = [folder for change in changes if change.before is None for folder in _folders_of(change)]
         for change in changes:
             resource = change.resource
@@ -124,7 +124,7 @@ def collect(
             folders = made if change.before is None else [resource.path]
             needing = [path for path in used if path.startswith(tuple(f"{folder}/" for folder in folders))]
             if needing:
-                needed.append(f"{resource.key} is kept: in use by a container ({needing[0]})")
+                needed.append(f"{resource.key} is kept: in use by {used[needing[0]]}")
                 continue
             before_each()
             on_event(Event(change, "undone" if change.after is not None else "begun"))

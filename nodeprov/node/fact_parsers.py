@@ -8,7 +8,7 @@ from typing import Any
 
 from nodeprov.errors import MALFORMED_JSON, json_object
 from nodeprov.node.daemon import Identity, Plugin, Record
-from nodeprov.node.state import Mount
+from nodeprov.node.state import Mount, User
 
 
 def mounts(text: str) -> tuple[Mount, ...]:
@@ -86,9 +86,23 @@ def processes(text: str, prefixes: Mapping[str, str]) -> dict[str, int]:
     found = {}
     for line in text.splitlines():
         count, path = line.split(None, 1)
-        real = next((each for each in prefixes if path.startswith(f"{each}/")), "")
-        found[prefixes[real] + path.removeprefix(real) if real else path] = int(count)
+        found[by_prefix(path, prefixes)] = int(count)
     return found
+
+
+def users(text: str, prefixes: Mapping[str, str]) -> tuple[User, ...]:
+    """Parse who needs our files: process, container, pod and path; `-` is what is not known."""
+    rows = [line.split(" ", 3) for line in text.splitlines()]
+    return tuple(
+        User(by_prefix(path, prefixes), *("" if each == "-" else each for each in (pod, container, pid)))
+        for pid, container, pod, path in (row for row in rows if len(row) == 4)
+    )
+
+
+def by_prefix(path: str, prefixes: Mapping[str, str]) -> str:
+    """Name a path by the prefix that it is below, as we do, and not by where that one really lies."""
+    real = next((each for each in prefixes if path.startswith(f"{each}/")), "")
+    return prefixes[real] + path.removeprefix(real) if real else path
 
 
 def number(text: str | None) -> int | None:

@@ -168,13 +168,15 @@ def _machine(values: Mapping[str, str], kubelets: tuple[Kubelet, ...]) -> Machin
 
 def _footprint(values: Mapping[str, str], prefixes: tuple[str, ...]) -> Footprint:
     real = _named("real ", values)
+    ours = {real.get(each, each): each for each in prefixes}
     return Footprint(
         prefixes=prefixes,
         links=_named("link ", values),
         releases=tuple(values.get("releases", "").splitlines()),
         generations=parse.generations(values.get("generations", "")),
-        processes=parse.processes(values.get("processes", ""), {real.get(each, each): each for each in prefixes}),
+        processes=parse.processes(values.get("processes", ""), ours),
         bundles=tuple(values.get("bundles", "").splitlines()),
+        users=parse.users(values.get("users", ""), ours),
         record=parse.record(values.get("record", "")),
         switched=Switched.read(values["switch"], values.get("switch.outcome", "")) if "switch" in values else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,6 +93,30 @@ class Machine:
         return mount if found and found.type in IN_MEMORY else None
 
 
+MOST_NAMED = 3
+ID_CHARACTERS = 13
+"""As many as crictl shows of a container's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who needs a path of ours; "" is what is not known: a proof has no pod, a stopped container no process."""
+
+    path: str
+    pod: str = ""
+    """namespace/name."""
+    container: str = ""
+    pid: str = ""
+
+    @property
+    def said(self) -> str:
+        """Name it for a person."""
+        container = self.container and f"container {self.container[:ID_CHARACTERS]}"
+        known = [f"pod {self.pod}" if self.pod else "", container, self.pid and f"PID {self.pid}"]
+        first, *rest = [each for each in known if each] or [self.path]
+        return f"{first} ({', '.join(rest)})" if rest else first
+
+
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """What is ours on a node."""
@@ -111,6 +135,18 @@ class Footprint:
     """Paths below a prefix that a container's bundle names, also a stopped one's."""
     record: Record | None
     switched: Switched | None = None
+    users: tuple[User, ...] = ()
+    """Some of those who need our files, by name."""
+
+    def by_whom(self, paths: Collection[str]) -> str:
+        """Name who needs some paths, each pod once; one of the paths where nobody is known by name."""
+        named: dict[str, User] = {}
+        for user in sorted(self.users, key=lambda each: not each.pid):
+            if user.path in paths:
+                named.setdefault(user.pod or user.container or user.pid, user)
+        said = [each.said for each in named.values()] or [f"processes or containers that name {next(iter(paths))}"]
+        more = [f"{len(said) - MOST_NAMED} more"] if len(said) > MOST_NAMED else []
+        return " and ".join(filter(None, [", ".join(said[:MOST_NAMED]), *more]))
 
     @property
     def in_use(self) -> tuple[str, ...]:

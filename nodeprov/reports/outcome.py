@@ -28,10 +28,17 @@ def outcome_text(outcome: Outcome) -> str:
         lines.append(f"hint: look at these, then run nodeprov {plan.action.name} {node} again")
     elif outcome.undone:
         undone = _count(len(outcome.undone), "change")
-        lines.append(f"{node}: taken back: {undone} of this run; the node is as before")
+        lines.append(f"{node}: taken back: {undone} of this run; {_as_before(outcome)}")
     else:
-        lines.append(f"{node}: the node is as before")
+        lines.append(f"{node}: {_as_before(outcome)}")
     return "\n".join(lines + kept)
+
+
+def _as_before(outcome: Outcome) -> str:
+    """Say so of a node; or that something stays, which the next lines name."""
+    if not outcome.kept:
+        return "the node is as before"
+    return "the node serves as before; files that are in use, or cannot be removed, stay until the next run:"
 
 
 def event_text(event: Event) -> str | None:

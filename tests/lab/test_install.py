@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from tests.lab.machines import (
@@ -190,7 +191,9 @@ def test_uninstall_refuses_while_a_sandbox_runs_and_drains_when_told_to(worker: 
     before = worker.listing()
     refused = nodeprov("uninstall", WORKER, "--yes")
     assert refused.returncode == 1
-    assert "still needed" in refused.stderr
+    assert re.search(
+        rf"still in use by pod {NAMESPACE}/boxed \(container [0-9a-f]{{13}}, PID \d+\)", refused.stderr
+    )
     assert "--drain" in refused.stderr
     assert worker.listing() == before
     drained = nodeprov("uninstall", WORKER, "--yes", "--drain")

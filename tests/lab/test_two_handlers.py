@@ -41,7 +41,7 @@ def test_the_second_handler_leaves_and_the_first_one_stays_as_it_was(
     kubectl.pod("of-the-first", WORKER, sandboxed=True)
     kubectl.pod("of-the-second", WORKER, sandboxed=True, runtimeClassName=f"{CLASS}-kvm")
 
-    refused(nodeprov("uninstall", WORKER, "--yes", inventory=second), "still needed", "/handlers/kvm/current/")
+    refused(nodeprov("uninstall", WORKER, "--yes", inventory=second), "still in use by pod", "/of-the-second (")
     gone = nodeprov("uninstall", WORKER, "--yes", "--drain", inventory=second)
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert "stays: the handler runsc on this node has it too" in gone.stdout

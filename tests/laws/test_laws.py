@@ -172,8 +172,8 @@ class Config(File):
 class Watched:
     """Acts that are only counted; a swap is made as a node makes it."""
 
-    def __init__(self, host: Any = None, used: tuple[str, ...] = ()) -> None:
-        self.restarts, self.tries, self.proofs, self.used, self.host = 0, 0, 0, used, host
+    def __init__(self, host: Any = None, used: Mapping[str, str] | None = None) -> None:
+        self.restarts, self.tries, self.proofs, self.used, self.host = 0, 0, 0, used or {}, host
         self.otherwise: tuple[str, ...] = ()
 
     def try_start(self, swap: Swap) -> None:
@@ -212,7 +212,7 @@ class Watched:
     def drain(self, _step: Any) -> None:
         raise AssertionError("nothing is drained here")
 
-    def in_use(self) -> tuple[str, ...]:
+    def in_use(self) -> Mapping[str, str]:
         return self.used
 
 
@@ -329,7 +329,10 @@ def test_a_node_that_serves_with_neither_is_told_as_left_between_two_states(grou
     conduct = ServesNoMore(ground.host)
     outcome = apply(Plan("n", INSTALL, steps), {Place.NODE: ground.host}, conduct, a_run())
     (restart,) = [part for part in parts(steps) if isinstance(part, Restart)]
-    assert (outcome.exit_code, outcome.left) == (4, (f"{restart.unit}: it serves with neither",))
+    assert (outcome.exit_code, outcome.left) == (
+        4,
+        (f"{restart.unit} does not serve with its old configuration, or cannot be given it back",),
+    )
 
 
 @pytest.mark.parametrize("went_back", [True, False])
@@ -405,7 +408,9 @@ def failing_with(ground: Ground, source: Path, used: str) -> Outcome:
     steps = installation(ground, source)
     hosts: dict[Place, Host] = {Place.NODE: BreaksAt(ground.host, len(steps), after=False)}
     used = f"{ground.folder}/{used}"
-    outcome = apply(Plan("n", INSTALL, steps), hosts, Watched(hosts[Place.NODE], (used,)), a_run())
+    outcome = apply(
+        Plan("n", INSTALL, steps), hosts, Watched(hosts[Place.NODE], {used: "pod default/app"}), a_run()
+    )
     assert isinstance(outcome.error, Broken)
     return outcome
 
@@ -416,9 +421,7 @@ def test_what_a_sandbox_uses_by_now_is_not_taken_away(ground: Ground, source: Pa
     assert read(ground, Tree(f"{ground.folder}/releases/r1")) == tree_of(source)
     assert read(ground, File(f"{ground.folder}/handlers/runsc/d1/runsc.toml")) is not None
     assert read(ground, Link(f"{ground.folder}/handlers/runsc/current")) is None
-    assert any(
-        f"releases/r1 is kept: in use by a container ({ground.folder}/{used})" in each for each in outcome.kept
-    )
+    assert any("releases/r1 is kept: in use by pod default/app" in each for each in outcome.kept)
 
 
 @pytest.mark.parametrize(
@@ -442,7 +445,7 @@ def test_an_old_release_is_collected_though_a_sandbox_of_the_new_one_runs(ground
     outcome = apply(
         Plan("n", INSTALL, (Change(old, PresentState(), None),)),
         {Place.NODE: ground.host},
-        Watched(used=(f"{releases}/new/runsc",)),
+        Watched(used={f"{releases}/new/runsc": "pod default/app"}),
         a_run(),
     )
     assert (outcome.error, outcome.kept) == (None, ())

@@ -130,7 +130,7 @@ class TestWhatIsNeeded:
         situation = in_use(
             neighbour(uninstallable(new)), processes={runsc: 4, "/opt/nodeprov/releases/theirs/runsc": 2}
         )
-        with pytest.raises(Problems, match="still needed: 4 running processes"):
+        with pytest.raises(Problems, match=f"still in use by processes or containers that name {runsc}"):
             situation.uninstall()
 
 

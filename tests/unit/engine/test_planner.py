@@ -18,6 +18,7 @@ from nodeprov.kubernetes import images
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
 from nodeprov.node.daemon import Record
 from nodeprov.node.receipts import BEGUN, UNDONE, Written, from_json
+from nodeprov.node.state import User
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Adopt, Restart
 from nodeprov.releases.obtain import Release
@@ -308,14 +309,20 @@ def test_a_link_of_somebody_else_stays(new: Release) -> None:
 @pytest.mark.parametrize(
     ("used", "message"),
     [
-        ({"processes": {"/opt/nodeprov/releases/r/runsc": 4, "/opt/nodeprov/x": 1}}, "still needed: 5 running"),
         (
-            {"bundles": ("/opt/nodeprov/handlers/runsc/current/containerd-shim-runsc-v1",)},
-            "still needed: containers that name /opt/nodeprov/handlers/runsc/current/",
+            {"processes": {"/opt/nodeprov/releases/r/runsc": 4, "/opt/nodeprov/x": 1}},
+            "still in use by processes or containers that name /opt/nodeprov/releases/r/runsc",
         ),
         (
-            {"processes": {"/opt/nodeprov/releases/r/runsc": 1}, "bundles": ("/opt/nodeprov/x",)},
-            "still needed: 1 running processes and containers that name /opt/nodeprov/x",
+            {"bundles": ("/opt/nodeprov/handlers/runsc/current/containerd-shim-runsc-v1",)},
+            "still in use by processes or containers that name /opt/nodeprov/handlers/runsc/current/",
+        ),
+        (
+            {
+                "processes": {"/opt/nodeprov/releases/r/runsc": 1},
+                "users": (User("/opt/nodeprov/releases/r/runsc", "a/b", "0123456789abcdef", "42"),),
+            },
+            r"still in use by pod a/b \(container 0123456789abc, PID 42\)",
         ),
     ],
 )
@@ -331,7 +338,7 @@ def test_what_no_drain_can_evict_is_refused_all_the_same(new: Release, has_clust
     situation = in_use(uninstallable(new, wanted), processes={f"/opt/nodeprov/releases/{new.name}/runsc": 1})
     if has_cluster:
         in_cluster(situation, has_label=True, has_class=True)
-    with pytest.raises(Problems, match="still needed: 1 running") as caught:
+    with pytest.raises(Problems, match="still in use by ") as caught:
         situation.uninstall(drain=True)
     assert "none of it is a pod that can be evicted" in caught.value.problems[0].hint
 

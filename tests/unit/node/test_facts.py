@@ -156,6 +156,24 @@ def test_the_script_counts_the_processes_that_run_our_programs(tmp_path: Path) -
     assert facts_here(tmp_path).footprint.processes == {}
 
 
+def test_the_script_names_who_needs_our_files(tmp_path: Path) -> None:
+    program = tmp_path / "opt" / "nodeprov" / "releases" / "r1" / "runsc"
+    program.parent.mkdir(parents=True)
+    shutil.copy(shutil.which("cat") or "/bin/cat", program)
+    container = "0123456789abcdef" * 4
+    calls = (f"{program} -", f"{program} - {container}")
+    running = [LocalHost().hold(plain("sh", f"echo ready; exec {each}")) for each in calls]
+    try:
+        found = facts_here(tmp_path).footprint.users
+    finally:
+        for each in running:
+            each.release()
+    assert {(user.path, user.pod, user.container, user.pid.isdecimal()) for user in found} == {
+        (str(program), "", "", True),
+        (str(program), "", container, True),
+    }
+
+
 def test_processes_below_a_prefix_that_is_reached_through_a_link_are_still_ours(tmp_path: Path) -> None:
     (tmp_path / "var" / "opt" / "nodeprov" / "releases" / "r1").mkdir(parents=True)
     (tmp_path / "opt").symlink_to("var/opt")

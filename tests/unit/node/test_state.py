@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nodeprov.errors import NodeprovError, Problem
-from nodeprov.node.state import Mount
+from nodeprov.node.state import Mount, User
 from tests.support.clusters import facts
 from tests.support.samples import good_facts
 
@@ -53,6 +53,27 @@ def test_what_a_process_or_a_stopped_container_names_is_in_use_and_so_is_the_fol
     assert footprint.uses("/o/handlers/runsc/1")
     assert not footprint.uses("/o/releases/a-1")
     assert not footprint.uses("/o/releases/a/runsc")
+
+
+SHIM, RUNSC = "/o/handlers/runsc/current/shim", "/o/releases/r/runsc"
+
+
+@pytest.mark.parametrize(
+    ("users", "said"),
+    [
+        ([User(RUNSC, "a/b", "0123456789abcdef", "42")], "pod a/b (container 0123456789abc, PID 42)"),
+        ([User(SHIM, "a/b", "ab")], "pod a/b (container ab)"),
+        ([User(SHIM, "", "ab", "")], "container ab"),
+        ([User(RUNSC, pid="42")], "PID 42"),
+        ([User(SHIM, "a/b", "ab"), User(RUNSC, "a/b", "cd", "42")], "pod a/b (container cd, PID 42)"),
+        ([User(SHIM, "a/1"), User(SHIM, "a/2")], "pod a/1, pod a/2"),
+        ([User(SHIM, f"a/{n}") for n in range(5)], "pod a/0, pod a/1, pod a/2 and 2 more"),
+        ([User("/o/releases/other/runsc", "a/b")], f"processes or containers that name {RUNSC}"),
+        ([], f"processes or containers that name {RUNSC}"),
+    ],
+)
+def test_who_needs_what_is_ours_is_named_by_pod_container_and_process(users: list[User], said: str) -> None:
+    assert good_facts(users=tuple(users)).footprint.by_whom([RUNSC, SHIM]) == said
 
 
 def test_containers_of_other_releases_are_counted_by_their_shims() -> None:

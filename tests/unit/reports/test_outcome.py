@@ -41,6 +41,13 @@ OUTCOMES = {
     "nothing-done": Outcome(NOTHING),
     "failed-at-once": Outcome(INSTALL, error=ERROR),
     "undone": Outcome(INSTALL, INSTALL.parts[:9], ERROR, INSTALL.changes[:8]),
+    "undone-and-kept": Outcome(
+        INSTALL,
+        INSTALL.parts[:9],
+        ERROR,
+        INSTALL.changes[:6],
+        kept=(f"tree:{RELEASE} is kept: in use by pod default/app (container 0123456789abc, PID 42)",),
+    ),
     "left": Outcome(
         INSTALL,
         INSTALL.parts[:9],
@@ -102,6 +109,12 @@ def test_the_json_of_an_outcome_says_what_happened() -> None:
     assert outcome_json(OUTCOMES["done"])["exit_code"] == 0
     assert outcome_json(OUTCOMES["done"])["proofs"][SANDBOX.title] == "Linux version 4.4.0"
     assert outcome_json(replace(OUTCOMES["undone"], left=("x",)))["exit_code"] == 4
+
+
+def test_a_node_on_which_something_stays_is_not_called_as_it_was_before() -> None:
+    text = outcome_text(OUTCOMES["undone-and-kept"])
+    assert "as before;" in text
+    assert "the node is as before" not in text
 
 
 def test_errors_are_written_one_by_one() -> None:
