@@ -1,7 +1,5 @@
 """What the running containerd has loaded, from evidence, and so whether it must restart."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -20,6 +18,10 @@ MADE_SECONDS = 0.1
 """A file that is made a moment before a process begins may seem newer: the kernel counts starts in ticks."""
 
 
+class NotKnown:
+    """Nothing shows what the daemon has loaded."""
+
+
 def loaded_runtime(
     daemon: Daemon, record: Record | None, handler: str, imported: Mapping[str, Imported]
 ) -> Mapping[str, Any] | NotKnown | None:
@@ -34,10 +36,6 @@ def loaded_runtime(
     if isinstance(logged, NotKnown) and not changed_since_start(daemon, imported):
         return daemon.effective.runtime(handler)
     return logged
-
-
-class NotKnown:
-    """Nothing shows what the daemon has loaded."""
 
 
 def logged_runtime(log: str, handler: str) -> Mapping[str, Any] | NotKnown | None:

@@ -1,11 +1,9 @@
 """A node's receipts: what each run meant to change, what was there before, and what all of them show."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
 from nodeprov.plan.goal import Change, constant
@@ -67,7 +65,7 @@ class Receipt:
         """The name of its file."""
         return f"{self.number:06d}-{self.action}.json"
 
-    def closed(self, state: str, ended: str, kept: Collection[str] = ()) -> Receipt:
+    def closed(self, state: str, ended: str, kept: Collection[str] = ()) -> Self:
         """Close it as the run ended, without the changes left undone because something needs what was there."""
         done = tuple(change for change in self.changes if change.key not in kept)
         return replace(self, state=state, ended=ended, changes=done)
@@ -175,7 +173,7 @@ class History:
     """All receipts, in their order: a disk may be cloned, or outlive a reimaging, and bring those of others."""
 
     @classmethod
-    def read(cls, values: Iterable[Mapping[str, Any]], *, machine_id: str, handler: str, node: str) -> History:
+    def read(cls, values: Iterable[Mapping[str, Any]], *, machine_id: str, handler: str, node: str) -> Self:
         """Read the receipts that lie on a node; raise NodeprovError for one that is damaged or too new."""
         history, faults = cls.as_far_as_readable(values, machine_id=machine_id, handler=handler, node=node)
         if faults:
@@ -185,7 +183,7 @@ class History:
     @classmethod
     def as_far_as_readable(
         cls, values: Iterable[Mapping[str, Any]], *, machine_id: str, handler: str, node: str
-    ) -> tuple[History, tuple[NodeprovError, ...]]:
+    ) -> tuple[Self, tuple[NodeprovError, ...]]:
         """Read the receipts that can be read, and why each other one cannot, for whoever changes nothing."""
         found, faults = [], []
         for value in values:
@@ -224,7 +222,7 @@ class History:
         return tuple(counting[ends[-1] + 1 if ends else 0 :])
 
     @property
-    def neighbours(self) -> tuple[History, ...]:
+    def neighbours(self) -> tuple[Self, ...]:
         """The histories of the other handlers that are installed on this machine."""
         names = dict.fromkeys(each.handler for each in self.receipts if each.handler != self.handler)
         others = (replace(self, handler=name) for name in names)

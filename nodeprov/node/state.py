@@ -1,11 +1,9 @@
 """A node as it is, for all that decides about it: its machine, what is ours on it, and its cluster."""
 
-from __future__ import annotations
-
 import posixpath
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.inventory import Node, Settings
@@ -267,7 +265,7 @@ class NodeState:
     history: History
 
     @classmethod
-    def of(cls, node: Node, layout: Layout, facts: Facts, cluster: ClusterState | None) -> NodeState:
+    def of(cls, node: Node, layout: Layout, facts: Facts, cluster: ClusterState | None) -> Self:
         """Put together what was read; raise NodeprovError if there is no daemon, or a receipt is damaged."""
         machine, handler = facts.machine, node.settings.runtime.handler
         history = History.read(facts.receipts, machine_id=machine.machine_id, handler=handler, node=node.name)

@@ -1,7 +1,5 @@
 """Files that a distribution reads itself before it starts containerd, and will not start with."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from nodeprov.containerd import Config, Refused
