@@ -178,7 +178,8 @@ class _Connector(MissingHostKeyPolicy):
                     "direct-tcpip", (target.address, target.port), ("", 0), timeout=self._timeout_seconds
                 )
             if target.proxy_command:
-                return Relay(["sh", "-c", f"exec {target.proxy_command}"])
+                # A Ctrl-C is for us alone: what was begun is taken back over this connection.
+                return Relay(["sh", "-c", f"trap '' INT; exec {target.proxy_command}"])
             return _dialled(target, self._timeout_seconds)
         except TimeoutError:
             raise self._late("no answer") from None

@@ -14,7 +14,7 @@ from nodeprov.redaction import redacted
 
 LARGEST_GREETING_BYTES = 64 << 10
 """The most that a server may print before it names its version of SSH."""
-_SHOWN_LINES, _SHOWN_CHARACTERS = 3, 300
+_READ_CHARACTERS, _SHOWN_LINES, _SHOWN_CHARACTERS = 1 << 14, 3, 300
 
 
 class Listening(Transport):
@@ -67,7 +67,7 @@ class Listening(Transport):
 
 def shown(text: str) -> str:
     """Shorten what a server says for a message, without secrets that it may quote."""
-    lines = [line.strip() for line in redacted(text).splitlines() if line.strip()]
+    lines = [line.strip() for line in redacted(text[:_READ_CHARACTERS]).splitlines() if line.strip()]
     short = "; ".join(lines[:_SHOWN_LINES])[:_SHOWN_CHARACTERS]
     return f"{short}..." if len(lines) > _SHOWN_LINES or len("; ".join(lines)) > len(short) else short
 

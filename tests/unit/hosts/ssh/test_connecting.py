@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import signal
 import socket
 import threading
 from pathlib import Path
@@ -101,6 +103,17 @@ def test_a_proxy_command_carries_a_connection_and_may_write_known_hosts(tmp_path
         assert lets_in(server.host(f"{config}GlobalKnownHostsFile {server.known_hosts}\n", **said))
         server.manners.turned_away = (OPENSSH,) * (len(server.peers) + 2)
         assert lets_in(server.host(f"{config}GlobalKnownHostsFile {server.known_hosts}\n", **said))
+
+
+def test_an_interruption_leaves_a_proxy_command_to_the_undo(tmp_path: Path) -> None:
+    """A terminal sends it to all that run on it."""
+    with serving(tmp_path) as server:
+        host = server.host(relay(tmp_path, server.port, f"echo $$ > {tmp_path}/pid"))
+        assert host.sh("echo in").text == "in\n"
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGINT)
+        assert host.sh("echo still").text == "still\n"
+        host.close()
+        assert len(server.peers) == 1
 
 
 def test_the_address_that_is_come_from_is_chosen(tmp_path: Path) -> None:
