@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from nodeprov import containerd
 from nodeprov.containerd import Runtime
-from nodeprov.containerd.distributions.distribution import How
+from nodeprov.containerd.distributions.distribution import How, says_that_it_is_made
 from nodeprov.containerd.distributions.profiles import PLAIN
 from nodeprov.engine import leftovers
 from nodeprov.errors import Problem
@@ -90,10 +90,15 @@ def _distribution(daemon: Daemon) -> Iterator[str]:
     """Name the distribution whose containerd it is, if any, and what its restart means for the node."""
     whose = daemon.distribution
     if whose == PLAIN:
+        if said := says_that_it_is_made(daemon.file.text):
+            yield (
+                f"{daemon.config_path} says {said!r}: what makes it may take our table out again; have it declare "
+                "the runtime, or install again after it"
+            )
         return
     made = f"{daemon.edited_path} is edited {daemon.source.how.value}; " if daemon.source else ""
     yield f"distribution: {whose.title}: {made}{daemon.unit} makes {daemon.config_path} of it when it starts"
-    if too := whose.units.get(daemon.unit):
+    if too := whose.restarts_too(daemon.unit, daemon.parents):
         yield (
             f"a restart of {daemon.unit} also restarts {', '.join(too)} on this node; pods go on, and nodes go "
             "one after the other"

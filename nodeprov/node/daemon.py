@@ -67,6 +67,8 @@ class Daemon:
     loaded_log: str
     plugins: tuple[Plugin, ...]
     distribution: Distribution = PLAIN
+    parents: tuple[str, ...] = ()
+    """The programs that have started it, the nearest first, each with its first argument if that is a word."""
     source: Source | None = None
     """What the distribution makes the configuration file of; None where the file itself is edited."""
     delegate: bool = True

@@ -1,10 +1,11 @@
 """What is true of a node, read in one command: the question, and what its script printed as facts."""
 
 import base64
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from nodeprov.containerd.distributions.distribution import Distribution, Found, Source, detect, source_of
+from nodeprov.containerd.distributions.distribution import Distribution, Found, Source, Traces, detect, source_of
 from nodeprov.containerd.distributions.profiles import (
     PROFILES,
     default_socket,
@@ -211,7 +212,7 @@ def _candidate(values: Mapping[str, str]) -> Candidate:
 
 def _source(values: Mapping[str, str], distribution: Distribution, handler: str) -> Source | None:
     found: Found = {
-        path: (state, changed_at, values.get(f"origin.real {path}", path))
+        posixpath.normpath(path): (state, changed_at, values.get(f"origin.real {path}", path))
         for name in values
         if name.startswith("origin.stat ")
         for path in [name.removeprefix("origin.stat ")]
@@ -239,7 +240,8 @@ def _daemon(values: Mapping[str, str], choice: Choice, named_distribution: str |
     if "config.stat" in values:
         config, changed_at = _file(values["config.stat"], values["config"])
     unit, path = values.get("unit.Id", ""), values["config.path"]
-    distribution = named(named_distribution) if named_distribution else detect(PROFILES, unit, path)
+    traces = Traces(unit, path, values.get("config", ""), tuple(values.get("daemon.parents", "").splitlines()))
+    distribution = named(named_distribution) if named_distribution else detect(PROFILES, traces)
     source = _source(values, distribution, handler)
     return Daemon(
         unit=unit,
@@ -262,6 +264,7 @@ def _daemon(values: Mapping[str, str], choice: Choice, named_distribution: str |
         complaints=cri_messages(values.get("plugins.detail", "")) or (),
         refusal=last_words(redacted(values.get("dump.refused", ""))),
         distribution=distribution,
+        parents=traces.parents,
         source=source,
         delegate=values.get("unit.Delegate") != "no",
         config_target=values.get("config.target", ""),

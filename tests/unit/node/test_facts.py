@@ -438,6 +438,28 @@ def test_the_template_of_a_distribution_is_read_as_it_is() -> None:
     assert (daemon.source.version, daemon.source.changed_at) == (2, 12.5)
 
 
+def test_whose_containerd_it_is_the_processes_above_it_tell() -> None:
+    text = having(on_k3s(FRESH), {"daemon.parents:": "sh\nrke2 server\n", "unit.Id": "edge.service"})
+    daemon = daemon_of(text)
+    assert daemon.parents == ("sh", "rke2 server")
+    assert daemon.distribution.name == "rke2"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [("server", "edge server"), ("token=hush", "edge"), ("K10hush", "edge")]
+)
+def test_of_what_the_processes_above_one_were_given_only_a_plain_word_is_told(
+    tmp_path: Path, given: str, told: str
+) -> None:
+    script = FactsQuery("worker2", of_folder(tmp_path), layout_of(of_folder(tmp_path))).script
+    loop = script[script.index("    parent=$pid") : script.index(" | bytes daemon.parents")]
+    shutil.copy2("/bin/sh", tmp_path / "edge")
+    (tmp_path / "look").write_text(f"pid=$$\n{loop}\n")
+    (tmp_path / given).write_text("sh ./look\nexit 0\n")
+    said = LocalHost().sh(f"cd {tmp_path} && ./edge {given}; exit 0").text.splitlines()
+    assert said[0] == told
+
+
 def test_the_setting_of_a_distribution_is_not_looked_for() -> None:
     wanted = settings(containerd=ContainerdSettings(distribution="plain", unit="k3s-agent"))
     facts = parse_facts("worker2", on_k3s(FRESH), settings=wanted)
