@@ -10,6 +10,7 @@ from nodeprov.hosts.base import Output, Place, Reader
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
 from nodeprov.kubernetes import images
+from nodeprov.kubernetes.admission import Admission, AdmissionQuery
 from nodeprov.node import cgroups, requirements
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.daemon_choice import WHY_IT_MATTERS
@@ -206,18 +207,21 @@ def examine(
     pid = facts.daemon.identity.pid if facts.daemon else None
     seen = reader.ask([ObservationsQuery(f"{layout.current}/{family.inspection.config}", pid)])[0]
     skew_seconds = seen.skew_seconds(asked_at, clock())
+    of_cluster, worth_knowing = _of_cluster(readers.get(Place.CLUSTER), node, facts)
     against = [
         *check_facts(facts, settings, layout, family),
         *images.check_programs(facts.machine.architecture, settings),
         *_of_next_restart(reader, facts, family.runtime(layout), settings),
-        *(_cluster_problems(readers[Place.CLUSTER], node, facts) if Place.CLUSTER in readers else ()),
+        *of_cluster,
     ]
     return (
         # What keeps one check from being made may keep another: it is reported once.
         *_findings(
             node.name, Severity.AGAINST, list({each.message: each for each in reversed(against)}.values())[::-1]
         ),
-        *_findings(node.name, Severity.ADVICE, advice(facts, settings, family, seen, skew_seconds)),
+        *_findings(
+            node.name, Severity.ADVICE, (*advice(facts, settings, family, seen, skew_seconds), *worth_knowing)
+        ),
     )
 
 
@@ -236,13 +240,25 @@ def _of_next_restart(reader: Reader, facts: Facts, runtime: Runtime, settings: S
         return (Problem(f"{daemon.config_path}: {error.message}", error.hint),)
 
 
-def _cluster_problems(reader: Reader, node: Node, facts: Facts) -> Sequence[Problem]:
+def _of_cluster(reader: Reader | None, node: Node, facts: Facts) -> tuple[Sequence[Problem], Sequence[Problem]]:
+    """Find what in the cluster would block an install, and what is worth knowing of it."""
+    if reader is None:
+        return (), ()
     try:
-        return kube.check_cluster(kube.read(reader, node.settings, node.name), node, facts.machine)
+        cluster = kube.read(reader, node.settings, node.name)
     except NodeprovError as error:
-        return (
-            Problem(f"the cluster cannot be read: {error.message}", error.hint, "the node would not be labelled"),
-        )
+        why = "the node would not be labelled"
+        return (Problem(f"the cluster cannot be read: {error.message}", error.hint, why),), ()
+    against = kube.check_cluster(cluster, node, facts.machine)
+    if against or not node.settings.proof.pod:
+        return against, ()
+    try:
+        image = images.proof_image(facts.machine.architecture, node.settings)
+    except NodeprovError:
+        return (), ()  # reported by check_programs, or for the architecture
+    query = AdmissionQuery(node.settings, node.name, image, has_class=cluster.runtime_class is not None)
+    found: Admission = reader.ask([query])[0]
+    return tuple(found.problems(node.settings, image)), tuple(found.warnings(image))
 
 
 def _findings(node: str, severity: Severity, problems: Sequence[Problem]) -> tuple[Finding, ...]:

@@ -8,7 +8,9 @@ from nodeprov.engine.look import Install, Uninstall, Want, check
 from nodeprov.errors import Problem, Problems
 from nodeprov.hosts.base import Place, Readers
 from nodeprov.inventory import Node, Settings
+from nodeprov.kubernetes.admission import Admission, AdmissionQuery
 from nodeprov.kubernetes.draining import sandboxed_pods
+from nodeprov.kubernetes.images import proof_image
 from nodeprov.kubernetes.scheduling import NodeLabel, cluster_goals, cluster_states, removal_goals
 from nodeprov.node import loaded_config, runtime_table
 from nodeprov.node.daemon import Daemon
@@ -101,6 +103,8 @@ def _install(
     changes = decide((*goals, *unneeded), states)
     steps = _install_steps(state, family, changes, imports, generation=wanted)
     _refuse(state, tuple(_of_restart(state, steps, imports, readers)))
+    admission = _of_admission(state, steps, readers)
+    _refuse(state, admission[0])
     without = runtime_table.without_runtime(runtime, how=runtime_table.how_edited(state.daemon))
     adopted = leftovers.unknown(goals, states, state.history.written, without)
     if adopted and (steps or not state.history.installed):
@@ -109,11 +113,25 @@ def _install(
     warnings = (
         *family.inspection.machine_warnings(state.machine),
         *forgotten_places(state.machine, state.settings, state.daemon),
+        *admission[1],
     )
     old = state.footprint.processes_elsewhere(family.shim, state.layout.releases, release.name)
     upload_bytes = sum(tree_bytes(release) for change in changes if isinstance(change.resource, Tree))
     said = notes.of_install(state, runtime, steps, old, warnings)
     return Plan(state.node.name, Install.action, steps, said, upload_bytes)
+
+
+def _of_admission(
+    state: NodeState, steps: Sequence[Step], readers: Readers
+) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Ask the cluster, where a pod is to prove the node, what it would make of it: problems, and warnings."""
+    if state.cluster is None or not any(isinstance(step, Pod) for step in steps):
+        return (), ()
+    image = proof_image(state.machine.architecture, state.settings)
+    has_class = state.cluster.runtime_class is not None
+    query = AdmissionQuery(state.settings, state.node.name, image, has_class)
+    found: Admission = readers[Place.CLUSTER].ask([query])[0]
+    return tuple(found.problems(state.settings, image)), tuple(found.warnings(image))
 
 
 def _uninstall(state: NodeState, want: Uninstall, goals: tuple[Goal, ...], readers: Readers) -> Plan:

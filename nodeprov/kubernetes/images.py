@@ -161,15 +161,21 @@ class ProofImage:
     hint: str
 
 
+def proof_image(architecture: str, settings: Settings) -> ProofImage:
+    """Say which image a proof's pods have: the one that the inventory names, or our own, imported on the node."""
+    if named := settings.proof.image:
+        return ProofImage(named, "IfNotPresent", f"can the node pull {named}, and does it hold {PROBE}?")
+    return ProofImage(reference(probe(architecture)), "Never", "journalctl -u kubelet on the node")
+
+
 @contextmanager
 def available(host: Host, architecture: str, daemon: Daemon, settings: Settings) -> Iterator[ProofImage]:
     """Have the image on the node for as long as it is needed, unless the inventory names one to be pulled."""
-    named = settings.proof.image
-    if named:
-        yield ProofImage(named, "IfNotPresent", f"can the node pull {named}, and does it hold {PROBE}?")
+    image = proof_image(architecture, settings)
+    if settings.proof.image:
+        yield image
         return
     program = probe(architecture)
-    image = ProofImage(reference(program), "Never", "journalctl -u kubelet on the node")
     values = {**_of_node(daemon), "id": identity(program, architecture)}
     output = host.run(
         rendered("cluster/import-image.sh.j2", **values, snapshotter=daemon.effective.snapshotter),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,10 @@ from typing import Any
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, check
 from nodeprov.inventory import Settings
+from nodeprov.kubernetes.admission import OUT_OF_REACH, mutations, pod_manifest
 from nodeprov.kubernetes.cluster import Get, Kubectl, is_forbidden, kubectl, understood
 from nodeprov.kubernetes.images import PROBE, ProofImage
 from nodeprov.node.state import handlers
-from nodeprov.templates import render
 
 POLL_SECONDS = 0.3
 _CREATED = b'{"metadata": {"uid": "X"}}'
@@ -23,14 +24,9 @@ SLICE_SECONDS = 2
 """How long kubectl may wait before we look whether the wait makes sense, or somebody wants us to end."""
 ENDED = ("Succeeded", "Failed")
 OURS = "app.kubernetes.io/managed-by=nodeprov,app.kubernetes.io/component=proof"
-POD_MEMORY, POD_CPU = "128Mi", "200m"
-OUT_OF_REACH = ("Unable to connect to the server", "The connection to the server")
-"""How kubectl's message begins when the API server does not answer."""
 NO_CAUSES = ("MissingClusterDNS",)
 """Reasons of warnings that keep no pod from running (kubernetes: pkg/kubelet/network/dns/dns.go)."""
 NO_EVENTS = "the cluster reports nothing about it; does kubelet run on the node?"
-LONGEST_LIFE_SECONDS = 600
-"""A pod whose nodeprov was killed ends on its own after that, and the next run on the node removes it."""
 
 
 class Prover:
@@ -71,11 +67,12 @@ class Prover:
         `kernel_line` finds that line in the pod's log, or "" where there is none.
         """
         with self.running_pod(image, "kernel", until="Succeeded") as pod:
-            log = pod.log()
+            log, changed = pod.log(), pod.said_of_changes
         said = kernel_line(log)
         if not said:
             raise NodeprovError(
-                f"a pod of RuntimeClass {self._settings.runtime_class.name} ran outside a sandbox: {log[-200:]!r}",
+                f"a pod of RuntimeClass {self._settings.runtime_class.name} ran outside a sandbox: {log[-200:]!r}"
+                f"{changed}",
                 f"nodeprov verify {self._node}",
                 where=self._node,
             )
@@ -89,12 +86,13 @@ class Prover:
         """
         self.sweep()
         name = f"nodeprov-proof-{secrets.token_hex(5)}"
-        manifest = self._manifest(name, image, arguments, node=self._node)
+        manifest = pod_manifest(self._settings, image, arguments, name=name, node=self._node)
         try:
             made = understood(self._create(name, manifest.encode()), self._host, doing="the pod that was created")
             metadata = made.get("metadata")
             uid = str(metadata.get("uid", "")) if isinstance(metadata, dict) else ""
-            pod = Pod(self._host, self._kubectl, self._namespace, name, uid, self._sleep)
+            changed = tuple(each.said for each in mutations(json.loads(manifest), made))
+            pod = Pod(self._host, self._kubectl, self._namespace, name, uid, self._sleep, changed)
             self._wait(pod, until, image)
             yield pod
         finally:
@@ -115,24 +113,10 @@ class Prover:
 
     def admitted(self, image: ProofImage) -> dict[str, Any]:
         """Return what the cluster would make of a pod of the RuntimeClass that asks for no node."""
-        manifest = self._manifest("nodeprov-proof", image, ("kernel",), node=None)
+        manifest = pod_manifest(self._settings, image, ("kernel",), node=None)
         arguments = ("create", "--dry-run=server", "-o", "json", "-f", "-")
         text = self._run(*arguments, doing="the cluster refuses a pod", stdin=manifest.encode())
         return understood(text, self._host, doing="the cluster's answer to a pod")
-
-    def _manifest(self, name: str, image: ProofImage, arguments: Sequence[str], *, node: str | None) -> str:
-        return render(
-            "cluster/pod.json.j2",
-            name=name,
-            namespace=self._namespace,
-            runtime_class=self._settings.runtime_class.name,
-            node=node,
-            image=image,
-            command=[PROBE, *arguments],
-            memory=POD_MEMORY,
-            cpu=POD_CPU,
-            deadline_seconds=LONGEST_LIFE_SECONDS,
-        )
 
     def sweep(self) -> None:
         """Remove the pods of a run that was killed, once they have ended."""
@@ -147,7 +131,7 @@ class Prover:
             if phase != until and (phase in ENDED or time.monotonic() > deadline):
                 raise NodeprovError(
                     f"a pod of RuntimeClass {self._settings.runtime_class.name} is {phase}, not {until}: "
-                    f"{pod.trouble()}",
+                    f"{pod.trouble()}{pod.said_of_changes}",
                     image.hint,
                     where=self._node,
                 )
@@ -195,6 +179,13 @@ class Pod:
     uid: str
     """Its cgroup's name contains it."""
     sleep: Callable[[float], None] = time.sleep
+    changed: tuple[str, ...] = ()
+    """What the cluster has made another in it than was sent."""
+
+    @property
+    def said_of_changes(self) -> str:
+        """What a message about a pod that did not do as expected ends with."""
+        return f"; on its way the cluster changed it: {'; '.join(self.changed)}" if self.changed else ""
 
     def get(self) -> dict[str, Any]:
         """Return it as the cluster has it."""

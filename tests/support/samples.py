@@ -15,6 +15,7 @@ from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.hosts.base import Query
 from nodeprov.inventory import ClusterSettings, Node, ReleaseSettings, RuntimeClassSettings, Settings, Ssh
 from nodeprov.kubernetes import runtime_class
+from nodeprov.kubernetes.admission import Admission, AdmissionQuery
 from nodeprov.kubernetes.cluster import ClusterQuery, kubectl
 from nodeprov.kubernetes.draining import SandboxedPodsQuery
 from nodeprov.kubernetes.scheduling import NodeLabel
@@ -229,6 +230,7 @@ class FakeReader:
     imports: Mapping[str, str] = field(default_factory=dict)
     """The texts of files that are imported; they are older than containerd."""
     cluster: ClusterState | None = None
+    admission: Admission = field(default_factory=Admission)
     pods: tuple[str, ...] = ()
     asked: list[list[Query[Any]]] = field(default_factory=list)
     name: str = "worker1"
@@ -246,6 +248,8 @@ class FakeReader:
                 return {path: Imported(Config(text), changed_at=0.0) for path, text in found.items()}
             case ClusterQuery():
                 return self.cluster
+            case AdmissionQuery():
+                return self.admission
             case SandboxedPodsQuery():
                 return self.pods
             case FileAt(path):

@@ -8,6 +8,7 @@ import pytest
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
+from nodeprov.kubernetes.admission import pod_manifest
 from nodeprov.kubernetes.cluster import Kubectl
 from nodeprov.kubernetes.images import ProofImage
 from nodeprov.kubernetes.proof_pods import Pod, Prover
@@ -102,6 +103,5 @@ def test_why_a_pod_makes_no_progress_is_what_is_warned_of(
 
 def test_the_proof_asks_for_no_name_server_of_the_cluster() -> None:
     """kubelet warns of each pod that asks for one where it knows none, and the proof looks nothing up."""
-    prover = Prover(LocalHost(), settings(), "worker1")
-    manifest = prover._manifest("proof", ProofImage("proof", "Never", ""), ("kernel",), node="worker1")
+    manifest = pod_manifest(settings(), ProofImage("proof", "Never", ""), ("kernel",), node="worker1")
     assert json.loads(manifest)["spec"]["dnsPolicy"] == "Default"

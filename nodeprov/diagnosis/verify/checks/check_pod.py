@@ -2,9 +2,10 @@
 
 from nodeprov.diagnosis.verify.subject import Subject, because, cgroups_of, needs, skip
 from nodeprov.hosts.base import Place
+from nodeprov.kubernetes.admission import POD_CPU, POD_MEMORY
 from nodeprov.kubernetes.images import ProofImage
 from nodeprov.kubernetes.pod_cgroups import PodCgroups, PodKillsQuery, PodSlice, is_pods_own
-from nodeprov.kubernetes.proof_pods import POD_CPU, POD_MEMORY, Pod, Prover
+from nodeprov.kubernetes.proof_pods import Pod, Prover
 from nodeprov.kubernetes.quantities import canonical, parse_quantity
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
 
