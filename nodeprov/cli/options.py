@@ -107,6 +107,13 @@ ActivatePending = Annotated[
         "an edited template.",
     ),
 ]
+SkipUnready = Annotated[
+    bool,
+    typer.Option(
+        "--skip-unready",
+        help="Leave out nodes that do not answer, or where something blocks it; do the others, and end with 1.",
+    ),
+]
 AskSudoPassword = Annotated[
     bool,
     typer.Option(

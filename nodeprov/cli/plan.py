@@ -35,6 +35,7 @@ def plan(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for `nodeprov apply FILE`.")
     ] = None,
+    skip_unready: options.SkipUnready = False,
     commands: Annotated[
         bool, typer.Option("--commands", help="Show also every script that would run on a host, in order.")
     ] = False,
@@ -51,7 +52,7 @@ def plan(
     from nodeprov.cli import plan_commands
     from nodeprov.cli.inventory import load
     from nodeprov.cli.output import show_plans
-    from nodeprov.cli.session import connect, print_errors
+    from nodeprov.cli.session import SKIP, connect, plan_ready, print_errors
     from nodeprov.engine import Install, Uninstall
     from nodeprov.inventory import select
     from nodeprov.runtimes import FAMILY
@@ -62,11 +63,12 @@ def plan(
     log = plan_commands.PlanCommands() if commands else None
     want, chosen = Uninstall(FAMILY, drain) if uninstall else Install(FAMILY), select(whole, nodes)
     with connect(whole, chosen, ask_sudo_password=ask_sudo_password, on_command=log) as fleet:
-        planned = fleet.plan(want)
+        fleet, planned, skipped = plan_ready(fleet, want, skip=skip_unready)
         found = log.of(planned, fleet.hosts) if log else {}
-    print_errors(planned)
+    print_errors(planned, way_on=SKIP)
     if out and not planned.errors:
         save(out, whole, planned.good, action=want.action, drain=drain)
+    planned.errors.extend(skipped)
     if commands:
         plan_commands.show(planned, found, as_json=as_json)
     else:
@@ -132,6 +134,7 @@ def apply(
 def install(
     nodes: options.Nodes,
     activate_pending: options.ActivatePending = False,
+    skip_unready: options.SkipUnready = False,
     yes: options.Yes = False,
     inventory: options.Inventory = None,
     sets: options.Set = None,
@@ -142,13 +145,13 @@ def install(
     _no_color: options.NoColor = False,
 ) -> None:
     """Install what the inventory wants, one node after the other, and test it; undo it on any error."""
-    from nodeprov.cli.session import confirm, finish, open_session
+    from nodeprov.cli.session import carry_out, open_session
     from nodeprov.engine import Install
     from nodeprov.runtimes import FAMILY
 
     sets = options.with_pending(sets, activate_pending)
     with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        finish(fleet, confirm(fleet.plan(Install(FAMILY)), yes=yes, as_json=as_json), as_json=as_json)
+        carry_out(fleet, Install(FAMILY), skip=skip_unready, yes=yes, as_json=as_json)
 
 
 @options.command(
@@ -160,6 +163,7 @@ def uninstall(
     nodes: options.Nodes,
     drain: Annotated[bool, typer.Option("--drain", help="Evict the sandboxed pods that still run.")] = False,
     activate_pending: options.ActivatePending = False,
+    skip_unready: options.SkipUnready = False,
     yes: options.Yes = False,
     inventory: options.Inventory = None,
     sets: options.Set = None,
@@ -170,11 +174,10 @@ def uninstall(
     _no_color: options.NoColor = False,
 ) -> None:
     """Remove all that nodeprov installed. Refused while sandboxes run, unless --drain evicts them."""
-    from nodeprov.cli.session import confirm, finish, open_session
+    from nodeprov.cli.session import carry_out, open_session
     from nodeprov.engine import Uninstall
     from nodeprov.runtimes import FAMILY
 
     sets = options.with_pending(sets, activate_pending)
     with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        planned = confirm(fleet.plan(Uninstall(FAMILY, drain)), yes=yes, as_json=as_json)
-        finish(fleet, planned, as_json=as_json)
+        carry_out(fleet, Uninstall(FAMILY, drain), skip=skip_unready, yes=yes, as_json=as_json)

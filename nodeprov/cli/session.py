@@ -13,8 +13,9 @@ from nodeprov.cli.main import DONE, FAILED, cancelled_by_signals
 from nodeprov.cli.output import print_error, say, show_event, show_outcomes, show_plans
 from nodeprov.engine import context
 from nodeprov.engine.fleet import Fleet, Results, not_begun, obtained
+from nodeprov.engine.look import Want
 from nodeprov.engine.planner import Planned
-from nodeprov.errors import UsageError
+from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.base import Script
 from nodeprov.hosts.provider import SshHosts
 from nodeprov.hosts.shell import OnCommand
@@ -23,6 +24,8 @@ from nodeprov.releases.obtain import Release
 from nodeprov.releases.source import Software
 
 T = TypeVar("T")
+
+SKIP = "to go on with the others, add --skip-unready"
 
 
 @contextmanager
@@ -60,16 +63,43 @@ def _obtain(software: Software, wanted: ReleaseSettings, architecture: str) -> R
         return obtained(software, wanted, architecture, on_progress=on_progress, on_latest=on_latest)
 
 
-def print_errors(results: Results[T]) -> Results[T]:
-    """Print what went wrong for some nodes, and return the results."""
+def print_errors(results: Results[T], *, way_on: str = "") -> Results[T]:
+    """Print what went wrong for some nodes, and of how many; return the results.
+
+    `way_on` is what to type to go on with the other nodes, where there are some.
+    """
     for error in results.errors:
         print_error(error)
+    failed, total = len(results.failed), len(results.good) + len(results.failed)
+    if failed and total > 1:
+        reason = "reason above concerns" if failed == 1 else "reasons above concern"
+        print_error(NodeprovError(f"the {reason} {failed} of {total} nodes", way_on if failed < total else ""))
     return results
+
+
+def plan_ready(fleet: Fleet, want: Want, *, skip: bool) -> tuple[Fleet, Results[Planned], Sequence[NodeprovError]]:
+    """Plan; to `skip` means to leave out the nodes for which that cannot be done.
+
+    Returns the nodes that are left, their plans, and why others were left out. The plans are made anew then: what
+    an uninstall takes out of the cluster depends on the other nodes.
+    """
+    plans = fleet.plan(want)
+    if not (skip and plans.errors and plans.good):
+        return fleet, plans, ()
+    print_errors(plans)
+    fleet = fleet.only([each.node for each in plans.good])
+    return fleet, fleet.plan(want), plans.errors
+
+
+def carry_out(fleet: Fleet, want: Want, *, skip: bool, yes: bool, as_json: bool) -> NoReturn:
+    """Plan, ask, do it, show how it ended, and end the process."""
+    fleet, plans, skipped = plan_ready(fleet, want, skip=skip)
+    finish(fleet, confirm(plans, yes=yes, as_json=as_json), skipped=skipped, as_json=as_json)
 
 
 def confirm(plans: Results[Planned], *, yes: bool, as_json: bool) -> Sequence[Planned]:
     """Show plans and ask, unless that was answered already; end where anything blocks one of them."""
-    print_errors(plans)
+    print_errors(plans, way_on=SKIP)
     pending = [each for each in plans.good if each.plan.pending]
     must_ask = bool(pending) and not yes and not plans.errors
     if not as_json and (must_ask or not output.quiet.is_set()):
@@ -90,15 +120,19 @@ def end_if_any_failed(plans: Results[Planned], *, as_json: bool) -> None:
         raise typer.Exit(FAILED)
 
 
-def finish(fleet: Fleet, plans: Sequence[Planned], *, as_json: bool) -> NoReturn:
-    """Carry plans out, show how each ended, and end the process."""
+def finish(
+    fleet: Fleet, plans: Sequence[Planned], *, skipped: Sequence[NodeprovError] = (), as_json: bool
+) -> NoReturn:
+    """Carry plans out, show how each ended, and end the process: not well where nodes were left out."""
     with cancelled_by_signals(say_cancelled) as cancel, output.upload_bars() as on_upload:
         run = context.RunContext(context.this_user(), context.utc_now, show_event, cancel, on_upload)
         outcomes = list(fleet.apply(plans, run))
     if missed := not_begun(plans, outcomes):
         say(f"not begun, because {outcomes[-1].plan.node} failed: {', '.join(missed)}")
-    show_outcomes(outcomes, as_json=as_json)
-    raise typer.Exit(max((outcome.exit_code for outcome in outcomes), default=DONE))
+    show_outcomes(outcomes, skipped, as_json=as_json)
+    raise typer.Exit(
+        max((outcome.exit_code for outcome in outcomes), default=DONE) or (FAILED if skipped else DONE)
+    )
 
 
 def say_cancelled() -> None:

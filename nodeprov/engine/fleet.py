@@ -1,5 +1,7 @@
 """Many nodes: read and planned at the same time, changed one after the other."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -79,6 +81,10 @@ class Fleet:
         self.nodes = nodes
         self.hosts = hosts
         self._releases = releases
+
+    def only(self, nodes: Sequence[Node]) -> Fleet:
+        """Return some of the nodes, reached in the same way."""
+        return Fleet(nodes, self.hosts, self._releases)
 
     def look(self, want: Want) -> Results[NodeState]:
         """Read every node."""
