@@ -160,6 +160,7 @@ def test_no_module_of_tests_imports_another_one() -> None:
 
 ELSEWHERE = {
     # What a command does is seen on real nodes; what it says of its options, in tests/unit/cli/test_main.py.
+    "tests/lab/test_verify.py": ("cli/diagnosis",),
     "tests/lab/test_commands.py": ("cli/plan_commands",),
     # Each check passes on a good node, and each of its breaks makes it fail.
     "tests/lab/breaks.py": (
