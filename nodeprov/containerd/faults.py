@@ -129,8 +129,9 @@ def _last_counts(stated: Sequence[tuple[str, int]], daemon_version: str) -> Iter
     path, version = counting[-1]
     if version in (root, 0) or RUNTIMES_PATHS[version] == RUNTIMES_PATHS[root] or (not is_1x and version < root):
         return
+    of_root = f"version {root}" if stated[0][1] else "states none"
     yield Refused(
-        f"{path} states version {version}, and {root_path} version {root}: containerd {daemon_version} goes by "
+        f"{path} states version {version}, and {root_path} {of_root}: containerd {daemon_version} goes by "
         f"the last one for both, and does not find [{key_text(RUNTIMES_PATHS[root])}] then",
         "write both as the same version; a drop-in that names no plugin needs no version at all",
     )

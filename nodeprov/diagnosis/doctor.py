@@ -17,7 +17,7 @@ from nodeprov.node.daemon_choice import WHY_IT_MATTERS
 from nodeprov.node.facts import gather
 from nodeprov.node.imported_files import import_problems, read_imports
 from nodeprov.node.layout import Layout
-from nodeprov.node.pending_changes import pending_changes, pending_problems
+from nodeprov.node.pending_changes import lost_changes, pending_changes, pending_problems
 from nodeprov.node.state import Facts
 from nodeprov.reports.findings import Finding, Severity
 from nodeprov.runtimes.family import Family
@@ -150,6 +150,12 @@ def _tables(daemon: Daemon, runtime: Runtime) -> Iterator[Problem]:
 
 
 def _daemon(daemon: Daemon) -> Iterator[Problem]:
+    for lost in lost_changes(daemon):
+        yield Problem(
+            f"the next restart of {daemon.unit} loses {lost}",
+            f"make the edit in what {daemon.distribution.title} makes it of, such as {daemon.edited_path}",
+            "what is in force now, or seems to be, is not after a reboot",
+        )
     if not daemon.delegate:
         yield Problem(
             f"{daemon.unit} has no Delegate=yes",

@@ -9,7 +9,7 @@ from nodeprov.containerd import Runtime
 from nodeprov.errors import MALFORMED_JSON
 from nodeprov.node.daemon import Daemon, Record
 from nodeprov.node.imported_files import Imported
-from nodeprov.node.pending_changes import changed_since_start, pending_changes
+from nodeprov.node.pending_changes import changed_since_start, lost_changes, pending_changes
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Restart
@@ -101,4 +101,5 @@ def restart(
         reason = f"to {verb} the runtime handler {handler}; containerd cannot reload its configuration"
     else:
         reason = f"{daemon.edited_path} is right, but the running containerd has not loaded it"
-    return Restart(daemon.unit, (reason,), pending_changes(daemon, record, runtime, imported))
+    pending = pending_changes(daemon, record, runtime, imported)
+    return Restart(daemon.unit, (reason,), pending, lost_changes(daemon))

@@ -1,4 +1,4 @@
-"""What others have changed since containerd started: a restart, whoever makes it, brings it into force.
+"""What others have changed since containerd started: a restart, whoever makes it, brings it into force or loses it.
 
 Our restart must not be the first test of it. So the daemon is started on it apart from the node; and what that
 cannot show is refused, unless the operator says that it is wanted.
@@ -15,6 +15,7 @@ from nodeprov.node.dry_start import DryStart, as_it_is
 from nodeprov.node.imported_files import Imported, is_read_by_distribution
 
 ACTIVATE = "activate"
+ANEW = DryStart("its configuration file was edited, and will be made anew", was_tried=False)
 CLOCK_MARGIN_SECONDS = 0.1
 """A file that is made a moment before a process begins may seem newer: the kernel tells starts in ticks."""
 
@@ -24,14 +25,28 @@ def pending_changes(
 ) -> tuple[str, ...]:
     """Name what a restart would also bring into force: others' edits, another containerd, another unit."""
     found: list[str] = []
-    if record and record.identity == daemon.identity:
+    lost = is_written_anew(daemon)
+    if record and record.identity == daemon.identity and not lost:
         found += differences(record.effective, daemon.effective, runtime)
     else:
-        found += map(_edited, changed_since_start(daemon, imported))
+        changed = changed_since_start(daemon, imported)
+        found += [_edited(path) for path in changed if not (lost and path == daemon.config_path)]
     found += _not_shown(daemon, imported)
     if daemon.needs_reload:
         found.append(f"{daemon.unit} was changed on disk (systemctl daemon-reload is due)")
     return tuple(dict.fromkeys(found))
+
+
+def is_written_anew(daemon: Daemon) -> bool:
+    """Tell whether somebody has edited the file that a distribution makes: its next start makes it anew."""
+    at = daemon.config_changed_at
+    return daemon.source is not None and at is not None and at >= daemon.started_at + CLOCK_MARGIN_SECONDS
+
+
+def lost_changes(daemon: Daemon) -> tuple[str, ...]:
+    """Name what a restart would lose: an edit where only a distribution writes."""
+    said = f"an edit of {daemon.config_path}, which {daemon.distribution.title} makes anew at each start"
+    return (said,) if is_written_anew(daemon) else ()
 
 
 def _edited(path: str) -> str:
@@ -71,7 +86,7 @@ def pending_problems(
     """
     if not pending:
         return
-    tried = as_it_is(reader, daemon)
+    tried = ANEW if is_written_anew(daemon) else as_it_is(reader, daemon)
     if tried.fails:
         yield Problem(
             f"the next restart of {daemon.unit} fails, with or without nodeprov: {tried.fault}",

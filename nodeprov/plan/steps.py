@@ -109,12 +109,14 @@ class Pod(Proof):
 class Restart:
     """A restart of containerd: a barrier, derived from evidence; what comes after it waits for its proof.
 
-    `activates` names what others wrote into the configuration since the daemon's start.
+    `activates` names what others wrote into the configuration since the daemon's start, `loses` what of it is gone
+    then.
     """
 
     unit: str
     reasons: tuple[str, ...]
     activates: tuple[str, ...] = ()
+    loses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

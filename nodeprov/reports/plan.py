@@ -64,11 +64,13 @@ def _part_lines(part: Part) -> Iterator[str]:
             yield f"{changed}  ({part.why})" if part.why else changed
             for line in diff(part):
                 yield f"    {line}"
-        case Restart(unit, reasons, activates):
+        case Restart(unit, reasons, activates, loses):
             yield f"! restart {unit}: {'; '.join(reasons)}"
             yield "    by the node itself, which goes back to what it had if containerd does not serve then"
             for also in activates:
                 yield f"    also brings into force: {also}"
+            for lost in loses:
+                yield f"    loses: {lost}"
         case Proof():
             yield f"? {part.title}"
         case Adopt(changes):

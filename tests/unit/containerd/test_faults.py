@@ -104,7 +104,7 @@ VERSIONS = [
         "/d.toml states version 1, and /etc/containerd/config.toml version 2: containerd 1.7.29 goes by",
     ),
     ("1.7.29", 0, 1, ""),
-    ("1.7.29", 0, 2, "/d.toml states version 2, and /etc/containerd/config.toml version 1"),
+    ("1.7.29", 0, 2, "/d.toml states version 2, and /etc/containerd/config.toml states none"),
     ("1.7.29", 2, 3, "/d.toml states version 3, and containerd 1.7.29 reads no more than 2"),
     ("2.1.5", 2, 0, ""),
     ("2.1.5", 2, 1, ""),

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from nodeprov.containerd import add_runtime
 from nodeprov.containerd.distributions.distribution import How, Source
+from nodeprov.containerd.distributions.profiles import K3S
 from nodeprov.errors import Problem
 from nodeprov.inventory import ContainerdSettings
 from nodeprov.node.daemon import Record
 from nodeprov.node.dry_start import DryStart
-from nodeprov.node.pending_changes import changed_since_start, pending_changes, pending_problems
+from nodeprov.node.loaded_config import restart
+from nodeprov.node.pending_changes import changed_since_start, lost_changes, pending_changes, pending_problems
 from nodeprov.node.state import Facts
 from nodeprov.states import FileState
 from tests.support.runtimes import runtime_of
@@ -67,6 +70,40 @@ def test_a_template_that_others_changed_since_the_start_is_named_as_what_a_resta
     source = Source("/x/config.toml.tmpl", How.GO_TEMPLATE, 2, FileState(b"", 0o644), 1001.0, "")
     found = activated_by(with_daemon(source=source))
     assert "/x/config.toml.tmpl was changed after containerd started: any edit in it" in found
+
+
+RENDERED = with_daemon(distribution=K3S, source=replace(TEMPLATE, changed_at=900.0), config_changed_at=1001.0)
+LOST = "an edit of /etc/containerd/config.toml, which k3s makes anew at each start"
+
+
+@pytest.mark.parametrize("read", [None, CONFIG.replace("SystemdCgroup = true", "SystemdCgroup = false")])
+def test_an_edit_of_what_a_distribution_makes_is_lost_and_not_brought_into_force(read: str | None) -> None:
+    assert activated_by(RENDERED, read) == ()
+    assert lost_changes(RENDERED.running_daemon) == (LOST,)
+    found = restart(RENDERED.running_daemon, None, RUNTIME, (), {}, served=True)
+    assert found is not None
+    assert (found.activates, found.loses) == ((), (LOST,))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param(facts_with(changed_at=5000.0), id="containerd's own file"),
+        pytest.param(with_daemon(RENDERED, config_changed_at=1000.05), id="made at the start"),
+        pytest.param(with_daemon(RENDERED, config_changed_at=None), id="none is there"),
+    ],
+)
+def test_no_other_edit_is_lost(facts: Facts) -> None:
+    assert lost_changes(facts.running_daemon) == ()
+
+
+def test_what_is_to_be_made_anew_cannot_be_tried_as_it_is() -> None:
+    """A fault of the edit would be none of the next start, and other edits must be wanted."""
+    newer = with_daemon(RENDERED, disk_version=(2, 4, 3))
+    (found,) = problems(newer, REFUSED)
+    assert found.hint.endswith("--activate-pending")
+    assert "made anew" in found.why
+    assert "config.toml was changed" not in found.message
 
 
 class Reader:

@@ -73,7 +73,7 @@ STEP_FIELDS = {
     "drain": {"step", "pods"},
     "proof": {"step", "name", "title", "subject"},
 }
-RESTART_FIELDS = {"unit", "reasons", "activates"}
+RESTART_FIELDS = {"unit", "reasons", "activates", "loses"}
 STATE_FIELDS = {
     "file": {"kind", "bytes", "mode", "owner"},
     "link": {"kind", "target"},
