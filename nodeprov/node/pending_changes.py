@@ -1,4 +1,4 @@
-"""What others have changed since containerd started, which a restart, whoever makes it, brings into force or loses.
+"""What others have changed since containerd started, which any restart brings into force, or loses.
 
 Our restart must not be the first test of it. So the daemon is started on it apart from the node; and what that
 cannot show is refused, unless the operator says that it is wanted.
