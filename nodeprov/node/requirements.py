@@ -119,12 +119,29 @@ def containerd_runs(facts: Facts) -> Iterator[Problem]:
     """See that a containerd runs, and that it is known which one is meant."""
     if facts.undecided:
         yield facts.undecided
+    elif facts.daemon is None and (other := _other_runtime(facts.machine)):
+        name, socket = other
+        yield Problem(
+            f"containerd does not run: kubelet has pods run by {name}, at {socket}",
+            "take this node out of the inventory: nodeprov provisions containerd",
+            "a runtime is declared in the configuration of what runs the pods",
+        )
     elif facts.daemon is None:
         yield Problem(
             f"containerd does not run (unit: {facts.unit_state})",
             "systemctl status containerd; if it has another unit, set [containerd] unit",
             "what a containerd has loaded can be found out only while it runs",
         )
+
+
+OTHER_RUNTIMES = {"crio": "CRI-O", "cri-dockerd": "Docker (cri-dockerd)"}
+
+
+def _other_runtime(machine: Machine) -> tuple[str, str] | None:
+    """Find what else kubelet talks to, and where, by the names of its sockets."""
+    sockets = [each.socket for each in machine.kubelets]
+    known = ((name, socket) for socket in sockets for part, name in OTHER_RUNTIMES.items() if part in socket)
+    return next(known, None)
 
 
 def containerd_unit(daemon: Daemon) -> Iterator[Problem]:

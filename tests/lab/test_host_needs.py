@@ -31,6 +31,12 @@ def stands_against(machine: Machine, said: str, *arguments: str) -> None:
     assert (machine.listing(), machine.pid()) == before
 
 
+def findings(*arguments: str) -> list[dict[str, str]]:
+    """What doctor finds."""
+    found: list[dict[str, str]] = json.loads(nodeprov("doctor", WORKER, "--json", *arguments).stdout)["findings"]
+    return found
+
+
 def ready(kubectl: Kubectl) -> None:
     """Wait until the cluster has the node ready again."""
     with eventually() as more:
@@ -159,7 +165,7 @@ def policed(kubectl: Kubectl, expression: str, said: str) -> Iterator[None]:
     kubectl("create", "-f", "-", stdin=policy(expression))
     try:
         with eventually() as more:
-            while said not in nodeprov("doctor", WORKER).stdout:
+            while not any(said in each["what"] for each in findings()):
                 assert more()
         yield
     finally:

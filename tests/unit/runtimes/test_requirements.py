@@ -10,6 +10,7 @@ from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.errors import Problem
 from nodeprov.inventory import ContainerdSettings, Paths, RuntimeSettings, Settings
 from nodeprov.node.daemon import Plugin
+from nodeprov.node.daemon_choice import Kubelet
 from nodeprov.node.requirements import MARGIN_BYTES, forgotten_places
 from nodeprov.node.state import Facts, Mount
 from nodeprov.releases.obtain import Release
@@ -41,6 +42,10 @@ def using(driver: str) -> Facts:
     """A node whose kubelet runs, and drives cgroups in a way."""
     facts = good_facts()
     return changed(facts, kubelets=tuple(replace(each, uses_driver=driver) for each in facts.machine.kubelets))
+
+
+def talking_to(socket: str) -> Kubelet:
+    return replace(good_facts().machine.kubelets[0], socket=socket)
 
 
 def configured(text: str) -> Facts:
@@ -155,6 +160,16 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
             good_facts(daemon=None, unit_state="not-found, inactive"),
             "containerd does not run (unit: not-found, inactive)",
             "[containerd] unit",
+        ),
+        (
+            good_facts(daemon=None, kubelets=(talking_to("/run/crio/crio.sock"),)),
+            "containerd does not run: kubelet has pods run by CRI-O, at /run/crio/crio.sock",
+            "take this node out of the inventory",
+        ),
+        (
+            good_facts(daemon=None, kubelets=(talking_to("/run/cri-dockerd.sock"),)),
+            "kubelet has pods run by Docker (cri-dockerd), at /run/cri-dockerd.sock",
+            "take this node out of the inventory",
         ),
         (
             good_facts(daemon=None, undecided=Problem("2 containerds run", "[containerd] unit", "why")),
