@@ -263,7 +263,10 @@ def _of_cluster(reader: Reader | None, node: Node, facts: Facts) -> tuple[Sequen
     except NodeprovError:
         return (), ()  # reported by check_programs, or for the architecture
     query = AdmissionQuery(node.settings, node.name, image, has_class=cluster.runtime_class is not None)
-    found: Admission = reader.ask([query])[0]
+    try:
+        found: Admission = reader.ask([query])[0]
+    except NodeprovError as error:
+        found = Admission(unknown=error.message)
     return tuple(found.problems(node.settings, image)), tuple(found.warnings(image))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.errors import MALFORMED_JSON, Problem
-from nodeprov.hosts.base import Output
+from nodeprov.hosts.base import TIMED_OUT, Output
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.cluster import NOT_FOUND, is_forbidden, kubectl
 from nodeprov.kubernetes.images import PROBE, ProofImage
@@ -208,7 +208,7 @@ class AdmissionQuery:
         """Understand what kubectl printed."""
         said = output.said
         if output.returncode != 0:
-            is_unasked = output.returncode == NOT_FOUND or any(each in said for each in UNASKED)
+            is_unasked = output.returncode in (NOT_FOUND, TIMED_OUT) or any(each in said for each in UNASKED)
             return Admission(unknown=said) if is_unasked or is_forbidden(said) else Admission(refusal=said)
         try:
             return Admission(mutations=mutations(json.loads(self.manifest), json.loads(output.text)))

@@ -13,9 +13,10 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output, Place, plain
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
+from nodeprov.kubernetes.admission import Admission, Mutation
 from nodeprov.node.daemon_choice import Candidate, Choice, Kubelet
 from nodeprov.node.imported_files import ImportsQuery
-from nodeprov.node.state import Facts, Mount
+from nodeprov.node.state import ClusterState, Facts, Mount
 from nodeprov.reports.findings import Finding, Severity
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState
@@ -255,3 +256,29 @@ def test_a_cluster_that_cannot_be_read_is_a_finding() -> None:
     wanted = node(settings())
     findings = examine(wanted, {Place.NODE: Examined(good_facts()), Place.CLUSTER: Down()}, GVISOR, lambda: 1000.0)
     assert [each.what for each in findings] == ["the cluster cannot be read: connection refused"]
+
+
+def found_in(admission: Admission, **conditions: str) -> tuple[Finding, ...]:
+    """What is found where a cluster says this to the proof's pod, and reports these conditions of the node."""
+    given = [{"type": kind, "status": status} for kind, status in conditions.items()]
+    in_cluster = ClusterState("c", "s", {"metadata": {}, "status": {"conditions": given}}, None, ())
+    readers = {
+        Place.NODE: Examined(good_facts()),
+        Place.CLUSTER: FakeReader(cluster=in_cluster, admission=admission),
+    }
+    return examine(node(settings()), readers, GVISOR, lambda: 1000.0)
+
+
+def test_what_the_cluster_would_do_to_the_proof_is_found() -> None:
+    assert found_in(Admission(), Ready="True") == ()
+    (refused,) = found_in(Admission(refusal="denied"))
+    assert (refused.severity, "denied" in refused.what) == (Severity.AGAINST, True)
+    (changed,) = found_in(Admission(mutations=(Mutation("spec.initContainers", None, [{}]),)))
+    assert (changed.severity, "spec.initContainers was added" in changed.what) == (Severity.ADVICE, True)
+    (unasked,) = found_in(Admission(unknown="no dry run"))
+    assert (unasked.severity, "no dry run" in unasked.what) == (Severity.ADVICE, True)
+
+
+def test_a_node_that_is_not_ready_is_found_and_one_reason_is_enough() -> None:
+    (finding,) = found_in(Admission(refusal="denied"), Ready="Unknown")
+    assert (finding.severity, finding.what) == (Severity.AGAINST, "the node is not ready for the cluster: Unknown")

@@ -15,6 +15,7 @@ from nodeprov.errors import Problems
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import ProofSettings, ReleaseSettings
 from nodeprov.kubernetes import images
+from nodeprov.kubernetes.admission import Admission, Mutation
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
 from nodeprov.node.daemon import Record
 from nodeprov.node.receipts import BEGUN, UNDONE, Written, from_json
@@ -242,6 +243,30 @@ def test_a_runtime_class_of_somebody_else_is_not_taken_over(new: Release) -> Non
     theirs = {**wanted_runtime_class(TOGETHER).value, "metadata": {"name": "gvisor"}}
     situation.cluster.cluster = replace(situation.cluster.cluster, runtime_class=theirs)
     assert "runtimeclass:gvisor" not in [change.resource.key for change in situation.install().plan.adopted]
+
+
+def test_a_pod_that_the_cluster_refuses_is_a_problem_before_anything_is_touched(new: Release) -> None:
+    situation = in_cluster(fresh(new, TOGETHER), has_label=False, has_class=False)
+    assert situation.cluster is not None
+    situation.cluster.admission = Admission(refusal="admission webhook denied the request")
+    with pytest.raises(Problems, match="the cluster refuses the pod that proves the runtime: admission"):
+        situation.install()
+
+
+def test_what_the_cluster_changes_in_the_pod_is_a_note(new: Release) -> None:
+    situation = in_cluster(fresh(new, TOGETHER), has_label=False, has_class=False)
+    assert situation.cluster is not None
+    situation.cluster.admission = Admission(mutations=(Mutation("spec.initContainers", None, [{}]),))
+    said = [note for note in situation.install().plan.notes if note.startswith("warning: ")]
+    assert len(said) == 1
+    assert "spec.initContainers was added" in said[0]
+
+
+def test_a_cluster_is_not_asked_for_a_pod_that_no_plan_has(new: Release) -> None:
+    situation = in_cluster(after_install(new, new, TOGETHER), has_label=True, has_class=True)
+    assert situation.cluster is not None
+    situation.cluster.admission = Admission(refusal="denied")
+    assert situation.install().plan.steps == ()
 
 
 def test_another_machine_behind_the_nodes_name_is_not_uninstalled(new: Release) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Output
+from nodeprov.hosts.base import TIMED_OUT, Output
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
 from nodeprov.kubernetes.admission import Admission, AdmissionQuery, mutations, pod_manifest
@@ -175,6 +175,10 @@ def test_a_refusal_is_told_from_a_question_that_could_not_be_asked(said: str, *,
     problems, warnings = list(found.problems(WANTED, OWN)), list(found.warnings(OWN))
     assert (len(problems), len(warnings)) == ((1, 0) if is_refusal else (0, 1))
     assert said in (*problems, *warnings)[0].message
+
+
+def test_a_cluster_that_does_not_answer_in_time_has_not_refused() -> None:
+    assert QUERY.parse(Output(TIMED_OUT, b"", b"it did not end within 60 s")).refusal == ""
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"spec": 3}', "null"])
