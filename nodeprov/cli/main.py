@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "uninstall": "Remove all that nodeprov installed. Refused while sandboxes run, unless --drain evicts them.",
     "verify": "Check with testinfra that nodes are still as installed, and that a pod runs in a sandbox.",
     "doctor": "Check nodes for what would block an install, and give recommendations. Nothing is changed.",
-    "apply": "Carry out a saved plan without asking. Refused if any of its nodes has changed since.",
+    "apply": "Carry out a saved plan without asking. Refused if anything that it starts from differs now.",
     "support": "Write an archive for a bug report: a node's state, journals and settings, without secrets.",
     "status": "Show what is installed, how the last run ended, and whether a node rolled back on its own.",
     "image": "Write the image of the test pod to a file, for a registry of your own.",

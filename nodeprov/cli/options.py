@@ -3,11 +3,15 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import output
+from nodeprov.errors import UsageError
+
+if TYPE_CHECKING:
+    from nodeprov.kubernetes.draining import Allowed
 
 
 def _calls(act: Callable[[], None]) -> Callable[[bool], None]:
@@ -63,6 +67,16 @@ def with_pending(sets: list[str] | None, activate: bool) -> list[str]:
     return [*(sets or ()), *(["containerd.pending_changes=activate"] if activate else ())]
 
 
+def allowed(*, drain: bool, force: bool, delete_emptydir_data: bool) -> "Allowed":
+    """Read what a drain may do; raise UsageError where nothing is drained."""
+    from nodeprov.kubernetes.draining import Allowed
+
+    for option, is_set in (("--force", force), ("--delete-emptydir-data", delete_emptydir_data)):
+        if is_set and not drain:
+            raise UsageError(f"{option} is a part of a drain", f"nodeprov uninstall NODE --drain {option}")
+    return Allowed(force, delete_emptydir_data)
+
+
 Nodes = Annotated[
     list[str],
     typer.Argument(
@@ -97,6 +111,16 @@ Set = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Set one value for this run: release.version=20260905.0, or nodes.worker1.port=2222.",
+    ),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="With --drain: also evict pods that no controller makes again.")
+]
+DeleteEmptydirData = Annotated[
+    bool,
+    typer.Option(
+        "--delete-emptydir-data",
+        help="With --drain: also evict pods with emptyDir volumes, whose content is lost.",
     ),
 ]
 ActivatePending = Annotated[

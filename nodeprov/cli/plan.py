@@ -15,9 +15,9 @@ from nodeprov.cli.output import say
 from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
+    from nodeprov.engine import Want
     from nodeprov.engine.planner import Planned
     from nodeprov.inventory import Inventory
-    from nodeprov.plan.plan import Action
 
 
 @options.command(
@@ -32,6 +32,8 @@ def plan(
     nodes: options.Nodes,
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Plan an uninstall.")] = False,
     drain: Annotated[bool, typer.Option("--drain", help="With --uninstall: evict sandboxed pods.")] = False,
+    force: options.Force = False,
+    delete_emptydir_data: options.DeleteEmptydirData = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for `nodeprov apply FILE`.")
     ] = None,
@@ -59,15 +61,16 @@ def plan(
 
     if drain and not uninstall:
         raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
+    allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
     whole = load(inventory, options.with_pending(sets, activate_pending))
     log = plan_commands.PlanCommands() if commands else None
-    want, chosen = Uninstall(FAMILY, drain) if uninstall else Install(FAMILY), select(whole, nodes)
-    with connect(whole, chosen, ask_sudo_password=ask_sudo_password, on_command=log) as fleet:
+    want = Uninstall(FAMILY, drain, allowed=allowed) if uninstall else Install(FAMILY)
+    with connect(whole, select(whole, nodes), ask_sudo_password=ask_sudo_password, on_command=log) as fleet:
         fleet, planned, skipped = plan_ready(fleet, want, skip=skip_unready)
         found = log.of(planned, fleet.hosts) if log else {}
     print_errors(planned, way_on=SKIP)
     if out and not planned.errors:
-        save(out, whole, planned.good, action=want.action, drain=drain)
+        save(out, whole, planned.good, want)
     planned.errors.extend(skipped)
     if commands:
         plan_commands.show(planned, found, as_json=as_json)
@@ -78,7 +81,7 @@ def plan(
     raise typer.Exit(PENDING if any(each.plan.pending for each in planned.good) else DONE)
 
 
-def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: Action, drain: bool) -> None:
+def save(path: Path, whole: Inventory, planned: Sequence[Planned], want: Want) -> None:
     """Save plans; raise UsageError rather than write over a file that is no saved plan."""
     from nodeprov.engine import context, saved_plan
     from nodeprov.local_files import write_private
@@ -86,7 +89,7 @@ def save(path: Path, whole: Inventory, planned: Sequence[Planned], *, action: Ac
     if path.exists() and not (path.is_file() and saved_plan.is_saved(path.read_text(errors="replace"))):
         raise UsageError(f"{path} is there and is no saved plan", "name another place: --out FILE")
     author, now = context.this_user(), context.utc_now()
-    saved = saved_plan.saved(whole, planned, author, now, action=action, drain=drain)
+    saved = saved_plan.saved(whole, planned, author, now, want)
     write_private(path, saved_plan.to_text(saved).encode())
     say(f"saved: nodeprov apply {path}")
 
@@ -104,7 +107,7 @@ def apply(
     _verbose: options.Verbose = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Carry out a saved plan without asking. Refused if any of its nodes has changed since."""
+    """Carry out a saved plan without asking. Refused if anything that it starts from differs now."""
     from nodeprov.cli.session import connect, end_if_any_failed, finish, print_errors
     from nodeprov.engine import Install, Uninstall, saved_plan
     from nodeprov.inventory import parse
@@ -116,7 +119,8 @@ def apply(
     found = saved_plan.from_text(read_bounded(file, "plan", saved_plan.AGAIN), str(file), __version__)
     whole = parse(found.inventory, str(file))
     with connect(whole, whole.nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        planned = fleet.plan(Install(FAMILY) if found.action is INSTALL else Uninstall(FAMILY, found.drain))
+        uninstall = Uninstall(FAMILY, found.drain, allowed=found.allowed)
+        planned = fleet.plan(Install(FAMILY) if found.action is INSTALL else uninstall)
         if not planned.errors:
             planned.errors.extend(saved_plan.changes(found, planned.good))
         print_errors(planned)
@@ -162,6 +166,8 @@ def install(
 def uninstall(
     nodes: options.Nodes,
     drain: Annotated[bool, typer.Option("--drain", help="Evict the sandboxed pods that still run.")] = False,
+    force: options.Force = False,
+    delete_emptydir_data: options.DeleteEmptydirData = False,
     activate_pending: options.ActivatePending = False,
     skip_unready: options.SkipUnready = False,
     yes: options.Yes = False,
@@ -179,5 +185,7 @@ def uninstall(
     from nodeprov.runtimes import FAMILY
 
     sets = options.with_pending(sets, activate_pending)
+    allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
     with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        carry_out(fleet, Uninstall(FAMILY, drain), skip=skip_unready, yes=yes, as_json=as_json)
+        want = Uninstall(FAMILY, drain, allowed=allowed)
+        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=as_json)

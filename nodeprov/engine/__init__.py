@@ -38,9 +38,11 @@ from nodeprov.engine.fleet import Fleet, Results
 from nodeprov.engine.look import Install, Uninstall, Want, check, look
 from nodeprov.engine.planner import Planned, plan
 from nodeprov.engine.transaction import apply
+from nodeprov.kubernetes.draining import Allowed
 from nodeprov.node.state import NodeState
 
 __all__ = [
+    "Allowed",
     "Cancellation",
     "Fleet",
     "Install",

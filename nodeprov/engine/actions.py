@@ -7,11 +7,12 @@ from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from nodeprov.engine.context import Cancellation
+from nodeprov.engine.look import Uninstall
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Hosts, Place
 from nodeprov.kubernetes import images
-from nodeprov.kubernetes.draining import Drainer
+from nodeprov.kubernetes.draining import NOTHING_LOST, Drainer
 from nodeprov.kubernetes.proof_pods import Prover
 from nodeprov.node import dry_start
 from nodeprov.node.facts import gather
@@ -140,7 +141,8 @@ class NodeActions(Containerd):
         cluster = hosts.get(Place.CLUSTER)
         where = (planned.settings, planned.node.name, cancel.wait)
         self._prover = Prover(cluster, *where) if cluster else None
-        self._drainer = Drainer(cluster, *where, cordoned=cordoned) if cluster else None
+        allowed = planned.want.allowed if isinstance(planned.want, Uninstall) else NOTHING_LOST
+        self._drainer = Drainer(cluster, *where, cordoned=cordoned, allowed=allowed) if cluster else None
 
     def try_start(self, swap: Swap) -> None:
         """Start the containerd that the restart will start on what it will read, where nothing can be touched."""

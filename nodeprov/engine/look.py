@@ -9,6 +9,7 @@ from nodeprov.hosts.base import Place, Reader, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
 from nodeprov.kubernetes import images
+from nodeprov.kubernetes.draining import NOTHING_LOST, Allowed
 from nodeprov.node.facts import gather
 from nodeprov.node.layout import Layout
 from nodeprov.node.receipts import History
@@ -31,11 +32,15 @@ class Install:
 
 @dataclass(frozen=True, slots=True)
 class Uninstall:
-    """Nothing of ours; `drain` allows to evict pods, and `leaving` are nodes uninstalled before this one."""
+    """Nothing of ours; `leaving` are nodes uninstalled before this one.
+
+    `drain` allows to evict pods, and `allowed` also those of which something is lost then.
+    """
 
     family: Family
     drain: bool = False
     leaving: tuple[str, ...] = ()
+    allowed: Allowed = NOTHING_LOST
     release: ClassVar[None] = None
     action: ClassVar[Action] = UNINSTALL
 

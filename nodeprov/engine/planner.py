@@ -9,7 +9,7 @@ from nodeprov.errors import Problem, Problems
 from nodeprov.hosts.base import Place, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes.admission import Admission, AdmissionQuery
-from nodeprov.kubernetes.draining import sandboxed_pods
+from nodeprov.kubernetes.draining import NodePod, drain_problems, losses, node_pods, sandboxed
 from nodeprov.kubernetes.images import proof_image
 from nodeprov.kubernetes.scheduling import NodeLabel, cluster_goals, cluster_states, removal_goals
 from nodeprov.node import loaded_config, runtime_table
@@ -135,17 +135,25 @@ def _of_admission(
 
 
 def _uninstall(state: NodeState, want: Uninstall, goals: tuple[Goal, ...], readers: Readers) -> Plan:
-    settings, name = state.settings, state.node.name
+    name = state.node.name
     unneeded = leftovers.after_uninstall(state)
     states, imports = _read(state, goals, unneeded, readers)
     changes = decide((*goals, *unneeded), states)
-    pods = sandboxed_pods(readers[Place.CLUSTER], settings, name) if want.drain and state.cluster else ()
+    pods = _pods_to_evict(state, want, readers) if want.drain and state.cluster else ()
     if not pods and any(not change.collects for change in changes):
         _refuse(state, tuple(_still_needed(state, want)))
     is_there = changes or state.history.installed
     steps = _uninstall_steps(state, want.family, changes, imports, pods) if is_there else ()
     _refuse(state, tuple(_of_restart(state, steps, imports, readers)))
     return Plan(name, Uninstall.action, steps, notes.of_uninstall(state))
+
+
+def _pods_to_evict(state: NodeState, want: Uninstall, readers: Readers) -> tuple[NodePod, ...]:
+    """Find the pods that run with our handler, by their RuntimeClass and by what the node knows of them."""
+    on_node = node_pods(readers[Place.CLUSTER], state.settings, state.node.name)
+    pods = sandboxed(on_node, state.footprint.pods_needing(state.layout))
+    _refuse(state, tuple(drain_problems(pods, want.allowed, state.node.name)))
+    return pods
 
 
 def _of_restart(state: NodeState, steps: Sequence[Step], imports: Imports, readers: Readers) -> Iterator[Problem]:
@@ -237,7 +245,7 @@ def _in_force(
 
 
 def _uninstall_steps(
-    state: NodeState, family: Family, changes: tuple[Change, ...], imports: Imports, pods: tuple[str, ...]
+    state: NodeState, family: Family, changes: tuple[Change, ...], imports: Imports, pods: tuple[NodePod, ...]
 ) -> tuple[Step, ...]:
     """Put an uninstall in order: pods and label first, so that nothing new begins; then what was installed."""
     daemon, record = state.daemon, state.footprint.record
@@ -247,7 +255,7 @@ def _uninstall_steps(
     links = [change for change in changes if isinstance(change.resource, Link) and change not in garbage]
     runtime = family.runtime(state.layout)
     restart = loaded_config.restart(daemon, record, runtime, tuple(config), imports.files, served=False)
-    steps: list[Step] = [Drain(pods)] if pods else []
+    steps: list[Step] = [Drain(tuple(pod.name for pod in pods), losses(pods))] if pods else []
     # Twice: a pod may begin until the label is gone.
     steps += [Unused(), *in_cluster, *([Unused()] if in_cluster else [])]
     steps += _in_force(daemon, config, restart, handler="")

@@ -14,7 +14,7 @@ from nodeprov.errors import Cancelled, NodeprovError
 from nodeprov.hosts.base import A, Guard, NothingHeld, Output, Place, Query, Reader, Script, plain
 from nodeprov.hosts.shell import ShellHost, ask_script
 from nodeprov.kubernetes.cluster import Get, kubectl
-from nodeprov.kubernetes.draining import SandboxedPodsQuery
+from nodeprov.kubernetes.draining import NodePodsQuery
 from nodeprov.kubernetes.proof_pods import Pod
 from nodeprov.node.facts import FactsQuery
 from nodeprov.node.receipts import Author, to_json
@@ -125,7 +125,7 @@ class _Stage:
         match query:
             case FactsQuery():
                 return self._facts
-            case SandboxedPodsQuery():
+            case NodePodsQuery():
                 return ()
             case Get(kind="node"):
                 return {"status": {"runtimeHandlers": [{"name": self._planned.settings.runtime.handler}]}}

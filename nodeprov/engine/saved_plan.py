@@ -4,32 +4,39 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from nodeprov.engine.look import Install, Want
 from nodeprov.engine.planner import Planned
-from nodeprov.errors import MALFORMED_JSON, NodeprovError, UsageError, json_object
+from nodeprov.errors import MALFORMED_JSON, NodeprovError, UsageError, json_object, of_type
 from nodeprov.inventory import Inventory, Node
 from nodeprov.inventory.explanation import inventory_text
+from nodeprov.kubernetes.draining import NOTHING_LOST, Allowed
 from nodeprov.node.receipts import Author
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Action, action_named
-from nodeprov.plan.state_text import state_to_json
+from nodeprov.plan.state_text import state_to_json, summary_json
 from nodeprov.plan.steps import Adopt, Drain, Part, Proof, Restart
 from nodeprov.reports.plan import plan_text
 from nodeprov.states import FileState, State
 
 SCHEMA = 1
+DIGEST_CHARACTERS = 12
 AGAIN = "plan again: nodeprov plan NODES --out FILE"
 
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """One node's plan: the text that was shown, and a digest of each step by the step's name."""
+    """One node's plan: the text that was shown, and a digest of each step by the step's name.
+
+    `details` has in words, by the same names, what a step starts from and leads to.
+    """
 
     node: str
     text: str
     steps: tuple[tuple[str, str], ...]
+    details: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,7 @@ class Saved:
     drain: bool
     inventory: str
     plans: tuple[SavedPlan, ...]
+    allowed: Allowed = NOTHING_LOST
 
     @property
     def by(self) -> str:
@@ -49,13 +57,15 @@ class Saved:
         return f"{self.author.user}@{self.author.controller} at {self.at}"
 
 
-def saved(
-    whole: Inventory, planned: Sequence[Planned], author: Author, at: str, *, action: Action, drain: bool
-) -> Saved:
+def saved(whole: Inventory, planned: Sequence[Planned], author: Author, at: str, want: Want) -> Saved:
     """Make of plans what is saved of them; `latest` becomes the release that it was."""
     text = inventory_text(whole, [_resolved(each) for each in planned])
-    plans = tuple(SavedPlan(each.node.name, plan_text(each.plan), _steps(each)) for each in planned)
-    return Saved(at, author, action, drain, text, plans)
+    plans = tuple(
+        SavedPlan(each.node.name, plan_text(each.plan), _steps(each), _details(each)) for each in planned
+    )
+    if isinstance(want, Install):
+        return Saved(at, author, want.action, drain=False, inventory=text, plans=plans)
+    return Saved(at, author, want.action, want.drain, text, plans, want.allowed)
 
 
 def _resolved(planned: Planned) -> Node:
@@ -67,12 +77,48 @@ def _resolved(planned: Planned) -> Node:
 
 def _steps(planned: Planned) -> tuple[tuple[str, str], ...]:
     """Name each part of the plan with its digest; before them, the machine and the cluster that it is for."""
-    cluster = planned.state.cluster
-    subjects = [("the machine", [planned.state.machine.machine_id])]
-    if cluster is not None:
-        subjects.append(("the cluster", [cluster.server, cluster.context]))
+    subjects = [(name, list(values.values())) for name, values in _subjects(planned).items()]
     steps = [(_name(part), _value(part)) for part in planned.plan.parts]
     return tuple((name, _digest(value)) for name, value in (*subjects, *steps))
+
+
+def _subjects(planned: Planned) -> dict[str, dict[str, str]]:
+    """Describe what a plan is for."""
+    cluster = planned.state.cluster
+    machine = {"the machine": {"machine-id": planned.state.machine.machine_id}}
+    if cluster is None:
+        return machine
+    return machine | {"the cluster": {"server": cluster.server, "context": cluster.context}}
+
+
+def _details(planned: Planned) -> dict[str, dict[str, str]]:
+    return _subjects(planned) | {_name(part): _words(part) for part in planned.plan.parts}
+
+
+def _words(part: Part) -> dict[str, str]:
+    """Describe what a part starts from and leads to, by what a person would call each of it."""
+    match part:
+        case Change(before=before, after=after):
+            return _in_words(before) | {f"wanted {name}": text for name, text in _in_words(after).items()}
+        case Restart(unit, reasons, activates):
+            return {"unit": unit, "reasons": "; ".join(reasons), "what it activates": "; ".join(activates)}
+        case Drain(pods, losses):
+            return {"pods": ", ".join(pods), "what is lost": "; ".join(losses)}
+        case Adopt(changes):
+            return {"resources": ", ".join(change.resource.key for change in changes)}
+        case Proof():
+            return {"title": part.title}
+
+
+def _in_words(state: State | None) -> dict[str, str]:
+    """Describe a state without a file's content, which is known by its digest alone."""
+    summary = summary_json(state)
+    if summary is None:
+        return {"state": "absent"}
+    said = {name: value if isinstance(value, str) else json.dumps(value) for name, value in summary.items()}
+    if isinstance(state, FileState):
+        said["content"] = f"SHA-256 {hashlib.sha256(state.content).hexdigest()[:DIGEST_CHARACTERS]}"
+    return said
 
 
 def _name(part: Part) -> str:
@@ -153,12 +199,19 @@ def _read(value: Mapping[str, Any]) -> Saved:
     action = action_named(name)
     if action is None or type(drain) is not bool:
         raise ValueError(f"no action: {name!r:.60}, drain {drain!r:.60}")
-    plans = (
-        SavedPlan(_word(each["node"]), _word(each["text"]), tuple((_word(n), _word(d)) for n, d in each["steps"]))
-        for each in value["plans"]
-    )
+    plans = tuple(map(_read_plan, value["plans"]))
+    allowed = Allowed(**{name: of_type(bool, each) for name, each in value.get("allowed", {}).items()})
     author = Author(**{name: _word(each) for name, each in value["author"].items()})
-    return Saved(_word(value["at"]), author, action, drain, _word(value["inventory"]), tuple(plans))
+    return Saved(_word(value["at"]), author, action, drain, _word(value["inventory"]), plans, allowed)
+
+
+def _read_plan(value: Mapping[str, Any]) -> SavedPlan:
+    steps = tuple((_word(name), _word(digest)) for name, digest in value["steps"])
+    details = {
+        _word(step): {_word(name): _word(text) for name, text in each.items()}
+        for step, each in value.get("details", {}).items()
+    }
+    return SavedPlan(_word(value["node"]), _word(value["text"]), steps, details)
 
 
 def _word(value: Any) -> str:
@@ -188,4 +241,15 @@ def _difference(plan: SavedPlan, planned: Planned) -> str:
         return shown
     old, new = dict(plan.steps), dict(_steps(planned))
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    return f"the plan reads the same, and what it starts from differs: {', '.join(names)}"
+    now = _details(planned)
+    found = [f"{name}{_what_differs(plan.details.get(name, {}), now.get(name, {}))}" for name in names]
+    return f"the plan reads the same, and what it starts from differs: {'; '.join(found)}"
+
+
+def _what_differs(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Say of a step what it had when it was saved, and has now: `: mode 0644, now 0640`."""
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    # What is there is kept as far as it goes: it need not be said twice.
+    shown = [name for name in names if name.removeprefix("wanted ") == name or name[7:] not in names]
+    said = [f"{name} {before.get(name, 'none')}, now {now.get(name, 'none')}" for name in shown]
+    return f": {', '.join(said)}" if before and said else ""

@@ -3,22 +3,56 @@
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodeprov.errors import NodeprovError, taking_json_apart
+from nodeprov.errors import NodeprovError, Problem, Problems, taking_json_apart
 from nodeprov.hosts.base import Host, Output, Reader
 from nodeprov.inventory import Settings, syntax
 from nodeprov.kubernetes.cluster import forbidden_hint, kubectl
 from nodeprov.templates import render
 
 POLL_SECONDS = 0.3
+ENDED = ("Succeeded", "Failed")
+MIRROR = "kubernetes.io/config.mirror"
 
 
 @dataclass(frozen=True, slots=True)
-class SandboxedPodsQuery:
-    """Which pods on a node run with our handler?"""
+class Allowed:
+    """What a drain may do to pods only when it is told to: `kubectl drain` has options of the same names.
+
+    Args:
+        force: evict pods that no controller makes again.
+        delete_emptydir_data: evict pods with emptyDir volumes, whose content is lost.
+    """
+
+    force: bool = False
+    delete_emptydir_data: bool = False
+
+
+NOTHING_LOST = Allowed()
+"""What holds where nobody has allowed more."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodePod:
+    """A pod on a node, as namespace/name, and what an eviction would mean for it."""
+
+    name: str
+    has_our_class: bool = True
+    """Whether its RuntimeClass is there and leads to our handler."""
+    controller: str = "ReplicaSet"
+    """The kind of what makes it again; "" if nothing does."""
+    empty_dirs: tuple[str, ...] = ()
+    is_mirror: bool = False
+    """Whether it is a static pod's image in the cluster, which eviction does not end."""
+    has_ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodePodsQuery:
+    """Which pods are on a node, and which of them are to run with our handler?"""
 
     settings: Settings
     node: str
@@ -34,8 +68,8 @@ class SandboxedPodsQuery:
         )
         return render("cluster/kubectl.sh.j2", calls=[kube.line(*call) for call in calls])
 
-    def parse(self, output: Output) -> tuple[str, ...]:
-        """Understand what kubectl printed: namespace/name; raise NodeprovError if a DaemonSet has one of them."""
+    def parse(self, output: Output) -> tuple[NodePod, ...]:
+        """Understand what kubectl printed."""
         if output.returncode != 0:
             raise NodeprovError(
                 f"kubectl cannot read the pods: {output.said}", forbidden_hint(output.said), where=self.node
@@ -43,18 +77,91 @@ class SandboxedPodsQuery:
         handler = self.settings.runtime.handler
         with taking_json_apart():
             classes, pods = (json.loads(line)["items"] for line in output.text.split("\n")[:2])
-            names = {each["metadata"]["name"] for each in classes if each["handler"] == handler}
-            found = {_named(pod["metadata"]): pod for pod in pods if pod["spec"].get("runtimeClassName") in names}
-            owners = {name: pod["metadata"].get("ownerReferences", ()) for name, pod in found.items()}
-            # They tolerate a cordon, so eviction would be in vain.
-            coming_back = [name for name, some in owners.items() if "DaemonSet" in [each["kind"] for each in some]]
-        if coming_back:
-            raise NodeprovError(
-                f"a DaemonSet's pods cannot be drained, for they come back: {', '.join(coming_back)}",
-                "delete the DaemonSet, or have it without runtimeClassName or on other nodes, until this is done",
-                where=self.node,
-            )
-        return tuple(found)
+            ours = {each["metadata"]["name"] for each in classes if each["handler"] == handler}
+            return tuple(_pod(pod, ours) for pod in pods)
+
+
+def _pod(pod: Mapping[str, Any], classes: Collection[str]) -> NodePod:
+    metadata, spec = pod["metadata"], pod["spec"]
+    owners = metadata.get("ownerReferences") or ()
+    # As kubectl: of several owners it is the controller that makes it again.
+    controllers = [each["kind"] for each in owners if each.get("controller") or each["kind"] == "DaemonSet"]
+    return NodePod(
+        _named(metadata),
+        has_our_class=spec.get("runtimeClassName") in classes,
+        controller=next(iter(controllers), ""),
+        empty_dirs=tuple(each["name"] for each in spec.get("volumes") or () if each.get("emptyDir") is not None),
+        is_mirror=MIRROR in (metadata.get("annotations") or {}),
+        has_ended=(pod.get("status") or {}).get("phase") in ENDED,
+    )
+
+
+def node_pods(reader: Reader, settings: Settings, node: str) -> tuple[NodePod, ...]:
+    """Read the pods on a node."""
+    pods: tuple[NodePod, ...] = reader.ask([NodePodsQuery(settings, node)])[0]
+    return pods
+
+
+def sandboxed(pods: Iterable[NodePod], running: Collection[str]) -> tuple[NodePod, ...]:
+    """Pick the pods that run with our handler, or would when they begin.
+
+    What a pod really runs with the node knows, as `running`: its RuntimeClass may have been deleted since, or
+    lead elsewhere, and a pod without one gets the default runtime.
+    """
+    return tuple(pod for pod in pods if pod.has_our_class or pod.name in running)
+
+
+def losses(pods: Iterable[NodePod]) -> tuple[str, ...]:
+    """Say of pods what is lost with them, which `kubectl drain` asks an option for."""
+    gone = [(pod.name, said) for pod in pods for said in (_unmanaged(pod), _local_data(pod)) if said]
+    return tuple(f"{name}: {said}" for name, said in gone)
+
+
+def _unmanaged(pod: NodePod) -> str:
+    """Say that nothing makes a pod again (kubectl: pkg/drain/filters.go, `unreplicatedFilter`)."""
+    return "" if pod.controller or pod.has_ended else "no controller makes it again"
+
+
+def _local_data(pod: NodePod) -> str:
+    """Say that data goes with a pod (`localStorageFilter`)."""
+    names = () if pod.has_ended else pod.empty_dirs
+    return f"what is in its emptyDir {' and '.join(names)}" if names else ""
+
+
+def drain_problems(pods: Sequence[NodePod], allowed: Allowed, node: str) -> Iterator[Problem]:
+    """Find what keeps pods from being evicted: what would be in vain, and what loses something unasked."""
+    returning = [pod.name for pod in pods if pod.controller == "DaemonSet" and not pod.has_ended]
+    static = [pod.name for pod in pods if pod.is_mirror]
+    if returning:  # they tolerate a cordon
+        yield Problem(
+            f"a DaemonSet's pods cannot be drained, for they come back: {', '.join(returning)}",
+            "delete the DaemonSet, or have it without runtimeClassName or on other nodes, until this is done",
+        )
+    if static:
+        yield Problem(
+            f"static pods cannot be drained, for kubelet makes them from files: {', '.join(static)}",
+            f"take their manifests out of kubelet's staticPodPath on {node}, until this is done",
+        )
+    movable = [pod for pod in pods if pod.name not in (*returning, *static)]
+    bare = [pod.name for pod in movable if _unmanaged(pod)] if not allowed.force else []
+    with_data = [pod.name for pod in movable if _local_data(pod)] if not allowed.delete_emptydir_data else []
+    options = [
+        *(["--force"] if bare or allowed.force else []),
+        *(["--delete-emptydir-data"] if with_data or allowed.delete_emptydir_data else []),
+    ]
+    anyway = f"nodeprov uninstall {node} --drain {' '.join(options)}"
+    if bare:
+        yield Problem(
+            f"no controller makes these pods again: {', '.join(bare)}",
+            f"delete them, or evict them all the same: {anyway}",
+            "they would be gone for good; kubectl drain evicts such pods with --force only",
+        )
+    if with_data:
+        yield Problem(
+            f"these pods lose what is in their emptyDir volumes: {', '.join(with_data)}",
+            f"save what is needed, then: {anyway}",
+            "it is deleted with the pod; kubectl drain evicts such pods with --delete-emptydir-data only",
+        )
 
 
 def _named(metadata: Mapping[str, Any]) -> str:
@@ -63,12 +170,6 @@ def _named(metadata: Mapping[str, Any]) -> str:
         if not syntax.DNS_SUBDOMAIN.accepts(name):
             raise ValueError(f"{name!r} is no name of a pod")
     return f"{metadata['namespace']}/{metadata['name']}"
-
-
-def sandboxed_pods(reader: Reader, settings: Settings, node: str) -> tuple[str, ...]:
-    """Name the pods on a node that run with our handler, as namespace/name."""
-    pods: tuple[str, ...] = reader.ask([SandboxedPodsQuery(settings, node)])[0]
-    return pods
 
 
 @dataclass(slots=True)
@@ -80,11 +181,13 @@ class Drainer:
     node: str
     sleep: Callable[[float], None] = time.sleep
     cordoned: bool = field(default=False, kw_only=True)
+    allowed: Allowed = field(default=NOTHING_LOST, kw_only=True)
 
     def drain(self, pods: tuple[str, ...]) -> None:
-        """Cordon the node, evict the pods and wait until they are gone.
+        """Cordon the node, evict the pods, and those that came since, and wait until they are gone.
 
-        Eviction respects PodDisruptionBudgets; raises NodeprovError if one forbids it for too long.
+        Eviction respects PodDisruptionBudgets; raises NodeprovError if one forbids it for too long, or a pod came
+        of which something would be lost that nobody has allowed to lose.
         """
         node = kubectl(self.settings.cluster).get_json(self.host, "node", self.node)
         if not node.get("spec", {}).get("unschedulable"):
@@ -95,7 +198,7 @@ class Drainer:
         while left:
             for pod in left:
                 self._evict(*pod.split("/"))
-            left = sandboxed_pods(self.host, self.settings, self.node)
+            left = self._left(pods)
             if left and time.monotonic() > deadline:
                 raise NodeprovError(
                     f"these pods do not leave: {', '.join(left)}",
@@ -103,6 +206,13 @@ class Drainer:
                     where=self.node,
                 )
             self.sleep(POLL_SECONDS)
+
+    def _left(self, pods: Collection[str]) -> tuple[str, ...]:
+        found = sandboxed(node_pods(self.host, self.settings, self.node), pods)
+        newcomers = [pod for pod in found if pod.name not in pods]
+        if problems := tuple(drain_problems(newcomers, self.allowed, self.node)):
+            raise Problems(problems, where=self.node)
+        return tuple(pod.name for pod in found)
 
     def uncordon(self) -> None:
         """Uncordon the node if it was us who cordoned it."""

@@ -105,6 +105,16 @@ def by_prefix(path: str, prefixes: Mapping[str, str]) -> str:
     return prefixes[real] + path.removeprefix(real) if real else path
 
 
+def pods(text: str) -> dict[str, tuple[str, ...]]:
+    """Parse lines of a pod, as namespace/name, and a path that one of its containers needs."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in text.splitlines():
+        pod, _, path = line.partition(" ")
+        if path:
+            found[pod] = (*found.get(pod, ()), path)
+    return found
+
+
 def number(text: str | None) -> int | None:
     """Read the number that a text begins with; None if it begins with none."""
     found = re.match(r"\d+", text or "")

@@ -178,6 +178,7 @@ def _footprint(values: Mapping[str, str], prefixes: tuple[str, ...]) -> Footprin
         processes=parse.processes(values.get("processes", ""), ours),
         bundles=tuple(values.get("bundles", "").splitlines()),
         users=parse.users(values.get("users", ""), ours),
+        pods=parse.pods(values.get("pods", "")),
         record=parse.record(values.get("record", "")),
         switched=Switched.read(values["switch"], values.get("switch.outcome", "")) if "switch" in values else None,
     )

@@ -133,6 +133,8 @@ class Footprint:
     """Paths below a prefix that a container's bundle names, also a stopped one's."""
     record: Record | None
     switched: Switched | None = None
+    pods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The pods, as namespace/name, of the containers whose bundles name paths of ours, and which ones."""
     users: tuple[User, ...] = ()
     """Some of those who need our files, by name."""
 
@@ -160,6 +162,11 @@ class Footprint:
         others = [folder for folder in self.generations if not _is_below(folder, layout.handler_folders)]
         stays = [*others, *(self.generations[folder] for folder in others), *self.handler_folders(layout)]
         return tuple(path for path in self.in_use if not _is_below(path, stays))
+
+    def pods_needing(self, layout: Layout) -> frozenset[str]:
+        """Name the pods on the node that run with one handler, whatever the cluster says of them."""
+        needed = self.needed(layout)
+        return frozenset(pod for pod, paths in self.pods.items() if any(path in needed for path in paths))
 
     def handler_folders(self, layout: Layout) -> tuple[str, ...]:
         """Name the folders of the other handlers, in each of which are its generations."""

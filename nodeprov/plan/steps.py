@@ -130,9 +130,10 @@ class Swap:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Sandboxed pods that are evicted while the node is cordoned, as namespace/name."""
+    """Sandboxed pods that are evicted while the node is cordoned, as namespace/name, and what they lose."""
 
     pods: tuple[str, ...]
+    losses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,10 @@ def _part_lines(part: Part) -> Iterator[str]:
         case Adopt(changes):
             named = ", ".join(change.resource.title for change in changes)
             yield f"= write down what is here already, of which no receipt tells: {named}"
-        case Drain(pods):
+        case Drain(pods, losses):
             yield f"! cordon the node and evict {len(pods)} sandboxed pods: {', '.join(pods)}"
+            for lost in losses:
+                yield f"    lost for good: {lost}"
 
 
 def part_text(part: Part) -> str:
@@ -139,8 +141,8 @@ def _part_json(part: Part) -> dict[str, Any]:
             return {"step": "restart", "unit": unit}
         case Adopt(changes):
             return {"step": "adopt", "resources": [change.resource.key for change in changes]}
-        case Drain(pods):
-            return {"step": "drain", "pods": list(pods)}
+        case Drain(pods, losses):
+            return {"step": "drain", "pods": list(pods), "losses": list(losses)}
         case Proof(name=name, title=title, subject=subject):
             return {"step": "proof", "name": name, "title": title, "subject": subject}
 

@@ -28,7 +28,7 @@ from nodeprov.hosts.ssh import host as ssh_host
 from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import Ssh
 from nodeprov.kubernetes.cluster import ClusterQuery
-from nodeprov.kubernetes.draining import SandboxedPodsQuery
+from nodeprov.kubernetes.draining import NodePodsQuery
 from nodeprov.plan.files import FileAt, LinkAt, PresentAt, TreeAt
 from nodeprov.plan.plan import INSTALL, Outcome, Plan
 from nodeprov.plan.steps import Drain, Event, Restart, Sandbox, Serving, Swap
@@ -188,7 +188,7 @@ QUERIES: Sequence[Query[Any]] = (
     TreeAt("/x"),
     PresentAt("/x"),
     ClusterQuery(settings(), "worker1"),
-    SandboxedPodsQuery(settings(), "worker1"),
+    NodePodsQuery(settings(), "worker1"),
 )
 
 

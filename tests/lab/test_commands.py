@@ -14,6 +14,7 @@ from nodeprov.engine.planner import Planned
 from nodeprov.engine.rehearsal import rehearse
 from nodeprov.hosts.base import Hosts
 from nodeprov.hosts.provider import SshHosts
+from nodeprov.kubernetes.draining import Allowed
 from nodeprov.plan.plan import Outcome
 from nodeprov.plan.steps import Event, Proof
 from nodeprov.redaction import HIDDEN
@@ -40,7 +41,9 @@ class Recorded:
         nodes = inventory.select(whole, [WORKER])
         with SshHosts(whole, lambda host, script: self.scripts.append((host, script.text))) as provider:
             fleet = Fleet(nodes, provider)
-            plans = fleet.plan(Install(GVISOR) if action == "install" else Uninstall(GVISOR, drain))
+            plans = fleet.plan(
+                Install(GVISOR) if action == "install" else Uninstall(GVISOR, drain, allowed=Allowed(force=True))
+            )
             assert not plans.errors, plans.errors
             (planned,) = plans.good
             hosts = provider.of(planned.node)

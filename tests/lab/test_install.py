@@ -175,7 +175,7 @@ def test_a_sandbox_that_is_no_pod_is_not_drained_and_nothing_is_removed_under_it
     runsc = worker.run(f"readlink -f {CURRENT}/runsc").strip()
     worker.run(f"setsid {runsc} --network=none --ignore-cgroups do sleep 300 >/dev/null 2>&1 </dev/null &")
     worker.run("for i in $(seq 50); do pgrep -f 'sleep 300' >/dev/null && break; sleep 0.1; done")
-    refused = nodeprov("uninstall", WORKER, "--yes", "--drain")
+    refused = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force")
     worker.try_run("pkill -9 -f 'sleep 300'")
     assert refused.returncode == 1
     assert "none of it is a pod that can be evicted" in refused.stderr
@@ -196,12 +196,47 @@ def test_uninstall_refuses_while_a_sandbox_runs_and_drains_when_told_to(worker: 
     )
     assert "--drain" in refused.stderr
     assert worker.listing() == before
-    drained = nodeprov("uninstall", WORKER, "--yes", "--drain")
+    drained = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force")
     assert drained.returncode == 0, drained.stderr
     assert f"evict 1 sandboxed pods: {NAMESPACE}/boxed" in drained.stdout
     assert kubectl.attempt("get", "pod", "boxed").returncode != 0
     assert not kubectl.json("get", "node", WORKER)["spec"].get("unschedulable")
     assert kubectl.container("plain")["containerID"] == plain["containerID"]
+
+
+@by_turns
+def test_a_pod_whose_runtime_class_was_deleted_is_drained_all_the_same(worker: Machine, kubectl: Kubectl) -> None:
+    installed(WORKER)
+    kubectl.pod("boxed", WORKER, sandboxed=True)
+    kubectl("delete", "runtimeclass", "gvisor")
+    refused = nodeprov("uninstall", WORKER, "--yes", "--drain")
+    assert refused.returncode == 1
+    assert f"no controller makes these pods again: {NAMESPACE}/boxed" in refused.stderr
+    assert f"nodeprov uninstall {WORKER} --drain --force" in refused.stderr
+    drained = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force")
+    assert drained.returncode == 0, drained.stderr
+    assert f"evict 1 sandboxed pods: {NAMESPACE}/boxed" in drained.stdout
+    assert f"lost for good: {NAMESPACE}/boxed: no controller makes it again" in drained.stdout
+    assert kubectl.attempt("get", "pod", "boxed").returncode != 0
+
+
+@by_turns
+def test_no_image_of_a_proof_stays_on_a_node(worker: Machine) -> None:
+    def images() -> list[str]:
+        listed = worker.run("ctr -n k8s.io images ls | tail -n +2").splitlines()
+        return sorted(line.split()[0] for line in listed)
+
+    worker.run("ctr -n k8s.io images ls -q | grep nodeprov-proof | xargs -r ctr -n k8s.io images rm")
+    installed(WORKER)
+    assert not [each for each in images() if "nodeprov-proof" in each]
+    assert nodeprov("verify", WORKER).returncode == 0
+    by_id = {each for each in images() if each.startswith("sha256:")}
+    content = worker.run("ctr -n k8s.io images ls | tail -n +2 | grep -v ^sha256: | awk '{print $3}'").split()
+    for each in by_id:
+        digest = worker.run(f"ctr -n k8s.io images ls | grep -F '{each}' | awk '{{print $3}}'").strip()
+        assert digest in content, f"{each} has no name"
+    assert nodeprov("uninstall", WORKER, "--yes").returncode == 0
+    assert {each for each in images() if each.startswith("sha256:")} == by_id
 
 
 BUDGET = """
@@ -218,15 +253,15 @@ def test_what_a_killed_drain_has_cordoned_the_next_run_uncordons(worker: Machine
     kubectl.pod("boxed", WORKER, sandboxed=True)
     kubectl("apply", "-f", "-", stdin=BUDGET)
     try:
-        with started("uninstall", WORKER, "--yes", "--drain") as draining, eventually() as more:
+        with started("uninstall", WORKER, "--yes", "--drain", "--force") as draining, eventually() as more:
             while not is_cordoned(kubectl):
                 assert more(), draining.seen
             draining.process.kill()
         assert is_cordoned(kubectl)
     finally:
         kubectl("delete", "pdb", "boxed")
-    assert "it has cordoned the node" in nodeprov("plan", WORKER, "--uninstall", "--drain").stdout
-    ended = nodeprov("uninstall", WORKER, "--yes", "--drain")
+    assert "it has cordoned the node" in nodeprov("plan", WORKER, "--uninstall", "--drain", "--force").stdout
+    ended = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force")
     assert ended.returncode == 0, ended.stderr
     assert not is_cordoned(kubectl)
 

@@ -16,7 +16,7 @@ from nodeprov.hosts.base import Host
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster, runtime_class
 from nodeprov.kubernetes.cluster import kubectl as calls
-from nodeprov.kubernetes.draining import Drainer, sandboxed_pods
+from nodeprov.kubernetes.draining import Drainer, node_pods
 from nodeprov.kubernetes.images import ProofImage
 from nodeprov.kubernetes.proof_pods import Pod, Prover
 from nodeprov.kubernetes.roles import Role, ServiceAccount, manifest, roles
@@ -79,7 +79,7 @@ class Acts:
             "the pod's log": pod.log,
             "the probe in the pod": lambda: pod.execute("kernel"),
             "the pod's events": pod.trouble,
-            "which pods leave": lambda: sandboxed_pods(host, settings, WORKER),
+            "which pods leave": lambda: node_pods(host, settings, WORKER),
             "an eviction": lambda: Drainer(host, settings, WORKER)._evict(settings.proof.namespace, "gone"),
         }
 

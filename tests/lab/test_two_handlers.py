@@ -42,7 +42,7 @@ def test_the_second_handler_leaves_and_the_first_one_stays_as_it_was(
     kubectl.pod("of-the-second", WORKER, sandboxed=True, runtimeClassName=f"{CLASS}-kvm")
 
     refused(nodeprov("uninstall", WORKER, "--yes", inventory=second), "still in use by pod", "/of-the-second (")
-    gone = nodeprov("uninstall", WORKER, "--yes", "--drain", inventory=second)
+    gone = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force", inventory=second)
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert "stays: the handler runsc on this node has it too" in gone.stdout
     assert worker.listing() == alone
@@ -53,7 +53,7 @@ def test_the_second_handler_leaves_and_the_first_one_stays_as_it_was(
     verified = nodeprov("verify", WORKER, "--quiet", inventory=first)
     assert verified.returncode == 0, verified.stdout
 
-    gone = nodeprov("uninstall", WORKER, "--yes", "--drain", inventory=first)
+    gone = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force", inventory=first)
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert LABEL not in kubectl.json("get", "node", WORKER)["metadata"]["labels"]
     assert worker.listing() == before

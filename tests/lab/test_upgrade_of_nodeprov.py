@@ -73,7 +73,7 @@ def test_an_installation_of_an_earlier_nodeprov_is_gone_on_with(
     assert "Starting gVisor" in kubectl("exec", "theirs", "--", "dmesg")
 
     kubectl("delete", "pod", "theirs", "--force")
-    gone = nodeprov("uninstall", WORKER, "--yes", "--drain")
+    gone = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert worker.config() == pristine
     assert worker.listing() == listing

@@ -17,7 +17,7 @@ from nodeprov.inventory import ClusterSettings, Node, ReleaseSettings, RuntimeCl
 from nodeprov.kubernetes import runtime_class
 from nodeprov.kubernetes.admission import Admission, AdmissionQuery
 from nodeprov.kubernetes.cluster import ClusterQuery, kubectl
-from nodeprov.kubernetes.draining import SandboxedPodsQuery
+from nodeprov.kubernetes.draining import NodePod, NodePodsQuery
 from nodeprov.kubernetes.scheduling import NodeLabel
 from nodeprov.node.daemon import Daemon, Identity, Plugin, Record
 from nodeprov.node.daemon_choice import Kubelet
@@ -231,7 +231,7 @@ class FakeReader:
     """The texts of files that are imported; they are older than containerd."""
     cluster: ClusterState | None = None
     admission: Admission = field(default_factory=Admission)
-    pods: tuple[str, ...] = ()
+    pods: tuple[str | NodePod, ...] = ()
     asked: list[list[Query[Any]]] = field(default_factory=list)
     name: str = "worker1"
 
@@ -250,8 +250,8 @@ class FakeReader:
                 return self.cluster
             case AdmissionQuery():
                 return self.admission
-            case SandboxedPodsQuery():
-                return self.pods
+            case NodePodsQuery():
+                return tuple(each if isinstance(each, NodePod) else NodePod(each) for each in self.pods)
             case FileAt(path):
                 daemon = self.facts.daemon if self.facts else None
                 is_config = daemon is not None and path == daemon.edited_path

@@ -13,6 +13,7 @@ from nodeprov.engine.look import Install, Uninstall, Want
 from nodeprov.engine.planner import Planned
 from nodeprov.hosts.base import Place, Reader
 from nodeprov.inventory import ClusterSettings, ContainerdSettings, Node, Settings
+from nodeprov.kubernetes.draining import NOTHING_LOST, Allowed
 from nodeprov.kubernetes.runtime_class import MANAGED_BY, wanted_runtime_class
 from nodeprov.kubernetes.scheduling import cluster_goals
 from nodeprov.node.daemon import Daemon
@@ -76,8 +77,10 @@ class Situation:
     def install(self) -> Planned:
         return planned(node(self.wanted), self.readers, Install(GVISOR, self.made))
 
-    def uninstall(self, *, drain: bool = False, leaving: tuple[str, ...] = ()) -> Planned:
-        return planned(node(self.wanted), self.readers, Uninstall(GVISOR, drain, leaving))
+    def uninstall(
+        self, *, drain: bool = False, leaving: tuple[str, ...] = (), allowed: Allowed = NOTHING_LOST
+    ) -> Planned:
+        return planned(node(self.wanted), self.readers, Uninstall(GVISOR, drain, leaving, allowed))
 
 
 def planned(

@@ -16,6 +16,7 @@ from nodeprov.hosts.base import Place
 from nodeprov.inventory import ProofSettings, ReleaseSettings
 from nodeprov.kubernetes import images
 from nodeprov.kubernetes.admission import Admission, Mutation
+from nodeprov.kubernetes.draining import Allowed, NodePod
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
 from nodeprov.node.daemon import Record
 from nodeprov.node.receipts import BEGUN, UNDONE, Written, from_json
@@ -24,6 +25,7 @@ from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Adopt, Restart
 from nodeprov.releases.obtain import Release
 from nodeprov.releases.source import Software
+from nodeprov.reports.plan import plan_text
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState, LinkState
 from tests.support.runtimes import generation_of, runtime_of
@@ -366,6 +368,52 @@ def test_what_no_drain_can_evict_is_refused_all_the_same(new: Release, has_clust
     with pytest.raises(Problems, match="still in use by ") as caught:
         situation.uninstall(drain=True)
     assert "none of it is a pod that can be evicted" in caught.value.problems[0].hint
+
+
+def drained(new: Release, *pods: NodePod, used: Mapping[str, tuple[str, ...]]) -> Situation:
+    """A node of which containers, by their pods, need our files, and the cluster's word on the pods."""
+    paths = tuple(path for some in used.values() for path in some)
+    situation = in_use(uninstallable(new, TOGETHER), bundles=paths, pods=used)
+    situation = in_cluster(situation, has_label=True, has_class=True)
+    assert situation.cluster is not None
+    situation.cluster.pods = pods
+    return situation
+
+
+SHIM_PATH = "/opt/nodeprov/handlers/runsc/current/containerd-shim-runsc-v1"
+
+
+def test_a_pod_whose_runtime_class_was_deleted_is_drained_by_what_it_really_runs(new: Release) -> None:
+    pods = NodePod("default/old", has_our_class=False), NodePod("default/runc", has_our_class=False)
+    situation = drained(new, *pods, used={"default/old": (SHIM_PATH,)})
+    assert steps_of(situation.uninstall(drain=True))[0] == "drain default/old"
+
+
+def test_a_pod_of_another_handler_is_not_drained(new: Release) -> None:
+    other = "/opt/nodeprov/handlers/other/current/containerd-shim-runsc-v1"
+    used = {"default/old": (SHIM_PATH,), "default/theirs": (other,)}
+    pods = [NodePod(name, has_our_class=False) for name in used]
+    situation = drained(new, *pods, used=used)
+    generations = {
+        **situation.facts.footprint.generations,
+        "/opt/nodeprov/handlers/other/g": "/opt/nodeprov/releases/x",
+    }
+    in_use(situation, generations=generations)
+    assert steps_of(situation.uninstall(drain=True))[0] == "drain default/old"
+
+
+def test_a_drain_of_which_something_is_lost_is_refused_before_anything_is_touched(new: Release) -> None:
+    bare = NodePod("default/bare", controller="", empty_dirs=("cache",))
+    situation = drained(new, bare, used={"default/bare": (SHIM_PATH,)})
+    with pytest.raises(Problems) as caught:
+        situation.uninstall(drain=True)
+    assert [each.message for each in caught.value.problems] == [
+        "no controller makes these pods again: default/bare",
+        "these pods lose what is in their emptyDir volumes: default/bare",
+    ]
+    plan = situation.uninstall(drain=True, allowed=Allowed(True, True)).plan
+    assert "lost for good: default/bare: no controller makes it again" in plan_text(plan)
+    assert "lost for good: default/bare: what is in its emptyDir cache" in plan_text(plan)
 
 
 def test_nobody_is_asked_for_pods_unless_they_are_to_be_drained(new: Release) -> None:

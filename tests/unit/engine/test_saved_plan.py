@@ -17,7 +17,6 @@ from nodeprov.engine.saved_plan import Saved, changes, from_text, saved, to_text
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
 from nodeprov.node.receipts import Author
-from nodeprov.plan.plan import INSTALL
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.inventories import read_latest
 from tests.support.runtimes import layout_of
@@ -40,7 +39,7 @@ def plan(tmp_path: Path) -> Plan:
 
 
 def saved_of(planned: Planned) -> Saved:
-    return saved(read_latest(), [planned], ANN, "2026-11-21T10:00:00+00:00", action=INSTALL, drain=False)
+    return saved(read_latest(), [planned], ANN, "2026-11-21T10:00:00+00:00", Install(GVISOR))
 
 
 def test_what_was_saved_is_read_back(plan: Plan) -> None:
@@ -78,8 +77,18 @@ def _config() -> Any:
             with_daemon(config=replace(_config(), content=f"# new\n{CONFIG}".encode())),
             "",
         ),
-        "a mode": (with_daemon(config=replace(_config(), mode=0o600)), "file:/etc/containerd/config.toml"),
-        "another machine": (good_facts(machine_id="another"), "what it starts from differs: the machine"),
+        "a mode": (
+            with_daemon(config=replace(_config(), mode=0o640)),
+            "what it starts from differs: file:/etc/containerd/config.toml: mode 0644, now 0640",
+        ),
+        "an owner": (
+            with_daemon(config=replace(_config(), uid=1, gid=2)),
+            "file:/etc/containerd/config.toml: owner 0:0, now 1:2",
+        ),
+        "another machine": (
+            good_facts(machine_id="another"),
+            "what it starts from differs: the machine: machine-id 0908b3ce62f277cc2d12b3cfec52c48f, now another",
+        ),
     }.values(),
 )
 def test_a_node_that_has_changed_is_found_and_the_difference_is_shown(plan: Plan, facts: Any, said: str) -> None:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, Problem
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
-from nodeprov.kubernetes.draining import Drainer, SandboxedPodsQuery
+from nodeprov.kubernetes.draining import (
+    NOTHING_LOST,
+    Allowed,
+    Drainer,
+    NodePod,
+    NodePodsQuery,
+    drain_problems,
+    losses,
+    sandboxed,
+)
 from tests.support.samples import settings
 
 
@@ -47,14 +58,116 @@ def test_what_a_run_before_has_cordoned_is_uncordoned(tmp_path: Path) -> None:
     assert calls(tmp_path) == ["uncordon worker1"]
 
 
+CLASSES = {"items": [{"metadata": {"name": "gvisor"}, "handler": "runsc"}]}
+
+
+def pod(name: str, *, runtime_class: str = "gvisor", owner: str = "ReplicaSet", **changes: Any) -> dict[str, Any]:
+    """A pod as kubectl prints it; `changes` are of its metadata, spec and status."""
+    owners = [{"kind": owner, "controller": True}] if owner else []
+    value: dict[str, Any] = {
+        "metadata": {"namespace": "prod", "name": name, "ownerReferences": owners, "annotations": {}},
+        "spec": {"runtimeClassName": runtime_class},
+        "status": {"phase": "Running"},
+    }
+    for part, more in changes.items():
+        value[part] |= more
+    return value
+
+
+def understood(*pods: dict[str, Any], classes: dict[str, Any] = CLASSES) -> tuple[NodePod, ...]:
+    lines = f"{json.dumps(classes)}\n{json.dumps({'items': list(pods)})}\n"
+    return NodePodsQuery(settings(), "worker1").parse(Output(0, lines.encode(), b""))
+
+
+def names(pods: Sequence[NodePod]) -> list[str]:
+    return [each.name.removeprefix("prod/") for each in pods]
+
+
+def refused(*pods: dict[str, Any], allowed: Allowed = NOTHING_LOST) -> list[Problem]:
+    return list(drain_problems(understood(*pods), allowed, "worker1"))
+
+
+EMPTY_DIR = {"volumes": [{"name": "cache", "emptyDir": {}}, {"name": "token", "projected": {}}]}
+
+
+def test_a_pod_is_found_by_its_runtime_class_and_by_what_it_really_runs() -> None:
+    pods = understood(
+        pod("web"),
+        pod("old", runtime_class="deleted"),
+        pod("plain", runtime_class=""),
+        pod("other", runtime_class="x"),
+    )
+    assert names(sandboxed(pods, ())) == ["web"]
+    assert names(sandboxed(pods, ["prod/old", "prod/plain", "prod/gone"])) == ["web", "old", "plain"]
+
+
+def test_pods_are_found_though_no_runtime_class_is_left() -> None:
+    pods = understood(pod("web"), pod("plain", runtime_class=""), classes={"items": []})
+    assert names(sandboxed(pods, ["prod/web"])) == ["web"]
+
+
 def test_a_daemon_sets_pod_is_told_before_any_other_is_evicted() -> None:
     """It tolerates the cordon and comes back, so that all others would be evicted for nothing."""
-    classes = {"items": [{"metadata": {"name": "gvisor"}, "handler": "runsc"}]}
-    pods = {"items": [pod("web-1"), pod("agent-x", ownerReferences=[{"kind": "DaemonSet"}])]}
-    output = Output(0, f"{json.dumps(classes)}\n{json.dumps(pods)}\n".encode(), b"")
-    with pytest.raises(NodeprovError, match="they come back: prod/agent-x"):
-        SandboxedPodsQuery(settings(), "worker1").parse(output)
+    (problem,) = refused(pod("web-1"), pod("agent-x", owner="DaemonSet"))
+    assert problem.message.endswith("they come back: prod/agent-x")
+    assert refused(pod("agent-x", owner="DaemonSet", status={"phase": "Failed"})) == []
 
 
-def pod(name: str, **metadata: object) -> dict[str, object]:
-    return {"metadata": {"namespace": "prod", "name": name, **metadata}, "spec": {"runtimeClassName": "gvisor"}}
+def test_a_static_pod_is_told_before_any_other_is_evicted() -> None:
+    mirrored = {"annotations": {"kubernetes.io/config.mirror": "ab12"}}
+    (problem,) = refused(pod("etcd", owner="Node", metadata=mirrored), allowed=Allowed(True, True))
+    assert "static pods" in problem.message
+
+
+LOST = {
+    "a bare pod": (pod("web", owner=""), "no controller makes these pods again: prod/web", "--force"),
+    "an owner that is no controller": (
+        pod("web", owner="", metadata={"ownerReferences": [{"kind": "Group"}]}),
+        "no controller makes these pods again: prod/web",
+        "--force",
+    ),
+    "an emptyDir": (
+        pod("web", spec=EMPTY_DIR),
+        "these pods lose what is in their emptyDir volumes: prod/web",
+        "--delete-emptydir-data",
+    ),
+}
+
+
+@pytest.mark.parametrize(("value", "message", "option"), LOST.values(), ids=LOST.keys())
+def test_what_kubectl_drain_asks_an_option_for_is_refused_without_it(
+    value: dict[str, Any], message: str, option: str
+) -> None:
+    (problem,) = refused(pod("other"), value)
+    assert problem.message == message
+    assert problem.hint.endswith(f"nodeprov uninstall worker1 --drain {option}")
+    assert refused(value, allowed=Allowed(True, True)) == []
+    assert refused({**value, "status": {"phase": "Succeeded"}}) == [], "as with kubectl: it has ended"
+
+
+def test_where_both_options_are_needed_each_hint_has_both() -> None:
+    problems = refused(pod("web", owner="", spec=EMPTY_DIR))
+    assert len(problems) == 2
+    assert all(each.hint.endswith("--drain --force --delete-emptydir-data") for each in problems)
+    (left,) = refused(pod("web", owner="", spec=EMPTY_DIR), allowed=Allowed(force=True))
+    assert left.hint.endswith("--drain --force --delete-emptydir-data")
+
+
+def test_what_is_lost_is_said_also_where_it_is_allowed() -> None:
+    assert losses(understood(pod("web", owner="", spec=EMPTY_DIR), pod("other"))) == (
+        "prod/web: no controller makes it again",
+        "prod/web: what is in its emptyDir cache",
+    )
+
+
+def test_a_pod_that_came_since_the_plan_is_evicted_only_as_the_plan_would(tmp_path: Path) -> None:
+    answer = json.dumps({"items": [pod("late", owner="")]})
+    kubectl = f"""case "$*" in
+        *runtimeclass*) echo '{json.dumps(CLASSES)}' ;;
+        *pods*) echo '{answer}' ;;
+        *) echo '{{}}' ;;
+    esac"""
+    drained = drainer(tmp_path, kubectl)
+    with pytest.raises(NodeprovError, match="no controller makes these pods again: prod/late"):
+        drained.drain(("prod/web",))
+    assert not any("pods/late/eviction" in call for call in calls(tmp_path))

@@ -188,6 +188,32 @@ def test_processes_below_a_prefix_that_is_reached_through_a_link_are_still_ours(
     assert facts.machine.real_paths[f"{tmp_path}/opt/nodeprov"] == f"{tmp_path}/var/opt/nodeprov"
 
 
+BUNDLE = {
+    "shim-binary-path": "{prefix}/handlers/runsc/current/containerd-shim-runsc-v1",
+    "config.json": '{{"ociVersion":"1.2.1","annotations":{{"io.kubernetes.cri.container-type":"sandbox",'
+    '"io.kubernetes.cri.sandbox-name":"{name}","io.kubernetes.cri.sandbox-namespace":"{namespace}"}}}}',
+}
+
+
+def test_the_pods_of_containers_that_need_our_files_are_known_by_what_cri_has_written(tmp_path: Path) -> None:
+    containers = {
+        "a": ("web-1", "shop", f"{tmp_path}/opt/nodeprov"),
+        "b": ("web-1", "shop", f"{tmp_path}/opt/nodeprov"),  # the same pod's container
+        "c": ("runc-1", "shop", "/usr/local/bin"),
+        "d": ("$(touch x)|&", "..", f"{tmp_path}/opt/nodeprov"),
+    }
+    for name, (pod, namespace, prefix) in containers.items():
+        folder = tmp_path / "run" / "io.containerd.runtime.v2.task" / "k8s.io" / name
+        folder.mkdir(parents=True)
+        for file, text in BUNDLE.items():
+            (folder / file).write_text(text.format(name=pod, namespace=namespace, prefix=prefix))
+    script = FactsQuery("here", of_folder(tmp_path), layout_of(of_folder(tmp_path))).script
+    script = script.replace("${states:-/run/containerd}", f"{tmp_path}/run")
+    footprint = parse_facts("here", LocalHost().execute(script, b"", 60).text).footprint
+    shim = f"{tmp_path}/opt/nodeprov/handlers/runsc/current/containerd-shim-runsc-v1"
+    assert (footprint.bundles, footprint.pods) == ((shim,), {"shop/web-1": (shim,)})
+
+
 def without_containerd(text: str) -> str:
     """What the script prints where the unit is not there: systemctl says so, and nothing follows of a daemon."""
     names = [line.partition("=")[0] for line in text.splitlines()]

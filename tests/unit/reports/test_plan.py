@@ -70,7 +70,7 @@ def test_a_missing_and_a_removed_file_are_compared_with_nothing() -> None:
 STEP_FIELDS = {
     "change": {"step", "resource", "place", "before", "after", "diff", "why"},
     "restart": {"step", "unit"},
-    "drain": {"step", "pods"},
+    "drain": {"step", "pods", "losses"},
     "proof": {"step", "name", "title", "subject"},
 }
 RESTART_FIELDS = {"unit", "reasons", "activates", "loses"}
