@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -106,9 +107,9 @@ def _unable(daemon: Daemon) -> DryStart | None:
 
 
 def staged(files: Mapping[str, FileState | None]) -> bytes:
-    """Write files as the script reads them; None is a file that is not to be there."""
+    """Write files as the script reads them, what lies deeper later; None is a file that is not to be there."""
     encoded = {path: base64.b64encode(file.content).decode() if file else "-" for path, file in files.items()}
-    return "".join(f"{path} {content}\n" for path, content in encoded.items()).encode()
+    return "".join(f"{path} {encoded[path]}\n" for path in sorted(encoded, key=posixpath.dirname)).encode()
 
 
 def parse_dry_start(text: str, said: str = "") -> DryStart:

@@ -70,7 +70,7 @@ def _not_shown(daemon: Daemon, imported: Mapping[str, Imported]) -> Iterator[str
     read = {path: file.changed_at for path, file in imported.items() if is_read_by_distribution(daemon, path)}
     if daemon.source:
         read[daemon.source.path] = daemon.source.changed_at or 0.0
-    yield from (_edited(path) for path, at in read.items() if at >= daemon.started_at - CLOCK_MARGIN_SECONDS)
+    yield from (_edited(path) for path, at in read.items() if at >= daemon.started_at)
 
 
 def pending_problems(

@@ -78,9 +78,9 @@ def test_what_another_snapshotter_keeps_no_second_containerd_may_see(snapshotter
     assert snapshotter in found.fault
 
 
-def test_files_are_staged_as_lines() -> None:
-    files = {"/a b": FileState(b"version = 3\n", 0o644), "/gone": None, "/empty": FileState(b"", 0o600)}
-    assert staged(files) == b"/a b dmVyc2lvbiA9IDMK\n/gone -\n/empty \n"
+def test_files_are_staged_as_lines_folders_before_what_lies_deeper() -> None:
+    files = {"/e/d/b": FileState(b"", 0o600), "/e/a b": FileState(b"version = 3\n", 0o644), "/e/gone": None}
+    assert staged(files) == b"/e/a b dmVyc2lvbiA9IDMK\n/e/gone -\n/e/d/b \n"
 
 
 PLAY = f"""#!/bin/sh
@@ -92,6 +92,8 @@ case "$*" in
         grep -qs refused "$2" "{HOME}"/etc/conf.d/*.toml && {{ echo "containerd: it is refused" >&2; exit 1; }}
         grep -qs hidden "$2" && ls /dev/mapper /run/played-socket /var/lib/kubelet/x 2>&1
         grep -qs writes "$2" && {{ touch /etc/x /srv/x /opt/x /var/x 2>/dev/null; }}
+        grep -qs "looks into run" "$2" && {{ echo "containerd: $(ls /run/k0s)" >&2; exit 1; }}
+        grep -qs "looks for a socket" "$2" && [ ! -S {HOME}/x.sock ] && {{ echo "containerd: none" >&2; exit 1; }}
         while :; do sleep 60; done ;;
 esac
 """
@@ -147,6 +149,34 @@ class TestOnAPlayedNode:
         assert tried(played, {}) == DryStart("it is refused")
         assert tried(played, {f"{HOME}/etc/conf.d/a.toml": None}) == DryStart("")
         assert "a.toml" in played.listing()
+
+    def test_two_files_of_which_one_lies_deeper_are_both_there(self, played: PlayedNode) -> None:
+        both: dict[str, FileState | None] = {
+            f"{HOME}/etc/conf.d/a.toml": file("refused"),
+            f"{HOME}/etc/config.toml": file("version = 3"),
+        }
+        assert tried(played, both) == DryStart("it is refused")
+
+    def test_a_file_that_a_link_leads_to_is_the_one_that_is_covered(self, played: PlayedNode) -> None:
+        played.said(f"cd {HOME} && mkdir real && mv etc/config.toml real && ln -s ../real/config.toml etc")
+        assert tried(played, {QUERY.config: file("refused")}) == DryStart("it is refused")
+        assert tried(played, {}) == DryStart("")
+
+    def test_a_socket_of_the_node_outside_of_run_is_not_reached(self, played: PlayedNode) -> None:
+        listening = "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('x.sock'); s.listen()"
+        played.said(f'cd {HOME} && setsid python3 -c "{listening}; time.sleep(60)" > /dev/null 2>&1 < /dev/null &')
+        played.said(f"until [ -S {HOME}/x.sock ]; do sleep 0.1; done")
+        for where in ("address", "own"):
+            text = f"{where} = '{HOME}/x.sock'\n# looks for a socket"
+            played.said(f"cat > {HOME}/etc/config.toml <<END\n{text}\nEND")
+            assert tried(played, {}) == DryStart("none")
+        assert "x.sock" in played.said(f"ls {HOME}")
+
+    def test_what_is_imported_from_run_is_there(self, played: PlayedNode) -> None:
+        played.said("mkdir -p /run/k0s && echo refused > /run/k0s/cri.toml && echo version > /run/k0s/other")
+        imports = "imports = ['/run/k0s/cri.toml']\n# looks into run\n"
+        played.said(f"cat > {HOME}/etc/config.toml <<END\n{imports}END")
+        assert tried(played, {}) == DryStart("cri.toml")
 
     def test_nothing_of_the_node_can_be_written(self, played: PlayedNode) -> None:
         assert tried(played, {f"{HOME}/etc/config.toml": file("writes")}) == DryStart("")
