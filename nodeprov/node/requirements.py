@@ -313,3 +313,13 @@ def config_style_works(daemon: Daemon, settings: Settings) -> Iterator[Problem]:
             f'add imports = ["/etc/containerd/conf.d/*.toml"] to it, or {otherwise}',
             "containerd reads no file that nothing imports",
         )
+    elif daemon.next_version < (2, 3, 0) and not _has_runtimes_where_its_version_says(daemon):
+        yield Problem(
+            f"{daemon.config_path} has its runtimes where another version than it states has them",
+            f"write the version at its top that its tables are of, or {otherwise}",
+            "up to 2.2 the version that is stated last counts for all files, and moves where they are looked for",
+        )
+
+
+def _has_runtimes_where_its_version_says(daemon: Daemon) -> bool:
+    return containerd.runtimes_place(daemon.file, daemon.version_to_start) == daemon.file.runtimes_path

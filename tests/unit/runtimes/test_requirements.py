@@ -401,6 +401,15 @@ def test_a_drop_in_needs_containerd_2_and_a_folder_that_is_imported() -> None:
     assert 'leave [containerd] config_style = "dropin" out' in problem.hint
 
 
+@pytest.mark.parametrize(("daemon", "blocks"), [((2, 1, 9), True), ((2, 4, 2), False)])
+def test_a_drop_in_needs_the_version_of_the_runtimes_up_to_2_2(daemon: tuple[int, ...], blocks: bool) -> None:
+    wanted = settings(containerd=ContainerdSettings(config_style="dropin"))
+    text = 'imports = ["conf.d/*.toml"]\n' + CONFIG.replace("version = 3", "version = 2")
+    found = check_facts(with_daemon(configured(text), version=daemon, disk_version=daemon), wanted)
+    said = [each.message for each in found if "where another version than it states has them" in each.message]
+    assert bool(said) == blocks
+
+
 @pytest.mark.parametrize(
     "facts",
     [
