@@ -17,7 +17,7 @@ from nodeprov_lab.base import Event, Lab
 lab = typer.Typer(
     help="Machines to try nodeprov on.",
     epilog=examples(
-        "nodeprov lab up", "nodeprov install worker1 -i inventory/lab.toml", codes="0: done, 1: failed"
+        "nodeprov lab up", 'nodeprov install worker1 -i "$(nodeprov lab inventory)"', codes="0: done, 1: failed"
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -101,6 +101,7 @@ def up(
     with Progress() as progress:
         make_lab(provider, build_box=build_box).up(progress)
         progress.say(f"the lab is up: nodeprov lab kubectl{_chosen(provider)} -- get nodes")
+        progress.say(f'next: nodeprov install worker1 -i "$(nodeprov lab inventory{_chosen(provider)})"')
 
 
 @lab.command(

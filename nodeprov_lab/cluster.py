@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from nodeprov.errors import CommandFailed, NodeprovError
 from nodeprov.hosts.base import check
 from nodeprov.templates import render
 from nodeprov_lab.access import RemoteShell
@@ -19,6 +20,8 @@ READY_JSONPATH = '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type
 _IMAGES = "/var/tmp/lab-images.tar"  # noqa: S108  on the machine, removed after the import
 _CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _NODE_UNITS = ("pod-routes", "containerd", "kubelet")
+KUBELETS_ERRORS = "journalctl -q -o cat -u kubelet -n 500 | grep -E '^[EF][0-9]{4} ' | tail -n 1"
+"""Print the last error of a kubelet, whose lines begin with a letter and the date (klog)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,17 @@ def install(nodes: Sequence[Node], images: bytes, settings: Settings, on_event: 
     machines = [node.machine for node in nodes]
     secrets = make_secrets(machines[0], settings.service_subnet)
     at_once([partial(install_node, node, machines, images, secrets, settings, on_event) for node in nodes])
-    wait_ready(nodes[0].shell, machines, settings, on_event)
+    try:
+        wait_ready(nodes[0].shell, machines, settings, on_event)
+    except CommandFailed as error:
+        said = [f"kubelet on {node.machine.name}: {words}" for node in nodes if (words := _last_error(node))]
+        raise NodeprovError("; ".join([error.message, *said]), error.hint, where=error.where) from None
     return kubeconfig(secrets, secrets.admin, machines[0])
+
+
+def _last_error(node: Node) -> str:
+    """Find what kubelet complained of last, such as `inotify_init: too many open files`."""
+    return node.shell.run(KUBELETS_ERRORS).text.strip()
 
 
 def install_node(

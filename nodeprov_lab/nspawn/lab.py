@@ -28,6 +28,8 @@ MACHINES = (
     Machine("worker2", "10.123.0.12", "worker", "10.244.12.0/24"),
 )
 _BOOT_TIMEOUT_SECONDS = 60.0
+_PACKAGED = Path(__file__).with_name("lab.toml")  # in a wheel
+_CHECKOUT = Path(__file__).parents[2] / "inventory" / "lab.toml"
 
 
 class NspawnLab:
@@ -50,7 +52,8 @@ class NspawnLab:
         )
 
     def up(self, on_event: OnEvent) -> None:
-        problems = requirements.problems(requirements.gather(STATE.path, self._cache.root))
+        down = [machine for machine in self.machines if not machines.is_running(machine, STATE)]
+        problems = requirements.problems(requirements.gather(STATE.path, self._cache.root, machines=len(down)))
         if problems:
             raise Problems(problems, where="this machine")
         with self._locked(on_event):
@@ -71,7 +74,7 @@ class NspawnLab:
 
     def write_inventory(self, on_event: OnEvent) -> Path:  # noqa: ARG002  it is written already
         """Return the inventory: addresses and keys of this lab are always the same."""
-        return Path(__file__).parents[2] / "inventory" / "lab.toml"
+        return _PACKAGED if _PACKAGED.exists() else _CHECKOUT
 
     def down(self, on_event: OnEvent) -> None:
         requirements.require_root()

@@ -26,6 +26,11 @@ PROGRAMS: Mapping[str, str] = {
 NO_ROOT = Problem("the lab's machines need root", "become root: sudo -i")
 _NEEDED_CAPABILITIES: Mapping[str, int] = {"CAP_NET_ADMIN": 12, "CAP_SYS_CHROOT": 18, "CAP_SYS_ADMIN": 21}
 _NEEDED_BYTES_TO_RUN = 2 << 30
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+"""How many inotify instances one user may have, root's in all containers together (inotify(7))."""
+INSTANCES_OF_MACHINE = 20
+"""Measured on a machine with some pods: 16, of which systemd has 4, containerd 2 and kubelet 6."""
+INSTANCES_LIMIT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,12 @@ class HostFacts:
     has_overlay: bool
     free_bytes: int
     needed_bytes: int
+    free_instances: int
+    needed_instances: int
 
 
-def gather(state: Path, cache: Path) -> HostFacts:
-    """Look at this machine; the folders are where much will be written."""
+def gather(state: Path, cache: Path, *, machines: int) -> HostFacts:
+    """Look at this machine; the folders are where much will be written, and so many machines are to be started."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if static_busybox() is None and "busybox" not in missing:
         missing.append("busybox")
@@ -54,7 +61,22 @@ def gather(state: Path, cache: Path) -> HostFacts:
         has_overlay="overlay" in Path("/proc/filesystems").read_text().split(),
         free_bytes=min(free_bytes(state), free_bytes(cache)),
         needed_bytes=max(_NEEDED_BYTES_TO_RUN, bytes_to_build(cache)),
+        free_instances=int(INOTIFY.read_text()) - used_instances(),
+        needed_instances=machines * INSTANCES_OF_MACHINE,
     )
+
+
+def used_instances() -> int:
+    """Count the inotify instances of our own user's processes, as far as they can be looked at."""
+    return sum(_is_instance(each) for each in Path("/proc").glob("[0-9]*/fd/*"))
+
+
+def _is_instance(descriptor: Path) -> bool:
+    try:
+        is_ours = descriptor.lstat().st_uid == os.geteuid()
+        return is_ours and str(descriptor.readlink()) == "anon_inode:inotify"
+    except OSError:  # it is closed by now
+        return False
 
 
 def require_root() -> None:
@@ -84,4 +106,12 @@ def problems(facts: HostFacts) -> Sequence[Problem]:
     if facts.free_bytes < facts.needed_bytes:
         free, needed = facts.free_bytes >> 30, facts.needed_bytes >> 30
         found.append(Problem(f"{free} GiB of disk are free, {needed} GiB are needed", "df -h"))
+    if facts.free_instances < facts.needed_instances:
+        found.append(
+            Problem(
+                f"{INOTIFY} leaves {max(0, facts.free_instances)} inotify instances, the machines need "
+                f"{facts.needed_instances}: kubelet would end with `inotify_init: too many open files`",
+                f"sysctl -w fs.inotify.max_user_instances={INSTANCES_LIMIT}",
+            )
+        )
     return found

@@ -5,11 +5,24 @@ import tarfile
 from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Output
+from nodeprov.hosts.local import run_program
+from nodeprov_lab.access import RemoteShell
 from nodeprov_lab.base import NodeFile, archive, write_below
-from nodeprov_lab.cluster import Settings, master_files, node_files, parse_ready_nodes
+from nodeprov_lab.cluster import (
+    KUBELETS_ERRORS,
+    Node,
+    Settings,
+    install,
+    master_files,
+    node_files,
+    parse_ready_nodes,
+)
 from nodeprov_lab.credentials import Secrets, kubeconfig, make_secrets
 from nodeprov_lab.nspawn.lab import MACHINES
 
@@ -75,3 +88,35 @@ def test_the_same_files_arrive_by_archive_and_by_folder(tmp_path: Path) -> None:
 
 def test_only_ready_nodes_are_ready() -> None:
     assert parse_ready_nodes("master=True\nworker1=Unknown\nworker2=\n\n") == {"master"}
+
+
+class Shell:
+    """A machine that does not become ready, and whose kubelet's log has a text."""
+
+    def __init__(self, log: str) -> None:
+        self._log = log
+
+    def run(self, script: str, *, stdin: bytes = b"", timeout_seconds: float = 0) -> Output:
+        if "kubectl wait" in script:
+            return Output(1, b"", b"timed out waiting for the condition on nodes/worker1")
+        if script == KUBELETS_ERRORS:
+            played = script.replace("journalctl -q -o cat -u kubelet -n 500", "cat")
+            return run_program(["sh", "-c", played], stdin=self._log.encode())
+        return Output(0, b"", b"")
+
+
+def test_what_keeps_a_kubelet_from_being_ready_is_said() -> None:
+    log = """\
+I1128 09:00:00.1 1 server.go:1] "Starting"
+E1128 09:00:00.2 1 kubelet.go:1] "Failed to start cAdvisor" err="inotify_init: too many open files"
+kubelet.service: Main process exited
+"""
+    logs = {MASTER: "", WORKER: log, OTHER: "I1128 all is well"}
+    nodes = [Node(machine, cast(RemoteShell, Shell(logs[machine]))) for machine in MACHINES]
+    with pytest.raises(NodeprovError) as raised:
+        install(nodes, b"", Settings(), lambda _event: None)
+    said = str(raised.value)
+    assert "does not become ready" in said
+    assert "kubelet on worker1: E1128" in said
+    assert "inotify_init: too many open files" in said
+    assert "kubelet on worker2" not in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from dataclasses import replace
@@ -14,7 +15,7 @@ from nodeprov_lab.images import is_static
 from nodeprov_lab.nspawn.cgroups import is_unified, own_cgroups
 from nodeprov_lab.nspawn.lab import MACHINES
 from nodeprov_lab.nspawn.network import bridge_commands, machine_commands
-from nodeprov_lab.nspawn.requirements import HostFacts, problems
+from nodeprov_lab.nspawn.requirements import HostFacts, gather, problems, used_instances
 from nodeprov_lab.processes import Process, parse_start_time, process, record, recorded
 
 MOUNTS_V1 = """\
@@ -33,6 +34,8 @@ CAPABLE = HostFacts(
     has_overlay=True,
     free_bytes=2,
     needed_bytes=1,
+    free_instances=100,
+    needed_instances=60,
 )
 
 
@@ -102,6 +105,12 @@ def test_nothing_is_missing_on_a_capable_machine() -> None:
         (replace(CAPABLE, has_go=False), "a go", "script/bootstrap"),
         (replace(CAPABLE, has_overlay=False), "overlay", "modprobe overlay"),
         (replace(CAPABLE, needed_bytes=10 << 30), "10 GiB", "df"),
+        (
+            replace(CAPABLE, free_instances=59),
+            "leaves 59 inotify instances, the machines need 60",
+            "sysctl -w fs.",
+        ),
+        (replace(CAPABLE, free_instances=-3), "leaves 0 inotify instances", "max_user_instances=1024"),
     ],
 )
 def test_what_is_missing_comes_with_the_command_against_it(facts: HostFacts, message: str, hint: str) -> None:
@@ -127,3 +136,18 @@ def test_every_machine_gets_a_cable_and_an_address() -> None:
     assert machine_commands(MACHINES[1]).startswith("address add 10.123.0.11/24 dev eth0\n")
     longest = max(len(f"nplab-{machine.name}") for machine in MACHINES)
     assert longest <= 15  # the kernel's limit for an interface's name
+
+
+def test_the_inotify_instances_of_this_user_are_counted() -> None:
+    libc = ctypes.CDLL(None)
+    before = used_instances()
+    made = libc.inotify_init()
+    try:
+        assert used_instances() == before + 1
+    finally:
+        os.close(made)
+
+
+def test_machines_that_run_already_need_no_more_of_anything(tmp_path: Path) -> None:
+    assert gather(tmp_path, tmp_path, machines=0).needed_instances == 0
+    assert gather(tmp_path, tmp_path, machines=3).needed_instances == 60
