@@ -18,30 +18,32 @@ class Ssh:
     )
     port: int | None = setting("TCP port of sshd.", syntax.PORT, default=None)
     user: str | None = setting(
-        "User to log in as; root, or one who may use sudo, with or without a password.", syntax.WORD, default=None
+        "User to log in as: root, or a user who may use sudo, with or without a password.",
+        syntax.WORD,
+        default=None,
     )
     identity_file: str | None = setting(
         "Private key, tried before those of ~/.ssh/config; ~ is allowed.", syntax.LOCAL_PATH, default=None
     )
     known_hosts: str | None = setting(
-        "File with the host keys that are trusted, of jump hosts too; UserKnownHostsFile of ~/.ssh/config, or "
-        "~/.ssh/known_hosts, if it is not given. /etc/ssh/ssh_known_hosts is read besides.",
+        "File with the trusted host keys, also those of jump hosts. Default: UserKnownHostsFile of ~/.ssh/config, "
+        "or ~/.ssh/known_hosts. /etc/ssh/ssh_known_hosts is always read too.",
         syntax.LOCAL_PATH,
         default=None,
     )
     config_file: str | None = setting(
-        "OpenSSH client configuration to read in place of ~/.ssh/config.", syntax.LOCAL_PATH, default=None
+        "OpenSSH client configuration to read instead of ~/.ssh/config.", syntax.LOCAL_PATH, default=None
     )
     connect_timeout_seconds: int = setting(
-        "Seconds to wait for a connection, for the server's first word, and for the login.",
+        "Seconds to wait for a connection, for the server's greeting, and for the login.",
         syntax.SECONDS,
         default=10,
     )
     command_timeout_seconds: int = setting(
-        "Seconds to wait for a command, or for an upload that stands still.", syntax.SECONDS, default=60
+        "Seconds to wait for a command, or for an upload that makes no progress.", syntax.SECONDS, default=60
     )
     sudo: bool | None = setting(
-        "Run commands by sudo; yes for any user but root if not given.", syntax.BOOLEAN, default=None
+        "Run commands by sudo. Default: yes, unless the user is root.", syntax.BOOLEAN, default=None
     )
 
 
@@ -57,23 +59,23 @@ class ReleaseSettings:
     """Which release of gVisor, from where."""
 
     version: str = setting(
-        'Release to install, such as "20260905.0"; "latest" is allowed and must be asked for.', syntax.RELEASE
+        'Release to install, such as "20260905.0"; "latest" is allowed. There is no default.', syntax.RELEASE
     )
     base_url: str = setting(
-        "Where releases are published, or a mirror of it.",
+        "Address of the published releases, or of a mirror.",
         syntax.URL,
         default="https://storage.googleapis.com/gvisor/releases",
     )
     download_timeout_seconds: int = setting(
-        "Seconds that the download of a release may take; what arrived is kept, and the next run goes on there.",
+        "Seconds that the download of a release may take. What has arrived is kept, and the next run continues.",
         syntax.SECONDS,
         default=3600,
     )
     least_bytes_per_second: int = setting(
-        "A download that is slower for 30 seconds is given up.", syntax.RATE, default=1000
+        "A download that is slower than this for 30 seconds fails.", syntax.RATE, default=1000
     )
     sha512: Mapping[str, Mapping[str, str]] = setting(
-        "Digests to insist on, by architecture and artifact; without them the origin's own are trusted.",
+        "Digests that the artifacts must have, by architecture and artifact. Default: those of the origin.",
         TableOf(TableOf(syntax.SHA512), syntax.ARCHITECTURE),
         default={},
     )
@@ -105,7 +107,7 @@ class Paths:
     )
     state: str = setting("Folder of the receipts.", syntax.ABSOLUTE_PATH, default="/var/lib/nodeprov")
     bin: str = setting(
-        'Folder for a link to runsc, for people; "" for none.',
+        'Folder for a link, so that people can type runsc; "" for no link.',
         syntax.ABSOLUTE_PATH_OR_NONE,
         default="/usr/local/bin",
     )
@@ -113,25 +115,26 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class ContainerdSettings:
-    """What is known of containerd better than by looking; what is not said is detected."""
+    """What nodeprov should know of containerd; keys that are not set are detected."""
 
     config: str | None = setting("Its configuration file.", syntax.ABSOLUTE_PATH, default=None)
     unit: str | None = setting("Its systemd unit.", syntax.WORD, default=None)
     socket: str | None = setting("Its socket.", syntax.ABSOLUTE_PATH, default=None)
     config_style: str = setting(
-        "Where the runtime is declared: root, in that file, or dropin, in a file of its own in a folder that it "
-        "imports (containerd 2).",
+        "Where the runtime is declared: root (in that file), or dropin (in a file of its own, in a folder that it "
+        "imports; containerd 2).",
         syntax.CONFIG_STYLE,
         default="root",
     )
     distribution: str | None = setting(
-        f"Whose it is, and so which file is edited and what a restart restarts: {syntax.NAMES_OF_DISTRIBUTIONS}.",
+        "Kubernetes distribution, if it is not detected. It decides which file is edited and which service is "
+        f"restarted: {syntax.NAMES_OF_DISTRIBUTIONS}.",
         syntax.DISTRIBUTION,
         default=None,
     )
     pending_changes: str = setting(
-        "What others have changed since containerd started, and cannot be tried before our restart brings it into "
-        "force (another containerd on disk, an edited template): refuse, or activate it. The option "
+        "Changes that others made since containerd started, and that cannot be tried before the restart puts them "
+        "into use (another containerd on disk, an edited template): refuse the run, or activate them. The option "
         "--activate-pending sets it for one run.",
         syntax.PENDING_CHANGES,
         default="refuse",
@@ -140,23 +143,23 @@ class ContainerdSettings:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """The label of nodes that are proven to run gVisor."""
+    """The label of nodes on which gVisor was tested."""
 
     key: str = setting(
-        "Label's key; below node-restriction.kubernetes.io/ no kubelet can forge it.",
+        "The label's key. Below node-restriction.kubernetes.io/ no kubelet can set it on its own node.",
         syntax.LABEL_KEY,
         default="nodeprov.node-restriction.kubernetes.io/gvisor",
     )
-    value: str = setting("Label's value.", syntax.LABEL_VALUE, default="true")
+    value: str = setting("The label's value.", syntax.LABEL_VALUE, default="true")
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeClassSettings:
-    """The RuntimeClass; it is one for all nodes that name it."""
+    """The RuntimeClass, shared by all nodes that use its name."""
 
-    name: str = setting("Its name, which pods ask for.", syntax.DNS_SUBDOMAIN, default="gvisor")
+    name: str = setting("Its name, which pods use as runtimeClassName.", syntax.DNS_SUBDOMAIN, default="gvisor")
     overhead: Mapping[str, str] = setting(
-        "What a sandbox takes beyond its containers; added to each pod's requests and its cgroup.",
+        "What a sandbox needs in addition to its containers. It is added to each pod's requests and cgroup.",
         TableOf(syntax.QUANTITY, syntax.RESOURCE),
         default={"memory": "64Mi", "cpu": "50m"},
     )
@@ -164,7 +167,7 @@ class RuntimeClassSettings:
         "Tolerations that its pods get.", ListOf(syntax.TOLERATION), default=()
     )
     node_selector: Mapping[str, str] = setting(
-        "Labels that its pods' nodes must have besides nodeprov's own.",
+        "Labels that nodes of its pods must have in addition to nodeprov's own.",
         TableOf(syntax.LABEL_VALUE, syntax.LABEL_KEY),
         default={},
     )
@@ -174,23 +177,23 @@ class RuntimeClassSettings:
 class ClusterSettings:
     """How the cluster is reached."""
 
-    enabled: bool = setting("Label nodes and make the RuntimeClass.", syntax.BOOLEAN, default=True)
+    enabled: bool = setting("Label nodes and create the RuntimeClass.", syntax.BOOLEAN, default=True)
     host: str | None = setting(
-        "Node or host that runs kubectl; this machine if it is not given.", syntax.DNS_SUBDOMAIN, default=None
+        "Node or host on which kubectl runs. Default: this machine.", syntax.DNS_SUBDOMAIN, default=None
     )
     kubectl: str | None = setting(
-        'The command to call, such as "k3s kubectl"; kubectl, or the one that is found on [cluster] host.',
+        'The command to call, such as "k3s kubectl". Default: kubectl, or what is found on [cluster] host.',
         syntax.COMMAND,
         default=None,
     )
     kubeconfig: str | None = setting(
-        "Its kubeconfig, where kubectl runs; if not given, kubectl's own rules hold here, and a host is searched.",
+        "Its kubeconfig, on the machine where kubectl runs. Default: kubectl's own rules; on a host: found.",
         syntax.LOCAL_PATH,
         default=None,
     )
     context: str | None = setting("Its context.", syntax.WORD, default=None)
     timeout_seconds: int = setting(
-        "Seconds to wait for kubectl on this machine; on a host its [ssh] command_timeout_seconds holds.",
+        "Seconds to wait for kubectl on this machine; for a host, set its [ssh] command_timeout_seconds.",
         syntax.SECONDS,
         default=60,
     )
@@ -198,31 +201,31 @@ class ClusterSettings:
 
 @dataclass(frozen=True, slots=True)
 class ProofSettings:
-    """How an installation is proven."""
+    """How an installation is tested."""
 
-    pod: bool = setting("Run a pod of the RuntimeClass on each node for proof.", syntax.BOOLEAN, default=True)
+    pod: bool = setting("Run a test pod of the RuntimeClass on each node.", syntax.BOOLEAN, default=True)
     image: str | None = setting(
-        "Image of that pod, where nodeprov's own cannot be imported on the nodes: a copy of it in a registry "
+        "Image of the test pod, if nodeprov's own cannot be imported on the nodes: a copy of it in a registry "
         "(`nodeprov image FILE` writes it).",
         syntax.WORD,
         default=None,
     )
     namespace: str = setting(
-        "Namespace of that pod, which must exist. One of its own keeps what nodeprov may do to pods away from "
-        "others' (`nodeprov rbac`).",
+        "Namespace of the test pod; it must exist. With a namespace of its own, nodeprov needs no rights on other "
+        "pods (`nodeprov rbac`).",
         syntax.DNS_LABEL,
         default="default",
     )
     timeout_seconds: int = setting("Seconds to wait for a proof.", syntax.SECONDS, default=120)
     steady_seconds: int = setting(
-        "Seconds after its start for which containerd must go on serving to be kept; a second more than its "
-        "unit's RestartSec if that is longer.",
+        "How many seconds containerd must stay healthy after its restart before the change is kept; at least its "
+        "unit's RestartSec + 1.",
         syntax.SECONDS,
         default=6,
     )
     unconfirmed: str = setting(
-        "What a node does with a configuration that has proven to serve when nodeprov is gone by then: keep, or "
-        "restore the old one.",
+        "If nodeprov loses contact during a restart that succeeded: keep the new configuration, or restore the "
+        "old one.",
         syntax.UNCONFIRMED,
         default="keep",
     )
