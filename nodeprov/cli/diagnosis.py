@@ -56,7 +56,7 @@ def doctor(
 @options.command(
     "nodeprov status 'worker*'",
     "nodeprov status worker1 --json",
-    codes="0: no run is unfinished, 1: a node could not be read, 3: a run is in progress, or did not finish",
+    codes="0: as installed, 1: a node could not be read, 3: not as installed, or a run goes on or did not finish",
 )
 def status(
     nodes: options.Nodes,

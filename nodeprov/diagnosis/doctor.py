@@ -80,7 +80,7 @@ def advice(
 ) -> tuple[Problem, ...]:
     """Find what is worth knowing before an install, and after one."""
     found = [*_machine(facts, settings, family), *_surroundings(facts, settings, family, seen, skew_seconds)]
-    if facts.daemon is not None:
+    if facts.daemon is not None and facts.machine.is_root:
         runtime = family.runtime(Layout.of(settings, family.program))
         found += [
             *_daemon(facts.daemon),
@@ -234,7 +234,7 @@ def examine(
 def _of_next_restart(reader: Reader, facts: Facts, runtime: Runtime, settings: Settings) -> Sequence[Problem]:
     """Find what blocks containerd's next restart in the files that it would read then."""
     daemon = facts.daemon
-    if daemon is None:
+    if daemon is None or not facts.machine.is_root:
         return ()
     try:
         imports = read_imports(reader, daemon)

@@ -1,9 +1,10 @@
 """How a node stands: what is installed, how the last run ended, and what the node has done on its own."""
 
 import posixpath
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from nodeprov.diagnosis.damage import damage
 from nodeprov.engine.lock import Holder, HolderOf
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Reader
@@ -12,7 +13,7 @@ from nodeprov.node import receipts
 from nodeprov.node.facts import FactsQuery
 from nodeprov.node.layout import Layout
 from nodeprov.node.receipts import History, Receipt
-from nodeprov.node.state import Facts
+from nodeprov.node.state import NOT_ROOT, Facts
 from nodeprov.node.switch import Switched
 from nodeprov.runtimes.family import Family
 
@@ -31,6 +32,8 @@ class Status:
     holder: Holder | None
     faults: tuple[NodeprovError, ...] = ()
     """Why receipts cannot be read: what they record is missing in all else."""
+    damage: tuple[str, ...] = ()
+    """What is not as it was installed, in words."""
 
     @property
     def is_open(self) -> bool:
@@ -45,25 +48,30 @@ class Status:
     @property
     def is_settled(self) -> bool:
         """Tell whether nothing is under way or waits for the next run."""
-        return not (self.is_open or self.is_at_work or self.holder or self.faults)
+        return not (self.is_open or self.is_at_work or self.holder or self.faults or self.damage)
 
 
 def read(node: Node, reader: Reader, family: Family) -> Status:
-    """Read how a node stands, in one command; raise NodeprovError if it cannot be read."""
+    """Read how a node stands; raise NodeprovError if it cannot be read.
+
+    While somebody is at work on it, nothing is held against what was installed before.
+    """
     layout = Layout.of(node.settings, family.program)
     query = FactsQuery(node.name, node.settings, layout)
     facts, holder = reader.ask([query, HolderOf(node.settings.paths.state)])
-    return status(facts, holder, layout)
+    if not facts.machine.is_root:
+        raise NodeprovError(f"{NOT_ROOT.message}: how it stands cannot be told", NOT_ROOT.hint, where=node.name)
+    found = status(facts, holder, layout)
+    if found.holder or found.is_at_work or found.is_open:
+        return found
+    return replace(found, damage=damage(reader, facts, _history(facts, layout)[0], layout, family))
 
 
 def status(facts: Facts, holder: Holder | None, layout: Layout) -> Status:
     """Return how a node stands."""
     target = facts.footprint.links.get(layout.current, "")
     folder = f"{layout.handler_folder}/{target}" if target else ""
-    machine_id = facts.machine.machine_id
-    history, faults = History.as_far_as_readable(
-        facts.receipts, machine_id=machine_id, handler=layout.handler, node=facts.node
-    )
+    history, faults = _history(facts, layout)
     ours = history.of_handler
     containerd = "; ".join(facts.daemon.cri_errors) or "serves" if facts.daemon else "does not run"
     return Status(
@@ -79,10 +87,20 @@ def status(facts: Facts, holder: Holder | None, layout: Layout) -> Status:
     )
 
 
+def _history(facts: Facts, layout: Layout) -> tuple[History, tuple[NodeprovError, ...]]:
+    machine_id = facts.machine.machine_id
+    return History.as_far_as_readable(
+        facts.receipts, machine_id=machine_id, handler=layout.handler, node=facts.node
+    )
+
+
 def text(status: Status) -> str:
     """Write it for a person."""
     installed = f"{status.release}, generation {status.generation}" if status.generation else "nothing"
-    lines = [f"{status.node}: {status.handler}: {installed} is installed; containerd {status.containerd}"]
+    how = "is in force, and not as it was installed" if status.damage else "is installed"
+    lines = [f"{status.node}: {status.handler}: {installed} {how}; containerd {status.containerd}"]
+    lines += [f"  {each}" for each in status.damage]
+    lines += [f"  nodeprov install {status.node} mends it"] if status.damage else []
     if (last := status.last) is not None:
         by = f"{last.author.user}@{last.author.controller}"
         ended = {
@@ -133,5 +151,6 @@ def as_json(status: Status) -> dict[str, Any]:
         },
         "switch": status.switched and asdict(status.switched),
         "holder": status.holder and asdict(status.holder),
+        "damage": list(status.damage),
         "unread": [each.message for each in status.faults],
     }

@@ -63,7 +63,7 @@ def look(node: Node, readers: Readers, want: Want) -> NodeState:
     if former := leftovers.prefixes(history.written, settings):
         layout = replace(layout, former=former)
         facts = gather(reader, settings, layout)
-    if facts.daemon is None:
+    if facts.daemon is None or not facts.machine.is_root:
         raise Problems(check_facts(node, layout, facts, cluster, want), where=node.name)
     return NodeState.of(node, layout, facts, cluster)
 

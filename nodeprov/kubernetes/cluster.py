@@ -241,7 +241,8 @@ def check_identity(cluster: ClusterState, node: Node, machine: Machine) -> tuple
 
 def check_cluster(cluster: ClusterState, node: Node, machine: Machine) -> tuple[Problem, ...]:
     """Find the reasons in the cluster not to begin an installation."""
-    found = (*check_identity(cluster, node, machine), *_kubelet_works(cluster, node, machine))
+    kubelet = tuple(_kubelet_works(cluster, node, machine)) if machine.is_root else ()
+    found = (*check_identity(cluster, node, machine), *kubelet)
     settings, existing = node.settings, cluster.runtime_class
     if existing is None or existing.get("handler") == settings.runtime.handler:
         return found

@@ -66,6 +66,11 @@ class Machine:
         used = {each.uses_driver for each in self.kubelets}
         return used.pop() if len(used) == 1 else None
 
+    @property
+    def is_root(self) -> bool:
+        """Tell whether the commands run as root."""
+        return self.uid == 0
+
     def mount_of(self, path: str) -> Mount | None:
         """Find the mount that a path lies on."""
         path = self.real_paths.get(path, path)
@@ -192,9 +197,21 @@ def _is_below(path: str, folders: Iterable[str]) -> bool:
     return any(path.startswith(f"{folder}/") for folder in folders)
 
 
+NOT_ROOT = Problem(
+    "the commands do not run as root",
+    "let the user use sudo, or log in as root",
+    "files below /opt and /etc, and the restart of a service, are root's; nor can others know how containerd "
+    "and kubelet are, or what is installed: none of that was looked at",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What one command prints of a node, understood."""
+    """What one command prints of a node, understood.
+
+    Where it did not run as root, the daemon, kubelets, receipts and what is in use are not known: others may open
+    neither containerd's socket nor root's processes.
+    """
 
     node: str
     machine: Machine
@@ -207,13 +224,15 @@ class Facts:
 
     @property
     def no_daemon(self) -> Problem:
-        """Why there is no daemon: none runs, or none can be chosen among several."""
+        """Why there is no daemon: none is known to us, none runs, or none can be chosen among several."""
+        if not self.machine.is_root:
+            return NOT_ROOT
         return self.undecided or Problem("containerd does not run", "systemctl status containerd")
 
     @property
     def running_daemon(self) -> Daemon:
         """The daemon; raises NodeprovError if there is none."""
-        if self.daemon is None:
+        if self.daemon is None or not self.machine.is_root:
             raise NodeprovError(self.no_daemon.message, self.no_daemon.hint, where=self.node)
         return self.daemon
 

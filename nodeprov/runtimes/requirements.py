@@ -7,7 +7,7 @@ from nodeprov.inventory import Settings
 from nodeprov.node import requirements
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.layout import Layout
-from nodeprov.node.state import Facts, Footprint, Machine, NodeState
+from nodeprov.node.state import NOT_ROOT, Facts, Footprint, Machine, NodeState
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.family import Family, Requirements, former_runtimes, tree_bytes
 
@@ -50,7 +50,7 @@ def _all(
         *own.platform,
         *requirements.places_usable(of, settings, family.uses),
         *of_release,
-        *of_daemon,
+        *(of_daemon if of.is_root else ()),
         *requirements.link_is_free(footprint, layout),
     )
 
@@ -72,12 +72,8 @@ def _of_daemon(
 
 def _root(machine: Machine) -> Iterator[Problem]:
     """See that commands run as root."""
-    if machine.uid != 0:
-        yield Problem(
-            "the commands do not run as root",
-            "let the user use sudo, or log in as root",
-            "files below /opt and /etc, and the restart of a service, are root's",
-        )
+    if not machine.is_root:
+        yield NOT_ROOT
 
 
 def _systemd(machine: Machine) -> Iterator[Problem]:

@@ -20,7 +20,7 @@ from nodeprov.node.state import ClusterState, Facts, Mount
 from nodeprov.reports.findings import Finding, Severity
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState
-from tests.support.samples import CONFIG, FakeReader, good_facts, node, settings, with_daemon
+from tests.support.samples import CONFIG, FakeReader, changed, good_facts, node, settings, with_daemon
 
 PATH = "/opt/nodeprov/handlers/runsc/current/runsc.toml"
 
@@ -246,6 +246,23 @@ def test_a_configuration_that_is_no_toml_is_a_finding_and_no_end() -> None:
 def test_a_node_without_containerd_is_examined_all_the_same() -> None:
     (finding,) = found_on(good_facts(daemon=None, unit_state="not-found, inactive"))
     assert finding.what == "containerd does not run (unit: not-found, inactive)"
+
+
+def test_who_is_not_root_is_not_told_how_containerd_and_kubelet_are() -> None:
+    """What such a user sees of them: no plugin, no configuration, no process."""
+    seen = with_daemon(plugins=(), dump="", config=None, delegate=False, needs_reload=True, version=(1, 6, 0))
+    for facts in (changed(seen, uid=1000, kubelets=()), good_facts(daemon=None, uid=1000, kubelets=())):
+        cluster = FakeReader(cluster=ClusterState("c", "s", {"metadata": {}}, None, ()))
+        readers = {Place.NODE: Examined(facts), Place.CLUSTER: cluster}
+        for wanted in (WANTED, settings()):
+            against = [
+                each
+                for each in examine(node(wanted), readers, GVISOR, lambda: 1000.0)
+                if each.severity is Severity.AGAINST
+            ]
+            assert [each.what for each in against] == ["the commands do not run as root"]
+            assert "none of that was looked at" in against[0].why
+        assert advice(facts, WANTED, GVISOR, GOOD, 0.0) == ()
 
 
 def test_a_cluster_that_cannot_be_read_is_a_finding() -> None:

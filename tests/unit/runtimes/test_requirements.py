@@ -360,7 +360,6 @@ def test_a_release_that_is_there_needs_no_room(tmp_path: Path) -> None:
 def test_all_problems_are_told_at_once() -> None:
     facts = changed(
         with_daemon(version=(1, 6, 0), plugins=(), kill_mode="control-group", dump=SELINUX),
-        uid=1000,
         architecture="aarch64",
         page_size=65536,
         kernel="5.4.0",
@@ -371,7 +370,6 @@ def test_all_problems_are_told_at_once() -> None:
     )
     said = "\n".join(problem.message for problem in check_facts(facts, WANTED))
     for part in (
-        "as root",
         "kernel 5.4.0",
         "65536 bytes",
         "user namespaces",
@@ -387,7 +385,17 @@ def test_all_problems_are_told_at_once() -> None:
         "it is a file",
     ):
         assert part in said, part
-    assert len(check_facts(facts, WANTED)) == 15
+    assert len(check_facts(facts, WANTED)) == 14
+
+
+def test_who_is_not_root_is_told_what_any_user_can_know_and_nothing_of_containerd() -> None:
+    facts = changed(with_daemon(version=(1, 6, 0), plugins=(), dump=""), uid=1000, kernel="5.4.0")
+    problems = check_facts(facts, WANTED)
+    assert [each.message.split(",")[0][:30] for each in problems] == [
+        "the commands do not run as root"[:30],
+        *[each.message[:30] for each in check_facts(good_facts(kernel="5.4.0"), WANTED)],
+    ]
+    assert "none of that was looked at" in problems[0].why
 
 
 def test_a_drop_in_needs_containerd_2_and_a_folder_that_is_imported() -> None:

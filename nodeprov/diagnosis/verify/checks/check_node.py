@@ -5,13 +5,14 @@ from testinfra.host import Host
 from nodeprov import containerd
 from nodeprov.containerd import Config, drop_in_path
 from nodeprov.containerd.distributions.distribution import How
+from nodeprov.diagnosis.damage import release_difference
 from nodeprov.diagnosis.verify.subject import Subject, because, needs, skip
 from nodeprov.engine.actions import Containerd
 from nodeprov.hosts.base import Place
 from nodeprov.node import loaded_config
 from nodeprov.node.imported_files import import_problems
 from nodeprov.plan.files import TreeAt
-from nodeprov.states import FileState, LinkState, State, TreeState
+from nodeprov.states import FileState, LinkState, State
 
 
 def check_receipt(subject: Subject) -> None:
@@ -59,14 +60,8 @@ def check_release_files(subject: Subject) -> None:
     """Every file of the current release has the digest and the mode that were installed."""
     path = f"{subject.layout.releases}/{subject.release}"
     found = subject.hosts[Place.NODE].ask([TreeAt(path)])[0]
-    assert found is not None, because(f"{path} is missing", subject.install)
-    wanted = subject.state.history.written.get(f"tree:{path}")
-    if isinstance(wanted, TreeState):
-        assert found == wanted, because(_difference(path, found, wanted), subject.install)
-    else:
-        # It was there already when the handler was installed. Its name ends in the digest of all its files.
-        digest = subject.release.rpartition("-")[2]
-        assert found.digest.startswith(digest), because(f"{path} is not what its name says", subject.install)
+    said = release_difference(path, found, subject.state.history.written.get(f"tree:{path}"))
+    assert not said, because(said, subject.install)
 
 
 @needs("release_files")
@@ -100,20 +95,6 @@ def _members(subject: Subject) -> dict[str, State | None]:
     """Find what the current generation's folder was given, by path."""
     below = f":{subject.generation}/"
     return {key.partition(":")[2]: state for key, state in subject.state.history.written.items() if below in key}
-
-
-def _difference(path: str, found: TreeState, wanted: TreeState) -> str:
-    """Name the first file that is not as it was installed, and how."""
-    here, there = ({entry.path: entry for entry in tree.entries} for tree in (found, wanted))
-    for name, entry in there.items():
-        if name not in here:
-            return f"{path}/{name} is missing"
-        if here[name].sha256 != entry.sha256:
-            return f"{path}/{name} is not the file that was installed: its SHA-256 is {here[name].sha256}"
-        if here[name].mode != entry.mode:
-            return f"{path}/{name} has the mode {here[name].mode:04o}, not {entry.mode:04o}"
-    strange = sorted({*here} - {*there} | {*found.foreign} - {*wanted.foreign})
-    return f"{path} has files that were not installed: {', '.join(strange)}"
 
 
 def check_cri(subject: Subject) -> None:
