@@ -140,13 +140,31 @@ class TestConfiguration:
         ended = nodeprov("install", WORKER, "--yes")
         refused(ended, "containerd.service does not restart", "of this run; the node is as before")
 
+    @pytest.mark.trouble(
+        "containerd starts with the new configuration, and its CRI plugin is in error",
+        "rolled back by the node; the message has the plugin's own cause, once",
+    )
     def test_cri_in_error_while_ctr_version_answers_is_taken_back(self, untouched: Machine) -> None:
         bad = "/run/bad-containerd.toml"
         untouched.run(f"sed \"s|default_runtime_name = 'runc'|default_runtime_name = 'nope'|\" {CONFIG} > {bad}")
         choose = f"grep -q runtimes.runsc {CONFIG} && exec containerd -c {bad}; exec containerd -c {CONFIG}"
         untouched.drop_in(f"ExecStart=\nExecStart=/bin/sh -c '{choose}'")
         ended = nodeprov("install", WORKER, "--yes")
-        refused(ended, "CRI", "of this run; the node is as before")
+        refused(ended, "its CRI plugin does not work: ", "of this run; the node is as before")
+        assert ended.stderr.count('default_runtime_name = "nope"') == 1
+        assert ";;" not in ended.stderr
+
+    @pytest.mark.trouble(
+        "containerd cannot read its new configuration",
+        "rolled back by the node; the message has containerd's own sentence, with file, line and column",
+    )
+    def test_a_file_that_containerd_cannot_read_is_named_with_line_and_column(self, untouched: Machine) -> None:
+        bad = "/run/bad-containerd.toml"
+        untouched.run(f"printf 'version = 3\nroot = = 1\n' > {bad}")
+        choose = f"grep -q runtimes.runsc {CONFIG} && exec containerd -c {bad}; exec containerd -c {CONFIG}"
+        untouched.drop_in(f"ExecStart=\nExecStart=/bin/sh -c '{choose}'")
+        ended = nodeprov("install", WORKER, "--yes")
+        refused(ended, f"{bad}: failed to unmarshal TOML at row 2 column 8: ", "the node is as before")
 
     def test_a_daemon_that_dies_after_a_second_is_taken_back(self, untouched: Machine) -> None:
         choose = f"grep -q runtimes.runsc {CONFIG} && exec timeout 3 containerd; exec containerd"

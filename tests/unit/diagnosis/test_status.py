@@ -90,6 +90,10 @@ def test_a_receipt_that_is_not_of_this_handler_is_not_its_last() -> None:
 DAMAGED = {"file": "/var/lib/nodeprov/receipts/000002-install.json"}
 
 
+@pytest.mark.trouble(
+    "a receipt on a node is damaged",
+    "status names it and its node, shows all else, and ends with 1; install and uninstall are refused",
+)
 def test_a_receipt_that_cannot_be_read_is_named_and_does_not_hide_the_rest(new: Release) -> None:
     facts = with_receipts(installed(settings(), new), receipt_of(1, "install"))
     found = status(replace(facts, receipts=(*facts.receipts, DAMAGED)), None, layout_of(settings()))

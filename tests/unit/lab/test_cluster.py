@@ -105,6 +105,10 @@ class Shell:
         return Output(0, b"", b"")
 
 
+@pytest.mark.trouble(
+    "kubelet ends with `inotify_init: too many open files` on a machine of the lab",
+    "seen by `lab up` before it starts; if it happens all the same, kubelet's last error is shown",
+)
 def test_what_keeps_a_kubelet_from_being_ready_is_said() -> None:
     log = """\
 I1128 09:00:00.1 1 server.go:1] "Starting"
