@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nodeprov.errors import Problem
@@ -32,10 +32,21 @@ def after_install(state: NodeState, *, wanted: str, release: Release) -> tuple[G
     if len(kept) == 1 and isinstance(before, LinkState):
         kept.add(f"{where.handler_folder}/{before.target}")
     old = [folder for folder in _generations(state) if folder not in kept]
-    unused = [folder for folder in old if not footprint.uses(footprint.generations[folder])]
-    found = _folders(footprint, unused, spare=f"{where.releases}/{release.name}")
+    spare = f"{where.releases}/{release.name}"
+    staying = {spare, *(footprint.generations[folder] for folder in kept if folder in footprint.generations)}
+    unused = [folder for folder in old if not _is_needed(footprint, folder, staying)]
+    found = _folders(footprint, unused, spare=spare)
     free = [goal for goal in found if not footprint.uses(goal.resource.path)]
     return (*_former_links(state), *free)
+
+
+def _is_needed(footprint: Footprint, generation: str, staying: Collection[str]) -> bool:
+    """Tell whether a container names a generation, or its release, unless that is one that stays anyway.
+
+    What a container has begun with is in the release: of the generation it needs nothing that it does not name.
+    """
+    release = footprint.generations[generation]
+    return footprint.uses(generation) or (release not in staying and footprint.uses(release))
 
 
 def after_uninstall(state: NodeState) -> tuple[Goal, ...]:

@@ -68,6 +68,22 @@ def test_what_a_sandbox_still_uses_is_not_collected(
     assert collected(planned, oldest=oldest) == []
 
 
+def test_a_pod_of_a_release_keeps_no_generation_of_it_that_nothing_names(old: Release, new: Release) -> None:
+    """A run that died left it: other flags for the release that runs, and goes on running."""
+    before = installed(ALONE, old)
+    release_path = f"/opt/nodeprov/releases/{old.name}"
+    left = {"/opt/nodeprov/handlers/runsc/0123456789ab": release_path}
+    used: dict[str, Any] = {
+        "processes": {f"{release_path}/runsc": 1},
+        "bundles": ("/opt/nodeprov/handlers/runsc/current/containerd-shim-runsc-v1",),
+    }
+    before = changed(before, generations={**before.footprint.generations, **left}, **used)
+    planned = after_install(old, new, before=before).install()
+    assert collected(planned, old=old) == ["- folder:handlers/runsc/0123456789ab"]
+    named = changed(before, bundles=("/opt/nodeprov/handlers/runsc/0123456789ab/containerd-shim-runsc-v1",))
+    assert collected(after_install(old, new, before=named).install(), old=old) == []
+
+
 def test_the_generation_that_was_replaced_is_kept_also_by_a_later_change_in_the_cluster(
     oldest: Release, old: Release, new: Release
 ) -> None:
