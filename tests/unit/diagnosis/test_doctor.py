@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -263,6 +265,14 @@ def test_who_is_not_root_is_not_told_how_containerd_and_kubelet_are() -> None:
             assert [each.what for each in against] == ["the commands do not run as root"]
             assert "none of that was looked at" in against[0].why
         assert advice(facts, WANTED, GVISOR, GOOD, 0.0) == ()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_another_user_of_this_machine_is_told_no_word_of_containerd() -> None:
+    nobody = LocalHost("worker1", enter=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"))
+    found = [each.what for each in examine(node(WANTED), {Place.NODE: nobody}, GVISOR, time.time)]
+    assert found[0] == "the commands do not run as root"
+    assert not [each for each in found if "containerd" in each or "CRI" in each or "kubelet" in each]
 
 
 def test_a_cluster_that_cannot_be_read_is_a_finding() -> None:
