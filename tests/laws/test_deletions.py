@@ -44,6 +44,8 @@ class Deletion:
 
 
 _SWITCH, _ARM = "templates/switch/switch.sh.j2", "templates/switch/arm.sh.j2"
+_READ_ONLY = (CHECKOUT / "templates/node/dry-start.sh.j2").read_text().partition("\nmount -o remount,bind,ro=")[2]
+_READ_ONLY = "mount -o remount,bind,ro=" + _READ_ONLY.partition("run mount -o remount,bind,rw /proc")[0]
 _SWITCH_TESTS = "tests/unit/node/test_switch.py"
 DELETIONS = (
     Deletion(
@@ -112,8 +114,8 @@ DELETIONS = (
     Deletion(
         "a dry start can write nothing on the node",
         "templates/node/dry-start.sh.j2",
-        'run mount -o remount,bind,ro "$mounted"\n',
-        ":\n",
+        _READ_ONLY,
+        "",
         "tests/unit/node/test_dry_start.py::TestOnAPlayedNode::test_nothing_of_the_node_can_be_written",
     ),
     Deletion(
@@ -127,7 +129,7 @@ DELETIONS = (
     Deletion(
         "what does not serve is taken back",
         _SWITCH,
-        "    each put_old >> why || return\n",
+        "    each put_old >> why 2>&1 || return\n",
         "",
         f"{_SWITCH_TESTS}::test_what_does_not_serve_is_taken_back_and_why_is_written_down",
     ),
