@@ -140,8 +140,8 @@ def _folders_of(change: Change) -> tuple[str, ...]:
     """Name the folder by which a container names what was made: a release's own, or the one of a generation.
 
     A path through the link `current` names neither. By now that leads to the generation before, which has what the
-    container began with, unless that is of a release of this run; and that one its process and its bundle name
-    (gVisor: pkg/shim/v1/runsc/container.go keeps `binary_name` and the flags for a container's life).
+    container began with, unless that is of a release of this run; and that one its process and its bundle name:
+    a shim keeps for a container's life what it began with.
     """
     path = change.resource.path
     return (posixpath.dirname(path),) if isinstance(change.after, FileState | LinkState) else (path,)
