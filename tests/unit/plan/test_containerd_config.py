@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from nodeprov.containerd import add_runtime
+from nodeprov.containerd.distributions.distribution import How
+from nodeprov.containerd.distributions.editing import add_to_template
 from nodeprov.hosts.local import LocalHost, run_program
+from nodeprov.plan.containerd_config import ContainerdSource
+from nodeprov.states import FileState
 from nodeprov.templates import render
+from tests.support.containerd_texts import RUNSC
+from tests.support.memory_host import MemoryHost
 
 
 @pytest.mark.parametrize("template", ["node/gate.sh.j2", "node/gate-own.sh.j2"])
@@ -46,3 +53,46 @@ def test_a_candidate_goes_also_where_nobody_reads_what_is_said_of_it(
     (tmp_path / "script").write_text(script)
     run_program([shell, "-c", f"printf x | {shell} {tmp_path}/script | true; sleep 0.3"])
     assert not list(tmp_path.glob(".candidate*"))
+
+
+FOLDER = "/var/lib/rancher/k3s/agent/etc/containerd"
+TEMPLATE, MADE = f"{FOLDER}/config.toml.tmpl", f"{FOLDER}/config.toml"
+OTHER = '[plugins.cri.containerd.runtimes.other]\nruntime_type = "io.containerd.runc.v2"\n'
+
+
+def file(text: str) -> FileState:
+    return FileState(text.encode(), 0o644)
+
+
+class TestWhatContainerdIsAskedAbout:
+    def read(self, how: How, before: str, made: str, after: str | None) -> dict[str, FileState | None]:
+        """What would be read with a state of a template, of which a file was made."""
+        host = MemoryHost()
+        host.members = {TEMPLATE: file(before), MADE: FileState(made.encode(), 0o600, 7, 8)}
+        source = ContainerdSource(TEMPLATE, RUNSC, "/usr/bin/containerd", MADE, how)
+        return source.to_be_read(host, None if after is None else file(after))
+
+    @pytest.mark.parametrize("version", [1, 2, 3])
+    def test_is_what_will_be_made_of_a_template_to_the_byte(self, version: int) -> None:
+        before, made = f"{{{{ .Head }}}}\n{OTHER}", f"# made\n{OTHER}"
+        after = add_to_template(before, version, RUNSC)
+        table = after.removeprefix(before)
+        assert self.read(How.GO_TEMPLATE, before, made, after) == {
+            MADE: FileState((made + table).encode(), 0o600, 7, 8)
+        }
+        assert self.read(How.GO_TEMPLATE, after, made + table, before) == {
+            MADE: FileState(made.encode(), 0o600, 7, 8)
+        }
+
+    def test_is_the_file_with_our_table_where_it_was_not_made_of_this_template(self) -> None:
+        after = add_to_template("{{ .Head }}\n[debug]\n", 3, RUNSC)
+        (state,) = self.read(How.GO_TEMPLATE, "{{ .Head }}\n[debug]\n", "version = 3\n", after).values()
+        assert state is not None
+        assert state.content.decode() == add_runtime("version = 3\n", RUNSC)
+
+    def test_has_what_sed_puts_in(self) -> None:
+        before, made = 'version = 2\nroot = "${SNAP_DATA}"\n', 'version = 2\nroot = "/var/snap"\n'
+        after = add_runtime(before, RUNSC)
+        (state,) = self.read(How.IN_PLACE, before, made, after).values()
+        assert state is not None
+        assert state.content.decode() == made + after.removeprefix(before)
