@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.machines import WORKER, Machine
-from tests.lab.replicas import REPLICAS, SECOND_CONTAINERD, Replica
+from tests.lab.replicas import EDGE, REPLICAS, SECOND_CONTAINERD, Replica
 from tests.lab.running import installed, nodeprov
 
 
@@ -98,6 +98,41 @@ class TestReplicas:
         assert ended.returncode == 0, ended.stderr
         with tarfile.open(path) as archive:
             assert f"nodeprov-support-{WORKER}/journal/kubelet.txt" in archive.getnames(), ended.stdout
+
+    @pytest.mark.parametrize("replica", [EDGE], ids=["k3s-edge"], indirect=True)
+    def test_a_unit_of_its_own_name_with_another_folder_of_data_is_known(
+        self, worker: Machine, replica: Replica
+    ) -> None:
+        before = files(worker, replica)
+        done = installed(WORKER)
+        assert f"note: distribution: k3s: {replica.edited} is edited as a Go template" in done.stdout
+        assert "handlers/runsc/current/containerd-shim-runsc-v1" in worker.run(f"cat {replica.edited}")
+        worker.run(f"systemctl restart {replica.unit}")
+        again = nodeprov("plan", WORKER)
+        assert (again.returncode, "nothing to do" in again.stdout) == (0, True), again
+        gone = nodeprov("uninstall", WORKER, "--yes")
+        assert gone.returncode == 0, gone.stdout + gone.stderr
+        assert files(worker, replica) == before
+
+    @pytest.mark.parametrize("replica", [REPLICAS[0], REPLICAS[3]], ids=["k3s", "MicroK8s"], indirect=True)
+    def test_a_template_without_version_keeps_every_runtime_each_time(
+        self, worker: Machine, replica: Replica
+    ) -> None:
+        """Of 30 dumps 29 had lost somebody's: containerd takes one of two sections as a map of Go falls out."""
+        section = "cri" if replica.name == "k3s" else '"io.containerd.grpc.v1.cri"'
+        template = f"{replica.folder}/config.toml.tmpl" if replica.name == "k3s" else replica.edited
+        theirs = f'[plugins.{section}.containerd.runtimes.other]\nruntime_type = "io.containerd.runc.v2"\n'
+        worker.host.sh(f"cat > {template}", stdin=theirs.encode())
+        worker.run(f"systemctl restart {replica.unit}")
+        done = nodeprov("install", WORKER, "--yes", "--set", "cluster.enabled=false")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert worker.run(f"cat {template}").startswith(theirs)
+        dump = f"containerd -c {replica.config} config dump | grep -cE 'runtimes\\.(other|runsc)\\]'"
+        counted = worker.run(f"for each in $(seq 30); do {dump}; done | sort | uniq -c").split()
+        assert counted == ["30", "2"], worker.run(f"cat {replica.config}")
+        gone = nodeprov("uninstall", WORKER, "--yes", "--set", "cluster.enabled=false")
+        assert gone.returncode == 0, gone.stdout + gone.stderr
+        assert worker.run(f"cat {template}") == theirs
 
     @pytest.mark.parametrize("replica", REPLICAS[:1], ids=["k3s"], indirect=True)
     def test_a_template_that_the_distribution_does_not_heed_is_taken_back(

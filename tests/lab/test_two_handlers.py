@@ -11,38 +11,35 @@ from tests.lab.machines import ADMIN, CLASS, LABEL, WORKER, Kubectl, Machine
 from tests.lab.running import installed, nodeprov, refused, variant
 
 PEOPLE = "readlink /usr/local/bin/runsc"
+SECOND = ("--set", "runtime.handler=kvm", "--set", f"runtime_class.name={CLASS}-kvm")
+"""What makes of an inventory that of a second handler, with the label of the first one."""
 
 
 @pytest.fixture
-def second(kubectl: Kubectl, tmp_path: Path) -> Iterator[Path]:
-    """The inventory of a second handler, with the label of the first one."""
-    name = f"{CLASS}-kvm"
-    yield variant(
-        tmp_path,
-        cluster__kubeconfig=f'"{ADMIN}"',
-        runtime__handler='"kvm"',
-        runtime_class__name=f'"{name}"',
-    )
-    kubectl("delete", "runtimeclass", name, "--ignore-not-found")
+def inventory(kubectl: Kubectl, tmp_path: Path) -> Iterator[Path]:
+    """The lab's, with the rights for a second RuntimeClass."""
+    yield variant(tmp_path, cluster__kubeconfig=f'"{ADMIN}"')
+    kubectl("delete", "runtimeclass", f"{CLASS}-kvm", "--ignore-not-found")
 
 
 def test_the_second_handler_leaves_and_the_first_one_stays_as_it_was(
-    worker: Machine, kubectl: Kubectl, second: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    worker: Machine, kubectl: Kubectl, inventory: Path
 ) -> None:
-    first = variant(tmp_path, cluster__kubeconfig=f'"{ADMIN}"')
     before = worker.listing()
-    installed(WORKER, inventory=first)
+    installed(WORKER, inventory=inventory)
     alone = worker.listing()
-    monkeypatch.setenv("NODEPROV_RUNTIME_CLASS_NAME", f"{CLASS}-kvm")
-    installed(WORKER, inventory=second)
-    monkeypatch.delenv("NODEPROV_RUNTIME_CLASS_NAME")
+    installed(WORKER, *SECOND, inventory=inventory)
     assert worker.run(PEOPLE).strip() == "/opt/nodeprov/handlers/runsc/current/runsc"
-    assert nodeprov("plan", WORKER, inventory=first).returncode == 0
+    assert nodeprov("plan", WORKER, inventory=inventory).returncode == 0
     kubectl.pod("of-the-first", WORKER, sandboxed=True)
     kubectl.pod("of-the-second", WORKER, sandboxed=True, runtimeClassName=f"{CLASS}-kvm")
 
-    refused(nodeprov("uninstall", WORKER, "--yes", inventory=second), "still in use by pod", "/of-the-second (")
-    gone = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force", inventory=second)
+    refused(
+        nodeprov("uninstall", WORKER, "--yes", *SECOND, inventory=inventory),
+        "still in use by pod",
+        "/of-the-second (",
+    )
+    gone = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force", *SECOND, inventory=inventory)
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert "stays: the handler runsc on this node has it too" in gone.stdout
     assert worker.listing() == alone
@@ -50,10 +47,29 @@ def test_the_second_handler_leaves_and_the_first_one_stays_as_it_was(
     assert labels[LABEL] == "true"
     assert kubectl("get", "runtimeclass", f"{CLASS}-kvm", "--ignore-not-found") == ""
     assert "Running" in kubectl("get", "pod", "of-the-first")
-    verified = nodeprov("verify", WORKER, "--quiet", inventory=first)
+    verified = nodeprov("verify", WORKER, "--quiet", inventory=inventory)
     assert verified.returncode == 0, verified.stdout
 
-    gone = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force", inventory=first)
+    gone = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force", inventory=inventory)
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert LABEL not in kubectl.json("get", "node", WORKER)["metadata"]["labels"]
+    assert worker.listing() == before
+
+
+def test_the_first_handler_leaves_and_the_second_one_has_all_that_both_had(
+    worker: Machine, kubectl: Kubectl, inventory: Path
+) -> None:
+    before = worker.listing()
+    installed(WORKER, inventory=inventory)
+    installed(WORKER, *SECOND, inventory=inventory)
+    gone = nodeprov("uninstall", WORKER, "--yes", inventory=inventory)
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert worker.run(PEOPLE).strip() == "/opt/nodeprov/handlers/kvm/current/runsc"
+    assert kubectl.json("get", "node", WORKER)["metadata"]["labels"][LABEL] == "true"
+    assert nodeprov("plan", WORKER, *SECOND, inventory=inventory).returncode == 0
+    verified = nodeprov("verify", WORKER, "--quiet", *SECOND, inventory=inventory)
+    assert verified.returncode == 0, verified.stdout
+    gone = nodeprov("uninstall", WORKER, "--yes", *SECOND, inventory=inventory)
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert LABEL not in kubectl.json("get", "node", WORKER)["metadata"]["labels"]
     assert worker.listing() == before
