@@ -44,22 +44,32 @@ def ready(kubectl: Kubectl) -> None:
             assert more()
 
 
+@pytest.mark.trouble("kubelet does not run", "refused by doctor and install, nothing is touched")
 def test_a_kubelet_that_does_not_run(worker: Machine, kubectl: Kubectl) -> None:
     with acted(worker, "systemctl stop kubelet", "systemctl start kubelet"):
         stands_against(worker, "kubelet does not run on this node")
     ready(kubectl)
 
 
+@pytest.mark.trouble(
+    "containerd drives cgroups by systemd, the kubelet that runs by cgroupfs",
+    "refused by doctor and install, nothing is touched",
+)
 def test_a_kubelet_that_drives_cgroups_in_another_way_than_containerd(worker: Machine) -> None:
     worker.run(f"sed -i 's/SystemdCgroup = false/SystemdCgroup = true/' {CONFIG} && systemctl restart containerd")
     stands_against(worker, "the kubelet that runs drives cgroups by cgroupfs, and containerd's default runtime")
 
 
+@pytest.mark.trouble("config.toml is a mount of its own", "refused by doctor and install, nothing is touched")
 def test_a_configuration_that_no_rename_can_replace(worker: Machine) -> None:
     with acted(worker, f"mount --bind {CONFIG} {CONFIG}", f"umount {CONFIG}"):
         stands_against(worker, f"{CONFIG} is a mount of its own")
 
 
+@pytest.mark.trouble(
+    "the kernel is set against sandboxes: memfd_noexec, namespaces",
+    "refused by doctor and install, nothing is touched",
+)
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
@@ -74,12 +84,20 @@ def test_a_kernel_that_is_set_against_sandboxes(worker: Machine, path: str, valu
         stands_against(worker, said)
 
 
+@pytest.mark.trouble(
+    "another runtime has cgroup_writable on cgroup v1, and containerd was not restarted",
+    "refused by doctor and install, nothing is touched",
+)
 def test_a_runtime_for_which_the_cri_plugin_would_not_start_again(worker: Machine) -> None:
     """Nobody has restarted containerd since: it serves."""
     worker.run(f"sed -i 's/cgroup_writable = false/cgroup_writable = true/' {CONFIG}")
     stands_against(worker, "runtime runc has cgroup_writable = true, which needs cgroup v2")
 
 
+@pytest.mark.trouble(
+    "[runtime.flags] has a flag, or a value, that the release does not take",
+    "refused by plan and install in runsc's words, nothing is touched",
+)
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
@@ -96,6 +114,7 @@ def test_a_flag_that_the_release_does_not_take(worker: Machine, flag: str, said:
     assert (worker.listing(), worker.pid()) == before
 
 
+@pytest.mark.trouble("the prefix lies on a tmpfs", "a warning of plan and doctor")
 def test_a_folder_that_a_reboot_forgets_is_told_of(worker: Machine) -> None:
     with acted(worker, "mount -t tmpfs -o mode=0755 tmpfs /srv", "umount /srv"):
         wanted = ("--set", "paths.prefix=/srv/nodeprov")
@@ -105,6 +124,7 @@ def test_a_folder_that_a_reboot_forgets_is_told_of(worker: Machine) -> None:
     assert said in examined.stdout
 
 
+@pytest.mark.trouble("the node has a NoExecute taint", "the proof's pod tolerates it, installed")
 def test_a_taint_that_ends_pods_does_not_end_the_proof(worker: Machine, kubectl: Kubectl) -> None:
     kubectl("taint", "node", WORKER, "dedicated=lab:NoExecute")
     try:
@@ -122,6 +142,7 @@ QUOTA = {
 }
 
 
+@pytest.mark.trouble("a quota refuses the proof's pod", "refused by doctor and install, nothing is touched")
 def test_a_cluster_that_refuses_the_pod(worker: Machine, kubectl: Kubectl) -> None:
     kubectl("create", "-f", "-", stdin=json.dumps(QUOTA))
     try:
@@ -176,12 +197,14 @@ def policed(kubectl: Kubectl, expression: str, said: str) -> Iterator[None]:
 IN_CONTAINER = 'Object{{spec: Object.spec{{containers: [Object.spec.containers{{name: "proof", {0}}}]}}}}'
 
 
+@pytest.mark.trouble("a policy has images pulled always", "refused by doctor and install, nothing is touched")
 def test_a_policy_that_has_images_pulled_always(worker: Machine, kubectl: Kubectl) -> None:
     said = 'imagePullPolicy: "Never" became "Always"'
     with policed(kubectl, IN_CONTAINER.format('imagePullPolicy: "Always"'), said):
         stands_against(worker, said)
 
 
+@pytest.mark.trouble("a policy changes the proof's pod in what does not matter", "named, installed")
 def test_a_policy_that_changes_what_does_not_matter_is_named(worker: Machine, kubectl: Kubectl) -> None:
     said = "spec.containers[proof].workingDir was added"
     with policed(kubectl, IN_CONTAINER.format('workingDir: "/"'), said):

@@ -134,6 +134,13 @@ DELETIONS = (
         f"{_SWITCH_TESTS}::test_what_does_not_serve_is_taken_back_and_why_is_written_down",
     ),
     Deletion(
+        "where no file could be replaced nothing is restarted",
+        _SWITCH,
+        "    if [ ! -e restarting ] && each is_old; then echo restored; return; fi\n",
+        "",
+        f"{_SWITCH_TESTS}::test_a_swap_that_could_change_nothing_ends_at_once_as_taken_back",
+    ),
+    Deletion(
         "the receipt says what is about to change before it does",
         "nodeprov/engine/transaction.py",
         "_write_receipt(host, planned.settings, begun)\n        actions",
