@@ -162,6 +162,12 @@ def _digest(value: Any) -> str:
 def to_text(saved: Saved) -> str:
     """Write it as JSON, with a digest over all of it."""
     value = {"schema": SCHEMA, **asdict(saved), "action": saved.action.name}
+    # What an earlier nodeprov did not know of is left out where it says nothing.
+    if saved.allowed == NOTHING_LOST:
+        del value["allowed"]
+    for plan in value["plans"]:
+        if not plan["details"]:
+            del plan["details"]
     return json.dumps({**value, "sha256": _digest(value)}, indent=1) + "\n"
 
 

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from nodeprov import inventory
+from nodeprov.engine import saved_plan
 from nodeprov.engine.look import Install
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.saved_plan import Saved, changes, from_text, saved, to_text
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
+from nodeprov.kubernetes.draining import NOTHING_LOST, Allowed
 from nodeprov.node.receipts import Author
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.inventories import read_latest
@@ -146,3 +148,20 @@ def test_every_byte_that_is_cut_off_is_noticed(plan: Plan) -> None:
     for end in range(0, len(text) - 2, 97):
         with pytest.raises(UsageError):
             from_text(text[:end], "x.plan", "0.1.0")
+
+
+@pytest.mark.parametrize("allowed", [NOTHING_LOST, Allowed(force=True), Allowed(delete_emptydir_data=True)])
+def test_what_a_drain_may_do_is_read_back(plan: Plan, allowed: Allowed) -> None:
+    made = replace(saved_of(plan()), drain=True, allowed=allowed)
+    assert ("allowed" in json.loads(to_text(made))) == (allowed != NOTHING_LOST)
+    assert from_text(to_text(made), "x.plan", "0.1.0") == made
+
+
+@pytest.mark.parametrize("allowed", [{"force": 1}, {"nosuch": True}, [], {"force": "yes"}])
+def test_what_allows_no_drain_is_refused(plan: Plan, allowed: object) -> None:
+    value = json.loads(to_text(saved_of(plan())))
+    value["allowed"] = allowed
+    del value["sha256"]
+    signed = {**value, "sha256": saved_plan._digest(value)}
+    with pytest.raises(UsageError, match="not understood"):
+        from_text(json.dumps(signed), "x.plan", "0.1.0")
