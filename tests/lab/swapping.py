@@ -14,7 +14,7 @@ from nodeprov.hosts.local import run_checked
 from nodeprov_lab.daemons import PROGRAMS, Daemons
 from nodeprov_lab.images import PAUSE_IMAGE
 from tests.lab.machines import CONFIG, IMAGE, STATE, Machine
-from tests.support.matrix import DEBIANS, NONE, OLDEST, THREE, TWO
+from tests.support.matrix import DEAD, DEBIANS, NONE, OLDEST, SILENT, THREE, TWO, UNSTATED
 
 HERE = "/srv/containerd"
 DROP_INS = "/etc/containerd/conf.d"
@@ -111,8 +111,8 @@ def config_files(kind: str, version: str, labs_own: str) -> dict[str, str]:
         return {}
     if kind == DEBIANS:
         return {CONFIG: DEBIANS_FILE}
-    if kind == OLDEST:
-        return {CONFIG: '[plugins.cri.containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n'}
+    if kind in WHOLE:
+        return {CONFIG: WHOLE[kind]}
     if kind in KEPT:
         return {CONFIG: for_the_lab(default_of(KEPT[kind]), labs_own)}
     config = re.sub(r"(?m)^imports = .*", f"imports = ['{DROP_INS}/*.toml']", default_of(version))
@@ -122,6 +122,16 @@ def config_files(kind: str, version: str, labs_own: str) -> dict[str, str]:
     return {CONFIG: for_the_lab(config, labs_own), f"{DROP_INS}/50-others.toml": f"{stated[0]}\n\n{others}"}
 
 
+OLD = 'plugins."io.containerd.grpc.v1.cri".containerd.runtimes'
+NEW = 'plugins."io.containerd.cri.v1.runtime".containerd.runtimes'
+WHOLE = {
+    OLDEST: '[plugins.cri.containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n',
+    SILENT: '[plugins.cri]\nsandbox_image = "example/pause:1"\n',
+    UNSTATED: f'[{OLD}.runc]\nruntime_type = "io.containerd.runc.v2"\nbase_runtime_spec = ""\n',
+    DEAD: f'version = 3\n[{NEW}.runc]\nruntime_type = "io.containerd.runc.v2"\n'
+    f'[{OLD}.runsc]\nruntime_type = "io.containerd.runsc.v1"\n',
+}
+"""Files that are short enough to be written here."""
 KEPT = {TWO: "1.7.35", THREE: "2.0.14"}
 """Files that were kept when the node was upgraded, and whose they are."""
 OTHERS = {

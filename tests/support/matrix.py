@@ -43,17 +43,18 @@ class Row:
 
 OWN, NONE, DEBIANS, OLDEST = "its own, with a drop-in", "no file", "Debian's", "no version"
 TWO, THREE = "as 1.7 writes it", "as 2.0 writes it"
+SILENT, UNSTATED, DEAD = "no runtime", "no version, newer ids", "a dead table"
 FOR_PODS = (OWN, TWO, THREE)
 """With the others no pod can run in the lab: they say nothing of its network and images."""
 _FILES = {
     DEBIAN: (OWN, DEBIANS),
-    "1.7.35": (OWN, NONE, DEBIANS, OLDEST),
+    "1.7.35": (OWN, NONE, DEBIANS, OLDEST, SILENT),
     "2.0.14": (OWN, TWO),
     "2.1.9": (OWN, TWO),
     "2.2.9": (OWN, TWO),
     "2.3.4": (OWN, THREE, TWO),
     "2.3.7": (OWN, THREE, TWO),
-    "2.4.2": (OWN, NONE, THREE, TWO, OLDEST),
+    "2.4.2": (OWN, NONE, THREE, TWO, OLDEST, UNSTATED, DEAD),
 }
 ROWS = tuple(Row(daemon, file) for daemon, files in _FILES.items() for file in files)
 
