@@ -171,7 +171,7 @@ def containerd_works(daemon: Daemon) -> Iterator[Problem]:
         )
     if not daemon.dump:
         typed = f"{daemon.binary} -c {daemon.config_path} config dump"
-        said = daemon.refusal or f"`{typed}` prints nothing"
+        said = daemon.refusal.removeprefix(f"{daemon.config_path}: ") or f"`{typed}` prints nothing"
         yield Problem(
             f"containerd cannot read {daemon.config_path} any more: {said}",
             f"mend it, and see whether it is read: {typed}",
@@ -291,7 +291,8 @@ def handler_is_free(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime])
                 for each in containerd.unread(config, version):
                     yield Problem(f"{daemon.config_path} {each.message}", each.hint, EDIT)
     except NodeprovError as error:
-        yield Problem(f"{daemon.edited_path}: {error.message}", error.hint, EDIT)
+        if daemon.source is not None or not daemon.refusal:  # else containerd has said it, with the place
+            yield Problem(f"{daemon.edited_path}: {error.message}", error.hint, EDIT)
 
 
 def config_style_works(daemon: Daemon, settings: Settings) -> Iterator[Problem]:

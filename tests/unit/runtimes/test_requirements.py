@@ -472,3 +472,14 @@ def test_what_a_reboot_forgets_is_told_before_it_is_made(mounts: tuple[Mount, ..
     assert [each.message.removesuffix(", which a reboot forgets") for each in found] == forgotten
     assert all(each.hint and each.why for each in found)
     assert check_facts(facts, WANTED) == ()
+
+
+def test_a_file_that_containerd_cannot_read_is_reported_once_in_its_words() -> None:
+    said = "failed to unmarshal TOML at row 2 column 8: toml: unexpected character U+003D '=' at start of value"
+    path = "/etc/containerd/config.toml"
+    facts = with_daemon(dump="", config=FileState(b"version = 3\nroot = = 1\n", 0o644), refusal=f"{path}: {said}")
+    wanted = settings()
+    found = check_facts_of(facts, wanted, layout_of(wanted), GVISOR)
+    assert [each.message for each in found if path in each.message] == [
+        f"containerd cannot read {path} any more: {said}"
+    ]
