@@ -148,7 +148,7 @@ AskSudoPassword = Annotated[
     ),
 ]
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result and errors as JSON (docs/json.md).")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result and errors as JSON.")]
 # These three act by their callbacks; the commands need not look at them.
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=_quiet, help="Print only the result and errors.")]
 Verbose = Annotated[

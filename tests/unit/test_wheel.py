@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from nodeprov.cli.main import COMMANDS
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
 
@@ -61,3 +63,9 @@ def test_the_checkout_has_no_part_in_it(site: Path) -> None:
         [sys.executable, "-c", source], environment={"PYTHONPATH": str(site), "PYTHONSAFEPATH": "1"}, folder=site
     )
     assert output.text.split() == ["True", f"{site}/nodeprov_lab/__init__.py"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_help_names_a_file_that_only_a_checkout_has(site: Path, command: str) -> None:
+    folders = "|".join(path.name for path in CHECKOUT.iterdir() if path.is_dir() and not path.name.startswith("."))
+    assert re.findall(rf"(?<![\w/.-])(?:{folders})/[\w.-]+", nodeprov(site, command, "--help").text) == []
