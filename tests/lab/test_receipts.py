@@ -71,6 +71,11 @@ def test_a_newer_receipt_and_a_damaged_one_are_left_alone(worker: Machine, tmp_p
             assert refused.returncode == 1
             assert said in refused.stderr
             assert "hint: " in refused.stderr
+        shown = nodeprov("status", WORKER, inventory=alone)
+        assert shown.returncode == 1
+        assert said in shown.stderr
+        assert shown.stderr.startswith(f"{WORKER}: ")
+        assert ", generation " in shown.stdout
         worker.run(f"mv /root/kept {receipt}")
     assert worker.run(f"sha256sum {CONFIG}") == before
     assert "nothing to do" in installed(WORKER, inventory=alone).stdout

@@ -15,29 +15,29 @@ KILLED_LIVES = 50
 
 _INTRODUCTION = f"""\
 <!-- Written by `python -m tests.lab.faults.document`; tests/unit/test_fault_table.py holds it. -->
-# Faults that are acted out
+# Faults that are tested on real nodes
 
-A node of the lab lives through install, upgrade, rollback (an install of the older release) and uninstall, and in each of
-these runs one fault is acted: before, during or after one of the things that the run does on a host. What a run does is
-recorded from a run without faults: every write and every command, some forty of an install. A full run takes a node through
-{LIVES} such lives, {LIVES * len(ACTIONS)} faults, so that each operation meets one; and through {KILLED_LIVES} more in which nodeprov is
-killed at a random moment of every run, {KILLED_LIVES * len(ACTIONS)} times:
+A node of the lab goes through install, upgrade, rollback (an install of the older release) and uninstall. In each of these runs
+one fault happens: before, during or after one of the things that the run does on a host. The test first records, without a fault,
+what a run does: every write and every command, about forty for an install. A full run takes a node through {LIVES} such lives, with
+{LIVES * len(ACTIONS)} faults, so that each operation meets one. In {KILLED_LIVES} more lives nodeprov is killed at a random moment of every run,
+{KILLED_LIVES * len(ACTIONS)} times:
 
     pytest tests/lab/faults --profile=full
 
-CI acts a sample that the day picks; the seed is printed, and `--seed` repeats it. Each run of the tests prints what came of
-every fault, and the sum: `faults tried: …, as before: …, as wanted: …, anything else: 0`.
+CI runs a sample that depends on the day. It prints the seed; `--seed` repeats it. Each run of the tests prints the result of every
+fault, and the sum: `faults tried: …, as before: …, as wanted: …, anything else: 0`.
 
 ## After each fault
 
-- config.toml is, byte for byte, as before or as wanted, and so is the link `current`; what another tool has written stays.
-- containerd serves: its unit is active, CRI is ok, and a container runs. Where it was made to die, it has served for 7 s.
+- config.toml is byte for byte as before or as wanted, and so is the link `current`. What another tool wrote stays.
+- containerd serves: its unit is active, CRI is ok, and a container runs. If the fault was to make it die, it has served for 7 s.
 - Every link leads somewhere, every released file has its digest, and a table in config.toml has its `current`.
-- A pod on runc has the container that it had (after a reboot of the node: one that runs).
-- The node is labelled only while containerd has the runtime.
-- The exit code is true: 0 only if all is as wanted, 1 only if all is as before.
-- The same command again ends with 0 and makes the node as wanted; once more, it finds nothing to do. At the end of a life the
-  node is as before its install, to the byte.
+- A pod on runc still has its container (after a reboot of the node: a container that runs).
+- The node has the label only while containerd has the runtime.
+- The exit code is right: 0 only if everything is as wanted, 1 only if everything is as before.
+- The same command again ends with 0 and makes the node as wanted; a third time it finds nothing to do. At the end of a life the
+  node is byte for byte as before its install.
 
 ## The table
 
