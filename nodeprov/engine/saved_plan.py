@@ -23,6 +23,8 @@ from nodeprov.states import FileState, State
 
 SCHEMA = 1
 DIGEST_CHARACTERS = 12
+UNSEEN = ("mode", "owner", "machine-id")
+"""What of a step's beginning no text of a plan shows."""
 AGAIN = "plan again: nodeprov plan NODES --out FILE"
 
 
@@ -242,20 +244,22 @@ def changes(saved: Saved, planned: Sequence[Planned]) -> tuple[NodeprovError, ..
 
 def _difference(plan: SavedPlan, planned: Planned) -> str:
     before, after = plan.text.splitlines(), plan_text(planned.plan).splitlines()
-    lines = difflib.unified_diff(before, after, "as saved", "as it is now", lineterm="", n=1)
-    if shown := "\n".join(lines):
-        return shown
-    old, new = dict(plan.steps), dict(_steps(planned))
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    now = _details(planned)
-    found = [f"{name}{_what_differs(plan.details.get(name, {}), now.get(name, {}))}" for name in names]
-    return f"the plan reads the same, and what it starts from differs: {'; '.join(found)}"
+    lines = list(difflib.unified_diff(before, after, "as saved", "as it is now", lineterm="", n=1))
+    old, new, now = dict(plan.steps), dict(_steps(planned)), _details(planned)
+    differing = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    found = {name: _what_differs(plan.details.get(name, {}), now.get(name, {})) for name in differing}
+    if not lines:
+        said = "; ".join(": ".join(filter(None, [name, ", ".join(each.values())])) for name, each in found.items())
+        return f"the plan reads the same, and what it starts from differs: {said}"
+    unseen = {name: [said for what, said in each.items() if what in UNSEEN] for name, each in found.items()}
+    return "\n".join([*lines, *(f"{name}: {', '.join(said)}" for name, said in unseen.items() if said)])
 
 
-def _what_differs(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Say of a step what it had when it was saved, and has now: `: mode 0644, now 0640`."""
+def _what_differs(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    """Say of a step what it had when it was saved, and has now: `mode 0644, now 0640`."""
+    if not before:  # an earlier nodeprov did not keep it
+        return {}
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     # What is there is kept as far as it goes: it need not be said twice.
-    shown = [name for name in names if name.removeprefix("wanted ") == name or name[7:] not in names]
-    said = [f"{name} {before.get(name, 'none')}, now {now.get(name, 'none')}" for name in shown]
-    return f": {', '.join(said)}" if before and said else ""
+    shown = [name for name in names if not (name.startswith("wanted ") and name.removeprefix("wanted ") in names)]
+    return {name: f"{name} {before.get(name, 'none')}, now {now.get(name, 'none')}" for name in shown}

@@ -121,7 +121,7 @@ def test_an_error_of_verify_names_the_node_and_the_file(worker: Machine) -> None
     assert "not valid TOML" in error["message"]
 
 
-def test_apply_names_what_differs_though_the_plan_reads_the_same(worker: Machine, tmp_path: Path) -> None:
+def test_apply_names_what_differs_and_no_diff_shows(worker: Machine, tmp_path: Path) -> None:
     path = tmp_path / "node.plan"
     assert nodeprov("plan", WORKER, "--out", str(path)).returncode == 3
     mode = worker.run(f"stat -c %a {CONFIG}").strip()
@@ -142,7 +142,7 @@ def test_a_user_who_is_not_root_is_told_that_alone(worker: Machine, tmp_path: Pa
         f"useradd -m {NOBODY}; mkdir -p /home/{NOBODY}/.ssh; cp /root/.ssh/authorized_keys /home/{NOBODY}/.ssh/; "
         f"chown -R {NOBODY}: /home/{NOBODY}"
     )
-    inventory_of_nobody = variant(tmp_path, ssh__user=f'"{NOBODY}"', ssh__sudo="false")
+    inventory_of_nobody = variant(tmp_path, ssh__user=f'"{NOBODY}"', ssh__sudo="false", cluster__enabled="false")
     try:
         doctor = json.loads(nodeprov("doctor", WORKER, "--json", inventory=inventory_of_nobody).stdout)
         against = [each["what"] for each in doctor["findings"] if each["severity"] == "against"]

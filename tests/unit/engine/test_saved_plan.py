@@ -103,6 +103,14 @@ def test_a_node_that_has_changed_is_found_and_the_difference_is_shown(plan: Plan
     assert "nodeprov plan NODES --out FILE" in error.hint
 
 
+def test_a_mode_is_named_also_where_the_plan_reads_otherwise(plan: Plan) -> None:
+    edited = CONFIG.replace("true", "false").encode()
+    facts = with_daemon(config=replace(_config(), content=edited, mode=0o640))
+    (error,) = changes(saved_of(plan()), [plan(facts)])
+    assert "+++ as it is now" in error.message
+    assert error.message.endswith("\nfile:/etc/containerd/config.toml: mode 0644, now 0640")
+
+
 def test_a_note_alone_is_no_change_of_the_node(plan: Plan) -> None:
     assert changes(saved_of(plan()), [plan(good_facts(os="Debian GNU/Linux 13.1"))]) == ()
 
