@@ -23,12 +23,13 @@ from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.inventory import Ssh
 from tests.lab.machines import ADDRESSES, NEW, STATE, WORKER, Machine
 from tests.lab.running import Ended
+from tests.support.ssh_server import FidoKey
 
 NODE = ADDRESSES[WORKER]
 # A network of its own for each of the two processes.
 V6_NET = f"fd00:{WORKER[-1]}23::"
 V6_NODE, V6_HERE = f"{V6_NET}12", f"{V6_NET}1"
-PORT = 2222
+PORT, TWO_SESSIONS, ONE_SESSION, PENALTIES, CROWDED, FREE = range(2222, 2228)
 DROPPED_PORT = 2299
 PASSWORD = "it's a $ecret, \\ ü"
 PASSPHRASE = "open sésame"
@@ -88,7 +89,18 @@ ACCOUNTS = (
     Account("m-nologin", shell="/usr/sbin/nologin"),
     Account("m-slow", defaults=f"secure_path={FOLDER}/slow:/usr/sbin:/usr/bin:/sbin:/bin"),
     Account("m-jump", sudo=""),
+    Account("m-free"),
 )
+
+SERVERS = {
+    PORT: f"TrustedUserCAKeys {FOLDER}/ca.pub",
+    TWO_SESSIONS: "MaxSessions 2",
+    ONE_SESSION: "MaxSessions 1",
+    PENALTIES: "PerSourcePenalties authfail:60s min:1s",
+    CROWDED: "MaxStartups 1:100:1",
+    FREE: "UsePAM no\nPasswordAuthentication yes\nPermitEmptyPasswords yes",
+}
+"""More sshds on the node, by their ports, and what is peculiar to each."""
 
 SERVER = f"""
 set -e
@@ -96,20 +108,29 @@ for program in {" ".join(listed_programs())}; do
     ln -s "$(command -v $program || echo /usr/bin/$program)" {FOLDER}/listed/$program
 done
 printf '#!/bin/sh\\nsleep 30\\n' > {FOLDER}/slow/getconf && chmod 0755 {FOLDER}/slow/getconf
-cat > {FOLDER}/sshd.conf <<X
-Port {PORT}
-HostKey /etc/ssh/ssh_host_ed25519_key
-PidFile {FOLDER}/sshd.pid
-UsePAM yes
-PasswordAuthentication no
-X
-/usr/sbin/sshd -f {FOLDER}/sshd.conf
+usermod -p '' m-free
 iptables -I INPUT -p tcp --dport {DROPPED_PORT} -j DROP
 ip -6 addr add {V6_NODE}/64 dev eth0 nodad
 """
 
+
+def sshd(port: int) -> str:
+    """Start an sshd; of two lines of its configuration for one thing the first counts."""
+    return f"""
+cat > {FOLDER}/sshd{port}.conf <<X
+Port {port}
+HostKey /etc/ssh/ssh_host_ed25519_key
+PidFile {FOLDER}/sshd{port}.pid
+{SERVERS[port]}
+UsePAM yes
+PasswordAuthentication no
+X
+/usr/sbin/sshd -f {FOLDER}/sshd{port}.conf
+"""
+
+
 REMOVAL = f"""
-[ ! -e {FOLDER}/sshd.pid ] || kill $(cat {FOLDER}/sshd.pid)
+for pid in {FOLDER}/*.pid; do [ ! -e $pid ] || kill $(cat $pid); done
 while iptables -D INPUT -p tcp --dport {DROPPED_PORT} -j DROP 2>/dev/null; do :; done
 ip -6 addr del {V6_NODE}/64 dev eth0 2>/dev/null
 rm -rf /etc/sudoers.d/m-site {FOLDER} /opt/m-site
@@ -138,21 +159,23 @@ class Site:
         self.remove_from_node()
         (self.folder / "lab").write_bytes(Path(f"{STATE}/id_ed25519").read_bytes())
         (self.folder / "lab").chmod(0o600)
-        for name in ("jump", "unlocked", *(f"stranger{number}" for number in range(8))):
+        for name in ("jump", "unlocked", "ca", *(f"stranger{number}" for number in range(8))):
             self._keygen("-N", "", "-f", name, "-C", name)
         (self.folder / "locked").write_bytes((self.folder / "unlocked").read_bytes())
         (self.folder / "locked").chmod(0o600)
         self._keygen("-p", "-P", "", "-N", PASSPHRASE, "-f", "locked")
         self._write_known_hosts()
-        public = (self.folder / "unlocked.pub").read_text()
+        self.token = FidoKey(self.folder / "token")
+        public = (self.folder / "unlocked.pub").read_text() + self.token.line
+        authority = (self.folder / "ca.pub").read_text()
         self.node.run(
-            f"mkdir -p {FOLDER}/slow {FOLDER}/listed && "
+            f"mkdir -p {FOLDER}/slow {FOLDER}/listed && echo '{authority}' > {FOLDER}/ca.pub && "
             f"(cat /root/.ssh/authorized_keys; echo '{public}') > {FOLDER}/authorized"
         )
         self.node.run("set -e\n" + "\n".join(account.script for account in ACCOUNTS), timeout_seconds=60)
         jump = (self.folder / "jump.pub").read_text()
         self.node.run(f"echo '{jump}' > /home/m-jump/.ssh/authorized_keys")
-        self.node.run(SERVER)
+        self.node.run(SERVER + "".join(map(sshd, SERVERS)))
         run_program(["ip", "-6", "addr", "add", f"{V6_HERE}/64", "dev", "nplab0", "nodad"])
 
     def remove(self) -> None:
@@ -180,9 +203,9 @@ class Site:
         run_checked(["ssh-add", "-q", *files], "ssh-add", environment={"SSH_AUTH_SOCK": str(path)})
         return str(path)
 
-    def host(self, user: str) -> SshHost:
+    def host(self, user: str, port: int = 22) -> SshHost:
         """Connect as a user, in this process."""
-        ssh = Ssh(NODE, user=user, identity_file=f"{self.folder}/lab", known_hosts=f"{self.folder}/known")
+        ssh = Ssh(NODE, port, user, f"{self.folder}/lab", f"{self.folder}/known")
         return SshHost(WORKER, ssh, Passwords(sudo=PASSWORD))
 
     def inventory(self, ssh: Mapping[str, str | int], address: str, config: str) -> Path:
@@ -203,7 +226,7 @@ class Site:
     def _write_known_hosts(self) -> None:
         lines = Path(f"{STATE}/known_hosts").read_text().splitlines()
         key = " ".join(next(line for line in lines if NODE in line).split()[1:3])
-        names = f"{NODE},[{NODE}]:{PORT},{V6_NODE},10.123.*,the-alias"
+        names = f"{NODE},[{NODE}]:*,{V6_NODE},10.123.*,the-alias"
         stranger = (self.folder / "stranger0.pub").read_text()
         files = {
             "known": f"{names} {key}\n",
@@ -215,6 +238,7 @@ class Site:
             "known-other": f"{NODE} {stranger}",
             "known-revoked": f"{NODE} {key}\n@revoked {NODE} {key}\n",
             "known-none": "",
+            "host.pub": f"{key}\n",
         }
         for name, text in files.items():
             (self.folder / name).write_text(text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+import signal
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,20 +20,26 @@ from nodeprov.inventory import Ssh
 from nodeprov.local_files import cache_folder
 from nodeprov.states import FileState
 from tests.lab.machines import ADDRESSES, WORKER, Kubectl, Machine, holding, scrub
-from tests.lab.running import Ended
+from tests.lab.running import Ended, started
 from tests.lab.secret_watch import Watch
 from tests.lab.ssh_site import (
+    CROWDED,
     DROPPED_PORT,
+    FREE,
     NODE,
+    ONE_SESSION,
     PASSPHRASE,
     PASSWORD,
+    PENALTIES,
     PORT,
+    TWO_SESSIONS,
     V6_NODE,
     Site,
     on_a_terminal,
     without_a_terminal,
 )
 from tests.support.memory_host import tree_of
+from tests.support.ssh_server import fido_agent, new_key
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +199,58 @@ ROWS = (
     Row("known hosts that are hashed", ssh={"known_hosts": "{keys}/known-hashed"}),
     Row("two known keys of one kind", ssh={"known_hosts": "{keys}/known-rotated"}),
     Row("HostKeyAlias", ssh={"known_hosts": "{keys}/known-alias"}, config="HostKeyAlias the-alias\n"),
+    Row("at most two sessions on a connection", ssh={"port": TWO_SESSIONS}),
+    Row("a plan, which needs no second session", ssh={"port": ONE_SESSION}),
+    Row(
+        "a server that asks for no key",
+        "m-free",
+        ssh={**NO_KEY, "port": FREE},
+        config="IdentityFile none\nIdentityAgent none\n",
+    ),
+    Row(
+        "a FIDO key that no agent has",
+        ssh={"identity_file": "{keys}/token"},
+        refused=("{keys}/token is a FIDO key, which only an agent can use", "ssh-add {keys}/token"),
+    ),
+    Row(
+        "a public key that no agent has",
+        ssh={"identity_file": "{keys}/lab.pub"},
+        refused=("{keys}/lab.pub is a public key, whose private half no agent has",),
+    ),
+    Row(
+        "KnownHostsCommand",
+        ssh={"known_hosts": ""},
+        config="UserKnownHostsFile /dev/null\nKnownHostsCommand /usr/bin/grep -F -e %H -- {keys}/known\n",
+    ),
+    Row(
+        "KnownHostsCommand that does not know the host",
+        ssh={"known_hosts": ""},
+        config="UserKnownHostsFile /dev/null\nKnownHostsCommand /usr/bin/cat {keys}/known-none\n",
+        refused=(
+            "is not in KnownHostsCommand",
+            'known_hosts = "~/.ssh/known_hosts"',
+            f"ssh-keyscan {NODE} >> ~/.ssh",
+        ),
+    ),
+    Row(
+        "KnownHostsCommand that fails",
+        config="KnownHostsCommand /usr/bin/cat {keys}/nowhere\n",
+        refused=("KnownHostsCommand of the ssh configuration failed", "No such file", "try it: /usr/bin/cat"),
+    ),
+    Row("a host key in RevokedHostKeys", config="RevokedHostKeys {keys}/host.pub\n", refused=("is revoked",)),
+    Row("a list of algorithms", config="Ciphers aes256-gcm@openssh.com\nKexAlgorithms ecdh-sha2-nistp521\n"),
+    Row("compression", config="Compression yes\n"),
+    Row(
+        "directives that are not followed",
+        ssh={"identity_file": "{keys}/stranger1"},
+        config="PKCS11Provider /usr/lib/x.so\nControlPath ~/.ssh/%C\nHostbasedAuthentication yes\n",
+        refused=(
+            "not let in",
+            "not followed of the ssh configuration: ControlPath",
+            "HostbasedAuthentication yes (",
+            "PKCS11Provider /usr/lib/x.so (",
+        ),
+    ),
     Row("a revoked host key", ssh={"known_hosts": "{keys}/known-revoked"}, refused=("revoked",)),
     Row(
         "a jump host whose key is not known",
@@ -240,7 +300,8 @@ def test_the_same_plan_or_a_refusal(site: Site, planned: str, row: Row) -> None:
         site.node.run(row.undo or ":")
     if row.refused:
         assert ended.returncode == 1, ended.stdout + ended.stderr
-        missing = [said for said in row.refused if said.lower() not in ended.stderr.lower()]
+        words = [said.replace("{keys}", str(site.folder)) for said in row.refused]
+        missing = [said for said in words if said.lower() not in ended.stderr.lower()]
         assert not missing, ended.stderr
         assert "hint: " in ended.stderr
         assert WORKER in ended.stderr
@@ -252,10 +313,11 @@ def test_the_same_plan_or_a_refusal(site: Site, planned: str, row: Row) -> None:
 LIVES = (
     Row("a whole life: requiretty, sudo password, no unlisted program, fish that talks, umask 077", "m-worst"),
     Row("a whole life: sudo password, bash that talks, umask 000", "m-loose"),
+    Row("a whole life: at most two sessions on a connection", "m-secret", ssh={"port": TWO_SESSIONS}),
 )
 
 
-@pytest.mark.rotates(2)
+@pytest.mark.rotates(3)
 @pytest.mark.parametrize("row", LIVES, ids=lambda row: row.what)
 def test_a_whole_life(site: Site, row: Row) -> None:
     """The first user's sudo finds only what docs/security.md says that it must allow."""
@@ -277,6 +339,122 @@ def test_a_whole_life(site: Site, row: Row) -> None:
         assert "failed" not in run("verify").stdout
     run("uninstall", "--yes")
     assert site.node.listing() == before
+
+
+@pytest.mark.trouble(
+    "sshd allows two sessions on a connection (MaxSessions 2), and a run is interrupted",
+    "all is taken back; the node is as before",
+)
+def test_an_undo_needs_two_sessions(site: Site) -> None:
+    before = site.node.listing()
+    inventory = Row("", ssh={"port": TWO_SESSIONS}).inventory(site)
+    with started("install", WORKER, "--yes", inventory=inventory) as running:
+        running.wait_for("transferring upload")
+        running.process.send_signal(signal.SIGINT)
+        ended = running.end()
+    assert ended.returncode == 1, ended.stderr
+    assert "the node is as before" in ended.stderr
+    assert site.node.listing() == before
+
+
+@pytest.mark.trouble(
+    "sshd allows one session on a connection (MaxSessions 1)",
+    "refused, and what is needed is said; nothing is touched",
+)
+def test_with_one_session_an_install_says_what_it_needs(site: Site) -> None:
+    before = site.node.listing()
+    ended = Row("", ssh={"port": ONE_SESSION}).run(site, "install", WORKER, "--yes")
+    assert ended.returncode == 1, ended.stdout
+    assert "the server allows 1 session on a connection, and 2 are needed" in ended.stderr
+    assert "hint: set MaxSessions 2 or more in its sshd_config" in ended.stderr
+    assert site.node.listing() == before
+
+
+@pytest.mark.parametrize("port", [PORT, TWO_SESSIONS], ids=["ten sessions", "two sessions"])
+def test_many_commands_at_the_same_time(site: Site, port: int) -> None:
+    """Beside one that is held, as a run's lock is."""
+    host, said = site.host("m-secret", port), list[str]()
+
+    def run() -> None:
+        for _ in range(15):
+            said.append(host.sh("echo done").text)
+
+    held = host.hold(plain("sh", "echo held; cat > /dev/null"))
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not held.ended
+    held.release()
+    host.close()
+    assert said == ["done\n"] * 120
+
+
+@pytest.mark.trouble(
+    "sshd drops connections from an address with failed logins (PerSourcePenalties)",
+    "tried again, then its own words and why are said",
+)
+def test_what_sshd_says_to_an_address_that_it_penalizes(site: Site) -> None:
+    stranger = Row("", ssh={"port": PENALTIES, "identity_file": "{keys}/stranger1"}).run(site)
+    assert "not let in as m-plain" in stranger.stderr
+    ended = Row("", ssh={"port": PENALTIES}).run(site)
+    assert ended.returncode == 1
+    assert 'it refuses the connection: it says "Not allowed at this time"' in ended.stderr
+    assert "PerSourcePenalties" in ended.stderr
+
+
+@pytest.mark.trouble(
+    "sshd drops connections while many log in at once (MaxStartups)", "tried again after a moment, and done"
+)
+def test_a_connection_that_sshd_drops_is_made_again(site: Site, planned: str) -> None:
+    with socket.create_connection((NODE, CROWDED)) as other:
+        other.recv(100)
+        threading.Timer(1, other.close).start()
+        ended = Row("", ssh={"port": CROWDED}).run(site)
+    assert ended.returncode == 3, ended.stderr
+    assert planned in ended.stdout
+
+
+def test_the_agent_of_the_configuration_is_asked(site: Site, planned: str) -> None:
+    path = site.agent("lab")
+    ended = Row("", ssh=NO_KEY, config=f"IdentityFile none\nIdentityAgent {path}\n").run(site)
+    assert ended.returncode == 3, ended.stderr
+    assert planned in ended.stdout
+
+
+@pytest.mark.parametrize("named", ["token", "token.pub"])
+def test_a_fido_key_is_used_through_an_agent(site: Site, planned: str, named: str, tmp_path: Path) -> None:
+    with fido_agent(tmp_path, site.token) as path:
+        row = Row("", ssh={"identity_file": f"{{keys}}/{named}"}, config=f"IdentityAgent {path}\n")
+        ended = row.run(site)
+    assert ended.returncode == 3, ended.stderr
+    assert planned in ended.stdout
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
+@pytest.mark.parametrize(
+    "where", ["beside the key", "CertificateFile", "an agent", "CertificateFile and an agent"]
+)
+def test_a_certificate_lets_in(site: Site, tmp_path: Path, kind: str, where: str) -> None:
+    key, elsewhere = new_key(tmp_path / "certified", kind), tmp_path / "elsewhere"
+    argv = ["ssh-keygen", "-q", "-s", str(site.folder / "ca"), "-I", "me", "-n", "m-plain", f"{key}.pub"]
+    run_checked(argv, "ssh-keygen")
+    certificate, config = tmp_path / "certified-cert.pub", "IdentityAgent none\n"
+    if where.startswith("CertificateFile"):
+        certificate.rename(elsewhere)
+        config += f"CertificateFile {elsewhere}\n"
+    if "agent" in where:
+        path = site.agent(str(key))
+        config = config.replace("none", path)
+        key.unlink()
+    (tmp_path / "config").write_text(config)
+    identity = None if "agent" in where else str(key)
+    config_file, known = str(tmp_path / "config"), f"{site.folder}/known"
+    ssh = Ssh(NODE, PORT, "m-plain", identity, known, config_file)
+    host = SshHost(WORKER, ssh)
+    assert host.sh("id -un").text == "root\n"
+    host.close()
 
 
 def test_a_passphrase_that_is_typed_is_seen_nowhere_else(site: Site, tmp_path: Path) -> None:
