@@ -214,8 +214,8 @@ ROWS = (
     ),
     Row(
         "a public key that no agent has",
-        ssh={"identity_file": "{keys}/lab.pub"},
-        refused=("{keys}/lab.pub is a public key, whose private half no agent has",),
+        ssh={"identity_file": "{keys}/unlocked.pub"},
+        refused=("{keys}/unlocked.pub is a public key, whose private half no agent has",),
     ),
     Row(
         "KnownHostsCommand",

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,8 @@ from nodeprov.inventory.ssh_config import Stage, not_followed
 
 _UNREAD_SECONDS = 120
 _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+_OTHER_SERVER = re.compile(r"HTTP/|<|\d{3}[ -]|\+OK|\* ")
+"""How servers of HTTP (or its page of an error alone), SMTP, FTP, POP3 and IMAP begin what they say."""
 _RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 DROPS = 5
 """How often a connection is made that the server drops before it has shown its key."""
@@ -275,7 +278,7 @@ class _Connector(MissingHostKeyPolicy):
 
     def _not_greeted(self, transport: Listening, error: Exception, *, late: bool) -> NodeprovError:
         said, by_hand = transport.preface, f"try: ssh {self._by_hand}"
-        if said.startswith("HTTP/") or (said and not transport.has_hung_up):
+        if _OTHER_SERVER.match(said) or (said and not transport.has_hung_up):
             return NodeprovError(f'what answers is no SSH server: it says "{said}"', by_hand)
         if transport.has_hung_up:
             what = f'it refuses the connection: it says "{said}"' if said else "it closes the connection at once"

@@ -54,10 +54,21 @@ def test_what_a_server_says_in_place_of_a_greeting_is_shown(tmp_path: Path, said
         assert len(server.peers) == connecting.DROPS
 
 
-def test_what_is_no_ssh_server_is_not_asked_again(tmp_path: Path) -> None:
-    with serving(tmp_path, Manners(turned_away=(b"HTTP/1.1 400 Bad Request\r\n\r\n<html>",) * 9)) as server:
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n<html>",
+        b"<!DOCTYPE HTML>\n<html lang=en>\n",
+        b"220 mail.example.com ESMTP\r\n",
+        b"+OK POP3 ready\r\n",
+        b"* OK IMAP4rev1\r\n",
+    ],
+)
+def test_what_is_no_ssh_server_is_not_asked_again(tmp_path: Path, said: bytes) -> None:
+    with serving(tmp_path, Manners(turned_away=(said,) * 9)) as server:
         error = refusal(server.host())
-        assert error.message.startswith('what answers is no SSH server: it says "HTTP/1.1 400 Bad Request')
+        first = said.decode().splitlines()[0]
+        assert error.message.startswith(f'what answers is no SSH server: it says "{first}')
         assert len(server.peers) == 1
 
 
