@@ -73,7 +73,11 @@ printf '# k0s_managed=true\\nversion = 3\\nimports = ["/run/k0s/containerd-cri.t
 """
 
 SUBSTITUTE = """
-[ -e {folder}/containerd-template.toml ] || cp /srv/replica/base.toml {folder}/containerd-template.toml
+# The snap brings it long before: one that is as new as the daemon may be an edit that is not in force yet.
+[ -e {folder}/containerd-template.toml ] || {{
+    cp /srv/replica/base.toml {folder}/containerd-template.toml
+    sleep 0.2
+}}
 sed 's@${{SNAP_DATA}}@/var/snap/microk8s/current@g' {folder}/containerd-template.toml > {config}
 """
 
