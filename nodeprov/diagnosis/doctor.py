@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodeprov.containerd import Refused, Runtime, dead_tables_of_others
+from nodeprov.containerd.distributions.distribution import says_that_it_is_made
+from nodeprov.containerd.distributions.profiles import PLAIN
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.hosts.base import Output, Place, Reader
 from nodeprov.inventory import Node, Settings
@@ -140,12 +142,18 @@ def _tables(daemon: Daemon, runtime: Runtime) -> Iterator[Problem]:
         dead = dead_tables_of_others(daemon.file, runtime, daemon.version_to_start)
     except Refused:
         return  # an install says so
+    if daemon.distribution == PLAIN and (said := says_that_it_is_made(daemon.file.text)):
+        yield Problem(
+            f"{daemon.config_path} says {said!r}",
+            "have what makes it declare the runtime, or install again after it has run",
+            "it may take nodeprov's table out again, and pods of the RuntimeClass would no longer start",
+        )
     for table in dead:
         yield Problem(
             f"{table} of {daemon.config_path} is dead",
             "take it out: an install leaves what is not nodeprov's",
             f"containerd {daemon.version_to_start} reads the runtimes of this file elsewhere, and ignores it "
-            "without a word (gvisor#13985)",
+            "without a word",
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nodeprov.containerd.distributions.profiles import K3S
 from nodeprov.diagnosis.doctor import Observations, ObservationsQuery, advice, examine
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output, Place, plain
@@ -81,6 +82,13 @@ def test_a_table_that_containerd_ignores_is_named_with_its_line() -> None:
     assert said.message.endswith(" of /etc/containerd/config.toml is dead")
     broken = with_daemon(config=FileState(b"\xff", 0o644))
     assert advice(broken, WANTED, GVISOR, GOOD, 0) == ()
+
+
+def test_a_file_that_says_that_a_program_makes_it_is_told_unless_its_distribution_is_known() -> None:
+    made = FileState(f"# Ansible managed\n{CONFIG}".encode(), 0o644)
+    (said,) = advice(with_daemon(config=made), WANTED, GVISOR, GOOD, 0)
+    assert said.message == "/etc/containerd/config.toml says '# Ansible managed'"
+    assert advice(with_daemon(config=made, distribution=K3S), WANTED, GVISOR, GOOD, 0) == ()
 
 
 def test_a_good_node_needs_no_advice() -> None:
