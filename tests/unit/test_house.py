@@ -158,6 +158,13 @@ def test_no_module_of_tests_imports_another_one() -> None:
     assert [str(path.relative_to(CHECKOUT)) for path in importing] == []
 
 
+def test_only_five_files_outside_of_its_folder_name_the_family() -> None:
+    product = CHECKOUT / "nodeprov"
+    outside = [path for path in product.rglob("*.py") if "runtimes/gvisor" not in path.as_posix()]
+    naming = [str(path) for path in outside if re.search("runsc|gvisor", path.read_text(), re.IGNORECASE)]
+    assert len(naming) <= 5, naming
+
+
 ELSEWHERE = {
     # What a command does is seen on real nodes; what it says of its options, in tests/unit/cli/test_main.py.
     "tests/lab/test_verify.py": ("cli/diagnosis",),
