@@ -24,7 +24,7 @@ def test_another_prefix_and_bin_move_everything_and_leave_nothing_that_nobody_ne
 
     moved = installed(WORKER, inventory=elsewhere)
     assert "was installed below /opt/nodeprov before" in moved.stdout
-    assert "is kept: in use by a container (/opt/nodeprov/handlers/runsc/current/" in moved.stdout
+    assert "handlers/runsc/current is kept: in use by pod default/old (container " in moved.stdout
     assert worker.run("ls /srv/bin /usr/local/bin | grep -c runsc") == "1\n"
     assert "/opt/nodeprov" not in worker.config().decode()
     assert "Starting gVisor" in kubectl("exec", "old", "--", "dmesg"), "the old sandbox lives on"
