@@ -150,7 +150,7 @@ class Footprint:
             if user.path in paths:
                 named.setdefault(user.pod or user.container or user.pid, user)
         said = [each.said for each in named.values()] or [f"processes or containers that name {next(iter(paths))}"]
-        more = [f"{len(said) - MOST_NAMED} more"] if len(said) > MOST_NAMED else []
+        more = ["others"] if len(said) > MOST_NAMED else []  # of which only some were read
         return " and ".join(filter(None, [", ".join(said[:MOST_NAMED]), *more]))
 
     @property

@@ -184,6 +184,28 @@ class TestReplicas:
         assert files(worker, replica) == before
         assert worker.run(f"systemctl show {replica.unit} -p MainPID --value") == pid
 
+    @pytest.mark.parametrize("replica", REPLICAS[1:2], ids=["RKE2"], indirect=True)
+    @pytest.mark.trouble(
+        "the file that k3s or RKE2 renders was edited by hand",
+        "plan and doctor say that the next restart loses the edit",
+    )
+    def test_an_edit_of_what_is_rendered_is_said_to_be_lost_and_is(
+        self, worker: Machine, replica: Replica
+    ) -> None:
+        worker.run(f"echo '# by hand' >> {replica.config}")
+        lost = f"an edit of {replica.config}, which RKE2 makes anew at each start"
+        planned = nodeprov("plan", WORKER)
+        assert planned.returncode == 3, planned
+        assert f"loses: {lost}" in planned.stdout
+        assert "brings into force" not in planned.stdout
+        assert (
+            f"the next restart of {replica.unit}.service loses {lost}"
+            in nodeprov("doctor", WORKER, "--json").stdout
+        )
+        installed(WORKER)
+        assert "by hand" not in worker.run(f"cat {replica.config}")
+        assert nodeprov("uninstall", WORKER, "--yes").returncode == 0
+
     @pytest.mark.parametrize("replica", REPLICAS[:1], ids=["k3s"], indirect=True)
     @pytest.mark.trouble(
         "k3s makes another configuration in a rollback than it had made before",

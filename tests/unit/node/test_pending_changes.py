@@ -76,10 +76,6 @@ RENDERED = with_daemon(distribution=K3S, source=replace(TEMPLATE, changed_at=900
 LOST = "an edit of /etc/containerd/config.toml, which k3s makes anew at each start"
 
 
-@pytest.mark.trouble(
-    "the file that k3s or RKE2 renders was edited by hand",
-    "plan and doctor say that the next restart loses the edit",
-)
 @pytest.mark.parametrize("read", [None, CONFIG.replace("SystemdCgroup = true", "SystemdCgroup = false")])
 def test_an_edit_of_what_a_distribution_makes_is_lost_and_not_brought_into_force(read: str | None) -> None:
     assert activated_by(RENDERED, read) == ()

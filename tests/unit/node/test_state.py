@@ -67,7 +67,7 @@ SHIM, RUNSC = "/o/handlers/runsc/current/shim", "/o/releases/r/runsc"
         ([User(RUNSC, pid="42")], "PID 42"),
         ([User(SHIM, "a/b", "ab"), User(RUNSC, "a/b", "cd", "42")], "pod a/b (container cd, PID 42)"),
         ([User(SHIM, "a/1"), User(SHIM, "a/2")], "pod a/1, pod a/2"),
-        ([User(SHIM, f"a/{n}") for n in range(5)], "pod a/0, pod a/1, pod a/2 and 2 more"),
+        ([User(SHIM, f"a/{n}") for n in range(5)], "pod a/0, pod a/1, pod a/2 and others"),
         ([User("/o/releases/other/runsc", "a/b")], f"processes or containers that name {RUNSC}"),
         ([], f"processes or containers that name {RUNSC}"),
     ],
