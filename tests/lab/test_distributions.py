@@ -192,11 +192,11 @@ class TestReplicas:
     def test_an_edit_of_what_is_rendered_is_said_to_be_lost_and_is(
         self, worker: Machine, replica: Replica
     ) -> None:
-        worker.run(f"echo '# by hand' >> {replica.config}")
+        worker.run(f"sleep 1; echo '# by hand' >> {replica.config}")
         lost = f"an edit of {replica.config}, which RKE2 makes anew at each start"
         planned = nodeprov("plan", WORKER)
         assert planned.returncode == 3, planned
-        assert f"loses: {lost}" in planned.stdout
+        assert f"loses: {lost}" in planned.stdout, planned.stdout
         assert "brings into force" not in planned.stdout
         assert (
             f"the next restart of {replica.unit}.service loses {lost}"
