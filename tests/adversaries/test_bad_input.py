@@ -384,6 +384,8 @@ def typed(
         (tmp_path / "id").chmod(0o600)
         if bad is BAD["known_hosts that is not there"]:
             (tmp_path / "known_hosts").unlink()
+        # What this machine's ssh_config says for all hosts may be in a message: Debian's has GSSAPIAuthentication.
+        monkeypatch.setenv("NODEPROV_SSH_CONFIG_FILE", "/dev/null")
         for name, text in bad.environment.items():
             monkeypatch.setenv(name, text)
         monkeypatch.chdir(tmp_path)
