@@ -11,7 +11,7 @@ from pathlib import Path
 import paramiko  # noqa: TID251  what is reached into is paramiko's own
 import pytest
 
-from nodeprov.hosts.local import run_checked, start_daemon
+from nodeprov.hosts.local import run_checked, run_program, start_daemon
 from tests.support.ssh_server import Manners, lets_in, new_key, refusal, serving
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh that reads ssh_config")
@@ -33,7 +33,8 @@ def agent(tmp_path: Path) -> Iterator[Agents]:
     def start(*keys: Path) -> str:
         path = tmp_path / f"agent socket {len(started)}"
         started.append(start_daemon(["ssh-agent", "-D", "-a", str(path)], tmp_path / "agent.log"))
-        while not path.exists():
+        # Its socket is there before it listens; 2 is ssh-add's word for an agent that cannot be asked.
+        while run_program(["ssh-add", "-l"], environment={"SSH_AUTH_SOCK": str(path)}).returncode == 2:
             time.sleep(0.02)
         for key in keys:
             run_checked(["ssh-add", "-q", str(key)], "ssh-add", environment={"SSH_AUTH_SOCK": str(path)})
