@@ -36,7 +36,6 @@ GOLDEN = "bad-input/refusals.txt"
 TITLE = "What is said to bad input. Made by tests/adversaries/test_bad_input.py; read it as code.\n"
 ESCAPES = "\x1b[2J\x07"
 DIGEST = "ab" * 64
-# What this machine's ssh_config says of all hosts is no part of the golden texts.
 INVENTORY = """\
 [release]
 version = "20260905.0"
@@ -47,7 +46,6 @@ connect_timeout_seconds = 20
 user = "root"
 identity_file = "id"
 known_hosts = "known_hosts"
-config_file = "/dev/null"
 [groups.gpu]
 nodes = ["worker1"]
 [hosts.master]
