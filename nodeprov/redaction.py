@@ -65,7 +65,7 @@ def redacted(text: str) -> str:
 def _hide(found: re.Match[str]) -> str:
     kept = f"{found['name']}{found['between']}"
     value = found[0].removeprefix(kept)
-    if re.match(_PLAIN, value.strip()) or found.string.startswith(HIDDEN, found.start() + len(kept)):
+    if re.match(_PLAIN, value.strip().rstrip(",")) or found.string.startswith(HIDDEN, found.start() + len(kept)):
         return found[0]
     quoted = re.match(r"\\*[\"']", value)
     mark = quoted[0] if quoted else ""

@@ -176,7 +176,7 @@ def available(host: Host, architecture: str, daemon: Daemon, settings: Settings)
         yield image
         return
     program = probe(architecture)
-    values = {**_of_node(daemon), "id": identity(program, architecture)}
+    values = {**_of_node(daemon), "id": identity(program, architecture), "name": image.reference}
     output = host.run(
         rendered("cluster/import-image.sh.j2", **values, snapshotter=daemon.effective.snapshotter),
         stdin=archive(program, architecture),
@@ -188,7 +188,7 @@ def available(host: Host, architecture: str, daemon: Daemon, settings: Settings)
     finally:
         # An image that stays harms nothing, and must not hide what was seen; kubelet collects it in time.
         with suppress(NodeprovError):
-            host.run(rendered("cluster/remove-image.sh.j2", **values, name=image.reference))
+            host.run(rendered("cluster/remove-image.sh.j2", **values))
 
 
 def remove_all(host: Host, architecture: str, daemon: Daemon, settings: Settings) -> None:

@@ -227,14 +227,11 @@ def test_no_image_of_a_proof_stays_on_a_node(worker: Machine) -> None:
         return sorted(line.split()[0] for line in listed)
 
     worker.run("ctr -n k8s.io images ls -q | grep nodeprov-proof | xargs -r ctr -n k8s.io images rm")
+    by_id = {each for each in images() if each.startswith("sha256:")}
     installed(WORKER)
     assert not [each for each in images() if "nodeprov-proof" in each]
     assert nodeprov("verify", WORKER).returncode == 0
-    by_id = {each for each in images() if each.startswith("sha256:")}
-    content = worker.run("ctr -n k8s.io images ls | tail -n +2 | grep -v ^sha256: | awk '{print $3}'").split()
-    for each in by_id:
-        digest = worker.run(f"ctr -n k8s.io images ls | grep -F '{each}' | awk '{{print $3}}'").strip()
-        assert digest in content, f"{each} has no name"
+    assert {each for each in images() if each.startswith("sha256:")} <= by_id
     assert nodeprov("uninstall", WORKER, "--yes").returncode == 0
     assert {each for each in images() if each.startswith("sha256:")} == by_id
 

@@ -55,6 +55,9 @@ def test_the_mirror_answers_as_upstream_does(worker: Machine) -> None:
     assert (part.status_code, part.content) == (206, b"\x7fELF")
 
 
+MIRROR = "nodeprov_lab.mirror"
+
+
 def traces() -> list[str]:
     """What a lab could leave on this machine: mounts, namespaces, interfaces, cgroups, processes."""
     found = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
@@ -66,7 +69,8 @@ def traces() -> list[str]:
             line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if any(word in line for word in ("systemd-nspawn", "kubelet", "nodeprov_lab.mirror", "/opt/nodeprov")):
+        program = line.partition(" ")[0]  # scripts of other tests have such words in their text
+        if any(word in program for word in ("systemd-nspawn", "kubelet", "/opt/nodeprov")) or MIRROR in line:
             found.append(f"nplab process {line}")
     return sorted(each for each in found if "nplab" in each or "nodeprov" in each)
 

@@ -86,7 +86,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "folders.sh.j2": [{}],
     "gate-own.sh.j2": [{"root": "/etc/c.toml", "candidate": "/etc/.c", "binary": "/b"}],
     "gate.sh.j2": [{"path": "/etc/c.toml", "candidate": "/etc/.c", "binary": "/b"}],
-    "import-image.sh.j2": [{**_CTR, "id": "sha256:0", "snapshotter": "s"}],
+    "import-image.sh.j2": [{**_CTR, "id": "sha256:0", "name": "n", "snapshotter": "s"}],
     "install-node.sh.j2": [
         {**_NODE, "machine": _MASTER, "slow": False, "control_plane": ["a"]},
         {**_NODE, "machine": _WORKER, "slow": True, "control_plane": []},

@@ -58,6 +58,7 @@ HAVE_NONE = (
     "--authorization-mode=Node,RBAC --bind-address=10.0.0.1",
     '"author": {"user": "root", "controller": "laptop"}',
     '"automountServiceAccountToken": false',
+    '{"automountServiceAccountToken": false, "enableServiceLinks": false}',
     "key = 'value'\n",
     'Nov 21 14:33:16 worker1 containerd[400]: level=info msg="Start cri plugin"',
     'password = ""',

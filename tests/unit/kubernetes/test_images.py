@@ -94,8 +94,10 @@ import)
 ls)
     [ "$2" = -q ] || echo "REF TYPE DIGEST SIZE PLATFORMS LABELS"
     if [ "$2" = -q ]; then cut -d ' ' -f 1 "$images"; else cat "$images"; fi
-    [ ! -e {folder}/busy ] || echo "{id} application/x sha256:content 2.1 MiB linux/amd64" >> "$images"
-    rm -f {folder}/busy ;;
+    if [ -e {folder}/busy ] && grep -qF "{name} " "$images"; then
+        echo "{id} application/x sha256:content 2.1 MiB linux/amd64" >> "$images"
+        rm -f {folder}/busy
+    fi ;;
 rm)
     shift
     for name in "$@"; do
@@ -149,7 +151,7 @@ def test_its_id_is_that_of_the_archive() -> None:
 
 def test_the_image_is_unpacked_by_ctr_for_the_snapshotter_of_cri(node: Node) -> None:
     with images.available(node.host, "x86_64", node.daemon, samples.settings()):
-        assert node.calls[0] == "import --local --snapshotter native -"
+        assert node.calls[:2] == ["ls -q", "import --local --snapshotter native -"]
 
 
 def test_after_a_proof_neither_its_name_nor_what_cri_has_noted_down_is_left(node: Node) -> None:
@@ -162,7 +164,15 @@ def test_after_a_proof_neither_its_name_nor_what_cri_has_noted_down_is_left(node
 def test_a_proof_waits_until_cri_has_heard_of_its_image(node: Node) -> None:
     (node.folder / "busy").touch()
     with images.available(node.host, "x86_64", node.daemon, samples.settings()):
-        assert node.calls[1:] == ["ls -q", "ls -q"]
+        assert node.calls[2:] == ["ls -q", "ls -q"]
+
+
+def test_an_id_that_an_earlier_proof_has_left_is_not_taken_for_cris_answer(node: Node) -> None:
+    its_id = images.identity(PROGRAM, "x86_64")
+    (node.folder / "images").write_text("\n".join([*OTHERS, f"{its_id} application/x sha256:content"]) + "\n")
+    with images.available(node.host, "x86_64", node.daemon, samples.settings()):
+        assert node.calls[1] == f"rm {its_id}"
+        assert node.calls[2].startswith("import ")
 
 
 @pytest.mark.parametrize(
