@@ -9,10 +9,13 @@ import pytest
 
 from tests.lab.machines import ADMIN, CLASS, LABEL, WORKER, Kubectl, Machine
 from tests.lab.running import installed, nodeprov, refused, variant
+from tests.support.sampling import by_turns
 
 PEOPLE = "readlink /usr/local/bin/runsc"
 SECOND = ("--set", "runtime.handler=kvm", "--set", f"runtime_class.name={CLASS}-kvm")
 """What makes of an inventory that of a second handler, with the label of the first one."""
+
+pytestmark = by_turns
 
 
 @pytest.fixture
