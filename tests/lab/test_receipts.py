@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.lab.machines import CONFIG, WORKER, Kubectl, Machine
+from tests.lab.machines import CONFIG, NAMESPACE, WORKER, Kubectl, Machine
 from tests.lab.running import installed, nodeprov, variant
 from tests.support.sampling import by_turns
 
@@ -24,7 +24,7 @@ def test_another_prefix_and_bin_move_everything_and_leave_nothing_that_nobody_ne
 
     moved = installed(WORKER, inventory=elsewhere)
     assert "was installed below /opt/nodeprov before" in moved.stdout
-    assert "handlers/runsc/current is kept: in use by pod default/old (container " in moved.stdout
+    assert f"handlers/runsc/current is kept: in use by pod {NAMESPACE}/old (container " in moved.stdout
     assert worker.run("ls /srv/bin /usr/local/bin | grep -c runsc") == "1\n"
     assert "/opt/nodeprov" not in worker.config().decode()
     assert "Starting gVisor" in kubectl("exec", "old", "--", "dmesg"), "the old sandbox lives on"
