@@ -1,6 +1,5 @@
 """`nodeprov doctor`: what would block an install on a node, and what an operator should know besides."""
 
-import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from nodeprov.kubernetes.admission import Admission, AdmissionQuery
 from nodeprov.node import cgroups, requirements
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.daemon_choice import WHY_IT_MATTERS
+from nodeprov.node.fact_parsers import named_values
 from nodeprov.node.facts import gather
 from nodeprov.node.imported_files import import_problems, read_imports
 from nodeprov.node.layout import Layout
@@ -56,13 +56,8 @@ class ObservationsQuery:
         return render("node/doctor.sh.j2", pid=self.pid or 0, config=self.config)
 
     def parse(self, output: Output) -> Observations:
-        """Parse what the script printed: `name=value` lines; a name that ends in `:` has a base64 value."""
-        values = {}
-        for line in output.text.splitlines():
-            name, _, value = line.partition("=")
-            if name.endswith(":"):
-                value = base64.b64decode(value).decode(errors="replace")
-            values[name.removesuffix(":")] = value
+        """Parse what the script printed."""
+        values = named_values(output.text)
         proxies = (line.partition("=") for line in values.get("proxies", "").splitlines())
         return Observations(
             now=float(values["now"]),

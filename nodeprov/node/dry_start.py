@@ -11,6 +11,7 @@ from nodeprov.containerd.words import cri_messages, last_words
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, Reader, Script
 from nodeprov.node.daemon import Daemon
+from nodeprov.node.fact_parsers import named_values
 from nodeprov.states import FileState
 from nodeprov.templates import render
 
@@ -113,12 +114,12 @@ def staged(files: Mapping[str, FileState | None]) -> bytes:
 
 
 def parse_dry_start(text: str, said: str = "") -> DryStart:
-    """Parse the script's `name=value` lines; a name that ends in `:` has a base64 value.
+    """Parse what the script printed.
 
     `said` is what else was printed, by a script that did not come to its end.
     """
-    values = {name: value for name, _, value in (line.partition("=") for line in text.splitlines())}
-    log, detail = (base64.b64decode(values.get(name, "")).decode(errors="replace") for name in ("log:", "detail:"))
+    values = named_values(text)
+    log, detail = values.get("log", ""), values.get("detail", "")
     match values.get("outcome"):
         case "served":
             return DryStart(_cri_fault(detail))

@@ -11,6 +11,17 @@ from nodeprov.node.daemon import Identity, Plugin, Record
 from nodeprov.node.state import Mount, User
 
 
+def named_values(text: str) -> dict[str, str]:
+    """Parse `name=value` lines; a name that ends in `:` has a base64 value."""
+    values = {}
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        if name.endswith(":"):
+            value = base64.b64decode(value).decode(errors="replace")
+        values[name.removesuffix(":")] = value
+    return values
+
+
 def mounts(text: str) -> tuple[Mount, ...]:
     """Parse /proc/self/mounts; blanks in a path are written as octal escapes (proc(5), fstab(5))."""
     mounts = []

@@ -172,9 +172,10 @@ class TestOnAPlayedNode:
             assert tried(played, {}) == DryStart("none")
         assert "x.sock" in played.said(f"ls {HOME}")
 
-    def test_what_is_imported_from_run_is_there(self, played: PlayedNode) -> None:
+    @pytest.mark.parametrize("run", ["/run", "/var/run"])
+    def test_what_is_imported_from_run_is_there(self, played: PlayedNode, run: str) -> None:
         played.said("mkdir -p /run/k0s && echo refused > /run/k0s/cri.toml && echo version > /run/k0s/other")
-        imports = "imports = ['/run/k0s/cri.toml']\n# looks into run\n"
+        imports = f"imports = ['{run}/k0s/cri.toml']\n# looks into run\n"
         played.said(f"cat > {HOME}/etc/config.toml <<END\n{imports}END")
         assert tried(played, {}) == DryStart("cri.toml")
 
