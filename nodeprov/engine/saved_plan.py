@@ -25,6 +25,8 @@ SCHEMA = 1
 DIGEST_CHARACTERS = 12
 UNSEEN = ("mode", "owner", "machine-id")
 """What of a step's beginning no text of a plan shows."""
+ADDED = ("loses", "losses")
+"""What a part has got since plans were first saved: it is no part of a digest where it says nothing."""
 AGAIN = "plan again: nodeprov plan NODES --out FILE"
 
 
@@ -146,7 +148,8 @@ def _value(part: Part) -> Any:
         case Proof():
             return {"name": part.name, **asdict(part)}
         case Restart() | Drain():
-            return asdict(part)
+            # Otherwise no plan that an earlier nodeprov has saved could be carried out.
+            return {name: value for name, value in asdict(part).items() if value or name not in ADDED}
 
 
 def _state(state: State | None) -> Any:

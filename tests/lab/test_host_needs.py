@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.lab.machines import CONFIG, NAMESPACE, WORKER, Kubectl, Machine, eventually
+from tests.lab.machines import CONFIG, WORKER, Kubectl, Machine, eventually
 from tests.lab.running import installed, nodeprov, refused
 
 
@@ -137,26 +137,27 @@ def test_a_taint_that_ends_pods_does_not_end_the_proof(worker: Machine, kubectl:
 QUOTA = {
     "apiVersion": "v1",
     "kind": "ResourceQuota",
-    "metadata": {"name": "no-pods", "namespace": NAMESPACE},
+    "metadata": {"name": "no-pods", "namespace": "default"},
     "spec": {"hard": {"pods": "0"}},
 }
 
 
+@pytest.mark.alone  # the proofs' namespace is that of both processes
 @pytest.mark.trouble("a quota refuses the proof's pod", "refused by doctor and install, nothing is touched")
 def test_a_cluster_that_refuses_the_pod(worker: Machine, kubectl: Kubectl) -> None:
     kubectl("create", "-f", "-", stdin=json.dumps(QUOTA))
     try:
         with eventually() as more:
-            while "hard" not in kubectl.json("get", "quota", "no-pods").get("status", {}):
+            while "hard" not in kubectl.json("get", "quota", "no-pods", "-n=default").get("status", {}):
                 assert more()
         stands_against(worker, "the cluster refuses the pod that proves the runtime")
     finally:
-        kubectl("delete", "quota", "no-pods")
+        kubectl("delete", "quota", "no-pods", "-n=default")
 
 
 def policy(expression: str) -> str:
-    """A MutatingAdmissionPolicy for the proof's pods, and its binding."""
-    name = {"name": "change-proofs"}
+    """A MutatingAdmissionPolicy for the proof's pods of this process's node, and its binding."""
+    name = {"name": f"change-proofs-{WORKER}"}
     rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]
     version = "admissionregistration.k8s.io/v1"
     spec = {
@@ -166,6 +167,7 @@ def policy(expression: str) -> str:
             "resourceRules": rules,
             "objectSelector": {"matchLabels": {"app.kubernetes.io/component": "proof"}},
         },
+        "matchConditions": [{"name": "of-this-node", "expression": f'object.spec.nodeName == "{WORKER}"'}],
         "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}],
     }
     items = [
@@ -174,7 +176,7 @@ def policy(expression: str) -> str:
             "apiVersion": version,
             "kind": "MutatingAdmissionPolicyBinding",
             "metadata": name,
-            "spec": {"policyName": "change-proofs"},
+            "spec": {"policyName": name["name"]},
         },
     ]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
@@ -191,7 +193,7 @@ def policed(kubectl: Kubectl, expression: str, said: str) -> Iterator[None]:
         yield
     finally:
         for kind in ("mutatingadmissionpolicybinding", "mutatingadmissionpolicy"):
-            kubectl("delete", kind, "change-proofs")
+            kubectl("delete", kind, f"change-proofs-{WORKER}")
 
 
 IN_CONTAINER = 'Object{{spec: Object.spec{{containers: [Object.spec.containers{{name: "proof", {0}}}]}}}}'

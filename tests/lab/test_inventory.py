@@ -23,7 +23,9 @@ def init(folder: Path, *arguments: str) -> Output:
     return output
 
 
-def test_an_inventory_of_the_cluster_is_one_that_can_be_planned_with(worker: Machine, tmp_path: Path) -> None:
+def test_an_inventory_of_the_cluster_is_one_that_can_be_planned_with(
+    worker: Machine, other: Machine, tmp_path: Path
+) -> None:
     output = init(tmp_path, *KUBECTL, *KEYS, "--version", NEW, "--base-url", MIRROR)
     assert output.returncode == 0, output.said
     assert output.text == (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
 from nodeprov.kubernetes.draining import NOTHING_LOST, Allowed
 from nodeprov.node.receipts import Author
+from nodeprov.plan.steps import Adopt, Drain, Restart, Sandbox, Serving, Swap
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.inventories import read_latest
 from tests.support.runtimes import layout_of
@@ -48,6 +50,28 @@ def test_what_was_saved_is_read_back(plan: Plan) -> None:
     made = saved_of(plan())
     assert from_text(to_text(made), "x.plan", "0.1.0") == made
     assert changes(made, [plan()]) == ()
+
+
+def test_each_kind_of_step_has_the_digest_that_nodeprov_has_always_given_it(plan: Plan) -> None:
+    """Otherwise a plan that an earlier nodeprov has saved is refused: nothing of it may ever change.
+
+    The values are those of the first saved plans: what a step got since is left out where it says nothing.
+    """
+    always: dict[str, Any] = {
+        "restart of x.service": {"unit": "x.service", "reasons": ["why"], "activates": ["what"]},
+        "proof serving": {"name": "serving", "title": "containerd serves, and goes on serving", "subject": ""},
+        "proof sandbox /g": {"name": "sandbox", "title": "it runs", "subject": "/g"},
+        "eviction of pods": {"pods": ["a/b"]},
+        "what is written down": [],
+    }
+    swap = Swap((), Restart("x.service", ("why",), ("what",)), Serving())
+    made = plan()
+    steps = (swap, Sandbox("it runs", "/g"), Drain(("a/b",)), Adopt(()))
+    (kept,) = saved_of(replace(made, plan=replace(made.plan, steps=steps))).plans
+    digests = {name: digest for name, digest in kept.steps if name in always}
+    assert digests == {
+        name: sha256(json.dumps(value, sort_keys=True).encode()).hexdigest() for name, value in always.items()
+    }
 
 
 def test_latest_is_saved_as_the_release_that_it_was(plan: Plan) -> None:
