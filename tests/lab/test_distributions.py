@@ -11,6 +11,9 @@ import pytest
 from tests.lab.machines import WORKER, Machine
 from tests.lab.replicas import EDGE, REPLICAS, SECOND_CONTAINERD, Replica
 from tests.lab.running import installed, nodeprov
+from tests.support.sampling import by_turns
+
+pytestmark = by_turns
 
 
 @pytest.fixture

@@ -16,6 +16,9 @@ from tests.lab.running import installed, nodeprov
 from tests.lab.swapping import config_files, swapped
 from tests.support.matrix import ROWS, Row
 from tests.support.samples import settings
+from tests.support.sampling import by_turns
+
+pytestmark = by_turns
 
 NEXT = "the next restart of containerd.service fails, with or without nodeprov: "
 IMAGES = "plugins.'io.containerd.cri.v1.images'"

@@ -8,6 +8,9 @@ import pytest
 
 from tests.lab.machines import CONFIG, WORKER, Kubectl, Machine, eventually
 from tests.lab.running import installed, nodeprov, refused
+from tests.support.sampling import by_turns
+
+pytestmark = by_turns
 
 
 @contextmanager

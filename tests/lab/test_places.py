@@ -30,6 +30,7 @@ def dumps(daemon: str, text: str, folder: Path) -> Counter[str]:
     return Counter(each.text for each in ended)
 
 
+@pytest.mark.rotates(4)
 @pytest.mark.parametrize(("text", "daemon"), ROWS)
 def test_our_table_is_served_each_time_and_nothing_else_changes(text: str, daemon: str, tmp_path: Path) -> None:
     config = begun(Config(text), daemon)
