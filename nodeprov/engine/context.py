@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from nodeprov import __version__
+from nodeprov.engine.events import OnRollout
 from nodeprov.errors import Cancelled
 from nodeprov.hosts.ssh.route import our_name
 from nodeprov.node.receipts import Author
@@ -61,10 +62,15 @@ def utc_now() -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What a run needs from its caller. Listeners must not raise: that would end the run."""
+    """What a run needs from its caller.
+
+    Listeners must not raise: that would end the run. Several threads call them at the same time, one for each node
+    that is being changed, so that a listener must lock what it changes.
+    """
 
     author: Author = field(default_factory=this_user)
     clock: Clock = utc_now
     on_event: OnEvent = lambda _event: None
     cancel: Cancellation = field(default_factory=Cancellation)
     on_upload: OnUpload = lambda _node, _what, _done, _total: None
+    on_rollout: OnRollout = lambda _event: None
