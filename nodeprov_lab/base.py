@@ -16,7 +16,8 @@ class Machine:
     """One machine of a lab, and all in which it differs from the others.
 
     `pod_subnet` is the range of its pods' addresses. `unified_cgroups`: it has cgroup v2;
-    `may_lower_oom_score`: its root has CAP_SYS_RESOURCE.
+    `may_lower_oom_score`: its root has CAP_SYS_RESOURCE. Without `has_kubelet` it runs containerd, and is no node
+    of the cluster.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Machine:
     cgroup_driver: Literal["cgroupfs", "systemd"] = "systemd"
     unified_cgroups: bool = True
     may_lower_oom_score: bool = True
+    has_kubelet: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,15 @@ def find_machine(machines: Sequence[Machine], name: str) -> Machine:
 
 
 def statuses(machines: Sequence[Machine], running: Set[str], ready: Set[str]) -> list[MachineStatus]:
-    """List for each machine whether it runs; one that does not is not ready, whatever the cluster remembers."""
+    """List for each machine whether it runs; one that does not is not ready, whatever the cluster remembers.
+
+    One that is no node of the cluster is ready as soon as it runs.
+    """
     return [
-        MachineStatus(machine, machine.name in running, machine.name in running & ready) for machine in machines
+        MachineStatus(
+            machine, machine.name in running, machine.name in (running & ready if machine.has_kubelet else running)
+        )
+        for machine in machines
     ]
 
 

@@ -75,31 +75,51 @@ class Progress:
         self._console.print(f"{time.monotonic() - self._start:6.1f}s  {what}", markup=False, soft_wrap=True)
 
 
-def make_lab(provider: Provider, *, build_box: bool = False) -> Lab:
-    """Read the environment and make the provider's lab."""
+def make_lab(
+    provider: Provider, *, build_box: bool = False, workers: int | None = None, bare: bool = False
+) -> Lab:
+    """Read the environment and make the provider's lab; without `workers`, the one that is there."""
     # 50 ms that no other command need wait for.
     from nodeprov_lab.nspawn.lab import NspawnLab
+    from nodeprov_lab.nspawn.shape import Shape
     from nodeprov_lab.parts import chosen_mirror
     from nodeprov_lab.vagrant.lab import VagrantLab
 
     cache, mirror = cache_folder() / "lab", chosen_mirror()
+    if bare and workers is None:
+        raise UsageError("--bare is about more workers than two", "nodeprov lab up --workers 12 --bare")
     if provider is Provider.VAGRANT:
+        if workers is not None:
+            raise UsageError("the virtual machines are three", "nodeprov lab up --workers N makes containers")
         return VagrantLab(cache, debian_mirror=mirror, build_box=build_box)
     if build_box:
         raise UsageError("a box is for virtual machines", "nodeprov lab up --provider vagrant --build-box")
-    return NspawnLab(cache, debian_mirror=mirror)
+    return NspawnLab(cache, debian_mirror=mirror, shape=None if workers is None else Shape(workers, bare))
 
 
-@lab.command(epilog=examples("nodeprov lab up", codes="0: the cluster is up, 1: it could not be made"))
+@lab.command(
+    epilog=examples(
+        "nodeprov lab up",
+        "nodeprov lab up --workers 12 --bare",
+        codes="0: the cluster is up, 1: it could not be made",
+    )
+)
 def up(
     provider: ProviderOption = Provider.NSPAWN,
     build_box: Annotated[
         bool, typer.Option("--build-box", help="With vagrant: build a box, and fetch none.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", help="So many workers besides the master, instead of 2."),
+    ] = None,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="With --workers: containerd alone, without kubelet, on all but two.")
+    ] = False,
 ) -> None:
-    """Make a cluster of three machines, or find it made."""
+    """Make a cluster of three machines, or of more, or find it made."""
     with Progress() as progress:
-        make_lab(provider, build_box=build_box).up(progress)
+        make_lab(provider, build_box=build_box, workers=workers, bare=bare).up(progress)
         progress.say(f"the lab is up: nodeprov lab kubectl{_chosen(provider)} -- get nodes")
         progress.say(f'next: nodeprov install worker1 -i "$(nodeprov lab inventory{_chosen(provider)})"')
 
@@ -107,10 +127,20 @@ def up(
 @lab.command(
     epilog=examples("nodeprov lab inventory --provider vagrant", codes="0: written, 1: the lab is not up")
 )
-def inventory(provider: ProviderOption = Provider.NSPAWN) -> None:
+def inventory(
+    provider: ProviderOption = Provider.NSPAWN,
+    bare: Annotated[
+        bool,
+        typer.Option("--bare", help="That of all workers, also those without a kubelet, and without a cluster."),
+    ] = False,
+) -> None:
     """Write the lab's inventory, and say where it is; after a `vagrant up` by hand."""
+    from nodeprov_lab.nspawn.lab import STATE
+
+    if bare and not STATE.bare_inventory.exists():
+        raise NodeprovError("no lab of containers is up", "nodeprov lab up --workers 12 --bare")
     with Progress() as progress:
-        path = make_lab(provider).write_inventory(progress)
+        path = STATE.bare_inventory if bare else make_lab(provider).write_inventory(progress)
     typer.echo(path)
 
 

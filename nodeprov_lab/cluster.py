@@ -19,7 +19,6 @@ EXPENDABLE_DATA = ("--unsafe-no-fsync",)
 READY_JSONPATH = '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
 _IMAGES = "/var/tmp/lab-images.tar"  # noqa: S108  on the machine, removed after the import
 _CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-_NODE_UNITS = ("pod-routes", "containerd", "kubelet")
 KUBELETS_ERRORS = "journalctl -q -o cat -u kubelet -n 500 | grep -E '^[EF][0-9]{4} ' | tail -n 1"
 """Print the last error of a kubelet, whose lines begin with a letter and the date (klog)."""
 
@@ -50,13 +49,23 @@ class Node:
     shell: RemoteShell
 
 
+def units(machine: Machine) -> tuple[str, ...]:
+    """Name what systemd starts on every machine like this one, besides a control plane."""
+    return ("pod-routes", "containerd", "kubelet") if machine.has_kubelet else ("containerd",)
+
+
+def bare_files() -> list[NodeFile]:
+    """Write what a machine needs that is no node of the cluster."""
+    return [NodeFile("/etc/systemd/system/containerd.service", render("lab/containerd.service.j2").encode())]
+
+
 def node_files(
     machine: Machine, machines: Sequence[Machine], secrets: Secrets, settings: Settings
 ) -> list[NodeFile]:
     """Write what every machine of the cluster needs."""
     names = [machine.name, machine.address]
     identity = issue(secrets.authority, f"system:node:{machine.name}", "system:nodes", names=names)
-    others = [other for other in machines if other != machine]
+    others = [other for other in machines if other != machine and other.has_kubelet]
     rendered = {
         "/etc/systemd/system/containerd.service": render("lab/containerd.service.j2"),
         "/etc/systemd/system/kubelet.service": render("lab/kubelet.service.j2", machine=machine),
@@ -106,11 +115,17 @@ def install(nodes: Sequence[Node], images: bytes, settings: Settings, on_event: 
     """
     machines = [node.machine for node in nodes]
     secrets = make_secrets(machines[0], settings.service_subnet)
-    at_once([partial(install_node, node, machines, images, secrets, settings, on_event) for node in nodes])
+    members = [node for node in nodes if node.machine.has_kubelet]
+    at_once(
+        [
+            *(partial(install_node, node, machines, images, secrets, settings, on_event) for node in members),
+            partial(install_bare, [node for node in nodes if node not in members], settings, on_event),
+        ]
+    )
     try:
-        wait_ready(nodes[0].shell, machines, settings, on_event)
+        wait_ready(nodes[0].shell, [node.machine for node in members], settings, on_event)
     except CommandFailed as error:
-        said = [f"kubelet on {node.machine.name}: {words}" for node in nodes if (words := _last_error(node))]
+        said = [f"kubelet on {node.machine.name}: {words}" for node in members if (words := _last_error(node))]
         raise NodeprovError("; ".join([error.message, *said]), error.hint, where=error.where) from None
     return kubeconfig(secrets, secrets.admin, machines[0])
 
@@ -131,30 +146,51 @@ def install_node(
     """Put the files on a machine and start its services, in one round trip."""
     machine = node.machine
     is_master = machine.role == "master"
+    control_plane = _CONTROL_PLANE if is_master else ()
     files = [
         *node_files(machine, machines, secrets, settings),
         *(master_files(machine, secrets, settings) if is_master else []),
         NodeFile(_IMAGES, images),
     ]
+    with step(on_event, f"starting Kubernetes on {machine.name}"):
+        _unpack_and_start(node, files, settings, control_plane=control_plane, images=_IMAGES)
+
+
+def install_bare(nodes: Sequence[Node], settings: Settings, on_event: OnEvent) -> None:
+    """Start containerd on machines that are no nodes of the cluster, some at the same time."""
+    if not nodes:
+        return
+    with step(on_event, f"starting containerd on {len(nodes)} more machines"):
+        at_once([partial(_unpack_and_start, node, bare_files(), settings) for node in nodes])
+
+
+def _unpack_and_start(
+    node: Node,
+    files: Sequence[NodeFile],
+    settings: Settings,
+    *,
+    control_plane: Sequence[str] = (),
+    images: str = "",
+) -> None:
+    machine = node.machine
     script = render(
         "lab/install-node.sh.j2",
         machine=machine,
-        units=[*(_CONTROL_PLANE if is_master else ()), *_NODE_UNITS],
-        control_plane=_CONTROL_PLANE if is_master else (),
-        images=_IMAGES,
+        units=[*control_plane, *units(machine)],
+        control_plane=control_plane,
+        images=images,
         pause_image=PAUSE_IMAGE,
         cni_folder=settings.cni_folder,
         admin_conf=ADMIN_CONF,
         slow=settings.slow,
     )
-    with step(on_event, f"starting Kubernetes on {machine.name}"):
-        output = node.shell.run(script, stdin=archive(files), timeout_seconds=settings.ready_timeout_seconds)
-        check(
-            output,
-            "cannot start Kubernetes",
-            where=machine.name,
-            hint=f"nodeprov lab ssh{settings.chosen} {machine.name} -- journalctl",
-        )
+    output = node.shell.run(script, stdin=archive(files), timeout_seconds=settings.ready_timeout_seconds)
+    check(
+        output,
+        f"cannot start {'Kubernetes' if machine.has_kubelet else 'containerd'}",
+        where=machine.name,
+        hint=f"nodeprov lab ssh{settings.chosen} {machine.name} -- journalctl",
+    )
 
 
 def wait_ready(master: RemoteShell, machines: Sequence[Machine], settings: Settings, on_event: OnEvent) -> None:

@@ -1,5 +1,6 @@
-"""The nspawn lab: three machines in containers of this one, each in a network namespace of its own."""
+"""The nspawn lab: a few machines in containers of this one, each in a network namespace of its own."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,31 +12,47 @@ from filelock import FileLock, Timeout
 
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.local_files import write_private
+from nodeprov.templates import render
 from nodeprov_lab import cluster
 from nodeprov_lab.access import make_key, remote_command
 from nodeprov_lab.base import Machine, MachineStatus, OnEvent, find_machine, statuses, step
 from nodeprov_lab.cache import Cache
 from nodeprov_lab.gobuild import find_go
+from nodeprov_lab.gvisor_releases import ARCHIVE_RELEASE, BASE_PATH
 from nodeprov_lab.host import may_lower_oom_score, own_capabilities
 from nodeprov_lab.nspawn import cgroups, leftovers, machines, network, requirements
+from nodeprov_lab.nspawn.shape import Shape
 from nodeprov_lab.parts import Parts, make_parts
 from nodeprov_lab.processes import at_once
 
 STATE = machines.NspawnState(Path("/var/lib/nodeprov-lab/nspawn"))
-MACHINES = (
-    Machine("master", "10.123.0.10", "master", "10.244.10.0/24"),
-    Machine("worker1", "10.123.0.11", "worker", "10.244.11.0/24"),
-    Machine("worker2", "10.123.0.12", "worker", "10.244.12.0/24"),
-)
+MACHINES = Shape().machines
 _BOOT_TIMEOUT_SECONDS = 60.0
 _PACKAGED = Path(__file__).with_name("lab.toml")  # in a wheel
 _CHECKOUT = Path(__file__).parents[2] / "inventory" / "lab.toml"
 
 
+def inventory_text(workers: Sequence[Machine], master: Machine | None) -> str:
+    """Write an inventory of workers, which without a master are taken for machines outside of any cluster."""
+    return render(
+        "lab/nspawn-inventory.toml.j2",
+        workers=workers,
+        master=master,
+        key=str(STATE.login_key),
+        known_hosts=str(STATE.known_hosts),
+        kubeconfig=cluster.ADMIN_CONF,
+        release=ARCHIVE_RELEASE,
+        base_url=f"http://{network.CONTROLLER_ADDRESS}:{machines.MIRROR_PORT}{BASE_PATH}",
+    )
+
+
 class NspawnLab:
     """A lab of systemd-nspawn containers on this machine."""
 
-    def __init__(self, cache: Path, *, debian_mirror: str = "") -> None:
+    def __init__(self, cache: Path, *, debian_mirror: str = "", shape: Shape | None = None) -> None:
+        """Know the lab that is there; without one, or if it is to be made, the lab of that shape."""
+        there = Shape.read(STATE.path) if os.geteuid() == 0 else None
+        self._wanted, self._shape = shape, there or shape or Shape()
         self._cache = Cache(cache)
         self._debian_mirror = debian_mirror
         self._able = may_lower_oom_score(own_capabilities())
@@ -48,12 +65,17 @@ class NspawnLab:
                 unified_cgroups=unified,
                 may_lower_oom_score=self._able,
             )
-            for machine in MACHINES
+            for machine in self._shape.machines
         )
 
     def up(self, on_event: OnEvent) -> None:
+        if self._wanted not in (None, self._shape):
+            raise NodeprovError(
+                f"the lab is there, made by `nodeprov lab up{self._shape.options}`",
+                f"nodeprov lab down, then nodeprov lab up{self._wanted.options}",
+            )
         down = [machine for machine in self.machines if not machines.is_running(machine, STATE)]
-        problems = requirements.problems(requirements.gather(STATE.path, self._cache.root, machines=len(down)))
+        problems = requirements.problems(requirements.gather(STATE.path, self._cache.root, down))
         if problems:
             raise Problems(problems, where="this machine")
         with self._locked(on_event):
@@ -73,8 +95,10 @@ class NspawnLab:
             write_private(STATE.admin_conf, cluster.install(nodes, parts.images, settings, on_event))
 
     def write_inventory(self, on_event: OnEvent) -> Path:  # noqa: ARG002  it is written already
-        """Return the inventory: addresses and keys of this lab are always the same."""
-        return _PACKAGED if _PACKAGED.exists() else _CHECKOUT
+        """Return the inventory: addresses and keys of a lab of one size are always the same."""
+        if self._shape == Shape():
+            return _PACKAGED if _PACKAGED.exists() else _CHECKOUT
+        return STATE.inventory
 
     def down(self, on_event: OnEvent) -> None:
         requirements.require_root()
@@ -115,6 +139,10 @@ class NspawnLab:
 
     def _boot(self, parts: Parts) -> None:
         STATE.path.mkdir(mode=0o700)
+        self._shape.write(STATE.path)
+        members = [machine for machine in self.machines[1:] if machine.has_kubelet]
+        write_private(STATE.inventory, inventory_text(members, self.machines[0]).encode())
+        write_private(STATE.bare_inventory, inventory_text(self.machines[1:], None).encode())
         login_key, host_keys = make_key(), [make_key() for _ in self.machines]
         STATE.write_keys(self.machines, login_key, host_keys)
         network.make_network(self.machines)

@@ -42,6 +42,8 @@ class NspawnState(StateFolder):
         self.lock = path.with_name(f"{path.name}.lock")  # beside the folder, so that the folder can go
         self.login_key = path / "id_ed25519"  # lets root log in on every machine
         self.mirror_process = path / "mirror-process"  # records which process is the mirror
+        self.inventory = path / "inventory.toml"  # the workers with a kubelet
+        self.bare_inventory = path / "bare.toml"  # every worker, and no cluster
         self.mirror_log = path / "mirror.log"  # what the mirror was asked for
 
     def machine(self, machine: Machine) -> MachineFolder:
@@ -177,7 +179,7 @@ def is_healthy(machines: Sequence[Machine], state: NspawnState) -> bool:
         return False
     if not all(processes.at_once([partial(_services_run, machine, state) for machine in machines])):
         return False
-    return ready_nodes(machines[0], state) == {machine.name for machine in machines}
+    return ready_nodes(machines[0], state) == {machine.name for machine in machines if machine.has_kubelet}
 
 
 def ready_nodes(master: Machine, state: NspawnState) -> set[str]:
@@ -192,7 +194,8 @@ def ready_nodes(master: Machine, state: NspawnState) -> set[str]:
 
 def _services_run(machine: Machine, state: NspawnState) -> bool:
     try:
-        output = state.shell(machine).run(render("lab/services-run.sh.j2"), timeout_seconds=_TIMEOUT_SECONDS)
+        script = render("lab/services-run.sh.j2", units=cluster.units(machine))
+        output = state.shell(machine).run(script, timeout_seconds=_TIMEOUT_SECONDS)
     except NodeprovError:
         return False
     return output.returncode == 0

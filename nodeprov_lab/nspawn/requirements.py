@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError, Problem
+from nodeprov_lab.base import Machine
 from nodeprov_lab.gobuild import NO_GO, find_go
 from nodeprov_lab.host import free_bytes, own_capabilities
 from nodeprov_lab.images import static_busybox
@@ -30,6 +31,8 @@ INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 """How many inotify instances one user may have, root's in all containers together (inotify(7))."""
 INSTANCES_OF_MACHINE = 20
 """Measured on a machine with some pods: 16, of which systemd has 4, containerd 2 and kubelet 6."""
+INSTANCES_OF_BARE_MACHINE = 8
+"""The same without kubelet and pods: measured 6."""
 INSTANCES_LIMIT = 1024
 
 
@@ -48,8 +51,8 @@ class HostFacts:
     needed_instances: int
 
 
-def gather(state: Path, cache: Path, *, machines: int) -> HostFacts:
-    """Look at this machine; the folders are where much will be written, and so many machines are to be started."""
+def gather(state: Path, cache: Path, machines: Sequence[Machine]) -> HostFacts:
+    """Look at this machine; the folders are where much will be written, and these machines are to be started."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if static_busybox() is None and "busybox" not in missing:
         missing.append("busybox")
@@ -62,7 +65,9 @@ def gather(state: Path, cache: Path, *, machines: int) -> HostFacts:
         free_bytes=min(free_bytes(state), free_bytes(cache)),
         needed_bytes=max(_NEEDED_BYTES_TO_RUN, bytes_to_build(cache)),
         free_instances=int(INOTIFY.read_text()) - used_instances(),
-        needed_instances=machines * INSTANCES_OF_MACHINE,
+        needed_instances=sum(
+            INSTANCES_OF_MACHINE if machine.has_kubelet else INSTANCES_OF_BARE_MACHINE for machine in machines
+        ),
     )
 
 

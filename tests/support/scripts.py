@@ -53,8 +53,9 @@ _PROOF: Values = {
     "cleanup_seconds": 1,
 }
 _KUBECTL: Values = {"folders": ["/k"], "calls": [["kubectl"], ["k3s", "kubectl"]], "missing": "it's not there"}
-_MASTER = SimpleNamespace(role="master", cgroup_driver="systemd", may_lower_oom_score=True)
-_WORKER = SimpleNamespace(role="worker", cgroup_driver="cgroupfs", may_lower_oom_score=False)
+_MASTER = SimpleNamespace(role="master", has_kubelet=True, cgroup_driver="systemd", may_lower_oom_score=True)
+_WORKER = SimpleNamespace(role="worker", has_kubelet=True, cgroup_driver="cgroupfs", may_lower_oom_score=False)
+_BARE = SimpleNamespace(role="worker", has_kubelet=False, cgroup_driver="systemd", may_lower_oom_score=True)
 _NODE: Values = {"images": "/i", "pause_image": "p", "cni_folder": "/cni", "admin_conf": "/a", "units": ["a", "b"]}
 
 SAMPLES: Mapping[str, Sequence[Values]] = {
@@ -90,6 +91,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "install-node.sh.j2": [
         {**_NODE, "machine": _MASTER, "slow": False, "control_plane": ["a"]},
         {**_NODE, "machine": _WORKER, "slow": True, "control_plane": []},
+        {**_NODE, "machine": _BARE, "slow": False, "control_plane": []},
     ],
     "joined.sh.j2": [{"certificate": "-----BEGIN\nx\n"}],
     "kubectl-found.sh.j2": [
@@ -117,7 +119,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "remove.sh.j2": [{**_TARGET, "below": below} for below in ("", "/x")],
     "log.sh.j2": [{}],
     "restart.sh.j2": [{"unit": "x", **RESTARTED}],
-    "services-run.sh.j2": [{}],
+    "services-run.sh.j2": [{"units": ["a", "b c"]}],
     "settle.sh.j2": [_SWITCH],
     "stage-tree.sh.j2": [_TREE],
     "sweep-proofs.sh.j2": [{**_CTR, "state": "/s", "cleanup_seconds": 1}],

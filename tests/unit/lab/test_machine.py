@@ -16,6 +16,7 @@ from nodeprov_lab.nspawn.cgroups import is_unified, own_cgroups
 from nodeprov_lab.nspawn.lab import MACHINES
 from nodeprov_lab.nspawn.network import bridge_commands, machine_commands
 from nodeprov_lab.nspawn.requirements import HostFacts, gather, problems, used_instances
+from nodeprov_lab.nspawn.shape import Shape
 from nodeprov_lab.processes import Process, parse_start_time, process, record, recorded
 
 MOUNTS_V1 = """\
@@ -149,5 +150,6 @@ def test_the_inotify_instances_of_this_user_are_counted() -> None:
 
 
 def test_machines_that_run_already_need_no_more_of_anything(tmp_path: Path) -> None:
-    assert gather(tmp_path, tmp_path, machines=0).needed_instances == 0
-    assert gather(tmp_path, tmp_path, machines=3).needed_instances == 60
+    assert gather(tmp_path, tmp_path, ()).needed_instances == 0
+    assert gather(tmp_path, tmp_path, MACHINES).needed_instances == 60
+    assert gather(tmp_path, tmp_path, Shape(12, bare=True).machines).needed_instances == 3 * 20 + 10 * 8
