@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     codes="0: ready to install, 1: an install would be refused, or a node could not be read",
 )
 def doctor(
-    nodes: options.Nodes,
+    nodes: options.Nodes = None,
+    is_all: options.All = False,
+    selector: options.Labelled = None,
     inventory: options.Inventory = None,
     sets: options.Set = None,
     ask_sudo_password: options.AskSudoPassword = False,
@@ -40,7 +42,8 @@ def doctor(
     from nodeprov.reports.findings import Severity, findings_json, findings_table
     from nodeprov.runtimes import FAMILY
 
-    with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
+    which = options.which(nodes, is_all, selector)
+    with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         results = print_errors(
             fleet.each(lambda node, hosts: (node.name, examine(node, hosts, FAMILY, time.time)))
         )
@@ -59,7 +62,9 @@ def doctor(
     codes="0: as installed, 1: a node could not be read, 3: not as installed, or a run goes on or did not finish",
 )
 def status(
-    nodes: options.Nodes,
+    nodes: options.Nodes = None,
+    is_all: options.All = False,
+    selector: options.Labelled = None,
     inventory: options.Inventory = None,
     sets: options.Set = None,
     ask_sudo_password: options.AskSudoPassword = False,
@@ -74,7 +79,8 @@ def status(
     from nodeprov.hosts.base import Place
     from nodeprov.runtimes import FAMILY
 
-    with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
+    which = options.which(nodes, is_all, selector)
+    with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         results = fleet.each(lambda node, hosts: node_status.read(node, hosts[Place.NODE], FAMILY))
     results.errors.extend(fault for each in results.good for fault in each.faults)
     print_errors(results)
@@ -94,7 +100,9 @@ def status(
     codes="0: all checks passed, 1: a check failed, or could not be run",
 )
 def verify(
-    nodes: options.Nodes,
+    nodes: options.Nodes = None,
+    is_all: options.All = False,
+    selector: options.Labelled = None,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Also write the result as JUnit XML.")
     ] = None,
@@ -111,7 +119,8 @@ def verify(
     from nodeprov.diagnosis.verify import runner, subject
     from nodeprov.runtimes import FAMILY
 
-    with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
+    which = options.which(nodes, is_all, selector)
+    with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         subjects = print_errors(fleet.each(lambda node, hosts: subject.look(node, hosts, FAMILY)))
         with cancelled_by_signals(lambda: say("interrupted: removing the pods of the checks")) as cancel:
             found = runner.verify_all(subjects.good, cancel)

@@ -75,11 +75,13 @@ def read(found: Found) -> str:
 
 @options.command(
     "nodeprov inventory worker1",
+    "nodeprov inventory -l zone=a",
     "nodeprov inventory --set release.version=20260905.0 --json",
     codes="0: the inventory is valid, 2: it is not",
 )
 def inventory(
     nodes: options.SomeNodes = None,
+    selector: options.Labelled = None,
     inventory: options.Inventory = None,
     sets: options.Set = None,
     as_json: options.Json = False,
@@ -88,12 +90,11 @@ def inventory(
     _no_color: options.NoColor = False,
 ) -> None:
     """Show the settings of each node, and where each comes from. Nothing is connected to."""
-    from nodeprov.inventory import select
     from nodeprov.inventory.explanation import explanation_json, explanation_text
     from nodeprov.redaction import without_userinfo
 
     whole = load(inventory, sets)
-    chosen = select(whole, nodes) if nodes else whole.nodes
+    chosen = options.which(nodes, not nodes, selector).of(whole, lambda: None)
     if as_json:
         show_json(explanation_json(whole, chosen))
     else:

@@ -11,6 +11,7 @@ from nodeprov.cli import output
 from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
+    from nodeprov.inventory.selection import Selection
     from nodeprov.kubernetes.draining import Allowed
 
 
@@ -77,10 +78,18 @@ def allowed(*, drain: bool, force: bool, delete_emptydir_data: bool) -> "Allowed
     return Allowed(force, delete_emptydir_data)
 
 
+def which(names: list[str] | None, is_all: bool, selector: str | None) -> "Selection":
+    """Read which nodes are meant; raise UsageError for a selector that is none."""
+    from nodeprov.inventory.selection import Selection
+    from nodeprov.inventory.selector import parse_selector
+
+    return Selection(tuple(names or ()), is_all, None if selector is None else parse_selector(selector))
+
+
 Nodes = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
-        help="Nodes of the inventory, globs such as 'worker*', or groups such as @gpu.",
+        help="Nodes of the inventory, globs such as 'worker*', or groups such as @gpu; or --all, or -l.",
         autocompletion=node_names,
         metavar="NODE",
     ),
@@ -91,6 +100,17 @@ SomeNodes = Annotated[
         help="Nodes, globs or groups, as for `plan`; all nodes if none is named.",
         autocompletion=node_names,
         metavar="NODE",
+    ),
+]
+All = Annotated[bool, typer.Option("--all", help="All nodes of the inventory.")]
+Labelled = Annotated[
+    str | None,
+    typer.Option(
+        "--selector",
+        "-l",
+        metavar="SELECTOR",
+        help="Only nodes whose labels fit, as for kubectl: zone=a,disk!=hdd. Labels are those of the inventory; "
+        "the cluster is asked for keys that no node has there.",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 @options.command(
     "nodeprov plan worker1",
     "nodeprov plan 'worker*' --inventory cluster.toml",
+    "nodeprov plan --all -l topology.kubernetes.io/zone=a",
     "nodeprov plan worker1 --uninstall --drain",
     "nodeprov plan worker1 --commands > commands.txt",
     "nodeprov plan worker1 --out worker1.plan && nodeprov apply worker1.plan",
     codes="0: nothing to do, 1: it would be refused, 3: changes are pending",
 )
 def plan(
-    nodes: options.Nodes,
+    nodes: options.Nodes = None,
+    is_all: options.All = False,
+    selector: options.Labelled = None,
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Plan an uninstall.")] = False,
     drain: Annotated[bool, typer.Option("--drain", help="With --uninstall: evict sandboxed pods.")] = False,
     force: options.Force = False,
@@ -56,7 +59,6 @@ def plan(
     from nodeprov.cli.output import show_plans
     from nodeprov.cli.session import SKIP, connect, plan_ready, print_errors
     from nodeprov.engine import Install, Uninstall
-    from nodeprov.inventory import select
     from nodeprov.runtimes import FAMILY
 
     if drain and not uninstall:
@@ -65,7 +67,8 @@ def plan(
     whole = load(inventory, options.with_pending(sets, activate_pending))
     log = plan_commands.PlanCommands() if commands else None
     want = Uninstall(FAMILY, drain, allowed=allowed) if uninstall else Install(FAMILY)
-    with connect(whole, select(whole, nodes), ask_sudo_password=ask_sudo_password, on_command=log) as fleet:
+    which = options.which(nodes, is_all, selector)
+    with connect(whole, which, ask_sudo_password=ask_sudo_password, on_command=log) as fleet:
         fleet, planned, skipped = plan_ready(fleet, want, skip=skip_unready)
         found = log.of(planned, fleet.hosts) if log else {}
     print_errors(planned, way_on=SKIP)
@@ -136,7 +139,9 @@ def apply(
     codes="0: done, or nothing to do, 1: not confirmed, or failed and rolled back, 4: left between two states",
 )
 def install(
-    nodes: options.Nodes,
+    nodes: options.Nodes = None,
+    is_all: options.All = False,
+    selector: options.Labelled = None,
     activate_pending: options.ActivatePending = False,
     skip_unready: options.SkipUnready = False,
     yes: options.Yes = False,
@@ -154,7 +159,8 @@ def install(
     from nodeprov.runtimes import FAMILY
 
     sets = options.with_pending(sets, activate_pending)
-    with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
+    which = options.which(nodes, is_all, selector)
+    with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         carry_out(fleet, Install(FAMILY), skip=skip_unready, yes=yes, as_json=as_json)
 
 
@@ -164,7 +170,9 @@ def install(
     codes="0: done, or nothing to do, 1: not confirmed, or failed and rolled back, 4: left between two states",
 )
 def uninstall(
-    nodes: options.Nodes,
+    nodes: options.Nodes = None,
+    is_all: options.All = False,
+    selector: options.Labelled = None,
     drain: Annotated[bool, typer.Option("--drain", help="Evict the sandboxed pods that still run.")] = False,
     force: options.Force = False,
     delete_emptydir_data: options.DeleteEmptydirData = False,
@@ -186,6 +194,7 @@ def uninstall(
 
     sets = options.with_pending(sets, activate_pending)
     allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
-    with open_session(inventory, sets, nodes, ask_sudo_password=ask_sudo_password) as fleet:
+    which = options.which(nodes, is_all, selector)
+    with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         want = Uninstall(FAMILY, drain, allowed=allowed)
         carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=as_json)

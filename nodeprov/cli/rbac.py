@@ -8,7 +8,7 @@ from nodeprov.cli import options
 from nodeprov.cli.inventory import load
 from nodeprov.cli.output import show_text
 from nodeprov.errors import UsageError
-from nodeprov.inventory import select, syntax
+from nodeprov.inventory import syntax
 from nodeprov.inventory.kinds import Text
 from nodeprov.kubernetes.roles import ServiceAccount, manifest, roles
 
@@ -20,6 +20,7 @@ from nodeprov.kubernetes.roles import ServiceAccount, manifest, roles
 )
 def rbac(
     nodes: options.SomeNodes = None,
+    selector: options.Labelled = None,
     drain: Annotated[bool, typer.Option("--drain", help="Include what `uninstall --drain` needs.")] = False,
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of the roles.")] = "nodeprov",
     service_account: Annotated[
@@ -40,7 +41,7 @@ def rbac(
     whole = load(inventory, sets)
     _insist_on("--name", name, syntax.DNS_SUBDOMAIN)
     account = _account(service_account) if service_account else None
-    chosen = select(whole, nodes or ["*"])
+    chosen = options.which(nodes, not nodes, selector).of(whole, lambda: None)
     show_text(manifest(roles(chosen, name, drain=drain), account).rstrip("\n"))
 
 

@@ -16,10 +16,11 @@ from nodeprov.engine.fleet import Fleet, Results, not_begun, obtained
 from nodeprov.engine.look import Want
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.hosts.base import Script
-from nodeprov.hosts.provider import SshHosts
+from nodeprov.hosts.base import Place, Script
+from nodeprov.hosts.provider import HostProvider, SshHosts
 from nodeprov.hosts.shell import OnCommand
-from nodeprov.inventory import Inventory, Node, ReleaseSettings, select
+from nodeprov.inventory import Inventory, Node, ReleaseSettings
+from nodeprov.inventory.selection import Labels, Selection
 from nodeprov.releases.obtain import Release
 from nodeprov.releases.source import Software
 
@@ -30,17 +31,21 @@ SKIP = "to go on with the others, add --skip-unready"
 
 @contextmanager
 def open_session(
-    inventory: Path | None, sets: Sequence[str] | None, names: Sequence[str], *, ask_sudo_password: bool
+    inventory: Path | None, sets: Sequence[str] | None, which: Selection, *, ask_sudo_password: bool
 ) -> Iterator[Fleet]:
-    """Connect to the nodes of an inventory that are named."""
+    """Connect to the nodes of an inventory that are meant."""
     whole = load(inventory, sets)
-    with connect(whole, select(whole, names), ask_sudo_password=ask_sudo_password) as fleet:
+    with connect(whole, which, ask_sudo_password=ask_sudo_password) as fleet:
         yield fleet
 
 
 @contextmanager
 def connect(
-    whole: Inventory, nodes: Sequence[Node], *, ask_sudo_password: bool, on_command: OnCommand | None = None
+    whole: Inventory,
+    which: Sequence[Node] | Selection,
+    *,
+    ask_sudo_password: bool,
+    on_command: OnCommand | None = None,
 ) -> Iterator[Fleet]:
     """Connect to nodes, each when it is first needed; `on_command` hears of every command, as --verbose does."""
     listeners = [on_command] if on_command else []
@@ -52,7 +57,17 @@ def connect(
             listener(host, script)
 
     with SshHosts(whole, on_each, output.passwords(ask_sudo=ask_sudo_password)) as hosts:
+        nodes = which.of(whole, lambda: _labels(whole, hosts)) if isinstance(which, Selection) else which
         yield Fleet(nodes, hosts, _obtain)
+
+
+def _labels(whole: Inventory, hosts: HostProvider) -> Labels | None:
+    """Read the labels that the cluster has for its nodes; None where no cluster is used."""
+    from nodeprov.kubernetes.node_labels import read_labels  # few choose by them
+
+    first = whole.nodes[0]
+    cluster = hosts.of(first).get(Place.CLUSTER)
+    return read_labels(cluster, first.settings.cluster) if cluster else None
 
 
 def _obtain(software: Software, wanted: ReleaseSettings, architecture: str) -> Release:

@@ -26,6 +26,8 @@ class SettingValue:
 
 def values(node: Node) -> Iterator[SettingValue]:
     """List all settings of a node in the order of the manual; a key that is a table counts by the names in it."""
+    for name, value in node.labels.items():
+        yield SettingValue(("labels", name), value, node.source("labels", name))
     tables = [("ssh", node.ssh), *((each.name, getattr(node.settings, each.name)) for each in fields(Settings))]
     for table, said in tables:
         for each in fields(said):
@@ -119,6 +121,7 @@ def inventory_text(whole: Inventory, nodes: Sequence[Node]) -> str:
         lines += _table(("hosts", cluster.host), whole.ssh(cluster.host))
     for node in nodes:
         lines += _table(("nodes", node.name), node.ssh)
+        lines += [f"labels = {value_text(node.labels)}"] if node.labels else []
         for field in fields(node.settings):
             if field.name != "cluster":
                 lines += _table(("nodes", node.name, field.name), getattr(node.settings, field.name))

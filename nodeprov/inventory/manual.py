@@ -8,7 +8,7 @@ from typing import Any
 from nodeprov.inventory import syntax
 from nodeprov.inventory.kinds import Schema, Text
 from nodeprov.inventory.schema import Setting, settings_of
-from nodeprov.inventory.settings import NODE_TABLES, TABLES, Members, Ssh, variable
+from nodeprov.inventory.settings import NODE_TABLES, TABLES, Members, NodeLabels, Ssh, variable
 from nodeprov.inventory.ssh_config import RULES, Fate
 from nodeprov.templates import render
 from nodeprov.toml import value_text
@@ -22,6 +22,7 @@ def json_schema() -> Schema:
     tables = {name: _ref(name) for name in NODE_TABLES}
     of_group = _keys(Ssh, leaving=("address",))
     members = {name: {**key, "minItems": 1, "uniqueItems": True} for name, key in _keys(Members).items()}
+    labels = _keys(NodeLabels)
     nodes = _named("Nodes, by the name that Kubernetes has for each.", "node", syntax.DNS_SUBDOMAIN)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -37,8 +38,12 @@ def json_schema() -> Schema:
         },
         "$defs": {
             **{name: _table(table.__doc__, _keys(table, leaving=("address",))) for name, table in TABLES.items()},
-            "group": _table("Settings of some nodes.", {**members, **of_group, **tables}, required=["nodes"]),
-            "node": _table("A node; what it says lies over what is said for all.", {**_keys(Ssh), **tables}),
+            "group": _table(
+                "Settings of some nodes.", {**members, **labels, **of_group, **tables}, required=["nodes"]
+            ),
+            "node": _table(
+                "A node; what it says lies over what is said for all.", {**_keys(Ssh), **labels, **tables}
+            ),
             "host": _table("A host that is reached, and not provisioned.", _keys(Ssh)),
         },
     }
@@ -80,6 +85,7 @@ def files() -> Mapping[str, str]:
     values = {
         "tables": tables,
         "members": _rows("groups", Members),
+        "labels": _rows("nodes", NodeLabels),
         "ssh_config": {fate.value: [rule for rule in RULES if rule.fate is fate] for fate in Fate},
     }
     manual = render("inventory/inventory.md.j2", **values, command=COMMAND)

@@ -24,6 +24,7 @@ class Node:
     ssh: Ssh
     settings: Settings
     sources: Mapping[KeyPath, SettingSource] = field(default_factory=dict, compare=False, repr=False)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def source(self, *path: str) -> SettingSource:
         """Return where a setting came from."""
@@ -67,7 +68,7 @@ def select(inventory: Inventory, names: Sequence[str]) -> tuple[Node, ...]:
         chosen.update(_of_group(inventory, name) if name.startswith("@") else _matching(inventory, name, known))
     if not chosen:
         groups = "".join(f", @{group}" for group in inventory.groups)
-        raise UsageError("no node is named", f"name some of {', '.join(known)}{groups}, or '*' for all")
+        raise UsageError("no node is named", f"name some of {', '.join(known)}{groups}, or give --all")
     return tuple(node for node in inventory.nodes if node.name in chosen)
 
 

@@ -11,10 +11,11 @@ from nodeprov.inventory.layers import Given, Layer, LayerKind, laid, layer, pin_
 from nodeprov.inventory.nodes import Inventory, KubectlHost, Node, conflicts
 from nodeprov.inventory.overrides import read_overrides
 from nodeprov.inventory.schema import read
-from nodeprov.inventory.settings import NODE_TABLES, TABLES, Members, Settings, Ssh, keys_of
+from nodeprov.inventory.settings import NODE_TABLES, TABLES, Members, NodeLabels, Settings, Ssh, keys_of
 from nodeprov.toml import KeyPath, key_text
 
 _NAMED = ("groups", "nodes", "hosts")
+_LABELS = "labels"
 
 
 def parse(
@@ -90,7 +91,7 @@ class _Reading:
         if not isinstance(raw, Mapping):
             self._fault(path, "is not a table", f"write it as [{key_text(path)}]")
             return (), Layer()
-        own = self._layer(LayerKind.GROUP, path, raw, ("nodes",))
+        own = self._layer(LayerKind.GROUP, path, raw, ("nodes", _LABELS))
         if "address" in own.tables["ssh"]:
             self._fault((*path, "address"), "is of one machine", "write it under [nodes.NAME]")
         said = {"nodes": raw["nodes"]} if "nodes" in raw else {}
@@ -120,7 +121,8 @@ class _Reading:
         own = {name: value for name, value in given.items() if name not in misplaced}
         ssh = self._read(Ssh, own if isinstance(raw, Mapping) else raw, path, (*besides, *NODE_TABLES))
         tables = {table: self._read(TABLES[table], own.get(table, {}), (*path, table)) for table in NODE_TABLES}
-        bases = {"ssh": path, **{table: (*path, table) for table in NODE_TABLES}}
+        tables |= self._read(NodeLabels, {_LABELS: own[_LABELS]} if _LABELS in own else {}, path)
+        bases = {"ssh": path, **{table: (*path, table) for table in (*NODE_TABLES, _LABELS)}}
         return layer({"ssh": ssh, **tables}, kind, bases)
 
     def _node(self, name: str, raw: Any) -> Node:
@@ -128,7 +130,7 @@ class _Reading:
         layers = [
             self._of_all,
             *groups.values(),
-            self._layer(LayerKind.NODE, ("nodes", name), raw),
+            self._layer(LayerKind.NODE, ("nodes", name), raw, (_LABELS,)),
             self._over.environment,
             self._over.option(),
             *(self._over.option("groups", group) for group in groups),
@@ -141,7 +143,7 @@ class _Reading:
             self._miss_version()
             tables["release"]["version"] = ""
         settings = Settings(**{table: TABLES[table](**tables[table]) for table in TABLES if table != "ssh"})
-        return Node(name, _ssh(name, tables["ssh"]), settings, merged.sources)
+        return Node(name, _ssh(name, tables["ssh"]), settings, merged.sources, tables.get(_LABELS, {}))
 
     def _host(self, name: str, raw: Any) -> KubectlHost:
         own = layer({"ssh": self._read(Ssh, raw, ("hosts", name))}, LayerKind.HOST, {"ssh": ("hosts", name)})

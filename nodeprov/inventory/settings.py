@@ -55,6 +55,18 @@ class Members:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeLabels:
+    """By what nodes are chosen, besides their names."""
+
+    labels: Mapping[str, str] = setting(
+        "Labels by which the option -l chooses nodes. A node has those of its groups too; its own override them. "
+        "nodeprov writes none of them into the cluster.",
+        TableOf(syntax.LABEL_VALUE, syntax.LABEL_KEY),
+        default={},
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseSettings:
     """Which release of gVisor, from where."""
 

@@ -97,6 +97,12 @@ BAD: Mapping[str, Bad] = {
     "a node with a table of ssh": table("nodes.worker2.ssh", "port = 22"),
     "a host with a table of settings": table("hosts.master.runtime", "platform = 'kvm'"),
     "an address for all": table("ssh", "address = '10.0.0.1'"),
+    "labels that are a list": Bad(f"{LEAST}labels = ['zone=a']\n"),
+    "a label that is a number": Bad(f"{LEAST}labels = {{ rack = 1 }}\n"),
+    "a label with a blank": Bad(f"{LEAST}labels = {{ zone = 'a b' }}\n"),
+    "a label's key with two slashes, of a group": table("groups.gpu", "nodes = ['*']\nlabels = { 'a/b/c' = '1' }"),
+    "labels for all": table("labels", "zone = 'a'"),
+    "labels of a host": table("hosts.master", "labels = { zone = 'a' }"),
     # Values
     "a port out of range": Bad(f"{LEAST}port = 70000\n"),
     "a port in quotes": Bad(f"{LEAST}port = '22'\n"),

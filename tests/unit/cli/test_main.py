@@ -57,9 +57,12 @@ def test_the_command_that_is_installed_is_the_command_line() -> None:
 
 USAGE = {
     "no command": ((), ""),
-    "no node": (("plan",), "missing argument 'NODE'\nhint: nodeprov plan --help"),
+    "no node": (("plan",), "no node is named\nhint: name some of worker1, worker2, or give --all"),
     "an unknown command": (("plann", "worker1"), "no such command 'plann'"),
     "an unknown option": (("plan", "--jsom"), "no such option: --jsom"),
+    "all nodes and a name": (("plan", "worker1", "--all"), "--all is every node, and worker1 is named besides"),
+    "a selector that is none": (("verify", "-l", "zone>1"), "-l/--selector: 'zone>1' is no selector"),
+    "a label that no node has": (("status", "-l", "zone=a"), "no node of"),
     "an unknown node": (("plan", "worker3"), "is called worker3\nhint: did you mean worker"),
     "an inventory that is not there": (("plan", "worker1", "-i", "x.toml"), "cannot read the inventory x.toml"),
     "a saved plan that is not there": (("apply", "x.plan"), "cannot read the plan x.plan: No such file"),

@@ -17,7 +17,7 @@ from nodeprov.inventory import manual, parse, syntax
 from nodeprov.inventory.kinds import FixedTable, ListOf, TableOf, Text, ValueKind, WholeNumber
 from nodeprov.inventory.manual import json_schema
 from nodeprov.inventory.schema import settings_of
-from nodeprov.inventory.settings import TABLES, Members, keys_of
+from nodeprov.inventory.settings import TABLES, Members, NodeLabels, keys_of
 from tests.support.inventories import BAD, Bad, anything, as_toml, tables
 
 ROOT = Path(__file__).parents[3]
@@ -53,14 +53,14 @@ def test_the_schema_has_every_table_and_key_and_no_other() -> None:
     ssh, of_a_node = set(keys_of("ssh")), TABLES.keys() - {"ssh", "cluster"}
     for name in TABLES:
         assert set(definitions[name]["properties"]) == set(keys_of(name)) - {"address"}
-    assert set(definitions["node"]["properties"]) == ssh | of_a_node
-    assert set(definitions["group"]["properties"]) == (ssh - {"address"}) | of_a_node | {"nodes"}
+    assert set(definitions["node"]["properties"]) == ssh | of_a_node | {"labels"}
+    assert set(definitions["group"]["properties"]) == (ssh - {"address"}) | of_a_node | {"nodes", "labels"}
     assert set(definitions["host"]["properties"]) == ssh
     assert all(each["additionalProperties"] is False for each in definitions.values())
 
 
 def scalars() -> Iterator[Text | WholeNumber]:
-    for table in (*TABLES.values(), Members):
+    for table in (*TABLES.values(), Members, NodeLabels):
         for setting in settings_of(table).values():
             yield from scalars_within(setting.kind)
     yield from (syntax.GROUP, syntax.DNS_SUBDOMAIN)
