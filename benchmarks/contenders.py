@@ -1,8 +1,8 @@
 """What is measured: the same work, by nodeprov and by what people use instead.
 
-Each is written as people would for speed: keys, no questions, as many nodes at once as nodeprov. pyinfra and Ansible
-look at the link, the files' modes, the table in config.toml and the service; a digest they would have to compute anew
-each time, and are not asked to. Ansible needs a Python on the nodes, which `bring_python` brings.
+Each is written as people would for speed: keys, no questions, as many nodes at once as nodeprov. pyinfra and
+Ansible look at the link, the files' modes, the table in config.toml and the service; a digest they would have to
+compute anew each time, and are not asked to. Ansible needs a Python on the nodes, which `bring_python` brings.
 """
 
 import shlex
@@ -118,7 +118,7 @@ def as_before(site: Site) -> Sequence[Contender]:
 
 
 def bring_python(site: Site) -> None:
-    """Unpack Debian's Python on each node, which has none, unless it is there: Ansible's modules are written in it."""
+    """Unpack Debian's Python on each node that has none: Ansible's modules are written in it."""
     tree = Cache(cache_folder() / "lab").folder(
         "python", {"suite": SUITE, "mirror": chosen_mirror()}, _unpack_python
     )

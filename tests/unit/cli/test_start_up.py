@@ -1,4 +1,7 @@
-"""What a command imports: no more than it uses, for each import takes time. `script/benchmark start` measures it."""
+"""What a command imports: no more than it uses, for each import takes time.
+
+`script/benchmark start` measures it.
+"""
 
 from __future__ import annotations
 
