@@ -10,7 +10,7 @@ from nodeprov.errors import NodeprovError, Problem
 from nodeprov.hosts.base import Output, Place, Reader
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
-from nodeprov.kubernetes import images
+from nodeprov.kubernetes import cluster_read, images
 from nodeprov.kubernetes.admission import Admission, AdmissionQuery
 from nodeprov.node import cgroups, requirements
 from nodeprov.node.daemon import Daemon
@@ -254,7 +254,7 @@ def _of_cluster(reader: Reader | None, node: Node, facts: Facts) -> tuple[Sequen
     if reader is None:
         return (), ()
     try:
-        cluster = kube.read(reader, node.settings, node.name)
+        cluster = cluster_read.read(reader, node.settings, node.name)
     except NodeprovError as error:
         why = "the node would not be labelled"
         return (Problem(f"the cluster cannot be read: {error.message}", error.hint, why),), ()

@@ -15,6 +15,7 @@ from nodeprov.errors import NodeprovError, Problems
 from nodeprov.hosts.base import Hosts
 from nodeprov.hosts.provider import HostProvider
 from nodeprov.inventory import Node, ReleaseSettings
+from nodeprov.kubernetes.cluster_read import ClusterReads
 from nodeprov.local_files import cache_folder
 from nodeprov.node.state import NodeState
 from nodeprov.plan.plan import Outcome
@@ -88,14 +89,16 @@ class Fleet:
 
     def look(self, want: Want) -> Results[NodeState]:
         """Read every node."""
-        return self.each(lambda node, hosts: look(node, hosts, want))
+        reads = self._reads()
+        return self.each(lambda node, hosts: look(node, hosts, want, reads))
 
     def plan(self, want: Want) -> Results[Planned]:
         """Plan for every node.
 
         A release is obtained once for all who want it, and for no node where something blocks it.
         """
-        states = at_once(lambda node: self._ready(node, want), self.nodes)
+        reads = self._reads()
+        states = at_once(lambda node: self._ready(node, want, reads), self.nodes)
         releases = _Once(self._releases)
         wants = [_safely(lambda state: (state, self._of_its_own(want, state, releases)), each) for each in states]
         return Results.of(at_once(lambda given: plan(*given, self.hosts.of(given[0].node)), wants), self.nodes)
@@ -115,9 +118,15 @@ class Fleet:
         """Call something for every node at the same time."""
         return Results.of(at_once(lambda node: call(node, self.hosts.of(node)), self.nodes), self.nodes)
 
-    def _ready(self, node: Node, want: Want) -> NodeState:
+    def _reads(self) -> ClusterReads:
+        """Begin to read the clusters of the nodes."""
+        reads = ClusterReads(self.nodes, self.hosts.of)
+        reads.begin()
+        return reads
+
+    def _ready(self, node: Node, want: Want, reads: ClusterReads) -> NodeState:
         """Read a node; raise Problems if anything blocks what is wanted."""
-        state = look(node, self.hosts.of(node), want)
+        state = look(node, self.hosts.of(node), want, reads)
         if problems := check(state, want):
             raise Problems(problems, where=node.name)
         return state

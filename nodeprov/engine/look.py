@@ -9,6 +9,7 @@ from nodeprov.hosts.base import Place, Reader, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
 from nodeprov.kubernetes import images
+from nodeprov.kubernetes.cluster_read import ClusterReads
 from nodeprov.kubernetes.draining import NOTHING_LOST, Allowed
 from nodeprov.node.facts import gather
 from nodeprov.node.layout import Layout
@@ -48,16 +49,17 @@ class Uninstall:
 Want = Install | Uninstall
 
 
-def look(node: Node, readers: Readers, want: Want) -> NodeState:
+def look(node: Node, readers: Readers, want: Want, reads: ClusterReads | None = None) -> NodeState:
     """Read a node and what its cluster knows of it; wait for the end of a switch that is at work on it.
 
+    `reads` has what is known of a cluster that nodes share; without it the cluster is read for this node.
     Raises Problems where no containerd can be meant, with all the reasons not to begin what is wanted, and
     NodeprovError when something cannot be read.
     """
     settings, reader = node.settings, readers[Place.NODE]
     layout = Layout.of(settings, want.family.program)
     facts = _when_settled(reader, settings, layout)
-    cluster = kube.read(readers[Place.CLUSTER], settings, node.name) if Place.CLUSTER in readers else None
+    cluster = _cluster(node, readers, reads)
     handler, machine_id = settings.runtime.handler, facts.machine.machine_id
     history = History.read(facts.receipts, machine_id=machine_id, handler=handler, node=node.name)
     if former := leftovers.prefixes(history.written, settings):
@@ -66,6 +68,12 @@ def look(node: Node, readers: Readers, want: Want) -> NodeState:
     if facts.daemon is None or not facts.machine.is_root:
         raise Problems(check_facts(node, layout, facts, cluster, want), where=node.name)
     return NodeState.of(node, layout, facts, cluster)
+
+
+def _cluster(node: Node, readers: Readers, reads: ClusterReads | None) -> ClusterState | None:
+    if Place.CLUSTER not in readers:
+        return None
+    return (reads or ClusterReads([node], lambda _node: readers)).of(node)
 
 
 def _when_settled(reader: Reader, settings: Settings, layout: Layout) -> Facts:

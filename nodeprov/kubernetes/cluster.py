@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.containerd.distributions.profiles import PROFILES, kubelet_units, kubelets
-from nodeprov.errors import NodeprovError, Problem, json_object, taking_json_apart
-from nodeprov.hosts.base import Host, Output, Reader, Script, check, plain
-from nodeprov.inventory import ClusterSettings, Node, Settings
-from nodeprov.node.state import ClusterState, Machine, handlers
+from nodeprov.errors import NodeprovError, Problem, json_object
+from nodeprov.hosts.base import Host, Output, Script, check, plain
+from nodeprov.inventory import ClusterSettings, Node
+from nodeprov.node.state import ClusterState, Machine
 from nodeprov.templates import render
 
 NOT_FOUND = 127
@@ -133,12 +133,13 @@ class Get:
 
     def parse(self, output: Output) -> dict[str, Any] | None:
         """Understand what kubectl printed."""
-        _insist_on_answer(self.kubectl, output)
+        insist_on_answer(self.kubectl, output)
         value: dict[str, Any] | None = json.loads(output.text.strip() or "null")
         return value
 
 
-def _insist_on_answer(kubectl: Kubectl, output: Output) -> None:
+def insist_on_answer(kubectl: Kubectl, output: Output) -> None:
+    """Raise NodeprovError, with what to do, where a call that reads the cluster has failed."""
     if output.returncode != 0:
         raise NodeprovError(f"kubectl cannot read the cluster: {output.said}", _remedy(kubectl, output))
 
@@ -154,73 +155,6 @@ def _remedy(kubectl: Kubectl, output: Output) -> str:
     if re.search("context .*does not exist|context was not found|cannot locate context", output.said):
         return f"see which there are: {kubectl.typed('config', 'get-contexts')}; then set [cluster] context"
     return f"try: {kubectl.typed('get', 'nodes')}; or set [cluster] host, kubeconfig and context"
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterQuery:
-    """All of ClusterState in one command."""
-
-    settings: Settings
-    node: str
-
-    @property
-    def script(self) -> str:
-        """Print four JSON documents, one a line."""
-        kube = kubectl(self.settings.cluster)
-        label = self.settings.label
-        calls = (
-            ("config", "view", "--minify", "-o", "json"),
-            ("get", "node", self.node, "-o", "json", "--ignore-not-found"),
-            ("get", "runtimeclass", self.settings.runtime_class.name, "-o", "json", "--ignore-not-found"),
-            ("get", "nodes", "-l", f"{label.key}={label.value}", "-o", "json"),
-        )
-        return render("cluster/kubectl.sh.j2", calls=[kube.line(*call) for call in calls])
-
-    def parse(self, output: Output) -> ClusterState:
-        """Understand what kubectl printed."""
-        _insist_on_answer(kubectl(self.settings.cluster), output)
-        with taking_json_apart():
-            values = [json.loads(line or "null") for line in output.text.split("\n")[:4]]
-            config, node, runtime_class, labelled = values
-            names = nodes_that_may_run(self.settings.runtime.handler, labelled)
-            for each in (config, node, runtime_class):
-                _insist_on_form(each)
-            clusters = config.get("clusters") or [{"cluster": {}}]
-            server = clusters[0]["cluster"].get("server", "")
-            return ClusterState(config.get("current-context", ""), server, node, runtime_class, names)
-
-
-def nodes_that_may_run(handler: str, nodes: Any) -> tuple[str, ...]:
-    """Name those of a list of nodes that do not report other handlers without this one.
-
-    A node before Kubernetes 1.30, or with a containerd before 2.0, reports none. Two handlers may share a label.
-    """
-    reported = {node["metadata"]["name"]: handlers(node) for node in nodes["items"]}
-    return tuple(name for name, known in reported.items() if not known or handler in known)
-
-
-def _insist_on_form(value: Any) -> None:
-    """Raise ValueError unless what is looked at later is of the form that Kubernetes gives it."""
-    if value is None:
-        return
-    for path in (
-        ("metadata", "labels"),
-        ("metadata", "annotations"),
-        ("spec",),
-        ("status", "nodeInfo"),
-        ("overhead", "podFixed"),
-    ):
-        inner = value
-        for name in path:
-            inner = inner.get(name) or {}
-            if not isinstance(inner, dict):
-                raise ValueError(f"{'.'.join(path)} is no object")
-
-
-def read(reader: Reader, settings: Settings, node: str) -> ClusterState:
-    """Read what is known of the cluster for one node, in one round trip."""
-    state: ClusterState = reader.ask([ClusterQuery(settings, node)])[0]
-    return state
 
 
 def check_identity(cluster: ClusterState, node: Node, machine: Machine) -> tuple[Problem, ...]:

@@ -85,7 +85,7 @@ def _rules(nodes: Sequence[Node]) -> tuple[Rule, ...]:
             "The RuntimeClass. Whoever changes it says which handler its pods run with.",
             classes,
         ),
-        Rule("node.k8s.io", "runtimeclasses", ("create",), "RBAC cannot keep a create to names."),
+        Rule("node.k8s.io", "runtimeclasses", ("create", "list"), "RBAC cannot keep these to names."),
     )
 
 

@@ -22,7 +22,7 @@ from nodeprov.cli import main
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost
-from nodeprov.kubernetes.cluster import ClusterQuery
+from nodeprov.kubernetes import cluster_read
 from nodeprov.node.facts import parse_facts
 from nodeprov.node.receipts import History, to_json
 from nodeprov.redaction import visible
@@ -137,7 +137,7 @@ class Saying(LocalHost):
 def cluster(stdout: str = "", stderr: str = "", returncode: int = 0) -> Called:
     """Understand what kubectl has printed."""
     host = Saying(Output(returncode, stdout.encode(), stderr.encode()))
-    return Called(lambda _folder: host.ask([ClusterQuery(settings(), "worker1")]))
+    return Called(lambda _folder: cluster_read.read(host, settings(), "worker1"))
 
 
 def pins(architecture: str = "x86_64", **sha512: str) -> Called:
@@ -318,7 +318,7 @@ BAD: Mapping[str, Typed | Called] = {
     "a cluster that says nothing": cluster(),
     "a cluster that says no JSON": cluster("Welcome!\n" * 4),
     "a cluster that says lists": cluster("[]\n" * 4),
-    "a cluster whose labels are a word": cluster('{}\n{"metadata": {"labels": "x"}}\n\n{"items": []}\n'),
+    "a cluster whose labels are a word": cluster('{}\nNode\tworker1\tu\t"x"' + "\t" * 7 + "\n"),
     "a kubeconfig that is not there": cluster(
         stderr="error: current-context must exist in order to minify\n", returncode=1
     ),

@@ -27,7 +27,7 @@ from nodeprov.hosts.ssh import channels
 from nodeprov.hosts.ssh import host as ssh_host
 from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import Ssh
-from nodeprov.kubernetes.cluster import ClusterQuery
+from nodeprov.kubernetes.cluster_read import ClusterQuery
 from nodeprov.kubernetes.draining import NodePodsQuery
 from nodeprov.plan.files import FileAt, LinkAt, PresentAt, TreeAt
 from nodeprov.plan.plan import INSTALL, Outcome, Plan
@@ -187,7 +187,7 @@ QUERIES: Sequence[Query[Any]] = (
     LinkAt("/x"),
     TreeAt("/x"),
     PresentAt("/x"),
-    ClusterQuery(settings(), "worker1"),
+    ClusterQuery(settings().cluster, ("gvisor",)),
     NodePodsQuery(settings(), "worker1"),
 )
 

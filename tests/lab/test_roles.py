@@ -14,7 +14,7 @@ from nodeprov import inventory
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Node, Settings
-from nodeprov.kubernetes import cluster, runtime_class
+from nodeprov.kubernetes import cluster, cluster_read, runtime_class
 from nodeprov.kubernetes.cluster import kubectl as calls
 from nodeprov.kubernetes.draining import Drainer, node_pods
 from nodeprov.kubernetes.images import ProofImage
@@ -33,7 +33,7 @@ NAME = f"nodeprov-short-{WORKER}"
 SHORT = f"/root/{NAME}.conf"
 POD = "standing-in"
 NEED = {
-    "the plan": ("get nodes", "list nodes", "get runtimeclasses"),
+    "the plan": ("list nodes",),  # and `list runtimeclasses`, or else `get` of the one
     "the label": ("get nodes", "patch nodes"),
     "making the RuntimeClass": ("get runtimeclasses", "create runtimeclasses"),
     "changing the RuntimeClass": ("get runtimeclasses", "update runtimeclasses"),
@@ -67,7 +67,7 @@ class Acts:
         prover = Prover(host, settings, WORKER)
         pod = Pod(host, kube, settings.proof.namespace, POD, "")
         return {
-            "the plan": lambda: cluster.read(host, settings, WORKER),
+            "the plan": lambda: cluster_read.read(host, settings, WORKER),
             "the label": lambda: NodeLabel(kube, WORKER, settings.label.key).write(host, LabelState("true")),
             "making the RuntimeClass": lambda: made.write(host, wanted),
             "changing the RuntimeClass": lambda: made.write(host, wanted),

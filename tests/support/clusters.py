@@ -27,14 +27,16 @@ def node(labels: Mapping[str, str] | None = None, machine_id: str = MACHINE_ID) 
 def labelled_node(name: str, handlers: Sequence[str] | None = None) -> dict[str, Any]:
     """One of the nodes with our label, and the handlers that its kubelet reports."""
     status = {} if handlers is None else {"runtimeHandlers": [{"name": each} for each in handlers]}
-    return {"metadata": {"name": name}, "status": status}
+    return {"kind": "Node", "metadata": {"name": name, "labels": {KEY: "true"}}, "status": status}
 
 
-def class_json(handler: str = "runsc", labels: Mapping[str, str] | None = None, **more: Any) -> dict[str, Any]:
+def class_json(
+    handler: str = "runsc", labels: Mapping[str, str] | None = None, name: str = "gvisor", **more: Any
+) -> dict[str, Any]:
     return {
         "apiVersion": "node.k8s.io/v1",
         "kind": "RuntimeClass",
-        "metadata": {"name": "gvisor", "uid": "u", "labels": dict(labels or {})},
+        "metadata": {"name": name, "uid": "u", "labels": dict(labels or {})},
         "handler": handler,
         **more,
     }

@@ -16,7 +16,8 @@ from nodeprov.hosts.base import Query
 from nodeprov.inventory import ClusterSettings, Node, ReleaseSettings, RuntimeClassSettings, Settings, Ssh
 from nodeprov.kubernetes import runtime_class
 from nodeprov.kubernetes.admission import Admission, AdmissionQuery
-from nodeprov.kubernetes.cluster import ClusterQuery, kubectl
+from nodeprov.kubernetes.cluster import kubectl
+from nodeprov.kubernetes.cluster_read import ClusterQuery, ClusterRead
 from nodeprov.kubernetes.draining import NodePod, NodePodsQuery
 from nodeprov.kubernetes.scheduling import NodeLabel
 from nodeprov.node.daemon import Daemon, Identity, Plugin, Record
@@ -219,6 +220,17 @@ def reached(goals: Sequence[Goal]) -> dict[str, State | None]:
     return {goal.resource.key: goal.target(None) for goal in fixed}
 
 
+@dataclass(frozen=True)
+class PlayedRead(ClusterRead):
+    """What is read of a cluster in which every node is the same."""
+
+    played: ClusterState | None = None
+
+    def state(self, settings: Settings, node: str) -> ClusterState:
+        assert self.played is not None
+        return self.played
+
+
 @dataclass
 class FakeReader:
     """Answers each kind of question from values; it runs nothing and cannot write."""
@@ -247,7 +259,7 @@ class FakeReader:
                 found = {path: text for path, text in self.imports.items() if path in patterns}
                 return {path: Imported(Config(text), changed_at=0.0) for path, text in found.items()}
             case ClusterQuery():
-                return self.cluster
+                return PlayedRead(played=self.cluster)
             case AdmissionQuery():
                 return self.admission
             case NodePodsQuery():

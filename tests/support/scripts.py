@@ -98,6 +98,15 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
         {**_KUBECTL, "program": ["kubectl"], "kubeconfigs": ["/k 1", "/k2"]},
         {**_KUBECTL, "program": [], "kubeconfigs": []},
     ],
+    "cluster.sh.j2": [
+        {
+            "config": config,
+            "everything": "kubectl get all",
+            "nodes": "kubectl get nodes",
+            "by_name": ["kubectl get it"],
+        }
+        for config in ("kubectl config view", "")
+    ],
     "kubectl.sh.j2": [{"calls": ["kubectl get nodes", "kubectl get pods"]}],
     "lock-holder.sh.j2": [{"lock": "/s/lock"}],
     "dry-start-apart.sh.j2": [{"script": "exit 0", "seconds": 1, "without": each} for each in ("", "/it's")],

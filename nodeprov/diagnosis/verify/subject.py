@@ -15,8 +15,7 @@ from nodeprov.containerd import Runtime
 from nodeprov.errors import ended
 from nodeprov.hosts.base import Host, Place, plain
 from nodeprov.inventory import Node
-from nodeprov.kubernetes import cluster as kube
-from nodeprov.kubernetes import images
+from nodeprov.kubernetes import cluster_read, images
 from nodeprov.kubernetes.images import ProofImage
 from nodeprov.kubernetes.pod_cgroups import PodCgroups, PodCgroupsQuery
 from nodeprov.kubernetes.proof_pods import Pod, Prover
@@ -118,7 +117,7 @@ def look(node: Node, hosts: Mapping[Place, Host], family: Family) -> Subject:
     facts = gather(host, node.settings, layout)
     imports = read_imports(host, facts.running_daemon)
     on_cluster = hosts.get(Place.CLUSTER)
-    cluster = kube.read(on_cluster, node.settings, node.name) if on_cluster else None
+    cluster = cluster_read.read(on_cluster, node.settings, node.name) if on_cluster else None
     return Subject(NodeState.of(node, layout, facts, cluster), family, hosts, imports)
 
 

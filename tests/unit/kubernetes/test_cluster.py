@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,72 +15,33 @@ from nodeprov.hosts.base import Output, Place
 from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.hosts.provider import SshHosts, kubectl_host
 from nodeprov.inventory import ClusterSettings, ProofSettings, parse
-from nodeprov.kubernetes.cluster import ClusterQuery, check_cluster, kubectl, read
+from nodeprov.kubernetes.cluster import check_cluster, kubectl
+from nodeprov.kubernetes.cluster_read import ClusterQuery
 from nodeprov.node.state import ClusterState
-from tests.support.clusters import MACHINE_ID, WANTED, answer, class_json, facts, labelled_node, node, ours, stub
-from tests.support.samples import GOLDEN, good_facts, settings
+from tests.support.clusters import (
+    MACHINE_ID,
+    WANTED,
+    answer,
+    class_json,
+    facts,
+    node,
+    ours,
+    stub,
+)
+from tests.support.samples import good_facts, settings
 from tests.support.samples import node as node_of
 
 NODE = node_of(WANTED)
 
 
-def test_a_real_cluster_is_understood() -> None:
-    text = (GOLDEN / "cluster" / "worker1.txt").read_text()
-    found = ClusterQuery(WANTED, "worker1").parse(answer(text))
-    assert (found.context, found.server) == ("lab", "https://10.123.0.10:6443")
-    assert found.handlers == ("", "runc", "runsc")
-    assert (found.runtime_class, found.labelled) == (None, ())
-    assert found.node is not None
-    assert found.node["metadata"]["name"] == "worker1"
-
-
-def lines(*documents: Any) -> str:
-    return "\n".join("" if each is None else json.dumps(each) for each in documents) + "\n"
-
-
-CONFIG = {"current-context": "production", "clusters": [{"cluster": {"server": "https://10.0.0.10:6443"}}]}
-
-
-LABELLED = {"items": [{"metadata": {"name": "worker1"}}, {"metadata": {"name": "worker2"}}]}
-
-
-def test_what_does_not_exist_is_none() -> None:
-    found = ClusterQuery(WANTED, "worker1").parse(answer(lines(CONFIG, None, None, LABELLED)))
-    assert (found.node, found.runtime_class) == (None, None)
-    assert found.labelled == ("worker1", "worker2")
-
-
-def test_a_node_with_the_label_that_another_handler_has_set_there_needs_none_of_ours() -> None:
-    reported = {"worker1": ["", "runc", "runsc"], "worker2": ["runc", "runsc-kvm"], "worker3": None, "worker4": []}
-    labelled = {"items": [labelled_node(*each) for each in reported.items()]}
-    found = ClusterQuery(WANTED, "worker1").parse(answer(lines(CONFIG, node(), None, labelled)))
-    assert found.labelled == ("worker1", "worker3", "worker4")
-
-
-@pytest.mark.parametrize("config", [{}, {"clusters": None, "current-context": ""}, {"clusters": []}])
-def test_a_kubectl_that_needs_no_configuration_has_no_context(config: Any) -> None:
-    found = ClusterQuery(WANTED, "worker1").parse(answer(lines(config, node(), None, {"items": []})))
-    assert (found.context, found.server) == ("", "")
+QUERY = ClusterQuery(WANTED.cluster, (WANTED.runtime_class.name,))
 
 
 def test_a_kubectl_that_fails_is_quoted_with_what_to_try() -> None:
     wanted = settings(cluster=ClusterSettings(kubeconfig="/etc/a b.conf", context="production"))
     with pytest.raises(NodeprovError, match="cannot read the cluster: connection refused") as caught:
-        ClusterQuery(wanted, "worker1").parse(answer("", 1, b"connection refused\n"))
+        ClusterQuery(wanted.cluster, ("gvisor",)).parse(answer("", 1, b"connection refused\n"))
     assert "kubectl --kubeconfig '/etc/a b.conf' --context production get nodes" in caught.value.hint
-
-
-def test_four_answers_come_in_one_command_and_each_on_its_line(tmp_path: Any) -> None:
-    body = """\
-case "$*" in
-"config view --minify -o json") printf '{\\n  "current-context": "c",\\n  "clusters": []\\n}\\n' ;;
-"get node worker1 -o json --ignore-not-found") printf '{\\n "metadata": {"name": "worker1"}\\n}\\n' ;;
-"get runtimeclass gvisor -o json --ignore-not-found") ;;
-"get nodes -l nodeprov.node-restriction.kubernetes.io/gvisor=true -o json") printf '{"items": [\\n]}\\n' ;;
-*) echo "unexpected: $*" >&2; exit 1 ;;
-esac"""
-    found = read(LocalHost(), stub(tmp_path, body), "worker1")
-    assert found == ClusterState("c", "", {"metadata": {"name": "worker1"}}, None, ())
 
 
 def test_a_cluster_that_does_not_answer_is_waited_for_as_long_as_its_setting_says(tmp_path: Any) -> None:
@@ -90,7 +50,7 @@ def test_a_cluster_that_does_not_answer_is_waited_for_as_long_as_its_setting_say
     with pytest.raises(NodeprovError, match=f"cannot get node worker1: .*{late}"):
         kubectl(wanted.cluster).get_json(host, "node", "worker1")
     with pytest.raises(NodeprovError, match=f"cannot be read: {late}"):
-        host.ask([ClusterQuery(wanted, "worker1")])
+        host.ask([ClusterQuery(wanted.cluster, ("gvisor",))])
 
 
 def test_kubectl_on_this_machine_is_as_patient_as_the_inventory_says() -> None:
@@ -104,7 +64,7 @@ def test_kubectl_on_this_machine_is_as_patient_as_the_inventory_says() -> None:
 def test_a_command_that_fails_in_between_fails_all_of_them(tmp_path: Any) -> None:
     body = 'case "$*" in config*) echo "{}" ;; *) echo "forbidden" >&2; exit 1 ;; esac'
     with pytest.raises(NodeprovError, match="cannot read the cluster: forbidden"):
-        LocalHost().ask([ClusterQuery(stub(tmp_path, body), "worker1")])
+        LocalHost().ask([ClusterQuery(stub(tmp_path, body).cluster, ("gvisor",))])
 
 
 def test_kubectl_is_called_as_the_settings_say() -> None:
@@ -181,7 +141,7 @@ def test_a_list_of_kubeconfigs_in_the_environment_stays() -> None:
 def test_where_there_is_no_kubectl_that_is_said_with_the_ways_out(tmp_path: Path) -> None:
     output = elsewhere(tmp_path, ())
     with pytest.raises(NodeprovError, match="kubectl is not found, nor k3s") as caught:
-        ClusterQuery(WANTED, "worker1").parse(output)
+        QUERY.parse(output)
     assert "[cluster] host" in caught.value.hint
 
 
@@ -196,7 +156,7 @@ def test_where_there_is_no_kubectl_that_is_said_with_the_ways_out(tmp_path: Path
 def test_a_wrong_context_says_how_to_see_the_right_ones(said: str) -> None:
     wanted = settings(cluster=ClusterSettings(context="nope"))
     with pytest.raises(NodeprovError) as caught:
-        ClusterQuery(wanted, "worker1").parse(answer("", 1, said.encode()))
+        ClusterQuery(wanted.cluster, ("gvisor",)).parse(answer("", 1, said.encode()))
     assert caught.value.hint.startswith("see which there are: kubectl --context nope config get-contexts")
 
 
