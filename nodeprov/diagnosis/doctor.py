@@ -244,7 +244,7 @@ def _of_next_restart(reader: Reader, facts: Facts, runtime: Runtime, settings: S
         found = import_problems(daemon, runtime, imports)
         pending = pending_changes(daemon, facts.footprint.record, runtime, imports.files)
         # One reason is enough: containerd would only repeat it.
-        return found or tuple(pending_problems(reader, daemon, settings, pending, imports.files))
+        return found or tuple(pending_problems(reader, None, daemon, settings, pending, imports.files))
     except NodeprovError as error:
         return (Problem(f"{daemon.config_path}: {error.message}", error.hint),)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from nodeprov.engine import leftovers
-from nodeprov.errors import Problem, Problems
+from nodeprov.errors import NodeprovError, Problem, Problems
 from nodeprov.hosts.base import Place, Reader, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster as kube
@@ -15,11 +15,14 @@ from nodeprov.node.facts import gather
 from nodeprov.node.layout import Layout
 from nodeprov.node.receipts import History
 from nodeprov.node.state import ClusterState, Facts, Machine, NodeState
-from nodeprov.node.switch import SwitchAtWork
+from nodeprov.node.switch import SWITCH_UNIT, WAIT_SECONDS, SwitchAtWork
 from nodeprov.plan.plan import INSTALL, UNINSTALL, Action
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes import requirements
 from nodeprov.runtimes.family import Family
+
+MOST_SECONDS = 30 * 60
+"""How long a switch of another run is waited for: longer than any takes, there and back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,14 @@ def _when_settled(reader: Reader, settings: Settings, layout: Layout) -> Facts:
     facts = gather(reader, settings, layout)
     if facts.footprint.switched is None or facts.footprint.switched.outcome:
         return facts
-    while reader.ask([SwitchAtWork(settings.paths.state)])[0]:
-        pass
-    return gather(reader, settings, layout)
+    for _ in range(MOST_SECONDS // WAIT_SECONDS):
+        if not reader.ask([SwitchAtWork(settings.paths.state)])[0]:
+            return gather(reader, settings, layout)
+    raise NodeprovError(
+        f"the switch of an earlier run has been at work for more than {MOST_SECONDS // 60} minutes",
+        f"systemctl status {SWITCH_UNIT} on the node",
+        where=reader.name,
+    )
 
 
 def check(state: NodeState, want: Want) -> tuple[Problem, ...]:

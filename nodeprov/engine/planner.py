@@ -34,6 +34,7 @@ from nodeprov.plan.steps import (
     Step,
     Swap,
     Unused,
+    parts,
 )
 from nodeprov.runtimes.family import Family, tree_bytes
 from nodeprov.runtimes.family import goals as runtime_goals
@@ -157,9 +158,11 @@ def _pods_to_evict(state: NodeState, want: Uninstall, readers: Readers) -> tuple
 
 
 def _of_restart(state: NodeState, steps: Sequence[Step], imports: Imports, readers: Readers) -> Iterator[Problem]:
-    """Find what blocks the restart among that which others have left for it."""
+    """Find what blocks an edit of the configuration, and the restart, among that which others have left for it."""
     pending = [text for step in steps if isinstance(step, Swap) for text in step.restart.activates]
-    return pending_problems(readers[Place.NODE], state.daemon, state.settings, pending, imports.files)
+    edits = any(isinstance(part, Change) and isinstance(part.resource, ContainerdConfig) for part in parts(steps))
+    machine = state.machine if edits else None
+    return pending_problems(readers[Place.NODE], machine, state.daemon, state.settings, pending, imports.files)
 
 
 def _read(

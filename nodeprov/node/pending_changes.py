@@ -13,6 +13,8 @@ from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon, Record, version_text
 from nodeprov.node.dry_start import DryStart, as_it_is
 from nodeprov.node.imported_files import Imported, is_read_by_distribution
+from nodeprov.node.requirements import config_unlocked
+from nodeprov.node.state import Machine
 
 ACTIVATE = "activate"
 ANEW = DryStart("its configuration file was edited, and will be made anew", was_tried=False)
@@ -75,6 +77,7 @@ def _not_shown(daemon: Daemon, imported: Mapping[str, Imported]) -> Iterator[str
 
 def pending_problems(
     reader: Reader,
+    edited: Machine | None,
     daemon: Daemon,
     settings: Settings,
     pending: Sequence[str],
@@ -82,8 +85,10 @@ def pending_problems(
 ) -> Iterator[Problem]:
     """Start containerd on what is pending, apart from the node, and find what blocks a restart of ours.
 
-    Where nothing is pending nothing is asked of the node.
+    Without anything pending nothing is asked. `edited` is a machine whose configuration is edited too.
     """
+    if edited:
+        yield from config_unlocked(edited, daemon)
     if not pending:
         return
     tried = ANEW if is_written_anew(daemon) else as_it_is(reader, daemon)

@@ -202,10 +202,10 @@ def config_is_editable(machine: Machine, daemon: Daemon) -> Iterator[Problem]:
             f'if it is this containerd\'s alone: set [containerd] config = "{daemon.config_target}"',
             "a rename would put a file in the place of the link, and others would not see it",
         )
-    yield from _config_unlocked(machine, daemon)
+    yield from config_unlocked(machine, daemon)
 
 
-def _config_unlocked(machine: Machine, daemon: Daemon) -> Iterator[Problem]:
+def config_unlocked(machine: Machine, daemon: Daemon) -> Iterator[Problem]:
     """See that a rename can put a file in the place of the one that is edited."""
     where = daemon.source.leads_to if daemon.source else daemon.edited_path
     for path, why in daemon.locked.items():

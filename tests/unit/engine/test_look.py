@@ -58,6 +58,19 @@ def test_a_node_in_the_middle_of_a_switch_is_read_after_its_end() -> None:
     ]
 
 
+class AtWorkForEver(FakeReader):
+    """A node whose switch does not come to an end."""
+
+    def _answer(self, query: Query[Any]) -> Any:
+        return True if isinstance(query, SwitchAtWork) else super()._answer(query)
+
+
+def test_a_switch_that_does_not_end_is_not_waited_for_without_end() -> None:
+    reader = AtWorkForEver(good_facts(switched=Switched("000001-install.json")))
+    with pytest.raises(NodeprovError, match="at work for more than 30 minutes"):
+        look(node(ALONE), {Place.NODE: reader}, Install(GVISOR))
+
+
 def test_where_no_containerd_can_be_meant_all_the_reasons_not_to_begin_are_told() -> None:
     facts = good_facts(daemon=None, user_namespaces=0, undecided=Problem("2 containerds run", "say which one"))
     with pytest.raises(Problems) as caught:

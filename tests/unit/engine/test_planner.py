@@ -288,6 +288,14 @@ def test_an_uninstall_without_receipts_takes_out_what_is_ours(new: Release) -> N
     assert after_of(planned, CONFIG_KEY) == FileState(CONFIG.encode(), 0o644)
 
 
+def test_an_uninstall_of_a_configuration_that_cannot_be_replaced_is_refused_before_anything(new: Release) -> None:
+    situation = uninstallable(new)
+    why = {situation.daemon.config_path: "it is immutable (chattr +i)"}
+    situation.reader.facts = with_daemon(situation.facts, locked=why)
+    with pytest.raises(Problems, match="cannot be replaced: it is immutable"):
+        situation.uninstall()
+
+
 def test_an_uninstall_leaves_what_others_wrote_into_the_configuration_since(new: Release) -> None:
     situation = uninstallable(new)
     facts = situation.facts

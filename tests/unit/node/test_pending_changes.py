@@ -121,7 +121,7 @@ class Reader:
 
 def problems(facts: Facts, tried: DryStart, *, wanted: bool = False) -> list[Problem]:
     chosen = settings(containerd=ContainerdSettings(pending_changes="activate" if wanted else "refuse"))
-    return list(pending_problems(Reader(tried), facts.running_daemon, chosen, activated_by(facts), {}))
+    return list(pending_problems(Reader(tried), None, facts.running_daemon, chosen, activated_by(facts), {}))
 
 
 NEWER = with_daemon(disk_version=(2, 4, 3))
@@ -131,7 +131,7 @@ REFUSED = DryStart("`mirrors` cannot be set when `config_path` is provided")
 
 def test_where_nothing_is_pending_nothing_is_tried() -> None:
     reader = Reader(REFUSED)
-    assert list(pending_problems(reader, facts_with().running_daemon, settings(), (), {})) == []
+    assert list(pending_problems(reader, None, facts_with().running_daemon, settings(), (), {})) == []
     assert reader.asked == 0
 
 
