@@ -56,15 +56,15 @@ def write_new(path: Path, content: bytes) -> None:
         raise NodeprovError(f"cannot write {path}: {error.strerror}", "name a file in another folder") from None
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write or replace a file that only we may read; raise UsageError if that is not possible."""
+def write_private(path: Path, content: bytes, *, option: str = "--out") -> None:
+    """Write or replace a file that only we may read; raise UsageError, with the option, if that cannot be."""
     if not path.name or path.is_dir():
-        raise UsageError(f"cannot write {path}: it is a folder", "name a file: --out FILE")
+        raise UsageError(f"cannot write {path}: it is a folder", f"name a file: {option} FILE")
     try:
         with _written_beside(path, content) as file:
             file.replace(path)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", "name another place: --out FILE") from None
+        raise UsageError(f"cannot write {path}: {error.strerror}", f"name another place: {option} FILE") from None
 
 
 @contextmanager

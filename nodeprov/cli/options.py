@@ -11,6 +11,7 @@ from nodeprov.cli import output
 from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
+    from nodeprov.cli.watching import Telling
     from nodeprov.inventory.selection import Selection
     from nodeprov.kubernetes.draining import Allowed
 
@@ -66,6 +67,15 @@ def command(*lines: str, codes: str = "") -> Callable[[Callable[..., None]], typ
 def with_pending(sets: list[str] | None, activate: bool) -> list[str]:
     """Add to the values that are set for this run what --activate-pending sets."""
     return [*(sets or ()), *(["containerd.pending_changes=activate"] if activate else ())]
+
+
+def telling(report: Path | None) -> "Telling":
+    """Read what a run is to leave behind; raise UsageError for a file that may not be written."""
+    from nodeprov.cli.watching import Telling, check_report
+
+    if report is not None:
+        check_report(report)
+    return Telling(report)
 
 
 def allowed(*, drain: bool, force: bool, delete_emptydir_data: bool) -> "Allowed":
@@ -168,6 +178,14 @@ AskSudoPassword = Annotated[
     ),
 ]
 
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write a report for a change ticket, in Markdown, also if the run fails or is interrupted.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result and errors as JSON.")]
 # These three act by their callbacks; the commands need not look at them.
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=_quiet, help="Print only the result and errors.")]

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nodeprov.errors import NodeprovError, UsageError
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from nodeprov.engine.context import OnUpload
     from nodeprov.hosts.base import Script
     from nodeprov.hosts.ssh.passwords import Passwords
     from nodeprov.plan.plan import Outcome, Plan
     from nodeprov.plan.steps import Event
+    from nodeprov.reports.run import NodeRun
 
 WIDE = 150
 SCHEMA = 1
@@ -46,6 +46,15 @@ def _console(*, stderr: bool) -> Console:
     if not console.is_terminal:
         console.width = WIDE
     return console
+
+
+def live_console() -> Console | None:
+    """Return the console on which a view may be drawn again and again; None where lines are to be printed."""
+    if quiet.is_set() or shows_commands.is_set() or not sys.stderr.isatty():
+        return None
+    console = _console(stderr=True)
+    can_draw = console.is_terminal and not console.is_dumb_terminal and console.encoding.lower().startswith("utf")
+    return console if can_draw else None
 
 
 def without_color() -> None:
@@ -115,21 +124,33 @@ def show_plans(plans: Sequence[Plan], errors: Sequence[NodeprovError] = (), *, a
 
 
 def show_outcomes(
-    outcomes: Sequence[Outcome], errors: Sequence[NodeprovError] = (), *, as_json: bool = False
+    outcomes: Sequence[Outcome],
+    errors: Sequence[NodeprovError] = (),
+    *,
+    as_json: bool = False,
+    nodes: Sequence[NodeRun] = (),
 ) -> None:
-    """Print how runs ended, if anybody can read it; the exit code says the same."""
+    """Print how runs ended, if anybody can read it; the exit code says the same.
+
+    Several `nodes` are told in a table too, above what went wrong.
+    """
     from nodeprov.reports.outcome import outcome_json, outcome_text
 
     try:
         if as_json:
             show_json({"outcomes": [outcome_json(outcome) for outcome in outcomes]}, errors)
             return
-        for outcome in outcomes:
-            text = visible(without_userinfo(outcome_text(outcome)))
+        texts = [(outcome, visible(without_userinfo(outcome_text(outcome)))) for outcome in outcomes]
+        for outcome, text in texts:
+            if outcome.plan.pending and not outcome.error:
+                _print(text)
+        if len(nodes) > 1:
+            from nodeprov.reports.run import run_table
+
+            show_table(run_table(nodes))
+        for outcome, text in texts:
             if outcome.error:
                 _try_to_say(text)
-            elif outcome.plan.pending:
-                _print(text)
     except BrokenPipeError:
         quiet.set()
     except NodeprovError as error:
@@ -211,18 +232,3 @@ def bar() -> Iterator[OnProgress]:
             progress.update(tasks[what], completed=done, total=total)
 
         yield on_progress
-
-
-@contextmanager
-def upload_bars() -> Iterator[OnUpload]:
-    """Show a bar for what is uploaded to each node, until that to the next one begins."""
-    with ExitStack() as shown:
-        bars: dict[str, OnProgress] = {}
-
-        def on_upload(node: str, _what: str, done: int, total: int) -> None:
-            if node not in bars:
-                shown.close()
-                bars[node] = shown.enter_context(bar())
-            bars[node]("upload", done, total)
-
-        yield on_upload

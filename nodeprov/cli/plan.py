@@ -105,6 +105,7 @@ def save(path: Path, whole: Inventory, planned: Sequence[Planned], want: Want) -
 def apply(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A plan saved by `nodeprov plan --out FILE`.")],
     ask_sudo_password: options.AskSudoPassword = False,
+    report: options.Report = None,
     as_json: options.Json = False,
     _quiet: options.Quiet = False,
     _verbose: options.Verbose = False,
@@ -112,6 +113,7 @@ def apply(
 ) -> None:
     """Carry out a saved plan without asking. Refused if anything that it starts from differs now."""
     from nodeprov.cli.session import connect, end_if_any_failed, finish, print_errors
+    from nodeprov.cli.watching import tell_refused
     from nodeprov.engine import Install, Uninstall, saved_plan
     from nodeprov.inventory import parse
     from nodeprov.local_files import read_bounded
@@ -119,6 +121,7 @@ def apply(
     from nodeprov.reports.plan import headline
     from nodeprov.runtimes import FAMILY
 
+    telling = options.telling(report)
     found = saved_plan.from_text(read_bounded(file, "plan", saved_plan.AGAIN), str(file), __version__)
     whole = parse(found.inventory, str(file))
     with connect(whole, whole.nodes, ask_sudo_password=ask_sudo_password) as fleet:
@@ -127,10 +130,11 @@ def apply(
         if not planned.errors:
             planned.errors.extend(saved_plan.changes(found, planned.good))
         print_errors(planned)
+        tell_refused(planned.errors, found.action.name, telling)
         end_if_any_failed(planned, as_json=as_json)
         for each in planned.good:
             say(f"{headline(each.plan)}, as planned by {found.by}")
-        finish(fleet, planned.good, as_json=as_json)
+        finish(fleet, planned.good, as_json=as_json, telling=telling)
 
 
 @options.command(
@@ -148,6 +152,7 @@ def install(
     inventory: options.Inventory = None,
     sets: options.Set = None,
     ask_sudo_password: options.AskSudoPassword = False,
+    report: options.Report = None,
     as_json: options.Json = False,
     _quiet: options.Quiet = False,
     _verbose: options.Verbose = False,
@@ -159,9 +164,10 @@ def install(
     from nodeprov.runtimes import FAMILY
 
     sets = options.with_pending(sets, activate_pending)
+    telling = options.telling(report)
     which = options.which(nodes, is_all, selector)
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
-        carry_out(fleet, Install(FAMILY), skip=skip_unready, yes=yes, as_json=as_json)
+        carry_out(fleet, Install(FAMILY), skip=skip_unready, yes=yes, as_json=as_json, telling=telling)
 
 
 @options.command(
@@ -182,6 +188,7 @@ def uninstall(
     inventory: options.Inventory = None,
     sets: options.Set = None,
     ask_sudo_password: options.AskSudoPassword = False,
+    report: options.Report = None,
     as_json: options.Json = False,
     _quiet: options.Quiet = False,
     _verbose: options.Verbose = False,
@@ -194,7 +201,8 @@ def uninstall(
 
     sets = options.with_pending(sets, activate_pending)
     allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
+    telling = options.telling(report)
     which = options.which(nodes, is_all, selector)
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         want = Uninstall(FAMILY, drain, allowed=allowed)
-        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=as_json)
+        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=as_json, telling=telling)

@@ -10,7 +10,8 @@ import typer  # noqa: TID251  a part of the command line
 from nodeprov.cli import output
 from nodeprov.cli.inventory import load
 from nodeprov.cli.main import DONE, FAILED, cancelled_by_signals
-from nodeprov.cli.output import print_error, say, show_event, show_outcomes, show_plans
+from nodeprov.cli.output import print_error, say, show_outcomes, show_plans
+from nodeprov.cli.watching import NOTHING_MORE, Telling, tell_refused, watching
 from nodeprov.engine import context
 from nodeprov.engine.fleet import Fleet, Results, not_begun, obtained
 from nodeprov.engine.look import Want
@@ -106,10 +107,14 @@ def plan_ready(fleet: Fleet, want: Want, *, skip: bool) -> tuple[Fleet, Results[
     return fleet, fleet.plan(want), plans.errors
 
 
-def carry_out(fleet: Fleet, want: Want, *, skip: bool, yes: bool, as_json: bool) -> NoReturn:
+def carry_out(
+    fleet: Fleet, want: Want, *, skip: bool, yes: bool, as_json: bool, telling: Telling = NOTHING_MORE
+) -> NoReturn:
     """Plan, ask, do it, show how it ended, and end the process."""
     fleet, plans, skipped = plan_ready(fleet, want, skip=skip)
-    finish(fleet, confirm(plans, yes=yes, as_json=as_json), skipped=skipped, as_json=as_json)
+    tell_refused(plans.errors, want.action.name, telling)
+    confirmed = confirm(plans, yes=yes, as_json=as_json)
+    finish(fleet, confirmed, skipped=skipped, as_json=as_json, telling=telling)
 
 
 def confirm(plans: Results[Planned], *, yes: bool, as_json: bool) -> Sequence[Planned]:
@@ -136,15 +141,22 @@ def end_if_any_failed(plans: Results[Planned], *, as_json: bool) -> None:
 
 
 def finish(
-    fleet: Fleet, plans: Sequence[Planned], *, skipped: Sequence[NodeprovError] = (), as_json: bool
+    fleet: Fleet,
+    plans: Sequence[Planned],
+    *,
+    skipped: Sequence[NodeprovError] = (),
+    as_json: bool,
+    telling: Telling = NOTHING_MORE,
 ) -> NoReturn:
     """Carry plans out, show how each ended, and end the process: not well where nodes were left out."""
-    with cancelled_by_signals(say_cancelled) as cancel, output.upload_bars() as on_upload:
-        run = context.RunContext(context.this_user(), context.utc_now, show_event, cancel, on_upload)
-        outcomes = list(fleet.apply(plans, run))
+    with cancelled_by_signals(say_cancelled) as cancel, watching(plans, telling, skipped=skipped) as watch:
+        run = context.RunContext(
+            cancel=cancel, on_event=watch.on_event, on_upload=watch.on_upload, on_rollout=watch.on_rollout
+        )
+        outcomes = watch.gathered(fleet.apply(plans, run))
     if missed := not_begun(plans, outcomes):
         say(f"not begun, because {outcomes[-1].plan.node} failed: {', '.join(missed)}")
-    show_outcomes(outcomes, skipped, as_json=as_json)
+    show_outcomes(outcomes, skipped, as_json=as_json, nodes=watch.record().nodes)
     raise typer.Exit(
         max((outcome.exit_code for outcome in outcomes), default=DONE) or (FAILED if skipped else DONE)
     )

@@ -8,7 +8,7 @@ from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Outcome
 from nodeprov.plan.steps import Drain, Event, Proof, Restart
 from nodeprov.redaction import without_userinfo
-from nodeprov.reports.plan import _count, plan_json
+from nodeprov.reports.plan import count_text, plan_json
 
 
 def outcome_text(outcome: Outcome) -> str:
@@ -19,7 +19,7 @@ def outcome_text(outcome: Outcome) -> str:
         if not plan.pending:
             return f"{node}: nothing to do"
         proven = [f"  {ended(f'{title}: {said}')}" for title, said in outcome.proofs.items()]
-        head = f"{node}: {plan.action.name} done, {_count(len(outcome.made), 'change')}"
+        head = f"{node}: {plan.action.name} done, {count_text(len(outcome.made), 'change')}"
         others = [f"  somebody else has done that meanwhile: {c.resource.title}" for c in outcome.made_by_others]
         return "\n".join([head, *proven, *others, *kept])
     lines = [str(outcome.error)]
@@ -27,7 +27,7 @@ def outcome_text(outcome: Outcome) -> str:
         lines += [f"{node}: left between two states:", *(f"  {ended(each)}" for each in outcome.left)]
         lines.append(f"hint: look at these, then run nodeprov {plan.action.name} {node} again")
     elif outcome.undone:
-        undone = _count(len(outcome.undone), "change")
+        undone = count_text(len(outcome.undone), "change")
         lines.append(f"{node}: taken back: {undone} of this run; {_as_before(outcome)}")
     else:
         lines.append(f"{node}: {_as_before(outcome)}")

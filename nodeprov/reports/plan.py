@@ -51,7 +51,7 @@ def headline(plan: Plan) -> str:
     """Write in one line what a plan will do."""
     if not plan.pending:
         return f"{plan.node}: nothing to do"
-    said = f"{plan.node}: {plan.action.name}: {_count(len(plan.changes), 'change')}"
+    said = f"{plan.node}: {plan.action.name}: {count_text(len(plan.changes), 'change')}"
     if plan.upload_bytes:
         said += f", {_size(plan.upload_bytes)} to upload"
     return said + (", containerd restarts" if plan.restart else ", no restart")
@@ -103,7 +103,8 @@ def diff(change: Change) -> list[str]:
     return unified(before or "", after or "", old=old, new=new)
 
 
-def _count(count: int, noun: str) -> str:
+def count_text(count: int, noun: str) -> str:
+    """Write a number of things: 1 node, 2 nodes."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 

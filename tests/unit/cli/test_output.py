@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from nodeprov.cli.output import show_outcomes
+from tests.support.runs import DONE, FAILED, run_of
+
 SPEAKS = """
 import os
 import signal
@@ -68,6 +71,27 @@ def test_an_error_is_told_where_a_result_cannot_be_written(tmp_path: Path) -> No
     with (tmp_path / "said").open("wb") as said:
         assert speaking(full_disk(), said.fileno()) == 4
     assert "the result cannot be written: No space left on device" in (tmp_path / "said").read_text()
+
+
+def test_several_nodes_are_told_in_a_table_above_what_went_wrong(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [run_of(DONE, 41.23), run_of(FAILED, 60.0)]
+    monkeypatch.setattr(sys, "stderr", sys.stdout)  # so that the order of both is seen
+    show_outcomes([FAILED, DONE], nodes=nodes)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "worker1: install done, 9 changes"
+    assert [line.split() for line in lines if line.startswith(("node ", "worker1  "))] == [
+        ["node", "result", "changes", "restart", "seconds"],
+        ["worker1", "done", "9", "yes", "41.2"],
+    ]
+    assert lines[-2].startswith("hint: journalctl")
+    assert lines[-1].startswith("worker2: taken back: 8 changes")
+
+
+def test_one_node_needs_no_table(capsys: pytest.CaptureFixture[str]) -> None:
+    show_outcomes([DONE], nodes=[run_of(DONE, 41.23)])
+    assert "seconds" not in capsys.readouterr().out.partition("6 s")[2]
 
 
 def speaking(stdout: int, stderr: int) -> int:

@@ -1,0 +1,190 @@
+"""Watching a run: what is printed meanwhile, and what is kept of it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess  # noqa: TID251  its terminal is what a test is about
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nodeprov.cli import watching
+from nodeprov.cli.watching import Telling, check_report, tell_refused, wave_text
+from nodeprov.engine.events import NodeEvent, WaveEvent
+from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.plan.plan import Outcome
+from nodeprov.plan.steps import Event
+from nodeprov.reports.run_report import MARK
+from tests.support.plans import LABELLED, NOTHING
+from tests.support.runs import DONE, FAILED, PLANS, plan_of, planned
+
+
+def watched(telling: Telling = watching.NOTHING_MORE, count: int = 3) -> watching.Watch:
+    """Act a run whose second node fails."""
+    with watching.watching(PLANS[:count], telling) as watch:
+        watch.on_rollout(WaveEvent(1, 2, ("worker1",), "begun", "canary"))
+        watch.on_upload("worker1", "runsc", 1, 2)
+        watch.on_upload("worker1", "runsc", 2, 2)
+        watch.on_event(Event(LABELLED, "done", node="worker1"))
+        watch.on_rollout(NodeEvent("worker1", "done", seconds=2.04))
+        watch.on_rollout(WaveEvent(1, 2, ("worker1",), "done", "canary"))
+        watch.on_rollout(NodeEvent("worker2", "failed", "it does not serve"))
+        watch.on_rollout(NodeEvent("worker3", "untouched", "worker2 has failed"))
+        watch.gathered(iter([DONE, FAILED]))
+    return watch
+
+
+def test_without_a_terminal_lines_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    watched()
+    assert capsys.readouterr().err.splitlines() == [
+        "wave 1 of 2, canary: worker1",
+        "worker1: transferring upload",
+        "worker1: done: label nodeprov.node-restriction.kubernetes.io/gvisor on node worker1",
+        "worker1: done in 2.0 s",
+        "worker2: failed: it does not serve",
+    ]
+
+
+def test_of_one_node_there_is_no_word_of_waves(capsys: pytest.CaptureFixture[str]) -> None:
+    with watching.watching(PLANS[:1], watching.NOTHING_MORE) as watch:
+        watch.on_rollout(WaveEvent(1, 1, ("worker1",), "begun"))
+        watch.on_rollout(NodeEvent("worker1", "done", seconds=2.04))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_wave_is_told_by_its_kind_or_its_size() -> None:
+    assert [
+        wave_text(WaveEvent(2, 3, ("a", "b"), "begun", kind)) for kind in ("canary", "wave", "control-plane")
+    ] == [
+        "wave 2 of 3, canary: a, b",
+        "wave 2 of 3, 2 nodes: a, b",
+        "wave 2 of 3, control plane: a, b",
+    ]
+
+
+def test_the_record_knows_what_came_of_each_node() -> None:
+    record = watched().record(ended="now")
+    assert [(each.node, each.result, each.seconds, each.said) for each in record.nodes] == [
+        ("worker1", "done", 2.04, ""),
+        ("worker2", "failed", None, "it does not serve"),
+        ("worker3", "untouched", None, "worker2 has failed"),
+    ]
+    assert [(wave.kind, wave.nodes, bool(wave.ended)) for wave in record.waves] == [("canary", ("worker1",), True)]
+
+
+def test_a_node_whose_end_was_not_seen_is_not_called_untouched() -> None:
+    watch = watching.Watch([*PLANS[:2], planned(plan_of("worker5", NOTHING))])
+    watch.on_event(Event(LABELLED, "begun", node="worker1"))
+    assert [each.result for each in watch.record().nodes] == ["unknown", "untouched", "nothing"]
+
+
+def test_a_report_is_written_at_the_end(tmp_path: Path) -> None:
+    report = tmp_path / "report.md"
+    report.write_text(f"{MARK}\nan older one\n")
+    watched(Telling(report))
+    text = report.read_text()
+    assert "| worker1 | done | 9 | yes | 2.0 |" in text
+    assert "an older one" not in text
+    assert report.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_report_is_written_though_the_run_ends_by_a_fault(tmp_path: Path) -> None:
+    def outcomes() -> Iterator[Outcome]:
+        yield DONE
+        raise RuntimeError("a fault")
+
+    report = tmp_path / "report.md"
+    with (
+        pytest.raises(RuntimeError, match="a fault"),
+        watching.watching(PLANS, Telling(report)) as watch,
+    ):
+        watch.gathered(outcomes())
+    assert "| worker1 | done |" in report.read_text()
+    assert "| worker2 | untouched |" in report.read_text()
+
+
+def test_a_run_that_is_refused_has_a_report_too(tmp_path: Path) -> None:
+    report = tmp_path / "report.md"
+    tell_refused([NodeprovError("kubelet does not run", where="worker1")], "install", Telling(report))
+    assert "# nodeprov install: no node was changed" in report.read_text()
+    assert "**worker1**: kubelet does not run" in report.read_text()
+    report.unlink()
+    tell_refused([], "install", Telling(report))
+    assert not report.exists()
+
+
+def test_a_report_that_cannot_be_written_is_said_and_fails_no_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watched(Telling(tmp_path / "gone" / "report.md"))
+    assert "--report" in capsys.readouterr().err
+
+
+def test_no_file_is_written_over_that_is_no_report(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.md"
+    notes.write_text("# mine")
+    with pytest.raises(UsageError, match="is there and is no report of nodeprov\nhint: name another file"):
+        check_report(notes)
+    with pytest.raises(UsageError, match="it is a folder"):
+        check_report(tmp_path)
+    with pytest.raises(UsageError, match="nothing can be written in"):
+        check_report(tmp_path / "gone" / "report.md")
+    check_report(tmp_path / "new.md")
+
+
+ON_A_TERMINAL = """
+import time
+from tests.support.runs import PLANS
+from nodeprov.cli import watching
+from nodeprov.engine.events import NodeEvent
+from nodeprov.cli.output import say
+with watching.watching(PLANS, watching.NOTHING_MORE, window_left=lambda: 2843.0) as watch:
+    watch.on_rollout(NodeEvent("worker1", "begun"))
+    time.sleep(0.6)
+    say("a line from elsewhere")
+    watch.on_rollout(NodeEvent("worker2", "failed", "it does not serve"))
+    time.sleep(0.6)
+print("the result")
+"""
+
+
+def on_a_terminal(**environment: str) -> str:
+    ours, theirs = pty.openpty()
+    plain = {"PYTHONPATH": str(Path(__file__).parents[3]), "TERM": "xterm", "LANG": "C.UTF-8", "NO_COLOR": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", ON_A_TERMINAL],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "100", "LINES": "24", **plain, **environment},
+    )
+    os.close(theirs)
+    said = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            said += chunk
+    except OSError:  # the other end is closed
+        pass
+    os.close(ours)
+    assert process.wait(60) == 0, said.decode()
+    return said.decode()
+
+
+def test_on_a_terminal_a_view_is_drawn_and_taken_away_again() -> None:
+    said = on_a_terminal()
+    assert "▶ worker1" in said
+    assert "3 nodes: 1 in progress, 1 failed, 1 waiting" in said
+    assert "the window closes in 47:23" in said
+    assert "a line from elsewhere" in said
+    assert "\x1b[2K" in said.rpartition("3 nodes:")[2]  # its lines are erased
+    assert said.rstrip().endswith("the result")
+
+
+@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"PYTHONIOENCODING": "ascii"}])
+def test_a_terminal_that_cannot_draw_gets_lines(environment: dict[str, str]) -> None:
+    said = on_a_terminal(**environment)
+    assert "worker2: failed: it does not serve" in said
+    assert "\x1b" not in said
