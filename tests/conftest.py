@@ -28,6 +28,7 @@ if "NODEPROV_TEST_RUN" not in os.environ:
     os.environ["NODEPROV_TEST_RUN"] = tempfile.mkdtemp(prefix="nodeprov-tests-")
     atexit.register(shutil.rmtree, os.environ["NODEPROV_TEST_RUN"], ignore_errors=True)
 RUN = Path(os.environ["NODEPROV_TEST_RUN"])
+os.environ["XDG_STATE_HOME"] = str(RUN / "state")  # the journal of who runs the tests stays as it is
 IS_FIRST = "PYTEST_XDIST_WORKER" not in os.environ
 
 _seconds: dict[str, float] = defaultdict(float)

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "apply": "Carry out a saved plan without asking. Refused if anything that it starts from differs now.",
     "support": "Write an archive for a bug report: a node's state, journals and settings, without secrets.",
     "status": "Show what is installed, how the last run ended, and whether a node rolled back on its own.",
+    "history": "Show which runs from this machine changed nodes: when, who, what, and how each ended.",
     "image": "Write the image of the test pod to a file, for a registry of your own.",
     "inventory": "Show the settings of each node, and where each comes from. Nothing is connected to.",
     "rbac": "Print the minimal RBAC roles for nodeprov, as YAML, for the nodes and names of the inventory.",

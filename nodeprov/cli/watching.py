@@ -187,12 +187,18 @@ def watching(
     window closes; None where there is none. What cannot be written is said, and fails no run.
     """
     watch = Watch(plans, skipped)
+    is_noted = any(each.plan.pending for each in plans)
+    if is_noted:
+        _note(watch.record())
     try:
         with ExitStack() as shown:
             _show(watch, plans, shown, window_left)
             yield watch
     finally:
-        _keep(watch.record(ended=utc_now(), report=telling.report), telling)
+        record = watch.record(ended=utc_now(), report=telling.report)
+        if is_noted:
+            _note(record)
+        _keep(record, telling)
 
 
 def _show(
@@ -212,6 +218,16 @@ def tell_refused(errors: Sequence[NodeprovError], action: str, telling: Telling)
     if errors:
         watch = Watch((), errors)
         _keep(replace(watch.record(ended=utc_now(), report=telling.report), action=action), telling)
+
+
+def _note(record: RunRecord) -> None:
+    """Write a run into the journal; where that cannot be it is said, and the run goes on."""
+    from nodeprov.cli.journal import Journal, journal_folder
+
+    try:
+        Journal(journal_folder()).append(record)
+    except Exception as error:  # what is on the nodes counts
+        print_error(in_words(error))
 
 
 def _keep(record: RunRecord, telling: Telling) -> None:

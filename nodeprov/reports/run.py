@@ -17,10 +17,10 @@ Result = Literal["done", "nothing", "failed", "between", "untouched", "unknown"]
 WORDS: Mapping[Result, str] = {
     "done": "done",
     "nothing": "nothing to do",
-    "failed": "failed, as before",
+    "failed": "failed (node as before)",
     "between": "left between two states",
     "untouched": "untouched",
-    "unknown": "begun, and its end is not known",
+    "unknown": "end not known",
 }
 """What a person reads for each result."""
 _STYLES: Mapping[Result, str] = {
@@ -142,16 +142,17 @@ def record_json(record: RunRecord) -> dict[str, Any]:
         "action": record.action,
         "releases": list(record.releases),
         "report": record.report,
-        "nodes": [_node_json(each) for each in record.nodes],
+        "nodes": [_node_json(each, is_over=bool(record.ended)) for each in record.nodes],
         "errors": errors_json(record.errors),
     }
 
 
-def _node_json(each: NodeRun) -> dict[str, Any]:
+def _node_json(each: NodeRun, *, is_over: bool) -> dict[str, Any]:
+    """Write a node; as long as its run goes on, it may be begun at any moment."""
     error = each.outcome.error if each.outcome else None
     return {
         "node": each.node,
-        "result": each.result,
+        "result": each.result if is_over or each.result != "untouched" else "unknown",
         "changed": each.changed,
         "restarted": each.has_restarted,
         "seconds": None if each.seconds is None else round(each.seconds, 1),

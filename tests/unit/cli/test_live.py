@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 from nodeprov.cli.board import STATES, NodeRow, Picture
@@ -102,4 +103,4 @@ def test_law_it_is_never_larger_than_the_terminal(
 ) -> None:
     lines = drawn(Picture(tuple(some), tuple(going), 1.0), width, height, left)
     assert len(lines) < height
-    assert all(len(line) <= width for line in lines)
+    assert all(cell_len(line) <= width for line in lines)

@@ -22,7 +22,7 @@ from tests.support.command_line import INVENTORY, NODEPROV, nodeprov, paths, sai
 from tests.support.samples import golden
 
 COMMANDS = ("plan", "install", "uninstall", "verify", "doctor")
-OTHERS = ("apply", "image", "rbac", "support")
+OTHERS = ("apply", "history", "image", "rbac", "support")
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, *OTHERS])
@@ -70,6 +70,7 @@ USAGE = {
     "support for several nodes": (("support", "worker*"), "worker* is 2 nodes"),
     "an image for another architecture": (("image", "x.tar", "--architecture", "s390x"), "x86_64 or aarch64"),
     "an image over a file that exists": (("image", "nodeprov.toml"), "nodeprov.toml exists, and is left as it is"),
+    "the last 0 runs": (("history", "--last", "0"), "--last is 0, and not a number of runs"),
     "drain without uninstall": (("plan", "worker1", "--drain"), "hint: nodeprov plan NODE --uninstall --drain"),
 }
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.cli import watching
+from nodeprov.cli.journal import Journal
 from nodeprov.cli.watching import Telling, check_report, tell_refused, wave_text
 from nodeprov.engine.events import NodeEvent, WaveEvent
 from nodeprov.errors import NodeprovError, UsageError
@@ -188,3 +189,33 @@ def test_a_terminal_that_cannot_draw_gets_lines(environment: dict[str, str]) -> 
     said = on_a_terminal(**environment)
     assert "worker2: failed: it does not serve" in said
     assert "\x1b" not in said
+
+
+@pytest.fixture
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return Journal(tmp_path / "nodeprov")
+
+
+def test_a_run_is_noted_when_it_begins_and_when_it_ends(journal: Journal) -> None:
+    with watching.watching(PLANS, watching.NOTHING_MORE):
+        [entry], _ = journal.read()
+        assert not entry.has_ended
+    [entry], _ = journal.read()
+    assert entry.has_ended
+    assert len(journal.path.read_text().splitlines()) == 2
+
+
+def test_a_run_that_changes_nothing_is_not_noted(journal: Journal) -> None:
+    with watching.watching([planned(plan_of("worker5", NOTHING))], watching.NOTHING_MORE):
+        pass
+    assert not journal.folder.exists()
+
+
+def test_a_journal_that_cannot_be_written_fails_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    assert watched().record().nodes[0].result == "done"
+    assert "this run is not in the history" in capsys.readouterr().err
