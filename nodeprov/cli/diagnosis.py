@@ -122,7 +122,7 @@ def verify(
     which = options.which(nodes, is_all, selector)
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         subjects = print_errors(fleet.each(lambda node, hosts: subject.look(node, hosts, FAMILY)))
-        with cancelled_by_signals(lambda: say("interrupted: removing the pods of the checks")) as cancel:
+        with cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods of the checks")) as cancel:
             found = runner.verify_all(subjects.good, cancel)
     verified = {each.state.node.name: made for each, made in zip(subjects.good, found, strict=True)}
     verified |= {name: runner.not_looked_at(name, error) for name, error in subjects.failed.items()}

@@ -24,7 +24,7 @@ COMPLETION = "_NODEPROV_COMPLETE"
 COMMANDS: Mapping[str, str] = {
     "init": "Write a first inventory by asking questions, or from the cluster's nodes with --from-cluster.",
     "plan": "Show what an install or an uninstall would change. Nothing is written on any node.",
-    "install": "Install what the inventory wants, one node after the other, and test it; undo it on any error.",
+    "install": "Install what the inventory wants, node by node or in waves, and test it; undo it on any error.",
     "uninstall": "Remove all that nodeprov installed. Refused while sandboxes run, unless --drain evicts them.",
     "verify": "Check with testinfra that nodes are still as installed, and that a pod runs in a sandbox.",
     "doctor": "Check nodes for what would block an install, and give recommendations. Nothing is changed.",
@@ -95,15 +95,15 @@ def exit_code(arguments: list[str]) -> int:
 
 
 @contextmanager
-def cancelled_by_signals(on_signal: Callable[[], None]) -> Iterator[Cancellation]:
-    """Have a signal cancel, where that is safe, in place of ending the process; call `on_signal` too."""
+def cancelled_by_signals(on_signal: Callable[[Cancellation], None]) -> Iterator[Cancellation]:
+    """Have a signal interrupt, where that is safe, in place of ending the process; call `on_signal` too."""
     from nodeprov.engine.context import Cancellation  # with all of the engine, which few commands wait for
 
     cancellation = Cancellation()
 
     def cancel(_number: int, _frame: object) -> None:
-        cancellation.cancel()
-        on_signal()
+        cancellation.interrupt()
+        on_signal(cancellation)
 
     before = {each: signal.signal(each, cancel) for each in SIGNALS}
     try:

@@ -1,7 +1,7 @@
 """The options and arguments that several commands have, each declared once."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,6 +78,36 @@ def telling(report: Path | None) -> "Telling":
     return Telling(report)
 
 
+def with_rollout(
+    sets: Sequence[str] | None,
+    *,
+    canary: int | None,
+    soak: int | None,
+    max_unavailable: str | None,
+    max_failures: int | None,
+    allow_two_zones: bool,
+    window: str | None,
+) -> list[str]:
+    """Add to the values that are set for this run those of a rollout; raise UsageError for one that cannot be."""
+    from nodeprov.inventory import syntax
+
+    for option, text, kind in (
+        ("--max-unavailable", max_unavailable, syntax.SHARE),
+        ("--window", window, syntax.WINDOW),
+    ):
+        if text is not None and not kind.accepts(text):
+            raise UsageError(f"{option} is {text!r}, and not {kind.expected}")
+    given = {
+        "canary": canary,
+        "soak_seconds": soak,
+        "max_unavailable": max_unavailable,
+        "max_failures": max_failures,
+        "allow_two_zones": "true" if allow_two_zones else None,
+        "window": window,
+    }
+    return [*(sets or ()), *(f"rollout.{key}={value}" for key, value in given.items() if value is not None)]
+
+
 def allowed(*, drain: bool, force: bool, delete_emptydir_data: bool) -> "Allowed":
     """Read what a drain may do; raise UsageError where nothing is drained."""
     from nodeprov.kubernetes.draining import Allowed
@@ -141,6 +171,63 @@ Set = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Set one value for this run: release.version=20260905.0, or nodes.worker1.port=2222.",
+    ),
+]
+ROLLOUT = "Rollout"
+"""The panel of the help that says how many nodes are changed at once, and when."""
+Canary = Annotated[
+    int | None,
+    typer.Option(
+        "--canary",
+        metavar="N",
+        min=0,
+        rich_help_panel=ROLLOUT,
+        help="Change N nodes first; the others follow if these are done and still serve.",
+    ),
+]
+Soak = Annotated[
+    int | None,
+    typer.Option(
+        "--soak",
+        metavar="SECONDS",
+        min=0,
+        rich_help_panel=ROLLOUT,
+        help="Wait after the canary nodes, then test them once more.",
+    ),
+]
+MaxUnavailable = Annotated[
+    str | None,
+    typer.Option(
+        "--max-unavailable",
+        metavar="N|P%",
+        rich_help_panel=ROLLOUT,
+        help="Let N nodes, or P% of those named, be out of service at once; those that are already count. "
+        "Default: one after the other.",
+    ),
+]
+MaxFailures = Annotated[
+    int | None,
+    typer.Option(
+        "--max-failures",
+        metavar="N",
+        min=1,
+        rich_help_panel=ROLLOUT,
+        help="Begin no other node after N have failed. Default: 1.",
+    ),
+]
+AllowTwoZones = Annotated[
+    bool,
+    typer.Option(
+        "--allow-two-zones", rich_help_panel=ROLLOUT, help="Let nodes of different zones restart at the same time."
+    ),
+]
+Window = Annotated[
+    str | None,
+    typer.Option(
+        "--window",
+        metavar="FROM-TO",
+        rich_help_panel=ROLLOUT,
+        help="Begin only nodes that will be done within 02:00-04:00, say; the time zone is rollout.time_zone.",
     ),
 ]
 Force = Annotated[

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nodeprov.errors import NodeprovError, UsageError
@@ -126,19 +127,23 @@ def show_plans(plans: Sequence[Plan], errors: Sequence[NodeprovError] = (), *, a
 def show_outcomes(
     outcomes: Sequence[Outcome],
     errors: Sequence[NodeprovError] = (),
+    untouched: Mapping[str, Sequence[str]] = MappingProxyType({}),
     *,
     as_json: bool = False,
     nodes: Sequence[NodeRun] = (),
 ) -> None:
     """Print how runs ended, if anybody can read it; the exit code says the same.
 
-    Several `nodes` are told in a table too, above what went wrong.
+    Several `nodes` are told in a table too, above what went wrong. `untouched` has the nodes that were not begun,
+    by the reason: they are in the JSON.
     """
     from nodeprov.reports.outcome import outcome_json, outcome_text
 
     try:
         if as_json:
-            show_json({"outcomes": [outcome_json(outcome) for outcome in outcomes]}, errors)
+            left = [{"node": name, "why": why} for why, names in untouched.items() for name in names]
+            result = {"outcomes": [outcome_json(outcome) for outcome in outcomes]}
+            show_json({**result, "untouched": left} if left else result, errors)
             return
         texts = [(outcome, visible(without_userinfo(outcome_text(outcome)))) for outcome in outcomes]
         for outcome, text in texts:
@@ -151,6 +156,8 @@ def show_outcomes(
         for outcome, text in texts:
             if outcome.error:
                 _try_to_say(text)
+            if outcome.later:
+                print_error(outcome.later)
     except BrokenPipeError:
         quiet.set()
     except NodeprovError as error:

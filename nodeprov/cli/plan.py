@@ -44,6 +44,12 @@ def plan(
     commands: Annotated[
         bool, typer.Option("--commands", help="Show also every script that would run on a host, in order.")
     ] = False,
+    canary: options.Canary = None,
+    soak: options.Soak = None,
+    max_unavailable: options.MaxUnavailable = None,
+    max_failures: options.MaxFailures = None,
+    allow_two_zones: options.AllowTwoZones = False,
+    window: options.Window = None,
     activate_pending: options.ActivatePending = False,
     inventory: options.Inventory = None,
     sets: options.Set = None,
@@ -57,14 +63,23 @@ def plan(
     from nodeprov.cli import plan_commands
     from nodeprov.cli.inventory import load
     from nodeprov.cli.output import show_plans
-    from nodeprov.cli.session import SKIP, connect, plan_ready, print_errors
+    from nodeprov.cli.session import SKIP, connect, plan_ready, print_errors, say_waves
     from nodeprov.engine import Install, Uninstall
     from nodeprov.runtimes import FAMILY
 
     if drain and not uninstall:
         raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
     allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
-    whole = load(inventory, options.with_pending(sets, activate_pending))
+    sets = options.with_rollout(
+        options.with_pending(sets, activate_pending),
+        canary=canary,
+        soak=soak,
+        max_unavailable=max_unavailable,
+        max_failures=max_failures,
+        allow_two_zones=allow_two_zones,
+        window=window,
+    )
+    whole = load(inventory, sets)
     log = plan_commands.PlanCommands() if commands else None
     want = Uninstall(FAMILY, drain, allowed=allowed) if uninstall else Install(FAMILY)
     which = options.which(nodes, is_all, selector)
@@ -79,6 +94,8 @@ def plan(
         plan_commands.show(planned, found, as_json=as_json)
     else:
         show_plans([each.plan for each in planned.good], planned.errors, as_json=as_json)
+        if not planned.errors:
+            say_waves(fleet.rollout(planned.good))
     if planned.errors:
         raise typer.Exit(FAILED)
     raise typer.Exit(PENDING if any(each.plan.pending for each in planned.good) else DONE)
@@ -104,6 +121,12 @@ def save(path: Path, whole: Inventory, planned: Sequence[Planned], want: Want) -
 )
 def apply(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A plan saved by `nodeprov plan --out FILE`.")],
+    canary: options.Canary = None,
+    soak: options.Soak = None,
+    max_unavailable: options.MaxUnavailable = None,
+    max_failures: options.MaxFailures = None,
+    allow_two_zones: options.AllowTwoZones = False,
+    window: options.Window = None,
     ask_sudo_password: options.AskSudoPassword = False,
     report: options.Report = None,
     as_json: options.Json = False,
@@ -112,7 +135,7 @@ def apply(
     _no_color: options.NoColor = False,
 ) -> None:
     """Carry out a saved plan without asking. Refused if anything that it starts from differs now."""
-    from nodeprov.cli.session import connect, end_if_any_failed, finish, print_errors
+    from nodeprov.cli.session import connect, end_if_any_failed, finish, print_errors, say_waves
     from nodeprov.cli.watching import tell_refused
     from nodeprov.engine import Install, Uninstall, saved_plan
     from nodeprov.inventory import parse
@@ -123,7 +146,16 @@ def apply(
 
     telling = options.telling(report)
     found = saved_plan.from_text(read_bounded(file, "plan", saved_plan.AGAIN), str(file), __version__)
-    whole = parse(found.inventory, str(file))
+    sets = options.with_rollout(
+        (),
+        canary=canary,
+        soak=soak,
+        max_unavailable=max_unavailable,
+        max_failures=max_failures,
+        allow_two_zones=allow_two_zones,
+        window=window,
+    )
+    whole = parse(found.inventory, str(file), options=sets)
     with connect(whole, whole.nodes, ask_sudo_password=ask_sudo_password) as fleet:
         uninstall = Uninstall(FAMILY, found.drain, allowed=found.allowed)
         planned = fleet.plan(Install(FAMILY) if found.action is INSTALL else uninstall)
@@ -134,7 +166,9 @@ def apply(
         end_if_any_failed(planned, as_json=as_json)
         for each in planned.good:
             say(f"{headline(each.plan)}, as planned by {found.by}")
-        finish(fleet, planned.good, as_json=as_json, telling=telling)
+        rollout = fleet.rollout(planned.good)
+        say_waves(rollout)
+        finish(fleet, rollout, as_json=as_json, telling=telling)
 
 
 @options.command(
@@ -148,6 +182,12 @@ def install(
     selector: options.Labelled = None,
     activate_pending: options.ActivatePending = False,
     skip_unready: options.SkipUnready = False,
+    canary: options.Canary = None,
+    soak: options.Soak = None,
+    max_unavailable: options.MaxUnavailable = None,
+    max_failures: options.MaxFailures = None,
+    allow_two_zones: options.AllowTwoZones = False,
+    window: options.Window = None,
     yes: options.Yes = False,
     inventory: options.Inventory = None,
     sets: options.Set = None,
@@ -158,13 +198,21 @@ def install(
     _verbose: options.Verbose = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Install what the inventory wants, one node after the other, and test it; undo it on any error."""
+    """Install what the inventory wants, node by node or in waves, and test it; undo it on any error."""
     from nodeprov.cli.session import carry_out, open_session
     from nodeprov.engine import Install
     from nodeprov.runtimes import FAMILY
 
-    sets = options.with_pending(sets, activate_pending)
     telling = options.telling(report)
+    sets = options.with_rollout(
+        options.with_pending(sets, activate_pending),
+        canary=canary,
+        soak=soak,
+        max_unavailable=max_unavailable,
+        max_failures=max_failures,
+        allow_two_zones=allow_two_zones,
+        window=window,
+    )
     which = options.which(nodes, is_all, selector)
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         carry_out(fleet, Install(FAMILY), skip=skip_unready, yes=yes, as_json=as_json, telling=telling)
@@ -184,6 +232,12 @@ def uninstall(
     delete_emptydir_data: options.DeleteEmptydirData = False,
     activate_pending: options.ActivatePending = False,
     skip_unready: options.SkipUnready = False,
+    canary: options.Canary = None,
+    soak: options.Soak = None,
+    max_unavailable: options.MaxUnavailable = None,
+    max_failures: options.MaxFailures = None,
+    allow_two_zones: options.AllowTwoZones = False,
+    window: options.Window = None,
     yes: options.Yes = False,
     inventory: options.Inventory = None,
     sets: options.Set = None,
@@ -199,7 +253,15 @@ def uninstall(
     from nodeprov.engine import Uninstall
     from nodeprov.runtimes import FAMILY
 
-    sets = options.with_pending(sets, activate_pending)
+    sets = options.with_rollout(
+        options.with_pending(sets, activate_pending),
+        canary=canary,
+        soak=soak,
+        max_unavailable=max_unavailable,
+        max_failures=max_failures,
+        allow_two_zones=allow_two_zones,
+        window=window,
+    )
     allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
     telling = options.telling(report)
     which = options.which(nodes, is_all, selector)

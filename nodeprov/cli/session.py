@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -13,9 +14,10 @@ from nodeprov.cli.main import DONE, FAILED, cancelled_by_signals
 from nodeprov.cli.output import print_error, say, show_outcomes, show_plans
 from nodeprov.cli.watching import NOTHING_MORE, Telling, tell_refused, watching
 from nodeprov.engine import context
-from nodeprov.engine.fleet import Fleet, Results, not_begun, obtained
+from nodeprov.engine.fleet import Fleet, Results, obtained
 from nodeprov.engine.look import Want
 from nodeprov.engine.planner import Planned
+from nodeprov.engine.rollout import Rollout
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.base import Place, Script
 from nodeprov.hosts.provider import HostProvider, SshHosts
@@ -113,11 +115,11 @@ def carry_out(
     """Plan, ask, do it, show how it ended, and end the process."""
     fleet, plans, skipped = plan_ready(fleet, want, skip=skip)
     tell_refused(plans.errors, want.action.name, telling)
-    confirmed = confirm(plans, yes=yes, as_json=as_json)
-    finish(fleet, confirmed, skipped=skipped, as_json=as_json, telling=telling)
+    rollout = confirm(fleet, plans, yes=yes, as_json=as_json)
+    finish(fleet, rollout, skipped=skipped, as_json=as_json, telling=telling)
 
 
-def confirm(plans: Results[Planned], *, yes: bool, as_json: bool) -> Sequence[Planned]:
+def confirm(fleet: Fleet, plans: Results[Planned], *, yes: bool, as_json: bool) -> Rollout:
     """Show plans and ask, unless that was answered already; end where anything blocks one of them."""
     print_errors(plans, way_on=SKIP)
     pending = [each for each in plans.good if each.plan.pending]
@@ -125,11 +127,13 @@ def confirm(plans: Results[Planned], *, yes: bool, as_json: bool) -> Sequence[Pl
     if not as_json and (must_ask or not output.quiet.is_set()):
         show_plans([each.plan for each in plans.good])
     end_if_any_failed(plans, as_json=as_json)
+    rollout = fleet.rollout(plans.good)
+    say_waves(rollout)
     if must_ask and as_json:
         raise UsageError("--json shows no plan to ask about", "look at `nodeprov plan`, then add --yes")
     if must_ask:
         output.ask(len(pending))
-    return plans.good
+    return rollout
 
 
 def end_if_any_failed(plans: Results[Planned], *, as_json: bool) -> None:
@@ -140,28 +144,43 @@ def end_if_any_failed(plans: Results[Planned], *, as_json: bool) -> None:
         raise typer.Exit(FAILED)
 
 
+def say_waves(rollout: Rollout) -> None:
+    """Print in which waves nodes are changed, unless it is one after the other in their order."""
+    from nodeprov.reports.rollout import waves_text
+
+    if rollout.is_special:
+        say(waves_text([(wave.kind, wave.nodes) for wave in rollout.waves], rollout.settings.soak_seconds))
+
+
 def finish(
     fleet: Fleet,
-    plans: Sequence[Planned],
+    rollout: Rollout,
     *,
     skipped: Sequence[NodeprovError] = (),
     as_json: bool,
     telling: Telling = NOTHING_MORE,
 ) -> NoReturn:
     """Carry plans out, show how each ended, and end the process: not well where nodes were left out."""
-    with cancelled_by_signals(say_cancelled) as cancel, watching(plans, telling, skipped=skipped) as watch:
+    with (
+        cancelled_by_signals(partial(say_interrupted, rollout)) as cancel,
+        watching(rollout.plans, telling, skipped=skipped) as watch,
+    ):
         run = context.RunContext(
             cancel=cancel, on_event=watch.on_event, on_upload=watch.on_upload, on_rollout=watch.on_rollout
         )
-        outcomes = watch.gathered(fleet.apply(plans, run))
-    if missed := not_begun(plans, outcomes):
-        say(f"not begun, because {outcomes[-1].plan.node} failed: {', '.join(missed)}")
-    show_outcomes(outcomes, skipped, as_json=as_json, nodes=watch.record().nodes)
-    raise typer.Exit(
-        max((outcome.exit_code for outcome in outcomes), default=DONE) or (FAILED if skipped else DONE)
-    )
+        outcomes = rollout.in_order(watch.gathered(fleet.carry_out(rollout, run)))
+    for why, names in rollout.untouched.items():
+        say(f"not begun, because {why}: {', '.join(names)}")
+    nodes = watch.record().nodes
+    show_outcomes(outcomes, skipped, rollout.untouched, as_json=as_json, nodes=nodes)
+    worst = max((outcome.exit_code for outcome in outcomes), default=DONE)
+    raise typer.Exit(worst or (FAILED if skipped or rollout.untouched else DONE))
 
 
-def say_cancelled() -> None:
-    """Print that a signal has arrived."""
-    say("interrupted: finishing the step, then taking the changes back")
+def say_interrupted(rollout: Rollout, cancel: context.Cancellation) -> None:
+    """Print what comes of a signal that has arrived."""
+    if cancel.is_asked:
+        say("interrupted: finishing the step, then taking the changes back")
+        return
+    names = ", ".join(rollout.in_flight) or "no node"
+    say(f"interrupted: {names} will be finished, no other node is begun; once more: take the changes back now")

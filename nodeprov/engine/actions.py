@@ -61,6 +61,16 @@ class Containerd:
         """Run a sandbox through a generation's folder; return the kernel it saw."""
         return self._family.run_sandbox(self._host, self._state, generation)
 
+    def still_serving(self) -> None:
+        """See that containerd serves now; raise NodeprovError, with what it says, if it does not."""
+        daemon = self._look().running_daemon
+        if daemon.cri_errors:
+            raise NodeprovError(
+                f"containerd's CRI plugin does not work: {'; '.join(daemon.cri_errors)}",
+                f"journalctl -u {daemon.unit} on the node",
+                where=self._host.name,
+            )
+
     def in_use(self) -> Mapping[str, str]:
         """Find our files that processes, and bundles of stopped containers, still need, and whose these are."""
         footprint = self._look().footprint

@@ -6,7 +6,7 @@ from functools import partial
 
 from nodeprov.engine.actions import Actions
 from nodeprov.engine.context import RunContext
-from nodeprov.engine.undo import collect, in_words, undo
+from nodeprov.engine.undo import collect, in_turn, in_words, undo
 from nodeprov.errors import NodeprovError, RollbackFailed, RolledBack
 from nodeprov.hosts.base import Host, Hosts
 from nodeprov.plan.goal import Change
@@ -28,23 +28,27 @@ def apply(plan: Plan, hosts: Hosts, actions: Actions, run: RunContext) -> Outcom
     def on_event(event: Event) -> None:
         run.on_event(replace(event, node=plan.node))
 
+    def carry_out(planned: Step) -> None:
+        step = _due(planned, hosts)
+        if step is None:
+            return
+        run.cancel.check()
+        on_event(Event(step.restart if isinstance(step, Swap) else step, "begun"))
+        begun.append(step)
+        said = _do(step, hosts, actions)
+        proofs.update({proof.title: said for proof in parts([step]) if isinstance(proof, Proof)})
+        for part in parts([step]):
+            done.append(part)
+            on_event(Event(part, "done", said))
+
     try:
         for planned in (step for step in plan.steps if step not in garbage):
-            step = _due(planned, hosts)
-            if step is None:
-                continue
-            run.cancel.check()
-            on_event(Event(step.restart if isinstance(step, Swap) else step, "begun"))
-            begun.append(step)
-            said = _do(step, hosts, actions)
-            proofs |= {proof.title: said for proof in parts([step]) if isinstance(proof, Proof)}
-            for part in parts([step]):
-                done.append(part)
-                on_event(Event(part, "done", said))
+            with in_turn(planned, run.turn):
+                carry_out(planned)
     except BaseException as error:
         is_swapped = any(isinstance(step, Swap) for step in begun)
         swap = begun.pop() if isinstance(error, RolledBack | RollbackFailed) else None
-        undone = undo(begun, hosts, actions, partial(_try_to_tell, on_event))
+        undone = undo(begun, hosts, actions, partial(_try_to_tell, on_event), run.turn)
         left = (*undone.failed, *(actions.made_otherwise() if is_swapped else ()))
         if isinstance(error, RollbackFailed) and isinstance(swap, Swap):
             left = (

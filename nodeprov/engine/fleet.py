@@ -1,4 +1,4 @@
-"""Many nodes: read and planned at the same time, changed one after the other."""
+"""Many nodes: read and planned at the same time, changed in waves."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any, Generic, Self, TypeVar
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.look import Install, Want, check, look
 from nodeprov.engine.planner import Planned, plan
-from nodeprov.engine.transaction import apply
+from nodeprov.engine.rollout import Rollout, controls
+from nodeprov.engine.transaction import apply, prove_again
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.hosts.base import Hosts
 from nodeprov.hosts.provider import HostProvider
-from nodeprov.inventory import Node, ReleaseSettings
+from nodeprov.inventory import Node, ReleaseSettings, RolloutSettings
 from nodeprov.kubernetes.cluster_read import ClusterReads
 from nodeprov.local_files import cache_folder
 from nodeprov.node.state import NodeState
@@ -100,19 +101,23 @@ class Fleet:
         reads = self._reads()
         states = at_once(lambda node: self._ready(node, want, reads), self.nodes)
         releases = _Once(self._releases)
-        wants = [_safely(lambda state: (state, self._of_its_own(want, state, releases)), each) for each in states]
+        order = leaving_order([each for each in states if isinstance(each, NodeState)])
+        wants = [
+            _safely(lambda state: (state, self._of_its_own(want, state, releases, order)), each) for each in states
+        ]
         return Results.of(at_once(lambda given: plan(*given, self.hosts.of(given[0].node)), wants), self.nodes)
 
+    def rollout(self, plans: Sequence[Planned]) -> Rollout:
+        """Put plans in waves, as the inventory says; raise NodeprovError where that cannot be."""
+        return Rollout(plans, self.nodes[0].settings.rollout if self.nodes else RolloutSettings())
+
     def apply(self, plans: Sequence[Planned], run: RunContext) -> Iterator[Outcome]:
-        """Carry plans out, one after the other; stop behind the first that fails."""
-        for each in plans:
-            try:
-                outcome = apply(each, self.hosts.of(each.node), run)
-            except NodeprovError as error:
-                outcome = Outcome(each.plan, error=error.at(each.node.name))
-            yield outcome
-            if outcome.exit_code:
-                return
+        """Carry plans out in waves, by default one node after the other, until too many have failed."""
+        yield from self.carry_out(self.rollout(plans), run)
+
+    def carry_out(self, rollout: Rollout, run: RunContext) -> Iterator[Outcome]:
+        """Carry out what was put in waves."""
+        return rollout.carry_out(run, _Work(self.hosts))
 
     def each(self, call: Callable[[Node, Hosts], T]) -> Results[T]:
         """Call something for every node at the same time."""
@@ -131,15 +136,32 @@ class Fleet:
             raise Problems(problems, where=node.name)
         return state
 
-    def _of_its_own(self, want: Want, state: NodeState, releases: Releases) -> Want:
+    def _of_its_own(self, want: Want, state: NodeState, releases: Releases, order: Sequence[str]) -> Want:
         """Return what is wanted of one node: with its release, or with the nodes that go before it."""
         if isinstance(want, Install):
             release = want.release or releases(
                 want.family.software, state.settings.release, state.machine.architecture
             )
             return replace(want, release=release)
-        names = [node.name for node in self.nodes]
-        return replace(want, leaving=(*want.leaving, *names[: names.index(state.node.name)]))
+        return replace(want, leaving=(*want.leaving, *order[: order.index(state.node.name)]))
+
+
+def leaving_order(states: Sequence[NodeState]) -> list[str]:
+    """Name nodes in the order in which they are uninstalled: the last one takes away what they share."""
+    return [state.node.name for state in sorted(states, key=controls)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is done on a node of a rollout."""
+
+    hosts: HostProvider
+
+    def change(self, planned: Planned, run: RunContext) -> Outcome:
+        return apply(planned, self.hosts.of(planned.node), run)
+
+    def prove_again(self, planned: Planned, run: RunContext) -> None:
+        prove_again(planned, self.hosts.of(planned.node), run)
 
 
 class _Once:
@@ -158,11 +180,6 @@ class _Once:
         if isinstance(release, Exception):
             raise release
         return release
-
-
-def not_begun(plans: Sequence[Planned], outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    """Name the nodes that would have been changed if no other one had failed before."""
-    return tuple(each.node.name for each in plans[len(outcomes) :] if each.plan.pending)
 
 
 def at_once(call: Callable[[T], R], items: Sequence[T | Exception]) -> list[R | Exception]:

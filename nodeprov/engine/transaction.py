@@ -22,7 +22,7 @@ from nodeprov.node.state import Footprint, NodeState
 from nodeprov.node.switch import Switch
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Outcome
-from nodeprov.plan.steps import Drain
+from nodeprov.plan.steps import Drain, Handler, Pod, Sandbox
 from nodeprov.runtimes.family import CLEANUP_SECONDS
 from nodeprov.states import FileState
 
@@ -52,6 +52,21 @@ def apply(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
             actions.forget_proofs()
         outcome = actions.uncordoned(apply_steps(plan, hosts, actions, run))
         return _close(outcome, begun, broken, host, planned.settings, run.clock())
+
+
+def prove_again(planned: Planned, hosts: Hosts, run: RunContext) -> None:
+    """See that what a run has proven still holds: containerd serves, a sandbox runs, and a pod.
+
+    Raises NodeprovError if it does not.
+    """
+    state, host = planned.state, hosts[Place.NODE]
+    switch = Switch(host, state.daemon, state.settings, "")
+    actions = NodeActions(planned, hosts, switch, run.cancel, cordoned=False)
+    actions.still_serving()
+    for part in planned.plan.parts:
+        if isinstance(part, Sandbox | Handler | Pod):
+            run.cancel.check()
+            part.see(actions)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from nodeprov.engine.actions import Actions
@@ -24,8 +25,22 @@ class TakenAway:
     failed: tuple[str, ...]
 
 
-def undo(begun: Sequence[Step], hosts: Hosts, actions: Actions, on_event: OnEvent) -> TakenAway:
-    """Take begun steps back.
+def in_turn(step: Step, turn: AbstractContextManager[object]) -> AbstractContextManager[object]:
+    """Have the turn of this node for a step that changes what nodes share; no turn is needed for another step.
+
+    Two nodes that are changed at the same time would both make it, or one would remove it under the other.
+    """
+    return turn if isinstance(step, Change) and step.resource.shared else nullcontext()
+
+
+def undo(
+    begun: Sequence[Step],
+    hosts: Hosts,
+    actions: Actions,
+    on_event: OnEvent,
+    turn: AbstractContextManager[object],
+) -> TakenAway:
+    """Take begun steps back; `turn` is for what nodes share.
 
     In reverse, but that what a run took away in the cluster comes back last: no pod is sent to a node before
     its containerd serves again. What may be needed by a sandbox that began in between stays; it is invisible
@@ -42,7 +57,8 @@ def undo(begun: Sequence[Step], hosts: Hosts, actions: Actions, on_event: OnEven
     going_back = [*others, *taken_away]
     for number, step in enumerate(going_back, start=1):
         try:
-            undone += _undo_one(step, hosts, actions, on_event)
+            with in_turn(step, turn):
+                undone += _undo_one(step, hosts, actions, on_event)
         except Exception as error:
             left.append(f"{_name(step)}: {in_words(error).message}")
             if isinstance(step, Swap):

@@ -11,6 +11,7 @@ from nodeprov.inventory.settings import Label as Label
 from nodeprov.inventory.settings import Paths as Paths
 from nodeprov.inventory.settings import ProofSettings as ProofSettings
 from nodeprov.inventory.settings import ReleaseSettings as ReleaseSettings
+from nodeprov.inventory.settings import RolloutSettings as RolloutSettings
 from nodeprov.inventory.settings import RuntimeClassSettings as RuntimeClassSettings
 from nodeprov.inventory.settings import RuntimeSettings as RuntimeSettings
 from nodeprov.inventory.settings import Settings as Settings

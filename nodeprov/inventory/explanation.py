@@ -6,7 +6,7 @@ from typing import Any
 
 from nodeprov.inventory.layers import SettingSource
 from nodeprov.inventory.nodes import Inventory, Node
-from nodeprov.inventory.settings import Settings
+from nodeprov.inventory.settings import OF_ALL_TABLES, Settings
 from nodeprov.toml import KeyPath, Lines, key_text, value_text
 
 NOT_SET = "not set"
@@ -116,14 +116,14 @@ def inventory_text(whole: Inventory, nodes: Sequence[Node]) -> str:
     cluster = nodes[0].settings.cluster
     if not cluster.enabled:
         cluster = replace(cluster, host=None)
-    lines = list(_table(("cluster",), cluster))
+    lines = [*_table(("cluster",), cluster), *_table(("rollout",), nodes[0].settings.rollout)]
     if cluster.host and cluster.host not in {node.name for node in nodes}:
         lines += _table(("hosts", cluster.host), whole.ssh(cluster.host))
     for node in nodes:
         lines += _table(("nodes", node.name), node.ssh)
         lines += [f"labels = {value_text(node.labels)}"] if node.labels else []
         for field in fields(node.settings):
-            if field.name != "cluster":
+            if field.name not in OF_ALL_TABLES:
                 lines += _table(("nodes", node.name, field.name), getattr(node.settings, field.name))
     return "\n".join(lines) + "\n"
 

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any, ClassVar
 
 from nodeprov.inventory.faults import Fault, nearest
@@ -72,7 +73,7 @@ class Text(ValueKind):
         return self.pattern is None or re.fullmatch(self.pattern, value) is not None
 
     def correction(self, value: Any) -> str:
-        return f'write it as "{str(value).lower()}"' if isinstance(value, bool | int | float) else ""
+        return f'write it as "{str(value).lower()}"' if isinstance(value, bool | int | float | date) else ""
 
     def parsed(self, text: str) -> Any:
         value = _toml_value(text)
@@ -82,6 +83,37 @@ class Text(ValueKind):
         if self.pattern is None:
             return {"type": "string"}
         return {"type": "string", "description": self.expected, "pattern": f"^(?:{self.pattern})$"}
+
+
+class Dates(Text):
+    """A day of the calendar, or a first and a last one."""
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(expected, r"[0-9]{4}-[0-9]{2}-[0-9]{2}(/[0-9]{4}-[0-9]{2}-[0-9]{2})?")
+
+    def accepts(self, value: str) -> bool:
+        if not super().accepts(value):
+            return False
+        try:
+            days = [date.fromisoformat(each) for each in value.split("/")]
+        except ValueError:
+            return False
+        return days == sorted(days)
+
+
+class TimeZone(Text):
+    """A time zone that this machine knows."""
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(expected, r"[A-Za-z][A-Za-z0-9_+/-]*")
+
+    def accepts(self, value: str) -> bool:
+        from zoneinfo import ZoneInfo  # only where one is set
+
+        try:
+            return super().accepts(value) and (value == "UTC" or bool(ZoneInfo(value)))
+        except (ValueError, LookupError, OSError):
+            return False
 
 
 class WholeNumber(ValueKind):

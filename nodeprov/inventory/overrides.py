@@ -10,7 +10,7 @@ from nodeprov.inventory.faults import Fault, nearest
 from nodeprov.inventory.kinds import TableOf, ValueKind
 from nodeprov.inventory.layers import Layer, LayerKind, SettingSource, leaves, merged
 from nodeprov.inventory.schema import read, settings_of
-from nodeprov.inventory.settings import NODE_TABLES, TABLES, keys_of, variable
+from nodeprov.inventory.settings import NODE_TABLES, OF_ALL_TABLES, TABLES, keys_of, variable
 from nodeprov.toml import KeyPath, assignment, key_text
 
 _NAMED = {"groups": "group", "nodes": "node", "hosts": "host"}
@@ -100,8 +100,8 @@ def _option(option: str, named: Mapping[str, Sequence[str]]) -> tuple[KeyPath, _
     tables = _tables_of(target)
     if not target and rest[0] not in tables:
         raise _Wrong(f"{rest[0]} is no table that is known", nearest(rest[0], [*tables, *_NAMED]))
-    if target and rest[0] == "cluster":
-        raise _Wrong(f"is said of one {_NAMED[target[0]]}", "[cluster] is one for all nodes")
+    if target and rest[0] in OF_ALL_TABLES:
+        raise _Wrong(f"is said of one {_NAMED[target[0]]}", f"[{rest[0]}] is one for all nodes")
     table, keys = (rest[0], rest[1:]) if rest[0] in tables else ("ssh", rest)
     before = key_text(path[: len(path) - len(keys)])
     if not keys:

@@ -11,7 +11,16 @@ from nodeprov.inventory.layers import Given, Layer, LayerKind, laid, layer, pin_
 from nodeprov.inventory.nodes import Inventory, KubectlHost, Node, conflicts
 from nodeprov.inventory.overrides import read_overrides
 from nodeprov.inventory.schema import read
-from nodeprov.inventory.settings import NODE_TABLES, TABLES, Members, NodeLabels, Settings, Ssh, keys_of
+from nodeprov.inventory.settings import (
+    NODE_TABLES,
+    OF_ALL_TABLES,
+    TABLES,
+    Members,
+    NodeLabels,
+    Settings,
+    Ssh,
+    keys_of,
+)
 from nodeprov.toml import KeyPath, key_text
 
 _NAMED = ("groups", "nodes", "hosts")
@@ -165,8 +174,8 @@ class _Reading:
 
 def _misplaced(kind: LayerKind, path: KeyPath, name: str, besides: Sequence[str]) -> Fault | None:
     """Find a name that stands under a node or group, and belongs somewhere else."""
-    if name == "cluster":
-        return Fault((*path, name), f"is said of one {kind.value}", "[cluster] is one for all nodes")
+    if name in OF_ALL_TABLES:
+        return Fault((*path, name), f"is said of one {kind.value}", f"[{name}] is one for all nodes")
     if name == "ssh":
         return Fault((*path, name), "is no table here", f"its keys stand in [{key_text(path)}] itself")
     if name in besides or name in keys_of("ssh") or name in NODE_TABLES:

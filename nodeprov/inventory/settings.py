@@ -244,6 +244,71 @@ class ProofSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RolloutSettings:
+    """How many nodes are changed at the same time, in which order, and when. It is one for all nodes."""
+
+    canary: int = setting(
+        "How many nodes are changed first. Only when they are done, and still serve after the soak time, do the "
+        "others follow.",
+        syntax.COUNT,
+        default=0,
+    )
+    soak_seconds: int = setting(
+        "Seconds to wait after the canary nodes; then they are tested once more.",
+        syntax.SECONDS_OR_NONE,
+        default=0,
+    )
+    max_unavailable: str | None = setting(
+        "How many nodes may be restarting at the same time, or out of service anyway: nodes that are not ready, "
+        "or were cordoned by others, count. A percentage is of all nodes named, rounded down, at least 1. "
+        "Default: one node after the other, however the others are.",
+        syntax.SHARE,
+        default=None,
+    )
+    max_parallel: int | None = setting(
+        "How many nodes are changed at the same time whose plan restarts nothing. Default: 10 if max_unavailable "
+        "is set, else 1.",
+        syntax.AT_LEAST_ONE,
+        default=None,
+    )
+    max_failures: int = setting(
+        "After this many nodes have failed no other one is begun.", syntax.AT_LEAST_ONE, default=1
+    )
+    allow_two_zones: bool = setting(
+        "Let nodes of different zones (their label topology.kubernetes.io/zone) restart at the same time.",
+        syntax.BOOLEAN,
+        default=False,
+    )
+    window: str | None = setting(
+        "Time of the day in which nodes are changed. A node is begun only if it will be done before the end.",
+        syntax.WINDOW,
+        default=None,
+    )
+    time_zone: str = setting("Time zone of the window, days and freeze.", syntax.TIME_ZONE, default="UTC")
+    days: tuple[str, ...] = setting(
+        "Days on which the window begins. Default: every day.", ListOf(syntax.DAY), default=()
+    )
+    freeze: tuple[str, ...] = setting(
+        "Dates on which no node is changed, whatever the window.", ListOf(syntax.DATES), default=()
+    )
+    before: str | None = setting(
+        "Command for sh on this machine before each node, with NODEPROV_NODE and NODEPROV_ACTION in its "
+        "environment. If it fails, the node is not touched, and counts as failed.",
+        syntax.SHELL,
+        default=None,
+    )
+    after: str | None = setting(
+        "Command after each node, also one that has failed: NODEPROV_RESULT is done or failed. If it fails, that "
+        "counts as a failed node, which stays as it is.",
+        syntax.SHELL,
+        default=None,
+    )
+    hook_timeout_seconds: int = setting(
+        "Seconds that each of these commands may take.", syntax.SECONDS, default=60
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All that is wanted on a node; a field is a table of the inventory."""
 
@@ -255,12 +320,15 @@ class Settings:
     runtime_class: RuntimeClassSettings = field(default_factory=RuntimeClassSettings)
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     proof: ProofSettings = field(default_factory=ProofSettings)
+    rollout: RolloutSettings = field(default_factory=RolloutSettings)
 
 
 PREFIX = "NODEPROV_"
 TABLES: Mapping[str, type] = {"ssh": Ssh, **typing.get_type_hints(Settings)}
 """Every table of settings, by its name in the file."""
-NODE_TABLES = tuple(name for name in TABLES if name not in ("ssh", "cluster"))
+OF_ALL_TABLES = ("cluster", "rollout")
+"""The tables that are one for all nodes."""
+NODE_TABLES = tuple(name for name in TABLES if name not in ("ssh", *OF_ALL_TABLES))
 """The tables that a node or group may have of its own; its keys of ssh stand in its own table."""
 
 

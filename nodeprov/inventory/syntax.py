@@ -1,6 +1,6 @@
 """How names, paths and amounts are written in Kubernetes and on a node."""
 
-from nodeprov.inventory.kinds import Boolean, FixedTable, Text, WholeNumber
+from nodeprov.inventory.kinds import Boolean, Dates, FixedTable, Text, TimeZone, WholeNumber
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*"
@@ -51,6 +51,21 @@ PLATFORM = Text("a platform of gVisor: systrap, kvm or ptrace", "systrap|kvm|ptr
 UNCONFIRMED = Text("keep or restore", "keep|restore")
 CONFIG_STYLE = Text("root or dropin", "root|dropin")
 PENDING_CHANGES = Text("refuse or activate", "refuse|activate")
+
+COUNT = WholeNumber("a number of nodes, 0 for none", at_least=0)
+AT_LEAST_ONE = WholeNumber("a number of nodes above 0", at_least=1)
+SECONDS_OR_NONE = WholeNumber("a number of seconds, 0 for none", at_least=0)
+SHARE = Text("a number of nodes such as 3, or a part of them such as 25%", r"[1-9][0-9]{0,4}|([1-9][0-9]?|100)%")
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+WINDOW = Text(
+    "a span of the day such as 02:00-04:00, or 23:00-01:00 over midnight", rf"(?!(.*)-\1$){_TIME}-({_TIME}|24:00)"
+)
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY = Text(f"a day: {', '.join(DAYS[:-1])} or {DAYS[-1]}", "|".join(DAYS))
+DATES = Dates("a date such as 2026-12-24, or a span of them such as 2026-12-24/2027-01-02")
+TIME_ZONE = TimeZone("a time zone of the IANA database, such as UTC or Europe/Berlin")
+SHELL = Text("a command for sh", r"[^\0]*\S[^\0]*")
+
 # What nodeprov derives from the node or has a key for: its own word must be the only one.
 FLAG = Text(
     "a flag that may be set here: without dashes; platform is a key of [runtime], systemd-cgroup is derived",

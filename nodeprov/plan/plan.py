@@ -79,7 +79,8 @@ class Outcome:
 
     `error` is why it stopped; `undone` are the changes taken back then; `left` is what could not be taken
     back, in the operator's words: empty means the node is as the plan wanted it, or as it was. `kept` is what
-    was to be removed and stays, unseen and harmless.
+    was to be removed and stays, unseen and harmless. `later` is what failed when the node's run had ended: the
+    node stays as it is then. `notes` are what a person should know besides.
     """
 
     plan: Plan
@@ -89,6 +90,8 @@ class Outcome:
     left: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     proofs: Mapping[str, str] = field(default_factory=dict)
+    later: NodeprovError | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def made(self) -> tuple[Change, ...]:
@@ -103,7 +106,8 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """What the process ends with: 0 done, 1 failed and as before, 4 left between two states."""
+        """What the process ends with: 0 done, 1 failed and as before, or later, 4 left between two states."""
         if self.left:
             return 4
-        return self.error.exit_code if self.error else 0
+        failed = self.error or self.later
+        return failed.exit_code if failed else 0

@@ -15,6 +15,7 @@ def outcome_text(outcome: Outcome) -> str:
     """Write how a run ended: what was done and proven, or why it stopped and what was taken back."""
     node, plan = outcome.plan.node, outcome.plan
     kept = [f"  {ended(each)}" for each in outcome.kept]
+    kept += [f"  note: {ended(each)}" for each in outcome.notes]
     if outcome.error is None:
         if not plan.pending:
             return f"{node}: nothing to do"
@@ -72,6 +73,8 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "left": list(outcome.left),
         "kept": list(outcome.kept),
         "error": _error_json(error) if error else None,
+        "later": _error_json(outcome.later) if outcome.later else None,
+        "remarks": list(outcome.notes),
     }
 
 

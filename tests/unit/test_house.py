@@ -181,7 +181,7 @@ ELSEWHERE = {
     "tests/laws/test_laws.py": ("engine/apply", "engine/undo"),
     # Parts of one thing, which is tested as one.
     "tests/unit/engine/test_rehearsal.py": ("engine/actions",),
-    "tests/unit/engine/test_fleet.py": ("engine/events",),
+    "tests/unit/engine/test_rollout.py": ("engine/events",),
     "tests/unit/runtimes/gvisor/test_generation.py": ("runtimes/gvisor/family",),
     "tests/unit/runtimes/test_requirements.py": ("runtimes/gvisor/requirements", "node/requirements"),
     # Only a server tells what they do.

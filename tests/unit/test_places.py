@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,16 +18,19 @@ from nodeprov.diagnosis.doctor import examine
 from nodeprov.diagnosis.verify import subject
 from nodeprov.engine.fleet import Fleet, Results
 from nodeprov.engine.look import Install, Uninstall
+from nodeprov.engine.planner import Planned
 from nodeprov.errors import CommandFailed, NodeprovError, Problem, Problems, UsageError
 from nodeprov.hosts.base import Hosts, Place
 from nodeprov.inventory import Node
 from nodeprov.plan.plan import INSTALL, Plan
+from nodeprov.plan.steps import Drain
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState
 from tests.support.command_line import INVENTORY, said
 from tests.support.command_line import nodeprov as typed
 from tests.support.memory_host import MemoryHosts
+from tests.support.runtimes import state_of
 from tests.support.samples import CONFIG, FakeReader, a_run, good_daemon, good_facts, release, settings
 from tests.support.samples import node as node_of
 from tests.support.situations import ALONE
@@ -110,16 +113,12 @@ def test_a_node_that_is_not_reached_is_named_by_every_command(command: str, tmp_
 
 def test_a_run_that_cannot_begin_names_its_node() -> None:
     fleet = Fleet([node_of(ALONE)], MemoryHosts({}))
-    plan = Plan("worker1", INSTALL, ())
-    (outcome,) = fleet.apply([_Planned(plan)], a_run())  # type: ignore[list-item]
+    node = node_of(ALONE)
+    plan = Plan("worker1", INSTALL, (Drain(()),))
+    planned = Planned(replace(state_of(node.settings, good_facts()), node=node), Install(GVISOR), plan)
+    (outcome,) = fleet.apply([planned], a_run())
     assert outcome.error is not None
     assert outcome.error.where == "worker1"
-
-
-@dataclass
-class _Planned:
-    plan: Plan
-    node: Node = field(default_factory=lambda: node_of(ALONE))
 
 
 def test_to_a_path_the_machine_is_added_once() -> None:

@@ -20,6 +20,8 @@ import signal
 
 from nodeprov.cli import output, session
 from nodeprov.cli.main import cancelled_by_signals, leave
+from nodeprov.engine.rollout import Rollout
+from nodeprov.inventory import RolloutSettings
 from nodeprov.plan.plan import INSTALL
 from nodeprov.plan.steps import Event
 from nodeprov.errors import NodeprovError
@@ -28,7 +30,8 @@ from nodeprov.plan.plan import Outcome
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.steps import Serving
 
-with cancelled_by_signals(session.say_cancelled) as cancel:
+nobody = Rollout((), RolloutSettings())
+with cancelled_by_signals(lambda cancel: session.say_interrupted(nobody, cancel)) as cancel:
     for phase in ("begun", "undone"):
         output.show_event(Event(Drain(("a/b",)), phase, node="worker1"))
     os.kill(os.getpid(), signal.SIGHUP)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nodeprov.engine.fleet import MOST_AT_ONCE, Fleet, at_once, not_begun
+from nodeprov.engine.fleet import MOST_AT_ONCE, Fleet, at_once
 from nodeprov.engine.look import Install, Uninstall
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
@@ -110,16 +110,17 @@ class TestApply:
     def test_nodes_go_one_after_the_other_and_the_first_that_fails_is_the_last(self) -> None:
         a, b, c = NODES
         plans = [planned(a), planned(b, pending=True), planned(c, pending=True)]
-        outcomes = list(Fleet(NODES, in_memory("a")).apply(plans, a_run()))
+        fleet = Fleet(NODES, in_memory("a"))
+        rollout = fleet.rollout(plans)
+        outcomes = list(fleet.carry_out(rollout, a_run()))
         assert [(each.plan.node, each.exit_code) for each in outcomes] == [("a", 0), ("b", 1)]
         assert str(outcomes[-1].error) == "b: no answer"
-        assert not_begun(plans, outcomes) == ("c",)
+        assert rollout.untouched == {"b failed": ("c",)}
 
     def test_nobody_was_kept_from_anything_where_all_went_well(self) -> None:
         plans = [planned(node) for node in NODES]
         outcomes = list(Fleet(NODES, in_memory("a", "b", "c")).apply(plans, a_run()))
         assert [each.exit_code for each in outcomes] == [0, 0, 0]
-        assert not_begun(plans, outcomes) == ()
 
 
 def on_nodes(**facts: Facts) -> MemoryHosts:

@@ -54,7 +54,7 @@ def test_a_run_that_is_cancelled_in_its_upload_leaves_the_node_as_it_was(fleet: 
 def test_a_node_on_which_nothing_is_done_any_more_can_be_changed_again(fleet: Fleet, node: PlayedNode) -> None:
     """A run has let go of the lock, and watches no uploads."""
     run = a_run()
-    run.cancel.cancel()
+    run = replace(run, on_event=lambda _event: run.cancel.cancel())
     (outcome,) = fleet.apply(fleet.plan(Install(GVISOR)).good, run)
     assert isinstance(outcome.error, Cancelled)
     assert installed(fleet).exit_code == 0

@@ -32,6 +32,22 @@ from nodeprov.inventory.kinds import Text
             ["https://a/b", "http://a", "/a/b", "file:///a"],
             ["ftp://a", "a", "", "https://", "https:// a"],
         ),
+        (syntax.SHARE, ["1", "25%", "100%"], ["", "0", "0%", "101%", "-1", "1.5", "25 %", "a"]),
+        (
+            syntax.WINDOW,
+            ["02:00-04:00", "23:00-01:30", "00:00-24:00"],
+            ["", "2:00-4:00", "02:00", "02:00-02:00", "24:00-01:00", "02:60-03:00", "02:00 - 04:00", "02-04"],
+        ),
+        (
+            syntax.DATES,
+            ["2026-12-24", "2026-12-24/2027-01-02", "2028-02-29"],
+            ["", "2026-02-29", "24.12.2026", "2026-12-24/2026-12-23", "2026-12-24/", "20261224", "2026-W01-1"],
+        ),
+        (
+            syntax.TIME_ZONE,
+            ["UTC", "Europe/Berlin", "Etc/GMT+3"],
+            ["", "Berlin", "Europe/Bonn", "../etc", "Europe"],
+        ),
         (syntax.RELEASE, ["20260905.0", "20260905", "latest"], ["release-20260905.0", "v1", "2026", "newest", ""]),
         (syntax.FLAG, ["debug", "num-network-channels"], ["--debug", "platform", "systemd-cgroup", "Debug", ""]),
         (syntax.GROUP, ["gpu", "GPU_1", "1-a"], ["a b", "-a", "", "a.b"]),

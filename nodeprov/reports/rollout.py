@@ -1,0 +1,19 @@
+"""A rollout as text: which nodes are changed at the same time, in which order."""
+
+from collections.abc import Iterator, Sequence
+
+NAMES = {"canary": "canary", "control-plane": "control plane"}
+
+
+def waves_text(waves: Sequence[tuple[str, Sequence[str]]], soak_seconds: int) -> str:
+    """Write waves, each a kind and its nodes, with the soak time after the canaries."""
+    count = sum(len(nodes) for _, nodes in waves)
+    return "\n".join([f"rollout: {count} nodes in {len(waves)} waves", *_lines(waves, soak_seconds)])
+
+
+def _lines(waves: Sequence[tuple[str, Sequence[str]]], soak_seconds: int) -> Iterator[str]:
+    last_canary = sum(kind == "canary" for kind, _ in waves)
+    for number, (kind, nodes) in enumerate(waves, start=1):
+        yield f"  {number}. {NAMES.get(kind, 'wave')}: {', '.join(nodes)}"
+        if soak_seconds and number == last_canary:
+            yield f"     soak: {soak_seconds} s, then they are tested once more"
