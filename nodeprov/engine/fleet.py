@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Self, TypeVar
 
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.look import Install, Want, check, look
 from nodeprov.engine.planner import Planned, plan
+from nodeprov.engine.remembering import remember
 from nodeprov.engine.rollout import Rollout, controls
 from nodeprov.engine.transaction import apply, prove_again
 from nodeprov.errors import NodeprovError, Problems
+from nodeprov.hosts.at_once import at_once, safely
 from nodeprov.hosts.base import Hosts
 from nodeprov.hosts.provider import HostProvider
 from nodeprov.inventory import Node, ReleaseSettings, RolloutSettings
 from nodeprov.kubernetes.cluster_read import ClusterReads
 from nodeprov.local_files import cache_folder
+from nodeprov.node.memory import Memory
 from nodeprov.node.state import NodeState
 from nodeprov.plan.plan import Outcome
 from nodeprov.releases.obtain import Release, obtain, resolve
@@ -25,9 +27,6 @@ from nodeprov.releases.pace import Limits
 from nodeprov.releases.source import ReleaseSource, Software
 
 T = TypeVar("T")
-R = TypeVar("R")
-
-MOST_AT_ONCE = 10
 
 Releases = Callable[[Software, ReleaseSettings, str], Release]
 """Have a release of some software for an architecture on this machine; raise NodeprovError if that cannot be."""
@@ -79,33 +78,40 @@ class Results(Generic[T]):
 class Fleet:
     """Some nodes, and how they are reached. `releases` is called for one release after the other."""
 
-    def __init__(self, nodes: Sequence[Node], hosts: HostProvider, releases: Releases = obtained) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        hosts: HostProvider,
+        releases: Releases = obtained,
+        memory: Memory | None = None,
+    ) -> None:
         self.nodes = nodes
         self.hosts = hosts
         self._releases = releases
+        self._memory = memory
 
     def only(self, nodes: Sequence[Node]) -> Fleet:
         """Return some of the nodes, reached in the same way."""
-        return Fleet(nodes, self.hosts, self._releases)
+        return Fleet(nodes, self.hosts, self._releases, self._memory)
 
     def look(self, want: Want) -> Results[NodeState]:
         """Read every node."""
         reads = self._reads()
         return self.each(lambda node, hosts: look(node, hosts, want, reads))
 
-    def plan(self, want: Want) -> Results[Planned]:
-        """Plan for every node.
+    def plan(self, want: Want, reads: ClusterReads | None = None) -> Results[Planned]:
+        """Plan for every node; `reads` is what was read of the clusters already.
 
         A release is obtained once for all who want it, and for no node where something blocks it.
         """
-        reads = self._reads()
+        reads = reads or self._reads()
         states = at_once(lambda node: self._ready(node, want, reads), self.nodes)
         releases = _Once(self._releases)
         order = leaving_order([each for each in states if isinstance(each, NodeState)])
         wants = [
-            _safely(lambda state: (state, self._of_its_own(want, state, releases, order)), each) for each in states
+            safely(lambda state: (state, self._of_its_own(want, state, releases, order)), each) for each in states
         ]
-        return Results.of(at_once(lambda given: plan(*given, self.hosts.of(given[0].node)), wants), self.nodes)
+        return Results.of(at_once(lambda given: self._planned(*given, reads), wants), self.nodes)
 
     def rollout(self, plans: Sequence[Planned]) -> Rollout:
         """Put plans in waves, as the inventory says; raise NodeprovError where that cannot be."""
@@ -128,6 +134,13 @@ class Fleet:
         reads = ClusterReads(self.nodes, self.hosts.of)
         reads.begin()
         return reads
+
+    def _planned(self, state: NodeState, want: Want, reads: ClusterReads) -> Planned:
+        hosts = self.hosts.of(state.node)
+        found = plan(state, want, hosts)
+        if self._memory is not None:
+            remember(found, hosts, reads, self._memory)
+        return found
 
     def _ready(self, node: Node, want: Want, reads: ClusterReads) -> NodeState:
         """Read a node; raise Problems if anything blocks what is wanted."""
@@ -175,26 +188,8 @@ class _Once:
         pins = tuple(sorted(wanted.sha512.get(architecture, {}).items()))
         key = (software.name, wanted.base_url, wanted.version, architecture, pins)
         if key not in self._known:
-            self._known[key] = _safely(lambda settings: self._releases(software, settings, architecture), wanted)
+            self._known[key] = safely(lambda settings: self._releases(software, settings, architecture), wanted)
         release = self._known[key]
         if isinstance(release, Exception):
             raise release
         return release
-
-
-def at_once(call: Callable[[T], R], items: Sequence[T | Exception]) -> list[R | Exception]:
-    """Call something for many, each in a thread; an error takes the place of its item's result."""
-    if len(items) <= 1:
-        return [_safely(call, item) for item in items]
-    with ThreadPoolExecutor(max_workers=min(len(items), MOST_AT_ONCE)) as threads:
-        return list(threads.map(lambda item: _safely(call, item), items))
-
-
-def _safely(call: Callable[[T], R], item: T | Exception) -> R | Exception:
-    """Return what a call returns, or the error that it raises; an item that is an error already stays one."""
-    if isinstance(item, Exception):
-        return item
-    try:
-        return call(item)
-    except Exception as error:  # it is handed on, not lost
-        return error

@@ -48,6 +48,8 @@ class Planned:
     state: NodeState
     want: Want
     plan: Plan
+    imported: tuple[str, ...] = ()
+    """What containerd's configuration imports, as paths and globs."""
 
     @property
     def node(self) -> Node:
@@ -68,13 +70,14 @@ def plan(state: NodeState, want: Want, readers: Readers) -> Planned:
     found = check(state, want)
     if isinstance(want, Uninstall):
         _refuse(state, found)
-    goals = _wanted(state, want)
+    goals = wanted(state, want)
     if isinstance(want, Uninstall):
         return Planned(state, want, _uninstall(state, want, goals, readers))
-    return Planned(state, want, _install(state, want, goals, readers, found))
+    made, imports = _install(state, want, goals, readers, found)
+    return Planned(state, want, made, imports.patterns)
 
 
-def _wanted(state: NodeState, want: Want) -> tuple[Goal, ...]:
+def wanted(state: NodeState, want: Want) -> tuple[Goal, ...]:
     """Decide what is wanted: of the runtime, of what earlier settings made elsewhere, and in the cluster.
 
     Pods come only after the runtime is there, and before it goes they do.
@@ -94,15 +97,15 @@ def _wanted(state: NodeState, want: Want) -> tuple[Goal, ...]:
 
 def _install(
     state: NodeState, want: Install, goals: tuple[Goal, ...], readers: Readers, found: Sequence[Problem]
-) -> Plan:
+) -> tuple[Plan, Imports]:
     family, release = want.family, want.release
     assert release is not None, "a release is obtained before its install is planned"
-    runtime, wanted = family.runtime(state.layout), family.generation(state, release).folder
-    unneeded = leftovers.after_install(state, wanted=wanted, release=release)
+    runtime, generation = family.runtime(state.layout), family.generation(state, release).folder
+    unneeded = leftovers.after_install(state, wanted=generation, release=release)
     states, imports = _read(state, goals, unneeded, readers)
     _refuse(state, (*found, *import_problems(state.daemon, runtime, imports)))
     changes = decide((*goals, *unneeded), states)
-    steps = _install_steps(state, family, changes, imports, generation=wanted)
+    steps = _install_steps(state, family, changes, imports, generation=generation)
     _refuse(state, tuple(_of_restart(state, steps, imports, readers)))
     admission = _of_admission(state, steps, readers)
     _refuse(state, admission[0])
@@ -119,7 +122,7 @@ def _install(
     old = state.footprint.processes_elsewhere(family.shim, state.layout.releases, release.name)
     upload_bytes = sum(tree_bytes(release) for change in changes if isinstance(change.resource, Tree))
     said = notes.of_install(state, runtime, steps, old, warnings)
-    return Plan(state.node.name, Install.action, steps, said, upload_bytes)
+    return Plan(state.node.name, Install.action, steps, said, upload_bytes), imports
 
 
 def _of_admission(

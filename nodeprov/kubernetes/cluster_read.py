@@ -1,5 +1,7 @@
 """What is read of a cluster: once for all nodes of a run, and only the fields that are used."""
 
+import contextlib
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nodeprov.errors import placed, taking_json_apart
-from nodeprov.hosts.base import Output, Place, Reader, Readers
+from nodeprov.hosts.base import Output, Place, Query, Reader, Readers
 from nodeprov.inventory import ClusterSettings, Node, Settings
 from nodeprov.kubernetes.cluster import insist_on_answer, kubectl
 from nodeprov.node.state import ClusterState, handlers
@@ -34,24 +36,57 @@ _ITEM = '{"\\t"}'.join(f"{{{field}}}" for field in FIELDS) + '{"\\n"}'
 
 
 @dataclass(frozen=True, slots=True)
+class Context:
+    """Which cluster kubectl means, in its own words; "" where it needs no configuration."""
+
+    name: str = ""
+    server: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextQuery:
+    """Which cluster is it?"""
+
+    settings: ClusterSettings
+
+    @property
+    def script(self) -> str:
+        """Print kubectl's configuration as JSON, without its secrets."""
+        return kubectl(self.settings).line("config", "view", "--minify", "-o", "json")
+
+    def parse(self, output: Output) -> Context:
+        """Understand what kubectl printed."""
+        insist_on_answer(kubectl(self.settings), output)
+        with taking_json_apart():
+            config = json.loads(output.text.strip() or "null") or {}
+            clusters = config.get("clusters") or [{"cluster": {}}]
+            return Context(config.get("current-context", ""), clusters[0]["cluster"].get("server", ""))
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterRead:
     """What is read of a cluster, once for all nodes of a run, by the names of its objects."""
 
-    context: str = ""
-    server: str = ""
     nodes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     classes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def state(self, settings: Settings, node: str) -> ClusterState:
+    def state(self, settings: Settings, node: str, context: Context) -> ClusterState:
         """Pick what a decision about one node needs; raise NodeprovError where its form is not Kubernetes'."""
         key, wanted = settings.label.key, settings.label.value
         with placed(node), taking_json_apart():
             labelled = [each for each in self.nodes.values() if _labels(each).get(key) == wanted]
             names = nodes_that_may_run(settings.runtime.handler, {"items": labelled})
-            found, runtime_class = self.nodes.get(node), self.classes.get(settings.runtime_class.name)
+            found, runtime_class = self._of(settings, node)
             for each in (found, runtime_class):
                 _insist_on_form(each)
-        return ClusterState(self.context, self.server, found, runtime_class, names)
+        return ClusterState(context.name, context.server, found, runtime_class, names)
+
+    def digest(self, settings: Settings, node: str) -> str:
+        """Tell apart what an install of one node would find; which other nodes have the label is no part of it."""
+        return hashlib.sha256(json.dumps(self._of(settings, node), sort_keys=True).encode()).hexdigest()
+
+    def _of(self, settings: Settings, node: str) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+        return self.nodes.get(node), self.classes.get(settings.runtime_class.name)
 
 
 def _labels(node: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -61,19 +96,18 @@ def _labels(node: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ClusterQuery:
-    """All of a ClusterRead in one command, and in one process of kubectl besides the one that names the cluster.
+    """What is there? All of a ClusterRead, by one process of kubectl.
 
     `classes` are those that are asked for by their names where a role allows no more: earlier ones of nodeprov's
-    did not. Where the cluster is not `named`, its context and server stay unknown, which saves that process.
+    did not.
     """
 
     settings: ClusterSettings
     classes: tuple[str, ...]
-    named: bool = True
 
     @property
     def script(self) -> str:
-        """Print the configuration as a line of JSON, then a line for each node and RuntimeClass."""
+        """Print a line for each node and RuntimeClass."""
         kube = kubectl(self.settings)
         items, item = f"jsonpath={{range .items[*]}}{_ITEM}{{end}}", f"jsonpath={_ITEM}"
         by_name = [
@@ -81,7 +115,6 @@ class ClusterQuery:
         ]
         return render(
             "cluster/cluster.sh.j2",
-            config=kube.line("config", "view", "--minify", "-o", "json") if self.named else "",
             everything=kube.line("get", "nodes,runtimeclasses.node.k8s.io", "-o", items),
             nodes=kube.line("get", "nodes", "-o", items),
             by_name=by_name,
@@ -91,15 +124,10 @@ class ClusterQuery:
         """Understand what kubectl printed."""
         insist_on_answer(kubectl(self.settings), output)
         with taking_json_apart():
-            first, _, rest = output.text.partition("\n")
-            config = json.loads(first or "null") or {}
-            clusters = config.get("clusters") or [{"cluster": {}}]
-            found = [_item(line) for line in rest.split("\n") if line]
+            found = [_item(line) for line in output.text.split("\n") if line]
             if not any(kind == "Node" for kind, _, _ in found):
                 raise ValueError("there is no node in it")
             return ClusterRead(
-                config.get("current-context", ""),
-                clusters[0]["cluster"].get("server", ""),
                 {name: each for kind, name, each in found if kind == "Node"},
                 {name: each for kind, name, each in found if kind == "RuntimeClass"},
             )
@@ -118,6 +146,9 @@ def _item(line: str) -> tuple[str, str, dict[str, Any]]:
             inner = inner.setdefault(each, {})
         if text:
             inner[last] = text if path == ".handler" else json.loads(text)
+    for each in item.get("status", {}).get("conditions", ()):
+        if isinstance(each, dict):
+            each.pop("lastHeartbeatTime", None)  # else nothing would ever be as it was
     return kind, name, item
 
 
@@ -150,8 +181,10 @@ def _insist_on_form(value: Any) -> None:
 
 def read(reader: Reader, settings: Settings, node: str) -> ClusterState:
     """Read what is known of the cluster for one node, in one round trip."""
-    found: ClusterRead = reader.ask([ClusterQuery(settings.cluster, (settings.runtime_class.name,))])[0]
-    return found.state(settings, node)
+    queries = (ContextQuery(settings.cluster), ClusterQuery(settings.cluster, (settings.runtime_class.name,)))
+    context, found = reader.ask(queries)
+    state: ClusterState = found.state(settings, node, context)
+    return state
 
 
 class ClusterReads:
@@ -161,22 +194,27 @@ class ClusterReads:
     """
 
     def __init__(self, nodes: Sequence[Node], hosts: Callable[[Node], Readers]) -> None:
-        self._hosts = hosts
         groups: dict[ClusterSettings, list[Node]] = {}
         for node in nodes:
             if node.settings.cluster.enabled:
                 groups.setdefault(node.settings.cluster, []).append(node)
         self._reads = {settings: _Read(some, hosts) for settings, some in groups.items()}
 
-    def begin(self) -> None:
-        """Begin to read, beside what else is done."""
+    def begin(self, *, named: bool = True) -> None:
+        """Begin to read, beside what else is done; what the clusters are called only if they are to be named."""
         for each in self._reads.values():
-            threading.Thread(target=each.settle, daemon=True).start()
+            threading.Thread(target=each.begin, args=(named,), daemon=True).start()
 
     def of(self, node: Node) -> ClusterState | None:
         """Wait for what is known of the cluster for one node; None if it has none."""
+        if (read := self._reads.get(node.settings.cluster)) is None:
+            return None
+        return read.found().state(node.settings, node.name, read.context())
+
+    def digest(self, node: Node) -> str:
+        """Wait for what tells apart what an install of one node would find in the cluster; "" if it has none."""
         read = self._reads.get(node.settings.cluster)
-        return read.result().state(node.settings, node.name) if read else None
+        return read.found().digest(node.settings, node.name) if read else ""
 
 
 class _Read:
@@ -186,26 +224,45 @@ class _Read:
         self._nodes = nodes
         self._hosts = hosts
         self._lock = threading.Lock()
-        self._found: ClusterRead | Exception | None = None
+        self._found: ClusterRead | None = None
+        self._context: Context | None = None
+        self._error: Exception | None = None
 
-    def settle(self) -> None:
-        """Read, unless that was done."""
+    def begin(self, named: bool) -> None:  # noqa: FBT001  a thread's argument
+        with self._lock, contextlib.suppress(Exception):  # kept: it is raised for whoever asks
+            self._read(named=named)
+
+    def found(self) -> ClusterRead:
         with self._lock:
             if self._found is None:
-                try:
-                    self._found = self._ask()
-                except Exception as error:  # it is raised for whoever asks
-                    self._found = error
+                self._read(named=True)
+            assert self._found is not None
+            return self._found
 
-    def result(self) -> ClusterRead:
-        self.settle()
-        if isinstance(self._found, Exception):
-            raise self._found
-        assert self._found is not None
-        return self._found
+    def context(self) -> Context:
+        with self._lock:
+            if self._context is None:
+                self._read(named=True)
+            assert self._context is not None
+            return self._context
 
-    def _ask(self) -> ClusterRead:
+    def _read(self, *, named: bool) -> None:
+        """Read what is not known yet, in one round trip."""
+        if self._error is not None:
+            raise self._error
+        settings = self._nodes[0].settings.cluster
         classes = tuple(sorted({node.settings.runtime_class.name for node in self._nodes}))
-        reader = self._hosts(self._nodes[0])[Place.CLUSTER]
-        found: ClusterRead = reader.ask([ClusterQuery(self._nodes[0].settings.cluster, classes)])[0]
-        return found
+        queries: list[Query[Any]] = []
+        if named and self._context is None:
+            queries.append(ContextQuery(settings))
+        if self._found is None:
+            queries.append(ClusterQuery(settings, classes))
+        try:
+            for each in self._hosts(self._nodes[0])[Place.CLUSTER].ask(queries):
+                if isinstance(each, Context):
+                    self._context = each
+                else:
+                    self._found = each
+        except Exception as error:
+            self._error = error
+            raise

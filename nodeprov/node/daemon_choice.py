@@ -26,6 +26,8 @@ class Kubelet:
     """How it drives cgroups since it started, systemd or cgroupfs; None where that does not show."""
     pod_pids_limit: int | None = None
     """How many processes and threads a pod may have; None or not above 0 where it was not told."""
+    files: tuple[str, ...] = ()
+    """The files, and globs of files, that its settings are read from."""
 
 
 def parse_kubelet(pid: int, program: str, arguments: Sequence[str], config: str, default: str) -> Kubelet:
@@ -33,7 +35,7 @@ def parse_kubelet(pid: int, program: str, arguments: Sequence[str], config: str,
 
     KUBELET_EXTRA_ARGS of a unit is in the command line by then.
     """
-    on_command_line = dict(_flags(arguments))
+    on_command_line = dict(flags(arguments))
     in_config = dict(_keys(config))
     found = _first(on_command_line, _ENDPOINTS), _first(in_config, _ENDPOINTS)
     said_by = (
@@ -55,7 +57,8 @@ def plain_socket(endpoint: str) -> str:
     return path.removeprefix("/var") if path.startswith("/var/run/") else path
 
 
-def _flags(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+def flags(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Read the options of a command line, with their values."""
     for argument, following in pairwise([*arguments, ""]):
         if argument.startswith("-"):
             name, has_value, value = argument.lstrip("-").partition("=")

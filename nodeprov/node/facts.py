@@ -2,7 +2,7 @@
 
 import base64
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nodeprov.containerd.distributions.distribution import Distribution, Found, Source, Traces, detect, source_of
@@ -20,7 +20,7 @@ from nodeprov.hosts.base import Output, Reader
 from nodeprov.inventory import ContainerdSettings, Settings
 from nodeprov.node import fact_parsers as parse
 from nodeprov.node.daemon import Daemon, Identity
-from nodeprov.node.daemon_choice import Candidate, Choice, Kubelet, choose, parse_kubelet
+from nodeprov.node.daemon_choice import Candidate, Choice, Kubelet, choose, flags, parse_kubelet
 from nodeprov.node.layout import Layout
 from nodeprov.node.state import Facts, Footprint, Machine
 from nodeprov.node.switch import UNITS, Switched
@@ -135,6 +135,7 @@ def _facts(node: str, text: str, prefixes: tuple[str, ...], wanted: ContainerdSe
         receipts=parse.receipts(values.get("receipts", "")),
         unit_state=values.get("unit_state", "unknown"),
         undecided=choice.problem,
+        read_at=float(values.get("now", 0)),
     )
 
 
@@ -195,7 +196,17 @@ def _kubelet(values: Mapping[str, str]) -> Kubelet:
     config = values.get("kubelet.config", "")
     told = parse_kubelet(int(values["pid"]), program, arguments, config, default_socket(program))
     uses = values.get("kubelet.uses_driver", "")
-    return replace(told, uses_driver=uses if uses in ("systemd", "cgroupfs") else None)
+    driver = uses if uses in ("systemd", "cgroupfs") else None
+    return replace(told, uses_driver=driver, files=_kubelet_files(values["pid"], program, arguments))
+
+
+def _kubelet_files(pid: str, program: str, arguments: Sequence[str]) -> tuple[str, ...]:
+    """Name the files that its settings are read from, as it sees them itself."""
+    said = {name: value for name, value in flags(arguments) if value}
+    root, own = f"/proc/{pid}/root", kubelet_configs().get(program)
+    folder, more = said.get("config-dir"), said.get("kubelet-args-file")
+    found = (said.get("config"), folder, folder and f"{folder}/*", own, own and f"{own}.d", own and f"{own}.d/*")
+    return (*(f"{root}{each}" for each in found if each), *([more] if more else []))
 
 
 def _sysctls(values: Mapping[str, str]) -> dict[str, int]:

@@ -221,6 +221,8 @@ class Facts:
     unit_state: str
     undecided: Problem | None = None
     """Why none of several containerds can be meant."""
+    read_at: float = 0.0
+    """When reading began by the node's own clock, in seconds since the epoch."""
 
     @property
     def no_daemon(self) -> Problem:
@@ -289,13 +291,16 @@ class NodeState:
     cluster: ClusterState | None
     """None where the settings have no cluster."""
     history: History
+    read_at: float = 0.0
+    """When reading began by the node's own clock, in seconds since the epoch."""
 
     @classmethod
     def of(cls, node: Node, layout: Layout, facts: Facts, cluster: ClusterState | None) -> Self:
         """Put together what was read; raise NodeprovError if there is no daemon, or a receipt is damaged."""
         machine, handler = facts.machine, node.settings.runtime.handler
         history = History.read(facts.receipts, machine_id=machine.machine_id, handler=handler, node=node.name)
-        return cls(node, layout, machine, facts.running_daemon, facts.footprint, cluster, history)
+        daemon, footprint = facts.running_daemon, facts.footprint
+        return cls(node, layout, machine, daemon, footprint, cluster, history, facts.read_at)
 
     @property
     def settings(self) -> Settings:

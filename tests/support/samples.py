@@ -17,7 +17,7 @@ from nodeprov.inventory import ClusterSettings, Node, ReleaseSettings, RuntimeCl
 from nodeprov.kubernetes import runtime_class
 from nodeprov.kubernetes.admission import Admission, AdmissionQuery
 from nodeprov.kubernetes.cluster import kubectl
-from nodeprov.kubernetes.cluster_read import ClusterQuery, ClusterRead
+from nodeprov.kubernetes.cluster_read import ClusterQuery, ClusterRead, Context, ContextQuery
 from nodeprov.kubernetes.draining import NodePod, NodePodsQuery
 from nodeprov.kubernetes.scheduling import NodeLabel
 from nodeprov.node.daemon import Daemon, Identity, Plugin, Record
@@ -226,7 +226,7 @@ class PlayedRead(ClusterRead):
 
     played: ClusterState | None = None
 
-    def state(self, settings: Settings, node: str) -> ClusterState:
+    def state(self, settings: Settings, node: str, context: Context) -> ClusterState:
         assert self.played is not None
         return self.played
 
@@ -258,8 +258,8 @@ class FakeReader:
             case ImportsQuery(patterns):
                 found = {path: text for path, text in self.imports.items() if path in patterns}
                 return {path: Imported(Config(text), changed_at=0.0) for path, text in found.items()}
-            case ClusterQuery():
-                return PlayedRead(played=self.cluster)
+            case ContextQuery() | ClusterQuery():
+                return Context() if isinstance(query, ContextQuery) else PlayedRead(played=self.cluster)
             case AdmissionQuery():
                 return self.admission
             case NodePodsQuery():

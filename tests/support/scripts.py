@@ -99,13 +99,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
         {**_KUBECTL, "program": [], "kubeconfigs": []},
     ],
     "cluster.sh.j2": [
-        {
-            "config": config,
-            "everything": "kubectl get all",
-            "nodes": "kubectl get nodes",
-            "by_name": ["kubectl get it"],
-        }
-        for config in ("kubectl config view", "")
+        {"everything": "kubectl get all", "nodes": "kubectl get nodes", "by_name": ["kubectl get it"]},
     ],
     "kubectl.sh.j2": [{"calls": ["kubectl get nodes", "kubectl get pods"]}],
     "lock-holder.sh.j2": [{"lock": "/s/lock"}],
@@ -139,6 +133,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "switch.sh.j2": [{**_SWITCH, "confirm_seconds": seconds} for seconds in (0, 1)],
     "switched.sh.j2": [_SWITCH],
     "wait-cluster.sh.j2": [{"nodes": ["a", "b"], "admin_conf": "/a", "timeout_seconds": 1}],
+    "watched.sh.j2": [{}],
     "write-file.sh.j2": [{**_TARGET, "mode": "644", "owner": "0:0", "sha256": "0" * 64}],
     "write-link.sh.j2": [{**_TARGET, "target": "t"}],
     "write-tree.sh.j2": [

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from nodeprov.diagnosis.verify.checks import check_cluster, check_node, check_pod
 from nodeprov.diagnosis.verify.subject import Given, Skipped, Subject
 from nodeprov.engine.context import Cancellation
-from nodeprov.engine.fleet import at_once
 from nodeprov.errors import Cancelled, NodeprovError
+from nodeprov.hosts.at_once import at_once
 from nodeprov.reports.findings import NODE, CheckResult
 from nodeprov.runtimes.family import Family
 

@@ -24,13 +24,13 @@ class Silent(Fleet):
 
     def __init__(self, nodes: Sequence[Any], answering: Sequence[str], planned: list[int]) -> None:
         super().__init__(nodes, cast(Any, None))
-        self._answering, self._planned = answering, planned
+        self._answering, self._counts = answering, planned
 
     def only(self, nodes: Sequence[Any]) -> Fleet:
-        return Silent(nodes, self._answering, self._planned)
+        return Silent(nodes, self._answering, self._counts)
 
-    def plan(self, want: Any) -> Results[Planned]:
-        self._planned.append(len(self.nodes))
+    def plan(self, want: Any, reads: Any = None) -> Results[Planned]:
+        self._counts.append(len(self.nodes))
         answers = [
             cast(Planned, type("P", (), {"node": node}))
             if node.name in self._answering

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from nodeprov.engine.fleet import MOST_AT_ONCE, Fleet, at_once
+from nodeprov.engine.fleet import Fleet
 from nodeprov.engine.look import Install, Uninstall
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
@@ -39,51 +37,6 @@ ALONE = parse(f"{TEXT.format(pin='ab' * 64)}[cluster]\nenabled = false\n", "i.to
 
 def in_memory(*names: str) -> MemoryHosts:
     return MemoryHosts({name: {Place.NODE: MemoryHost()} for name in names})
-
-
-class TestAtOnce:
-    def test_results_come_in_the_order_of_their_items_whoever_is_first(self) -> None:
-        def slow_first(number: int) -> int:
-            time.sleep((3 - number) / 100)
-            return number * 10
-
-        assert at_once(slow_first, [0, 1, 2, 3]) == [0, 10, 20, 30]
-
-    @pytest.mark.parametrize("items", [[2], [1, 2, 3]])
-    def test_an_error_stands_in_the_place_of_its_items_result(self, items: list[int]) -> None:
-        def fails_at_two(number: int) -> int:
-            if number == 2:
-                raise RuntimeError("two")
-            return number
-
-        results = at_once(fails_at_two, items)
-        place = items.index(2)
-        assert isinstance(results[place], RuntimeError)
-        assert [each for each in results if not isinstance(each, Exception)] == [n for n in items if n != 2]
-
-    def test_many_are_worked_on_at_the_same_time_and_no_more_than_a_limit(self) -> None:
-        everybody = threading.Barrier(MOST_AT_ONCE, timeout=5)
-        lock = threading.Lock()
-        at_work, most = 0, 0
-
-        def work(_item: int) -> None:
-            nonlocal at_work, most
-            with lock:
-                at_work += 1
-                most = max(most, at_work)
-            everybody.wait()
-            with lock:
-                at_work -= 1
-
-        assert at_once(work, range(2 * MOST_AT_ONCE)) == [None] * (2 * MOST_AT_ONCE)
-        assert most == MOST_AT_ONCE
-
-    def test_one_item_needs_no_thread(self) -> None:
-        assert at_once(lambda _item: threading.current_thread(), ["worker1"]) == [threading.current_thread()]
-
-    def test_without_items_there_are_no_results(self) -> None:
-        nobody: list[str] = []
-        assert at_once(str.upper, nobody) == []
 
 
 class TestEach:

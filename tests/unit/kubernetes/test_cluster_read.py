@@ -15,7 +15,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Place
 from nodeprov.hosts.local import LocalHost
 from nodeprov.kubernetes.cluster import check_cluster
-from nodeprov.kubernetes.cluster_read import FIELDS, ClusterQuery, ClusterReads, read
+from nodeprov.kubernetes.cluster_read import FIELDS, ClusterQuery, ClusterReads, Context, ContextQuery, read
 from nodeprov.kubernetes.runtime_class import declared_fields, wanted_runtime_class
 from tests.support.clusters import KEY, WANTED, answer, class_json, labelled_node, node, ours, stub
 from tests.support.samples import GOLDEN, good_facts
@@ -26,7 +26,9 @@ QUERY = ClusterQuery(WANTED.cluster, (WANTED.runtime_class.name,))
 
 
 def test_a_real_cluster_is_understood() -> None:
-    found = QUERY.parse(answer((GOLDEN / "cluster" / "worker1.txt").read_text())).state(WANTED, "worker1")
+    config, _, items = (GOLDEN / "cluster" / "worker1.txt").read_text().partition("\n")
+    context = ContextQuery(WANTED.cluster).parse(answer(config))
+    found = QUERY.parse(answer(items)).state(WANTED, "worker1", context)
     assert (found.context, found.server) == ("lab", "https://10.123.0.10:6443")
     assert found.handlers == ("", "runc", "runsc")
     assert (found.runtime_class, found.labelled) == (None, ())
@@ -50,17 +52,14 @@ def line(item: Mapping[str, Any]) -> str:
     return "\t".join(fields)
 
 
-def lines(config: Any, *items: Mapping[str, Any]) -> str:
-    return "\n".join([json.dumps(config), *map(line, items)]) + "\n"
-
-
-CONFIG = {"current-context": "production", "clusters": [{"cluster": {"server": "https://10.0.0.10:6443"}}]}
+def lines(*items: Mapping[str, Any]) -> str:
+    return "".join(f"{line(each)}\n" for each in items)
 
 
 def test_what_does_not_exist_is_none() -> None:
     labelled = [labelled_node(name) for name in ("worker1", "worker2")]
-    read = QUERY.parse(answer(lines(CONFIG, *labelled, class_json(name="another"))))
-    found = read.state(WANTED, "worker3")
+    read = QUERY.parse(answer(lines(*labelled, class_json(name="another"))))
+    found = read.state(WANTED, "worker3", Context())
     assert (found.node, found.runtime_class) == (None, None)
     assert found.labelled == ("worker1", "worker2")
 
@@ -72,8 +71,8 @@ def test_each_node_gets_its_own_part_of_what_was_read_once() -> None:
         "metadata": {"name": "worker2", "labels": {"a": "b"}},
         "spec": {"unschedulable": True},
     }
-    read = QUERY.parse(answer(lines(CONFIG, labelled_node("worker1"), second, ours())))
-    one, two = (read.state(WANTED, name) for name in ("worker1", "worker2"))
+    read = QUERY.parse(answer(lines(labelled_node("worker1"), second, ours())))
+    one, two = (read.state(WANTED, name, Context()) for name in ("worker1", "worker2"))
     assert (one.labels, one.is_cordoned) == ({KEY: "true"}, False)
     assert (two.labels, two.is_cordoned) == ({"a": "b"}, True)
     assert one.labelled == two.labelled == ("worker1",)
@@ -84,7 +83,7 @@ def test_each_node_gets_its_own_part_of_what_was_read_once() -> None:
 def test_a_node_with_the_label_that_another_handler_has_set_there_needs_none_of_ours() -> None:
     reported = {"worker1": ["", "runc", "runsc"], "worker2": ["runc", "runsc-kvm"], "worker3": None, "worker4": []}
     labelled = [labelled_node(*each) for each in reported.items()]
-    found = QUERY.parse(answer(lines(CONFIG, *labelled))).state(WANTED, "worker1")
+    found = QUERY.parse(answer(lines(*labelled))).state(WANTED, "worker1", Context())
     assert found.labelled == ("worker1", "worker3", "worker4")
 
 
@@ -93,13 +92,37 @@ def test_what_a_kubelet_says_of_its_node_does_not_pass_for_another_node() -> Non
         **labelled_node("worker1"),
         "status": {"nodeInfo": {"machineID": f"x\n{line(labelled_node('worker2'))}"}},
     }
-    assert set(QUERY.parse(answer(lines(CONFIG, forged))).nodes) == {"worker1"}
+    assert set(QUERY.parse(answer(lines(forged))).nodes) == {"worker1"}
 
 
 @pytest.mark.parametrize("config", [{}, {"clusters": None, "current-context": ""}, {"clusters": []}, None])
 def test_a_kubectl_that_needs_no_configuration_has_no_context(config: Any) -> None:
-    found = QUERY.parse(answer(lines(config, labelled_node("worker1"))))
-    assert (found.context, found.server) == ("", "")
+    assert ContextQuery(WANTED.cluster).parse(answer(json.dumps(config))) == Context()
+
+
+def test_what_an_install_would_find_is_told_apart_by_all_that_counts_and_nothing_else() -> None:
+    def digest(*items: Mapping[str, Any]) -> str:
+        return QUERY.parse(answer(lines(*items))).digest(WANTED, "worker1")
+
+    def reporting(beat: str, status: str) -> Mapping[str, Any]:
+        condition = {"type": "Ready", "status": status, "lastHeartbeatTime": beat}
+        return {**labelled_node("worker1"), "status": {"conditions": [condition]}}
+
+    before = digest(reporting("10:00", "True"), ours())
+    assert digest(reporting("10:05", "True"), ours(), labelled_node("worker2"), class_json(name="other")) == before
+    changed = {
+        "the condition": (reporting("10:00", "False"), ours()),
+        "the label": ({**reporting("10:00", "True"), "metadata": {"name": "worker1"}}, ours()),
+        "a cordon": ({**reporting("10:00", "True"), "spec": {"unschedulable": True}}, ours()),
+        "no node": (labelled_node("worker2"), ours()),
+        "no class": (reporting("10:00", "True"),),
+        "the class's handler": (reporting("10:00", "True"), {**ours(), "handler": "kata"}),
+        "another cluster": (
+            {**reporting("10:00", "True"), "metadata": {**labelled_node("worker1")["metadata"], "uid": "x"}},
+            ours(),
+        ),
+    }
+    assert [name for name, items in changed.items() if digest(*items) == before] == []
 
 
 PLAYED = """\
@@ -122,11 +145,17 @@ def test_all_nodes_and_classes_come_from_one_process_of_kubectl(tmp_path: Path) 
     assert (tmp_path / "calls").read_text() == "config view\nget nodes,runtimeclasses.node.k8s.io\n"
 
 
-def test_a_cluster_that_need_not_be_named_costs_one_process_less(tmp_path: Path) -> None:
+def test_a_cluster_that_need_not_be_named_costs_one_process_less_until_it_must(tmp_path: Path) -> None:
     (tmp_path / "all").write_text(f"{line(labelled_node('worker1'))}\n")
-    query = ClusterQuery(stub(tmp_path, PLAYED).cluster, ("gvisor",), named=False)
-    assert set(LocalHost().ask([query])[0].nodes) == {"worker1"}
+    worker = node_of(stub(tmp_path, PLAYED))
+    reads = ClusterReads([worker], lambda _node: {Place.CLUSTER: LocalHost()})
+    reads.begin(named=False)
+    reads.digest(worker)
     assert (tmp_path / "calls").read_text() == "get nodes,runtimeclasses.node.k8s.io\n"
+    state = reads.of(worker)
+    assert state is not None
+    assert state.context == "c"
+    assert (tmp_path / "calls").read_text() == "get nodes,runtimeclasses.node.k8s.io\nconfig view\n"
 
 
 def test_a_role_that_an_earlier_nodeprov_has_printed_is_enough(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from nodeprov.engine.fleet import at_once
 from nodeprov.errors import NodeprovError
+from nodeprov.hosts.at_once import at_once
 from nodeprov.hosts.ssh.passwords import Passwords
 
 

@@ -1,0 +1,144 @@
+"""What this machine remembers of nodes: that there was nothing to do, and by what it would show if there were.
+
+What is remembered leads to "nothing to do" and to nothing else: as soon as anything differs, a node is looked at
+afresh. Neither facts nor contents are kept, only names of files, digests and the notes of the plan.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nodeprov
+from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
+from nodeprov.hosts.at_once import at_once
+from nodeprov.hosts.base import Place, Readers
+from nodeprov.inventory import Node
+from nodeprov.local_files import write_private
+from nodeprov.node.watched import Seen, Watched, WatchedQuery
+from nodeprov.plan.plan import INSTALL, Plan
+
+SCHEMA = 1
+LARGEST_BYTES = 1 << 20
+MOST_NODES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """That there was nothing to do on a node, what that rests on, and how it was.
+
+    Args:
+        notes: those of the plan.
+        watched: what is looked at.
+        seen: the digest of what was seen there.
+        cluster: the digest of what its cluster knows of the node; "" where it has none.
+    """
+
+    notes: tuple[str, ...]
+    watched: Watched
+    seen: str
+    cluster: str
+
+
+class Memory:
+    """A folder of this user with a file for each node; it may be lost, or damaged, at any time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def of(self, node: Node) -> Remembered | None:
+        """Return what is remembered of a node with these settings, by this very nodeprov."""
+        with contextlib.suppress(OSError, *MALFORMED_JSON), self._file(node).open("rb") as file:
+            value = json.loads(file.read(LARGEST_BYTES))
+            if value["key"] != _key(node):
+                return None
+            notes = tuple(of_type(str, each) for each in value["notes"])
+            seen, cluster = (of_type(str, value[name]) for name in ("seen", "cluster"))
+            return Remembered(notes, Watched.from_json(value["watched"]), seen, cluster)
+        return None
+
+    def keep(self, node: Node, found: Remembered) -> None:
+        """Remember it; where that cannot be done, the next run is as slow as this one."""
+        value = {
+            "key": _key(node),
+            "notes": found.notes,
+            "watched": found.watched.to_json(),
+            "seen": found.seen,
+            "cluster": found.cluster,
+        }
+        with contextlib.suppress(OSError, NodeprovError):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_room()
+            write_private(self._file(node), json.dumps(value).encode())
+
+    def forget(self, node: Node) -> None:
+        """Remember nothing of a node."""
+        with contextlib.suppress(OSError):
+            self._file(node).unlink(missing_ok=True)
+
+    def _file(self, node: Node) -> Path:
+        said = repr((node.name, node.ssh.address, node.settings.runtime.handler))
+        return self._folder / f"{hashlib.sha256(said.encode()).hexdigest()[:32]}.json"
+
+    def _make_room(self) -> None:
+        """Forget all where there is too much: it costs a slower run."""
+        files = [*self._folder.glob("*.json")]
+        for each in files if len(files) >= MOST_NODES else ():
+            each.unlink(missing_ok=True)
+
+
+def _key(node: Node) -> str:
+    """Tell apart what a conclusion depends on besides node and cluster: nodeprov itself, and the settings."""
+    return hashlib.sha256(repr((SCHEMA, nodeprov.__version__, _code(), node)).encode()).hexdigest()
+
+
+def _code() -> str:
+    """Tell apart what somebody who works on nodeprov has changed, by the times of its files."""
+    if not _stamps:
+        root = Path(nodeprov.__file__).parent
+        folders = [str(each) for each in (root, root.parent / "templates") if each.is_dir()]
+        while folders:
+            for each in os.scandir(folders.pop()):
+                if each.is_dir():
+                    folders.append(each.path)
+                elif each.name.endswith((".py", ".j2")):
+                    found = each.stat()
+                    _stamps.append((each.path, found.st_size, found.st_mtime_ns))
+        _stamps.sort()
+    return hashlib.sha256(repr(_stamps).encode()).hexdigest()
+
+
+_stamps: list[tuple[str, int, int]] = []
+
+
+def recall(
+    remembered: Mapping[str, Remembered],
+    nodes: Sequence[Node],
+    hosts: Callable[[Node], Readers],
+    cluster: Callable[[Node], str],
+) -> dict[str, Plan]:
+    """Find the nodes of which all is as it was when there was nothing to do for an install: their plans by name.
+
+    Nothing is raised for the others: they have to be looked at in any case, which tells what is wrong.
+
+    Args:
+        remembered: what is remembered, by the nodes' names.
+        nodes: those of which something is.
+        hosts: how a node is reached.
+        cluster: tells apart what its cluster knows of a node.
+    """
+
+    def holds(node: Node) -> bool:
+        found = remembered[node.name]
+        seen: Seen = hosts(node)[Place.NODE].ask([WatchedQuery(found.watched)])[0]
+        return seen.digest == found.seen and cluster(node) == found.cluster
+
+    answers = at_once(holds, nodes)
+    for each in answers:
+        if isinstance(each, Exception) and not isinstance(each, NodeprovError):
+            raise each
+    good = [node.name for node, each in zip(nodes, answers, strict=True) if each is True]
+    return {name: Plan(name, INSTALL, (), remembered[name].notes) for name in good}
