@@ -55,7 +55,8 @@ Exit codes:
 0  done, or nothing to do
 1  failed, interrupted or not confirmed: the failed node was rolled back, earlier ones are done
 2  the command line or the inventory is wrong
-3  plan: changes are pending; status: a run is in progress, or did not finish
+3  plan: changes are pending; install: also, on nodes for which the window had no time;
+   status: a run is in progress, or did not finish
 4  a node was left between two states; look at the report"""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

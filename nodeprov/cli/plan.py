@@ -135,7 +135,7 @@ def apply(
     _no_color: options.NoColor = False,
 ) -> None:
     """Carry out a saved plan without asking. Refused if anything that it starts from differs now."""
-    from nodeprov.cli.session import connect, end_if_any_failed, finish, print_errors, say_waves
+    from nodeprov.cli.session import connect, end_if_any_failed, finish, insist_on_window, print_errors, say_waves
     from nodeprov.cli.watching import tell_refused
     from nodeprov.engine import Install, Uninstall, saved_plan
     from nodeprov.inventory import parse
@@ -168,6 +168,7 @@ def apply(
             say(f"{headline(each.plan)}, as planned by {found.by}")
         rollout = fleet.rollout(planned.good)
         say_waves(rollout)
+        insist_on_window(rollout)
         finish(fleet, rollout, as_json=as_json, telling=telling)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -10,7 +11,7 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import output
 from nodeprov.cli.inventory import load
-from nodeprov.cli.main import DONE, FAILED, cancelled_by_signals
+from nodeprov.cli.main import DONE, FAILED, PENDING, cancelled_by_signals
 from nodeprov.cli.output import print_error, say, show_outcomes, show_plans
 from nodeprov.cli.watching import NOTHING_MORE, Telling, tell_refused, watching
 from nodeprov.engine import context
@@ -18,6 +19,7 @@ from nodeprov.engine.fleet import Fleet, Results, obtained
 from nodeprov.engine.look import Want
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.rollout import Rollout
+from nodeprov.engine.window import Window
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.base import Place, Script
 from nodeprov.hosts.provider import HostProvider, SshHosts
@@ -129,6 +131,7 @@ def confirm(fleet: Fleet, plans: Results[Planned], *, yes: bool, as_json: bool) 
     end_if_any_failed(plans, as_json=as_json)
     rollout = fleet.rollout(plans.good)
     say_waves(rollout)
+    insist_on_window(rollout)
     if must_ask and as_json:
         raise UsageError("--json shows no plan to ask about", "look at `nodeprov plan`, then add --yes")
     if must_ask:
@@ -150,6 +153,29 @@ def say_waves(rollout: Rollout) -> None:
 
     if rollout.is_special:
         say(waves_text([(wave.kind, wave.nodes) for wave in rollout.waves], rollout.settings.soak_seconds))
+    if rollout.schedule.window is not None:
+        say(_window_said(rollout, rollout.schedule.window))
+
+
+def _window_said(rollout: Rollout, window: Window) -> str:
+    """Say when the window is open next, and which nodes fit."""
+    from nodeprov.reports.rollout import window_text
+
+    span = window.next_span(datetime.fromisoformat(context.utc_now()))
+    if span is None:
+        return f"window {window.name}: it does not open within a year"
+    opening, closing = span
+    names = [name for wave in rollout.waves for name in wave.nodes]
+    when = f"{window.local(opening)} to {window.local(closing)}"
+    return window_text(
+        f"window {window.name}: {when}", rollout.that_fit((closing - opening).total_seconds()), names
+    )
+
+
+def insist_on_window(rollout: Rollout) -> None:
+    """Raise NodeprovError, before anybody is asked, if the window is closed and there is something to do."""
+    if rollout.waves:
+        rollout.schedule.insist_on_open(context.utc_now())
 
 
 def finish(
@@ -163,7 +189,12 @@ def finish(
     """Carry plans out, show how each ended, and end the process: not well where nodes were left out."""
     with (
         cancelled_by_signals(partial(say_interrupted, rollout)) as cancel,
-        watching(rollout.plans, telling, skipped=skipped) as watch,
+        watching(
+            rollout.plans,
+            telling,
+            skipped=skipped,
+            window_left=lambda: rollout.schedule.seconds_left(context.utc_now()),
+        ) as watch,
     ):
         run = context.RunContext(
             cancel=cancel, on_event=watch.on_event, on_upload=watch.on_upload, on_rollout=watch.on_rollout
@@ -174,7 +205,9 @@ def finish(
     nodes = watch.record().nodes
     show_outcomes(outcomes, skipped, rollout.untouched, as_json=as_json, nodes=nodes)
     worst = max((outcome.exit_code for outcome in outcomes), default=DONE)
-    raise typer.Exit(worst or (FAILED if skipped or rollout.untouched else DONE))
+    raise typer.Exit(
+        worst or (FAILED if skipped else PENDING if rollout.is_closed else FAILED if rollout.untouched else DONE)
+    )
 
 
 def say_interrupted(rollout: Rollout, cancel: context.Cancellation) -> None:

@@ -12,6 +12,7 @@ from nodeprov.engine.events import NodeEvent, WaveEvent
 from nodeprov.engine.hooks import Hooks
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.waves import Member, Wave, waves
+from nodeprov.engine.window import Experience, Schedule
 from nodeprov.errors import Cancelled, NodeprovError
 from nodeprov.inventory import RolloutSettings
 from nodeprov.node.state import NodeState
@@ -39,8 +40,10 @@ class Rollout:
     Attributes:
         settings: how it is to go.
         waves: which nodes are changed, in which order; those with nothing to do are in none.
+        schedule: when nodes may be changed, and how long they take.
         in_flight: the nodes that are being changed.
         untouched: after it was carried out, which nodes were not begun, by the reason.
+        is_closed: whether it has ended because the window closes.
     """
 
     def __init__(self, plans: Sequence[Planned], settings: RolloutSettings) -> None:
@@ -49,6 +52,9 @@ class Rollout:
         self._failed: list[str] = []
         self.settings = settings
         self.waves = waves([member_of(each) for each in plans], settings)
+        receipts = {name: each.state.history.of_handler for name, each in self._plans.items()}
+        self.schedule = Schedule(settings, Experience(receipts, plans[0].plan.action.name if plans else ""))
+        self.is_closed = False
         self.in_flight: tuple[str, ...] = ()
         self.untouched: dict[str, tuple[str, ...]] = {}
 
@@ -69,24 +75,35 @@ class Rollout:
         order = list(self._plans)
         return sorted(outcomes, key=lambda each: order.index(each.plan.node))
 
+    def that_fit(self, seconds_left: float) -> tuple[str, ...]:
+        """Name the nodes that will be done in so many seconds."""
+        last_canary = sum(wave.kind == "canary" for wave in self.waves)
+        soaks = {last_canary: float(self.settings.soak_seconds)} if last_canary else {}
+        timed = [(wave.nodes, soaks.get(number, 0.0)) for number, wave in enumerate(self.waves, start=1)]
+        return self.schedule.that_fit(timed, seconds_left)
+
     def carry_out(self, run: RunContext, work: Work) -> Iterator[Outcome]:
         """Carry the plans out; give each outcome when it is known.
 
         The nodes of a wave are changed at the same time, each in a thread; a single one in the caller's own.
+        Raises NodeprovError, with nothing begun, if the window is closed.
         """
+        if self.waves:
+            self.schedule.insist_on_open(run.clock())
         waiting = [name for wave in self.waves for name in wave.nodes]
         yield from (Outcome(planned.plan) for name, planned in self._plans.items() if name not in waiting)
         for name in waiting:
             run.on_rollout(NodeEvent(name, "waiting"))
         soaking: list[Outcome] = []
         for number, wave in enumerate(self.waves, start=1):
-            if self._why_no_more(run):
+            names = () if self._why_no_more(run) else self._in_time(wave, run)
+            if not names:
                 break
-            waiting = waiting[len(wave.nodes) :]
-            self.in_flight = wave.nodes
-            run.cancel.finishes_first = bool(waiting) or len(wave.nodes) > 1
+            waiting = [name for name in waiting if name not in names]
+            self.in_flight = names
+            run.cancel.finishes_first = bool(waiting) or len(names) > 1
             run.on_rollout(self._event(number, "begun"))
-            outcomes = self._wave(wave, run, work)
+            outcomes = self._wave(names, run, work)
             if wave.kind == "canary" and self.settings.soak_seconds:
                 soaking += outcomes
                 if not any(each.kind == "canary" for each in self.waves[number:]):
@@ -114,15 +131,23 @@ class Rollout:
         """Say why no other node is begun; "" if one may be."""
         if run.cancel.is_ending:
             return "it was interrupted"
-        return f"{' and '.join(self._failed)} failed" if len(self._failed) >= self.settings.max_failures else ""
+        if len(self._failed) >= self.settings.max_failures:
+            return f"{' and '.join(self._failed)} failed"
+        return self.schedule.why_closed if self.is_closed else ""
 
-    def _wave(self, wave: Wave, run: RunContext, work: Work) -> Iterator[Outcome]:
+    def _in_time(self, wave: Wave, run: RunContext) -> tuple[str, ...]:
+        """Name the nodes of a wave that will be done before the window closes; no wave comes after others."""
+        names = self.schedule.in_time(wave.nodes, run.clock())
+        self.is_closed = len(names) < len(wave.nodes)
+        return names
+
+    def _wave(self, names: Sequence[str], run: RunContext, work: Work) -> Iterator[Outcome]:
         """Change the nodes of a wave; where one raises what is no NodeprovError, the others end first."""
-        if len(wave.nodes) == 1:
-            yield self._change(wave.nodes[0], run, work)
+        if len(names) == 1:
+            yield self._change(names[0], run, work)
             return
-        with ThreadPoolExecutor(len(wave.nodes)) as threads:
-            running = [threads.submit(self._change, each, run, work) for each in wave.nodes]
+        with ThreadPoolExecutor(len(names)) as threads:
+            running = [threads.submit(self._change, each, run, work) for each in names]
             try:
                 yield from (each.result() for each in as_completed(running))
             except BaseException:  # also of a caller who leaves signals to Python, or wants no more outcomes
@@ -142,7 +167,10 @@ class Rollout:
         else:
             outcome = hooks.after(_changed(planned, run, work))
         self.in_flight = tuple(each for each in self.in_flight if each != name)
-        self._told(outcome, run, seconds_between(began, run.clock()))
+        seconds = seconds_between(began, run.clock())
+        if not outcome.exit_code:
+            self.schedule.experience.learn(seconds)
+        self._told(outcome, run, seconds)
         return replace(outcome, kept=(*outcome.kept, *kept))
 
     def _told(self, outcome: Outcome, run: RunContext, seconds: float | None = None) -> None:

@@ -11,6 +11,13 @@ def waves_text(waves: Sequence[tuple[str, Sequence[str]]], soak_seconds: int) ->
     return "\n".join([f"rollout: {count} nodes in {len(waves)} waves", *_lines(waves, soak_seconds)])
 
 
+def window_text(window: str, fitting: Sequence[str], names: Sequence[str]) -> str:
+    """Write how many of the nodes that are to be changed fit into a window, and which do not."""
+    left = [name for name in names if name not in fitting]
+    lines = [f"{window}; {len(fitting)} of {len(names)} nodes fit, by what earlier runs took"]
+    return "\n".join([*lines, *([f"  left for another window: {', '.join(left)}"] if left else [])])
+
+
 def _lines(waves: Sequence[tuple[str, Sequence[str]]], soak_seconds: int) -> Iterator[str]:
     last_canary = sum(kind == "canary" for kind, _ in waves)
     for number, (kind, nodes) in enumerate(waves, start=1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -383,3 +384,60 @@ def test_two_nodes_at_the_same_time_make_what_they_share_once() -> None:
     outcomes = list(rollout.carry_out(run, OnCluster()))
     assert [str(each.error) for each in outcomes if each.error] == []
     assert cluster.made == ["/class"]
+
+
+class Clock:
+    """Tells a time that goes on when a test says so."""
+
+    def __init__(self, now: str) -> None:
+        self._now = datetime.fromisoformat(now)
+
+    def __call__(self) -> str:
+        return self._now.isoformat()
+
+    def goes_on(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+
+
+class TestWindow:
+    """From 02:00 to 04:00; a node of which nothing is known is taken to need five minutes."""
+
+    def carried_out(
+        self, count: int, begins: str, *, each_takes: float, **said: Any
+    ) -> tuple[Rollout, dict[str, int]]:
+        clock = Clock(f"2026-11-28T{begins}+00:00")
+        run = replace(a_run(), clock=clock, cancel=Pausing(clock.goes_on))
+        work = Played(meanwhile=lambda _name, _run: clock.goes_on(each_takes))
+        ended = carried_out(fleet(count), work, run, window="02:00-04:00", **said)
+        assert clock() <= "2026-11-28T04:00:00+00:00"
+        return ended
+
+    def test_no_node_is_begun_that_would_not_be_done(self) -> None:
+        rollout, codes = self.carried_out(24, "03:30:00", each_takes=100)  # the next ones are given 150 s
+        assert len(codes) == 17
+        (why,) = rollout.untouched
+        assert why == "it would not be done before the window 02:00-04:00 UTC closes"
+        assert rollout.untouched[why] == tuple(f"n{number}" for number in range(18, 25))
+        assert rollout.is_closed
+
+    def test_where_there_is_time_for_all_it_ends_well(self) -> None:
+        rollout, codes = self.carried_out(24, "02:00:00", each_takes=100)
+        assert (len(codes), rollout.untouched, rollout.is_closed) == (24, {}, False)
+
+    def test_the_soak_time_counts(self) -> None:
+        rollout, codes = self.carried_out(3, "03:00:00", each_takes=10, canary=1, soak_seconds=3600 - 10 - 14)
+        assert codes == {"n1": 0}
+        assert rollout.is_closed
+
+    def test_it_is_refused_outside_with_nothing_begun(self) -> None:
+        work = Played()
+        run = replace(a_run(), clock=Clock("2026-11-28T04:00:00+00:00"))
+        with pytest.raises(NodeprovError, match="is closed; nothing was changed"):
+            carried_out(fleet(2), work, run, window="02:00-04:00")
+        assert work.begun == []
+
+    def test_what_has_nothing_to_do_needs_none(self) -> None:
+        run = replace(a_run(), clock=Clock("2026-11-28T04:00:00+00:00"))
+        plans = [replace(planned("n1"), plan=Plan("n1", INSTALL, ()))]
+        _, codes = carried_out(plans, Played(), run, window="02:00-04:00")
+        assert codes == {"n1": 0}
