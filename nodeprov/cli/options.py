@@ -69,13 +69,17 @@ def with_pending(sets: list[str] | None, activate: bool) -> list[str]:
     return [*(sets or ()), *(["containerd.pending_changes=activate"] if activate else ())]
 
 
-def telling(report: Path | None) -> "Telling":
+def telling(report: Path | None, events: Path | None) -> "Telling":
     """Read what a run is to leave behind; raise UsageError for a file that may not be written."""
-    from nodeprov.cli.watching import Telling, check_report
+    from nodeprov.cli.events import check_events
+    from nodeprov.cli.report import check_report
+    from nodeprov.cli.watching import Telling
 
     if report is not None:
         check_report(report)
-    return Telling(report)
+    if events is not None:
+        check_events(events)
+    return Telling(report, events)
 
 
 def with_rollout(
@@ -271,6 +275,14 @@ Report = Annotated[
         "--report",
         metavar="FILE",
         help="Write a report for a change ticket, in Markdown, also if the run fails or is interrupted.",
+    ),
+]
+Events = Annotated[
+    Path | None,
+    typer.Option(
+        "--events",
+        metavar="FILE",
+        help="Write what happens to a file or a pipe, while it happens: JSON lines, which docs/json.md describes.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result and errors as JSON.")]

@@ -129,6 +129,7 @@ def apply(
     window: options.Window = None,
     ask_sudo_password: options.AskSudoPassword = False,
     report: options.Report = None,
+    events: options.Events = None,
     as_json: options.Json = False,
     _quiet: options.Quiet = False,
     _verbose: options.Verbose = False,
@@ -144,7 +145,7 @@ def apply(
     from nodeprov.reports.plan import headline
     from nodeprov.runtimes import FAMILY
 
-    telling = options.telling(report)
+    telling = options.telling(report, events)
     found = saved_plan.from_text(read_bounded(file, "plan", saved_plan.AGAIN), str(file), __version__)
     sets = options.with_rollout(
         (),
@@ -194,6 +195,7 @@ def install(
     sets: options.Set = None,
     ask_sudo_password: options.AskSudoPassword = False,
     report: options.Report = None,
+    events: options.Events = None,
     as_json: options.Json = False,
     _quiet: options.Quiet = False,
     _verbose: options.Verbose = False,
@@ -204,7 +206,7 @@ def install(
     from nodeprov.engine import Install
     from nodeprov.runtimes import FAMILY
 
-    telling = options.telling(report)
+    telling = options.telling(report, events)
     sets = options.with_rollout(
         options.with_pending(sets, activate_pending),
         canary=canary,
@@ -244,6 +246,7 @@ def uninstall(
     sets: options.Set = None,
     ask_sudo_password: options.AskSudoPassword = False,
     report: options.Report = None,
+    events: options.Events = None,
     as_json: options.Json = False,
     _quiet: options.Quiet = False,
     _verbose: options.Verbose = False,
@@ -264,7 +267,7 @@ def uninstall(
         window=window,
     )
     allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
-    telling = options.telling(report)
+    telling = options.telling(report, events)
     which = options.which(nodes, is_all, selector)
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         want = Uninstall(FAMILY, drain, allowed=allowed)

@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shlex
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from nodeprov.cli import output
-from nodeprov.cli.board import BEGUN, DONE, FAILED, WAITING, Board, NodeRow
-from nodeprov.cli.output import print_error, say
+from nodeprov.cli.board import BEGUN, Board, NodeRow
+from nodeprov.cli.lines import Lines
+from nodeprov.cli.output import print_error
 from nodeprov.engine.context import this_user, utc_now
 from nodeprov.engine.events import NodeEvent, WaveEvent
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.undo import in_words
-from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.local_files import read_bounded, write_private
+from nodeprov.errors import NodeprovError
 from nodeprov.plan.plan import Outcome
 from nodeprov.plan.steps import Event
 from nodeprov.redaction import redacted
-from nodeprov.reports.run import NodeRun, RunRecord, WaveRun, result_of, seconds_text
+from nodeprov.reports.run import NodeRun, RunRecord, WaveRun, result_of
 
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """What a run is to leave behind: the file of a report."""
+    """What a run is to leave behind: the file of a report, and that of its events."""
 
     report: Path | None = None
+    events: Path | None = None
 
 
 NOTHING_MORE = Telling()
@@ -55,53 +56,10 @@ class Listener(Protocol):
         """Hear how a node's run has ended."""
 
 
-class Lines:
-    """Prints what happens line by line, for logs and for those who read with a machine."""
-
-    def __init__(self, *, is_of_many: bool) -> None:
-        self._is_of_many = is_of_many
-        self._uploading = set[str]()
-
-    def on_event(self, event: Event) -> None:
-        """Print a step."""
-        output.show_event(event)
-
-    def on_upload(self, node: str, _what: str, _done: int, _total: int) -> None:
-        """Print that an upload begins."""
-        if node not in self._uploading:
-            self._uploading.add(node)
-            say(f"{node}: transferring upload")
-
-    def on_rollout(self, event: NodeEvent | WaveEvent) -> None:
-        """Print where a run of many nodes is; of one node its steps say it."""
-        if self._is_of_many and (text := _rollout_text(event)):
-            say(text)
-
-    def on_outcome(self, outcome: Outcome) -> None:
-        """Print nothing: that is the result."""
-
-
-def _rollout_text(event: NodeEvent | WaveEvent) -> str:
-    if isinstance(event, WaveEvent):
-        return wave_text(event) if event.state == BEGUN else ""
-    if event.state == DONE:
-        return f"{event.node}: done in {seconds_text(event.seconds)} s" if event.seconds else f"{event.node}: done"
-    if event.state == FAILED:
-        return f"{event.node}: failed: {event.said}"
-    return f"{event.node}: waiting: {event.said}" if event.state == WAITING and event.said else ""
-
-
-def wave_text(wave: WaveEvent | WaveRun) -> str:
-    """Write in one line which wave it is, and of which nodes."""
-    count = f"{len(wave.nodes)} node{'' if len(wave.nodes) == 1 else 's'}"
-    named = {"canary": "canary", "control-plane": "control plane"}.get(wave.kind, count)
-    return f"wave {wave.number} of {wave.total}, {named}: {', '.join(wave.nodes)}"
-
-
 class Watch:
     """Hands what happens in a run to all listeners, and remembers what is told at the end."""
 
-    def __init__(self, plans: Sequence[Planned], skipped: Sequence[NodeprovError] = ()) -> None:
+    def __init__(self, plans: Sequence[Planned], skipped: Sequence[NodeprovError] = (), action: str = "") -> None:
         self.board = Board(plans, time.monotonic)
         self.listeners: list[Listener] = [self.board]
         self._plans, self._skipped = plans, tuple(skipped)
@@ -112,7 +70,7 @@ class Watch:
         self._record = RunRecord(
             identity=secrets.token_hex(6),
             command=redacted(shlex.join(["nodeprov", *sys.argv[1:]])),
-            action=plans[0].plan.action.name if plans else "",
+            action=plans[0].plan.action.name if plans else action,
             user=author.user,
             controller=author.controller,
             version=author.version,
@@ -123,30 +81,36 @@ class Watch:
 
     def on_event(self, event: Event) -> None:
         """Hear of a step."""
-        for each in self.listeners:
-            each.on_event(event)
+        self._hand(lambda each: each.on_event(event))
 
     def on_upload(self, node: str, what: str, done: int, total: int) -> None:
         """Hear of an upload."""
-        for each in self.listeners:
-            each.on_upload(node, what, done, total)
+        self._hand(lambda each: each.on_upload(node, what, done, total))
 
     def on_rollout(self, event: NodeEvent | WaveEvent) -> None:
         """Hear of a node or a wave."""
         if isinstance(event, WaveEvent):
             self._remember(event)
-        for each in self.listeners:
-            each.on_rollout(event)
+        self._hand(lambda each: each.on_rollout(event))
 
     def gathered(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
         """Carry plans out by asking for their outcomes, each of which is remembered as it comes."""
         found = []
         for outcome in outcomes:
             self._outcomes[outcome.plan.node] = outcome
-            for each in self.listeners:
-                each.on_outcome(outcome)
+            self._hand(partial(_tell_outcome, outcome))
             found.append(outcome)
         return found
+
+    def _hand(self, call: Callable[[Listener], None]) -> None:
+        """Call every listener; one that fails hears no more, and the run goes on."""
+        for each in tuple(self.listeners):
+            try:
+                call(each)
+            except Exception as error:
+                with suppress(ValueError):  # another thread has done it
+                    self.listeners.remove(each)
+                    print_error(in_words(error))
 
     def record(self, *, ended: str = "", report: Path | None = None) -> RunRecord:
         """Return the run as it is known now; `ended` is when it has."""
@@ -173,6 +137,10 @@ class Watch:
             self._waves[event.number] = known if event.state == BEGUN else replace(known, ended=utc_now())
 
 
+def _tell_outcome(outcome: Outcome, listener: Listener) -> None:
+    listener.on_outcome(outcome)
+
+
 @contextmanager
 def watching(
     plans: Sequence[Planned],
@@ -192,6 +160,7 @@ def watching(
         _note(watch.record())
     try:
         with ExitStack() as shown:
+            _stream(watch, telling, shown)
             _show(watch, plans, shown, window_left)
             yield watch
     finally:
@@ -199,6 +168,18 @@ def watching(
         if is_noted:
             _note(record)
         _keep(record, telling)
+
+
+def _stream(watch: Watch, telling: Telling, shown: ExitStack) -> None:
+    """Write the events of a run to where they are wanted."""
+    if telling.events is None:
+        return
+    from nodeprov.cli.events import EventStream
+
+    stream = EventStream(telling.events, utc_now, print_error)
+    stream.begin(watch.record())
+    watch.listeners.append(stream)
+    shown.callback(lambda: stream.end(watch.record(ended=utc_now())))
 
 
 def _show(
@@ -216,8 +197,10 @@ def _show(
 def tell_refused(errors: Sequence[NodeprovError], action: str, telling: Telling) -> None:
     """Write the report of a run that is not begun, where there are reasons for that."""
     if errors:
-        watch = Watch((), errors)
-        _keep(replace(watch.record(ended=utc_now(), report=telling.report), action=action), telling)
+        watch = Watch((), errors, action)
+        with ExitStack() as shown:
+            _stream(watch, telling, shown)
+        _keep(watch.record(ended=utc_now(), report=telling.report), telling)
 
 
 def _note(record: RunRecord) -> None:
@@ -233,28 +216,8 @@ def _note(record: RunRecord) -> None:
 def _keep(record: RunRecord, telling: Telling) -> None:
     if telling.report is not None:
         try:
+            from nodeprov.cli.report import write_report
+
             write_report(record, telling.report)
         except Exception as error:  # the nodes are changed: that is what counts
             print_error(in_words(error))
-
-
-def check_report(path: Path) -> None:
-    """Raise UsageError, before anything is begun, if a report could not be written there."""
-    from nodeprov.reports.run_report import is_report
-
-    another = "name another file: --report FILE"
-    if path.is_dir() or not path.name:
-        raise UsageError(f"--report {path}: it is a folder", another)
-    if path.exists() and not (path.is_file() and is_report(read_bounded(path, "report", another))):
-        raise UsageError(f"--report {path}: it is there and is no report of nodeprov", another)
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"--report {path}: nothing can be written in {path.parent.absolute()}", another)
-
-
-def write_report(record: RunRecord, path: Path) -> None:
-    """Write the report of a run; raise UsageError if that is not possible."""
-    from nodeprov.reports.run_report import report_text
-
-    check_report(path)
-    write_private(path, report_text(record).encode(errors="backslashreplace"), option="--report")
-    say(f"report: {path}")

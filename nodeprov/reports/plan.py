@@ -120,13 +120,14 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "action": plan.action.name,
         "pending": plan.pending,
         "upload_bytes": plan.upload_bytes,
-        "steps": [_part_json(part) for part in plan.parts],
+        "steps": [part_json(part) for part in plan.parts],
         "restart": asdict(plan.restart) if plan.restart else None,
         "notes": list(plan.notes),
     }
 
 
-def _part_json(part: Part) -> dict[str, Any]:
+def part_json(part: Part) -> dict[str, Any]:
+    """Write a step as plain values; docs/json.md describes each."""
     match part:
         case Change():
             return {

@@ -85,10 +85,11 @@ def test_a_damaged_line_is_named_and_the_others_are_read(journal: Journal, line:
     assert error.hint == f"to be rid of it, delete it: sed -i 2d {journal.path}"
 
 
-@pytest.mark.parametrize("name", [*record_json(RECORD)])
+READ = record_json(RECORD).keys() - {"errors", "version"}
+
+
+@pytest.mark.parametrize("name", sorted(READ))
 def test_a_line_with_a_field_of_another_kind_is_damaged(journal: Journal, name: str) -> None:
-    if name in ("errors", "version"):
-        pytest.skip("nothing reads it")
     journal.folder.mkdir(parents=True)
     journal.path.write_text(json.dumps({"schema": 1, **record_json(RECORD), name: {"x": 1}}) + "\n")
     entries, damage = journal.read()

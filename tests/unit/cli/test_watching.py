@@ -13,9 +13,10 @@ import pytest
 
 from nodeprov.cli import watching
 from nodeprov.cli.journal import Journal
-from nodeprov.cli.watching import Telling, check_report, tell_refused, wave_text
+from nodeprov.cli.lines import Lines
+from nodeprov.cli.watching import Telling, tell_refused
 from nodeprov.engine.events import NodeEvent, WaveEvent
-from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.errors import NodeprovError
 from nodeprov.plan.plan import Outcome
 from nodeprov.plan.steps import Event
 from nodeprov.reports.run_report import MARK
@@ -54,16 +55,6 @@ def test_of_one_node_there_is_no_word_of_waves(capsys: pytest.CaptureFixture[str
         watch.on_rollout(WaveEvent(1, 1, ("worker1",), "begun"))
         watch.on_rollout(NodeEvent("worker1", "done", seconds=2.04))
     assert capsys.readouterr().err == ""
-
-
-def test_a_wave_is_told_by_its_kind_or_its_size() -> None:
-    assert [
-        wave_text(WaveEvent(2, 3, ("a", "b"), "begun", kind)) for kind in ("canary", "wave", "control-plane")
-    ] == [
-        "wave 2 of 3, canary: a, b",
-        "wave 2 of 3, 2 nodes: a, b",
-        "wave 2 of 3, control plane: a, b",
-    ]
 
 
 def test_the_record_knows_what_came_of_each_node() -> None:
@@ -124,18 +115,6 @@ def test_a_report_that_cannot_be_written_is_said_and_fails_no_run(
     assert "--report" in capsys.readouterr().err
 
 
-def test_no_file_is_written_over_that_is_no_report(tmp_path: Path) -> None:
-    notes = tmp_path / "notes.md"
-    notes.write_text("# mine")
-    with pytest.raises(UsageError, match="is there and is no report of nodeprov\nhint: name another file"):
-        check_report(notes)
-    with pytest.raises(UsageError, match="it is a folder"):
-        check_report(tmp_path)
-    with pytest.raises(UsageError, match="nothing can be written in"):
-        check_report(tmp_path / "gone" / "report.md")
-    check_report(tmp_path / "new.md")
-
-
 ON_A_TERMINAL = """
 import time
 from tests.support.runs import PLANS
@@ -189,6 +168,22 @@ def test_a_terminal_that_cannot_draw_gets_lines(environment: dict[str, str]) -> 
     said = on_a_terminal(**environment)
     assert "worker2: failed: it does not serve" in said
     assert "\x1b" not in said
+
+
+class Failing(Lines):
+    """A listener with a fault."""
+
+    def on_event(self, event: Event) -> None:
+        raise RuntimeError("a fault")
+
+
+def test_a_listener_that_fails_hears_no_more_and_ends_no_run(capsys: pytest.CaptureFixture[str]) -> None:
+    watch = watching.Watch(PLANS)
+    watch.listeners.insert(0, Failing(is_of_many=True))
+    for _ in range(2):
+        watch.on_event(Event(LABELLED, "done", node="worker1"))
+    assert watch.board.picture().rows[0].steps_done == 2
+    assert capsys.readouterr().err.count("an error in nodeprov itself: RuntimeError: a fault") == 1
 
 
 @pytest.fixture
