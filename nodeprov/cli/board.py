@@ -109,7 +109,8 @@ class Board:
         with self._lock:
             row = self._rows[outcome.plan.node]
             if row.state in (WAITING, BEGUN):
-                said = outcome.error.message if outcome.error else ""
+                error = outcome.error or outcome.later
+                said = error.message if error else ""
                 self._end(row.node, FAILED if outcome.exit_code else DONE, said, None)
 
     def _begun(self, node: str) -> NodeRow:
@@ -122,7 +123,9 @@ class Board:
     def _end(self, node: str, state: str, said: str, seconds: float | None) -> None:
         row = self._rows.get(node) or NodeRow(node)
         began = self._began.get(node)
-        if seconds is None and began is not None and state in (DONE, FAILED):
+        if row.state in (DONE, FAILED):  # it is told once more, as it has failed later
+            seconds = row.seconds
+        elif began is not None and state in (DONE, FAILED):
             seconds = self._clock() - began
         ended = 1 + max((each.ended for each in self._rows.values()), default=0) if state != WAITING else 0
         self._rows[node] = replace(row, state=state, said=said, seconds=seconds, ended=ended)

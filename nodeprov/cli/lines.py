@@ -8,7 +8,7 @@ from nodeprov.cli.output import say
 from nodeprov.engine.events import NodeEvent, WaveEvent
 from nodeprov.plan.plan import Outcome
 from nodeprov.plan.steps import Event
-from nodeprov.reports.run import WaveRun, seconds_text
+from nodeprov.reports.run import WaveRun
 
 
 class Lines:
@@ -41,7 +41,7 @@ def _rollout_text(event: NodeEvent | WaveEvent) -> str:
     if isinstance(event, WaveEvent):
         return wave_text(event) if event.state == BEGUN else ""
     if event.state == DONE:
-        return f"{event.node}: done in {seconds_text(event.seconds)} s" if event.seconds else f"{event.node}: done"
+        return f"{event.node}: done in {event.seconds:.0f} s" if event.seconds else f"{event.node}: done"
     if event.state == FAILED:
         return f"{event.node}: failed: {event.said}"
     return f"{event.node}: waiting: {event.said}" if event.state == WAITING and event.said else ""

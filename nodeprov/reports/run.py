@@ -13,11 +13,12 @@ from nodeprov.plan.steps import Restart
 from nodeprov.redaction import redacted
 from nodeprov.reports.outcome import errors_json
 
-Result = Literal["done", "nothing", "failed", "between", "untouched", "unknown"]
+Result = Literal["done", "nothing", "failed", "later", "between", "untouched", "unknown"]
 WORDS: Mapping[Result, str] = {
     "done": "done",
     "nothing": "nothing to do",
     "failed": "failed (node as before)",
+    "later": "done, failed later",
     "between": "left between two states",
     "untouched": "untouched",
     "unknown": "end not known",
@@ -27,6 +28,7 @@ _STYLES: Mapping[Result, str] = {
     "done": "green",
     "nothing": "green",
     "failed": "bold red",
+    "later": "bold red",
     "between": "bold red",
     "untouched": "yellow",
     "unknown": "bold red",
@@ -68,6 +70,8 @@ def result_of(outcome: Outcome) -> Result:
         return "between"
     if outcome.error:
         return "failed"
+    if outcome.later:
+        return "later"
     return "done" if outcome.plan.pending else "nothing"
 
 
@@ -149,7 +153,7 @@ def record_json(record: RunRecord) -> dict[str, Any]:
 
 def _node_json(each: NodeRun, *, is_over: bool) -> dict[str, Any]:
     """Write a node; as long as its run goes on, it may be begun at any moment."""
-    error = each.outcome.error if each.outcome else None
+    error = (each.outcome.error or each.outcome.later) if each.outcome else None
     return {
         "node": each.node,
         "result": each.result if is_over or each.result != "untouched" else "unknown",

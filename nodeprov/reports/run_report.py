@@ -67,7 +67,8 @@ def _results(record: RunRecord) -> Iterator[str]:
         changes = str(each.changed) if ran else ""
         restart = ("yes" if each.has_restarted else "no") if ran else ""
         yield f"| {each.node} | {WORDS[each.result]} | {changes} | {restart} | {seconds_text(each.seconds)} |"
-    errors = [each.outcome.error for each in record.nodes if each.outcome and each.outcome.error]
+    ended = [each.outcome for each in record.nodes if each.outcome]
+    errors = [error for each in ended for error in (each.error, each.later) if error]
     for number, error in enumerate([*errors, *record.errors]):
         yield from ("",) if number == 0 else ()
         yield from _error(error)

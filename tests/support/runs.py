@@ -46,6 +46,7 @@ BETWEEN = Outcome(
     (f"{CONFIG_KEY}: somebody else has changed it since", "containerd.service: does not restart"),
     (f"tree:{RELEASE} stays, for {RELEASE}/runsc runs",),
 )
+LATER = replace(DONE, plan=plan_of("worker8"), later=NodeprovError("it serves no more", where="worker8"))
 NOTHING_TO_DO = Outcome(plan_of("worker5", NOTHING))
 
 
@@ -72,6 +73,7 @@ RECORD = RunRecord(
         NodeRun(plan_of("worker4"), "untouched", said="another node has failed"),
         run_of(NOTHING_TO_DO, None),
         NodeRun(plan_of("worker6"), "unknown", None, 3.0),
+        run_of(LATER, 30.0),
     ),
     waves=(
         WaveRun(1, 2, "canary", ("worker1",), "2026-11-28T02:00:00+00:00", "2026-11-28T02:00:41+00:00"),

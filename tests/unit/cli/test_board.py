@@ -66,9 +66,10 @@ def test_bytes_are_counted() -> None:
 
 
 def test_a_rollout_says_how_long_a_node_took_and_why_another_waits() -> None:
-    seen, _ = board()
+    seen, clock = board()
     seen.on_rollout(NodeEvent("worker1", "begun"))
-    seen.on_rollout(NodeEvent("worker1", "done", seconds=12.5))
+    clock.now += 12.5  # the clock here is finer than that of the event
+    seen.on_rollout(NodeEvent("worker1", "done", seconds=13.0))
     seen.on_rollout(NodeEvent("worker2", "waiting", "drained pods"))
     seen.on_rollout(NodeEvent("worker3", "untouched", "another has failed"))
     assert [(each.state, each.seconds, each.said) for each in seen.picture().rows] == [
@@ -93,6 +94,17 @@ def test_an_outcome_does_not_change_what_the_rollout_has_told() -> None:
     seen.on_rollout(NodeEvent("worker1", "done", seconds=12.5))
     seen.on_outcome(DONE)
     assert row(seen, "worker1").seconds == 12.5
+
+
+def test_a_node_that_fails_after_its_end_keeps_its_time() -> None:
+    seen, clock = board()
+    seen.on_rollout(NodeEvent("worker1", "begun"))
+    clock.now += 3
+    seen.on_rollout(NodeEvent("worker1", "done"))
+    clock.now += 60
+    seen.on_rollout(NodeEvent("worker1", "failed", "it serves no more"))
+    found = row(seen, "worker1")
+    assert (found.state, found.seconds, found.said) == ("failed", 3.0, "it serves no more")
 
 
 def test_waves_go_and_nodes_are_counted() -> None:

@@ -24,7 +24,7 @@ def test_a_wave_is_told_by_its_kind_or_its_size() -> None:
         (NodeEvent("a", "waiting"), ""),
         (NodeEvent("a", "waiting", "a pod of default/web"), "a: waiting: a pod of default/web\n"),
         (NodeEvent("a", "begun"), ""),
-        (NodeEvent("a", "done", seconds=3.04), "a: done in 3.0 s\n"),
+        (NodeEvent("a", "done", seconds=3.04), "a: done in 3 s\n"),
         (NodeEvent("a", "done"), "a: done\n"),
         (NodeEvent("a", "failed", "it does not serve", 2.0), "a: failed: it does not serve\n"),
         (NodeEvent("a", "untouched", "b has failed"), ""),
