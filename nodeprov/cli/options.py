@@ -234,6 +234,14 @@ Window = Annotated[
         help="Begin only nodes that will be done within 02:00-04:00, say; the time zone is rollout.time_zone.",
     ),
 ]
+Stage = Annotated[
+    bool,
+    typer.Option(
+        "--stage",
+        rich_help_panel=ROLLOUT,
+        help="Only upload the release, and run a sandbox with it: what needs no restart, before the window.",
+    ),
+]
 Force = Annotated[
     bool, typer.Option("--force", help="With --drain: also evict pods that no controller makes again.")
 ]

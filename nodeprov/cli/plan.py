@@ -50,6 +50,7 @@ def plan(
     max_failures: options.MaxFailures = None,
     allow_two_zones: options.AllowTwoZones = False,
     window: options.Window = None,
+    stage: options.Stage = False,
     activate_pending: options.ActivatePending = False,
     inventory: options.Inventory = None,
     sets: options.Set = None,
@@ -69,6 +70,10 @@ def plan(
 
     if drain and not uninstall:
         raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
+    if stage and (uninstall or out or commands):
+        raise UsageError(
+            "--stage shows a part of an install's plan", "leave --uninstall, --out and --commands out"
+        )
     allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
     sets = options.with_rollout(
         options.with_pending(sets, activate_pending),
@@ -84,18 +89,19 @@ def plan(
     want = Uninstall(FAMILY, drain, allowed=allowed) if uninstall else Install(FAMILY)
     which = options.which(nodes, is_all, selector)
     with connect(whole, which, ask_sudo_password=ask_sudo_password, on_command=log) as fleet:
-        fleet, planned, skipped = plan_ready(fleet, want, skip=skip_unready)
+        fleet, planned, skipped = plan_ready(fleet, want, skip=skip_unready, stage=stage)
         found = log.of(planned, fleet.hosts) if log else {}
     print_errors(planned, way_on=SKIP)
     if out and not planned.errors:
         save(out, whole, planned.good, want)
     planned.errors.extend(skipped)
+    rollout = None if planned.errors else fleet.rollout(planned.good)
     if commands:
         plan_commands.show(planned, found, as_json=as_json)
     else:
         show_plans([each.plan for each in planned.good], planned.errors, as_json=as_json)
-        if not planned.errors:
-            say_waves(fleet.rollout(planned.good))
+        if rollout is not None:
+            say_waves(rollout)
     if planned.errors:
         raise typer.Exit(FAILED)
     raise typer.Exit(PENDING if any(each.plan.pending for each in planned.good) else DONE)
@@ -190,6 +196,7 @@ def install(
     max_failures: options.MaxFailures = None,
     allow_two_zones: options.AllowTwoZones = False,
     window: options.Window = None,
+    stage: options.Stage = False,
     yes: options.Yes = False,
     inventory: options.Inventory = None,
     sets: options.Set = None,
@@ -218,7 +225,9 @@ def install(
     )
     which = options.which(nodes, is_all, selector)
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
-        carry_out(fleet, Install(FAMILY), skip=skip_unready, yes=yes, as_json=as_json, telling=telling)
+        carry_out(
+            fleet, Install(FAMILY), skip=skip_unready, yes=yes, as_json=as_json, telling=telling, stage=stage
+        )
 
 
 @options.command(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from nodeprov.engine.fleet import Fleet, Results, obtained
 from nodeprov.engine.look import Want
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.rollout import Rollout
+from nodeprov.engine.staging import staged
 from nodeprov.engine.window import Window
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.base import Place, Script
@@ -97,25 +99,38 @@ def print_errors(results: Results[T], *, way_on: str = "") -> Results[T]:
     return results
 
 
-def plan_ready(fleet: Fleet, want: Want, *, skip: bool) -> tuple[Fleet, Results[Planned], Sequence[NodeprovError]]:
+def plan_ready(
+    fleet: Fleet, want: Want, *, skip: bool, stage: bool = False
+) -> tuple[Fleet, Results[Planned], Sequence[NodeprovError]]:
     """Plan; to `skip` means to leave out the nodes for which that cannot be done.
 
+    To `stage` means to plan only what restarts nothing.
     Returns the nodes that are left, their plans, and why others were left out. The plans are made anew then: what
     an uninstall takes out of the cluster depends on the other nodes.
     """
     plans = fleet.plan(want)
-    if not (skip and plans.errors and plans.good):
-        return fleet, plans, ()
-    print_errors(plans)
-    fleet = fleet.only([each.node for each in plans.good])
-    return fleet, fleet.plan(want), plans.errors
+    left_out: Sequence[NodeprovError] = ()
+    if skip and plans.errors and plans.good:
+        left_out = print_errors(plans).errors
+        fleet = fleet.only([each.node for each in plans.good])
+        plans = fleet.plan(want)
+    if stage:
+        plans = replace(plans, good=[staged(each) for each in plans.good])
+    return fleet, plans, left_out
 
 
 def carry_out(
-    fleet: Fleet, want: Want, *, skip: bool, yes: bool, as_json: bool, telling: Telling = NOTHING_MORE
+    fleet: Fleet,
+    want: Want,
+    *,
+    skip: bool,
+    yes: bool,
+    as_json: bool,
+    telling: Telling = NOTHING_MORE,
+    stage: bool = False,
 ) -> NoReturn:
     """Plan, ask, do it, show how it ended, and end the process."""
-    fleet, plans, skipped = plan_ready(fleet, want, skip=skip)
+    fleet, plans, skipped = plan_ready(fleet, want, skip=skip, stage=stage)
     tell_refused(plans.errors, want.action.name, telling)
     rollout = confirm(fleet, plans, yes=yes, as_json=as_json)
     finish(fleet, rollout, skipped=skipped, as_json=as_json, telling=telling)

@@ -13,6 +13,7 @@ from nodeprov.node.layout import Layout
 from nodeprov.node.receipts import History
 from nodeprov.node.state import Facts
 from nodeprov.plan.files import FileAt, LinkAt, TreeAt
+from nodeprov.plan.plan import STAGE
 from nodeprov.runtimes.family import Family
 from nodeprov.states import FileState, LinkState, State, TreeState
 
@@ -23,7 +24,8 @@ Held = Mapping[str, State]
 def damage(reader: Reader, facts: Facts, history: History, layout: Layout, family: Family) -> tuple[str, ...]:
     """Say what is not as it was installed, in words; nothing where nothing is, or while a run has not ended."""
     held = {key: state for key, state in history.held.items() if state is not None}
-    if not held or history.interrupted:
+    only_staged = all(each.action == STAGE.name for each in history.installed)
+    if not held or only_staged or history.interrupted:
         return ()
     return (*_links(facts, layout, held), *_files(reader, layout, held), *_table(reader, facts, layout, family))
 

@@ -15,6 +15,7 @@ from nodeprov.node.layout import Layout
 from nodeprov.node.receipts import History, Receipt
 from nodeprov.node.state import NOT_ROOT, Facts
 from nodeprov.node.switch import Switched
+from nodeprov.plan.plan import action_named
 from nodeprov.runtimes.family import Family
 
 
@@ -125,7 +126,9 @@ def text(status: Status) -> str:
         heard = "" if silent is None else f", last heard of {silent} s ago"
         lines.append(f"  held by {status.holder.by}{heard}")
     elif status.is_open and status.last:
-        lines.append(f"  nobody is at work on it: nodeprov {status.last.action} {status.node} finishes it")
+        action = action_named(status.last.action)
+        typed = action.typed if action else status.last.action
+        lines.append(f"  nobody is at work on it: nodeprov {typed} {status.node} finishes it")
     lines += [f"  not read: {each.message}" for each in status.faults]
     return "\n".join(lines)
 

@@ -17,7 +17,7 @@ from nodeprov.errors import Cancelled, NodeprovError
 from nodeprov.inventory import RolloutSettings
 from nodeprov.node.state import NodeState
 from nodeprov.plan.goal import Change
-from nodeprov.plan.plan import Outcome
+from nodeprov.plan.plan import STAGE, Outcome
 from nodeprov.plan.steps import Drain, Part, Step
 
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
@@ -50,6 +50,8 @@ class Rollout:
         """Put the nodes in waves; raise NodeprovError, with nothing begun, where the settings cannot be kept."""
         self._plans = {each.node.name: each for each in plans}
         self._failed: list[str] = []
+        if plans and plans[0].plan.action is STAGE:
+            settings = replace(settings, window=None)  # it is what is done before
         self.settings = settings
         self.waves = waves([member_of(each) for each in plans], settings)
         receipts = {name: each.state.history.of_handler for name, each in self._plans.items()}

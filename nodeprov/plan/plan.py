@@ -25,11 +25,27 @@ class Action:
     """Whether it begins with removing what runs that were killed may have left."""
     ends_installation: bool
     """Whether nothing of earlier receipts is installed any more when it is done."""
+    command: str = ""
+    """What a person types for it, where that is not its name."""
+
+    @property
+    def typed(self) -> str:
+        """What a person types for it."""
+        return self.command or self.name
 
 
 INSTALL = Action(name="install", serves=True, removes_all=False, sweeps_first=False, ends_installation=False)
 UNINSTALL = Action(name="uninstall", serves=False, removes_all=True, sweeps_first=True, ends_installation=True)
-ACTIONS = (INSTALL, UNINSTALL)
+STAGE = Action(
+    name="stage",
+    serves=True,
+    removes_all=False,
+    sweeps_first=False,
+    ends_installation=False,
+    command="install --stage",
+)
+"""What of an install needs no restart, done beforehand."""
+ACTIONS = (INSTALL, UNINSTALL, STAGE)
 
 
 def action_named(name: object) -> Action | None:

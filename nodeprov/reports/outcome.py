@@ -26,7 +26,7 @@ def outcome_text(outcome: Outcome) -> str:
     lines = [str(outcome.error)]
     if outcome.left:
         lines += [f"{node}: left between two states:", *(f"  {ended(each)}" for each in outcome.left)]
-        lines.append(f"hint: look at these, then run nodeprov {plan.action.name} {node} again")
+        lines.append(f"hint: look at these, then run nodeprov {plan.action.typed} {node} again")
     elif outcome.undone:
         undone = count_text(len(outcome.undone), "change")
         lines.append(f"{node}: taken back: {undone} of this run; {_as_before(outcome)}")
