@@ -31,10 +31,15 @@ class Found:
 def load(named: Path | None, sets: Sequence[str] | None) -> Inventory:
     """Find and read the inventory, with what is laid over it; print which one it is, unless it was named."""
     from nodeprov.inventory import parse  # names can be completed without it
+    from nodeprov.inventory.ansible import is_ansible
 
     found = find(named, os.environ, Path.cwd())
     if found.by:
         say(f"inventory: {found.path} ({found.by})")
+    if is_ansible(found.path):
+        from nodeprov.cli.ansible import load_ansible
+
+        return load_ansible(found.path, os.environ, sets or ())
     return parse(read(found), str(found.path), environment=os.environ, options=sets or ())
 
 

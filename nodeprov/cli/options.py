@@ -165,8 +165,8 @@ Inventory = Annotated[
         "--inventory",
         "-i",
         metavar="FILE",
-        help="The inventory. Default: $NODEPROV_INVENTORY, else the nearest nodeprov.toml or inventory.toml, "
-        "here or in a folder above.",
+        help="The inventory: a TOML file, or Ansible's (.ini, .yml). Default: $NODEPROV_INVENTORY, else the "
+        "nearest nodeprov.toml or inventory.toml, here or in a folder above.",
     ),
 ]
 Set = Annotated[

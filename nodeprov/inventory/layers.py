@@ -36,7 +36,8 @@ class SettingSource:
         """Write it for a person: `inventory.toml:12`, `[groups.gpu] inventory.toml:30`, `--set ssh.port`."""
         if not self.path:
             return self.name or self.kind.value
-        place = f"{file}:{lines.of(self.path)}"
+        line = lines.of(self.path)
+        place = file if line is None else f"{file}:{line}"
         return place if self.kind is LayerKind.FILE else f"[{key_text(self.path[:2])}] {place}"
 
     def fault(self, message: str, hint: str = "") -> Fault:
