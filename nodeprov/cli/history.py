@@ -30,7 +30,11 @@ LAST = 20
 def history(
     nodes: Annotated[
         list[str] | None,
-        typer.Argument(help="Only runs of these nodes: names, or globs such as 'worker*'.", metavar="NODE"),
+        typer.Argument(
+            help="Only runs of these nodes: names, or globs such as 'worker*'.",
+            metavar="NODE",
+            autocompletion=options.node_names,
+        ),
     ] = None,
     last: Annotated[
         int, typer.Option("--last", metavar="N", help="Show at most so many runs, the newest.")

@@ -60,8 +60,10 @@ class Note:
 
 
 def is_ansible(path: Path) -> bool:
-    """Tell whether an inventory is Ansible's, by its name: .ini, .yml, .yaml, `hosts`, or a folder."""
-    return path.suffix in SUFFIXES or path.name == "hosts" or path.is_dir()
+    """Tell whether an inventory is Ansible's, by its name: .ini, .yml, .yaml or `hosts`; or a folder with one."""
+    if path.is_dir():
+        return any(not each.is_dir() and is_ansible(each) for each in path.iterdir())
+    return path.suffix in SUFFIXES or path.name == "hosts"
 
 
 def read_listing(value: Mapping[str, Any], path: str) -> Listing:

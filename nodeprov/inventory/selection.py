@@ -49,7 +49,7 @@ class Selection:
         if found is None:
             raise UsageError(
                 f"no node of {inventory.path} has a label {missing[0]}, and the cluster is not asked here",
-                f"give some nodes that label: [nodes.NAME] labels = {{ ... }}; {_there_are(own.values())}",
+                _there_are(own.values()),
                 where="-l/--selector",
             )
         every = {name: {**found.get(name, {}), **labels} for name, labels in own.items()}
@@ -71,6 +71,6 @@ def _there_are(labels: Iterable[Mapping[str, str]]) -> str:
     """Say which labels there are."""
     every = sorted({f"{key}={value}" for each in labels for key, value in each.items()})
     if not every:
-        return 'no node has labels: [nodes.NAME] labels = { zone = "a" }'
+        return 'give nodes labels: [nodes.NAME] labels = { zone = "a" }'
     more = f" and {len(every) - MOST_SHOWN} more" if len(every) > MOST_SHOWN else ""
     return f"there are: {', '.join(every[:MOST_SHOWN])}{more}"

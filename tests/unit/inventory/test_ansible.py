@@ -185,7 +185,9 @@ def test_a_variable_of_settings_that_is_no_table_is_refused() -> None:
 )
 def test_it_is_known_by_its_name(name: str, is_theirs: bool, tmp_path: Path) -> None:
     assert is_ansible(tmp_path / name) is is_theirs
-    assert is_ansible(tmp_path)
+    assert not is_ansible(tmp_path)
+    (tmp_path / name).touch()
+    assert is_ansible(tmp_path) is is_theirs
 
 
 def test_a_note_of_many_hosts_is_short() -> None:

@@ -115,7 +115,7 @@ def test_without_a_cluster_an_unknown_key_is_refused() -> None:
 
 def test_without_any_label_it_is_said_how_to_give_one() -> None:
     bare = parse('[release]\nversion = "latest"\n[nodes.a]\n', "i.toml")
-    with pytest.raises(UsageError, match=r"no node has labels: \[nodes.NAME\] labels = \{ zone = \"a\" \}"):
+    with pytest.raises(UsageError, match=r"give nodes labels: \[nodes.NAME\] labels = \{ zone = \"a\" \}"):
         Selection(selector=parse_selector("zone=a")).of(bare, dict)
 
 
