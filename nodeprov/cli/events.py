@@ -8,6 +8,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +63,9 @@ class EventStream:
     def __init__(
         self,
         path: Path,
-        utc_now: Callable[[], str],
         on_error: Callable[[NodeprovError], None],
+        *,
+        utc_now: Callable[[], str] = lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path, self._utc_now, self._clock, self._on_error = path, utc_now, clock, on_error

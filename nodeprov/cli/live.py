@@ -11,10 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from nodeprov.cli.board import BEGUN, DONE, FAILED, STATES, UNTOUCHED, WAITING, Board, NodeRow, Picture
+from nodeprov.cli.lines import wave_text
 from nodeprov.redaction import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from nodeprov.engine.events import WaveEvent
 
 WIDE = 110
 """From so many columns on there is room for a bar, and for the bytes in full."""
@@ -48,7 +51,7 @@ def live_view(board: Board, console: Console, window_left: Callable[[], float | 
 
 def view(picture: Picture, console: Console, window_left: float | None = None) -> RenderableType:
     """Draw a picture of a run for a console of some width and height."""
-    waves = [_wave(wave.kind, wave.number, wave.total, wave.nodes) for wave in picture.waves]
+    waves = [_wave(wave, picture.rows) for wave in picture.waves]
     summary = _summary(picture, window_left, console.width)
     room = console.size.height - len(waves) - len(summary) - 1  # the line of the cursor
     shown = _chosen(picture.rows, room)
@@ -66,10 +69,10 @@ def _fitting(text: Text, width: int) -> Text:
     return text
 
 
-def _wave(kind: str, number: int, total: int, nodes: Sequence[str]) -> str:
-    count = f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
-    named = {"canary": "canary", "control-plane": "control plane"}.get(kind, count)
-    return f"wave {number} of {total}, {named}: {', '.join(nodes)}"
+def _wave(wave: WaveEvent, rows: Sequence[NodeRow]) -> str:
+    """Write which wave goes; where canaries have all ended and it goes on, they are being watched."""
+    is_done = not any(row.node in wave.nodes and row.state in (WAITING, BEGUN) for row in rows)
+    return wave_text(wave) + ("; soaking" if is_done and wave.kind == "canary" else "")
 
 
 def _chosen(rows: Sequence[NodeRow], room: int) -> list[NodeRow]:

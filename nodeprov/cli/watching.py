@@ -176,7 +176,7 @@ def _stream(watch: Watch, telling: Telling, shown: ExitStack) -> None:
         return
     from nodeprov.cli.events import EventStream
 
-    stream = EventStream(telling.events, utc_now, print_error)
+    stream = EventStream(telling.events, print_error)
     stream.begin(watch.record())
     watch.listeners.append(stream)
     shown.callback(lambda: stream.end(watch.record(ended=utc_now())))

@@ -64,7 +64,7 @@ def test_a_run_that_is_not_begun_says_why(tmp_path: Path) -> None:
 
 def stream(path: Path, errors: list[NodeprovError], seconds: list[float] | None = None) -> EventStream:
     left = iter(seconds or [])
-    return EventStream(path, lambda: "now", errors.append, lambda: next(left))
+    return EventStream(path, errors.append, utc_now=lambda: "now", clock=lambda: next(left))
 
 
 def test_an_upload_is_told_once_a_second_and_at_its_end(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ def drawn(picture: Picture, width: int, height: int, window_left: float | None =
 def fleet(count: int) -> Picture:
     """A run in its middle: four have ended, one of them badly, and four go on."""
     rows = []
-    for number in range(1, count + 1):
+    first = 1 if count > 4 else 4
+    for number in range(first, first + count):
         name = f"worker-{number:02}"
         if number <= 4:
             state, said = ("failed", "containerd does not serve") if number == 2 else ("done", "")
@@ -62,6 +63,12 @@ def test_what_goes_on_and_what_failed_is_shown_before_what_waits() -> None:
 def test_the_window_is_told(left: float | None, said: str) -> None:
     assert said in "\n".join(drawn(fleet(3), 120, 24, window_left=left))
     assert ("window" in "\n".join(drawn(fleet(3), 120, 24, window_left=left))) == (left is not None)
+
+
+def test_canaries_that_are_done_are_seen_to_soak() -> None:
+    row = NodeRow("worker-01", "done")
+    wave = WaveEvent(1, 2, ("worker-01",), "begun", "canary")
+    assert drawn(Picture((row,), (wave,), 1.0), 80, 24)[0].strip() == "wave 1 of 2, canary: worker-01; soaking"
 
 
 def test_what_a_node_says_does_not_control_the_terminal() -> None:

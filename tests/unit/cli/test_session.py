@@ -1,19 +1,29 @@
-"""What is done where not every node can be planned."""
+"""What is done where not every node can be planned; and a run of two played nodes, from its plans to its end."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import typer  # noqa: TID251  it ends a command
 
-from nodeprov.cli.session import SKIP, plan_ready, print_errors
+from nodeprov.cli.journal import Journal
+from nodeprov.cli.session import SKIP, finish, plan_ready, print_errors
+from nodeprov.cli.watching import Telling
 from nodeprov.engine.fleet import Fleet, Results
-from nodeprov.engine.look import Uninstall
+from nodeprov.engine.look import Install, Uninstall
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
-from nodeprov.inventory import parse
+from nodeprov.hosts.base import Hosts
+from nodeprov.hosts.provider import LocalNode
+from nodeprov.inventory import Node, parse
 from nodeprov.runtimes.gvisor.family import GVISOR
+from tests.support.played_node import INVENTORY, PlayedNode, played_node
+from tests.support.samples import release
 
 TEXT = '[release]\nversion = "20260905.0"\n'
 SIXTY = parse(TEXT + "".join(f"[nodes.n{number}]\n" for number in range(60)), "i.toml").nodes
@@ -81,3 +91,57 @@ def test_nothing_is_left_out_unless_it_is_asked_for_and_some_are_left(skip: bool
     _, plans, skipped = plan_ready(Silent(SIXTY, answering, []), Uninstall(GVISOR), skip=skip)
     assert len(plans.errors) == 60 - len(answering)
     assert skipped == ()
+
+
+class Played:
+    """Some played nodes."""
+
+    def __init__(self, hosts: Mapping[str, LocalNode]) -> None:
+        self._hosts = hosts
+
+    def of(self, node: Node) -> Hosts:
+        return self._hosts[node.name].of(node)
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> Iterator[tuple[Fleet, PlayedNode]]:
+    """Two nodes at once, and the second of them."""
+    nodes = parse(f"{INVENTORY}[nodes.worker2]\n[rollout]\nmax_unavailable = '2'\n", "nodeprov.toml").nodes
+    hosts: dict[str, LocalNode] = {}
+    with ExitStack() as stack:
+        for node in nodes:
+            (tmp_path / node.name).mkdir()
+            last = stack.enter_context(played_node(tmp_path / node.name))
+            hosts[node.name] = stack.enter_context(LocalNode(node.name, enter=last.enter))
+        yield Fleet(nodes, Played(hosts), lambda *_: release(tmp_path, content=b"#!/bin/sh\n")), last
+
+
+def test_a_run_of_two_nodes_is_told_in_a_table_a_report_events_and_the_history(
+    played: tuple[Fleet, PlayedNode],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    fleet, second = played
+    rollout = fleet.rollout(fleet.plan(Install(GVISOR)).good)
+    second.said("echo 'echo no sandbox >&2; exit 1' > /srv/played/bin/ctr")
+    telling = Telling(tmp_path / "report.md", tmp_path / "events.jsonl")
+    with pytest.raises(typer.Exit) as ended:
+        finish(fleet, rollout, as_json=False, telling=telling)
+    assert ended.value.exit_code == 1
+    said = capsys.readouterr()
+    rows = [line.split() for line in said.out.splitlines() if line.startswith(("worker1 ", "worker2 "))]
+    assert [row[:-1] for row in rows] == [
+        ["worker1", "done", "6", "yes"],
+        ["worker2", "failed", "(node", "as", "before)", "0", "no"],
+    ]
+    assert "worker2: " in said.err
+    assert "- **worker2**: " in (tmp_path / "report.md").read_text()
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    ends = {each["node"]: each["state"] for each in events if each["event"] == "node"}
+    assert ends == {"worker1": "done", "worker2": "failed"}
+    [entry], _ = Journal(tmp_path / "nodeprov").read()
+    assert [(node["node"], node["result"]) for node in entry.nodes] == [("worker1", "done"), ("worker2", "failed")]
+    assert events[-1]["nodes"] == entry.nodes
+    assert entry.value["report"] == str(tmp_path / "report.md")
