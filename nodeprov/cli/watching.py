@@ -155,9 +155,7 @@ def watching(
     window closes; None where there is none. What cannot be written is said, and fails no run.
     """
     watch = Watch(plans, skipped)
-    is_noted = any(each.plan.pending for each in plans)
-    if is_noted:
-        _note(watch.record())
+    is_noted = any(each.plan.pending for each in plans) and _note(watch.record())
     try:
         with ExitStack() as shown:
             _stream(watch, telling, shown)
@@ -203,14 +201,16 @@ def tell_refused(errors: Sequence[NodeprovError], action: str, telling: Telling)
         _keep(watch.record(ended=utc_now(), report=telling.report), telling)
 
 
-def _note(record: RunRecord) -> None:
-    """Write a run into the journal; where that cannot be it is said, and the run goes on."""
+def _note(record: RunRecord) -> bool:
+    """Write a run into the journal; where that cannot be it is said, and the run goes on. Tell whether it could."""
     from nodeprov.cli.journal import Journal, journal_folder
 
     try:
         Journal(journal_folder()).append(record)
     except Exception as error:  # what is on the nodes counts
         print_error(in_words(error))
+        return False
+    return True
 
 
 def _keep(record: RunRecord, telling: Telling) -> None:
