@@ -202,7 +202,7 @@ def tell_refused(errors: Sequence[NodeprovError], action: str, telling: Telling)
 
 
 def _note(record: RunRecord) -> bool:
-    """Write a run into the journal; where that cannot be it is said, and the run goes on. Tell whether it could."""
+    """Write a run into the journal, and tell whether that could be; if not it is said, and the run goes on."""
     from nodeprov.cli.journal import Journal, journal_folder
 
     try:
