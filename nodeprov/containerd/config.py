@@ -196,6 +196,12 @@ class Config:
         return None if table_at(self._cri, ("containerd", "runtimes", name)) is not None else name
 
     @property
+    def root(self) -> str:
+        """The folder in which containerd keeps what outlives a reboot."""
+        value = self.document.get("root")
+        return value if isinstance(value, str) and value.startswith("/") else "/var/lib/containerd"
+
+    @property
     def enables_selinux(self) -> bool:
         """Whether the CRI plugin labels for SELinux."""
         return self._cri.get("enable_selinux") is True

@@ -152,7 +152,7 @@ def as_json(status: Status) -> dict[str, Any]:
             "began": last.began,
             "ended": last.ended,
         },
-        "switch": status.switched and asdict(status.switched),
+        "switch": status.switched and asdict(status.switched) | {"hit": list(status.switched.hit)},
         "holder": status.holder and asdict(status.holder),
         "damage": list(status.damage),
         "unread": [each.message for each in status.faults],

@@ -147,6 +147,8 @@ class NodeActions(Containerd):
         self._planned = planned
         self._switch = switch
         self._served = ""
+        self.bystanders: tuple[str, ...] = ()
+        """Containers of others that restarts have cut off, in words."""
         self.settle = switch.settle
         cluster = hosts.get(Place.CLUSTER)
         where = (planned.settings, planned.node.name, cancel.wait)
@@ -166,7 +168,9 @@ class NodeActions(Containerd):
 
     def swap(self, swap: Swap) -> None:
         """Have the node swap files, restart containerd and prove that it serves; write down what it has read."""
-        self._served = self._switch.hand_over(swap)
+        kept = self._switch.hand_over(swap)
+        self._served = kept.said
+        self.bystanders = (*self.bystanders, *kept.hit)
         self.write_record(swap)
 
     def made_otherwise(self) -> tuple[str, ...]:

@@ -51,6 +51,7 @@ def apply(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
         if plan.action.sweeps_first:
             actions.forget_proofs()
         outcome = actions.uncordoned(apply_steps(plan, hosts, actions, run))
+        outcome = replace(outcome, notes=(*outcome.notes, *actions.bystanders))
         return _close(outcome, begun, broken, host, planned.settings, run.clock())
 
 

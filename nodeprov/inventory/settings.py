@@ -279,6 +279,12 @@ class RolloutSettings:
         syntax.BOOLEAN,
         default=False,
     )
+    quiet_seconds: int = setting(
+        "Seconds to wait at most, before containerd restarts, for a moment in which no container is just being "
+        "started on the node.",
+        syntax.SECONDS_OR_NONE,
+        default=30,
+    )
     window: str | None = setting(
         "Time of the day in which nodes are changed. A node is begun only if it will be done before the end.",
         syntax.WINDOW,

@@ -39,12 +39,17 @@ class Switched:
     run: str
     outcome: str = ""
     why: str = ""
+    hit: tuple[str, ...] = ()
+    """The containers of others that the restart has cut off, in words."""
 
     @classmethod
     def read(cls, run: str, text: str) -> Switched:
-        """Read what the node wrote down: how it ended, and below it why."""
+        """Read what the node wrote down: how it ended, and below it why, and who was hit."""
         outcome, _, rest = text.partition("\n")
-        return cls(run, outcome, "; ".join(_causes(redacted(rest).splitlines())))
+        lines = redacted(rest).splitlines()
+        hit = tuple(line.removeprefix(_HIT) for line in lines if line.startswith(_HIT))
+        why = "; ".join(_causes([line for line in lines if not line.startswith(_HIT)]))
+        return cls(run, outcome, why, hit)
 
     @property
     def restored(self) -> bool:
@@ -52,6 +57,7 @@ class Switched:
         return self.outcome not in ("", "kept")
 
 
+_HIT = "hit: "
 _LOG = "log: "
 """How a line begins that is of containerd's log, behind the sentence that it explains."""
 
@@ -97,6 +103,14 @@ RECONNECT_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What a node has seen at the end of a swap that it keeps, and the containers of others that were cut off."""
+
+    said: str
+    hit: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Switch:
     """The dead man's switch of one node."""
 
@@ -106,7 +120,7 @@ class Switch:
     run: str
     """The name of the run's receipt."""
 
-    def hand_over(self, swap: Swap) -> str:
+    def hand_over(self, swap: Swap) -> Kept:
         """Hand a swap over to the node and wait for its word, over as many connections as it takes.
 
         Raises RolledBack when the node has put the files back and containerd serves with them, RollbackFailed
@@ -166,6 +180,8 @@ class Switch:
             unit=swap.restart.unit,
             ctr=self.daemon.ctr,
             socket=self.daemon.socket,
+            root=self.daemon.effective.root,
+            quiet_seconds=self.settings.rollout.quiet_seconds,
             restart_seconds=RESTART_SECONDS,
             patience_seconds=PATIENCE_SECONDS,
             settle_seconds=self._settle_seconds,
@@ -202,7 +218,8 @@ class Switch:
     @property
     def _most_seconds(self) -> int:
         """Return how long each half may take: there, and back."""
-        return RESTART_SECONDS + PATIENCE_SECONDS + self._settle_seconds + self._confirm_seconds + SPARE_SECONDS
+        proving = PATIENCE_SECONDS + self._settle_seconds + self._confirm_seconds
+        return self.settings.rollout.quiet_seconds + RESTART_SECONDS + proving + SPARE_SECONDS
 
     def _outcome(self) -> str:
         """Ask until the node reports how it ended; a connection that is lost is made again."""
@@ -226,12 +243,13 @@ class Switch:
                 hint = "the node finishes or rolls back on its own: see nodeprov status, then run this again"
                 raise NodeprovError(problem.message, hint, where=self.host.name) from None
 
-    def _understood(self, outcome: str, swap: Swap) -> str:
+    def _understood(self, outcome: str, swap: Swap) -> Kept:
         switched = Switched.read(self.run, outcome)
         why = switched.why or "no reason given"
         where, hint = self.host.name, f"journalctl -u {swap.restart.unit} on the node"
         if switched.outcome == "kept":
-            return f"CRI is ok, the main process is unchanged after {self._settle_seconds} s"
+            said = f"CRI is ok, the main process is unchanged after {self._settle_seconds} s"
+            return Kept(said, switched.hit)
         if switched.outcome.startswith("restored") and not self._is_left(swap):
             said = f"the new configuration was not kept, and the node rolled back on its own: {why}"
             raise RolledBack(said, hint, where=where)

@@ -117,6 +117,7 @@ def _node(each: NodeRun) -> Iterator[str]:
     yield from _listed("Taken back", [change.resource.title for change in outcome.undone])
     yield from _listed("Left between two states", outcome.left)
     yield from _listed("Kept, as something needs it", outcome.kept)
+    yield from _listed("Remarks", outcome.notes)
     others = () if outcome.error else outcome.made_by_others
     yield from _listed("Done by somebody else meanwhile", [change.resource.title for change in others])
 

@@ -153,6 +153,7 @@ def test_what_goes_into_a_script_is_quoted(name: str) -> None:
         "query-imports.sh.j2": {" pattern "},
         "write-file.sh.j2": {" sha256 "},
         "write-tree.sh.j2": {" entry.sha256 ", " entry.path ", ' "%o" % entry.mode '},
+        "bystanders.sh.j2": {" quiet_seconds "},
         "prove-serving.sh.j2": {" patience_seconds ", " settle_seconds "},
         "restart.sh.j2": {" restart_seconds "},
         "switch.sh.j2": {" loop.index ", " confirm_seconds "},

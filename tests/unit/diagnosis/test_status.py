@@ -78,7 +78,7 @@ def test_json_has_all_of_it(new: Release) -> None:
     assert json.loads(json.dumps(value)) == value
     assert (value["release"], value["settled"], value["containerd"]) == (new.name, False, "serves")
     assert value["last"]["state"] == "begun"
-    assert value["switch"] == {"run": WENT_BACK.run, "outcome": "restored", "why": WENT_BACK.why}
+    assert value["switch"] == {"run": WENT_BACK.run, "outcome": "restored", "why": WENT_BACK.why, "hit": []}
     assert value["holder"] == {"by": HOLDER.by, "silent_seconds": 3}
 
 

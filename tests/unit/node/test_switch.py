@@ -18,7 +18,7 @@ import pytest
 from nodeprov.errors import NodeprovError, RollbackFailed, RolledBack
 from nodeprov.hosts.base import Output, plain
 from nodeprov.hosts.local import LocalHost
-from nodeprov.inventory import Paths, ProofSettings
+from nodeprov.inventory import Paths, ProofSettings, RolloutSettings
 from nodeprov.node import switch as switch_module
 from nodeprov.node.switch import Switch, Switched
 from nodeprov.plan.containerd_config import ContainerdConfig
@@ -47,7 +47,10 @@ esac
 """,
     "ctr": """
 ! grep -qs "hangs" {etc}/*.toml || exit 1
-case "$*" in *" -d") cat {folder}/details 2>/dev/null; exit ;; esac
+case "$*" in
+    *" -d") cat {folder}/details 2>/dev/null; exit ;;
+    *" containers info "*) cat {folder}/info; exit ;;
+esac
 status=ok; ! grep -qs "cri is broken" {etc}/*.toml || status=error
 echo "io.containerd.cri.v1 images - ok"; echo "io.containerd.cri.v1 runtime - $status"
 """,
@@ -127,7 +130,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(switch_module, "UNITS", str(folder / "units"))
     monkeypatch.setattr(switch_module, "MARKER", str(folder / "marker"))
     monkeypatch.setattr(switch_module, "PATIENCE_SECONDS", 0)
-    daemon = replace(good_daemon(), restart_seconds=0.0, ctr="ctr", unit="containerd.service")
+    dump = f'root = "{folder}/root"\n'
+    daemon = replace(good_daemon(), restart_seconds=0.0, ctr="ctr", unit="containerd.service", dump=dump)
     where = settings(paths=Paths(state=f"{folder}/state"))
     switch = Switch(LocalHost("worker1"), daemon, where, "000001-install")
     made = Node(folder, switch, a_swap(folder, OLD, NEW))
@@ -203,13 +207,110 @@ def test_the_controller_is_told_what_the_node_has_done(node: Node, monkeypatch: 
         played = Path(shutil.which("systemd-run") or "")
         script = f"{node.folder}/state/switch/switch.sh"
         played.write_text(f"#!/bin/sh\nsh {script} swap; sh {script} after\n")
-        return each.switch.hand_over(each.swap)
+        return each.switch.hand_over(each.swap).said
 
     with pytest.raises(
         RolledBack, match="rolled back on its own: it does not answer on its socket: said by the journal"
     ):
         handed_over("hangs")
     assert handed_over("good") == "CRI is ok, the main process is unchanged after 6 s"
+
+
+class TestBystanders:
+    """Containers of others, as CRI keeps their states on disk."""
+
+    INFO = """{
+    "ID": "run",
+    "Labels": {
+        "io.cri-containerd.kind": "container",
+        "io.kubernetes.container.name": "main",
+        "io.kubernetes.pod.name": "cart-2",
+        "io.kubernetes.pod.namespace": "shop"
+    },
+"""
+    CREATED, RUNNING = '"StartedAt":0,"FinishedAt":0,"ExitCode":0', '"StartedAt":7,"FinishedAt":0,"ExitCode":0'
+    ENDED, CUT_OFF = '"FinishedAt":9,"ExitCode":0,"Reason":""', '"FinishedAt":9,"ExitCode":255,"Reason":"Unknown"'
+
+    def status(self, node: Node, name: str) -> Path:
+        return node.folder / "root/io.containerd.grpc.v1.cri/containers" / name / "status"
+
+    def has(self, node: Node, **states: str) -> None:
+        (node.folder / "info").write_text(self.INFO)
+        for name, state in states.items():
+            self.status(node, name).parent.mkdir(parents=True, exist_ok=True)
+            self.status(node, name).write_text(f'{{"Version":"v1","Pid":1,"CreatedAt":5,{state}}}')
+
+    def with_quiet(self, node: Node, seconds: int) -> Node:
+        where = replace(node.switch.settings, rollout=RolloutSettings(quiet_seconds=seconds))
+        return replace(node, switch=replace(node.switch, settings=where))
+
+    def sleeping(self, node: Node, script: str = ":") -> None:
+        """Have a script in place of a wait of a fifth of a second."""
+        tool = Path(shutil.which("ctr") or "").with_name("sleep")
+        tool.write_text(f'#!/bin/sh\n[ "$1" = 0.2 ] || exit 0\necho sleep >> {node.folder}/calls\n{script}\n')
+        tool.chmod(0o755)
+
+    def test_who_is_hit_is_named(self, node: Node) -> None:
+        node = self.with_quiet(node, 0)
+        self.has(
+            node, before=self.CUT_OFF, run=self.RUNNING, goes_on=self.RUNNING, ended=self.ENDED, hangs=self.CREATED
+        )
+        self.has(node, starts=self.CREATED)
+        changed = f"sed -i 's/{self.RUNNING}/{self.CUT_OFF}/' {self.status(node, 'run')}"
+        started = f"sed -i 's/{self.CREATED}/{self.RUNNING}/' {self.status(node, 'starts')}"
+        (node.folder / "on-restart").write_text(f"{changed}\n{started}\n")
+        node.arm()
+        node.do("swap")
+        node.do("after")
+        switched = Switched.read("000001-install", node.outcome())
+        assert (switched.outcome, switched.why) == ("kept", "")
+        assert switched.hit == (
+            "shop/cart-2 (container main) ended while containerd restarted: exit code 255, reason Unknown",
+            "shop/cart-2 (container main) was being started when containerd restarted, and has not started since",
+        )
+        node.is_tidy()
+
+    def test_nobody_is_where_there_are_no_containers(self, node: Node) -> None:
+        node.arm()
+        node.do("swap")
+        node.do("after")
+        assert node.outcome() == "kept\n"
+
+    def test_one_that_containerd_does_not_know_any_more_has_its_id(self, node: Node) -> None:
+        self.has(node, a1b2c3d4e5f6a7b8=self.RUNNING)
+        (node.folder / "info").write_text("")
+        path = self.status(node, "a1b2c3d4e5f6a7b8")
+        (node.folder / "on-restart").write_text(f"sed -i 's/{self.RUNNING}/{self.CUT_OFF}/' {path}\n")
+        node.arm()
+        node.do("swap")
+        node.do("after")
+        (hit,) = Switched.read("000001-install", node.outcome()).hit
+        assert hit.startswith("container a1b2c3d4e5f6a ended while containerd restarted")
+
+    def test_a_container_that_is_just_being_started_is_waited_for(self, node: Node) -> None:
+        self.has(node, starts=self.CREATED)
+        self.sleeping(node, f"sed -i 's/{self.CREATED}/{self.RUNNING}/' {self.status(node, 'starts')}")
+        node.arm()
+        node.do("swap")
+        calls = [call.split()[0] for call in node.calls]
+        assert calls.index("sleep") < calls.index("restart")
+        assert calls.count("sleep") == 1
+
+    def test_no_longer_than_is_said(self, node: Node) -> None:
+        node = self.with_quiet(node, 2)
+        self.has(node, hangs=self.CREATED)
+        self.sleeping(node)
+        node.arm()
+        node.do("swap")
+        assert [call.split()[0] for call in node.calls].count("sleep") == 10
+
+    def test_one_that_hangs_for_a_minute_is_not_waited_for(self, node: Node) -> None:
+        self.has(node, hangs=self.CREATED)
+        os.utime(self.status(node, "hangs"), (0, 0))
+        self.sleeping(node)
+        node.arm()
+        node.do("swap")
+        assert "sleep" not in node.calls
 
 
 def systemd_runs_it(node: Node) -> None:
