@@ -126,7 +126,7 @@ def _from_cluster(access: draft.Access) -> tuple[draft.FoundNode, ...]:
     """Ask kubectl for the nodes, here or where it is."""
     from nodeprov.hosts.provider import kubectl_host
     from nodeprov.hosts.ssh.host import SshHost
-    from nodeprov.kubernetes.cluster import kubectl
+    from nodeprov.kubernetes.kubectl import kubectl
 
     where = draft.KUBECTL_HOST if access.kubectl_host else None
     settings = ClusterSettings(host=where, kubeconfig=access.kubeconfig, context=access.context)

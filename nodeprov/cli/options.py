@@ -277,6 +277,13 @@ AskSudoPassword = Annotated[
     ),
 ]
 
+Deep = Annotated[
+    bool,
+    typer.Option(
+        "--deep",
+        help="Look at all nodes in full, also at those that are as they were when nothing was to be done.",
+    ),
+]
 Report = Annotated[
     Path | None,
     typer.Option(

@@ -118,10 +118,15 @@ def show_plans(plans: Sequence[Plan], errors: Sequence[NodeprovError] = (), *, a
         return
     for plan in plans:
         text = visible(plan_text(plan))
-        if _console(stderr=False).color_system:
+        if _may_have_colors() and _console(stderr=False).color_system:
             _console(stderr=False).print(painted(text), soft_wrap=True)
         else:
             _print(text)
+
+
+def _may_have_colors() -> bool:
+    """Tell whether rich need be asked, which takes 50 ms to import."""
+    return sys.stdout.isatty() or bool({"FORCE_COLOR", "TTY_COMPATIBLE"} & {*os.environ})
 
 
 def show_outcomes(
@@ -149,7 +154,7 @@ def show_outcomes(
         for outcome, text in texts:
             if outcome.plan.pending and not outcome.error:
                 _print(text)
-        if len(nodes) > 1:
+        if len(nodes) > 1 and any(outcome.plan.pending for outcome in outcomes):
             from nodeprov.reports.run import run_table
 
             show_table(run_table(nodes))
@@ -162,6 +167,16 @@ def show_outcomes(
         quiet.set()
     except NodeprovError as error:
         print_error(error)
+
+
+def show_nothing_to_do(plans: Sequence[Plan], *, as_json: bool) -> None:
+    """Print the end of a run in which no node had anything to be done."""
+    from nodeprov.plan.plan import Outcome
+
+    if as_json:
+        show_outcomes([Outcome(plan) for plan in plans], as_json=True)
+    elif not quiet.is_set():
+        show_plans(plans)
 
 
 def show_table(table: Table) -> None:

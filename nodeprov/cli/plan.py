@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from nodeprov.cli.output import say
 from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
+    from nodeprov.cli.plan_commands import PlanCommands
     from nodeprov.engine import Want
     from nodeprov.engine.planner import Planned
     from nodeprov.inventory import Inventory
@@ -41,6 +43,7 @@ def plan(
         Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for `nodeprov apply FILE`.")
     ] = None,
     skip_unready: options.SkipUnready = False,
+    deep: options.Deep = False,
     commands: Annotated[
         bool, typer.Option("--commands", help="Show also every script that would run on a host, in order.")
     ] = False,
@@ -61,12 +64,9 @@ def plan(
     _no_color: options.NoColor = False,
 ) -> None:
     """Show what an install or an uninstall would change. Nothing is written on any node."""
-    from nodeprov.cli import plan_commands
     from nodeprov.cli.inventory import load
     from nodeprov.cli.output import show_plans
-    from nodeprov.cli.session import SKIP, connect, plan_ready, print_errors, say_waves
-    from nodeprov.engine import Install, Uninstall
-    from nodeprov.runtimes import FAMILY
+    from nodeprov.cli.reaching import reach, reach_unless_settled
 
     if drain and not uninstall:
         raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
@@ -85,19 +85,30 @@ def plan(
         window=window,
     )
     whole = load(inventory, sets)
-    log = plan_commands.PlanCommands() if commands else None
-    want = Uninstall(FAMILY, drain, allowed=allowed) if uninstall else Install(FAMILY)
+    log = _command_log() if commands else None
     which = options.which(nodes, is_all, selector)
-    with connect(whole, which, ask_sudo_password=ask_sudo_password, on_command=log) as fleet:
-        fleet, planned, skipped = plan_ready(fleet, want, skip=skip_unready, stage=stage)
+    if uninstall or commands or out:
+        reaching = reach(whole, which, ask_sudo_password=ask_sudo_password, on_command=log)
+    else:
+        show = partial(show_plans, as_json=as_json)
+        reaching = reach_unless_settled(whole, which, ask_sudo_password=ask_sudo_password, deep=deep, show=show)
+    with reaching as reached:
+        from nodeprov.cli.session import SKIP, fleet_of, plan_ready, print_errors, say_waves
+        from nodeprov.engine import Install, Uninstall
+        from nodeprov.runtimes import FAMILY
+
+        want = Uninstall(FAMILY, drain, allowed=allowed) if uninstall else Install(FAMILY)
+        fleet, planned, skipped = plan_ready(fleet_of(reached), want, skip=skip_unready, stage=stage)
         found = log.of(planned, fleet.hosts) if log else {}
     print_errors(planned, way_on=SKIP)
     if out and not planned.errors:
         save(out, whole, planned.good, want)
     planned.errors.extend(skipped)
     rollout = None if planned.errors else fleet.rollout(planned.good)
-    if commands:
-        plan_commands.show(planned, found, as_json=as_json)
+    if log:
+        from nodeprov.cli.plan_commands import show as show_commands
+
+        show_commands(planned, found, as_json=as_json)
     else:
         show_plans([each.plan for each in planned.good], planned.errors, as_json=as_json)
         if rollout is not None:
@@ -105,6 +116,12 @@ def plan(
     if planned.errors:
         raise typer.Exit(FAILED)
     raise typer.Exit(PENDING if any(each.plan.pending for each in planned.good) else DONE)
+
+
+def _command_log() -> PlanCommands:
+    from nodeprov.cli.plan_commands import PlanCommands
+
+    return PlanCommands()
 
 
 def save(path: Path, whole: Inventory, planned: Sequence[Planned], want: Want) -> None:
@@ -197,6 +214,7 @@ def install(
     allow_two_zones: options.AllowTwoZones = False,
     window: options.Window = None,
     stage: options.Stage = False,
+    deep: options.Deep = False,
     yes: options.Yes = False,
     inventory: options.Inventory = None,
     sets: options.Set = None,
@@ -209,11 +227,11 @@ def install(
     _no_color: options.NoColor = False,
 ) -> None:
     """Install what the inventory wants, node by node or in waves, and test it; undo it on any error."""
-    from nodeprov.cli.session import carry_out, open_session
-    from nodeprov.engine import Install
-    from nodeprov.runtimes import FAMILY
+    from nodeprov.cli.inventory import load
+    from nodeprov.cli.output import show_nothing_to_do
+    from nodeprov.cli.reaching import reach, reach_unless_settled
 
-    telling = options.telling(report, events)
+    telling = options.telling(report, events) if report or events else None
     sets = options.with_rollout(
         options.with_pending(sets, activate_pending),
         canary=canary,
@@ -224,10 +242,20 @@ def install(
         window=window,
     )
     which = options.which(nodes, is_all, selector)
-    with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
-        carry_out(
-            fleet, Install(FAMILY), skip=skip_unready, yes=yes, as_json=as_json, telling=telling, stage=stage
-        )
+    whole = load(inventory, sets)
+    if telling:
+        reaching = reach(whole, which, ask_sudo_password=ask_sudo_password)
+    else:
+        show = partial(show_nothing_to_do, as_json=as_json)
+        reaching = reach_unless_settled(whole, which, ask_sudo_password=ask_sudo_password, deep=deep, show=show)
+    with reaching as reached:
+        from nodeprov.cli.session import carry_out, fleet_of
+        from nodeprov.cli.watching import NOTHING_MORE
+        from nodeprov.engine import Install
+        from nodeprov.runtimes import FAMILY
+
+        want, told = Install(FAMILY), telling or NOTHING_MORE
+        carry_out(fleet_of(reached), want, skip=skip_unready, yes=yes, as_json=as_json, telling=told, stage=stage)
 
 
 @options.command(

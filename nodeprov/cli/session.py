@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import typer  # noqa: TID251  a part of the command line
 
@@ -14,6 +14,7 @@ from nodeprov.cli import output
 from nodeprov.cli.inventory import load
 from nodeprov.cli.main import DONE, FAILED, PENDING, cancelled_by_signals
 from nodeprov.cli.output import print_error, say, show_outcomes, show_plans
+from nodeprov.cli.reaching import Reached, reach
 from nodeprov.cli.watching import NOTHING_MORE, Telling, tell_refused, watching
 from nodeprov.engine import context
 from nodeprov.engine.fleet import Fleet, Results, obtained
@@ -23,11 +24,9 @@ from nodeprov.engine.rollout import Rollout
 from nodeprov.engine.staging import staged
 from nodeprov.engine.window import Window
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.hosts.base import Place, Script
-from nodeprov.hosts.provider import HostProvider, SshHosts
 from nodeprov.hosts.shell import OnCommand
 from nodeprov.inventory import Inventory, Node, ReleaseSettings
-from nodeprov.inventory.selection import Labels, Selection
+from nodeprov.inventory.selection import Selection
 from nodeprov.releases.obtain import Release
 from nodeprov.releases.source import Software
 
@@ -55,26 +54,15 @@ def connect(
     on_command: OnCommand | None = None,
 ) -> Iterator[Fleet]:
     """Connect to nodes, each when it is first needed; `on_command` hears of every command, as --verbose does."""
-    listeners = [on_command] if on_command else []
-    if output.shows_commands.is_set():
-        listeners.append(output.CommandLog())
-
-    def on_each(host: str, script: Script[Any]) -> None:
-        for listener in listeners:
-            listener(host, script)
-
-    with SshHosts(whole, on_each, output.passwords(ask_sudo=ask_sudo_password)) as hosts:
-        nodes = which.of(whole, lambda: _labels(whole, hosts)) if isinstance(which, Selection) else which
-        yield Fleet(nodes, hosts, _obtain)
+    with reach(whole, which, ask_sudo_password=ask_sudo_password, on_command=on_command) as reached:
+        yield fleet_of(reached)
 
 
-def _labels(whole: Inventory, hosts: HostProvider) -> Labels | None:
-    """Read the labels that the cluster has for its nodes; None where no cluster is used."""
-    from nodeprov.kubernetes.node_labels import read_labels  # few choose by them
-
-    first = whole.nodes[0]
-    cluster = hosts.of(first).get(Place.CLUSTER)
-    return read_labels(cluster, first.settings.cluster) if cluster else None
+def fleet_of(reached: Reached) -> Fleet:
+    """Make a fleet of nodes that are reached; what it downloads is shown."""
+    if (found := reached.recalled) is None:
+        return Fleet(reached.nodes, reached.hosts, _obtain)
+    return Fleet(reached.nodes, reached.hosts, _obtain, found.memory, found.reads)
 
 
 def _obtain(software: Software, wanted: ReleaseSettings, architecture: str) -> Release:

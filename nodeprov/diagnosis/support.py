@@ -15,7 +15,7 @@ from nodeprov.containerd.distributions.profiles import PLAIN, kubelet_units
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output, Place, Reader
 from nodeprov.inventory import Node
-from nodeprov.kubernetes.cluster import kubectl
+from nodeprov.kubernetes.kubectl import kubectl
 from nodeprov.node.daemon_choice import Choice
 from nodeprov.node.facts import FactsQuery, parse_facts
 from nodeprov.node.layout import Layout

@@ -84,11 +84,22 @@ class Fleet:
         hosts: HostProvider,
         releases: Releases = obtained,
         memory: Memory | None = None,
+        reads: ClusterReads | None = None,
     ) -> None:
+        """Take some nodes.
+
+        Args:
+            nodes: which.
+            hosts: how they are reached.
+            releases: has a release on this machine.
+            memory: where it is remembered that there was nothing to do.
+            reads: what was read of their clusters already; it counts for the first plan.
+        """
         self.nodes = nodes
         self.hosts = hosts
         self._releases = releases
         self._memory = memory
+        self._read_already = reads
 
     def only(self, nodes: Sequence[Node]) -> Fleet:
         """Return some of the nodes, reached in the same way."""
@@ -99,12 +110,13 @@ class Fleet:
         reads = self._reads()
         return self.each(lambda node, hosts: look(node, hosts, want, reads))
 
-    def plan(self, want: Want, reads: ClusterReads | None = None) -> Results[Planned]:
-        """Plan for every node; `reads` is what was read of the clusters already.
+    def plan(self, want: Want) -> Results[Planned]:
+        """Plan for every node.
 
         A release is obtained once for all who want it, and for no node where something blocks it.
         """
-        reads = reads or self._reads()
+        reads = self._read_already or self._reads()
+        self._read_already = None
         states = at_once(lambda node: self._ready(node, want, reads), self.nodes)
         releases = _Once(self._releases)
         order = leaving_order([each for each in states if isinstance(each, NodeState)])

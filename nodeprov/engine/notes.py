@@ -8,7 +8,7 @@ from nodeprov.containerd.distributions.distribution import How, says_that_it_is_
 from nodeprov.containerd.distributions.profiles import PLAIN
 from nodeprov.engine import leftovers
 from nodeprov.errors import Problem
-from nodeprov.kubernetes.cluster import kubectl
+from nodeprov.kubernetes.kubectl import kubectl
 from nodeprov.kubernetes.runtime_class import cuts_off, leads_here
 from nodeprov.kubernetes.scheduling import label_of
 from nodeprov.node.daemon import Daemon, version_text

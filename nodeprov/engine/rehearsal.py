@@ -13,8 +13,8 @@ from nodeprov.engine.transaction import apply
 from nodeprov.errors import Cancelled, NodeprovError
 from nodeprov.hosts.base import A, Guard, NothingHeld, Output, Place, Query, Reader, Script, plain
 from nodeprov.hosts.shell import ShellHost, ask_script
-from nodeprov.kubernetes.cluster import Get, kubectl
 from nodeprov.kubernetes.draining import NodePodsQuery
+from nodeprov.kubernetes.kubectl import Get, kubectl
 from nodeprov.kubernetes.proof_pods import Pod
 from nodeprov.node.facts import FactsQuery
 from nodeprov.node.receipts import Author, to_json

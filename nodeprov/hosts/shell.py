@@ -29,8 +29,10 @@ from nodeprov.hosts.base import (
     rendered,
 )
 from nodeprov.states import FileState, TreeState
+from nodeprov.templates import as_it_is
 
 _MARK = "@nodeprov"
+_SCRIPT = "{{ script }}"
 
 UPLOAD_TIMEOUT_SECONDS = 600.0
 
@@ -188,7 +190,8 @@ class ShellHost(Host, ABC):
 
 def ask_script(queries: Sequence[Query[Any]]) -> Script[Output]:
     """Make the one script that answers all the queries."""
-    return rendered("hosts/ask.sh.j2", mark=_MARK, scripts=[query.script for query in queries])
+    frame = as_it_is("hosts/ask.sh.j2")
+    return plain("ask", "".join(["export LC_ALL=C\n", *(frame.replace(_SCRIPT, each.script) for each in queries)]))
 
 
 def upload_script(path: str) -> Script[Output]:

@@ -1,6 +1,5 @@
 """What is wrong with an inventory: no TOML, or all faults at once, each with its line and the way out."""
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -50,6 +49,8 @@ class Faulty(UsageError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Suggest the known name that was perhaps meant, or list all."""
+    import difflib  # 3 ms, for who has mistyped something
+
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"

@@ -9,8 +9,8 @@ from typing import Any
 from nodeprov.errors import MALFORMED_JSON, Problem
 from nodeprov.hosts.base import TIMED_OUT, Output
 from nodeprov.inventory import Settings
-from nodeprov.kubernetes.cluster import NOT_FOUND, is_forbidden, kubectl
 from nodeprov.kubernetes.images import PROBE, ProofImage
+from nodeprov.kubernetes.kubectl import NOT_FOUND, is_forbidden, kubectl
 from nodeprov.templates import render
 
 POD_MEMORY, POD_CPU = "128Mi", "200m"

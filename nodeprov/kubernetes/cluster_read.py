@@ -1,19 +1,23 @@
 """What is read of a cluster: once for all nodes of a run, and only the fields that are used."""
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nodeprov.errors import placed, taking_json_apart
 from nodeprov.hosts.base import Output, Place, Query, Reader, Readers
 from nodeprov.inventory import ClusterSettings, Node, Settings
-from nodeprov.kubernetes.cluster import insist_on_answer, kubectl
-from nodeprov.node.state import ClusterState, handlers
-from nodeprov.templates import render
+from nodeprov.kubernetes.kubectl import insist_on_answer, kubectl
+from nodeprov.templates import as_it_is
+
+if TYPE_CHECKING:
+    from nodeprov.node.state import ClusterState
 
 FIELDS = (
     ".kind",
@@ -72,6 +76,10 @@ class ClusterRead:
 
     def state(self, settings: Settings, node: str, context: Context) -> ClusterState:
         """Pick what a decision about one node needs; raise NodeprovError where its form is not Kubernetes'."""
+        from nodeprov.node.state import (
+            ClusterState,  # with all of a node, which a run with nothing to do has no use for
+        )
+
         key, wanted = settings.label.key, settings.label.value
         with placed(node), taking_json_apart():
             labelled = [each for each in self.nodes.values() if _labels(each).get(key) == wanted]
@@ -110,15 +118,15 @@ class ClusterQuery:
         """Print a line for each node and RuntimeClass."""
         kube = kubectl(self.settings)
         items, item = f"jsonpath={{range .items[*]}}{_ITEM}{{end}}", f"jsonpath={_ITEM}"
-        by_name = [
-            kube.line("get", "runtimeclass", each, "--ignore-not-found", "-o", item) for each in self.classes
-        ]
-        return render(
-            "cluster/cluster.sh.j2",
-            everything=kube.line("get", "nodes,runtimeclasses.node.k8s.io", "-o", items),
-            nodes=kube.line("get", "nodes", "-o", items),
-            by_name=by_name,
-        )
+        calls = {
+            "everything": [kube.line("get", "nodes,runtimeclasses.node.k8s.io", "-o", items)],
+            "nodes": [kube.line("get", "nodes", "-o", items)],
+            "by_name": [
+                kube.line("get", "runtimeclass", each, "--ignore-not-found", "-o", item) for each in self.classes
+            ],
+        }
+        functions = [f"{name}() {{\n{chr(10).join(lines)}\n}}\n" for name, lines in calls.items()]
+        return "".join([*functions, as_it_is("cluster/cluster.sh.j2")])
 
     def parse(self, output: Output) -> ClusterRead:
         """Understand what kubectl printed."""
@@ -157,6 +165,8 @@ def nodes_that_may_run(handler: str, nodes: Any) -> tuple[str, ...]:
 
     A node before Kubernetes 1.30, or with a containerd before 2.0, reports none. Two handlers may share a label.
     """
+    from nodeprov.node.state import handlers
+
     reported = {node["metadata"]["name"]: handlers(node) for node in nodes["items"]}
     return tuple(name for name, known in reported.items() if not known or handler in known)
 

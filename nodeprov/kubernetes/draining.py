@@ -10,7 +10,7 @@ from typing import Any
 from nodeprov.errors import NodeprovError, Problem, Problems, taking_json_apart
 from nodeprov.hosts.base import Host, Output, Reader
 from nodeprov.inventory import Settings, syntax
-from nodeprov.kubernetes.cluster import forbidden_hint, kubectl
+from nodeprov.kubernetes.kubectl import forbidden_hint, kubectl
 from nodeprov.templates import render
 
 POLL_SECONDS = 0.3

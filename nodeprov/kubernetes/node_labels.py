@@ -8,7 +8,7 @@ from typing import Any
 from nodeprov.errors import MALFORMED_JSON, not_understood, of_type
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.inventory import ClusterSettings
-from nodeprov.kubernetes.cluster import Kubectl, kubectl
+from nodeprov.kubernetes.kubectl import Kubectl, kubectl
 
 _COLUMNS = r'{range .items[*]}{.metadata.name}{" "}{.metadata.labels}{"\n"}{end}'
 """A line a node: all else of a Node would be a hundred times as much. kubectl writes a map as JSON."""

@@ -14,8 +14,8 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, check
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.admission import OUT_OF_REACH, mutations, pod_manifest
-from nodeprov.kubernetes.cluster import Get, Kubectl, is_forbidden, kubectl, understood
 from nodeprov.kubernetes.images import PROBE, ProofImage
+from nodeprov.kubernetes.kubectl import Get, Kubectl, is_forbidden, kubectl, understood
 from nodeprov.node.state import handlers
 
 POLL_SECONDS = 0.3

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from nodeprov.errors import taking_json_apart
 from nodeprov.hosts.base import Host, Output, Place
 from nodeprov.inventory import RuntimeClassSettings, Settings
-from nodeprov.kubernetes.cluster import Get, Kubectl, kubectl
 from nodeprov.kubernetes.cluster_read import nodes_that_may_run
+from nodeprov.kubernetes.kubectl import Get, Kubectl, kubectl
 from nodeprov.kubernetes.quantities import canonical
 from nodeprov.node.state import ClusterState
 from nodeprov.plan.goal import Goal, Resource

@@ -10,7 +10,7 @@ from nodeprov.errors import NodeprovError, taking_json_apart
 from nodeprov.hosts.base import Host, Output, Place
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes import runtime_class
-from nodeprov.kubernetes.cluster import Get, Kubectl, kubectl
+from nodeprov.kubernetes.kubectl import Get, Kubectl, kubectl
 from nodeprov.kubernetes.runtime_class import RuntimeClass, declared_fields
 from nodeprov.node.receipts import History
 from nodeprov.node.state import ClusterState

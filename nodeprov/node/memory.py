@@ -8,18 +8,15 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import nodeprov
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
-from nodeprov.hosts.at_once import at_once
-from nodeprov.hosts.base import Place, Readers
 from nodeprov.inventory import Node
 from nodeprov.local_files import write_private
-from nodeprov.node.watched import Seen, Watched, WatchedQuery
-from nodeprov.plan.plan import INSTALL, Plan
+from nodeprov.node.watched import Watched
 
 SCHEMA = 1
 LARGEST_BYTES = 1 << 20
@@ -52,6 +49,8 @@ class Memory:
     def of(self, node: Node) -> Remembered | None:
         """Return what is remembered of a node with these settings, by this very nodeprov."""
         with contextlib.suppress(OSError, *MALFORMED_JSON), self._file(node).open("rb") as file:
+            if not _is_ours(file.fileno()):
+                return None
             value = json.loads(file.read(LARGEST_BYTES))
             if value["key"] != _key(node):
                 return None
@@ -90,6 +89,12 @@ class Memory:
             each.unlink(missing_ok=True)
 
 
+def _is_ours(file: int) -> bool:
+    """Tell whether nobody else can have written it."""
+    found = os.fstat(file)
+    return found.st_uid in (0, os.geteuid()) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
 def _key(node: Node) -> str:
     """Tell apart what a conclusion depends on besides node and cluster: nodeprov itself, and the settings."""
     return hashlib.sha256(repr((SCHEMA, nodeprov.__version__, _code(), node)).encode()).hexdigest()
@@ -112,33 +117,3 @@ def _code() -> str:
 
 
 _stamps: list[tuple[str, int, int]] = []
-
-
-def recall(
-    remembered: Mapping[str, Remembered],
-    nodes: Sequence[Node],
-    hosts: Callable[[Node], Readers],
-    cluster: Callable[[Node], str],
-) -> dict[str, Plan]:
-    """Find the nodes of which all is as it was when there was nothing to do for an install: their plans by name.
-
-    Nothing is raised for the others: they have to be looked at in any case, which tells what is wrong.
-
-    Args:
-        remembered: what is remembered, by the nodes' names.
-        nodes: those of which something is.
-        hosts: how a node is reached.
-        cluster: tells apart what its cluster knows of a node.
-    """
-
-    def holds(node: Node) -> bool:
-        found = remembered[node.name]
-        seen: Seen = hosts(node)[Place.NODE].ask([WatchedQuery(found.watched)])[0]
-        return seen.digest == found.seen and cluster(node) == found.cluster
-
-    answers = at_once(holds, nodes)
-    for each in answers:
-        if isinstance(each, Exception) and not isinstance(each, NodeprovError):
-            raise each
-    good = [node.name for node, each in zip(nodes, answers, strict=True) if each is True]
-    return {name: Plan(name, INSTALL, (), remembered[name].notes) for name in good}

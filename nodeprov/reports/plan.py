@@ -1,13 +1,12 @@
 """Plans as text for people, without the secrets that are in them, and as JSON for programs."""
 
-import difflib
+from __future__ import annotations
+
 import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
-
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Plan
@@ -15,6 +14,9 @@ from nodeprov.plan.state_text import change_text, lines_of, summary_json
 from nodeprov.plan.steps import Adopt, Drain, Part, Proof, Restart
 from nodeprov.redaction import looks_secret, masked, secret_spans
 from nodeprov.toml import key_text, statements
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 SCHEMA = 1
 """Raised when a field of a plan's JSON changes its meaning or goes; docs/json.md describes them."""
@@ -38,6 +40,8 @@ def plan_text(plan: Plan) -> str:
 
 def painted(plan: str) -> Text:
     """Colour the text of a plan by the signs that its lines begin with."""
+    from rich.text import Text  # few plans are shown on a terminal with colours
+
     text = Text(plan)
     start = 0
     for line in plan.split("\n"):
@@ -151,6 +155,8 @@ def part_json(part: Part) -> dict[str, Any]:
 
 def unified(before: str, after: str, *, old: str, new: str) -> list[str]:
     """Write a unified diff; lines that look secret, or are of a value that does, are masked."""
+    import difflib
+
     found = difflib.unified_diff(before.splitlines(), after.splitlines(), old, new, lineterm="", n=CONTEXT_LINES)
     hidden = {"-": secret_lines(before), "+": secret_lines(after)}
     numbers: dict[str, int] = {}

@@ -14,10 +14,11 @@ from nodeprov import inventory
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Node, Settings
-from nodeprov.kubernetes import cluster, cluster_read, runtime_class
-from nodeprov.kubernetes.cluster import kubectl as calls
+from nodeprov.kubernetes import cluster_read, runtime_class
 from nodeprov.kubernetes.draining import Drainer, node_pods
 from nodeprov.kubernetes.images import ProofImage
+from nodeprov.kubernetes.kubectl import is_forbidden
+from nodeprov.kubernetes.kubectl import kubectl as calls
 from nodeprov.kubernetes.proof_pods import Pod, Prover
 from nodeprov.kubernetes.roles import Role, ServiceAccount, manifest, roles
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
@@ -89,7 +90,7 @@ def refusal(act: Callable[[], object]) -> str:
     try:
         act()
     except NodeprovError as error:
-        return error.message if cluster.is_forbidden(error.message) else ""
+        return error.message if is_forbidden(error.message) else ""
     return ""
 
 

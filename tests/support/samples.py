@@ -16,9 +16,9 @@ from nodeprov.hosts.base import Query
 from nodeprov.inventory import ClusterSettings, Node, ReleaseSettings, RuntimeClassSettings, Settings, Ssh
 from nodeprov.kubernetes import runtime_class
 from nodeprov.kubernetes.admission import Admission, AdmissionQuery
-from nodeprov.kubernetes.cluster import kubectl
 from nodeprov.kubernetes.cluster_read import ClusterQuery, ClusterRead, Context, ContextQuery
 from nodeprov.kubernetes.draining import NodePod, NodePodsQuery
+from nodeprov.kubernetes.kubectl import kubectl
 from nodeprov.kubernetes.scheduling import NodeLabel
 from nodeprov.node.daemon import Daemon, Identity, Plugin, Record
 from nodeprov.node.daemon_choice import Kubelet

@@ -53,7 +53,6 @@ _PROOF: Values = {
     "timeout_seconds": 1,
     "cleanup_seconds": 1,
 }
-_KUBECTL: Values = {"folders": ["/k"], "calls": [["kubectl"], ["k3s", "kubectl"]], "missing": "it's not there"}
 _MASTER = SimpleNamespace(role="master", has_kubelet=True, cgroup_driver="systemd", may_lower_oom_score=True)
 _WORKER = SimpleNamespace(role="worker", has_kubelet=True, cgroup_driver="cgroupfs", may_lower_oom_score=False)
 _BARE = SimpleNamespace(role="worker", has_kubelet=False, cgroup_driver="systemd", may_lower_oom_score=True)
@@ -61,7 +60,7 @@ _NODE: Values = {"images": "/i", "pause_image": "p", "cni_folder": "/cni", "admi
 
 SAMPLES: Mapping[str, Sequence[Values]] = {
     "arm.sh.j2": [_SWITCH],
-    "ask.sh.j2": [{"mark": "m", "scripts": ["uptime", "false"]}],
+    "ask.sh.j2": [{"script": "uptime"}],
     "box-initramfs.sh.j2": [{}],
     "box-setup.sh.j2": [{}],
     "confirm.sh.j2": [_SWITCH],
@@ -95,13 +94,8 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
         {**_NODE, "machine": _BARE, "slow": False, "control_plane": []},
     ],
     "joined.sh.j2": [{"certificate": "-----BEGIN\nx\n"}],
-    "kubectl-found.sh.j2": [
-        {**_KUBECTL, "program": ["kubectl"], "kubeconfigs": ["/k 1", "/k2"]},
-        {**_KUBECTL, "program": [], "kubeconfigs": []},
-    ],
-    "cluster.sh.j2": [
-        {"everything": "kubectl get all", "nodes": "kubectl get nodes", "by_name": ["kubectl get it"]},
-    ],
+    "kubectl-found.sh.j2": [{}],
+    "cluster.sh.j2": [{}],
     "kubectl.sh.j2": [{"calls": ["kubectl get nodes", "kubectl get pods"]}],
     "lock-holder.sh.j2": [{"lock": "/s/lock"}],
     "dry-start-apart.sh.j2": [{"script": "exit 0", "seconds": 1, "without": each} for each in ("", "/it's")],

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any
 
 import tenacity
-from fabric import Config, Connection  # noqa: TID251  the one place
 from paramiko import (  # noqa: TID251
     ChannelException,
     MissingHostKeyPolicy,
@@ -52,12 +51,12 @@ SETTING = "[ssh] connect_timeout_seconds"
 class Connections:
     """Open connections, each through the one before it; the node's is the last."""
 
-    connections: list[Connection] = field(default_factory=list)
+    clients: list[SSHClient] = field(default_factory=list)
 
     @property
     def transport(self) -> Transport:
         """What carries the node's channels."""
-        return self.connections[-1].transport  # type: ignore[no-any-return]  # fabric has no types
+        return _transport_of(self.clients[-1])
 
     @cached_property
     def sessions(self) -> Sessions:
@@ -66,8 +65,8 @@ class Connections:
 
     def close(self) -> None:
         """Close the connections, the node's first."""
-        for connection in reversed(self.connections):
-            connection.client.close()
+        for client in reversed(self.clients):
+            client.close()
 
 
 def connect(route: Sequence[Target], node: str, passwords: Passwords, *, timeout_seconds: int) -> Connections:
@@ -86,10 +85,10 @@ def connect(route: Sequence[Target], node: str, passwords: Passwords, *, timeout
     try:
         for target in route:
             where = f"{node} ({target.address})" if target is route[-1] else f"{node} (jump host {target.alias})"
-            previous = route[len(made.connections) - 1] if made.connections else None
+            previous = route[len(made.clients) - 1] if made.clients else None
             connector = _Connector(target, previous, passwords, timeout_seconds)
             try:
-                made.connections.append(connector.open(made.transport if made.connections else None))
+                made.clients.append(connector.open(made.transport if made.clients else None))
             except NodeprovError as error:
                 error.message += connector.not_followed()
                 raise error.at(where) from None
@@ -121,7 +120,7 @@ class _Connector(MissingHostKeyPolicy):
         self._stage = Stage.REACHING
         self._refusal: NodeprovError | None = None
 
-    def open(self, through: Transport | None) -> Connection:
+    def open(self, through: Transport | None) -> SSHClient:
         """Connect, and again after a moment where the server drops us: with MaxStartups it does so by chance."""
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Dropped),
@@ -136,7 +135,7 @@ class _Connector(MissingHostKeyPolicy):
         named = not_followed(self._target.options, self._stage)
         return f"; not followed of the ssh configuration: {', '.join(named)}" if named else ""
 
-    def _open(self, through: Transport | None) -> Connection:
+    def _open(self, through: Transport | None) -> SSHClient:
         """Connect once, see that the host's key is trusted, and log in."""
         target, seconds = self._target, self._timeout_seconds
         self._stage = Stage.REACHING
@@ -149,19 +148,12 @@ class _Connector(MissingHostKeyPolicy):
             "transport_factory": self._transport,
             "compress": target.algorithms.compression,
         }
-        connection = Connection(
-            target.address,
-            user=target.user,
-            port=target.port,
-            config=Config(overrides={"load_ssh_configs": False}),
-            connect_timeout=seconds,
-            connect_kwargs=options,
-        )
-        connection.client.set_missing_host_key_policy(self)
-        with self._problems(connection, carrier):
-            connection.open()
-        connection.transport.set_keepalive(KEEPALIVE_SECONDS)
-        return connection
+        client = SSHClient()
+        client.set_missing_host_key_policy(self)
+        with self._problems(client, carrier):
+            client.connect(target.address, target.port, target.user, timeout=seconds, **options)
+        _transport_of(client).set_keepalive(KEEPALIVE_SECONDS)
+        return client
 
     def _reached(self, through: Transport | None) -> Any:
         """Open what the SSH connection runs over, as often as ConnectionAttempts says."""
@@ -242,25 +234,25 @@ class _Connector(MissingHostKeyPolicy):
         return found or offered
 
     @contextlib.contextmanager
-    def _problems(self, connection: Connection, carrier: Any) -> Iterator[None]:
+    def _problems(self, client: SSHClient, carrier: Any) -> Iterator[None]:
         began = time.monotonic()
         try:
             yield
         except NodeprovError:
-            _abandon(connection)
+            _abandon(client)
             raise
         except (SSHException, EOFError, OSError) as error:
-            transport = connection.client.get_transport()
-            _abandon(connection)
+            transport = client.get_transport()
+            _abandon(client)
             late = time.monotonic() - began > 0.9 * self._timeout_seconds
             raise self._broken(transport, error, carrier, late=late) from None
 
-    def _broken(self, transport: Listening | None, error: Exception, carrier: Any, *, late: bool) -> NodeprovError:
+    def _broken(self, transport: Transport | None, error: Exception, carrier: Any, *, late: bool) -> NodeprovError:
         """Say why there is no connection, by what the server says itself if it says anything."""
         relay = carrier.ended() if isinstance(carrier, Relay) else None
         if self._refusal:
             return self._refusal
-        if transport is None:
+        if not isinstance(transport, Listening):
             return NodeprovError(f"the connection broke: {error}", f"try: ssh {self._by_hand}")
         if relay is not None and relay.returncode > 0 and not transport.remote_version:
             said = relay.said or f"exit status {relay.returncode}"
@@ -332,9 +324,15 @@ def _dialled(target: Target, timeout_seconds: int) -> socket.socket:
     raise error or OSError("it has no address")
 
 
-def _abandon(connection: Connection) -> None:
+def _transport_of(client: SSHClient) -> Transport:
+    transport = client.get_transport()
+    assert transport is not None, "it has connected"
+    return transport
+
+
+def _abandon(client: SSHClient) -> None:
     with contextlib.suppress(Exception):
-        connection.client.close()
+        client.close()
 
 
 def _plain(algorithm: str) -> str:

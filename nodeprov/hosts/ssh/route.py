@@ -338,8 +338,11 @@ def _printed(*arguments: str) -> Options:
 
 def ask_fabric(path: str | None, alias: str, user: str | None, port: int | None) -> Options:
     """Read ~/.ssh/config and /etc/ssh/ssh_config, or only the file that is named."""
-    from fabric import Config  # noqa: TID251  150 ms that a run without SSH saves
+    import invoke
+    import paramiko.config  # noqa: TID251
+    from fabric import Config  # noqa: TID251  the one place: 150 ms that others save
 
+    vars(paramiko.config)["invoke"] = invoke  # which it was imported without
     try:
         config = Config(runtime_ssh_path=path) if path else Config()
         found = config.base_ssh_config.lookup(alias)

@@ -39,7 +39,7 @@ class Silent(Fleet):
     def only(self, nodes: Sequence[Any]) -> Fleet:
         return Silent(nodes, self._answering, self._counts)
 
-    def plan(self, want: Any, reads: Any = None) -> Results[Planned]:
+    def plan(self, want: Any) -> Results[Planned]:
         self._counts.append(len(self.nodes))
         answers = [
             cast(Planned, type("P", (), {"node": node}))

@@ -12,7 +12,8 @@ from nodeprov.engine.look import Install, Uninstall
 from nodeprov.hosts.base import Place
 from nodeprov.hosts.provider import LocalNode
 from nodeprov.inventory import Node, parse
-from nodeprov.node.memory import Memory, recall
+from nodeprov.kubernetes.settled import still_settled
+from nodeprov.node.memory import Memory
 from nodeprov.node.watched import Seen, WatchedQuery
 from nodeprov.plan.plan import Plan
 from nodeprov.runtimes.gvisor.family import GVISOR
@@ -57,7 +58,7 @@ class Remembering:
     def recalled(self, worker: Node = WORKER) -> Mapping[str, Plan]:
         found = self.memory.of(worker)
         known = {worker.name: found} if found else {}
-        return recall(known, [worker] if found else [], self._hosts.of, lambda _node: "")
+        return still_settled(known, [worker] if found else [], self._hosts.of, lambda _node: "")
 
 
 @pytest.fixture

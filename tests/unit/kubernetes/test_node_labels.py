@@ -6,7 +6,7 @@ import pytest
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
-from nodeprov.kubernetes.cluster import Kubectl
+from nodeprov.kubernetes.kubectl import Kubectl
 from nodeprov.kubernetes.node_labels import LabelsQuery
 
 QUERY = LabelsQuery(Kubectl(options=("--context", "lab")))

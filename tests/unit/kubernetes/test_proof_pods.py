@@ -9,8 +9,8 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
 from nodeprov.kubernetes.admission import pod_manifest
-from nodeprov.kubernetes.cluster import Kubectl
 from nodeprov.kubernetes.images import ProofImage
+from nodeprov.kubernetes.kubectl import Kubectl
 from nodeprov.kubernetes.proof_pods import Pod, Prover
 from tests.support.samples import settings
 

@@ -12,7 +12,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import Label, RuntimeClassSettings, RuntimeSettings, Settings
 from nodeprov.kubernetes import runtime_class
-from nodeprov.kubernetes.cluster import kubectl
+from nodeprov.kubernetes.kubectl import kubectl
 from nodeprov.kubernetes.runtime_class import MANAGED_BY, declared_fields, wanted_runtime_class
 from nodeprov.kubernetes.scheduling import NodeLabel, cluster_goals, cluster_states
 from nodeprov.plan.goal import decide

@@ -13,7 +13,7 @@ from nodeprov.hosts.base import Place
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
 from nodeprov.kubernetes import runtime_class
-from nodeprov.kubernetes.cluster import kubectl
+from nodeprov.kubernetes.kubectl import kubectl
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
 from nodeprov.kubernetes.scheduling import NodeLabel, cluster_goals, cluster_states, removal_goals
 from nodeprov.node.receipts import History, Written

@@ -9,12 +9,9 @@ from typing import Any
 
 import pytest
 
-from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Place
-from nodeprov.inventory import Node, parse
-from nodeprov.node.memory import Memory, Remembered, recall
-from nodeprov.node.watched import Seen, Watched
-from tests.support.samples import FakeReader
+from nodeprov.inventory import parse
+from nodeprov.node.memory import Memory, Remembered
+from nodeprov.node.watched import Watched
 
 TEXT = '[release]\nversion = "20260905.0"\n[cluster]\nenabled = false\n[nodes.a]\n[nodes.b]\n'
 A, B = parse(TEXT, "i.toml").nodes
@@ -67,6 +64,15 @@ def test_what_is_damaged_is_not_remembered_at_all(tmp_path: Path, damage: Any) -
     assert memory.of(A) == FOUND
 
 
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_what_others_may_have_written_is_not_believed(tmp_path: Path, mode: int) -> None:
+    memory = Memory(tmp_path)
+    memory.keep(A, FOUND)
+    (file,) = tmp_path.iterdir()
+    file.chmod(mode)
+    assert memory.of(A) is None
+
+
 def test_a_folder_that_cannot_be_written_only_costs_time(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     memory = Memory(tmp_path / "file" / "m")
@@ -81,44 +87,3 @@ def test_there_is_a_limit_to_what_is_kept(tmp_path: Path, monkeypatch: pytest.Mo
     memory.keep(A, FOUND)
     memory.keep(B, FOUND)
     assert (memory.of(A), memory.of(B)) == (None, FOUND)
-
-
-class Saying(FakeReader):
-    """A node that shows what it is told to; or does not answer."""
-
-    def __init__(self, digest: str | NodeprovError) -> None:
-        super().__init__()
-        self._digest = digest
-
-    def _answer(self, query: Any) -> Any:
-        if isinstance(self._digest, NodeprovError):
-            raise self._digest
-        return Seen(self._digest, 0.0, frozenset())
-
-
-def recalled(cluster: str = "c1u5", **said: str | NodeprovError) -> list[str]:
-    nodes = [node for node in (A, B) if node.name in said]
-    readers = {name: Saying(each) for name, each in said.items()}
-    found = recall(
-        {node.name: FOUND for node in nodes},
-        nodes,
-        lambda node: {Place.NODE: readers[node.name]},
-        lambda _node: cluster,
-    )
-    assert all(plan.notes == FOUND.notes and not plan.steps for plan in found.values())
-    return list(found)
-
-
-def test_what_is_as_it_was_is_recalled_for_each_node_on_its_own() -> None:
-    assert recalled(a="5ee4", b="5ee4") == ["a", "b"]
-    assert recalled(a="5ee4", b="0the4") == ["a"]
-    assert recalled(a="5ee4", b=NodeprovError("no answer")) == ["a"]
-    assert recalled("another", a="5ee4", b="5ee4") == []
-
-
-def test_a_fault_is_not_hidden() -> None:
-    def fails(_node: Node) -> str:
-        raise RuntimeError("a fault")
-
-    with pytest.raises(RuntimeError, match="a fault"):
-        recall({"a": FOUND}, [A], lambda _node: {Place.NODE: Saying("5ee4")}, fails)

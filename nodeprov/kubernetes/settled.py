@@ -1,0 +1,70 @@
+"""Whether nodes and their clusters are as they were when there was nothing to do on them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.at_once import at_once
+from nodeprov.hosts.base import Place, Readers
+from nodeprov.inventory import Node
+from nodeprov.kubernetes.cluster_read import ClusterReads
+from nodeprov.node.memory import Memory, Remembered
+from nodeprov.node.watched import Seen, WatchedQuery
+from nodeprov.plan.plan import INSTALL, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What is remembered of nodes, and what was read to see whether it holds.
+
+    `plans` are those of all nodes, with nothing to do; empty if one of them has to be looked at.
+    """
+
+    plans: Sequence[Plan]
+    memory: Memory
+    reads: ClusterReads
+
+
+def recall(nodes: Sequence[Node], hosts: Callable[[Node], Readers], folder: Path, *, deep: bool) -> Recalled:
+    """Find out whether all is as it was when an install had nothing to do; `deep` is to find that it is not.
+
+    The clusters are being read then, which is not done twice.
+    """
+    memory, reads = Memory(folder), ClusterReads(nodes, hosts)
+    remembered = {} if deep else {node.name: found for node in nodes if (found := memory.of(node)) is not None}
+    is_known = len(remembered) == len(nodes)
+    reads.begin(named=not is_known)
+    plans = still_settled(remembered, nodes, hosts, reads.digest) if is_known else {}
+    is_whole = len(plans) == len(nodes)
+    return Recalled([plans[node.name] for node in nodes] if is_whole else (), memory, reads)
+
+
+def still_settled(
+    remembered: Mapping[str, Remembered],
+    nodes: Sequence[Node],
+    hosts: Callable[[Node], Readers],
+    cluster: Callable[[Node], str],
+) -> dict[str, Plan]:
+    """Find the nodes of which all is as it was when there was nothing to do for an install: their plans by name.
+
+    Nothing is raised for the others: they have to be looked at in any case, which tells what is wrong.
+
+    Args:
+        remembered: what is remembered, by the nodes' names.
+        nodes: those of which something is.
+        hosts: how a node is reached.
+        cluster: tells apart what its cluster knows of a node.
+    """
+
+    def holds(node: Node) -> bool:
+        found = remembered[node.name]
+        seen: Seen = hosts(node)[Place.NODE].ask([WatchedQuery(found.watched)])[0]
+        return seen.digest == found.seen and cluster(node) == found.cluster
+
+    answers = at_once(holds, nodes)
+    for each in answers:
+        if isinstance(each, Exception) and not isinstance(each, NodeprovError):
+            raise each
+    good = [node.name for node, each in zip(nodes, answers, strict=True) if each is True]
+    return {name: Plan(name, INSTALL, (), remembered[name].notes) for name in good}
