@@ -10,6 +10,11 @@ from nodeprov.node.state import ClusterState, Machine
 
 CONDITIONS = {"Ready": "True", "DiskPressure": "False", "PIDPressure": "False"}
 """The conditions of a node by which kubelet takes pods that have requests, and what each must be."""
+RUNTIME_WAS_DOWN = "container runtime is down"
+"""The whole message of a node whose containerd did not serve for 30 s (runtimeErrors() in pkg/kubelet/runtime.go).
+
+It stays for some 15 s after that: whether containerd serves now is asked of the node itself.
+"""
 
 
 def check_identity(cluster: ClusterState, node: Node, machine: Machine) -> tuple[Problem, ...]:
@@ -61,7 +66,7 @@ def _conditions_allow(cluster: ClusterState, node: Node) -> Iterator[Problem]:
     kube = kubectl(node.settings.cluster)
     for kind, good in CONDITIONS.items():
         found = cluster.condition(kind)
-        if found is None or found.get("status") == good:
+        if found is None or found.get("status") == good or found.get("message") == RUNTIME_WAS_DOWN:
             continue
         said = ": ".join(str(found[key]) for key in ("reason", "message") if found.get(key))
         what = "not ready" if kind == "Ready" else f"under {kind}"

@@ -53,10 +53,10 @@ def test_problems_of_a_cluster_are_told_at_once() -> None:
     assert len(check_cluster(facts(node(machine_id="f"), class_json("kata")), NODE, good_facts().machine)) == 2
 
 
-def reporting(**conditions: Any) -> ClusterState:
+def reporting(*, said: str = "of that", **conditions: Any) -> ClusterState:
     """A cluster whose node reports these conditions."""
     given = [
-        {"type": kind, "status": status, "reason": "Because", "message": "of that"}
+        {"type": kind, "status": status, "reason": "Because", "message": said}
         for kind, status in conditions.items()
     ]
     return facts(found=node() | {"status": {"conditions": given}})
@@ -67,6 +67,7 @@ def reporting(**conditions: Any) -> ClusterState:
     [
         (reporting(Ready="False"), "the node is not ready for the cluster: Because: of that"),
         (reporting(Ready="Unknown"), "the node is not ready for the cluster: Because: of that"),
+        (reporting(Ready="False", said="[container runtime is down, PLEG is not healthy]"), "not ready"),
         (reporting(Ready="True", DiskPressure="True"), "the node is under DiskPressure for the cluster"),
         (reporting(Ready="True", PIDPressure="True"), "the node is under PIDPressure for the cluster"),
     ],
@@ -84,6 +85,7 @@ def test_a_node_whose_kubelet_takes_no_pod_is_a_problem(cluster: ClusterState, e
     [
         reporting(Ready="True", DiskPressure="False", MemoryPressure="True"),
         reporting(),
+        reporting(Ready="False", said="container runtime is down"),  # which serves again, as the node itself shows
         facts(found=node() | {"status": {"conditions": None}}),
         facts(found=node() | {"status": {"conditions": ["x", {"type": 3}]}}),
     ],
