@@ -45,6 +45,8 @@ class NodeprovError(Exception):
     """
 
     exit_code = 1
+    is_unreached = False
+    """Whether it is that a node could not be logged in to: another attempt would only take as long again."""
 
     def __init__(self, message: str, hint: str = "", *, where: str = "") -> None:
         self.message, self.hint = ended(message), ended(hint)

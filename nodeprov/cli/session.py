@@ -62,7 +62,7 @@ def fleet_of(reached: Reached) -> Fleet:
     """Make a fleet of nodes that are reached; what it downloads is shown."""
     if (found := reached.recalled) is None:
         return Fleet(reached.nodes, reached.hosts, _obtain)
-    return Fleet(reached.nodes, reached.hosts, _obtain, found.memory, found.reads)
+    return Fleet(reached.nodes, reached.hosts, _obtain, found.memory, found.reads, found.unreached)
 
 
 def _obtain(software: Software, wanted: ReleaseSettings, architecture: str) -> Release:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Generic, Self, TypeVar
 
 from nodeprov.engine.context import RunContext
@@ -85,6 +86,7 @@ class Fleet:
         releases: Releases = obtained,
         memory: Memory | None = None,
         reads: ClusterReads | None = None,
+        unreached: Mapping[str, NodeprovError] = MappingProxyType({}),
     ) -> None:
         """Take some nodes.
 
@@ -94,12 +96,14 @@ class Fleet:
             releases: has a release on this machine.
             memory: where it is remembered that there was nothing to do.
             reads: what was read of their clusters already; it counts for the first plan.
+            unreached: why nodes could not be logged in to a moment ago; for the first plan too.
         """
         self.nodes = nodes
         self.hosts = hosts
         self._releases = releases
         self._memory = memory
         self._read_already = reads
+        self._unreached = dict(unreached)
 
     def only(self, nodes: Sequence[Node]) -> Fleet:
         """Return some of the nodes, reached in the same way."""
@@ -156,6 +160,8 @@ class Fleet:
 
     def _ready(self, node: Node, want: Want, reads: ClusterReads) -> NodeState:
         """Read a node; raise Problems if anything blocks what is wanted."""
+        if (error := self._unreached.pop(node.name, None)) is not None:
+            raise error
         state = look(node, self.hosts.of(node), want, reads)
         if problems := check(state, want):
             raise Problems(problems, where=node.name)

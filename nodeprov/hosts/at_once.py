@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-MOST_AT_ONCE = 10
+MOST_AT_ONCE = 32
 
 
 def at_once(call: Callable[[T], R], items: Sequence[T | Exception]) -> list[R | Exception]:

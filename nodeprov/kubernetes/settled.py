@@ -18,10 +18,12 @@ from nodeprov.plan.plan import INSTALL, Plan
 class Recalled:
     """What is remembered of nodes, and what was read to see whether it holds.
 
-    `plans` are those of all nodes, with nothing to do; empty if one of them has to be looked at.
+    `plans` are those of all nodes, with nothing to do; empty if one of them has to be looked at. `unreached` has
+    by their names why nodes could not be logged in to.
     """
 
     plans: Sequence[Plan]
+    unreached: Mapping[str, NodeprovError]
     memory: Memory
     reads: ClusterReads
 
@@ -35,9 +37,9 @@ def recall(nodes: Sequence[Node], hosts: Callable[[Node], Readers], folder: Path
     remembered = {} if deep else {node.name: found for node in nodes if (found := memory.of(node)) is not None}
     is_known = len(remembered) == len(nodes)
     reads.begin(named=not is_known)
-    plans = still_settled(remembered, nodes, hosts, reads.digest) if is_known else {}
+    plans, unreached = still_settled(remembered, nodes, hosts, reads.digest) if is_known else ({}, {})
     is_whole = len(plans) == len(nodes)
-    return Recalled([plans[node.name] for node in nodes] if is_whole else (), memory, reads)
+    return Recalled([plans[node.name] for node in nodes] if is_whole else (), unreached, memory, reads)
 
 
 def still_settled(
@@ -45,10 +47,11 @@ def still_settled(
     nodes: Sequence[Node],
     hosts: Callable[[Node], Readers],
     cluster: Callable[[Node], str],
-) -> dict[str, Plan]:
+) -> tuple[dict[str, Plan], dict[str, NodeprovError]]:
     """Find the nodes of which all is as it was when there was nothing to do for an install: their plans by name.
 
-    Nothing is raised for the others: they have to be looked at in any case, which tells what is wrong.
+    Nothing is raised for the others: they have to be looked at in any case, which tells what is wrong. But why one
+    could not be logged in to is returned, as that need not be tried again.
 
     Args:
         remembered: what is remembered, by the nodes' names.
@@ -66,5 +69,7 @@ def still_settled(
     for each in answers:
         if isinstance(each, Exception) and not isinstance(each, NodeprovError):
             raise each
-    good = [node.name for node, each in zip(nodes, answers, strict=True) if each is True]
-    return {name: Plan(name, INSTALL, (), remembered[name].notes) for name in good}
+    named = {node.name: each for node, each in zip(nodes, answers, strict=True)}
+    plans = {name: Plan(name, INSTALL, (), remembered[name].notes) for name, each in named.items() if each is True}
+    errors = {name: each for name, each in named.items() if isinstance(each, NodeprovError) and each.is_unreached}
+    return plans, errors

@@ -175,7 +175,11 @@ class SshHost(ShellHost):
             if self._connections is not None and not self._connections.transport.is_active():
                 self.close()
             if self._connections is None:
-                self._connections = self._connect()
+                try:
+                    self._connections = self._connect()
+                except NodeprovError as error:
+                    error.is_unreached = True
+                    raise
             return self._connections
 
     def _connect(self) -> Connections:

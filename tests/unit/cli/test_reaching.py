@@ -137,3 +137,11 @@ def test_as_soon_as_anything_differs_all_is_looked_at(site: Site) -> None:
 
 def test_quiet_says_nothing(site: Site) -> None:
     assert site.run("install", "--all", "--quiet").text == ""
+
+
+def test_a_node_that_cannot_be_reached_is_tried_once(site: Site) -> None:
+    site.servers[1].manners.accepts = frozenset()
+    output = site.run("install", "--all", "--yes")
+    assert output.returncode == 1
+    assert "worker2 (127.0.0.1)" in output.stderr.decode()
+    assert len(site.servers[1].peers) == 1

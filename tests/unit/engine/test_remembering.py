@@ -58,7 +58,7 @@ class Remembering:
     def recalled(self, worker: Node = WORKER) -> Mapping[str, Plan]:
         found = self.memory.of(worker)
         known = {worker.name: found} if found else {}
-        return still_settled(known, [worker] if found else [], self._hosts.of, lambda _node: "")
+        return still_settled(known, [worker] if found else [], self._hosts.of, lambda _node: "")[0]
 
 
 @pytest.fixture

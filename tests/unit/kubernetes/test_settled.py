@@ -37,12 +37,13 @@ class Saying(FakeReader):
 def recalled(cluster: str = "c1u5", **said: str | NodeprovError) -> list[str]:
     nodes = [node for node in (A, B) if node.name in said]
     readers = {name: Saying(each) for name, each in said.items()}
-    found = still_settled(
+    found, unreached = still_settled(
         {node.name: FOUND for node in nodes},
         nodes,
         lambda node: {Place.NODE: readers[node.name]},
         lambda _node: cluster,
     )
+    assert list(unreached) == [name for name, each in said.items() if getattr(each, "is_unreached", False)]
     assert all(plan.notes == FOUND.notes and not plan.steps for plan in found.values())
     return list(found)
 
@@ -51,6 +52,9 @@ def test_what_is_as_it_was_is_recalled_for_each_node_on_its_own() -> None:
     assert recalled(a="5ee4", b="5ee4") == ["a", "b"]
     assert recalled(a="5ee4", b="0the4") == ["a"]
     assert recalled(a="5ee4", b=NodeprovError("no answer")) == ["a"]
+    lost = NodeprovError("no answer")
+    lost.is_unreached = True
+    assert recalled(a=lost, b="5ee4") == ["b"]
     assert recalled("another", a="5ee4", b="5ee4") == []
 
 
