@@ -27,7 +27,7 @@ class Watched:
         files: paths and globs; of each file its kind, mode, owner, inode, device, size and times count, and that
             what is not there stays away. A link counts as itself.
         folders: the folders on the way to them, of which kind, mode, owner, inode and device count.
-        values: files below /proc and /sys, of which the first line counts.
+        values: files below /proc and /sys, whose content counts.
         processes: ids of processes, of which the start counts, and that they are not stopped.
         written: paths that root must be able to write: a file system that became read-only shows by no time.
         started: programs that must be allowed to start, for the same reason.
@@ -107,7 +107,7 @@ class WatchedQuery:
 
     @property
     def script(self) -> str:
-        """Print a line for each of what is watched, by one program besides the shell's own words."""
+        """Print a line for each of what is watched, by two programs besides the shell's own words."""
         it = self.watched
         calls = {
             "value": map(shlex.quote, it.values),

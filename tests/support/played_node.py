@@ -66,7 +66,8 @@ case "$*" in
     "show containerd.service "*" --value") case "$*" in *LoadState*) echo loaded ;; *) echo active ;; esac ;;
     show*--value) echo inactive ;;
     "show containerd.service "*)
-        echo "Id=containerd.service"; echo "MainPID=$(cat $main.pid)"
+        echo "Id=containerd.service"; echo "LoadState=loaded"; echo "ActiveState=active"
+        echo "MainPID=$(cat $main.pid)"
         echo "KillMode=process"; echo "RestartUSec=0"
         echo "ExecMainStartTimestampMonotonic=$(cat $main.started)" ;;
     "restart containerd.service")

@@ -43,13 +43,20 @@ def test_a_process_is_known_by_its_start() -> None:
     assert [pid for pid, _ in seen.processes] == [os.getpid()]
 
 
-def test_it_starts_one_program(tmp_path: Path) -> None:
-    stat = tmp_path / "stat"
-    stat.write_text('#!/bin/sh\necho >> "${0%/*}/calls"\n')
-    stat.chmod(0o755)
+def test_a_number_of_the_kernel_counts_with_all_its_digits() -> None:
+    limit = Path("/proc/sys/kernel/pid_max")
+    query = WatchedQuery(Watched.of([], values=[str(limit)], processes=[], written=[], started=[]))
+    assert f"{limit}:{limit.read_text()}" in run_program(["sh", "-c", query.script]).text
+
+
+def test_it_starts_two_programs(tmp_path: Path) -> None:
+    for name in ("stat", "grep"):
+        program = tmp_path / name
+        program.write_text('#!/bin/sh\necho "${0##*/}" >> "${0%/*}/calls"\n')
+        program.chmod(0o755)
     script = WatchedQuery(watched("/etc/passwd", processes=(1, os.getpid()))).script
     output = run_program(["/bin/sh", "-c", script], environment={"PATH": str(tmp_path)})
-    assert (tmp_path / "calls").read_text() == "\n"
+    assert (tmp_path / "calls").read_text() == "grep\nstat\n"
     assert output.text.startswith("swaps ")
 
 
