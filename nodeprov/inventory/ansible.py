@@ -170,7 +170,7 @@ class _Reading:
                 yield f"{key_text(('groups', group))} = {value_text({'nodes': members})}"
 
     def _is_node(self, host: str, said: Mapping[str, Any], *, some_are_named: bool) -> bool:
-        connection = said.get("ansible_connection", "ssh")
+        connection = _short(said.get("ansible_connection", "ssh"))
         if some_are_named and SETTINGS not in said:
             why = (f"hosts without the variable {SETTINGS} are no nodes", "set it in group_vars of those that are")
         elif not syntax.DNS_SUBDOMAIN.accepts(host):
@@ -197,13 +197,18 @@ class _Reading:
             if name.startswith(_OF_THE_WAY) and name not in taken and name not in _IGNORED:
                 hint = _SECRETS if "pass" in name else _OPTIONS
                 self._leave(f"{name} is not taken over", hint, host)
-        if said.get("ansible_become_method", "sudo") != "sudo":
+        if _short(said.get("ansible_become_method", "sudo")) != "sudo":
             self._leave("ansible_become_method is not taken over", "nodeprov uses sudo", host)
         if said.get("ansible_become_user", "root") != "root":
             self._leave("ansible_become_user is not taken over", "nodeprov becomes root", host)
 
     def _leave(self, what: str, hint: str, host: str) -> None:
         self._left.setdefault((what, hint), []).append(host)
+
+
+def _short(plugin: Any) -> str:
+    """Name one of Ansible's own plugins as it was named before there were collections."""
+    return str(plugin).removeprefix("ansible.builtin.")
 
 
 def _is_unresolved(value: Any) -> bool:

@@ -103,6 +103,11 @@ def test_become_is_read_as_ansible_reads_it(given: Any, meant: bool) -> None:
     assert read(hosts(a={"ansible_become": given}), VERSION)[0].nodes[0].ssh.sudo is meant
 
 
+def test_a_plugin_of_ansibles_own_may_have_its_full_name() -> None:
+    full = {"ansible_connection": "ansible.builtin.ssh", "ansible_become_method": "ansible.builtin.sudo"}
+    assert read(hosts(a=full), VERSION)[1] == {}
+
+
 def test_what_only_a_play_could_say_is_named_and_not_guessed() -> None:
     vault = {"__ansible_vault": "$ANSIBLE_VAULT;1.1;AES256\n3033\n"}
     found, notes = read(hosts(a={"ansible_user": "{{ who }}", "ansible_port": vault}), VERSION)
