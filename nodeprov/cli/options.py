@@ -297,7 +297,7 @@ Events = Annotated[
     typer.Option(
         "--events",
         metavar="FILE",
-        help="Write what happens to a file or a pipe, while it happens: JSON lines, which docs/json.md describes.",
+        help="Write what happens to a file or a pipe, while it happens: a line of JSON for each event.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result and errors as JSON.")]

@@ -21,7 +21,10 @@ def outcome_text(outcome: Outcome) -> str:
             return f"{node}: nothing to do"
         proven = [f"  {ended(f'{title}: {said}')}" for title, said in outcome.proofs.items()]
         head = f"{node}: {plan.action.name} done, {count_text(len(outcome.made), 'change')}"
-        others = [f"  somebody else has done that meanwhile: {c.resource.title}" for c in outcome.made_by_others]
+        others = [
+            f"  done meanwhile by another node, or by somebody else: {c.resource.title}"
+            for c in outcome.made_by_others
+        ]
         return "\n".join([head, *proven, *others, *kept])
     lines = [str(outcome.error)]
     if outcome.left:

@@ -119,7 +119,9 @@ def _node(each: NodeRun) -> Iterator[str]:
     yield from _listed("Kept, as something needs it", outcome.kept)
     yield from _listed("Remarks", outcome.notes)
     others = () if outcome.error else outcome.made_by_others
-    yield from _listed("Done by somebody else meanwhile", [change.resource.title for change in others])
+    yield from _listed(
+        "Done meanwhile by another node, or by somebody else", [change.resource.title for change in others]
+    )
 
 
 def _listed(title: str, said: Iterable[str]) -> Iterator[str]:
