@@ -1,14 +1,16 @@
 """Carrying out a plan on one node, step by step."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 
 from nodeprov.engine.actions import Actions
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.undo import collect, in_turn, in_words, undo
 from nodeprov.errors import NodeprovError, RollbackFailed, RolledBack
-from nodeprov.hosts.base import Host, Hosts
+from nodeprov.hosts.base import Host, Hosts, Place
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Outcome, Plan
 from nodeprov.plan.steps import Adopt, Drain, Event, OnEvent, Part, Proof, Step, Swap, parts
@@ -20,35 +22,17 @@ def apply(plan: Plan, hosts: Hosts, actions: Actions, run: RunContext) -> Outcom
     A cancellation counts as an error: a signal in a maintenance window must not leave a node between two
     states.
     """
-    begun: list[Step] = []
-    done: list[Part] = []
-    proofs: dict[str, str] = {}
     garbage = [change for change in plan.changes if change.collects]
-
-    def on_event(event: Event) -> None:
-        run.on_event(replace(event, node=plan.node))
-
-    def carry_out(planned: Step) -> None:
-        step = _due(planned, hosts)
-        if step is None:
-            return
-        run.cancel.check()
-        on_event(Event(step.restart if isinstance(step, Swap) else step, "begun"))
-        begun.append(step)
-        said = _do(step, hosts, actions)
-        proofs.update({proof.title: said for proof in parts([step]) if isinstance(proof, Proof)})
-        for part in parts([step]):
-            done.append(part)
-            on_event(Event(part, "done", said))
-
+    work = _Work(plan.node, hosts, actions, run)
     try:
-        for planned in (step for step in plan.steps if step not in garbage):
-            with in_turn(planned, run.turn):
-                carry_out(planned)
+        for steps in _together([step for step in plan.steps if step not in garbage]):
+            with in_turn(steps[0], run.turn):
+                work.carry_out(steps)
     except BaseException as error:
+        begun = work.begun
         is_swapped = any(isinstance(step, Swap) for step in begun)
         swap = begun.pop() if isinstance(error, RolledBack | RollbackFailed) else None
-        undone = undo(begun, hosts, actions, partial(_try_to_tell, on_event), run.turn)
+        undone = undo(begun, hosts, actions, partial(_try_to_tell, work.on_event), run.turn)
         left = (*undone.failed, *(actions.made_otherwise() if is_swapped else ()))
         if isinstance(error, RollbackFailed) and isinstance(swap, Swap):
             left = (
@@ -56,13 +40,82 @@ def apply(plan: Plan, hosts: Hosts, actions: Actions, run: RunContext) -> Outcom
                 f"{swap.restart.unit} does not serve with its old configuration, or cannot be given it back",
             )
         stopped_by = in_words(error).at(plan.node)
-        return Outcome(plan, tuple(done), stopped_by, undone.changes, left, undone.kept, proofs)
-    collected = collect(garbage, hosts, actions, on_event, before_each=run.cancel.check)
-    outcome = Outcome(plan, (*done, *collected.changes), proofs=proofs)
+        return Outcome(plan, tuple(work.done), stopped_by, undone.changes, left, undone.kept, work.proofs)
+    collected = collect(garbage, hosts, actions, work.on_event, before_each=run.cancel.check)
+    outcome = Outcome(plan, (*work.done, *collected.changes), proofs=work.proofs)
     if plan.action.removes_all:
         return replace(outcome, left=collected.failed, kept=collected.kept)
     # What an upgrade could not remove the next run will.
     return replace(outcome, kept=(*collected.kept, *collected.failed))
+
+
+def _together(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
+    """Part steps into those that are looked at together: changes of one place behind one another, or one step.
+
+    Each look is a round trip. What nodes share is looked at in the moment in which it is written.
+    """
+
+    def place(numbered: tuple[int, Step]) -> object:
+        number, step = numbered
+        return step.resource.place if isinstance(step, Change) and not step.resource.shared else number
+
+    for _, group in groupby(enumerate(steps), place):
+        yield [step for _, step in group]
+
+
+class _Work:
+    """The steps of one node's plan: those that were begun, and those that are done."""
+
+    def __init__(self, node: str, hosts: Hosts, actions: Actions, run: RunContext) -> None:
+        self._node, self._hosts, self._actions, self._run = node, hosts, actions, run
+        self.begun: list[Step] = []
+        self.done: list[Part] = []
+        self.proofs: dict[str, str] = {}
+
+    def on_event(self, event: Event) -> None:
+        """Tell the listener of this node's event."""
+        self._run.on_event(replace(event, node=self._node))
+
+    def carry_out(self, steps: Sequence[Step]) -> None:
+        """Carry out steps that are looked at together."""
+        changes = [step for step in steps if isinstance(step, Change)]
+        if not changes:
+            for step in steps:
+                self._step(step)
+            return
+        host = self._hosts[changes[0].resource.place]
+        due, written = _due(changes, host), list[Change]()
+        for change in due:
+            if written and self._run.cancel.is_asked:
+                break
+            self._begin(change, change)
+            change.resource.write(host, change.after)
+            written.append(change)
+        _insist_on_written(written, host)
+        for change in written:
+            self._end(change)
+        if len(written) < len(due):
+            self._run.cancel.check()
+
+    def _step(self, step: Step) -> None:
+        """Carry out a step that is no change alone."""
+        if isinstance(step, Swap):
+            changes = _due(step.changes, self._hosts[Place.NODE])
+            step = replace(step, changes=tuple(changes))
+        self._begin(step, step.restart if isinstance(step, Swap) else step)
+        said = _do(step, self._hosts, self._actions)
+        self.proofs |= {proof.title: said for proof in parts([step]) if isinstance(proof, Proof)}
+        self._end(step, said)
+
+    def _begin(self, step: Step, told: Part) -> None:
+        self._run.cancel.check()
+        self.on_event(Event(told, "begun"))
+        self.begun.append(step)
+
+    def _end(self, step: Step, said: str = "") -> None:
+        for part in parts([step]):
+            self.done.append(part)
+            self.on_event(Event(part, "done", said))
 
 
 def _try_to_tell(on_event: OnEvent, event: Event) -> None:
@@ -73,8 +126,6 @@ def _try_to_tell(on_event: OnEvent, event: Event) -> None:
 
 def _do(step: Step, hosts: Hosts, actions: Actions) -> str:
     match step:
-        case Change():
-            _write(step, hosts[step.resource.place])
         case Swap(changes):
             for change in changes:
                 change.resource.allow(hosts[change.resource.place], change.after)
@@ -90,37 +141,28 @@ def _do(step: Step, hosts: Hosts, actions: Actions) -> str:
     return ""
 
 
-def _due(step: Step, hosts: Hosts) -> Step | None:
-    """Look again at the moment of writing; what was done meanwhile is left out."""
-    match step:
-        case Change():
-            return step if _is_due(step, hosts[step.resource.place]) else None
-        case Swap(changes):
-            due = tuple(change for change in changes if _is_due(change, hosts[change.resource.place]))
-            return replace(step, changes=due)
-        case _:
-            return step
-
-
-def _is_due(change: Change, host: Host) -> bool:
-    """Look again at the moment of writing.
+def _due(changes: Sequence[Change], host: Host) -> list[Change]:
+    """Look again before writing; return the changes that are still to be made.
 
     What is as wanted by now was done by somebody else, such as the run on another node of the cluster; it is
     not ours to take back. Raises NodeprovError for any other state than the one that was planned with.
     """
-    resource = change.resource
-    now = host.ask([resource.query])[0]
-    if now not in (change.before, change.after):
-        raise NodeprovError(
-            f"{resource.key} has changed since it was read", "plan again, and see who else works on this node"
-        )
-    return bool(now != change.after)
+    due = []
+    for change, now in zip(changes, host.ask([each.resource.query for each in changes]), strict=True):
+        if now not in (change.before, change.after):
+            raise NodeprovError(
+                f"{change.resource.key} has changed since it was read",
+                "plan again, and see who else works on this node",
+            )
+        if now != change.after:
+            due.append(change)
+    return due
 
 
-def _write(change: Change, host: Host) -> None:
-    resource = change.resource
-    resource.write(host, change.after)
-    if host.ask([resource.query])[0] != change.after:
-        raise NodeprovError(
-            f"{resource.key} was written, and reads back differently", "see who else works on this node"
-        )
+def _insist_on_written(changes: Sequence[Change], host: Host) -> None:
+    """Read back what was written; raise NodeprovError if it is something else."""
+    for change, now in zip(changes, host.ask([each.resource.query for each in changes]), strict=True):
+        if now != change.after:
+            raise NodeprovError(
+                f"{change.resource.key} was written, and reads back differently", "see who else works on this node"
+            )
