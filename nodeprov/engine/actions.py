@@ -12,7 +12,7 @@ from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Hosts, Place
 from nodeprov.kubernetes import images
-from nodeprov.kubernetes.draining import NOTHING_LOST, Drainer
+from nodeprov.kubernetes.draining import Drainer, allowed_of
 from nodeprov.kubernetes.proof_pods import Prover
 from nodeprov.node import dry_start
 from nodeprov.node.facts import gather
@@ -153,7 +153,7 @@ class NodeActions(Containerd):
         cluster = hosts.get(Place.CLUSTER)
         where = (planned.settings, planned.node.name, cancel.wait)
         self._prover = Prover(cluster, *where) if cluster else None
-        allowed = planned.want.allowed if isinstance(planned.want, Uninstall) else NOTHING_LOST
+        allowed = planned.want.allowed if isinstance(planned.want, Uninstall) else allowed_of(planned.settings)
         self._drainer = Drainer(cluster, *where, cordoned=cordoned, allowed=allowed) if cluster else None
 
     def try_start(self, swap: Swap) -> None:
@@ -205,9 +205,11 @@ class NodeActions(Containerd):
             return self._prover.pod(image, self._family.kernel_line)
 
     def drain(self, step: Drain) -> None:
-        """Evict the sandboxed pods, and wait until nothing needs our files."""
+        """Evict pods; where they are the sandboxed ones, wait until nothing needs our files."""
         assert self._drainer is not None
-        self._drainer.drain(step.pods)
+        self._drainer.drain(step.pods, whole=step.whole)
+        if step.whole:
+            return
         self.wait_until_unused(self._planned.settings.proof.timeout_seconds)
 
     def forget_proofs(self) -> None:

@@ -9,7 +9,15 @@ from nodeprov.errors import Problem, Problems
 from nodeprov.hosts.base import Place, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes.admission import Admission, AdmissionQuery
-from nodeprov.kubernetes.draining import NodePod, drain_problems, losses, node_pods, sandboxed
+from nodeprov.kubernetes.draining import (
+    NodePod,
+    allowed_of,
+    drain_problems,
+    losses,
+    movable,
+    node_pods,
+    sandboxed,
+)
 from nodeprov.kubernetes.images import proof_image
 from nodeprov.kubernetes.scheduling import NodeLabel, cluster_goals, cluster_states, removal_goals
 from nodeprov.node import loaded_config, runtime_table
@@ -106,6 +114,7 @@ def _install(
     _refuse(state, (*found, *import_problems(state.daemon, runtime, imports)))
     changes = decide((*goals, *unneeded), states)
     steps = _install_steps(state, family, changes, imports, generation=generation)
+    steps = _drained(state, steps, readers)
     _refuse(state, tuple(_of_restart(state, steps, imports, readers)))
     admission = _of_admission(state, steps, readers)
     _refuse(state, admission[0])
@@ -123,6 +132,17 @@ def _install(
     upload_bytes = sum(tree_bytes(release) for change in changes if isinstance(change.resource, Tree))
     said = notes.of_install(state, runtime, steps, old, warnings)
     return Plan(state.node.name, Install.action, steps, said, upload_bytes), imports
+
+
+def _drained(state: NodeState, steps: tuple[Step, ...], readers: Readers) -> tuple[Step, ...]:
+    """Have the node drained before its restart, if there is one, and the settings ask for it."""
+    at = next((number for number, step in enumerate(steps) if isinstance(step, Swap)), None)
+    if at is None or state.cluster is None or not state.settings.rollout.drain:
+        return steps
+    pods = movable(node_pods(readers[Place.CLUSTER], state.settings, state.node.name))
+    _refuse(state, tuple(drain_problems(pods, allowed_of(state.settings), state.node.name, whole=True)))
+    drain = Drain(tuple(pod.name for pod in pods), losses(pods), whole=True)
+    return (*steps[:at], drain, *steps[at:])
 
 
 def _of_admission(

@@ -25,7 +25,7 @@ SCHEMA = 1
 DIGEST_CHARACTERS = 12
 UNSEEN = ("mode", "owner", "machine-id")
 """What of a step's beginning no text of a plan shows."""
-ADDED = ("loses", "losses")
+ADDED = ("loses", "losses", "whole")
 """What a part has got since plans were first saved: it is no part of a digest where it says nothing."""
 AGAIN = "plan again: nodeprov plan NODES --out FILE"
 

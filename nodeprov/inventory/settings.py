@@ -297,6 +297,22 @@ class RolloutSettings:
     freeze: tuple[str, ...] = setting(
         "Dates on which no node is changed, whatever the window.", ListOf(syntax.DATES), default=()
     )
+    drain: bool = setting(
+        "Before containerd restarts, cordon the node and evict its pods, as kubectl drain --ignore-daemonsets "
+        "does; uncordon it at the end, unless it was cordoned before. It needs the rights of "
+        "`nodeprov rbac --drain`.",
+        syntax.BOOLEAN,
+        default=False,
+    )
+    drain_timeout_seconds: int = setting(
+        "Seconds to wait until the pods have left; a PodDisruptionBudget may forbid it for a while.",
+        syntax.SECONDS,
+        default=300,
+    )
+    drain_force: bool = setting("Evict also pods that no controller makes again.", syntax.BOOLEAN, default=False)
+    drain_emptydir_data: bool = setting(
+        "Evict also pods with emptyDir volumes, whose content is lost.", syntax.BOOLEAN, default=False
+    )
     before: str | None = setting(
         "Command for sh on this machine before each node, with NODEPROV_NODE and NODEPROV_ACTION in its "
         "environment. If it fails, the node is not touched, and counts as failed.",

@@ -31,8 +31,15 @@ class Allowed:
     delete_emptydir_data: bool = False
 
 
+SETTINGS = {"--force": "drain_force", "--delete-emptydir-data": "drain_emptydir_data"}
+"""The settings of [rollout] that allow the same where a whole node is drained."""
 NOTHING_LOST = Allowed()
 """What holds where nobody has allowed more."""
+
+
+def allowed_of(settings: Settings) -> Allowed:
+    """Return what the settings allow a drain of a whole node."""
+    return Allowed(settings.rollout.drain_force, settings.rollout.drain_emptydir_data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,11 @@ def sandboxed(pods: Iterable[NodePod], running: Collection[str]) -> tuple[NodePo
     return tuple(pod for pod in pods if pod.has_our_class or pod.name in running)
 
 
+def movable(pods: Iterable[NodePod]) -> tuple[NodePod, ...]:
+    """Pick the pods that `kubectl drain --ignore-daemonsets` would evict, and that still run."""
+    return tuple(pod for pod in pods if not (pod.has_ended or pod.is_mirror or pod.controller == "DaemonSet"))
+
+
 def losses(pods: Iterable[NodePod]) -> tuple[str, ...]:
     """Say of pods what is lost with them, which `kubectl drain` asks an option for."""
     gone = [(pod.name, said) for pod in pods for said in (_unmanaged(pod), _local_data(pod)) if said]
@@ -128,7 +140,9 @@ def _local_data(pod: NodePod) -> str:
     return f"what is in its emptyDir {' and '.join(names)}" if names else ""
 
 
-def drain_problems(pods: Sequence[NodePod], allowed: Allowed, node: str) -> Iterator[Problem]:
+def drain_problems(
+    pods: Sequence[NodePod], allowed: Allowed, node: str, *, whole: bool = False
+) -> Iterator[Problem]:
     """Find what keeps pods from being evicted: what would be in vain, and what loses something unasked."""
     returning = [pod.name for pod in pods if pod.controller == "DaemonSet" and not pod.has_ended]
     static = [pod.name for pod in pods if pod.is_mirror]
@@ -149,7 +163,9 @@ def drain_problems(pods: Sequence[NodePod], allowed: Allowed, node: str) -> Iter
         *(["--force"] if bare or allowed.force else []),
         *(["--delete-emptydir-data"] if with_data or allowed.delete_emptydir_data else []),
     ]
-    anyway = f"nodeprov uninstall {node} --drain {' '.join(options)}"
+    anyway = " and ".join(f"[rollout] {SETTINGS[option]} = true" for option in options)
+    if not whole:
+        anyway = f"nodeprov uninstall {node} --drain {' '.join(options)}"
     if bare:
         yield Problem(
             f"no controller makes these pods again: {', '.join(bare)}",
@@ -174,7 +190,10 @@ def _named(metadata: Mapping[str, Any]) -> str:
 
 @dataclass(slots=True)
 class Drainer:
-    """Empties a node of its sandboxed pods; others' pods stay. `cordoned` means that a run before us did so."""
+    """Empties a node of pods: of the sandboxed ones, or of all but those that come back at once.
+
+    `cordoned` means that a run before us has cordoned it.
+    """
 
     host: Host
     settings: Settings
@@ -183,7 +202,7 @@ class Drainer:
     cordoned: bool = field(default=False, kw_only=True)
     allowed: Allowed = field(default=NOTHING_LOST, kw_only=True)
 
-    def drain(self, pods: tuple[str, ...]) -> None:
+    def drain(self, pods: tuple[str, ...], *, whole: bool = False) -> None:
         """Cordon the node, evict the pods, and those that came since, and wait until they are gone.
 
         Eviction respects PodDisruptionBudgets; raises NodeprovError if one forbids it for too long, or a pod came
@@ -193,24 +212,29 @@ class Drainer:
         if not node.get("spec", {}).get("unschedulable"):
             self.cordoned = True  # also where the answer does not reach us
             self._call("cordon", self.node)
-        deadline = time.monotonic() + self.settings.proof.timeout_seconds
+        wanted = self.settings.rollout.drain_timeout_seconds if whole else self.settings.proof.timeout_seconds
+        deadline = time.monotonic() + wanted
         left = pods
         while left:
-            for pod in left:
-                self._evict(*pod.split("/"))
-            left = self._left(pods)
+            forbidden = [pod for pod in left if not self._evict(*pod.split("/"))]
+            left = self._left(pods, whole=whole)
             if left and time.monotonic() > deadline:
+                said = [
+                    f"{pod} ({'its PodDisruptionBudget forbids it' if pod in forbidden else 'ending'})"
+                    for pod in left
+                ]
                 raise NodeprovError(
-                    f"these pods do not leave: {', '.join(left)}",
+                    f"these pods do not leave: {', '.join(said)}",
                     "look at their PodDisruptionBudgets and finalizers: kubectl get pdb -A",
                     where=self.node,
                 )
             self.sleep(POLL_SECONDS)
 
-    def _left(self, pods: Collection[str]) -> tuple[str, ...]:
-        found = sandboxed(node_pods(self.host, self.settings, self.node), pods)
+    def _left(self, pods: Collection[str], *, whole: bool) -> tuple[str, ...]:
+        there = node_pods(self.host, self.settings, self.node)
+        found = movable(there) if whole else sandboxed(there, pods)
         newcomers = [pod for pod in found if pod.name not in pods]
-        if problems := tuple(drain_problems(newcomers, self.allowed, self.node)):
+        if problems := tuple(drain_problems(newcomers, self.allowed, self.node, whole=whole)):
             raise Problems(problems, where=self.node)
         return tuple(pod.name for pod in found)
 
@@ -219,7 +243,8 @@ class Drainer:
         if self.cordoned:
             self._call("uncordon", self.node)
 
-    def _evict(self, namespace: str, name: str) -> None:
+    def _evict(self, namespace: str, name: str) -> bool:
+        """Ask for an eviction; return whether no PodDisruptionBudget forbids it now."""
         eviction: dict[str, Any] = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
@@ -235,6 +260,7 @@ class Drainer:
                 forbidden_hint(output.said) or "kubectl get pdb -A",
                 where=self.node,
             )
+        return not re.search("TooManyRequests|disruption budget", output.said)
 
     def _call(self, *arguments: str) -> str:
         return kubectl(self.settings.cluster).run(

@@ -130,10 +130,14 @@ class Swap:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Sandboxed pods that are evicted while the node is cordoned, as namespace/name, and what they lose."""
+    """Pods that are evicted while the node is cordoned, as namespace/name, and what they lose.
+
+    They are the sandboxed ones, or, of a `whole` node, all but those that would come back at once.
+    """
 
     pods: tuple[str, ...]
     losses: tuple[str, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

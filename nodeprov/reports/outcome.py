@@ -58,8 +58,8 @@ def event_text(event: Event) -> str | None:
             return f"done: {change.resource.title}"
         case Change() as change, "undone":
             return f"taken back: {change.resource.title}"
-        case Drain(), "begun":
-            return "evicting sandboxed pods"
+        case Drain(whole=whole), "begun":
+            return "evicting pods" if whole else "evicting sandboxed pods"
     return None
 
 

@@ -80,8 +80,9 @@ def _part_lines(part: Part) -> Iterator[str]:
         case Adopt(changes):
             named = ", ".join(change.resource.title for change in changes)
             yield f"= write down what is here already, of which no receipt tells: {named}"
-        case Drain(pods, losses):
-            yield f"! cordon the node and evict {len(pods)} sandboxed pods: {', '.join(pods)}"
+        case Drain(pods, losses, whole):
+            kind = "pods" if whole else "sandboxed pods"
+            yield f"! cordon the node and evict {len(pods)} {kind}{': ' if pods else ''}{', '.join(pods)}"
             for lost in losses:
                 yield f"    lost for good: {lost}"
 

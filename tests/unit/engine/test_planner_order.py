@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nodeprov.inventory import RuntimeSettings
+import pytest
+
+from nodeprov.errors import Problems
+from nodeprov.inventory import RolloutSettings, RuntimeSettings
+from nodeprov.kubernetes.draining import NodePod
 from nodeprov.node.daemon import Record
 from nodeprov.node.receipts import BEGUN
 from nodeprov.plan.plan import INSTALL, UNINSTALL
@@ -14,7 +18,7 @@ from nodeprov.runtimes.family import goals, tree_bytes
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState
 from tests.support.runtimes import state_of
-from tests.support.samples import CONFIG, changed, installed, reached, with_daemon
+from tests.support.samples import CONFIG, changed, installed, reached, settings, with_daemon
 from tests.support.situations import (
     ALONE,
     CONFIG_KEY,
@@ -51,6 +55,33 @@ def test_an_install_shows_nothing_before_its_proof_and_sends_pods_last(new: Rele
     assert planned.plan.notes[0].startswith("node: Debian GNU/Linux 13 (trixie), x86_64, Linux 6.12")
     assert planned.plan.notes[1:] == ("cluster: https://10.0.0.10:6443 (context production)",)
     assert (planned.plan.node, planned.plan.action, planned.plan.pending) == ("worker1", INSTALL, True)
+
+
+DRAINING = settings(rollout=RolloutSettings(drain=True))
+
+
+class TestDrain:
+    def test_a_node_is_drained_just_before_its_restart_where_the_settings_ask_for_it(self, new: Release) -> None:
+        situation = in_cluster(fresh(new, DRAINING), has_label=False, has_class=False)
+        assert situation.cluster is not None
+        agent = NodePod("kube-system/agent", controller="DaemonSet")
+        situation.cluster.pods = ("shop/cart-2", NodePod("shop/web-1", has_our_class=False), agent)
+        steps = steps_of(situation.install(), DRAINING, new=new)
+        assert steps[steps.index("drain shop/cart-2 shop/web-1") + 1] == "~ file:/etc/containerd/config.toml"
+
+    def test_where_nothing_restarts_no_pod_is_asked_for(self, old: Release, new: Release) -> None:
+        situation = in_cluster(after_install(new, old, DRAINING), has_label=True, has_class=True)
+        assert situation.cluster is not None
+        steps = steps_of(situation.install(), DRAINING, new=new, old=old)
+        assert steps
+        assert not [step for step in steps if step.startswith(("drain", "restart"))]
+
+    def test_a_pod_that_would_be_lost_blocks_it(self, new: Release) -> None:
+        situation = in_cluster(fresh(new, DRAINING), has_label=False, has_class=False)
+        assert situation.cluster is not None
+        situation.cluster.pods = (NodePod("shop/bare", controller=""),)
+        with pytest.raises(Problems, match="no controller makes these pods again: shop/bare"):
+            situation.install()
 
 
 def test_an_install_without_a_cluster_ends_with_the_node(new: Release) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost
-from nodeprov.inventory import ClusterSettings
+from nodeprov.inventory import ClusterSettings, RolloutSettings
 from nodeprov.kubernetes.draining import (
     NOTHING_LOST,
     Allowed,
@@ -21,6 +22,7 @@ from nodeprov.kubernetes.draining import (
     NodePodsQuery,
     drain_problems,
     losses,
+    movable,
     sandboxed,
 )
 from tests.support.samples import settings
@@ -158,6 +160,45 @@ def test_what_is_lost_is_said_also_where_it_is_allowed() -> None:
         "prod/web: no controller makes it again",
         "prod/web: what is in its emptyDir cache",
     )
+
+
+class TestWholeNode:
+    def test_all_leave_but_those_that_come_back_at_once_or_have_ended(self) -> None:
+        pods = understood(
+            pod("web"),
+            pod("plain", runtime_class=""),
+            pod("agent", owner="DaemonSet"),
+            pod("etcd", owner="Node", metadata={"annotations": {"kubernetes.io/config.mirror": "ab12"}}),
+            pod("job", status={"phase": "Succeeded"}),
+        )
+        assert names(movable(pods)) == ["web", "plain"]
+
+    def test_what_would_be_lost_names_the_setting_that_allows_it(self) -> None:
+        bare, data = drain_problems(
+            understood(pod("web", owner="", spec=EMPTY_DIR)), NOTHING_LOST, "worker1", whole=True
+        )
+        allowing = "[rollout] drain_force = true and [rollout] drain_emptydir_data = true"
+        assert bare.hint == f"delete them, or evict them all the same: {allowing}"
+        assert data.hint == f"save what is needed, then: {allowing}"
+
+    def test_a_budget_that_forbids_it_for_too_long_is_named_with_its_pod(self, tmp_path: Path) -> None:
+        web, slow = pod("web", runtime_class=""), pod("slow", runtime_class="")
+        kubectl = f"""case "$*" in
+            *runtimeclass*) echo '{json.dumps(CLASSES)}' ;;
+            *web/eviction*) echo 'Error from server (TooManyRequests): Cannot evict pod' >&2; exit 1 ;;
+            *pods*eviction*) ;;
+            *pods*) echo '{json.dumps({"items": [web, slow]})}' ;;
+            *) echo '{{}}' ;;
+        esac"""
+        drained = drainer(tmp_path, kubectl)
+        drained.settings = replace(drained.settings, rollout=RolloutSettings(drain_timeout_seconds=0))
+        with pytest.raises(NodeprovError) as stayed:
+            drained.drain(("prod/web", "prod/slow"), whole=True)
+        assert stayed.value.message == (
+            "these pods do not leave: prod/web (its PodDisruptionBudget forbids it), prod/slow (ending)"
+        )
+        drained.uncordon()
+        assert calls(tmp_path)[-1] == "uncordon worker1"
 
 
 def test_a_pod_that_came_since_the_plan_is_evicted_only_as_the_plan_would(tmp_path: Path) -> None:
