@@ -11,11 +11,10 @@ from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes.admission import Admission, AdmissionQuery
 from nodeprov.kubernetes.draining import (
     NodePod,
-    allowed_of,
     drain_problems,
     losses,
-    movable,
     node_pods,
+    read_leaving,
     sandboxed,
 )
 from nodeprov.kubernetes.images import proof_image
@@ -139,10 +138,9 @@ def _drained(state: NodeState, steps: tuple[Step, ...], readers: Readers) -> tup
     at = next((number for number, step in enumerate(steps) if isinstance(step, Swap)), None)
     if at is None or state.cluster is None or not state.settings.rollout.drain:
         return steps
-    pods = movable(node_pods(readers[Place.CLUSTER], state.settings, state.node.name))
-    _refuse(state, tuple(drain_problems(pods, allowed_of(state.settings), state.node.name, whole=True)))
-    drain = Drain(tuple(pod.name for pod in pods), losses(pods), whole=True)
-    return (*steps[:at], drain, *steps[at:])
+    leaving = read_leaving(readers[Place.CLUSTER], state.settings, state.node.name)
+    _refuse(state, leaving.problems)
+    return (*steps[:at], Drain(leaving.pods, leaving.losses, whole=True), *steps[at:])
 
 
 def _of_admission(

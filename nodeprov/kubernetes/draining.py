@@ -180,6 +180,22 @@ def drain_problems(
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """The pods that leave a whole node, as namespace/name, what is lost with them, and what keeps them there."""
+
+    pods: tuple[str, ...]
+    losses: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def read_leaving(reader: Reader, settings: Settings, node: str) -> Leaving:
+    """Find the pods that would leave a node if it was drained as the settings say."""
+    pods = movable(node_pods(reader, settings, node))
+    problems = tuple(drain_problems(pods, allowed_of(settings), node, whole=True))
+    return Leaving(tuple(pod.name for pod in pods), losses(pods), problems)
+
+
 def _named(metadata: Mapping[str, Any]) -> str:
     """Write namespace/name; these become a part of a path, and of what is shown."""
     for name in (metadata["namespace"], metadata["name"]):
