@@ -111,13 +111,12 @@ def show_json(result: Mapping[str, Any], errors: Sequence[NodeprovError] = ()) -
 
 def show_plans(plans: Sequence[Plan], errors: Sequence[NodeprovError] = (), *, as_json: bool = False) -> None:
     """Print plans as the result; coloured on a terminal."""
-    from nodeprov.reports.plan import painted, plan_json, plan_text
+    from nodeprov.reports.plan import painted, plan_json, plan_texts
 
     if as_json:
         show_json({"plans": [plan_json(plan) for plan in plans]}, errors)
         return
-    for plan in plans:
-        text = visible(plan_text(plan))
+    for text in map(visible, plan_texts(plans)):
         if _may_have_colors() and _console(stderr=False).color_system:
             _console(stderr=False).print(painted(text), soft_wrap=True)
         else:

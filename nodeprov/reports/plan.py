@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ _COLORS = {"+": "green", "~": "yellow", "-": "red", "!": "bold", "@": "cyan"}
 
 _SIGNED = re.compile(r"(?:  (?=[-+~!] )|      (?=[-+@]))(.)")
 CONTEXT_LINES = 2
+FEW = 3
+"""Of so many nodes each plan is written out."""
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
@@ -36,6 +38,26 @@ def plan_text(plan: Plan) -> str:
         lines += [f"  {line}" for line in _part_lines(part)]
     lines += [f"  note: {note}" for note in plan.notes]
     return "\n".join(lines)
+
+
+def plan_texts(plans: Sequence[Plan]) -> Iterator[str]:
+    """Write plans for a person: of more than a few, those that are alike are written once, with all the nodes."""
+    if len(plans) <= FEW:
+        yield from map(plan_text, plans)
+        return
+    alike: dict[str, list[Plan]] = {}
+    for plan in plans:
+        alike.setdefault(without_name(plan_text(plan), plan.node), []).append(plan)
+    for first, *others in alike.values():
+        yield plan_text(first)
+        if others:
+            names = ", ".join(each.node for each in others)
+            yield f"{names}: the same as {first.node}, {count_text(len(others), 'node')}"
+
+
+def without_name(text: str, node: str) -> str:
+    """Take a node's name out of a text, which is then the same for all nodes of which the same is said."""
+    return re.sub(rf"(?<![\w.-]){re.escape(node)}(?![\w-]|\.\w)", "NODE", text)
 
 
 def painted(plan: str) -> Text:

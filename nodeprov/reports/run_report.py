@@ -1,14 +1,14 @@
 """The report of a run in Markdown, for a change ticket: who, when, what was changed where, how it was proven."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from nodeprov.errors import NodeprovError
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Part, Proof
 from nodeprov.redaction import redacted, visible
-from nodeprov.reports.plan import count_text, diff, headline, part_text
+from nodeprov.reports.plan import count_text, diff, headline, part_text, without_name
 from nodeprov.reports.run import WORDS, NodeRun, RunRecord, seconds_text
 
 MARK = "<!-- report of a nodeprov run, format 1 -->"
@@ -26,9 +26,8 @@ def report_text(record: RunRecord) -> str:
     if record.waves:
         lines += ["", *_waves(record)]
     lines += ["", *_releases(record)] if record.releases else []
-    for each in record.nodes:
-        if each.result not in ("nothing", "untouched"):
-            lines += ["", *_node(each)]
+    for nodes, said in _alike(record).items():
+        lines += ["", f"## {', '.join(nodes)}", "", *said]
     return "\n".join(visible(line) for line in lines) + "\n"
 
 
@@ -101,9 +100,20 @@ def _releases(record: RunRecord) -> Iterator[str]:
         yield from (f"- `{_cell(artifact)}`: `{digest}`" for artifact, digest in digests.items())
 
 
+def _alike(record: RunRecord) -> Mapping[tuple[str, ...], list[str]]:
+    """Write what was done on each node, once for all nodes of which the same is to be said."""
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for each in record.nodes:
+        if each.result not in ("nothing", "untouched"):
+            said = [*_node(each)]
+            nodes, _ = found.setdefault(without_name("\n".join(said), each.node), ([], said))
+            nodes.append(each.node)
+    return {tuple(nodes): said for nodes, said in found.values()}
+
+
 def _node(each: NodeRun) -> Iterator[str]:
     plan, outcome = each.plan, each.outcome
-    yield from (f"## {each.node}", "", f"Planned: {headline(plan).partition(': ')[2]}.", "")
+    yield from (f"Planned: {headline(plan).partition(': ')[2]}.", "")
     yield from (f"- {_cell(note)}" for note in plan.notes)
     if outcome is None:
         yield from ("", f"It was begun, and how it ended is not known: `nodeprov status {each.node}` tells.")

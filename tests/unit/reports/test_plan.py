@@ -10,7 +10,7 @@ from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import INSTALL as TO_INSTALL
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.steps import Restart, Step, Swap
-from nodeprov.reports.plan import diff, painted, plan_json, plan_text
+from nodeprov.reports.plan import diff, painted, plan_json, plan_text, plan_texts
 from nodeprov.states import FileState, LabelState, LinkState
 from tests.support.plans import (
     CLASSED,
@@ -28,6 +28,7 @@ from tests.support.plans import (
     change,
     through_json,
 )
+from tests.support.runs import plan_of
 from tests.support.samples import GOLDEN, golden, resource
 
 
@@ -244,3 +245,28 @@ def test_what_is_no_secret_is_shown() -> None:
 def test_a_file_that_is_no_text_can_be_shown() -> None:
     made = change(CONFIG_KEY, None, FileState(b"\xff\n", 0o644))
     assert diff(made)[-1] == "+\\xff"
+
+
+def test_of_many_nodes_plans_that_are_alike_are_written_once() -> None:
+    names = [f"worker{number}" for number in range(2, 14)]
+    plans = [plan_of(name) for name in names] + [plan_of("gpu-1", NOTHING), plan_of("gpu-2", NOTHING)]
+    written = list(plan_texts(plans))
+    assert written[0] == plan_text(plans[0])
+    assert written[1] == f"{', '.join(names[1:])}: the same as worker2, 11 nodes"
+    assert written[2:] == [plan_text(plans[-2]), "gpu-2: the same as gpu-1, 1 node"]
+
+
+def test_of_a_few_nodes_each_plan_is_written_out() -> None:
+    plans = [plan_of(name) for name in ("worker1", "worker2", "worker3")]
+    assert list(plan_texts(plans)) == [plan_text(plan) for plan in plans]
+
+
+def test_plans_are_alike_though_each_names_its_own_node() -> None:
+    labels = [
+        (name, change(f"label:{name}:example.com/a", None, LabelState("true")))
+        for name in ("n1", "n2", "n10", "n20")
+    ]
+    plans = [Plan(name, TO_INSTALL, (label,)) for name, label in labels]
+    assert len(list(plan_texts(plans))) == 2
+    other = Plan("n3", TO_INSTALL, (labels[0][1],))  # it would label another node
+    assert list(plan_texts([*plans, other]))[-1] == plan_text(other)

@@ -47,6 +47,15 @@ def test_a_file_with_a_fence_in_it_does_not_end_the_block() -> None:
     assert "\n`````\n" in text
 
 
+def test_what_is_the_same_of_many_nodes_is_said_once() -> None:
+    names = [f"worker{number}" for number in range(2, 32)]
+    nodes = tuple(run_of(replace(DONE, plan=plan_of(name)), 1.0) for name in names)
+    text = report_text(replace(RECORD, nodes=nodes))
+    assert f"\n## {', '.join(names)}\n" in text
+    assert text.count("Done:") == 1
+    assert all(f"| {name} | done |" in text for name in names)
+
+
 def test_a_run_that_changed_nothing_says_why() -> None:
     refused = NodeprovError("kubelet does not run", "systemctl status kubelet", where="worker1")
     text = report_text(replace(RECORD, nodes=(), waves=(), releases={}, errors=(refused,)))
