@@ -71,6 +71,10 @@ def _results(record: RunRecord) -> Iterator[str]:
     for number, error in enumerate([*errors, *record.errors]):
         yield from ("",) if number == 0 else ()
         yield from _error(error)
+    yield from _listed(
+        "Remarks",
+        [f"{each.plan.node}: {note}" for each in ended for note in each.notes],
+    )
     untouched = [each for each in record.nodes if each.result == "untouched"]
     if untouched:
         yield from ("", f"Left untouched: {', '.join(each.node for each in untouched)}.")
@@ -127,7 +131,6 @@ def _node(each: NodeRun) -> Iterator[str]:
     yield from _listed("Taken back", [change.resource.title for change in outcome.undone])
     yield from _listed("Left between two states", outcome.left)
     yield from _listed("Kept, as something needs it", outcome.kept)
-    yield from _listed("Remarks", outcome.notes)
     others = () if outcome.error else outcome.made_by_others
     yield from _listed(
         "Done meanwhile by another node, or by somebody else", [change.resource.title for change in others]

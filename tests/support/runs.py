@@ -35,6 +35,7 @@ def plan_of(name: str, plan: Plan = INSTALL) -> Plan:
 DONE = Outcome(
     plan_of("worker1"),
     INSTALL.parts,
+    notes=("shop/cart-2 (container main) ended while containerd restarted: exit code 255, reason Unknown",),
     proofs={SANDBOX.title: "Linux version 4.4.0", SERVING.title: "CRI is ok, unchanged after 6 s"},
 )
 FAILED = Outcome(plan_of("worker2"), INSTALL.parts[:9], ERROR, INSTALL.changes[:8])
