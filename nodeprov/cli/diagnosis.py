@@ -69,6 +69,7 @@ def status(
     sets: options.Set = None,
     ask_sudo_password: options.AskSudoPassword = False,
     as_json: options.Json = False,
+    _timings: options.Timings = False,
     _quiet: options.Quiet = False,
     _verbose: options.Verbose = False,
     _no_color: options.NoColor = False,

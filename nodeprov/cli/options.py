@@ -26,6 +26,7 @@ def _calls(act: Callable[[], None]) -> Callable[[bool], None]:
 
 _quiet = _calls(output.quiet.set)
 _verbose = _calls(output.shows_commands.set)
+_timings = _calls(output.shows_timings.set)
 _no_color = _calls(output.without_color)
 
 
@@ -307,6 +308,12 @@ Verbose = Annotated[
     bool,
     typer.Option(
         "--verbose", "-v", callback=_verbose, help="Show every command that runs on a host, without secrets."
+    ),
+]
+Timings = Annotated[
+    bool,
+    typer.Option(
+        "--timings", callback=_timings, help="Show at the end where the time went, for each node and phase."
     ),
 ]
 NoColor = Annotated[

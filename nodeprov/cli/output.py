@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 
     from nodeprov.hosts.base import Script
     from nodeprov.hosts.ssh.passwords import Passwords
+    from nodeprov.hosts.timings import Timings
     from nodeprov.plan.plan import Outcome, Plan
     from nodeprov.plan.steps import Event
     from nodeprov.reports.run import NodeRun
 
+BEGAN = time.monotonic()
 WIDE = 150
 SCHEMA = 1
 """Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
@@ -34,6 +37,8 @@ quiet = threading.Event()
 """Set: only results and errors are printed."""
 shows_commands = threading.Event()
 """Set: every command that runs on a host is shown."""
+shows_timings = threading.Event()
+"""Set: where the time went is shown at the end."""
 
 OnProgress = Callable[[str, int, int | None], None]
 
@@ -102,11 +107,46 @@ def show_text(text: str) -> None:
 def show_json(result: Mapping[str, Any], errors: Sequence[NodeprovError] = ()) -> None:
     """Print a result as JSON; where there were errors, they are in it."""
     value = {"schema": SCHEMA, **result}
+    if shows_timings.is_set():
+        value["timings"] = timings_json()
     if errors:
         from nodeprov.reports.outcome import errors_json
 
         value["errors"] = errors_json(errors)
     _print(without_userinfo(json.dumps(value, indent=2)))
+
+
+@functools.cache
+def timings() -> Timings:
+    """Where the time of this process goes."""
+    from nodeprov.hosts.timings import Timings
+
+    found = Timings(time.monotonic)
+    found.add("", "start", time.monotonic() - BEGAN)
+    return found
+
+
+def timings_json() -> list[dict[str, Any]]:
+    """Write where the time went, as far as it has."""
+    import dataclasses
+
+    from nodeprov.hosts.timings import Spent
+
+    whole = Spent("", "all", time.monotonic() - BEGAN, 1)
+    spent = [*timings().spent, whole]
+    return [{**dataclasses.asdict(each), "seconds": round(each.seconds, 4)} for each in spent]
+
+
+def show_timings() -> None:
+    """Print where the time went, if that is asked for: for what each host was waited, how often and how long."""
+    if not shows_timings.is_set():
+        return
+    rows = [(each["host"] or "nodeprov", each["phase"], each["times"], each["seconds"]) for each in timings_json()]
+    width, wide = (max(len(row[column]) for row in rows) for column in (0, 1))
+    lines = [
+        f"{host:{width}}  {phase:{wide}}  {times:4} x  {seconds:8.3f} s" for host, phase, times, seconds in rows
+    ]
+    _try_to_say("\n".join(["timings:", *lines]))
 
 
 def show_plans(plans: Sequence[Plan], errors: Sequence[NodeprovError] = (), *, as_json: bool = False) -> None:

@@ -53,9 +53,13 @@ def reach(
         for listener in listeners:
             listener(host, script)
 
-    with SshHosts(whole, on_each, output.passwords(ask_sudo=ask_sudo_password)) as hosts:
-        nodes = which.of(whole, lambda: _labels(whole, hosts)) if isinstance(which, Selection) else which
-        yield Reached(nodes, hosts)
+    timings = output.timings() if output.shows_timings.is_set() else None
+    try:
+        with SshHosts(whole, on_each, output.passwords(ask_sudo=ask_sudo_password), timings) as hosts:
+            nodes = which.of(whole, lambda: _labels(whole, hosts)) if isinstance(which, Selection) else which
+            yield Reached(nodes, hosts)
+    finally:
+        output.show_timings()
 
 
 def _labels(whole: Inventory, hosts: HostProvider) -> Labels | None:

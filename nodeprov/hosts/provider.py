@@ -10,6 +10,7 @@ from nodeprov.hosts.local import LocalHost
 from nodeprov.hosts.shell import OnCommand, ShellHost
 from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.hosts.ssh.passwords import Passwords
+from nodeprov.hosts.timings import Timings
 from nodeprov.inventory import Inventory, Node
 
 CLUSTER_SETTING = "[cluster] timeout_seconds"
@@ -31,8 +32,9 @@ def kubectl_host(timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> LocalHost:
 class _HostCache:
     """Makes a host when it is first asked for one, and closes them all."""
 
-    def __init__(self, on_command: OnCommand | None) -> None:
+    def __init__(self, on_command: OnCommand | None, timings: Timings | None = None) -> None:
         self.on_command = on_command or (lambda _host, _script: None)
+        self.timings = timings
         self._hosts: dict[str, ShellHost] = {}
         self._lock = threading.Lock()
 
@@ -48,6 +50,7 @@ class _HostCache:
             if name not in self._hosts:
                 self._hosts[name] = make()
                 self._hosts[name].on_command = self.on_command
+                self._hosts[name].timings = self.timings
             return self._hosts[name]
 
     def _kubectl(self, node: Node) -> Host:
@@ -58,9 +61,13 @@ class SshHosts(_HostCache):
     """The nodes of an inventory over SSH; kubectl runs on this machine, or on a host that the inventory names."""
 
     def __init__(
-        self, whole: Inventory, on_command: OnCommand | None = None, passwords: Passwords | None = None
+        self,
+        whole: Inventory,
+        on_command: OnCommand | None = None,
+        passwords: Passwords | None = None,
+        timings: Timings | None = None,
     ) -> None:
-        super().__init__(on_command)
+        super().__init__(on_command, timings)
         self.whole = whole
         self.passwords = passwords or Passwords()
 

@@ -7,6 +7,7 @@ import secrets
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from nodeprov.hosts.base import (
     plain,
     rendered,
 )
+from nodeprov.hosts.timings import UPLOAD, Timings, phase_of
 from nodeprov.states import FileState, TreeState
 from nodeprov.templates import as_it_is
 
@@ -49,6 +51,7 @@ class ShellHost(Host, ABC):
     def __init__(self, name: str) -> None:
         self.name = name
         self.on_command: OnCommand = lambda _name, _script: None
+        self.timings: Timings | None = None
         self._guard: Guard | None = None
         self._progress: Progress | None = None
 
@@ -65,9 +68,19 @@ class ShellHost(Host, ABC):
 
     def run(self, script: Script[A], *, stdin: bytes = b"", timeout_seconds: float | None = None) -> A:
         """Run a script as root, wait for its end, whatever its status, and return what it reads of its output."""
+        return self._run(script, script.name, stdin, timeout_seconds)
+
+    def _run(self, script: Script[A], phase: str, stdin: bytes = b"", timeout_seconds: float | None = None) -> A:
         self.on_command(self.name, script)
-        output = self.execute(self.guarded(script.text), stdin, timeout_seconds or self.command_timeout_seconds)
+        with self.measured(phase):
+            output = self.execute(
+                self.guarded(script.text), stdin, timeout_seconds or self.command_timeout_seconds
+            )
         return script.read(self.unfenced(output))
+
+    def measured(self, phase: str) -> AbstractContextManager[None]:
+        """Measure what is done inside, if anybody wants to know."""
+        return self.timings.measured(self.name, phase) if self.timings else nullcontext()
 
     def sh(self, text: str, *, stdin: bytes = b"", timeout_seconds: float | None = None) -> Output:
         """Run a script that is no value of its own."""
@@ -101,7 +114,8 @@ class ShellHost(Host, ABC):
             script = upload_script(path)
             self.on_command(self.name, script)
             report = partial(self._uploaded, name, done, total)
-            output = self.unfenced(self.upload_file(source, self.guarded(script.text), report))
+            with self.measured(UPLOAD):
+                output = self.unfenced(self.upload_file(source, self.guarded(script.text), report))
             check(output, f"cannot upload {path}", where=self.name, hint=remedy(output.said))
             done += source.stat().st_size
 
@@ -121,7 +135,7 @@ class ShellHost(Host, ABC):
         """
         if not queries:
             return []
-        output = self.run(ask_script(queries))
+        output = self._run(ask_script(queries), phase_of(queries))
         if output.returncode == TIMED_OUT:
             raise NodeprovError(f"cannot be read: {output.said}", "is it busy? try again", where=self.name)
         frames = [_unframed(line) for line in output.stdout.splitlines() if line.startswith(_MARK.encode() + b" ")]

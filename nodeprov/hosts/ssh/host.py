@@ -21,6 +21,7 @@ from nodeprov.hosts.ssh.connecting import SETTING, Connections, connect
 from nodeprov.hosts.ssh.identities import is_there
 from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.hosts.ssh.route import Target, lookup_by, route
+from nodeprov.hosts.timings import CONNECT
 from nodeprov.inventory import Ssh
 from nodeprov.local_files import expanded
 
@@ -176,7 +177,8 @@ class SshHost(ShellHost):
                 self.close()
             if self._connections is None:
                 try:
-                    self._connections = self._connect()
+                    with self.measured(CONNECT):
+                        self._connections = self._connect()
                 except NodeprovError as error:
                     error.is_unreached = True
                     raise

@@ -145,3 +145,12 @@ def test_a_node_that_cannot_be_reached_is_tried_once(site: Site) -> None:
     assert output.returncode == 1
     assert "worker2 (127.0.0.1)" in output.stderr.decode()
     assert len(site.servers[1].peers) == 1
+
+
+def test_where_the_time_went_is_shown_for_each_node(site: Site) -> None:
+    said = site.run("install", "--all", "--timings").stderr.decode()
+    lines = [tuple(line.split()[:2]) for line in said.partition("timings:\n")[2].splitlines()]
+    assert {("worker1", "connect"), ("worker2", "as"), ("nodeprov", "start"), ("nodeprov", "all")} <= {*lines}
+    told = json.loads(site.run("install", "--all", "--timings", "--json").text)["timings"]
+    assert {(each["host"], each["phase"]) for each in told} >= {("worker1", "as before?"), ("", "all")}
+    assert all(each["seconds"] > 0 for each in told)
