@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 NAMES = ("nodeprov.toml", "inventory.toml")
 VARIABLE = "NODEPROV_INVENTORY"
+ANSIBLE = (".ini", ".yml", ".yaml")
+"""So end the names of Ansible's inventories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,6 @@ class Found:
 def load(named: Path | None, sets: Sequence[str] | None) -> Inventory:
     """Find and read the inventory, with what is laid over it; print which one it is, unless it was named."""
     from nodeprov.inventory import parse  # names can be completed without it
-    from nodeprov.inventory.ansible import is_ansible
 
     found = find(named, os.environ, Path.cwd())
     if found.by:
@@ -41,6 +42,13 @@ def load(named: Path | None, sets: Sequence[str] | None) -> Inventory:
 
         return load_ansible(found.path, os.environ, sets or ())
     return parse(read(found), str(found.path), environment=os.environ, options=sets or ())
+
+
+def is_ansible(path: Path) -> bool:
+    """Tell whether an inventory is Ansible's, by its name: .ini, .yml, .yaml or `hosts`; or a folder with one."""
+    if path.is_dir():
+        return any(not each.is_dir() and is_ansible(each) for each in path.iterdir())
+    return path.suffix in ANSIBLE or path.name == "hosts"
 
 
 def find(named: Path | None, environment: Mapping[str, str], folder: Path) -> Found:

@@ -126,9 +126,12 @@ def allowed(*, drain: bool, force: bool, delete_emptydir_data: bool) -> "Allowed
 def which(names: list[str] | None, is_all: bool, selector: str | None) -> "Selection":
     """Read which nodes are meant; raise UsageError for a selector that is none."""
     from nodeprov.inventory.selection import Selection
-    from nodeprov.inventory.selector import parse_selector
 
-    return Selection(tuple(names or ()), is_all, None if selector is None else parse_selector(selector))
+    if selector is None:
+        return Selection(tuple(names or ()), is_all)
+    from nodeprov.inventory.selector import parse_selector  # few choose by labels
+
+    return Selection(tuple(names or ()), is_all, parse_selector(selector))
 
 
 Nodes = Annotated[

@@ -183,7 +183,7 @@ def _stream(watch: Watch, telling: Telling, shown: ExitStack) -> None:
 def _show(
     watch: Watch, plans: Sequence[Planned], shown: ExitStack, window_left: Callable[[], float | None]
 ) -> None:
-    console = output.live_console()
+    console = output.live_console() if any(each.plan.pending for each in plans) else None
     if console is None:
         watch.listeners.append(Lines(is_of_many=len(plans) > 1))
     else:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from nodeprov.errors import UsageError
@@ -13,7 +12,6 @@ from nodeprov.inventory.parser import parse
 from nodeprov.inventory.settings import NODE_TABLES, TABLES
 from nodeprov.toml import key_text, value_text
 
-SUFFIXES = (".ini", ".yml", ".yaml")
 SETTINGS = "nodeprov"
 """The variable of a host or group that has settings of ours. If any host has it, no others are nodes."""
 _KEYS: Mapping[str, tuple[str, ...]] = {
@@ -57,13 +55,6 @@ class Note:
     def __str__(self) -> str:
         more = f" and {len(self.hosts) - MOST_NAMED} more" if len(self.hosts) > MOST_NAMED else ""
         return f"{self.what}: {', '.join(self.hosts[:MOST_NAMED])}{more}; {self.hint}"
-
-
-def is_ansible(path: Path) -> bool:
-    """Tell whether an inventory is Ansible's, by its name: .ini, .yml, .yaml or `hosts`; or a folder with one."""
-    if path.is_dir():
-        return any(not each.is_dir() and is_ansible(each) for each in path.iterdir())
-    return path.suffix in SUFFIXES or path.name == "hosts"
 
 
 def read_listing(value: Mapping[str, Any], path: str) -> Listing:

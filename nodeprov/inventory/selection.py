@@ -1,11 +1,16 @@
 """Which nodes a command is for: names, globs and groups, all of them, and those whose labels fit."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nodeprov.errors import UsageError
 from nodeprov.inventory.nodes import Inventory, Node, select
-from nodeprov.inventory.selector import Selector
+
+if TYPE_CHECKING:
+    from nodeprov.inventory.selector import Selector
 
 Labels = Mapping[str, Mapping[str, str]]
 """The labels of nodes, by the nodes' names."""

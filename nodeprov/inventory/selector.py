@@ -12,9 +12,9 @@ _HINT = (
     "write it as kubectl does: zone=a, zone!=a, 'zone in (a,b)', 'zone notin (a,b)', zone (has it), '!zone' "
     "(has it not), several with commas"
 )
-_SET = re.compile(r"(?P<key>\S+)\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)")
-_EQUAL = re.compile(r"(?P<key>[^!=\s]+)\s*(?P<operator>==|=|!=)\s*(?P<value>[^=!\s]*)")
-_EXISTS = re.compile(r"(?P<absent>!?)\s*(?P<key>[^\s!=()<>]+)")
+_SET = r"(?P<key>\S+)\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)"
+_EQUAL = r"(?P<key>[^!=\s]+)\s*(?P<operator>==|=|!=)\s*(?P<value>[^=!\s]*)"
+_EXISTS = r"(?P<absent>!?)\s*(?P<key>[^\s!=()<>]+)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,12 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _requirement(part: str) -> Requirement:
-    if found := _SET.fullmatch(part):
+    if found := re.fullmatch(_SET, part):
         values = tuple(_value(each.strip()) for each in found["values"].split(","))
         return Requirement(_key(found["key"]), values, is_negative=found["operator"] == "notin")
-    if found := _EQUAL.fullmatch(part):
+    if found := re.fullmatch(_EQUAL, part):
         return Requirement(_key(found["key"]), (_value(found["value"]),), is_negative=found["operator"] == "!=")
-    if found := _EXISTS.fullmatch(part):
+    if found := re.fullmatch(_EXISTS, part):
         return Requirement(_key(found["key"]), is_negative=bool(found["absent"]))
     raise UsageError(f"{part!r} is no selector", _HINT, where=_OPTION)
 

@@ -1,17 +1,19 @@
 """A run of one or many nodes as a value: who, when, what came of each node; as a table, and as JSON."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any, Literal
 
 from nodeprov.errors import NodeprovError
 from nodeprov.plan.plan import Outcome, Plan
 from nodeprov.plan.steps import Restart
 from nodeprov.redaction import redacted
 from nodeprov.reports.outcome import errors_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Result = Literal["done", "nothing", "failed", "later", "between", "untouched", "unknown"]
 WORDS: Mapping[Result, str] = {
@@ -112,6 +114,9 @@ class RunRecord:
 
 def run_table(nodes: Sequence[NodeRun]) -> Table:
     """Lay out how each node's run ended."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, show_header=True)
     for name in ("node", "result", "changes", "restart", "seconds"):
         table.add_column(name, justify="right" if name in ("changes", "seconds") else "left", overflow="fold")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.cli.inventory import find, read
+from nodeprov.cli.inventory import find, is_ansible, read
 from nodeprov.errors import UsageError
 from tests.support.command_line import at_home, nodeprov, said
 
@@ -123,3 +123,21 @@ def test_which_inventory_was_found_is_said_unless_it_was_named_or_quiet_is_asked
     assert "inventory:" not in said(nodeprov("plan", "worker1", "-i", path))
     assert "inventory:" not in said(nodeprov("plan", "worker1", "-q", folder=folder))
     assert f"{path} (NODEPROV_INVENTORY is set)" in said(nodeprov("plan", "worker1", NODEPROV_INVENTORY=path))
+
+
+@pytest.mark.parametrize(
+    ("name", "is_theirs"),
+    [
+        ("hosts.ini", True),
+        ("x.yml", True),
+        ("x.yaml", True),
+        ("hosts", True),
+        ("nodeprov.toml", False),
+        ("x", False),
+    ],
+)
+def test_an_inventory_of_ansible_is_known_by_its_name(name: str, is_theirs: bool, tmp_path: Path) -> None:
+    assert is_ansible(tmp_path / name) is is_theirs
+    assert not is_ansible(tmp_path)
+    (tmp_path / name).touch()
+    assert is_ansible(tmp_path) is is_theirs

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.cli.output import show_outcomes
-from tests.support.runs import DONE, FAILED, run_of
+from tests.support.runs import DONE, FAILED, NOTHING_TO_DO, run_of
 
 SPEAKS = """
 import os
@@ -90,6 +90,11 @@ def test_several_nodes_are_told_in_a_table_above_what_went_wrong(
     ]
     assert lines[-2].startswith("hint: journalctl")
     assert lines[-1].startswith("worker2: taken back: 8 changes")
+
+
+def test_where_there_was_nothing_to_do_there_is_nothing_to_tell(capsys: pytest.CaptureFixture[str]) -> None:
+    show_outcomes([NOTHING_TO_DO] * 2, nodes=[run_of(NOTHING_TO_DO, None)] * 2)
+    assert capsys.readouterr().out == ""
 
 
 def test_one_node_needs_no_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from nodeprov.errors import UsageError
 from nodeprov.inventory import Inventory, select
-from nodeprov.inventory.ansible import Note, inventory_of, is_ansible, read_listing
+from nodeprov.inventory.ansible import Note, inventory_of, read_listing
 from nodeprov.inventory.explanation import explanation_text
 from nodeprov.inventory.faults import Faulty
 from tests.support.inventories import anything
@@ -176,24 +175,6 @@ def test_another_form_is_not_understood(value: Any) -> None:
 def test_a_variable_of_settings_that_is_no_table_is_refused() -> None:
     with pytest.raises(UsageError, match="the variable nodeprov of a is not a table"):
         read(hosts(a={"nodeprov": "20260905.0"}))
-
-
-@pytest.mark.parametrize(
-    ("name", "is_theirs"),
-    [
-        ("hosts.ini", True),
-        ("x.yml", True),
-        ("x.yaml", True),
-        ("hosts", True),
-        ("nodeprov.toml", False),
-        ("x", False),
-    ],
-)
-def test_it_is_known_by_its_name(name: str, is_theirs: bool, tmp_path: Path) -> None:
-    assert is_ansible(tmp_path / name) is is_theirs
-    assert not is_ansible(tmp_path)
-    (tmp_path / name).touch()
-    assert is_ansible(tmp_path) is is_theirs
 
 
 def test_a_note_of_many_hosts_is_short() -> None:
