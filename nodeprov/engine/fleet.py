@@ -18,6 +18,7 @@ from nodeprov.hosts.at_once import at_once, safely
 from nodeprov.hosts.base import Hosts
 from nodeprov.hosts.provider import HostProvider
 from nodeprov.inventory import Node, ReleaseSettings, RolloutSettings
+from nodeprov.kubernetes.admission import Admissions
 from nodeprov.kubernetes.cluster_read import ClusterReads
 from nodeprov.local_files import cache_folder
 from nodeprov.node.memory import Memory
@@ -127,7 +128,8 @@ class Fleet:
         wants = [
             safely(lambda state: (state, self._of_its_own(want, state, releases, order)), each) for each in states
         ]
-        return Results.of(at_once(lambda given: self._planned(*given, reads), wants), self.nodes)
+        admissions = Admissions()
+        return Results.of(at_once(lambda given: self._planned(*given, reads, admissions), wants), self.nodes)
 
     def rollout(self, plans: Sequence[Planned]) -> Rollout:
         """Put plans in waves, as the inventory says; raise NodeprovError where that cannot be."""
@@ -151,8 +153,8 @@ class Fleet:
         reads.begin()
         return reads
 
-    def _planned(self, state: NodeState, want: Want, reads: ClusterReads) -> Planned:
-        hosts = self.hosts.of(state.node)
+    def _planned(self, state: NodeState, want: Want, reads: ClusterReads, admissions: Admissions) -> Planned:
+        hosts = admissions.through(self.hosts.of(state.node))
         found = plan(state, want, hosts)
         if self._memory is not None:
             remember(found, hosts, reads, self._memory)

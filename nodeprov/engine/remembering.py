@@ -3,7 +3,7 @@
 import posixpath
 from collections.abc import Iterator
 
-from nodeprov.containerd.distributions.profiles import origin_names
+from nodeprov.containerd.distributions.profiles import kubelets, origin_names
 from nodeprov.engine.look import Install
 from nodeprov.engine.planner import Planned, wanted
 from nodeprov.errors import NodeprovError
@@ -79,6 +79,7 @@ def watched_for(planned: Planned) -> Watched:
             *(each.pid for each in daemon.choice.passed_over),
             *(each.pid for each in machine.kubelets),
         ],
+        named=["containerd", *kubelets()],
         written=[
             state.layout.prefix,
             state.layout.bin,

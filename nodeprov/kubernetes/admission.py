@@ -2,13 +2,15 @@
 
 import json
 import shlex
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nodeprov.errors import MALFORMED_JSON, Problem
-from nodeprov.hosts.base import TIMED_OUT, Output
-from nodeprov.inventory import Settings
+from nodeprov.hosts.base import TIMED_OUT, Output, Place, Query, Reader, Readers
+from nodeprov.inventory import ClusterSettings, Settings
 from nodeprov.kubernetes.images import PROBE, ProofImage
 from nodeprov.kubernetes.kubectl import NOT_FOUND, is_forbidden, kubectl
 from nodeprov.templates import render
@@ -214,3 +216,44 @@ class AdmissionQuery:
             return Admission(mutations=mutations(json.loads(self.manifest), json.loads(output.text)))
         except MALFORMED_JSON:
             return Admission(unknown=f"its answer is no pod: {' '.join(output.text[:80].split())!r}")
+
+
+class Admissions:
+    """Asks a cluster once for pods in which nothing but the node differs; for use by several threads."""
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._asked: dict[tuple[ClusterSettings, str], Future[Admission]] = {}
+
+    def through(self, readers: Readers) -> Readers:
+        """Return the same readers, of which that of the cluster answers what another node was answered already."""
+        if Place.CLUSTER not in readers:
+            return readers
+        return {**readers, Place.CLUSTER: _Sharing(readers[Place.CLUSTER], self)}
+
+    def answer(self, reader: Reader, query: AdmissionQuery) -> Admission:
+        """Return the cluster's answer; raise what asking raises."""
+        key = (query.settings.cluster, replace(query, node="").manifest)
+        with self._changing:
+            is_first = key not in self._asked
+            answer = self._asked.setdefault(key, Future())
+        if is_first:
+            try:
+                answer.set_result(reader.ask([query])[0])
+            except Exception as error:  # each of those who wait gets it
+                answer.set_exception(error)
+        return answer.result()
+
+
+class _Sharing:
+    """A reader that asks no second time for what differs in the node alone."""
+
+    def __init__(self, reader: Reader, admissions: Admissions) -> None:
+        self.name = reader.name
+        self._reader = reader
+        self._admissions = admissions
+
+    def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
+        if len(queries) == 1 and isinstance(queries[0], AdmissionQuery):
+            return [self._admissions.answer(self._reader, queries[0])]
+        return self._reader.ask(queries)

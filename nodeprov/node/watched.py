@@ -29,6 +29,7 @@ class Watched:
         folders: the folders on the way to them, of which kind, mode, owner, inode and device count.
         values: files below /proc and /sys, whose content counts.
         processes: ids of processes, of which the start counts, and that they are not stopped.
+        named: names of programs, of which it counts which processes run them.
         written: paths that root must be able to write: a file system that became read-only shows by no time.
         started: programs that must be allowed to start, for the same reason.
     """
@@ -37,6 +38,7 @@ class Watched:
     folders: tuple[str, ...]
     values: tuple[str, ...]
     processes: tuple[int, ...]
+    named: tuple[str, ...]
     written: tuple[str, ...]
     started: tuple[str, ...]
 
@@ -47,6 +49,7 @@ class Watched:
         *,
         values: Iterable[str],
         processes: Iterable[int],
+        named: Iterable[str] = (),
         written: Iterable[str],
         started: Iterable[str],
     ) -> Self:
@@ -58,6 +61,7 @@ class Watched:
             tuple(each for each in above if each not in paths),
             tuple(dict.fromkeys(values)),
             tuple(dict.fromkeys(processes)),
+            tuple(dict.fromkeys(named)),
             tuple(dict.fromkeys(each for each in written if each)),
             tuple(dict.fromkeys(each for each in started if each)),
         )
@@ -107,16 +111,17 @@ class WatchedQuery:
 
     @property
     def script(self) -> str:
-        """Print a line for each of what is watched, by two programs besides the shell's own words."""
+        """Print a line for each of what is watched, by three programs besides the shell's own words."""
         it = self.watched
         calls = {
             "value": map(shlex.quote, it.values),
             "process": map(str, it.processes),
+            "named": (f"-e {shlex.quote(each)}" for each in it.named),
             "written": map(shlex.quote, it.written),
             "started": map(shlex.quote, it.started),
             "file": (*map(shlex.quote, it.folders), *map(_word, it.files)),
         }
-        lines = [f"{name} {' '.join(words)}" for name, words in calls.items()]
+        lines = [f"{name} {' '.join(words)}" for name, words in ((n, [*w]) for n, w in calls.items()) if words]
         return "\n".join([as_it_is("node/watched.sh.j2"), "swaps", *lines])
 
     def parse(self, output: Output) -> Seen:

@@ -138,6 +138,7 @@ BREAKS = {
     "and may be again": "mount -o remount,exec /srv",
     "containerd is stopped by a signal": f"kill -STOP $(cat {HOME}/containerd.pid); sleep 0.1",
     "and goes on": f"kill -CONT $(cat {HOME}/containerd.pid); sleep 0.1",
+    "another containerd runs": f"setsid {HOME}/bin/containerd -c /x > /dev/null 2>&1 < /dev/null & sleep 0.2",
     "what the restart wrote down is gone": f"rm {HOME}/state/daemon.json",
     "a receipt is gone": f"rm {RECEIPT}",
     "the link `current` leads elsewhere": f"ln -sfn /tmp {HOME}/opt/handlers/runsc/current",

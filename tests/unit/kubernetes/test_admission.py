@@ -2,21 +2,24 @@
 
 import copy
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import TIMED_OUT, Output
+from nodeprov.hosts.base import TIMED_OUT, Output, Place
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
-from nodeprov.kubernetes.admission import Admission, AdmissionQuery, mutations, pod_manifest
+from nodeprov.kubernetes.admission import Admission, AdmissionQuery, Admissions, mutations, pod_manifest
 from nodeprov.kubernetes.images import ProofImage
 from nodeprov.kubernetes.proof_pods import Prover
 from tests.support.clusters import answer, stub
-from tests.support.samples import settings
+from tests.support.samples import FakeReader, settings
 
 WANTED = settings()
 OWN = ProofImage("localhost/nodeprov-proof:1", "Never", "")
@@ -217,3 +220,32 @@ def test_a_proof_that_fails_names_what_was_changed_on_its_way(tmp_path: Path) ->
     expected = "is Failed, not Running: no; on its way the cluster changed it: spec.securityContext.runAsUser"
     with pytest.raises(NodeprovError, match=expected), prover.running_pod(OWN, "kernel"):
         pass
+
+
+class Counting(FakeReader):
+    """A cluster that answers slowly, and by what it is asked."""
+
+    def _answer(self, query: Any) -> Any:
+        time.sleep(0.02)
+        if query.settings.proof.namespace == "closed":
+            raise NodeprovError("no answer")
+        return Admission(refusal=query.settings.proof.namespace)
+
+
+def test_for_many_nodes_a_cluster_is_asked_once_for_pods_that_differ_in_the_node_alone() -> None:
+    cluster, admissions = Counting(), Admissions()
+    other = replace(WANTED, proof=replace(WANTED.proof, namespace="other"))
+    readers = admissions.through({Place.NODE: FakeReader(), Place.CLUSTER: cluster})
+    queries = [replace(QUERY, node=f"worker{n}", settings=each) for n in range(12) for each in (WANTED, other)]
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda query: readers[Place.CLUSTER].ask([query])[0], queries))
+    assert [each.refusal for each in found] == ["default", "other"] * 12
+    assert len(cluster.asked) == 2
+
+
+def test_what_asking_raises_is_raised_for_each_node() -> None:
+    closed = replace(WANTED, proof=replace(WANTED.proof, namespace="closed"))
+    readers = Admissions().through({Place.CLUSTER: Counting()})
+    for node in ("worker1", "worker2"):
+        with pytest.raises(NodeprovError, match="no answer"):
+            readers[Place.CLUSTER].ask([replace(QUERY, node=node, settings=closed)])
