@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import select
 import stat
 import threading
 import time
@@ -27,6 +29,8 @@ SCHEMA = 1
 """Raised when a field of an event changes its meaning or goes; docs/json.md describes them."""
 UPLOAD_SECONDS = 1.0
 """An upload is told once in so many seconds, and at its end."""
+PATIENCE_SECONDS = 10.0
+"""So long a run waits for somebody who reads a pipe slowly; then it goes on without."""
 _ANOTHER = "name another file: --events FILE"
 _OF_A_STEP = ("step", "resource", "place", "unit", "resources", "pods", "name", "title", "subject")
 """What an event has of a step; its content is in the plan, which the first event has."""
@@ -57,6 +61,16 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
+def _written(handle: int, data: memoryview) -> int:
+    """Write what there is room for; raise OSError if there is none for too long."""
+    if not select.select([], [handle], [], PATIENCE_SECONDS)[1]:
+        raise OSError(errno.EAGAIN, "nobody reads them")
+    try:
+        return os.write(handle, data)
+    except BlockingIOError:  # less room than a pipe writes at once
+        return os.write(handle, data[:1])
+
+
 class EventStream:
     """Writes events; where that fails it is said once, and the run goes on. Several threads call it."""
 
@@ -73,7 +87,8 @@ class EventStream:
         self._told: dict[tuple[str, str], float] = {}
         self._handle: int | None = None
         try:
-            handle = self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # Not to wait for somebody who opens a pipe, or reads it: a run would hang, and its signals with it.
+            handle = self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
             if stat.S_ISREG(os.fstat(handle).st_mode):
                 os.ftruncate(handle, 0)
         except OSError as error:
@@ -132,7 +147,7 @@ class EventStream:
             rest = memoryview(f"{line}\n".encode())
             try:
                 while rest and self._handle is not None:
-                    rest = rest[os.write(self._handle, rest) :]
+                    rest = rest[_written(self._handle, rest) :]
             except OSError as error:
                 self._give_up(error)
 
@@ -140,7 +155,10 @@ class EventStream:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
-        said = f"events cannot be written any more: {(error.strerror or str(error)).lower()}"
+        why = (
+            "nobody has opened the pipe" if error.errno == errno.ENXIO else (error.strerror or str(error)).lower()
+        )
+        said = f"events cannot be written any more: {why}"
         self._on_error(
             NodeprovError(said, "the run goes on without; --json has the result", where=str(self._path))
         )

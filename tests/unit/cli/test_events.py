@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nodeprov.cli import events as module
 from nodeprov.cli import watching
 from nodeprov.cli.events import EventStream, check_events
 from nodeprov.cli.watching import Telling, tell_refused
@@ -116,18 +117,41 @@ def test_a_file_that_is_not_to_be_had_is_said(tmp_path: Path) -> None:
     assert [each.message for each in errors] == ["events cannot be written any more: no such file or directory"]
 
 
-def test_a_pipe_gets_them_as_they_happen(tmp_path: Path) -> None:
+def test_a_pipe_gets_them_as_they_happen_however_long(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     check_events(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reading, True)
     heard: list[str] = []
-    reader = threading.Thread(target=lambda: heard.extend(pipe.read_text().splitlines()))
-    reader.start()
-    seen = stream(pipe, [])
-    seen.on_outcome(DONE)
-    seen.end(RECORD)
-    reader.join(30)
-    assert [json.loads(line)["event"] for line in heard] == ["outcome", "ended"]
+    with os.fdopen(reading) as file:
+        reader = threading.Thread(target=lambda: heard.extend(file))
+        seen = stream(pipe, [])
+        reader.start()
+        for _ in range(50):
+            seen.on_outcome(DONE)
+        seen.end(RECORD)
+        reader.join(30)
+    assert [json.loads(line)["event"] for line in heard] == [*["outcome"] * 50, "ended"]
+
+
+def test_a_pipe_that_nobody_has_opened_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    errors: list[NodeprovError] = []
+    stream(tmp_path / "pipe", errors).begin(RECORD)
+    assert [each.message for each in errors] == ["events cannot be written any more: nobody has opened the pipe"]
+
+
+def test_a_pipe_that_nobody_reads_does_not_stop_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    errors: list[NodeprovError] = []
+    seen = stream(tmp_path / "pipe", errors)
+    for _ in range(30):
+        seen.on_rollout(NodeEvent("worker1", "waiting", "x" * 5000))
+    os.close(reading)
+    assert [each.message for each in errors] == ["events cannot be written any more: nobody reads them"]
 
 
 def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
