@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -43,10 +43,20 @@ def live_view(board: Board, console: Console, window_left: Callable[[], float | 
     from rich.live import Live
 
     def now() -> RenderableType:
-        return view(board.picture(), console, window_left())
+        try:
+            return view(board.picture(), console, window_left())
+        except Exception as error:  # what is done on the nodes counts
+            return Text(f"the view cannot be drawn: {error}")
 
-    with Live(get_renderable=now, console=console, refresh_per_second=REFRESHES, transient=True):
+    live = Live(get_renderable=now, console=console, refresh_per_second=REFRESHES, transient=True)
+    # A terminal that is gone ends no run: rich would end the program.
+    with suppress(OSError, SystemExit):
+        live.start(refresh=True)
+    try:
         yield
+    finally:
+        with suppress(OSError, SystemExit):
+            live.stop()
 
 
 def view(picture: Picture, console: Console, window_left: float | None = None) -> RenderableType:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from nodeprov.cli.board import STATES, NodeRow, Picture
-from nodeprov.cli.live import view
+from nodeprov.cli.board import STATES, Board, NodeRow, Picture
+from nodeprov.cli.live import live_view, view
 from nodeprov.engine.events import WaveEvent
 from tests.support.samples import golden
 
@@ -75,6 +75,18 @@ def test_what_a_node_says_does_not_control_the_terminal() -> None:
     row = NodeRow("worker1", "failed", "no\x1b[2J [bold]markup[/bold]\nsecond line")
     [line, _] = drawn(Picture((row,), (), 1.0), 120, 24)
     assert "failed: no\\x1b[2J [bold]markup[/bold] second line" in line
+
+
+def test_a_view_that_cannot_be_drawn_ends_no_run() -> None:
+    written = io.StringIO()
+    console = Console(file=written, width=80, height=24, color_system=None, force_terminal=True)
+
+    def fails() -> float:
+        raise RuntimeError("a fault")
+
+    with live_view(Board([], lambda: 0.0), console, fails):
+        pass
+    assert "the view cannot be drawn: a fault" in written.getvalue()
 
 
 rows = st.builds(

@@ -164,6 +164,33 @@ def test_on_a_terminal_a_view_is_drawn_and_taken_away_again() -> None:
     assert said.rstrip().endswith("the result")
 
 
+GONE = ON_A_TERMINAL.replace('print("the result")', 'import sys; sys.stdout.write("the result")').replace(
+    'say("a line from elsewhere")', "import os; os.write(1, b'ready\\n'); os.read(0, 3); say('a line')"
+)
+
+
+def test_a_terminal_that_goes_away_meanwhile_ends_no_run() -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", GONE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parents[3]),
+            "TERM": "xterm",
+            "PYTHONIOENCODING": "utf-8",
+        },
+    )
+    assert process.stdout is not None
+    os.close(theirs)
+    assert process.stdout.readline() == b"ready\n"
+    os.close(ours)
+    stdout, _ = process.communicate(b"go\n", timeout=60)
+    assert (process.returncode, stdout) == (0, b"the result")
+
+
 @pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"PYTHONIOENCODING": "ascii"}])
 def test_a_terminal_that_cannot_draw_gets_lines(environment: dict[str, str]) -> None:
     said = on_a_terminal(**environment)
