@@ -19,6 +19,7 @@ from nodeprov.kubernetes.draining import Drainer, node_pods
 from nodeprov.kubernetes.images import ProofImage
 from nodeprov.kubernetes.kubectl import is_forbidden
 from nodeprov.kubernetes.kubectl import kubectl as calls
+from nodeprov.kubernetes.node_labels import read_labels
 from nodeprov.kubernetes.proof_pods import Pod, Prover
 from nodeprov.kubernetes.roles import Role, ServiceAccount, manifest, roles
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
@@ -35,6 +36,7 @@ SHORT = f"/root/{NAME}.conf"
 POD = "standing-in"
 NEED = {
     "the plan": ("list nodes",),  # and `list runtimeclasses`, or else `get` of the one
+    "choosing nodes by labels": ("list nodes",),
     "the label": ("get nodes", "patch nodes"),
     "making the RuntimeClass": ("get runtimeclasses", "create runtimeclasses"),
     "changing the RuntimeClass": ("get runtimeclasses", "update runtimeclasses"),
@@ -69,6 +71,7 @@ class Acts:
         pod = Pod(host, kube, settings.proof.namespace, POD, "")
         return {
             "the plan": lambda: cluster_read.read(host, settings, WORKER),
+            "choosing nodes by labels": lambda: read_labels(host, settings.cluster),
             "the label": lambda: NodeLabel(kube, WORKER, settings.label.key).write(host, LabelState("true")),
             "making the RuntimeClass": lambda: made.write(host, wanted),
             "changing the RuntimeClass": lambda: made.write(host, wanted),
