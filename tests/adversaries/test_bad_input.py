@@ -123,20 +123,21 @@ def changed(before: Any) -> str:
 
 
 class Saying(LocalHost):
-    """A host whose shell gives an answer of its own to a question."""
+    """A host whose shell gives answers of its own to questions."""
 
-    def __init__(self, said: Output) -> None:
+    def __init__(self, *said: Output) -> None:
         super().__init__("worker1")
         self._said = said
 
     def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
-        frame = base64.b64encode(self._said.stdout + f"\n{self._said.returncode}".encode())
-        return Output(0, b"@nodeprov " + frame + b"\n", self._said.stderr)
+        frames = [base64.b64encode(said.stdout + f"\n{said.returncode}".encode()) for said in self._said]
+        return Output(0, b"".join(b"@nodeprov " + frame + b"\n" for frame in frames), self._said[0].stderr)
 
 
 def cluster(stdout: str = "", stderr: str = "", returncode: int = 0) -> Called:
-    """Understand what kubectl has printed."""
-    host = Saying(Output(returncode, stdout.encode(), stderr.encode()))
+    """Understand what kubectl has printed: of its configuration the first line, of the cluster the others."""
+    config, _, items = stdout.partition("\n")
+    host = Saying(*(Output(returncode, each.encode(), stderr.encode()) for each in (config, items)))
     return Called(lambda _folder: cluster_read.read(host, settings(), "worker1"))
 
 
