@@ -209,6 +209,34 @@ DELETIONS = (
         "if False:",
         "tests/adversaries/test_lying_origins.py::test_a_lie_is_refused_with_the_place_what_was_expected_and_what_to_do",
     ),
+    Deletion(
+        "what is remembered of a node holds only if it looks as it did",
+        "nodeprov/kubernetes/settled.py",
+        "return seen.digest == found.seen and ",
+        "return ",
+        "tests/unit/kubernetes/test_settled.py::test_what_is_as_it_was_is_recalled_for_each_node_on_its_own",
+    ),
+    Deletion(
+        "what is remembered of a node holds only if its cluster knows the same of it",
+        "nodeprov/kubernetes/settled.py",
+        " and cluster(node) == found.cluster",
+        "",
+        "tests/unit/kubernetes/test_settled.py::test_what_is_as_it_was_is_recalled_for_each_node_on_its_own",
+    ),
+    Deletion(
+        "what changes while a node is looked at is not remembered",
+        "nodeprov/engine/remembering.py",
+        " and seen.latest < planned.state.read_at",
+        "",
+        "tests/unit/engine/test_remembering.py::test_what_changes_while_it_is_looked_at_is_not_remembered",
+    ),
+    Deletion(
+        "a file of the memory that others may have written is not believed",
+        "nodeprov/node/memory.py",
+        "            if not _is_ours(file.fileno()):\n                return None\n",
+        "",
+        "tests/unit/node/test_memory.py::test_what_others_may_have_written_is_not_believed",
+    ),
 )
 
 
