@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
@@ -14,13 +16,16 @@ import typer  # noqa: TID251  it ends a command
 from nodeprov.cli.journal import Journal
 from nodeprov.cli.session import SKIP, finish, plan_ready, print_errors
 from nodeprov.cli.watching import Telling
+from nodeprov.engine.context import RunContext
 from nodeprov.engine.fleet import Fleet, Results
 from nodeprov.engine.look import Install, Uninstall
 from nodeprov.engine.planner import Planned
+from nodeprov.engine.rollout import Rollout
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Hosts
 from nodeprov.hosts.provider import LocalNode
-from nodeprov.inventory import Node, parse
+from nodeprov.inventory import Node, RolloutSettings, parse
+from nodeprov.plan.plan import Outcome
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.played_node import INVENTORY, PlayedNode, played_node
 from tests.support.samples import release
@@ -145,3 +150,49 @@ def test_a_run_of_two_nodes_is_told_in_a_table_a_report_events_and_the_history(
     assert [(node["node"], node["result"]) for node in entry.nodes] == [("worker1", "done"), ("worker2", "failed")]
     assert events[-1]["nodes"] == entry.nodes
     assert entry.value["report"] == str(tmp_path / "report.md")
+
+
+class Ending(Fleet):
+    """Nodes of which none is begun, because of what a test does to the rollout."""
+
+    def __init__(self, end: Callable[[Rollout, RunContext], None]) -> None:
+        super().__init__((), cast(Any, None))
+        self._end = end
+
+    def carry_out(self, rollout: Rollout, run: RunContext) -> Iterator[Outcome]:
+        self._end(rollout, run)
+        return iter(())
+
+
+def ended(end: Callable[[Rollout, RunContext], None]) -> int:
+    with pytest.raises(typer.Exit) as over:
+        finish(Ending(end), Rollout((), RolloutSettings()), as_json=True)
+    return over.value.exit_code
+
+
+def test_nodes_for_which_a_window_had_no_time_are_pending(capsys: pytest.CaptureFixture[str]) -> None:
+    def close(rollout: Rollout, _run: RunContext) -> None:
+        rollout.is_closed, rollout.untouched = True, {"the window closes": ("w1", "w2")}
+
+    assert ended(close) == 3
+    said = capsys.readouterr()
+    assert json.loads(said.out)["untouched"] == [
+        {"node": "w1", "why": "the window closes"},
+        {"node": "w2", "why": "the window closes"},
+    ]
+    assert "not begun, because the window closes: w1, w2" in said.err
+
+
+def test_nodes_that_were_not_begun_after_a_signal_are_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(rollout: Rollout, run: RunContext) -> None:
+        run.cancel.finishes_first, rollout.in_flight = True, ("w1",)
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+        rollout.untouched = {"it was interrupted": ("w2",)}
+
+    assert ended(interrupt) == 1
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert first == (
+        "interrupted: w1 will be finished, no other node is begun; once more: take the changes back now"
+    )
+    assert second == "interrupted: finishing the step, then taking the changes back"
