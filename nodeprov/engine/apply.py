@@ -14,6 +14,7 @@ from nodeprov.hosts.base import Host, Hosts, Place
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import Outcome, Plan
 from nodeprov.plan.steps import Adopt, Drain, Event, OnEvent, Part, Proof, Step, Swap, parts
+from nodeprov.states import State
 
 
 def apply(plan: Plan, hosts: Hosts, actions: Actions, run: RunContext) -> Outcome:
@@ -89,9 +90,12 @@ class _Work:
             if written and self._run.cancel.is_asked:
                 break
             self._begin(change, change)
-            change.resource.write(host, change.after)
+            if change.resource.place is Place.CLUSTER:
+                _insist(change, change.resource.written(host, change.before, change.after))
+            else:
+                change.resource.write(host, change.after)
             written.append(change)
-        _insist_on_written(written, host)
+        _insist_on_written([each for each in written if each.resource.place is not Place.CLUSTER], host)
         for change in written:
             self._end(change)
         if len(written) < len(due):
@@ -162,7 +166,11 @@ def _due(changes: Sequence[Change], host: Host) -> list[Change]:
 def _insist_on_written(changes: Sequence[Change], host: Host) -> None:
     """Read back what was written; raise NodeprovError if it is something else."""
     for change, now in zip(changes, host.ask([each.resource.query for each in changes]), strict=True):
-        if now != change.after:
-            raise NodeprovError(
-                f"{change.resource.key} was written, and reads back differently", "see who else works on this node"
-            )
+        _insist(change, now)
+
+
+def _insist(change: Change, now: State | None) -> None:
+    if now != change.after:
+        raise NodeprovError(
+            f"{change.resource.key} was written, and reads back differently", "see who else works on this node"
+        )

@@ -84,9 +84,11 @@ class Prover:
 
         Raises NodeprovError, with the pod's events, when it does not get there in time.
         """
-        self.sweep()
+        if until not in ENDED:
+            self.sweep()
         name = f"nodeprov-proof-{secrets.token_hex(5)}"
         manifest = pod_manifest(self._settings, image, arguments, name=name, node=self._node)
+        has_ended = False
         try:
             made = understood(self._create(name, manifest.encode()), self._host, doing="the pod that was created")
             metadata = made.get("metadata")
@@ -94,12 +96,19 @@ class Prover:
             changed = tuple(each.said for each in mutations(json.loads(manifest), made))
             pod = Pod(self._host, self._kubectl, self._namespace, name, uid, self._sleep, changed)
             self._wait(pod, until, image)
+            has_ended = until in ENDED
             yield pod
         finally:
             # A pod that stays ends on its own; it must not hide what was seen.
             with suppress(NodeprovError):
-                arguments = ("delete", "pod", name, "-n", self._namespace, "--wait=false", "--ignore-not-found")
-                self._kubectl.run(self._host, *arguments, doing="cannot delete the pod")
+                if has_ended:
+                    self.sweep()  # it, and those of runs that were killed
+                else:
+                    self._delete(name)
+
+    def _delete(self, name: str) -> None:
+        arguments = ("delete", "pod", name, "-n", self._namespace, "--wait=false", "--ignore-not-found")
+        self._kubectl.run(self._host, *arguments, doing="cannot delete the pod")
 
     def _create(self, name: str, manifest: bytes) -> str:
         """Create a pod and return it as it was made, also when the answer to a first try was lost on its way."""

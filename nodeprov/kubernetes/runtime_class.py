@@ -11,7 +11,7 @@ from nodeprov.errors import taking_json_apart
 from nodeprov.hosts.base import Host, Output, Place
 from nodeprov.inventory import RuntimeClassSettings, Settings
 from nodeprov.kubernetes.cluster_read import nodes_that_may_run
-from nodeprov.kubernetes.kubectl import Get, Kubectl, kubectl
+from nodeprov.kubernetes.kubectl import Get, Kubectl, kubectl, understood
 from nodeprov.kubernetes.quantities import canonical
 from nodeprov.node.state import ClusterState
 from nodeprov.plan.goal import Goal, Resource
@@ -60,13 +60,25 @@ class RuntimeClass(Resource):
         """
         if state is None:
             self._delete(host)
-            return
-        live = host.ask([self.query.get])[0]
+        else:
+            self._put(host, host.ask([self.query.get])[0], state)
+
+    def written(self, host: Host, before: State | None, state: ObjectState | None) -> State | None:
+        """Give it a state, and return the state that the cluster has answered with."""
+        if state is None:
+            return super(RuntimeClass, self).written(host, before, state)
+        # What is there by now all the same is no less a conflict than an edit.
+        return self._put(host, None if before is None else host.ask([self.query.get])[0], state)
+
+    def _put(self, host: Host, live: Mapping[str, Any] | None, state: ObjectState) -> ObjectState:
         verb, value = (
             ("create", _manifest(self.name, state)) if live is None else ("replace", _merged(live, state))
         )
-        doing = f"cannot {verb} RuntimeClass {self.name}"
-        self.kubectl.run(host, verb, "-f", "-", doing=doing, stdin=json.dumps(value).encode())
+        doing, manifest = f"cannot {verb} RuntimeClass {self.name}", json.dumps(value).encode()
+        call = (verb, "-f", "-", "-o", "json")
+        text = self.kubectl.run(host, *call, doing=doing, stdin=manifest, when_well=manifest)
+        with taking_json_apart():
+            return declared_fields(understood(text, host, doing=f"RuntimeClass {self.name}"))
 
     def _delete(self, host: Host) -> None:
         doing = f"cannot delete RuntimeClass {self.name}"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nodeprov.errors import NodeprovError, taking_json_apart
 from nodeprov.hosts.base import Host, Output, Place
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes import runtime_class
-from nodeprov.kubernetes.kubectl import Get, Kubectl, kubectl
+from nodeprov.kubernetes.kubectl import Get, Kubectl, kubectl, understood
 from nodeprov.kubernetes.runtime_class import RuntimeClass, declared_fields
 from nodeprov.node.receipts import History
 from nodeprov.node.state import ClusterState
@@ -44,10 +45,15 @@ class NodeLabel(Resource):
 
     def write(self, host: Host, state: LabelState | None) -> None:
         """Give it a state."""
+        self.written(host, None, state)
+
+    def written(self, host: Host, _before: State | None, state: LabelState | None) -> LabelState | None:
+        """Give it a state, and return the state that the cluster has answered with."""
         wanted = f"{self.label}-" if state is None else f"{self.label}={state.value}"
-        self.kubectl.run(
-            host, "label", "node", self.node, wanted, "--overwrite", doing=f"cannot label {self.node}"
-        )
+        said = json.dumps({"metadata": {"labels": {} if state is None else {self.label: state.value}}}).encode()
+        arguments = ("label", "node", self.node, wanted, "--overwrite", "-o", "json")
+        text = self.kubectl.run(host, *arguments, doing=f"cannot label {self.node}", when_well=said)
+        return _label_of(understood(text, host, doing=f"node {self.node}"), self.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +69,13 @@ class _LabelQuery:
         node = self.get.parse(output)
         if node is None:
             raise NodeprovError(f"the cluster has no node {self.get.name}", self.get.kubectl.typed("get", "nodes"))
-        with taking_json_apart():
-            value = node["metadata"].get("labels", {}).get(self.label)
-        return None if value is None else LabelState(value)
+        return _label_of(node, self.label)
+
+
+def _label_of(node: Mapping[str, Any], label: str) -> LabelState | None:
+    with taking_json_apart():
+        value = node["metadata"].get("labels", {}).get(label)
+    return None if value is None else LabelState(value)
 
 
 def label_of(settings: Settings, node: str, key: str = "") -> NodeLabel:

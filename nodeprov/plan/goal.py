@@ -49,6 +49,15 @@ class Resource(ABC):
     def write(self, host: Host, state: Any) -> None:
         """Give it a state."""
 
+    def written(self, host: Host, before: State | None, state: Any) -> State | None:  # noqa: ARG002  some need it
+        """Give it a state, and return the state that it has then; `before` is the one that it has now.
+
+        What is written by one command that answers with what is there needs no other one to be read back.
+        """
+        self.write(host, state)
+        found: State | None = host.ask([self.query])[0]
+        return found
+
     def restore(self, host: Host, state: Any) -> None:
         """Give it back the state that it had before a write."""
         self.write(host, state)

@@ -111,8 +111,9 @@ def test_a_runtime_class_that_was_there_gets_our_fields_and_not_our_mark() -> No
 def written(folder: Any, live: Mapping[str, Any] | None, state: ObjectState) -> tuple[str, dict[str, Any]]:
     """Write a RuntimeClass over one that is there, or none; return kubectl's verb and what it was given."""
     (folder / "live").write_text(json.dumps(live) if live else "")
-    body = f'case "$1" in get) cat {folder}/live ;; *) echo "$1" > {folder}/verb; cat > {folder}/stdin ;; esac'
-    runtime_class.of(stub(folder, body), "worker1").write(LocalHost(), state)
+    body = f'case "$1" in get) cat {folder}/live ;; *) echo "$1" >> {folder}/verb; tee {folder}/stdin ;; esac'
+    found = runtime_class.of(stub(folder, body), "worker1").written(LocalHost(), state if live else None, state)
+    assert found == state
     value: dict[str, Any] = json.loads((folder / "stdin").read_text())
     return (folder / "verb").read_text().strip(), value
 

@@ -134,11 +134,13 @@ def test_another_value_of_the_label_is_replaced() -> None:
 
 
 def test_a_label_is_written_and_taken_away_by_kubectl(tmp_path: Any) -> None:
-    kube = kubectl(stub(tmp_path, f'echo "$*" >> {tmp_path}/calls').cluster)
-    label = NodeLabel(kube, "worker1", KEY)
-    label.write(LocalHost(), LabelState("true"))
-    label.write(LocalHost(), None)
+    with_label, without = json.dumps(node({KEY: "true"})), json.dumps(node())
+    body = f"""echo "$*" >> {tmp_path}/calls
+        case "$4" in *=true) echo '{with_label}' ;; *) echo '{without}' ;; esac"""
+    label = NodeLabel(kubectl(stub(tmp_path, body).cluster), "worker1", KEY)
+    assert label.written(LocalHost(), None, LabelState("true")) == LabelState("true")
+    assert label.written(LocalHost(), LabelState("true"), None) is None
     assert (tmp_path / "calls").read_text().splitlines() == [
-        f"label node worker1 {KEY}=true --overwrite",
-        f"label node worker1 {KEY}- --overwrite",
+        f"label node worker1 {KEY}=true --overwrite -o json",
+        f"label node worker1 {KEY}- --overwrite -o json",
     ]
