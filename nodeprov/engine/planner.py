@@ -18,7 +18,7 @@ from nodeprov.kubernetes.draining import (
     sandboxed,
 )
 from nodeprov.kubernetes.images import proof_image
-from nodeprov.kubernetes.scheduling import NodeLabel, cluster_goals, cluster_states, removal_goals
+from nodeprov.kubernetes.scheduling import NodeLabel, NodeTaint, cluster_goals, cluster_states, removal_goals
 from nodeprov.node import loaded_config, runtime_table
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.imported_files import Imports, ImportsQuery, followed, import_problems, patterns_of
@@ -243,12 +243,13 @@ def _install_steps(
     steps += _in_force(daemon, swapped, restart, handler=runtime.handler)
     if visible or restart:
         steps.append(Sandbox("a sandbox runs through `current`", state.layout.current))
-    steps += in_cluster
+    taints = [c for c in in_cluster if isinstance(c.resource, NodeTaint)]
+    steps += [c for c in in_cluster if c not in taints]
     if settings.cluster.enabled:
         steps.append(Handler())
         if settings.proof.pod:
             steps.append(Pod(f"a pod of RuntimeClass {settings.runtime_class.name} {family.pod_proof}"))
-    return (*steps, *garbage)
+    return (*steps, *taints, *garbage)
 
 
 def _in_force(

@@ -204,6 +204,12 @@ class ClusterSettings:
         default=None,
     )
     context: str | None = setting("Its context.", syntax.WORD, default=None)
+    startup_taint: str | None = setting(
+        "Key of the taint that new nodes come with, such as readiness.k8s.io/gvisor (registerWithTaints of "
+        "kubelet, effect NoSchedule). An install removes it when all its proofs have succeeded.",
+        syntax.STARTUP_TAINT,
+        default=None,
+    )
     timeout_seconds: int = setting(
         "Seconds to wait for kubectl on this machine; for a host, set its [ssh] command_timeout_seconds.",
         syntax.SECONDS,

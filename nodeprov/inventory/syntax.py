@@ -19,6 +19,9 @@ DNS_SUBDOMAIN = Text("a name as Kubernetes has it: lower-case letters, digits, -
 GROUP = Text("a name of a group: letters, digits, - and _", r"[A-Za-z0-9][A-Za-z0-9_-]*")
 GLOB = Text("a node's name or a glob, such as worker-1 or gpu-*", r"[a-z0-9.*?!\[\]-]+")
 LABEL_KEY = Text("a label's key, such as example.com/gvisor", rf"({_SUBDOMAIN}/)?{_QUALIFIED}")
+STARTUP_TAINT = Text(
+    "a key below readiness.k8s.io/, such as readiness.k8s.io/gvisor", rf"readiness\.k8s\.io/{_QUALIFIED}"
+)
 LABEL_VALUE = Text("a label's value: up to 63 letters, digits, -, _ and .", rf"({_QUALIFIED})?")
 # k8s.io/apimachinery, pkg/api/resource/quantity.go, without a sign.
 QUANTITY = Text(

@@ -25,6 +25,7 @@ FIELDS = (
     ".metadata.uid",
     ".metadata.labels",
     ".spec.unschedulable",
+    ".spec.taints",
     ".status.nodeInfo",
     ".status.conditions",
     ".status.runtimeHandlers",

@@ -14,7 +14,7 @@ from nodeprov.kubernetes import runtime_class
 from nodeprov.kubernetes.kubectl import Get, Kubectl, kubectl, understood
 from nodeprov.kubernetes.runtime_class import RuntimeClass, declared_fields
 from nodeprov.node.receipts import History
-from nodeprov.node.state import ClusterState
+from nodeprov.node.state import ClusterState, taint_of
 from nodeprov.plan.goal import Goal, Resource, constant
 from nodeprov.states import LabelState, State
 
@@ -78,15 +78,66 @@ def _label_of(node: Mapping[str, Any], label: str) -> LabelState | None:
     return None if value is None else LabelState(value)
 
 
+@dataclass(frozen=True, slots=True)
+class NodeTaint(Resource):
+    """The taints of one key of a node; the state is their values and effects."""
+
+    kubectl: Kubectl
+    node: str
+    taint: str
+    place: ClassVar[Place] = Place.CLUSTER
+
+    @property
+    def key(self) -> str:
+        """Its node and its own key."""
+        return f"taint:{self.node}:{self.taint}"
+
+    @property
+    def title(self) -> str:
+        """The taint and its node."""
+        return f"taint {self.taint} on node {self.node}"
+
+    @property
+    def query(self) -> _TaintQuery:
+        """The question that reads its state."""
+        return _TaintQuery(Get(self.kubectl, "node", self.node), self.taint)
+
+    def write(self, host: Host, state: LabelState | None) -> None:
+        """Give it a state."""
+        wanted = [f"{self.taint}={each}" for each in state.value.split(",")] if state else [f"{self.taint}-"]
+        arguments = ("taint", "node", self.node, *wanted, *(["--overwrite"] if state else []))
+        self.kubectl.run(host, *arguments, doing=f"cannot taint {self.node}")
+
+
+@dataclass(frozen=True, slots=True)
+class _TaintQuery:
+    get: Get
+    taint: str
+
+    @property
+    def script(self) -> str:
+        return self.get.script
+
+    def parse(self, output: Output) -> LabelState | None:
+        found = taint_of(self.get.parse(output), self.taint)
+        return LabelState(found) if found else None
+
+
 def label_of(settings: Settings, node: str, key: str = "") -> NodeLabel:
     """Name a label of a node, by default the one that the settings want."""
     return NodeLabel(kubectl(settings.cluster), node, key or settings.label.key)
 
 
 def cluster_goals(settings: Settings, node: str) -> tuple[Goal, ...]:
-    """Want the label, then the RuntimeClass: no pod is sent to a node that cannot run it."""
+    """Want the label, then the RuntimeClass: no pod is sent to a node that cannot run it; and no startup taint."""
     label = Goal(label_of(settings, node), constant(LabelState(settings.label.value)))
-    return label, runtime_class.goal(settings, node)
+    key = settings.cluster.startup_taint
+    taint = NodeTaint(kubectl(settings.cluster), node, key) if key else None
+    return (
+        label,
+        runtime_class.goal(settings, node),
+        *([Goal(taint, constant(None), "it is proven")] if taint else []),
+    )
 
 
 def cluster_states(cluster: ClusterState, goals: Iterable[Goal]) -> dict[str, State | None]:
@@ -96,6 +147,9 @@ def cluster_states(cluster: ClusterState, goals: Iterable[Goal]) -> dict[str, St
         if isinstance(resource, NodeLabel):
             value = cluster.labels.get(resource.label)
             states[resource.key] = None if value is None else LabelState(value)
+        elif isinstance(resource, NodeTaint):
+            taint = cluster.taint(resource.taint)
+            states[resource.key] = LabelState(taint) if taint else None
         elif isinstance(resource, RuntimeClass):
             found = cluster.runtime_class
             states[resource.key] = None if found is None else declared_fields(found)

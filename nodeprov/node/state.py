@@ -261,6 +261,10 @@ class ClusterState:
         labels: Mapping[str, str] = (self.node or {}).get("metadata", {}).get("labels", {})
         return labels
 
+    def taint(self, key: str) -> str:
+        """Return the values and effects of the node's taints of a key, such as `true:NoSchedule`; "" if none."""
+        return taint_of(self.node, key)
+
     def condition(self, kind: str) -> Mapping[str, Any] | None:
         """Find a condition of the node, such as Ready; None where the cluster has none of that kind."""
         given = ((self.node or {}).get("status") or {}).get("conditions")
@@ -271,6 +275,14 @@ class ClusterState:
     def handlers(self) -> tuple[str, ...] | None:
         """The runtime handlers that the node's kubelet reports; None before Kubernetes 1.30."""
         return handlers(self.node)
+
+
+def taint_of(node: Mapping[str, Any] | None, key: str) -> str:
+    """Return the values and effects of a node's taints of a key; "" if it has none."""
+    given = ((node or {}).get("spec") or {}).get("taints")
+    taints = [each for each in (given if isinstance(given, list) else []) if isinstance(each, dict)]
+    found = [f"{each.get('value') or ''}:{each.get('effect')}" for each in taints if each.get("key") == key]
+    return ",".join(sorted(found))
 
 
 def handlers(node: Mapping[str, Any] | None) -> tuple[str, ...] | None:

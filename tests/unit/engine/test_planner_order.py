@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nodeprov.errors import Problems
-from nodeprov.inventory import RolloutSettings, RuntimeSettings
+from nodeprov.inventory import ClusterSettings, RolloutSettings, RuntimeSettings
 from nodeprov.kubernetes.draining import NodePod
 from nodeprov.node.daemon import Record
 from nodeprov.node.receipts import BEGUN
@@ -82,6 +82,18 @@ class TestDrain:
         situation.cluster.pods = (NodePod("shop/bare", controller=""),)
         with pytest.raises(Problems, match="no controller makes these pods again: shop/bare"):
             situation.install()
+
+
+def test_a_startup_taint_goes_when_all_is_proven(new: Release) -> None:
+    wanted = settings(cluster=ClusterSettings(startup_taint="readiness.k8s.io/gvisor"))
+    situation = in_cluster(fresh(new, wanted), has_label=False, has_class=False)
+    assert situation.cluster is not None
+    assert situation.cluster.cluster is not None
+    taints = {"taints": [{"key": "readiness.k8s.io/gvisor", "effect": "NoSchedule"}]}
+    found = {**(situation.cluster.cluster.node or {}), "spec": taints}
+    situation.cluster.cluster = replace(situation.cluster.cluster, node=found)
+    steps = steps_of(situation.install(), wanted, new=new)
+    assert steps[-2:] == ["proof pod", "- taint:worker1:readiness.k8s.io/gvisor"]
 
 
 def test_an_install_without_a_cluster_ends_with_the_node(new: Release) -> None:

@@ -32,6 +32,11 @@ from nodeprov.inventory.kinds import Text
             ["https://a/b", "http://a", "/a/b", "file:///a"],
             ["ftp://a", "a", "", "https://", "https:// a"],
         ),
+        (
+            syntax.STARTUP_TAINT,
+            ["readiness.k8s.io/gvisor", "readiness.k8s.io/a.b_c"],
+            ["gvisor", "readiness.k8s.io/", "example.com/gvisor", "readiness.k8s.io/a/b"],
+        ),
         (syntax.SHARE, ["1", "25%", "100%"], ["", "0", "0%", "101%", "-1", "1.5", "25 %", "a"]),
         (
             syntax.WINDOW,

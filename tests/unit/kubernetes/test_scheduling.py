@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from nodeprov.inventory import ClusterSettings
 from nodeprov.kubernetes import runtime_class
 from nodeprov.kubernetes.kubectl import kubectl
 from nodeprov.kubernetes.runtime_class import wanted_runtime_class
-from nodeprov.kubernetes.scheduling import NodeLabel, cluster_goals, cluster_states, removal_goals
+from nodeprov.kubernetes.scheduling import NodeLabel, NodeTaint, cluster_goals, cluster_states, removal_goals
 from nodeprov.node.receipts import History, Written
 from nodeprov.node.state import ClusterState
 from nodeprov.plan.goal import decide
@@ -144,3 +145,39 @@ def test_a_label_is_written_and_taken_away_by_kubectl(tmp_path: Any) -> None:
         f"label node worker1 {KEY}=true --overwrite -o json",
         f"label node worker1 {KEY}- --overwrite -o json",
     ]
+
+
+TAINT = "readiness.k8s.io/gvisor"
+TAINTED = replace(WANTED, cluster=ClusterSettings(startup_taint=TAINT))
+
+
+def tainted(*effects: str) -> dict[str, Any]:
+    return {
+        **node({KEY: "true"}),
+        "spec": {"taints": [{"key": TAINT, "value": "no", "effect": e} for e in effects]},
+    }
+
+
+class TestStartupTaint:
+    def test_it_goes_where_it_is_and_only_where_the_settings_name_it(self) -> None:
+        goals, cluster = cluster_goals(TAINTED, "worker1"), facts(tainted("NoSchedule"), ours())
+        (change,) = decide(goals, cluster_states(cluster, goals))
+        assert change.resource.key == f"taint:worker1:{TAINT}"
+        assert (change.before, change.after) == (LabelState("no:NoSchedule"), None)
+        without = facts(node({KEY: "true"}), ours())
+        assert decide(goals, cluster_states(without, goals)) == ()
+        others = cluster_goals(WANTED, "worker1")
+        assert decide(others, cluster_states(cluster, others)) == ()
+
+    def test_it_is_taken_away_and_put_back_by_kubectl(self, tmp_path: Any) -> None:
+        kube = kubectl(stub(tmp_path, f'echo "$*" >> {tmp_path}/calls').cluster)
+        taint = NodeTaint(kube, "worker1", TAINT)
+        found = taint.query.parse(answer(json.dumps(tainted("NoSchedule", "NoExecute"))))
+        assert found == LabelState("no:NoExecute,no:NoSchedule")
+        taint.write(LocalHost(), None)
+        taint.write(LocalHost(), found)
+        assert (tmp_path / "calls").read_text().splitlines() == [
+            f"taint node worker1 {TAINT}-",
+            f"taint node worker1 {TAINT}=no:NoExecute {TAINT}=no:NoSchedule --overwrite",
+        ]
+        assert taint.query.parse(answer(json.dumps(node()))) is None
