@@ -339,7 +339,7 @@ BAD: Mapping[str, Typed | Called] = {
     "a cluster that says nothing": cluster(),
     "a cluster that says no JSON": cluster("Welcome!\n" * 4),
     "a cluster that says lists": cluster("[]\n" * 4),
-    "a cluster whose labels are a word": cluster('{}\nNode\tworker1\tu\t"x"' + "\t" * 7 + "\n"),
+    "a cluster whose labels are a word": cluster('{}\nNode\tworker1\tu\t"x"' + "\t" * 8 + "\n"),
     "a kubeconfig that is not there": cluster(
         stderr="error: current-context must exist in order to minify\n", returncode=1
     ),

@@ -157,21 +157,19 @@ DELETIONS = (
     Deletion(
         "what is written is read back",
         "nodeprov/engine/apply.py",
-        "if host.ask([resource.query])[0] != change.after:",
-        "if False:",
+        "    if now != change.after:\n        raise",
+        "    if False:\n        raise",
         "tests/laws/test_laws.py::test_what_reads_back_otherwise_than_it_was_written_is_an_error_and_nobody_else_is_overwritten",
     ),
     Deletion(
         "a state that somebody else has changed since the plan is not overwritten",
         "nodeprov/engine/apply.py",
-        """    now = host.ask([resource.query])[0]
-    if now not in (change.before, change.after):
-        raise NodeprovError(
-            f"{resource.key} has changed""",
-        """    now = host.ask([resource.query])[0]
-    if False:
-        raise NodeprovError(
-            f"{resource.key} has changed""",
+        """        if now not in (change.before, change.after):
+            raise NodeprovError(
+                f"{change.resource.key} has changed""",
+        """        if False:
+            raise NodeprovError(
+                f"{change.resource.key} has changed""",
         "tests/laws/test_laws.py::test_a_resource_that_changed_since_the_plan_is_not_overwritten",
     ),
     Deletion(
