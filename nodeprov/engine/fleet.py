@@ -10,7 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.look import Install, Want, check, look
 from nodeprov.engine.planner import Planned, plan
-from nodeprov.engine.remembering import remember
+from nodeprov.engine.remembering import Watching
 from nodeprov.engine.rollout import Rollout, controls
 from nodeprov.engine.transaction import apply, prove_again
 from nodeprov.errors import NodeprovError, Problems
@@ -154,10 +154,12 @@ class Fleet:
         return reads
 
     def _planned(self, state: NodeState, want: Want, reads: ClusterReads, admissions: Admissions) -> Planned:
-        hosts = admissions.through(self.hosts.of(state.node))
-        found = plan(state, want, hosts)
-        if self._memory is not None:
-            remember(found, hosts, reads, self._memory)
+        readers = admissions.through(self.hosts.of(state.node))
+        if self._memory is None:
+            return plan(state, want, readers)
+        watching = Watching(readers, state, want)
+        found = plan(state, want, watching.readers)
+        watching.remember(found, reads, self._memory)
         return found
 
     def _ready(self, node: Node, want: Want, reads: ClusterReads) -> NodeState:

@@ -1,15 +1,17 @@
 """Remembering that there is nothing to do on a node: what that conclusion rests on."""
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from nodeprov.containerd.distributions.profiles import kubelets, origin_names
-from nodeprov.engine.look import Install
+from nodeprov.engine.look import Install, Want
 from nodeprov.engine.planner import Planned, wanted
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Place, Readers
+from nodeprov.hosts.base import Place, Query, Readers
 from nodeprov.kubernetes.cluster_read import ClusterReads
 from nodeprov.node.facts import SYSCTLS
+from nodeprov.node.imported_files import ImportsQuery
 from nodeprov.node.memory import Memory, Remembered
 from nodeprov.node.state import NodeState
 from nodeprov.node.switch import MARKER, UNITS
@@ -28,27 +30,50 @@ MACHINE_VALUES = (
 )
 
 
-def remember(planned: Planned, readers: Readers, reads: ClusterReads, memory: Memory) -> None:
-    """Remember that there is nothing to do, if that is so, and if it can be seen that nothing has changed since.
+class Watching:
+    """Reads of a node, in the command that reads its states, also what will show whether anything has changed.
 
-    What was read before is older than what is seen now: where anything changed in between, nothing is remembered.
+    That is asked last: what was read before is older. Where anything changed in between, nothing is remembered.
     """
-    memory.forget(planned.node)
-    if not is_settled(planned):
-        return
-    watched = watched_for(planned)
-    if not watched.is_small:
-        return
-    try:
-        seen: Seen = readers[Place.NODE].ask([WatchedQuery(watched)])[0]
-        cluster = reads.digest(planned.node)
-    except NodeprovError:  # another run tells of it
-        return
-    identity = planned.state.daemon.identity
-    is_same = (identity.pid, identity.start_ticks) in seen.processes
-    all_run = {pid for pid, _ in seen.processes} == {*watched.processes}
-    if is_same and all_run and seen.latest < planned.state.read_at:
-        memory.keep(planned.node, Remembered(planned.plan.notes, watched, seen.digest, cluster))
+
+    def __init__(self, readers: Readers, state: NodeState, want: Want) -> None:
+        self.name = readers[Place.NODE].name
+        self.readers: Readers = {**readers, Place.NODE: self}
+        self._reader = readers[Place.NODE]
+        self._state, self._want = state, want
+        self._watched: Watched | None = None
+        self._patterns: tuple[str, ...] = ()
+        self._seen: Seen | None = None
+
+    def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
+        """Ask the node; what is watched is known when its imports are asked for."""
+        imports = next((each for each in queries if isinstance(each, ImportsQuery)), None)
+        if imports is None or self._watched is not None or not isinstance(self._want, Install):
+            return self._reader.ask(queries)
+        self._patterns = imports.patterns
+        self._watched = watched_for(self._state, self._want, imports.patterns)
+        if not self._watched.is_small:
+            return self._reader.ask(queries)
+        *answers, self._seen = self._reader.ask([*queries, WatchedQuery(self._watched)])
+        return answers
+
+    def remember(self, planned: Planned, reads: ClusterReads, memory: Memory) -> None:
+        """Remember that there is nothing to do, if that is so and can be seen again."""
+        memory.forget(planned.node)
+        watched, seen = self._watched, self._seen
+        if not is_settled(planned) or watched is None or seen is None:
+            return
+        if not {*planned.imported} <= {*self._patterns}:  # what imported files import was read later
+            return
+        try:
+            cluster = reads.digest(planned.node)
+        except NodeprovError:  # another run tells of it
+            return
+        identity = planned.state.daemon.identity
+        is_same = (identity.pid, identity.start_ticks) in seen.processes
+        all_run = {pid for pid, _ in seen.processes} == {*watched.processes}
+        if is_same and all_run and seen.latest < planned.state.read_at:
+            memory.keep(planned.node, Remembered(planned.plan.notes, watched, seen.digest, cluster))
 
 
 def is_settled(planned: Planned) -> bool:
@@ -65,14 +90,13 @@ def is_settled(planned: Planned) -> bool:
     )
 
 
-def watched_for(planned: Planned) -> Watched:
-    """List all that was read on a node and may change while it runs."""
-    state = planned.state
+def watched_for(state: NodeState, want: Want, imported: Sequence[str]) -> Watched:
+    """List all that is read on a node and may change while it runs; `imported` are paths and globs."""
     daemon, machine = state.daemon, state.machine
     real = daemon.config_target or daemon.config_path
-    trees = [*_trees(planned)]
+    trees = [*_trees(state, want)]
     return Watched.of(
-        [*_ours(planned), *trees, *_containerds(state), *planned.imported, *_kubelets(state), *MACHINE_FILES],
+        [*_ours(state, want), *trees, *_containerds(state), *imported, *_kubelets(state), *MACHINE_FILES],
         values=MACHINE_VALUES,
         processes=[
             daemon.identity.pid,
@@ -92,20 +116,19 @@ def watched_for(planned: Planned) -> Watched:
     )
 
 
-def _ours(planned: Planned) -> Iterator[str]:
-    state = planned.state
+def _ours(state: NodeState, want: Want) -> Iterator[str]:
     for prefix in state.layout.prefixes:
         yield from (prefix, f"{prefix}/releases", f"{prefix}/releases/*")
         yield from (f"{prefix}/handlers{below}" for below in ("", "/*", "/*/*", "/*/*/*"))
     yield from state.layout.links
-    yield from (goal.resource.path for goal in wanted(state, planned.want) if goal.resource.path)
+    yield from (goal.resource.path for goal in wanted(state, want) if goal.resource.path)
     place = state.settings.paths.state
     yield from (place, f"{place}/*", f"{place}/receipts/*", f"{place}/switch/*", UNITS)
 
 
-def _trees(planned: Planned) -> Iterator[str]:
+def _trees(state: NodeState, want: Want) -> Iterator[str]:
     """Name the files of the releases, and their folders."""
-    for goal in wanted(planned.state, planned.want):
+    for goal in wanted(state, want):
         tree = goal.target(None) if isinstance(goal.resource, Tree) else None
         for entry in tree.entries if isinstance(tree, TreeState) else ():
             path = posixpath.join(goal.resource.path, entry.path)

@@ -1,6 +1,7 @@
 """What of a node a conclusion rests on, and a cheap command that shows whether any of it is another by now."""
 
 import hashlib
+import math
 import posixpath
 import re
 import shlex
@@ -8,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from nodeprov.errors import of_type
+from nodeprov.errors import MALFORMED, of_type
 from nodeprov.hosts.base import Output
 from nodeprov.templates import as_it_is
 
@@ -103,6 +104,9 @@ class Seen:
     """The processes that run, and when each started, in clock ticks."""
 
 
+NOTHING = Seen("", math.inf, frozenset())
+
+
 @dataclass(frozen=True, slots=True)
 class WatchedQuery:
     """Is all that is watched as it was?"""
@@ -125,7 +129,13 @@ class WatchedQuery:
         return "\n".join([as_it_is("node/watched.sh.j2"), "swaps", *lines])
 
     def parse(self, output: Output) -> Seen:
-        """Understand what the script printed."""
+        """Understand what the script printed; in another form it shows nothing that could be as before."""
+        try:
+            return self._seen(output)
+        except MALFORMED:
+            return NOTHING
+
+    def _seen(self, output: Output) -> Seen:
         folders = {*self.watched.folders}
         kept, latest, processes = [], 0.0, set[tuple[int, int]]()
         for line in output.text.split("\n"):

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost, run_program
-from nodeprov.node.watched import MOST_PATHS, Watched, WatchedQuery
+from nodeprov.node.watched import MOST_PATHS, NOTHING, Watched, WatchedQuery
 
 
 def watched(*files: str, processes: tuple[int, ...] = ()) -> Watched:
@@ -68,12 +67,5 @@ def test_a_list_that_would_be_too_long_is_not_looked_at() -> None:
 
 
 @pytest.mark.parametrize("text", ["file 1 2\n", "process x y runs\n", "file 1 2 3 4 5 6 7 x /\n"])
-def test_an_answer_of_another_form_is_refused(text: str) -> None:
-    class Saying(LocalHost):
-        def execute(self, script: str, stdin: bytes, timeout_seconds: float) -> Output:
-            return super().execute(
-                f"printf '\\n@nodeprov '; printf '%s\\n0' '{text}' | base64 -w 0", stdin, timeout_seconds
-            )
-
-    with pytest.raises(NodeprovError, match="not understood"):
-        Saying().ask([WatchedQuery(watched("/"))])
+def test_in_an_answer_of_another_form_nothing_is_seen(text: str) -> None:
+    assert WatchedQuery(watched("/")).parse(Output(0, text.encode(), b"")) == NOTHING
