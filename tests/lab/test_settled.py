@@ -44,7 +44,7 @@ def test_a_plan_reads_the_cluster_once_for_all_nodes_and_a_repeated_one_by_one_p
     time.sleep(1)  # what changed in the moment of a look is not remembered
     calls(master)
     first = nodeprov("plan", WORKER, OTHER, inventory=inventory)
-    assert first.stdout.count("nothing to do") == 2
+    assert (first.returncode, "nothing to do" in first.stdout) == (0, True)
     assert [each.split()[0] for each in calls(master)] == ["config", "get"]
     again = nodeprov("plan", WORKER, OTHER, "--verbose", inventory=inventory)
     assert (again.returncode, again.stdout) == (0, first.stdout)
