@@ -9,12 +9,12 @@ import hashlib
 import json
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nodeprov
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
-from nodeprov.inventory import Node
+from nodeprov.inventory import Node, RolloutSettings
 from nodeprov.local_files import write_private
 from nodeprov.node.watched import Watched
 
@@ -97,7 +97,9 @@ def _is_ours(file: int) -> bool:
 
 def _key(node: Node) -> str:
     """Tell apart what a conclusion depends on besides node and cluster: nodeprov itself, and the settings."""
-    return hashlib.sha256(repr((SCHEMA, nodeprov.__version__, _code(), node)).encode()).hexdigest()
+    # How a change would be carried out is no part of whether there is one: `plan` and `install --canary` share it.
+    plain = replace(node, settings=replace(node.settings, rollout=RolloutSettings()))
+    return hashlib.sha256(repr((SCHEMA, nodeprov.__version__, _code(), plain)).encode()).hexdigest()
 
 
 def _code() -> str:

@@ -26,6 +26,8 @@ def test_what_is_kept_is_found_again_for_the_same_node_and_settings_alone(tmp_pa
     assert memory.of(B) is None
     (other,) = parse(TEXT.replace("[nodes.b]\n", "").replace("0905.0", "0906.0"), "i.toml").nodes
     assert memory.of(other) is None
+    (in_waves, _) = parse(f"{TEXT}[rollout]\ncanary = 1\n", "i.toml").nodes
+    assert memory.of(in_waves) == FOUND
     memory.forget(A)
     assert memory.of(A) is None
 
