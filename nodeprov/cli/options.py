@@ -96,12 +96,12 @@ def with_rollout(
     """Add to the values that are set for this run those of a rollout; raise UsageError for one that cannot be."""
     from nodeprov.inventory import syntax
 
-    for option, text, kind in (
-        ("--max-unavailable", max_unavailable, syntax.SHARE),
-        ("--window", window, syntax.WINDOW),
+    for option, text, kind, example in (
+        ("--max-unavailable", max_unavailable, syntax.SHARE, "25%"),
+        ("--window", window, syntax.WINDOW, "02:00-04:00"),
     ):
         if text is not None and not kind.accepts(text):
-            raise UsageError(f"{option} is {text!r}, and not {kind.expected}")
+            raise UsageError(f"{option} is {text!r}, and not {kind.expected}", f"write {option} {example}")
     given = {
         "canary": canary,
         "soak_seconds": soak,

@@ -125,6 +125,17 @@ BAD: Mapping[str, Bad] = {
     "yes in quotes": table("cluster", "enabled = 'yes'"),
     "a digest that is too short": table("release.sha512.x86_64", "'gvisor.tar.zstd' = 'ab'"),
     "an architecture as Go says it": table("release.sha512.amd64", f"'gvisor.tar.zstd' = '{SHA512}'"),
+    # Rollout
+    "no canary at all": table("rollout", "canary = -1"),
+    "a part of more than all": table("rollout", "max_unavailable = '120%'"),
+    "a number without quotes": table("rollout", "max_unavailable = 3"),
+    "a window that begins when it ends": table("rollout", "window = '02:00-02:00'"),
+    "a time zone that nobody has": table("rollout", "time_zone = 'Europe/Bonn'"),
+    "a day in another language": table("rollout", "days = ['sat', 'son']"),
+    "a frozen day that there is not": table("rollout", "freeze = ['2026-02-30']"),
+    "frozen days without quotes": table("rollout", "freeze = [2026-12-24]"),
+    "a taint of another domain": table("cluster", "startup_taint = 'example.com/gvisor'"),
+    "a rollout of one node": table("nodes.worker1.rollout", "canary = 1"),
     # Groups
     "a group without nodes": table("groups.gpu", "user = 'gpu'"),
     "a group with an empty list": table("groups.gpu", "nodes = []"),
