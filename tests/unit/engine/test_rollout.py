@@ -24,7 +24,7 @@ from nodeprov.node.state import ClusterState
 from nodeprov.plan.files import File
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import INSTALL, Outcome, Plan
-from nodeprov.plan.steps import Adopt, Restart, Serving, Step, Swap
+from nodeprov.plan.steps import Adopt, Event, Restart, Serving, Step, Swap
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState, ObjectState
 from tests.support.memory_host import MemoryHost
@@ -441,3 +441,64 @@ class TestWindow:
         plans = [replace(planned("n1"), plan=Plan("n1", INSTALL, ()))]
         _, codes = carried_out(plans, Played(), run, window="02:00-04:00")
         assert codes == {"n1": 0}
+
+
+class Failing(MemoryHost):
+    """A host on which nothing can be written."""
+
+    def write_file(self, path: str, state: FileState) -> None:
+        raise NodeprovError("the disk is full")
+
+
+class OnHosts(Played):
+    """Carries plans out on hosts in memory."""
+
+    def __init__(self, hosts: dict[str, MemoryHost]) -> None:
+        super().__init__()
+        self._hosts = hosts
+
+    def change(self, planned: Planned, run: RunContext) -> Outcome:
+        hosts = {Place.NODE: self._hosts[planned.node.name]}
+        self.begun.append(planned.node.name)
+        return apply(planned.plan, hosts, None, run)  # type: ignore[arg-type]
+
+
+class TestTwentyFourHosts:
+    """What is on each node at the end: all of its change, or nothing of it."""
+
+    FILE = Change(File("/opt/file"), None, FileState(b"wanted", 0o644))
+
+    def run(self, *, failing: str = "", run: RunContext | None = None) -> tuple[Rollout, dict[str, MemoryHost]]:
+        names = [f"n{number}" for number in range(1, 25)]
+        hosts = {name: Failing() if name == failing else MemoryHost() for name in names}
+        plans = [planned(name, self.FILE, Adopt(())) for name in names]
+        settings = RolloutSettings(canary=2, max_unavailable="25%", max_parallel=6)
+        rollout = Rollout(plans, settings)
+        list(rollout.carry_out(run or a_run(), OnHosts(hosts)))
+        return rollout, hosts
+
+    def having(self, hosts: dict[str, MemoryHost]) -> int:
+        return sum(bool(host.members) for host in hosts.values())
+
+    def test_all_have_it(self) -> None:
+        rollout, hosts = self.run()
+        assert (self.having(hosts), rollout.untouched) == (24, {})
+
+    def test_one_that_fails_has_nothing_and_neither_have_those_behind_its_wave(self) -> None:
+        rollout, hosts = self.run(failing="n10")
+        assert rollout.untouched == {"n10 failed": tuple(f"n{number}" for number in range(15, 25))}
+        assert hosts["n10"].members == {}
+        assert self.having(hosts) == 13
+
+    def test_who_interrupts_twice_has_it_on_what_was_done_before_alone(self) -> None:
+        run = a_run()
+
+        def interrupt_twice(event: Event) -> None:
+            if event.node == "n10" and event.phase == "done":
+                assert run.cancel.interrupt()
+                assert not run.cancel.interrupt()
+
+        _, hosts = self.run(run=replace(run, on_event=interrupt_twice))
+        assert hosts["n10"].members == {}
+        assert {name for name, host in hosts.items() if host.members} >= {f"n{number}" for number in range(1, 9)}
+        assert not any(hosts[f"n{number}"].members for number in range(15, 25))
