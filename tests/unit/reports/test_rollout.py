@@ -19,3 +19,7 @@ def test_waves_are_counted_and_named_with_the_soak_time_between() -> None:
 
 def test_without_canaries_nothing_is_waited_for() -> None:
     assert "soak" not in waves_text([("wave", ("w1", "w2"))], 600)
+
+
+def test_one_is_not_told_as_many() -> None:
+    assert waves_text([("wave", ("w1",))], 0).startswith("rollout: 1 node in 1 wave\n")
