@@ -324,7 +324,7 @@ BREAKS = (
         on_node(
             table_edited(f"sed -i \"s|default_runtime_name = 'runc'|default_runtime_name = 'nope'|\" {CONFIG}")
         ),
-        "cri",
+        "no corresponding runtime configured",
         undo=on_node(RESTORED),
     ),
     Break(

@@ -278,7 +278,11 @@ class TestProofs:
 
     def test_a_flag_that_runsc_does_not_know_is_seen(self, untouched: Machine, tmp_path: Path) -> None:
         unknown = variant(tmp_path, runtime__flags='{ no-such-flag = "1" }')
-        refused(nodeprov("install", WORKER, "--yes", inventory=unknown), "no sandbox runs through", "no-such-flag")
+        refused(
+            nodeprov("install", WORKER, "--yes", inventory=unknown),
+            "does not take [runtime.flags]",
+            "no-such-flag",
+        )
 
     def test_a_byte_changed_in_runsc_is_seen_and_mended(self, worker: Machine) -> None:
         installed(WORKER)

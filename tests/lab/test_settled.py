@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.machines import LEAST, WORKER, Kubectl, Machine
+from tests.lab.machines import LABEL, LEAST, OTHER, WORKER, Kubectl, Machine
 from tests.lab.running import installed, nodeprov, variant
 from tests.support.sampling import by_turns
 
 pytestmark = by_turns
 
-OTHER = "worker2"
 CALLS = "/root/kubectl-calls"
 COUNTING = "/root/counting-kubectl"
 
@@ -57,7 +56,7 @@ def test_what_the_cluster_has_lost_is_seen_at_once(worker: Machine, kubectl: Kub
     time.sleep(1)
     for _ in range(2):
         assert "nothing to do" in nodeprov("plan", WORKER).stdout
-    kubectl("label", "node", WORKER, "nodeprov.node-restriction.kubernetes.io/gvisor-")
+    kubectl("label", "node", WORKER, f"{LABEL}-")
     assert nodeprov("plan", WORKER).returncode == 3
     installed(WORKER)
     assert "nothing to do" in nodeprov("plan", WORKER).stdout

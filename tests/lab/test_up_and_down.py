@@ -32,7 +32,7 @@ def test_the_arguments_of_a_command_arrive_as_they_were_given(kubectl: Kubectl, 
 
 
 def test_an_exit_status_comes_back(kubectl: Kubectl) -> None:
-    assert lab("ssh", OTHER, "--", "sh", "-c", "exit 7").returncode == 7
+    assert lab("ssh", WORKER, "--", "sh", "-c", "exit 7").returncode == 7
     assert lab("kubectl", "--", "get", "node", "nobody").returncode == 1
 
 

@@ -39,7 +39,10 @@ class Record:
 
 def arguments(action: str, node: str) -> list[str]:
     """Write the command of an action."""
-    return ["uninstall" if action == UNINSTALL else "install", node, "--yes", "--json"]
+    if action == UNINSTALL:
+        return ["uninstall", node, "--yes", "--json"]
+    # Whether an earlier run remembers the node must not decide which points a run has.
+    return ["install", node, "--yes", "--json", "--deep"]
 
 
 def inventory(action: str, node: str, group: str = "") -> Path:
