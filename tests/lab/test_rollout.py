@@ -11,6 +11,9 @@ import pytest
 
 from tests.lab.machines import IMAGE, LABEL, OTHER, WORKER, Kubectl, Machine, eventually
 from tests.lab.running import installed, nodeprov, started, variant
+from tests.support.sampling import by_turns
+
+pytestmark = by_turns
 
 BOTH = (WORKER, OTHER)
 WAVE = ("--max-unavailable", "2")
@@ -133,13 +136,11 @@ class TestWindow:
 
     def test_a_node_that_would_not_be_done_is_left_for_another_window(self, untouched: Machine) -> None:
         """Of a node that has never been installed nothing is known: it is given five minutes."""
-        ended = nodeprov("install", WORKER, "--window", self.spans()[0], "--yes")
+        window = self.spans()[0]
+        ended = nodeprov("install", WORKER, "--window", window, "--yes")
         assert ended.returncode == 3, ended.stderr
-        assert "0 of 1 nodes fit" in ended.stderr
-        assert (
-            f"not begun, because it would not be done before the window {self.spans()[0]} UTC closes"
-            in ended.stderr
-        )
+        assert "0 of 1 node fit" in ended.stderr
+        assert f"not begun, because it would not be done before the window {window} UTC closes" in ended.stderr
 
 
 def test_what_is_staged_needs_no_window_and_leaves_little(worker: Machine, kubectl: Kubectl) -> None:
