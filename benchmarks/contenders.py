@@ -5,6 +5,7 @@ Ansible look at the link, the files' modes, the table in config.toml and the ser
 compute anew each time, and are not asked to. Ansible needs a Python on the nodes, which `bring_python` brings.
 """
 
+import json
 import shlex
 import shutil
 import sys
@@ -168,7 +169,8 @@ def pyinfra(site: Site, installed: Installed) -> Contender:
 
 def ansible(site: Site, installed: Installed) -> Contender:
     """See the same by a playbook, with pipelining and persistent connections."""
-    (site.folder / "playbook.yml").write_text(_PLAYBOOK.format(current=CURRENT, **asdict(installed)))
+    values = {**asdict(installed), "table": json.dumps(installed.table)}
+    (site.folder / "playbook.yml").write_text(_PLAYBOOK.format(current=CURRENT, **values))
     environment = {"ANSIBLE_CONFIG": f"{site.folder}/ansible.cfg"}
     return Contender(
         "ansible-playbook",
@@ -195,6 +197,6 @@ _PLAYBOOK = """\
     - file: {{path: "{release}/{{{{ item }}}}", state: file, mode: "0{mode}", owner: root, group: root}}
       loop: [runsc, containerd-shim-runsc-v1]
     - file: {{path: {current}, src: {generation}, state: link}}
-    - lineinfile: {{path: /etc/containerd/config.toml, line: "{table}", state: present}}
+    - lineinfile: {{path: /etc/containerd/config.toml, line: {table}, state: present}}
     - systemd: {{name: containerd, state: started, enabled: true}}
 """

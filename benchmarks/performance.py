@@ -58,4 +58,7 @@ def write(what: str, results: Results, command: str) -> None:
     said = f"{datetime.now(UTC).date()}, `{command}`, medians; the ratio is to the first row:"
     part = f"{said}\n\n{table(results)}\n\n![seconds by nodes]({picture.name})"
     marked = re.compile(rf"(<!-- {what} -->\n).*?(\n<!-- end -->)", re.DOTALL)
-    DOCUMENT.write_text(marked.sub(lambda found: f"{found[1]}{part}{found[2]}", DOCUMENT.read_text()))
+    text = DOCUMENT.read_text()
+    if not marked.search(text):  # it was never measured before
+        text += f"\n<!-- {what} -->\n\n<!-- end -->\n"
+    DOCUMENT.write_text(marked.sub(lambda found: f"{found[1]}{part}{found[2]}", text))

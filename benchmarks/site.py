@@ -75,7 +75,6 @@ forks = {forks}
 strategy = free
 gathering = explicit
 interpreter_python = /usr/bin/python3
-stdout_callback = minimal
 [ssh_connection]
 ssh_args = -F {folder}/ssh_config -o ControlMaster=auto -o ControlPersist=60s
 control_path_dir = {folder}/cp

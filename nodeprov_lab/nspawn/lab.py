@@ -32,6 +32,13 @@ _PACKAGED = Path(__file__).with_name("lab.toml")  # in a wheel
 _CHECKOUT = Path(__file__).parents[2] / "inventory" / "lab.toml"
 
 
+def inventory_path(shape: Shape) -> Path:
+    """Say where the inventory of a lab is: that of the usual size comes with nodeprov."""
+    if shape != Shape():
+        return STATE.inventory
+    return _PACKAGED if _PACKAGED.exists() else _CHECKOUT
+
+
 def inventory_text(workers: Sequence[Machine], master: Machine | None) -> str:
     """Write an inventory of workers, which without a master are taken for machines outside of any cluster."""
     return render(
@@ -42,7 +49,7 @@ def inventory_text(workers: Sequence[Machine], master: Machine | None) -> str:
         known_hosts=str(STATE.known_hosts),
         kubeconfig=cluster.ADMIN_CONF,
         release=ARCHIVE_RELEASE,
-        base_url=f"http://{network.CONTROLLER_ADDRESS}:{machines.MIRROR_PORT}{BASE_PATH}",
+        base_url=f"http://{network.CONTROLLER_ADDRESS}:{machines.MIRROR_PORT}/{BASE_PATH}",
     )
 
 
@@ -96,9 +103,7 @@ class NspawnLab:
 
     def write_inventory(self, on_event: OnEvent) -> Path:  # noqa: ARG002  it is written already
         """Return the inventory: addresses and keys of a lab of one size are always the same."""
-        if self._shape == Shape():
-            return _PACKAGED if _PACKAGED.exists() else _CHECKOUT
-        return STATE.inventory
+        return inventory_path(self._shape)
 
     def down(self, on_event: OnEvent) -> None:
         requirements.require_root()

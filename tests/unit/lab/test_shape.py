@@ -14,8 +14,10 @@ from nodeprov.hosts.local import run_program
 from nodeprov_lab.base import statuses
 from nodeprov_lab.cluster import Settings, bare_files, node_files, units
 from nodeprov_lab.credentials import make_secrets
-from nodeprov_lab.nspawn.lab import NspawnLab, inventory_text
+from nodeprov_lab.nspawn.lab import inventory_path, inventory_text
 from nodeprov_lab.nspawn.shape import MOST_WORKERS, Shape
+
+CHECKOUT = Path(__file__).parents[3]
 
 
 def test_every_machine_has_an_address_and_a_range_for_pods_of_its_own() -> None:
@@ -94,12 +96,14 @@ def test_its_inventories_are_read_one_with_the_cluster_and_one_without() -> None
         ("worker1", "10.123.0.11", "master"),
         ("worker2", "10.123.0.12", "master"),
     ]
+    lab = inventory.parse((CHECKOUT / "inventory" / "lab.toml").read_text(), "lab.toml")
+    assert [node.settings.release for node in members.nodes] == [node.settings.release for node in lab.nodes]
     assert members.ssh("master").address == "10.123.0.10"
     everyone = inventory.parse(inventory_text(workers, None), "x.toml")
     assert [node.name for node in everyone.nodes] == ["worker1", "worker2", "worker3", "worker4"]
     assert {node.settings.cluster.enabled for node in everyone.nodes} == {False}
 
 
-def test_the_lab_of_two_workers_has_the_inventory_that_is_in_the_checkout(tmp_path: Path) -> None:
-    lab = NspawnLab(tmp_path, shape=Shape())
-    assert lab.write_inventory(lambda _event: None).name == "lab.toml"
+def test_the_lab_of_two_workers_has_the_inventory_that_comes_with_nodeprov() -> None:
+    assert inventory_path(Shape()).read_text() == (CHECKOUT / "inventory" / "lab.toml").read_text()
+    assert inventory_path(Shape(6)).name == "inventory.toml"
