@@ -53,7 +53,9 @@ class NodeLabel(Resource):
         said = json.dumps({"metadata": {"labels": {} if state is None else {self.label: state.value}}}).encode()
         arguments = ("label", "node", self.node, wanted, "--overwrite", "-o", "json")
         text = self.kubectl.run(host, *arguments, doing=f"cannot label {self.node}", when_well=said)
-        return _label_of(understood(text, host, doing=f"node {self.node}"), self.label)
+        # Of a label that is not there to be taken away kubectl says so before the JSON (pkg/cmd/label).
+        _, start, rest = text.partition("{")
+        return _label_of(understood(start + rest, host, doing=f"node {self.node}"), self.label)
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,14 @@ def test_another_value_of_the_label_is_replaced() -> None:
     assert (change.before, change.after) == (LabelState("false"), LabelState("true"))
 
 
+def test_a_label_that_is_not_there_is_taken_away_whatever_kubectl_says_of_it(tmp_path: Any) -> None:
+    """kubectl 1.36 prints a line of text before the JSON then; in an undo it made of a refusal an exit code 4."""
+    answered = json.dumps(node({"theirs": "{"}))
+    body = f"""echo 'label "{KEY}" not found.'; echo '{answered}'"""
+    label = NodeLabel(kubectl(stub(tmp_path, body).cluster), "worker1", KEY)
+    assert label.written(LocalHost(), None, None) is None
+
+
 def test_a_label_is_written_and_taken_away_by_kubectl(tmp_path: Any) -> None:
     with_label, without = json.dumps(node({KEY: "true"})), json.dumps(node())
     body = f"""echo "$*" >> {tmp_path}/calls
