@@ -63,6 +63,7 @@ def test_an_install_of_every_kind_can_be_rehearsed(
     uploads = [each.stdin for each in commands.doing if "of the release" in each.stdin]
     assert len(uploads) == 2, uploads
     assert any(each.what.startswith("taking back") for each in commands.undoing)
+    assert "export LC_ALL=C" not in {each.script.strip() for each in commands.doing}, "nothing is asked there"
 
 
 @pytest.mark.parametrize("uninstall", [False, True], ids=["install", "uninstall"])
