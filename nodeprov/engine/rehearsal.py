@@ -45,9 +45,12 @@ def rehearse(planned: Planned, readers: Mapping[Place, Reader], author: Author) 
     if any(isinstance(change.resource, Tree) and change.after for change in planned.plan.changes):
         failing.append(_Stage(planned, readers, fails_in_upload=True).play(author))
     known = {(each.host, each.script) for each in doing}
-    undoing = [each for some in failing for each in some if (each.host, each.script) not in known]
-    waiting = _waiting(planned, readers)
-    return Commands((), stage.guarding, doing, waiting, undoing=tuple(dict.fromkeys(undoing)))
+    undoing: list[Command] = []
+    for some in failing:  # of the second one what the first has not; in each one a look as often as it is made
+        more = [each for each in some if (each.host, each.script) not in known]
+        undoing += more
+        known |= {(each.host, each.script) for each in more}
+    return Commands((), stage.guarding, doing, _waiting(planned, readers), undoing=tuple(undoing))
 
 
 def _with_one_more(planned: Planned, last: Step) -> Planned:

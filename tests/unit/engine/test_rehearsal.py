@@ -81,6 +81,12 @@ def test_the_receipt_is_there_before_the_first_change_and_closed_after_the_last(
     assert (receipts[0], receipts[1]) == (0, len(writes) - 1), writes
 
 
+def test_what_is_taken_back_is_told_with_the_look_before_it_and_the_one_after_it(new: Release) -> None:
+    link = [each.script for each in told(fresh(new)).undoing if "path=/usr/local/bin/runsc\n" in each.script]
+    assert len(link) == 3
+    assert link[0] == link[2] != link[1]
+
+
 def test_what_takes_an_upload_back_that_broke_is_told_too(new: Release) -> None:
     staged = [each.script for each in told(fresh(new)).undoing if "path=/opt/nodeprov/releases/." in each.script]
     assert len(staged) == 1
