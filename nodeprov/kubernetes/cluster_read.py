@@ -268,12 +268,23 @@ class _Read:
             queries.append(ContextQuery(settings))
         if self._found is None:
             queries.append(ClusterQuery(settings, classes))
+        reader = self._hosts(self._nodes[0])[Place.CLUSTER]
         try:
-            for each in self._hosts(self._nodes[0])[Place.CLUSTER].ask(queries):
+            for each in reader.ask(queries):
                 if isinstance(each, Context):
                     self._context = each
                 else:
                     self._found = each
         except Exception as error:
             self._error = error
-            raise
+            if not named:  # what is wrong with kubectl's configuration, `get` does not say: it asks localhost
+                self._error = _first_error(lambda: reader.ask([ContextQuery(settings)])) or error
+            raise self._error from None
+
+
+def _first_error(call: Callable[[], object]) -> Exception | None:
+    try:
+        call()
+    except Exception as error:
+        return error
+    return None

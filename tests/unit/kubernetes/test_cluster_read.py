@@ -158,6 +158,19 @@ def test_a_cluster_that_need_not_be_named_costs_one_process_less_until_it_must(t
     assert (tmp_path / "calls").read_text() == "get nodes,runtimeclasses.node.k8s.io\nconfig view\n"
 
 
+def test_what_is_wrong_with_the_configuration_is_said_though_the_cluster_need_not_be_named(tmp_path: Path) -> None:
+    """Without a configuration `kubectl get` asks localhost:8080, and only `config view` says what is wrong."""
+    calls = 'echo "$1" >> "${0%/*}/calls"'
+    body = f'{calls}; case $1 in config) echo "no context" ;; *) echo refused ;; esac >&2; exit 1'
+    worker = node_of(stub(tmp_path, body))
+    reads = ClusterReads([worker], lambda _node: {Place.CLUSTER: LocalHost()})
+    reads.begin(named=False)
+    for ask in (reads.digest, reads.of):
+        with pytest.raises(NodeprovError, match="no context"):
+            ask(worker)
+    assert (tmp_path / "calls").read_text() == "get\nconfig\n"
+
+
 def test_a_role_that_an_earlier_nodeprov_has_printed_is_enough(tmp_path: Path) -> None:
     forbidden = (
         'Error from server (Forbidden): runtimeclasses.node.k8s.io is forbidden: User "n" cannot list resource '
