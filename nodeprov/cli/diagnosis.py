@@ -1,4 +1,4 @@
-"""`nodeprov doctor`, `nodeprov status` and `nodeprov verify`: how nodes are, with nothing changed on them."""
+"""`nodeprov doctor` and `nodeprov verify`: how nodes are, with nothing changed on them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
-from nodeprov.cli.main import DONE, FAILED, PENDING, cancelled_by_signals
-from nodeprov.cli.output import say, show_json, show_table, show_text
+from nodeprov.cli.main import DONE, FAILED, cancelled_by_signals
+from nodeprov.cli.output import say, show_json, show_table
 from nodeprov.errors import NodeprovError, UsageError
 
 if TYPE_CHECKING:
@@ -54,45 +54,6 @@ def doctor(
         show_table(findings_table([name for name, _ in results.good], findings))
     against = any(finding.severity is Severity.AGAINST for finding in findings)
     raise typer.Exit(FAILED if against or results.errors else DONE)
-
-
-@options.command(
-    "nodeprov status 'worker*'",
-    "nodeprov status worker1 --json",
-    codes="0: as installed, 1: a node could not be read, 3: not as installed, or a run goes on or did not finish",
-)
-def status(
-    nodes: options.Nodes = None,
-    is_all: options.All = False,
-    selector: options.Labelled = None,
-    inventory: options.Inventory = None,
-    sets: options.Set = None,
-    ask_sudo_password: options.AskSudoPassword = False,
-    as_json: options.Json = False,
-    _timings: options.Timings = False,
-    _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
-    _no_color: options.NoColor = False,
-) -> None:
-    """Show what is installed, how the last run ended, and whether a node rolled back on its own."""
-    from nodeprov.cli.session import open_session, print_errors
-    from nodeprov.diagnosis import status as node_status
-    from nodeprov.hosts.base import Place
-    from nodeprov.runtimes import FAMILY
-
-    which = options.which(nodes, is_all, selector)
-    with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
-        results = fleet.each(lambda node, hosts: node_status.read(node, hosts[Place.NODE], FAMILY))
-    results.errors.extend(fault for each in results.good for fault in each.faults)
-    print_errors(results)
-    if as_json:
-        show_json({"nodes": [node_status.as_json(each) for each in results.good]}, results.errors)
-    else:
-        for each in results.good:
-            show_text(node_status.text(each))
-    if results.errors:
-        raise typer.Exit(FAILED)
-    raise typer.Exit(DONE if all(each.is_settled for each in results.good) else PENDING)
 
 
 @options.command(

@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "Check nodes for what would block an install, and give recommendations. Nothing is changed.",
     "apply": "Carry out a saved plan without asking. Refused if anything that it starts from differs now.",
     "support": "Write an archive for a bug report: a node's state, journals and settings, without secrets.",
-    "status": "Show what is installed, how the last run ended, and whether a node rolled back on its own.",
+    "status": "Compare what was installed with the disk, containerd and the cluster.",
     "history": "Show which runs from this machine changed nodes: when, who, what, and how each ended.",
     "image": "Write the image of the test pod to a file, for a registry of your own.",
     "inventory": "Show the settings of each node, and where each comes from. Nothing is connected to.",
@@ -43,7 +43,6 @@ _MODULES = {
     "apply": "plan",
     "doctor": "diagnosis",
     "install": "plan",
-    "status": "diagnosis",
     "uninstall": "plan",
     "verify": "diagnosis",
 }

@@ -1,22 +1,46 @@
-"""How a node stands: what is installed, how the last run ended, and what the node has done on its own."""
+"""How a node stands: what its receipts want, what is there, how the last run ended, what it did on its own."""
 
 import posixpath
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from nodeprov.diagnosis.cluster_differences import cluster_differences
 from nodeprov.diagnosis.damage import damage
+from nodeprov.diagnosis.difference import Difference, Truth
+from nodeprov.diagnosis.serving import containerd_differences
 from nodeprov.engine.lock import Holder, HolderOf
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Reader
 from nodeprov.inventory import Node
+from nodeprov.kubernetes.cluster_read import ClusterReads
 from nodeprov.node import receipts
 from nodeprov.node.facts import FactsQuery
 from nodeprov.node.layout import Layout
 from nodeprov.node.receipts import History, Receipt
-from nodeprov.node.state import NOT_ROOT, Facts
+from nodeprov.node.state import NOT_ROOT, ClusterState, Facts
 from nodeprov.node.switch import Switched
-from nodeprov.plan.plan import action_named
+from nodeprov.plan.plan import STAGE
 from nodeprov.runtimes.family import Family
+from nodeprov.states import LinkState
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the receipts say is installed: the release, the generation, and the number of the run that said so."""
+
+    release: str
+    generation: str
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sandboxes:
+    """The sandboxes that run with one release: how many, and the pods of those that are known by name."""
+
+    release: str
+    count: int
+    pods: tuple[str, ...] = ()
+    """namespace/name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +57,20 @@ class Status:
     holder: Holder | None
     faults: tuple[NodeprovError, ...] = ()
     """Why receipts cannot be read: what they record is missing in all else."""
-    damage: tuple[str, ...] = ()
-    """What is not as it was installed, in words."""
+    wanted: Wanted | None = None
+    """None where nothing is installed."""
+    differences: tuple[Difference, ...] = ()
+    """What is not as the receipts say; nothing while a run is at work."""
+    sandboxes: tuple[Sandboxes, ...] = ()
+    looked_at: tuple[Truth, ...] = ()
+    """Where it was asked how the node stands."""
+    cluster_fault: NodeprovError | None = None
+    """Why the cluster was not asked."""
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """What on the node itself is not as it was installed, in words."""
+        return tuple(each.said for each in self.differences if each.truth != Truth.CLUSTER)
 
     @property
     def is_open(self) -> bool:
@@ -48,43 +84,121 @@ class Status:
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether nothing is under way or waits for the next run."""
-        return not (self.is_open or self.is_at_work or self.holder or self.faults or self.damage)
+        """Tell whether nothing is under way or waits for the next run, and all is as the receipts say."""
+        return not (self.is_open or self.is_at_work or self.holder or self.faults or self.differences)
 
 
-def read(node: Node, reader: Reader, family: Family) -> Status:
+def read(node: Node, reader: Reader, family: Family, reads: ClusterReads | None = None) -> Status:
     """Read how a node stands; raise NodeprovError if it cannot be read.
 
     While somebody is at work on it, nothing is held against what was installed before.
+
+    Args:
+        node: which.
+        reader: how it is asked.
+        family: what may be installed on it.
+        reads: what is known of its cluster, which is not asked without it.
     """
     layout = Layout.of(node.settings, family.program)
     query = FactsQuery(node.name, node.settings, layout)
     facts, holder = reader.ask([query, HolderOf(node.settings.paths.state)])
     if not facts.machine.is_root:
         raise NodeprovError(f"{NOT_ROOT.message}: how it stands cannot be told", NOT_ROOT.hint, where=node.name)
-    found = status(facts, holder, layout)
+    found = replace(status(facts, holder, layout), sandboxes=sandboxes(facts, layout, family))
     if found.holder or found.is_at_work or found.is_open:
         return found
-    return replace(found, damage=damage(reader, facts, _history(facts, layout)[0], layout, family))
+    try:
+        cluster = reads.of(node) if reads else None
+    except NodeprovError as error:
+        cluster, found = None, replace(found, cluster_fault=error)
+    return _compared(found, node, reader, facts, cluster, layout, family)
+
+
+def _compared(
+    found: Status,
+    node: Node,
+    reader: Reader,
+    facts: Facts,
+    cluster: ClusterState | None,
+    layout: Layout,
+    family: Family,
+) -> Status:
+    """Compare what is there with what the receipts say; what was only staged is not in force."""
+    history = _history(facts, layout)[0]
+    held = {key: state for key, state in history.held.items() if state is not None}
+    is_in_force = any(each.action != STAGE.name for each in history.installed)
+    mend = f"nodeprov install {node.name}"
+    differences: list[Difference] = []
+    looked_at: list[Truth] = []
+    if held and is_in_force:
+        looked_at += [Truth.DISK, Truth.CONTAINERD]
+        differences += damage(reader, facts, layout, held, mend)
+        differences += containerd_differences(reader, facts, layout, family, mend)
+    if cluster is not None:
+        looked_at.append(Truth.CLUSTER)
+        differences += cluster_differences(node, cluster, held, mend)
+    return replace(found, differences=tuple(differences), looked_at=tuple(looked_at))
 
 
 def status(facts: Facts, holder: Holder | None, layout: Layout) -> Status:
-    """Return how a node stands."""
+    """Return how a node stands, as far as the facts alone show it."""
     target = facts.footprint.links.get(layout.current, "")
-    folder = f"{layout.handler_folder}/{target}" if target else ""
     history, faults = _history(facts, layout)
     ours = history.of_handler
     containerd = "; ".join(facts.daemon.cri_errors) or "serves" if facts.daemon else "does not run"
     return Status(
         facts.node,
         layout.handler,
-        posixpath.basename(facts.footprint.generations.get(folder, "")),
+        _release_of(facts, layout, target),
         target,
         containerd,
         history.interrupted or (ours[-1] if ours else None),
         facts.footprint.switched,
         holder,
         faults,
+        _wanted(facts, history, layout),
+    )
+
+
+def _release_of(facts: Facts, layout: Layout, generation: str) -> str:
+    folder = f"{layout.handler_folder}/{generation}" if generation else ""
+    return posixpath.basename(facts.footprint.generations.get(folder, ""))
+
+
+def _wanted(facts: Facts, history: History, layout: Layout) -> Wanted | None:
+    current = history.held.get(f"link:{layout.current}")
+    if not isinstance(current, LinkState):
+        return None
+    program = history.held.get(f"link:{layout.handler_folder}/{current.target}/{layout.program}")
+    release = (
+        posixpath.basename(posixpath.dirname(program.target))
+        if isinstance(program, LinkState)
+        else _release_of(facts, layout, current.target)
+    )
+    return Wanted(release, current.target, history.installed[-1].number)
+
+
+def sandboxes(facts: Facts, layout: Layout, family: Family) -> tuple[Sandboxes, ...]:
+    """Count the sandboxes that run by the release that each runs with: a sandbox has one shim."""
+    counts: dict[str, int] = {}
+    for path, count in facts.footprint.processes.items():
+        if (release := _release_in(path, layout)) and path.removesuffix(" (deleted)").endswith(f"/{family.shim}"):
+            counts[release] = counts.get(release, 0) + count
+    pods: dict[str, dict[str, None]] = {}
+    for user in facts.footprint.users:
+        if user.pod and (release := _release_in(user.path, layout)):
+            pods.setdefault(release, {})[user.pod] = None
+    return tuple(
+        Sandboxes(name, count, tuple(sorted(pods.get(name, ())))) for name, count in sorted(counts.items())
+    )
+
+
+def _release_in(path: str, layout: Layout) -> str:
+    """Name the release that a path lies in; "" if in none of ours."""
+    return (
+        path.removeprefix(f"{layout.releases}/").partition("/")[0]
+        if path.startswith(f"{layout.releases}/")
+        else ""
     )
 
 
@@ -95,65 +209,6 @@ def _history(facts: Facts, layout: Layout) -> tuple[History, tuple[NodeprovError
     )
 
 
-def text(status: Status) -> str:
-    """Write it for a person."""
-    installed = f"{status.release}, generation {status.generation}" if status.generation else "nothing"
-    how = "is in force, and not as it was installed" if status.damage else "is installed"
-    lines = [f"{status.node}: {status.handler}: {installed} {how}; containerd {status.containerd}"]
-    lines += [f"  {each}" for each in status.damage]
-    lines += [f"  nodeprov install {status.node} mends it"] if status.damage else []
-    if (last := status.last) is not None:
-        by = f"{last.author.user}@{last.author.controller}"
-        ended = {
-            receipts.BEGUN: "has not ended",
-            receipts.DONE: f"was done at {last.ended}",
-            receipts.UNDONE: f"was taken back at {last.ended}",
-        }
-        lines.append(
-            f"  last run: {last.action} {last.number} by {by}, begun at {last.began}, {ended[last.state]}"
-        )
-    if status.is_at_work and status.switched:
-        lines.append(
-            f"  a swap of containerd's configuration has not ended (run {status.switched.run}): "
-            "the node is at work on it, or the next run settles it"
-        )
-    elif status.switched and status.switched.restored:
-        why = f": {status.switched.why}" if status.switched.why else ""
-        how = status.switched.outcome
-        lines.append(f"  the node rolled back on its own (run {status.switched.run}; {how}){why}")
-    if status.holder:
-        silent = status.holder.silent_seconds
-        heard = "" if silent is None else f", last heard of {silent} s ago"
-        lines.append(f"  held by {status.holder.by}{heard}")
-    elif status.is_open and status.last:
-        action = action_named(status.last.action)
-        typed = action.typed if action else status.last.action
-        lines.append(f"  nobody is at work on it: nodeprov {typed} {status.node} finishes it")
-    lines += [f"  not read: {each.message}" for each in status.faults]
-    return "\n".join(lines)
-
-
-def as_json(status: Status) -> dict[str, Any]:
-    """Write it as plain values."""
-    last = status.last
-    return {
-        "node": status.node,
-        "handler": status.handler,
-        "release": status.release,
-        "generation": status.generation,
-        "containerd": status.containerd,
-        "settled": status.is_settled,
-        "last": last
-        and {
-            "number": last.number,
-            "action": last.action,
-            "state": last.state,
-            "by": f"{last.author.user}@{last.author.controller}",
-            "began": last.began,
-            "ended": last.ended,
-        },
-        "switch": status.switched and asdict(status.switched) | {"hit": list(status.switched.hit)},
-        "holder": status.holder and asdict(status.holder),
-        "damage": list(status.damage),
-        "unread": [each.message for each in status.faults],
-    }
+def by_truth(found: Status) -> Mapping[Truth, tuple[Difference, ...]]:
+    """Sort the differences of a node by where they were seen; where all is well there are none."""
+    return {truth: tuple(d for d in found.differences if d.truth == truth) for truth in found.looked_at}

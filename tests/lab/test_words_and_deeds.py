@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,8 +22,8 @@ from nodeprov.hosts.provider import SshHosts
 from nodeprov.plan.plan import Outcome
 from nodeprov.plan.steps import Event, Proof
 from nodeprov.runtimes.gvisor.family import GVISOR
-from tests.lab.machines import CONFIG, NEW, OLD, OTHER, WORKER, Kubectl, Machine
-from tests.lab.running import installed, nodeprov, variant
+from tests.lab.machines import CLASS, CONFIG, LABEL, NEW, OLD, OTHER, WORKER, Kubectl, Machine
+from tests.lab.running import installed, nodeprov, started, variant
 from tests.support.samples import a_run
 from tests.support.sampling import by_turns
 
@@ -72,6 +73,41 @@ DAMAGE = {
     f"rm {CURRENT}/runsc.toml": "/runsc.toml is missing",
     f"rm {CURRENT}": f"{CURRENT} is missing",
 }
+
+
+IN_CLUSTER = {
+    "the label": (("label", "node", WORKER, f"{LABEL}-"), f"the label {LABEL} is gone from the node"),
+    "the overhead": (
+        ("patch", "runtimeclass", CLASS, "--type=merge", "-p", '{"overhead": null}'),
+        f"RuntimeClass {CLASS} has another overhead",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", IN_CLUSTER)
+def test_status_says_what_the_cluster_has_no_more(worker: Machine, kubectl: Kubectl, what: str) -> None:
+    installed(WORKER)
+    breaking, said = IN_CLUSTER[what]
+    kubectl(*breaking)
+    ended = nodeprov("status", WORKER)
+    assert ended.returncode == 3
+    assert f"  cluster: {said}" in ended.stdout
+    assert "as installed: disk, containerd\n" in ended.stdout
+    assert nodeprov("install", WORKER, "--yes").returncode == 0
+    assert "as installed: disk, containerd, cluster\n" in nodeprov("status", WORKER).stdout
+
+
+def test_status_that_is_watched_shows_what_changes_and_ends_by_a_signal(worker: Machine) -> None:
+    installed(WORKER)
+    with started("status", WORKER, "--watch", "1") as watching:
+        lines = iter(watching.process.stdout or ())
+        assert any("as installed: disk, containerd, cluster" in line for line in lines)
+        worker.run(f"chmod 600 $(readlink -f {CURRENT}/runsc)")
+        assert any("has the mode 0600, not 0755" in line for line in lines)
+        watching.process.send_signal(signal.SIGINT)
+        ended = watching.end()
+    assert ended.returncode == 3
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("breaking", DAMAGE)

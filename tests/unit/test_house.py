@@ -168,6 +168,10 @@ def test_only_five_files_outside_of_its_folder_name_the_family() -> None:
 ELSEWHERE = {
     # What a command does is seen on real nodes; what it says of its options, in tests/unit/cli/test_main.py.
     "tests/lab/test_verify.py": ("cli/diagnosis",),
+    "tests/lab/test_words_and_deeds.py": ("cli/status",),
+    # Each kind of difference is seen by what status says of it.
+    "tests/unit/diagnosis/test_damage.py": ("diagnosis/difference", "diagnosis/serving"),
+    "tests/unit/diagnosis/test_status.py": ("diagnosis/status_text",),
     "tests/lab/test_commands.py": ("cli/plan_commands",),
     # Each check passes on a good node, and each of its breaks makes it fail.
     "tests/lab/breaks.py": (

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pytest
 
-from nodeprov.diagnosis.status import Status, as_json, read, text
+from nodeprov.containerd.faults import ELSEWHERE
+from nodeprov.diagnosis import difference
+from nodeprov.diagnosis.difference import Truth
+from nodeprov.diagnosis.serving import NOT_RESTARTED, OVERRIDDEN, REWRITTEN
+from nodeprov.diagnosis.status import Status, read
+from nodeprov.diagnosis.status_text import as_json, summary, text
 from nodeprov.engine.lock import Holder, HolderOf
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Query
+from nodeprov.hosts.base import Place, Query, Reader
+from nodeprov.inventory import Node
+from nodeprov.kubernetes.cluster_read import ClusterReads
 from nodeprov.node.daemon import Record
 from nodeprov.node.receipts import BEGUN, Written, to_json
-from nodeprov.node.state import Facts
+from nodeprov.node.state import ClusterState, Facts, User
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.family import goals
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState, LinkState, State, TreeState
 from tests.support.runtimes import state_of
 from tests.support.samples import CONFIG, FakeReader, changed, good_facts, installed, node, receipt_of, release
-from tests.support.situations import ALONE
+from tests.support.situations import ALONE, TOGETHER
 
 CURRENT, PEOPLE = "/opt/nodeprov/handlers/runsc/current", "/usr/local/bin/runsc"
 PATH = "/etc/containerd/config.toml"
+SHIM = "containerd-shim-runsc-v1"
 
 
 @dataclass
@@ -106,11 +115,31 @@ def links(there: Installed, **targets: str) -> None:
     there.facts = changed(there.facts, links={**there.facts.footprint.links, **targets})
 
 
+def overridden(there: Installed) -> None:
+    """The table is in the file, and a drop-in that is read later has another one."""
+    daemon = there.facts.running_daemon
+    text = f'imports = ["/etc/containerd/conf.d/*.toml"]\n{daemon.dump}'
+    dump = daemon.dump.replace("runsc/current/containerd-shim", "runsc/other/containerd-shim")
+    config = FileState(text.encode(), 0o644)
+    there.facts = replace(there.facts, daemon=replace(daemon, dump=dump, config=config))
+
+
+def stopped(there: Installed) -> None:
+    there.facts = replace(there.facts, daemon=None)
+
+
+def without_cri(there: Installed) -> None:
+    there.facts = replace(there.facts, daemon=replace(there.facts.running_daemon, plugins=()))
+
+
 DAMAGE: dict[str, tuple[Callable[[Installed], object], str]] = {
     "the table is gone": (no_table, f"{PATH} has no runtime runsc any more"),
     "another table": (another_table, f"{PATH} has another table for the runtime runsc"),
     "a table that is not loaded": (not_loaded, "the running containerd has not loaded the runtime runsc"),
     "a configuration that is no TOML": (no_toml, f"{PATH}: not valid TOML"),
+    "the table is overridden": (overridden, f"{PATH} has another table for the runtime runsc"),
+    "containerd does not run": (stopped, "containerd does not run"),
+    "containerd has no CRI": (without_cri, "no pod can start: the CRI plugin is not loaded"),
     "a program is gone": (
         lambda there: entries(there, lambda each: None if each.path == "runsc" else each),
         "/runsc is missing",
@@ -166,7 +195,9 @@ def test_what_is_not_as_it_was_installed_is_not_said_to_be(
     assert as_json(found)["damage"] == list(found.damage)
     assert " is installed" not in text(found)
     assert said in text(found)
-    assert "nodeprov install worker1 mends it" in text(found)
+    assert all(each.cause or each.mend for each in found.differences)
+    is_readable = breaking not in (no_toml, stopped, without_cri)  # an install refuses to begin
+    assert ("nodeprov install worker1 mends it" in text(found)) is is_readable
 
 
 def test_while_a_run_is_at_work_nothing_is_held_against_what_was_before(there: Installed) -> None:
@@ -187,3 +218,103 @@ def test_who_is_not_root_is_not_told_that_nothing_is_installed() -> None:
     facts = good_facts(uid=1000, daemon=None)
     with pytest.raises(NodeprovError, match="do not run as root: how it stands cannot be told"):
         read(node(ALONE), Held(facts), GVISOR)
+
+
+CAUSES = {
+    "the table is gone": (no_table, REWRITTEN),
+    "the table is overridden": (overridden, OVERRIDDEN),
+    "a table that is not loaded": (not_loaded, NOT_RESTARTED),
+    "a sidecar is replaced": (DAMAGE["a sidecar is replaced"][0], difference.TAMPERED),
+    "a program is gone": (DAMAGE["a program is gone"][0], difference.DELETED),
+    "a program nobody can run": (DAMAGE["a program nobody can run"][0], difference.PERMISSIONS),
+    "runsc.toml is edited": (DAMAGE["runsc.toml is edited"][0], difference.EDITED),
+    "`current` leads elsewhere": (DAMAGE["the link `current` leads elsewhere"][0], difference.MOVED),
+}
+
+
+@pytest.mark.parametrize("what", CAUSES)
+def test_the_cause_of_a_difference_is_told(there: Installed, what: str) -> None:
+    breaking, cause = CAUSES[what]
+    breaking(there)
+    found = there.read()
+    assert cause in [each.cause for each in found.differences]
+    assert f"    why: {cause}" in text(found).splitlines()
+
+
+def test_what_a_drop_in_overrides_is_said_with_its_path(there: Installed) -> None:
+    overridden(there)
+    pattern = "/etc/containerd/conf.d/*.toml"
+    told = '[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runsc]\nruntime_type = "x"\n'
+    found = read(node(ALONE), Held(there.facts, states=there.states, imports={pattern: told}), GVISOR)
+    (only,) = found.differences
+    assert pattern in only.cause
+    assert only.mend == ELSEWHERE
+    assert "nodeprov install worker1 mends it" not in text(found), "an install refuses what is overridden"
+
+
+def test_what_the_receipts_want_is_told_beside_what_is_in_force(there: Installed) -> None:
+    found = there.read()
+    assert found.wanted is not None
+    assert (found.wanted.release, found.wanted.generation, found.wanted.run) == (
+        found.release,
+        found.generation,
+        1,
+    )
+    links(there, **{CURRENT: "x"})
+    assert f"  run 1 installed {there.release.name}, generation " in text(there.read())
+
+
+def test_the_sandboxes_that_run_are_counted_by_their_releases_with_the_pods_that_are_known(
+    there: Installed,
+) -> None:
+    releases = "/opt/nodeprov/releases"
+    new, old = f"{releases}/{there.release.name}", f"{releases}/20260518.0-abcdef"
+    there.facts = changed(
+        there.facts,
+        processes={f"{new}/{SHIM}": 2, f"{new}/runsc": 7, f"{old}/{SHIM} (deleted)": 1, "/usr/bin/other": 1},
+        users=(User(f"{old}/{SHIM}", "default/a", "c1", "77"), User(f"{new}/runsc", "default/b", "c2", "78")),
+    )
+    found = there.read()
+    assert as_json(found)["sandboxes"] == [
+        {"release": "20260518.0-abcdef", "count": 1, "pods": ["default/a"]},
+        {"release": there.release.name, "count": 2, "pods": ["default/b"]},
+    ]
+    assert (
+        f"  sandboxes that run: 1 of 20260518.0-abcdef (default/a), "
+        f"2 of {there.release.name} (default/b, 1 more)" in text(found)
+    )
+    assert found.is_settled, "an old sandbox is nobody's fault"
+
+
+def test_the_cluster_is_a_truth_of_its_own_and_what_it_refuses_hides_nothing_else(there: Installed) -> None:
+    no_table(there)
+    for cluster, truths in (
+        (FakeReader(cluster=ClusterState("c", "s", None, None, ())), [*Truth]),
+        (Unreachable(), [Truth.DISK, Truth.CONTAINERD]),
+    ):
+        reads = ClusterReads([node(TOGETHER)], partial(place, cluster))
+        found = read(node(TOGETHER), Held(there.facts, states=there.states), GVISOR, reads)
+        assert list(found.looked_at) == truths
+        assert (found.cluster_fault is None) is (Truth.CLUSTER in truths)
+        assert found.damage
+    only = read(node(TOGETHER), Held(good_facts()), GVISOR, ClusterReads([], lambda _node: {}))
+    assert only.is_settled
+
+
+def place(cluster: FakeReader, _node: Node) -> dict[Place, Reader]:
+    return {Place.CLUSTER: cluster}
+
+
+class Unreachable(FakeReader):
+    """A cluster that cannot be read."""
+
+    def _answer(self, query: Query[Any]) -> Any:
+        raise NodeprovError("connection refused", "look at it")
+
+
+def test_nodes_are_counted_by_how_they_stand(there: Installed) -> None:
+    good = there.read()
+    no_table(there)
+    assert summary([good, there.read()]) == "2 nodes: 1 as it should be, 1 not as installed"
+    held = there.read(Holder("ann@desk", 3))
+    assert summary([held, held]) == "2 nodes: 2 with a run that has not ended"

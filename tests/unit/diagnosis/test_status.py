@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.diagnosis.status import as_json, status, text
+from nodeprov.diagnosis.status import status
+from nodeprov.diagnosis.status_text import as_json, text
 from nodeprov.engine.lock import Holder, HolderOf, Lock
 from nodeprov.hosts.local import LocalHost
 from nodeprov.node.receipts import BEGUN, UNDONE, to_json

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nodeprov.diagnosis import status
+from nodeprov.diagnosis.status_text import text
 from nodeprov.engine import Fleet, Install, Planned, Uninstall
 from nodeprov.engine.rollout import Rollout
 from nodeprov.engine.staging import staged
@@ -59,9 +60,7 @@ def test_it_goes_again_where_nothing_is_installed_after_it(fleet: Fleet, node: P
     before = node.listing()
     carried_out(fleet, staged(plan(fleet)))
     (found,) = fleet.each(lambda each, hosts: status.read(each, hosts[Place.NODE], GVISOR)).good
-    assert status.text(found).startswith(
-        "worker1: runsc: nothing is installed; containerd serves\n  last run: stage 1 "
-    )
+    assert text(found).startswith("worker1: runsc: nothing is installed; containerd serves\n  last run: stage 1 ")
     assert found.is_settled
     carried_out(fleet, fleet.plan(Uninstall(GVISOR)).good[0])
     assert node.listing() == before

@@ -60,8 +60,8 @@ def check_release_files(subject: Subject) -> None:
     """Every file of the current release has the digest and the mode that were installed."""
     path = f"{subject.layout.releases}/{subject.release}"
     found = subject.hosts[Place.NODE].ask([TreeAt(path)])[0]
-    said = release_difference(path, found, subject.state.history.written.get(f"tree:{path}"))
-    assert not said, because(said, subject.install)
+    differs = release_difference(path, found, subject.state.history.written.get(f"tree:{path}"))
+    assert differs is None, because(differs[0], subject.install)
 
 
 @needs("release_files")

@@ -1,0 +1,131 @@
+"""`nodeprov status`: what the receipts want, what is there, and what containerd and the cluster make of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov.cli import options
+from nodeprov.cli.main import DONE, FAILED, PENDING
+from nodeprov.cli.output import say, show_json, show_text
+
+if TYPE_CHECKING:
+    from nodeprov.diagnosis.status import Status
+    from nodeprov.engine.fleet import Fleet
+    from nodeprov.errors import NodeprovError
+
+Watch = Annotated[
+    int | None,
+    typer.Option(
+        "--watch",
+        metavar="SECONDS",
+        min=1,
+        max=86400,
+        help="Look again every SECONDS, and show the nodes that have changed, until Ctrl-C.",
+    ),
+]
+
+
+@options.command(
+    "nodeprov status 'worker*'",
+    "nodeprov status --all --watch 30",
+    "nodeprov status worker1 --json",
+    codes="0: as installed, 1: a node or its cluster could not be read, "
+    "3: not as installed, or a run goes on or did not finish",
+)
+def status(
+    nodes: options.Nodes = None,
+    is_all: options.All = False,
+    selector: options.Labelled = None,
+    watch: Watch = None,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
+    ask_sudo_password: options.AskSudoPassword = False,
+    as_json: options.Json = False,
+    _timings: options.Timings = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
+) -> None:
+    """Compare what was installed with the disk, containerd and the cluster.
+
+    Each file of the release is hashed. What differs is named with its cause and the command that mends it. Also
+    told: which releases the running sandboxes have, how the last run ended, and what the node did on its own.
+    """
+    from nodeprov.cli.session import open_session
+
+    which = options.which(nodes, is_all, selector)
+    with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
+        shown = Round({}, ())
+        for found in _rounds(fleet, watch):
+            _show(found, shown, as_json=as_json, is_watching=watch is not None)
+            shown = found
+    raise typer.Exit(shown.exit_code)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How the nodes stood when they were looked at, by their names."""
+
+    nodes: dict[str, Status]
+    errors: Sequence[NodeprovError]
+
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with."""
+        if self.errors:
+            return FAILED
+        return DONE if all(each.is_settled for each in self.nodes.values()) else PENDING
+
+
+def _rounds(fleet: Fleet, watch: int | None) -> Iterator[Round]:
+    """Look at the nodes, and again every so many seconds until somebody interrupts."""
+    yield _look(fleet)
+    while watch is not None:
+        try:
+            time.sleep(watch)
+        except KeyboardInterrupt:
+            return
+        yield _look(fleet)
+
+
+def _look(fleet: Fleet) -> Round:
+    from nodeprov.diagnosis.status import read
+    from nodeprov.hosts.base import Place
+    from nodeprov.kubernetes.cluster_read import ClusterReads
+    from nodeprov.runtimes import FAMILY
+
+    reads = ClusterReads(fleet.nodes, fleet.hosts.of)
+    reads.begin()
+    results = fleet.each(lambda node, hosts: read(node, hosts[Place.NODE], FAMILY, reads))
+    # One error of a cluster is raised for each of its nodes.
+    of_clusters = {id(each.cluster_fault): each.cluster_fault for each in results.good if each.cluster_fault}
+    unread = [fault for each in results.good for fault in each.faults]
+    return Round({each.node: each for each in results.good}, (*results.errors, *unread, *of_clusters.values()))
+
+
+def _show(found: Round, shown: Round, *, as_json: bool, is_watching: bool) -> None:
+    """Show the nodes, or, where they were shown before, those that have changed since."""
+    from nodeprov.cli.output import print_error
+    from nodeprov.diagnosis.status_text import as_json as json_of
+    from nodeprov.diagnosis.status_text import summary, text
+
+    changed = [each for name, each in found.nodes.items() if shown.nodes.get(name) != each]
+    errors = [each for each in found.errors if str(each) not in map(str, shown.errors)]
+    if shown.nodes and not changed and not errors:
+        return
+    for each in errors:
+        print_error(each)
+    if as_json:
+        show_json({"nodes": [json_of(one) for one in changed]}, errors)
+        return
+    if is_watching:
+        say(time.strftime("%Y-%m-%d %H:%M:%S%z"))
+    for one in changed:
+        show_text(text(one))
+    if len(found.nodes) > 1:
+        show_text(summary(list(found.nodes.values())))
