@@ -88,9 +88,10 @@ def _rounds(fleet: Fleet, watch: int | None) -> Iterator[Round]:
     while watch is not None:
         try:
             time.sleep(watch)
-        except KeyboardInterrupt:
+            found = _look(fleet)
+        except KeyboardInterrupt:  # the way to end it, wherever it is
             return
-        yield _look(fleet)
+        yield found
 
 
 def _look(fleet: Fleet) -> Round:
