@@ -61,9 +61,13 @@ def status(
     which = options.which(nodes, is_all, selector)
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         shown = Round({}, ())
-        for found in _rounds(fleet, watch):
-            _show(found, shown, as_json=as_json, is_watching=watch is not None)
-            shown = found
+        try:
+            for found in _rounds(fleet, watch):
+                _show(found, shown, as_json=as_json, is_watching=watch is not None)
+                shown = found
+        except KeyboardInterrupt:  # the way to end a watch, whatever it does at that moment
+            if watch is None or not (shown.nodes or shown.errors):
+                raise
     raise typer.Exit(shown.exit_code)
 
 
@@ -86,12 +90,8 @@ def _rounds(fleet: Fleet, watch: int | None) -> Iterator[Round]:
     """Look at the nodes, and again every so many seconds until somebody interrupts."""
     yield _look(fleet)
     while watch is not None:
-        try:
-            time.sleep(watch)
-            found = _look(fleet)
-        except KeyboardInterrupt:  # the way to end it, wherever it is
-            return
-        yield found
+        time.sleep(watch)
+        yield _look(fleet)
 
 
 def _look(fleet: Fleet) -> Round:
