@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "history": "Show which runs from this machine changed nodes: when, who, what, and how each ended.",
     "image": "Write the image of the test pod to a file, for a registry of your own.",
     "inventory": "Show the settings of each node, and where each comes from. Nothing is connected to.",
+    "cache": "The releases that this machine keeps.",
     "rbac": "Print the minimal RBAC roles for nodeprov, as YAML, for the nodes and names of the inventory.",
     "lab": "Machines to try nodeprov on.",
 }

@@ -1,0 +1,130 @@
+"""`nodeprov cache list` and `nodeprov cache prune`: the releases that this machine keeps."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov.cli import options
+from nodeprov.cli.output import say, show_json, show_table
+from nodeprov.errors import NodeprovError, UsageError
+
+if TYPE_CHECKING:
+    from nodeprov.releases.cache_contents import Kept
+
+KEEP = 2
+
+cache = typer.Typer(
+    help="The releases that this machine keeps.",
+    epilog=options.examples(
+        "nodeprov cache list",
+        "nodeprov cache prune --keep 1",
+        codes="0: done, 1: not confirmed, or the cache cannot be read or changed",
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+
+@cache.command("list")
+def list_releases(
+    as_json: options.Json = False,
+    _quiet: options.Quiet = False,
+    _no_color: options.NoColor = False,
+) -> None:
+    """Show the releases that are kept here: their origin, version, architecture and size. Nothing is changed."""
+    from nodeprov.local_files import cache_folder
+    from nodeprov.releases.cache_contents import contents
+
+    found = contents(cache_folder())
+    if as_json:
+        show_json({"cache": str(cache_folder()), "releases": [_json(each) for each in found]})
+    elif found:
+        _show(found)
+    else:
+        say(f"no release is in {cache_folder()}")
+
+
+@cache.command()
+def prune(
+    keep: Annotated[
+        int,
+        typer.Option(
+            "--keep", metavar="N", help="Keep so many versions of each origin and architecture, the newest."
+        ),
+    ] = KEEP,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+    _quiet: options.Quiet = False,
+    _no_color: options.NoColor = False,
+) -> None:
+    """Remove older releases, damaged ones, and what interrupted downloads have left.
+
+    What is removed is downloaded again when a run needs it. A release that is being downloaded stays. Do not prune
+    while a run from this machine brings a release to a node: that run would fail, and undo what it did.
+    """
+    from nodeprov.local_files import cache_folder
+    from nodeprov.releases.cache import explain_disk_errors
+    from nodeprov.releases.cache_contents import contents, superfluous
+    from nodeprov.releases.cache_contents import prune as prune_some
+
+    if keep < 0:
+        raise UsageError(f"--keep is {keep}, and not a number of versions", "write it as --keep 1")
+    going = superfluous(contents(cache_folder()), keep)
+    if going and not as_json:
+        _show(going)
+    if going and not yes:
+        _ask(len(going))
+    with explain_disk_errors(cache_folder()):
+        removed = prune_some(going)
+    if as_json:
+        values = {
+            "removed": [_json(each) for each in removed],
+            "in_use": [_json(e) for e in going if e not in removed],
+        }
+        show_json({"cache": str(cache_folder()), **values})
+        return
+    for each in going:
+        if each not in removed:
+            say(f"kept: {each.version} for {each.architecture} is being downloaded by another run")
+    size = sum(each.size_bytes for each in removed)
+    say(f"removed {len(removed)} of them: {size >> 20} MiB" if going else "nothing to remove")
+
+
+def _ask(count: int) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("no terminal to confirm on", "look at the list above, then run this again with --yes")
+    if not typer.confirm(f"Remove {count} of them?", err=True):
+        raise NodeprovError("not confirmed; nothing was removed")
+
+
+def _show(found: Sequence[Kept]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from nodeprov.redaction import visible
+
+    table = Table(box=None, pad_edge=False, show_header=True)
+    for name in ("origin", "version", "architecture", "size", "stored", "state"):
+        table.add_column(name, justify="right" if name == "size" else "left", overflow="fold")
+    for each in found:
+        stored = time.strftime("%Y-%m-%d %H:%M", time.localtime(each.stored_at))
+        row = (each.origin, each.version, each.architecture, f"{each.size_bytes >> 20} MiB", stored, each.state)
+        table.add_row(*(Text(visible(text)) for text in row))
+    show_table(table)
+
+
+def _json(each: Kept) -> dict[str, Any]:
+    return {
+        "origin": each.origin,
+        "version": each.version,
+        "architecture": each.architecture,
+        "bytes": each.size_bytes,
+        "stored": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(each.stored_at)),
+        "path": str(each.path),
+        "state": each.state,
+    }
