@@ -1,6 +1,7 @@
 """Files of this machine: those of others are read within limits, our own are written whole or not at all."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,14 @@ def read_bounded(path: Path, what: str, hint: str) -> str:
     except (OSError, ValueError) as error:
         why = str(getattr(error, "strerror", error))
     raise UsageError(f"cannot read the {what} {path}: {why}", hint)
+
+
+def read_own(path: Path, most: int) -> bytes | None:
+    """Read a file that nobody but us and root can have written; None where that is not so; raise OSError."""
+    with path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        is_own = found.st_uid in (0, os.geteuid()) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        return file.read(most) if is_own else None
 
 
 def refuse_existing(path: Path) -> None:

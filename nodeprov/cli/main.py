@@ -73,6 +73,7 @@ def main() -> None:
     """Run the command line."""
     # What is imported stays: to look for garbage in it, now and at the end, takes a fifth of a short command.
     gc.set_threshold(100_000)
+    sys.setswitchinterval(0.0005)
     for each in SIGNALS:  # what is being read may end anywhere: nothing is being changed
         signal.signal(each, _interrupt)
     for stream in (sys.stdout, sys.stderr):  # a terminal may not know every letter that a node prints

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from nodeprov.hosts.base import Script
-    from nodeprov.hosts.ssh.passwords import Passwords
+    from nodeprov.hosts.passwords import Passwords
     from nodeprov.hosts.timings import Timings
     from nodeprov.plan.plan import Outcome, Plan
     from nodeprov.plan.steps import Event
@@ -238,7 +238,7 @@ def passwords(*, ask_sudo: bool) -> Passwords:
 
     Where standard input is no terminal its first line is the password, and nothing can be asked later.
     """
-    from nodeprov.hosts.ssh.passwords import Passwords
+    from nodeprov.hosts.passwords import Passwords
 
     if sys.stdin.isatty():
         said = _ask_unseen("password for sudo on all nodes: ") if ask_sudo else None

@@ -18,7 +18,6 @@ from nodeprov.hosts.base import Place, Script
 from nodeprov.hosts.provider import HostProvider, SshHosts
 from nodeprov.inventory import Inventory, Node
 from nodeprov.inventory.selection import Labels, Selection
-from nodeprov.kubernetes.settled import recall
 from nodeprov.local_files import cache_folder
 
 if TYPE_CHECKING:
@@ -57,6 +56,7 @@ def reach(
     try:
         with SshHosts(whole, on_each, output.passwords(ask_sudo=ask_sudo_password), timings) as hosts:
             nodes = which.of(whole, lambda: _labels(whole, hosts)) if isinstance(which, Selection) else which
+            hosts.begin(nodes)
             yield Reached(nodes, hosts)
     finally:
         output.show_timings()
@@ -85,8 +85,19 @@ def reach_unless_settled(
     `deep` is to look at all nodes, whatever is remembered of them.
     """
     with reach(whole, which, ask_sudo_password=ask_sudo_password) as reached:
-        found = recall(reached.nodes, reached.hosts.of, cache_folder() / "nothing-to-do", deep=deep)
+        # While the first machines are being reached; paramiko in this thread, which holds up no other then.
+        from nodeprov.hosts.ssh import host  # noqa: F401
+        from nodeprov.kubernetes.settled import recall
+
+        found = recall(
+            reached.nodes, reached.hosts.of, cache_folder() / "nothing-to-do", deep=deep, meanwhile=_prepare
+        )
         if found.plans:
             show(found.plans)
             raise typer.Exit(DONE)
         yield Reached(reached.nodes, reached.hosts, found)
+
+
+def _prepare() -> None:
+    """Import what shows the result."""
+    import nodeprov.reports.plan  # noqa: F401

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from nodeprov import __version__
 from nodeprov.engine.events import OnRollout
 from nodeprov.errors import Cancelled
-from nodeprov.hosts.ssh.route import our_name
+from nodeprov.hosts.route import our_name
 from nodeprov.node.receipts import Author
 from nodeprov.plan.steps import OnEvent
 

@@ -10,12 +10,20 @@ R = TypeVar("R")
 MOST_AT_ONCE = 32
 
 
-def at_once(call: Callable[[T], R], items: Sequence[T | Exception]) -> list[R | Exception]:
-    """Call something for many, each in a thread; an error takes the place of its item's result."""
-    if len(items) <= 1:
+def at_once(
+    call: Callable[[T], R], items: Sequence[T | Exception], *, meanwhile: Callable[[], None] | None = None
+) -> list[R | Exception]:
+    """Call something for many, each in a thread; an error takes the place of its item's result.
+
+    `meanwhile` is called once, while they are waited for.
+    """
+    if len(items) <= 1 and meanwhile is None:
         return [safely(call, item) for item in items]
-    with ThreadPoolExecutor(max_workers=min(len(items), MOST_AT_ONCE)) as threads:
-        return list(threads.map(lambda item: safely(call, item), items))
+    with ThreadPoolExecutor(max_workers=min(len(items), MOST_AT_ONCE) or 1) as threads:
+        results = threads.map(lambda item: safely(call, item), items)
+        if meanwhile is not None:
+            meanwhile()
+        return list(results)
 
 
 def safely(call: Callable[[T], R], item: T | Exception) -> R | Exception:

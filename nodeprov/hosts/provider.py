@@ -1,17 +1,19 @@
 """Where a run gets its hosts from: over SSH, or on the node itself."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self
 
 from nodeprov.errors import UsageError
+from nodeprov.hosts.approach import Approach
+from nodeprov.hosts.at_once import MOST_AT_ONCE
 from nodeprov.hosts.base import COMMAND_SETTING, COMMAND_TIMEOUT_SECONDS, Host, Hosts, Place
 from nodeprov.hosts.local import LocalHost
+from nodeprov.hosts.passwords import Passwords
 from nodeprov.hosts.shell import OnCommand, ShellHost
-from nodeprov.hosts.ssh.host import SshHost
-from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.hosts.timings import Timings
-from nodeprov.inventory import Inventory, Node
+from nodeprov.inventory import Inventory, Node, Ssh
 
 CLUSTER_SETTING = "[cluster] timeout_seconds"
 """What gives kubectl on this machine more time."""
@@ -70,6 +72,21 @@ class SshHosts(_HostCache):
         super().__init__(on_command, timings)
         self.whole = whole
         self.passwords = passwords or Passwords()
+        self._known: dict[str, Ssh] = {host.name: host.ssh for host in whole.hosts}
+        self._known |= {node.name: node.ssh for node in whole.nodes}
+        self._approaches: dict[str, Approach] = {}
+
+    def __exit__(self, *error: object) -> None:
+        for each in self._approaches.values():
+            each.close()
+        super().__exit__(*error)
+
+    def begin(self, nodes: Sequence[Node]) -> None:
+        """Set out for those nodes that are asked first, and for what runs kubectl; nothing is raised here."""
+        clusters = [node.settings.cluster.host for node in nodes if node.settings.cluster.enabled]
+        for name in dict.fromkeys([*filter(None, clusters), *(node.name for node in nodes[:MOST_AT_ONCE])]):
+            with contextlib.suppress(KeyError):  # it is told where that host is asked
+                self._approaches[name] = Approach(self._known[name])
 
     def of(self, node: Node) -> Hosts:
         """Return a node, and what runs kubectl for it.
@@ -84,13 +101,19 @@ class SshHosts(_HostCache):
 
     def _ssh(self, name: str) -> Host:
         try:
-            ssh = self.whole.ssh(name)
+            ssh = self._known[name]
         except KeyError:
             raise UsageError(
                 f"{self.whole.path}: [cluster] host names {name!r}, which is neither a node nor a host",
                 f"describe it under [hosts.{name}], or leave host out to use kubectl on this machine",
             ) from None
-        return self._host(name, lambda: SshHost(name, ssh, self.passwords))
+
+        def make() -> ShellHost:
+            from nodeprov.hosts.ssh.host import SshHost  # with paramiko
+
+            return SshHost(name, ssh, self.passwords, self._approaches.pop(name, None))
+
+        return self._host(name, make)
 
 
 class LocalNode(_HostCache):

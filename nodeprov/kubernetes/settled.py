@@ -1,8 +1,11 @@
 """Whether nodes and their clusters are as they were when there was nothing to do on them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.at_once import at_once
@@ -11,7 +14,9 @@ from nodeprov.inventory import Node
 from nodeprov.kubernetes.cluster_read import ClusterReads
 from nodeprov.node.memory import Memory, Remembered
 from nodeprov.node.watched import Seen, WatchedQuery
-from nodeprov.plan.plan import INSTALL, Plan
+
+if TYPE_CHECKING:
+    from nodeprov.plan.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +33,25 @@ class Recalled:
     reads: ClusterReads
 
 
-def recall(nodes: Sequence[Node], hosts: Callable[[Node], Readers], folder: Path, *, deep: bool) -> Recalled:
+def recall(
+    nodes: Sequence[Node],
+    hosts: Callable[[Node], Readers],
+    folder: Path,
+    *,
+    deep: bool,
+    meanwhile: Callable[[], None] | None = None,
+) -> Recalled:
     """Find out whether all is as it was when an install had nothing to do; `deep` is to find that it is not.
 
-    The clusters are being read then, which is not done twice.
+    The clusters are being read then, which is not done twice. `meanwhile` is called while nodes are waited for.
     """
     memory, reads = Memory(folder), ClusterReads(nodes, hosts)
     remembered = {} if deep else {node.name: found for node in nodes if (found := memory.of(node)) is not None}
     is_known = len(remembered) == len(nodes)
     reads.begin(named=not is_known)
-    plans, unreached = still_settled(remembered, nodes, hosts, reads.digest) if is_known else ({}, {})
+    plans, unreached = (
+        still_settled(remembered, nodes, hosts, reads.digest, meanwhile=meanwhile) if is_known else ({}, {})
+    )
     is_whole = len(plans) == len(nodes)
     return Recalled([plans[node.name] for node in nodes] if is_whole else (), unreached, memory, reads)
 
@@ -47,6 +61,8 @@ def still_settled(
     nodes: Sequence[Node],
     hosts: Callable[[Node], Readers],
     cluster: Callable[[Node], str],
+    *,
+    meanwhile: Callable[[], None] | None = None,
 ) -> tuple[dict[str, Plan], dict[str, NodeprovError]]:
     """Find the nodes of which all is as it was when there was nothing to do for an install: their plans by name.
 
@@ -58,6 +74,7 @@ def still_settled(
         nodes: those of which something is.
         hosts: how a node is reached.
         cluster: tells apart what its cluster knows of a node.
+        meanwhile: called while the nodes are waited for.
     """
 
     def holds(node: Node) -> bool:
@@ -65,7 +82,15 @@ def still_settled(
         seen: Seen = hosts(node)[Place.NODE].ask([WatchedQuery(found.watched)])[0]
         return seen.digest == found.seen and cluster(node) == found.cluster
 
-    answers = at_once(holds, nodes)
+    def prepare() -> None:
+        import nodeprov.plan.plan  # noqa: F401  not before the nodes are asked
+
+        if meanwhile is not None:
+            meanwhile()
+
+    answers = at_once(holds, nodes, meanwhile=prepare)
+    from nodeprov.plan.plan import INSTALL, Plan
+
     for each in answers:
         if isinstance(each, Exception) and not isinstance(each, NodeprovError):
             raise each

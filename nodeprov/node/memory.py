@@ -8,14 +8,13 @@ import contextlib
 import hashlib
 import json
 import os
-import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nodeprov
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
 from nodeprov.inventory import Node, RolloutSettings
-from nodeprov.local_files import write_private
+from nodeprov.local_files import read_own, write_private
 from nodeprov.node.watched import Watched
 
 SCHEMA = 1
@@ -48,10 +47,11 @@ class Memory:
 
     def of(self, node: Node) -> Remembered | None:
         """Return what is remembered of a node with these settings, by this very nodeprov."""
-        with contextlib.suppress(OSError, *MALFORMED_JSON), self._file(node).open("rb") as file:
-            if not _is_ours(file.fileno()):
+        with contextlib.suppress(OSError, *MALFORMED_JSON):
+            content = read_own(self._file(node), LARGEST_BYTES)
+            if content is None:
                 return None
-            value = json.loads(file.read(LARGEST_BYTES))
+            value = json.loads(content)
             if value["key"] != _key(node):
                 return None
             notes = tuple(of_type(str, each) for each in value["notes"])
@@ -87,12 +87,6 @@ class Memory:
         files = [*self._folder.glob("*.json")]
         for each in files if len(files) >= MOST_NODES else ():
             each.unlink(missing_ok=True)
-
-
-def _is_ours(file: int) -> bool:
-    """Tell whether nobody else can have written it."""
-    found = os.fstat(file)
-    return found.st_uid in (0, os.geteuid()) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _key(node: Node) -> str:

@@ -18,8 +18,8 @@ from itertools import dropwhile, takewhile
 from pathlib import Path
 
 from nodeprov.hosts.local import run_checked, run_program, start_daemon
+from nodeprov.hosts.passwords import Passwords
 from nodeprov.hosts.ssh.host import SshHost
-from nodeprov.hosts.ssh.passwords import Passwords
 from nodeprov.inventory import Ssh
 from tests.lab.machines import ADDRESSES, NEW, STATE, WORKER, Machine
 from tests.lab.running import Ended

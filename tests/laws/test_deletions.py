@@ -230,8 +230,8 @@ DELETIONS = (
     ),
     Deletion(
         "a file of the memory that others may have written is not believed",
-        "nodeprov/node/memory.py",
-        "            if not _is_ours(file.fileno()):\n                return None\n",
+        "nodeprov/local_files.py",
+        " if is_own else None",
         "",
         "tests/unit/node/test_memory.py::test_what_others_may_have_written_is_not_believed",
     ),

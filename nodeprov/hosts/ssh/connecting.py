@@ -1,16 +1,16 @@
 """Logging in to a node, through its jump hosts; each error names the machine, and what to type."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
 import re
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import tenacity
 from paramiko import (  # noqa: TID251
     ChannelException,
     MissingHostKeyPolicy,
@@ -22,24 +22,27 @@ from paramiko import (  # noqa: TID251
 from paramiko.ssh_exception import IncompatiblePeer  # noqa: TID251
 
 from nodeprov.errors import NodeprovError
+from nodeprov.hosts.approach import Dial
 from nodeprov.hosts.local import Relay
+from nodeprov.hosts.passwords import Passwords
+from nodeprov.hosts.route import SSH_PORT, Target
+from nodeprov.hosts.ssh.again import trying
 from nodeprov.hosts.ssh.host_keys import HostKeys
 from nodeprov.hosts.ssh.keys import Login
-from nodeprov.hosts.ssh.known_hosts import SSH_PORT
-from nodeprov.hosts.ssh.passwords import Passwords
-from nodeprov.hosts.ssh.route import Target
 from nodeprov.hosts.ssh.sessions import Sessions
 from nodeprov.hosts.ssh.words import Listening, quoted
 from nodeprov.inventory.ssh_config import Stage, not_followed
 
-_UNREAD_SECONDS = 120
-_FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+if TYPE_CHECKING:
+    import tenacity
+
 _OTHER_SERVER = re.compile(r"HTTP/|<|\d{3}[ -]|\+OK|\* ")
 """How servers of HTTP (or its page of an error alone), SMTP, FTP, POP3 and IMAP begin what they say."""
 _RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 DROPS = 5
 """How often a connection is made that the server drops before it has shown its key."""
-_AFTER_A_DROP = tenacity.wait_random_exponential(multiplier=0.5, min=0.2, max=4)  # some 4 s in all
+AFTER_A_DROP = {"multiplier": 0.5, "min": 0.2, "max": 4.0}
+"""Seconds between them, by chance and more each time: some 4 s in all."""
 KEEPALIVE_SECONDS = 15
 # What goes wrong is raised; paramiko logs it besides, with a traceback.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -69,11 +72,14 @@ class Connections:
             client.close()
 
 
-def connect(route: Sequence[Target], node: str, passwords: Passwords, *, timeout_seconds: int) -> Connections:
+def connect(
+    route: Sequence[Target], node: str, passwords: Passwords, *, dial: Dial, timeout_seconds: int
+) -> Connections:
     """Connect to each machine through the one before it.
 
     Args:
         route: the jump hosts, and the node at the end.
+        dial: opens the connection to the first of them, if that is one by TCP.
         node: its name, for messages.
         passwords: who knows the passphrases.
         timeout_seconds: the limit for each step: reaching, being answered, logging in.
@@ -86,7 +92,7 @@ def connect(route: Sequence[Target], node: str, passwords: Passwords, *, timeout
         for target in route:
             where = f"{node} ({target.address})" if target is route[-1] else f"{node} (jump host {target.alias})"
             previous = route[len(made.clients) - 1] if made.clients else None
-            connector = _Connector(target, previous, passwords, timeout_seconds)
+            connector = _Connector(target, previous, passwords, dial, timeout_seconds)
             try:
                 made.clients.append(connector.open(made.transport if made.clients else None))
             except NodeprovError as error:
@@ -109,11 +115,12 @@ class _Connector(MissingHostKeyPolicy):
     """
 
     def __init__(
-        self, target: Target, previous: Target | None, passwords: Passwords, timeout_seconds: int
+        self, target: Target, previous: Target | None, passwords: Passwords, dial: Dial, timeout_seconds: int
     ) -> None:
         self._target = target
         self._previous = previous
         self._passwords = passwords
+        self._dial = dial
         self._timeout_seconds = timeout_seconds
         self._host_keys = HostKeys(target, previous)
         self._login = Login(target, passwords, connect_timeout_seconds=timeout_seconds)
@@ -122,13 +129,18 @@ class _Connector(MissingHostKeyPolicy):
 
     def open(self, through: Transport | None) -> SSHClient:
         """Connect, and again after a moment where the server drops us: with MaxStartups it does so by chance."""
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Dropped),
-            wait=_AFTER_A_DROP,
-            stop=tenacity.stop_after_attempt(DROPS),
-            reraise=True,
-        )
-        return retrying(self._open, through)
+
+        def with_pauses() -> tenacity.Retrying:
+            import tenacity
+
+            return tenacity.Retrying(
+                retry=tenacity.retry_if_exception_type(_Dropped),
+                wait=tenacity.wait_random_exponential(**AFTER_A_DROP),
+                stop=tenacity.stop_after_attempt(DROPS),
+                reraise=True,
+            )
+
+        return trying(lambda: self._open(through), lambda error: isinstance(error, _Dropped), with_pauses)
 
     def not_followed(self) -> str:
         """Name what the ssh configuration says, is not followed, and may be why this failed."""
@@ -157,13 +169,18 @@ class _Connector(MissingHostKeyPolicy):
 
     def _reached(self, through: Transport | None) -> Any:
         """Open what the SSH connection runs over, as often as ConnectionAttempts says."""
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(NodeprovError),
-            wait=tenacity.wait_fixed(1),
-            stop=tenacity.stop_after_attempt(self._target.attempts),
-            reraise=True,
-        )
-        return retrying(self._socket, through)
+
+        def each_second() -> tenacity.Retrying:
+            import tenacity
+
+            return tenacity.Retrying(
+                retry=tenacity.retry_if_exception_type(NodeprovError),
+                wait=tenacity.wait_fixed(1),
+                stop=tenacity.stop_after_attempt(self._target.attempts),
+                reraise=True,
+            )
+
+        return trying(lambda: self._socket(through), lambda error: isinstance(error, NodeprovError), each_second)
 
     def _socket(self, through: Transport | None) -> Any:
         target = self._target
@@ -175,7 +192,7 @@ class _Connector(MissingHostKeyPolicy):
             if target.proxy_command:
                 # A Ctrl-C is for us alone: what was begun is taken back over this connection.
                 return Relay(["sh", "-c", f"trap '' INT; exec {target.proxy_command}"])
-            return _dialled(target, self._timeout_seconds)
+            return self._dial(target)
         except TimeoutError:
             raise self._late("no answer") from None
         except ChannelException as error:
@@ -299,29 +316,6 @@ class _Connector(MissingHostKeyPolicy):
         """Return if the key is trusted; raise NodeprovError if not."""
         self._host_keys.check(key)
         self._stage = Stage.LOGIN
-
-
-def _dialled(target: Target, timeout_seconds: int) -> socket.socket:
-    """Open a TCP connection by the first of its addresses that answers; raise OSError."""
-    family = _FAMILIES.get(target.address_family, socket.AF_UNSPEC)
-    error: OSError | None = None
-    for kind, _, _, _, address in socket.getaddrinfo(target.address, target.port, family, socket.SOCK_STREAM):
-        made = socket.socket(kind, socket.SOCK_STREAM)
-        try:
-            made.settimeout(timeout_seconds)
-            if target.bind_address:
-                made.bind((target.bind_address, 0))
-            made.connect(address)
-        except OSError as problem:
-            made.close()
-            error = problem
-            continue
-        # Without this every further command on the connection waits some 45 ms for a delayed ACK.
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: a peer that reads no more ends what is being sent
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_SECONDS * 1000)
-        return made
-    raise error or OSError("it has no address")
 
 
 def _transport_of(client: SSHClient) -> Transport:

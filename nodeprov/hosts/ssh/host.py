@@ -5,6 +5,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,16 @@ from typing import Any
 from paramiko import Channel, SSHException  # noqa: TID251  the one place
 
 from nodeprov.errors import NodeprovError
+from nodeprov.hosts.approach import Approach, dialled, route_of
 from nodeprov.hosts.base import COMMAND_SETTING, TIMED_OUT, Output, Script, ended_late, longer, too_much
+from nodeprov.hosts.passwords import Passwords
+from nodeprov.hosts.route import Target
 from nodeprov.hosts.shell import ShellHost
 from nodeprov.hosts.ssh import become
 from nodeprov.hosts.ssh.become import Become
 from nodeprov.hosts.ssh.channels import CHUNK_BYTES, HeldChannel, TooMuchError, exec_command, read_output, send
 from nodeprov.hosts.ssh.connecting import SETTING, Connections, connect
 from nodeprov.hosts.ssh.identities import is_there
-from nodeprov.hosts.ssh.passwords import Passwords
-from nodeprov.hosts.ssh.route import Target, lookup_by, route
 from nodeprov.hosts.timings import CONNECT
 from nodeprov.inventory import Ssh
 from nodeprov.local_files import expanded
@@ -33,8 +35,11 @@ class SshHost(ShellHost):
 
     command_setting = COMMAND_SETTING
 
-    def __init__(self, name: str, ssh: Ssh, passwords: Passwords | None = None) -> None:
+    def __init__(
+        self, name: str, ssh: Ssh, passwords: Passwords | None = None, approach: Approach | None = None
+    ) -> None:
         super().__init__(name)
+        self._approach = approach
         self._ssh = ssh
         self._passwords = passwords or Passwords()
         self._connections: Connections | None = None
@@ -88,6 +93,9 @@ class SshHost(ShellHost):
 
     def close(self) -> None:
         """Close the connection, if there is one."""
+        if self._approach is not None:
+            self._approach.close()
+            self._approach = None
         if self._connections is not None:
             self._connections.close()
             self._connections = None
@@ -185,15 +193,18 @@ class SshHost(ShellHost):
             return self._connections
 
     def _connect(self) -> Connections:
-        ssh = self._ssh
+        ssh, approach = self._ssh, self._approach
+        self._approach = None  # it is of one login
         try:
-            self._route = route(ssh, lookup_by(ssh.config_file))
+            self._route = approach.route() if approach is not None else route_of(ssh)
         except NodeprovError as error:
             raise error.at(self.name) from None
         self._insist_on("known_hosts", ssh.known_hosts)
         if ssh.identity_file and not is_there(str(expanded(ssh.identity_file))):
             self._insist_on("identity_file", ssh.identity_file)
-        return connect(self._route, self.name, self._passwords, timeout_seconds=ssh.connect_timeout_seconds)
+        seconds = ssh.connect_timeout_seconds
+        dial = approach.dial if approach is not None else partial(dialled, timeout_seconds=seconds)
+        return connect(self._route, self.name, self._passwords, dial=dial, timeout_seconds=seconds)
 
     def _insist_on(self, setting: str, path: str | None) -> None:
         """Refuse a file that is named and cannot be read; the default files need not exist."""

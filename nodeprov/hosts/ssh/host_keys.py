@@ -10,9 +10,9 @@ from paramiko import PKey  # noqa: TID251
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_program
+from nodeprov.hosts.route import Target, with_variables
 from nodeprov.hosts.ssh import known_hosts
 from nodeprov.hosts.ssh.known_hosts import Entry, Verdict
-from nodeprov.hosts.ssh.route import Target, with_variables
 
 _COMMAND = "KnownHostsCommand"
 _COMMAND_TIMEOUT_SECONDS = 30.0

@@ -6,6 +6,8 @@ import paramiko  # noqa: TID251
 from paramiko.agent import AgentKey  # noqa: TID251
 
 from nodeprov.errors import NodeprovError
+from nodeprov.hosts.passwords import Passwords
+from nodeprov.hosts.route import Target
 from nodeprov.hosts.ssh.agents import OpenAgent, opened, socket_of, trouble
 from nodeprov.hosts.ssh.identities import (
     certificates,
@@ -18,8 +20,6 @@ from nodeprov.hosts.ssh.identities import (
     why_not,
     with_certificate,
 )
-from nodeprov.hosts.ssh.passwords import Passwords
-from nodeprov.hosts.ssh.route import Target
 from nodeprov.hosts.ssh.words import Listening, quoted
 
 _KEY = "publickey"

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-SSH_PORT = 22
 _REVOKED, _AUTHORITY = "@revoked", "@cert-authority"
 _MARKERS = ("", _REVOKED, _AUTHORITY)
 
@@ -56,11 +55,6 @@ class Entry:
     def kind(self) -> str:
         """The key's type: the first string of its blob, such as ssh-ed25519."""
         return self.key[4 : 4 + int.from_bytes(self.key[:4], "big")].decode(errors="replace")
-
-
-def name_of(address: str, port: int) -> str:
-    """Write a host as the files name it."""
-    return address if port == SSH_PORT else f"[{address}]:{port}"
 
 
 def parse(text: str, path: str) -> list[Entry]:

@@ -1,13 +1,19 @@
 """The sessions of one connection, of which a server may allow few at a time (MaxSessions in sshd_config(5))."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import tenacity
 from paramiko import Channel, ChannelException, SSHException, Transport  # noqa: TID251
 
 from nodeprov.errors import NodeprovError
+from nodeprov.hosts.ssh.again import trying
+
+if TYPE_CHECKING:
+    import tenacity
 
 LAG_SECONDS = 10.0
 """How long a server may go on counting a session of ours that has ended.
@@ -34,14 +40,21 @@ class Sessions:
             NodeprovError: if the server allows too few.
             SSHException, EOFError: if the connection is gone, or if it does not answer in time.
         """
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(self._is_refusal),
-            wait=tenacity.wait_random_exponential(multiplier=0.02, max=0.2),
-            stop=self._until_nothing_can_end(),
-            reraise=True,
-        )
+
+        def with_pauses() -> tenacity.Retrying:
+            import tenacity
+
+            return tenacity.Retrying(
+                retry=tenacity.retry_if_exception(self._is_refusal),
+                wait=tenacity.wait_random_exponential(multiplier=0.02, max=0.2),
+                stop=self._until_nothing_can_end(),
+                reraise=True,
+            )
+
         try:
-            channel = retrying(self._transport.open_session, timeout=timeout_seconds)
+            channel = trying(
+                lambda: self._transport.open_session(timeout=timeout_seconds), self._is_refusal, with_pauses
+            )
         except SSHException as error:
             if self._is_refusal(error):
                 raise self._too_few(error) from None

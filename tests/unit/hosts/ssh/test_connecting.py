@@ -13,7 +13,6 @@ from typing import Any
 
 import paramiko  # noqa: TID251  the other side
 import pytest
-import tenacity
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.ssh import connecting
@@ -25,7 +24,7 @@ OPENSSH = b"Not allowed at this time\r\n"
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connecting, "_AFTER_A_DROP", tenacity.wait_none())
+    monkeypatch.setattr(connecting, "AFTER_A_DROP", {"multiplier": 0.0, "max": 0.0})
 
 
 @pytest.mark.parametrize("said", [OPENSSH, b"Exceeded MaxStartups\r\n", b"", b"no line"])

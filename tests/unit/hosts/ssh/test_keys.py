@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nodeprov.hosts.ssh.passwords import Passwords
+from nodeprov.hosts.passwords import Passwords
 from tests.support.ssh_server import FidoKey, Manners, fido_agent, lets_in, new_key, refusal, serving
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh that reads ssh_config")

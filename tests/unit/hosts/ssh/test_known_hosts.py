@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from nodeprov.hosts.local import run_checked
-from nodeprov.hosts.ssh.known_hosts import Verdict, judge, name_of, parse, read
+from nodeprov.hosts.route import name_of
+from nodeprov.hosts.ssh.known_hosts import Verdict, judge, parse, read
 from nodeprov_lab.access import make_key
 
 OURS, THEIRS = (make_key().public for _ in range(2))

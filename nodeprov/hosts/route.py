@@ -7,18 +7,20 @@ import re
 import shlex
 import shutil
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError
+from nodeprov.hosts import plain_config
 from nodeprov.hosts.local import run_program
-from nodeprov.hosts.ssh.known_hosts import SSH_PORT, name_of
 from nodeprov.inventory import Ssh
 from nodeprov.inventory.ssh_config import Options
 from nodeprov.local_files import expanded
 
+SSH_PORT = 22
 _MOST_JUMP_HOSTS = 8
 _TIMEOUT_SECONDS = 30.0
 _KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
@@ -27,6 +29,10 @@ _IDENTITIES = tuple(f"~/.ssh/id_{kind}" for kind in ("rsa", "ecdsa", "ecdsa_sk",
 _AGENT_VARIABLE = "SSH_AUTH_SOCK"
 _LEAST_RSA_BITS = 1024  # what OpenSSH 9.1 and later ask for
 _JUMP = re.compile(r"(ssh://)?((?P<user>[^@]+)@)?(\[(?P<v6>[^]]+)\]|(?P<host>[^:@]+))(:(?P<port>\d+))?/?")
+
+_ANY = "nodeprov.invalid"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]*")
+_asking = threading.Lock()
 
 Lookup = Callable[[str, str | None, int | None], Options]
 """Asked for a machine by what the user calls it, and by the user and the port if they are set elsewhere."""
@@ -92,6 +98,11 @@ class Target:
         """The command that prints its keys."""
         port = "" if self.port == SSH_PORT else f"-p {self.port} "
         return f"ssh-keyscan {port}{self.address}"
+
+
+def name_of(address: str, port: int) -> str:
+    """Write a host as known_hosts files name it."""
+    return address if port == SSH_PORT else f"[{address}]:{port}"
 
 
 def route(ssh: Ssh, lookup: Lookup) -> tuple[Target, ...]:
@@ -312,16 +323,33 @@ def lookup_by(config_file: str | None) -> Lookup:
 
 
 def ask_openssh(path: str | None, alias: str, user: str | None, port: int | None) -> Options:
-    """Ask `ssh -G`; what OpenSSH does without any configuration is left out."""
-    more = [*(["-F", path] if path else []), *(["-l", user] if user else []), *(["-p", str(port)] if port else [])]
-    found, default = _printed(*more, "--", alias), _openssh_defaults()
-    always = ("hostname", "port", "user")
-    return {key: values for key, values in found.items() if key in always or values != default.get(key)}
+    """Ask `ssh -G`; what OpenSSH does without any configuration is left out.
+
+    A configuration that says the same of every host is asked about once, and again if its files change.
+    """
+    more = (*(("-F", path) if path else ()), *(("-l", user) if user else ()), *(("-p", str(port)) if port else ()))
+    plain = plain_config.stamps(path) if _NAME.fullmatch(alias) else None
+    if plain is None:
+        return _besides_defaults(_printed(*more, "--", alias))
+    with _asking:
+        found = plain_config.remembered(
+            (*more, str(os.getuid())), plain, lambda: _besides_defaults(_printed(*more, "--", _ANY))
+        )
+    return {**found, "hostname": [alias.lower()]}
+
+
+def _besides_defaults(found: Options) -> Options:
+    default, always = _openssh_defaults(), ("hostname", "port", "user")
+    return {
+        key: [*values]
+        for key, values in found.items()
+        if key in always or (key != "host" and values != default.get(key))
+    }
 
 
 @lru_cache(maxsize=1)
 def _openssh_defaults() -> Options:
-    return _printed("-F", "none", "--", "nodeprov.invalid")
+    return _printed("-F", "none", "--", _ANY)
 
 
 def _printed(*arguments: str) -> Options:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.ssh.route import (
+from nodeprov.hosts.route import (
     Algorithms,
     Lookup,
     Target,

@@ -8,7 +8,7 @@ import pytest
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.at_once import at_once
-from nodeprov.hosts.ssh.passwords import Passwords
+from nodeprov.hosts.passwords import Passwords
 
 
 class Person:
