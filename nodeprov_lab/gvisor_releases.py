@@ -3,12 +3,14 @@
 import bz2
 import hashlib
 import platform
+import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 import zstandard
 
+from nodeprov_lab.apt_suite import DEBIAN_NAMES, SigningKey, package, signing_key, write_suite
 from nodeprov_lab.base import NodeFile, OnEvent, archive, step
 from nodeprov_lab.cache import Cache
 from nodeprov_lab.gobuild import Component, GoBuilder, Patch, Program
@@ -16,7 +18,7 @@ from nodeprov_lab.gobuild import Component, GoBuilder, Patch, Program
 LOOSE_RELEASE = "20260518.0"
 ARCHIVE_RELEASE = "20260905.0"
 BASE_PATH = "gvisor/releases"
-_LAYOUT = "1"  # counts the changes of what is made below
+_LAYOUT = "2"  # counts the changes of what is made below
 # Lets the shim go on where it may not lower its OOM score, for want of CAP_SYS_RESOURCE.
 _TOLERANT = Patch(
     "gvisor.dev/gvisor",
@@ -54,11 +56,12 @@ def mirror_folder(builder: GoBuilder, cache: Cache, on_event: OnEvent, *, tolera
     loose, archived = (
         builder.build(gvisor(release, tolerant=tolerant)) for release in (LOOSE_RELEASE, ARCHIVE_RELEASE)
     )
-    ingredients = {"loose": loose.name, "archived": archived.name, "layout": _LAYOUT}
-    return cache.folder("mirror", ingredients, partial(_make, loose, archived, on_event))
+    key = signing_key(cache)
+    ingredients = {"loose": loose.name, "archived": archived.name, "layout": _LAYOUT, "key": key.fingerprint}
+    return cache.folder("mirror", ingredients, partial(_make, loose, archived, key, on_event))
 
 
-def _make(loose: Path, archived: Path, on_event: OnEvent, folder: Path) -> None:
+def _make(loose: Path, archived: Path, key: SigningKey, on_event: OnEvent, folder: Path) -> None:
     releases = folder / BASE_PATH / "release"
     with step(on_event, f"laying out gVisor {LOOSE_RELEASE}"):
         for name in ("runsc", "containerd-shim-runsc-v1"):
@@ -72,6 +75,18 @@ def _make(loose: Path, archived: Path, on_event: OnEvent, folder: Path) -> None:
         with step(on_event, f"compressing gVisor {ARCHIVE_RELEASE}: {name}"):
             _publish(releases / ARCHIVE_RELEASE / platform.machine(), name, compress(tar))
     (releases / "latest").symlink_to(ARCHIVE_RELEASE)
+    (releases / ARCHIVE_RELEASE.partition(".")[0]).symlink_to(ARCHIVE_RELEASE)
+    loose_members = {name: (loose / name).read_bytes() for name in ("runsc", "containerd-shim-runsc-v1")}
+    for release, members in ((LOOSE_RELEASE, loose_members), (ARCHIVE_RELEASE, _members(archived))):
+        with step(on_event, f"signing an apt suite of gVisor {release}"):
+            _publish_suite(folder / BASE_PATH, release, members, key)
+    shutil.copy(key.public, folder / "archive.key")
+
+
+def _publish_suite(root: Path, release: str, members: Mapping[str, bytes], key: SigningKey) -> None:
+    debian = DEBIAN_NAMES[platform.machine()]
+    content = package("runsc", release, debian, members)
+    write_suite(root, release.partition(".")[0], [("runsc", release, debian, content)], key)
 
 
 def _members(archived: Path) -> Mapping[str, bytes]:

@@ -16,6 +16,7 @@ from nodeprov_lab.parts import bytes_to_build
 # The Debian package that brings each program.
 PROGRAMS: Mapping[str, str] = {
     "busybox": "busybox-static",
+    "gpg": "gpg",
     "ip": "iproute2",
     "mmdebstrap": "mmdebstrap",
     "mount": "mount",

@@ -15,6 +15,7 @@ from nodeprov_lab.parts import bytes_to_build
 
 # The Debian package that brings each program.
 PROGRAMS: Mapping[str, str] = {
+    "gpg": "gpg",
     "ssh": "openssh-client",
     "vagrant": "vagrant",
     "virsh": "libvirt-clients",

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.hosts.local import run_checked
+from nodeprov.hosts.openpgp import verified
+from tests.support.signing import suite_key
+
+TEXT = "Suite: 20260905\nSHA512:\n - a dash\n"
+
+
+def test_what_is_signed_comes_back_with_the_key() -> None:
+    content, key = verified(suite_key().clearsigned(TEXT), suite_key().public, where="InRelease")
+    assert content.decode() == TEXT
+    assert key == suite_key().fingerprint
+
+
+def test_a_binary_keyring_will_do_too(tmp_path: Path) -> None:
+    run_checked(["gpg", "--homedir", str(tmp_path), "--batch", "--yes", "--output", str(tmp_path / "keys.gpg"),
+                 "--dearmor", str(suite_key().public)], "cannot take the armor off")  # fmt: skip
+    content, _ = verified(suite_key().clearsigned(TEXT), tmp_path / "keys.gpg", where="InRelease")
+    assert content.decode() == TEXT
+
+
+def test_what_stands_around_the_signed_part_is_no_part_of_it() -> None:
+    signed = b"Suite: forged\n\n" + suite_key().clearsigned(TEXT) + b"\nSuite: forged\n"
+    content, _ = verified(signed, suite_key().public, where="InRelease")
+    assert content.decode() == TEXT
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        suite_key().clearsigned(TEXT).replace(b"20260905", b"20260906"),
+        suite_key("stranger").clearsigned(TEXT),
+        TEXT.encode(),
+        b"",
+    ],
+    ids=["altered", "by a stranger", "not signed", "empty"],
+)
+def test_what_is_not_signed_so_is_refused(altered: bytes) -> None:
+    with pytest.raises(NodeprovError, match="its signature does not hold") as caught:
+        verified(altered, suite_key().public, where="https://mirror/InRelease")
+    assert caught.value.where == "https://mirror/InRelease"
+
+
+def test_a_keyring_that_is_none_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot read the keyring"):
+        verified(b"", tmp_path / "none", where="InRelease")
+    (tmp_path / "keys").write_text(
+        "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n!\n-----END PGP PUBLIC KEY BLOCK-----\n"
+    )
+    with pytest.raises(UsageError, match="no keyring of OpenPGP"):
+        verified(b"", tmp_path / "keys", where="InRelease")
+
+
+def test_without_gpgv_it_is_said_which_package_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shutil.which("gpgv") is None
+    with pytest.raises(NodeprovError, match="apt-get install gpgv"):
+        verified(b"", suite_key().public, where="InRelease")
