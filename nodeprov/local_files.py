@@ -65,12 +65,22 @@ def write_new(path: Path, content: bytes) -> None:
         raise NodeprovError(f"cannot write {path}: {error.strerror}", "name a file in another folder") from None
 
 
+def write_whole(path: Path, content: bytes, *, option: str) -> None:
+    """Write or replace a file that others may read; raise UsageError, with the option, if that cannot be."""
+    _replace(path, content, option, mode=0o666 & ~_umask())
+
+
 def write_private(path: Path, content: bytes, *, option: str = "--out") -> None:
     """Write or replace a file that only we may read; raise UsageError, with the option, if that cannot be."""
+    _replace(path, content, option, mode=0o600)
+
+
+def _replace(path: Path, content: bytes, option: str, *, mode: int) -> None:
     if not path.name or path.is_dir():
         raise UsageError(f"cannot write {path}: it is a folder", f"name a file: {option} FILE")
     try:
         with _written_beside(path, content) as file:
+            file.chmod(mode)
             file.replace(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}", f"name another place: {option} FILE") from None

@@ -14,12 +14,16 @@ from nodeprov.errors import UsageError
 from nodeprov.local_files import expanded, read_bounded
 
 if TYPE_CHECKING:
-    from nodeprov.inventory import Inventory
+    from nodeprov.inventory import Inventory, TrustSettings
 
 NAMES = ("nodeprov.toml", "inventory.toml")
 VARIABLE = "NODEPROV_INVENTORY"
 ANSIBLE = (".ini", ".yml", ".yaml")
 """So end the names of Ansible's inventories."""
+
+
+class NoInventory(UsageError):
+    """None is named, and none is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +36,35 @@ class Found:
 
 def load(named: Path | None, sets: Sequence[str] | None) -> Inventory:
     """Find and read the inventory, with what is laid over it; print which one it is, unless it was named."""
-    from nodeprov.inventory import parse  # names can be completed without it
-
     found = find(named, os.environ, Path.cwd())
     if found.by:
         say(f"inventory: {found.path} ({found.by})")
+    return _loaded(found, sets or ())
+
+
+def _loaded(found: Found, sets: Sequence[str]) -> Inventory:
+    from nodeprov.inventory import parse  # names can be completed without it
+    from nodeprov.inventory.locked import with_trust_below
+
     if is_ansible(found.path):
         from nodeprov.cli.ansible import load_ansible
 
-        return load_ansible(found.path, os.environ, sets or ())
-    return parse(read(found), str(found.path), environment=os.environ, options=sets or ())
+        whole = load_ansible(found.path, os.environ, sets)
+    else:
+        whole = parse(read(found), str(found.path), environment=os.environ, options=sets)
+    return with_trust_below(whole, found.path if found.path.is_dir() else found.path.parent)
+
+
+def trust_found(named: Path | None, environment: Mapping[str, str]) -> TrustSettings | None:
+    """Read whom the inventory trusts; None where there is no inventory, and none is named.
+
+    Raises UsageError for one that cannot be read: it may say who has to sign.
+    """
+    try:
+        found = find(named, environment, Path.cwd())
+    except NoInventory:
+        return None
+    return _loaded(found, ()).nodes[0].settings.trust
 
 
 def is_ansible(path: Path) -> bool:
@@ -65,7 +88,7 @@ def find(named: Path | None, environment: Mapping[str, str], folder: Path) -> Fo
         if path.is_file():
             _refuse_others(path)
             return Found(path, f"the nearest {path.name} from {folder} upwards")
-    raise UsageError(
+    raise NoInventory(
         f"no inventory: neither {' nor '.join(NAMES)} is in {folder} or above it",
         f"name one: --inventory FILE (or {VARIABLE}=FILE), or write one: nodeprov init",
     )

@@ -173,6 +173,23 @@ Inventory = Annotated[
         "nearest nodeprov.toml or inventory.toml, here or in a folder above.",
     ),
 ]
+SignersInventory = Annotated[
+    Path | None,
+    typer.Option(
+        "--inventory",
+        "-i",
+        metavar="FILE",
+        help="The inventory that says who may sign plans (trust.allowed_signers). Found as for `plan`.",
+    ),
+]
+Lock = Annotated[
+    Path | None,
+    typer.Option(
+        "--lock",
+        metavar="FILE",
+        help="The lock. Default: trust.lock, else nodeprov.lock beside the inventory, if there is one.",
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(

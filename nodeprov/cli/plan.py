@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,7 @@ def plan(
     window: options.Window = None,
     stage: options.Stage = False,
     activate_pending: options.ActivatePending = False,
+    lock: options.Lock = None,
     inventory: options.Inventory = None,
     sets: options.Set = None,
     ask_sudo_password: options.AskSudoPassword = False,
@@ -66,6 +68,7 @@ def plan(
 ) -> None:
     """Show what an install or an uninstall would change. Nothing is written on any node."""
     from nodeprov.cli.inventory import load
+    from nodeprov.cli.locking import with_lock
     from nodeprov.cli.output import show_plans
     from nodeprov.cli.reaching import reach, reach_unless_settled
 
@@ -86,6 +89,7 @@ def plan(
         window=window,
     )
     whole = load(inventory, sets)
+    whole, locked = (whole, None) if uninstall else with_lock(whole, lock)
     log = _command_log() if commands else None
     which = options.which(nodes, is_all, selector)
     if uninstall or commands or out:
@@ -99,7 +103,7 @@ def plan(
         from nodeprov.runtimes import FAMILY
 
         want = Uninstall(FAMILY, drain, allowed=allowed) if uninstall else Install(FAMILY)
-        fleet, planned, skipped = plan_ready(fleet_of(reached), want, skip=skip_unready, stage=stage)
+        fleet, planned, skipped = plan_ready(fleet_of(reached, locked), want, skip=skip_unready, stage=stage)
         found = log.of(planned, fleet.hosts) if log else {}
     print_errors(planned, way_on=SKIP)
     if out and not planned.errors:
@@ -151,6 +155,7 @@ def apply(
     max_failures: options.MaxFailures = None,
     allow_two_zones: options.AllowTwoZones = False,
     window: options.Window = None,
+    inventory: options.SignersInventory = None,
     ask_sudo_password: options.AskSudoPassword = False,
     report: options.Report = None,
     events: options.Events = None,
@@ -161,7 +166,9 @@ def apply(
     _no_color: options.NoColor = False,
 ) -> None:
     """Carry out a saved plan without asking. Refused if anything that it starts from differs now."""
+    from nodeprov.cli.inventory import trust_found
     from nodeprov.cli.session import connect, end_if_any_failed, finish, insist_on_window, print_errors, say_waves
+    from nodeprov.cli.signed import signed_by
     from nodeprov.cli.watching import tell_refused
     from nodeprov.engine import Install, Uninstall, saved_plan
     from nodeprov.inventory import parse
@@ -171,7 +178,10 @@ def apply(
     from nodeprov.runtimes import FAMILY
 
     telling = options.telling(report, events)
-    found = saved_plan.from_text(read_bounded(file, "plan", saved_plan.AGAIN), str(file), __version__)
+    text = read_bounded(file, "plan", saved_plan.AGAIN)
+    trust = trust_found(inventory, os.environ)
+    signer = signed_by(file, text.encode(), "nodeprov.plan", trust.allowed_signers if trust else None)
+    found = saved_plan.from_text(text, str(file), __version__)
     sets = options.with_rollout(
         (),
         canary=canary,
@@ -182,6 +192,10 @@ def apply(
         window=window,
     )
     whole = parse(found.inventory, str(file), options=sets)
+    if (own := whole.nodes[0].settings.trust.allowed_signers) is not None:  # as it was when it was saved
+        signer = signed_by(file, text.encode(), "nodeprov.plan", own)
+    if signer:
+        say(f"signed by {signer}")
     with connect(whole, whole.nodes, ask_sudo_password=ask_sudo_password) as fleet:
         uninstall = Uninstall(FAMILY, found.drain, allowed=found.allowed)
         planned = fleet.plan(Install(FAMILY) if found.action is INSTALL else uninstall)
@@ -218,6 +232,7 @@ def install(
     stage: options.Stage = False,
     deep: options.Deep = False,
     yes: options.Yes = False,
+    lock: options.Lock = None,
     inventory: options.Inventory = None,
     sets: options.Set = None,
     ask_sudo_password: options.AskSudoPassword = False,
@@ -231,6 +246,7 @@ def install(
 ) -> None:
     """Install what the inventory wants, node by node or in waves, and test it; undo it on any error."""
     from nodeprov.cli.inventory import load
+    from nodeprov.cli.locking import with_lock
     from nodeprov.cli.output import show_nothing_to_do
     from nodeprov.cli.reaching import reach, reach_unless_settled
 
@@ -245,7 +261,7 @@ def install(
         window=window,
     )
     which = options.which(nodes, is_all, selector)
-    whole = load(inventory, sets)
+    whole, locked = with_lock(load(inventory, sets), lock)
     if telling:
         reaching = reach(whole, which, ask_sudo_password=ask_sudo_password)
     else:
@@ -258,7 +274,8 @@ def install(
         from nodeprov.runtimes import FAMILY
 
         want, told = Install(FAMILY), telling or NOTHING_MORE
-        carry_out(fleet_of(reached), want, skip=skip_unready, yes=yes, as_json=as_json, telling=told, stage=stage)
+        fleet = fleet_of(reached, locked)
+        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=as_json, telling=told, stage=stage)
 
 
 @options.command(

@@ -12,6 +12,7 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import output
 from nodeprov.cli.inventory import load
+from nodeprov.cli.locking import FoundLock
 from nodeprov.cli.main import DONE, FAILED, PENDING, cancelled_by_signals
 from nodeprov.cli.output import print_error, say, show_outcomes, show_plans
 from nodeprov.cli.reaching import Reached, reach
@@ -58,11 +59,12 @@ def connect(
         yield fleet_of(reached)
 
 
-def fleet_of(reached: Reached) -> Fleet:
-    """Make a fleet of nodes that are reached; what it downloads is shown."""
+def fleet_of(reached: Reached, lock: FoundLock | None = None) -> Fleet:
+    """Make a fleet of nodes that are reached; what it downloads is shown, and held to a lock if there is one."""
+    releases = lock.obtained(_obtain) if lock else _obtain
     if (found := reached.recalled) is None:
-        return Fleet(reached.nodes, reached.hosts, _obtain)
-    return Fleet(reached.nodes, reached.hosts, _obtain, found.memory, found.reads, found.unreached)
+        return Fleet(reached.nodes, reached.hosts, releases)
+    return Fleet(reached.nodes, reached.hosts, releases, found.memory, found.reads, found.unreached)
 
 
 def _obtain(software: Software, wanted: ReleaseSettings, architecture: str) -> Release:

@@ -16,3 +16,4 @@ from nodeprov.inventory.settings import RuntimeClassSettings as RuntimeClassSett
 from nodeprov.inventory.settings import RuntimeSettings as RuntimeSettings
 from nodeprov.inventory.settings import Settings as Settings
 from nodeprov.inventory.settings import Ssh as Ssh
+from nodeprov.inventory.settings import TrustSettings as TrustSettings

@@ -116,7 +116,12 @@ def inventory_text(whole: Inventory, nodes: Sequence[Node]) -> str:
     cluster = nodes[0].settings.cluster
     if not cluster.enabled:
         cluster = replace(cluster, host=None)
-    lines = [*_table(("cluster",), cluster), *_table(("rollout",), nodes[0].settings.rollout)]
+    first = nodes[0].settings
+    lines = [
+        *_table(("cluster",), cluster),
+        *_table(("rollout",), first.rollout),
+        *_table(("trust",), first.trust),
+    ]
     if cluster.host and cluster.host not in {node.name for node in nodes}:
         lines += _table(("hosts", cluster.host), whole.ssh(cluster.host))
     for node in nodes:

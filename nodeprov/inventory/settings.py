@@ -337,6 +337,37 @@ class RolloutSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustSettings:
+    """Whom to believe which bytes are installed. It is one for all nodes, and read on this machine alone.
+
+    Paths that are not absolute are below the inventory's folder.
+    """
+
+    lock: str | None = setting(
+        "The lock file, which must then be there. Default: nodeprov.lock beside the inventory, if there is one.",
+        syntax.LOCAL_PATH,
+        default=None,
+    )
+    allowed_signers: str | None = setting(
+        "Who may sign locks and saved plans, as ssh-keygen(1) describes under ALLOWED SIGNERS. If it is set, a "
+        "lock or a plan that none of them has signed (`nodeprov sign`) is refused.",
+        syntax.LOCAL_PATH,
+        default=None,
+    )
+    apt_keyring: str | None = setting(
+        "OpenPGP keys that sign the apt suites of the releases. If it is set, `nodeprov lock` asks the suite too, "
+        "and needs gpgv.",
+        syntax.LOCAL_PATH,
+        default=None,
+    )
+    witnesses: tuple[str, ...] = setting(
+        "Other origins that `nodeprov lock` asks for the digests; {release} in an address stands for the version.",
+        ListOf(syntax.URL),
+        default=(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All that is wanted on a node; a field is a table of the inventory."""
 
@@ -349,12 +380,13 @@ class Settings:
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     proof: ProofSettings = field(default_factory=ProofSettings)
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
+    trust: TrustSettings = field(default_factory=TrustSettings)
 
 
 PREFIX = "NODEPROV_"
 TABLES: Mapping[str, type] = {"ssh": Ssh, **typing.get_type_hints(Settings)}
 """Every table of settings, by its name in the file."""
-OF_ALL_TABLES = ("cluster", "rollout")
+OF_ALL_TABLES = ("cluster", "rollout", "trust")
 """The tables that are one for all nodes."""
 NODE_TABLES = tuple(name for name in TABLES if name not in ("ssh", *OF_ALL_TABLES))
 """The tables that a node or group may have of its own; its keys of ssh stand in its own table."""

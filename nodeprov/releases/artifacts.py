@@ -62,7 +62,7 @@ def find(source: ReleaseSource, origin: Origin, version: str, architecture: str)
         raise denied[0]
     tried = ", ".join(layout.artifacts[0] for layout in layouts)
     number = "" if "." in version or version == LATEST else f"try {version}.0; "
-    raise NodeprovError(
+    raise NotPublished(
         f"there is no {source.software.name} {version} for {architecture}: 404 for {tried}",
         f"{number}look at the version and base_url: {source.software.list_hint}",
         where=origin.url(path),
@@ -117,6 +117,10 @@ def _digest_or_pin(origin: Origin, path: str, artifact: str, pin: str | None) ->
 def _digest(origin: Origin, path: str, artifact: str) -> str | None:
     text = origin.text(f"{path}/{artifact}.sha512")
     return None if text is None else parse_sum(text, artifact, where=origin.url(f"{path}/{artifact}.sha512"))
+
+
+class NotPublished(NodeprovError):
+    """An origin has no release of this version for this architecture."""
 
 
 class NotUnderstood(NodeprovError):

@@ -9,7 +9,7 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -28,21 +28,33 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True, slots=True)
 class CachedFile:
-    """A file of the tree, as it was when it was verified."""
+    """A file of the tree, as it was when it was verified.
+
+    Nodes have sha256sum; a lock has SHA-512, as its sources do. An entry of an earlier nodeprov has "" for that.
+    """
 
     path: str
     size_bytes: int
     mtime_ns: int
     sha256: str
+    sha512: str = ""
+
+    def sha512_in(self, tree: Path) -> str:
+        """Return its SHA-512 digest in hex, which is computed if it was not kept."""
+        return self.sha512 or _digest(tree / self.path, "sha512")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A release in the cache: how it was published, the artifacts' verified digests, and the unpacked files."""
+    """A release in the cache: how it was published, the artifacts' verified digests, and the unpacked files.
+
+    `size_bytes` has the artifacts' sizes; an entry of an earlier nodeprov has none.
+    """
 
     layout: str
     sha512: Mapping[str, str]
     files: tuple[CachedFile, ...]
+    size_bytes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def tree(self) -> TreeState:
@@ -85,7 +97,7 @@ class CacheFolder:
         try:
             record = json.loads((self.path / "record.json").read_bytes())
             files = tuple(CachedFile(**file) for file in record["files"])
-            entry = Entry(record["layout"], dict(record["sha512"]), files)
+            entry = Entry(record["layout"], dict(record["sha512"]), files, dict(record.get("size_bytes", {})))
             known = record["format"] == _FORMAT
         except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             return None
@@ -101,14 +113,14 @@ class CacheFolder:
                         "keep releases where only you may write: NODEPROV_CACHE=FOLDER",
                     )
 
-    def store(self, tree: Path, layout: str, sha512: Mapping[str, str]) -> Entry:
+    def store(self, tree: Path, layout: str, sha512: Mapping[str, str], size_bytes: Mapping[str, int]) -> Entry:
         """Move a verified tree here, by one rename; whoever calls holds the lock."""
         prepared = self.staging / "entry"
         shutil.rmtree(prepared, ignore_errors=True)
         prepared.mkdir(parents=True)
         tree.rename(prepared / "tree")
         files = tuple(_verified(path, prepared / "tree") for path in _files(prepared / "tree"))
-        entry = Entry(layout, dict(sha512), files)
+        entry = Entry(layout, dict(sha512), files, dict(size_bytes))
         (prepared / "record.json").write_text(json.dumps({"format": _FORMAT, **asdict(entry)}, indent=1))
         if self.path.exists():  # damaged, or made of what is not pinned
             shutil.rmtree(prepared.with_name("replaced"), ignore_errors=True)
@@ -117,9 +129,9 @@ class CacheFolder:
         shutil.rmtree(self.staging)
         return entry
 
-    def version_made_of(self, sha512: Mapping[str, str]) -> str | None:
-        """Find the version from the same origin that is here already, made of the very same artifacts."""
-        for folder in self.path.parent.parent.glob(f"*.*/{self.path.name}"):
+    def version_made_of(self, sha512: Mapping[str, str], beginning: str = "") -> str | None:
+        """Find a version from the same origin that is here already, made of the very same artifacts."""
+        for folder in self.path.parent.parent.glob(f"{beginning or '*.'}*/{self.path.name}"):
             entry = CacheFolder(folder).read()
             if entry is not None and entry.sha512 == sha512:
                 return folder.parent.name
@@ -169,16 +181,17 @@ def _files(tree: Path) -> list[Path]:
 def _verified(path: Path, tree: Path) -> CachedFile:
     path.chmod(PROGRAM_MODE)
     status = path.stat()
-    return CachedFile(path.relative_to(tree).as_posix(), status.st_size, status.st_mtime_ns, _sha256(path))
+    sha256, sha512 = _digest(path, "sha256"), _digest(path, "sha512")
+    return CachedFile(path.relative_to(tree).as_posix(), status.st_size, status.st_mtime_ns, sha256, sha512)
 
 
 def _is_same(path: Path, file: CachedFile) -> bool:
     status = path.lstat()
     if path.is_symlink() or status.st_size != file.size_bytes:
         return False
-    return status.st_mtime_ns == file.mtime_ns or _sha256(path) == file.sha256
+    return status.st_mtime_ns == file.mtime_ns or _digest(path, "sha256") == file.sha256
 
 
-def _sha256(path: Path) -> str:
+def _digest(path: Path, kind: str) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, kind).hexdigest()

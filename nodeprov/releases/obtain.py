@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodeprov.errors import NodeprovError
 from nodeprov.releases import artifacts
 from nodeprov.releases.artifacts import Published
-from nodeprov.releases.cache import CacheFolder, Entry, explain_disk_errors
+from nodeprov.releases.cache import CachedFile, CacheFolder, Entry, explain_disk_errors
 from nodeprov.releases.programs import check_programs, named_releases, releases_of_programs
 from nodeprov.releases.source import LATEST, ReleaseSource
 from nodeprov.states import TreeState
@@ -26,7 +26,8 @@ class Release:
     """A release for one architecture, unpacked and verified on this machine.
 
     `folder` is the unpacked tree, and `tree` what it must be on a node. `sha512` has the digest, in hex, of
-    each artifact that was downloaded: what an inventory can pin.
+    each artifact that was downloaded: what an inventory can pin; `size_bytes` their sizes, and `members` the
+    files of the tree.
     """
 
     version: str
@@ -35,6 +36,8 @@ class Release:
     folder: Path
     tree: TreeState
     sha512: Mapping[str, str]
+    size_bytes: Mapping[str, int] = field(default_factory=dict)
+    members: tuple[CachedFile, ...] = field(default=(), compare=False)
 
     @property
     def name(self) -> str:
@@ -43,11 +46,20 @@ class Release:
 
 
 def resolve(source: ReleaseSource, version: str, architecture: str) -> str:
-    """Turn "latest" into the version it is now; return any other version as it is, asking nobody.
+    """Turn "latest" into the version it is now, as `resolve_point` does; return any other one, asking nobody."""
+    if version != LATEST:
+        source.software.check_version(version)
+        return version
+    return resolve_point(source, version, architecture)
+
+
+def resolve_point(source: ReleaseSource, version: str, architecture: str) -> str:
+    """Turn "latest" or a date into the point release it is now; return one as it is, asking nobody.
 
     An origin has no name for what its `release/latest` holds: the same files are in the version's own folder. So
     what `latest` serves is downloaded into the cache, unless it is there already; its first program says which
     version it is; and that version's own folder must publish the same digest. `obtain` then finds it in the cache.
+    A date's folder, `release/20260905`, is as mutable (upstream's tools/make_release.sh).
 
     Args:
         source: where from.
@@ -60,25 +72,28 @@ def resolve(source: ReleaseSource, version: str, architecture: str) -> str:
     """
     if version != LATEST:
         source.software.check_version(version)
-        return version
+        if source.software.is_point_release(version):
+            return version
     source.software.check_architecture(architecture)
-    latest = source.folder(LATEST, architecture)
-    with explain_disk_errors(source.cache), latest.locked(source.on_progress), source.connect() as origin:
-        published = artifacts.find(source, origin, LATEST, architecture)
-        if known := latest.version_made_of(published.sha512):
+    moving = source.folder(version, architecture)
+    with explain_disk_errors(source.cache), moving.locked(source.on_progress), source.connect() as origin:
+        published = artifacts.find(source, origin, version, architecture)
+        beginning = "" if version == LATEST else f"{version}."
+        if known := moving.version_made_of(published.sha512, beginning):
             return known
-        tree = _fetch(source, origin, published, architecture, latest.staging)
-        version = _version_of(source, origin, published, architecture, tree)
+        tree = _fetch(source, origin, published, architecture, moving.staging)
+        sizes = _sizes(moving, published)
+        version = _version_of(source, origin, published, architecture, tree, beginning)
         _check_version(source, origin.url(published.path), published, version, tree)
         folder = source.folder(version, architecture)
         with folder.locked(source.on_progress):
             if folder.read() is None:
-                folder.store(tree, published.layout, published.sha512)
-        shutil.rmtree(latest.staging)
+                folder.store(tree, published.layout, published.sha512, sizes)
+        shutil.rmtree(moving.staging)
     return version
 
 
-def obtain(source: ReleaseSource, version: str, architecture: str) -> Release:
+def obtain(source: ReleaseSource, version: str, architecture: str, *, with_sizes: bool = False) -> Release:
     """Have a release here: out of the cache without any network, or downloaded, verified and unpacked.
 
     Two runs at once download it once. An interrupted download is continued. A cached "20260905" stays
@@ -88,6 +103,7 @@ def obtain(source: ReleaseSource, version: str, architecture: str) -> Release:
         source: where from.
         version: "20260905.0", or "20260905" for the last release of that day; "latest" is for `resolve`.
         architecture: what `uname -m` prints on the node: "x86_64" or "aarch64".
+        with_sizes: whether an entry of an earlier nodeprov, which has not kept the artifacts' sizes, will not do.
 
     Raises:
         UsageError: the version, architecture, address or pins cannot be meant.
@@ -100,11 +116,14 @@ def obtain(source: ReleaseSource, version: str, architecture: str) -> Release:
     folder = source.folder(version, architecture)
     with explain_disk_errors(source.cache):
         entry = _cached(folder, source.pins)
-        if entry is None:
+        if entry is None or (with_sizes and not entry.size_bytes):
             with folder.locked(source.on_progress), source.connect() as origin:
                 # The run that was waited for may have made it.
-                entry = _cached(folder, source.pins) or _make(source, origin, folder, version, architecture)
-    return Release(version, architecture, entry.layout, folder.tree, entry.tree, entry.sha512)
+                entry = _cached(folder, source.pins)
+                if entry is None or (with_sizes and not entry.size_bytes):
+                    entry = _make(source, origin, folder, version, architecture)
+    sizes, members = entry.size_bytes, entry.files
+    return Release(version, architecture, entry.layout, folder.tree, entry.tree, entry.sha512, sizes, members)
 
 
 def _cached(folder: CacheFolder, pins: Mapping[str, str]) -> Entry | None:
@@ -128,7 +147,11 @@ def _make(source: ReleaseSource, origin: Origin, folder: CacheFolder, version: s
             error.hint += f"; the copy in {folder.path} is damaged, or not the pinned one, and was not used"
         raise
     _check_version(source, origin.url(published.path), published, version, tree)
-    return folder.store(tree, published.layout, published.sha512)
+    return folder.store(tree, published.layout, published.sha512, _sizes(folder, published))
+
+
+def _sizes(folder: CacheFolder, published: Published) -> dict[str, int]:
+    return {name: (folder.staging / "downloads" / name).stat().st_size for name in published.sha512}
 
 
 def _fetch(source: ReleaseSource, origin: Origin, published: Published, architecture: str, staging: Path) -> Path:
@@ -171,10 +194,13 @@ def _check_version(source: ReleaseSource, where: str, published: Published, vers
             )
 
 
-def _version_of(source: ReleaseSource, origin: Origin, published: Published, architecture: str, tree: Path) -> str:
-    """Find out which version "latest" is: a program names it, and it is published under that name, too."""
+def _version_of(
+    source: ReleaseSource, origin: Origin, published: Published, architecture: str, tree: Path, beginning: str
+) -> str:
+    """Find out which version it is: a program names it, and it is published under that name, too."""
     program = source.software.programs[0]
-    named = sorted(named_releases(tree / program, source.software.named_release), reverse=True)
+    found = named_releases(tree / program, source.software.named_release)
+    named = sorted((name for name in found if name.startswith(beginning)), reverse=True)
     for version in named:
         if artifacts.is_published(origin, source.software.path(version, architecture), published.sha512):
             return version

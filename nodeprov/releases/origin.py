@@ -85,8 +85,8 @@ class Origin:
         """Give the address of a file."""
         return f"{self._base_url}/{path}"
 
-    def text(self, path: str) -> str | None:
-        """Fetch a small file, at most 4 KiB of it; `None` if the origin does not have it.
+    def text(self, path: str, *, most_bytes: int = LARGEST_TEXT_BYTES) -> str | None:
+        """Fetch a small file, at most so many bytes of it; `None` if the origin does not have it.
 
         Raises:
             Denied: the server answered 401 or 403.
@@ -99,7 +99,7 @@ class Origin:
             reraise=True,
         )
         try:
-            return retrying(self._text, path)
+            return retrying(self._text, path, most_bytes)
         except Absent:
             return None
 
@@ -149,11 +149,11 @@ class Origin:
             timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
         )
 
-    def _text(self, path: str) -> str:
+    def _text(self, path: str, most_bytes: int) -> str:
         content = b""
         with self.get(path) as response:
-            while len(content) < LARGEST_TEXT_BYTES and (
-                more := response.raw.read1(LARGEST_TEXT_BYTES - len(content), decode_content=True)
+            while len(content) < most_bytes and (
+                more := response.raw.read1(most_bytes - len(content), decode_content=True)
             ):
                 content += more
                 self.pace.arrived(len(more))

@@ -30,12 +30,32 @@ class ArtifactLayout:
 
 
 @dataclass(frozen=True, slots=True)
+class AptPackage:
+    """A Debian package with the members of a release.
+
+    Args:
+        name: the package.
+        folder: where the members are in it, such as "usr/bin".
+        architectures: the names that Debian has for those of `uname -m`.
+        suite: finds in a version the name of the signed suite that has it.
+        keys_at: where its project publishes the keys that sign its suites.
+    """
+
+    name: str
+    folder: str
+    architectures: Mapping[str, str]
+    suite: re.Pattern[str]
+    keys_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Software:
     """A runtime, as its project releases it: what is true of every release.
 
     `layouts` are in the order of preference. Every release has the `programs`; the first names the release that it
     was built from, which `named_release` finds in its bytes. `architectures` are named as `uname -m` does.
-    `example` is a version, and `version_hint` explains how to type one.
+    `example` is a version, and `version_hint` explains how to type one. `package` is how its project publishes it
+    for apt.
     """
 
     name: str
@@ -47,11 +67,16 @@ class Software:
     example: str
     version_hint: str
     list_hint: str
+    package: AptPackage | None = None
 
     @staticmethod
     def path(version: str, architecture: str) -> str:
         """Name the folder of a release at an origin."""
         return f"release/{version}/{architecture}"
+
+    def is_point_release(self, version: str) -> bool:
+        """Tell whether a version is one whose bytes stay: a date alone is the newest release of that day."""
+        return self.version.fullmatch(version) is not None and "." in version
 
     def check_version(self, version: str) -> None:
         """Refuse what is no version; raise UsageError with what to type instead."""

@@ -99,6 +99,21 @@ class Inspection:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a release says of itself, and what is known of it.
+
+    Args:
+        spec: the version of the OCI runtime specification; "" if it cannot be asked on this machine.
+        flags: the names of the flags that its program takes; None if it cannot be asked.
+        limits: with what it does not work, and why.
+    """
+
+    spec: str
+    flags: frozenset[str] | None
+    limits: tuple[str, ...]
+
+
 class Family(Protocol):
     """A family of runtimes. Paths are on the node; a Machine and a Daemon are what was read of it."""
 
@@ -134,6 +149,10 @@ class Family(Protocol):
 
     def release_problems(self, state: NodeState, release: Release) -> Iterable[Problem]:
         """Find what a release that is on this machine refuses of what a node's settings tell it."""
+        ...
+
+    def traits(self, release: Release) -> Traits:
+        """Ask the program of a release that is on this machine what it is."""
         ...
 
     def run_sandbox(self, host: Host, state: NodeState, generation: str) -> str:

@@ -11,8 +11,8 @@ from nodeprov.node.daemon import Daemon
 from nodeprov.node.layout import Layout
 from nodeprov.node.state import Machine, NodeState
 from nodeprov.releases.obtain import Release
-from nodeprov.releases.source import ArtifactLayout, Software
-from nodeprov.runtimes.family import Family, Generation, Inspection, Requirements
+from nodeprov.releases.source import AptPackage, ArtifactLayout, Software
+from nodeprov.runtimes.family import Family, Generation, Inspection, Requirements, Traits
 from nodeprov.runtimes.gvisor import requirements
 from nodeprov.runtimes.gvisor.flags import flag_problems
 from nodeprov.runtimes.gvisor.shim import (
@@ -24,6 +24,7 @@ from nodeprov.runtimes.gvisor.shim import (
     run_sandbox,
     runsc_flags,
 )
+from nodeprov.runtimes.gvisor.traits import traits_of
 from nodeprov.states import FileState
 
 PROGRAMS = ("runsc", "containerd-shim-runsc-v1")
@@ -50,6 +51,14 @@ SOFTWARE = Software(
     example="20260905.0",
     version_hint="type it as 20260905.0, or as 20260905 for the newest of that day",
     list_hint="https://github.com/google/gvisor/releases lists the releases, but not all are published",
+    # A suite has a day's releases, and is signed (tools/make_apt.sh). debian/BUILD packs the same build targets.
+    package=AptPackage(
+        "runsc",
+        "usr/bin",
+        MappingProxyType({"x86_64": "amd64", "aarch64": "arm64"}),
+        re.compile(r"\d{8}"),
+        "https://gvisor.dev/archive.key",
+    ),
 )
 
 
@@ -124,6 +133,10 @@ class GVisor:
         flags = runsc_flags(state.machine, state.daemon, state.settings)
         given = state.settings.runtime.flags
         return flag_problems(release.folder / self.program, release.version, flags, given)
+
+    def traits(self, release: Release) -> Traits:
+        """Ask runsc for its version and its flags."""
+        return traits_of(release.folder / self.program, release.version)
 
     run_sandbox = staticmethod(run_sandbox)
     kernel_line = staticmethod(kernel_line)

@@ -43,6 +43,21 @@ def flag_problems(
         yield Problem(f"gVisor {version} does not take [runtime.flags]: {said}", _HINT, WHY)
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a runsc says of itself: its flags, and what `runsc --version` prints."""
+
+    flags: frozenset[str]
+    version: str
+
+
+def answers_of(program: Path) -> Answers | None:
+    """Ask a runsc, in a room without files and network; None if it does not answer on this machine."""
+    with tempfile.TemporaryDirectory(prefix="nodeprov-") as folder:
+        room = _Room.furnished(Path(folder), program)
+        return Answers(room.names, _said(room.folder, (), "--version")) if room else None
+
+
 @lru_cache(maxsize=64)
 def _refusals(program: Path, _changed_ns: int, flags: Flags, given: tuple[str, ...]) -> tuple[str, ...]:
     """Ask a program once for all nodes that want the same flags of it."""
@@ -96,9 +111,9 @@ class _Room:
         return next((line.strip() for line in said.splitlines() if line.strip()), "it ends without a word")
 
 
-def _said(folder: Path, flags: Flags) -> str:
+def _said(folder: Path, flags: Flags, command: str = "flags") -> str:
     words = [f"--{name}={value}" for name, value in flags]
-    output = run_program([*_ROOM, str(folder), "/runsc", *words, "flags"], timeout_seconds=ASK_TIMEOUT_SECONDS)
+    output = run_program([*_ROOM, str(folder), "/runsc", *words, command], timeout_seconds=ASK_TIMEOUT_SECONDS)
     return output.text + output.stderr.decode(errors="replace")
 
 

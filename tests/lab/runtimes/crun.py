@@ -21,7 +21,7 @@ from nodeprov.node.layout import Layout
 from nodeprov.node.state import Machine, NodeState
 from nodeprov.releases.obtain import Release
 from nodeprov.releases.source import ArtifactLayout, Software
-from nodeprov.runtimes.family import SANDBOX_TIMEOUT_SECONDS, Family, Generation, Inspection, Requirements
+from nodeprov.runtimes.family import SANDBOX_TIMEOUT_SECONDS, Family, Generation, Inspection, Requirements, Traits
 from nodeprov.states import FileState, TreeEntry, TreeState
 from nodeprov_lab.cache import Cache
 from nodeprov_lab.parts import SUITE, chosen_mirror, debian_tree
@@ -81,6 +81,10 @@ class Crun:
     def release_problems(self, _state: NodeState, _release: Release) -> tuple[Problem, ...]:
         """Tell it nothing that it could refuse."""
         return ()
+
+    def traits(self, _release: Release) -> Traits:
+        """Know nothing of it."""
+        return Traits("", None, ())
 
     def run_sandbox(self, host: Host, state: NodeState, generation: str) -> str:
         """Run a container through a generation."""
