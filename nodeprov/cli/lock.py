@@ -97,13 +97,13 @@ def _before(path: Path) -> tuple[str, Lock] | None:
     """Read the lock that is to be written anew, whoever signed it; one that is damaged counts as none."""
     from nodeprov.local_files import read_bounded
     from nodeprov.releases.lock_text import from_text
-    from nodeprov.runtimes import FAMILY
+    from nodeprov.runtimes import SOFTWARE
 
     if not path.exists():
         return None
     text = read_bounded(path, "lock", "name another one: --lock FILE")
     try:
-        return text, from_text(text, FAMILY.software, where=str(path))
+        return text, from_text(text, SOFTWARE, where=str(path))
     except UsageError as error:
         say(f"{path} is replaced, and nothing of it is kept: {error.message}")
         return None
@@ -112,9 +112,9 @@ def _before(path: Path) -> tuple[str, Lock] | None:
 def _refuse_weak(made: Lock, require: Kind | None, path: Path) -> None:
     if require is None or not (lacking := made.lacking(require)):
         return
-    from nodeprov.runtimes import FAMILY
+    from nodeprov.runtimes import SOFTWARE
 
-    package = FAMILY.software.package
+    package = SOFTWARE.package
     hints = {
         Kind.APT: f"[trust] apt_keyring = FILE, with the keys of {package.keys_at if package else 'its project'}; "
         "not all releases have a signed suite",

@@ -13,7 +13,7 @@ from nodeprov.local_files import cache_folder
 from nodeprov.releases.locking import Evidence
 from nodeprov.releases.pace import Limits
 from nodeprov.releases.source import LATEST, ReleaseSource
-from nodeprov.runtimes import FAMILY
+from nodeprov.runtimes import SOFTWARE
 
 if TYPE_CHECKING:
     from nodeprov.inventory import Inventory, ReleaseSettings
@@ -47,7 +47,7 @@ class Asking:
             )
         wanted: ReleaseSettings = self._settings[0]
         limits = Limits(wanted.download_timeout_seconds, wanted.least_bytes_per_second)
-        return ReleaseSource(FAMILY.software, wanted.base_url, cache_folder(), self._on_progress, limits=limits)
+        return ReleaseSource(SOFTWARE, wanted.base_url, cache_folder(), self._on_progress, limits=limits)
 
     def evidence(self, witnesses: Sequence[str] = ()) -> Evidence:
         """Return who is asked besides the origin."""

@@ -99,13 +99,13 @@ def _traits_json(before: Traits | None, after: Traits | None) -> dict[str, Any]:
 
 def _traits_text(traits: Mapping[str, Any]) -> Iterator[str]:
     spec, flags = traits["spec"], traits["flags"]
-    if spec["before"] != spec["after"]:
-        yield f"spec: {spec['before'] or 'not known'} -> {spec['after'] or 'not known'}"
+    before, after = (spec[side] or "not known" for side in ("before", "after"))
+    yield f"spec: {before} -> {after}" if before != after else f"spec: {after}"
     if flags is None:
         yield f"flags: not known, {FAMILY.program} of one of the two does not answer on this machine"
     else:
-        yield from (f"+ --{name}" for name in flags["added"])
-        yield from (f"- --{name}" for name in flags["removed"])
+        yield from (f"+ flag --{name}" for name in flags["added"])
+        yield from (f"- flag --{name}" for name in flags["removed"])
         if not flags["added"] and not flags["removed"]:
             yield "flags: the same"
     yield from (f"+ {each}" for each in traits["limits"]["added"])

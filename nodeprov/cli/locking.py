@@ -32,6 +32,10 @@ class FoundLock:
     text: str
     signer: str
 
+    def is_for(self, whole: Inventory) -> bool:
+        """Tell whether all nodes of an inventory over which it was laid want its release."""
+        return all(node.settings.release.version == self.lock.release for node in whole.nodes)
+
     def obtained(
         self, obtain: Callable[[Software, ReleaseSettings, str], Release]
     ) -> Callable[[Software, ReleaseSettings, str], Release]:
@@ -62,11 +66,11 @@ def read_lock(whole: Inventory, path: Path) -> FoundLock:
     Raises UsageError if it cannot be read, is damaged, or is not signed by one of them.
     """
     from nodeprov.releases.lock_text import from_text
-    from nodeprov.runtimes import FAMILY
+    from nodeprov.runtimes import SOFTWARE
 
     text = read_bounded(path, "lock", HINT)
     signer = signed_by(path, text.encode(), "nodeprov.lock", whole.nodes[0].settings.trust.allowed_signers)
-    return FoundLock(path, from_text(text, FAMILY.software, where=str(path)), text, signer)
+    return FoundLock(path, from_text(text, SOFTWARE, where=str(path)), text, signer)
 
 
 def with_lock(whole: Inventory, named: Path | None) -> tuple[Inventory, FoundLock | None]:

@@ -90,6 +90,7 @@ def plan(
     )
     whole = load(inventory, sets)
     whole, locked = (whole, None) if uninstall else with_lock(whole, lock)
+    deep = deep or not (locked is None or locked.is_for(whole))
     log = _command_log() if commands else None
     which = options.which(nodes, is_all, selector)
     if uninstall or commands or out:
@@ -262,6 +263,7 @@ def install(
     )
     which = options.which(nodes, is_all, selector)
     whole, locked = with_lock(load(inventory, sets), lock)
+    deep = deep or not (locked is None or locked.is_for(whole))
     if telling:
         reaching = reach(whole, which, ask_sudo_password=ask_sudo_password)
     else:

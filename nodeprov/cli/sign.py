@@ -64,13 +64,13 @@ def _namespace(file: Path, text: str) -> str:
     """Find out what a file is, and insist that it is a good one; raise UsageError if it is neither."""
     from nodeprov.engine import saved_plan
     from nodeprov.releases.lock_text import from_text
-    from nodeprov.runtimes import FAMILY
+    from nodeprov.runtimes import SOFTWARE
 
     if saved_plan.is_saved(text):
         saved_plan.from_text(text, str(file), __version__)
         return ssh_signatures.PLAN
     try:
-        from_text(text, FAMILY.software, where=str(file))
+        from_text(text, SOFTWARE, where=str(file))
     except UsageError as error:
         error.hint = "a lock or a saved plan is signed: nodeprov lock, nodeprov plan --out FILE"
         raise

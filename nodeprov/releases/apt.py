@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import lzma
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import MALFORMED_JSON, NodeprovError
+from nodeprov.releases.cache import explain_disk_errors, insist_on_ours
 from nodeprov.releases.deb import Measured, files_in
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nodeprov.releases.origin import Origin
     from nodeprov.releases.source import AptPackage, ReleaseSource
 
@@ -60,9 +61,8 @@ def packed(source: ReleaseSource, verify: Verify, version: str, architecture: st
         if suite is None or found is None:
             return None
         path, sha512 = _checked_path(found["filename"], suite.at), found["sha512"]
-        file = _fetched(source, origin, path, sha512)
         beginning = f"{about.folder}/"
-        measured = files_in(file, where=origin.url(path)).items()
+        measured = _measured(source, origin, path, sha512).items()
         files = {name.removeprefix(beginning): each for name, each in measured if name.startswith(beginning)}
         return Packed(suite.at, suite.key, files)
 
@@ -153,18 +153,27 @@ def _checked_path(path: str, where: str) -> str:
     return path
 
 
-def _fetched(source: ReleaseSource, origin: Origin, path: str, sha512: str) -> Path:
-    """Have the package here; it is kept, and compared anew each time."""
+def _measured(source: ReleaseSource, origin: Origin, path: str, sha512: str) -> dict[str, Measured]:
+    """Measure a package's files; what was measured of a package with this digest is kept, the package is not."""
     from nodeprov.releases.download import download
 
-    folder = source.cache / "packages" / sha512[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / path.rpartition("/")[2]
-    download(origin, path, target, sha512=sha512, on_progress=source.on_progress)
-    return target
+    folder = source.cache / "packages"
+    known = folder / f"{sha512}.json"
+    insist_on_ours(source.cache, folder, known)
+    try:
+        return {name: (int(size), str(digest)) for name, (size, digest) in json.loads(known.read_bytes()).items()}
+    except (OSError, *MALFORMED_JSON):
+        pass
+    with explain_disk_errors(source.cache):
+        folder.mkdir(parents=True, exist_ok=True)
+        target = folder / f"{sha512}.deb"
+        download(origin, path, target, sha512=sha512, on_progress=source.on_progress)
+        found = files_in(target, where=origin.url(path))
+        (folder / f"{sha512}.new").write_text(json.dumps(found))
+        (folder / f"{sha512}.new").replace(known)
+        target.unlink()
+    return found
 
 
 def _sha512(content: bytes) -> str:
-    import hashlib
-
     return hashlib.sha512(content).hexdigest()

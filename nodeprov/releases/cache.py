@@ -104,14 +104,7 @@ class CacheFolder:
         return entry if known and self._is_intact(entry) else None
 
     def _insist_that_it_is_ours(self) -> None:
-        for place in (*reversed(self.path.parents[:_DEPTH]), self.path, self.path / "record.json"):
-            with suppress(FileNotFoundError, NotADirectoryError):
-                found = place.stat()
-                if found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH:
-                    raise NodeprovError(
-                        f"{place} is somebody else's, or everybody may write there: it may hold other programs",
-                        "keep releases where only you may write: NODEPROV_CACHE=FOLDER",
-                    )
+        insist_on_ours(*reversed(self.path.parents[:_DEPTH]), self.path, self.path / "record.json")
 
     def store(self, tree: Path, layout: str, sha512: Mapping[str, str], size_bytes: Mapping[str, int]) -> Entry:
         """Move a verified tree here, by one rename; whoever calls holds the lock."""
@@ -157,6 +150,18 @@ class CacheFolder:
         return found.keys() == {file.path for file in entry.files} and all(
             _is_same(found[file.path], file) for file in entry.files
         )
+
+
+def insist_on_ours(*places: Path) -> None:
+    """Raise NodeprovError where somebody else may write to a place in the cache."""
+    for place in places:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found = place.stat()
+            if found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH:
+                raise NodeprovError(
+                    f"{place} is somebody else's, or everybody may write there: it may hold other programs",
+                    "keep releases where only you may write: NODEPROV_CACHE=FOLDER",
+                )
 
 
 @contextmanager

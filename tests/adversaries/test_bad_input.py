@@ -28,7 +28,7 @@ from nodeprov.node.receipts import History, to_json
 from nodeprov.redaction import visible
 from nodeprov.releases.obtain import obtain
 from nodeprov.releases.source import ReleaseSource
-from nodeprov.runtimes.gvisor.family import SOFTWARE
+from nodeprov.runtimes.gvisor.software import SOFTWARE
 from tests.adversaries.hostile_node import HostileNode, answering, silent
 from tests.support.samples import golden_part, having, receipt_of, recorded, settings
 

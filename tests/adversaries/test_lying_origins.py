@@ -15,7 +15,7 @@ from nodeprov.redaction import visible
 from nodeprov.releases.obtain import Release, obtain, resolve
 from nodeprov.releases.pace import Limits
 from nodeprov.releases.source import ReleaseSource
-from nodeprov.runtimes.gvisor.family import SOFTWARE
+from nodeprov.runtimes.gvisor.software import SOFTWARE
 from tests.adversaries.lying_origin import LIES, LIMITS, SUM, VERSION, self_signed
 from tests.support.release_server import ReleaseServer, archived, serving, status
 from tests.support.samples import golden_part

@@ -17,7 +17,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.releases.archive import ArchiveLimits, unpack
 from nodeprov.releases.artifacts import parse_sum
 from nodeprov.releases.programs import check_programs, releases_of_programs
-from nodeprov.runtimes.gvisor.family import SOFTWARE
+from nodeprov.runtimes.gvisor.software import SOFTWARE
 from tests.support.release_server import member, program, sum_line, tar_of, tree, zstd
 
 BLOCK = 512

@@ -9,7 +9,7 @@ from nodeprov.hosts.openpgp import verified
 from nodeprov.releases.lock import Lock
 from nodeprov.releases.lock_text import from_text
 from nodeprov.releases.locking import Evidence, make_lock
-from nodeprov.runtimes.gvisor.family import SOFTWARE
+from nodeprov.runtimes.gvisor.software import SOFTWARE
 from tests.support.obtaining import VERSION, source_at
 from tests.support.release_server import ReleaseServer
 from tests.support.signing import suite_key

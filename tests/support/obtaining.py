@@ -12,7 +12,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.releases.obtain import Release, obtain
 from nodeprov.releases.pace import Limits, Progress
 from nodeprov.releases.source import ReleaseSource
-from nodeprov.runtimes.gvisor.family import SOFTWARE
+from nodeprov.runtimes.gvisor.software import SOFTWARE
 from tests.support.release_server import ReleaseServer, sha512
 
 VERSION = "20260905.0"

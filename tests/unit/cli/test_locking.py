@@ -13,7 +13,7 @@ from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.ssh_signatures import LOCK, sign
 from nodeprov.inventory import Inventory, parse
 from nodeprov.releases.obtain import Release
-from nodeprov.runtimes.gvisor.family import SOFTWARE
+from nodeprov.runtimes.gvisor.software import SOFTWARE
 from tests.support.command_line import at_home, said
 from tests.support.locked import locked_folder
 from tests.support.obtaining import VERSION, contents

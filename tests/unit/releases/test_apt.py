@@ -40,6 +40,19 @@ def test_a_package_is_downloaded_once(server: ReleaseServer, cache: Path) -> Non
     publish_suite(server)
     assert look(server, cache) == look(server, cache)
     assert server.count("runsc.deb") == 1
+    [kept] = (cache / "packages").iterdir()
+    assert kept.suffix == ".json"
+    kept.write_text("{")
+    assert look(server, cache)
+    assert server.count("runsc.deb") == 2
+
+
+def test_what_others_may_have_measured_is_not_believed(server: ReleaseServer, cache: Path) -> None:
+    publish_suite(server)
+    look(server, cache)
+    (cache / "packages").chmod(0o777)
+    with pytest.raises(NodeprovError, match="everybody may write there"):
+        look(server, cache)
 
 
 def test_a_suite_that_is_not_there_is_none(server: ReleaseServer, cache: Path) -> None:

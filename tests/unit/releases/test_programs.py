@@ -8,7 +8,7 @@ import pytest
 
 from nodeprov.errors import NodeprovError
 from nodeprov.releases.programs import check_programs, named_releases
-from nodeprov.runtimes.gvisor.family import SOFTWARE
+from nodeprov.runtimes.gvisor.software import SOFTWARE
 from tests.support.release_server import program, tree
 
 FILES = tree("20260905.0")
