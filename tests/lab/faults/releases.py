@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 
 from nodeprov.hosts.local import run_checked
-from nodeprov.runtimes.gvisor.family import PROGRAMS
+from nodeprov.runtimes.gvisor.software import PROGRAMS
 from nodeprov_lab.gvisor_releases import LOOSE_RELEASE, sha512_line
 
 OLDER, NEWER = LOOSE_RELEASE, "20260519.0"
