@@ -35,6 +35,7 @@ from nodeprov.plan.steps import (
     Handler,
     Made,
     Pod,
+    Proof,
     Restart,
     Sandbox,
     Serving,
@@ -240,20 +241,27 @@ def _install_steps(
         steps.append(Sandbox("a sandbox runs through the new generation", generation))
     swapped = [c for c in visible if c.resource.swapped]
     steps += [c for c in visible if c not in swapped]
-    steps += _in_force(daemon, swapped, restart, handler=runtime.handler)
+    sandbox = Sandbox("a sandbox runs through `current`", state.layout.current)
+    proofs: list[Proof] = []
+    if settings.cluster.enabled:
+        proofs.append(Handler())
+        if settings.proof.pod:
+            proofs.append(Pod(f"a pod of RuntimeClass {settings.runtime_class.name} {family.pod_proof}"))
+    steps += _in_force(daemon, swapped, restart, handler=runtime.handler, meanwhile=(sandbox, *proofs))
     if visible or restart:
-        steps.append(Sandbox("a sandbox runs through `current`", state.layout.current))
+        steps.append(sandbox)
     taints = [c for c in in_cluster if isinstance(c.resource, NodeTaint)]
     steps += [c for c in in_cluster if c not in taints]
-    if settings.cluster.enabled:
-        steps.append(Handler())
-        if settings.proof.pod:
-            steps.append(Pod(f"a pod of RuntimeClass {settings.runtime_class.name} {family.pod_proof}"))
-    return (*steps, *taints, *garbage)
+    return (*steps, *proofs, *taints, *garbage)
 
 
 def _in_force(
-    daemon: Daemon, swapped: Sequence[Change], restart: Restart | None, *, handler: str
+    daemon: Daemon,
+    swapped: Sequence[Change],
+    restart: Restart | None,
+    *,
+    handler: str,
+    meanwhile: tuple[Proof, ...] = (),
 ) -> tuple[Step, ...]:
     """Have the node itself make changes and the restart that they need; without one they are plain writes.
 
@@ -262,7 +270,7 @@ def _in_force(
     """
     if restart is None:
         return tuple(swapped)
-    swap = Swap(tuple(swapped), restart, Serving())
+    swap = Swap(tuple(swapped), restart, Serving(), meanwhile)
     if daemon.source is None:
         return (swap,)
     how = f"{'with' if handler else 'without'} our table"
