@@ -23,8 +23,10 @@ COMPLETION = "_NODEPROV_COMPLETE"
 
 COMMANDS: Mapping[str, str] = {
     "init": "Write a first inventory by asking questions, or from the cluster's nodes with --from-cluster.",
-    "plan": "Show what an install or an uninstall would change. Nothing is written on any node.",
+    "plan": "Show what an install, a rollback or an uninstall would change. Nothing is written on any node.",
     "install": "Install what the inventory wants, node by node or in waves, and test it; undo it on any error.",
+    "rollback": "Put the generation before in force again, from what is on the node, without network or cluster.",
+    "gc": "Remove releases and generations that nothing needs; name what is kept, and for whom.",
     "uninstall": "Remove all that nodeprov installed. Refused while sandboxes run, unless --drain evicts them.",
     "verify": "Check with testinfra that nodes are still as installed, and that a pod runs in a sandbox.",
     "doctor": "Check nodes for what would block an install, and give recommendations. Nothing is changed.",

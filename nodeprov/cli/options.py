@@ -1,7 +1,7 @@
 """The options and arguments that several commands have, each declared once."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,6 +81,31 @@ def telling(report: Path | None, events: Path | None) -> "Telling":
     if events is not None:
         check_events(events)
     return Telling(report, events)
+
+
+def one_of(given: Mapping[str, bool]) -> str:
+    """Return the one option that is set, "" if none is; raise UsageError for several."""
+    found = [option for option, is_set in given.items() if is_set]
+    if len(found) > 1:
+        raise UsageError(f"{' and '.join(found)}: only one can be planned at a time", f"leave out {found[-1]}")
+    return found[0] if found else ""
+
+
+def only_with(needed: str, is_there: bool, given: Mapping[str, bool]) -> None:
+    """Raise UsageError for an option that needs another one."""
+    for option, is_set in given.items():
+        if is_set and not is_there:
+            raise UsageError(f"{option} is a part of {needed}", f"nodeprov plan NODE {needed} {option} ...")
+
+
+def with_forward(sets: Sequence[str] | None, forward: bool) -> list[str]:
+    """Add to the values that are set for this run what --forward sets."""
+    return [*(sets or ()), *(["rollout.after_rollback=forward"] if forward else ())]
+
+
+def with_keep(sets: Sequence[str] | None, keep: int | None) -> list[str]:
+    """Add to the values that are set for this run what --keep sets."""
+    return [*(sets or ()), *([f"release.keep={keep}"] if keep is not None else ())]
 
 
 def with_rollout(
@@ -279,6 +304,24 @@ ActivatePending = Annotated[
         "--activate-pending",
         help="Let the restart bring into force also what cannot be tried before: another containerd on disk, "
         "an edited template.",
+    ),
+]
+Forward = Annotated[
+    bool,
+    typer.Option("--forward", help="Install also on nodes that were rolled back from what the inventory wants."),
+]
+To = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        metavar="RELEASE",
+        help="Which release, or generation, of those on the node. Default: the one before.",
+    ),
+]
+Keep = Annotated[
+    int | None,
+    typer.Option(
+        "--keep", metavar="N", min=0, help="Keep N generations that were in force before. Default: [release] keep."
     ),
 ]
 SkipUnready = Annotated[

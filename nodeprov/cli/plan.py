@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     "nodeprov plan 'worker*' --inventory cluster.toml",
     "nodeprov plan --all -l topology.kubernetes.io/zone=a",
     "nodeprov plan worker1 --uninstall --drain",
+    "nodeprov plan worker1 --rollback --to 20260518.0",
     "nodeprov plan worker1 --commands > commands.txt",
     "nodeprov plan worker1 --out worker1.plan && nodeprov apply worker1.plan",
     codes="0: nothing to do, 1: it would be refused, 3: changes are pending",
@@ -37,6 +38,11 @@ def plan(
     is_all: options.All = False,
     selector: options.Labelled = None,
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Plan an uninstall.")] = False,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Plan a rollback.")] = False,
+    to: options.To = None,
+    gc: Annotated[bool, typer.Option("--gc", help="Plan a gc.")] = False,
+    keep: options.Keep = None,
+    forward: options.Forward = False,
     drain: Annotated[bool, typer.Option("--drain", help="With --uninstall: evict sandboxed pods.")] = False,
     force: options.Force = False,
     delete_emptydir_data: options.DeleteEmptydirData = False,
@@ -66,7 +72,7 @@ def plan(
     _verbose: options.Verbose = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Show what an install or an uninstall would change. Nothing is written on any node."""
+    """Show what an install, a rollback or an uninstall would change. Nothing is written on any node."""
     from nodeprov.cli.inventory import load
     from nodeprov.cli.locking import with_lock
     from nodeprov.cli.output import show_plans
@@ -74,13 +80,16 @@ def plan(
 
     if drain and not uninstall:
         raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
-    if stage and (uninstall or out or commands):
+    other = options.one_of({"--uninstall": uninstall, "--rollback": rollback, "--gc": gc})
+    if stage and (other or out or commands):
         raise UsageError(
             "--stage shows a part of an install's plan", "leave --uninstall, --out and --commands out"
         )
+    options.only_with("--rollback", rollback, {"--to": to is not None})
+    options.only_with("--gc", gc, {"--keep": keep is not None})
     allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
     sets = options.with_rollout(
-        options.with_pending(sets, activate_pending),
+        options.with_keep(options.with_forward(options.with_pending(sets, activate_pending), forward), keep),
         canary=canary,
         soak=soak,
         max_unavailable=max_unavailable,
@@ -89,21 +98,27 @@ def plan(
         window=window,
     )
     whole = load(inventory, sets)
-    whole, locked = (whole, None) if uninstall else with_lock(whole, lock)
+    whole, locked = (whole, None) if other else with_lock(whole, lock)
     deep = deep or not (locked is None or locked.is_for(whole))
     log = _command_log() if commands else None
     which = options.which(nodes, is_all, selector)
-    if uninstall or commands or out:
+    if other or commands or out:
         reaching = reach(whole, which, ask_sudo_password=ask_sudo_password, on_command=log)
     else:
         show = partial(show_plans, as_json=as_json)
         reaching = reach_unless_settled(whole, which, ask_sudo_password=ask_sudo_password, deep=deep, show=show)
     with reaching as reached:
         from nodeprov.cli.session import SKIP, fleet_of, plan_ready, print_errors, say_waves
-        from nodeprov.engine import Install, Uninstall
+        from nodeprov.engine import Gc, Install, Rollback, Uninstall
         from nodeprov.runtimes import FAMILY
 
-        want = Uninstall(FAMILY, drain, allowed=allowed) if uninstall else Install(FAMILY)
+        wants: dict[str, Want] = {
+            "": Install(FAMILY),
+            "--uninstall": Uninstall(FAMILY, drain, allowed=allowed),
+            "--rollback": Rollback(FAMILY, to or ""),
+            "--gc": Gc(FAMILY),
+        }
+        want = wants[other]
         fleet, planned, skipped = plan_ready(fleet_of(reached, locked), want, skip=skip_unready, stage=stage)
         found = log.of(planned, fleet.hosts) if log else {}
     print_errors(planned, way_on=SKIP)
@@ -171,10 +186,9 @@ def apply(
     from nodeprov.cli.session import connect, end_if_any_failed, finish, insist_on_window, print_errors, say_waves
     from nodeprov.cli.signed import signed_by
     from nodeprov.cli.watching import tell_refused
-    from nodeprov.engine import Install, Uninstall, saved_plan
+    from nodeprov.engine import saved_plan
     from nodeprov.inventory import parse
     from nodeprov.local_files import read_bounded
-    from nodeprov.plan.plan import INSTALL
     from nodeprov.reports.plan import headline
     from nodeprov.runtimes import FAMILY
 
@@ -198,8 +212,7 @@ def apply(
     if signer:
         say(f"signed by {signer}")
     with connect(whole, whole.nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        uninstall = Uninstall(FAMILY, found.drain, allowed=found.allowed)
-        planned = fleet.plan(Install(FAMILY) if found.action is INSTALL else uninstall)
+        planned = fleet.plan(saved_plan.want_of(found, FAMILY))
         if not planned.errors:
             planned.errors.extend(saved_plan.changes(found, planned.good))
         print_errors(planned)
@@ -223,6 +236,7 @@ def install(
     is_all: options.All = False,
     selector: options.Labelled = None,
     activate_pending: options.ActivatePending = False,
+    forward: options.Forward = False,
     skip_unready: options.SkipUnready = False,
     canary: options.Canary = None,
     soak: options.Soak = None,
@@ -253,7 +267,7 @@ def install(
 
     telling = options.telling(report, events) if report or events else None
     sets = options.with_rollout(
-        options.with_pending(sets, activate_pending),
+        options.with_forward(options.with_pending(sets, activate_pending), forward),
         canary=canary,
         soak=soak,
         max_unavailable=max_unavailable,

@@ -76,7 +76,7 @@ class Watch:
             version=author.version,
             began=utc_now(),
             nodes=(),
-            releases={each.want.release.name: each.want.release.sha512 for each in plans if each.want.release},
+            releases={each.release: each.sha512 for each in plans if each.release},
         )
 
     def on_event(self, event: Event) -> None:

@@ -21,11 +21,3 @@ class Difference:
     cause: str = ""
     mend: str = ""
     """The command to type."""
-
-
-TAMPERED = "something other than nodeprov replaced it: if you do not know what, treat it as tampering"
-EDITED = "it was edited on the node: what it is to say comes from the inventory"
-DELETED = "something other than nodeprov deleted it"
-MOVED = "something other than nodeprov changed the link"
-PERMISSIONS = "something other than nodeprov changed its permissions or owner"
-ADDED = "something other than nodeprov added them"

@@ -39,8 +39,11 @@ def _of_table(
     reader: Reader, daemon: Daemon, facts: Facts, layout: Layout, family: Family, mend: str
 ) -> Iterator[Difference]:
     """Look at our table as containerd would read it at its next start, and as the running one has."""
-    handler, wanted = layout.handler, family.runtime(layout).table()
-    table = daemon.effective.runtime(handler)
+    handler, table = layout.handler, daemon.effective.runtime(layout.handler)
+    # It names the link or, where an install was strict, the generation; the settings may be others by now.
+    strict = layout.naming(facts.footprint.links.get(layout.current, ""))
+    tables = [family.runtime(each).table() for each in (layout, strict)]
+    wanted = next((each for each in tables if loaded_config.same_table(table, each)), tables[0])
     imported = read_imports(reader, daemon)
     if not loaded_config.same_table(table, wanted):
         said = (

@@ -17,7 +17,7 @@ from nodeprov.node import receipts
 from nodeprov.node.facts import FactsQuery
 from nodeprov.node.layout import Layout
 from nodeprov.node.receipts import History, Receipt
-from nodeprov.node.state import NOT_ROOT, ClusterState, Facts
+from nodeprov.node.state import NOT_ROOT, ClusterState, Facts, Sandboxes
 from nodeprov.node.switch import Switched
 from nodeprov.plan.plan import STAGE
 from nodeprov.runtimes.family import Family
@@ -31,16 +31,6 @@ class Wanted:
     release: str
     generation: str
     run: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sandboxes:
-    """The sandboxes that run with one release: how many, and the pods of those that are known by name."""
-
-    release: str
-    count: int
-    pods: tuple[str, ...] = ()
-    """namespace/name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +94,9 @@ def read(node: Node, reader: Reader, family: Family, reads: ClusterReads | None 
     facts, holder = reader.ask([query, HolderOf(node.settings.paths.state)])
     if not facts.machine.is_root:
         raise NodeprovError(f"{NOT_ROOT.message}: how it stands cannot be told", NOT_ROOT.hint, where=node.name)
-    found = replace(status(facts, holder, layout), sandboxes=sandboxes(facts, layout, family))
+    found = replace(
+        status(facts, holder, layout), sandboxes=facts.footprint.sandboxes(family.shim, layout.releases)
+    )
     if found.holder or found.is_at_work or found.is_open:
         return found
     try:
@@ -176,30 +168,6 @@ def _wanted(facts: Facts, history: History, layout: Layout) -> Wanted | None:
         else _release_of(facts, layout, current.target)
     )
     return Wanted(release, current.target, history.installed[-1].number)
-
-
-def sandboxes(facts: Facts, layout: Layout, family: Family) -> tuple[Sandboxes, ...]:
-    """Count the sandboxes that run by the release that each runs with: a sandbox has one shim."""
-    counts: dict[str, int] = {}
-    for path, count in facts.footprint.processes.items():
-        if (release := _release_in(path, layout)) and path.removesuffix(" (deleted)").endswith(f"/{family.shim}"):
-            counts[release] = counts.get(release, 0) + count
-    pods: dict[str, dict[str, None]] = {}
-    for user in facts.footprint.users:
-        if user.pod and (release := _release_in(user.path, layout)):
-            pods.setdefault(release, {})[user.pod] = None
-    return tuple(
-        Sandboxes(name, count, tuple(sorted(pods.get(name, ())))) for name, count in sorted(counts.items())
-    )
-
-
-def _release_in(path: str, layout: Layout) -> str:
-    """Name the release that a path lies in; "" if in none of ours."""
-    return (
-        path.removeprefix(f"{layout.releases}/").partition("/")[0]
-        if path.startswith(f"{layout.releases}/")
-        else ""
-    )
 
 
 def _history(facts: Facts, layout: Layout) -> tuple[History, tuple[NodeprovError, ...]]:

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nodeprov.diagnosis.status import Sandboxes, Status, by_truth
+from nodeprov.diagnosis.status import Status, by_truth
 from nodeprov.node import receipts
+from nodeprov.node.state import Sandboxes
 from nodeprov.plan.plan import action_named
 
 MOST_PODS = 3

@@ -35,7 +35,7 @@ thread or a signal handler.
 
 from nodeprov.engine.context import Cancellation, RunContext
 from nodeprov.engine.fleet import Fleet, Results
-from nodeprov.engine.look import Install, Uninstall, Want, check, look
+from nodeprov.engine.look import Gc, Install, Rollback, Uninstall, Want, check, look
 from nodeprov.engine.planner import Planned, plan
 from nodeprov.engine.transaction import apply
 from nodeprov.kubernetes.draining import Allowed
@@ -45,10 +45,12 @@ __all__ = [
     "Allowed",
     "Cancellation",
     "Fleet",
+    "Gc",
     "Install",
     "NodeState",
     "Planned",
     "Results",
+    "Rollback",
     "RunContext",
     "Uninstall",
     "Want",

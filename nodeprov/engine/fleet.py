@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import Any, Generic, Self, TypeVar
 
 from nodeprov.engine.context import RunContext
-from nodeprov.engine.look import Install, Want, check, look
+from nodeprov.engine.look import Install, Uninstall, Want, check, look
 from nodeprov.engine.planner import Planned, plan
 from nodeprov.engine.remembering import Watching
 from nodeprov.engine.rollout import Rollout, controls
-from nodeprov.engine.transaction import apply, prove_again
+from nodeprov.engine.transaction import apply, of_action, prove_again
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.hosts.at_once import at_once, safely
 from nodeprov.hosts.base import Hosts
@@ -112,7 +112,7 @@ class Fleet:
 
     def look(self, want: Want) -> Results[NodeState]:
         """Read every node."""
-        reads = self._reads()
+        reads = self._reads(want)
         return self.each(lambda node, hosts: look(node, hosts, want, reads))
 
     def plan(self, want: Want) -> Results[Planned]:
@@ -120,7 +120,7 @@ class Fleet:
 
         A release is obtained once for all who want it, and for no node where something blocks it.
         """
-        reads = self._read_already or self._reads()
+        reads = self._read_already or self._reads(want)
         self._read_already = None
         states = at_once(lambda node: self._ready(node, want, reads), self.nodes)
         releases = _Once(self._releases)
@@ -147,14 +147,15 @@ class Fleet:
         """Call something for every node at the same time."""
         return Results.of(at_once(lambda node: call(node, self.hosts.of(node)), self.nodes), self.nodes)
 
-    def _reads(self) -> ClusterReads:
-        """Begin to read the clusters of the nodes."""
+    def _reads(self, want: Want) -> ClusterReads:
+        """Begin to read the clusters of the nodes, if what is wanted uses them."""
         reads = ClusterReads(self.nodes, self.hosts.of)
-        reads.begin()
+        if want.action.uses_cluster:
+            reads.begin()
         return reads
 
     def _planned(self, state: NodeState, want: Want, reads: ClusterReads, admissions: Admissions) -> Planned:
-        readers = admissions.through(self.hosts.of(state.node))
+        readers = admissions.through(of_action(self.hosts.of(state.node), want.action))
         if self._memory is None:
             return plan(state, want, readers)
         watching = Watching(readers, state, want)
@@ -178,7 +179,9 @@ class Fleet:
                 want.family.software, state.settings.release, state.machine.architecture
             )
             return replace(want, release=release)
-        return replace(want, leaving=(*want.leaving, *order[: order.index(state.node.name)]))
+        if isinstance(want, Uninstall):
+            return replace(want, leaving=(*want.leaving, *order[: order.index(state.node.name)]))
+        return want
 
 
 def leaving_order(states: Sequence[NodeState]) -> list[str]:

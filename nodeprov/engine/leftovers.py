@@ -3,8 +3,10 @@
 import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from nodeprov.engine import generations
 from nodeprov.errors import Problem
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.scheduling import NodeLabel, label_of
@@ -20,19 +22,79 @@ Written = Mapping[str, State | None]
 """What nodeprov last wrote, by the resource's key."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a gc keeps: a generation with its release, or a release alone; and who needs it."""
+
+    generation: str
+    release: str
+    why: str
+
+    @property
+    def said(self) -> str:
+        """Say it for a person."""
+        names = [posixpath.basename(self.release)]
+        names += [f"generation {posixpath.basename(self.generation)}"] if self.generation else []
+        return f"keeps {', '.join(names)}: {self.why}"
+
+
 def after_install(state: NodeState, *, wanted: str, release: Release) -> tuple[Goal, ...]:
     """Want away what no handler names any more and nothing uses.
 
-    The generation before this one is kept; `wanted` is the folder of the generation that there is to be.
+    Generations before this one are kept, by the settings; `wanted` is the folder of the one that there is to be.
     """
-    where, footprint = state.layout, state.footprint
-    before = state.history.replaced(Link(where.current).key)
-    # The one in force, and the one that it replaces; where it stays in force, the one that it has replaced.
-    kept = {wanted, f"{where.handler_folder}/{footprint.links.get(where.current, '')}"}
-    if len(kept) == 1 and isinstance(before, LinkState):
-        kept.add(f"{where.handler_folder}/{before.target}")
+    kept = {wanted, *_before(state, posixpath.basename(wanted))}
+    return _unneeded(state, kept, spare=f"{state.layout.releases}/{release.name}")
+
+
+def in_gc(state: NodeState) -> tuple[Goal, ...]:
+    """Want away what no handler names any more and nothing uses, with what is in force staying so."""
+    return _unneeded(state, {*_wanted_in_gc(state)})
+
+
+def kept_in_gc(state: NodeState) -> tuple[Kept, ...]:
+    """Name what of the handler's a gc keeps, and for whom."""
+    footprint, wanted = state.footprint, _wanted_in_gc(state)
+    away = {goal.resource.path for goal in in_gc(state)}
+    found = []
+    for folder in _generations(state):
+        release = footprint.generations[folder]
+        if folder not in away:
+            using = [path for path in footprint.in_use if path.startswith((f"{folder}/", f"{release}/"))]
+            found.append(Kept(folder, release, wanted.get(folder) or footprint.by_whom(using)))
+    named = {each.release for each in found}
+    for release in footprint.releases:
+        if release not in away and release not in named:
+            using = [path for path in footprint.in_use if path.startswith(f"{release}/")]
+            others = [folder for folder, theirs in footprint.generations.items() if theirs == release]
+            handlers = dict.fromkeys(posixpath.basename(posixpath.dirname(folder)) for folder in others)
+            whose = f"the handler {' and '.join(handlers)}" if handlers else footprint.by_whom(using)
+            found.append(Kept("", release, whose))
+    return tuple(found)
+
+
+def _wanted_in_gc(state: NodeState) -> dict[str, str]:
+    """Name the folders of generations that a gc keeps whether or not anything uses them, and why."""
+    where, current = state.layout, generations.in_force(state)
+    by = dict.fromkeys(_before(state, current), "it was in force before")
+    staged = {
+        f"{where.handler_folder}/{name}": f"staged by {each.by} at {each.began}"
+        for name, each in generations.staged(state).items()
+    }
+    return {**by, **staged, **({f"{where.handler_folder}/{current}": "it is in force"} if current else {})}
+
+
+def _before(state: NodeState, wanted: str) -> tuple[str, ...]:
+    """Name the folders of the generations that are kept for a rollback from the wanted one, the latest first."""
+    order = [generations.in_force(state), *generations.former(state)]
+    there = {each.digest: each.folder for each in generations.of_handler(state)}
+    found = [there[name] for name in order if name != wanted and name in there]
+    return tuple(found[: state.settings.release.keep])
+
+
+def _unneeded(state: NodeState, kept: Collection[str], spare: str = "") -> tuple[Goal, ...]:
+    footprint = state.footprint
     old = [folder for folder in _generations(state) if folder not in kept]
-    spare = f"{where.releases}/{release.name}"
     staying = {spare, *(footprint.generations[folder] for folder in kept if folder in footprint.generations)}
     unused = [folder for folder in old if not _is_needed(footprint, folder, staying)]
     found = _folders(footprint, unused, spare=spare)

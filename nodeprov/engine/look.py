@@ -16,7 +16,7 @@ from nodeprov.node.layout import Layout
 from nodeprov.node.receipts import History
 from nodeprov.node.state import ClusterState, Facts, Machine, NodeState
 from nodeprov.node.switch import SWITCH_UNIT, WAIT_SECONDS, SwitchAtWork
-from nodeprov.plan.plan import INSTALL, UNINSTALL, Action
+from nodeprov.plan.plan import GC, INSTALL, ROLLBACK, UNINSTALL, Action
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes import requirements
 from nodeprov.runtimes.family import Family
@@ -49,7 +49,26 @@ class Uninstall:
     action: ClassVar[Action] = UNINSTALL
 
 
-Want = Install | Uninstall
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """A generation that is on the node still: the one before, or one named by `to`, its release or its name."""
+
+    family: Family
+    to: str = ""
+    release: ClassVar[None] = None
+    action: ClassVar[Action] = ROLLBACK
+
+
+@dataclass(frozen=True, slots=True)
+class Gc:
+    """Nothing that nobody needs."""
+
+    family: Family
+    release: ClassVar[None] = None
+    action: ClassVar[Action] = GC
+
+
+Want = Install | Uninstall | Rollback | Gc
 
 
 def look(node: Node, readers: Readers, want: Want, reads: ClusterReads | None = None) -> NodeState:
@@ -62,7 +81,7 @@ def look(node: Node, readers: Readers, want: Want, reads: ClusterReads | None = 
     settings, reader = node.settings, readers[Place.NODE]
     layout = Layout.of(settings, want.family.program)
     facts = _when_settled(reader, settings, layout)
-    cluster = _cluster(node, readers, reads)
+    cluster = _cluster(node, readers, reads) if want.action.uses_cluster else None
     handler, machine_id = settings.runtime.handler, facts.machine.machine_id
     history = History.read(facts.receipts, machine_id=machine_id, handler=handler, node=node.name)
     if former := leftovers.prefixes(history.written, settings):
@@ -70,6 +89,8 @@ def look(node: Node, readers: Readers, want: Want, reads: ClusterReads | None = 
         facts = gather(reader, settings, layout)
     if facts.daemon is None or not facts.machine.is_root:
         raise Problems(check_facts(node, layout, facts, cluster, want), where=node.name)
+    if settings.runtime.strict:
+        layout = layout.naming(facts.footprint.links.get(layout.current, ""))
     return NodeState.of(node, layout, facts, cluster)
 
 
@@ -97,7 +118,7 @@ def _when_settled(reader: Reader, settings: Settings, layout: Layout) -> Facts:
 def check(state: NodeState, want: Want) -> tuple[Problem, ...]:
     """Find all the reasons not to begin that the node's state shows; ask nothing."""
     found = _of_cluster(state.node, state.machine, state.cluster, want)
-    if isinstance(want, Uninstall):
+    if not isinstance(want, Install):
         return found
     return (*requirements.check(state, want.family, want.release), *found, *leftovers.label_problems(state))
 
@@ -107,13 +128,13 @@ def check_facts(
 ) -> tuple[Problem, ...]:
     """Find the same where no containerd can be meant, which is one of the reasons."""
     found = _of_cluster(node, facts.machine, cluster, want)
-    if isinstance(want, Uninstall):
+    if not isinstance(want, Install):
         return found or (facts.no_daemon,)
     return (*requirements.check_facts(facts, node.settings, layout, want.family), *found)
 
 
 def _of_cluster(node: Node, machine: Machine, cluster: ClusterState | None, want: Want) -> tuple[Problem, ...]:
-    if isinstance(want, Uninstall):
+    if not isinstance(want, Install):
         return kube.check_identity(cluster, node, machine) if cluster else ()
     return (
         *(kube.check_cluster(cluster, node, machine) if cluster else ()),

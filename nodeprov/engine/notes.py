@@ -6,33 +6,99 @@ from nodeprov import containerd
 from nodeprov.containerd import Runtime
 from nodeprov.containerd.distributions.distribution import How, says_that_it_is_made
 from nodeprov.containerd.distributions.profiles import PLAIN
-from nodeprov.engine import leftovers
+from nodeprov.engine import generations, leftovers
 from nodeprov.errors import Problem
 from nodeprov.kubernetes.kubectl import kubectl
 from nodeprov.kubernetes.runtime_class import cuts_off, leads_here
 from nodeprov.kubernetes.scheduling import label_of
 from nodeprov.node.daemon import Daemon, version_text
+from nodeprov.node.layout import CURRENT
 from nodeprov.node.receipts import History
 from nodeprov.node.state import NodeState
-from nodeprov.plan.steps import Step
+from nodeprov.plan.files import Link
+from nodeprov.plan.goal import Change
+from nodeprov.plan.steps import Step, Swap
+from nodeprov.runtimes.family import Family
 
 
 def of_install(
     state: NodeState,
+    family: Family,
     runtime: Runtime,
     steps: Sequence[Step],
-    old_containers: int,
+    release: str,
     warnings: Sequence[Problem] = (),
 ) -> tuple[str, ...]:
-    """Write the notes of an install; `old_containers` are those that run another release."""
+    """Write the notes of an install of a release, by the name of its folder."""
     return (
         *_subject(state),
         *_configuration(state.daemon, runtime),
         *_interruption(state.history),
         *_gone_back(state),
-        *(_consequences(state, old_containers) if steps else ()),
+        *(_forward(state, steps) if steps else ()),
+        *(_of_sandboxes(state, family, steps, release) if steps else ()),
+        *(_consequences(state) if steps else ()),
         *(f"warning: {each.message}: {each.hint}" for each in warnings),
     )
+
+
+def of_rollback(state: NodeState, family: Family, release: str, steps: Sequence[Step]) -> tuple[str, ...]:
+    """Write the notes of a rollback to a release, by the name of its folder."""
+    return (
+        *_subject(state),
+        *_interruption(state.history),
+        f"back to {release}, from {generations.release_in_force(state) or 'what is not known'}; the release, the "
+        "generation and its proof are on the node: no cache, network or cluster is needed",
+        *_of_sandboxes(state, family, steps, release),
+        *_drains_nothing(state, steps),
+    )
+
+
+def of_stay(state: NodeState) -> tuple[str, ...]:
+    """Write why a rollback has nothing to do."""
+    name, left = state.node.name, generations.left_behind(state)
+    yet = [each.said for each in generations.of_handler(state) if each.digest != generations.in_force(state)]
+    there = f"; also on the node: {', '.join(yet)} (--to RELEASE)" if yet else ""
+    since = next((f", since {each.by} went back to it at {each.began}" for each in left.values()), "")
+    stays = f"{generations.release_in_force(state)} is in force{since}{there}"
+    onward = (f"to go forward again: nodeprov install {name} --forward",) if left else ()
+    return (*_interruption(state.history), stays, *onward)
+
+
+def of_gc(state: NodeState) -> tuple[str, ...]:
+    """Write what a gc keeps, and for whom."""
+    return (*_interruption(state.history), *(each.said for each in leftovers.kept_in_gc(state)))
+
+
+def _drains_nothing(state: NodeState, steps: Sequence[Step]) -> Iterator[str]:
+    if state.settings.rollout.drain and any(isinstance(step, Swap) for step in steps):
+        yield "a rollback evicts no pods, though [rollout] drain is set: it does not wait for the cluster"
+
+
+def _forward(state: NodeState, steps: Sequence[Step]) -> Iterator[str]:
+    """Say that a run goes forward again from where somebody went back to."""
+    left, key = generations.left_behind(state), Link(state.layout.current).key
+    if left and any(isinstance(step, Change) and step.resource.key == key for step in steps):
+        last = next(iter(left.values()))
+        yield f"this goes forward again from the rollback of {last.began} by {last.by}"
+
+
+def _of_sandboxes(state: NodeState, family: Family, steps: Sequence[Step], release: str) -> Iterator[str]:
+    """Explain what a change of the generation in force means for the sandboxes that run."""
+    layout, key = state.layout, Link(state.layout.current).key
+    changed = any(isinstance(step, Change) and step.resource.key == key and step.before for step in steps)
+    if changed and not any(isinstance(step, Swap) for step in steps):
+        yield "containerd is not restarted, and the node keeps its label: new sandboxes run it from the rename on"
+    is_strict = layout.named != CURRENT
+    running = state.footprint.sandboxes(family.shim, layout.releases)
+    for each in (each for each in running if each.release != release):
+        yield (
+            f"{each.said} of {each.release} go on as they are, and so does a container that restarts in one: "
+            "[runtime] strict"
+            if is_strict
+            else f"{each.said} of {each.release} go on as they are; a container that restarts in one is started "
+            f"with {release}, which may fail: delete such pods when convenient"
+        )
 
 
 def of_uninstall(state: NodeState) -> tuple[str, ...]:
@@ -127,8 +193,8 @@ def _interruption(history: History) -> Iterator[str]:
     if broken is None:
         return
     yield (
-        f"an earlier {broken.action} by {broken.author.user}@{broken.author.controller} began at "
-        f"{broken.began} and did not end; this run finishes what it left"
+        f"an earlier {broken.action} by {broken.by} began at {broken.began} and did not end; this run finishes "
+        "what it left"
     )
     if broken.cordons:
         yield "it has cordoned the node, which is uncordoned at the end"
@@ -141,17 +207,12 @@ def _gone_back(state: NodeState) -> Iterator[str]:
         yield f"after it the node rolled back on its own: {switched.why}"
 
 
-def _consequences(state: NodeState, old_containers: int) -> Iterator[str]:
+def _consequences(state: NodeState) -> Iterator[str]:
     """Explain what the steps of an install mean for others."""
     settings = state.settings
     people = state.layout.link_for_people
     if state.is_neighbours(target := state.footprint.links.get(people, "")):
         yield f"{people} stays as it is: it leads to {target}, which is another handler's"
-    if old_containers:
-        yield (
-            f"{old_containers} running containers stay on the old release; one that crashes is restarted with the "
-            "new one, which may fail: recreate such pods when convenient"
-        )
     if settings.cluster.enabled and not settings.proof.pod:
         yield "no pod is run as a proof: [proof] pod is false"
     if state.cluster is None:

@@ -1,11 +1,12 @@
 """What would be done to bring a node to what is wanted: goals, changes, steps in order. Nothing is written."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from nodeprov.engine import leftovers, notes
-from nodeprov.engine.look import Install, Uninstall, Want, check
-from nodeprov.errors import Problem, Problems
+from nodeprov.engine import leftovers, notes, way_back
+from nodeprov.engine.look import Gc, Install, Rollback, Uninstall, Want, check
+from nodeprov.engine.planning import read_states, refuse, restart_problems, swapped
+from nodeprov.errors import Problem
 from nodeprov.hosts.base import Place, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes.admission import Admission, AdmissionQuery
@@ -18,11 +19,9 @@ from nodeprov.kubernetes.draining import (
     sandboxed,
 )
 from nodeprov.kubernetes.images import proof_image
-from nodeprov.kubernetes.scheduling import NodeLabel, NodeTaint, cluster_goals, cluster_states, removal_goals
+from nodeprov.kubernetes.scheduling import NodeLabel, NodeTaint, cluster_goals, removal_goals
 from nodeprov.node import loaded_config, runtime_table
-from nodeprov.node.daemon import Daemon
-from nodeprov.node.imported_files import Imports, ImportsQuery, followed, import_problems, patterns_of
-from nodeprov.node.pending_changes import pending_problems
+from nodeprov.node.imported_files import Imports, import_problems
 from nodeprov.node.requirements import forgotten_places
 from nodeprov.node.state import NodeState
 from nodeprov.plan.containerd_config import ContainerdConfig
@@ -33,20 +32,14 @@ from nodeprov.plan.steps import (
     Adopt,
     Drain,
     Handler,
-    Made,
     Pod,
-    Proof,
-    Restart,
     Sandbox,
-    Serving,
     Step,
     Swap,
     Unused,
-    parts,
 )
 from nodeprov.runtimes.family import Family, tree_bytes
 from nodeprov.runtimes.family import goals as runtime_goals
-from nodeprov.states import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +51,15 @@ class Planned:
     plan: Plan
     imported: tuple[str, ...] = ()
     """What containerd's configuration imports, as paths and globs."""
+    release: str = ""
+    """The release that it puts in force, by the name of its folder; "" where it puts none."""
+
+    @property
+    def sha512(self) -> Mapping[str, str]:
+        """The digests of what the release was unpacked from, as far as they are known."""
+        if self.want.release is not None:
+            return self.want.release.sha512
+        return way_back.digests_of(self.state, self.release)
 
     @property
     def node(self) -> Node:
@@ -76,16 +78,25 @@ def plan(state: NodeState, want: Want, readers: Readers) -> Planned:
     Raises Problems with the reasons not to begin: those of `check`, and what only further questions show.
     """
     found = check(state, want)
-    if isinstance(want, Uninstall):
-        _refuse(state, found)
-    goals = wanted(state, want)
-    if isinstance(want, Uninstall):
-        return Planned(state, want, _uninstall(state, want, goals, readers))
-    made, imports = _install(state, want, goals, readers, found)
-    return Planned(state, want, made, imports.patterns)
+    if not isinstance(want, Install):
+        refuse(state, found)
+    match want:
+        case Uninstall():
+            return Planned(state, want, _uninstall(state, want, wanted(state, want), readers))
+        case Rollback():
+            its_state, its_plan, release = way_back.plan_rollback(state, want, readers)
+            return Planned(its_state, want, its_plan, release=release)
+        case Gc():
+            return Planned(state, want, way_back.plan_gc(state))
+    assert want.release is not None, "a release is obtained before its install is planned"
+    if state.settings.runtime.strict:
+        digest = want.family.generation(state, want.release).digest
+        state = replace(state, layout=state.layout.naming(digest))
+    made, imports = _install(state, want, wanted(state, want), readers, found)
+    return Planned(state, want, made, imports.patterns, want.release.name)
 
 
-def wanted(state: NodeState, want: Want) -> tuple[Goal, ...]:
+def wanted(state: NodeState, want: Install | Uninstall) -> tuple[Goal, ...]:
     """Decide what is wanted: of the runtime, of what earlier settings made elsewhere, and in the cluster.
 
     Pods come only after the runtime is there, and before it goes they do.
@@ -107,30 +118,29 @@ def _install(
     state: NodeState, want: Install, goals: tuple[Goal, ...], readers: Readers, found: Sequence[Problem]
 ) -> tuple[Plan, Imports]:
     family, release = want.family, want.release
-    assert release is not None, "a release is obtained before its install is planned"
+    assert release is not None
     runtime, generation = family.runtime(state.layout), family.generation(state, release).folder
     unneeded = leftovers.after_install(state, wanted=generation, release=release)
-    states, imports = _read(state, goals, unneeded, readers)
-    _refuse(state, (*found, *import_problems(state.daemon, runtime, imports)))
+    states, imports = read_states(state, goals, unneeded, readers)
+    held = way_back.held_problems(state, generation)
+    refuse(state, (*found, *held, *import_problems(state.daemon, runtime, imports)))
     changes = decide((*goals, *unneeded), states)
     steps = _install_steps(state, family, changes, imports, generation=generation)
     steps = _drained(state, steps, readers)
-    _refuse(state, tuple(_of_restart(state, steps, imports, readers)))
+    refuse(state, tuple(restart_problems(state, steps, imports, readers)))
     admission = _of_admission(state, steps, readers)
-    _refuse(state, admission[0])
+    refuse(state, admission[0])
     without = runtime_table.without_runtime(runtime, how=runtime_table.how_edited(state.daemon))
     adopted = leftovers.unknown(goals, states, state.history.written, without)
     if adopted and (steps or not state.history.installed):
         steps = (Adopt(adopted), *steps)
-    # Each sandbox has a shim of its own.
     warnings = (
         *family.inspection.machine_warnings(state.machine),
         *forgotten_places(state.machine, state.settings, state.daemon),
         *admission[1],
     )
-    old = state.footprint.processes_elsewhere(family.shim, state.layout.releases, release.name)
     upload_bytes = sum(tree_bytes(release) for change in changes if isinstance(change.resource, Tree))
-    said = notes.of_install(state, runtime, steps, old, warnings)
+    said = notes.of_install(state, family, runtime, steps, release.name, warnings)
     return Plan(state.node.name, Install.action, steps, said, upload_bytes), imports
 
 
@@ -140,7 +150,7 @@ def _drained(state: NodeState, steps: tuple[Step, ...], readers: Readers) -> tup
     if at is None or state.cluster is None or not state.settings.rollout.drain:
         return steps
     leaving = read_leaving(readers[Place.CLUSTER], state.settings, state.node.name)
-    _refuse(state, leaving.problems)
+    refuse(state, leaving.problems)
     return (*steps[:at], Drain(leaving.pods, leaving.losses, whole=True), *steps[at:])
 
 
@@ -160,14 +170,14 @@ def _of_admission(
 def _uninstall(state: NodeState, want: Uninstall, goals: tuple[Goal, ...], readers: Readers) -> Plan:
     name = state.node.name
     unneeded = leftovers.after_uninstall(state)
-    states, imports = _read(state, goals, unneeded, readers)
+    states, imports = read_states(state, goals, unneeded, readers)
     changes = decide((*goals, *unneeded), states)
     pods = _pods_to_evict(state, want, readers) if want.drain and state.cluster else ()
     if not pods and any(not change.collects for change in changes):
-        _refuse(state, tuple(_still_needed(state, want)))
+        refuse(state, tuple(_still_needed(state, want)))
     is_there = changes or state.history.installed
     steps = _uninstall_steps(state, want.family, changes, imports, pods) if is_there else ()
-    _refuse(state, tuple(_of_restart(state, steps, imports, readers)))
+    refuse(state, tuple(restart_problems(state, steps, imports, readers)))
     return Plan(name, Uninstall.action, steps, notes.of_uninstall(state))
 
 
@@ -175,31 +185,8 @@ def _pods_to_evict(state: NodeState, want: Uninstall, readers: Readers) -> tuple
     """Find the pods that run with our handler, by their RuntimeClass and by what the node knows of them."""
     on_node = node_pods(readers[Place.CLUSTER], state.settings, state.node.name)
     pods = sandboxed(on_node, state.footprint.pods_needing(state.layout))
-    _refuse(state, tuple(drain_problems(pods, want.allowed, state.node.name)))
+    refuse(state, tuple(drain_problems(pods, want.allowed, state.node.name)))
     return pods
-
-
-def _of_restart(state: NodeState, steps: Sequence[Step], imports: Imports, readers: Readers) -> Iterator[Problem]:
-    """Find what blocks an edit of the configuration, and the restart, among that which others have left for it."""
-    pending = [text for step in steps if isinstance(step, Swap) for text in step.restart.activates]
-    edits = any(isinstance(part, Change) and isinstance(part.resource, ContainerdConfig) for part in parts(steps))
-    machine = state.machine if edits else None
-    return pending_problems(readers[Place.NODE], machine, state.daemon, state.settings, pending, imports.files)
-
-
-def _read(
-    state: NodeState, goals: Sequence[Goal], unneeded: Sequence[Goal], readers: Readers
-) -> tuple[dict[str, State | None], Imports]:
-    """Read states on the node, and what its configuration imports, in one round trip; the others are known."""
-    patterns = patterns_of(state.daemon)
-    resources = [goal.resource for goal in goals if goal.resource.place is Place.NODE]
-    reader = readers[Place.NODE]
-    *answers, imported = reader.ask([*(resource.query for resource in resources), ImportsQuery(patterns)])
-    imports = followed(reader, patterns, imported)
-    states = dict(zip((resource.key for resource in resources), answers, strict=True))
-    if state.cluster is not None:
-        states |= cluster_states(state.cluster, goals)
-    return states | leftovers.known_states(state.footprint, unneeded), imports
 
 
 def _still_needed(state: NodeState, want: Uninstall) -> Iterator[Problem]:
@@ -213,11 +200,6 @@ def _still_needed(state: NodeState, want: Uninstall) -> Iterator[Problem]:
             if want.drain
             else f"delete their pods, or: nodeprov uninstall {state.node.name} --drain",
         )
-
-
-def _refuse(state: NodeState, problems: Sequence[Problem]) -> None:
-    if problems:
-        raise Problems(problems, where=state.node.name)
 
 
 def _install_steps(
@@ -239,42 +221,18 @@ def _install_steps(
     steps: list[Step] = [*invisible]
     if invisible or visible:
         steps.append(Sandbox("a sandbox runs through the new generation", generation))
-    swapped = [c for c in visible if c.resource.swapped]
-    steps += [c for c in visible if c not in swapped]
-    sandbox = Sandbox("a sandbox runs through `current`", state.layout.current)
-    proofs: list[Proof] = []
-    if settings.cluster.enabled:
-        proofs.append(Handler())
-        if settings.proof.pod:
-            proofs.append(Pod(f"a pod of RuntimeClass {settings.runtime_class.name} {family.pod_proof}"))
-    steps += _in_force(daemon, swapped, restart, handler=runtime.handler, meanwhile=(sandbox, *proofs))
+    config = [c for c in visible if c.resource.swapped]
+    steps += [c for c in visible if c not in config]
+    steps += swapped(daemon, config, restart, handler=runtime.handler)
     if visible or restart:
-        steps.append(sandbox)
+        steps.append(Sandbox("a sandbox runs through `current`", state.layout.current))
     taints = [c for c in in_cluster if isinstance(c.resource, NodeTaint)]
     steps += [c for c in in_cluster if c not in taints]
-    return (*steps, *proofs, *taints, *garbage)
-
-
-def _in_force(
-    daemon: Daemon,
-    swapped: Sequence[Change],
-    restart: Restart | None,
-    *,
-    handler: str,
-    meanwhile: tuple[Proof, ...] = (),
-) -> tuple[Step, ...]:
-    """Have the node itself make changes and the restart that they need; without one they are plain writes.
-
-    Where a distribution makes the configuration of what was edited, it is seen to have done so: with the table of
-    `handler`, or without ours if that is "".
-    """
-    if restart is None:
-        return tuple(swapped)
-    swap = Swap(tuple(swapped), restart, Serving(), meanwhile)
-    if daemon.source is None:
-        return (swap,)
-    how = f"{'with' if handler else 'without'} our table"
-    return (swap, Made(f"{daemon.distribution.title} has made {daemon.config_path} {how}", handler))
+    if settings.cluster.enabled:
+        steps.append(Handler())
+        if settings.proof.pod:
+            steps.append(Pod(f"a pod of RuntimeClass {settings.runtime_class.name} {family.pod_proof}"))
+    return (*steps, *taints, *garbage)
 
 
 def _uninstall_steps(
@@ -291,5 +249,5 @@ def _uninstall_steps(
     steps: list[Step] = [Drain(tuple(pod.name for pod in pods), losses(pods))] if pods else []
     # Twice: a pod may begin until the label is gone.
     steps += [Unused(), *in_cluster, *([Unused()] if in_cluster else [])]
-    steps += _in_force(daemon, config, restart, handler="")
+    steps += swapped(daemon, config, restart, handler="")
     return (*steps, *links, *garbage)

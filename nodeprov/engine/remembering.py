@@ -90,7 +90,7 @@ def is_settled(planned: Planned) -> bool:
     )
 
 
-def watched_for(state: NodeState, want: Want, imported: Sequence[str]) -> Watched:
+def watched_for(state: NodeState, want: Install, imported: Sequence[str]) -> Watched:
     """List all that is read on a node and may change while it runs; `imported` are paths and globs."""
     daemon, machine = state.daemon, state.machine
     real = daemon.config_target or daemon.config_path
@@ -116,7 +116,7 @@ def watched_for(state: NodeState, want: Want, imported: Sequence[str]) -> Watche
     )
 
 
-def _ours(state: NodeState, want: Want) -> Iterator[str]:
+def _ours(state: NodeState, want: Install) -> Iterator[str]:
     for prefix in state.layout.prefixes:
         yield from (prefix, f"{prefix}/releases", f"{prefix}/releases/*")
         yield from (f"{prefix}/handlers{below}" for below in ("", "/*", "/*/*", "/*/*/*"))
@@ -126,7 +126,7 @@ def _ours(state: NodeState, want: Want) -> Iterator[str]:
     yield from (place, f"{place}/*", f"{place}/receipts/*", f"{place}/switch/*", UNITS)
 
 
-def _trees(state: NodeState, want: Want) -> Iterator[str]:
+def _trees(state: NodeState, want: Install) -> Iterator[str]:
     """Name the files of the releases, and their folders."""
     for goal in wanted(state, want):
         tree = goal.target(None) if isinstance(goal.resource, Tree) else None

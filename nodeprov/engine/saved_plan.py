@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from nodeprov.engine.look import Install, Want
+from nodeprov.engine.look import Gc, Install, Rollback, Uninstall, Want
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, UsageError, json_object, of_type
 from nodeprov.inventory import Inventory, Node
@@ -15,10 +15,11 @@ from nodeprov.inventory.explanation import inventory_text
 from nodeprov.kubernetes.draining import NOTHING_LOST, Allowed
 from nodeprov.node.receipts import Author
 from nodeprov.plan.goal import Change
-from nodeprov.plan.plan import Action, action_named
+from nodeprov.plan.plan import STAGE, Action, action_named
 from nodeprov.plan.state_text import state_to_json, summary_json
 from nodeprov.plan.steps import Adopt, Drain, Part, Proof, Restart
 from nodeprov.reports.plan import plan_text
+from nodeprov.runtimes.family import Family
 from nodeprov.states import FileState, State
 
 SCHEMA = 1
@@ -54,6 +55,8 @@ class Saved:
     inventory: str
     plans: tuple[SavedPlan, ...]
     allowed: Allowed = NOTHING_LOST
+    to: str = ""
+    """Of a rollback, what was named to go back to."""
 
     @property
     def by(self) -> str:
@@ -67,9 +70,21 @@ def saved(whole: Inventory, planned: Sequence[Planned], author: Author, at: str,
     plans = tuple(
         SavedPlan(each.node.name, plan_text(each.plan), _steps(each), _details(each)) for each in planned
     )
-    if isinstance(want, Install):
-        return Saved(at, author, want.action, drain=False, inventory=text, plans=plans)
-    return Saved(at, author, want.action, want.drain, text, plans, want.allowed)
+    if isinstance(want, Uninstall):
+        return Saved(at, author, want.action, want.drain, text, plans, want.allowed)
+    to = want.to if isinstance(want, Rollback) else ""
+    return Saved(at, author, want.action, drain=False, inventory=text, plans=plans, to=to)
+
+
+def want_of(saved: Saved, family: Family) -> Want:
+    """Return what the plans are for."""
+    wants = (
+        Install(family),
+        Uninstall(family, saved.drain, allowed=saved.allowed),
+        Rollback(family, saved.to),
+        Gc(family),
+    )
+    return next(each for each in wants if each.action is saved.action)
 
 
 def _resolved(planned: Planned) -> Node:
@@ -170,6 +185,8 @@ def to_text(saved: Saved) -> str:
     # What an earlier nodeprov did not know of is left out where it says nothing.
     if saved.allowed == NOTHING_LOST:
         del value["allowed"]
+    if not saved.to:
+        del value["to"]
     for plan in value["plans"]:
         if not plan["details"]:
             del plan["details"]
@@ -208,12 +225,13 @@ def from_text(text: str, path: str, version: str) -> Saved:
 def _read(value: Mapping[str, Any]) -> Saved:
     name, drain = value["action"], value["drain"]
     action = action_named(name)
-    if action is None or type(drain) is not bool:
+    if action is None or action is STAGE or type(drain) is not bool:
         raise ValueError(f"no action: {name!r:.60}, drain {drain!r:.60}")
     plans = tuple(map(_read_plan, value["plans"]))
     allowed = Allowed(**{name: of_type(bool, each) for name, each in value.get("allowed", {}).items()})
     author = Author(**{name: _word(each) for name, each in value["author"].items()})
-    return Saved(_word(value["at"]), author, action, drain, _word(value["inventory"]), plans, allowed)
+    to = _word(value.get("to", ""))
+    return Saved(_word(value["at"]), author, action, drain, _word(value["inventory"]), plans, allowed, to)
 
 
 def _read_plan(value: Mapping[str, Any]) -> SavedPlan:

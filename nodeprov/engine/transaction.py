@@ -3,7 +3,7 @@
 import json
 import posixpath
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 
 from nodeprov.engine.actions import NodeActions
@@ -20,8 +20,9 @@ from nodeprov.node.facts import gather
 from nodeprov.node.receipts import History, Receipt
 from nodeprov.node.state import Footprint, NodeState
 from nodeprov.node.switch import Switch
+from nodeprov.node.uptime import UptimeQuery
 from nodeprov.plan.goal import Change
-from nodeprov.plan.plan import Outcome
+from nodeprov.plan.plan import Action, Outcome
 from nodeprov.plan.steps import Drain, Handler, Pod, Sandbox
 from nodeprov.runtimes.family import CLEANUP_SECONDS
 from nodeprov.states import FileState
@@ -37,7 +38,9 @@ def apply(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
     if not plan.pending and broken is None:
         return Outcome(plan)
     holder = f"{run.author.user}@{run.author.controller} since {run.clock()}"
+    hosts = of_action(hosts, plan.action)
     with Lock(host, planned.settings.paths.state, holder), _uploading(host, plan.node, run):
+        began = host.ask([UptimeQuery()])[0] if plan.action.is_timed else 0.0
         _insist_on_the_same_traces(state, host)
         begun = _begin(planned, broken, run)
         switch = Switch(host, state.daemon, state.settings, begun.name)
@@ -50,10 +53,23 @@ def apply(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
         actions = NodeActions(planned, hosts, switch, run.cancel, cordoned=broken is not None and broken.cordons)
         if plan.action.sweeps_first:
             actions.forget_proofs()
-        with closing(actions):
-            outcome = actions.uncordoned(apply_steps(plan, hosts, actions, run))
+        outcome = actions.uncordoned(apply_steps(plan, hosts, actions, run))
         outcome = replace(outcome, notes=(*outcome.notes, *actions.bystanders))
-        return _close(outcome, begun, broken, host, planned.settings, run.clock())
+        closed = _close(outcome, begun, broken, host, planned.settings, run.clock())
+        return _timed(closed, host, began) if plan.action.is_timed else closed
+
+
+def of_action(hosts: Hosts, action: Action) -> Hosts:
+    """Return the hosts that an action uses: what uses no cluster is not kept from a node by one that is away."""
+    return hosts if action.uses_cluster else {Place.NODE: hosts[Place.NODE]}
+
+
+def _timed(outcome: Outcome, host: Host, began: float) -> Outcome:
+    """Add how long the node took, if it still answers."""
+    try:
+        return replace(outcome, node_seconds=host.ask([UptimeQuery()])[0] - began)
+    except NodeprovError:
+        return outcome
 
 
 def prove_again(planned: Planned, hosts: Hosts, run: RunContext) -> None:
@@ -63,6 +79,7 @@ def prove_again(planned: Planned, hosts: Hosts, run: RunContext) -> None:
     """
     state, host = planned.state, hosts[Place.NODE]
     switch = Switch(host, state.daemon, state.settings, "")
+    hosts = of_action(hosts, planned.plan.action)
     actions = NodeActions(planned, hosts, switch, run.cancel, cordoned=False)
     actions.still_serving()
     for part in planned.plan.parts:
@@ -134,8 +151,10 @@ def _close(
         if outcome.plan.pending:
             _write_receipt(host, settings, begun.closed(state, now, _kept(outcome)))
         if broken is not None and outcome.error is None:
-            # What another action had begun was never finished: that run's receipt no longer counts.
-            finished = broken.action == outcome.plan.action.name
+            # What another action had begun was never finished: that run's receipt no longer counts, unless this
+            # run has changed something on top of it.
+            action = outcome.plan.action
+            finished = broken.action == action.name or (action.builds_on_broken and outcome.plan.pending)
             _write_receipt(host, settings, broken.closed(receipts.DONE if finished else receipts.UNDONE, now))
         elif broken is not None and broken.cordons:
             # The node is uncordoned by now: who cordons it from here on does not mean us.
@@ -155,7 +174,7 @@ def _kept(outcome: Outcome) -> frozenset[str]:
 
 
 def _begin(planned: Planned, broken: Receipt | None, run: RunContext) -> Receipt:
-    state, release = planned.state, planned.want.release
+    state = planned.state
     return Receipt(
         number=state.history.next_number,
         action=planned.plan.action.name,
@@ -163,10 +182,10 @@ def _begin(planned: Planned, broken: Receipt | None, run: RunContext) -> Receipt
         machine_id=state.machine.machine_id,
         author=run.author,
         began=run.clock(),
-        release=release.name if release else "",
+        release=planned.release,
         changes=state.history.intent((*planned.plan.changes, *planned.plan.adopted)),
         adopted=tuple(change.resource.key for change in planned.plan.adopted),
-        sha512=dict(release.sha512) if release else {},
+        sha512=dict(planned.sha512),
         cordons=(broken is not None and broken.cordons) or _cordons(planned),
     )
 

@@ -91,6 +91,12 @@ class ReleaseSettings:
         TableOf(TableOf(syntax.SHA512), syntax.ARCHITECTURE),
         default={},
     )
+    keep: int = setting(
+        "How many generations that were in force before stay on a node, with their releases: what "
+        "`nodeprov rollback` can go back to. With 0 it cannot.",
+        syntax.GENERATIONS,
+        default=1,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,13 @@ class RuntimeSettings:
     )
     flags: Mapping[str, str] = setting(
         "More flags of runsc; every value is a string.", TableOf(syntax.ANY_TEXT, syntax.FLAG), default={}
+    )
+    strict: bool = setting(
+        "Declare each generation to containerd by a path of its own, not by the link `current`: an upgrade or a "
+        "rollback then restarts containerd, and a container that restarts in an old sandbox goes on with the "
+        "sandbox's release.",
+        syntax.BOOLEAN,
+        default=False,
     )
 
 
@@ -318,6 +331,12 @@ class RolloutSettings:
     drain_force: bool = setting("Evict also pods that no controller makes again.", syntax.BOOLEAN, default=False)
     drain_emptydir_data: bool = setting(
         "Evict also pods with emptyDir volumes, whose content is lost.", syntax.BOOLEAN, default=False
+    )
+    after_rollback: str = setting(
+        "What an install does on a node that was rolled back from the very generation that the inventory wants: "
+        "hold (it is refused), or forward. The option --forward sets it for one run.",
+        syntax.AFTER_ROLLBACK,
+        default="hold",
     )
     before: str | None = setting(
         "Command for sh on this machine before each node, with NODEPROV_NODE and NODEPROV_ACTION in its "

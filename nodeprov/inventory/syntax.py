@@ -54,6 +54,8 @@ PLATFORM = Text("a platform of gVisor: systrap, kvm or ptrace", "systrap|kvm|ptr
 UNCONFIRMED = Text("keep or restore", "keep|restore")
 CONFIG_STYLE = Text("root or dropin", "root|dropin")
 PENDING_CHANGES = Text("refuse or activate", "refuse|activate")
+AFTER_ROLLBACK = Text("hold or forward", "hold|forward")
+GENERATIONS = WholeNumber("a number of generations, 0 for none", at_least=0)
 
 COUNT = WholeNumber("a number of nodes, 0 for none", at_least=0)
 AT_LEAST_ONE = WholeNumber("a number of nodes above 0", at_least=1)

@@ -36,7 +36,6 @@ class RuntimeClass(Resource):
     leaving: tuple[str, ...] = ()
     place: ClassVar[Place] = Place.CLUSTER
     shared: ClassVar[bool] = True
-    answers: ClassVar[bool] = True
 
     @property
     def key(self) -> str:

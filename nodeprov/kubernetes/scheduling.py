@@ -27,7 +27,6 @@ class NodeLabel(Resource):
     node: str
     label: str
     place: ClassVar[Place] = Place.CLUSTER
-    answers: ClassVar[bool] = True
 
     @property
     def key(self) -> str:
@@ -89,7 +88,6 @@ class NodeTaint(Resource):
     node: str
     taint: str
     place: ClassVar[Place] = Place.CLUSTER
-    answers: ClassVar[bool] = True
 
     @property
     def key(self) -> str:

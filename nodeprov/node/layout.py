@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 from nodeprov.inventory import Settings
 
+CURRENT = "current"
+"""The link whose one rename is an upgrade."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -18,6 +21,7 @@ class Layout:
         bin: the folder of the link for people; "" for none.
         program: what people call: the link's name, and that of what it leads to in the current generation.
         former: prefixes that earlier settings had.
+        named: what of the handler's folder containerd's table names: the link, or one generation.
     """
 
     prefix: str
@@ -25,6 +29,7 @@ class Layout:
     bin: str
     program: str
     former: tuple[str, ...] = ()
+    named: str = CURRENT
 
     @classmethod
     def of(cls, settings: Settings, program: str) -> Layout:
@@ -54,7 +59,16 @@ class Layout:
     @property
     def current(self) -> str:
         """The link whose one rename is an upgrade."""
-        return f"{self.handler_folder}/current"
+        return f"{self.handler_folder}/{CURRENT}"
+
+    @property
+    def for_containerd(self) -> str:
+        """The folder that containerd's table names."""
+        return f"{self.handler_folder}/{self.named}"
+
+    def naming(self, generation: str) -> Layout:
+        """Return the same with containerd's table naming a generation itself; without one, the link."""
+        return replace(self, named=generation or CURRENT)
 
     @property
     def link_for_people(self) -> str:
@@ -69,7 +83,7 @@ class Layout:
     @property
     def earlier(self) -> tuple[Layout, ...]:
         """The layouts below former prefixes."""
-        return tuple(replace(self, prefix=prefix, former=()) for prefix in self.former)
+        return tuple(replace(self, prefix=prefix, former=(), named=CURRENT) for prefix in self.former)
 
     @property
     def links(self) -> tuple[str, ...]:

@@ -61,6 +61,11 @@ class Receipt:
     """Whether the run cordons the node; where it is interrupted, the next one uncordons it."""
 
     @property
+    def by(self) -> str:
+        """Name who has run it."""
+        return f"{self.author.user}@{self.author.controller}"
+
+    @property
     def name(self) -> str:
         """The name of its file."""
         return f"{self.number:06d}-{self.action}.json"
@@ -278,10 +283,10 @@ class History:
             return constant(self.everyones.before.get(key))
         return lambda current: current if current in theirs else theirs[-1]
 
-    def replaced(self, key: str) -> State | None:
-        """Find the state that the last run which changed a resource has replaced."""
-        changes = [c for r in self.receipts if r.state == DONE for c in r.changes if c.key == key]
-        return changes[-1].before if changes else None
+    def changes_of(self, key: str) -> tuple[tuple[Receipt, Written], ...]:
+        """List the handler's runs that have changed a resource, or may have, with the change; the latest first."""
+        found = [(r, c) for r in self.installed for c in r.changes if c.key == key and c.before != c.after]
+        return tuple(reversed(found))
 
     def intent(self, changes: Iterable[Change]) -> tuple[Written, ...]:
         """Return what is about to be written.

@@ -272,7 +272,10 @@ def _default_runtime(daemon: Daemon) -> Iterator[Problem]:
 def handler_is_free(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) -> Iterator[Problem]:
     """See that nobody else's table has our handler's name, and that ours can be put in."""
     table = daemon.effective.runtime(runtime.handler)
-    if table is not None and runtime.program_of(table) not in [each.program for each in (runtime, *former)]:
+    ours = (runtime, *former)
+    if table is not None and not any(
+        runtime.program_of(table) == each.program or each.owns(table) for each in ours
+    ):
         yield Problem(
             f"a runtime handler {runtime.handler!r} is there that nodeprov did not write "
             f"({runtime.program_key} = {runtime.program_of(table) or 'unset'!r})",

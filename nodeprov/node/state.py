@@ -121,6 +121,23 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Sandboxes:
+    """The sandboxes that run one release, by the name of its folder, and the pods of some of them."""
+
+    release: str
+    count: int
+    pods: tuple[str, ...]
+
+    @property
+    def said(self) -> str:
+        """Count them for a person, and name their pods, or some."""
+        number = f"{self.count} sandbox{'' if self.count == 1 else 'es'}"
+        named = ", ".join(self.pods[:MOST_NAMED])
+        more = f" and {len(self.pods) - MOST_NAMED} more" if len(self.pods) > MOST_NAMED else ""
+        return f"{number}{f' ({named}{more})' if named else ''}"
+
+
+@dataclass(frozen=True, slots=True)
 class Footprint:
     """What is ours on a node."""
 
@@ -178,14 +195,19 @@ class Footprint:
         folders = dict.fromkeys(posixpath.dirname(folder) for folder in self.generations)
         return tuple(folder for folder in folders if folder not in layout.handler_folders)
 
-    def processes_elsewhere(self, program: str, releases: str, release: str) -> int:
-        """Count the processes of a program that lies in another release than this one, also in a deleted one."""
-        return sum(
-            count
-            for path, count in self.processes.items()
-            if path.startswith(f"{releases}/")
-            and path.removesuffix(" (deleted)").endswith(f"/{program}")
-            and not path.startswith(f"{releases}/{release}/")
+    def sandboxes(self, program: str, releases: str) -> tuple[Sandboxes, ...]:
+        """Count the sandboxes by the release that each runs, also a deleted one: each has one such process."""
+        counts: dict[str, int] = {}
+        for path, count in self.processes.items():
+            name, _, rest = path.removeprefix(f"{releases}/").partition("/")
+            if path.startswith(f"{releases}/") and rest.removesuffix(" (deleted)").endswith(program):
+                counts[name] = counts.get(name, 0) + count
+        pods: dict[str, dict[str, None]] = {}
+        for user in self.users:
+            if user.pod and user.path.startswith(f"{releases}/"):
+                pods.setdefault(user.path.removeprefix(f"{releases}/").partition("/")[0], {})[user.pod] = None
+        return tuple(
+            Sandboxes(name, count, tuple(sorted(pods.get(name, ())))) for name, count in sorted(counts.items())
         )
 
     def uses(self, folder: str) -> bool:

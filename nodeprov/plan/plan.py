@@ -25,6 +25,12 @@ class Action:
     """Whether it begins with removing what runs that were killed may have left."""
     ends_installation: bool
     """Whether nothing of earlier receipts is installed any more when it is done."""
+    uses_cluster: bool = True
+    """Whether it reads and changes the cluster; else it works where the API server does not answer."""
+    is_timed: bool = False
+    """Whether it is reported how long the node took, by the node's own clock."""
+    builds_on_broken: bool = False
+    """Whether what an interrupted run of another action had changed stays changed when this one changes more."""
     command: str = ""
     """What a person types for it, where that is not its name."""
 
@@ -45,7 +51,27 @@ STAGE = Action(
     command="install --stage",
 )
 """What of an install needs no restart, done beforehand."""
-ACTIONS = (INSTALL, UNINSTALL, STAGE)
+ROLLBACK = Action(
+    name="rollback",
+    serves=True,
+    removes_all=False,
+    sweeps_first=False,
+    ends_installation=False,
+    uses_cluster=False,
+    is_timed=True,
+    builds_on_broken=True,
+)
+"""A generation that is on the node still is in force again."""
+GC = Action(
+    name="gc",
+    serves=True,
+    removes_all=True,
+    sweeps_first=False,
+    ends_installation=False,
+    uses_cluster=False,
+)
+"""What nothing needs any more is removed."""
+ACTIONS = (INSTALL, UNINSTALL, STAGE, ROLLBACK, GC)
 
 
 def action_named(name: object) -> Action | None:
@@ -108,6 +134,8 @@ class Outcome:
     proofs: Mapping[str, str] = field(default_factory=dict)
     later: NodeprovError | None = None
     notes: tuple[str, ...] = ()
+    node_seconds: float | None = None
+    """How long the node took, by its own clock, where that is reported: from the lock to the closed receipt."""
 
     @property
     def made(self) -> tuple[Change, ...]:

@@ -21,6 +21,8 @@ def outcome_text(outcome: Outcome) -> str:
             return f"{node}: nothing to do"
         proven = [f"  {ended(f'{title}: {said}')}" for title, said in outcome.proofs.items()]
         head = f"{node}: {plan.action.name} done, {count_text(len(outcome.made), 'change')}"
+        if outcome.node_seconds is not None:
+            head += f", in {outcome.node_seconds:.2f} s by the node's clock"
         others = [
             f"  done meanwhile by another node, or by somebody else: {c.resource.title}"
             for c in outcome.made_by_others
@@ -78,6 +80,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "error": _error_json(error) if error else None,
         "later": _error_json(outcome.later) if outcome.later else None,
         "remarks": list(outcome.notes),
+        "node_seconds": None if outcome.node_seconds is None else round(outcome.node_seconds, 2),
     }
 
 

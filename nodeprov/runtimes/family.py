@@ -134,7 +134,7 @@ class Family(Protocol):
     inspection: Inspection
 
     def runtime(self, layout: Layout) -> Runtime:
-        """Return what containerd's configuration gets: a table that names all through the link `current`."""
+        """Return what containerd's configuration gets: a table that names all through `layout.for_containerd`."""
         ...
 
     def generation(self, state: NodeState, release: Release) -> Generation:

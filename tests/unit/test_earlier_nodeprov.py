@@ -64,10 +64,9 @@ def test_its_receipts_tell_what_was_there_before_it_and_what_it_has_left() -> No
     assert isinstance(after, FileState)
     assert remove_runtime(after.content.decode(), RUNSC) == before.content.decode()
     assert told.before_us[CURRENT] is None
-    assert [told.replaced(CURRENT), told.written[CURRENT]] == [
-        LinkState("6aab73fc582e"),
-        LinkState("318a94d7a214"),
-    ]
+    (_, change), _ = told.changes_of(CURRENT)
+    assert (change.before, change.after) == (LinkState("6aab73fc582e"), LinkState("318a94d7a214"))
+    assert told.written[CURRENT] == change.after
 
 
 def test_the_release_and_the_generation_that_it_has_installed_would_get_the_same_names() -> None:

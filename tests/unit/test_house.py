@@ -173,17 +173,26 @@ ELSEWHERE = {
     "tests/unit/diagnosis/test_damage.py": ("diagnosis/difference", "diagnosis/serving"),
     "tests/unit/diagnosis/test_status.py": ("diagnosis/status_text",),
     "tests/lab/test_commands.py": ("cli/plan_commands",),
+    "tests/lab/test_rollback.py": ("cli/gc", "cli/rollback"),
     # Each check passes on a good node, and each of its breaks makes it fail.
     "tests/lab/breaks.py": (
         "diagnosis/verify/checks/check_cluster",
         "diagnosis/verify/checks/check_node",
         "diagnosis/verify/checks/check_pod",
+        "diagnosis/verify/subject",
     ),
     # The laws take them as a whole: what is edited comes back to the byte, what is applied is undone.
     "tests/laws/test_containerd_laws.py": ("containerd/tables",),
     "tests/laws/test_laws.py": ("engine/apply", "engine/undo"),
     # Parts of one thing, which is tested as one.
     "tests/unit/engine/test_rehearsal.py": ("engine/actions",),
+    "tests/unit/engine/test_rollback.py": (
+        "engine/generations",
+        "engine/way_back",
+        "node/as_installed",
+        "node/uptime",
+    ),
+    "tests/unit/engine/test_planner.py": ("engine/planning",),
     "tests/unit/engine/test_rollout.py": ("engine/events",),
     "tests/unit/runtimes/gvisor/test_generation.py": ("runtimes/gvisor/family",),
     "tests/unit/runtimes/test_requirements.py": ("runtimes/gvisor/requirements", "node/requirements"),

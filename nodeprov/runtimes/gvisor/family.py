@@ -67,8 +67,8 @@ class GVisor:
         return Runtime(
             layout.handler,
             "io.containerd.runsc.v1",
-            (("TypeUrl", "io.containerd.runsc.v1.options"), ("ConfigPath", f"{layout.current}/{NAME}")),
-            runtime_path=f"{layout.current}/{SHIM}",
+            (("TypeUrl", "io.containerd.runsc.v1.options"), ("ConfigPath", f"{layout.for_containerd}/{NAME}")),
+            runtime_path=f"{layout.for_containerd}/{SHIM}",
             title=self.name,
             fails_with_selinux="gvisor#8747",
         )

@@ -65,7 +65,7 @@ class Crun:
 
     def runtime(self, layout: Layout) -> Runtime:
         """Have containerd's own shim run our crun."""
-        return Runtime(layout.handler, "io.containerd.runc.v2", (("BinaryName", f"{layout.current}/crun"),))
+        return Runtime(layout.handler, "io.containerd.runc.v2", (("BinaryName", f"{layout.for_containerd}/crun"),))
 
     def generation(self, state: NodeState, release: Release) -> Generation:
         """Tie a release's program to the library that a node need not have."""

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from nodeprov.containerd.faults import ELSEWHERE
-from nodeprov.diagnosis import difference
 from nodeprov.diagnosis.difference import Truth
 from nodeprov.diagnosis.serving import NOT_RESTARTED, OVERRIDDEN, REWRITTEN
 from nodeprov.diagnosis.status import Status, read
@@ -20,6 +19,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Place, Query, Reader
 from nodeprov.inventory import Node
 from nodeprov.kubernetes.cluster_read import ClusterReads
+from nodeprov.node import as_installed
 from nodeprov.node.daemon import Record
 from nodeprov.node.receipts import BEGUN, Written, to_json
 from nodeprov.node.state import ClusterState, Facts, User
@@ -224,11 +224,11 @@ CAUSES = {
     "the table is gone": (no_table, REWRITTEN),
     "the table is overridden": (overridden, OVERRIDDEN),
     "a table that is not loaded": (not_loaded, NOT_RESTARTED),
-    "a sidecar is replaced": (DAMAGE["a sidecar is replaced"][0], difference.TAMPERED),
-    "a program is gone": (DAMAGE["a program is gone"][0], difference.DELETED),
-    "a program nobody can run": (DAMAGE["a program nobody can run"][0], difference.PERMISSIONS),
-    "runsc.toml is edited": (DAMAGE["runsc.toml is edited"][0], difference.EDITED),
-    "`current` leads elsewhere": (DAMAGE["the link `current` leads elsewhere"][0], difference.MOVED),
+    "a sidecar is replaced": (DAMAGE["a sidecar is replaced"][0], as_installed.TAMPERED),
+    "a program is gone": (DAMAGE["a program is gone"][0], as_installed.DELETED),
+    "a program nobody can run": (DAMAGE["a program nobody can run"][0], as_installed.PERMISSIONS),
+    "runsc.toml is edited": (DAMAGE["runsc.toml is edited"][0], as_installed.EDITED),
+    "`current` leads elsewhere": (DAMAGE["the link `current` leads elsewhere"][0], as_installed.MOVED),
 }
 
 

@@ -87,8 +87,11 @@ def test_running_containers_of_the_release_before_are_spoken_of(old: Release, ne
     situation = after_install(old, new)
     shim = f"/opt/nodeprov/releases/{old.name}/containerd-shim-runsc-v1"
     situation.reader.facts = changed(situation.facts, processes={shim: 3})
-    _, note = situation.install().plan.notes
-    assert note.startswith("3 running containers stay on the old release")
+    _, restart, note = situation.install().plan.notes
+    assert restart.startswith("containerd is not restarted, and the node keeps its label")
+    assert note.startswith(
+        f"3 sandboxes of {old.name} go on as they are; a container that restarts in one is started"
+    )
 
 
 def test_that_an_interrupted_run_has_cordoned_the_node_is_told(new: Release) -> None:

@@ -211,15 +211,15 @@ def test_an_interrupted_run_of_another_handler_is_not_ours_to_finish() -> None:
     assert history([receipt_of(1, "install", state=BEGUN), receipt_of(2, "install", handler="x")]).interrupted
 
 
-def test_what_the_last_finished_run_has_replaced_is_known() -> None:
+def test_the_runs_that_changed_something_are_known_the_latest_first() -> None:
     runs = [
         receipt_of(1, "install", written(None, A)),
         receipt_of(2, "install", written(A, B)),
         receipt_of(3, "install", written(B, C), state=UNDONE),
         receipt_of(4, "install", written(None, LinkState("/x"), LINK)),
     ]
-    assert history(runs).replaced(CONFIG) == A
-    assert history(runs).replaced("file:/other") is None
+    assert [(r.number, c.before) for r, c in history(runs).changes_of(CONFIG)] == [(2, A), (1, None)]
+    assert history(runs).changes_of("file:/other") == ()
 
 
 def test_before_us_is_what_was_before_the_first_run_and_written_what_the_last_one_wrote() -> None:

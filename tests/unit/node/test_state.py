@@ -76,7 +76,7 @@ def test_who_needs_what_is_ours_is_named_by_pod_container_and_process(users: lis
     assert good_facts(users=tuple(users)).footprint.by_whom([RUNSC, SHIM]) == said
 
 
-def test_containers_of_other_releases_are_counted_by_their_shims() -> None:
+def test_sandboxes_are_counted_by_their_shims_and_named_by_their_pods() -> None:
     releases, shim, made = "/opt/nodeprov/releases", "containerd-shim-runsc-v1", "20260905.0-04991f972de3"
     processes = {
         f"{releases}/{made}/{shim}": 4,
@@ -85,8 +85,15 @@ def test_containers_of_other_releases_are_counted_by_their_shims() -> None:
         f"{releases}/20260518.0-bf2b32777424/runsc": 9,
         "/opt/nodeprov/.proof-x/shim": 1,
     }
-    footprint = good_facts(processes=processes).footprint
-    assert footprint.processes_elsewhere(shim, releases, made) == 3
+    users = [User(f"{releases}/20260518.0-bf2b32777424/{shim}", f"shop/cart-{n}", "", str(n)) for n in (1, 2)]
+    users.append(User(f"{releases}/{made}/{shim}", "shop/new", "", "3"))
+    footprint = good_facts(processes=processes, users=tuple(users)).footprint
+    found = footprint.sandboxes(shim, releases)
+    assert [(each.release, each.said) for each in found] == [
+        ("20250101.0-0123456789ab", "1 sandbox"),
+        ("20260518.0-bf2b32777424", "2 sandboxes (shop/cart-1, shop/cart-2)"),
+        (made, "4 sandboxes (shop/new)"),
+    ]
 
 
 def test_a_daemon_that_cannot_be_told_from_others_is_not_said_to_be_down() -> None:

@@ -89,7 +89,7 @@ def test_progress_is_told_step_by_step(event: Event, said: str | None) -> None:
 
 
 OUTCOME_FIELDS = PLAN_FIELDS | {"exit_code", "done", "changed", "proofs", "undone", "left", "kept", "error"}
-OUTCOME_FIELDS |= {"later", "remarks"}
+OUTCOME_FIELDS |= {"later", "remarks", "node_seconds"}
 ERROR_FIELDS = {"message", "hint", "where"}
 
 

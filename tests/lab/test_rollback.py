@@ -1,0 +1,173 @@
+"""Upgrade, rollback and gc on real nodes: from loose files to archives and back, with sandboxes of both."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from tests.lab.machines import (
+    CLASS,
+    CURRENT,
+    IMAGE,
+    NAMESPACE,
+    NEW,
+    OLD,
+    WORKER,
+    Kubectl,
+    Machine,
+    eventually,
+)
+from tests.lab.running import installed, nodeprov, refused, variant
+from tests.support.sampling import by_turns
+
+PODS = 200
+"""How many pods are started while a worker goes from release to release."""
+
+
+def of_release(folder: Path, version: str, **more: str) -> Path:
+    return variant(folder, release__version=f'"{version}"', **more)
+
+
+def kernel(kubectl: Kubectl, pod: str) -> str:
+    """See that a pod runs in a sandbox still, by running something in it."""
+    return kubectl("exec", pod, "--", "cat", "/proc/version")
+
+
+def in_force(worker: Machine) -> str:
+    return worker.run(f"{CURRENT}/runsc --version")
+
+
+def rolled_back(*arguments: str, inventory: Path) -> float:
+    """Go back; return the seconds that the node took, by its own clock."""
+    ended = nodeprov("rollback", WORKER, "--yes", "--json", *arguments, inventory=inventory)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    (outcome,) = json.loads(ended.stdout)["outcomes"]
+    return float(outcome["node_seconds"])
+
+
+def test_there_and_back_with_sandboxes_of_both(worker: Machine, kubectl: Kubectl, tmp_path: Path) -> None:
+    old, new = of_release(tmp_path, OLD), of_release(tmp_path, NEW)
+    installed(WORKER, inventory=old)
+    pid, config = worker.pid(), worker.config()
+    kubectl.pod("of-old", WORKER, sandboxed=True)
+    planned = nodeprov("plan", WORKER, inventory=new).stdout
+    assert "containerd is not restarted, and the node keeps its label" in planned
+    assert re.search(rf"\d sandbox(es)? \({NAMESPACE}/of-old\) of {OLD}-\w+ go on as they are", planned), planned
+    installed(WORKER, inventory=new)
+    kubectl.pod("of-new", WORKER, sandboxed=True)
+
+    plan = nodeprov("plan", WORKER, "--rollback", inventory=new)
+    assert plan.returncode == 3
+    assert f"{NAMESPACE}/of-new" in plan.stdout
+    assert f"of {NEW}-" in plan.stdout
+    seconds = rolled_back(inventory=new)
+    assert seconds < 1, f"the node took {seconds} s"
+    assert OLD in in_force(worker)
+    assert (worker.pid(), worker.config()) == (pid, config)
+    for pod in ("of-old", "of-new"):
+        assert "gvisor" in kernel(kubectl, pod).lower()
+    kubectl.pod("again-of-old", WORKER, sandboxed=True)
+
+    again = nodeprov("rollback", WORKER, "--yes", inventory=new)
+    assert (again.returncode, "nothing to do" in again.stdout) == (0, True)
+    refused(nodeprov("install", WORKER, "--yes", inventory=new), "rolled this node back to", "--forward")
+    forward = nodeprov("install", WORKER, "--yes", "--forward", inventory=new)
+    assert forward.returncode == 0, forward.stderr
+    assert "to upload" not in forward.stdout
+    assert (NEW in in_force(worker), worker.pid()) == (True, pid)
+    for pod in ("of-old", "of-new", "again-of-old"):
+        assert "gvisor" in kernel(kubectl, pod).lower()
+        kubectl("delete", "pod", pod, "--grace-period=1", "--wait=true")
+
+
+@by_turns
+def test_it_needs_neither_origin_nor_cache_nor_api_server(
+    worker: Machine, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    installed(WORKER, inventory=of_release(tmp_path, OLD))
+    installed(WORKER, inventory=of_release(tmp_path, NEW))
+    away = tmp_path / "away"
+    away.mkdir()
+    nowhere = {"hosts.master__address": '"10.123.0.99"'}  # kubectl would run there
+    alone = of_release(tmp_path, NEW, release__base_url='"http://127.0.0.1:1"', **nowhere)
+    cache = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = str(away)
+    try:
+        assert nodeprov("install", WORKER, "--yes", "--deep", inventory=alone).returncode != 0, "nothing answers"
+        assert rolled_back(inventory=alone) < 1
+    finally:
+        if cache is None:
+            del os.environ["XDG_CACHE_HOME"]
+        else:
+            os.environ["XDG_CACHE_HOME"] = cache
+    assert OLD in in_force(worker)
+
+
+STORM = f"""
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: storm
+spec:
+  completions: {PODS}
+  parallelism: 4
+  backoffLimit: 0
+  template:
+    spec:
+      nodeName: {WORKER}
+      runtimeClassName: {CLASS}
+      restartPolicy: Never
+      automountServiceAccountToken: false
+      terminationGracePeriodSeconds: 0
+      containers:
+        - name: short
+          image: {IMAGE}
+          imagePullPolicy: Never
+          command: [sh, -c, "grep -i gvisor /proc/version"]
+"""
+
+
+@by_turns
+def test_pods_go_on_starting_while_a_worker_goes_from_release_to_release(
+    worker: Machine, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    old, new = of_release(tmp_path, OLD), of_release(tmp_path, NEW)
+    installed(WORKER, inventory=old)
+    installed(WORKER, inventory=new)
+    kubectl("apply", "-f", "-", stdin=STORM)
+    status: dict[str, Any] = {}
+    rounds = 0
+    while not status.get("failed") and not status.get("completionTime"):
+        rolled_back(inventory=new)
+        forward = nodeprov("install", WORKER, "--yes", "--forward", inventory=new)
+        assert forward.returncode == 0, forward.stderr
+        rounds += 1
+        status = kubectl.json("get", "job", "storm")["status"]
+    assert (status.get("succeeded"), status.get("failed", 0)) == (PODS, 0)
+    assert rounds > 1
+    kubectl("delete", "job", "storm", "--wait=true")
+
+
+@by_turns
+def test_gc_keeps_what_a_sandbox_runs_and_removes_it_when_it_has_ended(
+    worker: Machine, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    old = of_release(tmp_path, OLD)
+    new = of_release(tmp_path, NEW, release__keep="0")
+    installed(WORKER, inventory=old)
+    kubectl.pod("of-old", WORKER, sandboxed=True)
+    installed(WORKER, inventory=new)
+    kept = nodeprov("gc", WORKER, "--yes", inventory=new)
+    assert kept.returncode == 0, kept.stderr
+    assert re.search(rf"keeps {OLD}-\w+, generation \w+: pod {NAMESPACE}/of-old", kept.stdout), kept.stdout
+    assert "gvisor" in kernel(kubectl, "of-old").lower()
+    kubectl("delete", "pod", "of-old", "--grace-period=1", "--wait=true")
+    with eventually() as more:
+        while nodeprov("plan", WORKER, "--gc", inventory=new).returncode != 3:
+            assert more(), "its sandbox has ended"
+    assert nodeprov("gc", WORKER, "--yes", inventory=new).returncode == 0
+    assert f"/{OLD}-" not in worker.run("ls -d /opt/nodeprov/releases/*")
+    refused(nodeprov("rollback", WORKER, "--yes", inventory=new), "is not on the node any more")
