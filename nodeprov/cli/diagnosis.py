@@ -79,11 +79,14 @@ def verify(
     """Check with testinfra that nodes are still as installed, and that a pod runs in a sandbox."""
     from nodeprov.cli.session import open_session, print_errors
     from nodeprov.diagnosis.verify import runner, subject
+    from nodeprov.kubernetes.cluster_read import ClusterReads
     from nodeprov.runtimes import FAMILY
 
     which = options.which(nodes, is_all, selector)
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
-        subjects = print_errors(fleet.each(lambda node, hosts: subject.look(node, hosts, FAMILY)))
+        reads = ClusterReads(fleet.nodes, fleet.hosts.of)
+        reads.begin()
+        subjects = print_errors(fleet.each(lambda node, hosts: subject.look(node, hosts, FAMILY, reads)))
         with cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods of the checks")) as cancel:
             found = runner.verify_all(subjects.good, cancel)
     verified = {each.state.node.name: made for each, made in zip(subjects.good, found, strict=True)}

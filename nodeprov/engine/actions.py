@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Hosts, Place
 from nodeprov.kubernetes import images
 from nodeprov.kubernetes.draining import Drainer, allowed_of
+from nodeprov.kubernetes.images import ProofImage
 from nodeprov.kubernetes.proof_pods import Prover
 from nodeprov.node import dry_start
 from nodeprov.node.facts import gather
@@ -22,7 +24,7 @@ from nodeprov.node.switch import Switch
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.files import FileAt
 from nodeprov.plan.plan import Outcome
-from nodeprov.plan.steps import Drain, Probes, Swap
+from nodeprov.plan.steps import Drain, Pod, Probes, Sandbox, Swap
 from nodeprov.runtimes.family import Family
 from nodeprov.states import FileState
 
@@ -147,9 +149,14 @@ class NodeActions(Containerd):
         self._planned = planned
         self._switch = switch
         self._served = ""
+        self._seen: Mapping[str, str] = {}
+        """What sandboxes have seen while a node watched its containerd, which it has kept, by generations."""
+        self._image: ProofImage | None = None
+        self._images = ExitStack()
         self.bystanders: tuple[str, ...] = ()
         """Containers of others that restarts have cut off, in words."""
         self.settle = switch.settle
+        self._cancel = cancel
         cluster = hosts.get(Place.CLUSTER)
         where = (planned.settings, planned.node.name, cancel.wait)
         self._prover = Prover(cluster, *where) if cluster else None
@@ -168,10 +175,36 @@ class NodeActions(Containerd):
 
     def swap(self, swap: Swap) -> None:
         """Have the node swap files, restart containerd and prove that it serves; write down what it has read."""
-        kept = self._switch.hand_over(swap)
-        self._served = kept.said
+        seen: dict[str, str] = {}
+        recorded: list[Swap] = []
+
+        def meanwhile() -> None:
+            """Do now what would be done later; what fails is done again when the node has decided."""
+            with suppress(NodeprovError):
+                self._begin(swap, seen)
+                self.write_record(swap)
+                recorded.append(swap)
+
+        kept = self._switch.hand_over(swap, meanwhile if swap.meanwhile else None)
+        self._served, self._seen = kept.said, seen
         self.bystanders = (*self.bystanders, *kept.hit)
-        self.write_record(swap)
+        if not recorded:
+            self.write_record(swap)
+
+    def _begin(self, swap: Swap, seen: dict[str, str]) -> None:
+        """Begin the proofs behind a swap: run the sandboxes, and bring the pods' image to the node."""
+        for proof in swap.meanwhile:
+            self._cancel.check()
+            match proof:
+                case Sandbox():
+                    seen[proof.subject] = super().sandbox(proof.subject)
+                case Pod():
+                    self._image = self._images.enter_context(self._available())
+
+    def sandbox(self, generation: str) -> str:
+        """Run a sandbox through a generation's folder, unless one has run since the restart; return its kernel."""
+        seen, self._seen = self._seen, {}
+        return seen.get(generation) or super().sandbox(generation)
 
     def made_otherwise(self) -> tuple[str, ...]:
         """Compare the file that a distribution has made again with the one that was there before."""
@@ -200,9 +233,17 @@ class NodeActions(Containerd):
     def pod(self) -> str:
         """Run a pod, whose image is there for that long."""
         assert self._prover is not None
-        architecture, daemon = self._state.machine.architecture, self._state.daemon
-        with images.available(self._host, architecture, daemon, self._planned.settings) as image:
+        with self._images:
+            image = self._image or self._images.enter_context(self._available())
             return self._prover.pod(image, self._family.kernel_line)
+
+    def close(self) -> None:
+        """Remove the pods' image, if it is on the node still."""
+        self._images.close()
+
+    def _available(self) -> AbstractContextManager[ProofImage]:
+        architecture, daemon = self._state.machine.architecture, self._state.daemon
+        return images.available(self._host, architecture, daemon, self._planned.settings)
 
     def drain(self, step: Drain) -> None:
         """Evict pods; where they are the sandboxed ones, wait until nothing needs our files."""

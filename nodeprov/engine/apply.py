@@ -90,12 +90,12 @@ class _Work:
             if written and self._run.cancel.is_asked:
                 break
             self._begin(change, change)
-            if change.resource.place is Place.CLUSTER:
+            if change.resource.answers:
                 _insist(change, change.resource.written(host, change.before, change.after))
             else:
                 change.resource.write(host, change.after)
             written.append(change)
-        _insist_on_written([each for each in written if each.resource.place is not Place.CLUSTER], host)
+        _insist_on_written([each for each in written if not each.resource.answers], host)
         for change in written:
             self._end(change)
         if len(written) < len(due):

@@ -33,6 +33,7 @@ from nodeprov.plan.steps import (
     Drain,
     Handler,
     Pod,
+    Proof,
     Sandbox,
     Step,
     Swap,
@@ -223,16 +224,18 @@ def _install_steps(
         steps.append(Sandbox("a sandbox runs through the new generation", generation))
     config = [c for c in visible if c.resource.swapped]
     steps += [c for c in visible if c not in config]
-    steps += swapped(daemon, config, restart, handler=runtime.handler)
+    sandbox = Sandbox("a sandbox runs through `current`", state.layout.current)
+    proofs: list[Proof] = []
+    if settings.cluster.enabled:
+        proofs.append(Handler())
+        if settings.proof.pod:
+            proofs.append(Pod(f"a pod of RuntimeClass {settings.runtime_class.name} {family.pod_proof}"))
+    steps += swapped(daemon, config, restart, handler=runtime.handler, meanwhile=(sandbox, *proofs))
     if visible or restart:
-        steps.append(Sandbox("a sandbox runs through `current`", state.layout.current))
+        steps.append(sandbox)
     taints = [c for c in in_cluster if isinstance(c.resource, NodeTaint)]
     steps += [c for c in in_cluster if c not in taints]
-    if settings.cluster.enabled:
-        steps.append(Handler())
-        if settings.proof.pod:
-            steps.append(Pod(f"a pod of RuntimeClass {settings.runtime_class.name} {family.pod_proof}"))
-    return (*steps, *taints, *garbage)
+    return (*steps, *proofs, *taints, *garbage)
 
 
 def _uninstall_steps(

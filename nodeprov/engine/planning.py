@@ -12,7 +12,7 @@ from nodeprov.node.pending_changes import pending_problems
 from nodeprov.node.state import NodeState
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.goal import Change, Goal
-from nodeprov.plan.steps import Made, Restart, Serving, Step, Swap, parts
+from nodeprov.plan.steps import Made, Proof, Restart, Serving, Step, Swap, parts
 from nodeprov.states import State
 
 
@@ -48,7 +48,12 @@ def restart_problems(
 
 
 def swapped(
-    daemon: Daemon, changes: Sequence[Change], restart: Restart | None, *, handler: str
+    daemon: Daemon,
+    changes: Sequence[Change],
+    restart: Restart | None,
+    *,
+    handler: str,
+    meanwhile: tuple[Proof, ...] = (),
 ) -> tuple[Step, ...]:
     """Have the node itself make changes and the restart that they need; without one they are plain writes.
 
@@ -57,7 +62,7 @@ def swapped(
     """
     if restart is None:
         return tuple(changes)
-    swap = Swap(tuple(changes), restart, Serving())
+    swap = Swap(tuple(changes), restart, Serving(), meanwhile)
     if daemon.source is None:
         return (swap,)
     how = f"{'with' if handler else 'without'} our table"

@@ -150,7 +150,7 @@ class _Stage:
                 printed = containerd_config.reading_text(*(daemon.dump for daemon in daemons))
             case "kubectl logs":
                 printed = self._planned.want.family.kernel_example
-            case "switched":
+            case "switched" if not printed:  # else it is asked whether containerd answers again
                 # The dead man's switch waits for a confirmation first, where one is asked for.
                 printed = b"proven\n" if self._unconfirmed else b"kept\n"
                 self._unconfirmed = False

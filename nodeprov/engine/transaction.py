@@ -3,7 +3,7 @@
 import json
 import posixpath
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 from nodeprov.engine.actions import NodeActions
@@ -53,7 +53,8 @@ def apply(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
         actions = NodeActions(planned, hosts, switch, run.cancel, cordoned=broken is not None and broken.cordons)
         if plan.action.sweeps_first:
             actions.forget_proofs()
-        outcome = actions.uncordoned(apply_steps(plan, hosts, actions, run))
+        with closing(actions):
+            outcome = actions.uncordoned(apply_steps(plan, hosts, actions, run))
         outcome = replace(outcome, notes=(*outcome.notes, *actions.bystanders))
         closed = _close(outcome, begun, broken, host, planned.settings, run.clock())
         return _timed(closed, host, began) if plan.action.is_timed else closed

@@ -98,7 +98,7 @@ def _swap_back(swap: Swap, hosts: Hosts, actions: Actions, on_event: OnEvent) ->
             back.append(Change(change.resource, now, change.before))
     if back:
         on_event(Event(swap.restart, "undone"))
-        actions.swap(replace(swap, changes=tuple(back)))
+        actions.swap(replace(swap, changes=tuple(back), meanwhile=()))
         swap.proof.see(actions)
     for change in swap.changes:
         on_event(Event(change, "undone"))

@@ -79,9 +79,10 @@ def plain(name: str, text: str, *, when_well: bytes = b"") -> Script[Output]:
     return Script(name, text, _as_it_is, when_well)
 
 
-def rendered(template: str, **values: Any) -> Script[Output]:
+def rendered(template: str, *, when_well: bytes = b"", **values: Any) -> Script[Output]:
     """Render a template as a script of the template's name, whose output is taken as it is."""
-    return plain(PurePosixPath(template).name.removesuffix(".sh.j2"), render(template, **values))
+    name = PurePosixPath(template).name.removesuffix(".sh.j2")
+    return plain(name, render(template, **values), when_well=when_well)
 
 
 def _as_it_is(output: Output) -> Output:
@@ -149,8 +150,8 @@ class Host(Reader, Protocol):
     def write_link(self, path: str, target: str) -> None:
         """Replace a symbolic link by one rename, or make it and its folders."""
 
-    def write_tree(self, path: str, state: TreeState, source: Path) -> None:
-        """Upload a tree from this machine, verify it on the host, and rename it into place."""
+    def write_tree(self, path: str, state: TreeState, source: Path) -> TreeState | None:
+        """Upload a tree from this machine, verify it there, and rename it into place; return what is there."""
 
     def remove(self, path: str, *, below: str = "") -> None:
         """Remove a file, link or tree if it is there, and the folders strictly below `below` it leaves empty."""

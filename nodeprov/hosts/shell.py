@@ -30,6 +30,7 @@ from nodeprov.hosts.base import (
     rendered,
 )
 from nodeprov.hosts.timings import UPLOAD, Timings, phase_of
+from nodeprov.hosts.trees import parse_tree, tree_text
 from nodeprov.states import FileState, TreeState
 from nodeprov.templates import as_it_is
 
@@ -174,8 +175,10 @@ class ShellHost(Host, ABC):
         script = rendered("hosts/write-link.sh.j2", path=path, beside=_beside(path), target=target)
         self._change(script, f"cannot make the link {path}")
 
-    def write_tree(self, path: str, state: TreeState, source: Path) -> None:
+    def write_tree(self, path: str, state: TreeState, source: Path) -> TreeState | None:
         """Upload into a private folder beside the place, verify every digest there, and rename it.
+
+        What is returned has the modes that are there in the end, and the digests that were verified.
 
         Beside, because /tmp may be too small, cannot be renamed from, and need not be writable.
         """
@@ -184,8 +187,9 @@ class ShellHost(Host, ABC):
         self._change(rendered("hosts/stage-tree.sh.j2", staging=staging), doing)
         try:
             self.upload([(source / entry.path, entry.path) for entry in state.entries], staging)
-            script = rendered("hosts/write-tree.sh.j2", path=path, staging=staging, entries=state.entries)
-            self._change(script, doing, timeout_seconds=UPLOAD_TIMEOUT_SECONDS)
+            values = {"path": path, "staging": staging, "entries": state.entries}
+            script = rendered("hosts/write-tree.sh.j2", when_well=tree_text(state), **values)
+            return parse_tree(self._change(script, doing, timeout_seconds=UPLOAD_TIMEOUT_SECONDS))
         except BaseException:
             self.run(rendered("hosts/remove.sh.j2", path=staging, beside=_beside(path), below=""))
             raise
@@ -197,9 +201,9 @@ class ShellHost(Host, ABC):
 
     def _change(
         self, script: Script[Output], doing: str, *, stdin: bytes = b"", timeout_seconds: float | None = None
-    ) -> None:
+    ) -> Output:
         output = self.run(script, stdin=stdin, timeout_seconds=timeout_seconds)
-        check(output, doing, where=self.name, hint=remedy(output.said))
+        return check(output, doing, where=self.name, hint=remedy(output.said))
 
 
 def ask_script(queries: Sequence[Query[Any]]) -> Script[Output]:

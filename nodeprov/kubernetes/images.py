@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.hosts.base import Host, check, rendered
@@ -203,5 +204,5 @@ def remove_all(host: Host, architecture: str, daemon: Daemon, settings: Settings
         host.run(rendered("cluster/remove-image.sh.j2", **values, name=REPOSITORY))
 
 
-def _of_node(daemon: Daemon) -> dict[str, str]:
+def _of_node(daemon: Daemon) -> dict[str, Any]:
     return {"ctr": daemon.ctr, "socket": daemon.socket}

@@ -20,7 +20,7 @@ from nodeprov.node.state import handlers
 
 POLL_SECONDS = 0.3
 _CREATED = b'{"metadata": {"uid": "X"}}'
-SLICE_SECONDS = 2
+SLICE_SECONDS = 4
 """How long kubectl may wait before we look whether the wait makes sense, or somebody wants us to end."""
 ENDED = ("Succeeded", "Failed")
 OURS = "app.kubernetes.io/managed-by=nodeprov,app.kubernetes.io/component=proof"

@@ -36,6 +36,7 @@ class RuntimeClass(Resource):
     leaving: tuple[str, ...] = ()
     place: ClassVar[Place] = Place.CLUSTER
     shared: ClassVar[bool] = True
+    answers: ClassVar[bool] = True
 
     @property
     def key(self) -> str:

@@ -27,6 +27,7 @@ class NodeLabel(Resource):
     node: str
     label: str
     place: ClassVar[Place] = Place.CLUSTER
+    answers: ClassVar[bool] = True
 
     @property
     def key(self) -> str:
@@ -88,6 +89,7 @@ class NodeTaint(Resource):
     node: str
     taint: str
     place: ClassVar[Place] = Place.CLUSTER
+    answers: ClassVar[bool] = True
 
     @property
     def key(self) -> str:

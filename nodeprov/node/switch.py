@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from nodeprov.containerd.words import last_words
 from nodeprov.errors import NodeprovError, RollbackFailed, RolledBack, TakenOver, ended
@@ -100,6 +101,8 @@ PATIENCE_SECONDS = 30
 CONFIRM_SECONDS = 60
 SPARE_SECONDS = 60
 RECONNECT_SECONDS = 3.0
+ANSWERS = "answers\n"
+"""What a node says when containerd answers again after its restart, and is watched still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +123,12 @@ class Switch:
     run: str
     """The name of the run's receipt."""
 
-    def hand_over(self, swap: Swap) -> Kept:
+    def hand_over(self, swap: Swap, meanwhile: Callable[[], None] | None = None) -> Kept:
         """Hand a swap over to the node and wait for its word, over as many connections as it takes.
+
+        `meanwhile` is called once when containerd answers again, while the node watches whether it goes on. What
+        is seen then counts for nothing unless this returns. It is not called where the node waits for our
+        confirmation, which must not come late.
 
         Raises RolledBack when the node has put the files back and containerd serves with them, RollbackFailed
         when it does not serve with them either, and NodeprovError when it was not begun or the node cannot be
@@ -133,7 +140,9 @@ class Switch:
                 self.host.write_file(f"{self._next}/new.{number}", change.after)
         doing = "the swap of containerd's configuration cannot be handed over to the node"
         check(self.host.run(self.arming(swap)), doing, where=self.host.name)
-        return self._understood(self._outcome(), swap)
+        if self._confirm_seconds:
+            meanwhile = None
+        return self._understood(self._outcome(meanwhile), swap)
 
     def settle(self) -> None:
         """Wait for the end of what was handed over, by an earlier run or over a connection that was lost.
@@ -189,7 +198,7 @@ class Switch:
             **self._places(swap.restart.unit),
         )
 
-    def _places(self, unit: str) -> dict[str, str]:
+    def _places(self, unit: str) -> dict[str, Any]:
         wants = f"{UNITS}/{unit}.wants"
         return {
             "units": UNITS,
@@ -221,13 +230,16 @@ class Switch:
         proving = PATIENCE_SECONDS + self._settle_seconds + self._confirm_seconds
         return self.settings.rollout.quiet_seconds + RESTART_SECONDS + proving + SPARE_SECONDS
 
-    def _outcome(self) -> str:
+    def _outcome(self, meanwhile: Callable[[], None] | None = None) -> str:
         """Ask until the node reports how it ended; a connection that is lost is made again."""
-        script = rendered("switch/switched.sh.j2", folder=self._folder, wait_seconds=WAIT_SECONDS)
         deadline = time.monotonic() + 2 * self._most_seconds
         while True:
             try:
-                output = self.host.run(script, timeout_seconds=2.0 * WAIT_SECONDS)
+                output = self.host.run(self._asking(early=bool(meanwhile)), timeout_seconds=2.0 * WAIT_SECONDS)
+                if meanwhile and output.text == ANSWERS:
+                    meanwhile()
+                    meanwhile = None
+                    continue
                 if output.text == "proven\n":
                     self.host.run(rendered("switch/confirm.sh.j2", folder=self._folder))
                 elif output.returncode == 0 and output.stdout:
@@ -242,6 +254,10 @@ class Switch:
             if time.monotonic() > deadline:
                 hint = "the node finishes or rolls back on its own: see nodeprov status, then run this again"
                 raise NodeprovError(problem.message, hint, where=self.host.name) from None
+
+    def _asking(self, *, early: bool) -> Script[Output]:
+        values = {"folder": self._folder, "wait_seconds": WAIT_SECONDS, "early": early}
+        return rendered("switch/switched.sh.j2", when_well=ANSWERS.encode() if early else b"", **values)
 
     def _understood(self, outcome: str, swap: Swap) -> Kept:
         switched = Switched.read(self.run, outcome)

@@ -1,6 +1,5 @@
 """What lies on a node's disk: regular files, symbolic links, folders, and trees of files such as a release."""
 
-import posixpath
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import ClassVar
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output
+from nodeprov.hosts.trees import parse_tree
 from nodeprov.plan.goal import Resource
-from nodeprov.states import FileState, LinkState, PresentState, TreeEntry, TreeState
+from nodeprov.states import FileState, LinkState, PresentState, State, TreeState
 from nodeprov.templates import render
 
 
@@ -162,24 +162,7 @@ class TreeAt:
     def parse(self, output: Output) -> TreeState | None:
         if output.returncode != 0:
             raise NodeprovError(f"cannot read {self.path}: {output.said}", f"look at it: ls -la {self.path}")
-        if not output.stdout:
-            return None
-        listing, _, sums = output.text.partition("\n\n")
-        modes: dict[str, int] = {}
-        foreign: list[str] = []
-        for line in listing.splitlines():
-            mode, kind, path = line.split("|", 2)
-            path = posixpath.normpath(path)
-            if kind.startswith("regular"):
-                modes[path] = int(mode, 8)
-            elif kind != "directory":
-                foreign.append(path)
-        digests = {
-            posixpath.normpath(path): digest
-            for digest, _, path in (line.partition("  ") for line in sums.splitlines() if line)
-        }
-        entries = tuple(sorted(TreeEntry(path, mode, digests.get(path, "")) for path, mode in modes.items()))
-        return TreeState(entries, tuple(sorted(foreign)))
+        return parse_tree(output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +172,7 @@ class Tree(AtPath):
     source: Path | None = None
     kind: ClassVar[str] = "tree"
     collected: ClassVar[bool] = True
+    answers: ClassVar[bool] = True
 
     @property
     def title(self) -> str:
@@ -199,12 +183,16 @@ class Tree(AtPath):
         return TreeAt(self.path)
 
     def write(self, host: Host, state: TreeState | None) -> None:
+        self.written(host, None, state)
+
+    def written(self, host: Host, _before: State | None, state: TreeState | None) -> State | None:
+        """Give it a state, and return the one that it has then; its bytes are read once for both."""
         if state is None:
             self.remove(host)
-        elif self.source is None:
+            return None
+        if self.source is None:
             raise NodeprovError(f"{self.path} cannot be made: this run has not downloaded its files")
-        else:
-            host.write_tree(self.path, state, self.source)
+        return host.write_tree(self.path, state, self.source)
 
     def restore(self, host: Host, state: TreeState | None) -> None:
         """Take it away again; a damaged tree that was mended stays mended, for nothing else is of use."""

@@ -20,6 +20,9 @@ class Resource(ABC):
     swapped: ClassVar[bool] = False
     """Whether a change of it takes effect by a restart of containerd, so that the node itself makes both."""
 
+    answers: ClassVar[bool] = False
+    """Whether the command that writes it answers with what is there then, so that no other one need read it."""
+
     @property
     @abstractmethod
     def key(self) -> str:

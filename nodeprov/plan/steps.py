@@ -121,11 +121,16 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """What a node does on its own, under a dead man's switch: swap files, restart containerd, see it serve."""
+    """What a node does on its own, under a dead man's switch: swap files, restart containerd, see it serve.
+
+    `meanwhile` are proofs behind it that may be begun while the node watches whether containerd goes on serving.
+    They count only when the node has kept the files: then it was the same process all the time.
+    """
 
     changes: tuple[Change, ...]
     restart: Restart
     proof: Proof
+    meanwhile: tuple[Proof, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

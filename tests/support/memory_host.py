@@ -54,10 +54,11 @@ class MemoryHost:
     def write_link(self, path: str, target: str) -> None:
         self.members[path] = LinkState(target)
 
-    def write_tree(self, path: str, state: TreeState, source: Path) -> None:
+    def write_tree(self, path: str, state: TreeState, source: Path) -> TreeState:
         for entry in state.entries:
             assert (source / entry.path).is_file()
         self.members[path] = state
+        return state
 
     def remove(self, path: str, *, below: str = "") -> None:
         self.members.pop(path, None)

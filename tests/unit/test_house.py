@@ -179,7 +179,6 @@ ELSEWHERE = {
         "diagnosis/verify/checks/check_cluster",
         "diagnosis/verify/checks/check_node",
         "diagnosis/verify/checks/check_pod",
-        "diagnosis/verify/subject",
     ),
     # The laws take them as a whole: what is edited comes back to the byte, what is applied is undone.
     "tests/laws/test_containerd_laws.py": ("containerd/tables",),

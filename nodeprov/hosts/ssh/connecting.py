@@ -219,7 +219,7 @@ class _Connector(MissingHostKeyPolicy):
             options["disabled_algorithms"] = {"pubkeys": [kind for kind in _RSA if kind not in wanted.user_keys]}
         transport = Listening(sock, self._offer, **options)
         offered = transport.get_security_options()
-        offered.ciphers = self._chosen("Ciphers", wanted.ciphers, offered.ciphers)
+        offered.ciphers = _fast_first(self._chosen("Ciphers", wanted.ciphers, offered.ciphers), wanted.ciphers)
         offered.digests = self._chosen("MACs", wanted.macs, offered.digests)
         offered.kex = self._chosen("KexAlgorithms", wanted.key_exchange, offered.kex)
         offered.key_types = self._chosen("HostKeyAlgorithms", wanted.host_keys, offered.key_types)
@@ -327,6 +327,16 @@ def _transport_of(client: SSHClient) -> Transport:
 def _abandon(client: SSHClient) -> None:
     with contextlib.suppress(Exception):
         client.close()
+
+
+def _fast_first(ciphers: Sequence[str], wanted: Sequence[str]) -> Sequence[str]:
+    """Put AES-GCM first where the ssh configuration prefers what paramiko lacks, as it does by default.
+
+    paramiko is twice as fast with it as with AES-CTR and a MAC: an upload has hundreds of MB.
+    """
+    if not wanted or _plain(wanted[0]) in map(_plain, ciphers):
+        return ciphers
+    return sorted(ciphers, key=lambda name: "-gcm@" not in name)
 
 
 def _plain(algorithm: str) -> str:

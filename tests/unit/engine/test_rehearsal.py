@@ -81,6 +81,22 @@ def test_the_receipt_is_there_before_the_first_change_and_closed_after_the_last(
     assert (receipts[0], receipts[1]) == (0, len(writes) - 1), writes
 
 
+def test_what_is_behind_a_restart_begins_while_the_node_watches_and_the_label_waits_for_its_word(
+    new: Release,
+) -> None:
+    situation = in_cluster(fresh(new, TOGETHER), has_label=False, has_class=False)
+    said = [each.script for each in told(situation).doing]
+
+    def places(text: str) -> list[int]:
+        return [number for number, script in enumerate(said) if text in script]
+
+    first, last = places("until [ -e outcome ]")
+    assert first < places("cat /proc/version")[-1] < last, "a sandbox, and no second one after it"
+    assert len(places("cat /proc/version")) == 2, "one through the new generation, one through `current`"
+    assert first < places("images import")[0] < last
+    assert last < places("kubectl label node")[0] < places("kubectl create")[-1]
+
+
 def test_what_is_taken_back_is_told_with_the_look_before_it_and_the_one_after_it(new: Release) -> None:
     link = [each.script for each in told(fresh(new)).undoing if "path=/usr/local/bin/runsc\n" in each.script]
     assert len(link) == 3

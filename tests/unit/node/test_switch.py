@@ -216,6 +216,51 @@ def test_the_controller_is_told_what_the_node_has_done(node: Node, monkeypatch: 
     assert handed_over("good") == "CRI is ok, the main process is unchanged after 6 s"
 
 
+class TestMeanwhile:
+    """What is done while a node watches its containerd."""
+
+    @pytest.fixture
+    def at_work(self, node: Node) -> Iterator[Node]:
+        """A node that switches by itself, and whose containerd has just started."""
+        script = f"{node.folder}/state/switch/switch.sh"
+        played = Path(shutil.which("systemd-run") or "")
+        played.write_text(f"#!/bin/sh\n(sh {script} swap; sh {script} after) > /dev/null 2>&1 &\n")
+        with subprocess.Popen(["sleep", "60"]) as daemon:
+            (node.folder / "pid").write_text(str(daemon.pid))
+            where = replace(node.switch.settings, proof=ProofSettings(steady_seconds=2))
+            yield replace(node, switch=replace(node.switch, settings=where))
+            daemon.kill()
+
+    def test_it_is_done_once_after_the_restart_and_before_the_node_has_decided(self, at_work: Node) -> None:
+        seen: list[tuple[FileState | None, bool, bool]] = []
+
+        def look() -> None:
+            restarted = "restart containerd.service" in at_work.calls
+            seen.append((at_work.state, restarted, (at_work.folder / "state/switch/decision").is_symlink()))
+
+        assert at_work.switch.hand_over(at_work.swap, look).said.startswith("CRI is ok")
+        assert seen == [(NEW, True, False)]
+
+    def test_what_it_has_seen_counts_for_nothing_where_the_node_goes_back(self, at_work: Node) -> None:
+        done: list[str] = []
+        node = wanting(at_work, "cri is broken")
+        with pytest.raises(RolledBack, match="its CRI plugin does not work"):
+            node.switch.hand_over(node.swap, lambda: done.append("a proof"))
+        assert done == ["a proof"], "it was begun, and yet the node has the last word"
+        assert node.state == OLD
+
+    def test_it_is_not_done_where_containerd_does_not_answer(self, at_work: Node) -> None:
+        node = wanting(at_work, "it hangs")
+        with pytest.raises(RolledBack, match="does not answer on its socket"):
+            node.switch.hand_over(node.swap, lambda: pytest.fail("containerd does not answer"))
+
+    def test_it_is_not_done_where_a_confirmation_is_waited_for(self, at_work: Node) -> None:
+        where = replace(at_work.switch.settings, proof=ProofSettings(steady_seconds=2, unconfirmed="restore"))
+        switch = replace(at_work.switch, settings=where)
+        switch.hand_over(at_work.swap, lambda: pytest.fail("the confirmation must not come late"))
+        assert at_work.outcome() == "kept\n"
+
+
 class TestBystanders:
     """Containers of others, as CRI keeps their states on disk."""
 
@@ -593,7 +638,9 @@ class TestConfirmation:
         node = confirming(30)
         played, script = Path(shutil.which("systemd-run") or ""), f"{node.folder}/state/switch/switch.sh"
         played.write_text(f"#!/bin/sh\n(sh {script} swap; sh {script} after) > /dev/null 2>&1 &\n")
-        asking = render("switch/switched.sh.j2", folder=f"{node.folder}/state/switch", wait_seconds=20)
+        asking = render(
+            "switch/switched.sh.j2", folder=f"{node.folder}/state/switch", wait_seconds=20, early=False
+        )
         node.arm()
         assert node.switch.host.run(plain("sh", asking)).text == "proven\n"
         assert not (node.folder / "state/switch/decision").is_symlink(), "who only asks decides nothing"

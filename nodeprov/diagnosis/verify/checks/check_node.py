@@ -12,7 +12,7 @@ from nodeprov.node import loaded_config
 from nodeprov.node.as_installed import release_difference
 from nodeprov.node.imported_files import import_problems
 from nodeprov.plan.files import TreeAt
-from nodeprov.states import FileState, LinkState, State
+from nodeprov.states import FileState, LinkState
 
 
 def check_receipt(subject: Subject) -> None:
@@ -35,7 +35,7 @@ def check_current_generation(subject: Subject, host: Host) -> None:
 @needs("current_generation")
 def check_generation_links(subject: Subject, host: Host) -> None:
     """The current generation's links are those that were installed."""
-    members = _members(subject)
+    members = subject.members
     assert members, because(f"no receipt knows the generation {subject.generation}", subject.install)
     for path, state in members.items():
         if isinstance(state, LinkState):
@@ -45,7 +45,7 @@ def check_generation_links(subject: Subject, host: Host) -> None:
 @needs("current_generation")
 def check_generation_files(subject: Subject, host: Host) -> None:
     """The current generation's {config} is the one that was installed."""
-    for path, state in _members(subject).items():
+    for path, state in subject.members.items():
         if isinstance(state, FileState):
             file = host.file(path)
             assert file.exists, because(f"{path} is missing", subject.install)
@@ -89,12 +89,6 @@ def _assert_leads_to(subject: Subject, host: Host, path: str, wanted: str) -> No
     if subject.state.is_neighbours(target):
         skip(f"{path} is another handler's: it leads to {target}")
     assert target == wanted, because(f"{path} leads to {target or 'nothing'}, not to {wanted}", subject.install)
-
-
-def _members(subject: Subject) -> dict[str, State | None]:
-    """Find what the current generation's folder was given, by path."""
-    below = f":{subject.generation}/"
-    return {key.partition(":")[2]: state for key, state in subject.state.history.written.items() if below in key}
 
 
 def check_cri(subject: Subject) -> None:

@@ -157,6 +157,8 @@ def test_a_machine_is_reached_as_often_as_is_said(tmp_path: Path) -> None:
     ("config", "attribute", "agreed"),
     [
         ("Ciphers aes256-gcm@openssh.com,aes128-ctr", "local_cipher", "aes256-gcm@openssh.com"),
+        ("Ciphers aes128-ctr,aes256-gcm@openssh.com", "local_cipher", "aes128-ctr"),
+        ("Ciphers chacha20-poly1305@openssh.com,aes128-ctr,aes256-gcm@openssh.com", "local_cipher", "aes256-gcm@"),
         ("MACs hmac-sha2-512\nCiphers aes256-ctr", "local_mac", "hmac-sha2-512"),
         ("HostKeyAlgorithms ecdsa-sha2-nistp256", "host_key_type", "ecdsa-sha2-nistp256"),
         ("Compression yes", "local_compression", "zlib"),
