@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, str] = {
     "history": "Show which runs from this machine changed nodes: when, who, what, and how each ended.",
     "image": "Write the image of the test pod to a file, for a registry of your own.",
     "inventory": "Show the settings of each node, and where each comes from. Nothing is connected to.",
+    "fetch": "Bring the releases that the inventory and its lock want into this machine's cache.",
     "cache": "The releases that this machine keeps.",
     "lock": "Write which bytes a release is, and who says so, into a file for review; or compare it.",
     "sign": "Sign a lock or a saved plan with an SSH key; the inventory says whose signatures count.",

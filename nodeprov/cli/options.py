@@ -215,6 +215,14 @@ Lock = Annotated[
         help="The lock. Default: trust.lock, else nodeprov.lock beside the inventory, if there is one.",
     ),
 ]
+Architectures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arch",
+        metavar="NAME",
+        help="Default: those of the lock; if there is none, all for which the release is published.",
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(

@@ -18,7 +18,7 @@ from nodeprov.cli.output import print_error, say, show_outcomes, show_plans
 from nodeprov.cli.reaching import Reached, reach
 from nodeprov.cli.watching import NOTHING_MORE, Telling, tell_refused, watching
 from nodeprov.engine import context
-from nodeprov.engine.fleet import Fleet, Results, obtained
+from nodeprov.engine.fleet import Fleet, Releases, Results, obtained
 from nodeprov.engine.look import Want
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.rollout import Rollout
@@ -61,10 +61,15 @@ def connect(
 
 def fleet_of(reached: Reached, lock: FoundLock | None = None) -> Fleet:
     """Make a fleet of nodes that are reached; what it downloads is shown, and held to a lock if there is one."""
-    releases = lock.obtained(_obtain) if lock else _obtain
+    releases = releases_of(lock)
     if (found := reached.recalled) is None:
         return Fleet(reached.nodes, reached.hosts, releases)
     return Fleet(reached.nodes, reached.hosts, releases, found.memory, found.reads, found.unreached)
+
+
+def releases_of(lock: FoundLock | None) -> Releases:
+    """Return what has a release on this machine: it shows what is downloaded, and holds it to a lock."""
+    return lock.obtained(_obtain) if lock else _obtain
 
 
 def _obtain(software: Software, wanted: ReleaseSettings, architecture: str) -> Release:
