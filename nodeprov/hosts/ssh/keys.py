@@ -20,7 +20,7 @@ from nodeprov.hosts.ssh.identities import (
     why_not,
     with_certificate,
 )
-from nodeprov.hosts.ssh.words import Listening, quoted
+from nodeprov.hosts.ssh.words import Listening, offered, quoted
 
 _KEY = "publickey"
 _SHOWN = 3
@@ -77,7 +77,7 @@ class Login:
 
     def _accepts(self, transport: Listening, key: paramiko.PKey) -> bool:
         try:
-            more = transport.auth_publickey(self._target.user, key)
+            more = offered(transport, self._target.user, key)
         except paramiko.BadAuthenticationType as error:
             raise self._wants(error.allowed_types) from None
         except (paramiko.SSHException, EOFError) as error:  # an agent that cannot sign with it, too

@@ -1,14 +1,17 @@
 """What a server says in plain words, beside the protocol; paramiko gives these to its log alone.
 
 Reaches into privates of paramiko (held against 4.0.0 and 5.1.0), which an upgrade may rename:
-`Packetizer._read_timeout`, which reads the server's first lines, `Transport._parse_disconnect`, and
-`AuthHandler.banner`.
+`Packetizer._read_timeout`, which reads the server's first lines, `Transport._parse_disconnect`,
+`AuthHandler.banner`, and `AuthHandler._request_auth` and `_parse_service_accept`, between which a server says
+that it may be asked.
 """
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
-from paramiko import Message, SSHException, Transport  # noqa: TID251
+from paramiko import Message, PKey, SSHException, Transport  # noqa: TID251
+from paramiko.auth_handler import AuthHandler  # noqa: TID251
 
 from nodeprov.redaction import redacted
 
@@ -63,6 +66,29 @@ class Listening(Transport):
     def _parse_disconnect(self, message: Message) -> None:
         message.get_int()
         self.farewell = shown(message.get_string().decode(errors="backslashreplace"))
+
+
+class _Asking(AuthHandler):
+    """Asks to be let in, where the server has said before that it may be asked."""
+
+    def _request_auth(self) -> None:
+        said = Message()
+        said.add_string("ssh-userauth")
+        said.rewind()
+        self._parse_service_accept(said)  # type: ignore[attr-defined]
+
+
+def offered(transport: Transport, user: str, key: PKey) -> list[str]:
+    """Offer a key after another way was refused; return what is wanted besides, as `Transport.auth_publickey`.
+
+    That asks for the service anew before each key (RFC 4253, 10), which takes a round trip. paramiko's
+    AuthOnlyHandler does not, but misses an answer that comes before it waits for one.
+    """
+    answered = threading.Event()
+    handler = transport.auth_handler = _Asking(transport)
+    handler.auth_publickey(user, key, answered)
+    more: list[str] = handler.wait_for_response(answered)
+    return more
 
 
 def shown(text: str) -> str:
