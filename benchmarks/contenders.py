@@ -6,7 +6,6 @@ compute anew each time, and are not asked to. Ansible needs a Python on the node
 """
 
 import json
-import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,8 @@ from nodeprov.local_files import cache_folder
 from nodeprov_lab.cache import Cache
 from nodeprov_lab.parts import SUITE, chosen_mirror, debian_tree
 
+MANY_NODES, FEW_ROUNDS = 12, 3
+"""Of so many nodes, Ansible, which takes half a minute, is measured so often."""
 CURRENT = "/opt/nodeprov/handlers/runsc/current"
 
 
@@ -31,6 +32,9 @@ class Contender:
     says: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
+    before: Sequence["Contender"] = ()
+    """What is run before each of its rounds, and is not measured."""
+    most_rounds: int | None = None
 
 
 def nodeprov(site: Site, *arguments: str, name: str, says: str = "") -> Contender:
@@ -44,6 +48,14 @@ def ssh_true(site: Site) -> Contender:
     return Contender("ssh NODE true", site.on_each(f"{site.ssh} {{}} true"))
 
 
+TOGETHER = ("--yes", "--max-unavailable", "100%")
+
+
+def installed_everywhere(site: Site) -> Contender:
+    """Install on all nodes at the same time."""
+    return nodeprov(site, "install", *site.names, *TOGETHER, name="nodeprov install, all at once")
+
+
 def nothing_to_do(site: Site) -> Sequence[Contender]:
     """Find every node as wanted."""
     installed = Installed.on(site)
@@ -53,68 +65,6 @@ def nothing_to_do(site: Site) -> Sequence[Contender]:
         nodeprov(site, "status", *site.names, name="nodeprov status"),
         pyinfra(site, installed),
         ansible(site, installed),
-    )
-
-
-def from_nothing(site: Site) -> Sequence[Contender]:
-    """Install on nodes that have nothing of gVisor; what is to be copied is on this machine."""
-    together = ("install", *site.names, "--yes", "--max-unavailable", "100%")
-    return (
-        Contender("a loop written by hand", site.on_each(f"{site.ssh} {{}} sh {LOOP}/do < {_archive(site)}")),
-        nodeprov(site, *together, name="nodeprov install"),
-    )
-
-
-LOOP = "/root/loop"
-_DO = f"""\
-set -e
-tar -x -C {LOOP}
-cd {LOOP}/release && sha512sum --quiet -c ../sums && cd / && mv {LOOP}/release /opt/gvisor
-cp -p /etc/containerd/config.toml {LOOP}/before.toml
-cat {LOOP}/table >> /etc/containerd/config.toml
-systemctl restart containerd
-"""
-_UNDO = f"""\
-mkdir -p {LOOP}
-if [ -e {LOOP}/before.toml ]; then
-    mv {LOOP}/before.toml /etc/containerd/config.toml
-    systemctl restart containerd
-fi
-rm -rf /opt/gvisor {LOOP}/release
-"""
-_TABLE = """
-[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runsc]
-runtime_type = "io.containerd.runsc.v1"
-"""
-
-
-def _archive(site: Site) -> Path:
-    """Return the archive that the loop copies: a release as nodeprov has installed it, its sums, and a table."""
-    return site.folder / "loop.tar"
-
-
-def prepare_loop(site: Site, installed: "Installed") -> None:
-    """Have the loop's archive here, and its script on each node."""
-    made = (
-        f"mkdir -p {LOOP} && cd {LOOP} && rm -rf release && cp -a {installed.release} release && (cd release && "
-    )
-    made += f"find . -type f -exec sha512sum {{}} +) > sums && printf %s {shlex.quote(_TABLE)} > table && "
-    made += "tar -c release sums table && rm -rf release"
-    first = shlex.join([*site.ssh.split(), site.names[0], made])
-    run_checked(["sh", "-c", f"{first} > {_archive(site)}"], "cannot make the loop's archive", timeout_seconds=120)
-    (site.folder / "do").write_text(_DO)
-    script = (
-        f"{site.ssh} {{}} mkdir -p {LOOP} && {site.ssh} {{}} sh -c {shlex.quote(shlex.quote(f'cat > {LOOP}/do'))}"
-    )
-    run_checked(site.on_each(f"{script} < {site.folder}/do"), "cannot copy the loop's script")
-
-
-def as_before(site: Site) -> Sequence[Contender]:
-    """Take back what the contenders have installed."""
-    (site.folder / "undo").write_text(_UNDO)
-    return (
-        nodeprov(site, "uninstall", *site.names, "--yes", name="nodeprov uninstall"),
-        Contender("what the loop did, taken back", site.on_each(f"{site.ssh} {{}} sh < {site.folder}/undo")),
     )
 
 
@@ -178,6 +128,7 @@ def ansible(site: Site, installed: Installed) -> Contender:
         "changed=0",
         environment,
         site.folder,
+        most_rounds=FEW_ROUNDS if len(site.nodes) > MANY_NODES else None,
     )
 
 

@@ -1,5 +1,6 @@
 """Rounds of commands in turn, medians, ratios to the first command, and the line through the sizes of a fleet."""
 
+import compileall
 import os
 import statistics
 import subprocess  # noqa: TID251  what is measured is a process
@@ -8,10 +9,12 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.contenders import Contender
 
 LEAST_ROUNDS = 7
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,25 @@ class Result:
     processor_seconds: float
     mebibytes: float
     slowest: float
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What fits best: value = fixed + each * nodes; and how much of what differs it explains (1 is all)."""
+
+    fixed: float
+    each: float
+    explained: float
+
+
+Measured = Callable[[Contender], Run]
+
+
+def compiled() -> None:
+    """Compile nodeprov, as pip does when it installs it; else each run may do it anew."""
+    for package in ("nodeprov", "nodeprov_lab"):
+        compileall.compile_dir(CHECKOUT / package, quiet=1)
 
 
 def once(contender: Contender) -> Run:
@@ -62,15 +84,16 @@ def once(contender: Contender) -> Run:
     return Run(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
-def in_turn(
-    contenders: Sequence[Contender], rounds: int, before_each: Callable[[], None] = lambda: None
-) -> list[Result]:
+def in_turn(contenders: Sequence[Contender], rounds: int, measured: Measured = once) -> list[Result]:
     """Run each in turn with the others, so that what else the machine does meets all of them."""
     runs: dict[str, list[Run]] = {each.name: [] for each in contenders}
-    for _ in range(max(rounds, LEAST_ROUNDS)):
+    for number in range(rounds):
         for each in contenders:
-            before_each()
-            runs[each.name].append(once(each))
+            if each.most_rounds is not None and number >= each.most_rounds:
+                continue
+            for before in each.before:
+                once(before)
+            runs[each.name].append(measured(each))
     return [_result(name, found) for name, found in runs.items()]
 
 
@@ -82,10 +105,12 @@ def _result(name: str, runs: Sequence[Run]) -> Result:
         statistics.median(run.processor_seconds for run in runs),
         statistics.median(run.mebibytes for run in runs),
         max(seconds),
+        len(runs),
     )
 
 
-def line(points: Sequence[tuple[int, float]]) -> tuple[float, float]:
-    """Fit seconds = fixed + each * nodes by least squares; return both."""
-    slope, fixed = statistics.linear_regression(*zip(*points, strict=True))
-    return fixed, slope
+def line(points: Sequence[tuple[int, float]]) -> Line:
+    """Fit a line through values by the number of nodes, by least squares."""
+    sizes, values = zip(*points, strict=True)
+    slope, fixed = statistics.linear_regression(sizes, values)
+    return Line(fixed, slope, statistics.correlation(sizes, values) ** 2)

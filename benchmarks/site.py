@@ -61,7 +61,7 @@ def make(folder: Path, inventory: Path, count: int) -> Site:
 
 def _ssh_config(nodes: Sequence[Node]) -> str:
     hosts = "".join(
-        f"Host {node.name}\n  HostName {node.ssh.address}\n  User {node.ssh.user}\n"
+        f"Host {node.name}\n  HostName {node.ssh.address}\n  Port {node.ssh.port or 22}\n  User {node.ssh.user}\n"
         f"  IdentityFile {node.ssh.identity_file}\n  UserKnownHostsFile {node.ssh.known_hosts}\n"
         for node in nodes
     )
