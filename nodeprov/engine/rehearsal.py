@@ -16,7 +16,7 @@ from nodeprov.hosts.shell import ShellHost, ask_script
 from nodeprov.kubernetes.draining import NodePodsQuery
 from nodeprov.kubernetes.kubectl import Get, kubectl
 from nodeprov.kubernetes.proof_pods import Pod
-from nodeprov.node.facts import FactsQuery
+from nodeprov.node.facts import FactsQuery, OfRuns, OfRunsQuery
 from nodeprov.node.receipts import Author, to_json
 from nodeprov.node.state import Facts
 from nodeprov.plan import containerd_config
@@ -128,6 +128,8 @@ class _Stage:
         match query:
             case FactsQuery():
                 return self._facts
+            case OfRunsQuery():
+                return OfRuns.among(self._facts)
             case NodePodsQuery():
                 return ()
             case Get(kind="node"):

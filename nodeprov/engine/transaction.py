@@ -16,9 +16,9 @@ from nodeprov.hosts.base import Host, Hosts, Place, check, rendered
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes import images
 from nodeprov.node import receipts
-from nodeprov.node.facts import gather
+from nodeprov.node.facts import OfRuns, OfRunsQuery
 from nodeprov.node.receipts import History, Receipt
-from nodeprov.node.state import Footprint, NodeState
+from nodeprov.node.state import NodeState
 from nodeprov.node.switch import Switch
 from nodeprov.node.uptime import UptimeQuery
 from nodeprov.plan.goal import Change
@@ -106,20 +106,17 @@ def _uploading(host: Host, node: str, run: RunContext) -> Iterator[None]:
 
 def _insist_on_the_same_traces(state: NodeState, host: Host) -> None:
     """See that no other run has worked on the node between our plan and our lock."""
-    now = gather(host, state.settings, state.layout)
-    handler, machine_id = state.history.handler, now.machine.machine_id
+    now: OfRuns = host.ask([OfRunsQuery(state.settings, state.layout)])[0]
+    handler, machine_id = state.history.handler, state.machine.machine_id
     history = History.read(now.receipts, machine_id=machine_id, handler=handler, node=state.node.name)
-    if _traces(now.footprint, history) != _traces(state.footprint, state.history):
+    footprint = state.footprint
+    then = state.history, footprint.links, footprint.generations, footprint.switched
+    if (history, now.links, now.generations, now.switched) != then:
         raise NodeprovError(
             "another run has worked on this node since the plan was made",
             f"plan again: nodeprov plan {state.node.name}",
             where=host.name,
         )
-
-
-def _traces(footprint: Footprint, history: History) -> tuple[object, ...]:
-    """Pick what any run changes."""
-    return history, footprint.links, footprint.generations, footprint.switched
 
 
 def _sweep(host: Host, state: NodeState) -> None:

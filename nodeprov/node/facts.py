@@ -4,6 +4,7 @@ import base64
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from nodeprov.containerd.distributions.distribution import Distribution, Found, Source, Traces, detect, source_of
 from nodeprov.containerd.distributions.profiles import (
@@ -61,6 +62,46 @@ class FactsQuery:
     def parse(self, output: Output) -> Facts:
         """Understand what the script printed."""
         return parse_facts(self.node, output.text, self.layout.prefixes, self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class OfRuns:
+    """What any run of nodeprov changes on a node."""
+
+    receipts: tuple[Mapping[str, Any], ...]
+    links: Mapping[str, str]
+    generations: Mapping[str, str]
+    switched: Switched | None
+
+    @classmethod
+    def among(cls, facts: Facts) -> Self:
+        """Pick it of all that was read."""
+        footprint = facts.footprint
+        return cls(facts.receipts, footprint.links, footprint.generations, footprint.switched)
+
+
+@dataclass(frozen=True, slots=True)
+class OfRunsQuery:
+    """The part of the facts that any run changes, which costs a node little."""
+
+    settings: Settings
+    layout: Layout
+
+    @property
+    def script(self) -> str:
+        """The script that reads it, which is the end of that of the facts."""
+        state, prefixes = self.settings.paths.state, self.layout.prefixes
+        return render("node/traces.sh.j2", state=state, prefixes=prefixes, links=self.layout.links)
+
+    def parse(self, output: Output) -> OfRuns:
+        """Understand what the script printed."""
+        values, _ = _blocks(output.text)
+        return OfRuns(
+            parse.receipts(values.get("receipts", "")),
+            _named("link ", values),
+            parse.generations(values.get("generations", "")),
+            _switched(values),
+        )
 
 
 def gather(reader: Reader, settings: Settings, layout: Layout) -> Facts:
@@ -181,8 +222,12 @@ def _footprint(values: Mapping[str, str], prefixes: tuple[str, ...]) -> Footprin
         users=parse.users(values.get("users", ""), ours),
         pods=parse.pods(values.get("pods", "")),
         record=parse.record(values.get("record", "")),
-        switched=Switched.read(values["switch"], values.get("switch.outcome", "")) if "switch" in values else None,
+        switched=_switched(values),
     )
+
+
+def _switched(values: Mapping[str, str]) -> Switched | None:
+    return Switched.read(values["switch"], values.get("switch.outcome", "")) if "switch" in values else None
 
 
 def _named(kind: str, values: Mapping[str, str]) -> dict[str, str]:

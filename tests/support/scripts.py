@@ -128,6 +128,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "switch-ends.sh.j2": [_SWITCH],
     "switch.sh.j2": [{**_SWITCH, "confirm_seconds": seconds} for seconds in (0, 1)],
     "switched.sh.j2": [{**_SWITCH, "early": early} for early in (True, False)],
+    "traces.sh.j2": [{"state": "/s", "prefixes": ["/p", "/q r"], "links": ["/l", "/it's"]}],
     "wait-cluster.sh.j2": [{"nodes": ["a", "b"], "admin_conf": "/a", "timeout_seconds": 1}],
     "watched.sh.j2": [{}],
     "write-file.sh.j2": [{**_TARGET, "mode": "644", "owner": "0:0", "sha256": "0" * 64}],
