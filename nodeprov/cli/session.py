@@ -64,7 +64,8 @@ def fleet_of(reached: Reached, lock: FoundLock | None = None) -> Fleet:
     releases = releases_of(lock)
     if (found := reached.recalled) is None:
         return Fleet(reached.nodes, reached.hosts, releases)
-    return Fleet(reached.nodes, reached.hosts, releases, found.memory, found.reads, found.unreached)
+    known, trusts = (found.memory, found.reads, found.unreached), not found.is_deep
+    return Fleet(reached.nodes, reached.hosts, releases, *known, trusts_memory=trusts)
 
 
 def releases_of(lock: FoundLock | None) -> Releases:

@@ -88,6 +88,8 @@ class Fleet:
         memory: Memory | None = None,
         reads: ClusterReads | None = None,
         unreached: Mapping[str, NodeprovError] = MappingProxyType({}),
+        *,
+        trusts_memory: bool = True,
     ) -> None:
         """Take some nodes.
 
@@ -98,6 +100,7 @@ class Fleet:
             memory: where it is remembered that there was nothing to do.
             reads: what was read of their clusters already; it counts for the first plan.
             unreached: why nodes could not be logged in to a moment ago; for the first plan too.
+            trusts_memory: whether the digests of a release are taken from it while a node looks as it did.
         """
         self.nodes = nodes
         self.hosts = hosts
@@ -105,6 +108,7 @@ class Fleet:
         self._memory = memory
         self._read_already = reads
         self._unreached = dict(unreached)
+        self._trusts_memory = trusts_memory
 
     def only(self, nodes: Sequence[Node]) -> Fleet:
         """Return some of the nodes, reached in the same way."""
@@ -158,7 +162,8 @@ class Fleet:
         readers = admissions.through(of_action(self.hosts.of(state.node), want.action))
         if self._memory is None:
             return plan(state, want, readers)
-        watching = Watching(readers, state, want)
+        remembered = self._memory.of(state.node) if self._trusts_memory else None
+        watching = Watching(readers, state, want, remembered)
         found = plan(state, want, watching.readers)
         watching.remember(found, reads, self._memory)
         return found

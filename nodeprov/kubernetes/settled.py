@@ -31,6 +31,7 @@ class Recalled:
     unreached: Mapping[str, NodeprovError]
     memory: Memory
     reads: ClusterReads
+    is_deep: bool = False
 
 
 def recall(
@@ -53,7 +54,7 @@ def recall(
         still_settled(remembered, nodes, hosts, reads.digest, meanwhile=meanwhile) if is_known else ({}, {})
     )
     is_whole = len(plans) == len(nodes)
-    return Recalled([plans[node.name] for node in nodes] if is_whole else (), unreached, memory, reads)
+    return Recalled([plans[node.name] for node in nodes] if is_whole else (), unreached, memory, reads, deep)
 
 
 def still_settled(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nodeprov.engine.fleet import Fleet
 from nodeprov.engine.look import Install, Uninstall
-from nodeprov.hosts.base import Place
+from nodeprov.hosts.base import Place, Script
 from nodeprov.hosts.provider import LocalNode
 from nodeprov.inventory import Node, parse
 from nodeprov.kubernetes.settled import still_settled
@@ -31,12 +32,14 @@ class Remembering:
         self.folder = folder / "memory"
         self.memory = Memory(self.folder)
         self.commands = 0
-        self._made = release(folder, content=b"#!/bin/sh\n")
-        self._hosts = LocalNode("worker1", enter=node.enter, on_command=lambda *_: self._count())
-        self.fleet = Fleet([WORKER], self._hosts, lambda *_: self._made, self.memory)
+        self.scripts: list[str] = []
+        self.made = release(folder, content=b"#!/bin/sh\n")
+        self.hosts = LocalNode("worker1", enter=node.enter, on_command=self._count)
+        self.fleet = Fleet([WORKER], self.hosts, lambda *_: self.made, self.memory)
 
-    def _count(self) -> None:
+    def _count(self, _host: str, script: Script[Any]) -> None:
         self.commands += 1
+        self.scripts.append(script.text)
 
     def planned(self) -> Plan:
         plans = self.fleet.plan(Install(GVISOR))
@@ -52,7 +55,7 @@ class Remembering:
         """What the command shows of what the memory rests on."""
         found = self.memory.of(WORKER)
         assert found is not None
-        seen: Seen = self._hosts.of(WORKER)[Place.NODE].ask([WatchedQuery(found.watched)])[0]
+        seen: Seen = self.hosts.of(WORKER)[Place.NODE].ask([WatchedQuery(found.watched)])[0]
         return seen.digest
 
     def at_rest(self) -> str:
@@ -65,7 +68,7 @@ class Remembering:
     def recalled(self, worker: Node = WORKER) -> Mapping[str, Plan]:
         found = self.memory.of(worker)
         known = {worker.name: found} if found else {}
-        return still_settled(known, [worker] if found else [], self._hosts.of, lambda _node: "")[0]
+        return still_settled(known, [worker] if found else [], self.hosts.of, lambda _node: "")[0]
 
 
 @pytest.fixture
@@ -83,6 +86,33 @@ def test_nothing_to_do_is_recalled_by_one_command_with_the_same_plan(remembering
     assert remembering.recalled() == {"worker1": plan}
     assert remembering.recalled() == {"worker1": plan}
     assert remembering.commands == before + 2
+
+
+def hashing(remembering: Remembering) -> int:
+    """Plan, and count the commands that compute the digests of the release."""
+    seen = len(remembering.scripts)
+    assert not remembering.planned().pending
+    return sum("-exec sha256sum" in each for each in remembering.scripts[seen:])
+
+
+def test_digests_are_not_computed_again_while_the_node_looks_as_it_did(remembering: Remembering) -> None:
+    assert hashing(remembering) == 1
+    assert hashing(remembering) == 0
+    assert remembering.recalled() != {}, "and it is remembered still"
+    remembering.node.said(f"touch {RELEASE}/runsc; sleep 0.1")
+    assert hashing(remembering) == 1
+    remembering.node.said(f"touch {HOME}/etc/config.toml; sleep 0.1")
+    assert hashing(remembering) == 1, "whatever differs"
+    remembering.fleet = Fleet(
+        [WORKER], remembering.hosts, lambda *_: remembering.made, remembering.memory, trusts_memory=False
+    )
+    assert hashing(remembering) == 1, "a deep look computes them"
+
+
+def test_a_release_that_was_damaged_within_its_size_and_its_time_is_seen(remembering: Remembering) -> None:
+    remembering.planned()
+    remembering.node.said(BREAKS["and looks as old and as long as before"].replace("x y", "b c"))
+    assert "tree" in [each.resource.key.partition(":")[0] for each in remembering.planned().changes]
 
 
 def test_what_is_to_be_done_is_not_remembered(remembering: Remembering) -> None:
