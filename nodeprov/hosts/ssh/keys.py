@@ -20,7 +20,7 @@ from nodeprov.hosts.ssh.identities import (
     why_not,
     with_certificate,
 )
-from nodeprov.hosts.ssh.words import Listening, offered, quoted
+from nodeprov.hosts.ssh.words import Listening, let_in, quoted
 
 _KEY = "publickey"
 _SHOWN = 3
@@ -65,7 +65,7 @@ class Login:
 
     def _needs_nothing(self, transport: Listening) -> bool:
         try:
-            more = transport.auth_none(self._target.user)
+            more = let_in(transport, self._target.user)
         except paramiko.BadAuthenticationType as error:
             more = error.allowed_types
         except (paramiko.SSHException, EOFError) as error:
@@ -77,7 +77,7 @@ class Login:
 
     def _accepts(self, transport: Listening, key: paramiko.PKey) -> bool:
         try:
-            more = offered(transport, self._target.user, key)
+            more = let_in(transport, self._target.user, key)
         except paramiko.BadAuthenticationType as error:
             raise self._wants(error.allowed_types) from None
         except (paramiko.SSHException, EOFError) as error:  # an agent that cannot sign with it, too

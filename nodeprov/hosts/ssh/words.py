@@ -12,6 +12,7 @@ from typing import Any
 
 from paramiko import Message, PKey, SSHException, Transport  # noqa: TID251
 from paramiko.auth_handler import AuthHandler  # noqa: TID251
+from paramiko.common import MSG_SERVICE_ACCEPT  # noqa: TID251
 
 from nodeprov.redaction import redacted
 
@@ -69,24 +70,41 @@ class Listening(Transport):
 
 
 class _Asking(AuthHandler):
-    """Asks to be let in, where the server has said before that it may be asked."""
+    """Asks to be let in without waiting to hear that it may ask (RFC 4253, 10); `is_first` is to ask that too.
+
+    paramiko waits for that, and before each key anew: a round trip each time. Its AuthOnlyHandler does not, but
+    misses an answer that comes before it has begun to wait for one.
+    """
+
+    def __init__(self, transport: Transport, *, is_first: bool) -> None:
+        super().__init__(transport)
+        self._is_first = is_first
+
+    @property
+    def _client_handler_table(self) -> dict[int, Any]:
+        table = super()._client_handler_table  # type: ignore[misc]
+        return {**table, MSG_SERVICE_ACCEPT: lambda _message: None}
 
     def _request_auth(self) -> None:
-        said = Message()
-        said.add_string("ssh-userauth")
-        said.rewind()
-        self._parse_service_accept(said)  # type: ignore[attr-defined]
+        if self._is_first:
+            super()._request_auth()  # type: ignore[misc]
+        accepted = Message()
+        accepted.add_string("ssh-userauth")
+        accepted.rewind()
+        self._parse_service_accept(accepted)  # type: ignore[attr-defined]  # which sends the request
 
 
-def offered(transport: Transport, user: str, key: PKey) -> list[str]:
-    """Offer a key after another way was refused; return what is wanted besides, as `Transport.auth_publickey`.
+def let_in(transport: Transport, user: str, key: PKey | None = None) -> list[str]:
+    """Ask to be let in: without a key, which is the first question, or by a key; return what is wanted besides.
 
-    That asks for the service anew before each key (RFC 4253, 10), which takes a round trip. paramiko's
-    AuthOnlyHandler does not, but misses an answer that comes before it waits for one.
+    Raises what paramiko's Transport raises in auth_none and auth_publickey.
     """
     answered = threading.Event()
-    handler = transport.auth_handler = _Asking(transport)
-    handler.auth_publickey(user, key, answered)
+    handler = transport.auth_handler = _Asking(transport, is_first=key is None)
+    if key is None:
+        handler.auth_none(user, answered)
+    else:
+        handler.auth_publickey(user, key, answered)
     more: list[str] = handler.wait_for_response(answered)
     return more
 

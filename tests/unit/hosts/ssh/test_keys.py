@@ -6,7 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import paramiko  # noqa: TID251  the other side
 import pytest
+from paramiko import Message  # noqa: TID251
+from paramiko.auth_handler import AuthHandler  # noqa: TID251
 
 from nodeprov.hosts.passwords import Passwords
 from tests.support.ssh_server import FidoKey, Manners, fido_agent, lets_in, new_key, refusal, serving
@@ -57,6 +60,25 @@ class TestNone:
             assert "visit: https://login.example.com/a/12" in error.message
             assert "ConnectTimeout 30" in error.message
             assert "a page to open" in error.hint
+
+
+def test_a_login_asks_once_whether_it_may_and_does_not_wait_to_hear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    usual = AuthHandler._parse_service_request  # type: ignore[attr-defined]
+
+    def heard(handler: AuthHandler, message: Message) -> None:
+        asked.append("service")
+        usual(handler, message)
+
+    monkeypatch.setattr(AuthHandler, "_parse_service_request", heard)  # the server's
+    second = new_key(tmp_path / "second")
+    accepts = frozenset({paramiko.PKey.from_path(second).asbytes()})
+    with serving(tmp_path, Manners(accepts=accepts)) as server:
+        assert lets_in(server.host(f"IdentityFile {second}\n"))
+        assert len(server.offered) == 2
+    assert asked == ["service"]
 
 
 class TestKeyFiles:
