@@ -17,6 +17,7 @@ from nodeprov.containerd.versions import dead_tables, ended, lacks_runc, on_line
 from nodeprov.toml import KeyPath, key_text
 
 COMMENT = "# added by nodeprov"
+TAKE_OVER = "to take over what somebody else installed: nodeprov adopt NODE"
 RUNC_COMMENT = "# added by nodeprov, as containerd's default has it: a file's runtimes replace the default one"
 
 
@@ -132,9 +133,10 @@ def _taken(config: Config, path: KeyPath, found: Mapping[str, Any], runtime: Run
     keys = ("runtime_type", "runtime_path", *(key for key in paths_of(runtime.table()) if key != "runtime_path"))
     said = ", ".join(f"{key} = {values[key]!r}" for key in keys if values.get(key) is not None)
     where = f"[{key_text(path)}]{on_line(config, path)}"
+    another = "remove that table, or give nodeprov's runtime another handler: [runtime] handler in the inventory"
     return Refused(
         f"{where} was not written by nodeprov: {said or 'it has no runtime_type'}",
-        "remove that table, or give nodeprov's runtime another handler: [runtime] handler in the inventory",
+        f"{TAKE_OVER}; or {another}" if found.get("runtime_type") == runtime.runtime_type else another,
     )
 
 

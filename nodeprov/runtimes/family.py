@@ -123,6 +123,8 @@ class Family(Protocol):
     """What people call by the link in [paths] bin; each generation has it."""
     shim: str
     """The program of which each sandbox has one process."""
+    names_release: str
+    """How a program's bytes name its release, as an extended regular expression: the release is behind a `-`."""
     software: Software
     """What its project releases, and where."""
     uses: Mapping[str, str]

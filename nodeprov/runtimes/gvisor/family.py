@@ -33,6 +33,7 @@ class GVisor:
     name = "gVisor"
     program = "runsc"
     shim = SHIM
+    names_release = "release-[0-9]{8}[.][0-9]+"
     software = SOFTWARE
     uses: Mapping[str, str] = MappingProxyType(
         {

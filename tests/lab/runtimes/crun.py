@@ -45,6 +45,7 @@ class Crun:
     name = "crun"
     program = "crun"
     shim = "containerd-shim-runc-v2"
+    names_release = "crun-[0-9.]+"
     software = Software(
         name="crun",
         layouts=(ArtifactLayout("loose", (PROGRAM, LIBRARY)),),
