@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "init": "Write a first inventory by asking questions, or from the cluster's nodes with --from-cluster.",
     "plan": "Show what an install, a rollback or an uninstall would change. Nothing is written on any node.",
     "install": "Install what the inventory wants, node by node or in waves, and test it; undo it on any error.",
+    "adopt": "Take over what somebody else installed, by hand or by another tool. Its sandboxes go on.",
     "rollback": "Put the generation before in force again, from what is on the node, without network or cluster.",
     "gc": "Remove releases and generations that nothing needs; name what is kept, and for whom.",
     "uninstall": "Remove all that nodeprov installed. Refused while sandboxes run, unless --drain evicts them.",

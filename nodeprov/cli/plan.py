@@ -41,6 +41,7 @@ def plan(
     rollback: Annotated[bool, typer.Option("--rollback", help="Plan a rollback.")] = False,
     to: options.To = None,
     gc: Annotated[bool, typer.Option("--gc", help="Plan a gc.")] = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Plan to adopt what somebody else installed.")] = False,
     keep: options.Keep = None,
     forward: options.Forward = False,
     drain: Annotated[bool, typer.Option("--drain", help="With --uninstall: evict sandboxed pods.")] = False,
@@ -80,7 +81,7 @@ def plan(
 
     if drain and not uninstall:
         raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
-    other = options.one_of({"--uninstall": uninstall, "--rollback": rollback, "--gc": gc})
+    other = options.one_of({"--uninstall": uninstall, "--rollback": rollback, "--gc": gc, "--adopt": adopt})
     if stage and (other or out or commands):
         raise UsageError(
             "--stage shows a part of an install's plan", "leave --uninstall, --out and --commands out"
@@ -117,6 +118,7 @@ def plan(
             "--uninstall": Uninstall(FAMILY, drain, allowed=allowed),
             "--rollback": Rollback(FAMILY, to or ""),
             "--gc": Gc(FAMILY),
+            "--adopt": Install(FAMILY, adopts=True),
         }
         want = wants[other]
         fleet, planned, skipped = plan_ready(fleet_of(reached, locked), want, skip=skip_unready, stage=stage)

@@ -16,7 +16,7 @@ from nodeprov.node.layout import Layout
 from nodeprov.node.receipts import History
 from nodeprov.node.state import ClusterState, Facts, Machine, NodeState
 from nodeprov.node.switch import SWITCH_UNIT, WAIT_SECONDS, SwitchAtWork
-from nodeprov.plan.plan import GC, INSTALL, ROLLBACK, UNINSTALL, Action
+from nodeprov.plan.plan import ADOPT, GC, INSTALL, ROLLBACK, UNINSTALL, Action
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes import requirements
 from nodeprov.runtimes.family import Family
@@ -27,11 +27,19 @@ MOST_SECONDS = 30 * 60
 
 @dataclass(frozen=True, slots=True)
 class Install:
-    """A runtime, by the node's settings; `release` is None as long as it is not on this machine."""
+    """A runtime, by the node's settings; `release` is None as long as it is not on this machine.
+
+    `adopts` allows to take the place of what somebody else has installed under the handler's name.
+    """
 
     family: Family
     release: Release | None = None
-    action: ClassVar[Action] = INSTALL
+    adopts: bool = False
+
+    @property
+    def action(self) -> Action:
+        """What the run is for."""
+        return ADOPT if self.adopts else INSTALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,8 @@ def check(state: NodeState, want: Want) -> tuple[Problem, ...]:
     found = _of_cluster(state.node, state.machine, state.cluster, want)
     if not isinstance(want, Install):
         return found
-    return (*requirements.check(state, want.family, want.release), *found, *leftovers.label_problems(state))
+    of_node = requirements.check(state, want.family, want.release, adopts=want.adopts)
+    return (*of_node, *found, *leftovers.label_problems(state))
 
 
 def check_facts(
@@ -130,7 +139,7 @@ def check_facts(
     found = _of_cluster(node, facts.machine, cluster, want)
     if not isinstance(want, Install):
         return found or (facts.no_daemon,)
-    return (*requirements.check_facts(facts, node.settings, layout, want.family), *found)
+    return (*requirements.check_facts(facts, node.settings, layout, want.family, adopts=want.adopts), *found)
 
 
 def _of_cluster(node: Node, machine: Machine, cluster: ClusterState | None, want: Want) -> tuple[Problem, ...]:

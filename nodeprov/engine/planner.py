@@ -39,6 +39,7 @@ from nodeprov.plan.steps import (
     Swap,
     Unused,
 )
+from nodeprov.runtimes import adoption
 from nodeprov.runtimes.family import Family, tree_bytes
 from nodeprov.runtimes.family import goals as runtime_goals
 
@@ -102,7 +103,8 @@ def wanted(state: NodeState, want: Install | Uninstall) -> tuple[Goal, ...]:
 
     Pods come only after the runtime is there, and before it goes they do.
     """
-    runtime = tuple(runtime_goals(state, want.family, want.release))
+    adopts = isinstance(want, Install) and want.adopts
+    runtime = tuple(runtime_goals(state, want.family, want.release, adopts=adopts))
     former_links, former_labels = leftovers.link_goals(state), leftovers.label_goals(state)
     if state.cluster is None:
         return (*runtime, *former_links)
@@ -142,7 +144,9 @@ def _install(
     )
     upload_bytes = sum(tree_bytes(release) for change in changes if isinstance(change.resource, Tree))
     said = notes.of_install(state, family, runtime, steps, release.name, warnings)
-    return Plan(state.node.name, Install.action, steps, said, upload_bytes), imports
+    if want.adopts:
+        said = (*said, *adoption.notes(state, family, readers[Place.NODE]))
+    return Plan(state.node.name, want.action, steps, said, upload_bytes), imports
 
 
 def _drained(state: NodeState, steps: tuple[Step, ...], readers: Readers) -> tuple[Step, ...]:

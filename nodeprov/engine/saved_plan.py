@@ -80,6 +80,7 @@ def want_of(saved: Saved, family: Family) -> Want:
     """Return what the plans are for."""
     wants = (
         Install(family),
+        Install(family, adopts=True),
         Uninstall(family, saved.drain, allowed=saved.allowed),
         Rollback(family, saved.to),
         Gc(family),

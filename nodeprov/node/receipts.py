@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
 from nodeprov.plan.goal import Change, constant
-from nodeprov.plan.plan import ACTIONS
+from nodeprov.plan.plan import ACTIONS, ADOPT
 from nodeprov.plan.state_text import state_from_json, state_to_json
 from nodeprov.states import State
 
@@ -225,6 +225,11 @@ class History:
         counting = self._counting
         ends = [i for i, each in enumerate(counting) if each.action in _ENDING and each.state == DONE]
         return tuple(counting[ends[-1] + 1 if ends else 0 :])
+
+    @property
+    def has_adopted(self) -> bool:
+        """Whether what is installed has taken the place of what somebody else had installed."""
+        return any(each.action == ADOPT.name and each.state == DONE for each in self.installed)
 
     @property
     def neighbours(self) -> tuple[Self, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 from nodeprov import containerd
 from nodeprov.containerd import Runtime
 from nodeprov.containerd.distributions import editing
+from nodeprov.containerd.edit import TAKE_OVER
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.inventory import Settings
 from nodeprov.node.cgroups import disagreement
@@ -99,8 +100,8 @@ def room(machine: Machine, release_bytes: int) -> Iterator[Problem]:
 def link_is_free(footprint: Footprint, layout: Layout) -> Iterator[Problem]:
     """See that no file of somebody else lies where the link for people would."""
     path = layout.link_for_people
-    target = footprint.links.get(path, "") if path else ""
-    if target and not target.startswith(tuple(f"{prefix}/" for prefix in footprint.prefixes)):
+    if path and footprint.is_others(path):
+        target = footprint.links[path]
         what = "is a file" if target == "(no link)" else f"leads to {target}"
         yield Problem(
             f"{path} exists and was not installed by nodeprov: it {what}",
@@ -279,7 +280,9 @@ def handler_is_free(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime])
         yield Problem(
             f"a runtime handler {runtime.handler!r} is there that nodeprov did not write "
             f"({runtime.program_key} = {runtime.program_of(table) or 'unset'!r})",
-            "remove it, or set [runtime] handler to another name",
+            f"{TAKE_OVER}; or remove it, or set [runtime] handler to another name"
+            if table.get("runtime_type") == runtime.runtime_type
+            else "remove it, or set [runtime] handler to another name",
             "its pods would get another runtime, and an uninstall would take somebody else's table",
         )
         return

@@ -1,11 +1,11 @@
 """Our runtime's table in containerd's configuration: the file that holds it, and the edit as a goal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from nodeprov import containerd
-from nodeprov.containerd import Config, Runtime, drop_in_text
+from nodeprov.containerd import Config, Runtime, drop_in_text, takeover
 from nodeprov.containerd.distributions import editing
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.inventory import Settings
@@ -13,7 +13,7 @@ from nodeprov.node.daemon import Daemon
 from nodeprov.node.receipts import History
 from nodeprov.plan.containerd_config import ContainerdConfig, ContainerdSource, OwnConfig
 from nodeprov.plan.goal import Goal, constant
-from nodeprov.states import FileState
+from nodeprov.states import FileState, State
 
 DROPIN = "dropin"
 
@@ -32,15 +32,18 @@ def own_config(daemon: Daemon, runtime: Runtime) -> OwnConfig | None:
 
 
 def config_goals(
-    daemon: Daemon, settings: Settings, runtime: Runtime, former: tuple[Runtime, ...]
+    daemon: Daemon, settings: Settings, runtime: Runtime, former: tuple[Runtime, ...], *, adopts: bool = False
 ) -> tuple[Goal, ...]:
-    """Want our table in the file, or in one of its own, and not in the other."""
+    """Want our table in the file, or in one of its own, and not in the other.
+
+    Where it `adopts`, a table of the handler that somebody else wrote makes room for ours, in its own file.
+    """
     root, own = config_resource(daemon, runtime), own_config(daemon, runtime)
-    if settings.containerd.config_style == DROPIN and own and daemon.config:
+    if settings.containerd.config_style == DROPIN and own and daemon.config and not adopts:
         text = drop_in_text(daemon.file, runtime)
         wanted = constant(FileState(text.encode(), 0o644))
         return Goal(own, wanted), Goal(root, without_runtime(runtime, former))
-    in_root = Goal(root, _with_runtime(daemon, runtime, former))
+    in_root = Goal(root, _with_runtime(daemon, runtime, former, adopts=adopts))
     return (in_root, Goal(own, constant(None))) if own else (in_root,)
 
 
@@ -51,16 +54,18 @@ def removal_goals(
     root, own = config_resource(daemon, runtime), own_config(daemon, runtime)
     # The last handler that leaves gives back what was there before all of them.
     runs = history.own if history.neighbours else history.everyones
-    without = (
-        constant(runs.before[root.key])
-        if runs.have_left(root.key, daemon.edited)
-        else without_runtime(runtime, former, how_edited(daemon))
-    )
+    before = runs.before.get(root.key)
+    if runs.have_left(root.key, daemon.edited):
+        without = constant(before)
+    elif history.has_adopted and (theirs := _table_in(before, runtime, daemon)) is not None:
+        without = _with_theirs(daemon, runtime, theirs)
+    else:
+        without = without_runtime(runtime, former, how_edited(daemon))
     return (Goal(root, without), *([Goal(own, constant(None))] if own else []))
 
 
 def _with_runtime(
-    daemon: Daemon, runtime: Runtime, former: tuple[Runtime, ...]
+    daemon: Daemon, runtime: Runtime, former: tuple[Runtime, ...], *, adopts: bool
 ) -> Callable[[Any], FileState | None]:
     def target(current: FileState | None) -> FileState | None:
         if daemon.source is not None:
@@ -70,6 +75,8 @@ def _with_runtime(
             text = containerd.add_runtime(containerd.empty_config(version), runtime)
             return FileState(text.encode(), 0o644)
         found = daemon.file if current == daemon.config else Config.of(current.content, daemon.config_path)
+        if adopts:
+            found = takeover.taken_over(found, runtime, daemon.version_to_start)
         edited = containerd.with_runtime(
             containerd.begun(found, version), runtime, former, daemon.version_to_start
         )
@@ -90,6 +97,25 @@ def without_runtime(
             return editing.removed(how, current, runtime, former)
         text = containerd.remove_runtime(containerd.decode(current.content), runtime, former)
         return replace(current, content=text.encode())
+
+    return target
+
+
+def _table_in(before: State | None, runtime: Runtime, daemon: Daemon) -> Mapping[str, Any] | None:
+    """Find the table that was adopted in the file as it was before."""
+    if not isinstance(before, FileState):
+        return None
+    return takeover.others_table(Config.of(before.content, daemon.config_path), runtime, daemon.version_to_start)
+
+
+def _with_theirs(daemon: Daemon, runtime: Runtime, theirs: Mapping[str, Any]) -> Callable[[Any], FileState | None]:
+    """Want the table that was adopted in the place of ours, and everything else as it is now."""
+
+    def target(current: FileState | None) -> FileState | None:
+        if current is None:
+            return None
+        back = takeover.handed_back(Config.of(current.content, daemon.config_path), runtime, theirs)
+        return replace(current, content=back.text.encode())
 
     return target
 

@@ -210,6 +210,11 @@ class Footprint:
             Sandboxes(name, count, tuple(sorted(pods.get(name, ())))) for name, count in sorted(counts.items())
         )
 
+    def is_others(self, link: str) -> bool:
+        """Tell whether something that is not ours lies where a link of ours would."""
+        target = self.links.get(link, "")
+        return bool(target) and not target.startswith(tuple(f"{prefix}/" for prefix in self.prefixes))
+
     def uses(self, folder: str) -> bool:
         """Tell whether anything needs what lies in a folder."""
         return any(path.startswith(f"{folder}/") for path in self.in_use)

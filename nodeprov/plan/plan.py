@@ -71,7 +71,9 @@ GC = Action(
     uses_cluster=False,
 )
 """What nothing needs any more is removed."""
-ACTIONS = (INSTALL, UNINSTALL, STAGE, ROLLBACK, GC)
+ADOPT = Action(name="adopt", serves=True, removes_all=False, sweeps_first=False, ends_installation=False)
+"""An install in the place of what somebody else has installed."""
+ACTIONS = (INSTALL, UNINSTALL, STAGE, ROLLBACK, GC, ADOPT)
 
 
 def action_named(name: object) -> Action | None:

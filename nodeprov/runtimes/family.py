@@ -169,8 +169,10 @@ class Family(Protocol):
         ...
 
 
-def goals(state: NodeState, family: Family, release: Release | None) -> Iterator[Goal]:
+def goals(state: NodeState, family: Family, release: Release | None, *, adopts: bool = False) -> Iterator[Goal]:
     """List what is wanted on a node, in the order in which it is to come true; without a release, what was before.
+
+    Where it `adopts`, the table takes the place of one that somebody else wrote.
 
     Nothing before `current` is visible to anyone; replacing `current` is the commit. What was before comes to the
     configuration first, so that nothing is named that is not there.
@@ -188,7 +190,7 @@ def goals(state: NodeState, family: Family, release: Release | None) -> Iterator
     yield Goal(current, constant(LinkState(generation.digest)), "the commit: one rename")
     yield from goals_for_people(state)
     runtime, former = family.runtime(where), former_runtimes(family, where)
-    yield from runtime_table.config_goals(state.daemon, state.settings, runtime, former)
+    yield from runtime_table.config_goals(state.daemon, state.settings, runtime, former, adopts=adopts)
 
 
 def _links_of_before(state: NodeState) -> Iterator[Goal]:
@@ -217,14 +219,14 @@ def _link_of_neighbour(link: Link, state: NodeState) -> LinkState | None:
 
 
 def goals_for_people(state: NodeState) -> Iterator[Goal]:
-    """Want the program on people's PATH; where another handler's is there, that one stays."""
+    """Want the program on people's PATH; where another handler's is there, or an adopted one's, that one stays."""
     layout = state.layout
     ours = LinkState(f"{layout.current}/{layout.program}")
 
     def target(current: LinkState | None) -> LinkState:
         return current if current is not None and state.is_neighbours(current.target) else ours
 
-    if layout.link_for_people:
+    if layout.link_for_people and not state.footprint.is_others(layout.link_for_people):
         yield Goal(Link(layout.link_for_people), target, "for people; no pod depends on it")
 
 

@@ -7,41 +7,55 @@ from nodeprov.inventory import Settings
 from nodeprov.node import requirements
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.layout import Layout
-from nodeprov.node.state import NOT_ROOT, Facts, Footprint, Machine, NodeState
+from nodeprov.node.state import NOT_ROOT, Facts, Machine, NodeState
 from nodeprov.releases.obtain import Release
+from nodeprov.runtimes.adoption import adoption_problems
 from nodeprov.runtimes.family import Family, Requirements, former_runtimes, tree_bytes
+from nodeprov.runtimes.foreign import table_of_others
 
 
-def check(state: NodeState, family: Family, release: Release | None = None) -> tuple[Problem, ...]:
-    """Find all the reasons not to begin, before anything is touched; without a release, all but its own."""
+def check(
+    state: NodeState, family: Family, release: Release | None = None, *, adopts: bool = False
+) -> tuple[Problem, ...]:
+    """Find all the reasons not to begin, before anything is touched; without a release, all but its own.
+
+    What somebody else has installed is none where it is to be adopted, nor, of what stays of it, where it was.
+    """
     version = release.version if release else state.settings.release.version
     own = family.requirements(state.machine, state.settings, version, state.daemon)
     is_there = release is None or f"{state.layout.releases}/{release.name}" in state.footprint.releases
     room = () if release is None or is_there else requirements.room(state.machine, tree_bytes(release))
     of_release = (*room, *(family.release_problems(state, release) if release else ()))
-    of_daemon = _of_daemon(state.machine, state.daemon, state.settings, state.layout, family, own)
-    return _all(state.machine, state.settings, state.footprint, state.layout, family, own, of_release, of_daemon)
+    of_daemon = _of_daemon(state.machine, state.daemon, state.settings, state.layout, family, own, adopts=adopts)
+    of_link = (
+        () if adopts or state.history.has_adopted else requirements.link_is_free(state.footprint, state.layout)
+    )
+    return _all(state.machine, state.settings, family, own, of_release, of_daemon, of_link)
 
 
-def check_facts(facts: Facts, settings: Settings, layout: Layout, family: Family) -> tuple[Problem, ...]:
+def check_facts(
+    facts: Facts, settings: Settings, layout: Layout, family: Family, *, adopts: bool = False
+) -> tuple[Problem, ...]:
     """Find them where perhaps no containerd runs, or none can be meant, which is one of the reasons."""
     of, daemon = facts.machine, facts.daemon
     own = family.requirements(of, settings, settings.release.version, daemon)
     of_daemon = (
-        _of_daemon(of, daemon, settings, layout, family, own) if daemon else requirements.containerd_runs(facts)
+        _of_daemon(of, daemon, settings, layout, family, own, adopts=adopts)
+        if daemon
+        else requirements.containerd_runs(facts)
     )
-    return _all(of, settings, facts.footprint, layout, family, own, (), of_daemon)
+    of_link = () if adopts else requirements.link_is_free(facts.footprint, layout)
+    return _all(of, settings, family, own, (), of_daemon, of_link)
 
 
 def _all(
     of: Machine,
     settings: Settings,
-    footprint: Footprint,
-    layout: Layout,
     family: Family,
     own: Requirements,
     of_release: Iterable[Problem],
     of_daemon: Iterable[Problem],
+    of_link: Iterable[Problem],
 ) -> tuple[Problem, ...]:
     return (
         *_root(of),
@@ -51,12 +65,19 @@ def _all(
         *requirements.places_usable(of, settings, family.uses),
         *of_release,
         *(of_daemon if of.is_root else ()),
-        *requirements.link_is_free(footprint, layout),
+        *of_link,
     )
 
 
 def _of_daemon(
-    of: Machine, daemon: Daemon, settings: Settings, layout: Layout, family: Family, own: Requirements
+    of: Machine,
+    daemon: Daemon,
+    settings: Settings,
+    layout: Layout,
+    family: Family,
+    own: Requirements,
+    *,
+    adopts: bool,
 ) -> Iterator[Problem]:
     """Find what of containerd and of its configuration blocks our table in it."""
     runtime = family.runtime(layout)
@@ -66,7 +87,10 @@ def _of_daemon(
     yield from requirements.config_is_editable(of, daemon)
     yield from own.configuration
     yield from requirements.runtimes_serve(of, daemon)
-    yield from requirements.handler_is_free(daemon, runtime, former_runtimes(family, layout))
+    if adopts and (theirs := table_of_others(daemon, runtime)) is not None:
+        yield from adoption_problems(daemon, runtime, theirs)
+    else:
+        yield from requirements.handler_is_free(daemon, runtime, former_runtimes(family, layout))
     yield from requirements.config_style_works(daemon, settings)
 
 
