@@ -96,7 +96,10 @@ def described(foreign: Foreign, family: Family) -> Iterator[str]:
     told = ", ".join(each.said for each in foreign.programs) or "no program of it was found"
     yield f"{family.name} was installed here by something else: {told}"
     if count := foreign.sandboxes(family.shim):
-        yield f"{count} sandboxes run with it: they go on, with its programs, which stay where they are"
+        yield (
+            f"{count} sandboxes run with it: they go on, with its programs, which stay where they are; a container that "
+            "restarts inside one is created with the new release, which may fail: recreate such pods when convenient"
+        )
     else:
         yield "its programs stay where they are; nothing else than its table is replaced"
     if settings := _settings(foreign.settings):
