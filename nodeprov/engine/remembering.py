@@ -56,10 +56,11 @@ class Watching:
         if imports is None or self._watched is not None or not isinstance(self._want, Install):
             return self._reader.ask(queries)
         self._patterns = imports.patterns
-        self._watched = watched_for(self._state, self._want, imports.patterns)
+        want = self._want
+        self._watched = watched_for(self._state, want, imports.patterns)
         if not self._watched.is_small:
             return self._reader.ask(queries)
-        known = self._known()
+        known = self._known(want)
         asked = [each for each in queries if each not in known]
         *answers, self._seen = self._reader.ask([*asked, WatchedQuery(self._watched)])
         if known and self._remembered is not None and self._seen.digest != self._remembered.seen:
@@ -67,11 +68,11 @@ class Watching:
         found = iter(answers)
         return [known[each] if each in known else next(found) for each in queries]
 
-    def _known(self) -> dict[Query[Any], State | None]:
+    def _known(self, want: Install) -> dict[Query[Any], State | None]:
         """Return the states of the releases, by what asks for them, if the memory rests on the same files."""
         if self._remembered is None or self._remembered.watched != self._watched:
             return {}
-        goals = [each for each in wanted(self._state, self._want) if isinstance(each.resource, Tree)]
+        goals = [each for each in wanted(self._state, want) if isinstance(each.resource, Tree)]
         return {each.resource.query: each.target(None) for each in goals}
 
     def remember(self, planned: Planned, reads: ClusterReads, memory: Memory) -> None:

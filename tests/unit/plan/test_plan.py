@@ -48,7 +48,7 @@ def test_only_the_removal_of_what_containers_may_need_waits_until_the_end() -> N
     assert [change.collects for change in (RELEASE, made, removed, CONFIG)] == [True, False, False, False]
 
 
-@pytest.mark.parametrize("name", ["", "rollback", None, 1])
+@pytest.mark.parametrize("name", ["", "reboot", None, 1])
 def test_what_no_action_is_called_is_none(name: object) -> None:
     assert action_named(name) is None
 
