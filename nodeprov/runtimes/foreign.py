@@ -97,9 +97,9 @@ def described(foreign: Foreign, family: Family) -> Iterator[str]:
     yield f"{family.name} was installed here by something else: {told}"
     if count := foreign.sandboxes(family.shim):
         yield (
-            f"{count} sandboxes run with it: they go on, with its programs, which stay where they are; a container "
-            "that restarts inside one is created with the new release, which may fail: recreate such pods when "
-            "convenient"
+            f"{count} sandboxes run with it: they go on, with its programs, which stay where they are; a "
+            "container that restarts inside one is created with the new release, which may fail: recreate such "
+            "pods when convenient"
         )
     else:
         yield "its programs stay where they are; nothing else than its table is replaced"
