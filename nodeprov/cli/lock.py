@@ -130,9 +130,12 @@ def _refuse_weak(made: Lock, require: Kind | None, path: Path) -> None:
 def _write(path: Path, before: tuple[str, Lock] | None, made: Lock, *, as_json: bool) -> None:
     from nodeprov.cli.signed import signature_of
     from nodeprov.local_files import write_whole
-    from nodeprov.releases.lock_text import lock_json, to_text
+    from nodeprov.releases.lock_text import from_text, lock_json, to_text
+    from nodeprov.runtimes import SOFTWARE
 
     text = to_text(made)
+    if from_text(text, SOFTWARE, where=str(path)) != made:
+        raise NodeprovError("what was locked cannot be written so that it is read back", where=str(path))
     is_new = before is None or before[0] != text
     if is_new:
         write_whole(path, text.encode(), option="--lock")

@@ -23,9 +23,8 @@ T = TypeVar("T")
 
 _SHA512, _SHA256 = re.compile(r"[0-9a-f]{128}"), re.compile(r"[0-9a-f]{64}")
 _FINGERPRINT = re.compile(r"[0-9A-F]{40,64}")
-_PART = r"[A-Za-z0-9_+,=@~-][A-Za-z0-9._+,=@~-]*"
-_MEMBER = re.compile(rf"(?=.{{1,200}}$){_PART}(/{_PART})*")
-_AT = re.compile(r"(https?|file)://[!-~]{1,500}")
+_MEMBER = re.compile(r"(?!/)[ -\[\]-~]{1,200}")  # as archive.py has it
+_AT = re.compile(r"(https?|file)://\S{1,2000}")
 
 
 def to_text(lock: Lock) -> str:
@@ -157,7 +156,7 @@ class _Reading:
         files = self._typed(value, above, kind, dict)
         path = f"{above}.{kind}"
         for name in files:
-            self._insist(_MEMBER.fullmatch(name) is not None, f"{path}.{name!r}", "no name of a file of a release")
+            self._insist(_is_member(name), f"{path}.{name!r}", "no name of a file of a release")
         return {name: self._file(files, path, name) for name in sorted(files)}
 
     def _file(self, files: dict[str, Any], above: str, name: str) -> LockedFile:
@@ -214,6 +213,10 @@ def _is_normal(origin: str) -> bool:
         return normal_base_url(origin) == origin
     except UsageError:
         return False
+
+
+def _is_member(name: str) -> bool:
+    return _MEMBER.fullmatch(name) is not None and not {"", ".", ".."}.intersection(name.split("/"))
 
 
 def _is_date(text: str) -> bool:

@@ -88,6 +88,14 @@ def test_a_release_that_is_not_locked_is_refused_with_what_to_type(folder: Path,
     assert error.hint.startswith("nodeprov lock --release 20261005.0")
 
 
+def test_a_node_that_wants_another_release_is_always_looked_at(folder: Path, server: ReleaseServer) -> None:
+    locked_folder(folder, server)
+    for wanted, is_so in ((VERSION, True), ("latest", True), ("20261005.0", False)):
+        whole, found = with_lock(inventory(folder, f"nodes.worker2.release.version={wanted}"), None)
+        assert found
+        assert found.is_for(whole) is is_so
+
+
 def test_an_architecture_that_is_not_locked_is_refused_with_what_to_type(
     folder: Path, server: ReleaseServer
 ) -> None:

@@ -15,7 +15,7 @@ from nodeprov.releases.lock_text import lock_json, to_text
 from nodeprov.toml import value_text
 from tests.support.locks import apt, made, read
 from tests.support.obtaining import OLD, VERSION
-from tests.support.release_server import ReleaseServer, loose
+from tests.support.release_server import ReleaseServer, archived, loose, tree
 from tests.support.signing import publish_suite
 
 RANDOM_CHANGES = 200
@@ -48,6 +48,16 @@ def test_a_lock_is_read_as_it_was_written(lock: Lock) -> None:
 def test_a_lock_of_loose_programs_is_read_too(server: ReleaseServer, cache: Path) -> None:
     server.publish(OLD, loose(OLD, "aarch64"), "aarch64")
     lock = made(server, cache, OLD)
+    assert read(to_text(lock)) == lock
+
+
+@pytest.mark.parametrize("name", ["a b", 'quo"ted', "[x]", "#", "a=b", "gvisor-bin/.hidden", "a'b", "x" * 200])
+def test_every_name_that_an_archive_may_have_is_written_and_read(
+    server: ReleaseServer, cache: Path, name: str
+) -> None:
+    server.publish(VERSION, archived(VERSION, files={**tree(VERSION), name: b"x"}))
+    lock = made(server, cache, architectures=["x86_64"])
+    assert name in lock.builds["x86_64"].members
     assert read(to_text(lock)) == lock
 
 
