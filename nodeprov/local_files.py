@@ -1,15 +1,19 @@
 """Files of this machine: those of others are read within limits, our own are written whole or not at all."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from nodeprov.errors import NodeprovError, UsageError
 
 LARGEST_BYTES = 16 << 20
 """Larger than any inventory, plan or known_hosts file."""
+_WITHOUT_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What a file system answers that has no hard links: FAT, some of the network."""
 
 
 def expanded(path: str) -> Path:
@@ -55,14 +59,38 @@ def refuse_existing(path: Path) -> None:
 
 def write_new(path: Path, content: bytes) -> None:
     """Write a file that does not exist yet; raise UsageError if it does, NodeprovError if it cannot be written."""
+    with new_file(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a file that does not exist yet, whole or not at all; it appears when nothing was raised.
+
+    Raises UsageError if it exists, NodeprovError if it cannot be written.
+    """
     try:
-        with _written_beside(path, content) as file:
-            file.chmod(0o666 & ~_umask())
-            path.hardlink_to(file)  # unlike a rename it fails if the path exists
+        with _beside(path) as (file, stream):
+            yield stream
+            _sync(stream)
+            with suppress(PermissionError):  # a stick's file system has no modes
+                file.chmod(0o666 & ~_umask())
+            _name(file, path)
     except FileExistsError:
         refuse_existing(path)
     except OSError as error:
         raise NodeprovError(f"cannot write {path}: {error.strerror}", "name a file in another folder") from None
+
+
+def _name(file: Path, path: Path) -> None:
+    """Give a file its name; raise FileExistsError if that is taken."""
+    try:
+        path.hardlink_to(file)  # unlike a rename it fails if the path exists
+    except OSError as error:
+        if error.errno not in _WITHOUT_LINKS:
+            raise
+        refuse_existing(path)
+        file.rename(path)
 
 
 def write_whole(path: Path, content: bytes, *, option: str) -> None:
@@ -89,18 +117,28 @@ def _replace(path: Path, content: bytes, option: str, *, mode: int) -> None:
 @contextmanager
 def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
     """Write a private file in the same folder and sync it; remove it in the end, unless it was renamed."""
+    with _beside(path) as (file, stream):
+        stream.write(content)
+        _sync(stream)
+        yield file
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     import tempfile
 
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     file = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        yield file
+            yield file, stream
     finally:
         file.unlink(missing_ok=True)
+
+
+def _sync(stream: BinaryIO) -> None:
+    stream.flush()
+    os.fsync(stream.fileno())
 
 
 def _umask() -> int:

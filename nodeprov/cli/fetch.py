@@ -19,12 +19,13 @@ Fetched = tuple["ReleaseSettings", "Release"]
 @options.command(
     "nodeprov fetch",
     "nodeprov fetch --arch x86_64 --arch aarch64",
-    "nodeprov fetch --json",
+    "nodeprov fetch --from bundle.tar",
     codes="0: all of them are in the cache, 1: one cannot be had, or is not what is locked",
 )
 def fetch(
     arch: options.Architectures = None,
     lock: options.Lock = None,
+    bundle: options.From = None,
     inventory: options.Inventory = None,
     sets: options.Set = None,
     as_json: options.Json = False,
@@ -38,8 +39,9 @@ def fetch(
     from nodeprov.cli.inventory import load
     from nodeprov.cli.locking import with_lock
 
-    whole, locked = with_lock(load(inventory, sets), lock)
-    found = list(fetched(whole, locked, arch or ()))
+    whole, locked = with_lock(load(inventory, sets), lock, bundle)
+    in_bundle = sorted(locked.bundle.layers) if locked and locked.bundle else ()
+    found = list(fetched(whole, locked, arch or in_bundle))
     if as_json:
         from nodeprov.local_files import cache_folder
 
@@ -56,15 +58,15 @@ def fetched(whole: Inventory, locked: FoundLock | None, architectures: Sequence[
         NodeprovError: one of them cannot be had, or is not what is locked.
     """
     from nodeprov.cli.session import releases_of
-    from nodeprov.runtimes import FAMILY
+    from nodeprov.runtimes import SOFTWARE
 
     for each in architectures:
-        FAMILY.software.check_architecture(each)
+        SOFTWARE.check_architecture(each)
     obtain = releases_of(locked)
     for wanted in _wanted(whole):
         known = sorted({*architectures}) or (sorted(locked.lock.builds) if locked else _published(wanted))
         for architecture in known:
-            yield wanted, obtain(FAMILY.software, wanted, architecture)
+            yield wanted, obtain(SOFTWARE, wanted, architecture)
 
 
 def _wanted(whole: Inventory) -> list[ReleaseSettings]:
@@ -81,13 +83,13 @@ def _published(wanted: ReleaseSettings) -> list[str]:
     from nodeprov.releases.locking import published
     from nodeprov.releases.pace import Limits
     from nodeprov.releases.source import ReleaseSource
-    from nodeprov.runtimes import FAMILY
+    from nodeprov.runtimes import SOFTWARE
 
     if wanted.sha512:
         return sorted(wanted.sha512)
     limits = Limits(wanted.download_timeout_seconds, wanted.least_bytes_per_second)
     with bar() as on_progress:
-        source = ReleaseSource(FAMILY.software, wanted.base_url, cache_folder(), on_progress, limits=limits)
+        source = ReleaseSource(SOFTWARE, wanted.base_url, cache_folder(), on_progress, limits=limits)
         return sorted(published(source, wanted.version))
 
 

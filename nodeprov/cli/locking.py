@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nodeprov.cli.bundled import open_bundle, unpack
 from nodeprov.cli.output import say
 from nodeprov.cli.signed import signed_by
 from nodeprov.errors import UsageError
@@ -15,6 +16,7 @@ from nodeprov.local_files import read_bounded
 
 if TYPE_CHECKING:
     from nodeprov.inventory import Inventory, ReleaseSettings
+    from nodeprov.releases.bundle import Bundle
     from nodeprov.releases.lock import Lock
     from nodeprov.releases.obtain import Release
     from nodeprov.releases.source import Software
@@ -25,12 +27,16 @@ HINT = "write one: nodeprov lock; or name another one: --lock FILE"
 
 @dataclass(frozen=True, slots=True)
 class FoundLock:
-    """A lock that was read, its text, and who signed it; "" where nobody has to."""
+    """A lock that was read, its text, and who signed it; "" where nobody has to.
+
+    With a bundle, releases are taken from there.
+    """
 
     path: Path
     lock: Lock
     text: str
     signer: str
+    bundle: Bundle | None = None
 
     def is_for(self, whole: Inventory) -> bool:
         """Tell whether all nodes of an inventory over which it was laid want its release."""
@@ -43,7 +49,9 @@ class FoundLock:
 
         def held(software: Software, wanted: ReleaseSettings, architecture: str) -> Release:
             self.lock.insist_on(wanted.version, where=str(self.path))
-            self.lock.build(architecture, where=str(self.path))
+            build = self.lock.build(architecture, where=str(self.path))
+            if self.bundle is not None:
+                unpack(self.bundle, software, wanted, architecture, build)
             release = obtain(software, wanted, architecture)
             self.lock.check(release, where=str(self.path))
             return release
@@ -73,13 +81,26 @@ def read_lock(whole: Inventory, path: Path) -> FoundLock:
     return FoundLock(path, from_text(text, SOFTWARE, where=str(path)), text, signer)
 
 
-def with_lock(whole: Inventory, named: Path | None) -> tuple[Inventory, FoundLock | None]:
-    """Lay the lock over an inventory, if there is one, and say which it is; without one all is as it was."""
+def with_lock(
+    whole: Inventory, named: Path | None, bundle: Path | None = None
+) -> tuple[Inventory, FoundLock | None]:
+    """Lay the lock over an inventory, if there is one, and say which it is; without one all is as it was.
+
+    A bundle is verified as a whole, and its lock counts where there is no other.
+    """
     path, is_named = lock_path(whole, named)
-    if not is_named and not path.exists() and not path.is_symlink():
+    if is_named or path.exists() or path.is_symlink():
+        found = read_lock(whole, path)
+        if bundle is not None:
+            opened, _ = open_bundle(whole, bundle)
+            opened.insist_on(found.lock, where=str(path))
+            found = replace(found, bundle=opened)
+    elif bundle is not None:
+        opened, signer = open_bundle(whole, bundle)
+        found = FoundLock(bundle, opened.lock, opened.lock_text, signer, opened)
+    else:
         return whole, None
-    found = read_lock(whole, path)
-    lock = found.lock
+    path, lock = found.path, found.lock
     say(f"lock: {path}: {lock.release}{f', signed by {found.signer}' if found.signer else ''}")
     pins = {architecture: build.pins for architecture, build in lock.builds.items()}
     for said in contradictions(whole, pins):

@@ -38,9 +38,10 @@ COMMANDS: Mapping[str, str] = {
     "image": "Write the image of the test pod to a file, for a registry of your own.",
     "inventory": "Show the settings of each node, and where each comes from. Nothing is connected to.",
     "fetch": "Bring the releases that the inventory and its lock want into this machine's cache.",
+    "bundle": "Write releases, their lock, the test pod's image and nodeprov's wheels into one file.",
     "cache": "The releases that this machine keeps.",
     "lock": "Write which bytes a release is, and who says so, into a file for review; or compare it.",
-    "sign": "Sign a lock or a saved plan with an SSH key; the inventory says whose signatures count.",
+    "sign": "Sign a lock, a bundle or a saved plan with an SSH key; the inventory says whose signatures count.",
     "rbac": "Print the minimal RBAC roles for nodeprov, as YAML, for the nodes and names of the inventory.",
     "lab": "Machines to try nodeprov on.",
 }

@@ -215,6 +215,14 @@ Lock = Annotated[
         help="The lock. Default: trust.lock, else nodeprov.lock beside the inventory, if there is one.",
     ),
 ]
+From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="Take the release, and the lock if there is none, from this file of `nodeprov bundle`; no network.",
+    ),
+]
 Architectures = Annotated[
     list[str] | None,
     typer.Option(

@@ -64,6 +64,7 @@ def plan(
     stage: options.Stage = False,
     activate_pending: options.ActivatePending = False,
     lock: options.Lock = None,
+    bundle: options.From = None,
     inventory: options.Inventory = None,
     sets: options.Set = None,
     ask_sudo_password: options.AskSudoPassword = False,
@@ -99,7 +100,7 @@ def plan(
         window=window,
     )
     whole = load(inventory, sets)
-    whole, locked = (whole, None) if other else with_lock(whole, lock)
+    whole, locked = (whole, None) if other else with_lock(whole, lock, bundle)
     deep = deep or not (locked is None or locked.is_for(whole))
     log = _command_log() if commands else None
     which = options.which(nodes, is_all, selector)
@@ -250,6 +251,7 @@ def install(
     deep: options.Deep = False,
     yes: options.Yes = False,
     lock: options.Lock = None,
+    bundle: options.From = None,
     inventory: options.Inventory = None,
     sets: options.Set = None,
     ask_sudo_password: options.AskSudoPassword = False,
@@ -278,7 +280,7 @@ def install(
         window=window,
     )
     which = options.which(nodes, is_all, selector)
-    whole, locked = with_lock(load(inventory, sets), lock)
+    whole, locked = with_lock(load(inventory, sets), lock, bundle)
     deep = deep or not (locked is None or locked.is_for(whole))
     if telling:
         reaching = reach(whole, which, ask_sudo_password=ask_sudo_password)

@@ -1,4 +1,4 @@
-"""`nodeprov sign`: a signature of a lock or of a saved plan, by an SSH key, in a file beside it."""
+"""`nodeprov sign`: a signature of a lock, a bundle or a saved plan, by an SSH key, in a file beside it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from nodeprov.local_files import expanded, read_bounded, write_whole
 
 @options.command(
     "nodeprov sign nodeprov.lock",
+    "nodeprov sign bundle.tar",
     "nodeprov sign upgrade.plan --key ~/.ssh/id_ed25519",
     codes="0: signed, 1: ssh-keygen does not sign, 2: it is nothing that is signed, or the key may not sign it",
 )
 def sign(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A lock, or a plan saved by `nodeprov plan --out`.")
+        Path, typer.Argument(metavar="FILE", help="A lock, a bundle, or a plan saved by `nodeprov plan --out`.")
     ],
     key: Annotated[
         str,
@@ -39,18 +40,17 @@ def sign(
     _quiet: options.Quiet = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Sign a lock or a saved plan with an SSH key; the inventory says whose signatures count.
+    """Sign a lock, a bundle or a saved plan with an SSH key; the inventory says whose signatures count.
 
     The signature is written beside it, as FILE.sig.
     """
-    text = read_bounded(file, "file", "nodeprov sign FILE")
-    namespace = _namespace(file, text)
+    namespace, content = _signed(file)
     trust = trust_found(inventory, os.environ)
-    signature = ssh_signatures.sign(text.encode(), namespace, key if key == "agent" else str(expanded(key)))
+    signature = ssh_signatures.sign(content, namespace, key if key == "agent" else str(expanded(key)))
     allowed = trust.allowed_signers if trust else None
     if allowed is not None:
         try:
-            say(f"signed by {ssh_signatures.verify(text.encode(), signature, namespace, expanded(allowed))}")
+            say(f"signed by {ssh_signatures.verify(content, signature, namespace, expanded(allowed))}")
         except NodeprovError as error:
             error.hint = error.hint or f"sign with a key that is in {allowed}: --key FILE"
             raise error.at(str(file)) from None
@@ -60,8 +60,18 @@ def sign(
     show_text(str(signature_of(file)))
 
 
+def _signed(file: Path) -> tuple[str, bytes]:
+    """Return what a signature of a file is for, and of which bytes; raise UsageError if the file is not good."""
+    from nodeprov.cli.bundled import verified
+    from nodeprov.releases.bundle import is_bundle
+
+    if is_bundle(file):
+        return ssh_signatures.BUNDLE, verified(file).layout.index
+    text = read_bounded(file, "file", "nodeprov sign FILE")
+    return _namespace(file, text), text.encode()
+
+
 def _namespace(file: Path, text: str) -> str:
-    """Find out what a file is, and insist that it is a good one; raise UsageError if it is neither."""
     from nodeprov.engine import saved_plan
     from nodeprov.releases.lock_text import from_text
     from nodeprov.runtimes import SOFTWARE
@@ -72,6 +82,8 @@ def _namespace(file: Path, text: str) -> str:
     try:
         from_text(text, SOFTWARE, where=str(file))
     except UsageError as error:
-        error.hint = "a lock or a saved plan is signed: nodeprov lock, nodeprov plan --out FILE"
+        error.hint = (
+            "a lock, a bundle or a saved plan is signed: nodeprov lock, nodeprov bundle, nodeprov plan --out FILE"
+        )
         raise
     return ssh_signatures.LOCK

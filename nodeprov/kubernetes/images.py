@@ -135,14 +135,19 @@ def archive(program: bytes, architecture: str) -> bytes:
     return image_archive(_layer_of(program), [_image_of(program)], architecture)
 
 
+def parts(program: bytes, architecture: str) -> tuple[bytes, bytes]:
+    """Return the image's configuration and its only layer, for an archive of another form."""
+    layer = _layer(_layer_of(program))
+    return _config(_image_of(program), hashlib.sha256(layer).hexdigest(), architecture), layer
+
+
 def identity(program: bytes, architecture: str) -> str:
     """Return the image's ID, the digest of its configuration, by which CRI notes it down.
 
     CRI makes a second image of that name for each that it hears of, and leaves it when the first one goes
     (containerd: internal/cri/server/images/image_pull.go, `UpdateImage`).
     """
-    digest = hashlib.sha256(_layer(_layer_of(program))).hexdigest()
-    return f"sha256:{hashlib.sha256(_config(_image_of(program), digest, architecture)).hexdigest()}"
+    return f"sha256:{hashlib.sha256(parts(program, architecture)[0]).hexdigest()}"
 
 
 def _image_of(program: bytes) -> Image:

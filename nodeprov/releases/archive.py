@@ -5,7 +5,7 @@ import io
 import shutil
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -91,27 +91,47 @@ def unpack(
         NodeprovError: the archive is damaged or hostile.
         OSError: the disk is full.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    size = archive.stat().st_size
-    with archive.open("rb") as compressed, _explain_damage(where or archive.name, folder, software):
-        content = _Bounded(_decompressed(compressed, archive.name))
+    size, name = archive.stat().st_size, archive.name
+    hint = f"this is no archive of {software}'s: look at base_url, and do not install it"
+    with archive.open("rb") as compressed, _explain_damage(where or name, folder, hint):
+        content = bz2.BZ2File(compressed) if name.endswith(".bz2") else _decompressed(compressed)
         for _ in _extract(content, folder, limits, software):
-            on_progress(f"unpacking {archive.name}", compressed.tell(), size)
+            on_progress(f"unpacking {name}", compressed.tell(), size)
     children = list(folder.iterdir())
     return children[0] if len(children) == 1 and children[0].is_dir() else folder
 
 
-def _decompressed(compressed: BinaryIO, name: str) -> IO[bytes]:
-    if name.endswith(".bz2"):
-        return bz2.BZ2File(compressed)
+def unpack_layer(
+    layer: BinaryIO,
+    folder: Path,
+    *,
+    software: str,
+    on_progress: Callable[[int], None],
+    where: str,
+    hint: str,
+    limits: ArchiveLimits = ArchiveLimits(),
+) -> None:
+    """Unpack a .tar.zst as `unpack` does, out of a stream that knows its position; nothing is left out of it.
+
+    Raises:
+        NodeprovError: it is damaged or hostile; with `where` and `hint`.
+        OSError: the disk is full.
+    """
+    with _explain_damage(where, folder, hint):
+        for _ in _extract(_decompressed(layer), folder, limits, software):
+            on_progress(layer.tell())
+
+
+def _decompressed(compressed: BinaryIO) -> IO[bytes]:
     # Frames follow one another where several threads compressed.
     return zstandard.ZstdDecompressor().stream_reader(compressed, read_across_frames=True)
 
 
 @contextmanager
-def _explain_damage(where: str, folder: Path, software: str) -> Iterator[None]:
-    """Turn what is wrong with an archive into an error, and remove what was unpacked."""
+def _explain_damage(where: str, folder: Path, hint: str) -> Iterator[None]:
+    """Turn what is wrong with an archive into an error, and remove what was unpacked into the new folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     try:
         yield
     except (_Refused, OSError, tarfile.TarError, zstandard.ZstdError, EOFError, *_OF_TARFILE) as error:
@@ -119,12 +139,12 @@ def _explain_damage(where: str, folder: Path, software: str) -> Iterator[None]:
             raise
         shutil.rmtree(folder)
         message = str(error) if isinstance(error, _Refused) else f"the archive is damaged: {error}"
-        hint = f"this is no archive of {software}'s: look at base_url, and do not install it"
         raise NodeprovError(message, hint, where=where) from error
 
 
-def _extract(content: _Bounded, folder: Path, limits: ArchiveLimits, software: str) -> Iterator[None]:
+def _extract(stream: IO[bytes], folder: Path, limits: ArchiveLimits, software: str) -> Iterator[None]:
     """Write member by member; yield after each chunk."""
+    content = _Bounded(stream)
     files: set[PurePosixPath] = set()
     folders: set[PurePosixPath] = set()
     total_bytes = 0

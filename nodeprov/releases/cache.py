@@ -122,6 +122,10 @@ class CacheFolder:
         shutil.rmtree(self.staging)
         return entry
 
+    def discard(self) -> None:
+        """Remove what was being made; whoever calls holds the lock."""
+        shutil.rmtree(self.staging, ignore_errors=True)
+
     def version_made_of(self, sha512: Mapping[str, str], beginning: str = "") -> str | None:
         """Find a version from the same origin that is here already, made of the very same artifacts."""
         for folder in self.path.parent.parent.glob(f"{beginning or '*.'}*/{self.path.name}"):
