@@ -126,10 +126,13 @@ def inventory(
     _no_color: options.NoColor = False,
 ) -> None:
     """Show the settings of each node, and where each comes from. Nothing is connected to."""
+    from nodeprov.cli.locking import lock_path
     from nodeprov.inventory.explanation import explanation_json, explanation_text
     from nodeprov.redaction import without_userinfo
 
     whole = load(inventory, sets)
+    if (path := lock_path(whole, None)[0]).exists():
+        say(f"lock: {path}: plan and install use the release and the digests that it has")
     chosen = options.which(nodes, not nodes, selector).of(whole, lambda: None)
     if as_json:
         show_json(explanation_json(whole, chosen))

@@ -36,12 +36,7 @@ def lock(
         str | None,
         typer.Option("--release", metavar="latest|DATE", help="Default: that of the inventory."),
     ] = None,
-    arch: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--arch", metavar="NAME", help="Default: those of the lock; if there is none, all that are published."
-        ),
-    ] = None,
+    arch: options.Architectures = None,
     witness: Annotated[
         list[str] | None,
         typer.Option("--witness", metavar="URL", help="Another origin that is asked for the digests."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nodeprov.cli.output import OnProgress, say
 from nodeprov.errors import UsageError
-from nodeprov.hosts.openpgp import verified
+from nodeprov.hosts.openpgp import trusted_keys, verified
 from nodeprov.local_files import cache_folder
 from nodeprov.releases.locking import Evidence
 from nodeprov.releases.pace import Limits
@@ -50,8 +50,13 @@ class Asking:
         return ReleaseSource(SOFTWARE, wanted.base_url, cache_folder(), self._on_progress, limits=limits)
 
     def evidence(self, witnesses: Sequence[str] = ()) -> Evidence:
-        """Return who is asked besides the origin."""
+        """Return who is asked besides the origin.
+
+        Raises NodeprovError, before anything is downloaded, where no signature could be verified.
+        """
         keyring = self.trust.apt_keyring
+        if keyring:
+            trusted_keys(Path(keyring))
         verify = (lambda message, at: verified(message, Path(keyring), where=at)) if keyring else None
         return Evidence(sorted({*self.trust.witnesses, *witnesses}), verify)
 
@@ -67,7 +72,7 @@ class Asking:
         from nodeprov.releases.locking import make_lock, published
         from nodeprov.releases.obtain import resolve_point
 
-        source, wanted = self.source(), release or self.wanted()
+        source, wanted, evidence = self.source(), release or self.wanted(), self.evidence(witnesses)
         source.software.check_version(source.software.example if wanted == LATEST else wanted)
         for each in architectures:
             source.software.check_architecture(each)
@@ -76,5 +81,5 @@ class Asking:
         version = resolve_point(source, wanted, names[0])
         if version != wanted:
             say(f"{wanted} is {version}")
-        found = make_lock(source, version, names, self.evidence(witnesses), utc_now()[:10])
+        found = make_lock(source, version, names, evidence, utc_now()[:10])
         return found.dated_as(earlier) if earlier else found

@@ -29,12 +29,7 @@ def verified(message: bytes, keyring: Path, *, where: str) -> tuple[bytes, str]:
         UsageError: the keyring cannot be read.
         NodeprovError: it is not signed by one of these keys; gpgv is not on this machine.
     """
-    if shutil.which("gpgv") is None:
-        hint = (
-            "apt-get install gpgv (Debian, Ubuntu), dnf install gnupg2 (Fedora, RHEL), brew install gnupg (macOS)"
-        )
-        raise NodeprovError("gpgv is not on this machine, and apt's signatures are checked by it", hint)
-    keys = _keyring(keyring)
+    keys = trusted_keys(keyring)
     with tempfile.TemporaryDirectory(prefix="nodeprov-") as place:
         folder = Path(place)
         (folder / "keys.gpg").write_bytes(keys)
@@ -53,8 +48,16 @@ def verified(message: bytes, keyring: Path, *, where: str) -> tuple[bytes, str]:
         return (folder / "signed").read_bytes(), key
 
 
-def _keyring(path: Path) -> bytes:
-    """Read the keys, and take the armor off, which gpgv does not."""
+def trusted_keys(path: Path) -> bytes:
+    """Read a keyring, and take the armor off, which gpgv does not.
+
+    Raises UsageError if it cannot be read, and NodeprovError where there is no gpgv to use it.
+    """
+    if shutil.which("gpgv") is None:
+        hint = (
+            "apt-get install gpgv (Debian, Ubuntu), dnf install gnupg2 (Fedora, RHEL), brew install gnupg (macOS)"
+        )
+        raise NodeprovError("gpgv is not on this machine, and apt's signatures are checked by it", hint)
     try:
         content = path.read_bytes()[:LARGEST_KEYRING_BYTES]
     except OSError as error:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from nodeprov.cli.lock_asking import Asking
-from nodeprov.errors import UsageError
+from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.inventory import parse
+from tests.support.signing import suite_key
 
 TEXT = """
 [release]
@@ -45,9 +46,22 @@ def test_witnesses_of_the_inventory_and_of_the_command_are_asked() -> None:
     assert evidence.verify is None
 
 
-def test_a_keyring_has_the_suite_asked(tmp_path: Path) -> None:
-    text = TEXT.replace("[trust]\n", f'[trust]\napt_keyring = "{tmp_path}/none"\n')
-    verify = Asking(parse(text, "nodeprov.toml"), lambda *_: None).evidence().verify
+def with_keyring(keyring: Path) -> Asking:
+    text = TEXT.replace("[trust]\n", f'[trust]\napt_keyring = "{keyring}"\n')
+    return Asking(parse(text, "nodeprov.toml"), lambda *_: None)
+
+
+def test_a_keyring_has_the_suite_asked() -> None:
+    verify = with_keyring(suite_key().public).evidence().verify
     assert verify
+    assert verify(suite_key().clearsigned("Suite: x\n"), "InRelease") == (b"Suite: x\n", suite_key().fingerprint)
+
+
+def test_keys_that_cannot_be_used_are_said_before_anything_is_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(UsageError, match="cannot read the keyring"):
-        verify(b"", "InRelease")
+        with_keyring(tmp_path / "none").evidence()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NodeprovError, match="apt-get install gpgv"):
+        with_keyring(suite_key().public).evidence()

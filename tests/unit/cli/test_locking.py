@@ -58,6 +58,13 @@ def test_the_lock_beside_the_inventory_is_found(folder: Path) -> None:
     assert lock_path(inventory(folder, "trust.lock=/x/y.lock"), Path("z")) == (Path("z"), True)
 
 
+def test_the_settings_are_shown_with_a_word_on_the_lock(folder: Path, server: ReleaseServer) -> None:
+    word = "plan and install use the release and the digests that it has"
+    assert word not in said(at_home(folder, "inventory"))
+    locked_folder(folder, server)
+    assert word in said(at_home(folder, "inventory"))
+
+
 def test_a_lock_that_is_named_must_be_there(folder: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot read the lock .*other\.lock"):
         with_lock(inventory(folder), folder / "other.lock")

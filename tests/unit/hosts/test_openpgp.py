@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.hosts.local import run_checked
+from nodeprov.hosts.local import run_checked, run_program
 from nodeprov.hosts.openpgp import verified
 from tests.support.signing import suite_key
 
@@ -63,3 +65,35 @@ def test_without_gpgv_it_is_said_which_package_to_install(tmp_path: Path, monkey
     assert shutil.which("gpgv") is None
     with pytest.raises(NodeprovError, match="apt-get install gpgv"):
         verified(b"", suite_key().public, where="InRelease")
+
+
+def gpg(home: Path, *arguments: str, stdin: bytes = b"") -> bytes:
+    argv = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--passphrase", "", *arguments]
+    output = run_program(argv, stdin=stdin)
+    assert output.returncode == 0, output.said
+    return output.stdout
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="gpg-", dir="/tmp") as place:
+        yield Path(place)
+        run_program(["gpgconf", "--homedir", place, "--kill", "all"])
+
+
+def test_a_key_whose_time_is_over_does_not_count(home: Path) -> None:
+    then = ("--faked-system-time", "20200101T000000!")
+    gpg(home, *then, "--quick-generate-key", "x <x@nodeprov.invalid>", "ed25519", "sign", "1d")
+    signed = gpg(home, *then, "--clearsign", stdin=TEXT.encode())
+    (home / "keys").write_bytes(gpg(home, "--export"))
+    with pytest.raises(NodeprovError, match="its signature does not hold"):
+        verified(signed, home / "keys", where="InRelease")
+
+
+def test_a_signature_over_sha1_does_not_count(home: Path) -> None:
+    gpg(home, "--quick-generate-key", "x <x@nodeprov.invalid>", "rsa2048", "sign", "never")
+    (home / "keys").write_bytes(gpg(home, "--export"))
+    good = gpg(home, "--clearsign", "--digest-algo", "SHA512", stdin=TEXT.encode())
+    assert verified(good, home / "keys", where="InRelease")[0].decode() == TEXT
+    with pytest.raises(NodeprovError, match="its signature does not hold"):
+        verified(gpg(home, "--clearsign", "--digest-algo", "SHA1", stdin=TEXT.encode()), home / "keys", where="x")
