@@ -54,7 +54,7 @@ def history(
         raise UsageError(f"--last is {last}, and not a number of runs", "write it as --last 5")
     journal = Journal(journal_folder())
     runs, damage = journal.read()
-    found = [entry for entry in runs if _nodes_of(entry, nodes)][-last:]
+    found = [entry for entry in runs if not nodes or _nodes_of(entry, nodes)][-last:]
     for each in damage:
         print_error(each)
     if as_json:
@@ -80,12 +80,26 @@ def _run_table(runs: Sequence[Entry]) -> Table:
     for entry in runs:
         value = entry.value
         counts = Counter(_word(node["result"]) for node in entry.nodes)
-        said = ", ".join(f"{count} {word}" for word, count in counts.items())
+        said = ", ".join(
+            [*(["refused"] if _is_refused(entry) else []), *(f"{count} {word}" for word, count in counts.items())]
+        )
         lines = [said if entry.has_ended else f"its end is not known: {len(entry.nodes)} nodes", value["command"]]
+        lines += [f"why: {each}" for each in _errors(entry)] if _is_refused(entry) else []
         lines += [f"release {', '.join(value['releases'])}"] if value["releases"] else []
         lines += [f"report {value['report']}"] if value["report"] else []
         _add(table, _time(value["began"]), value["run"], _by(value), value["action"], "\n".join(lines))
     return table
+
+
+def _is_refused(entry: Entry) -> bool:
+    """Tell whether a run was not begun on any node, for reasons that are in the journal."""
+    return bool(_errors(entry)) and all(node["result"] in ("untouched", "nothing") for node in entry.nodes)
+
+
+def _errors(entry: Entry) -> list[str]:
+    """Write what went wrong besides the nodes' own runs."""
+    errors = entry.value.get("errors") or ()
+    return [": ".join(filter(None, (str(each.get("where") or ""), str(each.get("message"))))) for each in errors]
 
 
 def _node_table(runs: Sequence[Entry], patterns: Sequence[str]) -> Table:

@@ -186,7 +186,7 @@ def apply(
 ) -> None:
     """Carry out a saved plan without asking. Refused if anything that it starts from differs now."""
     from nodeprov.cli.inventory import trust_found
-    from nodeprov.cli.session import connect, end_if_any_failed, finish, insist_on_window, print_errors, say_waves
+    from nodeprov.cli.session import connect, end_if_any_failed, finish, print_errors, ready
     from nodeprov.cli.signed import signed_by
     from nodeprov.cli.watching import tell_refused
     from nodeprov.engine import saved_plan
@@ -219,14 +219,11 @@ def apply(
         if not planned.errors:
             planned.errors.extend(saved_plan.changes(found, planned.good))
         print_errors(planned)
-        tell_refused(planned.errors, found.action.name, telling)
+        tell_refused(planned.errors, found.action.name, telling, planned.good)
         end_if_any_failed(planned, as_json=as_json)
         for each in planned.good:
             say(f"{headline(each.plan)}, as planned by {found.by}")
-        rollout = fleet.rollout(planned.good)
-        say_waves(rollout)
-        insist_on_window(rollout)
-        finish(fleet, rollout, as_json=as_json, telling=telling)
+        finish(fleet, ready(fleet, planned, telling), as_json=as_json, telling=telling)
 
 
 @options.command(

@@ -127,12 +127,14 @@ def carry_out(
 ) -> NoReturn:
     """Plan, ask, do it, show how it ended, and end the process."""
     fleet, plans, skipped = plan_ready(fleet, want, skip=skip, stage=stage)
-    tell_refused(plans.errors, want.action.name, telling)
-    rollout = confirm(fleet, plans, yes=yes, as_json=as_json)
+    tell_refused(plans.errors, want.action.name, telling, plans.good)
+    rollout = confirm(fleet, plans, yes=yes, as_json=as_json, telling=telling)
     finish(fleet, rollout, skipped=skipped, as_json=as_json, telling=telling)
 
 
-def confirm(fleet: Fleet, plans: Results[Planned], *, yes: bool, as_json: bool) -> Rollout:
+def confirm(
+    fleet: Fleet, plans: Results[Planned], *, yes: bool, as_json: bool, telling: Telling = NOTHING_MORE
+) -> Rollout:
     """Show plans and ask, unless that was answered already; end where anything blocks one of them."""
     print_errors(plans, way_on=SKIP)
     pending = [each for each in plans.good if each.plan.pending]
@@ -140,13 +142,28 @@ def confirm(fleet: Fleet, plans: Results[Planned], *, yes: bool, as_json: bool) 
     if not as_json and (must_ask or not output.quiet.is_set()):
         show_plans([each.plan for each in plans.good])
     end_if_any_failed(plans, as_json=as_json)
-    rollout = fleet.rollout(plans.good)
-    say_waves(rollout)
-    insist_on_window(rollout)
     if must_ask and as_json:
         raise UsageError("--json shows no plan to ask about", "look at `nodeprov plan`, then add --yes")
+    rollout = ready(fleet, plans, telling)
     if must_ask:
         output.ask(len(pending))
+    return rollout
+
+
+def ready(fleet: Fleet, plans: Results[Planned], telling: Telling) -> Rollout:
+    """Put plans in waves, and print these; raise NodeprovError, before anybody is asked, if none may begin now.
+
+    Such a refusal is told in the report and in the history too: who looks at them later learns why nothing
+    was changed in the night.
+    """
+    try:
+        rollout = fleet.rollout(plans.good)
+        say_waves(rollout)
+        if rollout.waves:
+            rollout.schedule.insist_on_open(context.utc_now())
+    except NodeprovError as error:
+        tell_refused([error], plans.good[0].plan.action.name, telling, plans.good)
+        raise
     return rollout
 
 
@@ -181,12 +198,6 @@ def _window_said(rollout: Rollout, window: Window) -> str:
     return window_text(
         f"window {window.name}: {when}", rollout.that_fit((closing - opening).total_seconds()), names
     )
-
-
-def insist_on_window(rollout: Rollout) -> None:
-    """Raise NodeprovError, before anybody is asked, if the window is closed and there is something to do."""
-    if rollout.waves:
-        rollout.schedule.insist_on_open(context.utc_now())
 
 
 def finish(

@@ -192,13 +192,24 @@ def _show(
         shown.enter_context(live_view(watch.board, console, window_left))
 
 
-def tell_refused(errors: Sequence[NodeprovError], action: str, telling: Telling) -> None:
-    """Write the report of a run that is not begun, where there are reasons for that."""
-    if errors:
-        watch = Watch((), errors, action)
-        with ExitStack() as shown:
-            _stream(watch, telling, shown)
-        _keep(watch.record(ended=utc_now(), report=telling.report), telling)
+def tell_refused(
+    errors: Sequence[NodeprovError], action: str, telling: Telling, plans: Sequence[Planned] = ()
+) -> None:
+    """Tell of a run that is not begun, where there are reasons for that: in its report, and in the history.
+
+    `plans` are those that could be made; their nodes stay untouched.
+    """
+    if not errors:
+        return
+    watch = Watch(plans, errors, action)
+    record = watch.record(ended=utc_now(), report=telling.report)
+    why = "; ".join(": ".join(filter(None, (each.where, each.message))) for each in errors)
+    nodes = tuple(replace(each, said=why if each.result == "untouched" else each.said) for each in record.nodes)
+    refused = replace(record, nodes=nodes)
+    with ExitStack() as shown:
+        _stream(Watch((), errors, action), telling, shown)
+    _note(refused)
+    _keep(refused, telling)
 
 
 def _note(record: RunRecord) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from typing import Literal, Protocol
@@ -227,7 +227,7 @@ def _changed(planned: Planned, run: RunContext, work: Work) -> Outcome:
 def member_of(planned: Planned) -> Member:
     """Find what a node's place in a rollout depends on."""
     plan, cluster, broken = planned.plan, planned.state.cluster, planned.state.history.interrupted
-    labels = cluster.labels if cluster else {}
+    labels = _labels(planned.state)
     ours = broken is not None and broken.cordons
     ready = cluster.condition("Ready") if cluster else None
     reasons = (
@@ -248,7 +248,12 @@ def member_of(planned: Planned) -> Member:
 def controls(state: NodeState) -> bool:
     """Tell whether a node is of the control plane, or kubectl runs there for the others."""
     is_named = state.settings.cluster.enabled and state.settings.cluster.host == state.node.name
-    return is_named or (state.cluster is not None and CONTROL_PLANE in state.cluster.labels)
+    return is_named or CONTROL_PLANE in _labels(state)
+
+
+def _labels(state: NodeState) -> Mapping[str, str]:
+    """Return a node's labels; what the inventory says of a key counts before what the cluster says."""
+    return {**(state.cluster.labels if state.cluster else {}), **state.node.labels}
 
 
 def _takes_from_others(part: Part | Step) -> bool:

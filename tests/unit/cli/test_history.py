@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from nodeprov.cli.journal import Journal
+from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
+from nodeprov.reports.run import NodeRun
 from tests.support.command_line import nodeprov, said
 from tests.support.runs import DONE, RECORD, plan_of, run_of
 from tests.support.samples import golden
@@ -42,6 +44,18 @@ def test_all_runs_are_shown_the_newest_last(journal: Journal) -> None:
 def test_of_some_nodes_each_is_shown(journal: Journal) -> None:
     output = history(journal, "worker2", "gpu-*")
     golden("report/history-of-nodes.txt", "\n".join(line.rstrip() for line in output.text.splitlines()) + "\n")
+
+
+def test_a_run_that_was_refused_says_why(journal: Journal) -> None:
+    closed = NodeprovError("the window 02:00-04:00 UTC is closed; nothing was changed")
+    left = NodeRun(plan_of("worker1"), "untouched", said=closed.message)
+    journal.append(replace(RECORD, identity="dddddddddddd", nodes=(left,), errors=(closed,)))
+    blocked = NodeprovError("kubelet does not run", where="worker1")
+    journal.append(replace(RECORD, identity="eeeeeeeeeeee", nodes=(), errors=(blocked,)))
+    first, second = (line for line in history(journal).text.splitlines() if "why: " in line)
+    assert first.strip() == "why: the window 02:00-04:00 UTC is closed; nothing was changed"
+    assert second.strip() == "why: worker1: kubelet does not run"
+    assert "refused, 1 untouched" in history(journal, "--last", "2").text
 
 
 def test_the_last_ones_are_shown(journal: Journal) -> None:

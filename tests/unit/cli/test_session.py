@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ import pytest
 import typer  # noqa: TID251  it ends a command
 
 from nodeprov.cli.journal import Journal
-from nodeprov.cli.session import SKIP, finish, plan_ready, print_errors
+from nodeprov.cli.session import SKIP, carry_out, finish, plan_ready, print_errors
 from nodeprov.cli.watching import Telling
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.fleet import Fleet, Results
@@ -109,9 +110,15 @@ class Played:
 
 
 @pytest.fixture
-def played(tmp_path: Path) -> Iterator[tuple[Fleet, PlayedNode]]:
-    """Two nodes at once, and the second of them."""
-    nodes = parse(f"{INVENTORY}[nodes.worker2]\n[rollout]\nmax_unavailable = '2'\n", "nodeprov.toml").nodes
+def rollout() -> str:
+    """What the inventory says of the rollout: two nodes at once."""
+    return "max_unavailable = '2'"
+
+
+@pytest.fixture
+def played(tmp_path: Path, rollout: str) -> Iterator[tuple[Fleet, PlayedNode]]:
+    """Two nodes, and the second of them."""
+    nodes = parse(f"{INVENTORY}[nodes.worker2]\n[rollout]\n{rollout}\n", "nodeprov.toml").nodes
     hosts: dict[str, LocalNode] = {}
     with ExitStack() as stack:
         for node in nodes:
@@ -150,6 +157,43 @@ def test_a_run_of_two_nodes_is_told_in_a_table_a_report_events_and_the_history(
     assert [(node["node"], node["result"]) for node in entry.nodes] == [("worker1", "done"), ("worker2", "failed")]
     assert events[-1]["nodes"] == entry.nodes
     assert entry.value["report"] == str(tmp_path / "report.md")
+
+
+def closed() -> str:
+    """A window of two minutes that is half a day away."""
+    noon = datetime.now(UTC) + timedelta(hours=12)
+    return f"{noon:%H:%M}-{noon + timedelta(minutes=2):%H:%M}"
+
+
+REFUSED = {
+    "the window is closed": (f'window = "{closed()}"', "is closed; nothing was changed", 1),
+    "the date is frozen": ('freeze = ["2020-01-01/2099-12-31"]', "does not open within a year", 1),
+    "more canaries than nodes": ("canary = 3", "[rollout] canary is 3, and 2 nodes are named", 2),
+}
+
+
+@pytest.mark.parametrize(("rollout", "why", "code"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_rollout_that_is_refused_is_told_in_its_report_events_and_the_history(
+    played: tuple[Fleet, PlayedNode], why: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    telling = Telling(tmp_path / "report.md", tmp_path / "events.jsonl")
+    with pytest.raises(NodeprovError) as refused:
+        carry_out(played[0], Install(GVISOR), skip=False, yes=True, as_json=False, telling=telling)
+    assert refused.value.exit_code == code
+    assert why in refused.value.message
+    assert refused.value.hint
+    text = (tmp_path / "report.md").read_text()
+    assert "# nodeprov install: 2 nodes, 2 untouched" in text
+    assert f"- {refused.value.message}" in text
+    *_, last = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert (last["event"], last["errors"][0]["message"]) == ("ended", refused.value.message)
+    [entry], _ = Journal(tmp_path / "nodeprov").read()
+    assert entry.has_ended
+    assert [(node["node"], node["result"], node["said"]) for node in entry.nodes] == [
+        (name, "untouched", refused.value.message) for name in ("worker1", "worker2")
+    ]
+    assert not list(tmp_path.glob("worker*/opt/nodeprov/*"))
 
 
 class Ending(Fleet):

@@ -287,6 +287,13 @@ class TestMembers:
         assert (found.zone, found.controls) == ("a", True)
         assert not member_of(planned("n1")).controls
 
+    def test_what_the_inventory_says_of_these_labels_counts_first_and_needs_no_cluster(self) -> None:
+        one = planned("n1", cluster=cluster_of("n1", {ZONE: "a"}))
+        node = replace(one.node, labels={ZONE: "b", CONTROL_PLANE: ""})
+        for cluster in (one.state.cluster, None):
+            found = member_of(replace(one, state=replace(one.state, node=node, cluster=cluster)))
+            assert (found.zone, found.controls) == ("b", True)
+
     def test_a_node_that_others_have_cordoned_or_that_is_not_ready_is_out_of_service(self) -> None:
         assert member_of(planned("n1")).unavailable == ""
         assert member_of(planned("n1", cluster=cluster_of("n1", {}, cordoned=True))).unavailable == "cordoned"
