@@ -147,6 +147,10 @@ def step_text(event: Event) -> str:
             return str(change.resource.title)
         case Proof() as proof, "begun":
             return f"proof: {proof.title}"
-        case Drain(), "begun":
-            return "evicting sandboxed pods"
+        case Drain(wait=wait), "begun" if wait:
+            return "cordoning the node"
+        case Drain(whole=whole), "begun":
+            return "evicting pods" if whole else "evicting sandboxed pods"
+        case Drain(), "waiting":
+            return f"waiting for {event.said}"
     return ""

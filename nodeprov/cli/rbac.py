@@ -21,7 +21,10 @@ from nodeprov.kubernetes.roles import ServiceAccount, manifest, roles
 def rbac(
     nodes: options.SomeNodes = None,
     selector: options.Labelled = None,
-    drain: Annotated[bool, typer.Option("--drain", help="Include what `uninstall --drain` needs.")] = False,
+    drain: Annotated[
+        bool,
+        typer.Option("--drain", help="Include what `uninstall --drain`, rollout.drain and rollout.wait_for need."),
+    ] = False,
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of the roles.")] = "nodeprov",
     service_account: Annotated[
         str | None,

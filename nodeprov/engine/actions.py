@@ -13,7 +13,8 @@ from nodeprov.engine.planner import Planned
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Hosts, Place
 from nodeprov.kubernetes import images
-from nodeprov.kubernetes.draining import Drainer, allowed_of
+from nodeprov.kubernetes.drainer import Drainer
+from nodeprov.kubernetes.draining import allowed_of
 from nodeprov.kubernetes.images import ProofImage
 from nodeprov.kubernetes.proof_pods import Prover
 from nodeprov.node import dry_start
@@ -132,8 +133,11 @@ class Actions(Probes, Protocol):
     def settle(self) -> None:
         """Wait until the node is at work on no swap any more; raise NodeprovError if it does not come to that."""
 
-    def drain(self, step: Drain) -> None:
-        """Cordon the node and evict pods; raise NodeprovError if they do not go."""
+    def drain(self, step: Drain, on_waiting: Callable[[str], None]) -> None:
+        """Cordon the node, wait for pods and evict others; raise NodeprovError if they do not go.
+
+        `on_waiting` hears for whom it waits.
+        """
 
     def in_use(self) -> Mapping[str, str]:
         """Find the files that something still needs, and who that is."""
@@ -160,8 +164,7 @@ class NodeActions(Containerd):
         cluster = hosts.get(Place.CLUSTER)
         where = (planned.settings, planned.node.name, cancel.wait)
         self._prover = Prover(cluster, *where) if cluster else None
-        allowed = planned.want.allowed if isinstance(planned.want, Uninstall) else allowed_of(planned.settings)
-        self._drainer = Drainer(cluster, *where, cordoned=cordoned, allowed=allowed) if cluster else None
+        self._drainer = Drainer(cluster, *where, cordoned=cordoned) if cluster else None
 
     def try_start(self, swap: Swap) -> None:
         """Start the containerd that the restart will start on what it will read, where nothing can be touched."""
@@ -245,13 +248,18 @@ class NodeActions(Containerd):
         architecture, daemon = self._state.machine.architecture, self._state.daemon
         return images.available(self._host, architecture, daemon, self._planned.settings)
 
-    def drain(self, step: Drain) -> None:
-        """Evict pods; where they are the sandboxed ones, wait until nothing needs our files."""
+    def drain(self, step: Drain, on_waiting: Callable[[str], None]) -> None:
+        """Wait for pods, and evict others; of an uninstall, wait until nothing needs our files any more."""
         assert self._drainer is not None
-        self._drainer.drain(step.pods, whole=step.whole)
-        if step.whole:
-            return
-        self.wait_until_unused(self._planned.settings.proof.timeout_seconds)
+        want, settings = self._planned.want, self._planned.settings
+        of_uninstall = want if isinstance(want, Uninstall) and not step.whole else None
+        self._drainer.allowed = of_uninstall.allowed if of_uninstall else allowed_of(settings)
+        if step.wait:
+            self._drainer.wait(on_waiting)
+        if step.pods or step.whole:
+            self._drainer.drain(step.pods, whole=step.whole)
+        if of_uninstall:
+            self.wait_until_unused(settings.proof.timeout_seconds)
 
     def forget_proofs(self) -> None:
         """Remove what proofs that were killed have left in the cluster."""

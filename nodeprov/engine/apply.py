@@ -107,7 +107,7 @@ class _Work:
             changes = _due(step.changes, self._hosts[Place.NODE])
             step = replace(step, changes=tuple(changes))
         self._begin(step, step.restart if isinstance(step, Swap) else step)
-        said = _do(step, self._hosts, self._actions)
+        said = _do(step, self._hosts, self._actions, self.on_event)
         self.proofs |= {proof.title: said for proof in parts([step]) if isinstance(proof, Proof)}
         self._end(step, said)
 
@@ -128,7 +128,7 @@ def _try_to_tell(on_event: OnEvent, event: Event) -> None:
         on_event(event)
 
 
-def _do(step: Step, hosts: Hosts, actions: Actions) -> str:
+def _do(step: Step, hosts: Hosts, actions: Actions, on_event: OnEvent) -> str:
     match step:
         case Swap(changes):
             for change in changes:
@@ -137,7 +137,7 @@ def _do(step: Step, hosts: Hosts, actions: Actions) -> str:
             actions.swap(step)
             return step.proof.see(actions)
         case Drain():
-            actions.drain(step)
+            actions.drain(step, lambda said: on_event(Event(step, "waiting", said)))
         case Proof():
             return step.see(actions)
         case Adopt():

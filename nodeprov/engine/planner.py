@@ -10,14 +10,7 @@ from nodeprov.errors import Problem
 from nodeprov.hosts.base import Place, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes.admission import Admission, AdmissionQuery
-from nodeprov.kubernetes.draining import (
-    NodePod,
-    drain_problems,
-    losses,
-    node_pods,
-    read_leaving,
-    sandboxed,
-)
+from nodeprov.kubernetes.draining import Leaving, read_leaving, read_leaving_sandboxed
 from nodeprov.kubernetes.images import proof_image
 from nodeprov.kubernetes.scheduling import NodeLabel, NodeTaint, cluster_goals, removal_goals
 from nodeprov.node import loaded_config, runtime_table
@@ -38,6 +31,7 @@ from nodeprov.plan.steps import (
     Step,
     Swap,
     Unused,
+    Wait,
 )
 from nodeprov.runtimes import adoption
 from nodeprov.runtimes.family import Family, tree_bytes
@@ -150,13 +144,28 @@ def _install(
 
 
 def _drained(state: NodeState, steps: tuple[Step, ...], readers: Readers) -> tuple[Step, ...]:
-    """Have the node drained before its restart, if there is one, and the settings ask for it."""
+    """Have pods evicted, or waited for, before a restart, if there is one and the settings ask for it."""
+    rollout = state.settings.rollout
+    before = [step for step in steps if isinstance(step, Drain)]
+    asked = rollout.drain or (rollout.wait_for and not before)
     at = next((number for number, step in enumerate(steps) if isinstance(step, Swap)), None)
-    if at is None or state.cluster is None or not state.settings.rollout.drain:
+    if at is None or state.cluster is None or not asked:
         return steps
     leaving = read_leaving(readers[Place.CLUSTER], state.settings, state.node.name)
     refuse(state, leaving.problems)
-    return (*steps[:at], Drain(leaving.pods, leaving.losses, whole=True), *steps[at:])
+    drain = _drain(state.settings, leaving, whole=rollout.drain)
+    if before:  # it is an uninstall, and these have left by then
+        known = {name for step in before for name in step.pods}
+        drain = replace(drain, pods=tuple(name for name in drain.pods if name not in known), losses=(), wait=None)
+    return (*steps[:at], drain, *steps[at:])
+
+
+def _drain(settings: Settings, leaving: Leaving, *, whole: bool = False) -> Drain:
+    rollout, wait = settings.rollout, None
+    if rollout.wait_for is not None:
+        evicts = rollout.wait_then == "evict"
+        wait = Wait(rollout.wait_for, rollout.wait_timeout_seconds, evicts, leaving.awaited)
+    return Drain(leaving.pods, leaving.losses, whole, wait)
 
 
 def _of_admission(
@@ -177,21 +186,22 @@ def _uninstall(state: NodeState, want: Uninstall, goals: tuple[Goal, ...], reade
     unneeded = leftovers.after_uninstall(state)
     states, imports = read_states(state, goals, unneeded, readers)
     changes = decide((*goals, *unneeded), states)
-    pods = _pods_to_evict(state, want, readers) if want.drain and state.cluster else ()
-    if not pods and any(not change.collects for change in changes):
+    drains = _of_pods(state, want, readers) if want.drain and state.cluster else ()
+    if not drains and any(not change.collects for change in changes):
         refuse(state, tuple(_still_needed(state, want)))
     is_there = changes or state.history.installed
-    steps = _uninstall_steps(state, want.family, changes, imports, pods) if is_there else ()
+    steps = _uninstall_steps(state, want.family, changes, imports, drains) if is_there else ()
+    steps = _drained(state, steps, readers)
     refuse(state, tuple(restart_problems(state, steps, imports, readers)))
     return Plan(name, Uninstall.action, steps, notes.of_uninstall(state))
 
 
-def _pods_to_evict(state: NodeState, want: Uninstall, readers: Readers) -> tuple[NodePod, ...]:
-    """Find the pods that run with our handler, by their RuntimeClass and by what the node knows of them."""
-    on_node = node_pods(readers[Place.CLUSTER], state.settings, state.node.name)
-    pods = sandboxed(on_node, state.footprint.pods_needing(state.layout))
-    refuse(state, tuple(drain_problems(pods, want.allowed, state.node.name)))
-    return pods
+def _of_pods(state: NodeState, want: Uninstall, readers: Readers) -> tuple[Step, ...]:
+    """Have the pods leave that run with our handler, by their RuntimeClass and by what the node knows of them."""
+    reader, running = readers[Place.CLUSTER], state.footprint.pods_needing(state.layout)
+    leaving = read_leaving_sandboxed(reader, state.settings, state.node.name, running, want.allowed)
+    refuse(state, leaving.problems)
+    return (_drain(state.settings, leaving),) if leaving.pods or leaving.awaited else ()
 
 
 def _still_needed(state: NodeState, want: Uninstall) -> Iterator[Problem]:
@@ -243,7 +253,7 @@ def _install_steps(
 
 
 def _uninstall_steps(
-    state: NodeState, family: Family, changes: tuple[Change, ...], imports: Imports, pods: tuple[NodePod, ...]
+    state: NodeState, family: Family, changes: tuple[Change, ...], imports: Imports, drains: tuple[Step, ...]
 ) -> tuple[Step, ...]:
     """Put an uninstall in order: pods and label first, so that nothing new begins; then what was installed."""
     daemon, record = state.daemon, state.footprint.record
@@ -253,8 +263,7 @@ def _uninstall_steps(
     links = [change for change in changes if isinstance(change.resource, Link) and change not in garbage]
     runtime = family.runtime(state.layout)
     restart = loaded_config.restart(daemon, record, runtime, tuple(config), imports.files, served=False)
-    steps: list[Step] = [Drain(tuple(pod.name for pod in pods), losses(pods))] if pods else []
     # Twice: a pod may begin until the label is gone.
-    steps += [Unused(), *in_cluster, *([Unused()] if in_cluster else [])]
+    steps: list[Step] = [*drains, Unused(), *in_cluster, *([Unused()] if in_cluster else [])]
     steps += swapped(daemon, config, restart, handler="")
     return (*steps, *links, *garbage)

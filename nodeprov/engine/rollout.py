@@ -55,7 +55,9 @@ class Rollout:
         self.settings = settings
         self.waves = waves([member_of(each) for each in plans], settings)
         receipts = {name: each.state.history.of_handler for name, each in self._plans.items()}
-        self.schedule = Schedule(settings, Experience(receipts, plans[0].plan.action.name if plans else ""))
+        waits = {name: _wait_seconds(each.plan.steps) for name, each in self._plans.items()}
+        action = plans[0].plan.action.name if plans else ""
+        self.schedule = Schedule(settings, Experience(receipts, action, waits))
         self.is_closed = False
         self.in_flight: tuple[str, ...] = ()
         self.untouched: dict[str, tuple[str, ...]] = {}
@@ -254,6 +256,12 @@ def controls(state: NodeState) -> bool:
 def _labels(state: NodeState) -> Mapping[str, str]:
     """Return a node's labels; what the inventory says of a key counts before what the cluster says."""
     return {**(state.cluster.labels if state.cluster else {}), **state.node.labels}
+
+
+def _wait_seconds(steps: Iterable[Step]) -> float:
+    """Return for how long a node may wait for pods that run now."""
+    waits = [step.wait for step in steps if isinstance(step, Drain) and step.wait and step.wait.pods]
+    return float(sum(wait.timeout_seconds for wait in waits))
 
 
 def _takes_from_others(part: Part | Step) -> bool:

@@ -26,7 +26,7 @@ SCHEMA = 1
 DIGEST_CHARACTERS = 12
 UNSEEN = ("mode", "owner", "machine-id")
 """What of a step's beginning no text of a plan shows."""
-ADDED = ("loses", "losses", "whole")
+ADDED = ("loses", "losses", "whole", "wait")
 """What a part has got since plans were first saved: it is no part of a digest where it says nothing."""
 AGAIN = "plan again: nodeprov plan NODES --out FILE"
 
@@ -122,8 +122,9 @@ def _words(part: Part) -> dict[str, str]:
             return _in_words(before) | {f"wanted {name}": text for name, text in _in_words(after).items()}
         case Restart(unit, reasons, activates):
             return {"unit": unit, "reasons": "; ".join(reasons), "what it activates": "; ".join(activates)}
-        case Drain(pods, losses):
-            return {"pods": ", ".join(pods), "what is lost": "; ".join(losses)}
+        case Drain(pods, losses, wait=wait):
+            said = {"pods": ", ".join(pods), "what is lost": "; ".join(losses)}
+            return said | ({"pods that are waited for": ", ".join(wait.pods)} if wait else {})
         case Adopt(changes):
             return {"resources": ", ".join(change.resource.key for change in changes)}
         case Proof():

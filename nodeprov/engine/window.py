@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from statistics import median
+from types import MappingProxyType
 
 from nodeprov.engine.context import seconds_between
 from nodeprov.errors import MALFORMED, NodeprovError
@@ -145,8 +146,17 @@ def _zone(name: str) -> tzinfo:
 class Experience:
     """How long nodes take, learned from their receipts, and from this run as it goes on."""
 
-    def __init__(self, receipts: Mapping[str, Iterable[Receipt]], action: str) -> None:
-        """Learn from each node's receipts how long its runs of an action took that ended well."""
+    def __init__(
+        self,
+        receipts: Mapping[str, Iterable[Receipt]],
+        action: str,
+        waits: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        """Learn from each node's receipts how long its runs of an action took that ended well.
+
+        `waits` has for how many seconds a node may have to wait for pods besides.
+        """
+        self._waits = waits
         self._of_nodes = {name: _durations(each, action) for name, each in receipts.items()}
         self._now: list[float] = []
 
@@ -158,11 +168,11 @@ class Experience:
         """Return how long a node is expected to take at most.
 
         That is half as much again as its own runs took, or those of all nodes where it has none, and no less than
-        any node of this run.
+        any node of this run; and for how long it may wait for pods.
         """
         own = self._of_nodes.get(name) or [each for some in self._of_nodes.values() for each in some]
         known = [*([median(own)] if own else []), *self._now]
-        return SAFETY * max(known) if known else UNKNOWN_SECONDS
+        return (SAFETY * max(known) if known else UNKNOWN_SECONDS) + self._waits.get(name, 0.0)
 
 
 def _durations(receipts: Iterable[Receipt], action: str) -> list[float]:

@@ -116,6 +116,22 @@ class TimeZone(Text):
             return False
 
 
+class LabelSelector(Text):
+    """A selector of labels, as kubectl writes it."""
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(expected, r"[A-Za-z0-9!](.*[^,\s])?")
+
+    def accepts(self, value: str) -> bool:
+        from nodeprov.errors import UsageError  # only where one is set
+        from nodeprov.inventory.selector import parse_selector
+
+        try:
+            return super().accepts(value) and bool(parse_selector(value))
+        except UsageError:
+            return False
+
+
 class WholeNumber(ValueKind):
     """A whole number from a least to a most one."""
 

@@ -338,6 +338,19 @@ class RolloutSettings:
         syntax.AFTER_ROLLBACK,
         default="hold",
     )
+    wait_for: str | None = setting(
+        "Labels of pods that are not to be disturbed, such as those of jobs: before containerd restarts, cordon "
+        "the node and wait until its pods with these labels have ended; they are not evicted. It needs the rights "
+        "of `nodeprov rbac --drain`.",
+        syntax.SELECTOR,
+        default=None,
+    )
+    wait_timeout_seconds: int = setting(
+        "Seconds to wait at most until they have ended.", syntax.SECONDS, default=3600
+    )
+    wait_then: str = setting(
+        "If they take longer: fail, and the node stays as it is; or evict them.", syntax.TOO_LONG, default="fail"
+    )
     before: str | None = setting(
         "Command for sh on this machine before each node, with NODEPROV_NODE and NODEPROV_ACTION in its "
         "environment. If it fails, the node is not touched, and counts as failed.",

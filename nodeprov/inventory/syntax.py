@@ -1,6 +1,6 @@
 """How names, paths and amounts are written in Kubernetes and on a node."""
 
-from nodeprov.inventory.kinds import Boolean, Dates, FixedTable, Text, TimeZone, WholeNumber
+from nodeprov.inventory.kinds import Boolean, Dates, FixedTable, LabelSelector, Text, TimeZone, WholeNumber
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*"
@@ -69,6 +69,8 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY = Text(f"a day: {', '.join(DAYS[:-1])} or {DAYS[-1]}", "|".join(DAYS))
 DATES = Dates("a date such as 2026-12-24, or a span of them such as 2026-12-24/2027-01-02")
 TIME_ZONE = TimeZone("a time zone of the IANA database, such as UTC or Europe/Berlin")
+SELECTOR = LabelSelector("labels as kubectl selects by them, such as app=batch,tier in (a,b)")
+TOO_LONG = Text("fail or evict", "fail|evict")
 SHELL = Text("a command for sh", r"[^\0]*\S[^\0]*")
 
 # What nodeprov derives from the node or has a key for: its own word must be the only one.

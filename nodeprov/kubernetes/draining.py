@@ -1,19 +1,16 @@
 """Pods that must leave a node before its runtime goes."""
 
 import json
-import re
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodeprov.errors import NodeprovError, Problem, Problems, taking_json_apart
-from nodeprov.hosts.base import Host, Output, Reader
+from nodeprov.errors import NodeprovError, Problem, taking_json_apart
+from nodeprov.hosts.base import Output, Reader
 from nodeprov.inventory import Settings, syntax
 from nodeprov.kubernetes.kubectl import forbidden_hint, kubectl
 from nodeprov.templates import render
 
-POLL_SECONDS = 0.3
 ENDED = ("Succeeded", "Failed")
 MIRROR = "kubernetes.io/config.mirror"
 
@@ -55,6 +52,7 @@ class NodePod:
     is_mirror: bool = False
     """Whether it is a static pod's image in the cluster, which eviction does not end."""
     has_ended: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +98,7 @@ def _pod(pod: Mapping[str, Any], classes: Collection[str]) -> NodePod:
         empty_dirs=tuple(each["name"] for each in spec.get("volumes") or () if each.get("emptyDir") is not None),
         is_mirror=MIRROR in (metadata.get("annotations") or {}),
         has_ended=(pod.get("status") or {}).get("phase") in ENDED,
+        labels=metadata.get("labels") or {},
     )
 
 
@@ -121,6 +120,16 @@ def sandboxed(pods: Iterable[NodePod], running: Collection[str]) -> tuple[NodePo
 def movable(pods: Iterable[NodePod]) -> tuple[NodePod, ...]:
     """Pick the pods that `kubectl drain --ignore-daemonsets` would evict, and that still run."""
     return tuple(pod for pod in pods if not (pod.has_ended or pod.is_mirror or pod.controller == "DaemonSet"))
+
+
+def awaited(pods: Iterable[NodePod], settings: Settings) -> tuple[NodePod, ...]:
+    """Pick the pods whose end is waited for: the chosen ones, but for those that never end by themselves."""
+    if settings.rollout.wait_for is None:
+        return ()
+    from nodeprov.inventory.selector import parse_selector  # few have one
+
+    chosen = parse_selector(settings.rollout.wait_for)
+    return tuple(pod for pod in movable(pods) if chosen.fits(pod.labels))
 
 
 def losses(pods: Iterable[NodePod]) -> tuple[str, ...]:
@@ -182,18 +191,45 @@ def drain_problems(
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """The pods that leave a whole node, as namespace/name, what is lost with them, and what keeps them there."""
+    """The pods that leave a node, as namespace/name: those that are evicted, and those that are waited for.
+
+    `losses` is what is lost with them, `problems` what keeps them there.
+    """
 
     pods: tuple[str, ...]
+    awaited: tuple[str, ...]
     losses: tuple[str, ...]
     problems: tuple[Problem, ...]
 
 
 def read_leaving(reader: Reader, settings: Settings, node: str) -> Leaving:
-    """Find the pods that would leave a node if it was drained as the settings say."""
+    """Find the pods that would leave a node before its restart, as the settings say.
+
+    Those that are waited for lose something only where they are evicted if they take too long.
+    """
+    rollout = settings.rollout
     pods = movable(node_pods(reader, settings, node))
-    problems = tuple(drain_problems(pods, allowed_of(settings), node, whole=True))
-    return Leaving(tuple(pod.name for pod in pods), losses(pods), problems)
+    chosen = awaited(pods, settings)
+    evicted = tuple(pod for pod in pods if pod not in chosen) if rollout.drain else ()
+    lost = (*evicted, *chosen) if rollout.wait_then == "evict" else evicted
+    problems = tuple(drain_problems(lost, allowed_of(settings), node, whole=True))
+    return Leaving(_names(evicted), _names(chosen), losses(lost), problems)
+
+
+def read_leaving_sandboxed(
+    reader: Reader, settings: Settings, node: str, running: Collection[str], allowed: Allowed
+) -> Leaving:
+    """Find the pods of a node that run with our handler, as `running` knows, and that are to leave it."""
+    pods = sandboxed(node_pods(reader, settings, node), running)
+    chosen = awaited(pods, settings)
+    evicted = tuple(pod for pod in pods if pod not in chosen)
+    lost = pods if settings.rollout.wait_then == "evict" else evicted
+    problems = tuple(drain_problems(lost, allowed, node))
+    return Leaving(_names(evicted), _names(chosen), losses(evicted), problems)
+
+
+def _names(pods: Iterable[NodePod]) -> tuple[str, ...]:
+    return tuple(pod.name for pod in pods)
 
 
 def _named(metadata: Mapping[str, Any]) -> str:
@@ -202,83 +238,3 @@ def _named(metadata: Mapping[str, Any]) -> str:
         if not syntax.DNS_SUBDOMAIN.accepts(name):
             raise ValueError(f"{name!r} is no name of a pod")
     return f"{metadata['namespace']}/{metadata['name']}"
-
-
-@dataclass(slots=True)
-class Drainer:
-    """Empties a node of pods: of the sandboxed ones, or of all but those that come back at once.
-
-    `cordoned` means that a run before us has cordoned it.
-    """
-
-    host: Host
-    settings: Settings
-    node: str
-    sleep: Callable[[float], None] = time.sleep
-    cordoned: bool = field(default=False, kw_only=True)
-    allowed: Allowed = field(default=NOTHING_LOST, kw_only=True)
-
-    def drain(self, pods: tuple[str, ...], *, whole: bool = False) -> None:
-        """Cordon the node, evict the pods, and those that came since, and wait until they are gone.
-
-        Eviction respects PodDisruptionBudgets; raises NodeprovError if one forbids it for too long, or a pod came
-        of which something would be lost that nobody has allowed to lose.
-        """
-        node = kubectl(self.settings.cluster).get_json(self.host, "node", self.node)
-        if not node.get("spec", {}).get("unschedulable"):
-            self.cordoned = True  # also where the answer does not reach us
-            self._call("cordon", self.node)
-        wanted = self.settings.rollout.drain_timeout_seconds if whole else self.settings.proof.timeout_seconds
-        deadline = time.monotonic() + wanted
-        left = pods
-        while left:
-            forbidden = [pod for pod in left if not self._evict(*pod.split("/"))]
-            left = self._left(pods, whole=whole)
-            if left and time.monotonic() > deadline:
-                said = [
-                    f"{pod} ({'its PodDisruptionBudget forbids it' if pod in forbidden else 'ending'})"
-                    for pod in left
-                ]
-                raise NodeprovError(
-                    f"these pods do not leave: {', '.join(said)}",
-                    "look at their PodDisruptionBudgets and finalizers: kubectl get pdb -A",
-                    where=self.node,
-                )
-            self.sleep(POLL_SECONDS)
-
-    def _left(self, pods: Collection[str], *, whole: bool) -> tuple[str, ...]:
-        there = node_pods(self.host, self.settings, self.node)
-        found = movable(there) if whole else sandboxed(there, pods)
-        newcomers = [pod for pod in found if pod.name not in pods]
-        if problems := tuple(drain_problems(newcomers, self.allowed, self.node, whole=whole)):
-            raise Problems(problems, where=self.node)
-        return tuple(pod.name for pod in found)
-
-    def uncordon(self) -> None:
-        """Uncordon the node if it was us who cordoned it."""
-        if self.cordoned:
-            self._call("uncordon", self.node)
-
-    def _evict(self, namespace: str, name: str) -> bool:
-        """Ask for an eviction; return whether no PodDisruptionBudget forbids it now."""
-        eviction: dict[str, Any] = {
-            "apiVersion": "policy/v1",
-            "kind": "Eviction",
-            "metadata": {"name": name, "namespace": namespace},
-        }
-        path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
-        call = kubectl(self.settings.cluster).call("create", "--raw", path, "-f", "-")
-        output = self.host.run(call, stdin=json.dumps(eviction).encode())
-        # Gone already, or forbidden by a PodDisruptionBudget now: both are seen by asking again.
-        if output.returncode and not re.search("NotFound|TooManyRequests|disruption budget", output.said):
-            raise NodeprovError(
-                f"cannot evict {namespace}/{name}: {output.said}",
-                forbidden_hint(output.said) or "kubectl get pdb -A",
-                where=self.node,
-            )
-        return not re.search("TooManyRequests|disruption budget", output.said)
-
-    def _call(self, *arguments: str) -> str:
-        return kubectl(self.settings.cluster).run(
-            self.host, *arguments, doing=f"cannot {arguments[0]} {self.node}"
-        )

@@ -134,15 +134,30 @@ class Swap:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """For which pods a cordoned node waits until they have ended: those that fit a label selector.
+
+    `pods` are those that run now, as namespace/name. After `timeout_seconds` the step fails, or they are evicted.
+    """
+
+    selector: str
+    timeout_seconds: int
+    evicts: bool
+    pods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """Pods that are evicted while the node is cordoned, as namespace/name, and what they lose.
 
-    They are the sandboxed ones, or, of a `whole` node, all but those that would come back at once.
+    They are the sandboxed ones, or, of a `whole` node, all but those that would come back at once. Before, there
+    may be a `wait`; after it, there may be none to evict.
     """
 
     pods: tuple[str, ...]
     losses: tuple[str, ...] = ()
     whole: bool = False
+    wait: Wait | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +184,10 @@ def parts(steps: Iterable[Step]) -> tuple[Part, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A part of a plan begins, has ended, or is being taken back; of a swap only its restart begins."""
+    """A part of a plan begins, waits, has ended, or is being taken back; of a swap only its restart begins.
+
+    `said` is what a proof saw, or for whom a drain waits.
+    """
 
     step: Part
     phase: str

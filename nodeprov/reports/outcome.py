@@ -60,8 +60,12 @@ def event_text(event: Event) -> str | None:
             return f"done: {change.resource.title}"
         case Change() as change, "undone":
             return f"taken back: {change.resource.title}"
+        case Drain(wait=wait), "begun" if wait:
+            return "cordoning the node"
         case Drain(whole=whole), "begun":
             return "evicting pods" if whole else "evicting sandboxed pods"
+        case Drain(), "waiting":
+            return f"waiting for the end of {event.said}"
     return None
 
 

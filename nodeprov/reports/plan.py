@@ -102,11 +102,25 @@ def _part_lines(part: Part) -> Iterator[str]:
         case Adopt(changes):
             named = ", ".join(change.resource.title for change in changes)
             yield f"= write down what is here already, of which no receipt tells: {named}"
-        case Drain(pods, losses, whole):
-            kind = "pods" if whole else "sandboxed pods"
-            yield f"! cordon the node and evict {len(pods)} {kind}{': ' if pods else ''}{', '.join(pods)}"
-            for lost in losses:
-                yield f"    lost for good: {lost}"
+        case Drain():
+            yield from _drain_lines(part)
+
+
+def _drain_lines(drain: Drain) -> Iterator[str]:
+    pods, wait = drain.pods, drain.wait
+    count = count_text(len(pods), "pod" if drain.whole else "sandboxed pod")
+    named = f"evict {count}{': ' if pods else ''}{', '.join(pods)}"
+    if wait is None:
+        yield f"! cordon the node and {named}"
+    else:
+        now = ", ".join(wait.pods) or "none runs now"
+        then = "they are evicted" if wait.evicts else "the run fails, and the node is as before"
+        yield f"! cordon the node and wait until its pods of {wait.selector} have ended: {now}"
+        yield f"    for {wait.timeout_seconds} s at most; then {then}"
+        if pods or drain.whole:
+            yield f"! {named}"
+    for lost in drain.losses:
+        yield f"    lost for good: {lost}"
 
 
 def part_text(part: Part) -> str:
@@ -170,8 +184,9 @@ def part_json(part: Part) -> dict[str, Any]:
             return {"step": "restart", "unit": unit}
         case Adopt(changes):
             return {"step": "adopt", "resources": [change.resource.key for change in changes]}
-        case Drain(pods, losses):
-            return {"step": "drain", "pods": list(pods), "losses": list(losses)}
+        case Drain(pods, losses, wait=wait):
+            value = {"step": "drain", "pods": list(pods), "losses": list(losses)}
+            return value | ({"wait": {**asdict(wait), "pods": list(wait.pods)}} if wait else {})
         case Proof(name=name, title=title, subject=subject):
             return {"step": "proof", "name": name, "title": title, "subject": subject}
 

@@ -208,6 +208,8 @@ BAD: Mapping[str, Typed | Called] = {
     "a window of no time": Typed("plan worker1 --window 02:00-02:00"),
     "a window that ends at 25 o'clock": Typed("plan worker1 --window 02:00-25:00"),
     "a negative number of canaries": Typed("install worker1 --canary -1"),
+    "a soak time that is over before it begins": Typed("install worker1 --soak -1"),
+    "canaries in letters": Typed("apply x.plan --canary one"),
     "no failure at all": Typed("install worker1 --max-failures 0"),
     "a stage of an uninstall": Typed("plan worker1 --uninstall --stage"),
     "a time zone that nobody has": Typed("plan worker1 --set rollout.time_zone=Europe/Bonn"),

@@ -15,7 +15,8 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes import cluster_read, runtime_class
-from nodeprov.kubernetes.draining import Drainer, node_pods
+from nodeprov.kubernetes.drainer import Drainer
+from nodeprov.kubernetes.draining import node_pods
 from nodeprov.kubernetes.images import ProofImage
 from nodeprov.kubernetes.kubectl import is_forbidden
 from nodeprov.kubernetes.kubectl import kubectl as calls

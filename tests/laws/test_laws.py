@@ -209,7 +209,7 @@ class Watched:
     def pod(self) -> str:
         raise AssertionError("no cluster is here")
 
-    def drain(self, _step: Any) -> None:
+    def drain(self, _step: Any, _on_waiting: Any) -> None:
         raise AssertionError("nothing is drained here")
 
     def in_use(self) -> Mapping[str, str]:

@@ -135,6 +135,9 @@ BAD: Mapping[str, Bad] = {
     "a frozen day that there is not": table("rollout", "freeze = ['2026-02-30']"),
     "frozen days without quotes": table("rollout", "freeze = [2026-12-24]"),
     "a taint of another domain": table("cluster", "startup_taint = 'example.com/gvisor'"),
+    "pods that nobody can select": table("rollout", "wait_for = 'app=batch,'"),
+    "another end of the wait": table("rollout", "wait_then = 'kill'"),
+    "no time to wait": table("rollout", "wait_timeout_seconds = 0"),
     "a rollout of one node": table("nodes.worker1.rollout", "canary = 1"),
     # Groups
     "a group without nodes": table("groups.gpu", "user = 'gpu'"),

@@ -20,3 +20,19 @@ def item(
             "nodeInfo": {"operatingSystem": system, "architecture": architecture},
         },
     }
+
+
+CLASSES: dict[str, Any] = {"items": [{"metadata": {"name": "gvisor"}, "handler": "runsc"}]}
+
+
+def pod(name: str, *, runtime_class: str = "gvisor", owner: str = "ReplicaSet", **changes: Any) -> dict[str, Any]:
+    """A pod as kubectl prints it; `changes` are of its metadata, spec and status."""
+    owners = [{"kind": owner, "controller": True}] if owner else []
+    value: dict[str, Any] = {
+        "metadata": {"namespace": "prod", "name": name, "ownerReferences": owners, "annotations": {}},
+        "spec": {"runtimeClassName": runtime_class},
+        "status": {"phase": "Running"},
+    }
+    for part, more in changes.items():
+        value[part] |= more
+    return value

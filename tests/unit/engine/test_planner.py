@@ -13,7 +13,7 @@ from nodeprov.containerd import Config, add_runtime, drop_in_text
 from nodeprov.engine.look import Install
 from nodeprov.errors import Problems
 from nodeprov.hosts.base import Place
-from nodeprov.inventory import ProofSettings, ReleaseSettings
+from nodeprov.inventory import ProofSettings, ReleaseSettings, RolloutSettings
 from nodeprov.kubernetes import images
 from nodeprov.kubernetes.admission import Admission, Mutation
 from nodeprov.kubernetes.draining import Allowed, NodePod
@@ -22,7 +22,7 @@ from nodeprov.node.daemon import Record
 from nodeprov.node.receipts import BEGUN, UNDONE, Written, from_json
 from nodeprov.node.state import User
 from nodeprov.plan.goal import Change
-from nodeprov.plan.steps import Adopt, Restart
+from nodeprov.plan.steps import Adopt, Drain, Restart, Swap, Wait
 from nodeprov.releases.obtain import Release
 from nodeprov.releases.source import Software
 from nodeprov.reports.plan import plan_text
@@ -422,6 +422,30 @@ def test_a_drain_of_which_something_is_lost_is_refused_before_anything_is_touche
     plan = situation.uninstall(drain=True, allowed=Allowed(True, True)).plan
     assert "lost for good: default/bare: no controller makes it again" in plan_text(plan)
     assert "lost for good: default/bare: what is in its emptyDir cache" in plan_text(plan)
+
+
+JOB = NodePod("default/job-1", controller="Job", labels={"app": "batch"})
+
+
+@pytest.mark.parametrize(("drain", "pods"), [(True, ("default/web",)), (False, ())])
+def test_before_the_restart_of_an_uninstall_too_pods_are_waited_for_and_others_leave(
+    new: Release, drain: bool, pods: tuple[str, ...]
+) -> None:
+    rollout = RolloutSettings(drain=drain, wait_for="app=batch", wait_timeout_seconds=600)
+    situation = in_cluster(uninstallable(new, replace(TOGETHER, rollout=rollout)), has_label=True, has_class=True)
+    assert situation.cluster is not None
+    situation.cluster.pods = (NodePod("default/web", has_our_class=False), replace(JOB, has_our_class=False))
+    steps = situation.uninstall().plan.steps
+    at = next(number for number, step in enumerate(steps) if isinstance(step, Swap))
+    assert steps[at - 1] == Drain(pods, whole=drain, wait=Wait("app=batch", 600, False, ("default/job-1",)))
+
+
+def test_sandboxed_pods_are_waited_for_where_they_are_chosen(new: Release) -> None:
+    used = {"default/web": (SHIM_PATH,), JOB.name: (SHIM_PATH,)}
+    situation = drained(new, NodePod("default/web"), JOB, used=used)
+    situation.wanted = replace(situation.wanted, rollout=RolloutSettings(wait_for="app=batch"))
+    drains = [step for step in situation.uninstall(drain=True).plan.steps if isinstance(step, Drain)]
+    assert drains == [Drain(("default/web",), wait=Wait("app=batch", 3600, False, (JOB.name,)))]
 
 
 def test_nobody_is_asked_for_pods_unless_they_are_to_be_drained(new: Release) -> None:

@@ -184,6 +184,11 @@ class TestExperience:
         known.learn(10)
         assert known.seconds("b") == 90 * SAFETY
 
+    def test_for_how_long_it_may_wait_for_pods_comes_to_that(self) -> None:
+        known = Experience({"a": [lasting(1, 20)], "b": []}, "install", {"a": 600.0, "b": 0.0})
+        assert known.seconds("a") == 20 * SAFETY + 600
+        assert known.seconds("b") == 20 * SAFETY
+
     def test_what_was_not_done_well_or_was_something_else_teaches_nothing(self) -> None:
         runs = [
             lasting(1, 20, state="undone"),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from nodeprov.inventory import Settings, Ssh, parse
-from nodeprov.inventory.kinds import Boolean, ListOf, TableOf, Text, TimeZone, WholeNumber
+from nodeprov.inventory.kinds import Boolean, LabelSelector, ListOf, TableOf, Text, TimeZone, WholeNumber
 from nodeprov.inventory.schema import Setting, settings_of
 from nodeprov.inventory.settings import TABLES, keys_of, variable
 from tests.support.inventories import LEAST
@@ -27,6 +27,7 @@ def test_what_is_not_said_has_its_default() -> None:
 TYPES = {
     Text: (str, str | None),
     TimeZone: (str,),
+    LabelSelector: (str | None,),
     WholeNumber: (int, int | None),
     Boolean: (bool, bool | None),
     ListOf: (tuple[str, ...], tuple[Mapping[str, str | int], ...]),

@@ -1,79 +1,32 @@
-"""Cordoning, and what becomes of it when an answer is lost."""
+"""Which pods leave a node, and what that would mean for each."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nodeprov.errors import NodeprovError, Problem
+from nodeprov.errors import Problem
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost
-from nodeprov.inventory import ClusterSettings, RolloutSettings
+from nodeprov.inventory import ClusterSettings, RolloutSettings, Settings
 from nodeprov.kubernetes.draining import (
     NOTHING_LOST,
     Allowed,
-    Drainer,
     NodePod,
     NodePodsQuery,
     drain_problems,
     losses,
     movable,
+    read_leaving,
+    read_leaving_sandboxed,
     sandboxed,
 )
+from tests.support.kubectl_answers import CLASSES, pod
 from tests.support.samples import settings
-
-
-def drainer(folder: Path, kubectl: str, *, cordoned: bool = False) -> Drainer:
-    program = folder / "kubectl"
-    program.write_text(f'#!/bin/sh\necho "$*" >> {folder}/calls\n{kubectl}\n')
-    program.chmod(0o755)
-    wanted = settings(cluster=ClusterSettings(kubectl=str(program)))
-    return Drainer(LocalHost(), wanted, "worker1", lambda _seconds: None, cordoned=cordoned)
-
-
-def calls(folder: Path) -> list[str]:
-    return (folder / "calls").read_text().splitlines()
-
-
-def test_a_cordon_whose_answer_was_lost_is_taken_back(tmp_path: Path) -> None:
-    drained = drainer(tmp_path, 'case "$*" in get*) echo "{}" ;; cordon*) exit 1 ;; esac')
-    with pytest.raises(NodeprovError, match="cannot cordon worker1"):
-        drained.drain(("default/web",))
-    drained.uncordon()
-    assert calls(tmp_path)[-1] == "uncordon worker1"
-
-
-def test_what_somebody_else_has_cordoned_stays_so(tmp_path: Path) -> None:
-    drained = drainer(tmp_path, """case "$*" in get*) echo '{"spec": {"unschedulable": true}}' ;; esac""")
-    drained.drain(())
-    drained.uncordon()
-    assert not any("cordon" in call for call in calls(tmp_path))
-
-
-def test_what_a_run_before_has_cordoned_is_uncordoned(tmp_path: Path) -> None:
-    drainer(tmp_path, ":", cordoned=True).uncordon()
-    assert calls(tmp_path) == ["uncordon worker1"]
-
-
-CLASSES = {"items": [{"metadata": {"name": "gvisor"}, "handler": "runsc"}]}
-
-
-def pod(name: str, *, runtime_class: str = "gvisor", owner: str = "ReplicaSet", **changes: Any) -> dict[str, Any]:
-    """A pod as kubectl prints it; `changes` are of its metadata, spec and status."""
-    owners = [{"kind": owner, "controller": True}] if owner else []
-    value: dict[str, Any] = {
-        "metadata": {"namespace": "prod", "name": name, "ownerReferences": owners, "annotations": {}},
-        "spec": {"runtimeClassName": runtime_class},
-        "status": {"phase": "Running"},
-    }
-    for part, more in changes.items():
-        value[part] |= more
-    return value
 
 
 def understood(*pods: dict[str, Any], classes: dict[str, Any] = CLASSES) -> tuple[NodePod, ...]:
@@ -181,34 +134,42 @@ class TestWholeNode:
         assert bare.hint == f"delete them, or evict them all the same: {allowing}"
         assert data.hint == f"save what is needed, then: {allowing}"
 
-    def test_a_budget_that_forbids_it_for_too_long_is_named_with_its_pod(self, tmp_path: Path) -> None:
-        web, slow = pod("web", runtime_class=""), pod("slow", runtime_class="")
-        kubectl = f"""case "$*" in
-            *runtimeclass*) echo '{json.dumps(CLASSES)}' ;;
-            *web/eviction*) echo 'Error from server (TooManyRequests): Cannot evict pod' >&2; exit 1 ;;
-            *pods*eviction*) ;;
-            *pods*) echo '{json.dumps({"items": [web, slow]})}' ;;
-            *) echo '{{}}' ;;
-        esac"""
-        drained = drainer(tmp_path, kubectl)
-        drained.settings = replace(drained.settings, rollout=RolloutSettings(drain_timeout_seconds=0))
-        with pytest.raises(NodeprovError) as stayed:
-            drained.drain(("prod/web", "prod/slow"), whole=True)
-        assert stayed.value.message == (
-            "these pods do not leave: prod/web (its PodDisruptionBudget forbids it), prod/slow (ending)"
-        )
-        drained.uncordon()
-        assert calls(tmp_path)[-1] == "uncordon worker1"
+
+BATCH = {"labels": {"app": "batch"}}
 
 
-def test_a_pod_that_came_since_the_plan_is_evicted_only_as_the_plan_would(tmp_path: Path) -> None:
-    answer = json.dumps({"items": [pod("late", owner="")]})
-    kubectl = f"""case "$*" in
-        *runtimeclass*) echo '{json.dumps(CLASSES)}' ;;
-        *pods*) echo '{answer}' ;;
-        *) echo '{{}}' ;;
-    esac"""
-    drained = drainer(tmp_path, kubectl)
-    with pytest.raises(NodeprovError, match="no controller makes these pods again: prod/late"):
-        drained.drain(("prod/web",))
-    assert not any("pods/late/eviction" in call for call in calls(tmp_path))
+def having(folder: Path, *pods: dict[str, Any], **settled: Any) -> Settings:
+    """Settings with a kubectl that knows of these pods, and that choose those to be waited for."""
+    program = folder / "kubectl"
+    program.write_text(
+        f"""#!/bin/sh
+case "$*" in
+    *runtimeclass*) echo '{json.dumps(CLASSES)}' ;;
+    *) echo '{json.dumps({"items": list(pods)})}' ;;
+esac
+"""
+    )
+    program.chmod(0o755)
+    rollout = RolloutSettings(wait_for="app in (batch, x)", **settled)
+    return settings(rollout=rollout, cluster=ClusterSettings(kubectl=str(program)))
+
+
+@pytest.mark.parametrize(
+    ("settled", "pods", "problems"),
+    [({"drain": True}, ("prod/web",), 0), ({}, (), 0), ({"wait_then": "evict"}, (), 1)],
+)
+def test_pods_that_are_waited_for_are_not_among_those_that_leave(
+    tmp_path: Path, settled: dict[str, Any], pods: tuple[str, ...], problems: int
+) -> None:
+    """Something is lost with them only where they may be evicted after all."""
+    wanted = having(tmp_path, pod("web"), pod("a", owner="", metadata=BATCH), **settled)
+    leaving = read_leaving(LocalHost(), wanted, "worker1")
+    assert (leaving.pods, leaving.awaited, len(leaving.problems)) == (pods, ("prod/a",), problems)
+
+
+@pytest.mark.parametrize(("then", "problems"), [("fail", 0), ("evict", 1)])
+def test_of_sandboxed_pods_too_some_are_waited_for(tmp_path: Path, then: str, problems: int) -> None:
+    web, job = pod("web", runtime_class=""), pod("a", owner="", metadata=BATCH)
+    wanted = having(tmp_path, web, job, pod("plain", runtime_class=""), wait_then=then)
+    leaving = read_leaving_sandboxed(LocalHost(), wanted, "worker1", ["prod/web"], NOTHING_LOST)
+    assert (leaving.pods, leaving.awaited, len(leaving.problems)) == (("prod/web",), ("prod/a",), problems)

@@ -8,7 +8,7 @@ import pytest
 
 from nodeprov.errors import NodeprovError, Problem, Problems
 from nodeprov.plan.plan import Outcome
-from nodeprov.plan.steps import Drain, Event, Restart
+from nodeprov.plan.steps import Drain, Event, Restart, Wait
 from nodeprov.reports.outcome import errors_json, event_text, outcome_json, outcome_text
 from tests.support.plans import (
     CLASSED,
@@ -66,6 +66,9 @@ def test_an_outcome_is_written_for_a_person(name: str) -> None:
     golden(f"report/outcome-{name}.txt", outcome_text(OUTCOMES[name]) + "\n")
 
 
+WAIT = Wait("app=batch", 60, False, ("a/b",))
+
+
 @pytest.mark.parametrize(
     ("event", "said"),
     [
@@ -82,6 +85,8 @@ def test_an_outcome_is_written_for_a_person(name: str) -> None:
         (Event(CLASSED, "undone"), "taken back: RuntimeClass gvisor"),
         (Event(Drain(("a/b",)), "begun"), "evicting sandboxed pods"),
         (Event(Drain(("a/b",)), "done"), None),
+        (Event(Drain((), wait=WAIT), "begun"), "cordoning the node"),
+        (Event(Drain((), wait=WAIT), "waiting", "1 pod: a/b"), "waiting for the end of 1 pod: a/b"),
     ],
 )
 def test_progress_is_told_step_by_step(event: Event, said: str | None) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import INSTALL as TO_INSTALL
 from nodeprov.plan.plan import Plan
-from nodeprov.plan.steps import Restart, Step, Swap
+from nodeprov.plan.steps import Drain, Restart, Step, Swap, Wait
 from nodeprov.reports.plan import diff, painted, plan_json, plan_text, plan_texts
 from nodeprov.states import FileState, LabelState, LinkState
 from tests.support.plans import (
@@ -270,3 +271,36 @@ def test_plans_are_alike_though_each_names_its_own_node() -> None:
     assert len(list(plan_texts(plans))) == 2
     other = Plan("n3", TO_INSTALL, (labels[0][1],))  # it would label another node
     assert list(plan_texts([*plans, other]))[-1] == plan_text(other)
+
+
+@pytest.mark.parametrize(
+    ("drain", "lines"),
+    [
+        (
+            Drain((), wait=Wait("app=batch", 600, False, ("a/b", "a/c"))),
+            [
+                "! cordon the node and wait until its pods of app=batch have ended: a/b, a/c",
+                "    for 600 s at most; then the run fails, and the node is as before",
+            ],
+        ),
+        (
+            Drain(("a/web",), whole=True, wait=Wait("app=batch", 60, True, ())),
+            [
+                "! cordon the node and wait until its pods of app=batch have ended: none runs now",
+                "    for 60 s at most; then they are evicted",
+                "! evict 1 pod: a/web",
+            ],
+        ),
+    ],
+)
+def test_a_plan_says_for_which_pods_it_waits_and_what_comes_then(drain: Drain, lines: list[str]) -> None:
+    text = plan_text(replace(NOTHING, steps=(drain,)))
+    assert [line.removeprefix("  ") for line in text.splitlines()[1 : len(lines) + 1]] == lines
+    (step,) = through_json(plan_json(replace(NOTHING, steps=(drain,))))["steps"]
+    assert drain.wait is not None
+    assert step["wait"] == {
+        "selector": "app=batch",
+        "timeout_seconds": drain.wait.timeout_seconds,
+        "evicts": drain.wait.evicts,
+        "pods": list(drain.wait.pods),
+    }
