@@ -32,7 +32,7 @@ TURN = FileLock(RUN / "turn.lock", timeout=1400)
 LOCKS = {name: FileLock(RUN / f"{name}.lock", timeout=1400) for name in WORKERS}
 
 STATE = "/var/lib/nodeprov-lab/nspawn"
-ADDRESSES = {"master": "10.123.0.10", "worker1": "10.123.0.11", "worker2": "10.123.0.12"}
+ADDRESSES = {"master": "10.123.0.10", **{f"worker{number}": f"10.123.0.{10 + number}" for number in range(1, 25)}}
 CHECKOUT = Path(__file__).parents[2]
 ADMIN, LEAST = "/etc/kubernetes/admin.conf", "/root/nodeprov.conf"
 """Kubeconfigs on the master: the tests' own, and nodeprov's, which has the role that `nodeprov rbac` prints."""
