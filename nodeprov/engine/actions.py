@@ -16,6 +16,7 @@ from nodeprov.kubernetes import images
 from nodeprov.kubernetes.drainer import Drainer
 from nodeprov.kubernetes.draining import allowed_of
 from nodeprov.kubernetes.images import ProofImage
+from nodeprov.kubernetes.init_containers import read_init_containers
 from nodeprov.kubernetes.proof_pods import Prover
 from nodeprov.node import dry_start
 from nodeprov.node.facts import gather
@@ -25,7 +26,7 @@ from nodeprov.node.switch import Switch
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.files import FileAt
 from nodeprov.plan.plan import Outcome
-from nodeprov.plan.steps import Drain, Pod, Probes, Sandbox, Swap
+from nodeprov.plan.steps import Drain, Names, Pod, Probes, Sandbox, Swap
 from nodeprov.runtimes.family import Family
 from nodeprov.states import FileState
 
@@ -161,7 +162,7 @@ class NodeActions(Containerd):
         """Containers of others that restarts have cut off, in words."""
         self.settle = switch.settle
         self._cancel = cancel
-        cluster = hosts.get(Place.CLUSTER)
+        cluster = self._cluster = hosts.get(Place.CLUSTER)
         where = (planned.settings, planned.node.name, cancel.wait)
         self._prover = Prover(cluster, *where) if cluster else None
         self._drainer = Drainer(cluster, *where, cordoned=cordoned) if cluster else None
@@ -188,7 +189,7 @@ class NodeActions(Containerd):
                 self.write_record(swap)
                 recorded.append(swap)
 
-        kept = self._switch.hand_over(swap, meanwhile if swap.meanwhile else None)
+        kept = self._switch.hand_over(swap, meanwhile if swap.meanwhile else None, self._init_containers())
         self._served, self._seen = kept.said, seen
         self.bystanders = (*self.bystanders, *kept.hit)
         if not recorded:
@@ -208,6 +209,12 @@ class NodeActions(Containerd):
         """Run a sandbox through a generation's folder, unless one has run since the restart; return its kernel."""
         seen, self._seen = self._seen, {}
         return seen.get(generation) or super().sandbox(generation)
+
+    def _init_containers(self) -> Names:
+        """Ask the cluster which containers are init containers, where the node is to wait for their end."""
+        if self._cluster is None or not self._planned.settings.rollout.quiet_seconds:
+            return frozenset()
+        return read_init_containers(self._cluster, self._planned.settings, self._planned.node.name)
 
     def made_otherwise(self) -> tuple[str, ...]:
         """Compare the file that a distribution has made again with the one that was there before."""

@@ -14,6 +14,7 @@ from nodeprov.errors import Cancelled, NodeprovError
 from nodeprov.hosts.base import A, Guard, NothingHeld, Output, Place, Query, Reader, Script, plain
 from nodeprov.hosts.shell import ShellHost, ask_script
 from nodeprov.kubernetes.draining import NodePodsQuery
+from nodeprov.kubernetes.init_containers import InitContainersQuery
 from nodeprov.kubernetes.kubectl import Get, kubectl
 from nodeprov.kubernetes.proof_pods import Pod
 from nodeprov.node.facts import FactsQuery, OfRuns, OfRunsQuery
@@ -132,6 +133,8 @@ class _Stage:
                 return OfRuns.among(self._facts)
             case NodePodsQuery():
                 return ()
+            case InitContainersQuery():
+                return frozenset()
             case Get(kind="node"):
                 return {"status": {"runtimeHandlers": [{"name": self._planned.settings.runtime.handler}]}}
             case Get(kind="runtimeclass"):

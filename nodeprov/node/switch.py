@@ -16,7 +16,7 @@ from nodeprov.hosts.base import Host, Output, Script, check, rendered
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
 from nodeprov.plan.goal import Change
-from nodeprov.plan.steps import Swap
+from nodeprov.plan.steps import Names, Swap
 from nodeprov.redaction import redacted
 from nodeprov.states import FileState
 from nodeprov.templates import render
@@ -123,12 +123,17 @@ class Switch:
     run: str
     """The name of the run's receipt."""
 
-    def hand_over(self, swap: Swap, meanwhile: Callable[[], None] | None = None) -> Kept:
+    def hand_over(
+        self, swap: Swap, meanwhile: Callable[[], None] | None = None, init_containers: Names = frozenset()
+    ) -> Kept:
         """Hand a swap over to the node and wait for its word, over as many connections as it takes.
 
         `meanwhile` is called once when containerd answers again, while the node watches whether it goes on. What
         is seen then counts for nothing unless this returns. It is not called where the node waits for our
         confirmation, which must not come late.
+
+        Before it restarts containerd, the node waits for a moment in which no container is being started and none
+        of `init_containers` runs; these are named by their namespaces and names.
 
         Raises RolledBack when the node has put the files back and containerd serves with them, RollbackFailed
         when it does not serve with them either, and NodeprovError when it was not begun or the node cannot be
@@ -139,7 +144,7 @@ class Switch:
             if isinstance(change.after, FileState):
                 self.host.write_file(f"{self._next}/new.{number}", change.after)
         doing = "the swap of containerd's configuration cannot be handed over to the node"
-        check(self.host.run(self.arming(swap)), doing, where=self.host.name)
+        check(self.host.run(self.arming(swap, init_containers)), doing, where=self.host.name)
         if self._confirm_seconds:
             meanwhile = None
         return self._understood(self._outcome(meanwhile), swap)
@@ -161,7 +166,7 @@ class Switch:
         hint = f"systemctl status {SWITCH_UNIT}"
         check(output, f"look at {self._folder} on the node", where=self.host.name, hint=hint)
 
-    def arming(self, swap: Swap) -> Script[Output]:
+    def arming(self, swap: Swap, init_containers: Names = frozenset()) -> Script[Output]:
         """Make the script that makes everything ready on the node, and starts the switch."""
         files = [{"path": change.resource.path, "sha256": _sha256(change)} for change in swap.changes]
         service = render("switch/recovery.service.j2", unit=swap.restart.unit, folder=self._folder)
@@ -171,7 +176,7 @@ class Switch:
             folder=self._folder,
             next=self._next,
             files=files,
-            script=self.script(swap),
+            script=self.script(swap, init_containers),
             run=self.run,
             service=service,
             recovery_name=RECOVERY_UNIT,
@@ -180,7 +185,7 @@ class Switch:
             **self._places(swap.restart.unit),
         )
 
-    def script(self, swap: Swap) -> str:
+    def script(self, swap: Swap, init_containers: Names = frozenset()) -> str:
         """Write the script that the node runs on its own."""
         return render(
             "switch/switch.sh.j2",
@@ -191,6 +196,7 @@ class Switch:
             socket=self.daemon.socket,
             root=self.daemon.effective.root,
             quiet_seconds=self.settings.rollout.quiet_seconds,
+            filters=[_filter(*each) for each in sorted(init_containers)],
             restart_seconds=RESTART_SECONDS,
             patience_seconds=PATIENCE_SECONDS,
             settle_seconds=self._settle_seconds,
@@ -285,6 +291,11 @@ class Switch:
         """Tell whether anything of ours is still there; what somebody else has made of it is theirs."""
         found = self.host.ask([change.resource.query for change in swap.changes])
         return any(state == change.after for state, change in zip(found, swap.changes, strict=True))
+
+
+def _filter(namespace: str, name: str) -> str:
+    """Choose containers by the labels that kubelet gives them (containerd: pkg/filters)."""
+    return f'labels."io.kubernetes.pod.namespace"=={namespace},labels."io.kubernetes.container.name"=={name}'
 
 
 def _sha256(change: Change) -> str:

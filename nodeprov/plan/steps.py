@@ -7,6 +7,9 @@ from typing import ClassVar, Protocol
 
 from nodeprov.plan.goal import Change
 
+Names = frozenset[tuple[str, str]]
+"""Containers of a node's pods, by their namespaces and names."""
+
 
 class Probes(Protocol):
     """What a proof may ask of a node and its cluster; each returns what it has seen, or raises NodeprovError."""

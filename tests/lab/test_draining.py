@@ -29,7 +29,7 @@ spec:
     spec:
       terminationGracePeriodSeconds: 0
       automountServiceAccountToken: false
-      nodeSelector: {{on: tests}}
+      nodeSelector: {{drained: tests}}
       containers:
         - name: main
           image: {IMAGE}
@@ -53,7 +53,7 @@ spec:
     spec:
       terminationGracePeriodSeconds: 0
       automountServiceAccountToken: false
-      nodeSelector: {{on: tests}}
+      nodeSelector: {{drained: tests}}
       containers:
         - name: main
           image: {IMAGE}
@@ -100,7 +100,7 @@ def pods_of(kubectl: Kubectl, app: str) -> dict[str, list[dict[str, Any]]]:
 @pytest.fixture
 def served(worker: Machine, other: Machine, kubectl: Kubectl) -> Iterator[Machine]:
     """This process's node, while both nodes serve: two pods behind a budget of one, and an agent on each node."""
-    kubectl("label", "nodes", *BOTH, "on=tests", "--overwrite")
+    kubectl("label", "nodes", *BOTH, "drained=tests", "--overwrite")
     kubectl("apply", "-f", "-", stdin=SERVED)
     try:
         kubectl("rollout", "status", "deployment/served", "--timeout=90s")
@@ -108,7 +108,7 @@ def served(worker: Machine, other: Machine, kubectl: Kubectl) -> Iterator[Machin
         yield worker
     finally:
         kubectl("delete", "deployment,pdb,daemonset", "served", "agent", "--ignore-not-found", "--force")
-        kubectl("label", "nodes", *BOTH, "on-")
+        kubectl("label", "nodes", *BOTH, "drained-")
 
 
 class TestServing:

@@ -40,6 +40,7 @@ _SWITCH: Values = {
     "service": "[Unit]",
     "run": "000001-install",
     "root": "/var/lib/containerd",
+    "filters": (),
     **{f"{name}_seconds": 1 for name in ("restart", "patience", "settle", "confirm", "most", "wait", "quiet")},
 }
 _LOCK: Values = {"state": "/s", "holder": "h", "ticket": "t", "silence_seconds": 1}
@@ -115,7 +116,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "ready-nodes.sh.j2": [{"admin_conf": "/a", "jsonpath": "{.items}"}],
     "remove-image.sh.j2": [{**_CTR, "name": "n", "id": "sha256:0"}],
     "remove.sh.j2": [{**_TARGET, "below": below} for below in ("", "/x")],
-    "bystanders.sh.j2": [_SWITCH],
+    "bystanders.sh.j2": [{**_SWITCH, "filters": filters} for filters in ((), ("a==b", "it's"))],
     "log.sh.j2": [{}],
     "restart.sh.j2": [{"unit": "x", **RESTARTED}],
     "services-run.sh.j2": [{"units": ["a", "b c"]}],

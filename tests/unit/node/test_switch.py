@@ -23,7 +23,7 @@ from nodeprov.node import switch as switch_module
 from nodeprov.node.switch import Switch, Switched
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.goal import Change
-from nodeprov.plan.steps import Restart, Serving, Swap
+from nodeprov.plan.steps import Names, Restart, Serving, Swap
 from nodeprov.states import FileState
 from nodeprov.templates import render
 from tests.adversaries.power_cut import Disk, witnessed
@@ -50,6 +50,7 @@ esac
 case "$*" in
     *" -d") cat {folder}/details 2>/dev/null; exit ;;
     *" containers info "*) cat {folder}/info; exit ;;
+    *" containers ls "*) echo "$*" >> {folder}/calls; cat {folder}/inits; exit ;;
 esac
 status=ok; ! grep -qs "cri is broken" {etc}/*.toml || status=error
 echo "io.containerd.cri.v1 images - ok"; echo "io.containerd.cri.v1 runtime - $status"
@@ -82,12 +83,12 @@ class Node:
     def calls(self) -> list[str]:
         return (self.folder / "calls").read_text().splitlines()
 
-    def arm(self) -> Output:
+    def arm(self, init_containers: Names = frozenset()) -> Output:
         """Do what the controller does."""
         for number, change in enumerate(self.swap.changes, start=1):
             if isinstance(change.after, FileState):
                 self.switch.host.write_file(f"{self.folder}/state/switch.next/new.{number}", change.after)
-        return self.switch.host.run(self.switch.arming(self.swap))
+        return self.switch.host.run(self.switch.arming(self.swap, init_containers))
 
     def do(self, what: str, shell: str = "sh") -> Output:
         """Do what systemd does."""
@@ -340,6 +341,20 @@ class TestBystanders:
         calls = [call.split()[0] for call in node.calls]
         assert calls.index("sleep") < calls.index("restart")
         assert calls.count("sleep") == 1
+
+    def test_an_init_container_that_runs_is_waited_for_and_found_by_its_labels(self, node: Node) -> None:
+        """containerd knows neither: the cluster has said which containers these are."""
+        self.has(node, migrates=self.RUNNING, over=self.ENDED, main=self.RUNNING)
+        (node.folder / "inits").write_text("over\nmigrates\n")
+        self.sleeping(node, f"sed -i 's/{self.RUNNING}/{self.ENDED}/' {self.status(node, 'migrates')}")
+        node.arm(frozenset({("shop", "migrate"), ("jobs", "get")}))
+        node.do("swap")
+        calls = [call.split()[0] for call in node.calls if "containers ls" not in call]
+        assert calls.index("sleep") < calls.index("restart")
+        assert calls.count("sleep") == 1
+        asked = next(call for call in node.calls if "containers ls" in call)
+        pod, name = 'labels."io.kubernetes.pod.namespace"', 'labels."io.kubernetes.container.name"'
+        assert asked.endswith(f"-q {pod}==jobs,{name}==get {pod}==shop,{name}==migrate")
 
     def test_no_longer_than_is_said(self, node: Node) -> None:
         node = self.with_quiet(node, 2)
