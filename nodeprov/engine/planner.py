@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 from nodeprov.engine import leftovers, notes, way_back
 from nodeprov.engine.look import Gc, Install, Rollback, Uninstall, Want, check
-from nodeprov.engine.planning import read_states, refuse, restart_problems, swapped
+from nodeprov.engine.planning import drained, read_states, refuse, restart_problems, swapped
 from nodeprov.errors import Problem
 from nodeprov.hosts.base import Place, Readers
 from nodeprov.inventory import Node, Settings
 from nodeprov.kubernetes.admission import Admission, AdmissionQuery
-from nodeprov.kubernetes.draining import Leaving, read_leaving, read_leaving_sandboxed
+from nodeprov.kubernetes.draining import read_leaving_sandboxed
 from nodeprov.kubernetes.images import proof_image
 from nodeprov.kubernetes.scheduling import NodeLabel, NodeTaint, cluster_goals, removal_goals
 from nodeprov.node import loaded_config, runtime_table
@@ -29,9 +29,7 @@ from nodeprov.plan.steps import (
     Proof,
     Sandbox,
     Step,
-    Swap,
     Unused,
-    Wait,
 )
 from nodeprov.runtimes import adoption
 from nodeprov.runtimes.family import Family, tree_bytes
@@ -73,6 +71,12 @@ def plan(state: NodeState, want: Want, readers: Readers) -> Planned:
 
     Raises Problems with the reasons not to begin: those of `check`, and what only further questions show.
     """
+    planned = _planned(state, want, readers)
+    steps = drained(planned.state, planned.plan.steps, readers)
+    return replace(planned, plan=replace(planned.plan, steps=steps))
+
+
+def _planned(state: NodeState, want: Want, readers: Readers) -> Planned:
     found = check(state, want)
     if not isinstance(want, Install):
         refuse(state, found)
@@ -123,7 +127,6 @@ def _install(
     refuse(state, (*found, *held, *import_problems(state.daemon, runtime, imports)))
     changes = decide((*goals, *unneeded), states)
     steps = _install_steps(state, family, changes, imports, generation=generation)
-    steps = _drained(state, steps, readers)
     refuse(state, tuple(restart_problems(state, steps, imports, readers)))
     admission = _of_admission(state, steps, readers)
     refuse(state, admission[0])
@@ -141,31 +144,6 @@ def _install(
     if want.adopts:
         said = (*said, *adoption.notes(state, family, readers[Place.NODE]))
     return Plan(state.node.name, want.action, steps, said, upload_bytes), imports
-
-
-def _drained(state: NodeState, steps: tuple[Step, ...], readers: Readers) -> tuple[Step, ...]:
-    """Have pods evicted, or waited for, before a restart, if there is one and the settings ask for it."""
-    rollout = state.settings.rollout
-    before = [step for step in steps if isinstance(step, Drain)]
-    asked = rollout.drain or (rollout.wait_for and not before)
-    at = next((number for number, step in enumerate(steps) if isinstance(step, Swap)), None)
-    if at is None or state.cluster is None or not asked:
-        return steps
-    leaving = read_leaving(readers[Place.CLUSTER], state.settings, state.node.name)
-    refuse(state, leaving.problems)
-    drain = _drain(state.settings, leaving, whole=rollout.drain)
-    if before:  # it is an uninstall, and these have left by then
-        known = {name for step in before for name in step.pods}
-        drain = replace(drain, pods=tuple(name for name in drain.pods if name not in known), losses=(), wait=None)
-    return (*steps[:at], drain, *steps[at:])
-
-
-def _drain(settings: Settings, leaving: Leaving, *, whole: bool = False) -> Drain:
-    rollout, wait = settings.rollout, None
-    if rollout.wait_for is not None:
-        evicts = rollout.wait_then == "evict"
-        wait = Wait(rollout.wait_for, rollout.wait_timeout_seconds, evicts, leaving.awaited)
-    return Drain(leaving.pods, leaving.losses, whole, wait)
 
 
 def _of_admission(
@@ -191,7 +169,6 @@ def _uninstall(state: NodeState, want: Uninstall, goals: tuple[Goal, ...], reade
         refuse(state, tuple(_still_needed(state, want)))
     is_there = changes or state.history.installed
     steps = _uninstall_steps(state, want.family, changes, imports, drains) if is_there else ()
-    steps = _drained(state, steps, readers)
     refuse(state, tuple(restart_problems(state, steps, imports, readers)))
     return Plan(name, Uninstall.action, steps, notes.of_uninstall(state))
 
@@ -201,7 +178,7 @@ def _of_pods(state: NodeState, want: Uninstall, readers: Readers) -> tuple[Step,
     reader, running = readers[Place.CLUSTER], state.footprint.pods_needing(state.layout)
     leaving = read_leaving_sandboxed(reader, state.settings, state.node.name, running, want.allowed)
     refuse(state, leaving.problems)
-    return (_drain(state.settings, leaving),) if leaving.pods or leaving.awaited else ()
+    return (Drain(leaving.pods, leaving.losses),) if leaving.pods or leaving.awaited else ()
 
 
 def _still_needed(state: NodeState, want: Uninstall) -> Iterator[Problem]:

@@ -1,10 +1,13 @@
 """What every plan needs: states that are read in one round trip, refusals, and changes with their restart."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from nodeprov.engine import leftovers
 from nodeprov.errors import Problem, Problems
 from nodeprov.hosts.base import Place, Readers
+from nodeprov.inventory import Settings
+from nodeprov.kubernetes.draining import Leaving, read_leaving
 from nodeprov.kubernetes.scheduling import cluster_states
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.imported_files import Imports, ImportsQuery, followed, patterns_of
@@ -12,7 +15,7 @@ from nodeprov.node.pending_changes import pending_problems
 from nodeprov.node.state import NodeState
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.goal import Change, Goal
-from nodeprov.plan.steps import Made, Proof, Restart, Serving, Step, Swap, parts
+from nodeprov.plan.steps import Drain, Made, Proof, Restart, Serving, Step, Swap, Wait, parts
 from nodeprov.states import State
 
 
@@ -67,3 +70,32 @@ def swapped(
         return (swap,)
     how = f"{'with' if handler else 'without'} our table"
     return (swap, Made(f"{daemon.distribution.title} has made {daemon.config_path} {how}", handler))
+
+
+def drained(state: NodeState, steps: tuple[Step, ...], readers: Readers) -> tuple[Step, ...]:
+    """Have pods evicted, or waited for, before a restart or an eviction, as the settings ask for it."""
+    rollout = state.settings.rollout
+    first = next((step for step in steps if isinstance(step, Drain)), None)  # of sandboxed pods, in an uninstall
+    at = next((number for number, step in enumerate(steps) if isinstance(step, Swap)), None)
+    is_asked = (at is not None and (rollout.drain or rollout.wait_for)) or (first and rollout.wait_for)
+    if state.cluster is None or not is_asked:
+        return steps
+    leaving = read_leaving(readers[Place.CLUSTER], state.settings, state.node.name)
+    refuse(state, leaving.problems)
+    drain = _drain(state.settings, leaving)
+    if first is not None:
+        steps = tuple(replace(first, wait=drain.wait) if step is first else step for step in steps)
+        drain = replace(
+            drain, pods=tuple(pod for pod in drain.pods if pod not in first.pods), losses=(), wait=None
+        )
+    if at is None or not (drain.whole or drain.wait):
+        return steps
+    return (*steps[:at], drain, *steps[at:])
+
+
+def _drain(settings: Settings, leaving: Leaving) -> Drain:
+    rollout, wait = settings.rollout, None
+    if rollout.wait_for is not None:
+        evicts = rollout.wait_then == "evict"
+        wait = Wait(rollout.wait_for, rollout.wait_timeout_seconds, evicts, leaving.awaited)
+    return Drain(leaving.pods, leaving.losses, rollout.drain, wait)
