@@ -217,3 +217,14 @@ def test_an_interruption_ends_with_1(folder: Path, number: signal.Signals) -> No
     assert b"interrupted; nothing was changed" in stderr
     assert b"Traceback" not in stderr
     assert json.loads(stdout)["errors"][0]["message"] == "interrupted; nothing was changed"
+
+
+def test_an_interruption_while_a_class_is_made_does_not_change_the_code(tmp_path: Path) -> None:
+    """CPython would kill itself by SIGINT where it was run by -m."""
+    (tmp_path / "interrupted.py").write_text(
+        "from nodeprov.cli.main import leave\n"
+        "try:\n    exec('raise KeyboardInterrupt')\nexcept KeyboardInterrupt:\n    leave(4)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{paths()['PYTHONPATH']}"}
+    ended = subprocess.run([sys.executable, "-m", "interrupted"], env=environment, timeout=60)
+    assert ended.returncode == 4
