@@ -134,7 +134,8 @@ def leave(code: int) -> NoReturn:
             stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    # A KeyboardInterrupt that leaves an exec(), as in the making of a dataclass, counts for ever, were it caught: run by
-    # -m, CPython ends itself by SIGINT then, whatever the code. The next exec() has it forgotten (Python/pythonrun.c).
+    # A KeyboardInterrupt that leaves an exec(), as in the making of a dataclass, counts for ever, were it caught:
+    # run by -m, CPython ends itself by SIGINT then, whatever the code. The next exec() has it forgotten
+    # (Python/pythonrun.c).
     exec("")  # noqa: S102
     sys.exit(code)
