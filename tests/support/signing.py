@@ -11,13 +11,20 @@ from nodeprov_lab.apt_suite import DEBIAN_NAMES, SigningKey, make_key, package, 
 from tests.support.obtaining import VERSION
 from tests.support.release_server import ReleaseServer, tree
 
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
+"""They go when the process ends."""
 SUITE = VERSION.partition(".")[0]
+
+
+def _folder(name: str) -> Path:
+    _FOLDERS.append(tempfile.TemporaryDirectory(prefix=f"key-of-{name}-"))
+    return Path(_FOLDERS[-1].name)
 
 
 @functools.cache
 def suite_key(name: str = "project") -> SigningKey:
     """The key that signs a project's suites, or another one of another name."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    folder = _folder(name)
     make_key(folder)
     return SigningKey(folder)
 
@@ -25,7 +32,7 @@ def suite_key(name: str = "project") -> SigningKey:
 @functools.cache
 def ssh_key(name: str) -> Path:
     """The private key of somebody; the public one is beside it."""
-    path = Path(tempfile.mkdtemp(prefix="ssh-")) / name
+    path = _folder(name) / name
     run_checked(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)], "cannot make a key")
     return path
 
