@@ -72,7 +72,7 @@ def _fleet(given: Given, *, drawn: bool) -> str:
                 measure.once(contenders.installed_everywhere(made))
             results[size] = measure.in_turn(contenders.nothing_to_do(made), given.rounds)
         print(performance.fleet_table({size: results[size]}), flush=True)
-    picture = f"\n\n{performance.draw(given.what, results)}" if drawn else ""
+    picture = f"\n\n{performance.draw(given.what, results)}" if drawn and len(results) > 2 else ""
     return performance.fleet_table(results) + picture
 
 
@@ -86,7 +86,7 @@ def _install(given: Given, *, drawn: bool) -> str:
             for each in loop.as_before(made):
                 measure.once(each)
         print(performance.fleet_table({size: results[size]}), flush=True)
-    picture = f"\n\n{performance.draw(given.what, results)}" if drawn and len(results) > 1 else ""
+    picture = f"\n\n{performance.draw(given.what, results)}" if drawn and len(results) > 2 else ""
     return performance.fleet_table(results) + picture
 
 
@@ -142,6 +142,7 @@ def _link(given: Given, *, drawn: bool) -> str:  # noqa: ARG001
 Measurement = Callable[..., str]
 MEASUREMENTS: dict[str, tuple[Measurement, str, int, str]] = {
     "fleet": (_fleet, MANY, 7, "nodes with nothing to do, beside parallel ssh, pyinfra and Ansible"),
+    "cluster": (_fleet, "2,6", 9, "the same with the cluster of `nodeprov lab up --workers 6`"),
     "install": (_install, "2,6", 7, "an install from nothing, beside a loop written by hand"),
     "verify": (_verify, "1,24", 7, "verify of many nodes beside that of one"),
     "waves": (_waves, "24", 3, "an install in waves beside that of one node"),
