@@ -1,6 +1,7 @@
 """Where a run gets its hosts from: over SSH, or on the node itself."""
 
 import contextlib
+import resource
 import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self
@@ -17,6 +18,8 @@ from nodeprov.inventory import Inventory, Node, Ssh
 
 CLUSTER_SETTING = "[cluster] timeout_seconds"
 """What gives kubectl on this machine more time."""
+FILES_BESIDES = 512
+"""Open files that are no connections to nodes: programs that are run, uploads, the terminal."""
 
 
 class HostProvider(Protocol):
@@ -83,6 +86,7 @@ class SshHosts(_HostCache):
 
     def begin(self, nodes: Sequence[Node]) -> None:
         """Set out for those nodes that are asked first, and for what runs kubectl; nothing is raised here."""
+        _allow_open_files(FILES_BESIDES + len(nodes))
         clusters = [node.settings.cluster.host for node in nodes if node.settings.cluster.enabled]
         for name in dict.fromkeys([*filter(None, clusters), *(node.name for node in nodes[:MOST_AT_ONCE])]):
             with contextlib.suppress(KeyError):  # it is told where that host is asked
@@ -114,6 +118,15 @@ class SshHosts(_HostCache):
             return SshHost(name, ssh, self.passwords, self._approaches.pop(name, None))
 
         return self._host(name, make)
+
+
+def _allow_open_files(count: int) -> None:
+    """Have the system allow so many open files, as far as it does: 1024 are usual, and each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != soft < count:
+        with contextlib.suppress(OSError, ValueError):
+            wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class LocalNode(_HostCache):

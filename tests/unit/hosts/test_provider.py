@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place, plain
-from nodeprov.hosts.local import LocalHost
+from nodeprov.hosts.local import LocalHost, run_checked
 from nodeprov.hosts.provider import LocalNode, SshHosts
 from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import Inventory, parse
@@ -55,6 +56,19 @@ class TestSsh:
         whole = inventory('[cluster]\nhost = "master"\n[hosts.master]\naddress = "10.0.0.3"\n')
         with SshHosts(inventory()) as hosts, pytest.raises(UsageError, match="'master', which is neither a node"):
             hosts.of(whole.nodes[0])
+
+
+@pytest.mark.parametrize(("soft", "nodes", "then"), [(64, 2, 514), (1000, 2, 1000), (64, 5000, 4096)])
+def test_as_many_files_may_be_open_as_there_are_nodes(soft: int, nodes: int, then: int) -> None:
+    """In a process of its own, as its limit is lowered for good."""
+    tried = f"""
+import resource
+from nodeprov.hosts.provider import FILES_BESIDES, _allow_open_files
+resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, 4096))
+_allow_open_files(FILES_BESIDES + {nodes})
+print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+    assert run_checked([sys.executable, "-c", tried], "cannot try it").split() == [str(then), "4096"]
 
 
 class TestThisMachine:
