@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, str] = {
     "inventory": "Show the settings of each node, and where each comes from. Nothing is connected to.",
     "fetch": "Bring the releases that the inventory and its lock want into this machine's cache.",
     "bundle": "Write releases, their lock, the test pod's image and nodeprov's wheels into one file.",
+    "push": "Push a bundle's images, lock and wheels to a registry of your own.",
     "cache": "The releases that this machine keeps.",
     "lock": "Write which bytes a release is, and who says so, into a file for review; or compare it.",
     "sign": "Sign a lock, a bundle or a saved plan with an SSH key; the inventory says whose signatures count.",

@@ -25,7 +25,7 @@ LOCK_TEXT, WHEEL = f"{ARTIFACT}lock.v1+toml", "application/vnd.pypa.wheel"
 KIND, SHA256, WRITER, COMPRESSION = (
     f"io.nodeprov.{name}" for name in ("kind", "sha256", "version", "compression")
 )
-RELEASE, PROOF = "release", "proof"
+RELEASE, PROOF = "release", "test-pod"
 LEVEL = 3
 """What `zstd` has when no level is given."""
 _THREADS = 2

@@ -81,6 +81,9 @@ class _Section(io.RawIOBase):
     def tell(self) -> int:
         return self._position
 
+    def __len__(self) -> int:
+        return self._part.size_bytes  # by which requests knows how much it sends
+
     def read(self, size: int | None = -1, /) -> bytes:
         left = self._part.size_bytes - self._position
         wanted = left if size is None or size < 0 else min(size, left)

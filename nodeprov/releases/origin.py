@@ -123,7 +123,7 @@ class Origin:
         except NodeprovError as error:
             raise error.at(self.url(path)) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _explain(error).at(self.url(path)) from error
+            raise explain(error).at(self.url(path)) from error
         except OSError as error:
             if error.errno is not None:  # the disk's, of whoever reads the answer
                 raise
@@ -217,7 +217,8 @@ def _check(response: requests.Response) -> None:
     raise NodeprovError(said, _HINTS.get(status, _ADDRESS_HINT))
 
 
-def _explain(error: Exception) -> NodeprovError:
+def explain(error: Exception, look: str = _ADDRESS_HINT) -> NodeprovError:
+    """Say what went wrong with a connection; `look` is the hint where the address may be wrong."""
     cause: BaseException = error
     while inner := cause.__cause__ or cause.__context__:
         cause = inner
@@ -229,7 +230,7 @@ def _explain(error: Exception) -> NodeprovError:
         # Its own text may hold the proxy's password.
         return NodeprovError("this is no address", "look at base_url, and at HTTPS_PROXY")
     if isinstance(error, _NO_ANSWER) or isinstance(cause, _NO_ANSWER):
-        return NodeprovError(f"its answer is not understood: {said}", _ADDRESS_HINT)
+        return NodeprovError(f"its answer is not understood: {said}", look)
     if isinstance(cause, IncompleteRead):
         return Passing(f"the connection broke, {cause.expected} bytes are missing", RETRY_HINT)
-    return Passing(f"the connection failed: {said.lower()}", f"{_ADDRESS_HINT}; then {RETRY_HINT}")
+    return Passing(f"the connection failed: {said.lower()}", f"{look}; then {RETRY_HINT}")

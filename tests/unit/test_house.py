@@ -196,6 +196,7 @@ ELSEWHERE = {
     "tests/unit/runtimes/gvisor/test_generation.py": ("runtimes/gvisor/family",),
     "tests/unit/runtimes/test_requirements.py": ("runtimes/gvisor/requirements", "node/requirements"),
     "tests/unit/releases/test_cache_contents.py": ("cli/cache",),
+    "tests/unit/cli/test_push.py": ("releases/pushing",),
     "tests/unit/engine/test_adopting.py": ("cli/adopt", "runtimes/adoption"),
     # Only a server tells what they do.
     "tests/lab/test_ssh.py": ("hosts/ssh/host",),

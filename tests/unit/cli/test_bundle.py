@@ -30,7 +30,7 @@ def test_a_bundle_has_all_that_is_locked_the_wheels_and_the_test_pods_image(lock
     assert [each.partition("-")[0] for each in found["wheels"]] == ["nodeprov"]
     assert found["bytes"] == (locked / "bundle.tar").stat().st_size
     kinds = [each["annotations"]["io.nodeprov.kind"] for each in opened(locked / "bundle.tar")["manifests"]]
-    assert kinds == ["release", "proof", "lock", "wheels"]
+    assert kinds == ["release", "test-pod", "lock", "wheels"]
     assert not [each for each in locked.iterdir() if each.name.startswith(".n") or each.name.startswith(".b")]
 
 
