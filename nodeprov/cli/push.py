@@ -13,8 +13,8 @@ from nodeprov.cli.output import bar, say, show_json, show_text
 
 
 @options.command(
-    "nodeprov push bundle.tar registry.example.com/mirror/gvisor",
-    "nodeprov push bundle.tar 10.0.0.5:5000/gvisor --plain-http",
+    "nodeprov push bundle.tar registry.example.com/mirror/runtime",
+    "nodeprov push bundle.tar 10.0.0.5:5000/runtime --plain-http",
     codes="0: all of it is there, 1: the registry does not take it, 2: the bundle is altered or not signed",
 )
 def push(

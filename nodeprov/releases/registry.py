@@ -56,7 +56,7 @@ class Place:
         if match is None:
             raise UsageError(
                 f"{text!r} is no repository of a registry",
-                "write it as registry.example.com:5000/mirror/gvisor, no tag",
+                "write it as registry.example.com:5000/mirror/runtime, no tag",
             )
         return cls(match["host"], match["name"])
 
