@@ -13,7 +13,7 @@ from nodeprov.kubernetes.scheduling import NodeLabel, label_of
 from nodeprov.node.receipts import History
 from nodeprov.node.state import Footprint, NodeState
 from nodeprov.plan.containerd_config import ContainerdConfig
-from nodeprov.plan.files import Folder, Link
+from nodeprov.plan.files import Folder, IdleMount, Link
 from nodeprov.plan.goal import Change, Goal, constant
 from nodeprov.releases.obtain import Release
 from nodeprov.states import LabelState, LinkState, ObjectState, PresentState, State
@@ -50,6 +50,15 @@ def after_install(state: NodeState, *, wanted: str, release: Release) -> tuple[G
 def in_gc(state: NodeState) -> tuple[Goal, ...]:
     """Want away what no handler names any more and nothing uses, with what is in force staying so."""
     return _unneeded(state, {*_wanted_in_gc(state)})
+
+
+def mount_goals(state: NodeState, leaves_mounted: str) -> tuple[Goal, ...]:
+    """Want away what the runtime has left mounted: each is asked whether anything still needs it."""
+    if not leaves_mounted or state.footprint.in_use:
+        return ()
+    paths = [each.path for each in state.machine.mounts if re.fullmatch(leaves_mounted, each.path)]
+    found = [IdleMount(path) for path in dict.fromkeys(paths)]
+    return tuple(Goal(each, constant(None), "left mounted, and no sandbox runs") for each in found)
 
 
 def kept_in_gc(state: NodeState) -> tuple[Kept, ...]:

@@ -92,12 +92,12 @@ def _of_sandboxes(state: NodeState, family: Family, steps: Sequence[Step], relea
     is_strict = layout.named != CURRENT
     running = state.footprint.sandboxes(family.shim, layout.releases)
     for each in (each for each in running if each.release != release):
+        go_on = f"{each.said} of {each.release} {'goes' if each.count == 1 else 'go'} on with it"
         yield (
-            f"{each.said} of {each.release} go on as they are, and so does a container that restarts in one: "
-            "[runtime] strict"
+            f"{go_on}, and so does a container that restarts in one: [runtime] strict"
             if is_strict
-            else f"{each.said} of {each.release} go on as they are; a container that restarts in one is started "
-            f"with {release}, which may fail: delete such pods when convenient"
+            else f"{go_on}; a container that restarts in one is started by {release}, which may fail: delete such "
+            "pods when convenient"
         )
 
 

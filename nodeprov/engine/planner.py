@@ -87,7 +87,7 @@ def _planned(state: NodeState, want: Want, readers: Readers) -> Planned:
             its_state, its_plan, release = way_back.plan_rollback(state, want, readers)
             return Planned(its_state, want, its_plan, release=release)
         case Gc():
-            return Planned(state, want, way_back.plan_gc(state))
+            return Planned(state, want, way_back.plan_gc(state, want, readers))
     assert want.release is not None, "a release is obtained before its install is planned"
     if state.settings.runtime.strict:
         digest = want.family.generation(state, want.release).digest

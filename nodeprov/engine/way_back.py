@@ -62,11 +62,14 @@ def plan_rollback(state: NodeState, want: Rollback, readers: Readers) -> tuple[N
     return state, Plan(name, Rollback.action, steps, said), release
 
 
-def plan_gc(state: NodeState) -> Plan:
+def plan_gc(state: NodeState, want: Gc, readers: Readers) -> Plan:
     """Plan to remove what nothing needs, and say what is kept, and for whom."""
     refuse(state, _gc_problems(state))
     unneeded = leftovers.in_gc(state)
-    changes = decide(unneeded, leftovers.known_states(state.footprint, unneeded))
+    mounts = leftovers.mount_goals(state, want.family.leaves_mounted)
+    queries = [goal.resource.query for goal in mounts]
+    found = dict(zip((goal.resource.key for goal in mounts), readers[Place.NODE].ask(queries), strict=True))
+    changes = decide((*unneeded, *mounts), leftovers.known_states(state.footprint, unneeded) | found)
     return Plan(state.node.name, Gc.action, changes, notes.of_gc(state))
 
 

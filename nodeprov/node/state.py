@@ -196,18 +196,24 @@ class Footprint:
         return tuple(folder for folder in folders if folder not in layout.handler_folders)
 
     def sandboxes(self, program: str, releases: str) -> tuple[Sandboxes, ...]:
-        """Count the sandboxes by the release that each runs, also a deleted one: each has one such process."""
-        counts: dict[str, int] = {}
+        """Count the sandboxes by the release that each runs, also a deleted one.
+
+        They are counted by their pods, which the bundles name, and where no pod is known by the processes of a
+        program: there is one for each container, the pause container among them.
+        """
+        processes: dict[str, int] = {}
+        pods: dict[str, set[str]] = {}
         for path, count in self.processes.items():
             name, _, rest = path.removeprefix(f"{releases}/").partition("/")
             if path.startswith(f"{releases}/") and rest.removesuffix(" (deleted)").endswith(program):
-                counts[name] = counts.get(name, 0) + count
-        pods: dict[str, dict[str, None]] = {}
-        for user in self.users:
-            if user.pod and user.path.startswith(f"{releases}/"):
-                pods.setdefault(user.path.removeprefix(f"{releases}/").partition("/")[0], {})[user.pod] = None
+                processes[name] = processes.get(name, 0) + count
+        named = [(pod, path) for pod, paths in self.pods.items() for path in paths]
+        for pod, path in (*named, *((each.pod, each.path) for each in self.users if each.pod)):
+            if path.startswith(f"{releases}/"):
+                pods.setdefault(path.removeprefix(f"{releases}/").partition("/")[0], set()).add(pod)
         return tuple(
-            Sandboxes(name, count, tuple(sorted(pods.get(name, ())))) for name, count in sorted(counts.items())
+            Sandboxes(name, len(pods.get(name, ())) or count, tuple(sorted(pods.get(name, ()))))
+            for name, count in sorted(processes.items())
         )
 
     def is_others(self, link: str) -> bool:

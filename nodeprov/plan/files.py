@@ -1,12 +1,13 @@
 """What lies on a node's disk: regular files, symbolic links, folders, and trees of files such as a release."""
 
+import posixpath
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Host, Output
+from nodeprov.hosts.base import Host, Output, check, rendered
 from nodeprov.hosts.trees import parse_tree
 from nodeprov.plan.goal import Resource
 from nodeprov.states import FileState, LinkState, PresentState, State, TreeState
@@ -146,6 +147,39 @@ class Folder(AtPath):
     def write(self, host: Host, state: PresentState | None) -> None:
         if state is None:
             self.remove(host)
+
+
+@dataclass(frozen=True, slots=True)
+class IdleMountAt:
+    """Is a path mounted, and is nothing else in its folder?"""
+
+    path: str
+
+    @property
+    def script(self) -> str:
+        """End with status 0 if so."""
+        mounted, folder, name = map(shlex.quote, (f" {self.path} ", *posixpath.split(self.path)))
+        return f'grep -qsF -e {mounted} /proc/self/mounts && [ "$(ls -A -- {folder})" = {name} ]'
+
+    def parse(self, output: Output) -> PresentState | None:
+        return PresentState() if output.returncode == 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class IdleMount(AtPath):
+    """A mount that a runtime has left behind, in a folder that has nothing else; it can only be taken away."""
+
+    kind: ClassVar[str] = "mount"
+    collected: ClassVar[bool] = True
+
+    @property
+    def query(self) -> IdleMountAt:
+        return IdleMountAt(self.path)
+
+    def write(self, host: Host, state: PresentState | None) -> None:
+        if state is None:
+            output = host.run(rendered("hosts/free-mount.sh.j2", path=self.path))
+            check(output, f"{self.path} cannot be unmounted", where=host.name)
 
 
 @dataclass(frozen=True, slots=True)

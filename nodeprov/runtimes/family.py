@@ -134,6 +134,8 @@ class Family(Protocol):
     kernel_example: bytes
     """What a pod prints of its kernel where all goes well."""
     inspection: Inspection
+    leaves_mounted: str
+    """A regular expression for paths that it leaves mounted when no sandbox of it runs any more; "" for none."""
 
     def runtime(self, layout: Layout) -> Runtime:
         """Return what containerd's configuration gets: a table that names all through `layout.for_containerd`."""

@@ -289,4 +289,4 @@ def test_a_plan_names_the_sandboxes_that_stay_with_their_release(
 ) -> None:
     installed(WORKER, inventory=variant(tmp_path, release__version=f'"{OLD}"'))
     kubectl.pod("old", WORKER, sandboxed=True)
-    assert "2 running containers stay on the old release" in nodeprov("plan", WORKER).stdout
+    assert f"1 sandbox ({NAMESPACE}/old) of {OLD}-" in nodeprov("plan", WORKER).stdout

@@ -55,7 +55,7 @@ def test_there_and_back_with_sandboxes_of_both(worker: Machine, kubectl: Kubectl
     kubectl.pod("of-old", WORKER, sandboxed=True)
     planned = nodeprov("plan", WORKER, inventory=new).stdout
     assert "containerd is not restarted, and the node keeps its label" in planned
-    assert re.search(rf"\d sandbox(es)? \({NAMESPACE}/of-old\) of {OLD}-\w+ go on as they are", planned), planned
+    assert re.search(rf"1 sandbox \({NAMESPACE}/of-old\) of {OLD}-\w+ goes on with it", planned), planned
     installed(WORKER, inventory=new)
     kubectl.pod("of-new", WORKER, sandboxed=True)
 

@@ -86,6 +86,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     ],
     "fence.sh.j2": [{"lock": "/s/lock", "ticket": "t", "mark": "m"}],
     "folders.sh.j2": [{}],
+    "free-mount.sh.j2": [{"path": "/run/x y/mounted"}],
     "gate-own.sh.j2": [{"root": "/etc/c.toml", "candidate": "/etc/.c", "binary": "/b"}],
     "gate.sh.j2": [{"path": "/etc/c.toml", "candidate": "/etc/.c", "binary": "/b"}],
     "import-image.sh.j2": [{**_CTR, "id": "sha256:0", "name": "n", "snapshotter": "s"}],

@@ -17,7 +17,7 @@ from tests.lab.faults.lives import Tried
 from tests.lab.faults.operations import AFTER, BEFORE, DURING, FDS, Operation, Watched, name_of
 from tests.lab.faults.plan import full_plan
 from tests.lab.faults.record import Record
-from tests.lab.faults.table import ACTIONS, FAULTS, INSTALL, ROLLBACK, UNINSTALL, UPGRADE
+from tests.lab.faults.table import ACTIONS, FAULTS, GC, INSTALL, ROLLBACK, UNINSTALL, UPGRADE
 from tests.lab.faults.watching import Point
 from tests.lab.machines import CONFIG, CURRENT
 
@@ -25,6 +25,7 @@ OPERATIONS = {
     INSTALL: ["ask", "hold", *["ask"] * 40, f"write_file {CONFIG}", "run restart", "run prove-serving"],
     UPGRADE: ["ask", "hold", *["ask"] * 20, "run prove-sandbox", f"write_link {CURRENT}"],
     ROLLBACK: ["ask", "hold", f"write_link {CURRENT}"],
+    GC: ["ask", "hold", "remove /opt/nodeprov/handlers/runsc/0123456789ab"],
     UNINSTALL: ["ask", "hold", f"write_file {CONFIG}", "run restart", *["ask"] * 30],
 }
 
@@ -121,6 +122,13 @@ class TestVerdict:
         # `current` is there already, and nothing names it yet.
         assert verdict(seen(State(b"old", "g1")), BEFORE_IT, WANTED, -9) == (AS_BEFORE, "")
         assert verdict(seen(State(b"x", "g2")), State(b"x", "g1"), State(b"x", "g2"), -9) == (AS_WANTED, "")
+
+    def test_of_a_gc_what_is_there_tells_and_half_of_it_is_as_before(self) -> None:
+        before, half, wanted = (State(b"x", "g1", kept) for kept in (("R1", "R2", "g0"), ("R1", "R2"), ("R2",)))
+        assert verdict(seen(before), before, wanted, -9) == (AS_BEFORE, "")
+        assert verdict(seen(half), before, wanted, -9) == (AS_BEFORE, "")
+        assert verdict(seen(wanted), before, wanted, -9) == (AS_WANTED, "")
+        assert verdict(seen(half), before, wanted, 0)[0] == ELSE
 
     @pytest.mark.parametrize(
         ("found", "exit_code", "said"),

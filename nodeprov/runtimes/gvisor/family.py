@@ -44,6 +44,8 @@ class GVisor:
     )
     pod_proof = "boots gVisor"
     kernel_example = KERNEL_EXAMPLE
+    # The network namespace of those who need none, which runsc mounts beside its containers' states (since 2026).
+    leaves_mounted = r"/run/containerd/runsc/[^/]+/null-netns"
     inspection = Inspection(
         config=NAME,
         kernel="gVisor, and not the node's",

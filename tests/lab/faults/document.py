@@ -11,14 +11,14 @@ from tests.lab.faults.table import ACTIONS, FAULTS, Fault
 
 PAGE = Path(__file__).parents[3] / "docs" / "reliability-faults.md"
 KILLED_LIVES = 50
-"""Each with four kills."""
+"""Each with a kill of every action."""
 
 _INTRODUCTION = f"""\
 <!-- Written by `python -m tests.lab.faults.document`; tests/unit/test_fault_table.py holds it. -->
 # Faults that are tested on real nodes
 
-A node of the lab goes through install, upgrade, rollback (an install of the older release) and uninstall. In each of these runs
-one fault happens: before, during or after one of the things that the run does on a host. The test first records, without a fault,
+A node of the lab goes through install, upgrade, rollback, gc and uninstall. In each of these runs one
+fault happens: before, during or after one of the things that the run does on a host. The test first records, without a fault,
 what a run does: every write and every command, about forty for an install. A full run takes a node through {LIVES} such lives, with
 {LIVES * len(ACTIONS)} faults, so that each operation meets one. In {KILLED_LIVES} more lives nodeprov is killed at a random moment of every run,
 {KILLED_LIVES * len(ACTIONS)} times:
@@ -30,7 +30,8 @@ fault, and the sum: `faults tried: …, as before: …, as wanted: …, anything
 
 ## After each fault
 
-- config.toml is byte for byte as before or as wanted, and so is the link `current`. What another tool wrote stays.
+- config.toml is byte for byte as before or as wanted, and so is the link `current`. What another tool wrote stays. A gc leaves both
+  alone; what it was removing is there, gone, or gone in part, which nobody notices.
 - containerd serves: its unit is active, CRI is ok, and a container runs. If the fault was to make it die, it has served for 7 s.
 - Every link leads somewhere, every released file has its digest, and a table in config.toml has its `current`.
 - A pod on runc still has its container (after a reboot of the node: a container that runs).

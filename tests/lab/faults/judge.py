@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.lab.machines import CONFIG, IMAGE, LABEL, Kubectl, Machine
 
 AS_BEFORE, AS_WANTED, ELSE = "as before", "as wanted", "anything else"
 
+KEPT = "(cd /opt/nodeprov 2>/dev/null && ls -d releases/*/ handlers/runsc/*/ 2>/dev/null | grep -v /current/)"
 _LOOK = f"""
 prefix=/opt/nodeprov
 echo "config $(base64 -w 0 < {CONFIG})"
 echo "current $(readlink $prefix/handlers/runsc/current 2>/dev/null)"
+{KEPT} | sed 's/^/kept /'
 find $prefix /usr/local/bin -type l 2>/dev/null | while read -r link; do
     [ -e "$link" ] || echo "broken $link -> $(readlink "$link")"
 done
@@ -61,6 +63,8 @@ class State:
 
     config: bytes
     current: str
+    kept: tuple[str, ...] = field(default=(), compare=False)
+    """The releases and generations that are there: only a gc is judged by them."""
 
     @property
     def declares(self) -> bool:
@@ -101,7 +105,7 @@ def look(node: Machine, kubectl: Kubectl, sums: Mapping[str, str], steady_second
             wrong.append(f"{path} is not what was released")
     if "serves" not in found:
         wrong.append(f"containerd does not serve: {' '.join(found.get('status', ()))}")
-    state = State(base64.b64decode(found["config"][0]), found["current"][0])
+    state = State(base64.b64decode(found["config"][0]), found["current"][0], tuple(found.get("kept", ())))
     if state.declares and not state.current:
         wrong.append("config.toml declares a runtime of which `current` is not there")
     label = kubectl.json("get", "node", node.name)["metadata"]["labels"].get(LABEL)
@@ -118,8 +122,11 @@ def verdict(seen: Seen, before: State, wanted: State, exit_code: int) -> tuple[s
         wrong.append("config.toml is neither as before nor as wanted")
     if found.current not in (before.current, wanted.current):
         wrong.append(f"`current` leads to {found.current or 'nothing'}")
-    key = "config" if before.config != wanted.config else "current"
-    outcome = AS_BEFORE if getattr(found, key) == getattr(before, key) else AS_WANTED
+    if before == wanted:  # a gc: what it was in the middle of nobody needs
+        outcome = AS_WANTED if found.kept == wanted.kept else AS_BEFORE
+    else:
+        key = "config" if before.config != wanted.config else "current"
+        outcome = AS_BEFORE if getattr(found, key) == getattr(before, key) else AS_WANTED
     if exit_code == 0 and outcome != AS_WANTED:
         wrong.append("nodeprov says that all is done")
     if exit_code == 1 and outcome != AS_BEFORE:

@@ -6,7 +6,7 @@ import contextlib
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.lab.faults.judge import ELSE, Seen, State, difference, look, verdict
 from tests.lab.faults.operations import DURING, GO
@@ -166,7 +166,7 @@ class Living:
         return look(self._scene.node, self._kubectl, self._record.sums, steady_seconds)
 
     def _edited(self, state: State) -> State:
-        return State(self._scene.edited(state.config), state.current)
+        return replace(state, config=self._scene.edited(state.config))
 
     def _other_pods(self, seen: Seen) -> str:
         """See that the pod which has nothing to do with gVisor runs, and never noticed but for a reboot."""

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import RUN
-from tests.lab.faults.judge import State
+from tests.lab.faults.judge import KEPT, State
 from tests.lab.faults.releases import NEWER, OLDER, small_releases
-from tests.lab.faults.table import ACTIONS, INSTALL, ROLLBACK, SUDO, UNINSTALL, UPGRADE
+from tests.lab.faults.table import ACTIONS, GC, INSTALL, ROLLBACK, SUDO, UNINSTALL, UPGRADE
 from tests.lab.faults.watching import Point, Watching
 from tests.lab.machines import CURRENT, Machine, released
 from tests.lab.running import variant
 
 USER = "faults"
-RELEASE = {INSTALL: OLDER, UPGRADE: NEWER, ROLLBACK: OLDER, UNINSTALL: OLDER}
+RELEASE = {INSTALL: OLDER, UPGRADE: NEWER, ROLLBACK: NEWER, GC: OLDER, UNINSTALL: OLDER}
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,10 @@ class Record:
 
 def arguments(action: str, node: str) -> list[str]:
     """Write the command of an action."""
-    if action == UNINSTALL:
-        return ["uninstall", node, "--yes", "--json"]
+    if action in (ROLLBACK, UNINSTALL):
+        return [action, node, "--yes", "--json"]
+    if action == GC:
+        return [action, node, "--yes", "--json", "--keep", "0"]
     # Whether an earlier run remembers the node must not decide which points a run has.
     return ["install", node, "--yes", "--json", "--deep"]
 
@@ -86,7 +88,8 @@ def record(node: Machine) -> Record:
 
 
 def _state(node: Machine) -> State:
-    return State(node.config(), node.run(f"readlink {CURRENT} || true").strip())
+    kept = tuple(node.run(f"{KEPT} || true").splitlines())
+    return State(node.config(), node.run(f"readlink {CURRENT} || true").strip(), kept)
 
 
 def _sums(node: Machine) -> dict[str, str]:

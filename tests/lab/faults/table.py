@@ -14,7 +14,7 @@ from tests.lab.machines import CONFIG, CURRENT
 
 Act = Callable[[Scene], None]
 
-INSTALL, UPGRADE, ROLLBACK, UNINSTALL = ACTIONS = ("install", "upgrade", "rollback", "uninstall")
+INSTALL, UPGRADE, ROLLBACK, GC, UNINSTALL = ACTIONS = ("install", "upgrade", "rollback", "gc", "uninstall")
 _RESTARTING = (INSTALL, UNINSTALL)
 PLAIN, MOUNTS, SUDO = "plain", "mounts", "sudo"
 """Lives on a node as it is; with small file systems where nodeprov writes; as a user who needs sudo."""

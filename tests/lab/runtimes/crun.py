@@ -60,6 +60,7 @@ class Crun:
     uses: Mapping[str, str] = dict.fromkeys(("prefix", "state", "bin"), "crun is there")
     pod_proof = "is run by crun"
     kernel_example = b"Linux version 6.12.41\n"
+    leaves_mounted = ""
     inspection = Inspection(
         config="crun", kernel="the node's own", has_process=False, says_version="crun version {}".format
     )

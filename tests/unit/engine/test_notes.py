@@ -90,7 +90,7 @@ def test_running_containers_of_the_release_before_are_spoken_of(old: Release, ne
     _, restart, note = situation.install().plan.notes
     assert restart.startswith("containerd is not restarted, and the node keeps its label")
     assert note.startswith(
-        f"3 sandboxes of {old.name} go on as they are; a container that restarts in one is started"
+        f"3 sandboxes of {old.name} go on with it; a container that restarts in one is started by {new.name}"
     )
 
 

@@ -257,3 +257,22 @@ def test_gc_keeps_what_is_staged(wanting: Wanting, node: PlayedNode) -> None:
     plan = planned(fleet, GC)
     assert not plan.plan.pending
     assert any(": staged by ann@desk at" in note for note in plan.plan.notes)
+
+
+NULL = "/run/containerd/runsc/k8s.io/null-netns"
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "a container's state is there too"])
+def test_gc_frees_what_the_runtime_has_left_mounted_unless_it_is_in_use(
+    wanting: Wanting, node: PlayedNode, busy: bool
+) -> None:
+    fleet = installed(wanting, NEW)
+    node.said(f"mkdir -p {NULL.rpartition('/')[0]} && touch {NULL} && mount --bind {HOME}/bin/ctr {NULL}")
+    if busy:
+        node.said(f"touch {NULL.rpartition('/')[0]}/abc.state")
+    plan = planned(fleet, GC)
+    assert kinds(plan) == ([] if busy else ["- mount"])
+    if not busy:
+        done(fleet, GC)
+        assert "null-netns" not in node.said("cat /proc/self/mounts")
+        assert not planned(fleet, GC).plan.pending

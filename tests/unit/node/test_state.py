@@ -76,7 +76,7 @@ def test_who_needs_what_is_ours_is_named_by_pod_container_and_process(users: lis
     assert good_facts(users=tuple(users)).footprint.by_whom([RUNSC, SHIM]) == said
 
 
-def test_sandboxes_are_counted_by_their_shims_and_named_by_their_pods() -> None:
+def test_sandboxes_are_counted_by_their_pods_or_else_by_their_shims() -> None:
     releases, shim, made = "/opt/nodeprov/releases", "containerd-shim-runsc-v1", "20260905.0-04991f972de3"
     processes = {
         f"{releases}/{made}/{shim}": 4,
@@ -86,13 +86,15 @@ def test_sandboxes_are_counted_by_their_shims_and_named_by_their_pods() -> None:
         "/opt/nodeprov/.proof-x/shim": 1,
     }
     users = [User(f"{releases}/20260518.0-bf2b32777424/{shim}", f"shop/cart-{n}", "", str(n)) for n in (1, 2)]
-    users.append(User(f"{releases}/{made}/{shim}", "shop/new", "", "3"))
-    footprint = good_facts(processes=processes, users=tuple(users)).footprint
+    pods = {f"shop/{name}": (f"{releases}/{made}/runsc",) for name in "abcd"}
+    footprint = good_facts(
+        processes={**processes, f"{releases}/{made}/{shim}": 9}, users=tuple(users), pods=pods
+    ).footprint
     found = footprint.sandboxes(shim, releases)
     assert [(each.release, each.said) for each in found] == [
         ("20250101.0-0123456789ab", "1 sandbox"),
         ("20260518.0-bf2b32777424", "2 sandboxes (shop/cart-1, shop/cart-2)"),
-        (made, "4 sandboxes (shop/new)"),
+        (made, "4 sandboxes (shop/a, shop/b, shop/c and 1 more)"),
     ]
 
 
