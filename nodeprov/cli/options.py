@@ -98,6 +98,11 @@ def only_with(needed: str, is_there: bool, given: Mapping[str, bool]) -> None:
             raise UsageError(f"{option} is a part of {needed}", f"nodeprov plan NODE {needed} {option} ...")
 
 
+def with_drain(sets: Sequence[str] | None, drain: bool) -> list[str]:
+    """Add to the values that are set for this run what --drain of an install sets."""
+    return [*(sets or ()), *(["rollout.drain=true"] if drain else ())]
+
+
 def with_forward(sets: Sequence[str] | None, forward: bool) -> list[str]:
     """Add to the values that are set for this run what --forward sets."""
     return [*(sets or ()), *(["rollout.after_rollback=forward"] if forward else ())]
@@ -325,6 +330,14 @@ ActivatePending = Annotated[
 Forward = Annotated[
     bool,
     typer.Option("--forward", help="Install also on nodes that were rolled back from what the inventory wants."),
+]
+Drain = Annotated[
+    bool,
+    typer.Option(
+        "--drain",
+        rich_help_panel=ROLLOUT,
+        help="Before containerd restarts, cordon the node and evict its pods; without a restart none is evicted.",
+    ),
 ]
 To = Annotated[
     str | None,

@@ -44,7 +44,12 @@ def plan(
     adopt: Annotated[bool, typer.Option("--adopt", help="Plan to adopt what somebody else installed.")] = False,
     keep: options.Keep = None,
     forward: options.Forward = False,
-    drain: Annotated[bool, typer.Option("--drain", help="With --uninstall: evict sandboxed pods.")] = False,
+    drain: Annotated[
+        bool,
+        typer.Option(
+            "--drain", help="Evict pods before a restart; with --uninstall: the sandboxed ones, in any case."
+        ),
+    ] = False,
     force: options.Force = False,
     delete_emptydir_data: options.DeleteEmptydirData = False,
     out: Annotated[
@@ -80,8 +85,8 @@ def plan(
     from nodeprov.cli.output import show_plans
     from nodeprov.cli.reaching import reach, reach_unless_settled
 
-    if drain and not uninstall:
-        raise UsageError("--drain is a part of an uninstall", "nodeprov plan NODE --uninstall --drain")
+    if drain and (rollback or gc):
+        raise UsageError("--drain is a part of an install or an uninstall", "leave --drain out")
     other = options.one_of({"--uninstall": uninstall, "--rollback": rollback, "--gc": gc, "--adopt": adopt})
     if stage and (other or out or commands):
         raise UsageError(
@@ -89,9 +94,10 @@ def plan(
         )
     options.only_with("--rollback", rollback, {"--to": to is not None})
     options.only_with("--gc", gc, {"--keep": keep is not None})
-    allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
+    allowed = options.allowed(drain=drain and uninstall, force=force, delete_emptydir_data=delete_emptydir_data)
+    sets = options.with_drain(options.with_pending(sets, activate_pending), drain and not other)
     sets = options.with_rollout(
-        options.with_keep(options.with_forward(options.with_pending(sets, activate_pending), forward), keep),
+        options.with_keep(options.with_forward(sets, forward), keep),
         canary=canary,
         soak=soak,
         max_unavailable=max_unavailable,
@@ -237,6 +243,7 @@ def install(
     selector: options.Labelled = None,
     activate_pending: options.ActivatePending = False,
     forward: options.Forward = False,
+    drain: options.Drain = False,
     skip_unready: options.SkipUnready = False,
     canary: options.Canary = None,
     soak: options.Soak = None,
@@ -268,7 +275,7 @@ def install(
 
     telling = options.telling(report, events) if report or events else None
     sets = options.with_rollout(
-        options.with_forward(options.with_pending(sets, activate_pending), forward),
+        options.with_forward(options.with_drain(options.with_pending(sets, activate_pending), drain), forward),
         canary=canary,
         soak=soak,
         max_unavailable=max_unavailable,

@@ -213,7 +213,7 @@ BAD: Mapping[str, Typed | Called] = {
     "no failure at all": Typed("install worker1 --max-failures 0"),
     "a stage of an uninstall": Typed("plan worker1 --uninstall --stage"),
     "a time zone that nobody has": Typed("plan worker1 --set rollout.time_zone=Europe/Bonn"),
-    "drain without uninstall": Typed("plan worker1 --drain"),
+    "drain of a rollback": Typed("plan worker1 --rollback --drain"),
     "a folder for an inventory": Typed("plan worker1 -i ."),
     "an inventory that is not there": Typed("plan worker1 -i none.toml"),
     "an inventory that is binary": Typed("plan worker1 -i x", {"x": b"\x7fELF\x00\xff\xfe"}),

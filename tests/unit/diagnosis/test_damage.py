@@ -281,7 +281,7 @@ def test_the_sandboxes_that_run_are_counted_by_their_releases_with_the_pods_that
     ]
     assert (
         f"  sandboxes that run: 1 of 20260518.0-abcdef (default/a), "
-        f"2 of {there.release.name} (default/b, 1 more)" in text(found)
+        f"1 of {there.release.name} (default/b)" in text(found)
     )
     assert found.is_settled, "an old sandbox is nobody's fault"
 
