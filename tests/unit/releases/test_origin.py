@@ -12,7 +12,8 @@ from nodeprov.releases.origin import Denied, Origin
 from nodeprov.releases.pace import Limits
 from tests.adversaries.lying_origin import self_signed
 from tests.support.downloading import CONTENT, PATH, fetch, refusal
-from tests.support.release_server import ReleaseServer, serving, sha512, status
+from tests.support.proxies import socks_proxy
+from tests.support.release_server import ReleaseServer, cut, serving, sha512, status
 
 
 @pytest.fixture
@@ -108,3 +109,41 @@ def test_a_redirect_from_tls_to_none_is_refused(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
     secure.faults[PATH] = [status(302, Location=server.url + PATH)]
     assert "without TLS" in refusal(secure, tmp_path).message
+
+
+ELSEWHERE = "http://origin.invalid"
+"""An origin that only a proxy finds."""
+
+
+def from_elsewhere(folder: Path) -> bytes:
+    with Origin(ELSEWHERE, Limits(backoff_seconds=0)) as origin:
+        download(origin, PATH.lstrip("/"), folder / "file", sha512=sha512(CONTENT), on_progress=lambda *_: None)
+    return (folder / "file").read_bytes()
+
+
+def test_a_web_proxy_of_the_environment_is_used(
+    server: ReleaseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files[ELSEWHERE + PATH] = CONTENT  # a proxy is asked for a whole address
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    assert from_elsewhere(tmp_path) == CONTENT
+    assert [path for path, _ in server.requests] == [ELSEWHERE + PATH]
+
+
+def test_a_socks_proxy_of_the_environment_is_used_and_resolves_names(
+    server: ReleaseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socks_proxy(server.server_port) as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        assert from_elsewhere(tmp_path) == CONTENT
+        assert proxy.asked == ["origin.invalid"]
+
+
+def test_a_socks_proxy_does_not_keep_from_resuming(
+    server: ReleaseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.faults[PATH] = [cut(len(CONTENT) // 2)]
+    with socks_proxy(server.server_port) as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        assert from_elsewhere(tmp_path) == CONTENT
+    assert [asked for _, asked in server.requests] == [None, f"bytes={len(CONTENT) // 2}-"]
