@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from nodeprov.hosts.local import run_checked
 from tests.support.bundles import bundled_folder, opened, wheel
 from tests.support.command_line import at_home, said
 from tests.support.locked import locked_folder, with_trust
@@ -123,3 +125,24 @@ def test_an_altered_bundle_is_not_signed(folder: Path, server: ReleaseServer) ->
     output = at_home(folder, "sign", "bundle.tar", "--key", str(ssh_key("ann")))
     assert (output.returncode, "copy it again" in said(output)) == (2, True)
     assert not list(folder.glob("*.sig"))
+
+
+def test_the_documentation_takes_the_wheels_out_without_nodeprov(folder: Path, server: ReleaseServer) -> None:
+    packed = wheel(folder / "wheels")
+    bundled_folder(folder, server, "--wheels", "wheels")
+    text = (Path(__file__).parents[3] / "docs" / "releases.md").read_text()
+    code = text.partition("<<'END'\n")[2].partition("END\n")[0]
+    run_checked([sys.executable, "-I", "-", "bundle.tar", "out"], "no wheels", stdin=code.encode(), folder=folder)
+    assert [(each.name, each.read_bytes()) for each in (folder / "out").iterdir()] == [
+        (packed.name, packed.read_bytes())
+    ]
+
+
+def test_the_signature_can_be_verified_without_nodeprov(folder: Path, server: ReleaseServer) -> None:
+    bundled_folder(folder, server)
+    allowed(folder, "ann")
+    assert at_home(folder, "sign", "bundle.tar", "--key", str(ssh_key("ann"))).returncode == 0
+    text = (Path(__file__).parents[3] / "docs" / "releases.md").read_text()
+    [command] = [line.strip() for line in text.splitlines() if line.strip().startswith("tar -xOf bundle.tar")]
+    output = run_checked(["sh", "-c", command], "not verified", folder=folder)
+    assert 'Good "nodeprov.bundle" signature for ann@example.com' in output
