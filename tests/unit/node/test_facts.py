@@ -16,7 +16,7 @@ from nodeprov.hosts.base import plain
 from nodeprov.hosts.local import LocalHost, run_program
 from nodeprov.inventory import ContainerdSettings, Paths, Settings
 from nodeprov.node.daemon import Identity, Record, version_text
-from nodeprov.node.facts import FactsQuery, gather, parse_facts
+from nodeprov.node.facts import FactsQuery, OfRuns, OfRunsQuery, gather, parse_facts
 from nodeprov.node.requirements import containerd_works
 from nodeprov.node.state import Facts
 from nodeprov.states import FileState
@@ -139,6 +139,15 @@ def test_the_script_finds_generations_releases_links_and_receipts(tmp_path: Path
     assert [receipt["number"] for receipt in facts.receipts] == [1, 2]
     assert facts.footprint.record == Record(Identity("b", 1, 2), "d\n")
     assert facts.machine.free_at == str(prefix)
+    (state / "switch").mkdir()
+    (state / "switch" / "run").write_text("000002-install\n")
+    (state / "switch" / "outcome").write_text("restored\nit does not answer\n")
+    facts, known = facts_here(tmp_path), of_folder(tmp_path)
+    alone: OfRuns = LocalHost("here").ask([OfRunsQuery(known, layout_of(known))])[0]
+    assert alone == OfRuns.among(facts), "what runs change is the same, read alone and with all else"
+    assert (len(alone.receipts), alone.switched) == (2, facts.footprint.switched)
+    assert alone.generations
+    assert alone.switched is not None
 
 
 def test_the_script_counts_the_processes_that_run_our_programs(tmp_path: Path) -> None:
