@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import contenders, link, loop, measure, outage, performance, rollouts, site, startup
+from benchmarks import bundles, contenders, link, loop, measure, outage, performance, rollouts, site, startup
 
 LAB = Path("inventory/lab.toml")
 MANY = "2,6,24,48"
@@ -139,6 +139,10 @@ def _link(given: Given, *, drawn: bool) -> str:  # noqa: ARG001
     )
 
 
+def _bundle(given: Given, *, drawn: bool) -> str:  # noqa: ARG001
+    return performance.table(bundles.bundles(given.inventory, given.rounds))
+
+
 Measurement = Callable[..., str]
 MEASUREMENTS: dict[str, tuple[Measurement, str, int, str]] = {
     "fleet": (_fleet, MANY, 7, "nodes with nothing to do, beside parallel ssh, pyinfra and Ansible"),
@@ -153,6 +157,7 @@ MEASUREMENTS: dict[str, tuple[Measurement, str, int, str]] = {
         7,
         "what is left of an install after --stage, beside a restart and a sandbox by hand",
     ),
+    "bundle": (_bundle, "1", 9, "a bundle of a release in the cache, beside tar --zstd; no node is asked"),
     "link": (_link, "6", 7, "nodes behind a link of 200 ms"),
 }
 """Each measurement: what makes its part of the page, its sizes, its rounds, and what it is."""

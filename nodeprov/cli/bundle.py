@@ -99,7 +99,7 @@ def _contents(
     """Obtain what is locked."""
     from nodeprov.cli.inventory import load
     from nodeprov.cli.locking import insist_on_lock, lock_path, with_lock
-    from nodeprov.cli.session import releases_of
+    from nodeprov.cli.obtaining import releases_of
     from nodeprov.releases.bundling import Contents
     from nodeprov.runtimes import SOFTWARE
 

@@ -57,7 +57,7 @@ def fetched(whole: Inventory, locked: FoundLock | None, architectures: Sequence[
         UsageError: nothing is published for an architecture.
         NodeprovError: one of them cannot be had, or is not what is locked.
     """
-    from nodeprov.cli.session import releases_of
+    from nodeprov.cli.obtaining import releases_of
     from nodeprov.runtimes import SOFTWARE
 
     for each in architectures:

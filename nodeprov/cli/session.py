@@ -14,11 +14,12 @@ from nodeprov.cli import output
 from nodeprov.cli.inventory import load
 from nodeprov.cli.locking import FoundLock
 from nodeprov.cli.main import DONE, FAILED, PENDING, cancelled_by_signals
+from nodeprov.cli.obtaining import releases_of
 from nodeprov.cli.output import print_error, say, show_outcomes, show_plans
 from nodeprov.cli.reaching import Reached, reach
 from nodeprov.cli.watching import NOTHING_MORE, Telling, tell_refused, watching
 from nodeprov.engine import context
-from nodeprov.engine.fleet import Fleet, Releases, Results, obtained
+from nodeprov.engine.fleet import Fleet, Results
 from nodeprov.engine.look import Want
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.rollout import Rollout
@@ -26,10 +27,8 @@ from nodeprov.engine.staging import staged
 from nodeprov.engine.window import Window
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.shell import OnCommand
-from nodeprov.inventory import Inventory, Node, ReleaseSettings
+from nodeprov.inventory import Inventory, Node
 from nodeprov.inventory.selection import Selection
-from nodeprov.releases.obtain import Release
-from nodeprov.releases.source import Software
 
 T = TypeVar("T")
 
@@ -66,19 +65,6 @@ def fleet_of(reached: Reached, lock: FoundLock | None = None) -> Fleet:
         return Fleet(reached.nodes, reached.hosts, releases)
     known, trusts = (found.memory, found.reads, found.unreached), not found.is_deep
     return Fleet(reached.nodes, reached.hosts, releases, *known, trusts_memory=trusts)
-
-
-def releases_of(lock: FoundLock | None) -> Releases:
-    """Return what has a release on this machine: it shows what is downloaded, and holds it to a lock."""
-    return lock.obtained(_obtain) if lock else _obtain
-
-
-def _obtain(software: Software, wanted: ReleaseSettings, architecture: str) -> Release:
-    def on_latest(version: str) -> None:
-        say(f'{wanted.version} is {version}; pin it: [release] version = "{version}"')
-
-    with output.bar() as on_progress:
-        return obtained(software, wanted, architecture, on_progress=on_progress, on_latest=on_latest)
 
 
 def print_errors(results: Results[T], *, way_on: str = "") -> Results[T]:

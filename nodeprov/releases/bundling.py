@@ -26,8 +26,8 @@ KIND, SHA256, WRITER, COMPRESSION = (
     f"io.nodeprov.{name}" for name in ("kind", "sha256", "version", "compression")
 )
 RELEASE, PROOF = "release", "test-pod"
-LEVEL = 3
-"""What `zstd` has when no level is given."""
+LEVEL = 2
+"""A fifth less work than for 3, which `zstd` has when none is given; the file is 4 % larger."""
 _THREADS = 2
 """The bytes are the same for any number of threads but none (zstd.h, ZSTD_c_nbWorkers): on one processor too."""
 _CHUNK_BYTES = 1 << 20

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from nodeprov.containerd.distributions.distribution import How, Source
 from nodeprov.containerd.distributions.profiles import K3S
-from nodeprov.engine.fleet import Fleet, Releases
+from nodeprov.engine.fleet import Fleet
 from nodeprov.engine.look import Install, Uninstall, Want
 from nodeprov.engine.planner import Planned
 from nodeprov.hosts.base import Place, Reader
@@ -24,6 +24,7 @@ from nodeprov.plan.goal import Goal
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.family import goals as goals_of
 from nodeprov.runtimes.gvisor.family import GVISOR
+from nodeprov.runtimes.obtaining import Releases
 from nodeprov.states import FileState, State
 from tests.support.memory_host import MemoryHosts
 from tests.support.runtimes import generation_of, runtime_of, state_of

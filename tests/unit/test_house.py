@@ -197,6 +197,8 @@ ELSEWHERE = {
     "tests/unit/runtimes/test_requirements.py": ("runtimes/gvisor/requirements", "node/requirements"),
     "tests/unit/releases/test_cache_contents.py": ("cli/cache",),
     "tests/unit/cli/test_push.py": ("releases/pushing",),
+    "tests/unit/cli/test_fetch.py": ("cli/obtaining",),
+    "tests/unit/cli/test_locking.py": ("runtimes/obtaining",),
     "tests/unit/engine/test_adopting.py": ("cli/adopt", "runtimes/adoption"),
     # Only a server tells what they do.
     "tests/lab/test_ssh.py": ("hosts/ssh/host",),

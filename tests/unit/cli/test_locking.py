@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from nodeprov.cli.locking import insist_on_lock, lock_path, with_lock
-from nodeprov.engine.fleet import obtained
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.ssh_signatures import LOCK, sign
 from nodeprov.inventory import Inventory, parse
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.software import SOFTWARE
+from nodeprov.runtimes.obtaining import obtained
 from tests.support.command_line import at_home, said
 from tests.support.locked import locked_folder
 from tests.support.obtaining import VERSION, contents
