@@ -40,9 +40,13 @@ set -e
 systemctl reset-failed containerd
 systemctl restart containerd
 until ctr version > /dev/null 2>&1; do sleep 0.05; done
+pid=$(systemctl show -p MainPID --value containerd)
+sleep 6 & # RestartSec of 5 s and one more: what has crashed is another process by then
 ctr -n by-hand run --rm --annotation io.kubernetes.cri.container-type=sandbox \\
     --runtime {CURRENT}/containerd-shim-runsc-v1 --rootfs --read-only / by-hand /bin/cat /proc/version \\
     < /dev/null || true
+wait
+[ "$pid" = "$(systemctl show -p MainPID --value containerd)" ]
 """
 
 
@@ -52,7 +56,7 @@ def inside_window(site: Site, rounds: int) -> Sequence[Result]:
     (site.folder / "by-hand").write_text(_BY_HAND)
     everywhere = installed_everywhere(site)
     by_hand = Contender(
-        "restart and a sandbox, by hand",
+        "restart, a sandbox, 6 s of watching, by hand",
         ["sh", "-c", f"{site.ssh} {name} sh < {site.folder}/by-hand"],
         "gvisor",
         before=(everywhere,),
