@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nodeprov.diagnosis import status
-from nodeprov.engine import Fleet, Gc, Install, Planned, Rollback, Uninstall, Want
+from nodeprov.engine import Fleet, Gc, Install, Planned, Rollback, Uninstall, Want, saved_plan
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Place
 from nodeprov.hosts.provider import LocalNode
@@ -19,7 +19,7 @@ from nodeprov.plan.plan import Outcome
 from nodeprov.reports.outcome import outcome_json, outcome_text
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.played_node import HOME, INVENTORY, PlayedNode
-from tests.support.samples import a_run, release, short
+from tests.support.samples import AUTHOR, a_run, release, short
 
 OLD, NEW, NEWEST = "20260518.0", "20260905.0", "20261005.0"
 CURRENT = f"{HOME}/opt/handlers/runsc/current"
@@ -276,3 +276,70 @@ def test_gc_frees_what_the_runtime_has_left_mounted_unless_it_is_in_use(
         done(fleet, GC)
         assert "null-netns" not in node.said("cat /proc/self/mounts")
         assert not planned(fleet, GC).plan.pending
+
+
+def begun_again(node: PlayedNode, number: int) -> None:
+    """Have a run's receipt look as if its controller had died at the end of it."""
+    file = f"{HOME}/state/receipts/{number:06d}-*.json"
+    node.said(f"""for each in {file}; do sed -i 's/"state": "done"/"state": "begun"/' $each; done""")
+
+
+def test_an_upgrade_that_did_not_end_is_gone_back_from(wanting: Wanting, node: PlayedNode) -> None:
+    before = node.listing()
+    fleet = installed(wanting, OLD, NEW)
+    begun_again(node, 2)
+    plan = planned(fleet, ROLLBACK)
+    assert any("did not end" in note for note in plan.plan.notes)
+    done(fleet, ROLLBACK)
+    assert in_force(node) == OLD
+    assert node.receipts() == {"install": "done", "rollback": "done"}
+    done(fleet, Uninstall(GVISOR))
+    assert node.listing() == before
+
+
+def test_a_rollback_that_did_not_end_is_finished_by_the_next_one(wanting: Wanting, node: PlayedNode) -> None:
+    fleet = installed(wanting, OLD, NEW)
+    done(fleet, ROLLBACK)
+    begun_again(node, 3)
+    assert "rolled this node back" in refused(fleet, INSTALL), "it has come to the rename"
+    done(fleet, ROLLBACK)
+    assert (in_force(node), node.receipts()["rollback"]) == (OLD, "done")
+
+
+def test_a_gc_waits_for_the_end_of_what_did_not_end(wanting: Wanting, node: PlayedNode) -> None:
+    fleet = installed(wanting, OLD, NEW, release={"keep": 0})
+    begun_again(node, 2)
+    said = refused(fleet, GC)
+    assert "an earlier install by ann@desk began at" in said
+    assert "nodeprov install worker1 finishes it" in said
+
+
+def test_an_uninstall_that_did_not_end_is_not_gone_back_from(wanting: Wanting, node: PlayedNode) -> None:
+    fleet = installed(wanting, OLD, NEW)
+    done(fleet, Uninstall(GVISOR))
+    begun_again(node, 3)
+    assert "nodeprov uninstall worker1 finishes it" in refused(fleet, ROLLBACK)
+
+
+def test_the_cluster_is_not_asked(wanting: Wanting, node: PlayedNode) -> None:
+    from nodeprov.engine.transaction import of_action
+    from nodeprov.plan.plan import GC as A_GC
+    from nodeprov.plan.plan import ROLLBACK as A_ROLLBACK
+
+    (one,) = wanting().nodes
+    node_host = wanting().hosts.of(one)[Place.NODE]
+    for action in (A_ROLLBACK, A_GC):
+        assert [*of_action({Place.NODE: node_host, Place.CLUSTER: node_host}, action)] == [Place.NODE]
+
+
+def test_it_can_be_planned_today_and_carried_out_tomorrow(wanting: Wanting, node: PlayedNode) -> None:
+    fleet = installed(wanting, OLD, NEW)
+    want = Rollback(GVISOR, OLD)
+    whole = replace(parse(INVENTORY, "nodeprov.toml"), nodes=tuple(fleet.nodes))
+    saved = saved_plan.saved(whole, [planned(fleet, want)], AUTHOR, "2026-09-05T10:00:00+00:00", want)
+    found = saved_plan.from_text(saved_plan.to_text(saved), "x.plan", AUTHOR.version)
+    assert saved_plan.want_of(found, GVISOR) == want
+    assert saved_plan.changes(found, [planned(fleet, want)]) == ()
+    done(fleet, want)
+    (differs,) = saved_plan.changes(found, [planned(fleet, want)])
+    assert "has changed since the plan was saved" in differs.message
