@@ -11,6 +11,7 @@ import pytest
 
 from nodeprov.diagnosis import status
 from nodeprov.engine import Fleet, Gc, Install, Planned, Rollback, Uninstall, Want, saved_plan
+from nodeprov.engine.rehearsal import rehearse
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Place
 from nodeprov.hosts.provider import LocalNode
@@ -343,3 +344,14 @@ def test_it_can_be_planned_today_and_carried_out_tomorrow(wanting: Wanting, node
     done(fleet, want)
     (differs,) = saved_plan.changes(found, [planned(fleet, want)])
     assert "has changed since the plan was saved" in differs.message
+
+
+def test_every_command_of_it_can_be_seen_before(wanting: Wanting, node: PlayedNode) -> None:
+    fleet = installed(wanting, OLD, NEW)
+    plan = planned(fleet, ROLLBACK)
+    hosts = fleet.hosts.of(plan.node)
+    before = node.listing()
+    listed = [each.script for each in rehearse(plan, hosts, AUTHOR).doing]
+    assert node.listing() == before
+    assert any(f"path={CURRENT}" in script for script in listed)
+    assert not any("kubectl" in script for script in listed)
