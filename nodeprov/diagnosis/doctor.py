@@ -212,6 +212,7 @@ def examine(
     reader, settings = readers[Place.NODE], node.settings
     layout = Layout.of(settings, family.program)
     facts = gather(reader, settings, layout)
+    layout = layout.as_wanted(settings, facts.footprint.links)
     asked_at = clock()
     pid = facts.daemon.identity.pid if facts.daemon else None
     seen = reader.ask([ObservationsQuery(f"{layout.current}/{family.inspection.config}", pid)])[0]

@@ -97,8 +97,6 @@ def look(node: Node, readers: Readers, want: Want, reads: ClusterReads | None = 
         facts = gather(reader, settings, layout)
     if facts.daemon is None or not facts.machine.is_root:
         raise Problems(check_facts(node, layout, facts, cluster, want), where=node.name)
-    if settings.runtime.strict:
-        layout = layout.naming(facts.footprint.links.get(layout.current, ""))
     return NodeState.of(node, layout, facts, cluster)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from nodeprov.inventory import Settings
@@ -65,6 +66,10 @@ class Layout:
     def for_containerd(self) -> str:
         """The folder that containerd's table names."""
         return f"{self.handler_folder}/{self.named}"
+
+    def as_wanted(self, settings: Settings, links: Mapping[str, str]) -> Layout:
+        """Return the same with containerd's table naming what the settings say; `links` has what is in force."""
+        return self.naming(links.get(self.current, "")) if settings.runtime.strict else self
 
     def naming(self, generation: str) -> Layout:
         """Return the same with containerd's table naming a generation itself; without one, the link."""

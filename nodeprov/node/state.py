@@ -345,6 +345,7 @@ class NodeState:
         machine, handler = facts.machine, node.settings.runtime.handler
         history = History.read(facts.receipts, machine_id=machine.machine_id, handler=handler, node=node.name)
         daemon, footprint = facts.running_daemon, facts.footprint
+        layout = layout.as_wanted(node.settings, footprint.links)
         return cls(node, layout, machine, daemon, footprint, cluster, history, facts.read_at)
 
     @property
