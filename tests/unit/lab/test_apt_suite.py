@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
+
+import pytest
 
 from nodeprov.hosts.local import run_checked
 from nodeprov_lab.apt_suite import make_key, package, signing_key, write_suite
@@ -11,6 +14,10 @@ from tests.support.signing import suite_key
 FILES = {"runsc": b"odd", "gvisor-bin/sentry": b"sentry"}
 
 
+of_debian = pytest.mark.skipif(shutil.which("apt-get") is None, reason="no Debian")
+
+
+@of_debian
 def test_dpkg_reads_the_package(tmp_path: Path) -> None:
     (tmp_path / "x.deb").write_bytes(package("runsc", "20260905.0", "amd64", FILES))
     said = run_checked(["dpkg-deb", "--field", str(tmp_path / "x.deb"), "Package", "Version"], "no package")
@@ -24,6 +31,7 @@ def test_the_same_programs_give_the_same_package() -> None:
     assert package("runsc", "1", "amd64", FILES) == package("runsc", "1", "amd64", dict(FILES))
 
 
+@of_debian
 def test_apt_trusts_the_suite(tmp_path: Path) -> None:
     """apt itself verifies the signature, and reads the index."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
