@@ -331,10 +331,13 @@ def ask_openssh(path: str | None, alias: str, user: str | None, port: int | None
     plain = plain_config.stamps(path) if _NAME.fullmatch(alias) else None
     if plain is None:
         return _besides_defaults(_printed(*more, "--", alias))
-    with _asking:
-        found = plain_config.remembered(
-            (*more, str(os.getuid())), plain, lambda: _besides_defaults(_printed(*more, "--", _ANY))
-        )
+    try:
+        with _asking:
+            found = plain_config.remembered(
+                (*more, str(os.getuid())), plain, lambda: _besides_defaults(_printed(*more, "--", _ANY))
+            )
+    except NodeprovError:  # said of the machine that is meant
+        return _besides_defaults(_printed(*more, "--", alias))
     return {**found, "hostname": [alias.lower()]}
 
 
