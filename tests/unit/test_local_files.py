@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.local_files import LARGEST_BYTES, read_bounded, write_new, write_private
+from nodeprov.local_files import LARGEST_BYTES, new_file, read_bounded, write_new, write_private
 
 
 def test_a_private_file_is_ours_alone_and_complete_or_not_there(tmp_path: Path) -> None:
@@ -43,6 +44,33 @@ def test_a_new_file_is_not_written_over_anything_and_its_mode_is_what_the_user_w
     assert sorted(each.name for each in tmp_path.iterdir()) == ["link.toml", "new.toml"]
     with pytest.raises(NodeprovError, match=r"cannot write .*: No such file"):
         write_new(tmp_path / "none" / "x", b"")
+
+
+def test_where_there_are_no_hard_links_a_new_file_is_still_not_written_over_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a stick with FAT, which this machine's kernel may not know."""
+
+    def without_links(_self: Path, _target: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", without_links)
+    path = tmp_path / "bundle.tar"
+    write_new(path, b"first")
+    with pytest.raises(UsageError, match="is left as it is"):
+        write_new(path, b"second")
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("bundle.tar", b"first")]
+
+
+def test_a_new_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    def half() -> None:
+        with new_file(tmp_path / "x") as file:
+            file.write(b"half")
+            raise ValueError("in the midst")
+
+    with pytest.raises(ValueError, match="midst"):
+        half()
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_file_of_somebody_else_is_read_within_limits(tmp_path: Path) -> None:
