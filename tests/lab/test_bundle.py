@@ -53,6 +53,6 @@ def test_the_nodes_containerd_imports_the_images_for_both_architectures(worker: 
                 [line] = [line for line in listed.splitlines() if line.startswith(name)]
                 assert "linux/amd64,linux/arm64" in line
             assert len(listed.splitlines()) == 3
-            worker.run(f"{ctr} image rm $({ctr} image ls --quiet)")
+            worker.run(f"{ctr} image rm --sync $({ctr} image ls --quiet)")
     finally:
-        worker.try_run(f"{ctr} content rm $({ctr} content ls --quiet); ctr namespace rm bundle-test")
+        worker.try_run("ctr namespace rm bundle-test")
