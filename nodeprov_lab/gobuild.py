@@ -99,6 +99,9 @@ CONTAINERD = containerd(CONTAINERD_VERSION, "containerd")
 CRIRUN = Component("crirun", (Program(".", "crirun"),))
 """Our own client of containerd's CRI: kubelet's part, for a single pod."""
 
+REGISTRY = Component("registry", (Program("github.com/google/go-containerregistry/cmd/registry", "registry"),))
+"""A registry of images, for tests that push."""
+
 
 def find_go() -> Path | None:
     """Find a go command, in PATH or where its own installer puts it, that can build the components.
