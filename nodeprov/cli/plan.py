@@ -92,6 +92,8 @@ def plan(
         raise UsageError(
             "--stage shows a part of an install's plan", "leave --uninstall, --out and --commands out"
         )
+    if other and bundle:
+        raise UsageError(f"--from brings a release, and {other} installs none", "leave --from out")
     options.only_with("--rollback", rollback, {"--to": to is not None})
     options.only_with("--gc", gc, {"--keep": keep is not None})
     allowed = options.allowed(drain=drain and uninstall, force=force, delete_emptydir_data=delete_emptydir_data)

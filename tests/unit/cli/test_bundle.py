@@ -119,6 +119,11 @@ def test_an_unsigned_or_altered_bundle_is_refused_before_anything_is_touched(
     assert ("cannot be reached" in said(output)) == (command != ["fetch"])
 
 
+def test_a_plan_that_installs_nothing_takes_no_bundle(folder: Path) -> None:
+    output = at_home(folder, "plan", "worker1", "--uninstall", "--from", "bundle.tar")
+    assert (output.returncode, "--uninstall installs none" in said(output)) == (2, True)
+
+
 def test_an_altered_bundle_is_not_signed(folder: Path, server: ReleaseServer) -> None:
     bundle = bundled_folder(folder, server)
     bundle.write_bytes(bundle.read_bytes()[:-1])
