@@ -109,6 +109,9 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "prove-sandbox.sh.j2": [{**_PROOF, "flags": flags} for flags in ({"systemd-cgroup": "true", "x": "it's"}, {})],
     "prove-serving.sh.j2": [{**_CTR, "unit": "x", "patience_seconds": 1, "settle_seconds": 1}],
     "query-file.sh.j2": [{"path": "/x"}],
+    "foreign.sh.j2": [
+        {"folders": ["/usr/bin", "/o b"], "programs": ["runsc", "it's"], "names_release": "r-[0-9]+"}
+    ],
     "query-imports.sh.j2": [{"patterns": ["/etc/c/*.toml", "/etc/d.toml"]}],
     "query-link.sh.j2": [{"path": "/x"}],
     "query-pod-cgroups.sh.j2": [{"uid": "u", "prefix": "/p"}],
