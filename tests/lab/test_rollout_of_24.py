@@ -17,7 +17,7 @@ from nodeprov.cli.journal import Journal, journal_folder
 from nodeprov.hosts.local import run_checked
 from nodeprov_lab.nspawn.requirements import INOTIFY, INSTANCES_LIMIT
 from tests.lab.conftest import QUICKER, prepare
-from tests.lab.machines import OLD, STATE, Kubectl, Machine
+from tests.lab.machines import OLD, STATE, Machine
 from tests.lab.running import Ended, nodeprov, started
 from tests.support.sampling import by_turns
 
@@ -84,8 +84,11 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(kubectl: Kubectl, tmp_path: Path) -> Iterator[Fleet]:
-    """A lab of 24 workers in place of the usual one, which is there again afterwards."""
+def fleet(pristine_configs: dict[str, bytes], tmp_path: Path) -> Iterator[Fleet]:
+    """A lab of 24 workers in place of the usual one, which is there again afterwards.
+
+    That one is made ready before: the other process would do it while it is gone.
+    """
     limit = INOTIFY.read_text()
     INOTIFY.write_text(str(max(int(limit), INSTANCES_LIMIT)))
     try:

@@ -76,8 +76,8 @@ def traces() -> list[str]:
 
 
 @pytest.fixture
-def only_lab(kubectl: Kubectl) -> Iterator[None]:
-    """The lab, which may be down meanwhile."""
+def only_lab(pristine_configs: dict[str, bytes]) -> Iterator[None]:
+    """The lab, which may be down meanwhile; it is made ready before, or the other process would do that then."""
     yield
     assert lab("up").returncode == 0
     prepare()
