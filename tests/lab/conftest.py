@@ -53,7 +53,8 @@ def kubectl(lab: None) -> Kubectl:
 @pytest.fixture(scope="session")
 def pristine_configs(lab: None) -> dict[str, bytes]:
     """What the lab gave each node; one that an earlier, broken test run has left behind is made anew."""
-    with FileLock(RUN / "pristine.lock"):
+    # Not while a test of the other process has another lab in the place of this one.
+    with FileLock(RUN / "pristine.lock"), holding(*WORKERS):
         if not (RUN / "pristine").exists():
             if any(_is_touched(name) for name in WORKERS):
                 for command in ("down", "up"):
