@@ -14,6 +14,7 @@ from tests.support.sampling import by_turns
 
 pytestmark = by_turns
 
+CURRENT = "/opt/nodeprov/handlers/runsc/current"
 SHIM = "containerd-shim-runsc-v1"
 PLACE = '[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runsc'
 
@@ -53,7 +54,7 @@ def theirs(request: pytest.FixtureRequest, worker: Machine, kubectl: Kubectl) ->
     """Install it as somebody else would: its programs, its table, a restart, and a RuntimeClass for all nodes."""
     shape: Shape = request.param
     installed(WORKER, "--set", f"release.version={OLD}")
-    worker.run(f"mkdir /root/theirs && cp -L /opt/nodeprov/handlers/runsc/current/{{runsc,{SHIM}}} /root/theirs/")
+    worker.run(f"mkdir /root/theirs && cp -L {CURRENT}/runsc {CURRENT}/{SHIM} /root/theirs/")
     gone = nodeprov("uninstall", WORKER, "--yes")
     assert gone.returncode == 0, gone.stderr
     worker.run(
