@@ -18,7 +18,8 @@ EDIT = "nodeprov edits one table, and nothing that it cannot edit alone"
 def adoption_problems(daemon: Daemon, runtime: Runtime, theirs: Mapping[str, Any]) -> Iterator[Problem]:
     """Find what keeps a table of somebody else from being replaced by ours; `theirs` is what it holds."""
     effective = daemon.effective.runtime(runtime.handler) or {}
-    if any(effective.get(key) != value for key, value in theirs.items() if not isinstance(value, Mapping)):
+    # containerd leaves out of its effective configuration what is empty.
+    if any((effective.get(key) or None) != (value or None) for key, value in _plain(theirs)):
         yield Problem(
             f"something that is read after {daemon.config_path} overrides its table of the runtime "
             f"{runtime.handler}: replaced, it would be overridden too",
@@ -31,6 +32,10 @@ def adoption_problems(daemon: Daemon, runtime: Runtime, theirs: Mapping[str, Any
         containerd.with_runtime(ours, runtime, (), daemon.version_to_start)
     except NodeprovError as error:
         yield Problem(f"{daemon.config_path}: {error.message}", error.hint, EDIT)
+
+
+def _plain(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((key, value) for key, value in table.items() if not isinstance(value, Mapping))
 
 
 def notes(state: NodeState, family: Family, reader: Reader) -> Iterator[str]:

@@ -64,8 +64,8 @@ class Foreign:
     settings_path: str = ""
     settings: str = ""
 
-    def sandboxes(self, shim: str) -> int:
-        """Count the sandboxes that run with it, each of which has one shim."""
+    def shims(self, shim: str) -> int:
+        """Count the shims that run with it: a sandbox has one or more, one for each container in some versions."""
         return sum(each.processes for each in self.programs if posixpath.basename(each.path) == shim)
 
 
@@ -95,9 +95,9 @@ def described(foreign: Foreign, family: Family) -> Iterator[str]:
     """Say what was found and what becomes of it, for a person who decides about it."""
     told = ", ".join(each.said for each in foreign.programs) or "no program of it was found"
     yield f"{family.name} was installed here by something else: {told}"
-    if count := foreign.sandboxes(family.shim):
+    if count := foreign.shims(family.shim):
         yield (
-            f"{count} sandboxes run with it: they go on, with its programs, which stay where they are; a "
+            f"sandboxes run with it ({count} shims): they go on, with its programs, which stay where they are; a "
             "container that restarts inside one is created with the new release, which may fail: recreate such "
             "pods when convenient"
         )

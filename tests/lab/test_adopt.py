@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -96,8 +97,9 @@ def test_it_is_adopted_under_its_sandboxes_and_given_back(
 
     planned = nodeprov("plan", WORKER, "--adopt")
     assert planned.returncode == 3, planned.stderr
-    assert f"gVisor was installed here by something else: {theirs.folder}/{SHIM} (release {OLD})" in planned.stdout
-    assert "1 sandboxes run with it: they go on" in planned.stdout
+    assert f"gVisor was installed here by something else: {theirs.folder}/{SHIM} (" in planned.stdout
+    assert f"{theirs.folder}/runsc (release {OLD})" in planned.stdout
+    assert re.search(r"sandboxes run with it \([12] shims\): they go on", planned.stdout)
     assert ('debug = "false"' in planned.stdout) is bool(theirs.settings)
 
     adopted = nodeprov("adopt", WORKER, "--yes")

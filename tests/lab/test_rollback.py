@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.machines import (
+    ADDRESSES,
     CLASS,
     CURRENT,
     IMAGE,
@@ -91,8 +92,8 @@ def test_it_needs_neither_origin_nor_cache_nor_api_server(
     installed(WORKER, inventory=of_release(tmp_path, NEW))
     away = tmp_path / "away"
     away.mkdir()
-    nowhere = {"hosts.master__address": '"10.123.0.99"'}  # kubectl would run there
-    alone = of_release(tmp_path, NEW, release__base_url='"http://127.0.0.1:1"', **nowhere)
+    alone = of_release(tmp_path, NEW, release__base_url='"http://127.0.0.1:1"')
+    alone.write_text(alone.read_text().replace(ADDRESSES["master"], "10.123.0.99"))  # where kubectl would run
     cache = os.environ.get("XDG_CACHE_HOME")
     os.environ["XDG_CACHE_HOME"] = str(away)
     try:

@@ -25,6 +25,7 @@ TABLE = f"""
   runtime_type = 'io.containerd.runsc.v1' # gVisor
   runtime_path = '{BIN}/{SHIM}'
   pod_annotations = ['dev.gvisor.*']
+  runtime_root = ''
 """
 THEIRS = f"{CONFIG}{TABLE}"
 RESTART = f"sleep 1.1; {HOME}/bin/systemctl restart containerd.service"

@@ -73,7 +73,7 @@ def test_what_a_table_leads_to_is_read_with_its_settings(programs: Path, tmp_pat
 def test_sandboxes_that_run_are_said_to_go_on() -> None:
     found = (Program(f"/usr/local/bin/{SHIM}", "20260518.0", 3), Program("/usr/local/bin/runsc", "", 9))
     said = "\n".join(described(Foreign({}, found), GVISOR))
-    assert "3 sandboxes run with it: they go on" in said
+    assert "sandboxes run with it (3 shims): they go on" in said
     assert f"/usr/local/bin/{SHIM} (release 20260518.0), /usr/local/bin/runsc (of an unknown release)" in said
     assert "sandboxes" not in "\n".join(described(Foreign({}, ()), GVISOR))
 
