@@ -228,8 +228,8 @@ class History:
 
     @property
     def has_adopted(self) -> bool:
-        """Whether what is installed has taken the place of what somebody else had installed."""
-        return any(each.action == ADOPT.name and each.state == DONE for each in self.installed)
+        """Whether what is installed has taken, or was taking, the place of what somebody else had installed."""
+        return any(each.action == ADOPT.name for each in self.installed)
 
     @property
     def neighbours(self) -> tuple[Self, ...]:

@@ -108,6 +108,16 @@ def test_what_others_write_meanwhile_stays_and_their_table_comes_back_all_the_sa
     assert "handlers/runsc" not in config
 
 
+def test_what_an_interrupted_adoption_has_changed_is_given_back_too(fleet: Fleet, node: PlayedNode) -> None:
+    done(fleet, ADOPT)
+    receipts = f"{HOME}/state/receipts"
+    node.said(f'sed -i \'s/"state": *"done"/"state": "begun"/\' {receipts}/*adopt*')
+    assert node.receipts()["adopt"] == "begun"
+    node.said(f"printf '\n[debug]\nlevel = \"info\"\n' >> {HOME}/etc/config.toml")
+    done(fleet, UNINSTALL)
+    assert f'runtime_path = "{BIN}/{SHIM}"' in node.config()
+
+
 def test_an_adoption_that_fails_leaves_theirs(fleet: Fleet, node: PlayedNode) -> None:
     before = node.listing()
     node.said(f"sed -i 's/echo \"Linux version.*/exit 1 ;;/' {HOME}/bin/ctr")
