@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
-from nodeprov.cli.output import say, show_json, show_table
-from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.cli.output import confirm, say, show_json, show_table
+from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
     from nodeprov.releases.cache_contents import Kept
@@ -78,7 +77,7 @@ def prune(
     if going and not as_json:
         _show(going)
     if going and not yes:
-        _ask(len(going))
+        confirm(f"Remove {len(going)} of them?", "look at the list above", "nothing was removed")
     with explain_disk_errors(cache_folder()):
         removed = prune_some(going)
     if as_json:
@@ -93,13 +92,6 @@ def prune(
             say(f"kept: {each.version} for {each.architecture} is being downloaded by another run")
     size = sum(each.size_bytes for each in removed)
     say(f"removed {len(removed)} of them: {size >> 20} MiB" if going else "nothing to remove")
-
-
-def _ask(count: int) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError("no terminal to confirm on", "look at the list above, then run this again with --yes")
-    if not typer.confirm(f"Remove {count} of them?", err=True):
-        raise NodeprovError("not confirmed; nothing was removed")
 
 
 def _show(found: Sequence[Kept]) -> None:

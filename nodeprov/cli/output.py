@@ -225,12 +225,20 @@ def show_table(table: Table) -> None:
 
 def ask(count: int) -> None:
     """Ask whether to change nodes; raise NodeprovError if not, UsageError if there is no terminal to ask on."""
+    confirm(f"Change {count} node{'' if count == 1 else 's'}?", "review the plan above", "nothing was changed")
+
+
+def confirm(question: str, review: str, as_before: str) -> None:
+    """Ask a question that `--yes` answers; `review` is what to do before that, `as_before` what a no leaves.
+
+    Raises NodeprovError if the answer is no, UsageError if there is no terminal to ask on.
+    """
     import typer  # noqa: TID251  a part of the command line
 
     if not sys.stdin.isatty():
-        raise UsageError("no terminal to confirm on", "review the plan above, then run this again with --yes")
-    if not typer.confirm(f"Change {count} node{'' if count == 1 else 's'}?", err=True):
-        raise NodeprovError("not confirmed; nothing was changed")
+        raise UsageError("no terminal to confirm on", f"{review}, then run this again with --yes")
+    if not typer.confirm(question, err=True):
+        raise NodeprovError(f"not confirmed; {as_before}")
 
 
 def passwords(*, ask_sudo: bool) -> Passwords:
