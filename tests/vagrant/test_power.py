@@ -39,10 +39,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="module")
-def careless(other: Guest) -> Iterator[Guest]:
+def careless(other: Guest, kubectl: Kubectl) -> Iterator[Guest]:
     """A guest that keeps in its memory what is written until somebody asks for more; it shows that it does."""
     make_careless(other)
     loses_what_was_not_synced_and_nothing_else(other)
+    until(lambda: other.serves() and kubectl.is_ready(other.name))  # sshd is up long before; an install needs all
     yield other
     other.run("mount -o remount,commit=5,auto_da_alloc /")
 
@@ -69,19 +70,21 @@ def loses_what_was_not_synced_and_nothing_else(guest: Guest) -> None:
     guest.run("rm -r /var/rig")
 
 
-def cut_at(guest: Guest, command: str, moment: Moment, inventory: Path = INVENTORY) -> bool:
-    """Cut the guest's power when a command says that something begins; say whether it came to that."""
+def cut_at(guest: Guest, command: str, moment: Moment, inventory: Path = INVENTORY) -> None:
+    """Cut the power when a command says that something begins; fail, with all it said, if it never does."""
     words, seconds = moment
     argv = [sys.executable, "-u", "-m", "nodeprov", command, guest.name, "--yes", "--inventory", str(inventory)]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
+        said = []
         for line in process.stderr:
+            said.append(line)
             if words in line:
                 time.sleep(seconds)
                 guest.pull_the_plug()
                 process.kill()  # it would wait for the node, for minutes
-                return True
-    return False
+                return
+    pytest.fail(f"{command} never said {words!r}, and ended with {process.returncode}:\n{''.join(said)}")
 
 
 def is_whole(guest: Guest) -> None:
@@ -108,7 +111,7 @@ def test_a_power_cut_in_an_install_harms_nothing(careless: Guest, kubectl: Kubec
     done(on_lab("uninstall", careless.name, "--yes"))
     make_careless(careless)
     before = careless.run(f"cat {CONFIG}")
-    assert cut_at(careless, "install", in_install)
+    cut_at(careless, "install", in_install)
     careless.power_on()
     make_careless(careless)
     is_whole(careless)
@@ -131,7 +134,7 @@ def test_a_power_cut_in_an_upgrade_harms_nothing(
     done(on_lab("install", careless.name, "--yes", inventory=first))
     make_careless(careless)
     config, before, had = careless.run(f"cat {CONFIG}"), current(careless), released(careless)
-    assert cut_at(careless, "install", moment, then)
+    cut_at(careless, "install", moment, then)
     careless.power_on()
     make_careless(careless)
     is_whole(careless)
@@ -155,7 +158,7 @@ def test_a_power_cut_in_an_uninstall_harms_nothing(
     done(on_lab("install", careless.name, "--yes"))
     installed = careless.run(f"cat {CONFIG}")
     make_careless(careless)
-    assert cut_at(careless, "uninstall", in_uninstall)
+    cut_at(careless, "uninstall", in_uninstall)
     careless.power_on()
     is_whole(careless)
     assert careless.run(f"cat {CONFIG}") in (before, installed)
