@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nodeprov.diagnosis.status import Status
     from nodeprov.engine.fleet import Fleet
     from nodeprov.errors import NodeprovError
+    from nodeprov.inventory import Node
 
 Watch = Annotated[
     int | None,
@@ -29,9 +30,18 @@ Watch = Annotated[
     ),
 ]
 
+Deep = Annotated[
+    bool,
+    typer.Option(
+        "--deep",
+        help="Hash every file of the release, also those that look as they did when they were hashed last.",
+    ),
+]
+
 
 @options.command(
     "nodeprov status 'worker*'",
+    "nodeprov status --all --deep",
     "nodeprov status --all --watch 30",
     "nodeprov status worker1 --json",
     codes="0: as installed, 1: a node or its cluster could not be read, "
@@ -41,6 +51,7 @@ def status(
     nodes: options.Nodes = None,
     is_all: options.All = False,
     selector: options.Labelled = None,
+    deep: Deep = False,
     watch: Watch = None,
     inventory: options.Inventory = None,
     sets: options.Set = None,
@@ -53,8 +64,9 @@ def status(
 ) -> None:
     """Compare what was installed with the disk, containerd and the cluster.
 
-    Each file of the release is hashed. What differs is named with its cause and the command that mends it. Also
-    told: which releases the running sandboxes have, how the last run ended, and what the node did on its own.
+    Each file of the release is hashed, unless it has the size, times and inode with which it was hashed by status
+    since the node's boot. What differs is named with its cause and the command that mends it. Also told: which
+    releases the running sandboxes have, how the last run ended, and what the node did on its own.
     """
     from nodeprov.cli.session import open_session
 
@@ -62,7 +74,7 @@ def status(
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         shown = Round({}, ())
         try:
-            for found in _rounds(fleet, watch):
+            for found in _rounds(fleet, watch, deep=deep):
                 _show(found, shown, as_json=as_json, is_watching=watch is not None)
                 shown = found
         except KeyboardInterrupt:  # the way to end a watch, whatever it does at that moment
@@ -86,23 +98,28 @@ class Round:
         return DONE if all(each.is_settled for each in self.nodes.values()) else PENDING
 
 
-def _rounds(fleet: Fleet, watch: int | None) -> Iterator[Round]:
+def _rounds(fleet: Fleet, watch: int | None, *, deep: bool) -> Iterator[Round]:
     """Look at the nodes, and again every so many seconds until somebody interrupts."""
-    yield _look(fleet)
+    yield _look(fleet, deep=deep)
     while watch is not None:
         time.sleep(watch)
-        yield _look(fleet)
+        yield _look(fleet, deep=deep)
 
 
-def _look(fleet: Fleet) -> Round:
-    from nodeprov.diagnosis.status import read
-    from nodeprov.hosts.base import Place
+def _look(fleet: Fleet, *, deep: bool) -> Round:
+    from nodeprov.diagnosis.status import read_again
+    from nodeprov.hosts.base import Hosts, Place
     from nodeprov.kubernetes.cluster_read import ClusterReads
+    from nodeprov.local_files import cache_folder
     from nodeprov.runtimes import FAMILY
 
+    def status_of(node: Node, hosts: Hosts) -> Status:
+        return read_again(node, hosts[Place.NODE], FAMILY, reads, folder, deep=deep)
+
+    folder = cache_folder() / "digests"
     reads = ClusterReads(fleet.nodes, fleet.hosts.of)
     reads.begin()
-    results = fleet.each(lambda node, hosts: read(node, hosts[Place.NODE], FAMILY, reads))
+    results = fleet.each(status_of)
     # One error of a cluster is raised for each of its nodes.
     of_clusters = {id(each.cluster_fault): each.cluster_fault for each in results.good if each.cluster_fault}
     unread = [fault for each in results.good for fault in each.faults]

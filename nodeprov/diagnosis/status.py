@@ -3,6 +3,7 @@
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from nodeprov.diagnosis.cluster_differences import cluster_differences
 from nodeprov.diagnosis.damage import damage
@@ -15,6 +16,7 @@ from nodeprov.inventory import Node
 from nodeprov.kubernetes.cluster_read import ClusterReads
 from nodeprov.node import receipts
 from nodeprov.node.facts import FactsQuery
+from nodeprov.node.known_trees import KnownTrees
 from nodeprov.node.layout import Layout
 from nodeprov.node.receipts import History, Receipt
 from nodeprov.node.state import NOT_ROOT, ClusterState, Facts, Sandboxes
@@ -104,6 +106,16 @@ def read(node: Node, reader: Reader, family: Family, reads: ClusterReads | None 
     except NodeprovError as error:
         cluster, found = None, replace(found, cluster_fault=error)
     return _compared(found, node, reader, facts, cluster, layout, family)
+
+
+def read_again(
+    node: Node, reader: Reader, family: Family, reads: ClusterReads, folder: Path, *, deep: bool
+) -> Status:
+    """Read how a node stands, but hash no file again that looks as it did when it was hashed, unless `deep`.
+
+    `folder` is where this machine notes that.
+    """
+    return read(node, KnownTrees(reader, node, folder, deep=deep), family, reads)
 
 
 def _compared(

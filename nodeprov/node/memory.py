@@ -10,6 +10,7 @@ import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import nodeprov
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
@@ -39,20 +40,53 @@ class Remembered:
     cluster: str
 
 
-class Memory:
+class Notes:
     """A folder of this user with a file for each node; it may be lost, or damaged, at any time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def of(self, node: Node) -> Remembered | None:
-        """Return what is remembered of a node with these settings, by this very nodeprov."""
+    def of(self, node: Node) -> Any:
+        """Return what is noted of a node; None if nothing is, or others can have written it."""
         with contextlib.suppress(OSError, *MALFORMED_JSON):
             content = read_own(self._file(node), LARGEST_BYTES)
-            if content is None:
-                return None
-            value = json.loads(content)
-            if value["key"] != _key(node):
+            return None if content is None else json.loads(content)
+        return None
+
+    def keep(self, node: Node, value: Any) -> None:
+        """Note it; where that cannot be done, the next run is as slow as this one."""
+        with contextlib.suppress(OSError, NodeprovError):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_room()
+            write_private(self._file(node), json.dumps(value).encode())
+
+    def forget(self, node: Node) -> None:
+        """Know nothing of a node."""
+        with contextlib.suppress(OSError):
+            self._file(node).unlink(missing_ok=True)
+
+    def _file(self, node: Node) -> Path:
+        said = repr((node.name, node.ssh.address, node.settings.runtime.handler))
+        return self._folder / f"{hashlib.sha256(said.encode()).hexdigest()[:32]}.json"
+
+    def _make_room(self) -> None:
+        """Forget all where there is too much: it costs a slower run."""
+        files = [*self._folder.glob("*.json")]
+        for each in files if len(files) >= MOST_NODES else ():
+            each.unlink(missing_ok=True)
+
+
+class Memory:
+    """That there was nothing to do on nodes, as notes of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self._notes = Notes(folder)
+
+    def of(self, node: Node) -> Remembered | None:
+        """Return what is remembered of a node with these settings, by this very nodeprov."""
+        with contextlib.suppress(*MALFORMED_JSON):
+            value = self._notes.of(node)
+            if value is None or value["key"] != _key(node):
                 return None
             notes = tuple(of_type(str, each) for each in value["notes"])
             seen, cluster = (of_type(str, value[name]) for name in ("seen", "cluster"))
@@ -68,25 +102,11 @@ class Memory:
             "seen": found.seen,
             "cluster": found.cluster,
         }
-        with contextlib.suppress(OSError, NodeprovError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._make_room()
-            write_private(self._file(node), json.dumps(value).encode())
+        self._notes.keep(node, value)
 
     def forget(self, node: Node) -> None:
         """Remember nothing of a node."""
-        with contextlib.suppress(OSError):
-            self._file(node).unlink(missing_ok=True)
-
-    def _file(self, node: Node) -> Path:
-        said = repr((node.name, node.ssh.address, node.settings.runtime.handler))
-        return self._folder / f"{hashlib.sha256(said.encode()).hexdigest()[:32]}.json"
-
-    def _make_room(self) -> None:
-        """Forget all where there is too much: it costs a slower run."""
-        files = [*self._folder.glob("*.json")]
-        for each in files if len(files) >= MOST_NODES else ():
-            each.unlink(missing_ok=True)
+        self._notes.forget(node)
 
 
 def _key(node: Node) -> str:

@@ -124,6 +124,22 @@ def test_status_says_what_is_not_as_it_was_installed(worker: Machine, breaking: 
     assert nodeprov("status", WORKER).returncode == 0
 
 
+def test_status_hashes_what_looks_as_it_did_only_if_it_is_asked_to(
+    worker: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(WORKER)
+    monkeypatch.setenv("NODEPROV_CACHE", str(tmp_path))
+    assert nodeprov("status", WORKER).returncode == 0
+    (notes,) = (tmp_path / "digests").iterdir()
+    value = json.loads(notes.read_text())
+    value["trees"][0][1]["entries"][0][2] = "0" * 64  # as if the node kept other bytes with all their times
+    notes.write_text(json.dumps(value))
+    ended = nodeprov("status", WORKER)
+    assert (ended.returncode, "is not the file that was installed" in ended.stdout) == (3, True), ended.stdout
+    assert nodeprov("status", WORKER, "--deep").returncode == 0
+    assert nodeprov("status", WORKER).returncode == 0
+
+
 @pytest.fixture
 def stopped(other: Machine) -> Iterator[Machine]:
     """A node whose containerd does not run."""
