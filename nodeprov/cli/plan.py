@@ -85,7 +85,7 @@ def plan(
     from nodeprov.cli.output import show_plans
     from nodeprov.cli.reaching import reach, reach_unless_settled
 
-    if drain and (rollback or gc):
+    if drain and (rollback or gc or adopt):
         raise UsageError("--drain is a part of an install or an uninstall", "leave --drain out")
     other = options.one_of({"--uninstall": uninstall, "--rollback": rollback, "--gc": gc, "--adopt": adopt})
     if stage and (other or out or commands):
@@ -176,6 +176,7 @@ def save(path: Path, whole: Inventory, planned: Sequence[Planned], want: Want) -
 )
 def apply(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A plan saved by `nodeprov plan --out FILE`.")],
+    drain: Annotated[bool, typer.Option("--drain", hidden=True)] = False,  # it is a part of the plan
     canary: options.Canary = None,
     soak: options.Soak = None,
     max_unavailable: options.MaxUnavailable = None,
@@ -218,6 +219,12 @@ def apply(
         window=window,
     )
     whole = parse(found.inventory, str(file), options=sets)
+    if drain and not (found.drain or whole.nodes[0].settings.rollout.drain):
+        raise UsageError(
+            "nothing is evicted by this plan: --drain changes it",
+            "nodeprov plan NODES --drain --out FILE",
+            where=str(file),
+        )
     if (own := whole.nodes[0].settings.trust.allowed_signers) is not None:  # as it was when it was saved
         signer = signed_by(file, text.encode(), "nodeprov.plan", own)
     if signer:

@@ -95,11 +95,26 @@ def _resolved(planned: Planned) -> Node:
     return replace(planned.node, settings=replace(planned.settings, release=release))
 
 
-def _steps(planned: Planned) -> tuple[tuple[str, str], ...]:
-    """Name each part of the plan with its digest; before them, the machine and the cluster that it is for."""
+def _steps(planned: Planned, *, names_pods: bool = False) -> tuple[tuple[str, str], ...]:
+    """Name each part of the plan with its digest; before them, the machine and the cluster that it is for.
+
+    `names_pods` gives the digests of earlier nodeprovs, of which each pod was a part that a drained node had.
+    """
     subjects = [(name, list(values.values())) for name, values in _subjects(planned).items()]
-    steps = [(_name(part), _value(part)) for part in planned.plan.parts]
+    parts = planned.plan.parts if names_pods else map(_lasting, planned.plan.parts)
+    steps = [(_name(part), _value(part)) for part in parts]
     return tuple((name, _digest(value)) for name, value in (*subjects, *steps))
+
+
+def _lasting(part: Part) -> Part:
+    """Leave out which pods a drained node has: they come and go, and what is evicted is whatever is there.
+
+    What would be lost stays, and so do the sandboxed pods that an uninstall evicts: somebody has looked at these.
+    """
+    if not isinstance(part, Drain):
+        return part
+    wait = replace(part.wait, pods=()) if part.wait else None
+    return replace(part, pods=() if part.whole else part.pods, wait=wait)
 
 
 def _subjects(planned: Planned) -> dict[str, dict[str, str]]:
@@ -261,7 +276,7 @@ def changes(saved: Saved, planned: Sequence[Planned]) -> tuple[NodeprovError, ..
             where=plan.node,
         )
         for plan in saved.plans
-        if plan.steps != _steps(now[plan.node])
+        if plan.steps not in (_steps(now[plan.node]), _steps(now[plan.node], names_pods=True))
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,30 @@ def test_a_saved_plan_whose_node_cannot_be_reached_ends_with_1(folder: Path, act
     assert output.returncode == 1
     assert "worker1 (127.0.0.1): cannot be reached" in said(output)
     assert "nothing was changed on any node" in said(output)
+
+
+def test_a_plan_that_drains_nothing_is_refused_with_drain(folder: Path) -> None:
+    save(folder)
+    output = nodeprov("apply", "x.plan", "--drain", folder=folder)
+    assert output.returncode == 2
+    assert "x.plan: nothing is evicted by this plan: --drain changes it" in said(output)
+    assert "nodeprov plan NODES --drain --out FILE" in said(output)
+
+
+def test_a_plan_keeps_that_its_nodes_are_drained(folder: Path) -> None:
+    text = (folder / "nodeprov.toml").read_text()
+    (folder / "nodeprov.toml").write_text(f"{text}[rollout]\ndrain = true\n")
+    plan = save(folder)
+    (folder / "nodeprov.toml").write_text(text)
+    assert "drain = true" in json.loads(plan.read_text())["inventory"]
+    assert "cannot be reached" in said(nodeprov("apply", "x.plan", "--drain", folder=folder))
+
+
+@pytest.mark.parametrize("other", ["--rollback", "--gc", "--adopt"])
+def test_what_empties_no_node_is_planned_without_drain(folder: Path, other: str) -> None:
+    output = nodeprov("plan", "worker1", other, "--drain", folder=folder)
+    assert output.returncode == 2
+    assert "--drain is a part of an install or an uninstall" in said(output)
 
 
 def trust(folder: Path, *names: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
 from nodeprov.kubernetes.draining import NOTHING_LOST, Allowed
 from nodeprov.node.receipts import Author
-from nodeprov.plan.steps import Adopt, Drain, Restart, Sandbox, Serving, Swap
+from nodeprov.plan.steps import Adopt, Drain, Restart, Sandbox, Serving, Swap, Wait
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.inventories import read_latest
 from tests.support.runtimes import layout_of
@@ -147,6 +147,49 @@ def test_a_node_that_is_done_already_has_changed_too(plan: Plan, tmp_path: Path)
     fewer = plan(facts, {f"tree:{where.releases}/{release(tmp_path).name}": release(tmp_path).tree})
     (error,) = changes(made, [fewer])
     assert "-  + release" in error.message
+
+
+WAIT = Wait("app=batch", 60, True, ("a/job",))
+AS_SAVED = Drain(("a/b",), losses=("a/b: no controller makes it again",), whole=True, wait=WAIT)
+DRAINS: dict[str, tuple[Drain, bool]] = {
+    "the same": (AS_SAVED, True),
+    "other pods": (replace(AS_SAVED, pods=("c/d", "e/f"), wait=replace(WAIT, pods=())), True),
+    "more is lost": (replace(AS_SAVED, losses=(*AS_SAVED.losses, "c/d: what is in its emptyDir x")), False),
+    "another choice": (replace(AS_SAVED, wait=replace(WAIT, selector="app=web")), False),
+    "no waiting": (replace(AS_SAVED, wait=None), False),
+    "only the sandboxed": (replace(AS_SAVED, whole=False), False),
+}
+
+
+def with_drain(plan: Plan, drain: Drain) -> Planned:
+    made = plan()
+    return replace(made, plan=replace(made.plan, steps=(*made.plan.steps, drain)))
+
+
+@pytest.mark.parametrize(("now", "is_the_same"), DRAINS.values(), ids=DRAINS.keys())
+def test_pods_of_a_drained_node_may_be_others_and_what_is_lost_may_not(
+    plan: Plan, now: Drain, is_the_same: bool
+) -> None:
+    found = changes(saved_of(with_drain(plan, AS_SAVED)), [with_drain(plan, now)])
+    assert (found == ()) is is_the_same
+
+
+def test_the_pods_that_an_uninstall_evicts_are_those_that_were_shown(plan: Plan) -> None:
+    made = saved_of(with_drain(plan, Drain(("a/b",))))
+    assert changes(made, [with_drain(plan, Drain(("a/b",)))]) == ()
+    assert changes(made, [with_drain(plan, Drain(("a/b", "c/d")))]) != ()
+
+
+def test_a_drain_that_an_earlier_nodeprov_has_saved_holds_for_the_same_pods(plan: Plan) -> None:
+    made = with_drain(plan, AS_SAVED)
+    (kept,) = saved_of(made).plans
+    value = {"pods": ["a/b"], "losses": list(AS_SAVED.losses), "whole": True, "wait": asdict(WAIT)}
+    digest = sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    earlier = replace(
+        saved_of(made), plans=(replace(kept, steps=(*kept.steps[:-1], (kept.steps[-1][0], digest))),)
+    )
+    assert changes(earlier, [made]) == ()
+    assert changes(earlier, [with_drain(plan, replace(AS_SAVED, pods=("c/d",)))]) != ()
 
 
 BAD = {
