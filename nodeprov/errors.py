@@ -127,6 +127,10 @@ class Cancelled(NodeprovError):
         super().__init__("interrupted", "run it again when you are ready")
 
 
+class Busy(NodeprovError):
+    """Another run holds the node, or has just worked on it: a moment later the same may succeed."""
+
+
 class TakenOver(NodeprovError):
     """Another run has the node now: this one was not heard of for too long."""
 

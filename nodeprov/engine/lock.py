@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import Busy, NodeprovError
 from nodeprov.hosts.base import FENCED_MARK, Held, Host, Output, rendered
 from nodeprov.hosts.shell import taken_over
 from nodeprov.templates import render
@@ -75,7 +75,7 @@ class Lock:
             "wait for its end, then run this again; if its controller is gone, the node lets go of it "
             f"{SILENCE_SECONDS} s after it was last heard of"
         )
-        return NodeprovError(f"another run holds this node: {holder}", hint)
+        return Busy(f"another run holds this node: {holder}", hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from nodeprov.engine.apply import apply as apply_steps
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.lock import Lock
 from nodeprov.engine.planner import Planned
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import Busy, NodeprovError
 from nodeprov.hosts.base import Host, Hosts, Place, check, rendered
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes import images
@@ -46,7 +46,7 @@ def apply(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
         switch = Switch(host, state.daemon, state.settings, begun.name)
         if broken is not None or plan.action.sweeps_first:
             switch.settle()
-            _sweep(host, state)
+            _sweep(host, state, plan.action)
             images.remove_all(host, state.machine.architecture, state.daemon, state.settings)
         if plan.pending:
             _write_receipt(host, planned.settings, begun)
@@ -55,7 +55,8 @@ def apply(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
             actions.forget_proofs()
         with closing(actions):
             outcome = actions.uncordoned(apply_steps(plan, hosts, actions, run))
-        outcome = replace(outcome, notes=(*outcome.notes, *actions.bystanders))
+        hit = actions.bystanders
+        outcome = replace(outcome, notes=(*outcome.notes, *hit), hit=hit)
         closed = _close(outcome, begun, broken, host, planned.settings, run.clock())
         return _timed(closed, host, began) if plan.action.is_timed else closed
 
@@ -112,15 +113,18 @@ def _insist_on_the_same_traces(state: NodeState, host: Host) -> None:
     footprint = state.footprint
     then = state.history, footprint.links, footprint.generations, footprint.switched
     if (history, now.links, now.generations, now.switched) != then:
-        raise NodeprovError(
+        raise Busy(
             "another run has worked on this node since the plan was made",
             f"plan again: nodeprov plan {state.node.name}",
             where=host.name,
         )
 
 
-def _sweep(host: Host, state: NodeState) -> None:
-    """Remove what an interrupted run was in the middle of writing, which may hold secrets, and killed proofs."""
+def _sweep(host: Host, state: NodeState, action: Action) -> None:
+    """Remove what an interrupted run was in the middle of writing, which may hold secrets, and killed proofs.
+
+    What the pods of a cluster's runs have brought goes too where all is to go.
+    """
     paths, daemon = state.settings.paths, state.daemon
     drop_in = daemon.drop_in_path(state.settings.runtime.handler)
     files = [daemon.edited_path, daemon.config_path, *([drop_in] if drop_in else [])]
@@ -129,6 +133,7 @@ def _sweep(host: Host, state: NodeState) -> None:
         "node/sweep.sh.j2",
         folders=[each for each in folders if each],
         prefixes=state.footprint.prefixes,
+        brought=action.ends_installation,
         state=paths.state,
         ctr=daemon.ctr,
         socket=daemon.socket,

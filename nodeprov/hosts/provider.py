@@ -3,7 +3,9 @@
 import contextlib
 import resource
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol, Self
 
 from nodeprov.errors import UsageError
@@ -11,6 +13,7 @@ from nodeprov.hosts.approach import Approach
 from nodeprov.hosts.at_once import MOST_AT_ONCE
 from nodeprov.hosts.base import COMMAND_SETTING, COMMAND_TIMEOUT_SECONDS, Host, Hosts, Place
 from nodeprov.hosts.local import LocalHost
+from nodeprov.hosts.namespaces import NamespacesHost
 from nodeprov.hosts.passwords import Passwords
 from nodeprov.hosts.shell import OnCommand, ShellHost
 from nodeprov.hosts.timings import Timings
@@ -133,13 +136,22 @@ class LocalNode(_HostCache):
     """This machine, which is the one node of this name; kubectl runs here too.
 
     In a pod on the node, with its process namespace, `enter` is what leads out of the container:
-    ("nsenter", "--target=1", "--mount", "--pid", "--"). kubectl then runs in the container.
+    ("nsenter", "--target=1", "--mount", "--pid", "--"). kubectl then runs in the container. `mounted` are folders
+    of the node that the container has, and where they lie there: what is in them need not be sent.
     """
 
-    def __init__(self, name: str, *, enter: Sequence[str] = (), on_command: OnCommand | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        enter: Sequence[str] = (),
+        mounted: Mapping[Path, str] = MappingProxyType({}),
+        on_command: OnCommand | None = None,
+    ) -> None:
         super().__init__(on_command)
         self._name = name
         self._enter = enter
+        self._mounted = mounted
 
     def of(self, node: Node) -> Hosts:
         """Return this machine; raise UsageError for a node that it is not."""
@@ -152,4 +164,10 @@ class LocalNode(_HostCache):
 
     def _here(self, node: Node) -> LocalHost:
         timeout_seconds = float(node.ssh.command_timeout_seconds)
-        return LocalHost(node.name, timeout_seconds=timeout_seconds, setting=COMMAND_SETTING, enter=self._enter)
+        return NamespacesHost(
+            node.name,
+            timeout_seconds=timeout_seconds,
+            setting=COMMAND_SETTING,
+            enter=self._enter,
+            mounted=self._mounted,
+        )

@@ -136,6 +136,8 @@ class Outcome:
     proofs: Mapping[str, str] = field(default_factory=dict)
     later: NodeprovError | None = None
     notes: tuple[str, ...] = ()
+    hit: tuple[str, ...] = ()
+    """Those of the notes that name containers of others which a restart has cut off."""
     node_seconds: float | None = None
     """How long the node took, by its own clock, where that is reported: from the lock to the closed receipt."""
 

@@ -121,6 +121,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "remove-image.sh.j2": [{**_CTR, "name": "n", "id": "sha256:0"}],
     "remove.sh.j2": [{**_TARGET, "below": below} for below in ("", "/x")],
     "bystanders.sh.j2": [{**_SWITCH, "filters": filters} for filters in ((), ("a==b", "it's"))],
+    "link-files.sh.j2": [{"folder": "/x", "files": {"a b": "/y/a b", "bin/c": "/y/it's"}}],
     "log.sh.j2": [{}],
     "restart.sh.j2": [{"unit": "x", **RESTARTED}],
     "services-run.sh.j2": [{"units": ["a", "b c"]}],
@@ -128,7 +129,15 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "stage-tree.sh.j2": [_TREE],
     "sweep-proofs.sh.j2": [{**_CTR, "state": "/s", "cleanup_seconds": 1}],
     "sweep.sh.j2": [
-        {**_CTR, "folders": ["/etc/c d"], "prefixes": ["/p", "/q r"], "state": "/s", "cleanup_seconds": 1}
+        {
+            **_CTR,
+            "folders": ["/etc/c d"],
+            "prefixes": ["/p", "/q r"],
+            "state": "/s",
+            "cleanup_seconds": 1,
+            "brought": brought,
+        }
+        for brought in (True, False)
     ],
     "switch-ends.sh.j2": [_SWITCH],
     "switch.sh.j2": [{**_SWITCH, "confirm_seconds": seconds} for seconds in (0, 1)],
