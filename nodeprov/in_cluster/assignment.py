@@ -15,6 +15,8 @@ _VARIABLES = {
     "node_uid": "NODEPROV_NODE_UID",
     "machine_id": "NODEPROV_MACHINE_ID",
 }
+_MAY_LACK = _VARIABLES["machine_id"]
+"""A machine without /etc/machine-id reports none."""
 _HINT = "such pods are made by nodeprov: nodeprov cluster run"
 
 
@@ -39,9 +41,9 @@ class Assignment:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read it as the pod is given it; raise UsageError, naming each variable that is missing."""
-        if missing := [name for name in _VARIABLES.values() if not environment.get(name)]:
+        if missing := [name for name in _VARIABLES.values() if not environment.get(name) and name != _MAY_LACK]:
             raise UsageError(f"not set: {', '.join(missing)}", _HINT)
-        found = cls(**{field: environment[name] for field, name in _VARIABLES.items()})
+        found = cls(**{field: environment.get(name, "") for field, name in _VARIABLES.items()})
         if found.action not in ACTIONS:
             raise UsageError(f"{_VARIABLES['action']} is {found.action!r}, not {' or '.join(ACTIONS)}", _HINT)
         return found

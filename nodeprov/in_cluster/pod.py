@@ -12,11 +12,14 @@ NAMESPACE, CONFIG_MAP = "nodeprov-system", "nodeprov"
 ENGINE, RELEASE = "engine", "release"
 """The names of the two containers; the termination message is that of the first."""
 MESSAGE_PATH = "/dev/termination-log"
-CONFIG_FOLDER = "/etc/nodeprov"
+CONFIG_FOLDER, RELEASES_FOLDER = "/etc/nodeprov", "/releases"
+INVENTORY, LOCK = "inventory.toml", "nodeprov.lock"
+"""What is in the first: the keys of the ConfigMap."""
+PLACED_VARIABLE = "NODEPROV_PLACED_ON"
+"""On which node the pod is, as the cluster says it: it may have been sent to another one than it was made for."""
 GRACE_SECONDS = 120
 """What a pod that is deleted gets to take its changes back; the node's own switch needs no pod for that."""
 COMMAND = ("python3", "-m", "nodeprov.on_node")
-_RELEASES = "/releases"
 _OF_DAEMON_SETS = (
     ("node.kubernetes.io/not-ready", "NoExecute"),
     ("node.kubernetes.io/unreachable", "NoExecute"),
@@ -114,15 +117,19 @@ def _metadata(assignment: Assignment, namespace: str) -> dict[str, Any]:
 
 def _engine(assignment: Assignment, image: str) -> dict[str, Any]:
     """Write the container that works on the node: the only one with its rights."""
+    env = [{"name": name, "value": value} for name, value in assignment.environment.items()]
+    releases = [{"name": "releases", "mountPath": RELEASES_FOLDER, "readOnly": True}]
+    if assignment.action == "uninstall":
+        releases = []
     return {
         "name": ENGINE,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": list(COMMAND),
-        "env": [{"name": name, "value": value} for name, value in assignment.environment.items()],
+        "env": [*env, {"name": PLACED_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
         "securityContext": {"privileged": True, "readOnlyRootFilesystem": True, "runAsUser": 0},
         "terminationMessagePath": MESSAGE_PATH,
-        "volumeMounts": [{"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True}],
+        "volumeMounts": [{"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True}, *releases],
     }
 
 
@@ -132,7 +139,7 @@ def _copier(assignment: Assignment, image: str) -> dict[str, Any]:
         "name": RELEASE,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "args": [f"{_RELEASES}/{incoming_name(assignment.run)}"],
+        "args": [f"{RELEASES_FOLDER}/{incoming_name(assignment.run)}"],
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -142,7 +149,7 @@ def _copier(assignment: Assignment, image: str) -> dict[str, Any]:
             "seLinuxOptions": {"type": "spc_t"},
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "volumeMounts": [{"name": "releases", "mountPath": _RELEASES}],
+        "volumeMounts": [{"name": "releases", "mountPath": RELEASES_FOLDER}],
     }
 
 

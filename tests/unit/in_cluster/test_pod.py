@@ -48,20 +48,24 @@ def test_the_only_place_of_the_node_that_is_mounted_is_the_folder_of_releases() 
     assert [each["hostPath"]["path"] for each in spec["volumes"] if "hostPath" in each] == [
         "/opt/nodeprov/releases"
     ]
-    assert [each["name"] for each in spec["containers"][0]["volumeMounts"]] == ["config"]
+    mounts = spec["containers"][0]["volumeMounts"]
+    assert [(each["name"], each["readOnly"]) for each in mounts] == [("config", True), ("releases", True)]
     assert spec["initContainers"][0]["args"] == ["/releases/.incoming-r1"]
     assert incoming("/opt/nodeprov", "r1") == "/opt/nodeprov/releases/.incoming-r1"
 
 
 def test_the_engine_is_given_its_assignment() -> None:
     [engine] = made()["spec"]["containers"]
-    assert Assignment.from_environment({each["name"]: each["value"] for each in engine["env"]}) == ASKED
+    given = {each["name"]: each["value"] for each in engine["env"] if "value" in each}
+    assert Assignment.from_environment(given) == ASKED
+    assert {each["name"] for each in engine["env"]} - given.keys() == {"NODEPROV_PLACED_ON"}
 
 
 def test_an_uninstall_brings_no_release_and_tolerates_every_taint() -> None:
     spec = made("uninstall", PodImages("engine"))["spec"]
     assert "initContainers" not in spec
     assert [each["name"] for each in spec["volumes"]] == ["config"]
+    assert [each["name"] for each in spec["containers"][0]["volumeMounts"]] == ["config"]
     assert spec["tolerations"] == [{"operator": "Exists"}]
 
 

@@ -1,0 +1,34 @@
+"""The settings of nodes that a cluster has, and that the inventory need not name."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from nodeprov.inventory import Inventory, Node, parse
+from nodeprov.inventory.faults import document
+
+
+def with_nodes(text: str, path: str, names: Iterable[str]) -> Inventory:
+    """Read an inventory as one that has these nodes too: one that it does not name has what it says of all nodes.
+
+    Groups have them by their globs.
+
+    Args:
+        text: the inventory's text.
+        path: its name, for messages.
+        names: nodes of the cluster.
+
+    Raises:
+        Faulty: with all that is wrong.
+        UsageError: the text is no TOML, or writes its nodes as an inline table.
+    """
+    known = document(text, path).get("nodes", {})
+    missing = [name for name in dict.fromkeys(names) if not isinstance(known, Mapping) or name not in known]
+    added = "".join(f"[nodes.{json.dumps(name)}]\n" for name in missing)
+    return parse(f"{text}\n{added}" if added else text, path)
+
+
+def on_node(node: Node) -> Node:
+    """Return a node as its own engine has it: what concerns the cluster is done by whoever has started that."""
+    cluster = replace(node.settings.cluster, enabled=False, host=None)
+    return replace(node, settings=replace(node.settings, cluster=cluster))
