@@ -13,7 +13,7 @@ from nodeprov.cli.output import confirm, say, show_json, show_table
 from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
-    from nodeprov.releases.cache_contents import Kept
+    from nodeprov.releases.cache_contents import Kept, KeptPackage
 
 KEEP = 2
 
@@ -35,17 +35,31 @@ def list_releases(
     _quiet: options.Quiet = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Show the releases that are kept here: their origin, version, architecture and size. Nothing is changed."""
-    from nodeprov.local_files import cache_folder
-    from nodeprov.releases.cache_contents import contents
+    """Show the releases that are kept here: their origin, version, architecture and size. Nothing is changed.
 
-    found = contents(cache_folder())
+    Below them: how many packages of apt suites were measured as evidence for locks.
+    """
+    from nodeprov.local_files import cache_folder
+    from nodeprov.releases.cache_contents import contents, packages
+
+    found, evidence = contents(cache_folder()), packages(cache_folder())
     if as_json:
-        show_json({"cache": str(cache_folder()), "releases": [_json(each) for each in found]})
-    elif found:
+        show_json(
+            {
+                "cache": str(cache_folder()),
+                "releases": [_json(each) for each in found],
+                "packages": [_json_of_package(each) for each in evidence],
+            }
+        )
+        return
+    if found:
         _show(found)
     else:
         say(f"no release is in {cache_folder()}")
+    for is_partial, what in ((False, "whose files were measured"), (True, "whose download was interrupted")):
+        some = [each.size_bytes for each in evidence if each.is_partial is is_partial]
+        if some:
+            say(f"packages of apt suites {what}: {len(some)}, {_size(sum(some))}")
 
 
 @cache.command()
@@ -61,14 +75,14 @@ def prune(
     _quiet: options.Quiet = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Remove older releases, damaged ones, and what interrupted downloads have left.
+    """Remove older releases, damaged ones, and what interrupted downloads of releases and packages have left.
 
     What is removed is downloaded again when a run needs it. A release that is being downloaded stays. Do not prune
     while a run from this machine brings a release to a node: that run would fail, and undo what it did.
     """
     from nodeprov.local_files import cache_folder
     from nodeprov.releases.cache import explain_disk_errors
-    from nodeprov.releases.cache_contents import contents, superfluous
+    from nodeprov.releases.cache_contents import contents, prune_packages, superfluous
     from nodeprov.releases.cache_contents import prune as prune_some
 
     if keep < 0:
@@ -80,10 +94,12 @@ def prune(
         confirm(f"Remove {len(going)} of them?", "look at the list above", "nothing was removed")
     with explain_disk_errors(cache_folder()):
         removed = prune_some(going)
+        parts = prune_packages(cache_folder())
     if as_json:
         values = {
             "removed": [_json(each) for each in removed],
             "in_use": [_json(e) for e in going if e not in removed],
+            "packages": [_json_of_package(each) for each in parts or ()],
         }
         show_json({"cache": str(cache_folder()), **values})
         return
@@ -91,7 +107,21 @@ def prune(
         if each not in removed:
             say(f"kept: {each.version} for {each.architecture} is being downloaded by another run")
     size = sum(each.size_bytes for each in removed)
-    say(f"removed {len(removed)} of them: {size >> 20} MiB" if going else "nothing to remove")
+    if parts is None:
+        say("kept: what is here of a package is being downloaded by another run")
+    elif parts:
+        say(f"removed what was left of a package's download: {_size(sum(each.size_bytes for each in parts))}")
+    say(
+        f"removed {len(removed)} of them: {size >> 20} MiB"
+        if going
+        else "nothing else to remove"
+        if parts
+        else "nothing to remove"
+    )
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes >> 20} MiB" if size_bytes >> 20 else f"{size_bytes} bytes"
 
 
 def _show(found: Sequence[Kept]) -> None:
@@ -108,6 +138,15 @@ def _show(found: Sequence[Kept]) -> None:
         row = (each.origin, each.version, each.architecture, f"{each.size_bytes >> 20} MiB", stored, each.state)
         table.add_row(*(Text(visible(text)) for text in row))
     show_table(table)
+
+
+def _json_of_package(each: KeptPackage) -> dict[str, Any]:
+    return {
+        "sha512": each.path.name.partition(".")[0],
+        "bytes": each.size_bytes,
+        "path": str(each.path),
+        "state": "partial" if each.is_partial else "measured",
+    }
 
 
 def _json(each: Kept) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import lzma
@@ -11,10 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nodeprov.errors import MALFORMED_JSON, NodeprovError
-from nodeprov.releases.cache import explain_disk_errors, insist_on_ours
+from nodeprov.releases.cache import PACKAGES, PACKAGES_LOCK, explain_disk_errors, insist_on_ours, locked
 from nodeprov.releases.deb import Measured, files_in
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nodeprov.releases.origin import Origin
     from nodeprov.releases.source import AptPackage, ReleaseSource
 
@@ -157,22 +160,30 @@ def _measured(source: ReleaseSource, origin: Origin, path: str, sha512: str) -> 
     """Measure a package's files; what was measured of a package with this digest is kept, the package is not."""
     from nodeprov.releases.download import download
 
-    folder = source.cache / "packages"
+    folder = source.cache / PACKAGES
     known = folder / f"{sha512}.json"
     insist_on_ours(source.cache, folder, known)
-    try:
-        return {name: (int(size), str(digest)) for name, (size, digest) in json.loads(known.read_bytes()).items()}
-    except (OSError, *MALFORMED_JSON):
-        pass
+    if (kept := _kept(known)) is not None:
+        return kept
     with explain_disk_errors(source.cache):
         folder.mkdir(parents=True, exist_ok=True)
-        target = folder / f"{sha512}.deb"
-        download(origin, path, target, sha512=sha512, on_progress=source.on_progress)
-        found = files_in(target, where=origin.url(path))
-        (folder / f"{sha512}.new").write_text(json.dumps(found))
-        (folder / f"{sha512}.new").replace(known)
-        target.unlink()
+        with locked(folder.with_name(PACKAGES_LOCK), source.on_progress):
+            if (kept := _kept(known)) is not None:  # the run that was waited for may have measured it
+                return kept
+            target = folder / f"{sha512}.deb"
+            download(origin, path, target, sha512=sha512, on_progress=source.on_progress)
+            found = files_in(target, where=origin.url(path))
+            (folder / f"{sha512}.new").write_text(json.dumps(found))
+            (folder / f"{sha512}.new").replace(known)
+            target.unlink()
     return found
+
+
+def _kept(known: Path) -> dict[str, Measured] | None:
+    """Read what was measured of a package; None where nothing was."""
+    with contextlib.suppress(OSError, *MALFORMED_JSON):
+        return {name: (int(size), str(digest)) for name, (size, digest) in json.loads(known.read_bytes()).items()}
+    return None
 
 
 def _sha512(content: bytes) -> str:

@@ -19,6 +19,8 @@ from nodeprov.releases.pace import Progress
 from nodeprov.states import TreeEntry, TreeState
 
 PROGRAM_MODE = 0o755
+PACKAGES, PACKAGES_LOCK = "packages", "packages.lock"
+"""The folder of what was measured of Debian packages, and the lock that a run holds while it measures one."""
 
 _FORMAT = 1
 _DEPTH = 4
@@ -137,16 +139,8 @@ class CacheFolder:
     @contextmanager
     def locked(self, on_progress: Progress) -> Iterator[None]:
         """Keep other runs from making this entry; `on_progress` is called if one is doing so already."""
-        from filelock import FileLock, Timeout  # 40 ms that a hit need not pay
-
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path.with_name(f"{self.path.name}.lock"))
-        try:
-            held = lock.acquire(timeout=0)
-        except Timeout:
-            on_progress("waiting for another run", 0, None)
-            held = lock.acquire()
-        with held:
+        with locked(self.path.with_name(f"{self.path.name}.lock"), on_progress):
             yield
 
     def _is_intact(self, entry: Entry) -> bool:
@@ -154,6 +148,21 @@ class CacheFolder:
         return found.keys() == {file.path for file in entry.files} and all(
             _is_same(found[file.path], file) for file in entry.files
         )
+
+
+@contextmanager
+def locked(file: Path, on_progress: Progress) -> Iterator[None]:
+    """Hold a lock of this machine; `on_progress` is called if another run has it."""
+    from filelock import FileLock, Timeout  # 40 ms that a hit need not pay
+
+    lock = FileLock(file)
+    try:
+        held = lock.acquire(timeout=0)
+    except Timeout:
+        on_progress("waiting for another run", 0, None)
+        held = lock.acquire()
+    with held:
+        yield
 
 
 def insist_on_ours(*places: Path) -> None:

@@ -1,11 +1,11 @@
-"""What the cache of this machine holds: whole releases, and what interrupted downloads have left."""
+"""What the cache of this machine holds: whole releases, evidence, and what interrupted downloads have left."""
 
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodeprov.releases.cache import CacheFolder
+from nodeprov.releases.cache import PACKAGES, PACKAGES_LOCK, CacheFolder, insist_on_ours
 
 PARTIAL = ".partial"
 
@@ -36,6 +36,48 @@ class Kept:
     def is_whole(self) -> bool:
         """Tell whether a run can use it."""
         return self.state == "whole"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPackage:
+    """What is kept of a Debian package that was evidence: the digests of its files, or a part of its download.
+
+    Args:
+        path: the file.
+        size_bytes: what it takes on this disk.
+        is_partial: whether it is what an interrupted download has left.
+    """
+
+    path: Path
+    size_bytes: int
+    is_partial: bool
+
+
+def packages(cache: Path) -> tuple[KeptPackage, ...]:
+    """List what is kept of packages; raise NodeprovError where somebody else may write there."""
+    folder = cache / PACKAGES
+    insist_on_ours(cache, folder)
+    files = [each for each in sorted(folder.glob("*")) if each.is_file() and not each.is_symlink()]
+    return tuple(KeptPackage(each, each.stat().st_size, each.suffix != ".json") for each in files)
+
+
+def prune_packages(cache: Path) -> tuple[KeptPackage, ...] | None:
+    """Remove what interrupted downloads of packages have left, and return it; None if a run is at one.
+
+    The digests stay: they are some hundred bytes, and save a lock's evidence a download of the package.
+    """
+    from filelock import FileLock, Timeout  # 40 ms that listing need not pay
+
+    if not any(each.is_partial for each in packages(cache)):
+        return ()
+    try:
+        with FileLock(cache / PACKAGES_LOCK, timeout=0):
+            left = tuple(each for each in packages(cache) if each.is_partial)
+            for each in left:
+                each.path.unlink(missing_ok=True)
+    except Timeout:
+        return None
+    return left
 
 
 def contents(cache: Path) -> tuple[Kept, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.errors import NodeprovError
-from nodeprov.releases.cache_contents import contents, prune, superfluous
+from nodeprov.releases.cache_contents import contents, packages, prune, prune_packages, superfluous
 from tests.support.command_line import nodeprov
 from tests.support.obtaining import get
 from tests.support.release_server import ReleaseServer, archived, tree
@@ -103,3 +103,47 @@ def test_the_commands_show_ask_and_remove(kept: Path, monkeypatch: pytest.Monkey
     assert (done.returncode, versions(kept)) == (0, list(VERSIONS[1:]))
     assert "nothing to remove" in nodeprov("cache", "prune", "--yes").stderr.decode()
     assert "20260905.10" in nodeprov("cache", "list").text
+
+
+@pytest.fixture
+def evidence(cache: Path) -> Path:
+    """A cache with what was measured of a package, and the part of another one that has arrived."""
+    folder = cache / "packages"
+    folder.mkdir(parents=True)
+    (folder / f"{'a' * 128}.json").write_text("{}")
+    (folder / f"{'b' * 128}.deb.part").write_bytes(bytes(3 << 20))
+    return cache
+
+
+def test_of_packages_only_what_a_download_has_left_goes(evidence: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODEPROV_CACHE", str(evidence))
+    listed = nodeprov("cache", "list", "--json")
+    found = {each["sha512"][0]: (each["state"], each["bytes"]) for each in json.loads(listed.text)["packages"]}
+    assert found == {"a": ("measured", 2), "b": ("partial", 3 << 20)}
+    shown = nodeprov("cache", "list").stderr.decode()
+    assert "packages of apt suites whose files were measured: 1, 2 bytes" in shown
+    assert "packages of apt suites whose download was interrupted: 1, 3 MiB" in shown
+    done = json.loads(nodeprov("cache", "prune", "--json").text)
+    assert [each["state"] for each in done["packages"]] == ["partial"]
+    assert [(each.path.suffix, each.is_partial) for each in packages(evidence)] == [(".json", False)]
+    assert nodeprov("cache", "prune").stderr.decode() == "nothing to remove\n"
+
+
+def test_a_package_that_another_run_downloads_stays(evidence: Path) -> None:
+    ready, done = multiprocessing.Event(), multiprocessing.Event()
+    holder = multiprocessing.Process(target=hold, args=(str(evidence / "packages.lock"), ready, done))
+    holder.start()
+    try:
+        assert ready.wait(30)
+        assert prune_packages(evidence) is None
+    finally:
+        done.set()
+        holder.join()
+    assert len(packages(evidence)) == 2
+    assert [each.size_bytes for each in prune_packages(evidence) or ()] == [3 << 20]
+
+
+def test_packages_that_everybody_may_write_are_not_believed(evidence: Path) -> None:
+    (evidence / "packages").chmod(0o777)
+    with pytest.raises(NodeprovError, match="everybody may write there"):
+        packages(evidence)
