@@ -8,7 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import bundles, contenders, link, loop, measure, outage, performance, rollouts, site, startup
+from benchmarks import (
+    bundles,
+    contenders,
+    flips,
+    link,
+    loop,
+    measure,
+    outage,
+    performance,
+    rollouts,
+    site,
+    startup,
+)
 
 LAB = Path("inventory/lab.toml")
 MANY = "2,6,24,48"
@@ -139,6 +151,11 @@ def _link(given: Given, *, drawn: bool) -> str:  # noqa: ARG001
     )
 
 
+def _flip(given: Given, *, drawn: bool) -> str:  # noqa: ARG001
+    with given.site(1) as made:
+        return performance.table(flips.flips(made, given.rounds))
+
+
 def _bundle(given: Given, *, drawn: bool) -> str:  # noqa: ARG001
     return performance.table(bundles.bundles(given.inventory, given.rounds))
 
@@ -157,6 +174,7 @@ MEASUREMENTS: dict[str, tuple[Measurement, str, int, str]] = {
         7,
         "what is left of an install after --stage, beside a restart and a sandbox by hand",
     ),
+    "flip": (_flip, "1", 7, "an install of another release that is on the node, beside nothing to do"),
     "bundle": (_bundle, "1", 9, "a bundle of a release in the cache, beside tar --zstd; no node is asked"),
     "link": (_link, "6", 7, "nodes behind a link of 200 ms"),
 }
