@@ -15,11 +15,12 @@ from nodeprov.engine.rollout import Rollout, controls
 from nodeprov.engine.transaction import apply, of_action, prove_again
 from nodeprov.errors import NodeprovError, Problems
 from nodeprov.hosts.at_once import at_once, safely
-from nodeprov.hosts.base import Hosts
+from nodeprov.hosts.base import Hosts, Place
 from nodeprov.hosts.provider import HostProvider
 from nodeprov.inventory import Node, ReleaseSettings, RolloutSettings
 from nodeprov.kubernetes.admission import Admissions
 from nodeprov.kubernetes.cluster_read import ClusterReads
+from nodeprov.node.known_trees import KnownTrees
 from nodeprov.node.memory import Memory
 from nodeprov.node.state import NodeState
 from nodeprov.plan.plan import Outcome
@@ -78,7 +79,7 @@ class Fleet:
             memory: where it is remembered that there was nothing to do.
             reads: what was read of their clusters already; it counts for the first plan.
             unreached: why nodes could not be logged in to a moment ago; for the first plan too.
-            trusts_memory: whether the digests of a release are taken from it while a node looks as it did.
+            trusts_memory: whether the digests of a release are taken from it while that looks as it did.
         """
         self.nodes = nodes
         self.hosts = hosts
@@ -140,8 +141,8 @@ class Fleet:
         readers = admissions.through(of_action(self.hosts.of(state.node), want.action))
         if self._memory is None:
             return plan(state, want, readers)
-        remembered = self._memory.of(state.node) if self._trusts_memory else None
-        watching = Watching(readers, state, want, remembered)
+        known = KnownTrees(readers[Place.NODE], state.node, self._memory.digests, deep=not self._trusts_memory)
+        watching = Watching({**readers, Place.NODE: known}, state, want)
         found = plan(state, want, watching.readers)
         watching.remember(found, reads, self._memory)
         return found

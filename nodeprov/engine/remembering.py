@@ -17,7 +17,7 @@ from nodeprov.node.state import NodeState
 from nodeprov.node.switch import MARKER, UNITS
 from nodeprov.node.watched import Seen, Watched, WatchedQuery
 from nodeprov.plan.files import Tree
-from nodeprov.states import State, TreeState
+from nodeprov.states import TreeState
 
 UNIT_FOLDERS = (UNITS, "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 MACHINE_FILES = ("/etc/os-release", "/etc/machine-id", "/dev/kvm", MARKER)
@@ -34,18 +34,13 @@ class Watching:
     """Reads of a node, in the command that reads its states, also what will show whether anything has changed.
 
     That is asked last: what was read before is older. Where anything changed in between, nothing is remembered.
-
-    `remembered` is what is known of the node already: while it looks as it did, the digests of a release are those
-    that were found then, and are not computed again.
     """
 
-    def __init__(
-        self, readers: Readers, state: NodeState, want: Want, remembered: Remembered | None = None
-    ) -> None:
+    def __init__(self, readers: Readers, state: NodeState, want: Want) -> None:
         self.name = readers[Place.NODE].name
         self.readers: Readers = {**readers, Place.NODE: self}
         self._reader = readers[Place.NODE]
-        self._state, self._want, self._remembered = state, want, remembered
+        self._state, self._want = state, want
         self._watched: Watched | None = None
         self._patterns: tuple[str, ...] = ()
         self._seen: Seen | None = None
@@ -56,24 +51,11 @@ class Watching:
         if imports is None or self._watched is not None or not isinstance(self._want, Install):
             return self._reader.ask(queries)
         self._patterns = imports.patterns
-        want = self._want
-        self._watched = watched_for(self._state, want, imports.patterns)
+        self._watched = watched_for(self._state, self._want, imports.patterns)
         if not self._watched.is_small:
             return self._reader.ask(queries)
-        known = self._known(want)
-        asked = [each for each in queries if each not in known]
-        *answers, self._seen = self._reader.ask([*asked, WatchedQuery(self._watched)])
-        if known and self._remembered is not None and self._seen.digest != self._remembered.seen:
-            known = dict(zip(known, self._reader.ask([*known]), strict=True))
-        found = iter(answers)
-        return [known[each] if each in known else next(found) for each in queries]
-
-    def _known(self, want: Install) -> dict[Query[Any], State | None]:
-        """Return the states of the releases, by what asks for them, if the memory rests on the same files."""
-        if self._remembered is None or self._remembered.watched != self._watched:
-            return {}
-        goals = [each for each in wanted(self._state, want) if isinstance(each.resource, Tree)]
-        return {each.resource.query: each.target(None) for each in goals}
+        *answers, self._seen = self._reader.ask([*queries, WatchedQuery(self._watched)])
+        return answers
 
     def remember(self, planned: Planned, reads: ClusterReads, memory: Memory) -> None:
         """Remember that there is nothing to do, if that is so and can be seen again."""

@@ -19,6 +19,8 @@ from nodeprov.states import TreeState
 SCHEMA = 1
 SETTLED_SECONDS = 1.0
 """How old the latest change must be: a file system's times go by ticks of up to 10 ms, and `date` does not."""
+MOST_TREES = 4
+"""How many releases are known of a node, those that were hashed last."""
 BOOT_ID, MACHINE_ID = "/proc/sys/kernel/random/boot_id", "/etc/machine-id"
 
 
@@ -61,7 +63,8 @@ class KnownTrees:
         trees = [each for each in queries if isinstance(each, TreeAt)]
         if not trees:
             return self._reader.ask(queries)
-        known = {} if self._is_deep else {at: it for at, it in self._known().items() if at in trees}
+        noted = self._known()
+        known = {} if self._is_deep else {at: it for at, it in noted.items() if at in trees}
         answers: dict[Query[Any], Any] = self._asked([each for each in queries if each not in known], known)
         unlike = [each for each, it in known.items() if answers[WatchedQuery(it.watched)].digest != it.seen]
         answers |= {each: it.tree for each, it in known.items() if each not in unlike}
@@ -69,7 +72,7 @@ class KnownTrees:
             answers = self._asked(unlike, {}) | answers  # the earlier time of the two counts
         hashed = {each: answers[each] for each in trees if each in unlike or each not in known}
         if hashed:
-            self._keep(known, hashed, answers[NodeClock()])
+            self._keep(noted, hashed, answers[NodeClock()])
         return [answers[each] for each in queries]
 
     def _asked(self, queries: Sequence[Query[Any]], known: Mapping[TreeAt, KnownTree]) -> dict[Query[Any], Any]:
@@ -78,18 +81,21 @@ class KnownTrees:
         return dict(zip(asked, self._reader.ask(asked), strict=True))
 
     def _keep(
-        self, known: Mapping[TreeAt, KnownTree], hashed: Mapping[TreeAt, TreeState | None], began: float
+        self, noted: Mapping[TreeAt, KnownTree], hashed: Mapping[TreeAt, TreeState | None], began: float
     ) -> None:
         """Keep the digests of trees that have not changed since before they were hashed."""
         watched = {each: _watched(each.path, tree) for each, tree in hashed.items() if tree is not None}
         small = {each: of_tree for each, of_tree in watched.items() if of_tree.is_small}
         found: list[Seen] = self._reader.ask([WatchedQuery(each) for each in small.values()]) if small else []
-        kept = {each: it for each, it in known.items() if each not in hashed}
+        kept = {each: it for each, it in noted.items() if each not in hashed}
         for (each, of_tree), seen in zip(small.items(), found, strict=True):
             tree = hashed[each]
             if tree is not None and seen.latest < began - SETTLED_SECONDS:
                 kept[each] = KnownTree(tree, of_tree, seen.digest)
-        value = [[at.path, state_to_json(it.tree), it.watched.to_json(), it.seen] for at, it in kept.items()]
+        value = [
+            [at.path, state_to_json(it.tree), it.watched.to_json(), it.seen]
+            for at, it in [*kept.items()][-MOST_TREES:]
+        ]
         self._notes.keep(self._node, {"schema": SCHEMA, "trees": value})
 
     def _known(self) -> dict[TreeAt, KnownTree]:

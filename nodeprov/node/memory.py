@@ -77,10 +77,15 @@ class Notes:
 
 
 class Memory:
-    """That there was nothing to do on nodes, as notes of this machine."""
+    """That there was nothing to do on nodes, as notes of this machine.
+
+    Attributes:
+        digests: the folder beside it for what is known of releases' files.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._notes = Notes(folder)
+        self.digests = folder.with_name("digests")
 
     def of(self, node: Node) -> Remembered | None:
         """Return what is remembered of a node with these settings, by this very nodeprov."""
