@@ -48,6 +48,15 @@ def waves(members: Sequence[Member], rollout: RolloutSettings) -> tuple[Wave, ..
     `members` are all nodes that were named. Raises UsageError for more canaries than nodes, and NodeprovError
     where so many nodes are out of service already that no other one may restart.
     """
+    return tuple(_in_order(members, rollout))
+
+
+def first_wave(members: Sequence[Member], rollout: RolloutSettings) -> Wave | None:
+    """Return the first of these waves, None if no node is due; the others are not made. Raises the same."""
+    return next(_in_order(members, rollout), None)
+
+
+def _in_order(members: Sequence[Member], rollout: RolloutSettings) -> Iterator[Wave]:
     if rollout.canary > len(members):
         raise UsageError(
             f"[rollout] canary is {rollout.canary}, and {_nodes(len(members))} named",
@@ -55,18 +64,19 @@ def waves(members: Sequence[Member], rollout: RolloutSettings) -> tuple[Wave, ..
         )
     due = [each for each in members if each.is_due]
     ordinary = [each for each in due if not (each.controls or each.comes_last)]
-    last = sorted((each for each in due if each not in ordinary), key=lambda each: each.comes_last)
+    others = [each for each in due if each.controls or each.comes_last]
+    last = sorted(others, key=lambda each: each.comes_last)
     canaries = sorted(ordinary, key=lambda each: not each.restarts)[: rollout.canary]
     rest = [each for each in ordinary if each not in canaries]
     pack = _Packing(members, rollout)
     first_of_last = 0 if ordinary else rollout.canary
-    return (
-        *pack.by(canaries, "canary"),
-        *pack.chunks([each for each in rest if not each.restarts]),
-        *pack.by([each for each in rest if each.restarts], "wave"),
-        *(wave for each in last[:first_of_last] for wave in pack.by([each], "canary")),
-        *(wave for each in last[first_of_last:] for wave in pack.by([each], _kind(each))),
-    )
+    yield from pack.by(canaries, "canary")
+    yield from pack.chunks([each for each in rest if not each.restarts])
+    yield from pack.by([each for each in rest if each.restarts], "wave")
+    for each in last[:first_of_last]:
+        yield from pack.by([each], "canary")
+    for each in last[first_of_last:]:
+        yield from pack.by([each], _kind(each))
 
 
 def _kind(member: Member) -> WaveKind:
@@ -88,6 +98,7 @@ class _Packing:
         self._rollout = rollout
         self._limit = limit(rollout, len(members))
         self._gone = [each for each in members if each.unavailable] if rollout.max_unavailable else []
+        self._are_gone = {each.name for each in self._gone}
         self._room = self._limit - len(self._gone)
 
     def chunks(self, members: Sequence[Member]) -> Iterator[Wave]:
@@ -101,7 +112,8 @@ class _Packing:
         left = list(members)
         while left:
             wave = self._first(left)
-            left = [each for each in left if each not in wave]
+            begun = {each.name for each in wave}
+            left = [each for each in left if each.name not in begun]
             yield Wave(tuple(each.name for each in wave), kind)
 
     def _first(self, left: Sequence[Member]) -> list[Member]:
@@ -109,7 +121,7 @@ class _Packing:
         wave: list[Member] = []
         room = self._room
         for each in left:
-            costs = each.restarts and each not in self._gone
+            costs = each.restarts and each.name not in self._are_gone
             if costs and self._room < 1:
                 raise self._no_room(each)
             fits = len(wave) < self._limit and (room > 0 or not costs)
