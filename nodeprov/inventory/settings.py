@@ -223,6 +223,12 @@ class ClusterSettings:
         syntax.STARTUP_TAINT,
         default=None,
     )
+    select: str | None = setting(
+        "Labels of the nodes that `nodeprov cluster` installs, also of those that join later and that the "
+        "inventory does not name. Default: the nodes of the inventory. Commands over SSH do not look at it.",
+        syntax.SELECTOR,
+        default=None,
+    )
     timeout_seconds: int = setting(
         "Seconds to wait for kubectl on this machine; for a host, set its [ssh] command_timeout_seconds.",
         syntax.SECONDS,
