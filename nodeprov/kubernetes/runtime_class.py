@@ -72,12 +72,10 @@ class RuntimeClass(Resource):
         return self._put(host, None if before is None else host.ask([self.query.get])[0], state)
 
     def _put(self, host: Host, live: Mapping[str, Any] | None, state: ObjectState) -> ObjectState:
-        verb, value = (
-            ("create", _manifest(self.name, state)) if live is None else ("replace", _merged(live, state))
-        )
-        doing, manifest = f"cannot {verb} RuntimeClass {self.name}", json.dumps(value).encode()
+        verb, value = ("create", manifest(self.name, state)) if live is None else ("replace", _merged(live, state))
+        doing, content = f"cannot {verb} RuntimeClass {self.name}", json.dumps(value).encode()
         call = (verb, "-f", "-", "-o", "json")
-        text = self.kubectl.run(host, *call, doing=doing, stdin=manifest, when_well=manifest)
+        text = self.kubectl.run(host, *call, doing=doing, stdin=content, when_well=content)
         with taking_json_apart():
             return declared_fields(understood(text, host, doing=f"RuntimeClass {self.name}"))
 
@@ -115,7 +113,8 @@ def declared_fields(value: Mapping[str, Any]) -> ObjectState:
     return ObjectState.of({**fields, "labels": ours})
 
 
-def _manifest(name: str, state: ObjectState) -> dict[str, Any]:
+def manifest(name: str, state: ObjectState) -> dict[str, Any]:
+    """Write one that is not there yet."""
     value = state.value
     labels = value.pop("labels")
     return {

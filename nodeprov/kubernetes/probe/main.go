@@ -20,18 +20,23 @@ const (
 	pageBytes      = 4096
 	mebibyte       = 1 << 20
 	kernelLogBytes = 64 << 10
+	messageBytes   = 4000
 	clone3         = 435 // on every architecture
 )
 
 func main() {
 	if len(os.Args) < 2 {
-		fail("usage: probe kernel | serve | threads N | cpu SECONDS | memory MEBIBYTES")
+		fail("usage: probe kernel [FILE] | serve | threads N | cpu SECONDS | memory MEBIBYTES")
 	}
 	switch os.Args[1] {
 	case "kernel":
-		printKernel()
+		said := kernel()
+		fmt.Print(said)
+		if len(os.Args) > 2 { // a file that kubelet hands on, as the pod's termination message
+			write(os.Args[2], said)
+		}
 	case "serve":
-		printKernel()
+		fmt.Print(kernel())
 		serve()
 	case "threads":
 		startThreads(number())
@@ -44,20 +49,33 @@ func main() {
 	}
 }
 
-// printKernel says which kernel this is, in its own words.
-func printKernel() {
+// kernel says which kernel this is, in its own words.
+func kernel() string {
 	version, err := os.ReadFile("/proc/version")
 	if err != nil {
 		fail(err.Error())
 	}
-	fmt.Printf("version: %s", version)
+	said := fmt.Sprintf("version: %s", version)
 	log := make([]byte, kernelLogBytes)
 	length, err := syscall.Klogctl(readKernelLog, log)
 	if err != nil {
-		fmt.Printf("kernel log: %v\n", err) // a node's own is often forbidden to pods
-		return
+		return said + fmt.Sprintf("kernel log: %v\n", err) // a node's own is often forbidden to pods
 	}
-	fmt.Printf("kernel log:\n%s\n", log[:length])
+	return said + fmt.Sprintf("kernel log:\n%s\n", log[:length])
+}
+
+// write puts the beginning of a text into a file that is there, as much as kubelet keeps of a termination message.
+func write(path, text string) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		fail(err.Error())
+	}
+	if _, err := file.WriteString(text[:min(len(text), messageBytes)]); err != nil {
+		fail(err.Error())
+	}
+	if err := file.Close(); err != nil {
+		fail(err.Error())
+	}
 }
 
 // serve accepts connections until the pod ends.
