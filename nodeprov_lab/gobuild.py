@@ -102,6 +102,9 @@ CRIRUN = Component("crirun", (Program(".", "crirun"),))
 REGISTRY = Component("registry", (Program("github.com/google/go-containerregistry/cmd/registry", "registry"),))
 """A registry of images, for tests that push."""
 
+KWOK = Component("kwok", (Program("sigs.k8s.io/kwok/cmd/kwok", "kwok"),))
+"""Plays kubelets: nodes and pods that are nothing but objects of a cluster, for tests of many of them."""
+
 
 def find_go() -> Path | None:
     """Find a go command, in PATH or where its own installer puts it, that can build the components.

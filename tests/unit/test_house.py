@@ -185,6 +185,8 @@ ELSEWHERE = {
     "tests/laws/test_laws.py": ("engine/apply", "engine/undo"),
     # A pod's engine is acted out as a whole, on a node that is played.
     "tests/unit/on_node/test___main__.py": ("on_node/incoming",),
+    # Only an API server tells what they do.
+    "tests/cluster/test_dispatcher.py": ("dispatch/actor", "dispatch/dispatcher"),
     # Parts of one thing, which is tested as one.
     "tests/unit/engine/test_rehearsal.py": ("engine/actions",),
     "tests/unit/engine/test_rollback.py": (

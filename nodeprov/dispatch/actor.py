@@ -1,0 +1,241 @@
+"""The steps of a node's run, carried out: each is one or two requests, and harmless where it was done already."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nodeprov.dispatch.api import Api, ApiError, Object
+from nodeprov.dispatch.marks import BETWEEN, CLAIM, DONE, LAST, Last
+from nodeprov.dispatch.steps import Ended
+from nodeprov.dispatch.views import COMPONENT, PROOF, UID_ANNOTATION, WANT_ANNOTATION, NodeView, PodView
+from nodeprov.dispatch.wanted import INSTALL, UNINSTALL, Wanted
+from nodeprov.in_cluster.assignment import Assignment
+from nodeprov.in_cluster.pod import MESSAGE_PATH, NODE_ANNOTATION, RUN_LABEL, engine_pod
+from nodeprov.inventory import Settings
+from nodeprov.kubernetes.runtime_class import MANAGED_BY, manifest, wanted_runtime_class
+
+NODES, CLASSES = "/api/v1/nodes", "/apis/node.k8s.io/v1/runtimeclasses"
+PROBE = "/probe"
+EVENT_SECONDS = 3600
+_LONGEST_NOTE = 1000
+"""Kubernetes allows 1024 bytes (pkg/apis/events/validation)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of a node: `reason` is a word in camel case, as Events have it."""
+
+    node: str
+    reason: str
+    said: str
+    is_warning: bool = False
+
+
+class Actor:
+    """Changes nodes and pods in the cluster; for use by several threads."""
+
+    def __init__(self, api: Api, namespace: str, now: Callable[[], str], identity: str) -> None:
+        """Act in a cluster; engines' pods are made in `namespace`, `now` tells the time, `identity` who acts."""
+        self._api, self._namespace, self._now, self._identity = api, namespace, now, identity
+        self._changing = threading.Lock()
+        self._has_class: set[tuple[str, str]] = set()
+
+    def claim(self, node: NodeView, wanted: Wanted, settings: Settings, action: str) -> NodeView:
+        """Take a node for a run, before anything is done there; of one that is left the label goes at once."""
+        labels: dict[str, str | None] = {CLAIM: wanted.run}
+        if action == UNINSTALL and settings.label.key in node.labels:
+            labels[settings.label.key] = None
+        return self._patch(node, {"metadata": {"labels": labels}})
+
+    def make_engine(self, node: NodeView, wanted: Wanted, settings: Settings, action: str) -> PodView:
+        """Make the pod that does the work; one that is there already is taken."""
+        assignment = Assignment(wanted.run, action, node.name, node.uid, node.machine_id)
+        value = engine_pod(
+            assignment,
+            wanted.images,
+            prefix=settings.paths.prefix,
+            deadline_seconds=wanted.deadline_seconds,
+            namespace=self._namespace,
+        )
+        value["metadata"]["annotations"] |= {UID_ANNOTATION: node.uid, WANT_ANNOTATION: wanted.digest}
+        return self._made(value)
+
+    def make_proof(self, node: NodeView, wanted: Wanted, settings: Settings) -> PodView:
+        """Make the pod that proves a node, once there is the RuntimeClass by which it gets there."""
+        self._insist_on_class(settings)
+        return self._made(proof_pod(node, node.claim, settings.proof.image or wanted.proof_image, settings))
+
+    def finish(self, node: NodeView, settings: Settings, ended: Ended) -> NodeView:
+        """Say on the node how its run has ended, and send it sandboxed pods if all is proven: one write."""
+        action, found = ended.action, ended.found
+        last = Last(
+            run=node.claim,
+            action=action,
+            result=ended.result,
+            want=ended.want,
+            machine=node.machine,
+            at=self._now(),
+            release=found.release if found else "",
+            why=ended.why,
+        )
+        is_left = action == UNINSTALL and ended.result == DONE
+        labels: dict[str, str | None] = {CLAIM: None}
+        labels |= self._label(node, settings, ended)
+        value: Object = {"metadata": {"labels": labels, "annotations": {LAST: None if is_left else last.text()}}}
+        taints = [each for each in node.taints if each.get("key") != settings.cluster.startup_taint]
+        if action == INSTALL and ended.result == DONE:
+            self._insist_on_class(settings)
+            if len(taints) < len(node.taints):
+                value["spec"] = {"taints": taints}
+        return self._patch(node, value)
+
+    def _label(self, node: NodeView, settings: Settings, ended: Ended) -> dict[str, str | None]:
+        """Say what becomes of the label by which sandboxed pods are sent to a node."""
+        key, value, action = settings.label.key, settings.label.value, ended.action
+        if action == INSTALL and ended.result == DONE:
+            return {key: value}
+        if action == INSTALL and ended.result == BETWEEN and key in node.labels:
+            return {key: None}  # it does not run sandboxes any more
+        was_serving = node.last is not None and (node.last.action, node.last.result) == (INSTALL, DONE)
+        if action == UNINSTALL and ended.result not in (DONE, BETWEEN) and was_serving:
+            return {key: value}  # as before
+        return {}
+
+    def remove(self, pod: PodView) -> None:
+        """Delete a pod, that very one."""
+        self._api.delete(f"{_pods(pod.namespace)}/{pod.name}", uid=pod.uid)
+
+    def read(self, node: NodeView) -> NodeView:
+        """Read a node as it is now."""
+        return NodeView.of(self._api.get(f"{NODES}/{node.name}"))
+
+    def tell(self, told: Told, node: NodeView) -> None:
+        """Make an Event on a node, where `kubectl describe node` shows it."""
+        now = self._now()
+        stamp = hashlib.sha256(f"{told}{now}".encode()).hexdigest()[:16]
+        value = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{node.name}.{stamp}", "namespace": "default"},
+            # kubelet's own events have the name for the UID, and kubectl asks for both.
+            "involvedObject": {"apiVersion": "v1", "kind": "Node", "name": node.name, "uid": node.name},
+            "reason": told.reason,
+            "message": told.said[:_LONGEST_NOTE],
+            "type": "Warning" if told.is_warning else "Normal",
+            "source": {"component": "nodeprov"},
+            "reportingComponent": "nodeprov.io/dispatcher",
+            "reportingInstance": self._identity,
+            "firstTimestamp": now.replace("+00:00", "Z"),
+            "lastTimestamp": now.replace("+00:00", "Z"),
+            "count": 1,
+        }
+        self._api.create("/api/v1/namespaces/default/events", value)
+
+    def _patch(self, node: NodeView, value: Object) -> NodeView:
+        """Change a node if it is still the one that was read; one that was made anew has another UID.
+
+        Raises ApiError with status 409 where somebody has changed it meanwhile.
+        """
+        value["metadata"] |= {"uid": node.uid, "resourceVersion": node.version}
+        return NodeView.of(self._api.patch(f"{NODES}/{node.name}", value, fieldManager="nodeprov"))
+
+    def _made(self, value: Object) -> PodView:
+        """Make a pod, also where the answer to a first try was lost, or another dispatcher was faster."""
+        path = _pods(value["metadata"]["namespace"])
+        try:
+            return PodView.of(self._api.create(path, value))
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+        return PodView.of(self._api.get(f"{path}/{value['metadata']['name']}"))
+
+    def _insist_on_class(self, settings: Settings) -> None:
+        """Have the RuntimeClass, and the one of the proofs, which leads to nodes that have no label yet."""
+        handler = settings.runtime.handler
+        own = manifest(settings.runtime_class.name, wanted_runtime_class(settings))
+        proofs = {key: own[key] for key in ("apiVersion", "kind", "handler")}
+        proofs["metadata"] = {"name": proof_class(settings), "labels": MANAGED_BY}
+        with self._changing:
+            for value in (own, proofs):
+                name = value["metadata"]["name"]
+                if (name, handler) not in self._has_class:
+                    self._have(value)
+                    self._has_class.add((name, handler))
+
+    def _have(self, value: Object) -> None:
+        """Make a RuntimeClass, or give one that is there our fields; its handler cannot be changed."""
+        path = f"{CLASSES}/{value['metadata']['name']}"
+        found = self._api.find(path)
+        if found is None:
+            try:
+                self._api.create(CLASSES, value)
+                return
+            except ApiError as error:
+                if error.reason != "AlreadyExists":
+                    raise
+            found = self._api.get(path)
+        wanted = {key: value.get(key) for key in ("overhead", "scheduling")}
+        if {key: found.get(key) for key in wanted} != wanted or found["handler"] != value["handler"]:
+            self._api.patch(path, {**wanted, "handler": value["handler"]})
+
+
+def proof_class(settings: Settings) -> str:
+    """Name the RuntimeClass of the pods that prove nodes."""
+    return f"{settings.runtime_class.name}-nodeprov-proof"
+
+
+def _pods(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/pods"
+
+
+def proof_pod(node: NodeView, run: str, image: str, settings: Settings) -> dict[str, Any]:
+    """Write the pod that proves a node: it says which kernel it has, in its termination message."""
+    digest = hashlib.sha256(node.name.encode()).hexdigest()[:10]
+    container = {
+        "name": PROOF,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": [PROBE, "kernel", MESSAGE_PATH],
+        "terminationMessagePath": MESSAGE_PATH,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "16Mi"},
+            "limits": {"cpu": "200m", "memory": "128Mi"},
+        },
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"nodeprov-proof-{run}-{digest}",
+            "namespace": settings.proof.namespace,
+            "labels": {**MANAGED_BY, COMPONENT: PROOF, RUN_LABEL: run},
+            "annotations": {NODE_ANNOTATION: node.name, UID_ANNOTATION: node.uid},
+        },
+        "spec": {
+            "runtimeClassName": proof_class(settings),
+            "nodeName": node.name,
+            "tolerations": [{"operator": "Exists", "effect": "NoExecute"}],
+            "restartPolicy": "Never",
+            "dnsPolicy": "Default",
+            "activeDeadlineSeconds": settings.proof.timeout_seconds,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 0,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65534,
+                "runAsGroup": 65534,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [container],
+        },
+    }

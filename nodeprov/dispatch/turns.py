@@ -1,0 +1,149 @@
+"""Which nodes are begun next: canaries, zones, the control plane, and how many may be out of service."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from nodeprov.dispatch.marks import BETWEEN, FAILED
+from nodeprov.dispatch.views import NodeView
+from nodeprov.engine.rollout import CONTROL_PLANE, ZONE
+from nodeprov.engine.waves import Member, first_wave
+from nodeprov.engine.window import Schedule
+from nodeprov.errors import NodeprovError
+from nodeprov.inventory import RolloutSettings
+
+CHANGING = "being changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What may be begun now.
+
+    Args:
+        nodes: which.
+        why_not: why no other one is begun; "" if nothing is left, or more may be begun later.
+        is_over: whether this run begins no other one, however long it waits.
+    """
+
+    nodes: tuple[str, ...] = ()
+    why_not: str = ""
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the nodes of a run stand, all of it read from what they carry.
+
+    Args:
+        nodes: all that are meant.
+        due: those that are still to be done, in order.
+        changing: those that a run has now.
+        run: its name.
+    """
+
+    nodes: Mapping[str, NodeView]
+    due: Sequence[str]
+    changing: Collection[str]
+    run: str
+
+    @property
+    def failed(self) -> list[str]:
+        """The nodes that have failed in this run."""
+        return [each.name for each in self._ended if each.last and each.last.result in (FAILED, BETWEEN)]
+
+    @property
+    def _ended(self) -> list[NodeView]:
+        return [each for each in self.nodes.values() if each.last and each.last.run == self.run and not each.claim]
+
+    @property
+    def begun(self) -> int:
+        """How many nodes this run has begun."""
+        return len(self._ended) + len(self.changing)
+
+    @property
+    def ended_at(self) -> str:
+        """When the last one ended; "" if none has."""
+        return max((each.last.at for each in self._ended if each.last), default="")
+
+
+def turn(standing: Standing, rollout: RolloutSettings, schedule: Schedule, now: str) -> Turn:
+    """Say which nodes are begun now; `now` is UTC in ISO 8601."""
+    if not standing.due:
+        return Turn()
+    if len(standing.failed) >= rollout.max_failures:
+        failed = standing.failed
+        named = " and ".join(failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
+        return Turn(why_not=f"{named} failed", is_over=True)
+    if schedule.seconds_left(now) == 0:
+        return Turn(why_not=_closed(schedule, now), is_over=True)
+    if waits := _soaks(standing, rollout, now):
+        return Turn(why_not=waits)
+    names, why = _next(standing, rollout)
+    if why:
+        return Turn(why_not=why, is_over=True)
+    in_time = schedule.in_time(names, now)
+    if names and not in_time:
+        return Turn(why_not="the window closes before another node would be done", is_over=True)
+    return Turn(in_time)
+
+
+def _closed(schedule: Schedule, now: str) -> str:
+    window = schedule.window
+    opening = window.opens(datetime.fromisoformat(now)) if window else None
+    when = f"until {window.local(opening)}" if window and opening else "within a year"
+    return f"the window is closed {when}"
+
+
+def _soaks(standing: Standing, rollout: RolloutSettings, now: str) -> str:
+    """Say for what the canaries are waited for; "" if for nothing."""
+    if not rollout.canary or standing.begun != min(rollout.canary, standing.begun + len(standing.due)):
+        return ""
+    if standing.changing:
+        return "the canary nodes are being changed"
+    ready = datetime.fromisoformat(standing.ended_at) + timedelta(seconds=rollout.soak_seconds)
+    return f"the canary nodes soak until {ready.isoformat()}" if datetime.fromisoformat(now) < ready else ""
+
+
+def _next(standing: Standing, rollout: RolloutSettings) -> tuple[tuple[str, ...], str]:
+    """Name the first nodes of the order that may go with those that are being changed."""
+    going = [standing.nodes[name] for name in standing.changing if name in standing.nodes]
+    if going and (not rollout.max_unavailable or any(_controls(each) for each in going)):
+        return (), ""
+    due = set(standing.due)
+    members = [_member(each, standing, is_due=each.name in due) for each in _sorted(standing)]
+    left = max(0, min(rollout.canary - standing.begun, len(members)))
+    try:
+        wave = first_wave(members, replace(rollout, canary=left))
+    except NodeprovError as error:
+        return (), "" if going else str(error.at("the nodes")).partition("\n")[0]
+    if wave is None:
+        return (), ""
+    first = standing.nodes[wave.nodes[0]]
+    is_elsewhere = not rollout.allow_two_zones and any(_zone(each) != _zone(first) for each in going)
+    return ((), "") if going and (_controls(first) or is_elsewhere) else (wave.nodes, "")
+
+
+def _sorted(standing: Standing) -> list[NodeView]:
+    """Put nodes of the zone first in which some are being changed: others wait for it."""
+    zones = {_zone(standing.nodes[name]) for name in standing.changing if name in standing.nodes}
+    return sorted(standing.nodes.values(), key=lambda each: _zone(each) not in zones)
+
+
+def _member(node: NodeView, standing: Standing, *, is_due: bool) -> Member:
+    return Member(
+        name=node.name,
+        is_due=is_due,
+        zone=_zone(node),
+        controls=_controls(node),
+        unavailable=CHANGING if node.name in standing.changing else node.unavailable,
+    )
+
+
+def _controls(node: NodeView) -> bool:
+    return CONTROL_PLANE in node.labels
+
+
+def _zone(node: NodeView) -> str:
+    return node.labels.get(ZONE, "")

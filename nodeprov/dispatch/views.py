@@ -1,0 +1,148 @@
+"""Nodes and pods as far as the dispatcher has to know them: of ten thousand, all else is not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from sys import intern
+from typing import Any, Self
+
+from nodeprov.dispatch.api import Object
+from nodeprov.dispatch.marks import CLAIM, LAST, Last
+from nodeprov.in_cluster.pod import ACTION_LABEL, ENGINE, NODE_ANNOTATION, RUN_LABEL
+
+UID_ANNOTATION, WANT_ANNOTATION = "nodeprov.io/node-uid", "nodeprov.io/want"
+COMPONENT = "app.kubernetes.io/component"
+PROOF = "proof"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node of the cluster.
+
+    Args:
+        version: the resourceVersion, which guards a change.
+        handlers: the runtime handlers that its kubelet reports; None before Kubernetes 1.30.
+    """
+
+    name: str
+    uid: str
+    version: str
+    machine_id: str
+    labels: Mapping[str, str]
+    taints: tuple[Mapping[str, str], ...]
+    is_ready: bool
+    is_cordoned: bool
+    handlers: tuple[str, ...] | None
+    last: Last | None
+
+    @classmethod
+    def of(cls, value: Object) -> Self:
+        """Read a Node."""
+        metadata, spec, status = value["metadata"], value.get("spec") or {}, value.get("status") or {}
+        reported = status.get("runtimeHandlers")
+        conditions = {each["type"]: each["status"] for each in status.get("conditions") or ()}
+        labels = metadata.get("labels") or {}
+        return cls(
+            metadata["name"],
+            metadata.get("uid", ""),
+            metadata.get("resourceVersion", ""),
+            (status.get("nodeInfo") or {}).get("machineID", ""),
+            {intern(key): intern(text) for key, text in labels.items()},
+            tuple(spec.get("taints") or ()),
+            conditions.get("Ready") == "True",
+            bool(spec.get("unschedulable")),
+            None if reported is None else tuple(intern(each.get("name", "")) for each in reported),
+            Last.parse((metadata.get("annotations") or {}).get(LAST, "")),
+        )
+
+    @property
+    def claim(self) -> str:
+        """The run that has it; "" if none does."""
+        return self.labels.get(CLAIM, "")
+
+    @property
+    def machine(self) -> str:
+        """The beginning of its machine's id."""
+        return self.machine_id[:8]
+
+    @property
+    def unavailable(self) -> str:
+        """Why it is out of service; "" where it serves."""
+        reasons = ((not self.is_ready, "not ready"), (self.is_cordoned, "cordoned"))
+        return " and ".join(said for is_so, said in reasons if is_so)
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """A pod of ours.
+
+    Args:
+        message: what the container has left when it ended; None while it has not.
+        trouble: what kubelet says of why it does not run, or of why it ended.
+        is_going: whether it is being deleted.
+    """
+
+    name: str
+    uid: str
+    namespace: str
+    version: str
+    node: str
+    node_uid: str
+    run: str
+    action: str
+    want: str
+    is_proof: bool
+    phase: str
+    message: str | None
+    trouble: str
+    is_going: bool
+
+    @classmethod
+    def of(cls, value: Object) -> Self:
+        """Read a Pod."""
+        metadata, status = value["metadata"], value.get("status") or {}
+        labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        is_proof = labels.get(COMPONENT) == PROOF
+        return cls(
+            metadata["name"],
+            metadata.get("uid", ""),
+            metadata["namespace"],
+            metadata.get("resourceVersion", ""),
+            annotations.get(NODE_ANNOTATION, ""),
+            annotations.get(UID_ANNOTATION, ""),
+            labels.get(RUN_LABEL, ""),
+            labels.get(ACTION_LABEL, ""),
+            annotations.get(WANT_ANNOTATION, ""),
+            is_proof,
+            status.get("phase", "Pending"),
+            _message(status, PROOF if is_proof else ENGINE),
+            _trouble(status),
+            bool(metadata.get("deletionTimestamp")),
+        )
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether nothing runs in it any more."""
+        return self.phase in ("Succeeded", "Failed")
+
+
+def _message(status: Mapping[str, Any], container: str) -> str | None:
+    for each in status.get("containerStatuses") or ():
+        ended = (each.get("state") or {}).get("terminated")
+        if each.get("name") == container and ended is not None:
+            return str(ended.get("message", ""))
+    return None
+
+
+def _trouble(status: Mapping[str, Any]) -> str:
+    containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    said = [status.get("reason", ""), status.get("message", "")]
+    for each in containers:
+        state = each.get("state") or {}
+        waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
+        if waiting and waiting.get("reason") not in ("PodInitializing", "ContainerCreating"):
+            said.append(f"{each['name']}: {waiting.get('reason', '')} {waiting.get('message', '')}".strip())
+        if ended.get("exitCode"):
+            said.append(f"{each['name']}: exit code {ended['exitCode']} {ended.get('reason', '')}".strip())
+    return "; ".join(filter(None, said))

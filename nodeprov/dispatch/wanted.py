@@ -1,0 +1,155 @@
+"""What a cluster is to be like: the inventory, its lock and the images, as the ConfigMap has them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+from nodeprov.dispatch.api import Object
+from nodeprov.dispatch.views import NodeView
+from nodeprov.errors import MALFORMED_JSON, NodeprovError
+from nodeprov.in_cluster.pod import CONFIG_MAP, PodImages
+from nodeprov.in_cluster.settings import with_nodes
+from nodeprov.inventory import RolloutSettings, Settings
+from nodeprov.inventory.selector import parse_selector
+
+INVENTORY, LOCK, RUN = "inventory.toml", "nodeprov.lock", "run.json"
+INSTALL, UNINSTALL = "install", "uninstall"
+OS_LABEL = "kubernetes.io/os"
+_ANY = "any-other-node"
+"""Stands for a node that the inventory does not name."""
+_HINT = "write it anew: nodeprov cluster install"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted in the cluster.
+
+    Args:
+        run: names this wish: nodes that failed are tried again under another one only.
+        inventory, lock: the texts of the files.
+        images: of the engine's pods.
+        proof_image: of the pods that prove a node: it has the probe.
+        action: INSTALL, or UNINSTALL for all nodes that carry a mark of ours.
+        deadline_seconds: how long the pod of one node may take.
+    """
+
+    run: str
+    inventory: str
+    lock: str
+    images: PodImages
+    proof_image: str
+    action: str = INSTALL
+    deadline_seconds: int = 1800
+
+    @classmethod
+    def parse(cls, value: Object) -> Self:
+        """Read a ConfigMap; raise NodeprovError, with what to do, if it is none of ours."""
+        try:
+            data = value["data"]
+            run = json.loads(data[RUN])
+            images = PodImages(run["engine"], run["release"], tuple(run.get("pullSecrets", ())))
+            seconds = int(run.get("deadlineSeconds", 1800))
+            action = str(run.get("action", INSTALL))
+            return cls(run["run"], data[INVENTORY], data[LOCK], images, run["proof"], action, seconds)
+        except MALFORMED_JSON as error:
+            said = f"it is not as nodeprov writes it: {type(error).__name__}: {error}"
+            raise NodeprovError(said, _HINT, where=f"ConfigMap {CONFIG_MAP}") from None
+
+    def data(self) -> dict[str, str]:
+        """Write the data of the ConfigMap."""
+        run = {
+            "run": self.run,
+            "action": self.action,
+            "engine": self.images.engine,
+            "release": self.images.release,
+            "proof": self.proof_image,
+            "pullSecrets": list(self.images.pull_secrets),
+            "deadlineSeconds": self.deadline_seconds,
+        }
+        return {INVENTORY: self.inventory, LOCK: self.lock, RUN: json.dumps(run, indent=2) + "\n"}
+
+    @cached_property
+    def digest(self) -> str:
+        """Name what is wanted of a node: a node on which that was done needs nothing more."""
+        parts = (self.inventory, self.lock, self.images.engine, self.images.release)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+class Members:
+    """The nodes of a cluster as the inventory means them: which are chosen, and the settings of each."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        """Read the inventory; raise UsageError for its faults."""
+        self._text = wanted.inventory
+        whole = with_nodes(self._text, INVENTORY, [_ANY])
+        self._settings = {node.name: node.settings for node in whole.nodes}
+        self._named = self._settings.keys() - {_ANY}
+        self.cluster = whole.nodes[0].settings.cluster
+        self.rollout: RolloutSettings = whole.nodes[0].settings.rollout
+        self.proof_namespaces = frozenset(each.proof.namespace for each in self._settings.values())
+        self._selector = parse_selector(self.cluster.select) if self.cluster.select else None
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Read the settings of some nodes at once: ten thousand times one by one takes minutes."""
+        if missing := [name for name in names if name not in self._settings]:
+            whole = with_nodes(self._text, INVENTORY, missing)
+            self._settings |= {node.name: node.settings for node in whole.nodes}
+
+    def settings(self, name: str) -> Settings:
+        """Return the settings of a node, also of one that the inventory does not name."""
+        self.learn((name,))
+        return self._settings[name]
+
+    def chooses(self, node: NodeView) -> bool:
+        """Tell whether the engine in the cluster is to install on a node: by its labels, else by its name."""
+        if node.labels.get(OS_LABEL, "linux") != "linux":
+            return False
+        return node.name in self._named if self._selector is None else self._selector.fits(node.labels)
+
+
+def wish_of(node: NodeView, wanted: Wanted, members: Members) -> str:
+    """Return what is to be done on a node: INSTALL, UNINSTALL or "" for nothing.
+
+    By what a node carries it is known that we were there, whatever is chosen today. A node that has failed in
+    this run is left alone until there is another one.
+    """
+    last = node.last
+    is_ours = last is not None or bool(node.claim)
+    action = INSTALL if wanted.action == INSTALL and members.chooses(node) else UNINSTALL
+    if action == UNINSTALL and not is_ours:
+        return ""
+    if node.claim or last is None:
+        return action
+    if last.run == wanted.run and last.result != "done" and last.action == action:
+        return ""
+    is_as_wanted = (
+        action == INSTALL
+        and (last.action, last.result, last.want) == (INSTALL, "done", wanted.digest)
+        and last.machine == node.machine
+    )
+    return "" if is_as_wanted else action
+
+
+def states(nodes: Mapping[str, NodeView], wanted: Wanted, members: Members) -> dict[str, Any]:
+    """Count nodes by how they stand, and name those that have failed, with the reason."""
+    counts = {"done": 0, "due": 0, "changing": 0, "failed": 0, "left": 0}
+    failed: dict[str, str] = {}
+    for node in nodes.values():
+        wish, last = wish_of(node, wanted, members), node.last
+        if node.claim:
+            counts["changing"] += 1
+        elif last is not None and last.result != "done" and not wish:
+            counts["failed"] += 1
+            failed[node.name] = last.why
+        elif wish:
+            counts["due"] += 1
+        elif last is not None:
+            counts["done"] += 1
+        else:
+            counts["left"] += 1
+    return {"nodes": counts, "failed": failed}

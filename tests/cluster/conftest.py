@@ -1,0 +1,35 @@
+"""An API server that all tests here share, and dispatchers that work on it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.control_plane import ControlPlane, control_plane
+from tests.support.fleet_of_fakes import Fakes
+from tests.support.stages import stages
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave them out of the quick runs: the programs are those of the lab, which are built once."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.lab)
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with control_plane(tmp_path_factory.mktemp("control-plane")) as plane:
+        plane.start_kwok(stages(failing=["bad"], silent=["silent"]))
+        yield plane
+
+
+@pytest.fixture
+def fakes(plane: ControlPlane) -> Iterator[Fakes]:
+    """The cluster without a node; whatever a test has made in it goes at its end."""
+    fakes = Fakes(plane, threading.Event())
+    yield fakes
+    fakes.clear()

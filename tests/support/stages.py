@@ -1,0 +1,100 @@
+"""What KWOK plays of pods: engines that do their work, fail, hang, never start or vanish; and sandboxes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+_RUN = "{{ index .metadata.labels `nodeprov.io/run` }}"
+_ACTION = "{{ index .metadata.labels `nodeprov.io/action` }}"
+_NOT_ENDED = [
+    {"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"},
+    {"key": ".status.phase", "operator": "NotIn", "values": ["Succeeded", "Failed"]},
+]
+SANDBOX = "version: Linux version 4.19.0-gvisor #1 SMP\nkernel log:\n[    0.000000] Starting gVisor...\n"
+
+
+def _message(**fields: Any) -> str:
+    result = {
+        "schema": 1,
+        "run": _RUN,
+        "node": "{{ .spec.nodeName }}",
+        "action": _ACTION,
+        "exit": 0,
+        "outcome": "done",
+        "release": "20260905.0",
+        "handlers": ["runsc"],
+        "digest": "",
+        "restarted": True,
+        "hit": [],
+        "seconds": 1.5,
+        "error": None,
+        **fields,
+    }
+    return json.dumps(result)
+
+
+def _stage(
+    name: str, component: str, status: str, milliseconds: tuple[int, int], nodes: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    begin, end = milliseconds
+    expressions = [*_NOT_ENDED, *([nodes] if nodes else [])]
+    return {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "Stage",
+        "metadata": {"name": name},
+        "spec": {
+            "resourceRef": {"apiGroup": "v1", "kind": "Pod"},
+            "selector": {
+                "matchLabels": {"app.kubernetes.io/component": component},
+                "matchExpressions": expressions,
+            },
+            "delay": {"durationMilliseconds": begin, "jitterDurationMilliseconds": end},
+            "next": {"statusTemplate": status},
+        },
+    }
+
+
+def _ended(container: str, message: str, *, phase: str = "Succeeded") -> str:
+    return (
+        f"phase: {phase}\n"
+        "containerStatuses:\n"
+        f"- name: {container}\n"
+        "  image: fake\n  imageID: fake\n  ready: false\n  restartCount: 0\n"
+        "  state:\n    terminated:\n      exitCode: 0\n"
+        f"      message: {json.dumps(message)}\n"
+    )
+
+
+def stages(
+    *,
+    failing: list[str] | None = None,
+    silent: list[str] | None = None,
+    milliseconds: tuple[int, int] = (100, 300),
+) -> list[dict[str, Any]]:
+    """Write the stages: on `failing` nodes engines fail, and on `silent` ones nothing ever starts."""
+    fails, hangs = failing or [], silent or []
+    others: dict[str, Any] | None = (
+        {"key": ".spec.nodeName", "operator": "NotIn", "values": [*fails, *hangs]} if fails or hangs else None
+    )
+    error = {"where": "{{ .spec.nodeName }}", "what": "the disk is full", "hint": "df -h"}
+    failed = _message(exit=1, outcome="failed", error=error)
+    proof = _ended("proof", SANDBOX)
+    found = [
+        _stage("engine-done", "engine", _ended("engine", _message()), milliseconds, others),
+        _stage("proof-done", "proof", proof, milliseconds),
+        {
+            "apiVersion": "kwok.x-k8s.io/v1alpha1",
+            "kind": "Stage",
+            "metadata": {"name": "deleted"},
+            "spec": {
+                "resourceRef": {"apiGroup": "v1", "kind": "Pod"},
+                "selector": {"matchExpressions": [{"key": ".metadata.deletionTimestamp", "operator": "Exists"}]},
+                "next": {"delete": True, "finalizers": {"empty": True}},
+            },
+        },
+    ]
+    if fails:
+        names = {"key": ".spec.nodeName", "operator": "In", "values": fails}
+        found.append(_stage("engine-failed", "engine", _ended("engine", failed), milliseconds, names))
+    return found

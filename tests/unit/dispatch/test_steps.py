@@ -1,0 +1,123 @@
+"""What is done next for a node, whatever is found of its run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nodeprov.dispatch.marks import CLAIM
+from nodeprov.dispatch.steps import MARGIN_SECONDS, MOST_PODS, Case, Step, next_step
+from tests.support.dispatching import node, pod, result
+
+CLAIMED = node(labels={CLAIM: "r1"})
+DONE = pod(CLAIMED, phase="Succeeded", message=result())
+PROVEN = pod(CLAIMED, is_proof=True, phase="Succeeded", message="sandbox")
+
+
+def case(**fields: Any) -> Case:
+    given: dict[str, Any] = {
+        "node": CLAIMED,
+        "engine": None,
+        "proof": None,
+        "run": "r1",
+        "handler": "runsc",
+        "needs_proof": True,
+        "kernel_line": lambda said: said if said == "sandbox" else "",
+    }
+    return Case(**{**given, **fields})
+
+
+def ending(step: Step) -> tuple[str, str]:
+    assert step.ended is not None
+    return step.ended.result, step.ended.why
+
+
+@pytest.mark.parametrize(
+    ("known", "doing"),
+    [
+        (case(), "make the pod"),
+        (case(run="r2"), "claim"),
+        (case(engine=pod(CLAIMED)), "wait"),
+        (case(engine=pod(CLAIMED, node_uid="another")), "remove the pod"),
+        (case(engine=pod(CLAIMED, node_uid="another", is_going=True)), "wait"),
+        (case(engine=pod(CLAIMED, phase="Failed", trouble="OutOfpods")), "remove the pod"),
+        (case(engine=DONE), "prove"),
+        (case(engine=DONE, needs_proof=False), "finish"),
+        (case(engine=DONE, proof=pod(CLAIMED, is_proof=True)), "wait"),
+        (case(engine=DONE, proof=pod(CLAIMED, is_proof=True, run="r0")), "remove the pod"),
+        (case(engine=DONE, proof=PROVEN), "finish"),
+        (case(node=node(labels={CLAIM: "r1"}, handlers=("",)), engine=DONE), "wait"),
+        (case(node=node(labels={CLAIM: "r1"}, handlers=None), engine=DONE), "prove"),
+        (case(node=node(), engine=DONE), "remove the pod"),
+        (case(node=None, engine=DONE), "remove the pod"),
+        (case(node=None, proof=PROVEN), "remove the pod"),
+        (case(node=node()), "wait"),
+    ],
+)
+def test_the_next_step(known: Case, doing: str) -> None:
+    assert next_step(known).doing == doing
+
+
+@pytest.mark.parametrize(
+    ("known", "ended"),
+    [
+        (case(engine=DONE, proof=PROVEN), ("done", "")),
+        (
+            case(pods_made=MOST_PODS),
+            ("failed", f"its pod went {MOST_PODS} times before it had ended"),
+        ),
+        (
+            case(engine=pod(CLAIMED, phase="Failed", trouble="DeadlineExceeded")),
+            ("failed", "its pod has ended without a result: DeadlineExceeded"),
+        ),
+        (
+            case(engine=pod(CLAIMED, phase="Failed", trouble="OutOfpods"), pods_made=MOST_PODS),
+            ("failed", "its pod has ended without a result: OutOfpods"),
+        ),
+        (
+            case(engine=pod(CLAIMED, phase="Pending"), waited_seconds=1800 + MARGIN_SECONDS + 1),
+            ("failed", "its pod has not ended in 1981 s: kubelet has not started it"),
+        ),
+        (
+            case(engine=pod(CLAIMED, message=result(exit=1, outcome="failed"))),
+            ("failed", "failed"),
+        ),
+        (
+            case(engine=pod(CLAIMED, message=result(exit=4, outcome="between"))),
+            ("between", "between"),
+        ),
+        (
+            case(engine=pod(CLAIMED, message=result(node="n2"))),
+            ("failed", "its pod has left the result of n2, run r1"),
+        ),
+        (
+            case(node=node(labels={CLAIM: "r1"}, handlers=("runc",)), engine=DONE, waited_seconds=121),
+            ("between", "the node does not report the handler runsc, only runc"),
+        ),
+        (
+            case(engine=DONE, proof=pod(CLAIMED, is_proof=True, phase="Succeeded", message="Linux")),
+            ("between", "a pod of the handler runsc ran outside a sandbox"),
+        ),
+        (
+            case(engine=DONE, proof=pod(CLAIMED, is_proof=True, phase="Failed", trouble="no such handler")),
+            ("between", "a pod of the handler runsc is Failed, not Succeeded: no such handler"),
+        ),
+    ],
+)
+def test_how_a_run_ends(known: Case, ended: tuple[str, str]) -> None:
+    assert ending(next_step(known)) == ended
+
+
+def test_what_is_no_result_fails_the_node_and_not_the_dispatcher() -> None:
+    found, why = ending(next_step(case(engine=pod(CLAIMED, message="killed"))))
+    assert found == "failed"
+    assert "has left no result" in why
+
+
+def test_an_uninstall_needs_no_proof() -> None:
+    engine = pod(CLAIMED, action="uninstall", message=result(action="uninstall"))
+    step = next_step(case(engine=engine, node=node(labels={CLAIM: "r1"}, handlers=("",))))
+    assert ending(step) == ("done", "")
+    assert step.ended
+    assert (step.ended.action, step.ended.want) == ("uninstall", "w")

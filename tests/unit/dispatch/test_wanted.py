@@ -1,0 +1,91 @@
+"""What is to be done on a node, found in what it carries and in what is wanted."""
+
+from __future__ import annotations
+
+import pytest
+
+from nodeprov.dispatch.marks import CLAIM
+from nodeprov.dispatch.wanted import Members, Wanted, states, wish_of
+from nodeprov.errors import NodeprovError
+from tests.support.dispatching import IN_POOL, INVENTORY, last, node, wanted
+
+WANTED = wanted()
+MEMBERS = Members(WANTED)
+
+
+@pytest.mark.parametrize(
+    ("state", "wish"),
+    [
+        (node(), "install"),
+        (node(labels={}), ""),
+        (node(labels={**IN_POOL, "kubernetes.io/os": "windows"}), ""),
+        (node(last=last()), ""),
+        (node(last=last(run="r0")), ""),
+        (node(last=last(want="other")), "install"),
+        (node(last=last(machine="another")), "install"),
+        (node(last=last(result="failed")), ""),
+        (node(last=last(result="between")), ""),
+        (node(last=last(result="failed", run="r0")), "install"),
+        (node(last=last(action="uninstall", result="failed")), "install"),
+        (node(last=last(), labels={**IN_POOL, CLAIM: "r1"}), "install"),
+        (node(last=last(), labels={}), "uninstall"),
+        (node(last=last(action="uninstall", result="failed"), labels={}), ""),
+        (node(labels={CLAIM: "r0"}), "uninstall"),
+    ],
+)
+def test_what_is_wanted_of_a_node(state: object, wish: str) -> None:
+    assert wish_of(state, WANTED, MEMBERS) == wish  # type: ignore[arg-type]
+
+
+def test_an_uninstall_goes_by_what_nodes_carry() -> None:
+    leaving = wanted(action="uninstall")
+    assert wish_of(node(), leaving, MEMBERS) == ""
+    assert wish_of(node(last=last()), leaving, MEMBERS) == "uninstall"
+    assert wish_of(node(labels={CLAIM: "r0"}), leaving, MEMBERS) == "uninstall"
+
+
+def test_without_a_selector_the_inventory_s_own_nodes_are_chosen() -> None:
+    members = Members(wanted('[release]\nversion = "20260905.0"\n[nodes.n1]\n'))
+    assert members.chooses(node("n1"))
+    assert not members.chooses(node("n2"))
+
+
+def test_a_node_that_the_inventory_does_not_name_has_what_is_said_of_all() -> None:
+    named = f'{INVENTORY}[paths]\nprefix = "/opt/all"\n[nodes.n2.paths]\nprefix = "/opt/own"\n'
+    members = Members(wanted(named))
+    members.learn(["n1", "n3"])
+    assert [members.settings(name).paths.prefix for name in ("n1", "n2", "n3", "n4")] == [
+        "/opt/all",
+        "/opt/own",
+        "/opt/all",
+        "/opt/all",
+    ]
+
+
+def test_a_config_map_is_read_back() -> None:
+    written = wanted(action="uninstall", deadline_seconds=60)
+    assert Wanted.parse({"data": written.data()}) == written
+
+
+@pytest.mark.parametrize("value", [{}, {"data": None}, {"data": {"run.json": "["}}, {"data": {"run.json": "{}"}}])
+def test_what_is_no_such_config_map_is_refused_with_what_to_do(value: dict[str, object]) -> None:
+    with pytest.raises(NodeprovError, match="it is not as nodeprov writes it") as raised:
+        Wanted.parse(value)
+    assert raised.value.hint == "write it anew: nodeprov cluster install"
+
+
+def test_what_is_wanted_has_another_digest_when_any_part_is_another() -> None:
+    changed = [wanted(f"{INVENTORY}# more"), wanted(action="uninstall"), wanted(run="r2")]
+    assert [each.digest == WANTED.digest for each in changed] == [False, True, True]
+
+
+def test_nodes_are_counted_by_how_they_stand() -> None:
+    nodes = {
+        "done": node(last=last()),
+        "due": node(),
+        "changing": node(labels={CLAIM: "r1"}),
+        "failed": node("f", last=last(result="failed", why="the disk is full")),
+        "left": node(labels={}),
+    }
+    found = states(nodes, WANTED, MEMBERS)
+    assert found == {"nodes": dict.fromkeys(nodes, 1), "failed": {"f": "the disk is full"}}
