@@ -15,6 +15,7 @@ def adopt(
     nodes: options.Nodes = None,
     is_all: options.All = False,
     selector: options.Labelled = None,
+    handler: options.Handler = None,
     activate_pending: options.ActivatePending = False,
     skip_unready: options.SkipUnready = False,
     canary: options.Canary = None,
@@ -54,7 +55,7 @@ def adopt(
         window=window,
     )
     telling = options.telling(report, events)
-    which = options.which(nodes, is_all, selector)
+    which = options.which(nodes, is_all, selector, handler)
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         want = Install(FAMILY, adopts=True)
         carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=as_json, telling=telling)

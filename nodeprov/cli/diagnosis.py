@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +27,7 @@ def doctor(
     nodes: options.Nodes = None,
     is_all: options.All = False,
     selector: options.Labelled = None,
+    handler: options.Handler = None,
     inventory: options.Inventory = None,
     sets: options.Set = None,
     ask_sudo_password: options.AskSudoPassword = False,
@@ -42,16 +42,17 @@ def doctor(
     from nodeprov.reports.findings import Severity, findings_json, findings_table
     from nodeprov.runtimes import FAMILY
 
-    which = options.which(nodes, is_all, selector)
+    which = options.which(nodes, is_all, selector, handler)
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         results = print_errors(
-            fleet.each(lambda node, hosts: (node.name, examine(node, hosts, FAMILY, time.time)))
+            fleet.each_view(lambda view, hosts: (view.name, examine(view, hosts, FAMILY, time.time)))
         )
-    findings = [finding for _, found in results.good for finding in found]
+    # What is true of a machine is found for each of its handlers.
+    findings = list(dict.fromkeys(finding for _, found in results.good for finding in found))
     if as_json:
         show_json({"findings": findings_json(findings)}, results.errors)
     else:
-        show_table(findings_table([name for name, _ in results.good], findings))
+        show_table(findings_table([*dict.fromkeys(name for name, _ in results.good)], findings))
     against = any(finding.severity is Severity.AGAINST for finding in findings)
     raise typer.Exit(FAILED if against or results.errors else DONE)
 
@@ -65,6 +66,7 @@ def verify(
     nodes: options.Nodes = None,
     is_all: options.All = False,
     selector: options.Labelled = None,
+    handler: options.Handler = None,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Also write the result as JUnit XML.")
     ] = None,
@@ -82,14 +84,16 @@ def verify(
     from nodeprov.kubernetes.cluster_read import ClusterReads
     from nodeprov.runtimes import FAMILY
 
-    which = options.which(nodes, is_all, selector)
+    which = options.which(nodes, is_all, selector, handler)
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
-        reads = ClusterReads(fleet.nodes, fleet.hosts.of)
+        reads = ClusterReads([view for node in fleet.nodes for view in node.views], fleet.hosts.of)
         reads.begin()
-        subjects = print_errors(fleet.each(lambda node, hosts: subject.look(node, hosts, FAMILY, reads)))
+        subjects = print_errors(
+            fleet.each(lambda node, hosts: [subject.look(view, hosts, FAMILY, reads) for view in node.views])
+        )
         with cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods of the checks")) as cancel:
             found = runner.verify_all(subjects.good, cancel)
-    verified = {each.state.node.name: made for each, made in zip(subjects.good, found, strict=True)}
+    verified = {each[0].state.node.name: made for each, made in zip(subjects.good, found, strict=True)}
     verified |= {name: runner.not_looked_at(name, error) for name, error in subjects.failed.items()}
     results = [result for node in fleet.nodes for result in verified[node.name].results]
     show_results(results, subjects.errors, as_json=as_json)
@@ -100,10 +104,10 @@ def verify(
 
 def show_results(results: Sequence[CheckResult], errors: Sequence[NodeprovError], *, as_json: bool) -> None:
     """Print what the checks found; in JSON a node that cannot be looked at is one of the errors."""
-    from nodeprov.reports.findings import NODE, results_table
+    from nodeprov.reports.findings import NODE, results_json, results_table
 
     if as_json:
-        show_json({"findings": [asdict(each) for each in results if each.check != NODE]}, errors)
+        show_json({"findings": [results_json(each) for each in results if each.check != NODE]}, errors)
     else:
         show_table(results_table(results))
 

@@ -73,7 +73,7 @@ def _wanted(whole: Inventory) -> list[ReleaseSettings]:
     """Return what nodes want, each release of an origin once."""
     by_what = {
         (each.settings.release.base_url, each.settings.release.version): each.settings.release
-        for each in whole.nodes
+        for each in (view for node in whole.nodes for view in node.views)
     }
     return list(by_what.values())
 

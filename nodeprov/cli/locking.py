@@ -40,7 +40,8 @@ class FoundLock:
 
     def is_for(self, whole: Inventory) -> bool:
         """Tell whether all nodes of an inventory over which it was laid want its release."""
-        return all(node.settings.release.version == self.lock.release for node in whole.nodes)
+        views = (view for node in whole.nodes for view in node.views)
+        return all(view.settings.release.version == self.lock.release for view in views)
 
     def obtained(
         self, obtain: Callable[[Software, ReleaseSettings, str], Release]

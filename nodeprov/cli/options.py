@@ -153,15 +153,15 @@ def allowed(*, drain: bool, force: bool, delete_emptydir_data: bool) -> "Allowed
     return Allowed(force, delete_emptydir_data)
 
 
-def which(names: list[str] | None, is_all: bool, selector: str | None) -> "Selection":
-    """Read which nodes are meant; raise UsageError for a selector that is none."""
+def which(names: list[str] | None, is_all: bool, selector: str | None, handler: str | None = None) -> "Selection":
+    """Read which nodes, and which of their handlers, are meant; raise UsageError for a selector that is none."""
     from nodeprov.inventory.selection import Selection
 
     if selector is None:
-        return Selection(tuple(names or ()), is_all)
+        return Selection(tuple(names or ()), is_all, handler=handler or "")
     from nodeprov.inventory.selector import parse_selector  # few choose by labels
 
-    return Selection(tuple(names or ()), is_all, parse_selector(selector))
+    return Selection(tuple(names or ()), is_all, parse_selector(selector), handler or "")
 
 
 Nodes = Annotated[
@@ -391,6 +391,14 @@ Events = Annotated[
         "--events",
         metavar="FILE",
         help="Write what happens to a file or a pipe, while it happens: a line of JSON for each event.",
+    ),
+]
+Handler = Annotated[
+    str | None,
+    typer.Option(
+        "--handler",
+        metavar="NAME",
+        help="One handler of the nodes. Default: all that the inventory has for a node.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result and errors as JSON.")]

@@ -37,6 +37,7 @@ def plan(
     nodes: options.Nodes = None,
     is_all: options.All = False,
     selector: options.Labelled = None,
+    handler: options.Handler = None,
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Plan an uninstall.")] = False,
     rollback: Annotated[bool, typer.Option("--rollback", help="Plan a rollback.")] = False,
     to: options.To = None,
@@ -111,7 +112,7 @@ def plan(
     whole, locked = (whole, None) if other else with_lock(whole, lock, bundle)
     deep = deep or not (locked is None or locked.is_for(whole))
     log = _command_log() if commands else None
-    which = options.which(nodes, is_all, selector)
+    which = options.which(nodes, is_all, selector, handler)
     if other or commands or out:
         reaching = reach(whole, which, ask_sudo_password=ask_sudo_password, on_command=log)
     else:
@@ -250,6 +251,7 @@ def install(
     nodes: options.Nodes = None,
     is_all: options.All = False,
     selector: options.Labelled = None,
+    handler: options.Handler = None,
     activate_pending: options.ActivatePending = False,
     forward: options.Forward = False,
     drain: options.Drain = False,
@@ -292,7 +294,7 @@ def install(
         allow_two_zones=allow_two_zones,
         window=window,
     )
-    which = options.which(nodes, is_all, selector)
+    which = options.which(nodes, is_all, selector, handler)
     whole, locked = with_lock(load(inventory, sets), lock, bundle)
     deep = deep or not (locked is None or locked.is_for(whole))
     if telling:
@@ -320,6 +322,7 @@ def uninstall(
     nodes: options.Nodes = None,
     is_all: options.All = False,
     selector: options.Labelled = None,
+    handler: options.Handler = None,
     drain: Annotated[bool, typer.Option("--drain", help="Evict the sandboxed pods that still run.")] = False,
     force: options.Force = False,
     delete_emptydir_data: options.DeleteEmptydirData = False,
@@ -359,7 +362,7 @@ def uninstall(
     )
     allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
     telling = options.telling(report, events)
-    which = options.which(nodes, is_all, selector)
+    which = options.which(nodes, is_all, selector, handler)
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         want = Uninstall(FAMILY, drain, allowed=allowed)
         carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=as_json, telling=telling)

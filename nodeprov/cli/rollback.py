@@ -16,6 +16,7 @@ def rollback(
     nodes: options.Nodes = None,
     is_all: options.All = False,
     selector: options.Labelled = None,
+    handler: options.Handler = None,
     to: options.To = None,
     activate_pending: options.ActivatePending = False,
     skip_unready: options.SkipUnready = False,
@@ -52,7 +53,7 @@ def rollback(
         window=window,
     )
     telling = options.telling(report, events)
-    which = options.which(nodes, is_all, selector)
+    which = options.which(nodes, is_all, selector, handler)
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         want = Rollback(FAMILY, to or "")
         carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=as_json, telling=telling)

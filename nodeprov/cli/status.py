@@ -51,6 +51,7 @@ def status(
     nodes: options.Nodes = None,
     is_all: options.All = False,
     selector: options.Labelled = None,
+    handler: options.Handler = None,
     deep: Deep = False,
     watch: Watch = None,
     inventory: options.Inventory = None,
@@ -70,7 +71,7 @@ def status(
     """
     from nodeprov.cli.session import open_session
 
-    which = options.which(nodes, is_all, selector)
+    which = options.which(nodes, is_all, selector, handler)
     with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
         shown = Round({}, ())
         try:
@@ -85,9 +86,9 @@ def status(
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """How the nodes stood when they were looked at, by their names."""
+    """How the nodes stood when they were looked at, by their names and those of their handlers."""
 
-    nodes: dict[str, Status]
+    nodes: dict[tuple[str, str], Status]
     errors: Sequence[NodeprovError]
 
     @property
@@ -117,13 +118,14 @@ def _look(fleet: Fleet, *, deep: bool) -> Round:
         return read_again(node, hosts[Place.NODE], FAMILY, reads, folder, deep=deep)
 
     folder = cache_folder() / "digests"
-    reads = ClusterReads(fleet.nodes, fleet.hosts.of)
+    reads = ClusterReads([view for node in fleet.nodes for view in node.views], fleet.hosts.of)
     reads.begin()
-    results = fleet.each(status_of)
+    results = fleet.each_view(status_of)
     # One error of a cluster is raised for each of its nodes.
     of_clusters = {id(each.cluster_fault): each.cluster_fault for each in results.good if each.cluster_fault}
     unread = [fault for each in results.good for fault in each.faults]
-    return Round({each.node: each for each in results.good}, (*results.errors, *unread, *of_clusters.values()))
+    found = {(each.node, each.handler): each for each in results.good}
+    return Round(found, (*results.errors, *unread, *of_clusters.values()))
 
 
 def _show(found: Round, shown: Round, *, as_json: bool, is_watching: bool) -> None:

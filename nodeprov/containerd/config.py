@@ -2,7 +2,7 @@
 
 import posixpath
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -240,9 +240,10 @@ RUNTIMES = tuple((*section, "containerd", "runtimes") for section in CRI_SECTION
 IMPORTS = ("imports",)
 
 
-def differences(before: Config, after: Config, runtime: Runtime) -> tuple[str, ...]:
-    """List, as dotted paths, in what two dumps differ apart from our table; nothing means the change is safe."""
-    old, new = (dict(_leaves(each.document, (), runtime.handler)) for each in (before, after))
+def differences(before: Config, after: Config, *ours: Runtime) -> tuple[str, ...]:
+    """List, as dotted paths, in what two dumps differ apart from our tables; nothing means the change is safe."""
+    handlers = {runtime.handler for runtime in ours}
+    old, new = (dict(_leaves(each.document, (), handlers)) for each in (before, after))
     if after.document.get("version") == 2:
         _forget_own_name(old, new)
     paths = dict.fromkeys([*old, *new])
@@ -251,15 +252,15 @@ def differences(before: Config, after: Config, runtime: Runtime) -> tuple[str, .
     return tuple(key_text(path) for path, (was, now) in pairs.items() if was != now and (was or now))
 
 
-def _leaves(value: Any, path: KeyPath, handler: str) -> Iterator[tuple[KeyPath, Any]]:
-    """List all values, but those of our handler's table."""
-    if path[-1:] == (handler,) and path[:-1] in RUNTIMES:
+def _leaves(value: Any, path: KeyPath, ours: Collection[str]) -> Iterator[tuple[KeyPath, Any]]:
+    """List all values, but those of our handlers' tables."""
+    if path and path[-1] in ours and path[:-1] in RUNTIMES:
         return
     if not isinstance(value, Mapping):
         yield path, value
         return
     for name, inner in value.items():
-        yield from _leaves(inner, (*path, name), handler)
+        yield from _leaves(inner, (*path, name), ours)
 
 
 def _forget_own_name(old: dict[KeyPath, Any], new: dict[KeyPath, Any]) -> None:

@@ -96,7 +96,10 @@ def summary(nodes: Sequence[Status]) -> str:
     differing = sum(bool(each.differences) for each in nodes)
     at_work = sum(bool(each.holder or each.is_at_work or each.is_open) for each in nodes)
     parts = {"as it should be": settled, "not as installed": differing, "with a run that has not ended": at_work}
-    return f"{len(nodes)} nodes: {', '.join(f'{count} {said}' for said, count in parts.items() if count)}"
+    names = {each.node for each in nodes}
+    has_several = len({(each.node, each.handler) for each in nodes}) > len(names)
+    subject = f"{len(nodes)} handlers on {len(names)} nodes" if has_several else f"{len(nodes)} nodes"
+    return f"{subject}: {', '.join(f'{count} {said}' for said, count in parts.items() if count)}"
 
 
 def as_json(status: Status) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from nodeprov.kubernetes.init_containers import read_init_containers
 from nodeprov.kubernetes.proof_pods import Prover
 from nodeprov.node import dry_start
 from nodeprov.node.facts import gather
+from nodeprov.node.layout import Layout
 from nodeprov.node.loaded_config import is_what_was_read
 from nodeprov.node.state import MOST_NAMED, Facts, NodeState
 from nodeprov.node.switch import Switch
@@ -43,6 +44,7 @@ class Containerd:
         self._state = state
         self._family = family
         self._sleep = sleep
+        self._layouts: tuple[Layout, ...] = (state.layout,)
 
     def made(self, handler: str) -> str:
         """See what a distribution has made of the template or the drop-in that was edited.
@@ -50,7 +52,8 @@ class Containerd:
         It is the distribution that expands it, at its start: nobody else knows what it comes to.
         """
         daemon = self._look().running_daemon
-        runtime = self._family.runtime(self._state.layout)
+        layout = next((each for each in self._layouts if each.handler == handler), self._state.layout)
+        runtime = self._family.runtime(layout)
         path = runtime.program_of(daemon.effective.runtime(runtime.handler))
         if path != (runtime.program if handler else None):
             raise NodeprovError(
@@ -78,7 +81,7 @@ class Containerd:
     def in_use(self) -> Mapping[str, str]:
         """Find our files that processes, and bundles of stopped containers, still need, and whose these are."""
         footprint = self._look().footprint
-        return {path: footprint.by_whom([path]) for path in footprint.needed(self._state.layout)}
+        return {path: footprint.by_whom([path]) for path in footprint.needed(*self._layouts)}
 
     def wait_until_unused(self, timeout_seconds: float) -> None:
         """Wait until nothing needs our files; raise NodeprovError, naming what does, if that takes too long."""
@@ -164,7 +167,11 @@ class NodeActions(Containerd):
         self._cancel = cancel
         cluster = self._cluster = hosts.get(Place.CLUSTER)
         where = (planned.settings, planned.node.name, cancel.wait)
-        self._prover = Prover(cluster, *where) if cluster else None
+        self._layouts = tuple(each.state.layout for each in planned.views)
+        self._provers: dict[str, Prover] = {}
+        for each in planned.views if cluster else ():
+            assert cluster is not None
+            self._provers[each.state.layout.handler] = Prover(cluster, each.settings, *where[1:])
         self._drainer = Drainer(cluster, *where, cordoned=cordoned) if cluster else None
 
     def try_start(self, swap: Swap) -> None:
@@ -202,7 +209,7 @@ class NodeActions(Containerd):
             match proof:
                 case Sandbox():
                     seen[proof.subject] = super().sandbox(proof.subject)
-                case Pod():
+                case Pod() if self._image is None:
                     self._image = self._images.enter_context(self._available())
 
     def sandbox(self, generation: str) -> str:
@@ -235,17 +242,18 @@ class NodeActions(Containerd):
         """Return what the node has seen at the end of its last swap."""
         return self._served
 
-    def handler(self) -> str:
-        """See that the node reports the handler to the cluster."""
-        assert self._prover is not None
-        return self._prover.handler()
+    def handler(self, name: str = "") -> str:
+        """See that the node reports a handler to the cluster."""
+        return self._prover(name).handler()
 
-    def pod(self) -> str:
-        """Run a pod, whose image is there for that long."""
-        assert self._prover is not None
+    def pod(self, handler: str = "") -> str:
+        """Run a pod of a handler, whose image is there for that long."""
         with self._images:
-            image = self._image or self._images.enter_context(self._available())
-            return self._prover.pod(image, self._family.kernel_line)
+            image, self._image = self._image or self._images.enter_context(self._available()), None
+            return self._prover(handler).pod(image, self._family.kernel_line)
+
+    def _prover(self, handler: str) -> Prover:
+        return self._provers[handler or self._state.layout.handler]
 
     def close(self) -> None:
         """Remove the pods' image, if it is on the node still."""
@@ -270,8 +278,8 @@ class NodeActions(Containerd):
 
     def forget_proofs(self) -> None:
         """Remove what proofs that were killed have left in the cluster."""
-        if self._prover is not None and self._planned.settings.proof.pod:
-            self._prover.sweep()
+        if self._provers and self._planned.settings.proof.pod:
+            self._prover("").sweep()
 
     def uncordoned(self, outcome: Outcome) -> Outcome:
         """Uncordon what `drain` has cordoned; say so if that cannot be done."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Generic, Self, TypeVar
 
 from nodeprov.engine.context import RunContext
+from nodeprov.engine.handlers import plan_all
 from nodeprov.engine.look import Install, Uninstall, Want, check, look
 from nodeprov.engine.planner import Planned, plan
 from nodeprov.engine.remembering import Watching
@@ -105,11 +106,14 @@ class Fleet:
         """
         reads = self._read_already or self._reads(want)
         self._read_already = None
-        states = at_once(lambda node: self._ready(node, want, reads), self.nodes)
+        found = at_once(lambda node: self._ready(node, want, reads), self.nodes)
         releases = _Once(self._releases)
-        order = leaving_order([each for each in states if isinstance(each, NodeState)])
+        order = leaving_order([each[0] for each in found if not isinstance(each, Exception)])
         wants = [
-            safely(lambda state: (state, self._of_its_own(want, state, releases, order)), each) for each in states
+            safely(
+                lambda states: (states, [self._of_its_own(want, each, releases, order) for each in states]), each
+            )
+            for each in found
         ]
         admissions = Admissions()
         return Results.of(at_once(lambda given: self._planned(*given, reads, admissions), wants), self.nodes)
@@ -130,31 +134,41 @@ class Fleet:
         """Call something for every node at the same time."""
         return Results.of(at_once(lambda node: call(node, self.hosts.of(node)), self.nodes), self.nodes)
 
+    def each_view(self, call: Callable[[Node, Hosts], T]) -> Results[T]:
+        """Call something for every handler of every node: the nodes at the same time, its handlers in turn."""
+        found = self.each(lambda node, hosts: [call(view, hosts) for view in node.views])
+        return Results([one for some in found.good for one in some], found.errors, found.failed)
+
     def _reads(self, want: Want) -> ClusterReads:
         """Begin to read the clusters of the nodes, if what is wanted uses them."""
-        reads = ClusterReads(self.nodes, self.hosts.of)
+        reads = ClusterReads([view for node in self.nodes for view in node.views], self.hosts.of)
         if want.action.uses_cluster:
             reads.begin()
         return reads
 
-    def _planned(self, state: NodeState, want: Want, reads: ClusterReads, admissions: Admissions) -> Planned:
+    def _planned(
+        self, states: Sequence[NodeState], wants: Sequence[Want], reads: ClusterReads, admissions: Admissions
+    ) -> Planned:
+        state, want = states[0], wants[0]
         readers = admissions.through(of_action(self.hosts.of(state.node), want.action))
         if self._memory is None:
-            return plan(state, want, readers)
+            return plan_all(states, wants, readers)
         known = KnownTrees(readers[Place.NODE], state.node, self._memory.digests, deep=not self._trusts_memory)
+        if len(states) > 1:
+            return plan_all(states, wants, {**readers, Place.NODE: known})
         watching = Watching({**readers, Place.NODE: known}, state, want)
         found = plan(state, want, watching.readers)
         watching.remember(found, reads, self._memory)
         return found
 
-    def _ready(self, node: Node, want: Want, reads: ClusterReads) -> NodeState:
-        """Read a node; raise Problems if anything blocks what is wanted."""
+    def _ready(self, node: Node, want: Want, reads: ClusterReads) -> tuple[NodeState, ...]:
+        """Read a node, for each of its handlers; raise Problems if anything blocks what is wanted."""
         if (error := self._unreached.pop(node.name, None)) is not None:
             raise error
-        state = look(node, self.hosts.of(node), want, reads)
-        if problems := check(state, want):
+        states = tuple(look(view, self.hosts.of(node), want, reads) for view in node.views)
+        if problems := tuple(dict.fromkeys(each for state in states for each in check(state, want))):
             raise Problems(problems, where=node.name)
-        return state
+        return states
 
     def _of_its_own(self, want: Want, state: NodeState, releases: Releases, order: Sequence[str]) -> Want:
         """Return what is wanted of one node: with its release, or with the nodes that go before it."""

@@ -47,6 +47,25 @@ class Planned:
     """What containerd's configuration imports, as paths and globs."""
     release: str = ""
     """The release that it puts in force, by the name of its folder; "" where it puts none."""
+    parts: tuple["Planned", ...] = ()
+    """Of several handlers the plan of each, as if those before it were done."""
+    looked: tuple[NodeState, ...] = ()
+    """The states that these were made from, as they were read."""
+
+    @property
+    def views(self) -> tuple["Planned", ...]:
+        """The plan of each handler; of one alone it is this one."""
+        return self.parts or (self,)
+
+    @property
+    def as_read(self) -> tuple[NodeState, ...]:
+        """The state of each handler as it was read."""
+        return self.looked or (self.state,)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a run of one of its handlers ended without a word."""
+        return any(each.history.interrupted is not None for each in self.as_read)
 
     @property
     def sha512(self) -> Mapping[str, str]:
@@ -71,12 +90,17 @@ def plan(state: NodeState, want: Want, readers: Readers) -> Planned:
 
     Raises Problems with the reasons not to begin: those of `check`, and what only further questions show.
     """
-    planned = _planned(state, want, readers)
+    return with_drain(undrained(state, want, readers), readers)
+
+
+def with_drain(planned: Planned, readers: Readers) -> Planned:
+    """Have pods leave before a restart, as the settings ask for it."""
     steps = drained(planned.state, planned.plan.steps, readers)
     return replace(planned, plan=replace(planned.plan, steps=steps))
 
 
-def _planned(state: NodeState, want: Want, readers: Readers) -> Planned:
+def undrained(state: NodeState, want: Want, readers: Readers) -> Planned:
+    """Find the same, but for the pods that have to leave before a restart."""
     found = check(state, want)
     if not isinstance(want, Install):
         refuse(state, found)

@@ -37,7 +37,8 @@ def read_states(
     states = dict(zip((resource.key for resource in resources), answers, strict=True))
     if state.cluster is not None:
         states |= cluster_states(state.cluster, goals)
-    return states | leftovers.known_states(state.footprint, unneeded), imports
+    states |= leftovers.known_states(state.footprint, unneeded)
+    return states | {key: each for key, each in state.assumed.items() if key in states}, imports
 
 
 def restart_problems(

@@ -1,6 +1,5 @@
 """Every command of a plan, in its order: the very run, on hosts on which nothing runs."""
 
-import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -98,9 +97,16 @@ class _Stage:
             change.resource.query: [change.before] for change in planned.plan.changes
         }
         self._facts = _well(planned)
-        release = planned.want.release
+        self._links = {each.layout.handler: each.footprint.links for each in planned.as_read}
         # What the run makes is also looked at by another path, through the link `current`.
-        self._made = planned.want.family.generation(planned.state, release).files if release else {}
+        self._made = {
+            f"{folder}/{name}": state
+            for each in planned.views
+            if each.want.release
+            for made in [each.want.family.generation(each.state, each.want.release)]
+            for name, state in made.files.items()
+            for folder in (made.folder, each.state.layout.current)
+        }
         self._unconfirmed = planned.settings.proof.unconfirmed == "restore"
 
     def play(self, author: Author) -> tuple[Command, ...]:
@@ -129,21 +135,22 @@ class _Stage:
         match query:
             case FactsQuery():
                 return self._facts
-            case OfRunsQuery():
-                return OfRuns.among(self._facts)
+            case OfRunsQuery(layout=layout):
+                return replace(OfRuns.among(self._facts), links=self._links[layout.handler])
             case NodePodsQuery():
                 return ()
             case InitContainersQuery():
                 return frozenset()
             case Get(kind="node"):
-                return {"status": {"runtimeHandlers": [{"name": self._planned.settings.runtime.handler}]}}
+                names = [{"name": each.settings.runtime.handler} for each in self._planned.views]
+                return {"status": {"runtimeHandlers": names}}
             case Get(kind="runtimeclass"):
                 cluster = self._planned.state.cluster
                 return cluster.runtime_class if cluster else None
         if states := self._states.get(query):
             return states.pop(0) if len(states) > 1 else states[0]
-        if isinstance(query, FileAt) and (name := posixpath.basename(query.path)) in self._made:
-            return self._made[name]
+        if isinstance(query, FileAt) and query.path in self._made:
+            return self._made[query.path]
         return reader.ask([query])[0]
 
     def answered(self, script: Script[A]) -> A:
@@ -224,11 +231,12 @@ class _RehearsedHost(ShellHost):
 
 def _well(planned: Planned) -> Facts:
     """Describe how the node would look in its run: nothing needs our files, and containerd has our table."""
-    state, runtime = planned.state, planned.want.family.runtime(planned.state.layout)
-    daemon = state.daemon
+    state, daemon = planned.as_read[0], planned.as_read[0].daemon
     edit = containerd.add_runtime if planned.plan.action.serves else containerd.remove_runtime
     touched = any(change.resource.swapped for change in planned.plan.changes)
-    dump = edit(daemon.dump, runtime) if touched else daemon.dump
+    dump = daemon.dump
+    for each in planned.views if touched else ():
+        dump = edit(dump, each.want.family.runtime(each.state.layout))
     daemon = replace(daemon, dump=dump, config_changed_at=None)
     footprint = replace(state.footprint, processes={}, bundles=())
     receipts = tuple(to_json(each) for each in state.history.on_disk)

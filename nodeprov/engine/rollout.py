@@ -238,7 +238,7 @@ def member_of(planned: Planned) -> Member:
     )
     return Member(
         name=planned.node.name,
-        is_due=plan.pending or broken is not None,
+        is_due=plan.pending or planned.interrupted,
         restarts=plan.restart is not None or any(isinstance(step, Drain) for step in plan.steps),
         zone=labels.get(ZONE, ""),
         controls=controls(planned.state),

@@ -10,7 +10,7 @@ from typing import Any
 from nodeprov.engine.look import Gc, Install, Rollback, Uninstall, Want
 from nodeprov.engine.planner import Planned
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, UsageError, json_object, of_type
-from nodeprov.inventory import Inventory, Node
+from nodeprov.inventory import Inventory, Node, Settings
 from nodeprov.inventory.explanation import inventory_text
 from nodeprov.kubernetes.draining import NOTHING_LOST, Allowed
 from nodeprov.node.receipts import Author
@@ -89,10 +89,20 @@ def want_of(saved: Saved, family: Family) -> Want:
 
 
 def _resolved(planned: Planned) -> Node:
+    found = {each.state.layout.handler: _with_release(each) for each in planned.views}
+    node = planned.node
+    if not planned.parts:
+        return replace(node, settings=found[planned.state.layout.handler])
+    handlers = {each.state.layout.handler: found[each.state.layout.handler] for each in planned.parts[1:]}
+    return replace(node, settings=found[planned.state.layout.handler], handlers=handlers)
+
+
+def _with_release(planned: Planned) -> Settings:
+    """Return the settings of a handler with the release that was found."""
     if planned.want.release is None:
-        return planned.node
+        return planned.settings
     release = replace(planned.settings.release, version=planned.want.release.version)
-    return replace(planned.node, settings=replace(planned.settings, release=release))
+    return replace(planned.settings, release=release)
 
 
 def _steps(planned: Planned, *, names_pods: bool = False) -> tuple[tuple[str, str], ...]:

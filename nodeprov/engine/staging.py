@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from nodeprov.engine.handlers import together
 from nodeprov.engine.planner import Planned
 from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import STAGE
@@ -14,6 +15,8 @@ def staged(planned: Planned) -> Planned:
     The receipt of such a run names them, so that an uninstall takes them away; an install finds them there, and
     one that wants something else collects them.
     """
+    if planned.parts:
+        return together(planned.as_read, [staged(each) for each in planned.parts])
     plan = planned.plan
     unseen = [step for step in plan.steps if _is_unseen(step)]
     proof = [step for step in plan.steps if isinstance(step, Sandbox)][:1]

@@ -4,7 +4,7 @@ import json
 import posixpath
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from nodeprov.engine.actions import NodeActions
 from nodeprov.engine.apply import apply as apply_steps
@@ -34,31 +34,45 @@ def apply(planned: Planned, hosts: Hosts, run: RunContext) -> Outcome:
     Raises NodeprovError, with the holder's name, when another run holds the node.
     """
     plan, state, host = planned.plan, planned.state, hosts[Place.NODE]
-    broken = state.history.interrupted
-    if not plan.pending and broken is None:
+    if not plan.pending and not planned.interrupted:
         return Outcome(plan)
     holder = f"{run.author.user}@{run.author.controller} since {run.clock()}"
     hosts = of_action(hosts, plan.action)
     with Lock(host, planned.settings.paths.state, holder), _uploading(host, plan.node, run):
         began = host.ask([UptimeQuery()])[0] if plan.action.is_timed else 0.0
-        _insist_on_the_same_traces(state, host)
-        begun = _begin(planned, broken, run)
-        switch = Switch(host, state.daemon, state.settings, begun.name)
-        if broken is not None or plan.action.sweeps_first:
+        for seen in planned.as_read:
+            _insist_on_the_same_traces(seen, host)
+        records = _begin(planned, run)
+        switch = Switch(host, state.daemon, state.settings, records[0].begun.name)
+        if planned.interrupted or plan.action.sweeps_first:
             switch.settle()
-            _sweep(host, state, plan.action)
+            for seen in planned.as_read:
+                _sweep(host, seen, plan.action)
             images.remove_all(host, state.machine.architecture, state.daemon, state.settings)
-        if plan.pending:
-            _write_receipt(host, planned.settings, begun)
-        actions = NodeActions(planned, hosts, switch, run.cancel, cordoned=broken is not None and broken.cordons)
+        for record in records:
+            if record.is_pending:
+                _write_receipt(host, planned.settings, record.begun)
+        cordoned = any(record.broken is not None and record.broken.cordons for record in records)
+        actions = NodeActions(planned, hosts, switch, run.cancel, cordoned=cordoned)
         if plan.action.sweeps_first:
             actions.forget_proofs()
         with closing(actions):
             outcome = actions.uncordoned(apply_steps(plan, hosts, actions, run))
         hit = actions.bystanders
         outcome = replace(outcome, notes=(*outcome.notes, *hit), hit=hit)
-        closed = _close(outcome, begun, broken, host, planned.settings, run.clock())
-        return _timed(closed, host, began) if plan.action.is_timed else closed
+        for record in records:
+            outcome = _close(outcome, record, host, planned.settings, run.clock())
+        return _timed(outcome, host, began) if plan.action.is_timed else outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The receipt of a run for one of its handlers, and that of an earlier run which has not ended."""
+
+    begun: Receipt
+    broken: Receipt | None
+    is_pending: bool
+    """Whether the run has anything to do for the handler: else it leaves no receipt."""
 
 
 def of_action(hosts: Hosts, action: Action) -> Hosts:
@@ -143,21 +157,20 @@ def _sweep(host: Host, state: NodeState, action: Action) -> None:
     check(output, "what an interrupted run has left cannot be removed", where=host.name)
 
 
-def _close(
-    outcome: Outcome, begun: Receipt, broken: Receipt | None, host: Host, settings: Settings, now: str
-) -> Outcome:
+def _close(outcome: Outcome, record: Record, host: Host, settings: Settings, now: str) -> Outcome:
     """Write how the run ended; a run that left something stays open, and the next one takes it up."""
+    begun, broken = record.begun, record.broken
     if outcome.left:
         return outcome
     state = receipts.DONE if outcome.error is None else receipts.UNDONE
     try:
-        if outcome.plan.pending:
+        if record.is_pending:
             _write_receipt(host, settings, begun.closed(state, now, _kept(outcome)))
         if broken is not None and outcome.error is None:
             # What another action had begun was never finished: that run's receipt no longer counts, unless this
             # run has changed something on top of it.
             action = outcome.plan.action
-            finished = broken.action == action.name or (action.builds_on_broken and outcome.plan.pending)
+            finished = broken.action == action.name or (action.builds_on_broken and record.is_pending)
             _write_receipt(host, settings, broken.closed(receipts.DONE if finished else receipts.UNDONE, now))
         elif broken is not None and broken.cordons:
             # The node is uncordoned by now: who cordons it from here on does not mean us.
@@ -176,9 +189,16 @@ def _kept(outcome: Outcome) -> frozenset[str]:
     return frozenset(removed - done)
 
 
-def _begin(planned: Planned, broken: Receipt | None, run: RunContext) -> Receipt:
-    state = planned.state
-    return Receipt(
+def _begin(planned: Planned, run: RunContext) -> tuple[Record, ...]:
+    """Make the receipts of a run, those that are written first before the others."""
+    cordons = _cordons(planned)
+    records = [_record(each, run, cordons=cordons) for each in planned.views]
+    return tuple(sorted(records, key=lambda record: not record.is_pending))
+
+
+def _record(planned: Planned, run: RunContext, *, cordons: bool) -> Record:
+    state, broken = planned.state, planned.state.history.interrupted
+    begun = Receipt(
         number=state.history.next_number,
         action=planned.plan.action.name,
         handler=state.settings.runtime.handler,
@@ -189,8 +209,9 @@ def _begin(planned: Planned, broken: Receipt | None, run: RunContext) -> Receipt
         changes=state.history.intent((*planned.plan.changes, *planned.plan.adopted)),
         adopted=tuple(change.resource.key for change in planned.plan.adopted),
         sha512=dict(planned.sha512),
-        cordons=(broken is not None and broken.cordons) or _cordons(planned),
+        cordons=(broken is not None and broken.cordons) or cordons,
     )
+    return Record(begun, broken, planned.plan.pending)
 
 
 def _cordons(planned: Planned) -> bool:

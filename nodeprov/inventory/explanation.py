@@ -6,12 +6,14 @@ from typing import Any
 
 from nodeprov.inventory.layers import SettingSource
 from nodeprov.inventory.nodes import Inventory, Node
-from nodeprov.inventory.settings import OF_ALL_TABLES, Settings
+from nodeprov.inventory.settings import HANDLER_TABLES, OF_ALL_TABLES, HandlerSettings, Settings
 from nodeprov.toml import KeyPath, Lines, key_text, value_text
 
 NOT_SET = "not set"
 WIDEST_VALUE = 50
 """A longer one, such as a digest, moves its own place aside and nobody else's."""
+OF_HANDLERS = ("runtime", *HANDLER_TABLES)
+"""The tables of a handler that are shown; all others are those of the node."""
 _GAP = "  "
 
 
@@ -38,6 +40,10 @@ def values(node: Node) -> Iterator[SettingValue]:
                 yield SettingValue((*path, name), value[name], node.source(*path, name))
             if not inner:
                 yield SettingValue(path, value, node.source(*path))
+    for name in node.handlers:
+        for setting in values(node.only(name)):
+            if setting.path[0] in OF_HANDLERS and setting.path != ("runtime", "handler"):
+                yield SettingValue(("handlers", name, *setting.path), setting.value, setting.source)
 
 
 def explanation_text(inventory: Inventory, nodes: Sequence[Node]) -> str:
@@ -67,17 +73,24 @@ def _row(value: SettingValue, file: str, lines: Lines) -> tuple[str, str]:
 
 def _block(title: str, rows: Mapping[KeyPath, tuple[str, str]]) -> str:
     """Write a title, and below it aligned columns, a header for each table."""
-    names = {path: key_text(path[1:]) for path in rows}
+    names = {path: key_text(path[3:] if path[0] == "handlers" else path[1:]) for path in rows}
     wide = max(map(len, names.values()), default=0)
     wider = min(max((len(shown) for shown, _ in rows.values()), default=0), WIDEST_VALUE)
     written = [title]
     table = ""
     for path, (shown, place) in rows.items():
-        if path[0] != table:
-            table = path[0]
+        if (header := _header(path)) != table:
+            table = header
             written.append(f"{_GAP}[{table}]")
         written.append(f"{_GAP * 2}{names[path]:{wide}}{_GAP}{shown:{wider}}{_GAP}{place}")
     return "\n".join(written)
+
+
+def _header(path: KeyPath) -> str:
+    """Name the table that a row stands in; a handler's keys of [runtime] stand in its own."""
+    if path[0] != "handlers":
+        return path[0]
+    return key_text(path[:2] if path[2] == "runtime" else path[:3])
 
 
 def explanation_json(inventory: Inventory, nodes: Sequence[Node]) -> dict[str, Any]:
@@ -108,6 +121,16 @@ def _setting_json(value: SettingValue, file: str, lines: Lines) -> dict[str, Any
     }
 
 
+def _handler_lines(node: Node) -> Iterator[str]:
+    """Write a node's handlers besides that of [runtime]."""
+    for name, settings in node.handlers.items():
+        above = ("nodes", node.name, "handlers", name)
+        runtime = settings.runtime
+        yield from _table(above, HandlerSettings(runtime.platform, runtime.flags, runtime.strict))
+        for table in HANDLER_TABLES:
+            yield from _table((*above, table), getattr(settings, table))
+
+
 def inventory_text(whole: Inventory, nodes: Sequence[Node]) -> str:
     """Write an inventory of these nodes alone, and of the host that runs kubectl for them, as TOML.
 
@@ -130,6 +153,7 @@ def inventory_text(whole: Inventory, nodes: Sequence[Node]) -> str:
         for field in fields(node.settings):
             if field.name not in OF_ALL_TABLES:
                 lines += _table(("nodes", node.name, field.name), getattr(node.settings, field.name))
+        lines += _handler_lines(node)
     return "\n".join(lines) + "\n"
 
 

@@ -1,13 +1,13 @@
 """A lock laid over an inventory: all nodes get what is locked, whatever was pinned before."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nodeprov.inventory.nodes import Inventory, Node
-from nodeprov.inventory.settings import ReleaseSettings
+from nodeprov.inventory.settings import ReleaseSettings, Settings
 
 LATEST = "latest"
 Digests = Mapping[str, Mapping[str, str]]
@@ -19,11 +19,11 @@ def locked(whole: Inventory, release: str, sha512: Digests) -> Inventory:
 
     Nodes that want another one are left as they are: it is refused when it is to be obtained.
     """
-    nodes = (
-        _locked(node, release, sha512) if is_meant(node.settings.release.version, release) else node
-        for node in whole.nodes
-    )
-    return replace(whole, nodes=tuple(nodes))
+
+    def held(settings: Settings) -> Settings:
+        return _locked(settings, release, sha512) if is_meant(settings.release.version, release) else settings
+
+    return replace(whole, nodes=tuple(_each(node, held) for node in whole.nodes))
 
 
 def is_meant(wanted: str, release: str) -> bool:
@@ -34,8 +34,8 @@ def is_meant(wanted: str, release: str) -> bool:
 def contradictions(whole: Inventory, sha512: Digests) -> Iterator[str]:
     """Say which digests that the inventory pins are others than those of a lock, each once."""
     said: set[str] = set()
-    for node in whole.nodes:
-        for architecture, pins in node.settings.release.sha512.items():
+    for view in (view for node in whole.nodes for view in node.views):
+        for architecture, pins in view.settings.release.sha512.items():
             for artifact, digest in pins.items():
                 there = sha512.get(architecture, {}).get(artifact, digest)
                 text = (
@@ -56,10 +56,16 @@ def with_trust_below(whole: Inventory, folder: Path) -> Inventory:
     for name, value in said.items():
         said[name] = str(folder.absolute() / os.path.expanduser(value))  # noqa: PTH111  as local_files does
     found = replace(trust, **said)
-    nodes = (replace(node, settings=replace(node.settings, trust=found)) for node in whole.nodes)
+    nodes = (_each(node, lambda settings: replace(settings, trust=found)) for node in whole.nodes)
     return replace(whole, nodes=tuple(nodes))
 
 
-def _locked(node: Node, release: str, sha512: Digests) -> Node:
-    wanted: ReleaseSettings = replace(node.settings.release, version=release, sha512=sha512)
-    return replace(node, settings=replace(node.settings, release=wanted))
+def _each(node: Node, change: Callable[[Settings], Settings]) -> Node:
+    """Change the settings of a node for each of its handlers."""
+    handlers = {name: change(settings) for name, settings in node.handlers.items()}
+    return replace(node, settings=change(node.settings), handlers=handlers)
+
+
+def _locked(settings: Settings, release: str, sha512: Digests) -> Settings:
+    wanted: ReleaseSettings = replace(settings.release, version=release, sha512=sha512)
+    return replace(settings, release=wanted)

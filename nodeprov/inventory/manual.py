@@ -8,7 +8,16 @@ from typing import Any
 from nodeprov.inventory import syntax
 from nodeprov.inventory.kinds import Schema, Text
 from nodeprov.inventory.schema import Setting, settings_of
-from nodeprov.inventory.settings import NODE_TABLES, TABLES, Members, NodeLabels, Ssh, variable
+from nodeprov.inventory.settings import (
+    HANDLER_TABLES,
+    NODE_TABLES,
+    TABLES,
+    HandlerSettings,
+    Members,
+    NodeLabels,
+    Ssh,
+    variable,
+)
 from nodeprov.inventory.ssh_config import RULES, Fate
 from nodeprov.templates import render
 from nodeprov.toml import value_text
@@ -32,6 +41,7 @@ def json_schema() -> Schema:
         "required": ["nodes"],
         "properties": {
             **{name: _ref(name) for name in TABLES},
+            "handlers": _handlers(),
             "groups": _named("Groups of nodes, which have settings of their own.", "group", syntax.GROUP),
             "nodes": {**nodes, "minProperties": 1},
             "hosts": _named("Hosts that are reached for kubectl only.", "host", syntax.DNS_SUBDOMAIN),
@@ -39,10 +49,17 @@ def json_schema() -> Schema:
         "$defs": {
             **{name: _table(table.__doc__, _keys(table, leaving=("address",))) for name, table in TABLES.items()},
             "group": _table(
-                "Settings of some nodes.", {**members, **labels, **of_group, **tables}, required=["nodes"]
+                "Settings of some nodes.",
+                {**members, **labels, **of_group, **tables, "handlers": _handlers()},
+                required=["nodes"],
             ),
             "node": _table(
-                "A node; what it says lies over what is said for all.", {**_keys(Ssh), **labels, **tables}
+                "A node; what it says lies over what is said for all.",
+                {**_keys(Ssh), **labels, **tables, "handlers": _handlers()},
+            ),
+            "handler": _table(
+                HandlerSettings.__doc__,
+                {**_keys(HandlerSettings), **{name: _ref(name) for name in HANDLER_TABLES}},
             ),
             "host": _table("A host that is reached, and not provisioned.", _keys(Ssh)),
         },
@@ -51,6 +68,10 @@ def json_schema() -> Schema:
 
 def _ref(name: str) -> Schema:
     return {"$ref": f"#/$defs/{name}"}
+
+
+def _handlers() -> Schema:
+    return _named("Handlers besides that of [runtime], by their names.", "handler", syntax.HANDLER)
 
 
 def _named(doc: str, definition: str, names: Text) -> Schema:
@@ -86,6 +107,7 @@ def files() -> Mapping[str, str]:
         "tables": tables,
         "members": _rows("groups", Members),
         "labels": _rows("nodes", NodeLabels),
+        "handlers": _rows("handlers", HandlerSettings),
         "ssh_config": {fate.value: [rule for rule in RULES if rule.fate is fate] for fate in Fate},
     }
     manual = render("inventory/inventory.md.j2", **values, command=COMMAND)

@@ -1,7 +1,9 @@
 """The nodes and hosts of an inventory, how some are chosen, and what cannot be true of all of them together."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -25,6 +27,31 @@ class Node:
     settings: Settings
     sources: Mapping[KeyPath, SettingSource] = field(default_factory=dict, compare=False, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
+    handlers: Mapping[str, Settings] = field(default_factory=dict)
+    """The settings of its handlers besides that of [runtime], by their names: those of [handlers]."""
+
+    @property
+    def views(self) -> tuple[Node, ...]:
+        """The node as each of its handlers sees it, that of [runtime] first: with its settings and no others."""
+        if not self.handlers:
+            return (self,)
+        return tuple(self.only(name) for name in (self.settings.runtime.handler, *self.handlers))
+
+    def only(self, handler: str) -> Node:
+        """Return the node with one of its handlers alone; raise UsageError if it has none of that name."""
+        if handler == self.settings.runtime.handler:
+            return replace(self, handlers={}) if self.handlers else self
+        if handler not in self.handlers:
+            known = (self.settings.runtime.handler, *self.handlers)
+            raise UsageError(
+                f"the inventory has no handler {handler} for this node",
+                f"{nearest(handler, known)} Or describe it: [{key_text(('handlers', handler))}]",
+                where=self.name,
+            )
+        above = ("handlers", handler)
+        own = {path[2:]: source for path, source in self.sources.items() if path[:2] == above}
+        rest = {path: source for path, source in self.sources.items() if path[0] != "handlers"}
+        return replace(self, settings=self.handlers[handler], handlers={}, sources={**rest, **own})
 
     def source(self, *path: str) -> SettingSource:
         """Return where a setting came from."""
@@ -139,35 +166,83 @@ def _own(node: Node, *path: str) -> SettingSource:
 
 def _one_runtime_class_of_two_kinds(inventory: Inventory) -> Iterator[Fault]:
     first: dict[str, Node] = {}
-    for node in inventory.nodes:
-        wanted = node.settings
-        other = first.setdefault(wanted.runtime_class.name, node)
-        if _shared(wanted) != _shared(other.settings):
+    said = set[KeyPath]()
+    for view in _views(inventory):
+        wanted, name = view.settings, view.settings.runtime_class.name
+        other = first.setdefault(name, view)
+        if _shared(wanted) == _shared(other.settings) or (place := _place(inventory, view)) in said:
+            continue
+        said.add(place)
+        if other.name == view.name:
             yield Fault(
-                ("nodes", node.name),
-                f"wants another RuntimeClass {wanted.runtime_class.name} than {other.name} does: "
+                place,
+                f"has the RuntimeClass {name} of the handler {other.settings.runtime.handler}: "
+                "a RuntimeClass leads to one handler",
+                f"give it a name of its own: [{_table(inventory, view, 'runtime_class')}] name",
+            )
+        else:
+            yield Fault(
+                place,
+                f"wants another RuntimeClass {name} than {other.name} does: "
                 "handler, overhead, tolerations, node_selector and label must be the same",
-                f"give it a name of its own: [{key_text(('nodes', node.name, 'runtime_class'))}] name",
+                f"give it a name of its own: [{_table(inventory, view, 'runtime_class')}] name",
             )
 
 
 def _one_label_for_two_handlers(inventory: Inventory) -> Iterator[Fault]:
     """Each RuntimeClass would send its pods also to the nodes of the other, which do not know its handler."""
     first: dict[tuple[Any, ...], Node] = {}
-    for node in inventory.nodes:
-        wanted = node.settings
-        other = first.setdefault((wanted.label, tuple(sorted(wanted.runtime_class.node_selector.items()))), node)
+    for view in _views(inventory):
+        wanted = view.settings
+        other = first.setdefault(_chosen_by(view), view)
         there = other.settings
         if (
-            wanted.runtime.handler != there.runtime.handler
-            and wanted.runtime_class.name != there.runtime_class.name
+            wanted.runtime.handler == there.runtime.handler
+            or wanted.runtime_class.name == there.runtime_class.name
         ):
+            continue
+        lacking = _lacking(inventory, _chosen_by(view), view.settings.runtime.handler)
+        if lacking:
             yield Fault(
-                ("nodes", node.name),
-                f"has the handler {wanted.runtime.handler} and the label of {other.name}, whose handler is "
+                _place(inventory, view),
+                f"has the handler {wanted.runtime.handler} and the label of {lacking}, whose handler is "
                 f"{there.runtime.handler}: pods of either would be sent to both",
-                f"give it a label of its own: [{key_text(('nodes', node.name, 'label'))}] key",
+                f"give it a label of its own: [{_table(inventory, view, 'label')}] key",
             )
+
+
+def _lacking(inventory: Inventory, chosen_by: tuple[Any, ...], handler: str) -> str:
+    """Name the first node that a handler's pods would be sent to and that does not have it; "" if all have."""
+    for node in inventory.nodes:
+        views = [view for view in node.views if _chosen_by(view) == chosen_by]
+        if views and handler not in [view.settings.runtime.handler for view in views]:
+            return node.name
+    return ""
+
+
+def _views(inventory: Inventory) -> Iterator[Node]:
+    for node in inventory.nodes:
+        yield from node.views
+
+
+def _place(inventory: Inventory, view: Node) -> KeyPath:
+    """Return where a fault of a view is: at its node, or at the table of its handler that is nearest to it."""
+    node = next(each for each in inventory.nodes if each.name == view.name)
+    name = view.settings.runtime.handler
+    if name not in node.handlers:
+        return ("nodes", view.name)
+    own = [source.path for path, source in node.sources.items() if path[:2] == ("handlers", name) and source.path]
+    found = [path[: path.index("handlers") + 2] for path in own if "handlers" in path]
+    return found[-1] if found else ("handlers", name)
+
+
+def _table(inventory: Inventory, view: Node, table: str) -> str:
+    return key_text((*_place(inventory, view), table))
+
+
+def _chosen_by(view: Node) -> tuple[Any, ...]:
+    """Return by what the pods of a view's RuntimeClass are sent to nodes."""
+    return view.settings.label, tuple(sorted(view.settings.runtime_class.node_selector.items()))
 
 
 def _shared(settings: Settings) -> tuple[Any, ...]:

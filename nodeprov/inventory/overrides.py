@@ -10,10 +10,18 @@ from nodeprov.inventory.faults import Fault, nearest
 from nodeprov.inventory.kinds import TableOf, ValueKind
 from nodeprov.inventory.layers import Layer, LayerKind, SettingSource, leaves, merged
 from nodeprov.inventory.schema import read, settings_of
-from nodeprov.inventory.settings import NODE_TABLES, OF_ALL_TABLES, TABLES, keys_of, variable
+from nodeprov.inventory.settings import (
+    HANDLER_TABLES,
+    NODE_TABLES,
+    OF_ALL_TABLES,
+    TABLES,
+    HandlerSettings,
+    keys_of,
+    variable,
+)
 from nodeprov.toml import KeyPath, assignment, key_text
 
-_NAMED = {"groups": "group", "nodes": "node", "hosts": "host"}
+_NAMED = {"groups": "group", "nodes": "node", "hosts": "host", "handlers": "handler"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ def read_overrides(
     Args:
         environment: all variables; those whose name begins with NODEPROV_ and a table's name are settings.
         options: texts such as "release.version=20260905.0"; of two for one key the last is meant.
-        named: the names of the file's `groups`, `nodes` and `hosts`.
+        named: the names of the file's `groups`, `nodes`, `hosts` and `handlers`.
         faults: the list to which what is wrong is added.
     """
     layers: dict[KeyPath, Layer] = {}
@@ -100,6 +108,8 @@ def _option(option: str, named: Mapping[str, Sequence[str]]) -> tuple[KeyPath, _
     tables = _tables_of(target)
     if not target and rest[0] not in tables:
         raise _Wrong(f"{rest[0]} is no table that is known", nearest(rest[0], [*tables, *_NAMED]))
+    if target[:1] == ("handlers",):
+        return target, _of_handler(path, rest, text)
     if target and rest[0] in OF_ALL_TABLES:
         raise _Wrong(f"is said of one {_NAMED[target[0]]}", f"[{rest[0]}] is one for all nodes")
     table, keys = (rest[0], rest[1:]) if rest[0] in tables else ("ssh", rest)
@@ -108,6 +118,19 @@ def _option(option: str, named: Mapping[str, Sequence[str]]) -> tuple[KeyPath, _
         raise _Wrong("is a table, and a value is for one key", f"write --set {before}.KEY=VALUE")
     known = {key: f"{before}.{key}" for key in (*keys_of(table), *(tables if keys is rest else ()))}
     return target, _Said(SettingSource(LayerKind.OPTION, name=f"--set {key_text(path)}"), table, keys, text, known)
+
+
+def _of_handler(path: KeyPath, rest: KeyPath, text: str) -> _Said:
+    """Parse what an option sets for a handler: keys of [runtime] stand in its own table."""
+    table, keys = (rest[0], rest[1:]) if rest[0] in HANDLER_TABLES else ("runtime", rest)
+    before = key_text(path[: len(path) - len(keys)])
+    if not keys:
+        raise _Wrong("is a table, and a value is for one key", f"write --set {before}.KEY=VALUE")
+    own = settings_of(HandlerSettings) if table == "runtime" else keys_of(table)
+    known = {key: f"{before}.{key}" for key in (*own, *(HANDLER_TABLES if keys is rest else ()))}
+    if keys[0] not in own:
+        raise _Wrong("is no key that is known", nearest(key_text(path), known.values()))
+    return _Said(SettingSource(LayerKind.OPTION, name=f"--set {key_text(path)}"), table, keys, text, known)
 
 
 def _tables_of(target: KeyPath) -> tuple[str, ...]:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from nodeprov.inventory import syntax
+from nodeprov.inventory import handlers, syntax
 from nodeprov.inventory.faults import Fault, Faulty, document, nearest
 from nodeprov.inventory.kinds import Text
-from nodeprov.inventory.layers import Given, Layer, LayerKind, laid, layer, pin_faults
+from nodeprov.inventory.layers import Given, Layer, LayerKind, SettingSource, laid, layer, pin_faults
 from nodeprov.inventory.nodes import Inventory, KubectlHost, Node, conflicts
 from nodeprov.inventory.overrides import read_overrides
 from nodeprov.inventory.schema import read
@@ -60,14 +60,18 @@ class _Reading:
         self._raw = raw
         self._faults = faults
         named = {kind: list(self._members(kind)) for kind in _NAMED}
+        named[handlers.HANDLERS] = handlers.names_in(raw)
         self._over = read_overrides(environment, options, named, faults)
         tables = {name: self._read(table, raw.get(name, {}), (name,)) for name, table in TABLES.items()}
+        self._handlers_of: dict[KeyPath, dict[str, Layer]] = {}
         self._of_all = layer(tables, LayerKind.FILE, {name: (name,) for name in TABLES})
+        said = raw.get(handlers.HANDLERS, {})
+        self._handlers = handlers.of_file(said, LayerKind.FILE, (handlers.HANDLERS,), faults)
         self._groups = {name: self._group(name, raw) for name, raw in self._named("groups", syntax.GROUP)}
 
     def inventory(self, path: str, text: str) -> Inventory:
         """Read all of it; where there are faults, what is returned is of no use."""
-        known = (*TABLES, *_NAMED)
+        known = (*TABLES, handlers.HANDLERS, *_NAMED)
         for name in self._raw.keys() - set(known):
             self._fault((name,), "is no table that is known", nearest(name, known))
         if "address" in self._of_all.tables["ssh"]:
@@ -125,6 +129,9 @@ class _Reading:
     def _layer(self, kind: LayerKind, path: KeyPath, raw: Any, besides: Sequence[str] = ()) -> Layer:
         """Read what is set for a group or node: keys of ssh, and tables."""
         given = raw if isinstance(raw, Mapping) else {}
+        below = (*path, handlers.HANDLERS)
+        self._handlers_of[path] = handlers.of_file(given.get(handlers.HANDLERS, {}), kind, below, self._faults)
+        besides = (*besides, handlers.HANDLERS)
         misplaced = {name: fault for name in given if (fault := _misplaced(kind, path, name, besides))}
         self._faults += misplaced.values()
         own = {name: value for name, value in given.items() if name not in misplaced}
@@ -151,8 +158,41 @@ class _Reading:
         if "version" not in tables["release"]:
             self._miss_version()
             tables["release"]["version"] = ""
-        settings = Settings(**{table: TABLES[table](**tables[table]) for table in TABLES if table != "ssh"})
-        return Node(name, _ssh(name, tables["ssh"]), settings, merged.sources, tables.get(_LABELS, {}))
+        settings = _settings(tables)
+        own, sources = self._of_handlers(name, list(groups), merged, settings)
+        return Node(
+            name, _ssh(name, tables["ssh"]), settings, {**merged.sources, **sources}, tables.get(_LABELS, {}), own
+        )
+
+    def _of_handlers(
+        self, node: str, groups: Sequence[str], merged: Layer, settings: Settings
+    ) -> tuple[dict[str, Settings], dict[KeyPath, SettingSource]]:
+        """Read the handlers of a node besides that of [runtime], and where each of their settings came from."""
+        places = (*(("groups", group) for group in groups), ("nodes", node))
+        said = [self._handlers, *(self._handlers_of[place] for place in places)]
+        base, found, sources = handlers.base_of(merged), dict[str, Settings](), dict[KeyPath, SettingSource]()
+        main = {
+            "runtime": settings.runtime.handler,
+            "runtime_class": settings.runtime_class.name,
+            "label": settings.label.key,
+        }
+        for name in dict.fromkeys(each for own in said for each in own):
+            own = [each[name] for each in said if name in each]
+            option = self._over.option(handlers.HANDLERS, name)
+            self._faults += pin_faults([base, *own, option])
+            whole = laid([base, *own, option])
+            tables = {table: dict(given) for table, given in whole.tables.items()}
+            tables["release"].setdefault("version", "")
+            handlers.named(name, tables, main)
+            place = next(
+                (*before, handlers.HANDLERS, name)
+                for before, each in reversed([*zip(((), *places), said, strict=True)])
+                if name in each
+            )
+            self._faults += handlers.name_faults(name, main["runtime"], tables, place)
+            found[name] = _settings(tables)
+            sources |= {(handlers.HANDLERS, name, *path): source for path, source in whole.sources.items()}
+        return found, sources
 
     def _host(self, name: str, raw: Any) -> KubectlHost:
         own = layer({"ssh": self._read(Ssh, raw, ("hosts", name))}, LayerKind.HOST, {"ssh": ("hosts", name)})
@@ -183,6 +223,10 @@ def _misplaced(kind: LayerKind, path: KeyPath, name: str, besides: Sequence[str]
     homes = [f"[{key_text((*path, table))}]" for table in NODE_TABLES if name in keys_of(table)]
     hint = f"it is a key of {' and of '.join(homes)}"
     return Fault((*path, name), "is no key that is known here", hint) if homes else None
+
+
+def _settings(tables: Mapping[str, Given]) -> Settings:
+    return Settings(**{table: TABLES[table](**tables[table]) for table in TABLES if table != "ssh"})
 
 
 def _is_of_version(fault: Fault) -> bool:

@@ -25,13 +25,20 @@ class Selection:
     names: tuple[str, ...] = ()
     is_all: bool = False
     selector: Selector | None = None
+    handler: str = ""
+    """The one of the nodes' handlers that is meant; "" for all."""
 
     def of(self, inventory: Inventory, of_cluster: Callable[[], Labels | None]) -> tuple[Node, ...]:
         """Choose nodes of an inventory.
 
         `of_cluster` is called for labels that no node of the inventory has: it reads those that the cluster has
-        for its nodes, or returns None where no cluster is used. Raises UsageError when nothing is chosen.
+        for its nodes, or returns None where no cluster is used. Raises UsageError when nothing is chosen, or one
+        of them has no such handler.
         """
+        chosen = self._chosen(inventory, of_cluster)
+        return tuple(node.only(self.handler) for node in chosen) if self.handler else chosen
+
+    def _chosen(self, inventory: Inventory, of_cluster: Callable[[], Labels | None]) -> tuple[Node, ...]:
         if self.is_all and self.names:
             raise UsageError(
                 f"--all is every node, and {', '.join(self.names)} is named besides", "leave one of the two out"

@@ -124,6 +124,25 @@ class RuntimeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HandlerSettings:
+    """How runsc runs for another handler on the same nodes. What it does not say is that of [runtime]."""
+
+    platform: str | None = setting(
+        "Its platform: systrap, kvm or ptrace. Default: that of [runtime].", syntax.PLATFORM, default=None
+    )
+    flags: Mapping[str, str] = setting(
+        "Its flags of runsc, in addition to those of [runtime.flags].",
+        TableOf(syntax.ANY_TEXT, syntax.FLAG),
+        default={},
+    )
+    strict: bool | None = setting(
+        "Whether containerd's table names each of its generations. Default: as [runtime] has it.",
+        syntax.BOOLEAN,
+        default=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Paths:
     """Where things lie on a node."""
 
@@ -428,6 +447,8 @@ OF_ALL_TABLES = ("cluster", "rollout", "trust")
 """The tables that are one for all nodes."""
 NODE_TABLES = tuple(name for name in TABLES if name not in ("ssh", *OF_ALL_TABLES))
 """The tables that a node or group may have of its own; its keys of ssh stand in its own table."""
+HANDLER_TABLES = ("release", "label", "runtime_class")
+"""The tables that a handler of [handlers] may have of its own; its keys of [runtime] stand in its own table."""
 
 
 def variable(table: str, key: str) -> str:

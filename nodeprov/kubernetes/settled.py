@@ -46,7 +46,7 @@ def recall(
 
     The clusters are being read then, which is not done twice. `meanwhile` is called while nodes are waited for.
     """
-    memory, reads = Memory(folder), ClusterReads(nodes, hosts)
+    memory, reads = Memory(folder), ClusterReads([view for node in nodes for view in node.views], hosts)
     remembered = {} if deep else {node.name: found for node in nodes if (found := memory.of(node)) is not None}
     is_known = len(remembered) == len(nodes)
     reads.begin(named=not is_known)

@@ -12,6 +12,7 @@ from nodeprov.node.daemon_choice import Kubelet
 from nodeprov.node.layout import Layout
 from nodeprov.node.receipts import History
 from nodeprov.node.switch import Switched
+from nodeprov.states import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,14 +176,15 @@ class Footprint:
         """The paths of ours that something needs: processes, and bundles of stopped containers."""
         return (*self.processes, *self.bundles)
 
-    def needed(self, layout: Layout) -> tuple[str, ...]:
-        """Name the paths that something needs and that go with one handler.
+    def needed(self, *layouts: Layout) -> tuple[str, ...]:
+        """Name the paths that something needs and that go with one handler, or with several.
 
         A release that another handler has too stays there for that one. Whose a sandbox is, its bundle tells:
         `shim-binary-path` names the shim by the handler's folder, while the kernel names programs by the release.
         """
-        others = [folder for folder in self.generations if not _is_below(folder, layout.handler_folders)]
-        stays = [*others, *(self.generations[folder] for folder in others), *self.handler_folders(layout)]
+        ours = [folder for layout in layouts for folder in layout.handler_folders]
+        others = [folder for folder in self.generations if not _is_below(folder, ours)]
+        stays = [*others, *(self.generations[folder] for folder in others), *self.handler_folders(*layouts)]
         return tuple(path for path in self.in_use if not _is_below(path, stays))
 
     def pods_needing(self, layout: Layout) -> frozenset[str]:
@@ -190,10 +192,11 @@ class Footprint:
         needed = self.needed(layout)
         return frozenset(pod for pod, paths in self.pods.items() if any(path in needed for path in paths))
 
-    def handler_folders(self, layout: Layout) -> tuple[str, ...]:
+    def handler_folders(self, *layouts: Layout) -> tuple[str, ...]:
         """Name the folders of the other handlers, in each of which are its generations."""
+        ours = [folder for layout in layouts for folder in layout.handler_folders]
         folders = dict.fromkeys(posixpath.dirname(folder) for folder in self.generations)
-        return tuple(folder for folder in folders if folder not in layout.handler_folders)
+        return tuple(folder for folder in folders if folder not in ours)
 
     def sandboxes(self, program: str, releases: str) -> tuple[Sandboxes, ...]:
         """Count the sandboxes by the release that each runs, also a deleted one.
@@ -338,6 +341,8 @@ class NodeState:
     history: History
     read_at: float = 0.0
     """When reading began by the node's own clock, in seconds since the epoch."""
+    assumed: Mapping[str, State | None] = field(default_factory=dict)
+    """The states of resources, by their keys, that they will have when other handlers of the run are done."""
 
     @classmethod
     def of(cls, node: Node, layout: Layout, facts: Facts, cluster: ClusterState | None) -> Self:

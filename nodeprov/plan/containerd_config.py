@@ -2,7 +2,7 @@
 
 import base64
 import posixpath
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from nodeprov import containerd
@@ -52,6 +52,13 @@ class ContainerdConfig(File):
     runtime: Runtime
     binary: str
     """The containerd on disk: the one that a restart would start."""
+    besides: tuple[Runtime, ...] = field(default=(), kw_only=True)
+    """Other runtimes of ours whose tables the same edit puts in or takes out."""
+
+    @property
+    def runtimes(self) -> tuple[Runtime, ...]:
+        """All whose tables the edit may touch."""
+        return (self.runtime, *self.besides)
 
     def write(self, host: Host, state: FileState | None) -> None:
         """Give it a state, if that is allowed."""
@@ -70,45 +77,46 @@ class ContainerdConfig(File):
         compared with that of the file as it is.
         """
         if state is not None:
-            self.gate(host, self.path, state.content, adds=self.adds(state))
+            self.gate(host, self.path, state.content, adds=self.declared(state))
 
     def to_be_read(self, host: Host, state: FileState | None) -> dict[str, FileState | None]:  # noqa: ARG002  a template asks
         """Say what containerd would read with a state, by the paths of the files."""
         return {self.path: state}
 
-    def gate(self, host: Host, path: str, candidate: bytes, *, adds: bool) -> None:
-        """Have containerd read a candidate; raise NodeprovError if more than nodeprov's table would change."""
+    def gate(self, host: Host, path: str, candidate: bytes, *, adds: tuple[Runtime, ...]) -> None:
+        """Have containerd read a candidate; raise NodeprovError if more than nodeprov's tables would change."""
         read = host.run(self.gate_script(path), stdin=candidate, timeout_seconds=DUMP_TIMEOUT_SECONDS)
         with placed(path):
-            self._judge(read, expected=self.runtime if adds else None)
+            self._judge(read, adds)
 
     def gate_script(self, path: str) -> Script[Reading]:
         """Print what containerd reads now, and what it would read with the candidate on standard input."""
         text = render("node/gate.sh.j2", path=path, candidate=candidate_of(path), binary=self.binary)
         return Script(GATE, text, parse_reading)
 
-    def adds(self, state: FileState) -> bool:
-        """Tell whether a state declares our runtime."""
-        return Config.of(state.content, self.path).declares(self.runtime)
+    def declared(self, state: FileState) -> tuple[Runtime, ...]:
+        """Name the runtimes of ours that a state declares."""
+        config = Config.of(state.content, self.path)
+        return tuple(runtime for runtime in self.runtimes if config.declares(runtime))
 
-    def _judge(self, read: Reading, *, expected: Runtime | None) -> None:
+    def _judge(self, read: Reading, wanted: tuple[Runtime, ...]) -> None:
         before, after = read.before, read.after
         hint = f"nothing was changed; look at {self.path} and what it imports"
         if not after.text:
             raise NodeprovError(f"containerd does not accept the candidate for {self.path}: {read.said}", hint)
-        table = after.runtime(self.runtime.handler)
-        if expected is not None and expected.program_of(table) != expected.program:
-            raise NodeprovError(
-                f"with the candidate for {self.path} containerd would not serve {self.runtime.handler}: "
-                "something that is imported overrides it",
-                hint,
-            )
+        for expected in wanted:
+            if expected.program_of(after.runtime(expected.handler)) != expected.program:
+                raise NodeprovError(
+                    f"with the candidate for {self.path} containerd would not serve {expected.handler}: "
+                    "something that is imported overrides it",
+                    hint,
+                )
         if missing := after.missing_default_runtime:
             raise NodeprovError(
                 f"with the candidate for {self.path} containerd would have no runtime {missing!r}, its default",
                 hint,
             )
-        if differing := differences(before, after, self.runtime):
+        if differing := differences(before, after, *self.runtimes):
             raise NodeprovError(
                 f"the candidate for {self.path} would change more than nodeprov's table: {', '.join(differing)}",
                 hint,
@@ -144,7 +152,7 @@ class ContainerdSource(ContainerdConfig):
         """
         made = self.to_be_read(host, state).get(self.made)
         if state is not None and made is not None:
-            self.gate(host, self.made, made.content, adds=self.adds(state))
+            self.gate(host, self.made, made.content, adds=self.declared(state))
 
     def to_be_read(self, host: Host, state: FileState | None) -> dict[str, FileState | None]:
         """Say what will be made of a state; where that cannot be told, today's file with or without our table."""
@@ -154,22 +162,25 @@ class ContainerdSource(ContainerdConfig):
             is_read = found is not None and self._is_imported_by(found)
             return {self.path: state} if is_read else {}
         made = containerd.decode(found.content, self.made)
-        text = expanded(self.how, made, self._text(before), self._text(state), (self.runtime,))
+        text = expanded(self.how, made, self._text(before), self._text(state), self.runtimes)
         if text is None:
-            edit = containerd.add_runtime if state is not None and self.adds(state) else containerd.remove_runtime
-            text = edit(made, self.runtime)
+            text, declared = made, () if state is None else self.declared(state)
+            for runtime in self.runtimes:
+                edit = containerd.add_runtime if runtime in declared else containerd.remove_runtime
+                text = edit(text, runtime)
         return {self.made: replace(found, content=text.encode())}
 
     def _is_imported_by(self, found: FileState) -> bool:
         patterns = import_patterns.import_patterns(Config.of(found.content, self.made), self.made)
         return any(import_patterns.matches(pattern, self.path) for pattern in patterns)
 
-    def adds(self, state: FileState) -> bool:
-        """Tell whether a state declares our runtime."""
+    def declared(self, state: FileState) -> tuple[Runtime, ...]:
+        """Name the runtimes of ours that a state declares."""
         text = containerd.decode(state.content, self.path)
         if self.how is How.GO_TEMPLATE:
-            return template_declares(text, self.runtime)
-        return Config(text, self.path).declares(self.runtime)
+            return tuple(runtime for runtime in self.runtimes if template_declares(text, runtime))
+        config = Config(text, self.path)
+        return tuple(runtime for runtime in self.runtimes if config.declares(runtime))
 
     def _text(self, state: FileState | None) -> str | None:
         return None if state is None else containerd.decode(state.content, self.path)

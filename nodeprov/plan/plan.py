@@ -82,6 +82,16 @@ def action_named(name: object) -> Action | None:
 
 
 @dataclass(frozen=True, slots=True)
+class HandlerPlan:
+    """What a plan does for one of several handlers: the resources that it changes, by their keys."""
+
+    handler: str
+    release: str
+    changes: tuple[str, ...]
+    restarts: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All that one run will do to one node, in order; no steps means nothing to do."""
 
@@ -90,6 +100,8 @@ class Plan:
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
     upload_bytes: int = 0
+    handlers: tuple[HandlerPlan, ...] = ()
+    """Of a plan for several handlers what it does for each; () where it is for one."""
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -26,11 +26,11 @@ class Probes(Protocol):
     def unused(self) -> str:
         """See that no container needs our files."""
 
-    def handler(self) -> str:
-        """See that the node reports the handler to the cluster."""
+    def handler(self, name: str = "") -> str:
+        """See that the node reports a handler to the cluster; of several, the first one has no name here."""
 
-    def pod(self) -> str:
-        """Run a pod."""
+    def pod(self, handler: str = "") -> str:
+        """Run a pod of a handler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Handler(Proof):
     name = "handler"
 
     def see(self, probes: Probes) -> str:
-        return probes.handler()
+        return probes.handler(self.subject)
 
 
 class Pod(Proof):
@@ -105,7 +105,7 @@ class Pod(Proof):
     name = "pod"
 
     def see(self, probes: Probes) -> str:
-        return probes.pod()
+        return probes.pod(self.subject)
 
 
 @dataclass(frozen=True, slots=True)

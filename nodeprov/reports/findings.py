@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
+from typing import Any
 from xml.etree import ElementTree
 
 from rich.table import Table
@@ -69,6 +70,18 @@ class CheckResult:
     result: str
     said: str
     seconds: float
+    handler: str = ""
+    """Which of several handlers of the node it is about."""
+
+    @property
+    def subject(self) -> str:
+        """Name what was checked."""
+        return f"{self.node} {self.handler}".rstrip()
+
+
+def results_json(result: CheckResult) -> dict[str, Any]:
+    """Write a result as plain values; the handler only where the node has several."""
+    return {name: value for name, value in asdict(result).items() if value or name != "handler"}
 
 
 def results_table(results: Sequence[CheckResult]) -> Table:
@@ -80,7 +93,7 @@ def results_table(results: Sequence[CheckResult]) -> Table:
     for each in results:
         said = f"\n{each.said}" if each.said and each.result != "passed" else ""
         result = Text(each.result, style=styles[each.result])
-        table.add_row(each.node, result, Text(visible(each.title + said)), f"{each.seconds:.1f}")
+        table.add_row(each.subject, result, Text(visible(each.title + said)), f"{each.seconds:.1f}")
     return table
 
 
@@ -90,8 +103,8 @@ def results_junit(results: Sequence[CheckResult]) -> str:
     https://github.com/testmoapp/junitxml
     """
     suites = ElementTree.Element("testsuites", name="nodeprov verify")
-    for node in dict.fromkeys(each.node for each in results):
-        mine = [each for each in results if each.node == node]
+    for node in dict.fromkeys(each.subject for each in results):
+        mine = [each for each in results if each.subject == node]
         counts = {name: str(sum(each.result == result for each in mine)) for name, result in _JUNIT_COUNTS.items()}
         suite = ElementTree.SubElement(suites, "testsuite", {"name": node, "tests": str(len(mine)), **counts})
         for each in mine:

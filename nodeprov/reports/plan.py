@@ -33,11 +33,20 @@ _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 def plan_text(plan: Plan) -> str:
     """Write a plan for a person: every change, its diff, the restart and its reasons, the proofs."""
-    lines = [headline(plan)]
+    lines = [headline(plan), *(f"  handler {each}" for each in _handlers(plan))]
     for part in plan.parts:
         lines += [f"  {line}" for line in _part_lines(part)]
     lines += [f"  note: {note}" for note in plan.notes]
     return "\n".join(lines)
+
+
+def _handlers(plan: Plan) -> Iterator[str]:
+    """Write in a line for each of several handlers what is changed for it."""
+    for each in plan.handlers:
+        release = f"{each.release}: " if each.release else ""
+        restarts = ", needs the restart" if each.restarts else ""
+        count = f"{count_text(len(each.changes), 'change')}{restarts}" if each.changes or restarts else ""
+        yield f"{each.handler}: {release}{count or 'nothing to do'}"
 
 
 def plan_texts(plans: Sequence[Plan]) -> Iterator[str]:
@@ -164,6 +173,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "steps": [part_json(part) for part in plan.parts],
         "restart": asdict(plan.restart) if plan.restart else None,
         "notes": list(plan.notes),
+        **({"handlers": [asdict(each) for each in plan.handlers]} if plan.handlers else {}),
     }
 
 

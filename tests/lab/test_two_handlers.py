@@ -76,3 +76,37 @@ def test_the_first_handler_leaves_and_the_second_one_has_all_that_both_had(
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert LABEL not in kubectl.json("get", "node", WORKER)["metadata"]["labels"]
     assert worker.listing() == before
+
+
+def test_both_come_by_one_inventory_and_one_restart_and_leave_one_by_one(
+    worker: Machine, kubectl: Kubectl, inventory: Path
+) -> None:
+    text = inventory.read_text()
+    inventory.write_text(f'{text}\n[handlers.kvm]\nflags = {{ debug = "true" }}\n')
+    before, pid = worker.listing(), main_pid(worker)
+    installed(WORKER, inventory=inventory)
+    restarted = main_pid(worker)
+    assert restarted != pid
+    assert nodeprov("plan", WORKER, inventory=inventory).returncode == 0
+    verified = nodeprov("verify", WORKER, "--quiet", inventory=inventory)
+    assert verified.returncode == 0, verified.stdout
+    stands = nodeprov("status", WORKER, "--quiet", inventory=inventory)
+    assert stands.returncode == 0, stands.stdout
+    assert f"{WORKER}: kvm: " in stands.stdout
+    kubectl.pod("of-the-first", WORKER, sandboxed=True)
+    kubectl.pod("of-the-second", WORKER, sandboxed=True, runtimeClassName=f"{CLASS}-kvm")
+    drained = ("--yes", "--drain", "--force")
+    gone = nodeprov("uninstall", WORKER, "--handler", "kvm", *drained, inventory=inventory)
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert "Running" in kubectl("get", "pod", "of-the-first")
+    labels = kubectl.json("get", "node", WORKER)["metadata"]["labels"]
+    assert (LABEL in labels, f"{LABEL}-kvm" in labels) == (True, False)
+    assert nodeprov("plan", WORKER, "--handler", "runsc", inventory=inventory).returncode == 0
+    installed(WORKER, inventory=inventory)
+    gone = nodeprov("uninstall", WORKER, *drained, inventory=inventory)
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert worker.listing() == before
+
+
+def main_pid(worker: Machine) -> str:
+    return worker.run("systemctl show containerd.service -p MainPID --value").strip()

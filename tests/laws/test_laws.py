@@ -203,10 +203,10 @@ class Watched:
     def unused(self) -> str:
         raise AssertionError("nothing is in use here")
 
-    def handler(self) -> str:
+    def handler(self, name: str = "") -> str:
         raise AssertionError("no cluster is here")
 
-    def pod(self) -> str:
+    def pod(self, handler: str = "") -> str:
         raise AssertionError("no cluster is here")
 
     def drain(self, _step: Any, _on_waiting: Any) -> None:

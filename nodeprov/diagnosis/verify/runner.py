@@ -3,7 +3,7 @@
 import inspect
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nodeprov.diagnosis.verify.checks import check_cluster, check_node, check_pod
 from nodeprov.diagnosis.verify.subject import Given, Skipped, Subject
@@ -68,14 +68,27 @@ def not_looked_at(node: str, error: NodeprovError) -> Verified:
     return Verified((CheckResult(node, NODE, "The node can be looked at", "error", str(error), 0.0),))
 
 
-def verify_all(subjects: Sequence[Subject], cancel: Cancellation) -> list[Verified]:
-    """Verify nodes at the same time."""
+def verify_all(nodes: Sequence[Sequence[Subject]], cancel: Cancellation) -> list[Verified]:
+    """Verify nodes at the same time, and the handlers of each in turn."""
     verified = []
-    for answer in at_once(lambda subject: verify(subject, cancel), subjects):
+    for answer in at_once(lambda subjects: _verify_each(subjects, cancel), nodes):
         if isinstance(answer, Exception):
             raise answer
         verified.append(answer)
     return verified
+
+
+def _verify_each(subjects: Sequence[Subject], cancel: Cancellation) -> Verified:
+    """Verify the handlers of a node; where there are several, each result names its own."""
+    if len(subjects) == 1:
+        return verify(subjects[0], cancel)
+    results: list[CheckResult] = []
+    for subject in subjects:
+        found = verify(subject, cancel)
+        results += (replace(each, handler=subject.layout.handler) for each in found.results)
+        if found.interrupted:
+            return Verified(tuple(results), interrupted=True)
+    return Verified(tuple(results))
 
 
 def verify(subject: Subject, cancel: Cancellation, checks: Iterable[Check] = CHECKS) -> Verified:

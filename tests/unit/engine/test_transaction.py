@@ -23,9 +23,8 @@ def test_a_failed_run_has_uncordoned_what_an_interrupted_one_had_cordoned() -> N
     host: Any = MemoryHost()
     broken = replace(receipt_of(1, "uninstall", state=BEGUN), cordons=True)
     failed = Outcome(Plan("worker1", UNINSTALL, ()), error=NodeprovError("it failed"))
-    transaction._close(
-        failed, receipt_of(2, "uninstall", state=BEGUN), broken, host, settings(), "2026-09-05T10:00:00+00:00"
-    )
+    record = transaction.Record(receipt_of(2, "uninstall", state=BEGUN), broken, is_pending=False)
+    transaction._close(failed, record, host, settings(), "2026-09-05T10:00:00+00:00")
     written = host.members[f"/var/lib/nodeprov/receipts/{broken.name}"]
     assert isinstance(written, FileState)
     found = from_json(json.loads(written.content))

@@ -53,8 +53,9 @@ def test_the_schema_has_every_table_and_key_and_no_other() -> None:
     ssh, of_a_node = set(keys_of("ssh")), TABLES.keys() - {"ssh", "cluster", "rollout", "trust"}
     for name in TABLES:
         assert set(definitions[name]["properties"]) == set(keys_of(name)) - {"address"}
-    assert set(definitions["node"]["properties"]) == ssh | of_a_node | {"labels"}
-    assert set(definitions["group"]["properties"]) == (ssh - {"address"}) | of_a_node | {"nodes", "labels"}
+    assert set(definitions["node"]["properties"]) == ssh | of_a_node | {"labels", "handlers"}
+    of_a_group = (ssh - {"address"}) | of_a_node | {"nodes", "labels", "handlers"}
+    assert set(definitions["group"]["properties"]) == of_a_group
     assert set(definitions["host"]["properties"]) == ssh
     assert all(each["additionalProperties"] is False for each in definitions.values())
 

@@ -20,10 +20,10 @@ class Asked:
     def unused(self) -> str:
         return "unused"
 
-    def handler(self) -> str:
+    def handler(self, name: str = "") -> str:
         return "handler"
 
-    def pod(self) -> str:
+    def pod(self, handler: str = "") -> str:
         return "pod"
 
 
