@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-import zstandard
-
 from nodeprov.errors import NodeprovError
 from nodeprov.releases import oci
-from nodeprov.releases.cache import PROGRAM_MODE
+from nodeprov.releases.layers import LEVEL, LayerWriter, compression
 from nodeprov.releases.layout_tar import Blob, write_layout
 from nodeprov.releases.lock import Lock, LockedFile
 from nodeprov.releases.obtain import Release
@@ -26,11 +23,6 @@ KIND, SHA256, WRITER, COMPRESSION = (
     f"io.nodeprov.{name}" for name in ("kind", "sha256", "version", "compression")
 )
 RELEASE, PROOF = "release", "test-pod"
-LEVEL = 2
-"""A fifth less work than for 3, which `zstd` has when none is given; the file is 4 % larger."""
-_THREADS = 2
-"""The bytes are the same for any number of threads but none (zstd.h, ZSTD_c_nbWorkers): on one processor too."""
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +79,7 @@ def write_bundle(contents: Contents, target: BinaryIO, scratch: Path, on_progres
     ]
     if contents.wheels:
         manifests.append(made.artifact(WHEELS, {each.name: each for each in contents.wheels}, WHEEL))
-    compression = f"zstd {'.'.join(map(str, zstandard.ZSTD_VERSION))}, level {LEVEL}"
-    index = sealed_index(manifests, {WRITER: contents.writer, COMPRESSION: compression})
+    index = sealed_index(manifests, {WRITER: contents.writer, COMPRESSION: compression(LEVEL)})
     write_layout(target, index, made.blobs)
     return index
 
@@ -155,7 +146,7 @@ class _Making:
         path = self.scratch / f"{len(self.blobs)}"
         total, done = sum(each.size_bytes for each in members.values()), 0
         with path.open("wb") as file:
-            writing = _Layer(file)
+            writing = LayerWriter(file)
             for folder in sorted({str(each) for name in members for each in PurePosixPath(name).parents} - {"."}):
                 writing.folder(folder)
             for name in sorted(members):
@@ -171,45 +162,3 @@ class _Making:
             digest, diff_id = writing.end()
         self.blobs[digest] = path
         return oci.descriptor(oci.LAYER_ZSTD, digest, path.stat().st_size), diff_id
-
-
-class _Layer:
-    """A .tar.zst that is being written, without times and owners."""
-
-    def __init__(self, target: BinaryIO) -> None:
-        self._target, self._packed, self._plain = target, hashlib.sha256(), hashlib.sha256()
-        parameters = zstandard.ZstdCompressionParameters.from_level(LEVEL, threads=_THREADS, write_checksum=True)
-        self._compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
-
-    def folder(self, name: str) -> None:
-        entry = tarfile.TarInfo(name)
-        entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-        self._write(entry.tobuf(tarfile.USTAR_FORMAT))
-
-    def file(self, name: str, path: Path, size_bytes: int) -> str:
-        """Add a file of this size; return its SHA-512 digest in hex."""
-        entry, found, left = tarfile.TarInfo(name), hashlib.sha512(), size_bytes
-        entry.size, entry.mode = size_bytes, PROGRAM_MODE
-        self._write(entry.tobuf(tarfile.USTAR_FORMAT))
-        with path.open("rb") as file:
-            while left and (chunk := file.read(min(_CHUNK_BYTES, left))):
-                found.update(chunk)
-                self._write(chunk)
-                left -= len(chunk)
-            found.update(file.read(1))  # there must be none
-        self._write(bytes(left + -size_bytes % tarfile.BLOCKSIZE))
-        return found.hexdigest()
-
-    def end(self) -> tuple[str, str]:
-        """Return the digests of what was written, and of what it was before it was compressed."""
-        self._write(bytes(2 * tarfile.BLOCKSIZE))
-        self._keep(self._compressor.flush())
-        return self._packed.hexdigest(), self._plain.hexdigest()
-
-    def _write(self, content: bytes) -> None:
-        self._plain.update(content)
-        self._keep(self._compressor.compress(content))
-
-    def _keep(self, packed: bytes) -> None:
-        self._packed.update(packed)
-        self._target.write(packed)

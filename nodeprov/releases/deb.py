@@ -1,4 +1,4 @@
-"""What a Debian package holds: the digests of its files, read without unpacking it."""
+"""What a Debian package holds: its files and their digests, read without unpacking it."""
 
 import bz2
 import gzip
@@ -9,6 +9,7 @@ import os
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
@@ -16,6 +17,7 @@ import zstandard
 
 from nodeprov.errors import NodeprovError
 from nodeprov.releases.archive import ArchiveLimits
+from nodeprov.releases.container_image import Member
 
 _USUAL = ArchiveLimits()
 _MAGIC = b"!<arch>\n"
@@ -49,12 +51,40 @@ def files_in(package: Path, *, limits: ArchiveLimits = _USUAL, where: str) -> di
     Raises:
         NodeprovError: it is no package, or holds more than the limits allow.
     """
+    with _data(package, where) as data:
+        return dict(_measured(data, limits))
+
+
+def members_in(package: Path, wanted: Callable[[str], bool], *, where: str) -> dict[str, Member]:
+    """Read files and links of a package, those whose path is wanted, by their paths without a slash before them.
+
+    Raises:
+        NodeprovError: it is no package, or what is wanted is something else, such as a device.
+    """
+    found: dict[str, Member] = {}
+    with _data(package, where) as data:
+        for member in data:
+            name = PurePosixPath("/", member.name).as_posix().lstrip("/")
+            if member.isdir() or not wanted(name):
+                continue
+            content = data.extractfile(member) if member.isreg() else None
+            if content is not None:
+                found[name] = Member(content.read(), member.mode & 0o755)
+            elif member.issym():
+                found[name] = Member(target=member.linkname)
+            else:
+                raise ValueError(f"{name} is neither a file nor a link")
+    return found
+
+
+@contextmanager
+def _data(package: Path, where: str) -> Iterator[tarfile.TarFile]:
     try:
         with package.open("rb") as stream:
             name, part = _data_of(stream)
             opener = _OPENERS[name.removeprefix("data.tar")]
             with tarfile.open(fileobj=opener(part), mode="r|", bufsize=_CHUNK_BYTES) as data:
-                return dict(_measured(data, limits))
+                yield data
     except (*_DAMAGED, LookupError, ArithmeticError, TypeError, AttributeError) as error:
         raise NodeprovError(
             f"this is no Debian package: {error}", "do not trust this origin", where=where

@@ -10,8 +10,10 @@ import zstandard
 
 from nodeprov.errors import NodeprovError
 from nodeprov.releases.archive import ArchiveLimits
-from nodeprov.releases.deb import files_in
+from nodeprov.releases.container_image import Member
+from nodeprov.releases.deb import files_in, members_in
 from nodeprov_lab.apt_suite import package
+from tests.support.debian_folder import ar
 from tests.support.release_server import sha512, tar_of
 
 USUAL = ArchiveLimits()
@@ -28,16 +30,6 @@ def refusal(folder: Path, content: bytes, limits: ArchiveLimits = USUAL) -> Node
     with pytest.raises(NodeprovError, match="no Debian package") as caught:
         files_in(written(folder, content), limits=limits, where="https://mirror/x.deb")
     return caught.value
-
-
-def ar(members: dict[str, bytes]) -> bytes:
-    parts = [
-        f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(content):<10}`\n".encode()
-        + content
-        + b"\n" * (len(content) % 2)
-        for name, content in members.items()
-    ]
-    return b"!<arch>\n" + b"".join(parts)
 
 
 def test_each_file_is_measured_also_where_a_signature_follows(tmp_path: Path) -> None:
@@ -95,3 +87,30 @@ def test_a_file_that_is_there_twice_is_refused(tmp_path: Path) -> None:
 def test_a_package_that_holds_too_much_is_refused(tmp_path: Path) -> None:
     assert "more than 1 members" in refusal(tmp_path, WHOLE, ArchiveLimits(members=1)).message
     assert "8 bytes" in refusal(tmp_path, WHOLE, ArchiveLimits(total_bytes=8)).message
+
+
+def test_files_and_links_that_are_wanted_are_read(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for kind, name, target in ((tarfile.DIRTYPE, "./usr", ""), (tarfile.SYMTYPE, "./usr/link", "tool")):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            tar.addfile(info)
+        for name, mode in (("./usr/tool", 0o4755), ("./usr/doc", 0o644)):
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = 3, mode
+            tar.addfile(info, io.BytesIO(b"odd"))
+    path = written(tmp_path, ar({"data.tar": out.getvalue()}))
+    found = members_in(path, lambda name: name != "usr/doc", where="x")
+    assert found == {"usr/link": Member(target="tool"), "usr/tool": Member(b"odd", 0o755)}
+
+
+def test_a_device_in_a_package_is_refused(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        info = tarfile.TarInfo("./dev/sda")
+        info.type = tarfile.BLKTYPE
+        tar.addfile(info)
+    path = written(tmp_path, ar({"data.tar": out.getvalue()}))
+    with pytest.raises(NodeprovError, match="dev/sda is neither a file nor a link"):
+        members_in(path, lambda _: True, where="x")

@@ -1,0 +1,3 @@
+module nodeprov.example/copier
+
+go 1.21
