@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from nodeprov.inventory import Inventory, Node, parse
+from nodeprov.inventory import Inventory, Node, Settings, parse
 from nodeprov.inventory.faults import document
 
 
@@ -30,5 +30,9 @@ def with_nodes(text: str, path: str, names: Iterable[str]) -> Inventory:
 
 def on_node(node: Node) -> Node:
     """Return a node as its own engine has it: what concerns the cluster is done by whoever has started that."""
-    cluster = replace(node.settings.cluster, enabled=False, host=None)
-    return replace(node, settings=replace(node.settings, cluster=cluster))
+
+    def alone(settings: Settings) -> Settings:
+        return replace(settings, cluster=replace(settings.cluster, enabled=False, host=None))
+
+    handlers = {name: alone(settings) for name, settings in node.handlers.items()}
+    return replace(node, settings=alone(node.settings), handlers=handlers)

@@ -92,9 +92,8 @@ def _run(assignment: Assignment, places: Places) -> None:
     author = Author("nodeprov", f"run-{assignment.run}", __version__)
     context = RunContext(author=author, on_event=_tell, cancel=cancel)
     with LocalNode(node.name, enter=places.enter, mounted={places.releases: f"{prefix}/releases"}) as provider:
-        hosts = provider.of(node)
-        places.leave(NodeRun(assignment, node, hosts, incoming.obtained, context, time.monotonic).result())
-        _remove(hosts[Place.NODE], prefix, [name, *incoming.older_than(time.time() - STALE_SECONDS)])
+        places.leave(NodeRun(assignment, node, provider, incoming.obtained, context, time.monotonic).result())
+        _remove(provider.of(node)[Place.NODE], prefix, [name, *incoming.older_than(time.time() - STALE_SECONDS)])
 
 
 def _remove(host: Host, prefix: str, names: Sequence[str]) -> None:

@@ -28,8 +28,8 @@ class Ended:
     def result(self, assignment: Assignment, seconds: float) -> NodeResult:
         """Say it as a result, what this run had done before it was killed included."""
         planned, outcome, earlier = self.planned, self.outcome, self._earlier
-        release = self._in_force()
-        switched = planned.state.footprint.switched
+        in_force = {view.settings.runtime.handler: self._in_force(view) for view in planned.views}
+        switched = planned.as_read[0].footprint.switched
         is_switched = earlier is not None and switched is not None and switched.run == earlier.name
         return NodeResult(
             assignment.run,
@@ -37,8 +37,8 @@ class Ended:
             assignment.action,
             exit=4 if outcome.left else 1 if self._error else 0,
             outcome=self._named(),
-            release=release,
-            handlers=(planned.settings.runtime.handler,) if release else (),
+            release=next(iter(in_force.values())),
+            handlers=tuple(name for name, release in in_force.items() if release),
             digest=_digest(planned) if planned.plan.pending else "",
             restarted=is_switched or any(isinstance(part, Restart) for part in outcome.done),
             hit=(*(switched.hit if is_switched and switched else ()), *outcome.hit),
@@ -53,10 +53,12 @@ class Ended:
     @property
     def _earlier(self) -> Receipt | None:
         """What this run has done on the node before it was killed, and started again."""
-        last = next(reversed(self.planned.state.history.of_handler), None)
-        if last is None or last.author != self.author or last.state == UNDONE:
-            return None
-        return last if last.action == self.planned.plan.action.name else None
+        states, action = self.planned.as_read, self.planned.plan.action.name
+        last = [receipt for state in states for receipt in state.history.of_handler[-1:]]
+        own = [
+            each for each in last if (each.author, each.action) == (self.author, action) and each.state != UNDONE
+        ]
+        return min(own, key=lambda receipt: receipt.number, default=None)
 
     def _named(self) -> str:
         if self.outcome.left:
@@ -65,14 +67,14 @@ class Ended:
             return result.FAILED
         return result.DONE if self.outcome.plan.pending or self._earlier else result.UNCHANGED
 
-    def _in_force(self) -> str:
-        """Tell which release is in force now, by its version; "" if none is, or it is not known."""
-        plan, wanted = self.outcome.plan, self.planned.want.release
+    def _in_force(self, view: Planned) -> str:
+        """Tell which release is in force now for a handler, by its version; "" if none is, or it is not known."""
+        plan, wanted = self.outcome.plan, view.want.release
         if self.outcome.left or (plan.action.ends_installation and not self._error):
             return ""
-        if wanted is not None and plan.action is self.planned.want.action and not self._error:
+        if wanted is not None and plan.action is view.want.action and not self._error:
             return wanted.version
-        return release_in_force(self.planned.state).rpartition("-")[0]
+        return release_in_force(view.state).rpartition("-")[0]
 
     def _said(self) -> ResultError | None:
         if not self.outcome.left:

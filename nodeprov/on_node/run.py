@@ -1,12 +1,12 @@
 """One run of a node, by the engine's own look, plan and apply; whatever comes of it is a result."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from nodeprov.engine import Install, NodeState, Planned, RunContext, Uninstall, Want, apply, check, look, plan
+from nodeprov.engine import Fleet, Install, Planned, RunContext, Uninstall, Want, apply
 from nodeprov.engine.staging import staged
-from nodeprov.errors import Busy, NodeprovError, Problems
-from nodeprov.hosts.base import Hosts
+from nodeprov.errors import Busy, NodeprovError
+from nodeprov.hosts.provider import HostProvider
 from nodeprov.in_cluster.assignment import Assignment
 from nodeprov.in_cluster.result import NodeResult
 from nodeprov.inventory import Node
@@ -24,7 +24,7 @@ class NodeRun:
 
     assignment: Assignment
     node: Node
-    hosts: Hosts
+    hosts: HostProvider
     releases: Releases
     context: RunContext
     clock: Callable[[], float]
@@ -45,7 +45,7 @@ class NodeRun:
         while True:
             try:
                 planned = self._planned()
-                return Ended(planned, apply(planned, self.hosts, self.context), self.context.author)
+                return Ended(planned, apply(planned, self.hosts.of(self.node), self.context), self.context.author)
             except Busy:
                 if self.clock() > deadline:
                     raise
@@ -53,19 +53,19 @@ class NodeRun:
 
     def _planned(self) -> Planned:
         want: Want = Uninstall(FAMILY) if self.assignment.action == "uninstall" else Install(FAMILY)
-        state = look(self.node, self.hosts, want)
-        self._insist_on_the_machine(state)
-        if problems := check(state, want):
-            raise Problems(problems, where=self.node.name)
-        if isinstance(want, Install):
-            release = self.releases(FAMILY.software, state.settings.release, state.machine.architecture)
-            want = replace(want, release=release)
-        planned = plan(state, want, self.hosts)
+        plans = Fleet([self.node], self.hosts, self.releases).plan(want)
+        for error in plans.errors:
+            raise error
+        [planned] = plans.good
+        self._insist_on_the_machine(planned)
         return staged(planned) if self.assignment.action == "stage" else planned
 
-    def _insist_on_the_machine(self, state: NodeState) -> None:
-        """See that this is the machine that the cluster means: a node may have been made anew under its name."""
-        meant, found = self.assignment.machine_id, state.machine.machine_id
+    def _insist_on_the_machine(self, planned: Planned) -> None:
+        """See that this is the machine that the cluster means: a node may have been made anew under its name.
+
+        A plan was made for the one that is there, and nothing was written.
+        """
+        meant, found = self.assignment.machine_id, planned.state.machine.machine_id
         if meant and found and meant != found:
             raise NodeprovError(
                 f"the node {self.node.name} is another machine (machine-id {meant}) than the one that this pod is "

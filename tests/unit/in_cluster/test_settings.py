@@ -38,6 +38,7 @@ def test_what_is_wrong_with_an_inventory_is_said(text: str) -> None:
 
 
 def test_the_node_s_own_engine_has_no_cluster() -> None:
-    [node] = with_nodes(f'{TEXT}[cluster]\nhost = "gpu-1"\n', "x", ["gpu-1"]).nodes
-    cluster = on_node(node).settings.cluster
-    assert (cluster.enabled, cluster.host) == (False, None)
+    text = f'{TEXT}[cluster]\nhost = "gpu-1"\n[handlers.runsc-kvm]\nplatform = "kvm"\n'
+    [node] = with_nodes(text, "x", ["gpu-1"]).nodes
+    clusters = [view.settings.cluster for view in on_node(node).views]
+    assert [(each.enabled, each.host) for each in clusters] == [(False, None)] * 2

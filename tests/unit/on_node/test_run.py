@@ -20,7 +20,7 @@ def test_another_run_is_waited_for_and_named_where_it_does_not_end(node: PlayedN
     made = release(tmp_path, content=b"#!/bin/sh\n")
     with LocalNode("worker1", enter=node.enter) as ours, LocalNode("worker1", enter=node.enter) as theirs:
         clock = count(step=50.0).__next__
-        run = NodeRun(ASKED, worker, ours.of(worker), lambda *_: made, a_run(), clock)
+        run = NodeRun(ASKED, worker, ours, lambda *_: made, a_run(), clock)
         with Lock(theirs.of(worker)[Place.NODE], f"{HOME}/state", "ann@laptop since now"):
             result = run.result()
         assert result.error is not None
