@@ -77,8 +77,10 @@ def image(
         written = _engine(file, [architecture] if architecture else [*images.GO_ARCHITECTURES], debian)
         _show(file, written, as_json=as_json)
     elif release:
+        from nodeprov.releases.layers import SMALL
+
         builds = _builds(release, architecture, lock, bundle, inventory, sets)
-        _show(file, _written(file, _release_reference(release), builds), as_json=as_json)
+        _show(file, _written(file, _release_reference(release), builds, level=SMALL), as_json=as_json)
     else:
         _proof(file, architecture or "x86_64")
 
@@ -93,13 +95,14 @@ def _proof(file: Path, architecture: str) -> None:
 def _engine(file: Path, architectures: Sequence[str], debian: str | None) -> Written:
     from nodeprov.in_cluster.engine_image import REFERENCE, build
     from nodeprov.in_cluster.packages import fetched, pinned
+    from nodeprov.releases.layers import SMALLEST
 
     packages, builds = pinned(), {}
     with bar() as on_progress:
         for each in architectures:
             found = fetched(packages, each, cache_folder(), on_progress, (debian,) if debian else ())
             builds[each] = build(each, found)
-    return _written(file, REFERENCE, builds)
+    return _written(file, REFERENCE, builds, level=SMALLEST)
 
 
 def _release_reference(version: str) -> str:
@@ -132,7 +135,7 @@ def _builds(
     return {each: build(obtain(SOFTWARE, wanted, each)) for each in names}
 
 
-def _written(file: Path, reference: str, builds: Mapping[str, Build]) -> Written:
+def _written(file: Path, reference: str, builds: Mapping[str, Build], *, level: int) -> Written:
     from nodeprov.releases.container_image import write_image
 
     with (
@@ -140,7 +143,7 @@ def _written(file: Path, reference: str, builds: Mapping[str, Build]) -> Written
         tempfile.TemporaryDirectory(dir=file.parent, prefix=".nodeprov-") as scratch,
         bar() as on_progress,
     ):
-        return write_image(reference, builds, target, Path(scratch), on_progress)
+        return write_image(reference, builds, target, Path(scratch), on_progress, level=level)
 
 
 def _show(file: Path, written: Written, *, as_json: bool) -> None:

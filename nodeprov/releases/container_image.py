@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from nodeprov.releases import oci
-from nodeprov.releases.layers import SMALLEST, LayerWriter, compression
+from nodeprov.releases.layers import SMALL, LayerWriter, compression
 from nodeprov.releases.layout_tar import Blob, write_layout
 from nodeprov.releases.pace import Progress
 
@@ -48,7 +48,13 @@ class Written:
 
 
 def write_image(
-    reference: str, builds: Mapping[str, Build], target: BinaryIO, scratch: Path, on_progress: Progress
+    reference: str,
+    builds: Mapping[str, Build],
+    target: BinaryIO,
+    scratch: Path,
+    on_progress: Progress,
+    *,
+    level: int = SMALL,
 ) -> Written:
     """Write an image. The same builds give the same bytes, by the same version of zstd.
 
@@ -58,17 +64,18 @@ def write_image(
         target: a file.
         scratch: an empty folder with room for the layers, compressed.
         on_progress: called with what is packed, and the bytes done.
+        level: how much work is spent on small layers: see layers.py.
 
     Raises:
         OSError: a file cannot be read, or the disk is full.
     """
-    making = _Making(scratch, on_progress)
+    making = _Making(scratch, on_progress, level)
     manifests = [making.manifest(name, builds[name]) for name in sorted(builds)]
     name, tag = reference.rsplit(":", 1)
     inner = oci.index(manifests)
     named = {oci.CONTAINERD_NAME: f"{name}:{tag}", oci.REF_NAME: tag}
     described = making.blob(oci.INDEX, inner, annotations=named)
-    write_layout(target, oci.index([described], annotations={COMPRESSION: compression(SMALLEST)}), making.blobs)
+    write_layout(target, oci.index([described], annotations={COMPRESSION: compression(level)}), making.blobs)
     return Written(reference, f"sha256:{oci.sha256(inner)}", tuple(sorted(builds)))
 
 
@@ -78,6 +85,7 @@ class _Making:
 
     scratch: Path
     on_progress: Progress
+    level: int
     blobs: dict[str, Blob] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=count)
 
@@ -106,7 +114,7 @@ class _Making:
         path = self.scratch / f"{next(self.numbers)}"
         total, done = sum(_size(each) for each in members.values()), 0
         with path.open("wb") as file:
-            writing = LayerWriter(file, SMALLEST)
+            writing = LayerWriter(file, self.level)
             for folder in _folders(members):
                 writing.folder(folder)
             for name in sorted(members):
