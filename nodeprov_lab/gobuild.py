@@ -121,17 +121,22 @@ def find_go() -> Path | None:
 
 
 class GoBuilder:
-    """Builds components, or finds them built."""
+    """Builds components, or finds them built.
 
-    def __init__(self, cache: Cache, go: Path, on_event: OnEvent) -> None:
+    They are for this machine's processor, or for another one by Go's name of it.
+    """
+
+    def __init__(self, cache: Cache, go: Path, on_event: OnEvent, *, processor: str = "") -> None:
         self._cache = cache
         self._go = go
         self._on_event = on_event
+        self._environment = _ENVIRONMENT | ({"GOOS": "linux", "GOARCH": processor} if processor else {})
+        self._suffix = f"-{processor}" if processor else ""
 
     def build(self, component: Component) -> Path:
         """Return the folder with the component's programs."""
         make = partial(self._make, component)
-        return self._cache.folder(component.name, self.ingredients(component), make)
+        return self._cache.folder(f"{component.name}{self._suffix}", self.ingredients(component), make)
 
     def ingredients(self, component: Component) -> Mapping[str, str]:
         """Name all that decides what a build gives."""
@@ -139,7 +144,7 @@ class GoBuilder:
         return {
             **files,
             "go": self._run(component.folder, ["version"], "ask go for its version"),
-            "arguments": json.dumps([self._arguments(component), _ENVIRONMENT]),
+            "arguments": json.dumps([self._arguments(component), self._environment]),
             "programs": json.dumps([[program.package, program.path] for program in component.programs]),
             "patch": f"{component.patch.file}: {component.patch.after}" if component.patch else "",
         }
@@ -185,6 +190,6 @@ class GoBuilder:
             ending_with_us([str(self._go), *arguments]),
             f"cannot {doing}",
             timeout_seconds=_BUILD_TIMEOUT_SECONDS,
-            environment=_ENVIRONMENT,
+            environment=self._environment,
             folder=folder,
         )

@@ -61,6 +61,34 @@ def mirror_folder(builder: GoBuilder, cache: Cache, on_event: OnEvent, *, tolera
     return cache.folder("mirror", ingredients, partial(_make, loose, archived, key, on_event))
 
 
+def both_folder(builders: Mapping[str, GoBuilder], cache: Cache, on_event: OnEvent, *, tolerant: bool) -> Path:
+    """Return a folder as the mirror serves it, with the release of archives alone, for several processors.
+
+    Args:
+        builders: by the processors' names, as `uname -m` prints them.
+        cache: where it is kept.
+        on_event: hears what is being done.
+        tolerant: as for `gvisor`.
+    """
+    component = gvisor(ARCHIVE_RELEASE, tolerant=tolerant)
+    built = {machine: builder.build(component) for machine, builder in builders.items()}
+    key = signing_key(cache)
+    ingredients = {"layout": _LAYOUT, "key": key.fingerprint} | {name: each.name for name, each in built.items()}
+    return cache.folder("processors", ingredients, partial(_make_both, built, key, on_event))
+
+
+def _make_both(built: Mapping[str, Path], key: SigningKey, on_event: OnEvent, folder: Path) -> None:
+    release = folder / BASE_PATH / "release" / ARCHIVE_RELEASE
+    for machine, programs in built.items():
+        with step(on_event, f"compressing gVisor {ARCHIVE_RELEASE} for {machine}"):
+            content = zstandard.ZstdCompressor(level=1).compress(release_archive(_members(programs)))
+            _publish(release / machine, "gvisor.tar.zstd", content)
+    with step(on_event, f"signing an apt suite of gVisor {ARCHIVE_RELEASE}"):
+        members = {machine: _members(programs) for machine, programs in built.items()}
+        _publish_suite(folder / BASE_PATH, ARCHIVE_RELEASE, members, key)
+    shutil.copy(key.public, folder / "archive.key")
+
+
 def _make(loose: Path, archived: Path, key: SigningKey, on_event: OnEvent, folder: Path) -> None:
     releases = folder / BASE_PATH / "release"
     with step(on_event, f"laying out gVisor {LOOSE_RELEASE}"):
@@ -79,14 +107,17 @@ def _make(loose: Path, archived: Path, key: SigningKey, on_event: OnEvent, folde
     loose_members = {name: (loose / name).read_bytes() for name in ("runsc", "containerd-shim-runsc-v1")}
     for release, members in ((LOOSE_RELEASE, loose_members), (ARCHIVE_RELEASE, _members(archived))):
         with step(on_event, f"signing an apt suite of gVisor {release}"):
-            _publish_suite(folder / BASE_PATH, release, members, key)
+            _publish_suite(folder / BASE_PATH, release, {platform.machine(): members}, key)
     shutil.copy(key.public, folder / "archive.key")
 
 
-def _publish_suite(root: Path, release: str, members: Mapping[str, bytes], key: SigningKey) -> None:
-    debian = DEBIAN_NAMES[platform.machine()]
-    content = package("runsc", release, debian, members)
-    write_suite(root, release.partition(".")[0], [("runsc", release, debian, content)], key)
+def _publish_suite(root: Path, release: str, members: Mapping[str, Mapping[str, bytes]], key: SigningKey) -> None:
+    """Write a suite with a package for each processor, of its members."""
+    names = {DEBIAN_NAMES[machine]: files for machine, files in members.items()}
+    packages = [
+        ("runsc", release, debian, package("runsc", release, debian, each)) for debian, each in names.items()
+    ]
+    write_suite(root, release.partition(".")[0], packages, key)
 
 
 def _members(archived: Path) -> Mapping[str, bytes]:

@@ -79,9 +79,15 @@ def chosen_mirror() -> str:
     return os.environ.get("NODEPROV_LAB_DEBIAN_MIRROR", "")
 
 
-def debian_tree(folder: Path, suite: str, package: str, mirror: str, on_event: OnEvent) -> None:
-    """Unpack a package of a suite, and what it depends on, into a new folder; nothing of it is run."""
-    argv = ["mmdebstrap", "--variant=extract", f"--include={package}", suite, str(folder)]
+def debian_tree(
+    folder: Path, suite: str, package: str, mirror: str, on_event: OnEvent, *, architecture: str = ""
+) -> None:
+    """Unpack a package of a suite, and what it depends on, into a new folder; nothing of it is run.
+
+    `architecture` is Debian's name of another one than this machine's.
+    """
+    other = [f"--architectures={architecture}"] if architecture else []
+    argv = ["mmdebstrap", "--variant=extract", *other, f"--include={package}", suite, str(folder)]
     with step(on_event, f"unpacking {package} of Debian {suite}"):
         _run([*argv, mirror] if mirror else argv)
 

@@ -43,9 +43,11 @@ def said(output: Output) -> str:
     return output.stderr.decode()
 
 
-def at_home(folder: Path, *arguments: str, **environment: str) -> Output:
+def at_home(folder: Path, *arguments: str, timeout_seconds: float = 60, **environment: str) -> Output:
     """Run it as somebody whose home is this folder."""
     apart = {"HOME": str(folder), "NODEPROV_CACHE": str(folder / "cache"), "NO_PROXY": "127.0.0.1", **environment}
-    output = run_program([*NODEPROV, *arguments], environment=apart, folder=folder)
+    output = run_program(
+        [*NODEPROV, *arguments], environment=apart, folder=folder, timeout_seconds=timeout_seconds
+    )
     assert b"Traceback" not in output.stderr, output.stderr
     return output

@@ -99,6 +99,22 @@ exec cat
 """
 
 
+# Of the user namespace alone: this machine runs no more programs than before (Linux 6.7).
+EMULATE = r"""
+set -eu
+mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+elf='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
+mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
+qemu=$(command -v qemu-aarch64-static)
+printf ':aarch64:M::%s:%s:%s:F' "$elf" "$mask" "$qemu" > /proc/sys/fs/binfmt_misc/register
+"""
+
+# The kernel is this machine's: what it would say of its addresses if it were for aarch64 is played too.
+SED = """#!/bin/sh
+case "$*" in *" /proc/self/maps") echo ffffdf1f9000 ;; *) exec /bin/sed "$@" ;; esac
+"""
+
+
 @dataclass(frozen=True)
 class PlayedNode:
     """The command that leads a shell there."""
@@ -131,8 +147,11 @@ class PlayedNode:
 
 
 @contextmanager
-def played_node(folder: Path) -> Iterator[PlayedNode]:
-    """Have a node; the test is skipped where this machine allows no namespaces."""
+def played_node(folder: Path, *, uname: Path | None = None) -> Iterator[PlayedNode]:
+    """Have a node; the test is skipped where this machine allows no namespaces.
+
+    With a `uname` for aarch64 the node has that processor, as far as qemu plays one: it runs programs for it too.
+    """
     if os.geteuid() != 0 or not shutil.which("unshare"):
         pytest.skip("namespaces are root's")
     tools = folder / "tools"
@@ -140,15 +159,21 @@ def played_node(folder: Path) -> Iterator[PlayedNode]:
     for name, text in PLAYED.items():
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
+    if uname is not None:
+        shutil.copy(uname, tools / "uname")
+        (tools / "sed").write_text(SED)
+        (tools / "sed").chmod(0o755)
+    of_user = ["--user", "--map-root-user"] if uname else []
     command = [
         "unshare",
+        *of_user,
         "--mount",
         "--pid",
         "--fork",
         "--mount-proc",
         "sh",
         "-c",
-        BEGIN,
+        (EMULATE if uname else "") + BEGIN,
         "sh",
         str(tools),
         CONFIG,
@@ -159,5 +184,6 @@ def played_node(folder: Path) -> Iterator[PlayedNode]:
             pytest.skip("this machine allows no namespaces")
         first = Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text().split()[0]
         path = f"PATH={HOME}/bin:{os.environ['PATH']}"
-        yield PlayedNode(("nsenter", f"--target={first}", "--mount", "--pid", "--", "env", path))
+        into_user = ["--user", "--preserve-credentials"] if uname else []
+        yield PlayedNode(("nsenter", f"--target={first}", *into_user, "--mount", "--pid", "--", "env", path))
         outside.communicate()

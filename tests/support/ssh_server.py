@@ -47,6 +47,8 @@ class Manners:
     """The public keys that are let in; None for all."""
     banner: str = ""
     answers_logins: bool = True
+    enter: tuple[str, ...] = ()
+    """The command that leads a shell to where others run; they run here without it."""
     host_key: paramiko.PKey = field(default_factory=paramiko.ECDSAKey.generate)
 
 
@@ -158,7 +160,9 @@ class _Visit(paramiko.ServerInterface):
 
     def _run(self, channel: paramiko.Channel, command: str) -> None:
         with suppress(OSError, EOFError, paramiko.SSHException):
-            program = subprocess.Popen(["sh", "-c", command], stdin=PIPE, stdout=PIPE, stderr=PIPE)
+            program = subprocess.Popen(
+                [*self._manners.enter, "sh", "-c", command], stdin=PIPE, stdout=PIPE, stderr=PIPE
+            )
             assert program.stdin is not None
             assert program.stdout is not None
             assert program.stderr is not None

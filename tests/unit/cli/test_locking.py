@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from nodeprov.cli.locking import insist_on_lock, lock_path, with_lock
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.hosts.ssh_signatures import LOCK, sign
 from nodeprov.inventory import Inventory, parse
+from nodeprov.releases.lock_text import from_text, to_text
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor.software import SOFTWARE
 from nodeprov.runtimes.obtaining import obtained
@@ -108,6 +110,14 @@ def test_an_architecture_that_is_not_locked_is_refused_with_what_to_type(
 ) -> None:
     locked_folder(folder, server)
     assert "--arch aarch64 --arch x86_64" in refusal(folder, architecture="aarch64").hint
+
+
+def test_a_lock_with_programs_for_another_processor_is_refused(folder: Path, server: ReleaseServer) -> None:
+    path = locked_folder(folder, server)
+    lock = from_text(path.read_text(), SOFTWARE, where="nodeprov.lock")
+    path.write_text(to_text(replace(lock, builds={"aarch64": lock.builds["x86_64"]})))
+    server.publish(VERSION, archived(VERSION), "aarch64")  # x86-64's archive under the other's name
+    assert refusal(folder, architecture="aarch64").message == "runsc is for x86_64, the node is aarch64"
 
 
 def test_pins_that_contradict_are_said_and_do_not_count(

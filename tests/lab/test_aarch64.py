@@ -1,0 +1,147 @@
+"""A release for aarch64, from its build to a node that qemu plays: as far as that goes, all of it is real.
+
+The release is cross-compiled, its apt suite is signed, and its programs run. The node's containerd is played: no
+sandbox is started, for which qemu would have to play the kernel too.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from nodeprov.hosts.base import Output
+from nodeprov.local_files import cache_folder
+from nodeprov_lab.apt_suite import DEBIAN_NAMES
+from nodeprov_lab.cache import Cache
+from nodeprov_lab.gobuild import GoBuilder, find_go
+from nodeprov_lab.gvisor_releases import ARCHIVE_RELEASE, BASE_PATH, both_folder
+from nodeprov_lab.host import may_lower_oom_score, own_capabilities
+from nodeprov_lab.mirror import make_server
+from nodeprov_lab.parts import SUITE, chosen_mirror, debian_tree
+from tests.support.command_line import at_home, said
+from tests.support.played_node import HOME, INVENTORY, PlayedNode, played_node
+from tests.support.sampling import by_turns
+from tests.support.ssh_server import Manners, SshServer
+
+pytestmark = by_turns
+ARM, INTEL = "aarch64", "x86_64"
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """The folder of a mirror with both processors' releases."""
+    go = find_go()
+    assert go is not None, "script/bootstrap"
+    cache = Cache(cache_folder() / "lab")
+    ours, theirs = (GoBuilder(cache, go, lambda _: None, processor=name) for name in ("", DEBIAN_NAMES[ARM]))
+    # The lab has built ours already, if it is made in the same way.
+    tolerant = not may_lower_oom_score(own_capabilities())
+    return both_folder({INTEL: ours, ARM: theirs}, cache, lambda _: None, tolerant=tolerant)
+
+
+@pytest.fixture(scope="session")
+def uname() -> Path:
+    """A program for aarch64 that says so."""
+    if shutil.which("qemu-aarch64-static") is None:
+        pytest.skip("this needs qemu's emulation of programs (apt-get install qemu-user-static)")
+
+    def make(folder: Path) -> None:
+        tree = folder.with_name(f"{folder.name}.tree")
+        debian_tree(tree, SUITE, "busybox-static", chosen_mirror(), lambda _: None, architecture=DEBIAN_NAMES[ARM])
+        shutil.copy2(tree / "usr/bin/busybox", folder / "uname")
+        shutil.rmtree(tree)
+
+    ingredients = {"suite": SUITE, "mirror": chosen_mirror(), "architecture": ARM}
+    return Cache(cache_folder() / "lab").folder("busybox", ingredients, make) / "uname"
+
+
+@dataclass
+class Site:
+    """An inventory with the emulated node, beside which nodeprov runs."""
+
+    folder: Path
+    node: PlayedNode
+
+    def run(self, *arguments: str, status: int = 0) -> Output:
+        output = at_home(self.folder, *arguments, timeout_seconds=600)
+        assert output.returncode == status, output.text + said(output)
+        return output
+
+
+@pytest.fixture
+def site(published: Path, uname: Path, tmp_path: Path) -> Iterator[Site]:
+    with played_node(tmp_path, uname=uname) as node:
+        server = SshServer(tmp_path, Manners(enter=node.enter))
+        shutil.copy(published / "archive.key", tmp_path)
+        text = INVENTORY.replace("[nodes.worker1]", "").replace(
+            "[release]", f'[release]\nbase_url = "{base(published)}"'
+        )
+        (tmp_path / "nodeprov.toml").write_text(f"""{text}
+[trust]
+apt_keyring = "archive.key"
+[ssh]
+user = "root"
+identity_file = "{server.identity}"
+known_hosts = "{server.known_hosts}"
+[nodes.worker1]
+address = "127.0.0.1"
+port = {server.port}
+""")
+        yield Site(tmp_path, node)
+        server.close()
+
+
+def base(folder: Path) -> str:
+    return str(folder / BASE_PATH)
+
+
+def test_what_is_locked_and_bundled_for_aarch64_is_installed_on_a_node_that_says_so(site: Site) -> None:
+    assert site.node.said("uname -m").strip() == ARM
+    both = [f"--arch={name}" for name in (ARM, INTEL)]
+    value = json.loads(site.run("lock", *both, "--require", "apt", "--json").text)
+    members = {name: value["lock"]["architecture"][name]["member"] for name in (ARM, INTEL)}
+    assert members[ARM]["runsc"]["sha512"] != members[INTEL]["runsc"]["sha512"]
+    site.run("bundle", "bundle.tar", "--no-wheels")
+    shutil.rmtree(site.folder / "cache")
+    text = (site.folder / "nodeprov.toml").read_text()
+    (site.folder / "nodeprov.toml").write_text(text.replace('base_url = "', 'base_url = "/nowhere'))
+
+    before = site.node.listing()
+    assert f", {ARM}, " in site.run("plan", "worker1", "--from", "bundle.tar", status=3).text
+    site.run("install", "worker1", "--from", "bundle.tar", "--yes")
+    current = f"{HOME}/opt/handlers/runsc/current"
+    assert site.node.said(f"sha512sum < {current}/runsc").split()[0] == members[ARM]["runsc"]["sha512"]
+    assert f"release-{ARCHIVE_RELEASE}" in site.node.said(f"{current}/runsc --version")
+    assert "-platform" in site.node.said(f"{current}/runsc flags 2>&1")
+    assert site.node.said(f"{current}/containerd-shim-runsc-v1 -v 2>&1")
+    assert "nothing to do" in site.run("plan", "worker1", "--from", "bundle.tar").text
+    site.run("uninstall", "worker1", "--yes")
+    assert site.node.listing() == before
+
+
+def test_programs_for_another_processor_are_refused_before_the_node_is_touched(
+    site: Site, published: Path, tmp_path: Path
+) -> None:
+    """A mirror serves x86-64's archive under aarch64's name, and a lock has written down just that."""
+    mirror = tmp_path / "mirror" / "release" / ARCHIVE_RELEASE
+    mirror.mkdir(parents=True)
+    for name in (ARM, INTEL):
+        (mirror / name).symlink_to(Path(base(published)) / "release" / ARCHIVE_RELEASE / INTEL)
+    server = make_server(tmp_path / "mirror", "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    at = f"--set=release.base_url=http://127.0.0.1:{server.server_address[1]}"
+    why = "runsc is for x86_64, the node is aarch64"
+    try:
+        before = site.node.listing()
+        assert why in said(site.run("lock", "--arch", ARM, at, status=1))
+        assert why in said(site.run("install", "worker1", "--yes", at, status=1))
+        assert site.node.listing() == before
+    finally:
+        server.shutdown()
+        server.server_close()
