@@ -1,0 +1,110 @@
+"""`nodeprov check`: what the pods of manifests meet in the sandbox, before they run there."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov import __version__
+from nodeprov.cli import options
+from nodeprov.cli.main import DONE, FAILED, PENDING
+from nodeprov.cli.output import say, show_json, show_text
+from nodeprov.errors import UsageError
+from nodeprov.local_files import read_bounded, write_whole
+from nodeprov.workloads import report
+from nodeprov.workloads.catalogue import Effect
+from nodeprov.workloads.meets import known, met
+from nodeprov.workloads.pods import Others, Workload, workloads
+from nodeprov.workloads.report import Checked
+
+
+@options.command(
+    "nodeprov check deployment.yaml",
+    "helm template web ./chart | nodeprov check -",
+    "nodeprov check k8s/*.yaml --allow seccomp --sarif sandbox.sarif",
+    codes="0: nothing is known to differ, 1: something does not start or does not work, 2: a file is not good, "
+    "3: something is otherwise without a message",
+)
+def check(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="YAML or JSON with Kubernetes objects; - is standard input."),
+    ],
+    allow: Annotated[
+        list[str] | None,
+        typer.Option("--allow", metavar="ID", help="Leave out what is known; may be given several times."),
+    ] = None,
+    sarif: Annotated[Path | None, typer.Option("--sarif", metavar="FILE", help="Also write it as SARIF.")] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Also write it as JUnit XML.")
+    ] = None,
+    as_json: options.Json = False,
+    _quiet: options.Quiet = False,
+    _no_color: options.NoColor = False,
+) -> None:
+    """Show what the pods of manifests meet in a sandbox: what will not start, and what is otherwise.
+
+    Only manifests are read: nothing is said of what a program does. Objects without pods are left out.
+    """
+    allowed = _allowed(allow or ())
+    checked = [_checked(each, allowed) for each in _workloads(files)]
+    for path, option, text in (
+        (sarif, "--sarif FILE", report.as_sarif(checked, __version__)),
+        (junit, "--junit FILE", report.as_junit(checked)),
+    ):
+        if path is not None:
+            write_whole(path, text.encode(), option=option)
+    if as_json:
+        show_json({"workloads": report.as_json(checked)})
+    else:
+        for text in report.texts(checked):
+            show_text(text)
+        say(report.summary(checked))
+    raise typer.Exit(_code(checked))
+
+
+def _allowed(names: Sequence[str]) -> frozenset[str]:
+    for name in names:
+        if name not in known():
+            close = difflib.get_close_matches(name, sorted(known()), n=1)
+            hint = f"did you mean {close[0]}?" if close else f"it is one of {', '.join(sorted(known()))}"
+            raise UsageError(f"nothing is called {name}", hint, where="--allow")
+    return frozenset(names)
+
+
+def _workloads(files: Sequence[str]) -> Iterator[Workload]:
+    """Read all files before anything is said of one; raise UsageError if there is no pod in any of them."""
+    found: list[Workload] = []
+    others: dict[str, Others] = {}
+    for name in files:
+        text = sys.stdin.read() if name == "-" else read_bounded(Path(name), "file", "nodeprov check FILE")
+        for each in workloads(text, "standard input" if name == "-" else name):
+            if isinstance(each, Workload):
+                found.append(each)
+            else:
+                others.setdefault(each.kind, each)
+    if others:
+        say(f"nothing is said of what has no pod: {', '.join(sorted(others))}")
+    if not found:
+        raise UsageError(
+            "there is no pod in it, and no template of one",
+            "name manifests of pods, Deployments and the like: helm template prints them",
+            where=" ".join(files),
+        )
+    yield from found
+
+
+def _checked(workload: Workload, allowed: frozenset[str]) -> Checked:
+    return Checked.of(workload, [each for each in met(workload) if each.behaviour.id not in allowed])
+
+
+def _code(checked: Sequence[Checked]) -> int:
+    effects = {behaviour.effect for each in checked for behaviour, _ in each.found}
+    if effects & {Effect.REFUSED, Effect.FAILS}:
+        return FAILED
+    return PENDING if effects else DONE

@@ -1,0 +1,64 @@
+"""The catalogue of what a workload meets in the sandbox: data, in behaviours.toml."""
+
+import functools
+import tomllib
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+DATA = Path(__file__).with_name("behaviours.toml")
+
+
+class Effect(Enum):
+    """What becomes of a workload that meets a behaviour; the worst first."""
+
+    REFUSED = "refused"
+    """It does not start, and something says so."""
+    FAILS = "fails"
+    """It starts, and what it asks for does not work."""
+    SILENT = "silent"
+    """It starts, and something is otherwise, without a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """One thing that is otherwise in the sandbox.
+
+    Attributes:
+        id: its name, which stays.
+        effect: how bad it is.
+        title: what it concerns.
+        field: what of a pod's manifest makes it meet this.
+        runc: what a pod gets without the sandbox.
+        sandbox: what it gets in it.
+        cure: what to change, if anything helps.
+    """
+
+    id: str
+    effect: Effect
+    title: str
+    field: str
+    runc: str
+    sandbox: str
+    cure: str
+
+
+@functools.cache
+def _data() -> dict[str, Any]:
+    return tomllib.loads(DATA.read_text())
+
+
+def seen_with() -> str:
+    """Say with which versions all of it was seen."""
+    return str(_data()["seen_with"])
+
+
+@functools.cache
+def catalogue() -> dict[str, Behaviour]:
+    """Read the catalogue: by the names of its behaviours, in the order of the file."""
+    return {
+        name: Behaviour(id=name, **{**table, "effect": Effect(table["effect"])})
+        for name, table in _data().items()
+        if name != "seen_with"
+    }

@@ -1,0 +1,55 @@
+"""The catalogue as a page for people; `python -m nodeprov.workloads.manual` writes it to docs/."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from nodeprov.workloads.catalogue import Behaviour, Effect, catalogue, seen_with
+
+COMMAND = "python -m nodeprov.workloads.manual"
+PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
+_TITLES = {
+    Effect.REFUSED: "It does not start",
+    Effect.FAILS: "It starts, and does not work",
+    Effect.SILENT: "It starts, and something is otherwise without a message",
+}
+_HEAD = f"""\
+# What a workload meets in the sandbox
+
+<!-- written by {COMMAND} from nodeprov/workloads/behaviours.toml -->
+
+`nodeprov check FILE` looks for these in manifests of pods, Deployments and whatever else has a pod's template, and
+says where: file, line and field. It ends with 1 if something does not start or does not work, with 3 if something
+is otherwise without a message, and with 0 if nothing is known to differ. `--allow ID` leaves out what you know of;
+`--sarif FILE` and `--junit FILE` are for CI, `--json` for programs ([json.md](json.md)).
+
+    helm template web ./chart | nodeprov check -
+    nodeprov check k8s/*.yaml --allow seccomp --sarif sandbox.sarif
+
+Only what a manifest says is looked at: what a program does by itself is not. Settings in brackets are those of the
+inventory ([inventory.md](inventory.md)). All was seen with:
+"""
+
+
+def page() -> str:
+    """Write the page."""
+    return "\n".join([f"{_HEAD}{seen_with()}.\n", *_sections()])
+
+
+def _sections() -> Iterator[str]:
+    for effect in Effect:
+        yield f"## {_TITLES[effect]}\n"
+        for each in catalogue().values():
+            if each.effect is effect:
+                yield from _entry(each)
+
+
+def _entry(behaviour: Behaviour) -> Iterator[str]:
+    yield f"### {behaviour.id}\n"
+    yield f"{behaviour.title.capitalize()}: `{behaviour.field}`.\n"
+    for name in ("runc", "sandbox", "cure"):
+        yield f"- {name}: {getattr(behaviour, name)}."
+    yield ""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

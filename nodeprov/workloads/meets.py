@@ -1,0 +1,236 @@
+"""What of the catalogue a workload meets: each behaviour has a function that finds the fields that lead to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from nodeprov.workloads.catalogue import Behaviour, catalogue
+from nodeprov.workloads.documents import Value
+from nodeprov.workloads.pods import Workload
+
+_MANY = 6
+"""So many containers fit into the overhead of the RuntimeClass: 24 MiB for the first, and 7 MiB for each more."""
+_MESH_INIT = ("istio-init", "linkerd-init")
+"""The names that Istio and Linkerd give their init containers (both: their charts' templates)."""
+_IPTABLES = re.compile(r"\b(istio-)?ip6?tables(-legacy|-nft|-restore)?\b")
+
+Finder = Callable[[Workload], Iterable[Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A behaviour that a workload meets, and the field that leads to it."""
+
+    workload: Workload
+    behaviour: Behaviour
+    path: str
+    line: int
+
+
+_FINDERS: dict[str, Finder] = {}
+
+
+def finds(name: str) -> Callable[[Finder], Finder]:
+    """Register what finds the fields that lead to a behaviour."""
+
+    def register(finder: Finder) -> Finder:
+        _FINDERS[name] = finder
+        return finder
+
+    return register
+
+
+def known() -> frozenset[str]:
+    """Name the behaviours that are found in manifests."""
+    return frozenset(_FINDERS)
+
+
+def met(workload: Workload) -> list[Met]:
+    """Find what a workload meets; the worst first, and then by the lines."""
+    found = [
+        Met(workload, behaviour, value.path, value.line)
+        for behaviour in catalogue().values()
+        if behaviour.id in _FINDERS
+        for value in _FINDERS[behaviour.id](workload)
+    ]
+    order = list(type(found[0].behaviour.effect)) if found else []
+    return sorted(found, key=lambda each: (order.index(each.behaviour.effect), each.line))
+
+
+def _there(*values: Value | None) -> Iterator[Value]:
+    yield from (each for each in values if each is not None)
+
+
+def _true(workload: Workload, *names: str) -> Iterator[Value]:
+    yield from (each for each in _there(workload.spec.get(*names)) if each.is_true)
+
+
+def _mounts(container: Value) -> list[Value]:
+    return container.members("volumeMounts")
+
+
+def _has_volume_at(container: Value, path: str) -> bool:
+    return any(each.said("mountPath").rstrip("/") == path for each in _mounts(container))
+
+
+def _of_contexts(workload: Workload, *names: str) -> Iterator[Value]:
+    """Find a field of the pod's securityContext, or of a container's, which counts more."""
+    found = [each.get("securityContext", *names) for each in workload.all_containers]
+    yield from _there(*found)
+    if any(each is None for each in found):
+        yield from _there(workload.spec.get("securityContext", *names))
+
+
+@finds("host-users")
+def _host_users(workload: Workload) -> Iterator[Value]:
+    yield from (each for each in _there(workload.spec.get("hostUsers")) if each.is_false)
+
+
+@finds("mount-bidirectional")
+def _bidirectional(workload: Workload) -> Iterator[Value]:
+    for container in workload.all_containers:
+        for mount in _mounts(container):
+            yield from (each for each in _there(mount.get("mountPropagation")) if each.text == "Bidirectional")
+
+
+@finds("recursive-read-only")
+def _recursive_read_only(workload: Workload) -> Iterator[Value]:
+    for container in workload.all_containers:
+        for mount in _mounts(container):
+            yield from (each for each in _there(mount.get("recursiveReadOnly")) if each.text == "Enabled")
+
+
+@finds("service-mesh-init")
+def _service_mesh_init(workload: Workload) -> Iterator[Value]:
+    for container in workload.spec.members("initContainers"):
+        words = (*container.members("command"), *container.members("args"))
+        if container.said("name") in _MESH_INIT or any(_IPTABLES.search(each.text) for each in words):
+            yield container
+
+
+@finds("raw-sockets")
+def _raw_sockets(workload: Workload) -> Iterator[Value]:
+    for container in workload.all_containers:
+        added = container.members("securityContext", "capabilities", "add")
+        yield from (each for each in added if each.text in ("NET_RAW", "CAP_NET_RAW"))
+
+
+@finds("host-path-socket")
+def _host_path_socket(workload: Workload) -> Iterator[Value]:
+    yield from (each for each in _host_paths(workload) if _is_socket(each))
+
+
+@finds("host-path")
+def _host_path(workload: Workload) -> Iterator[Value]:
+    yield from (each for each in _host_paths(workload) if not _is_socket(each))
+
+
+def _host_paths(workload: Workload) -> Iterator[Value]:
+    mounted = {each.said("name") for container in workload.all_containers for each in _mounts(container)}
+    yield from (each for name, each in workload.volumes("hostPath").items() if name in mounted)
+
+
+def _is_socket(volume: Value) -> bool:
+    return volume.said("type") == "Socket" or volume.said("path").endswith(".sock")
+
+
+@finds("host-network")
+def _host_network(workload: Workload) -> Iterator[Value]:
+    yield from _true(workload, "hostNetwork")
+
+
+@finds("host-pid")
+def _host_pid(workload: Workload) -> Iterator[Value]:
+    yield from _true(workload, "hostPID")
+
+
+@finds("host-ipc")
+def _host_ipc(workload: Workload) -> Iterator[Value]:
+    yield from _true(workload, "hostIPC")
+
+
+@finds("shared-volume")
+def _shared_volume(workload: Workload) -> Iterator[Value]:
+    mounted = [{each.said("name") for each in _mounts(container)} for container in workload.containers]
+    for name, volume in workload.volumes("emptyDir").items():
+        if sum(name in names for names in mounted) > 1:
+            yield volume
+
+
+@finds("sysctls")
+def _sysctls(workload: Workload) -> Iterator[Value]:
+    yield from workload.spec.members("securityContext", "sysctls")
+
+
+@finds("resize")
+def _resize(workload: Workload) -> Iterator[Value]:
+    for container in workload.containers:
+        yield from container.members("resizePolicy")[:1]
+
+
+@finds("limits-inside")
+def _limits_inside(workload: Workload) -> Iterator[Value]:
+    for container in workload.all_containers:
+        for what in ("memory", "cpu"):
+            yield from _there(container.get("resources", "limits", what))
+
+
+@finds("memory-of-all")
+def _memory_of_all(workload: Workload) -> Iterator[Value]:
+    running = workload.containers
+    for container in running if len(running) > 1 else ():
+        yield from _there(container.get("resources", "limits", "memory"))
+
+
+@finds("seccomp")
+def _seccomp(workload: Workload) -> Iterator[Value]:
+    found = _of_contexts(workload, "seccompProfile")
+    yield from (each for each in found if each.said("type") in ("RuntimeDefault", "Localhost"))
+
+
+@finds("setuid")
+def _setuid(workload: Workload) -> Iterator[Value]:
+    for container in workload.all_containers:
+        found = _there(container.get("securityContext", "allowPrivilegeEscalation"))
+        yield from (each for each in found if each.is_true)
+
+
+@finds("watched-config")
+def _watched_config(workload: Workload) -> Iterator[Value]:
+    watched = {
+        each.said("name")
+        for container in workload.containers
+        for each in _mounts(container)
+        if not (each.get("subPath") or each.get("subPathExpr"))
+    }
+    volumes = workload.volumes("configMap", "secret", "projected", "downwardAPI")
+    yield from (each for name, each in volumes.items() if name in watched)
+
+
+@finds("temporary-files")
+def _temporary_files(workload: Workload) -> Iterator[Value]:
+    for container in workload.containers:
+        if not _has_volume_at(container, "/tmp"):  # noqa: S108  a path in the pod
+            yield from _there(container.get("resources", "limits", "ephemeral-storage"))
+
+
+@finds("read-only-root")
+def _read_only_root(workload: Workload) -> Iterator[Value]:
+    for container in workload.all_containers:
+        found = container.get("securityContext", "readOnlyRootFilesystem")
+        if found and found.is_true and not _has_volume_at(container, "/tmp"):  # noqa: S108  a path in the pod
+            yield found
+
+
+@finds("terminal")
+def _terminal(workload: Workload) -> Iterator[Value]:
+    for container in workload.containers:
+        yield from (each for each in _there(container.get("tty")) if each.is_true)
+
+
+@finds("many-containers")
+def _many_containers(workload: Workload) -> Iterator[Value]:
+    if len(workload.containers) > _MANY:
+        yield from _there(workload.spec.get("containers"))

@@ -1,0 +1,100 @@
+"""The pods in manifests: of their own, or as the template of what makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nodeprov.errors import UsageError
+from nodeprov.workloads.documents import Value, documents
+
+_TEMPLATES = {
+    "Pod": (),
+    "PodTemplate": ("template",),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+}
+"""Where the pod is in each kind whose pod is not at spec.template."""
+_OF_CONTROLLERS = ("spec", "template")
+_HINT = "name files with Kubernetes objects, such as helm template prints"
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A pod, or what makes pods by its template.
+
+    Attributes:
+        file: where it is read from.
+        kind, name, namespace: of the object; the namespace is "" where the manifest leaves it out.
+        spec: the pod's.
+        line: where the object begins, from 1.
+    """
+
+    file: str
+    kind: str
+    name: str
+    namespace: str
+    spec: Value
+    line: int
+
+    @property
+    def containers(self) -> list[Value]:
+        """Those that run at the same time: the containers, and the init containers that go on (sidecars)."""
+        sidecars = [each for each in self.spec.members("initContainers") if each.said("restartPolicy") == "Always"]
+        return [*self.spec.members("containers"), *sidecars]
+
+    @property
+    def all_containers(self) -> list[Value]:
+        """All, also those that end before the others begin."""
+        return [*self.spec.members("containers"), *self.spec.members("initContainers")]
+
+    def volumes(self, *kinds: str) -> dict[str, Value]:
+        """Return the volumes of some kinds by their names: what follows the kind's key."""
+        found = {}
+        for each in self.spec.members("volumes"):
+            for kind in kinds:
+                if (value := each.get(kind) or _empty(each, kind)) is not None:
+                    found[each.said("name")] = value
+        return found
+
+    @property
+    def title(self) -> str:
+        """Its kind and name, as a person knows it."""
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+def _empty(volume: Value, kind: str) -> Value | None:
+    """Return a volume's kind that has nothing below it, as in `emptyDir:`."""
+    return next((value for name, value in volume.keys() if name == kind), None)  # noqa: SIM118  no dict's
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Objects of a kind in which no pod was found; `line` is that of the first."""
+
+    file: str
+    kind: str
+    line: int
+
+
+def workloads(text: str, file: str) -> Iterator[Workload | Others]:
+    """Read the objects of a stream of manifests; raise UsageError, with the line, for what is none."""
+    for document in documents(text, file):
+        yield from _objects(document, file)
+
+
+def _objects(value: Value, file: str) -> Iterator[Workload | Others]:
+    kind = value.said("kind")
+    if not kind or not value.said("apiVersion"):
+        lacks = "kind" if not kind else "apiVersion"
+        raise UsageError(f"it is no Kubernetes object: it has no {lacks}", _HINT, where=f"{file}:{value.line}")
+    if kind.endswith("List") and value.get("items") is not None:
+        for each in value.members("items"):
+            yield from _objects(each, file)
+        return
+    template = value.get(*_TEMPLATES.get(kind, _OF_CONTROLLERS)) if _TEMPLATES.get(kind) != () else value
+    spec = template.get("spec") if template else None
+    if spec is None or not spec.members("containers"):
+        yield Others(file, kind, value.line)
+        return
+    names = [value.said("metadata", name) for name in ("name", "generateName", "namespace")]
+    yield Workload(file, kind, names[0] or names[1], names[2], spec, value.line)

@@ -1,0 +1,175 @@
+"""What of the catalogue a manifest meets: for each behaviour a pod that does, and one like it that does not."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from nodeprov.workloads.catalogue import Effect, catalogue
+from nodeprov.workloads.meets import known, met
+from nodeprov.workloads.pods import Workload, workloads
+
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop}\nspec:\n"
+ONE = "  containers: [{name: a}]\n"
+MEMORY = "resources: {limits: {memory: 64Mi}}"
+
+
+def found(spec: str) -> dict[str, list[str]]:
+    """Return the fields of a pod by what they meet; its first line is the fifth of the manifest."""
+    (pod,) = workloads(POD + textwrap.indent(textwrap.dedent(spec).strip("\n"), "  "), "pod.yaml")
+    assert isinstance(pod, Workload)
+    paths: dict[str, list[str]] = {}
+    for each in met(pod):
+        paths.setdefault(each.behaviour.id, []).append(each.path)
+    return paths
+
+
+def with_container(fields: str, *more: str) -> str:
+    return f"containers: [{{name: a, {fields}}}]\n" + "\n".join(more)
+
+
+def two_with(fields: str, *more: str) -> str:
+    return f"containers: [{{name: a, {fields}}}, {{name: b, {fields}}}]\n" + "\n".join(more)
+
+
+MOUNTED = "volumeMounts: [{name: v, mountPath: /v%s}]"
+MEETING = {
+    "host-users": ("containers: [{name: a}]\nhostUsers: false", "spec.hostUsers"),
+    "mount-bidirectional": (
+        with_container(MOUNTED % ", mountPropagation: Bidirectional"),
+        "spec.containers[0].volumeMounts[0].mountPropagation",
+    ),
+    "recursive-read-only": (
+        with_container(MOUNTED % ", readOnly: true, recursiveReadOnly: Enabled"),
+        "spec.containers[0].volumeMounts[0].recursiveReadOnly",
+    ),
+    "service-mesh-init": (
+        "initContainers: [{name: redirect, command: [sh, -c, iptables -t nat -L]}]\ncontainers: [{name: a}]",
+        "spec.initContainers[0]",
+    ),
+    "raw-sockets": (
+        with_container("securityContext: {capabilities: {add: [NET_ADMIN, NET_RAW]}}"),
+        "spec.containers[0].securityContext.capabilities.add[1]",
+    ),
+    "host-path-socket": (
+        with_container(MOUNTED % "", "volumes: [{name: v, hostPath: {path: /run/a.sock}}]"),
+        "spec.volumes[0].hostPath",
+    ),
+    "host-network": ("containers: [{name: a}]\nhostNetwork: true", "spec.hostNetwork"),
+    "host-pid": ("containers: [{name: a}]\nhostPID: yes", "spec.hostPID"),
+    "host-ipc": ("containers: [{name: a}]\nhostIPC: true", "spec.hostIPC"),
+    "shared-volume": (two_with(MOUNTED % "", "volumes: [{name: v, emptyDir: {}}]"), "spec.volumes[0].emptyDir"),
+    "sysctls": (
+        "containers: [{name: a}]\nsecurityContext: {sysctls: [{name: net.ipv4.tcp_keepalive_time, value: '77'}]}",
+        "spec.securityContext.sysctls[0]",
+    ),
+    "resize": (
+        with_container("resizePolicy: [{resourceName: cpu, restartPolicy: NotRequired}]"),
+        "spec.containers[0].resizePolicy[0]",
+    ),
+    "limits-inside": (with_container(MEMORY), "spec.containers[0].resources.limits.memory"),
+    "memory-of-all": (two_with(MEMORY), "spec.containers[0].resources.limits.memory"),
+    "seccomp": (
+        "containers: [{name: a}]\nsecurityContext: {seccompProfile: {type: RuntimeDefault}}",
+        "spec.securityContext.seccompProfile",
+    ),
+    "setuid": (
+        with_container("securityContext: {allowPrivilegeEscalation: true}"),
+        "spec.containers[0].securityContext.allowPrivilegeEscalation",
+    ),
+    "host-path": (
+        with_container(MOUNTED % "", "volumes: [{name: v, hostPath: {path: /var/log}}]"),
+        "spec.volumes[0].hostPath",
+    ),
+    "watched-config": (
+        with_container(MOUNTED % "", "volumes: [{name: v, configMap: {name: c}}]"),
+        "spec.volumes[0].configMap",
+    ),
+    "temporary-files": (
+        with_container("resources: {limits: {ephemeral-storage: 1Gi}}"),
+        "spec.containers[0].resources.limits.ephemeral-storage",
+    ),
+    "read-only-root": (
+        with_container("securityContext: {readOnlyRootFilesystem: true}"),
+        "spec.containers[0].securityContext.readOnlyRootFilesystem",
+    ),
+    "terminal": (with_container("tty: true"), "spec.containers[0].tty"),
+    "many-containers": (
+        "containers: [{name: a}, {name: b}, {name: c}, {name: d}, {name: e}, {name: f}]\n"
+        "initContainers: [{name: g, restartPolicy: Always}]",
+        "spec.containers",
+    ),
+}
+NOT_MEETING = {
+    "host-users": "containers: [{name: a}]\nhostUsers: true",
+    "mount-bidirectional": with_container(MOUNTED % ", mountPropagation: HostToContainer"),
+    "recursive-read-only": with_container(MOUNTED % ", readOnly: true, recursiveReadOnly: IfPossible"),
+    "service-mesh-init": "initContainers: [{name: wait, command: [sh, -c, sleep 1]}]\ncontainers: [{name: a}]",
+    "raw-sockets": with_container("securityContext: {capabilities: {drop: [NET_RAW], add: [NET_ADMIN]}}"),
+    "host-path-socket": with_container(MOUNTED % "", "volumes: [{name: v, hostPath: {path: /var/log}}]"),
+    "host-network": 'containers: [{name: a}]\nhostNetwork: "true"',
+    "host-pid": "containers: [{name: a}]\nhostPID: false",
+    "host-ipc": "containers: [{name: a}]\nhostIPC:",
+    "shared-volume": (
+        f"initContainers: [{{name: i, {MOUNTED % ''}}}]\n"
+        f"containers: [{{name: a, {MOUNTED % ''}}}, {{name: b}}]\nvolumes: [{{name: v, emptyDir: {{}}}}]"
+    ),
+    "sysctls": "containers: [{name: a}]\nsecurityContext: {sysctls: []}",
+    "resize": "initContainers: [{name: i, resizePolicy: [{resourceName: cpu}]}]\ncontainers: [{name: a}]",
+    "limits-inside": with_container("resources: {requests: {memory: 64Mi}}"),
+    "memory-of-all": f"initContainers: [{{name: i, {MEMORY}}}]\ncontainers: [{{name: a, {MEMORY}}}]",
+    "seccomp": with_container(
+        "securityContext: {seccompProfile: {type: Unconfined}}",
+        "securityContext: {seccompProfile: {type: RuntimeDefault}}",
+    ),
+    "setuid": with_container("securityContext: {allowPrivilegeEscalation: false}"),
+    "host-path": "containers: [{name: a}]\nvolumes: [{name: v, hostPath: {path: /var/log}}]",
+    "watched-config": with_container(MOUNTED % ", subPath: a", "volumes: [{name: v, configMap: {name: c}}]"),
+    "temporary-files": with_container(
+        "resources: {limits: {ephemeral-storage: 1Gi}}, volumeMounts: [{name: t, mountPath: /tmp/}]"
+    ),
+    "read-only-root": with_container(
+        "securityContext: {readOnlyRootFilesystem: true}, volumeMounts: [{name: t, mountPath: /tmp}]"
+    ),
+    "terminal": with_container("stdin: true, tty: false"),
+    "many-containers": (
+        "containers: [{name: a}, {name: b}, {name: c}, {name: d}, {name: e}, {name: f}]\n"
+        "initContainers: [{name: g}]"
+    ),
+}
+
+
+def test_all_of_the_catalogue_is_looked_for_and_tried_here() -> None:
+    assert known() == {*catalogue()} == {*MEETING} == {*NOT_MEETING}
+
+
+@pytest.mark.parametrize("name", MEETING)
+def test_a_pod_that_asks_for_it_meets_it(name: str) -> None:
+    spec, path = MEETING[name]
+    assert found(spec).get(name, ["nothing"])[0] == path
+
+
+@pytest.mark.parametrize("name", NOT_MEETING)
+def test_one_like_it_does_not(name: str) -> None:
+    assert name not in found(NOT_MEETING[name])
+
+
+def test_a_plain_pod_meets_nothing() -> None:
+    assert found(ONE) == {}
+
+
+def test_the_worst_comes_first_and_then_the_lines() -> None:
+    (pod,) = workloads(
+        POD + "  hostNetwork: true\n  hostUsers: false\n  hostPID: true\n  containers: [{name: a}]\n", "pod.yaml"
+    )
+    assert isinstance(pod, Workload)
+    said = [(each.behaviour.id, each.line) for each in met(pod)]
+    assert said == [("host-users", 6), ("host-network", 5), ("host-pid", 7)]
+
+
+def test_each_behaviour_says_what_happens_and_what_to_do() -> None:
+    for each in catalogue().values():
+        assert isinstance(each.effect, Effect)
+        assert all((each.title, each.field, each.runc, each.sandbox, each.cure))
+        assert not any(text.endswith(".") for text in (each.title, each.field, each.runc, each.sandbox, each.cure))

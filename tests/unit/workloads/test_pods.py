@@ -1,0 +1,92 @@
+"""Pods in manifests of every kind that makes them; and what is none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from nodeprov.errors import UsageError
+from nodeprov.workloads.pods import Others, Workload, workloads
+
+SPEC = "{containers: [{name: a}], hostPID: true}"
+OF_A_KIND = {
+    "Pod": f"spec: {SPEC}",
+    "PodTemplate": f"template: {{spec: {SPEC}}}",
+    "Deployment": f"spec: {{template: {{spec: {SPEC}}}}}",
+    "StatefulSet": f"spec: {{template: {{spec: {SPEC}}}}}",
+    "DaemonSet": f"spec: {{template: {{spec: {SPEC}}}}}",
+    "ReplicationController": f"spec: {{template: {{spec: {SPEC}}}}}",
+    "Job": f"spec: {{template: {{spec: {SPEC}}}}}",
+    "CronJob": f"spec: {{jobTemplate: {{spec: {{template: {{spec: {SPEC}}}}}}}}}",
+    "Rollout": f"spec: {{template: {{spec: {SPEC}}}}}",  # Argo's: any kind whose template has containers
+}
+
+
+def read(text: str) -> list[Workload | Others]:
+    return [*workloads(text, "a.yaml")]
+
+
+@pytest.mark.parametrize("kind", OF_A_KIND)
+def test_the_pod_of_every_kind_is_found(kind: str) -> None:
+    (found,) = read(f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: web}}\n{OF_A_KIND[kind]}\n")
+    assert isinstance(found, Workload)
+    assert (found.title, found.line) == (f"{kind} web", 1)
+    host = found.spec.get("hostPID")
+    assert host is not None
+    assert host.is_true
+    assert (host.line, host.path.endswith("spec.hostPID")) == (4, True)
+
+
+def test_streams_lists_and_json_are_read() -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "w-"}, "spec": {"containers": [{}]}}
+    several = json.dumps({"apiVersion": "v1", "kind": "List", "items": [pod, pod]})
+    text = f"# nothing\n---\n---\n{several}\n---\napiVersion: v1\nkind: Service\nspec: {{}}\n"
+    found = read(text)
+    assert [each.kind for each in found] == ["Pod", "Pod", "Service"]
+    assert isinstance(found[2], Others)
+    assert found[2].line == 6
+
+
+def test_anchors_and_merged_keys_count() -> None:
+    (found,) = read(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n"
+        "spec:\n  containers:\n  - &a {name: a, tty: true, stdin: true}\n  - {<<: *a, name: b, tty: false}\n"
+    )
+    assert isinstance(found, Workload)
+    a, b = found.containers
+    assert [each.said("stdin") for each in (a, b)] == ["true", "true"]
+    assert [each.said("name") for each in (a, b)] == ["a", "b"]
+    tty = b.get("tty")
+    assert tty is not None
+    assert tty.is_false
+
+
+def test_an_empty_dir_with_nothing_below_it_is_one() -> None:
+    (found,) = read(
+        "apiVersion: v1\nkind: Pod\nspec:\n  containers: [{}]\n  volumes:\n  - name: v\n    emptyDir:\n"
+    )
+    assert isinstance(found, Workload)
+    assert [*found.volumes("emptyDir")] == ["v"]
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "said"),
+    [
+        ("a: [1]]", "a.yaml:1", "it is no YAML"),
+        ("kind: Pod\n---\na: b: c", "a.yaml:1", "it has no apiVersion"),
+        ("apiVersion: v1\nkind: Pod\nspec: {a: b: c}", "a.yaml:3", "it is no YAML"),
+        ("apiVersion: v1\nspec: {}", "a.yaml:1", "it has no kind"),
+        ("- a\n- b", "a.yaml:1", "it has no kind"),
+        ("just words", "a.yaml:1", "it has no kind"),
+        ("apiVersion: v1\nkind: List\nitems:\n- {kind: Pod}", "a.yaml:4", "it has no apiVersion"),
+        ("a: *nobody", "a.yaml:1", "it is no YAML"),
+        ("a: \x00", "a.yaml", "it is no YAML"),
+    ],
+)
+def test_what_is_none_is_refused_with_its_line(text: str, where: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(text)
+    assert caught.value.where == where
+    assert said in caught.value.message
+    assert caught.value.hint
