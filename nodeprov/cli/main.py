@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "Compare what was installed with the disk, containerd and the cluster.",
     "history": "Show which runs from this machine changed nodes: when, who, what, and how each ended.",
     "image": "Write the image of the test pod, the engine or a release to a file, for a registry.",
+    "cluster": "Have the cluster install its nodes itself: without SSH, also those that join later.",
     "inventory": "Show the settings of each node, and where each comes from. Nothing is connected to.",
     "fetch": "Bring the releases that the inventory and its lock want into this machine's cache.",
     "bundle": "Write releases, their lock, the test pod's image and nodeprov's wheels into one file.",

@@ -16,10 +16,12 @@ from nodeprov.dispatch.wanted import INSTALL, UNINSTALL, Wanted
 from nodeprov.in_cluster.assignment import Assignment
 from nodeprov.in_cluster.pod import MESSAGE_PATH, NODE_ANNOTATION, RUN_LABEL, engine_pod
 from nodeprov.inventory import Settings
+from nodeprov.kubernetes.images import GO_ARCHITECTURES, PROBE
 from nodeprov.kubernetes.runtime_class import MANAGED_BY, manifest, wanted_runtime_class
 
 NODES, CLASSES = "/api/v1/nodes", "/apis/node.k8s.io/v1/runtimeclasses"
-PROBE = "/probe"
+_PROBES = "/usr/lib/python3/dist-packages/nodeprov/kubernetes/probe/bin"
+"""Where the image of the engine has the programs that prove a node: it is on the node by then."""
 EVENT_SECONDS = 3600
 _LONGEST_NOTE = 1000
 """Kubernetes allows 1024 bytes (pkg/apis/events/validation)."""
@@ -67,7 +69,7 @@ class Actor:
     def make_proof(self, node: NodeView, wanted: Wanted, settings: Settings) -> PodView:
         """Make the pod that proves a node, once there is the RuntimeClass by which it gets there."""
         self._insist_on_class(settings)
-        return self._made(proof_pod(node, node.claim, settings.proof.image or wanted.proof_image, settings))
+        return self._made(proof_pod(node, node.claim, wanted.images.engine, settings))
 
     def finish(self, node: NodeView, settings: Settings, ended: Ended) -> NodeView:
         """Say on the node how its run has ended, and send it sandboxed pods if all is proven: one write."""
@@ -192,14 +194,19 @@ def _pods(namespace: str) -> str:
     return f"/api/v1/namespaces/{namespace}/pods"
 
 
-def proof_pod(node: NodeView, run: str, image: str, settings: Settings) -> dict[str, Any]:
-    """Write the pod that proves a node: it says which kernel it has, in its termination message."""
+def proof_pod(node: NodeView, run: str, engine: str, settings: Settings) -> dict[str, Any]:
+    """Write the pod that proves a node: it says which kernel it has, in its termination message.
+
+    It has the image that the inventory names for proofs, else that of the `engine`.
+    """
+    machine = next((name for name, go in GO_ARCHITECTURES.items() if go == node.architecture), node.architecture)
+    program = PROBE if settings.proof.image else f"{_PROBES}/probe-{machine}"
     digest = hashlib.sha256(node.name.encode()).hexdigest()[:10]
     container = {
         "name": PROOF,
-        "image": image,
+        "image": settings.proof.image or engine,
         "imagePullPolicy": "IfNotPresent",
-        "command": [PROBE, "kernel", MESSAGE_PATH],
+        "command": [program, "kernel", MESSAGE_PATH],
         "terminationMessagePath": MESSAGE_PATH,
         "securityContext": {
             "allowPrivilegeEscalation": False,

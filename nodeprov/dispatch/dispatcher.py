@@ -37,6 +37,15 @@ AGAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
+class NodeEnd:
+    """How the run of a node has ended, and how long it took."""
+
+    node: str
+    ended: Ended
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a dispatcher is handed.
 
@@ -45,6 +54,7 @@ class Surroundings:
         identity: names this process.
         kernel_line: finds in what a proof's pod says by what its kernel is known as a sandbox's.
         on_told: hears what becomes of nodes; called by several threads.
+        on_end: hears how the run of a node has ended.
         on_error: hears what does not concern one node.
         now: tells the time, UTC in ISO 8601.
         monotonic: tells the seconds of a clock that nobody sets.
@@ -55,19 +65,11 @@ class Surroundings:
     identity: str
     kernel_line: Callable[[str], str]
     on_told: Callable[[Told], None] = lambda _told: None
+    on_end: Callable[[NodeEnd], None] = lambda _end: None
     on_error: Callable[[NodeprovError], None] = lambda _error: None
     now: Callable[[], str] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     stop: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(frozen=True, slots=True)
-class NodeEnd:
-    """How the run of a node has ended, and how long it took."""
-
-    node: str
-    ended: Ended
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,9 @@ class Dispatcher:
     def _take_finished(self, name: str, ended: Ended) -> None:
         began = self._begun_at.pop(name, None)  # None: another dispatcher has begun it
         took = 0.0 if began is None else self._around.monotonic() - began
-        self.ends.append(NodeEnd(name, ended, took))
+        end = NodeEnd(name, ended, took)
+        self.ends.append(end)
+        self._around.on_end(end)
         if ended.result == DONE and began is not None:
             self._schedule.experience.learn(took)
         self._pods_made.pop(name, None)

@@ -22,6 +22,7 @@ class NodeView:
 
     Args:
         version: the resourceVersion, which guards a change.
+        architecture: as Go calls it, such as amd64.
         handlers: the runtime handlers that its kubelet reports; None before Kubernetes 1.30.
     """
 
@@ -29,6 +30,7 @@ class NodeView:
     uid: str
     version: str
     machine_id: str
+    architecture: str
     labels: Mapping[str, str]
     taints: tuple[Mapping[str, str], ...]
     is_ready: bool
@@ -42,12 +44,13 @@ class NodeView:
         metadata, spec, status = value["metadata"], value.get("spec") or {}, value.get("status") or {}
         reported = status.get("runtimeHandlers")
         conditions = {each["type"]: each["status"] for each in status.get("conditions") or ()}
-        labels = metadata.get("labels") or {}
+        labels, info = metadata.get("labels") or {}, status.get("nodeInfo") or {}
         return cls(
             metadata["name"],
             metadata.get("uid", ""),
             metadata.get("resourceVersion", ""),
-            (status.get("nodeInfo") or {}).get("machineID", ""),
+            info.get("machineID", ""),
+            info.get("architecture", ""),
             {intern(key): intern(text) for key, text in labels.items()},
             tuple(spec.get("taints") or ()),
             conditions.get("Ready") == "True",

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from nodeprov.dispatch.api import Object
+from nodeprov.dispatch.api import Api, Object
 from nodeprov.dispatch.views import NodeView
 from nodeprov.errors import MALFORMED_JSON, NodeprovError
-from nodeprov.in_cluster.pod import CONFIG_MAP, PodImages
+from nodeprov.in_cluster.pod import CONFIG_MAP
+from nodeprov.in_cluster.pod import PodImages as Images
 from nodeprov.in_cluster.settings import with_nodes
-from nodeprov.inventory import RolloutSettings, Settings
+from nodeprov.inventory import Inventory, RolloutSettings, Settings
 from nodeprov.inventory.selector import parse_selector
+
+__all__ = ["INSTALL", "UNINSTALL", "Images", "Members", "Wanted", "read_wanted", "states", "whole_of", "wish_of"]
 
 INVENTORY, LOCK, RUN = "inventory.toml", "nodeprov.lock", "run.json"
 INSTALL, UNINSTALL = "install", "uninstall"
@@ -33,7 +36,6 @@ class Wanted:
         run: names this wish: nodes that failed are tried again under another one only.
         inventory, lock: the texts of the files.
         images: of the engine's pods.
-        proof_image: of the pods that prove a node: it has the probe.
         action: INSTALL, or UNINSTALL for all nodes that carry a mark of ours.
         deadline_seconds: how long the pod of one node may take.
     """
@@ -41,8 +43,7 @@ class Wanted:
     run: str
     inventory: str
     lock: str
-    images: PodImages
-    proof_image: str
+    images: Images
     action: str = INSTALL
     deadline_seconds: int = 1800
 
@@ -52,10 +53,10 @@ class Wanted:
         try:
             data = value["data"]
             run = json.loads(data[RUN])
-            images = PodImages(run["engine"], run["release"], tuple(run.get("pullSecrets", ())))
+            images = Images(run["engine"], run["release"], tuple(run.get("pullSecrets", ())))
             seconds = int(run.get("deadlineSeconds", 1800))
             action = str(run.get("action", INSTALL))
-            return cls(run["run"], data[INVENTORY], data[LOCK], images, run["proof"], action, seconds)
+            return cls(run["run"], data[INVENTORY], data[LOCK], images, action, seconds)
         except MALFORMED_JSON as error:
             said = f"it is not as nodeprov writes it: {type(error).__name__}: {error}"
             raise NodeprovError(said, _HINT, where=f"ConfigMap {CONFIG_MAP}") from None
@@ -67,7 +68,6 @@ class Wanted:
             "action": self.action,
             "engine": self.images.engine,
             "release": self.images.release,
-            "proof": self.proof_image,
             "pullSecrets": list(self.images.pull_secrets),
             "deadlineSeconds": self.deadline_seconds,
         }
@@ -80,19 +80,35 @@ class Wanted:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
+def read_wanted(api: Api, namespace: str) -> Wanted | None:
+    """Read what a cluster is to be like; None where nobody has said it. Raises NodeprovError."""
+    value = api.find(f"/api/v1/namespaces/{namespace}/configmaps/{CONFIG_MAP}")
+    return None if value is None else Wanted.parse(value)
+
+
+def whole_of(text: str, path: str) -> Inventory:
+    """Read an inventory that need not name any node: it has one that stands for all others."""
+    return with_nodes(text, path, [_ANY])
+
+
 class Members:
     """The nodes of a cluster as the inventory means them: which are chosen, and the settings of each."""
 
     def __init__(self, wanted: Wanted) -> None:
         """Read the inventory; raise UsageError for its faults."""
         self._text = wanted.inventory
-        whole = with_nodes(self._text, INVENTORY, [_ANY])
+        whole = whole_of(self._text, INVENTORY)
         self._settings = {node.name: node.settings for node in whole.nodes}
         self._named = self._settings.keys() - {_ANY}
         self.cluster = whole.nodes[0].settings.cluster
         self.rollout: RolloutSettings = whole.nodes[0].settings.rollout
         self.proof_namespaces = frozenset(each.proof.namespace for each in self._settings.values())
         self._selector = parse_selector(self.cluster.select) if self.cluster.select else None
+
+    @property
+    def every(self) -> tuple[Settings, ...]:
+        """All settings that nodes may have, those of nodes that the inventory does not name among them."""
+        return tuple(self._settings.values())
 
     def learn(self, names: Iterable[str]) -> None:
         """Read the settings of some nodes at once: ten thousand times one by one takes minutes."""

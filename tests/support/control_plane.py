@@ -15,6 +15,8 @@ from typing import Any
 
 from nodeprov.dispatch.access import Access
 from nodeprov.dispatch.api import Api
+from nodeprov.hosts.base import Output
+from nodeprov.hosts.local import run_program
 from nodeprov.local_files import cache_folder
 from nodeprov_lab.base import Machine
 from nodeprov_lab.cache import Cache
@@ -132,6 +134,15 @@ class ControlPlane:
                 "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
                 "--node-lease-duration-seconds=0",
             ],
+        )
+
+    def program(self, name: str) -> Path:
+        """Return where a program of the control plane is."""
+        return self._programs / name
+
+    def kubectl(self, *arguments: str, stdin: bytes = b"") -> Output:
+        return run_program(
+            [str(self.program("kubectl")), "--kubeconfig", str(self.kubeconfig), *arguments], stdin=stdin
         )
 
     def log(self, name: str) -> str:

@@ -23,7 +23,7 @@ AT = "2026-11-28T12:00:00+00:00"
 
 def wanted(inventory: str = INVENTORY, **fields: Any) -> Wanted:
     images = PodImages("registry/engine@sha256:1", "registry/release@sha256:2")
-    return Wanted(fields.pop("run", RUN), inventory, "the lock", images, "registry/engine@sha256:1", **fields)
+    return Wanted(fields.pop("run", RUN), inventory, "the lock", images, **fields)
 
 
 def last(**fields: Any) -> Last:
@@ -38,6 +38,7 @@ def node(name: str = "n1", **fields: Any) -> NodeView:
         "uid": f"uid-{name}",
         "version": "1",
         "machine_id": "123456789abc",
+        "architecture": "amd64",
         "labels": IN_POOL,
         "taints": (),
         "is_ready": True,

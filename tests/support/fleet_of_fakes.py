@@ -47,9 +47,16 @@ class Fakes:
         self.told: list[Told] = []
         self.errors: list[NodeprovError] = []
         for namespace in (NAMESPACE, "default"):
+            self._end(namespace)
             self._have("/api/v1/namespaces", {"metadata": {"name": namespace}})
             accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
             self._have(accounts, {"metadata": {"name": "default"}})
+
+    def _end(self, namespace: str) -> None:
+        """Let a namespace go that was deleted, in place of the controller that no cluster without nodes has."""
+        value = self.api.find(f"/api/v1/namespaces/{namespace}")
+        if value and "deletionTimestamp" in value["metadata"]:
+            self.api.replace(f"/api/v1/namespaces/{namespace}/finalize", {**value, "spec": {"finalizers": []}})
 
     def _have(self, path: str, value: Object) -> None:
         if self.api.find(f"{path}/{value['metadata']['name']}") is None:

@@ -191,6 +191,14 @@ ELSEWHERE = {
     "tests/unit/on_node/test___main__.py": ("on_node/incoming",),
     # Only an API server tells what they do.
     "tests/cluster/test_dispatcher.py": ("dispatch/actor", "dispatch/dispatcher"),
+    "tests/cluster/test_rights.py": ("dispatch/objects", "dispatch/policies"),
+    "tests/cluster/test_commands.py": (
+        "cli/cluster",
+        "cli/cluster_reach",
+        "dispatch/applying",
+        "dispatch/one_shot",
+    ),
+    "tests/cluster/test_resident.py": ("dispatch/__main__", "dispatch/numbers", "dispatch/serving"),
     # Parts of one thing, which is tested as one.
     "tests/unit/engine/test_rehearsal.py": ("engine/actions",),
     "tests/unit/engine/test_rollback.py": (

@@ -17,7 +17,7 @@ def test_a_node_is_read() -> None:
         },
         "spec": {"unschedulable": True},
         "status": {
-            "nodeInfo": {"machineID": "123456789abc"},
+            "nodeInfo": {"machineID": "123456789abc", "architecture": "amd64"},
             "conditions": [{"type": "Ready", "status": "Unknown"}],
             "runtimeHandlers": [{"name": ""}, {"name": "runsc", "features": {}}],
         },

@@ -1,0 +1,130 @@
+"""What the commands of `nodeprov cluster` begin with: the inventory, the lock, the images, the way to the API."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nodeprov.cli.inventory import find, is_ansible, read
+from nodeprov.cli.output import say
+from nodeprov.errors import NodeprovError, UsageError, json_object
+
+if TYPE_CHECKING:
+    from nodeprov.dispatch.api import Api
+    from nodeprov.dispatch.wanted import Wanted
+    from nodeprov.inventory import Inventory, RolloutSettings
+
+_DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
+_OVER_SSH = ("drain", "wait_for", "before", "after")
+"""What of a rollout is done over SSH only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A cluster's inventory, as it was read here."""
+
+    whole: Inventory
+    text: str
+    path: Path
+
+
+def site(named: Path | None) -> Site:
+    """Find and read the inventory; raise UsageError for one that a cluster cannot be given."""
+    from nodeprov.dispatch.wanted import whole_of
+    from nodeprov.inventory.locked import with_trust_below
+
+    found = find(named, os.environ, Path.cwd())
+    if found.by:
+        say(f"inventory: {found.path} ({found.by})")
+    if is_ansible(found.path):
+        raise UsageError(
+            f"{found.path} is an inventory of Ansible's, and the cluster is given nodeprov's own",
+            "write one: nodeprov init --from-cluster",
+        )
+    text = read(found)
+    whole = with_trust_below(whole_of(text, str(found.path)), found.path.parent)
+    _refuse(whole.nodes[0].settings.rollout, str(found.path))
+    return Site(whole, text, found.path)
+
+
+def _refuse(rollout: RolloutSettings, path: str) -> None:
+    if used := [name for name in _OVER_SSH if getattr(rollout, name)]:
+        raise UsageError(
+            f"{path}: [rollout] {' and '.join(used)} is for runs over SSH: the engine in the cluster does without",
+            "leave it out, or install over SSH: nodeprov install",
+        )
+
+
+def wanted_of(
+    found: Site, lock: Path | None, engine: str | None, release: str | None, now: Wanted | None
+) -> Wanted:
+    """Say what is wanted: by the inventory, its lock and the images, by default those that the cluster has now."""
+    from nodeprov.cli.locking import insist_on_lock, lock_path, with_lock
+    from nodeprov.dispatch.wanted import Images, Wanted
+
+    _, held = with_lock(found.whole, lock)
+    text = insist_on_lock(held, lock_path(found.whole, lock)[0]).text
+    given = Images(
+        _image("--engine-image", engine, now.images.engine if now else ""),
+        _image("--release-image", release, now.images.release if now else ""),
+        now.images.pull_secrets if now else (),
+    )
+    run = f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(3)}"
+    return Wanted(run, found.text, text, given)
+
+
+def _image(option: str, given: str | None, known: str) -> str:
+    """Insist on an image that is named by its digest."""
+    name = given or known
+    kind = option.removeprefix("--").removesuffix("-image")
+    making = "nodeprov image --engine FILE" if kind == "engine" else "nodeprov image --release VERSION FILE"
+    if not name:
+        raise UsageError(
+            f"which image of the {kind}? {option} names it",
+            f"make it: {making}; push it to a registry; then {option} NAME@sha256:DIGEST",
+        )
+    if not _DIGEST.fullmatch(name):
+        raise UsageError(
+            f"{option} {name!r} has no digest: what a tag means may change", f"{option} NAME@sha256:DIGEST"
+        )
+    return name
+
+
+def same_run(wanted: Wanted, now: Wanted | None) -> Wanted:
+    """Keep the name of the run where nothing else is wanted."""
+    return now if now is not None and replace(now, run=wanted.run) == wanted else wanted
+
+
+@contextmanager
+def reached(whole: Inventory, *, ask_sudo_password: bool = False) -> Iterator[Api]:
+    """Speak to the API server that the inventory's kubectl speaks to."""
+    from nodeprov.cli.output import passwords
+    from nodeprov.dispatch.access import from_kubeconfig
+    from nodeprov.dispatch.api import Api
+    from nodeprov.hosts.base import Place
+    from nodeprov.hosts.provider import SshHosts
+    from nodeprov.kubernetes.kubectl import kubectl
+
+    settings = whole.nodes[0].settings.cluster
+    if not settings.enabled:
+        raise UsageError("[cluster] enabled is false: there is no cluster", "set it to true")
+    with SshHosts(whole, None, passwords(ask_sudo=ask_sudo_password)) as hosts:
+        host = hosts.of(whole.nodes[0])[Place.CLUSTER]
+        arguments = ("config", "view", "--raw", "--minify", "--flatten", "-o", "json")
+        text = kubectl(settings).run(host, *arguments, doing="cannot read the kubeconfig")
+    try:
+        value = json_object(text)
+    except ValueError as error:
+        raise NodeprovError(f"the kubeconfig is not understood: {error}", "kubectl config view") from None
+    api = Api(from_kubeconfig(value, "the kubeconfig"), patience_seconds=10)
+    try:
+        yield api
+    finally:
+        api.close()

@@ -1,0 +1,102 @@
+"""A dispatcher that runs here until nothing is left to be done, and what it came to."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from nodeprov.dispatch.api import Api
+from nodeprov.dispatch.dispatcher import Dispatcher, NodeEnd, Surroundings
+from nodeprov.dispatch.lease import DURATION_SECONDS, Leadership
+from nodeprov.dispatch.marks import BETWEEN, DONE, FAILED
+from nodeprov.dispatch.wanted import Wanted
+from nodeprov.errors import NodeprovError
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What a run came to.
+
+    Args:
+        ends: how nodes have ended.
+        untouched: the nodes that were not begun, and why not.
+        was_stopped: whether somebody has ended it.
+    """
+
+    ends: tuple[NodeEnd, ...]
+    untouched: dict[str, str]
+    was_stopped: bool
+
+    @property
+    def exit_code(self) -> int:
+        """What a command ends with: 0 done, 1 failed, 3 nodes are left, 4 one is between two states."""
+        results = {each.ended.result for each in self.ends}
+        if BETWEEN in results:
+            return 4
+        if FAILED in results or self.was_stopped:
+            return 1
+        return 3 if self.untouched else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it for programs; docs/json.md describes it."""
+        return {
+            "outcomes": [_json(each) for each in self.ends],
+            "untouched": [{"node": node, "why": why} for node, why in self.untouched.items()],
+        }
+
+
+def _json(end: NodeEnd) -> dict[str, Any]:
+    found = end.ended.found
+    return {
+        "node": end.node,
+        "action": end.ended.action,
+        "result": end.ended.result,
+        "why": end.ended.why,
+        "hint": end.ended.hint,
+        "release": found.release if found else "",
+        "restarted": bool(found and found.restarted),
+        "hit": list(found.hit) if found else [],
+        "seconds": round(end.seconds, 1),
+    }
+
+
+def dispatch_here(access_api: Api, wanted: Wanted, around: Surroundings) -> Came:
+    """Lead, and dispatch from here; raise NodeprovError where another dispatcher leads."""
+    ended = threading.Event()
+    lease = Leadership(
+        Api(access_api.access, patience_seconds=0, timeout_seconds=5), around.namespace, around.identity
+    )
+    holding = threading.Thread(target=lease.hold, args=(ended, around.on_error), daemon=True)
+    holding.start()
+    try:
+        _insist_on_lead(lease, around)
+        api = Api(access_api.access, sleep=lambda seconds: _sleep(around.stop, seconds), before_write=lease.insist)
+        dispatcher = Dispatcher(api, lease, wanted, around)
+        dispatcher.run(once=True)
+    finally:
+        ended.set()
+        holding.join(DURATION_SECONDS)
+    known, why = dispatcher.known, dispatcher.turn.why_not
+    left = {name: known.nodes[name].unavailable or why or "it was interrupted" for name in sorted(known.due)}
+    return Came(tuple(dispatcher.ends), left, around.stop.is_set())
+
+
+def _insist_on_lead(lease: Leadership, around: Surroundings) -> None:
+    """Wait until we lead: another one that has ended a moment ago may not have given it back."""
+    deadline = around.monotonic() + DURATION_SECONDS + 5
+    while not lease.is_leading:
+        if around.stop.wait(0.2):
+            raise NodeprovError("interrupted; nothing was changed")
+        if around.monotonic() > deadline:
+            lease.insist()
+
+
+def _sleep(stop: threading.Event, seconds: float) -> None:
+    stop.wait(seconds)
+
+
+def said(end: NodeEnd) -> str:
+    """Tell for a person how a node has ended."""
+    what = f"{end.node}: {end.ended.action} {end.ended.result}"
+    return what if end.ended.result == DONE else f"{what}: {end.ended.why}"

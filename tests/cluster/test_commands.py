@@ -1,0 +1,149 @@
+"""`nodeprov cluster`, as somebody types it, on a real API server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodeprov.hosts.base import Output
+from nodeprov.in_cluster.pod import NAMESPACE
+from tests.support.command_line import nodeprov, said
+from tests.support.control_plane import ControlPlane
+from tests.support.fleet_of_fakes import NODES, Fakes
+from tests.support.locked import locked_folder
+from tests.support.release_server import archived, serving
+
+ENGINE, RELEASE = (f"registry/{name}@sha256:{digit * 64}" for name, digit in (("engine", "1"), ("release", "2")))
+IMAGES = ("--engine-image", ENGINE, "--release-image", RELEASE)
+INVENTORY = """
+[cluster]
+select = "pool=sandboxes"
+kubectl = "{kubectl}"
+kubeconfig = "{kubeconfig}"
+[rollout]
+max_unavailable = "100%"
+max_failures = 100
+[release]
+version = "20260905.0"
+"""
+Command = Callable[..., Output]
+
+
+@pytest.fixture
+def command(plane: ControlPlane, fakes: Fakes, tmp_path: Path, lock_text: str) -> Command:
+    """Runs `nodeprov cluster` with an inventory of the cluster and its lock."""
+    programs = {"kubectl": plane.program("kubectl"), "kubeconfig": plane.kubeconfig}
+    (tmp_path / "nodeprov.toml").write_text(INVENTORY.format(**programs))
+    (tmp_path / "nodeprov.lock").write_text(lock_text)
+    return lambda *arguments, **environment: nodeprov("cluster", *arguments, folder=tmp_path, **environment)
+
+
+@pytest.fixture(scope="module")
+def lock_text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("locked")
+    with serving() as server:
+        for architecture in ("x86_64", "aarch64"):
+            server.publish("20260905.0", archived("20260905.0", architecture), architecture)
+        locked_folder(folder, server)
+    return (folder / "nodeprov.lock").read_text()
+
+
+def parsed(output: Output) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(output.text)
+    return value
+
+
+def test_the_whole_way(command: Command, fakes: Fakes) -> None:
+    fakes.add("n1", "bad")
+    refused = command("run", *IMAGES)
+    assert (refused.returncode, "no terminal to confirm on" in said(refused)) == (2, True)
+    assert "+ ConfigMap nodeprov-system/nodeprov" in refused.text
+    assert "2 nodes to be changed" in refused.text
+    assert fakes.labelled() == []
+
+    ran = command("run", *IMAGES, "--yes", "--json")
+    assert ran.returncode == 1, said(ran)
+    outcomes = {each["node"]: each for each in parsed(ran)["outcomes"]}
+    assert {node: each["result"] for node, each in outcomes.items()} == {"n1": "done", "bad": "failed"}
+    assert (outcomes["bad"]["why"], outcomes["bad"]["hint"]) == ("bad: the disk is full", "df -h")
+    assert fakes.labelled() == ["n1"]
+
+    status = parsed(command("status", "--json"))
+    assert status["nodes"] == {"done": 1, "due": 0, "changing": 0, "failed": 1, "left": 0}
+    assert status["failed"] == {"bad": "bad: the disk is full"}
+
+    fakes.api.delete(f"{NODES}/bad")
+    again = command("run", "--yes")
+    assert again.returncode == 0, said(again)
+    assert "0 nodes to be changed" in again.text
+
+    gone = command("uninstall", "--yes")
+    assert gone.returncode == 0, said(gone)
+    assert (fakes.labelled(), fakes.last("n1"), fakes.pods()) == ([], None, [])
+    left = [
+        fakes.api.get(path, labelSelector="app.kubernetes.io/managed-by=nodeprov")["items"]
+        for path in (
+            "/api/v1/configmaps",
+            "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+            "/apis/rbac.authorization.k8s.io/v1/rolebindings",
+            "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+            "/apis/node.k8s.io/v1/runtimeclasses",
+        )
+    ]
+    assert left == [[]] * 5
+
+
+def test_an_install_that_is_repeated_changes_nothing(command: Command, fakes: Fakes) -> None:
+    first = command("install", *IMAGES, "--yes", "--json")
+    assert first.returncode == 0, said(first)
+    kinds = [each["object"].split()[0] for each in parsed(first)["objects"]]
+    assert "Deployment" in kinds
+    second = command("install", "--yes")
+    assert (second.returncode, said(second).splitlines()[-1]) == (0, "nothing to do")
+    deployment = fakes.api.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/nodeprov-dispatcher")
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == ENGINE
+    assert command("uninstall", "--yes").returncode == 0
+    assert "nothing to do" in said(command("uninstall", "--yes"))
+
+
+def test_what_is_rendered_is_what_kubectl_takes(
+    command: Command, fakes: Fakes, plane: ControlPlane, tmp_path: Path
+) -> None:
+    rendered = command("install", *IMAGES, "--render", "--quiet")
+    assert rendered.returncode == 0, said(rendered)
+    taken = plane.kubectl("apply", "--server-side", "--field-manager=nodeprov", "-f", "-", stdin=rendered.stdout)
+    assert taken.returncode == 0, taken.said
+    assert command("install", *IMAGES, "--render", "--quiet").text == rendered.text
+    assert said(command("install", "--yes")).splitlines()[-1] == "nothing to do"
+    assert command("uninstall", "--yes").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ((), "which image of the engine?"),
+        (("--engine-image", "engine:1"), "has no digest"),
+        (("--engine-image", ENGINE), "which image of the release?"),
+    ],
+)
+def test_images_are_named_by_their_digests(command: Command, arguments: tuple[str, ...], what: str) -> None:
+    output = command("install", "--render", *arguments)
+    assert (output.returncode, what in said(output)) == (2, True), said(output)
+
+
+def test_what_only_ssh_does_is_refused(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "nodeprov.toml"
+    path.write_text(path.read_text().replace("[rollout]", "[rollout]\ndrain = true"))
+    output = command("install", "--render", *IMAGES)
+    assert output.returncode == 2
+    assert "[rollout] drain is for runs over SSH" in said(output)
+
+
+def test_nothing_of_ours_is_told_with_what_to_type(command: Command) -> None:
+    output = command("status")
+    assert (output.returncode, said(output).splitlines()[-1]) == (1, "hint: nodeprov cluster install")

@@ -1,0 +1,231 @@
+"""What the dispatcher may do in a cluster, and nothing besides: its roles, and what policies keep on top."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nodeprov.dispatch.actor import NODES
+from nodeprov.dispatch.api import Api, ApiError, Object
+from nodeprov.dispatch.applying import apply, plan
+from nodeprov.dispatch.objects import ACCOUNT, Place, limits_of, objects, path_of
+from nodeprov.dispatch.policies import ONLY_ENGINES, OWN_FIELDS
+from nodeprov.dispatch.wanted import Members
+from nodeprov.in_cluster.assignment import Assignment
+from nodeprov.in_cluster.pod import NAMESPACE, engine_pod
+from tests.support.control_plane import ControlPlane
+from tests.support.dispatching import wanted
+from tests.support.fleet_of_fakes import PODS, Fakes, inventory
+
+TAINT = "readiness.k8s.io/gvisor"
+WISH = wanted(inventory(max_unavailable="100%").replace("[cluster]", f'[cluster]\nstartup_taint = "{TAINT}"'))
+MEMBERS = Members(WISH)
+USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
+
+
+@pytest.fixture
+def applied(fakes: Fakes) -> Iterator[list[Object]]:
+    """All objects, in force; without a dispatcher, for which there is no node."""
+    values = objects(WISH, MEMBERS, Place())
+    planned = plan(fakes.api, [each for each in values if each["kind"] != "Deployment"])
+    for done in apply(fakes.api, planned):
+        assert done.verb == "create" or done.value["kind"] == "Namespace"
+    _wait_for_policies(fakes)
+    yield values
+    for each in reversed(values):
+        if each["kind"] != "Namespace":
+            fakes.api.delete(path_of(each))
+
+
+def _wait_for_policies(fakes: Fakes) -> None:
+    """Wait until the server enforces them, which takes it a moment."""
+    spec: dict[str, Any] = {"containers": [{"name": "c", "image": "foreign"}]}
+    value: Object = {"metadata": {"name": "canary", "namespace": NAMESPACE}, "spec": spec}
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            fakes.api.create(PODS, value, dryRun="All")
+        except ApiError as error:
+            if ONLY_ENGINES in error.message:
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_the_roles_are_enough(fakes: Fakes, plane: ControlPlane, applied: list[Object]) -> None:
+    fakes.add("n1", "bad")
+    fakes.api.patch(f"{NODES}/n1", {"spec": {"taints": [{"key": TAINT, "effect": "NoSchedule"}]}})
+    found = fakes.run(WISH, access=plane.user(USER))
+    assert {each.node: each.ended.result for each in found.ends} == {"n1": "done", "bad": "failed"}
+    assert (fakes.labelled(), fakes.node("n1").taints, fakes.pods()) == (["n1"], (), [])
+    assert fakes.events() == ["bad: the disk is full\nhint: df -h"]
+    assert fakes.errors == []
+
+
+NEEDED = [
+    ("ClusterRole", "nodes", "list"),
+    ("ClusterRole", "nodes", "watch"),
+    ("ClusterRole", "nodes", "patch"),
+    ("ClusterRole", "runtimeclasses", "get"),
+    ("ClusterRole", "runtimeclasses", "create"),
+    ("Role", "pods", "list"),
+    ("Role", "pods", "watch"),
+    ("Role", "pods", "create"),
+    ("Role", "pods", "delete"),
+    ("Role", "leases", "get"),
+    ("Role", "leases", "create"),
+    ("Role", "leases", "update"),
+]
+
+
+@pytest.mark.parametrize(("kind", "resource", "verb"), NEEDED)
+def test_a_dispatcher_needs_each_right(
+    fakes: Fakes, plane: ControlPlane, applied: list[Object], kind: str, resource: str, verb: str
+) -> None:
+    fakes.add("n1")
+    [role] = [each for each in applied if (each["kind"], each["metadata"]["name"]) == (kind, ACCOUNT)]
+    rules = [_without(rule, verb) if rule["resources"] == [resource] else rule for rule in role["rules"]]
+    fakes.api.patch(path_of(role), {"rules": [rule for rule in rules if rule["verbs"]]})
+    found = fakes.dispatcher(WISH, access=plane.user(USER))
+    threading.Thread(target=found.run, kwargs={"once": True}, daemon=True).start()
+    refused = f'cannot {verb} resource "{resource}"'
+    fakes.until(lambda: refused in "".join([*map(str, fakes.errors), *(each.said for each in fakes.told)]))
+
+
+def _without(rule: Object, verb: str) -> Object:
+    return {**rule, "verbs": [each for each in rule["verbs"] if each != verb]}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"metadata": {"labels": {"tier": "gold"}}}, "own labels only"),
+        ({"metadata": {"labels": {"kubernetes.io/hostname": None}}}, "own labels only"),
+        ({"metadata": {"annotations": {"other": "x"}}}, "own annotation only"),
+        ({"metadata": {"finalizers": ["x.io/y"]}}, "owners or finalizers"),
+        (
+            {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}]}},
+            "owners or finalizers",
+        ),
+        ({"spec": {"taints": [{"key": "evict", "effect": "NoExecute"}]}}, "own startup taint only"),
+        ({"spec": {"taints": [{"key": TAINT, "effect": "NoSchedule"}]}}, "own startup taint only"),
+        ({"spec": {"taints": None}}, "own startup taint only"),
+        ({"spec": {"unschedulable": True}}, "cordon"),
+    ],
+)
+def test_of_a_node_it_may_change_nothing_else(
+    fakes: Fakes, plane: ControlPlane, applied: list[Object], change: Object, said: str
+) -> None:
+    fakes.add("n1")
+    fakes.api.patch(f"{NODES}/n1", {"spec": {"taints": [{"key": "others", "effect": "NoSchedule"}]}})
+    with pytest.raises(ApiError, match=said) as raised:
+        Api(plane.user(USER)).patch(f"{NODES}/n1", change)
+    assert OWN_FIELDS in raised.value.message
+
+
+def _engine() -> Object:
+    images = WISH.images
+    return engine_pod(
+        Assignment("r1", "install", "n1", "u", "m"), images, prefix="/opt/nodeprov", deadline_seconds=60
+    )
+
+
+def _changed(**spec: Any) -> Object:
+    value = _engine()
+    value["spec"] |= spec
+    return value
+
+
+def _with(container: int, **fields: Any) -> Object:
+    value = _engine()
+    value["spec"]["containers"][container] |= fields
+    return value
+
+
+def _volume(**kind: Any) -> Object:
+    value = _engine()
+    value["spec"]["volumes"].append({"name": "more", **kind})
+    return value
+
+
+def _dispatchers(**spec: Any) -> Object:
+    value: Object = {
+        "metadata": {"name": "dispatcher", "namespace": NAMESPACE},
+        "spec": {"containers": [{"name": "c", "image": WISH.images.engine}]},
+    }
+    value["spec"] |= spec
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (_with(0, image="registry/engine:latest"), "own images"),
+        (_changed(nodeName=""), "names its node"),
+        (_volume(hostPath={"path": "/"}), "is mounted, by engines"),
+        (_volume(hostPath={"path": "/opt/nodeprov"}), "is mounted, by engines"),
+        (_volume(secret={"secretName": "x"}), "reads the ConfigMap"),
+        (_volume(configMap={"name": "other"}), "reads the ConfigMap"),
+        (_changed(automountServiceAccountToken=True), "has no token"),
+        (_with(0, command=["sh", "-c", "id"]), "and nothing else"),
+        (_with(0, args=["-c", "1"]), "and nothing else"),
+        (_with(0, env=[{"name": "PYTHONPATH", "value": "/x"}]), "no program besides"),
+        (_with(0, lifecycle={"postStart": {"exec": {"command": ["id"]}}}), "no program besides"),
+        (_with(0, livenessProbe={"exec": {"command": ["id"]}}), "no program besides"),
+        (_with(0, envFrom=[{"configMapRef": {"name": "other"}}]), "no program besides"),
+        (_dispatchers(hostPID=True), "leave its container"),
+        (_dispatchers(hostNetwork=True), "leave its container"),
+        (
+            _dispatchers(
+                containers=[{"name": "c", "image": WISH.images.engine, "securityContext": {"privileged": True}}]
+            ),
+            "leave its container",
+        ),
+        (_dispatchers(volumes=[{"name": "v", "hostPath": {"path": "/opt/nodeprov/releases"}}]), "by engines"),
+    ],
+)
+def test_its_namespace_runs_engines_to_the_letter_and_nothing_else(
+    fakes: Fakes, applied: list[Object], value: Object, said: str
+) -> None:
+    assert fakes.api.create(PODS, _engine(), dryRun="All")
+    assert fakes.api.create(PODS, _dispatchers(), dryRun="All")
+    with pytest.raises(ApiError, match=said) as raised:
+        fakes.api.create(PODS, value, dryRun="All")
+    assert ONLY_ENGINES in raised.value.message
+
+
+def test_nobody_enters_a_pod_of_the_namespace(fakes: Fakes, applied: list[Object]) -> None:
+    fakes.add("silent")
+    value = engine_pod(
+        Assignment("r1", "install", "silent", "u", "m"), WISH.images, prefix="/opt/nodeprov", deadline_seconds=60
+    )
+    name = fakes.api.create(PODS, value)["metadata"]["name"]
+    with pytest.raises(ApiError, match="nobody enters a pod here"):
+        fakes.api.create(f"{PODS}/{name}/exec", {}, command="id", stdout="true")
+    more = {"ephemeralContainers": [{"name": "d", "image": "busybox"}]}
+    with pytest.raises(ApiError, match="nobody enters a pod here"):
+        fakes.api.patch(f"{PODS}/{name}/ephemeralcontainers", {"spec": more}, "strategic-merge-patch")
+
+
+OWN = """
+[nodes.n9.paths]
+prefix = "/var/x"
+[nodes.n9.label]
+key = "x.io/y"
+[nodes.n9.runtime_class]
+name = "other"
+"""
+
+
+def test_the_policies_name_what_the_inventory_and_the_images_say() -> None:
+    wish = wanted(WISH.inventory + OWN)
+    limits = limits_of(wish, Members(wish), NAMESPACE)
+    assert limits.username == USER
+    assert limits.labels == ["nodeprov.node-restriction.kubernetes.io/gvisor", "x.io/y"]
+    assert limits.host_paths == ["/opt/nodeprov/releases", "/var/x/releases"]
+    assert limits.images == [wish.images.engine, wish.images.release]
+    assert limits.taints == [TAINT]
