@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 cluster = typer.Typer(
     help="Have the cluster install its nodes itself: without SSH, also those that join later.",
     epilog=options.examples(
-        "nodeprov cluster install --engine-image R/engine@sha256:... --release-image R/gvisor@sha256:...",
+        "nodeprov cluster install --engine-image R/engine@sha256:... --release-image R/release@sha256:...",
         "nodeprov cluster install --render > nodeprov.yaml",
         "nodeprov cluster run --yes",
         "nodeprov cluster status --json",

@@ -107,9 +107,10 @@ class Actor:
             return {key: value}  # as before
         return {}
 
-    def remove(self, pod: PodView) -> None:
-        """Delete a pod, that very one."""
-        self._api.delete(f"{_pods(pod.namespace)}/{pod.name}", uid=pod.uid)
+    def remove(self, pod: PodView, *, at_once: bool = False) -> None:
+        """Delete a pod, that very one; `at_once` is not to wait until its kubelet has ended it."""
+        grace = {"gracePeriodSeconds": 0} if at_once else {}
+        self._api.delete(f"{_pods(pod.namespace)}/{pod.name}", uid=pod.uid, **grace)
 
     def read(self, node: NodeView) -> NodeView:
         """Read a node as it is now."""

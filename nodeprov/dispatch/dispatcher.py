@@ -296,7 +296,7 @@ class Dispatcher:
         try:
             did = _Did(name)
             if step.pod is not None:
-                self._actor.remove(step.pod)
+                self._actor.remove(step.pod, at_once=step.at_once)
             elif node is not None:
                 did = self._done(node, step)
         except BaseException as error:  # the loop must hear of it, whatever it is

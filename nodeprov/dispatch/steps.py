@@ -41,11 +41,20 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is to be done; `pod` is the one that is to be removed, `ended` how the node's run has ended."""
+    """What is to be done.
+
+    Args:
+        doing: in a word.
+        said: for what is waited.
+        pod: the one that is to be removed.
+        at_once: whether it is removed without a kubelet that ends it: its node has left the cluster.
+        ended: how the node's run has ended.
+    """
 
     doing: Doing
     said: str = ""
     pod: PodView | None = None
+    at_once: bool = False
     ended: Ended | None = None
 
 
@@ -89,6 +98,8 @@ def next_step(case: Case) -> Step:
 
 def _next(case: Case) -> Step:
     node, engine = case.node, case.engine
+    if node is None and (orphan := engine or case.proof):
+        return Step("remove the pod", pod=orphan, at_once=True)
     if node is None or not node.claim:
         left = engine or case.proof
         return _removing(left) if left else Step("wait", "nothing is to be done")

@@ -80,7 +80,20 @@ def stages(
     error = {"where": "{{ .spec.nodeName }}", "what": "the disk is full", "hint": "df -h"}
     failed = _message(exit=1, outcome="failed", error=error)
     proof = _ended("proof", SANDBOX)
-    found = [
+    found: list[dict[str, Any]] = [
+        {
+            "apiVersion": "kwok.x-k8s.io/v1alpha1",
+            "kind": "Stage",
+            "metadata": {"name": "node"},
+            "spec": {
+                "resourceRef": {"apiGroup": "v1", "kind": "Node"},
+                "selector": {
+                    "matchExpressions": [{"key": ".status.phase", "operator": "NotIn", "values": ["Running"]}]
+                },
+                # Without a stage of nodes KWOK plays none, and no pods on them.
+                "next": {"statusTemplate": "phase: Running"},
+            },
+        },
         _stage("engine-done", "engine", _ended("engine", _message()), milliseconds, others),
         _stage("proof-done", "proof", proof, milliseconds),
         {
