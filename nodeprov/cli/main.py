@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "verify": "Check with testinfra that nodes are still as installed, and that a pod runs in a sandbox.",
     "doctor": "Check nodes for what would block an install, and give recommendations. Nothing is changed.",
     "check": "Show what the pods of manifests meet in a sandbox: what will not start, and what is otherwise.",
+    "explain": "Explain errors of sandboxed pods: the cause, what shows it, and what to do.",
     "apply": "Carry out a saved plan without asking. Refused if anything that it starts from differs now.",
     "support": "Write an archive for a bug report: a node's state, journals and settings, without secrets.",
     "status": "Compare what was installed with the disk, containerd and the cluster.",

@@ -1,0 +1,47 @@
+"""`nodeprov explain`: exit codes, JSON, and where the text comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from nodeprov.hosts.local import run_program
+from tests.support.command_line import NODEPROV, at_home, said
+
+ERROR = 'Warning  FailedCreatePodSandBox  no runtime for "runsc" is configured'
+
+
+def test_a_file_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "kubelet.log").write_text(f"well\n{ERROR}\n")
+    output = at_home(tmp_path, "explain", "kubelet.log")
+    assert output.returncode == 0
+    lines = output.text.splitlines()
+    assert lines[0] == 'line 2: no runtime for "runsc" is configured'
+    assert lines[1].startswith("  cause: containerd on this node does not know the handler runsc")
+    assert lines[1].endswith("(handler-unknown)")
+    assert lines[3] == "  do: nodeprov install NODE"
+
+
+def test_standard_input_is_explained_as_json() -> None:
+    output = run_program([*NODEPROV, "explain", "--json"], stdin=ERROR.encode())
+    assert output.returncode == 0
+    (found,) = json.loads(output.text)["explanations"]
+    assert (found["id"], found["line"]) == ("handler-unknown", 1)
+
+
+def test_what_is_not_known_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("something else\n")
+    output = at_home(tmp_path, "explain", "a.log")
+    assert (output.returncode, output.text) == (1, "")
+    assert "nothing of it is known" in said(output)
+    assert json.loads(at_home(tmp_path, "explain", "a.log", "--json").text)["explanations"] == []
+
+
+def test_bad_input_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "empty.log").write_text("\n")
+    (tmp_path / "binary.log").write_bytes(b"\xff\xfe\x00")
+    for name, words in (("empty.log", "nothing in it"), ("binary.log", "no UTF-8"), ("no.log", "No such file")):
+        output = at_home(tmp_path, "explain", name)
+        assert output.returncode == 2
+        assert words in said(output)
+        assert "hint: " in said(output)
