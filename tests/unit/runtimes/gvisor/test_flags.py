@@ -9,19 +9,18 @@ import pytest
 from nodeprov.hosts.local import run_program
 from nodeprov.inventory import RuntimeSettings
 from nodeprov.kubernetes.images import probe
-from nodeprov.local_files import cache_folder
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.gvisor import flags as flags_module
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.runtimes.gvisor.flags import flag_problems
 from nodeprov.runtimes.requirements import check
+from tests.support.real_releases import BUILT
 from tests.support.runtimes import state_of
 from tests.support.samples import good_facts, release, settings
 
-REAL = sorted((cache_folder() / "lab").glob("gvisor-2026*/runsc"))
 OTHERS = b'\x7fELF of another processor flag:"debug" flag:"debug-log" flag:"network" old-one'
 real = pytest.mark.parametrize(
-    "program", REAL or [pytest.param(None, marks=pytest.mark.skip(reason="no lab here"))]
+    "program", BUILT or [pytest.param(None, marks=pytest.mark.skip(reason="no lab here"))]
 )
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.local_files import cache_folder
 from nodeprov.runtimes.gvisor.traits import traits_of
+from tests.support.real_releases import BUILT
 from tests.support.release_server import runsc
 
-REAL = {each.parent.name[7:17]: each for each in (cache_folder() / "lab").glob("gvisor-2026*/runsc")}
+REAL = {each.parent.name[7:17]: each for each in BUILT}
 
 
 @pytest.mark.skipif(len(REAL) < 2, reason="no lab here")
