@@ -17,6 +17,7 @@ from nodeprov.kubernetes.admission import OUT_OF_REACH, mutations, pod_manifest
 from nodeprov.kubernetes.images import PROBE, ProofImage
 from nodeprov.kubernetes.kubectl import Get, Kubectl, is_forbidden, kubectl, understood
 from nodeprov.node.state import handlers
+from nodeprov.workloads.explain import hint
 
 POLL_SECONDS = 0.3
 _CREATED = b'{"metadata": {"uid": "X"}}'
@@ -138,10 +139,11 @@ class Prover:
         while not pod.comes_to(until, SLICE_SECONDS):
             phase = self._phase(pod, deadline)
             if phase != until and (phase in ENDED or time.monotonic() > deadline):
+                trouble = pod.trouble()
                 raise NodeprovError(
                     f"a pod of RuntimeClass {self._settings.runtime_class.name} is {phase}, not {until}: "
-                    f"{pod.trouble()}{pod.said_of_changes}",
-                    image.hint,
+                    f"{trouble}{pod.said_of_changes}",
+                    hint(trouble, image.hint, node=self._node),
                     where=self._node,
                 )
             self._sleep(0)

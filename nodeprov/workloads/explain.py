@@ -65,6 +65,12 @@ def explanations(text: str) -> list[Explanation]:
     return [*found.values()]
 
 
+def hint(said: str, otherwise: str, *, node: str) -> str:
+    """Return the cause and the remedy of an error on a node, where it is known; `otherwise` where it is not."""
+    found = explanations(said)
+    return f"{found[0].cause}: {found[0].remedy}".replace("NODE", node) if found else otherwise
+
+
 def _of_line(number: int, line: str) -> Iterator[Explanation]:
     for rule in rules():
         match = next((match for pattern in rule.patterns if (match := pattern.search(line))), None)

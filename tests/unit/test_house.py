@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-ROOMS, LEVELS, ARROWS = 22, 10, 114
+ROOMS, LEVELS, ARROWS = 22, 10, 116
 ENTRIES = 2
 """How often the walk of a node may enter one room."""
 ENTRIES_WITH_PARTS = 18

@@ -15,6 +15,7 @@ from nodeprov.node.state import Machine, NodeState
 from nodeprov.plan.files import FileAt
 from nodeprov.runtimes.family import CLEANUP_SECONDS, SANDBOX_TIMEOUT_SECONDS
 from nodeprov.templates import render
+from nodeprov.workloads.explain import hint
 
 NAME = "runsc.toml"
 MAKE_ANEW = "run nodeprov install: it writes it anew"
@@ -98,7 +99,7 @@ def run_sandbox(host: Host, state: NodeState, generation: str) -> str:
     if not kernel_line(version):
         raise CommandFailed(
             f"no sandbox runs through {generation}: {output.said or version or 'it printed nothing'}",
-            f"journalctl -u {state.daemon.unit} on the node",
+            hint(output.said, f"journalctl -u {state.daemon.unit} on the node", node=host.name),
             where=host.name,
             returncode=output.returncode,
             stderr=output.said,

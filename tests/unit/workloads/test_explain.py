@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.workloads.explain import explanations, rules
+from nodeprov.workloads.explain import explanations, hint, rules
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 SEEN = tomllib.loads((GOLDEN / "workloads" / "errors.toml").read_text())
@@ -58,3 +58,10 @@ def test_each_rule_says_why_what_to_look_at_and_what_to_do() -> None:
         assert each.patterns
         assert all((each.cause, each.evidence, each.remedy))
         assert not any(text.endswith(".") for text in (each.cause, each.remedy))
+
+
+def test_a_proof_that_fails_is_explained_where_it_is_known() -> None:
+    known = hint(SEEN["no-kvm"][0], "journalctl", node="worker1")
+    assert known.startswith("the platform is kvm, and the node has no /dev/kvm")
+    assert known.endswith("then nodeprov install worker1")
+    assert hint("something else", "journalctl", node="worker1") == "journalctl"
