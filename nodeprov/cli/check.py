@@ -15,6 +15,7 @@ from nodeprov.cli import options
 from nodeprov.cli.main import DONE, FAILED, PENDING
 from nodeprov.cli.output import say, show_json, show_text
 from nodeprov.errors import UsageError
+from nodeprov.inventory import ClusterSettings
 from nodeprov.local_files import read_bounded, write_whole
 from nodeprov.workloads import report
 from nodeprov.workloads.catalogue import Effect
@@ -27,14 +28,27 @@ from nodeprov.workloads.report import Checked
     "nodeprov check deployment.yaml",
     "helm template web ./chart | nodeprov check -",
     "nodeprov check k8s/*.yaml --allow seccomp --sarif sandbox.sarif",
+    "nodeprov check --live -n shop",
     codes="0: nothing is known to differ, 1: something does not start or does not work, 2: a file is not good, "
     "3: something is otherwise without a message",
 )
 def check(
     files: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="FILE...", help="YAML or JSON with Kubernetes objects; - is standard input."),
-    ],
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Look at the workloads of the cluster, as kubectl here reaches it.")
+    ] = False,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", metavar="NAME", help="With --live: of this namespace alone.")
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option("--context", metavar="NAME", help="With --live: the context of the kubeconfig.")
+    ] = None,
+    kubeconfig: Annotated[
+        Path | None, typer.Option("--kubeconfig", metavar="FILE", help="With --live: another kubeconfig.")
+    ] = None,
     allow: Annotated[
         list[str] | None,
         typer.Option("--allow", metavar="ID", help="Leave out what is known; may be given several times."),
@@ -49,10 +63,12 @@ def check(
 ) -> None:
     """Show what the pods of manifests meet in a sandbox: what will not start, and what is otherwise.
 
-    Only manifests are read: nothing is said of what a program does. Objects without pods are left out.
+    With --live those of the cluster. Only manifests are read: nothing is said of what a
+    program does. Objects without pods are left out.
     """
     allowed = _allowed(allow or ())
-    checked = [_checked(each, allowed) for each in _workloads(files)]
+    found = _of_cluster(files, live, namespace, context, kubeconfig) or _workloads(files or ())
+    checked = [_checked(each, allowed) for each in found]
     for path, option, text in (
         (sarif, "--sarif FILE", report.as_sarif(checked, __version__)),
         (junit, "--junit FILE", report.as_junit(checked)),
@@ -75,6 +91,25 @@ def _allowed(names: Sequence[str]) -> frozenset[str]:
             hint = f"did you mean {close[0]}?" if close else f"it is one of {', '.join(sorted(known()))}"
             raise UsageError(f"nothing is called {name}", hint, where="--allow")
     return frozenset(names)
+
+
+def _of_cluster(
+    files: Sequence[str] | None, live: bool, namespace: str | None, context: str | None, kubeconfig: Path | None
+) -> list[Workload]:
+    """Read the workloads of a cluster, if that is asked for; raise UsageError for what does not go together."""
+    if not live:
+        if namespace or context or kubeconfig:
+            raise UsageError("--namespace, --context and --kubeconfig say which cluster", "add --live")
+        if not files:
+            raise UsageError("nothing is named", "name a FILE, - for standard input, or --live for the cluster")
+        return []
+    if files:
+        raise UsageError("a FILE and --live are two things", "leave one of them out")
+    from nodeprov.hosts.provider import kubectl_host
+    from nodeprov.kubernetes.live_workloads import read_workloads
+
+    settings = ClusterSettings(kubeconfig=str(kubeconfig) if kubeconfig else None, context=context)
+    return read_workloads(kubectl_host(), settings, namespace or "")
 
 
 def _workloads(files: Sequence[str]) -> Iterator[Workload]:

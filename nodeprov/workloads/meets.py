@@ -166,7 +166,7 @@ def _sysctls(workload: Workload) -> Iterator[Value]:
 
 @finds("resize")
 def _resize(workload: Workload) -> Iterator[Value]:
-    for container in workload.containers:
+    for container in workload.containers if not workload.is_live else ():  # the API server fills it in
         yield from container.members("resizePolicy")[:1]
 
 
@@ -206,7 +206,9 @@ def _watched_config(workload: Workload) -> Iterator[Value]:
         if not (each.get("subPath") or each.get("subPathExpr"))
     }
     volumes = workload.volumes("configMap", "secret", "projected", "downwardAPI")
-    yield from (each for name, each in volumes.items() if name in watched)
+    # The token of the service account, which the API server mounts, is read anew by who uses it.
+    mounted = (name for name in volumes if name in watched and not name.startswith("kube-api-access-"))
+    yield from (volumes[name] for name in mounted)
 
 
 @finds("temporary-files")

@@ -23,10 +23,11 @@ class Workload:
     """A pod, or what makes pods by its template.
 
     Attributes:
-        file: where it is read from.
+        file: where it is read from; "" for a cluster.
         kind, name, namespace: of the object; the namespace is "" where the manifest leaves it out.
         spec: the pod's.
         line: where the object begins, from 1.
+        whole: the object.
     """
 
     file: str
@@ -35,6 +36,7 @@ class Workload:
     namespace: str
     spec: Value
     line: int
+    whole: Value
 
     @property
     def containers(self) -> list[Value]:
@@ -55,6 +57,11 @@ class Workload:
                 if (value := each.get(kind) or _empty(each, kind)) is not None:
                     found[each.said("name")] = value
         return found
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether it is the cluster's, which has filled in what its manifest left out."""
+        return not self.file
 
     @property
     def title(self) -> str:
@@ -97,4 +104,4 @@ def _objects(value: Value, file: str) -> Iterator[Workload | Others]:
         yield Others(file, kind, value.line)
         return
     names = [value.said("metadata", name) for name in ("name", "generateName", "namespace")]
-    yield Workload(file, kind, names[0] or names[1], names[2], spec, value.line)
+    yield Workload(file, kind, names[0] or names[1], names[2], spec, value.line, value)

@@ -95,3 +95,21 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     output = at_home(tmp_path, "check", "nowhere.yaml")
     assert output.returncode == 2
     assert "nowhere.yaml" in said(output)
+
+
+def test_options_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
+    for arguments, words in (
+        ((), "nothing is named"),
+        (("pod.yaml", "--live"), "two things"),
+        (("pod.yaml", "-n", "shop"), "add --live"),
+    ):
+        output = at_home(tmp_path, "check", *arguments)
+        assert output.returncode == 2
+        assert words in said(output)
+
+
+def test_a_cluster_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
+    output = at_home(tmp_path, "check", "--live", "--kubeconfig", "nowhere.yaml")
+    assert output.returncode == 1
+    assert "the workloads of the cluster cannot be read" in said(output)
+    assert "hint: " in said(output)

@@ -1,0 +1,62 @@
+"""The workloads of a cluster: what makes pods, and pods that nothing makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Output, Reader
+from nodeprov.inventory import ClusterSettings
+from nodeprov.kubernetes.kubectl import Kubectl, kubectl
+from nodeprov.workloads.documents import Value
+from nodeprov.workloads.pods import Workload, workloads
+
+KINDS = {
+    "Deployment": "deployments.apps",
+    "StatefulSet": "statefulsets.apps",
+    "DaemonSet": "daemonsets.apps",
+    "ReplicaSet": "replicasets.apps",
+    "ReplicationController": "replicationcontrollers",
+    "CronJob": "cronjobs.batch",
+    "Job": "jobs.batch",
+    "Pod": "pods",
+}
+"""The kinds that are read, as kubectl names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadsQuery:
+    """Ask for the workloads of a namespace, or of all with "", in one call, without those that others make."""
+
+    kubectl: Kubectl
+    namespace: str = ""
+
+    @property
+    def script(self) -> str:
+        """Print all objects of the kinds as one list."""
+        where = ("--namespace", self.namespace) if self.namespace else ("--all-namespaces",)
+        return self.kubectl.line("get", ",".join(KINDS.values()), *where, "-o", "json")
+
+    def parse(self, output: Output) -> list[Workload]:
+        """Understand what kubectl printed."""
+        doing = (
+            f"the workloads of {f'namespace {self.namespace}' if self.namespace else 'the cluster'} cannot be read"
+        )
+        self.kubectl.insist(output, doing, where="")
+        found = [each for each in workloads(output.text, "") if isinstance(each, Workload)]
+        return [each for each in found if not _is_made_by_another(each.whole)]
+
+
+def _is_made_by_another(whole: Value) -> bool:
+    """Tell whether something that is read too makes it, whose template it has."""
+    owners = whole.members("metadata", "ownerReferences")
+    return any(each.said("kind") in KINDS and each.said("controller") == "true" for each in owners)
+
+
+def read_workloads(reader: Reader, settings: ClusterSettings, namespace: str = "") -> list[Workload]:
+    """Read workloads; raise NodeprovError if that cannot be, or a namespace has none."""
+    found: list[Workload] = reader.ask([WorkloadsQuery(kubectl(settings), namespace)])[0]
+    if not found:
+        where = f"namespace {namespace}" if namespace else "the cluster"
+        raise NodeprovError(f"there are no workloads in {where}", "kubectl get namespaces")
+    return found
