@@ -26,7 +26,8 @@ is otherwise without a message, and with 0 if nothing is known to differ. `--all
     nodeprov check k8s/*.yaml --allow seccomp --sarif sandbox.sarif
     nodeprov check --live -n shop
 
-`--live` reads the cluster's own workloads, as kubectl reaches it here: what makes pods, and pods that nothing makes.
+`--live` reads the cluster's own workloads, as kubectl reaches it here: what makes pods, and pods that nothing
+makes.
 
 Only what a manifest says is looked at: what a program does by itself is not. Settings in brackets are those of the
 inventory ([inventory.md](inventory.md)). All was seen with:
