@@ -18,6 +18,7 @@ from benchmarks import (
     outage,
     performance,
     rollouts,
+    scale,
     site,
     startup,
 )
@@ -55,6 +56,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="what", required=True)
     starting = commands.add_parser("start", help="--version, --help and the like beside `import typer, rich`")
     starting.add_argument("rounds", nargs="?", type=int, default=startup.ROUNDS)
+    many = commands.add_parser("scale", help="thousands of nodes that are played, by `nodeprov cluster run`")
+    many.add_argument("--nodes", default=scale.SIZES, help=f"how many, one after the other ({scale.SIZES})")
+    many.add_argument("--in-flight", type=int, default=scale.IN_FLIGHT, help=f"({scale.IN_FLIGHT})")
     for name, (_, sizes, rounds, words) in MEASUREMENTS.items():
         each = commands.add_parser(name, help=words)
         each.add_argument("--nodes", default=sizes, help=f"how many of the inventory's nodes ({sizes})")
@@ -66,6 +70,9 @@ def main() -> None:
         startup.main(said.rounds)
         return
     measure.compiled()
+    if said.what == "scale":
+        print(scale.main([int(count) for count in said.nodes.split(",")], said.in_flight))
+        return
     given = Given(said.what, [int(count) for count in said.nodes.split(",")], said.rounds, said.inventory)
     before = os.getloadavg()[0]
     body = MEASUREMENTS[said.what][0](given, drawn=said.write)

@@ -343,8 +343,10 @@ class Dispatcher:
         said = "\n".join(filter(None, (ended.why, ended.hint and f"hint: {ended.hint}")))
         told = Told(node.name, "NodeprovFailed", said, is_warning=True)
         self._around.on_told(told)
-        with suppress(NodeprovError):  # the annotation says it too
+        try:
             self._actor.tell(told, node)
+        except NodeprovError as error:  # the annotation says it too
+            self._around.on_error(error)
 
     def _is_done(self) -> bool:
         """Tell whether nothing is in work, and no node is left that may be begun."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -91,6 +92,60 @@ def test_a_dispatcher_needs_each_right(
     rules = [_without(rule, verb) if rule["resources"] == [resource] else rule for rule in role["rules"]]
     fakes.api.patch(path_of(role), {"rules": [rule for rule in rules if rule["verbs"]]})
     found = fakes.dispatcher(WISH, access=plane.user(USER))
+    threading.Thread(target=found.run, kwargs={"once": True}, daemon=True).start()
+    refused = f'cannot {verb} resource "{resource}"'
+    fakes.until(lambda: refused in "".join([*map(str, fakes.errors), *(each.said for each in fakes.told)]))
+
+
+def _changed_meanwhile(fakes: Fakes) -> None:
+    """Have a Node be another one at each write."""
+    fakes.api.patch(f"{NODES}/n1", {"metadata": {"annotations": {"other": str(time.monotonic())}}})
+
+
+def _pod_there(fakes: Fakes) -> None:
+    """Have the pod that is to be made, as if the answer to it had been lost."""
+    node = fakes.node("n1")
+    images = WISH.images
+    value = engine_pod(
+        Assignment("r1", "install", "n1", node.uid, "m"), images, prefix="/opt/nodeprov", deadline_seconds=60
+    )
+    fakes.api.create(PODS, value)
+
+
+def _other_class(fakes: Fakes) -> None:
+    value: Object = {"metadata": {"name": "gvisor"}, "handler": "runsc", "overhead": {"podFixed": {"cpu": "1"}}}
+    fakes.api.create("/apis/node.k8s.io/v1/runtimeclasses", value)
+
+
+def _nothing(_fakes: Fakes) -> None:
+    pass
+
+
+ELSEWHERE = {
+    "nodes": ("ClusterRole", ACCOUNT, "get", "n1", _nothing, _changed_meanwhile),
+    "pods": ("Role", ACCOUNT, "get", "n1", _pod_there, _pod_there),
+    "runtimeclasses": ("ClusterRole", ACCOUNT, "patch", "n1", _other_class, _nothing),
+    "events": ("Role", f"{ACCOUNT}-events", "create", "bad", _nothing, _nothing),
+}
+"""What it needs where something is in its way: before it begins, and before each of its writes."""
+
+
+@pytest.mark.parametrize("resource", ELSEWHERE)
+def test_a_dispatcher_needs_the_others_where_something_is_in_its_way(
+    fakes: Fakes, plane: ControlPlane, applied: list[Object], resource: str
+) -> None:
+    kind, name, verb, node, before, at_each = ELSEWHERE[resource]
+    fakes.add(node)
+    [role] = [each for each in applied if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+    rules = [_without(rule, verb) if rule["resources"] == [resource] else rule for rule in role["rules"]]
+    fakes.api.patch(path_of(role), {"rules": [rule for rule in rules if rule["verbs"]]})
+    before(fakes)
+
+    def act() -> None:
+        with contextlib.suppress(ApiError):
+            at_each(fakes)
+
+    found = fakes.dispatcher(WISH, access=plane.user(USER), before_write=act)
     threading.Thread(target=found.run, kwargs={"once": True}, daemon=True).start()
     refused = f'cannot {verb} resource "{resource}"'
     fakes.until(lambda: refused in "".join([*map(str, fakes.errors), *(each.said for each in fakes.told)]))

@@ -71,8 +71,12 @@ def stages(
     failing: list[str] | None = None,
     silent: list[str] | None = None,
     milliseconds: tuple[int, int] = (100, 300),
+    proof_milliseconds: tuple[int, int] = (100, 300),
 ) -> list[dict[str, Any]]:
-    """Write the stages: on `failing` nodes engines fail, and on `silent` ones nothing ever starts."""
+    """Write the stages: on `failing` nodes engines fail, and on `silent` ones nothing ever starts.
+
+    An engine, and a proof, take between the two numbers of `milliseconds`.
+    """
     fails, hangs = failing or [], silent or []
     others: dict[str, Any] | None = (
         {"key": ".spec.nodeName", "operator": "NotIn", "values": [*fails, *hangs]} if fails or hangs else None
@@ -95,7 +99,7 @@ def stages(
             },
         },
         _stage("engine-done", "engine", _ended("engine", _message()), milliseconds, others),
-        _stage("proof-done", "proof", proof, milliseconds),
+        _stage("proof-done", "proof", proof, proof_milliseconds),
         {
             "apiVersion": "kwok.x-k8s.io/v1alpha1",
             "kind": "Stage",
