@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -13,22 +14,34 @@ from nodeprov.cli import options
 from nodeprov.cli.main import DONE, FAILED
 from nodeprov.cli.output import say, show_json, show_text
 from nodeprov.errors import UsageError
+from nodeprov.inventory import ClusterSettings
 from nodeprov.local_files import read_bounded
 from nodeprov.workloads.explain import Explanation, explanations
 
+_POD = re.compile(r"((?P<namespace>[a-z0-9][a-z0-9-]*)/)?(?P<name>[a-z0-9][a-z0-9.-]*)")
 _HINT = "kubectl describe pod NAME | nodeprov explain -"
 
 
 @options.command(
     "kubectl describe pod web | nodeprov explain -",
     "kubectl get events | nodeprov explain -",
-    "nodeprov explain kubelet.log",
-    codes="0: at least one line is known, 1: none is, 2: the file cannot be read, or is empty",
+    "nodeprov explain pod shop/web",
+    codes="0: at least one line is known, 1: none is, or the pod cannot be read, 2: the file cannot be read",
 )
 def explain(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="A log, or what kubectl prints; - is standard input.")
-    ] = "-",
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE | pod NAMESPACE/NAME",
+            help="A log, or what kubectl prints; - or nothing is standard input. Or a pod of the cluster.",
+        ),
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option("--context", metavar="NAME", help="With pod: the context of the kubeconfig.")
+    ] = None,
+    kubeconfig: Annotated[
+        Path | None, typer.Option("--kubeconfig", metavar="FILE", help="With pod: another kubeconfig.")
+    ] = None,
     as_json: options.Json = False,
     _quiet: options.Quiet = False,
     _no_color: options.NoColor = False,
@@ -36,11 +49,12 @@ def explain(
     """Explain errors of sandboxed pods: the cause, what shows it, and what to do.
 
     Lines of kubelet, containerd, the runtime, events and programs are looked at; what is not
-    known is left out. Nothing is connected to.
+    known is left out. Of a pod kubectl's description and the programs' last lines are read.
     """
-    text = sys.stdin.read() if file == "-" else read_bounded(Path(file), "file", "nodeprov explain FILE")
+    settings = ClusterSettings(kubeconfig=str(kubeconfig) if kubeconfig else None, context=context)
+    where, text = _text(what or ["-"], settings)
     if not text.strip():
-        raise UsageError("there is nothing in it", _HINT, where="standard input" if file == "-" else file)
+        raise UsageError("there is nothing in it", _HINT, where=where)
     found = explanations(text)
     if as_json:
         show_json({"explanations": [asdict(each) for each in found]})
@@ -49,6 +63,31 @@ def explain(
     if not found:
         say("nothing of it is known: look at the pod's events, and at its node's /var/log/pods")
     raise typer.Exit(DONE if found else FAILED)
+
+
+def _text(what: list[str], settings: ClusterSettings) -> tuple[str, str]:
+    """Return where the text is from, and the text; raise UsageError for arguments that mean nothing."""
+    if what[0] == "pod" and len(what) == 2:
+        return what[1], _of_pod(what[1], settings)
+    if len(what) > 1:
+        raise UsageError(
+            f"{' '.join(what)} is neither one file nor a pod", f"{_HINT}; or: explain pod default/web"
+        )
+    if settings.context or settings.kubeconfig:
+        raise UsageError("--context and --kubeconfig say which cluster", "nodeprov explain pod default/web")
+    if what[0] == "-":
+        return "standard input", sys.stdin.read()
+    return what[0], read_bounded(Path(what[0]), "file", "nodeprov explain FILE")
+
+
+def _of_pod(named: str, settings: ClusterSettings) -> str:
+    from nodeprov.hosts.provider import kubectl_host
+    from nodeprov.kubernetes.said_of_pod import read_said
+
+    match = _POD.fullmatch(named)
+    if match is None:
+        raise UsageError("it is no pod's name", "nodeprov explain pod default/web", where=named)
+    return read_said(kubectl_host(), settings, match["namespace"] or "default", match["name"])
 
 
 def _paragraph(found: Explanation) -> str:

@@ -45,3 +45,24 @@ def test_bad_input_is_refused_in_words(tmp_path: Path) -> None:
         assert output.returncode == 2
         assert words in said(output)
         assert "hint: " in said(output)
+
+
+def test_arguments_that_mean_nothing_are_refused(tmp_path: Path) -> None:
+    for arguments, words in (
+        (("a.log", "b.log"), "neither one file nor a pod"),
+        (("a.log", "--context", "lab"), "say which cluster"),
+        (("pod", "shop/Web"), "no pod's name"),
+        (("pod", "shop/--all"), "no pod's name"),
+        (("pod", "a/b/c"), "no pod's name"),
+    ):
+        output = at_home(tmp_path, "explain", *arguments)
+        assert output.returncode == 2
+        assert words in said(output)
+        assert "hint: " in said(output)
+
+
+def test_a_pod_of_a_cluster_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
+    output = at_home(tmp_path, "explain", "pod", "shop/web", "--kubeconfig", "nowhere.yaml")
+    assert output.returncode == 1
+    assert "the pod shop/web cannot be read" in said(output)
+    assert "hint: " in said(output)
