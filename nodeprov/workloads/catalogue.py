@@ -21,6 +21,15 @@ class Effect(Enum):
     """It starts, and something is otherwise, without a message."""
 
 
+class By(Enum):
+    """Who does what leads to a behaviour."""
+
+    MANIFEST = "manifest"
+    """The manifest asks for it: `nodeprov check` sees that."""
+    PROGRAM = "program"
+    OPERATOR = "operator"
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """One thing that is otherwise in the sandbox.
@@ -29,10 +38,11 @@ class Behaviour:
         id: its name, which stays.
         effect: how bad it is.
         title: what it concerns.
-        field: what of a pod's manifest makes it meet this.
+        field: what of a pod's manifest makes it meet this, or what a program or a person uses.
         runc: what a pod gets without the sandbox.
         sandbox: what it gets in it.
         cure: what to change, if anything helps.
+        by: who does what leads to it.
     """
 
     id: str
@@ -42,6 +52,7 @@ class Behaviour:
     runc: str
     sandbox: str
     cure: str
+    by: By = By.MANIFEST
 
 
 @functools.cache
@@ -58,7 +69,9 @@ def seen_with() -> str:
 def catalogue() -> dict[str, Behaviour]:
     """Read the catalogue: by the names of its behaviours, in the order of the file."""
     return {
-        name: Behaviour(id=name, **{**table, "effect": Effect(table["effect"])})
+        name: Behaviour(
+            id=name, **{**table, "effect": Effect(table["effect"]), "by": By(table.get("by", By.MANIFEST.value))}
+        )
         for name, table in _data().items()
         if name != "seen_with"
     }

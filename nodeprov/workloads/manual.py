@@ -3,24 +3,29 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from nodeprov.workloads.catalogue import Behaviour, Effect, catalogue, seen_with
+from nodeprov.workloads.catalogue import Behaviour, By, Effect, catalogue, seen_with
 
 COMMAND = "python -m nodeprov.workloads.manual"
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
 _TITLES = {
+    By.MANIFEST: "What a manifest asks for",
+    By.PROGRAM: "What a program does",
+    By.OPERATOR: "What who looks after the cluster meets",
+}
+_SAID = {
     Effect.REFUSED: "It does not start",
-    Effect.FAILS: "It starts, and does not work",
-    Effect.SILENT: "It starts, and something is otherwise without a message",
+    Effect.FAILS: "It does not work",
+    Effect.SILENT: "It is otherwise, without a message",
 }
 _HEAD = f"""\
 # What a workload meets in the sandbox
 
 <!-- written by {COMMAND} from nodeprov/workloads/behaviours.toml -->
 
-`nodeprov check FILE` looks for these in manifests of pods, Deployments and whatever else has a pod's template, and
-says where: file, line and field. It ends with 1 if something does not start or does not work, with 3 if something
-is otherwise without a message, and with 0 if nothing is known to differ. `--allow ID` leaves out what you know of;
-`--sarif FILE` and `--junit FILE` are for CI, `--json` for programs ([json.md](json.md)).
+`nodeprov check FILE` looks for those of the first section in manifests of pods, Deployments and whatever else has a
+pod's template, and says where: file, line and field. It ends with 1 if something does not start or does not work,
+with 3 if something is otherwise without a message, and with 0 if nothing is known to differ. `--allow ID` leaves out
+what you know of; `--sarif FILE` and `--junit FILE` are for CI, `--json` for programs ([json.md](json.md)).
 
     helm template web ./chart | nodeprov check -
     nodeprov check k8s/*.yaml --allow seccomp --sarif sandbox.sarif
@@ -29,8 +34,8 @@ is otherwise without a message, and with 0 if nothing is known to differ. `--all
 `--live` reads the cluster's own workloads, as kubectl reaches it here: what makes pods, and pods that nothing
 makes.
 
-Only what a manifest says is looked at: what a program does by itself is not. Settings in brackets are those of the
-inventory ([inventory.md](inventory.md)). All was seen with:
+What a program does by itself is not looked at. Settings in brackets are those of the inventory
+([inventory.md](inventory.md)). All was seen with:
 """
 
 
@@ -40,18 +45,20 @@ def page() -> str:
 
 
 def _sections() -> Iterator[str]:
-    for effect in Effect:
-        yield f"## {_TITLES[effect]}\n"
-        for each in catalogue().values():
-            if each.effect is effect:
-                yield from _entry(each)
+    for by in By:
+        yield f"## {_TITLES[by]}\n"
+        for effect in Effect:
+            for each in catalogue().values():
+                if (each.by, each.effect) == (by, effect):
+                    yield from _entry(each)
 
 
 def _entry(behaviour: Behaviour) -> Iterator[str]:
     yield f"### {behaviour.id}\n"
-    yield f"{behaviour.title.capitalize()}: `{behaviour.field}`.\n"
+    title = f"{behaviour.title[0].upper()}{behaviour.title[1:]}"
+    yield f"{title}: `{behaviour.field}`. {_SAID[behaviour.effect]}.\n"
     for name in ("runc", "sandbox", "cure"):
-        yield f"- {name}: {getattr(behaviour, name)}."
+        yield f"- {name}: {getattr(behaviour, name)}"
     yield ""
 
 
