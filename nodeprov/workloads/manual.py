@@ -22,10 +22,10 @@ _HEAD = f"""\
 
 <!-- written by {COMMAND} from nodeprov/workloads/behaviours.toml -->
 
-`nodeprov check FILE` looks for those of the first section in manifests of pods, Deployments and whatever else has a
-pod's template, and says where: file, line and field. It ends with 1 if something does not start or does not work,
-with 3 if something is otherwise without a message, and with 0 if nothing is known to differ. `--allow ID` leaves out
-what you know of; `--sarif FILE` and `--junit FILE` are for CI, `--json` for programs ([json.md](json.md)).
+`nodeprov check FILE` looks for those of the first section in manifests of pods, Deployments and whatever else has
+a pod's template, and says where: file, line, field. It ends with 1 if something does not start or does not work,
+with 3 if something is otherwise without a message, and with 0 if nothing is known to differ. `--allow ID` leaves
+out what you know of; `--sarif FILE` and `--junit FILE` are for CI, `--json` for programs ([json.md](json.md)).
 
     helm template web ./chart | nodeprov check -
     nodeprov check k8s/*.yaml --allow seccomp --sarif sandbox.sarif
