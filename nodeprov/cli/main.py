@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "install": "Install what the inventory wants, node by node or in waves, and test it; undo it on any error.",
     "adopt": "Take over what somebody else installed, by hand or by another tool. Its sandboxes go on.",
     "rollback": "Put the generation before in force again, from what is on the node, without network or cluster.",
+    "canary": "Try another release beside the main one on some nodes; make it the main one, or take it away.",
     "gc": "Remove releases and generations that nothing needs; name what is kept, and for whom.",
     "uninstall": "Remove all that nodeprov installed. Refused while sandboxes run, unless --drain evicts them.",
     "verify": "Check with testinfra that nodes are still as installed, and that a pod runs in a sandbox.",

@@ -21,7 +21,7 @@ from nodeprov.node.layout import Layout
 from nodeprov.node.receipts import History, Receipt
 from nodeprov.node.state import NOT_ROOT, ClusterState, Facts, Sandboxes
 from nodeprov.node.switch import Switched
-from nodeprov.plan.plan import STAGE
+from nodeprov.plan.plan import CANARY, STAGE
 from nodeprov.runtimes.family import Family
 from nodeprov.states import LinkState
 
@@ -58,6 +58,8 @@ class Status:
     """Where it was asked how the node stands."""
     cluster_fault: NodeprovError | None = None
     """Why the cluster was not asked."""
+    canary: Wanted | None = None
+    """What the receipts say is tried beside it: `nodeprov canary`."""
 
     @property
     def damage(self) -> tuple[str, ...]:
@@ -131,7 +133,9 @@ def _compared(
     history = _history(facts, layout)[0]
     held = {key: state for key, state in history.held.items() if state is not None}
     is_in_force = any(each.action != STAGE.name for each in history.installed)
-    mend = f"nodeprov install {node.name}"
+    release = found.wanted.release.partition("-")[0] if found.wanted else node.settings.release.version
+    command = f"canary start --release {release}" if node.canary_of else "install"
+    mend = f"nodeprov {command} {node.name}"
     differences: list[Difference] = []
     looked_at: list[Truth] = []
     if held and is_in_force:
@@ -148,7 +152,8 @@ def status(facts: Facts, holder: Holder | None, layout: Layout) -> Status:
     """Return how a node stands, as far as the facts alone show it."""
     target = facts.footprint.links.get(layout.current, "")
     history, faults = _history(facts, layout)
-    ours = history.of_handler
+    ours, of_canary = history.of_handler, layout.of_canary()
+    is_canary = any(each.action == CANARY.name for each in _history(facts, of_canary)[0].installed)
     containerd = "; ".join(facts.daemon.cri_errors) or "serves" if facts.daemon else "does not run"
     return Status(
         facts.node,
@@ -161,6 +166,7 @@ def status(facts: Facts, holder: Holder | None, layout: Layout) -> Status:
         holder,
         faults,
         _wanted(facts, history, layout),
+        canary=_wanted(facts, _history(facts, of_canary)[0], of_canary) if is_canary else None,
     )
 
 

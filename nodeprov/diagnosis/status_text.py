@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nodeprov.diagnosis.status import Status, by_truth
+from nodeprov.inventory.canary import canary_handler
 from nodeprov.node import receipts
 from nodeprov.node.state import Sandboxes
 from nodeprov.plan.plan import action_named
@@ -15,7 +16,14 @@ MOST_PODS = 3
 
 def text(status: Status) -> str:
     """Write it for a person."""
-    lines = [_headline(status), *_truths(status), *_sandboxes(status), *_last_run(status), *_at_work(status)]
+    lines = [
+        _headline(status),
+        *_canary(status),
+        *_truths(status),
+        *_sandboxes(status),
+        *_last_run(status),
+        *_at_work(status),
+    ]
     return "\n".join([*lines, *(f"  not read: {each.message}" for each in status.faults)])
 
 
@@ -23,6 +31,14 @@ def _headline(status: Status) -> str:
     installed = f"{status.release}, generation {status.generation}" if status.generation else "nothing"
     how = "is in force, and not as it was installed" if status.damage else "is installed"
     return f"{status.node}: {status.handler}: {installed} {how}; containerd {status.containerd}"
+
+
+def _canary(status: Status) -> Iterator[str]:
+    """Say which release is tried beside it."""
+    if status.canary:
+        handler = canary_handler(status.handler)
+        more = f"nodeprov status {status.node} --handler {handler}"
+        yield f"  canary: {status.canary.release}, by the handler {handler} ({more})"
 
 
 def _truths(status: Status) -> Iterator[str]:
@@ -113,6 +129,7 @@ def as_json(status: Status) -> dict[str, Any]:
         "containerd": status.containerd,
         "settled": status.is_settled,
         "wanted": status.wanted and asdict(status.wanted),
+        "canary": status.canary and {"handler": canary_handler(status.handler), **asdict(status.canary)},
         "differences": [asdict(each) for each in status.differences],
         "looked_at": list(status.looked_at),
         "sandboxes": [{**asdict(each), "pods": list(each.pods)} for each in status.sandboxes],

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Generic, Self, TypeVar
 
+from nodeprov.engine.canary import has_canary_in_force
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.handlers import plan_all
-from nodeprov.engine.look import Install, Uninstall, Want, check, look
+from nodeprov.engine.look import Gc, Install, Uninstall, Want, check, look
 from nodeprov.engine.planner import Planned, plan
 from nodeprov.engine.remembering import Watching
 from nodeprov.engine.rollout import Rollout, controls
@@ -165,10 +166,14 @@ class Fleet:
         """Read a node, for each of its handlers; raise Problems if anything blocks what is wanted."""
         if (error := self._unreached.pop(node.name, None)) is not None:
             raise error
-        states = tuple(look(view, self.hosts.of(node), want, reads) for view in node.views)
+        states = [look(view, self.hosts.of(node), want, reads) for view in node.views]
+        canary = node.canary()
+        if canary and isinstance(want, Uninstall | Gc) and has_canary_in_force(states[0].history):
+            # Before the others: its table goes with the main one's.
+            states.insert(0, look(canary, self.hosts.of(node), want, reads))
         if problems := tuple(dict.fromkeys(each for state in states for each in check(state, want))):
             raise Problems(problems, where=node.name)
-        return states
+        return tuple(states)
 
     def _of_its_own(self, want: Want, state: NodeState, releases: Releases, order: Sequence[str]) -> Want:
         """Return what is wanted of one node: with its release, or with the nodes that go before it."""

@@ -26,6 +26,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from nodeprov.engine.canary import all_beside
 from nodeprov.engine.look import Want
 from nodeprov.engine.planner import Planned, plan, undrained, with_drain
 from nodeprov.errors import NodeprovError, Problems
@@ -60,7 +61,9 @@ NOBODY = Author("", "", "")
 def plan_all(states: Sequence[NodeState], wants: Sequence[Want], readers: Readers) -> Planned:
     """Plan for all handlers of a node, whose states and wants are in the same order; raise what `plan` raises."""
     if len(states) == 1:
-        return plan(states[0], wants[0], readers)
+        found = plan(states[0], wants[0], readers)
+        is_canary = bool(states[0].node.canary_of)
+        return replace(found, plan=replace(found.plan, handlers=(_said(found),))) if is_canary else found
     parts: list[Planned] = []
     for state, want in zip(states, wants, strict=True):
         with of_handler(state.settings.runtime.handler):
@@ -294,4 +297,4 @@ def _merged(changes: Sequence[Change]) -> tuple[Change, ...]:
         runtimes = tuple(each for each in other.runtimes if each not in resource.runtimes)
         resource = replace(resource, besides=(*resource.besides, *runtimes))
         found[resource.key] = replace(known, resource=resource, after=change.after)
-    return tuple(each for each in found.values() if each.before != each.after)
+    return all_beside([each for each in found.values() if each.before != each.after])

@@ -16,7 +16,7 @@ from nodeprov.node.layout import Layout
 from nodeprov.node.receipts import History
 from nodeprov.node.state import ClusterState, Facts, Machine, NodeState
 from nodeprov.node.switch import SWITCH_UNIT, WAIT_SECONDS, SwitchAtWork
-from nodeprov.plan.plan import ADOPT, GC, INSTALL, ROLLBACK, UNINSTALL, Action
+from nodeprov.plan.plan import ADOPT, CANARY, GC, INSTALL, ROLLBACK, UNINSTALL, Action
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes import requirements
 from nodeprov.runtimes.family import Family
@@ -29,16 +29,20 @@ MOST_SECONDS = 30 * 60
 class Install:
     """A runtime, by the node's settings; `release` is None as long as it is not on this machine.
 
-    `adopts` allows to take the place of what somebody else has installed under the handler's name.
+    `adopts` allows to take the place of what somebody else has installed under the handler's name. `is_canary`
+    means a canary beside the main handler.
     """
 
     family: Family
     release: Release | None = None
     adopts: bool = False
+    is_canary: bool = False
 
     @property
     def action(self) -> Action:
         """What the run is for."""
+        if self.is_canary:
+            return CANARY
         return ADOPT if self.adopts else INSTALL
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nodeprov.engine import leftovers, notes, way_back
+from nodeprov.engine.canary import with_canary
 from nodeprov.engine.look import Gc, Install, Rollback, Uninstall, Want, check
 from nodeprov.engine.planning import drained, read_states, refuse, restart_problems, swapped
 from nodeprov.errors import Problem
@@ -149,13 +150,15 @@ def _install(
     states, imports = read_states(state, goals, unneeded, readers)
     held = way_back.held_problems(state, generation)
     refuse(state, (*found, *held, *import_problems(state.daemon, runtime, imports)))
-    changes = decide((*goals, *unneeded), states)
+    changes = with_canary(state, family, decide((*goals, *unneeded), states), readers)
     steps = _install_steps(state, family, changes, imports, generation=generation)
     refuse(state, tuple(restart_problems(state, steps, imports, readers)))
     admission = _of_admission(state, steps, readers)
     refuse(state, admission[0])
     without = runtime_table.without_runtime(runtime, how=runtime_table.how_edited(state.daemon))
     adopted = leftovers.unknown(goals, states, state.history.written, without)
+    if state.node.canary_of:  # its table is a part of what the main handler's receipts tell
+        adopted = tuple(each for each in adopted if not each.resource.swapped)
     if adopted and (steps or not state.history.installed):
         steps = (Adopt(adopted), *steps)
     warnings = (
@@ -208,13 +211,14 @@ def _of_pods(state: NodeState, want: Uninstall, readers: Readers) -> tuple[Step,
 def _still_needed(state: NodeState, want: Uninstall) -> Iterator[Problem]:
     """Find what still needs that which is to be removed."""
     needed = state.footprint.needed(state.layout)
+    command = "canary abort" if state.node.canary_of else want.action.typed
     if needed:
         yield Problem(
             f"still in use by {state.footprint.by_whom(needed)}",
             "none of it is a pod that can be evicted: see what it is with ctr -n k8s.io containers ls, "
             "and what proofs have left with ctr -n nodeprov containers ls"
             if want.drain
-            else f"delete their pods, or: nodeprov uninstall {state.node.name} --drain",
+            else f"delete their pods, or: nodeprov {command} {state.node.name} --drain",
         )
 
 
@@ -263,7 +267,11 @@ def _uninstall_steps(
     garbage = [change for change in changes if change.collects]
     links = [change for change in changes if isinstance(change.resource, Link) and change not in garbage]
     runtime = family.runtime(state.layout)
-    restart = loaded_config.restart(daemon, record, runtime, tuple(config), imports.files, served=False)
+    restart = (
+        None  # its table stays declared
+        if state.node.canary_of
+        else loaded_config.restart(daemon, record, runtime, tuple(config), imports.files, served=False)
+    )
     # Twice: a pod may begin until the label is gone.
     steps: list[Step] = [*drains, Unused(), *in_cluster, *([Unused()] if in_cluster else [])]
     steps += swapped(daemon, config, restart, handler="")

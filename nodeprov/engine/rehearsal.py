@@ -20,6 +20,7 @@ from nodeprov.node.facts import FactsQuery, OfRuns, OfRunsQuery
 from nodeprov.node.receipts import Author, to_json
 from nodeprov.node.state import Facts
 from nodeprov.plan import containerd_config
+from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.files import FileAt, Tree
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Adopt, Event, Step, parts
@@ -233,10 +234,10 @@ def _well(planned: Planned) -> Facts:
     """Describe how the node would look in its run: nothing needs our files, and containerd has our table."""
     state, daemon = planned.as_read[0], planned.as_read[0].daemon
     edit = containerd.add_runtime if planned.plan.action.serves else containerd.remove_runtime
-    touched = any(change.resource.swapped for change in planned.plan.changes)
+    edited = [each.resource for each in planned.plan.changes if isinstance(each.resource, ContainerdConfig)]
     dump = daemon.dump
-    for each in planned.views if touched else ():
-        dump = edit(dump, each.want.family.runtime(each.state.layout))
+    for runtime in dict.fromkeys(runtime for resource in edited for runtime in resource.runtimes):
+        dump = edit(dump, runtime)
     daemon = replace(daemon, dump=dump, config_changed_at=None)
     footprint = replace(state.footprint, processes={}, bundles=())
     receipts = tuple(to_json(each) for each in state.history.on_disk)

@@ -14,6 +14,7 @@ WIDEST_VALUE = 50
 """A longer one, such as a digest, moves its own place aside and nobody else's."""
 OF_HANDLERS = ("runtime", *HANDLER_TABLES)
 """The tables of a handler that are shown; all others are those of the node."""
+NOT_OF_HANDLERS = (("runtime", "handler"), ("runtime", "canary"))
 _GAP = "  "
 
 
@@ -42,7 +43,7 @@ def values(node: Node) -> Iterator[SettingValue]:
                 yield SettingValue(path, value, node.source(*path))
     for name in node.handlers:
         for setting in values(node.only(name)):
-            if setting.path[0] in OF_HANDLERS and setting.path != ("runtime", "handler"):
+            if setting.path[0] in OF_HANDLERS and setting.path not in NOT_OF_HANDLERS:
                 yield SettingValue(("handlers", name, *setting.path), setting.value, setting.source)
 
 

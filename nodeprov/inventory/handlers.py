@@ -82,7 +82,7 @@ def named(name: str, tables: dict[str, dict[str, Any]], main: Mapping[str, Any])
 
     `main` has the handler, the RuntimeClass's name and the label's key of [runtime], in this order.
     """
-    tables.setdefault("runtime", {})["handler"] = name
+    tables.setdefault("runtime", {}).update(handler=name, canary=False)
     for table, key in OF_ONE[1:]:
         tables.setdefault(table, {}).setdefault(key, beside(main[table], name, main["runtime"]))
 
@@ -92,8 +92,16 @@ def beside(first: str, name: str, main: str) -> str:
     return f"{first}-{name.removeprefix(f'{main}-')}"
 
 
-def name_faults(name: str, main: str, tables: Mapping[str, Mapping[str, Any]], place: KeyPath) -> Iterator[Fault]:
+def name_faults(
+    name: str, main: str, tables: Mapping[str, Mapping[str, Any]], place: KeyPath, *, is_canary: bool
+) -> Iterator[Fault]:
     """Find what is wrong with the names of a handler."""
+    if is_canary:
+        yield Fault(
+            place,
+            "is the handler of the canary of [runtime]",
+            "give this one another name, or have no canary: [runtime] canary = false",
+        )
     if name == main:
         yield Fault(
             place,

@@ -8,10 +8,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from nodeprov.errors import UsageError
+from nodeprov.inventory.canary import canary_settings, has_canary
 from nodeprov.inventory.faults import Fault, nearest
 from nodeprov.inventory.layers import DEFAULT, SettingSource
 from nodeprov.inventory.settings import Settings, Ssh
-from nodeprov.toml import KeyPath, key_text
+from nodeprov.toml import KeyPath, Lines, key_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Node:
     labels: Mapping[str, str] = field(default_factory=dict)
     handlers: Mapping[str, Settings] = field(default_factory=dict)
     """The settings of its handlers besides that of [runtime], by their names: those of [handlers]."""
+    canary_of: str = ""
+    """Of a view for a canary, the handler whose canary it is."""
 
     @property
     def views(self) -> tuple[Node, ...]:
@@ -37,10 +40,20 @@ class Node:
             return (self,)
         return tuple(self.only(name) for name in (self.settings.runtime.handler, *self.handlers))
 
+    def canary(self, release: str = "") -> Node | None:
+        """Return the node as the canary of its handler sees it; None if it has none."""
+        if self.canary_of or not has_canary(self.settings):
+            return None
+        settings = canary_settings(self.settings, release)
+        return replace(self, settings=settings, handlers={}, canary_of=self.settings.runtime.handler)
+
     def only(self, handler: str) -> Node:
         """Return the node with one of its handlers alone; raise UsageError if it has none of that name."""
         if handler == self.settings.runtime.handler:
             return replace(self, handlers={}) if self.handlers else self
+        canary = self.canary()
+        if canary is not None and handler == canary.settings.runtime.handler:
+            return canary
         if handler not in self.handlers:
             known = (self.settings.runtime.handler, *self.handlers)
             raise UsageError(
@@ -75,6 +88,10 @@ class Inventory:
     hosts: tuple[KubectlHost, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     text: str = field(default="", compare=False, repr=False)
+
+    def place(self, source: SettingSource) -> str:
+        """Write for a person where a setting was made: the file and the line, a variable, or an option."""
+        return source.text(self.path, Lines(self.text))
 
     def ssh(self, name: str) -> Ssh:
         """Return how the node or host of this name is reached; KeyError if there is none."""

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from nodeprov.inventory import handlers, syntax
+from nodeprov.inventory.canary import canary_handler
 from nodeprov.inventory.faults import Fault, Faulty, document, nearest
 from nodeprov.inventory.kinds import Text
 from nodeprov.inventory.layers import Given, Layer, LayerKind, SettingSource, laid, layer, pin_faults
@@ -189,7 +190,8 @@ class _Reading:
                 for before, each in reversed([*zip(((), *places), said, strict=True)])
                 if name in each
             )
-            self._faults += handlers.name_faults(name, main["runtime"], tables, place)
+            is_canary = settings.runtime.canary and name == canary_handler(main["runtime"])
+            self._faults += handlers.name_faults(name, main["runtime"], tables, place, is_canary=is_canary)
             found[name] = _settings(tables)
             sources |= {(handlers.HANDLERS, name, *path): source for path, source in whole.sources.items()}
         return found, sources

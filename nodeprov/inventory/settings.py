@@ -121,6 +121,13 @@ class RuntimeSettings:
         syntax.BOOLEAN,
         default=False,
     )
+    canary: bool = setting(
+        "Whether the table of a canary's handler is declared to containerd together with this one, so that "
+        "`nodeprov canary start` needs no restart. A node that is installed already gets it when its table is "
+        "written for another reason.",
+        syntax.BOOLEAN,
+        default=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,8 @@ def roles(nodes: Sequence[Node], name: str, *, drain: bool) -> tuple[Role, ...]:
 
 def _rules(nodes: Sequence[Node]) -> tuple[Rule, ...]:
     names = tuple(node.name for node in nodes)
-    views = [view for node in nodes for view in node.views]
+    canaries = [view for node in nodes if (view := node.canary()) is not None]
+    views = [*(view for node in nodes for view in node.views), *canaries]
     classes = tuple(sorted({view.settings.runtime_class.name for view in views}))
     return (
         Rule("", "nodes", ("get", "patch"), TO_PATCH, names),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from nodeprov.inventory import Settings
+from nodeprov.inventory.canary import canary_handler
 
 CURRENT = "current"
 """The link whose one rename is an upgrade."""
@@ -66,6 +67,10 @@ class Layout:
     def for_containerd(self) -> str:
         """The folder that containerd's table names."""
         return f"{self.handler_folder}/{self.named}"
+
+    def of_canary(self) -> Layout:
+        """Return where the things of the handler's canary lie."""
+        return replace(self, handler=canary_handler(self.handler), bin="", named=CURRENT)
 
     def as_wanted(self, settings: Settings, links: Mapping[str, str]) -> Layout:
         """Return the same with containerd's table naming what the settings say; `links` has what is in force."""

@@ -27,8 +27,14 @@ def config_resource(daemon: Daemon, runtime: Runtime) -> ContainerdConfig:
 
 def own_config(daemon: Daemon, runtime: Runtime) -> OwnConfig | None:
     """Name the file that could hold our table alone; None if the configuration file imports no folder for it."""
-    path = daemon.drop_in_path(runtime.handler)
-    return OwnConfig(path, runtime, daemon.binary, root=daemon.config_path) if path else None
+    return next(iter(_own_configs(daemon, runtime)), None)
+
+
+def _own_configs(daemon: Daemon, *runtimes: Runtime) -> tuple[OwnConfig, ...]:
+    paths = {runtime: daemon.drop_in_path(runtime.handler) for runtime in runtimes}
+    return tuple(
+        OwnConfig(path, runtime, daemon.binary, root=daemon.config_path) for runtime, path in paths.items() if path
+    )
 
 
 def config_goals(
@@ -40,18 +46,35 @@ def config_goals(
     """
     root, own = config_resource(daemon, runtime), own_config(daemon, runtime)
     if settings.containerd.config_style == DROPIN and own and daemon.config and not adopts:
-        text = drop_in_text(daemon.file, runtime)
-        wanted = constant(FileState(text.encode(), 0o644))
-        return Goal(own, wanted), Goal(root, without_runtime(runtime, former))
-    in_root = Goal(root, _with_runtime(daemon, runtime, former, adopts=adopts))
+        return _own_goal(daemon, own), Goal(root, without_runtime(runtime, former))
+    in_root = Goal(root, with_runtime(daemon, runtime, former, adopts=adopts))
     return (in_root, Goal(own, constant(None))) if own else (in_root,)
 
 
+def own_goal(daemon: Daemon, runtime: Runtime) -> Goal | None:
+    """Want our table in a file of its own; None if the configuration file imports no folder for it."""
+    own = own_config(daemon, runtime)
+    return _own_goal(daemon, own) if own else None
+
+
+def _own_goal(daemon: Daemon, own: OwnConfig) -> Goal:
+    text = drop_in_text(daemon.file, own.runtime)
+    return Goal(own, constant(FileState(text.encode(), 0o644)))
+
+
 def removal_goals(
-    daemon: Daemon, runtime: Runtime, former: tuple[Runtime, ...], history: History
+    daemon: Daemon,
+    runtime: Runtime,
+    former: tuple[Runtime, ...],
+    history: History,
+    canary: tuple[Runtime, ...] = (),
 ) -> tuple[Goal, ...]:
-    """Want what was before us where nobody has edited it since, and else what is there without our table."""
-    root, own = config_resource(daemon, runtime), own_config(daemon, runtime)
+    """Want what was before us where nobody has edited it since, and else what is there without our table.
+
+    `canary` are the runtimes that may have been declared with ours: today's, and those of former prefixes.
+    """
+    root, owns = config_resource(daemon, runtime), _own_configs(daemon, runtime, *canary[:1])
+    root = replace(root, besides=canary[:1])
     # The last handler that leaves gives back what was there before all of them.
     runs = history.own if history.neighbours else history.everyones
     before = runs.before.get(root.key)
@@ -61,12 +84,24 @@ def removal_goals(
         without = _with_theirs(daemon, runtime, theirs)
     else:
         without = without_runtime(runtime, former, how_edited(daemon))
-    return (Goal(root, without), *([Goal(own, constant(None))] if own else []))
+    return (Goal(root, _without_canary(daemon, canary, without)), *(Goal(each, constant(None)) for each in owns))
 
 
-def _with_runtime(
-    daemon: Daemon, runtime: Runtime, former: tuple[Runtime, ...], *, adopts: bool
+def _without_canary(
+    daemon: Daemon, canary: tuple[Runtime, ...], without: Callable[[Any], State | None]
+) -> Callable[[Any], State | None]:
+    if not canary:
+        return without
+    first, *former = canary
+    also = without_runtime(first, tuple(former), how_edited(daemon))
+    return lambda current: also(without(current))
+
+
+def with_runtime(
+    daemon: Daemon, runtime: Runtime, former: tuple[Runtime, ...], *, adopts: bool = False
 ) -> Callable[[Any], FileState | None]:
+    """Want our table in the configuration, or in what it is made of, everything else as it is now."""
+
     def target(current: FileState | None) -> FileState | None:
         if daemon.source is not None:
             return editing.added(daemon.source, current, runtime, former)

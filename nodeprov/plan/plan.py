@@ -73,7 +73,16 @@ GC = Action(
 """What nothing needs any more is removed."""
 ADOPT = Action(name="adopt", serves=True, removes_all=False, sweeps_first=False, ends_installation=False)
 """An install in the place of what somebody else has installed."""
-ACTIONS = (INSTALL, UNINSTALL, STAGE, ROLLBACK, GC, ADOPT)
+CANARY = Action(
+    name="canary",
+    serves=True,
+    removes_all=False,
+    sweeps_first=False,
+    ends_installation=False,
+    command="canary start",
+)
+"""An install of another release beside the main one, under a handler of its own."""
+ACTIONS = (INSTALL, UNINSTALL, STAGE, ROLLBACK, GC, ADOPT, CANARY)
 
 
 def action_named(name: object) -> Action | None:

@@ -181,7 +181,9 @@ def goals(state: NodeState, family: Family, release: Release | None, *, adopts: 
     """
     if release is None:
         runtime, former = family.runtime(state.layout), former_runtimes(family, state.layout)
-        yield from runtime_table.removal_goals(state.daemon, runtime, former, state.history)
+        if not state.node.canary_of:  # its table stays: another one needs no restart then
+            canary = _canary_runtimes(state, family)
+            yield from runtime_table.removal_goals(state.daemon, runtime, former, state.history, canary)
         yield from _links_of_before(state)
         return
     where, generation = state.layout, family.generation(state, release)
@@ -193,6 +195,14 @@ def goals(state: NodeState, family: Family, release: Release | None, *, adopts: 
     yield from goals_for_people(state)
     runtime, former = family.runtime(where), former_runtimes(family, where)
     yield from runtime_table.config_goals(state.daemon, state.settings, runtime, former, adopts=adopts)
+
+
+def _canary_runtimes(state: NodeState, family: Family) -> tuple[Runtime, ...]:
+    """Return which tables of a canary go with ours: none while one is installed."""
+    layout = state.layout.of_canary()
+    if layout.handler in [each.handler for each in state.history.neighbours]:
+        return ()
+    return (family.runtime(layout), *former_runtimes(family, layout))
 
 
 def _links_of_before(state: NodeState) -> Iterator[Goal]:

@@ -90,11 +90,12 @@ class Seen:
 
 
 def rest_of(machine: Machine) -> Mapping[str, Any]:
-    """Return the effective configuration without our handler, and without what a file's mere existence changes."""
+    """Return the effective configuration without our handlers, and what the mere existence of a file changes."""
     dump = tomllib.loads(machine.run(f"[ -e {CONFIG} ] && containerd config dump || containerd config default"))
     for section in SECTIONS:
         containerd = dump["plugins"].get(section, {}).get("containerd", {})
-        containerd.get("runtimes", {}).pop("runsc", None)
+        for handler in ("runsc", "runsc-next"):
+            containerd.get("runtimes", {}).pop(handler, None)
     dump["imports"] = sorted({*dump.get("imports", ())} - {CONFIG})  # 1.x names itself, and all in no order
     return dict(said(dump, ""))
 

@@ -35,7 +35,7 @@ anything = st.recursive(
     scalars, lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(keys, inner, max_size=3))
 )
 tables = st.sampled_from(
-    ["release", "ssh", "runtime", "paths", "label", "runtime_class", "cluster", "nodes", "hosts"]
+    ["release", "ssh", "runtime", "paths", "label", "runtime_class", "handlers", "cluster", "nodes", "hosts"]
 )
 
 

@@ -186,8 +186,8 @@ def test_imports_that_are_there_and_say_nothing_of_ours_are_no_problem(new: Rele
 
 def test_a_drop_in_holds_our_table_and_the_configuration_stays_as_it_is(new: Release) -> None:
     planned = importing(new, DROPIN).install()
-    (config,) = (line for line in steps_of(planned, new=new) if "containerd/" in line)
-    assert config == f"+ {OWN_KEY}"
+    config = [line for line in steps_of(planned, new=new) if "containerd/" in line]
+    assert config == [f"+ {OWN_KEY}", f"+ {OWN_KEY.replace('runsc', 'runsc-next')}"]
     assert "restart containerd.service" in steps_of(planned)
 
 
@@ -198,7 +198,7 @@ def test_a_folder_that_is_imported_and_empty_is_nothing_to_adopt(new: Release) -
 
 def test_a_table_goes_from_the_configuration_into_the_drop_in_and_back(new: Release) -> None:
     runtime = runtime_of(DROPIN)
-    both = [f"+ {OWN_KEY}", f"~ {CONFIG_KEY}"]
+    both = [f"+ {OWN_KEY}", f"~ {CONFIG_KEY}", f"+ {OWN_KEY.replace('runsc', 'runsc-next')}"]
     lines = steps_of(importing(new, DROPIN, root=add_runtime(IMPORTING, runtime)).install())
     assert [line for line in lines if "containerd/" in line] == both
     lines = steps_of(importing(new, ALONE, own=drop_in_text(Config(IMPORTING), runtime)).install())

@@ -29,7 +29,7 @@ def test_one_node_alone_may_be_meant_and_nobody_is_bound() -> None:
     nodes = inventory.parse(TEXT, "inventory.toml").nodes
     text = manifest(roles(nodes[:1], "edge", drain=False), None)
     assert 'resourceNames: ["worker1"]' in text
-    assert 'resourceNames: ["gvisor"]' in text
+    assert 'resourceNames: ["gvisor", "gvisor-next"]' in text
     assert "worker2" not in text
     assert "Binding" not in text
     assert "evic" not in text.replace("evicted", "")

@@ -1,0 +1,223 @@
+"""`nodeprov canary start`, `promote` and `abort`: a release beside the main one, under a handler of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov.cli import options
+from nodeprov.errors import NodeprovError, UsageError
+
+if TYPE_CHECKING:
+    from nodeprov.inventory import Inventory, Node
+
+canary = typer.Typer(
+    help="Try another release beside the main one on some nodes; make it the main one, or take it away.\n\n"
+    "The canary has a handler, a RuntimeClass and a label of its own: those of the main one with -next behind. "
+    "Pods choose it by their runtimeClassName. containerd does not restart for it.",
+    epilog=options.examples(
+        "nodeprov canary start --release 20260905.0 worker1",
+        "nodeprov status worker1",
+        "nodeprov canary promote worker1",
+        "nodeprov canary abort worker1",
+        codes="0: done, or nothing to do, 1: refused, not confirmed or failed, 4: left between two states",
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+)
+Release = Annotated[
+    str, typer.Option("--release", metavar="RELEASE", help="The release to try, such as 20260905.0, or latest.")
+]
+
+
+@canary.command()
+def start(
+    release: Release,
+    nodes: options.Nodes = None,
+    is_all: options.All = False,
+    selector: options.Labelled = None,
+    activate_pending: options.ActivatePending = False,
+    skip_unready: options.SkipUnready = False,
+    yes: options.Yes = False,
+    lock: options.Lock = None,
+    bundle: options.From = None,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
+    ask_sudo_password: options.AskSudoPassword = False,
+    report: options.Report = None,
+    events: options.Events = None,
+    as_json: options.Json = False,
+    _timings: options.Timings = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
+) -> None:
+    """Install a release beside the main one, prove it, and make its RuntimeClass and label.
+
+    containerd restarts only on nodes whose configuration does not have the canary's table yet: the plan says so.
+    """
+    from nodeprov.cli.inventory import load
+    from nodeprov.cli.locking import with_lock
+    from nodeprov.cli.reaching import reach
+    from nodeprov.cli.session import carry_out, fleet_of
+    from nodeprov.engine import Install
+    from nodeprov.inventory import syntax
+    from nodeprov.runtimes import FAMILY
+
+    if not syntax.RELEASE.accepts(release):
+        raise UsageError(f"--release {release!r} is not {syntax.RELEASE.expected}", "nodeprov canary start --help")
+    which, telling = options.which(nodes, is_all, selector), options.telling(report, events)
+    whole = _of_canaries(load(inventory, options.with_pending(sets, activate_pending)), release)
+    whole, locked = with_lock(whole, lock, bundle)
+    if locked is not None and not locked.is_for(whole):
+        raise UsageError(
+            f"{locked.path} is for {locked.lock.release}, and the canary is to be {release}",
+            f"lock it in a file of its own: nodeprov lock --release {release} --lock canary.lock; then add "
+            "--lock canary.lock",
+        )
+    with reach(whole, which, ask_sudo_password=ask_sudo_password) as reached:
+        want = Install(FAMILY, is_canary=True)
+        fleet = fleet_of(reached, locked)
+        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=as_json, telling=telling)
+
+
+@canary.command()
+def promote(
+    nodes: options.Nodes = None,
+    is_all: options.All = False,
+    selector: options.Labelled = None,
+    activate_pending: options.ActivatePending = False,
+    skip_unready: options.SkipUnready = False,
+    yes: options.Yes = False,
+    lock: options.Lock = None,
+    bundle: options.From = None,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
+    ask_sudo_password: options.AskSudoPassword = False,
+    report: options.Report = None,
+    events: options.Events = None,
+    as_json: options.Json = False,
+    _timings: options.Timings = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
+) -> None:
+    """Make the canary's release the main one: one rename, as the release is on the node already.
+
+    The inventory, and its lock if there is one, must want that release: else the next install would go back. The
+    canary itself stays until `nodeprov canary abort`.
+    """
+    from nodeprov.cli.inventory import load
+    from nodeprov.cli.locking import with_lock
+    from nodeprov.cli.reaching import reach
+    from nodeprov.cli.session import carry_out, end_if_any_failed, fleet_of, print_errors
+    from nodeprov.diagnosis.status import read
+    from nodeprov.engine import Install, Planned, Results
+    from nodeprov.hosts.base import Place
+    from nodeprov.inventory.locked import is_meant
+    from nodeprov.runtimes import FAMILY
+
+    which, telling = options.which(nodes, is_all, selector), options.telling(report, events)
+    whole = load(inventory, options.with_pending(sets, activate_pending))
+    whole, locked = with_lock(whole, lock, bundle)
+    with reach(whole, which, ask_sudo_password=ask_sudo_password) as reached:
+        main = replace(reached, nodes=[_alone(node) for node in reached.nodes])
+        fleet = fleet_of(main, locked)
+        found = fleet.each(lambda node, hosts: (node, read(node, hosts[Place.NODE], FAMILY).canary))
+        tried_on = {node.name: tried.release.partition("-")[0] if tried else "" for node, tried in found.good}
+        errors = [*found.errors]
+        for node, _ in found.good:
+            tried = tried_on[node.name]
+            if not tried or not is_meant(node.settings.release.version, tried):
+                errors.append(_not_promoted(whole, node, tried, locked.path.name if locked else ""))
+        refused: Results[Planned] = Results([], errors, {each.where: each for each in errors})
+        end_if_any_failed(print_errors(refused), as_json=as_json)
+        fleet = fleet_of(replace(main, nodes=_pinned(main.nodes, tried_on)), locked)
+        carry_out(fleet, Install(FAMILY), skip=skip_unready, yes=yes, as_json=as_json, telling=telling)
+
+
+@canary.command()
+def abort(
+    nodes: options.Nodes = None,
+    is_all: options.All = False,
+    selector: options.Labelled = None,
+    drain: Annotated[bool, typer.Option("--drain", help="Evict the canary's pods that still run.")] = False,
+    force: options.Force = False,
+    delete_emptydir_data: options.DeleteEmptydirData = False,
+    skip_unready: options.SkipUnready = False,
+    yes: options.Yes = False,
+    inventory: options.Inventory = None,
+    sets: options.Set = None,
+    ask_sudo_password: options.AskSudoPassword = False,
+    report: options.Report = None,
+    events: options.Events = None,
+    as_json: options.Json = False,
+    _timings: options.Timings = False,
+    _quiet: options.Quiet = False,
+    _verbose: options.Verbose = False,
+    _no_color: options.NoColor = False,
+) -> None:
+    """Take the canary away: its RuntimeClass, its label and its files. Refused while its sandboxes run.
+
+    Its table in containerd's configuration stays, so that containerd need not restart; an uninstall takes it out.
+    """
+    from nodeprov.cli.inventory import load
+    from nodeprov.cli.reaching import reach
+    from nodeprov.cli.session import carry_out, fleet_of
+    from nodeprov.engine import Uninstall
+    from nodeprov.runtimes import FAMILY
+
+    allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
+    which, telling = options.which(nodes, is_all, selector), options.telling(report, events)
+    whole = _of_canaries(load(inventory, sets), "")
+    with reach(whole, which, ask_sudo_password=ask_sudo_password) as reached:
+        want = Uninstall(FAMILY, drain, allowed=allowed)
+        carry_out(fleet_of(reached), want, skip=skip_unready, yes=yes, as_json=as_json, telling=telling)
+
+
+def _of_canaries(whole: Inventory, release: str) -> Inventory:
+    """Return the inventory as the canaries of its nodes see it; raise UsageError where one has none."""
+    nodes = []
+    for node in whole.nodes:
+        found = node.canary(release)
+        if found is None:
+            raise UsageError(
+                "there is no canary for this node: [runtime] canary is false, or the handler's name is too long",
+                "set [runtime] canary = true",
+                where=node.name,
+            )
+        nodes.append(found)
+    return replace(whole, nodes=tuple(nodes))
+
+
+def _alone(node: Node) -> Node:
+    """Return a node with its main handler alone: that is the one that has a canary."""
+    return node.only(node.settings.runtime.handler)
+
+
+def _pinned(nodes: Sequence[Node], tried_on: Mapping[str, str]) -> list[Node]:
+    """Have each node want the very release that was tried on it, where its inventory wants the latest."""
+    found = []
+    for node in nodes:
+        release = replace(node.settings.release, version=tried_on[node.name])
+        found.append(replace(node, settings=replace(node.settings, release=release)))
+    return found
+
+
+def _not_promoted(whole: Inventory, node: Node, tried: str, lock: str) -> NodeprovError:
+    """Say which line of the inventory, or which lock, is to be changed first."""
+    if not tried:
+        hint = f"nodeprov canary start --release RELEASE {node.name}"
+        return NodeprovError("there is no canary on this node", hint, where=node.name)
+    wanted = node.settings.release.version
+    place = whole.place(node.source("release", "version"))
+    where = f"{lock} and {place}" if lock else place
+    again = f"write the lock anew: nodeprov lock --release {tried}; and " if lock else ""
+    return NodeprovError(
+        f"the canary is {tried}, and {where} wants {wanted}: the next install would go back to it",
+        f'{again}set [release] version = "{tried}" ({place}), then run this again',
+        where=node.name,
+    )

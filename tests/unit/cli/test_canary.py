@@ -1,0 +1,36 @@
+"""`nodeprov canary` as one calls it: what is refused before any node is touched. What it does: tests/lab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import nodeprov, said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("start", "--release", "newest", "worker1"), "--release 'newest' is not a release such as"),
+        (("start", "worker1"), "missing option '--release'"),
+        (("start", "--release", "latest"), "no node is named"),
+        (("abort", "worker9"), "is called worker9"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(folder: Path, arguments: tuple[str, ...], message: str) -> None:
+    output = nodeprov("canary", *arguments, folder=folder)
+    assert output.returncode == 2
+    assert message in said(output)
+
+
+def test_a_node_that_has_none_is_named_with_the_line_that_would_give_it_one(folder: Path) -> None:
+    output = nodeprov("canary", "abort", "worker1", "--set", "runtime.canary=false", folder=folder)
+    assert output.returncode == 2
+    assert "set [runtime] canary = true" in said(output)
+
+
+def test_a_node_that_cannot_be_reached_is_not_promoted(folder: Path) -> None:
+    output = nodeprov("canary", "promote", "worker1", "--yes", folder=folder)
+    assert output.returncode == 1
+    assert "nothing was changed on any node" in said(output)

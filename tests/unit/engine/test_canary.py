@@ -1,0 +1,167 @@
+"""A canary: another release beside the main one, begun, made the main one and taken away without a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nodeprov.diagnosis.status import read
+from nodeprov.engine import Fleet, Install, Planned, Uninstall, Want
+from nodeprov.hosts.base import Place
+from nodeprov.hosts.provider import LocalNode
+from nodeprov.inventory import Inventory, Node, ReleaseSettings, parse
+from nodeprov.plan.plan import Outcome, Plan
+from nodeprov.runtimes.gvisor.family import GVISOR
+from tests.support.played_node import HOME, INVENTORY, PlayedNode
+from tests.support.samples import a_run, release
+
+OLD, NEW = "20260518.0", "20260905.0"
+TEXT = INVENTORY.replace(NEW, OLD)
+START = Install(GVISOR, is_canary=True)
+Fleets = Callable[[Node], Fleet]
+
+
+def whole(text: str = TEXT) -> Inventory:
+    return parse(text, "nodeprov.toml")
+
+
+def main_of(text: str = TEXT) -> Node:
+    return whole(text).nodes[0]
+
+
+def canary_of(text: str = TEXT) -> Node:
+    found = main_of(text).canary(NEW)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def fleet_of(node: PlayedNode, tmp_path: Path) -> Iterator[Fleets]:
+    made = {
+        each: release(tmp_path / each, each, content=f"#!/bin/sh\necho {each}\n".encode()) for each in (OLD, NEW)
+    }
+    assert node.restarts() == 1
+    with LocalNode("worker1", enter=node.enter) as hosts:
+
+        def obtained(_software: object, wanted: ReleaseSettings, _architecture: str) -> object:
+            return made[wanted.version]
+
+        yield lambda one: Fleet((one,), hosts, obtained)  # type: ignore[arg-type]  # it is a release
+
+
+def planned(fleet: Fleet, want: Want) -> Planned:
+    plans = fleet.plan(want)
+    assert not plans.errors, [str(each) for each in plans.errors]
+    return plans.good[0]
+
+
+def plan_of(fleet: Fleet, want: Want) -> Plan:
+    return planned(fleet, want).plan
+
+
+def done(fleet: Fleet, want: Want) -> Outcome:
+    (outcome,) = fleet.apply([planned(fleet, want)], a_run())
+    assert outcome.error is None, str(outcome.error)
+    return outcome
+
+
+def current(node: PlayedNode, handler: str) -> str:
+    return node.said(f"cat {HOME}/opt/handlers/{handler}/current/runsc.toml 2>/dev/null || :")
+
+
+def test_a_first_install_declares_the_canary_s_table_in_the_same_edit(fleet_of: Fleets, node: PlayedNode) -> None:
+    before = node.listing()
+    done(fleet_of(main_of()), Install(GVISOR))
+    assert "runtimes.runsc]" in node.config()
+    assert "runtimes.runsc-next]" in node.config()
+    assert node.restarts() == 2
+    assert not plan_of(fleet_of(main_of()), Install(GVISOR)).pending
+    done(fleet_of(main_of()), Uninstall(GVISOR))
+    assert node.listing() == before
+
+
+def test_it_begins_is_promoted_and_ends_without_a_restart(fleet_of: Fleets, node: PlayedNode) -> None:
+    before = node.listing()
+    done(fleet_of(main_of()), Install(GVISOR))
+    alone = node.listing()
+    begun = done(fleet_of(canary_of()), START)
+    assert [(each.handler, each.restarts) for each in begun.plan.handlers] == [("runsc-next", False)]
+    assert (OLD in current(node, "runsc"), NEW in current(node, "runsc-next")) == (True, True)
+    assert not plan_of(fleet_of(canary_of()), START).pending
+    assert not plan_of(fleet_of(main_of()), Install(GVISOR)).pending
+
+    plan = plan_of(fleet_of(main_of(INVENTORY)), Install(GVISOR))
+    assert (plan.upload_bytes, plan.restart) == (0, None)
+    done(fleet_of(main_of(INVENTORY)), Install(GVISOR))
+    assert NEW in current(node, "runsc")
+    done(fleet_of(main_of()), Install(GVISOR))
+
+    done(fleet_of(canary_of()), Uninstall(GVISOR))
+    assert node.restarts() == 2
+    assert current(node, "runsc-next") == ""
+    assert "runtimes.runsc-next]" in node.config()
+    done(fleet_of(replace_keep(main_of())), Install(GVISOR))
+    done(fleet_of(main_of()), Uninstall(GVISOR))
+    assert node.listing() == before
+    assert alone != before
+
+
+def replace_keep(node: Node) -> Node:
+    return replace(node, settings=replace(node.settings, release=replace(node.settings.release, keep=0)))
+
+
+def test_what_it_leaves_is_what_the_first_install_left(fleet_of: Fleets, node: PlayedNode) -> None:
+    done(fleet_of(main_of()), Install(GVISOR))
+    alone = node.listing()
+    done(fleet_of(canary_of()), START)
+    done(fleet_of(canary_of()), Uninstall(GVISOR))
+    assert node.listing() == alone
+
+
+def test_a_node_that_is_installed_without_the_table_is_edited_for_a_canary_alone(
+    fleet_of: Fleets, node: PlayedNode
+) -> None:
+    without = TEXT.replace("[paths]", "[runtime]\ncanary = false\n[paths]")
+    before = node.listing()
+    done(fleet_of(main_of(without)), Install(GVISOR))
+    assert "runsc-next" not in node.config()
+    assert not plan_of(fleet_of(main_of()), Install(GVISOR)).pending
+    assert main_of(without).canary() is None
+    plan = plan_of(fleet_of(canary_of()), START)
+    assert plan.restart is not None
+    done(fleet_of(canary_of()), START)
+    assert node.restarts() == 3
+    done(fleet_of(canary_of()), Uninstall(GVISOR))
+    assert plan_of(fleet_of(canary_of()), START).restart is None
+    assert node.restarts() == 3
+    done(fleet_of(main_of()), Uninstall(GVISOR))
+    assert node.listing() == before
+
+
+def test_an_uninstall_takes_the_canary_too(fleet_of: Fleets, node: PlayedNode) -> None:
+    before = node.listing()
+    done(fleet_of(main_of()), Install(GVISOR))
+    done(fleet_of(canary_of()), START)
+    outcome = done(fleet_of(main_of()), Uninstall(GVISOR))
+    assert [each.handler for each in outcome.plan.handlers] == ["runsc-next", "runsc"]
+    assert node.restarts() == 3
+    assert node.listing() == before
+
+
+def test_status_tells_of_it(fleet_of: Fleets) -> None:
+    done(fleet_of(main_of()), Install(GVISOR))
+
+    def canary() -> str:
+        fleet = fleet_of(main_of())
+        (found,) = fleet.each(lambda one, hosts: read(one, hosts[Place.NODE], GVISOR)).good
+        assert found.differences == ()
+        return found.canary.release if found.canary else ""
+
+    assert canary() == ""
+    done(fleet_of(canary_of()), START)
+    assert canary().startswith(NEW)
+    done(fleet_of(canary_of()), Uninstall(GVISOR))
+    assert canary() == ""
