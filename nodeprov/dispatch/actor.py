@@ -82,6 +82,7 @@ class Actor:
             machine=node.machine,
             at=self._now(),
             release=found.release if found else "",
+            soaked="yes" if node.last and (node.last.run, node.last.result) == (node.claim, DONE) else "",
             why=ended.why,
         )
         is_left = action == UNINSTALL and ended.result == DONE

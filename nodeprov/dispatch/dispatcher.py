@@ -276,12 +276,12 @@ class Dispatcher:
         """Claim the nodes whose turn it is."""
         known = self.known
         due = [name for name in known.due if known.nodes[name].is_ready and name not in self._busy]
-        changing = [*known.changing, *(name for name in self._busy if name in known.due)]
+        changing = list({*known.changing, *(name for name in self._busy if name in known.meant)})
         standing = Standing(known.meant, due, changing, known.wanted.run)
         self.turn = turn(standing, known.members.rollout, self._schedule, self._around.now())
         now = self._around.monotonic()
         for name in self.turn.nodes:
-            if now >= self._not_before.get(name, 0.0):
+            if name not in self._busy and now >= self._not_before.get(name, 0.0):
                 self._begun_at[name] = now
                 self._submit(workers, name, Step("claim"), known.nodes[name])
 

@@ -28,6 +28,7 @@ class Last:
         machine: the beginning of the machine's id: another machine of the same name has to be installed anew.
         at: when, UTC in ISO 8601.
         release: that is in force; "" where it is not known.
+        soaked: "yes" once it was done a second time in this run, after the soak time of the canaries.
         why: why it failed, as far as there is room.
     """
 
@@ -38,6 +39,7 @@ class Last:
     machine: str
     at: str
     release: str = ""
+    soaked: str = ""
     why: str = ""
 
     @classmethod

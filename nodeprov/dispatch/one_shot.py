@@ -79,7 +79,8 @@ def dispatch_here(access_api: Api, wanted: Wanted, around: Surroundings) -> Came
         holding.join(DURATION_SECONDS)
     known, why = dispatcher.known, dispatcher.turn.why_not
     left = {name: known.nodes[name].unavailable or why or "it was interrupted" for name in sorted(known.due)}
-    return Came(tuple(dispatcher.ends), left, around.stop.is_set())
+    ends = {each.node: each for each in dispatcher.ends}  # a canary's second one counts
+    return Came(tuple(ends.values()), left, around.stop.is_set())
 
 
 def _insist_on_lead(lease: Leadership, around: Surroundings) -> None:

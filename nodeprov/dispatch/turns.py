@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from nodeprov.dispatch.marks import BETWEEN, FAILED
+from nodeprov.dispatch.marks import BETWEEN, DONE, FAILED
 from nodeprov.dispatch.views import NodeView
 from nodeprov.engine.rollout import CONTROL_PLANE, ZONE
 from nodeprov.engine.waves import Member, first_wave
@@ -63,9 +63,9 @@ class Standing:
         return len(self._ended) + len(self.changing)
 
     @property
-    def ended_at(self) -> str:
-        """When the last one ended; "" if none has."""
-        return max((each.last.at for each in self._ended if each.last), default="")
+    def unsoaked(self) -> list[NodeView]:
+        """The nodes that this run has done once: the canaries, until they are tested again."""
+        return [each for each in self._ended if each.last and each.last.result == DONE and not each.last.soaked]
 
 
 def turn(standing: Standing, rollout: RolloutSettings, schedule: Schedule, now: str) -> Turn:
@@ -78,8 +78,8 @@ def turn(standing: Standing, rollout: RolloutSettings, schedule: Schedule, now: 
         return Turn(why_not=f"{named} failed", is_over=True)
     if schedule.seconds_left(now) == 0:
         return Turn(why_not=_closed(schedule, now), is_over=True)
-    if waits := _soaks(standing, rollout, now):
-        return Turn(why_not=waits)
+    if (canaries := _of_canaries(standing, rollout, now)) is not None:
+        return canaries
     names, why = _next(standing, rollout)
     if why:
         return Turn(why_not=why, is_over=True)
@@ -96,14 +96,19 @@ def _closed(schedule: Schedule, now: str) -> str:
     return f"the window is closed {when}"
 
 
-def _soaks(standing: Standing, rollout: RolloutSettings, now: str) -> str:
-    """Say for what the canaries are waited for; "" if for nothing."""
+def _of_canaries(standing: Standing, rollout: RolloutSettings, now: str) -> Turn | None:
+    """Say what is done while the canaries are tried: they soak, and are done once more; None if others follow."""
     if not rollout.canary or standing.begun != min(rollout.canary, standing.begun + len(standing.due)):
-        return ""
+        return None
     if standing.changing:
-        return "the canary nodes are being changed"
-    ready = datetime.fromisoformat(standing.ended_at) + timedelta(seconds=rollout.soak_seconds)
-    return f"the canary nodes soak until {ready.isoformat()}" if datetime.fromisoformat(now) < ready else ""
+        return Turn(why_not="the canary nodes are being changed")
+    if not (rollout.soak_seconds and standing.unsoaked):
+        return None
+    ended = max(each.last.at for each in standing.unsoaked if each.last)
+    ready = datetime.fromisoformat(ended) + timedelta(seconds=rollout.soak_seconds)
+    if datetime.fromisoformat(now) < ready:
+        return Turn(why_not=f"the canary nodes soak until {ready.isoformat()}")
+    return Turn(tuple(each.name for each in standing.unsoaked), "the canary nodes are tested once more")
 
 
 def _next(standing: Standing, rollout: RolloutSettings) -> tuple[tuple[str, ...], str]:

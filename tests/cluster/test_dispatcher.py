@@ -124,6 +124,30 @@ def test_an_uninstall_leaves_no_mark_on_any_node(fakes: Fakes) -> None:
     assert fakes.pods() == []
 
 
+def test_canaries_are_proven_again_after_their_soak_time(fakes: Fakes) -> None:
+    fakes.add("n1", "n2")
+    found = fakes.run(wanted(inventory(max_unavailable="2", canary=1, soak_seconds=2)))
+    assert [each.node for each in found.ends] == ["n1", "n1", "n2"]
+    last = fakes.last("n1")
+    assert last is not None
+    assert last.soaked == "yes"
+    installed(fakes, "n1", "n2")
+
+
+def test_a_node_that_is_not_ready_is_not_begun_until_it_is(fakes: Fakes) -> None:
+    fakes.add("n1")
+    status = f"{NODES}/n1/status"
+    fakes.api.patch(status, {"status": {"conditions": [{"type": "Ready", "status": "False"}]}})
+    found = fakes.run(wanted(MANY))
+    assert (found.ends, found.known.due, found.known.nodes["n1"].unavailable) == (
+        [],
+        {"n1": "install"},
+        "not ready",
+    )
+    fakes.api.patch(status, {"status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+    assert results(fakes.run(wanted(MANY))) == {"n1": "done"}
+
+
 def test_nodes_that_join_later_are_installed_too(fakes: Fakes) -> None:
     fakes.add("n1")
     resident = fakes.dispatcher(wanted(MANY))
@@ -242,7 +266,9 @@ def test_many_nodes_in_one_run(fakes: Fakes, request: pytest.FixtureRequest) -> 
     assert found.lists == {"nodes": 1, "pods": 1, "proofs in default": 1}
 
 
-def test_an_api_server_that_is_away_for_a_while_is_survived(fakes: Fakes, plane: ControlPlane) -> None:
+def test_an_api_server_that_is_away_for_a_while_is_survived(
+    fakes: Fakes, plane: ControlPlane, request: pytest.FixtureRequest
+) -> None:
     names = [f"n{number}" for number in range(10)]
     fakes.add(*names)
     found = fakes.dispatcher(wanted(inventory(max_unavailable="2")))
@@ -250,7 +276,7 @@ def test_an_api_server_that_is_away_for_a_while_is_survived(fakes: Fakes, plane:
     thread.start()
     fakes.until(lambda: bool(fakes.labelled()))
     plane.kill_server()
-    thread.join(20)
+    thread.join(60 if is_full(request.config) else 20)
     plane.server = plane.start_server()
     thread.join(120)
     assert not thread.is_alive()

@@ -196,7 +196,6 @@ ELSEWHERE = {
         "cli/cluster",
         "cli/cluster_reach",
         "dispatch/applying",
-        "dispatch/one_shot",
     ),
     "tests/cluster/test_resident.py": ("dispatch/__main__", "dispatch/numbers", "dispatch/serving"),
     # Parts of one thing, which is tested as one.

@@ -77,14 +77,24 @@ def test_after_too_many_failures_no_other_node_is_begun() -> None:
     assert begun(nodes, max_failures=2).nodes == ("n2",)
 
 
-def test_canaries_go_first_and_soak_before_the_others_follow() -> None:
+def test_canaries_go_first_soak_and_are_tested_once_more_before_the_others_follow() -> None:
     rollout: dict[str, Any] = {"canary": 1, "soak_seconds": 60, "max_unavailable": "3"}
+    later = "2026-11-28T12:01:00+00:00"
     one, *rest = [fresh(f"n{number}") for number in range(4)]
     assert begun([one, *rest], **rollout).nodes == ("n0",)
     assert begun([claimed(one), *rest], **rollout) == Turn(why_not="the canary nodes are being changed")
     soaking = begun([ended(one), *rest], **rollout)
     assert soaking == Turn(why_not="the canary nodes soak until 2026-11-28T12:01:00+00:00")
-    assert begun([ended(one), *rest], now="2026-11-28T12:01:00+00:00", **rollout).nodes == ("n1", "n2", "n3")
+    again = Turn(("n0",), "the canary nodes are tested once more")
+    assert begun([ended(one), *rest], now=later, **rollout) == again
+    assert begun([claimed(ended(one)), *rest], now=later, **rollout).nodes == ()
+    soaked = replace(one, last=last(at=later, soaked="yes"))
+    assert begun([soaked, *rest], now=later, **rollout).nodes == ("n1", "n2", "n3")
+
+
+def test_canaries_without_a_soak_time_are_tested_once() -> None:
+    one, *rest = [fresh(f"n{number}") for number in range(3)]
+    assert begun([ended(one), *rest], canary=1, max_unavailable="3").nodes == ("n1", "n2")
 
 
 def test_two_zones_are_not_changed_at_the_same_time() -> None:
