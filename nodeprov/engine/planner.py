@@ -33,7 +33,7 @@ from nodeprov.plan.steps import (
     Unused,
 )
 from nodeprov.runtimes import adoption
-from nodeprov.runtimes.family import Family, tree_bytes
+from nodeprov.runtimes.family import Family, canary_runtimes, tree_bytes
 from nodeprov.runtimes.family import goals as runtime_goals
 
 
@@ -155,7 +155,7 @@ def _install(
     refuse(state, tuple(restart_problems(state, steps, imports, readers)))
     admission = _of_admission(state, steps, readers)
     refuse(state, admission[0])
-    without = runtime_table.without_runtime(runtime, how=runtime_table.how_edited(state.daemon))
+    without = runtime_table.without_each(state.daemon, (runtime, *canary_runtimes(state, family)))
     adopted = leftovers.unknown(goals, states, state.history.written, without)
     if state.node.canary_of:  # its table is a part of what the main handler's receipts tell
         adopted = tuple(each for each in adopted if not each.resource.swapped)

@@ -136,6 +136,18 @@ def without_runtime(
     return target
 
 
+def without_each(daemon: Daemon, runtimes: tuple[Runtime, ...]) -> Callable[[Any], FileState | None]:
+    """Want the configuration without the tables of several runtimes."""
+    how = how_edited(daemon)
+
+    def target(current: FileState | None) -> FileState | None:
+        for runtime in runtimes:
+            current = without_runtime(runtime, how=how)(current)
+        return current
+
+    return target
+
+
 def _table_in(before: State | None, runtime: Runtime, daemon: Daemon) -> Mapping[str, Any] | None:
     """Find the table that was adopted in the file as it was before."""
     if not isinstance(before, FileState):

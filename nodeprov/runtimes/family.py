@@ -182,7 +182,7 @@ def goals(state: NodeState, family: Family, release: Release | None, *, adopts: 
     if release is None:
         runtime, former = family.runtime(state.layout), former_runtimes(family, state.layout)
         if not state.node.canary_of:  # its table stays: another one needs no restart then
-            canary = _canary_runtimes(state, family)
+            canary = canary_runtimes(state, family)
             yield from runtime_table.removal_goals(state.daemon, runtime, former, state.history, canary)
         yield from _links_of_before(state)
         return
@@ -197,10 +197,10 @@ def goals(state: NodeState, family: Family, release: Release | None, *, adopts: 
     yield from runtime_table.config_goals(state.daemon, state.settings, runtime, former, adopts=adopts)
 
 
-def _canary_runtimes(state: NodeState, family: Family) -> tuple[Runtime, ...]:
-    """Return which tables of a canary go with ours: none while one is installed."""
+def canary_runtimes(state: NodeState, family: Family) -> tuple[Runtime, ...]:
+    """Return which tables of a canary go with ours: none while one is installed, and none with a canary."""
     layout = state.layout.of_canary()
-    if layout.handler in [each.handler for each in state.history.neighbours]:
+    if state.node.canary_of or layout.handler in [each.handler for each in state.history.neighbours]:
         return ()
     return (family.runtime(layout), *former_runtimes(family, layout))
 

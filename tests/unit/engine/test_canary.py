@@ -165,3 +165,14 @@ def test_status_tells_of_it(fleet_of: Fleets) -> None:
     assert canary().startswith(NEW)
     done(fleet_of(canary_of()), Uninstall(GVISOR))
     assert canary() == ""
+
+
+def test_where_the_receipts_were_lost_its_table_goes_with_the_main_one_too(
+    fleet_of: Fleets, node: PlayedNode
+) -> None:
+    before = node.config()
+    done(fleet_of(main_of()), Install(GVISOR))
+    node.said(f"rm -r {HOME}/state/receipts")
+    done(fleet_of(replace_keep(main_of())), Install(GVISOR))
+    done(fleet_of(main_of()), Uninstall(GVISOR))
+    assert node.config() == before
