@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.engine import Fleet, Gc, Install, Rollback, Uninstall, Want
+from nodeprov.engine import Fleet, Gc, Install, Rollback, Uninstall, Want, saved_plan
+from nodeprov.engine.context import this_user, utc_now
+from nodeprov.engine.rehearsal import rehearse
+from nodeprov.engine.staging import staged
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.provider import LocalNode
 from nodeprov.inventory import parse
@@ -153,3 +156,32 @@ def test_flags_of_one_change_without_a_restart_and_are_rolled_back(fleet_of: Fle
     with_none = TWO.replace('version = "20260905.0"', 'version = "20260905.0"\nkeep = 0')
     outcome = done(fleet_of("", with_none), Gc(GVISOR))
     assert [len(each.changes) for each in outcome.plan.handlers] == [0, 1]
+
+
+def test_the_commands_of_all_can_be_listed_and_nothing_runs(fleet_of: Fleets, node: PlayedNode) -> None:
+    fleet, before = fleet_of(), node.listing()
+    planned = fleet.plan(Install(GVISOR)).good[0]
+    commands = rehearse(planned, fleet.hosts.of(planned.node), this_user())
+    told = [each.what for each in commands.doing]
+    assert told.count("a receipt") == 4
+    assert commands.undoing
+    assert node.listing() == before
+
+
+def test_what_needs_no_restart_can_be_staged_for_all(fleet_of: Fleets, node: PlayedNode) -> None:
+    fleet = fleet_of()
+    (outcome,) = fleet.apply([staged(each) for each in fleet.plan(Install(GVISOR)).good], a_run())
+    assert (outcome.error, outcome.plan.restart) == (None, None)
+    assert node.said(f"ls {HOME}/opt/handlers").split() == ["runsc", "runsc-kvm"]
+    assert "runsc" not in node.config()
+    done(fleet_of(), Install(GVISOR))
+    assert node.restarts() == 2
+
+
+def test_a_saved_plan_of_all_is_read_back_as_the_same(fleet_of: Fleets) -> None:
+    planned = fleet_of().plan(Install(GVISOR)).good
+    text = parse(TWO, "nodeprov.toml")
+    saved = saved_plan.saved(text, planned, this_user(), utc_now(), Install(GVISOR))
+    again = fleet_of("", saved.inventory).plan(saved_plan.want_of(saved, GVISOR))
+    assert not again.errors
+    assert saved_plan.changes(saved, again.good) == ()
