@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
+from typing import Any
 
 from nodeprov.engine.actions import Actions
 from nodeprov.engine.context import RunContext
@@ -48,6 +49,12 @@ def apply(plan: Plan, hosts: Hosts, actions: Actions, run: RunContext) -> Outcom
         return replace(outcome, left=collected.failed, kept=collected.kept)
     # What an upgrade could not remove the next run will.
     return replace(outcome, kept=(*collected.kept, *collected.failed))
+
+
+def apply_in_cluster(plan: Plan, host: Host, run: RunContext) -> Outcome:
+    """Carry out a plan of changes in a cluster alone, by the host that runs kubectl."""
+    none: Any = None  # a change is written by its resource: it asks for nothing that is done on a node
+    return apply(plan, {Place.CLUSTER: host}, none, run)
 
 
 def _together(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:

@@ -33,6 +33,8 @@ class Action:
     """Whether what an interrupted run of another action had changed stays changed when this one changes more."""
     command: str = ""
     """What a person types for it, where that is not its name."""
+    of_cluster: bool = False
+    """Whether it changes objects of a cluster alone, and no node."""
 
     @property
     def typed(self) -> str:

@@ -92,6 +92,12 @@ def _yaml_like(value: dict[str, Any], indent: str = "") -> Iterator[str]:
         if isinstance(each, dict):
             yield f"{indent}{name}:{'' if each else ' {}'}"
             yield from _yaml_like(each, indent + "  ")
+        elif isinstance(each, list) and any(isinstance(item, dict) for item in each):
+            yield f"{indent}{name}:"
+            for item in each:
+                first, *others = _yaml_like(item) if isinstance(item, dict) and item else [str(item)]
+                yield f"{indent}- {first}"
+                yield from (f"{indent}  {line}" for line in others)
         else:
             yield f"{indent}{name}: {each}"
 

@@ -31,7 +31,8 @@ def outcome_text(outcome: Outcome) -> str:
     lines = [str(outcome.error)]
     if outcome.left:
         lines += [f"{node}: left between two states:", *(f"  {ended(each)}" for each in outcome.left)]
-        lines.append(f"hint: look at these, then run nodeprov {plan.action.typed} {node} again")
+        again = plan.action.typed if plan.action.of_cluster else f"{plan.action.typed} {node}"
+        lines.append(f"hint: look at these, then run nodeprov {again} again")
     elif outcome.undone:
         undone = count_text(len(outcome.undone), "change")
         lines.append(f"{node}: taken back: {undone} of this run; {_as_before(outcome)}")
@@ -43,7 +44,7 @@ def outcome_text(outcome: Outcome) -> str:
 def _as_before(outcome: Outcome) -> str:
     """Say so of a node; or that something stays, which the next lines name."""
     if not outcome.kept:
-        return "the node is as before"
+        return f"the {'cluster' if outcome.plan.action.of_cluster else 'node'} is as before"
     return "the node serves as before; files that are in use, or cannot be removed, stay until the next run:"
 
 

@@ -89,6 +89,8 @@ def headline(plan: Plan) -> str:
     said = f"{plan.node}: {plan.action.name}: {count_text(len(plan.changes), 'change')}"
     if plan.upload_bytes:
         said += f", {_size(plan.upload_bytes)} to upload"
+    if plan.action.of_cluster:
+        return said
     return said + (", containerd restarts" if plan.restart else ", no restart")
 
 

@@ -104,3 +104,8 @@ def test_a_labels_value_is_shown_with_the_one_before() -> None:
 def test_an_object_is_compared_line_by_line_with_its_fields_in_one_order() -> None:
     state = ObjectState.of({"b": {"d": {}, "c": [1]}, "a": "x"})
     assert lines_of(state) == "a: x\nb:\n  c: [1]\n  d: {}"
+
+
+def test_the_maps_in_a_list_have_lines_of_their_own_so_that_a_diff_shows_what_differs() -> None:
+    state = ObjectState.of({"a": [{"b": 1, "c": [{"d": "e"}]}, {"f": 2}, 3, {}]})
+    assert lines_of(state) == "a:\n- b: 1\n  c:\n  - d: e\n- f: 2\n- 3\n- {}"
