@@ -36,11 +36,12 @@ FAKE = {"kwok.x-k8s.io/node": "fake"}
 class ControlPlane:
     """The processes; `access` is an administrator's."""
 
-    def __init__(self, folder: Path, processes: ExitStack) -> None:
+    def __init__(self, folder: Path, processes: ExitStack, options: Sequence[str] = ()) -> None:
         go = find_go()
         assert go, "no go that can build the lab's programs"
         builder = GoBuilder(Cache(cache_folder() / "lab"), go, lambda _event: None)
         self._builder, self._processes, self.folder = builder, processes, folder
+        self._options = options
         self._programs = builder.build(KUBERNETES) / "master/usr/local/bin"
         self.etcd_port, self.peer_port, self.port = _free_ports(3)
         machine = Machine("master", "127.0.0.1", "master", "")
@@ -68,6 +69,13 @@ class ControlPlane:
     def kubeconfig(self) -> Path:
         """A kubeconfig of the administrator, for programs."""
         return self.folder / "admin.conf"
+
+    def kubeconfig_of(self, name: str) -> Path:
+        """Write a kubeconfig of somebody else."""
+        path = self.folder / f"{name}.conf"
+        if not path.exists():
+            self._write_kubeconfig(path, issue(self.secrets.authority, name, ""))
+        return path
 
     def access_of(self, identity: Identity) -> Access:
         authority = self.secrets.authority.certificate.decode()
@@ -99,6 +107,7 @@ class ControlPlane:
                 "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
                 f"--service-account-key-file={folder}/sa.pub",
                 f"--service-account-signing-key-file={folder}/sa.key",
+                *self._options,
             ],
         )
         api = Api(self.access, patience_seconds=UP_SECONDS)
@@ -119,6 +128,21 @@ class ControlPlane:
         """Have the API server gone from one moment to the next."""
         self.server.send_signal(signal.SIGKILL)
         self.server.wait()
+
+    def start_controllers(self) -> subprocess.Popen[bytes]:
+        """Have the controllers of Kubernetes make pods of templates, each under an account of its own."""
+        return self._started(
+            "kube-controller-manager",
+            [
+                self._programs / "kube-controller-manager",
+                f"--kubeconfig={self.kubeconfig}",
+                "--use-service-account-credentials=true",
+                f"--service-account-private-key-file={self.folder}/sa.key",
+                f"--root-ca-file={self.folder}/ca.crt",
+                "--leader-elect=false",
+                "--secure-port=0",
+            ],
+        )
 
     def start_kwok(self, stages: Sequence[dict[str, Any]]) -> subprocess.Popen[bytes]:
         """Have the nodes played that bear FAKE, and their pods as the stages say."""
@@ -166,8 +190,11 @@ class ControlPlane:
         (self.folder / "apiserver.key").write_bytes(secrets.apiserver.key)
         (self.folder / "sa.pub").write_bytes(secrets.service_accounts.public)
         (self.folder / "sa.key").write_bytes(secrets.service_accounts.private)
-        text = kubeconfig(secrets, secrets.admin, Machine("master", "127.0.0.1", "master", "")).decode()
-        self.kubeconfig.write_text(text.replace("127.0.0.1:6443", f"127.0.0.1:{self.port}"))
+        self._write_kubeconfig(self.kubeconfig, secrets.admin)
+
+    def _write_kubeconfig(self, path: Path, identity: Identity) -> None:
+        text = kubeconfig(self.secrets, identity, Machine("master", "127.0.0.1", "master", "")).decode()
+        path.write_text(text.replace("127.0.0.1:6443", f"127.0.0.1:{self.port}"))
 
 
 def _ended(process: subprocess.Popen[bytes]) -> None:
@@ -186,9 +213,10 @@ def _free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def control_plane(folder: Path) -> Iterator[ControlPlane]:
+def control_plane(folder: Path, options: Sequence[str] = ()) -> Iterator[ControlPlane]:
+    """Have one as long as it is needed; `options` are for its API server."""
     with ExitStack() as processes:
-        yield ControlPlane(folder, processes)
+        yield ControlPlane(folder, processes, options)
 
 
 def fake_node(name: str, *, labels: dict[str, str] | None = None, handlers: Sequence[str] = ("runsc", "")) -> Any:
