@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, str] = {
     "cache": "The releases that this machine keeps.",
     "lock": "Write which bytes a release is, and who says so, into a file for review; or compare it.",
     "sign": "Sign a lock, a bundle or a saved plan with an SSH key; the inventory says whose signatures count.",
+    "policy": "Who must run in a sandbox: admission policies of the cluster, audited before they are enforced.",
     "rbac": "Print the minimal RBAC roles for nodeprov, as YAML, for the nodes and names of the inventory.",
     "lab": "Machines to try nodeprov on.",
 }

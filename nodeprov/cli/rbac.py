@@ -1,5 +1,6 @@
 """`nodeprov rbac`: the role that nodeprov needs in a cluster, in place of cluster-admin."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
@@ -8,7 +9,7 @@ from nodeprov.cli import options
 from nodeprov.cli.inventory import load
 from nodeprov.cli.output import show_text
 from nodeprov.errors import UsageError
-from nodeprov.inventory import syntax
+from nodeprov.inventory import Node, syntax
 from nodeprov.inventory.kinds import Text
 from nodeprov.kubernetes.roles import ServiceAccount, manifest, roles
 
@@ -16,6 +17,7 @@ from nodeprov.kubernetes.roles import ServiceAccount, manifest, roles
 @options.command(
     "nodeprov rbac --service-account kube-system/nodeprov | kubectl apply -f -",
     "nodeprov rbac 'worker*' --drain > role.yaml",
+    "nodeprov rbac --service-account kube-system/nodeprov --confine | kubectl apply -f -",
     codes="0: printed, 2: the inventory has faults",
 )
 def rbac(
@@ -24,6 +26,17 @@ def rbac(
     drain: Annotated[
         bool,
         typer.Option("--drain", help="Include what `uninstall --drain`, rollout.drain and rollout.wait_for need."),
+    ] = False,
+    policy: Annotated[
+        bool, typer.Option("--policy", help="Include what `nodeprov policy apply`, `remove` and `audit` need.")
+    ] = False,
+    confine: Annotated[
+        bool,
+        typer.Option(
+            "--confine",
+            help="Also print an admission policy that lets the service account change only nodeprov's own labels, "
+            "taints and annotations of a node. Needs Kubernetes 1.30.",
+        ),
     ] = False,
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of the roles.")] = "nodeprov",
     service_account: Annotated[
@@ -45,7 +58,18 @@ def rbac(
     _insist_on("--name", name, syntax.DNS_SUBDOMAIN)
     account = _account(service_account) if service_account else None
     chosen = options.which(nodes, not nodes, selector).of(whole, lambda: None)
-    show_text(manifest(roles(chosen, name, drain=drain), account).rstrip("\n"))
+    text = manifest(roles(chosen, name, drain=drain, policy=policy), account).rstrip("\n")
+    show_text("\n".join([text, *([_confining(chosen, account, name, drain=drain)] if confine else [])]))
+
+
+def _confining(nodes: Sequence[Node], account: ServiceAccount | None, name: str, *, drain: bool) -> str:
+    from nodeprov.kubernetes.policy.confine import confining  # few ask for it
+    from nodeprov.kubernetes.policy.text import yaml
+
+    if account is None:
+        raise UsageError("--confine needs to know whom", "add --service-account NAMESPACE/NAME")
+    user = f"system:serviceaccount:{account.namespace}:{account.name}"
+    return yaml(confining(nodes, user, f"{name}-own-fields", drain=drain))
 
 
 def _account(text: str) -> ServiceAccount:

@@ -41,6 +41,48 @@ DRAIN_RULES = (
     Rule("", "pods/eviction", ("create",), "To evict them, as their PodDisruptionBudgets allow."),
 )
 
+_ADMISSION = "admissionregistration.k8s.io"
+_POLICIES = ("validatingadmissionpolic", "mutatingadmissionpolic")
+POLICY_RULES = (
+    *(
+        Rule(
+            _ADMISSION,
+            kind,
+            ("get", "list", "create", "update", "delete"),
+            "The policies and their bindings. Whoever has this decides on what is admitted to the whole cluster: "
+            "RBAC cannot keep `create` to names, and no policy is asked about policies.",
+        )
+        for kind in (f"{each}{ending}" for each in _POLICIES for ending in ("ies", "ybindings"))
+    ),
+    Rule(
+        "",
+        "namespaces",
+        ("get", "list", "patch"),
+        "Their labels. To patch is also to change the labels of others.",
+    ),
+    Rule("networking.k8s.io", "networkpolicies", ("get", "list", "create", "update", "delete"), "`--profile`."),
+    Rule(
+        "node.k8s.io",
+        "runtimeclasses",
+        ("get",),
+        "Where the class leads. Who writes a policy that reads objects of a kind must be allowed to read all.",
+    ),
+    Rule("", "pods", ("list",), "`policy audit`: their specs are seen."),
+    Rule("", "replicationcontrollers", ("list",), "The same."),
+    Rule("apps", "deployments", ("list",), "The same, for what makes pods."),
+    Rule("apps", "replicasets", ("list",), "The same."),
+    Rule("apps", "statefulsets", ("list",), "The same."),
+    Rule("apps", "daemonsets", ("list",), "The same."),
+    Rule("batch", "jobs", ("list",), "The same."),
+    Rule("batch", "cronjobs", ("list",), "The same."),
+    Rule(
+        "nodeprov.io",
+        "sandboxpolicies",
+        ("change",),
+        "No object: the guards ask for it before the label of a namespace, or the RuntimeClass, is changed.",
+    ),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
@@ -59,12 +101,16 @@ class ServiceAccount:
     name: str
 
 
-def roles(nodes: Sequence[Node], name: str, *, drain: bool) -> tuple[Role, ...]:
-    """Return what plan, install, verify and uninstall of these nodes need; `drain`: what an eviction needs too."""
+def roles(nodes: Sequence[Node], name: str, *, drain: bool, policy: bool = False) -> tuple[Role, ...]:
+    """Return what plan, install, verify and uninstall of these nodes need.
+
+    `drain`: what an eviction needs too; `policy`: what `nodeprov policy` does.
+    """
     namespaces = sorted({node.settings.proof.namespace for node in nodes})
     proofs = tuple(Role(name, namespace, PROOF_RULES) for namespace in namespaces)
     draining = (Role(f"{name}-drain", "", DRAIN_RULES),) if drain else ()
-    return (Role(name, "", _rules(nodes)), *proofs, *draining)
+    policies = (Role(f"{name}-policy", "", POLICY_RULES),) if policy else ()
+    return (Role(name, "", _rules(nodes)), *proofs, *draining, *policies)
 
 
 def _rules(nodes: Sequence[Node]) -> tuple[Rule, ...]:

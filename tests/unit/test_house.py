@@ -198,6 +198,13 @@ ELSEWHERE = {
         "dispatch/applying",
     ),
     "tests/cluster/test_resident.py": ("dispatch/__main__", "dispatch/numbers", "dispatch/serving"),
+    "tests/cluster/test_policy.py": (
+        "kubernetes/policy/cluster",
+        "kubernetes/policy/confine",
+        "kubernetes/policy/names",
+        "kubernetes/policy/objects",
+        "kubernetes/policy/resources",
+    ),
     # Parts of one thing, which is tested as one.
     "tests/unit/engine/test_rehearsal.py": ("engine/actions",),
     "tests/unit/engine/test_rollback.py": (

@@ -1,0 +1,193 @@
+"""Who would be refused if a namespace were enforced today: by the rules of the policy, and nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nodeprov.errors import UsageError, taking_json_apart
+from nodeprov.hosts.base import Reader
+from nodeprov.kubernetes.kubectl import Kubectl
+from nodeprov.kubernetes.policy.cluster import JsonQuery
+from nodeprov.kubernetes.policy.names import REASON
+from nodeprov.kubernetes.policy.objects import Sandboxes
+from nodeprov.kubernetes.policy.rules import SANDBOX
+
+MIRROR = "kubernetes.io/config.mirror"
+CONTROLLERS = (
+    "deployments.apps",
+    "statefulsets.apps",
+    "daemonsets.apps",
+    "replicasets.apps",
+    "jobs.batch",
+    "cronjobs.batch",
+    "replicationcontrollers",
+)
+ENDED = ("Succeeded", "Failed")
+SYSTEM = "kube-"
+"""What the namespaces of the cluster itself begin with: they are audited only by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A rule that a workload breaks, what the API server would say of it, and where it does."""
+
+    rule: str
+    said: str
+    where: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What makes pods, or a pod that nothing makes again.
+
+    `reason` is why it is to run without a sandbox, if it says so: it is admitted then, if whoever writes it may.
+    """
+
+    namespace: str
+    kind: str
+    name: str
+    broken: tuple[Broken, ...]
+    reason: str = ""
+
+    @property
+    def is_refused(self) -> bool:
+        """Tell whether its pods would be refused."""
+        return bool(self.broken) and not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What was looked at: `handler` is where the RuntimeClass leads, None if it is not there."""
+
+    namespaces: tuple[str, ...]
+    workloads: tuple[Workload, ...]
+    handler: str | None
+
+    @property
+    def refused(self) -> tuple[Workload, ...]:
+        """Return those whose pods would be refused."""
+        return tuple(each for each in self.workloads if each.is_refused)
+
+
+def audit(host: Reader, kubectl: Kubectl, given: Sandboxes, namespaces: Sequence[str]) -> Audited:
+    """Look at today's pods and at the templates of their controllers; no namespace is all but the cluster's own.
+
+    Raises UsageError for a namespace that is not there.
+    """
+    kinds = ",".join((*CONTROLLERS, "pods"))
+    whole = len(namespaces) != 1
+    where = ("-A",) if whole else ("-n", namespaces[0])
+    calls = (
+        ("get", "namespaces", "-o", "json"),
+        ("get", "runtimeclass", given.runtime_class, "-o", "json", "--ignore-not-found"),
+        ("get", kinds, *where, "-o", "json"),
+    )
+    found, runtime_class, items = host.ask([JsonQuery(kubectl, each) for each in calls])
+    with taking_json_apart():
+        names = [each["metadata"]["name"] for each in found["items"]]
+        for each in namespaces:
+            if each not in names:
+                raise UsageError(f"there is no namespace {each}", kubectl.typed("get", "namespaces"))
+        meant = namespaces or [each for each in names if not each.startswith(SYSTEM)]
+        some = [each for each in items["items"] if each["metadata"]["namespace"] in meant]
+        handler = runtime_class and str(runtime_class["handler"])
+        return Audited(tuple(meant), tuple(workloads(some, given)), handler)
+
+
+def workloads(items: Iterable[Mapping[str, Any]], given: Sandboxes) -> Iterator[Workload]:
+    """Put pods to what makes them, and hold the rules against both: sidecars are in the pods alone."""
+    known = {_key(each): each for each in items}
+    merged: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for key, item in known.items():
+        if not _is_over(item):
+            merged.setdefault(_maker(key, known), []).append(_template(item))
+    for (namespace, kind, name), templates in sorted(merged.items()):
+        reasons = [(each.get("metadata") or {}).get("annotations", {}).get(REASON, "") for each in templates]
+        yield Workload(namespace, kind, name, tuple(_broken(templates, given)), next(filter(None, reasons), ""))
+
+
+def _key(item: Mapping[str, Any]) -> tuple[str, str, str]:
+    return item["metadata"]["namespace"], item["kind"], item["metadata"]["name"]
+
+
+def _maker(
+    key: tuple[str, str, str], known: Mapping[tuple[str, str, str], Mapping[str, Any]]
+) -> tuple[str, str, str]:
+    """Follow the controllers of an object up to the last one that is known."""
+    for owner in known[key]["metadata"].get("ownerReferences") or ():
+        above = key[0], owner["kind"], owner["name"]
+        if owner.get("controller") and above in known:
+            return _maker(above, known)
+    return key
+
+
+def _is_over(item: Mapping[str, Any]) -> bool:
+    """Tell whether nothing will be made of it: a pod that has ended, a mirror, an older ReplicaSet."""
+    annotations = item["metadata"].get("annotations") or {}
+    if item["kind"] == "Pod":
+        return MIRROR in annotations or (item.get("status") or {}).get("phase") in ENDED
+    is_owned = any(each.get("controller") for each in item["metadata"].get("ownerReferences") or ())
+    if item["kind"] == "ReplicaSet":
+        return is_owned and not item["spec"].get("replicas")
+    return item["kind"] == "Job" and bool((item.get("status") or {}).get("completionTime"))
+
+
+def _template(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what pods are made of: a pod's own metadata and spec, or those of a template."""
+    if item["kind"] == "Pod":
+        return item
+    spec = item["spec"]["jobTemplate"]["spec"] if item["kind"] == "CronJob" else item["spec"]
+    template: Mapping[str, Any] = spec.get("template") or {"spec": {}}
+    return template
+
+
+def _broken(templates: Sequence[Mapping[str, Any]], given: Sandboxes) -> Iterator[Broken]:
+    specs = [each.get("spec") or {} for each in templates]
+    others = {spec.get("runtimeClassName") or "" for spec in specs} - {given.runtime_class}
+    if others:
+        where = tuple(f"runtimeClassName: {each or 'none'}" for each in sorted(others))
+        yield Broken(SANDBOX, f"it must run in a sandbox: set runtimeClassName: {given.runtime_class}", where)
+    for rule in given.rules:
+        if where := tuple(dict.fromkeys(place for spec in specs for place in rule.breaks(spec))):
+            yield Broken(rule.name, rule.said, where)
+
+
+def to_json(found: Audited) -> dict[str, Any]:
+    """Write what was found as plain values; docs/json.md describes them."""
+    return {
+        "namespaces": list(found.namespaces),
+        "handler": found.handler,
+        "workloads": [
+            {
+                "namespace": each.namespace,
+                "kind": each.kind,
+                "name": each.name,
+                "result": "refused" if each.is_refused else "exempt" if each.reason else "admitted",
+                "reason": each.reason,
+                "broken": [{"rule": b.rule, "said": b.said, "where": list(b.where)} for b in each.broken],
+            }
+            for each in found.workloads
+        ],
+    }
+
+
+def to_text(found: Audited) -> str:
+    """Write for people who would be refused, by which rule and where."""
+    lines = []
+    for each in found.workloads:
+        head = f"{each.namespace}: {each.kind} {each.name}"
+        if each.is_refused:
+            lines.append(f"{head}: its pods would be refused")
+        elif each.reason:
+            lines.append(f"{head}: breaks the glass: {each.reason}")
+        else:
+            continue
+        lines += [f"  rule {b.rule}: {b.said} ({', '.join(b.where)})" for b in each.broken]
+    count = len(found.workloads)
+    lines.append(
+        f"{len(found.refused)} of {count} workload{'' if count == 1 else 's'} in "
+        f"{len(found.namespaces)} namespace{'' if len(found.namespaces) == 1 else 's'} would be refused"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,505 @@
+"""The policies of `nodeprov policy` on a real API server, with the controllers that make pods of templates."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nodeprov.kubernetes.policy.audit import workloads
+from nodeprov.kubernetes.policy.names import LABEL, REASON
+from nodeprov.kubernetes.policy.objects import Sandboxes
+from nodeprov.kubernetes.policy.rules import RULES, SANDBOX
+from tests.support.charts import CHARTS
+from tests.support.policies import (
+    CLASS,
+    DEVELOPER,
+    ONCALL,
+    RULE,
+    RUNTIME_CLASS,
+    Cluster,
+    cluster,
+    namespace,
+    pod,
+    rule,
+    until,
+)
+
+GIVEN = Sandboxes(CLASS, "runsc")
+BAD: dict[str, dict[str, Any]] = {
+    SANDBOX: {"runtimeClassName": None},
+    "host-network": {"hostNetwork": True},
+    "host-pid": {"hostPID": True},
+    "host-ipc": {"hostIPC": True},
+    "host-path": {"volumes": [{"name": "node", "hostPath": {"path": "/"}}]},
+    "privileged": {"securityContext": {"privileged": True}},
+    "capabilities": {"securityContext": {"capabilities": {"add": ["NET_BIND_SERVICE", "SYS_ADMIN"]}}},
+    "host-ports": {"ports": [{"containerPort": 80, "hostPort": 80}]},
+}
+"""For each rule what breaks it, of a pod or of its container."""
+OF_CONTAINER = ("securityContext", "ports")
+
+
+def breaking(*names: str) -> dict[str, Any]:
+    """Write a pod that breaks some rules and no other."""
+    spec: dict[str, Any] = {}
+    container: dict[str, Any] = {"name": "main", "image": "x"}
+    for name in names:
+        for field, value in BAD[name].items():
+            if field not in OF_CONTAINER:
+                spec[field] = value
+            elif isinstance(value, dict):
+                container[field] = {**container.get(field, {}), **value}
+            else:
+                container[field] = value
+    return pod("p", **{"containers": [container], **spec})
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster with all policies, and a namespace of each mode."""
+    with cluster(tmp_path_factory.mktemp("policy")) as found:
+        found.made(*map(namespace, ("strict", "warned", "tenant", "free")))
+        found.policy("apply", "--required", "strict", "--audit", "warned", "--default", "tenant", "--yes")
+        found.in_force("strict")
+        found.in_force("warned")
+        until(lambda: _defaulted(found), "the default")
+        yield found
+
+
+def _defaulted(found: Cluster) -> bool:
+    made = found.kubectl(
+        "-n", "tenant", "create", "-f", "-", "--dry-run=server", "-o", "json", value=breaking(SANDBOX)
+    )
+    return bool(json.loads(made.text)["spec"].get("runtimeClassName"))
+
+
+def test_a_second_run_has_nothing_to_do_and_the_server_finds_no_fault_in_any_expression(there: Cluster) -> None:
+    again = there.nodeprov("policy", "apply", "--required", "strict")
+    assert (again.returncode, again.text) == (0, "cluster: nothing to do\n")
+
+    def checked() -> list[Any]:
+        return [
+            each.get("status", {}).get("typeChecking")
+            for each in there.get("validatingadmissionpolicies")["items"]
+        ]
+
+    until(lambda: None not in checked(), "the type checking")
+    assert checked() == [{}] * 4
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_pod_that_breaks_a_rule_is_refused_by_it_and_only_warned_of_where_it_is_audited(
+    there: Cluster, name: str
+) -> None:
+    refused = there.make(breaking(name), "strict")
+    assert refused.returncode == 1
+    said = next(
+        (each.said for each in RULES if each.name == name), "it must run in a sandbox: set runtimeClassName"
+    )
+    assert f"rule {name}: {said}" in refused.stderr.decode()
+    admitted = there.make(breaking(name), "warned")
+    assert (admitted.returncode, RULE.findall(admitted.stderr.decode())) == (0, [name])
+    there.kubectl("-n", "warned", "delete", "pod", "p", "--now")
+    assert there.make(breaking(name), "free").stderr == b""
+    there.kubectl("-n", "free", "delete", "pod", "p", "--now")
+
+
+def test_whatever_a_pod_breaks_at_once_the_audit_and_the_server_say_the_same(there: Cluster) -> None:
+    some = [names for count in range(len(BAD) + 1) for names in itertools.combinations(BAD, count)]
+    for names in some:
+        value = breaking(*names)
+        status, warned, _ = there.dry_run("warned", value)
+        [found] = workloads([{**value, "metadata": {"name": "p", "namespace": "warned"}}], GIVEN)
+        assert (status, sorted(warned)) == (201, sorted(each.rule for each in found.broken)), names
+        assert set(names) <= set(warned)
+        assert there.dry_run("strict", value)[0] == (403 if names else 201), names
+
+
+def test_pods_without_a_class_get_the_sandbox_and_what_follows_from_it_by_default(there: Cluster) -> None:
+    there.made(breaking(SANDBOX), where="tenant")
+    spec = there.get("pod", "p", "-n", "tenant")["spec"]
+    assert spec["runtimeClassName"] == CLASS
+    assert spec["overhead"] == {"cpu": "50m", "memory": "64Mi"}
+    assert spec["nodeSelector"] == {"sandboxes": "true"}
+    there.kubectl("-n", "tenant", "delete", "pod", "p", "--now")
+    there.made(breaking(SANDBOX, "host-network"), where="tenant")
+    assert "runtimeClassName" not in there.get("pod", "p", "-n", "tenant")["spec"]
+    there.kubectl("-n", "tenant", "delete", "pod", "p", "--now")
+
+
+def test_the_mirror_of_a_static_pod_passes(there: Cluster) -> None:
+    for name in ("strict", "tenant"):
+        value = pod(
+            "mirror", {"kubernetes.io/config.mirror": "x"}, runtimeClassName=None, nodeName="n", hostPID=True
+        )
+        there.made(value, where=name)
+        assert "runtimeClassName" not in there.get("pod", "mirror", "-n", name)["spec"]
+        there.kubectl("-n", name, "delete", "pod", "mirror", "--now", "--force")
+
+
+def test_a_container_that_is_added_to_a_pod_for_debugging_keeps_the_rules_too(there: Cluster) -> None:
+    there.made(pod("debugged"), where="strict")
+
+    def added(name: str, **security: Any) -> tuple[int, list[str]]:
+        container = {"name": name, "image": "x", "securityContext": security}
+        patch = json.dumps({"spec": {"ephemeralContainers": [container]}})
+        call = ("-n", "strict", "patch", "pod", "debugged", "--subresource=ephemeralcontainers", "-p", patch)
+        output = there.kubectl(*call, user=DEVELOPER)
+        return output.returncode, RULE.findall(output.stderr.decode())
+
+    assert added("one", privileged=True) == (1, ["privileged"])
+    assert added("two", capabilities={"add": ["SYS_PTRACE"]}) == (1, ["capabilities"])
+    assert added("three") == (0, [])
+    assert added("four") == (0, [])
+    there.kubectl("-n", "strict", "delete", "pod", "debugged", "--now")
+
+
+def test_another_class_is_no_sandbox(there: Cluster) -> None:
+    there.made({**RUNTIME_CLASS, "metadata": {"name": "other"}})
+    refused = there.make(pod("p", runtimeClassName="other"), "strict")
+    assert f"rule sandbox: it must run in a sandbox: set runtimeClassName: {CLASS}" in refused.stderr.decode()
+    there.kubectl("delete", "runtimeclass", "other")
+
+
+def test_the_glass_is_broken_by_who_may_and_the_audit_log_has_who_and_why(there: Cluster) -> None:
+    value = pod("debug", {REASON: "incident 4711"}, runtimeClassName=None, hostPID=True)
+    refused = there.make(value, "strict", DEVELOPER)
+    assert refused.returncode == 1
+    assert f"{REASON} is not accepted: it needs the verb use on sandboxexemptions" in refused.stderr.decode()
+    assert there.make(value, "strict", ONCALL).returncode == 0
+    key = "nodeprov-sandbox-required/break-glass"
+    found = [
+        (each["user"]["username"], each["responseStatus"]["code"], each["annotations"][key])
+        for each in there.audit_log()
+        if key in each.get("annotations", {}) and each["objectRef"].get("name") == "debug"
+    ]
+    assert found == [(who, code, f"{who}: incident 4711") for who, code in ((DEVELOPER, 403), (ONCALL, 201))]
+    there.kubectl("-n", "strict", "delete", "pod", "debug", "--now")
+
+
+def deployment(name: str, annotations: dict[str, str]) -> dict[str, Any]:
+    labels = {"app": name}
+    template = {
+        "metadata": {"labels": labels, "annotations": annotations},
+        "spec": {"containers": [{"name": "main", "image": "x"}]},
+    }
+    spec = {"selector": {"matchLabels": labels}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+def test_a_template_breaks_the_glass_for_its_pods_where_whoever_wrote_it_may(there: Cluster) -> None:
+    value = deployment("agent", {REASON: "no sandbox for the agent yet"})
+    for where in ("strict", "free"):  # also where it is enforced only later
+        refused = there.make(value, where, DEVELOPER)
+        assert f"a pod template with the annotation {REASON} needs the verb use" in refused.stderr.decode()
+    assert there.make(value, "strict", ONCALL).returncode == 0
+    until(lambda: len(there.get("pods", "-n", "strict", "-l", "app=agent")["items"]) == 1, "its pod")
+    image = json.dumps({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "y"}]}}}})
+    changed = ("-n", "strict", "patch", "deployment", "agent", "-p")
+    assert there.kubectl(*changed, image, user=DEVELOPER).returncode == 1
+    assert there.kubectl(*changed, json.dumps({"spec": {"replicas": 2}}), user=DEVELOPER).returncode == 0
+    assert there.kubectl(*changed, image, user=ONCALL).returncode == 0
+    key = "nodeprov-sandbox-break-glass/break-glass"
+    assert f"{ONCALL}: no sandbox for the agent yet" in [
+        each["annotations"][key] for each in there.audit_log() if key in each.get("annotations", {})
+    ]
+    there.kubectl("-n", "strict", "delete", "deployment", "agent")
+
+
+def test_the_label_and_the_class_are_changed_only_by_who_may(there: Cluster) -> None:
+    change = rule("nodeprov.io", "sandboxpolicies", "change")
+    there.may("keeper", rule("", "namespaces", "get", "patch"), change)
+    off = (
+        "patch",
+        "namespace",
+        "strict",
+        "-p",
+        json.dumps({"metadata": {"labels": {LABEL: None}}}),
+        "--dry-run=server",
+    )
+    refused = there.kubectl(*off, user=DEVELOPER)
+    assert f"to change the label {LABEL} of a namespace needs the verb change" in refused.stderr.decode()
+    assert there.kubectl(*off, user="keeper").returncode == 0
+    other = ("patch", "namespace", "strict", "-p", json.dumps({"metadata": {"labels": {"team": "a"}}}))
+    assert there.kubectl(*other, user=DEVELOPER).returncode == 0
+    elsewhere = json.dumps({"scheduling": {"nodeSelector": {"sandboxes": "false"}}})
+    for call in (("patch", "runtimeclass", CLASS, "-p", elsewhere), ("delete", "runtimeclass", CLASS)):
+        refused = there.kubectl(*call, user=DEVELOPER)
+        assert f"to change or delete the RuntimeClass {CLASS} needs the verb change" in refused.stderr.decode()
+    assert there.kubectl("label", "runtimeclass", CLASS, "team=a").returncode == 0
+
+
+def test_a_class_that_goes_or_leads_elsewhere_under_the_policy_makes_no_sandbox(there: Cluster) -> None:
+    there.kubectl("delete", "runtimeclass", CLASS)
+    until(lambda: there.dry_run("strict", pod("p"))[0] == 403, "the end of the class")
+    broken = pod("p", {REASON: "it is gone"}, runtimeClassName=None)
+    until(lambda: "no params found" in there.dry_run("strict", broken)[2], "the end of the class")
+    assert there.dry_run("warned", pod("p", runtimeClassName=None))[0] == 201
+    found = there.nodeprov("policy", "audit", "-n", "strict")
+    assert f"RuntimeClass {CLASS} is not there" in found.stderr.decode()
+    there.made({**RUNTIME_CLASS, "handler": "runc"})
+    swapped = "RuntimeClass gvisor does not lead to the handler runsc"
+    until(lambda: swapped in there.dry_run("strict", pod("p"))[2], "the swapped class")
+    refused = there.nodeprov("policy", "apply", "--required", "free")
+    assert (refused.returncode, "leads to the handler runc" in refused.stderr.decode()) == (1, True)
+    there.kubectl("delete", "runtimeclass", CLASS)
+    there.made(RUNTIME_CLASS)
+    until(lambda: there.dry_run("strict", pod("p"))[0] == 201, "the class")
+
+
+NODE = {
+    "apiVersion": "v1",
+    "kind": "Node",
+    "metadata": {"name": "n1", "labels": {"sandboxes": "true"}},
+    "status": {"capacity": {"pods": "200", "cpu": "64", "memory": "64Gi"}},
+}
+
+
+def test_the_audit_of_thirty_charts_agrees_with_what_enforcement_then_does(there: Cluster) -> None:
+    there.made(namespace("before"), namespace("after", **{LABEL: "required"}), NODE)
+    until(lambda: there.kubectl("-n", "after", "get", "serviceaccount", "default").returncode == 0)
+    until(lambda: there.kubectl("-n", "before", "get", "serviceaccount", "default").returncode == 0)
+    there.in_force("after")
+    there.made({"apiVersion": "v1", "kind": "List", "items": list(CHARTS)}, where="before")
+    said = there.nodeprov("policy", "audit", "-n", "before", "--json")
+    assert said.returncode == 1
+    audited = {each["name"]: each["result"] == "refused" for each in json.loads(said.text)["workloads"]}
+    assert len(audited) == len(CHARTS) == 30
+    there.make({"apiVersion": "v1", "kind": "List", "items": list(CHARTS)}, "after")
+    for each in CHARTS:
+        if each["kind"] == "CronJob":
+            name = each["metadata"]["name"]
+            there.kubectl("-n", "after", "create", "job", name, f"--from=cronjob/{name}")
+    enforced: dict[str, bool] = {}
+
+    def all_known() -> bool:
+        for found in there.get("pods", "-n", "after")["items"]:
+            enforced[_chart(found["metadata"]["name"])] = False
+        for found in there.get("events", "-n", "after")["items"]:
+            if found["reason"] == "FailedCreate" and "nodeprov-sandbox-required" in found["message"]:
+                enforced[_chart(found["involvedObject"]["name"])] = True
+        return len(enforced) == len(CHARTS) - 1
+
+    until(all_known, f"{30 - 1} workloads with pods or refused")
+    enforced["shell"] = there.kubectl("-n", "after", "get", "pod", "shell").returncode != 0
+    assert {name: result for name, result in audited.items() if enforced[name] != result} == {}
+    assert {*audited.values()} == {True, False}
+
+
+def _chart(name: str) -> str:
+    """Find of which chart a pod, or what makes pods, is: their names begin with its name."""
+    names: list[str] = [each["metadata"]["name"] for each in CHARTS]
+    return max((each for each in names if name == each or name.startswith(f"{each}-")), key=len)
+
+
+def objects(there: Cluster) -> list[str]:
+    """Name all that policies are made of in a cluster."""
+    kinds = ("validatingadmissionpolicies", "mutatingadmissionpolicies", "networkpolicies")
+    bindings = [kind.replace("icies", "icybindings") for kind in kinds[:2]]
+    found = there.get(",".join((*kinds, *bindings)), "-A")["items"]
+    return sorted(f"{each['kind']} {each['metadata']['name']}" for each in found)
+
+
+def labels_of(there: Cluster, name: str) -> dict[str, str]:
+    labels: dict[str, str] = there.get("namespace", name)["metadata"]["labels"]
+    return {key: value for key, value in labels.items() if key != "kubernetes.io/metadata.name"}
+
+
+@pytest.fixture(scope="module")
+def without(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("bare")) as found:
+        found.made(*map(namespace, ("shop", "bank")))
+        found.make(theirs("somebody-elses"))
+        yield found
+
+
+@pytest.fixture
+def bare(without: Cluster) -> Iterator[Cluster]:
+    """A cluster in which each test makes its policies; what one that failed has left does not fail the next."""
+    yield without
+    without.nodeprov("policy", "remove", "--yes")
+
+
+def theirs(name: str) -> dict[str, Any]:
+    rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["secrets"]}]
+    spec = {"matchConstraints": {"resourceRules": rules}, "validations": [{"expression": "true"}]}
+    api, kind = "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"
+    return {"apiVersion": api, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+THEIRS = ["ValidatingAdmissionPolicy somebody-elses"]
+RESTRICTED = {f"pod-security.kubernetes.io/{each}": "restricted" for each in ("enforce", "audit", "warn")}
+
+
+def test_a_remove_leaves_nothing_of_ours_and_touches_nothing_of_others(bare: Cluster) -> None:
+    bare.kubectl("label", "namespace", "shop", "team=a", "pod-security.kubernetes.io/warn=restricted")
+    bare.policy("apply", "--required", "shop", "--profile", "shop", "--audit", "bank", "--yes")
+    assert labels_of(bare, "shop") == {"team": "a", LABEL: "required", **RESTRICTED}
+    assert "NetworkPolicy nodeprov-default-deny" in objects(bare)
+    pending = bare.nodeprov("policy", "remove", "--dry-run", "--json")
+    assert pending.returncode == 3
+    assert len(json.loads(pending.text)["plans"][0]["steps"]) == len(objects(bare)) - 1 + 2
+    bare.policy("remove", "--yes")
+    assert objects(bare) == THEIRS
+    assert labels_of(bare, "shop") == {"team": "a", "pod-security.kubernetes.io/warn": "restricted"}
+    assert labels_of(bare, "bank") == {}
+    assert bare.nodeprov("policy", "remove").text == "cluster: nothing to do\n"
+    bare.kubectl("label", "namespace", "shop", "pod-security.kubernetes.io/warn-")
+
+
+def test_what_is_rendered_and_applied_by_somebody_else_is_what_an_apply_makes(bare: Cluster) -> None:
+    text = bare.policy("render", "--without", "host-path", "--profile", "shop")
+    (bare.folder / "policy.yaml").write_text(text)
+    assert bare.kubectl("apply", "-f", str(bare.folder / "policy.yaml")).returncode == 0
+    plan = json.loads(bare.nodeprov("policy", "apply", "--without", "host-path", "--dry-run", "--json").text)
+    assert plan["plans"][0]["steps"] == []
+    more = bare.nodeprov("policy", "apply", "--dry-run")
+    assert (more.returncode, more.text.count("\n  ~ ")) == (3, 1)
+    assert "object.spec.?volumes.orValue([]).all(v, !has(v.hostPath))" in more.text
+    bare.policy("remove", "--yes")
+    assert objects(bare) == THEIRS
+
+
+def test_bad_input_changes_nothing_and_says_what_to_type(bare: Cluster) -> None:
+    bare.kubectl("label", "namespace", "bank", "pod-security.kubernetes.io/enforce=baseline")
+    bare.make(theirs("nodeprov-guard-namespaces"))
+    said = bare.nodeprov("policy", "apply", "--required", "shoop", "--profile", "bank", "--yes")
+    assert said.returncode == 1
+    for message in (
+        "there is no namespace shoop\nhint: kubectl",
+        "has pod-security.kubernetes.io/enforce=baseline, which somebody else has set\nhint: kubectl",
+        "ValidatingAdmissionPolicy nodeprov-guard-namespaces is there, and it is not nodeprov's\nhint: look at it",
+    ):
+        assert message in said.stderr.decode()
+    bare.kubectl("delete", "validatingadmissionpolicy", "nodeprov-guard-namespaces")
+    bare.kubectl("label", "namespace", "bank", "pod-security.kubernetes.io/enforce-")
+    assert objects(bare) == THEIRS
+    assert bare.nodeprov("policy", "audit", "-n", "shoop").returncode == 2
+    alone = bare.nodeprov("policy", "apply", "--part", "guards", "--required", "shop", "--yes")
+    assert "nothing would hold there" in alone.stderr.decode()
+    assert objects(bare) == THEIRS
+
+
+def test_an_edit_by_somebody_else_is_shown_and_put_back(bare: Cluster) -> None:
+    bare.policy("apply", "--yes")
+    name = "nodeprov-sandbox-required"
+    patch = json.dumps({"metadata": {"labels": {"team": "a"}}, "spec": {"failurePolicy": "Ignore"}})
+    bare.kubectl("patch", "validatingadmissionpolicy", name, "--type=merge", "-p", patch)
+    shown = bare.nodeprov("policy", "apply", "--dry-run").text
+    assert "-  failurePolicy: Ignore" in shown
+    assert "+  failurePolicy: Fail" in shown
+    bare.policy("apply", "--yes")
+    found = bare.get("validatingadmissionpolicy", name)
+    assert (found["metadata"]["labels"]["team"], found["spec"]["failurePolicy"]) == ("a", "Fail")
+    bare.policy("remove", "--yes")
+
+
+def account(bare: Cluster, name: str, *options: str) -> None:
+    """Make a service account by what `nodeprov rbac` prints, and an inventory that uses it."""
+    output = bare.nodeprov("rbac", "--name", name, "--service-account", f"default/{name}", *options)
+    (bare.folder / f"{name}.yaml").write_text(output.text)
+    applied = bare.kubectl("apply", "-f", str(bare.folder / f"{name}.yaml"))
+    assert applied.returncode == 0, applied.said
+    token = bare.kubectl("create", "token", name, "-n", "default").text.strip()
+    text = bare.config("").read_text()
+    client = "".join(line for line in text.splitlines(keepends=True) if "client-" not in line)
+    user = client[: client.index("users:")] + f"users:\n- name: {name}\n  user:\n    token: {token}\n"
+    context = bare.kubectl("config", "view", "-o", "jsonpath={.current-context}|{.clusters[0].name}").text
+    current, cluster_name = context.split("|")
+    path = bare.plane.folder / f"{name}.conf"
+    path.write_text(user.split("contexts:")[0])
+    for call in (
+        ("set-credentials", name, f"--token={token}"),
+        ("set-context", current, f"--user={name}", f"--cluster={cluster_name}"),
+        ("use-context", current),
+    ):
+        assert bare.kubectl("config", *call, user=name).returncode == 0
+
+
+def test_the_printed_role_is_enough_for_all_of_it(bare: Cluster) -> None:
+    account(bare, "least", "--policy")
+    bare.write_inventory("least.toml", "least")
+    there = ("-i", "least.toml")
+    bare.policy("apply", *there, "--required", "shop", "--profile", "bank", "--yes")
+    bare.in_force("shop")
+    assert bare.nodeprov("policy", "audit", *there).returncode == 0
+    bare.policy("apply", *there, "--audit", "shop", "--without", "host-ports", "--yes")
+    bare.policy("remove", *there, "--yes")
+    assert objects(bare) == THEIRS
+
+
+def test_a_run_that_fails_half_way_takes_back_what_it_has_done(bare: Cluster) -> None:
+    account(bare, "short", "--policy")
+    role = bare.get("clusterrole", "short-policy")
+    role["rules"] = [
+        {
+            **each,
+            "verbs": [verb for verb in each["verbs"] if (verb, each["resources"]) != ("patch", ["namespaces"])],
+        }
+        for each in role["rules"]
+    ]
+    bare.kubectl("replace", "-f", "-", value=role)
+    bare.write_inventory("short.toml", "short")
+    output = bare.nodeprov("policy", "apply", "-i", "short.toml", "--required", "shop", "--yes", "--json")
+    outcome = json.loads(output.text)["outcomes"][0]
+    assert (output.returncode, outcome["left"], len(outcome["undone"])) == (1, [], 12)
+    assert "forbidden" in outcome["error"]["message"]
+    assert objects(bare) == THEIRS
+
+
+def test_nodeprov_itself_may_change_its_own_fields_of_a_node_and_no_other(bare: Cluster) -> None:
+    account(bare, "own", "--confine")
+    bare.made({**NODE, "metadata": {"name": "worker1", "labels": {"tier": "gold"}}})
+    taint = {"key": "other", "value": "x", "effect": "NoSchedule"}
+
+    def patched(**fields: Any) -> tuple[int, str]:
+        call = ("patch", "node", "worker1", "--type=merge", "-p", json.dumps(fields))
+        output = bare.kubectl(*call, user="own")
+        return output.returncode, output.stderr.decode()
+
+    until(lambda: "its own labels" in patched(metadata={"labels": {"tier": "iron"}})[1], "the policy")
+    refused: dict[str, dict[str, Any]] = {
+        "its own labels": {"metadata": {"labels": {"tier": None}}},
+        "its own annotations": {"metadata": {"annotations": {"note": "x"}}},
+        "its own taints": {"spec": {"taints": [taint]}},
+        "the owners": {"metadata": {"finalizers": ["a.example/b"]}},
+        "no other field": {"spec": {"unschedulable": True}},
+    }
+    for message, fields in refused.items():
+        status, said = patched(**fields)
+        assert (status, f"nodeprov may change {message}" in said or message in said) == (1, True), said
+    assert patched(metadata={"labels": {"nodeprov.node-restriction.kubernetes.io/gvisor": "true"}})[0] == 0
+    assert (
+        patched(metadata={"annotations": {"nodeprov.io/last": "x"}, "labels": {"nodeprov.io/claimed": "r"}})[0]
+        == 0
+    )
+    assert bare.policy("remove", "--yes") == "cluster: nothing to do\n"
+    assert "ValidatingAdmissionPolicy own-own-fields" in objects(bare)
+    bare.kubectl("delete", "-f", str(bare.folder / "own.yaml"))
+
+
+def test_a_cluster_without_the_newer_kind_is_told_so_and_gets_the_rest(tmp_path: Any) -> None:
+    kinds = ("mutatingadmissionpolicies", "mutatingadmissionpolicybindings")
+    old = ",".join(f"admissionregistration.k8s.io/v1/{kind}=false" for kind in kinds)
+    with cluster(
+        tmp_path, f"--runtime-config={old}", "--disable-admission-plugins=MutatingAdmissionPolicy"
+    ) as found:
+        found.made(*map(namespace, ("shop", "bank")))
+        refused = found.nodeprov("policy", "apply", "--default", "shop", "--yes")
+        assert (refused.returncode, "leave --default shop out" in refused.stderr.decode()) == (1, True)
+        assert objects_of_validation(found) == []
+        shown = found.nodeprov("policy", "apply", "--required", "shop", "--dry-run")
+        assert "note: default is left out: this cluster has no MutatingAdmissionPolicy" in shown.text
+        found.policy("apply", "--required", "shop", "--yes")
+        found.in_force("shop")
+        found.policy("remove", "--yes")
+        assert objects_of_validation(found) == []
+
+
+def objects_of_validation(found: Cluster) -> list[Any]:
+    items: list[Any] = found.get("validatingadmissionpolicies,validatingadmissionpolicybindings")["items"]
+    return items
