@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from nodeprov.diagnosis.doctor import examine
+from nodeprov.diagnosis.status import read
 from nodeprov.engine import Fleet, Gc, Install, Rollback, Uninstall, Want, saved_plan
 from nodeprov.engine.context import this_user, utc_now
 from nodeprov.engine.rehearsal import rehearse
 from nodeprov.engine.staging import staged
 from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Place
 from nodeprov.hosts.provider import LocalNode
 from nodeprov.inventory import parse
 from nodeprov.inventory.selection import Selection
@@ -185,3 +189,12 @@ def test_a_saved_plan_of_all_is_read_back_as_the_same(fleet_of: Fleets) -> None:
     again = fleet_of("", saved.inventory).plan(saved_plan.want_of(saved, GVISOR))
     assert not again.errors
     assert saved_plan.changes(saved, again.good) == ()
+
+
+def test_doctor_and_status_look_at_each(fleet_of: Fleets) -> None:
+    fleet = fleet_of()
+    done(fleet, Install(GVISOR))
+    examined = fleet.each_view(lambda view, hosts: examine(view, hosts, GVISOR, time.time))
+    stand = fleet.each_view(lambda view, hosts: read(view, hosts[Place.NODE], GVISOR))
+    assert (len(examined.good), examined.errors, stand.errors) == (2, [], [])
+    assert [(each.handler, each.is_settled) for each in stand.good] == [("runsc", True), ("runsc-kvm", True)]
