@@ -211,7 +211,7 @@ def apply(
     signer = signed_by(file, text.encode(), "nodeprov.plan", trust.allowed_signers if trust else None)
     found = saved_plan.from_text(text, str(file), __version__)
     sets = options.with_rollout(
-        (),
+        saved_plan.settings_of_then(found),
         canary=canary,
         soak=soak,
         max_unavailable=max_unavailable,

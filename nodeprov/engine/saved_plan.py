@@ -76,6 +76,15 @@ def saved(whole: Inventory, planned: Sequence[Planned], author: Author, at: str,
     return Saved(at, author, want.action, drain=False, inventory=text, plans=plans, to=to)
 
 
+def settings_of_then(saved: Saved) -> tuple[str, ...]:
+    """Return what the saved inventory meant by settings that its nodeprov did not know, as `--set` has it.
+
+    All that were known then are written out in it.
+    """
+    is_known = bool({"canary = true", "canary = false"} & {*saved.inventory.splitlines()})
+    return () if is_known else ("runtime.canary=false",)
+
+
 def want_of(saved: Saved, family: Family) -> Want:
     """Return what the plans are for."""
     wants = (

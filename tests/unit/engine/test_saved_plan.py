@@ -74,6 +74,13 @@ def test_each_kind_of_step_has_the_digest_that_nodeprov_has_always_given_it(plan
     }
 
 
+def test_what_an_earlier_nodeprov_has_saved_means_no_canary(plan: Plan) -> None:
+    made = saved_of(plan())
+    assert saved_plan.settings_of_then(made) == ()
+    earlier = replace(made, inventory=made.inventory.replace("canary = true\n", ""))
+    assert saved_plan.settings_of_then(earlier) == ("runtime.canary=false",)
+
+
 def test_latest_is_saved_as_the_release_that_it_was(plan: Plan) -> None:
     made = saved_of(plan())
     assert inventory.parse(made.inventory, "x").nodes[0].settings.release.version == "20260905.0"
