@@ -143,8 +143,8 @@ DELETIONS = (
     Deletion(
         "the receipt says what is about to change before it does",
         "nodeprov/engine/transaction.py",
-        "_write_receipt(host, planned.settings, begun)\n        actions",
-        "pass\n        actions",
+        "_write_receipt(host, planned.settings, record.begun)\n        cordoned",
+        "pass\n        cordoned",
         "tests/unit/engine/test_rehearsal.py::test_the_receipt_is_there_before_the_first_change_and_closed_after_the_last",
     ),
     Deletion(

@@ -140,7 +140,9 @@ def test_what_a_dead_run_was_writing_is_swept_and_all_else_stays(tmp_path: Path)
     for name in (*stays, *ours):
         (etc / name).write_text("x")
     values = {"ctr": "true", "socket": "/s", "cleanup_seconds": 1, "state": tmp_path}
-    output = LocalHost().sh(render("node/sweep.sh.j2", folders=[str(etc)], prefixes=[str(prefix)], **values))
+    output = LocalHost().sh(
+        render("node/sweep.sh.j2", folders=[str(etc)], prefixes=[str(prefix)], brought=False, **values)
+    )
     assert output.returncode == 0
     assert not prefix.exists()
     assert sorted(path.name for path in etc.iterdir()) == stays
@@ -152,5 +154,7 @@ def test_what_cannot_be_swept_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "rm").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     values = {"ctr": "true", "socket": "/s", "cleanup_seconds": 1, "state": tmp_path}
-    output = LocalHost().sh(render("node/sweep.sh.j2", folders=[str(tmp_path)], prefixes=[], **values))
+    output = LocalHost().sh(
+        render("node/sweep.sh.j2", folders=[str(tmp_path)], prefixes=[], brought=False, **values)
+    )
     assert (output.returncode, "Read-only" in output.said) == (1, True)

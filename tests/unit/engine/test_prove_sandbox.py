@@ -159,5 +159,5 @@ def test_nobody_else_can_hold_what_a_proof_waits_for(proof: Proving, tmp_path: P
 def sweep(folder: Path, ctr: str) -> None:
     played(folder / "ctr", ctr)
     values = {"ctr": folder / "ctr", "socket": "/x.sock", "cleanup_seconds": 0.1, "state": folder / "state"}
-    script = render("node/sweep.sh.j2", folders=[], prefixes=[folder / "prefix"], **values)
+    script = render("node/sweep.sh.j2", folders=[], prefixes=[folder / "prefix"], brought=False, **values)
     run_checked(["sh", "-c", script], "sweep")
