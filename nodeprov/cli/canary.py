@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
+from nodeprov.cli import option_groups as groups
 from nodeprov.cli import options
+from nodeprov.cli.expansion import each_of_a_group
 from nodeprov.errors import NodeprovError, UsageError
 
 if TYPE_CHECKING:
@@ -34,26 +36,19 @@ Release = Annotated[
 
 
 @canary.command()
+@each_of_a_group
 def start(
+    *,
     release: Release,
-    nodes: options.Nodes = None,
-    is_all: options.All = False,
-    selector: options.Labelled = None,
+    which: groups.WhichNodes,
     activate_pending: options.ActivatePending = False,
     skip_unready: options.SkipUnready = False,
     yes: options.Yes = False,
     lock: options.Lock = None,
     bundle: options.From = None,
-    inventory: options.Inventory = None,
-    sets: options.Set = None,
-    ask_sudo_password: options.AskSudoPassword = False,
-    report: options.Report = None,
-    events: options.Events = None,
-    as_json: options.Json = False,
-    _timings: options.Timings = False,
-    _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
-    _no_color: options.NoColor = False,
+    access: groups.Access,
+    told: groups.Told,
+    shown: groups.Shown,
 ) -> None:
     """Install a release beside the main one, prove it, and make its RuntimeClass and label.
 
@@ -69,8 +64,8 @@ def start(
 
     if not syntax.RELEASE.accepts(release):
         raise UsageError(f"--release {release!r} is not {syntax.RELEASE.expected}", "nodeprov canary start --help")
-    which, telling = options.which(nodes, is_all, selector), options.telling(report, events)
-    whole = _of_canaries(load(inventory, options.with_pending(sets, activate_pending)), release)
+    chosen, telling = which.selection, told.telling
+    whole = _of_canaries(load(access.inventory, options.with_pending(access.sets, activate_pending)), release)
     whole, locked = with_lock(whole, lock, bundle)
     if locked is not None and not locked.is_for(whole):
         raise UsageError(
@@ -78,32 +73,25 @@ def start(
             f"lock it in a file of its own: nodeprov lock --release {release} --lock canary.lock; then add "
             "--lock canary.lock",
         )
-    with reach(whole, which, ask_sudo_password=ask_sudo_password) as reached:
+    with reach(whole, chosen, ask_sudo_password=access.ask_sudo_password) as reached:
         want = Install(FAMILY, is_canary=True)
         fleet = fleet_of(reached, locked)
-        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=as_json, telling=telling)
+        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=shown.as_json, telling=telling)
 
 
 @canary.command()
+@each_of_a_group
 def promote(
-    nodes: options.Nodes = None,
-    is_all: options.All = False,
-    selector: options.Labelled = None,
+    *,
+    which: groups.WhichNodes,
     activate_pending: options.ActivatePending = False,
     skip_unready: options.SkipUnready = False,
     yes: options.Yes = False,
     lock: options.Lock = None,
     bundle: options.From = None,
-    inventory: options.Inventory = None,
-    sets: options.Set = None,
-    ask_sudo_password: options.AskSudoPassword = False,
-    report: options.Report = None,
-    events: options.Events = None,
-    as_json: options.Json = False,
-    _timings: options.Timings = False,
-    _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
-    _no_color: options.NoColor = False,
+    access: groups.Access,
+    told: groups.Told,
+    shown: groups.Shown,
 ) -> None:
     """Make the canary's release the main one: one rename, as the release is on the node already.
 
@@ -120,10 +108,10 @@ def promote(
     from nodeprov.inventory.locked import is_meant
     from nodeprov.runtimes import FAMILY
 
-    which, telling = options.which(nodes, is_all, selector), options.telling(report, events)
-    whole = load(inventory, options.with_pending(sets, activate_pending))
+    chosen, telling = which.selection, told.telling
+    whole = load(access.inventory, options.with_pending(access.sets, activate_pending))
     whole, locked = with_lock(whole, lock, bundle)
-    with reach(whole, which, ask_sudo_password=ask_sudo_password) as reached:
+    with reach(whole, chosen, ask_sudo_password=access.ask_sudo_password) as reached:
         main = replace(reached, nodes=[_alone(node) for node in reached.nodes])
         fleet = fleet_of(main, locked)
         found = fleet.each(lambda node, hosts: (node, read(node, hosts[Place.NODE], FAMILY).canary))
@@ -134,31 +122,24 @@ def promote(
             if not tried or not is_meant(node.settings.release.version, tried):
                 errors.append(_not_promoted(whole, node, tried, locked.path.name if locked else ""))
         refused: Results[Planned] = Results([], errors, {each.where: each for each in errors})
-        end_if_any_failed(print_errors(refused), as_json=as_json)
+        end_if_any_failed(print_errors(refused), as_json=shown.as_json)
         fleet = fleet_of(replace(main, nodes=_pinned(main.nodes, tried_on)), locked)
-        carry_out(fleet, Install(FAMILY), skip=skip_unready, yes=yes, as_json=as_json, telling=telling)
+        carry_out(fleet, Install(FAMILY), skip=skip_unready, yes=yes, as_json=shown.as_json, telling=telling)
 
 
 @canary.command()
+@each_of_a_group
 def abort(
-    nodes: options.Nodes = None,
-    is_all: options.All = False,
-    selector: options.Labelled = None,
+    *,
+    which: groups.WhichNodes,
     drain: Annotated[bool, typer.Option("--drain", help="Evict the canary's pods that still run.")] = False,
     force: options.Force = False,
     delete_emptydir_data: options.DeleteEmptydirData = False,
     skip_unready: options.SkipUnready = False,
     yes: options.Yes = False,
-    inventory: options.Inventory = None,
-    sets: options.Set = None,
-    ask_sudo_password: options.AskSudoPassword = False,
-    report: options.Report = None,
-    events: options.Events = None,
-    as_json: options.Json = False,
-    _timings: options.Timings = False,
-    _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
-    _no_color: options.NoColor = False,
+    access: groups.Access,
+    told: groups.Told,
+    shown: groups.Shown,
 ) -> None:
     """Take the canary away: its RuntimeClass, its label and its files. Refused while its sandboxes run.
 
@@ -171,11 +152,11 @@ def abort(
     from nodeprov.runtimes import FAMILY
 
     allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
-    which, telling = options.which(nodes, is_all, selector), options.telling(report, events)
-    whole = _of_canaries(load(inventory, sets), "")
-    with reach(whole, which, ask_sudo_password=ask_sudo_password) as reached:
+    chosen, telling = which.selection, told.telling
+    whole = _of_canaries(load(access.inventory, access.sets), "")
+    with reach(whole, chosen, ask_sudo_password=access.ask_sudo_password) as reached:
         want = Uninstall(FAMILY, drain, allowed=allowed)
-        carry_out(fleet_of(reached), want, skip=skip_unready, yes=yes, as_json=as_json, telling=telling)
+        carry_out(fleet_of(reached), want, skip=skip_unready, yes=yes, as_json=shown.as_json, telling=telling)
 
 
 def _of_canaries(whole: Inventory, release: str) -> Inventory:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
+from nodeprov.cli import option_groups as groups
 from nodeprov.cli import options
 from nodeprov.cli.main import DONE, FAILED, cancelled_by_signals
 from nodeprov.cli.output import say, show_json, show_table
@@ -24,17 +25,10 @@ if TYPE_CHECKING:
     codes="0: ready to install, 1: an install would be refused, or a node could not be read",
 )
 def doctor(
-    nodes: options.Nodes = None,
-    is_all: options.All = False,
-    selector: options.Labelled = None,
-    handler: options.Handler = None,
-    inventory: options.Inventory = None,
-    sets: options.Set = None,
-    ask_sudo_password: options.AskSudoPassword = False,
-    as_json: options.Json = False,
-    _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
-    _no_color: options.NoColor = False,
+    *,
+    which: groups.Which,
+    access: groups.Access,
+    shown: groups.Shown,
 ) -> None:
     """Check nodes for what would block an install, and give recommendations. Nothing is changed."""
     from nodeprov.cli.session import open_session, print_errors
@@ -42,14 +36,14 @@ def doctor(
     from nodeprov.reports.findings import Severity, findings_json, findings_table
     from nodeprov.runtimes import FAMILY
 
-    which = options.which(nodes, is_all, selector, handler)
-    with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
+    ask = access.ask_sudo_password
+    with open_session(access.inventory, access.sets, which.selection, ask_sudo_password=ask) as fleet:
         results = print_errors(
             fleet.each_view(lambda view, hosts: (view.name, examine(view, hosts, FAMILY, time.time)))
         )
     # What is true of a machine is found for each of its handlers.
     findings = list(dict.fromkeys(finding for _, found in results.good for finding in found))
-    if as_json:
+    if shown.as_json:
         show_json({"findings": findings_json(findings)}, results.errors)
     else:
         show_table(findings_table([*dict.fromkeys(name for name, _ in results.good)], findings))
@@ -63,20 +57,13 @@ def doctor(
     codes="0: all checks passed, 1: a check failed, or could not be run",
 )
 def verify(
-    nodes: options.Nodes = None,
-    is_all: options.All = False,
-    selector: options.Labelled = None,
-    handler: options.Handler = None,
+    *,
+    which: groups.Which,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Also write the result as JUnit XML.")
     ] = None,
-    inventory: options.Inventory = None,
-    sets: options.Set = None,
-    ask_sudo_password: options.AskSudoPassword = False,
-    as_json: options.Json = False,
-    _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
-    _no_color: options.NoColor = False,
+    access: groups.Access,
+    shown: groups.Shown,
 ) -> None:
     """Check with testinfra that nodes are still as installed, and that a pod runs in a sandbox."""
     from nodeprov.cli.session import open_session, print_errors
@@ -84,8 +71,8 @@ def verify(
     from nodeprov.kubernetes.cluster_read import ClusterReads
     from nodeprov.runtimes import FAMILY
 
-    which = options.which(nodes, is_all, selector, handler)
-    with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
+    ask = access.ask_sudo_password
+    with open_session(access.inventory, access.sets, which.selection, ask_sudo_password=ask) as fleet:
         reads = ClusterReads([view for node in fleet.nodes for view in node.views], fleet.hosts.of)
         reads.begin()
         subjects = print_errors(
@@ -96,7 +83,7 @@ def verify(
     verified = {each[0].state.node.name: made for each, made in zip(subjects.good, found, strict=True)}
     verified |= {name: runner.not_looked_at(name, error) for name, error in subjects.failed.items()}
     results = [result for node in fleet.nodes for result in verified[node.name].results]
-    show_results(results, subjects.errors, as_json=as_json)
+    show_results(results, subjects.errors, as_json=shown.as_json)
     if junit is not None:
         _write_junit(junit, results)
     raise typer.Exit(DONE if all(each.passed for each in verified.values()) else FAILED)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import output
+from nodeprov.cli.expansion import each_of_a_group
 from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,11 +56,15 @@ def examples(*lines: str, codes: str) -> str:
 
 
 def command(*lines: str, codes: str = "") -> Callable[[Callable[..., None]], typer.Typer]:
-    """Declare a function as the command of its name, with examples and exit codes below its help."""
+    """Declare a function as the command of its name, with examples and exit codes below its help.
+
+    A parameter that is a group of options (option_groups.py) stands for each of them.
+    """
 
     def declare(function: Callable[..., None]) -> typer.Typer:
         declared = typer.Typer(add_completion=False)
-        declared.command(function.__name__, epilog=examples(*lines, codes=codes) if codes else None)(function)
+        epilog = examples(*lines, codes=codes) if codes else None
+        declared.command(function.__name__, epilog=epilog)(each_of_a_group(function))
         return declared
 
     return declare
@@ -111,36 +116,6 @@ def with_forward(sets: Sequence[str] | None, forward: bool) -> list[str]:
 def with_keep(sets: Sequence[str] | None, keep: int | None) -> list[str]:
     """Add to the values that are set for this run what --keep sets."""
     return [*(sets or ()), *([f"release.keep={keep}"] if keep is not None else ())]
-
-
-def with_rollout(
-    sets: Sequence[str] | None,
-    *,
-    canary: int | None,
-    soak: int | None,
-    max_unavailable: str | None,
-    max_failures: int | None,
-    allow_two_zones: bool,
-    window: str | None,
-) -> list[str]:
-    """Add to the values that are set for this run those of a rollout; raise UsageError for one that cannot be."""
-    from nodeprov.inventory import syntax
-
-    for option, text, kind, example in (
-        ("--max-unavailable", max_unavailable, syntax.SHARE, "25%"),
-        ("--window", window, syntax.WINDOW, "02:00-04:00"),
-    ):
-        if text is not None and not kind.accepts(text):
-            raise UsageError(f"{option} is {text!r}, and not {kind.expected}", f"write {option} {example}")
-    given = {
-        "canary": canary,
-        "soak_seconds": soak,
-        "max_unavailable": max_unavailable,
-        "max_failures": max_failures,
-        "allow_two_zones": "true" if allow_two_zones else None,
-        "window": window,
-    }
-    return [*(sets or ()), *(f"rollout.{key}={value}" for key, value in given.items() if value is not None)]
 
 
 def allowed(*, drain: bool, force: bool, delete_emptydir_data: bool) -> "Allowed":

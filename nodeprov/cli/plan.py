@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import __version__
+from nodeprov.cli import option_groups as groups
 from nodeprov.cli import options
 from nodeprov.cli.main import DONE, FAILED, PENDING
 from nodeprov.cli.output import say
@@ -34,10 +35,8 @@ if TYPE_CHECKING:
     codes="0: nothing to do, 1: it would be refused, 3: changes are pending",
 )
 def plan(
-    nodes: options.Nodes = None,
-    is_all: options.All = False,
-    selector: options.Labelled = None,
-    handler: options.Handler = None,
+    *,
+    which: groups.Which,
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Plan an uninstall.")] = False,
     rollback: Annotated[bool, typer.Option("--rollback", help="Plan a rollback.")] = False,
     to: options.To = None,
@@ -61,24 +60,13 @@ def plan(
     commands: Annotated[
         bool, typer.Option("--commands", help="Show also every script that would run on a host, in order.")
     ] = False,
-    canary: options.Canary = None,
-    soak: options.Soak = None,
-    max_unavailable: options.MaxUnavailable = None,
-    max_failures: options.MaxFailures = None,
-    allow_two_zones: options.AllowTwoZones = False,
-    window: options.Window = None,
+    waves: groups.Waves,
     stage: options.Stage = False,
     activate_pending: options.ActivatePending = False,
     lock: options.Lock = None,
     bundle: options.From = None,
-    inventory: options.Inventory = None,
-    sets: options.Set = None,
-    ask_sudo_password: options.AskSudoPassword = False,
-    as_json: options.Json = False,
-    _timings: options.Timings = False,
-    _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
-    _no_color: options.NoColor = False,
+    access: groups.Access,
+    shown: groups.Shown,
 ) -> None:
     """Show what an install, a rollback or an uninstall would change. Nothing is written on any node."""
     from nodeprov.cli.inventory import load
@@ -98,26 +86,18 @@ def plan(
     options.only_with("--rollback", rollback, {"--to": to is not None})
     options.only_with("--gc", gc, {"--keep": keep is not None})
     allowed = options.allowed(drain=drain and uninstall, force=force, delete_emptydir_data=delete_emptydir_data)
-    sets = options.with_drain(options.with_pending(sets, activate_pending), drain and not other)
-    sets = options.with_rollout(
-        options.with_keep(options.with_forward(sets, forward), keep),
-        canary=canary,
-        soak=soak,
-        max_unavailable=max_unavailable,
-        max_failures=max_failures,
-        allow_two_zones=allow_two_zones,
-        window=window,
-    )
-    whole = load(inventory, sets)
+    sets = options.with_drain(options.with_pending(access.sets, activate_pending), drain and not other)
+    sets = waves.over(options.with_keep(options.with_forward(sets, forward), keep))
+    whole = load(access.inventory, sets)
     whole, locked = (whole, None) if other else with_lock(whole, lock, bundle)
     deep = deep or not (locked is None or locked.is_for(whole))
     log = _command_log() if commands else None
-    which = options.which(nodes, is_all, selector, handler)
+    ask, as_json = access.ask_sudo_password, shown.as_json
     if other or commands or out:
-        reaching = reach(whole, which, ask_sudo_password=ask_sudo_password, on_command=log)
+        reaching = reach(whole, which.selection, ask_sudo_password=ask, on_command=log)
     else:
         show = partial(show_plans, as_json=as_json)
-        reaching = reach_unless_settled(whole, which, ask_sudo_password=ask_sudo_password, deep=deep, show=show)
+        reaching = reach_unless_settled(whole, which.selection, ask_sudo_password=ask, deep=deep, show=show)
     with reaching as reached:
         from nodeprov.cli.session import SKIP, fleet_of, plan_ready, print_errors, say_waves
         from nodeprov.engine import Gc, Install, Rollback, Uninstall
@@ -176,23 +156,14 @@ def save(path: Path, whole: Inventory, planned: Sequence[Planned], want: Want) -
     codes="0: done, 1: a node has changed since and nothing was done, or it failed, 2: not a saved plan",
 )
 def apply(
+    *,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A plan saved by `nodeprov plan --out FILE`.")],
     drain: Annotated[bool, typer.Option("--drain", hidden=True)] = False,  # it is a part of the plan
-    canary: options.Canary = None,
-    soak: options.Soak = None,
-    max_unavailable: options.MaxUnavailable = None,
-    max_failures: options.MaxFailures = None,
-    allow_two_zones: options.AllowTwoZones = False,
-    window: options.Window = None,
+    waves: groups.Waves,
     inventory: options.SignersInventory = None,
     ask_sudo_password: options.AskSudoPassword = False,
-    report: options.Report = None,
-    events: options.Events = None,
-    as_json: options.Json = False,
-    _timings: options.Timings = False,
-    _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
-    _no_color: options.NoColor = False,
+    told: groups.Told,
+    shown: groups.Shown,
 ) -> None:
     """Carry out a saved plan without asking. Refused if anything that it starts from differs now."""
     from nodeprov.cli.inventory import trust_found
@@ -205,20 +176,12 @@ def apply(
     from nodeprov.reports.plan import headline
     from nodeprov.runtimes import FAMILY
 
-    telling = options.telling(report, events)
+    telling, as_json = told.telling, shown.as_json
     text = read_bounded(file, "plan", saved_plan.AGAIN)
     trust = trust_found(inventory, os.environ)
     signer = signed_by(file, text.encode(), "nodeprov.plan", trust.allowed_signers if trust else None)
     found = saved_plan.from_text(text, str(file), __version__)
-    sets = options.with_rollout(
-        saved_plan.settings_of_then(found),
-        canary=canary,
-        soak=soak,
-        max_unavailable=max_unavailable,
-        max_failures=max_failures,
-        allow_two_zones=allow_two_zones,
-        window=window,
-    )
+    sets = waves.over(saved_plan.settings_of_then(found))
     whole = parse(found.inventory, str(file), options=sets)
     if drain and not (found.drain or whole.nodes[0].settings.rollout.drain):
         raise UsageError(
@@ -248,35 +211,21 @@ def apply(
     codes="0: done, or nothing to do, 1: not confirmed, or failed and rolled back, 4: left between two states",
 )
 def install(
-    nodes: options.Nodes = None,
-    is_all: options.All = False,
-    selector: options.Labelled = None,
-    handler: options.Handler = None,
+    *,
+    which: groups.Which,
     activate_pending: options.ActivatePending = False,
     forward: options.Forward = False,
     drain: options.Drain = False,
     skip_unready: options.SkipUnready = False,
-    canary: options.Canary = None,
-    soak: options.Soak = None,
-    max_unavailable: options.MaxUnavailable = None,
-    max_failures: options.MaxFailures = None,
-    allow_two_zones: options.AllowTwoZones = False,
-    window: options.Window = None,
+    waves: groups.Waves,
     stage: options.Stage = False,
     deep: options.Deep = False,
     yes: options.Yes = False,
     lock: options.Lock = None,
     bundle: options.From = None,
-    inventory: options.Inventory = None,
-    sets: options.Set = None,
-    ask_sudo_password: options.AskSudoPassword = False,
-    report: options.Report = None,
-    events: options.Events = None,
-    as_json: options.Json = False,
-    _timings: options.Timings = False,
-    _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
-    _no_color: options.NoColor = False,
+    access: groups.Access,
+    told: groups.Told,
+    shown: groups.Shown,
 ) -> None:
     """Install what the inventory wants, node by node or in waves, and test it; undo it on any error."""
     from nodeprov.cli.inventory import load
@@ -284,33 +233,26 @@ def install(
     from nodeprov.cli.output import show_nothing_to_do
     from nodeprov.cli.reaching import reach, reach_unless_settled
 
-    telling = options.telling(report, events) if report or events else None
-    sets = options.with_rollout(
-        options.with_forward(options.with_drain(options.with_pending(sets, activate_pending), drain), forward),
-        canary=canary,
-        soak=soak,
-        max_unavailable=max_unavailable,
-        max_failures=max_failures,
-        allow_two_zones=allow_two_zones,
-        window=window,
-    )
-    which = options.which(nodes, is_all, selector, handler)
-    whole, locked = with_lock(load(inventory, sets), lock, bundle)
+    telling = told.telling if told.report or told.events else None
+    ask, as_json = access.ask_sudo_password, shown.as_json
+    sets = options.with_drain(options.with_pending(access.sets, activate_pending), drain)
+    sets = waves.over(options.with_forward(sets, forward))
+    whole, locked = with_lock(load(access.inventory, sets), lock, bundle)
     deep = deep or not (locked is None or locked.is_for(whole))
     if telling:
-        reaching = reach(whole, which, ask_sudo_password=ask_sudo_password)
+        reaching = reach(whole, which.selection, ask_sudo_password=ask)
     else:
         show = partial(show_nothing_to_do, as_json=as_json)
-        reaching = reach_unless_settled(whole, which, ask_sudo_password=ask_sudo_password, deep=deep, show=show)
+        reaching = reach_unless_settled(whole, which.selection, ask_sudo_password=ask, deep=deep, show=show)
     with reaching as reached:
         from nodeprov.cli.session import carry_out, fleet_of
         from nodeprov.cli.watching import NOTHING_MORE
         from nodeprov.engine import Install
         from nodeprov.runtimes import FAMILY
 
-        want, told = Install(FAMILY), telling or NOTHING_MORE
+        want, telling = Install(FAMILY), telling or NOTHING_MORE
         fleet = fleet_of(reached, locked)
-        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=as_json, telling=told, stage=stage)
+        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=as_json, telling=telling, stage=stage)
 
 
 @options.command(
@@ -319,50 +261,29 @@ def install(
     codes="0: done, or nothing to do, 1: not confirmed, or failed and rolled back, 4: left between two states",
 )
 def uninstall(
-    nodes: options.Nodes = None,
-    is_all: options.All = False,
-    selector: options.Labelled = None,
-    handler: options.Handler = None,
+    *,
+    which: groups.Which,
     drain: Annotated[bool, typer.Option("--drain", help="Evict the sandboxed pods that still run.")] = False,
     force: options.Force = False,
     delete_emptydir_data: options.DeleteEmptydirData = False,
     activate_pending: options.ActivatePending = False,
     skip_unready: options.SkipUnready = False,
-    canary: options.Canary = None,
-    soak: options.Soak = None,
-    max_unavailable: options.MaxUnavailable = None,
-    max_failures: options.MaxFailures = None,
-    allow_two_zones: options.AllowTwoZones = False,
-    window: options.Window = None,
+    waves: groups.Waves,
     yes: options.Yes = False,
-    inventory: options.Inventory = None,
-    sets: options.Set = None,
-    ask_sudo_password: options.AskSudoPassword = False,
-    report: options.Report = None,
-    events: options.Events = None,
-    as_json: options.Json = False,
-    _timings: options.Timings = False,
-    _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
-    _no_color: options.NoColor = False,
+    access: groups.Access,
+    told: groups.Told,
+    shown: groups.Shown,
 ) -> None:
     """Remove all that nodeprov installed. Refused while sandboxes run, unless --drain evicts them."""
     from nodeprov.cli.session import carry_out, open_session
     from nodeprov.engine import Uninstall
     from nodeprov.runtimes import FAMILY
 
-    sets = options.with_rollout(
-        options.with_pending(sets, activate_pending),
-        canary=canary,
-        soak=soak,
-        max_unavailable=max_unavailable,
-        max_failures=max_failures,
-        allow_two_zones=allow_two_zones,
-        window=window,
-    )
+    sets = waves.over(options.with_pending(access.sets, activate_pending))
     allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
-    telling = options.telling(report, events)
-    which = options.which(nodes, is_all, selector, handler)
-    with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
+    telling = told.telling
+    with open_session(
+        access.inventory, sets, which.selection, ask_sudo_password=access.ask_sudo_password
+    ) as fleet:
         want = Uninstall(FAMILY, drain, allowed=allowed)
-        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=as_json, telling=telling)
+        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=shown.as_json, telling=telling)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
+from nodeprov.cli import option_groups as groups
 from nodeprov.cli import options
 from nodeprov.cli.main import DONE, FAILED, PENDING
 from nodeprov.cli.output import say, show_json, show_text
@@ -48,20 +49,12 @@ Deep = Annotated[
     "3: not as installed, or a run goes on or did not finish",
 )
 def status(
-    nodes: options.Nodes = None,
-    is_all: options.All = False,
-    selector: options.Labelled = None,
-    handler: options.Handler = None,
+    *,
+    which: groups.Which,
     deep: Deep = False,
     watch: Watch = None,
-    inventory: options.Inventory = None,
-    sets: options.Set = None,
-    ask_sudo_password: options.AskSudoPassword = False,
-    as_json: options.Json = False,
-    _timings: options.Timings = False,
-    _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
-    _no_color: options.NoColor = False,
+    access: groups.Access,
+    said: groups.Shown,
 ) -> None:
     """Compare what was installed with the disk, containerd and the cluster.
 
@@ -71,8 +64,8 @@ def status(
     """
     from nodeprov.cli.session import open_session
 
-    which = options.which(nodes, is_all, selector, handler)
-    with open_session(inventory, sets, which, ask_sudo_password=ask_sudo_password) as fleet:
+    ask, as_json = access.ask_sudo_password, said.as_json
+    with open_session(access.inventory, access.sets, which.selection, ask_sudo_password=ask) as fleet:
         shown = Round({}, ())
         try:
             for found in _rounds(fleet, watch, deep=deep):

@@ -1,0 +1,108 @@
+"""Options that go together: a command takes a group as one value, and its help shows each (expansion.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nodeprov.cli import options
+from nodeprov.errors import UsageError
+
+if TYPE_CHECKING:
+    from nodeprov.cli.watching import Telling
+    from nodeprov.inventory.selection import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class WhichNodes:
+    """Which nodes are meant."""
+
+    nodes: options.Nodes = None
+    is_all: options.All = False
+    selector: options.Labelled = None
+
+    @property
+    def selection(self) -> Selection:
+        """Read which nodes are meant; raise UsageError for a selector that is none."""
+        return options.which(self.nodes, self.is_all, self.selector)
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which nodes, and which of their handlers, are meant."""
+
+    nodes: options.Nodes = None
+    is_all: options.All = False
+    selector: options.Labelled = None
+    handler: options.Handler = None
+
+    @property
+    def selection(self) -> Selection:
+        """Read which nodes and handlers are meant; raise UsageError for a selector that is none."""
+        return options.which(self.nodes, self.is_all, self.selector, self.handler)
+
+
+@dataclass(frozen=True, slots=True)
+class Waves:
+    """How a run goes through its nodes."""
+
+    canary: options.Canary = None
+    soak: options.Soak = None
+    max_unavailable: options.MaxUnavailable = None
+    max_failures: options.MaxFailures = None
+    allow_two_zones: options.AllowTwoZones = False
+    window: options.Window = None
+
+    def over(self, sets: Sequence[str] | None) -> list[str]:
+        """Add to the values that are set for this run those of a rollout; raise UsageError for what cannot be."""
+        from nodeprov.inventory import syntax
+
+        for option, text, kind, example in (
+            ("--max-unavailable", self.max_unavailable, syntax.SHARE, "25%"),
+            ("--window", self.window, syntax.WINDOW, "02:00-04:00"),
+        ):
+            if text is not None and not kind.accepts(text):
+                raise UsageError(f"{option} is {text!r}, and not {kind.expected}", f"write {option} {example}")
+        given = {
+            "canary": self.canary,
+            "soak_seconds": self.soak,
+            "max_unavailable": self.max_unavailable,
+            "max_failures": self.max_failures,
+            "allow_two_zones": "true" if self.allow_two_zones else None,
+            "window": self.window,
+        }
+        return [*(sets or ()), *(f"rollout.{key}={value}" for key, value in given.items() if value is not None)]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """By which inventory nodes are reached, and with whose password."""
+
+    inventory: options.Inventory = None
+    sets: options.Set = None
+    ask_sudo_password: options.AskSudoPassword = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a run leaves behind besides its result."""
+
+    report: options.Report = None
+    events: options.Events = None
+
+    @property
+    def telling(self) -> Telling:
+        """Read it; raise UsageError for a file that may not be written."""
+        return options.telling(self.report, self.events)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How much is shown, and in which form."""
+
+    as_json: options.Json = False
+    _timings: options.Timings = False
+    _quiet: options.Quiet = False
+    _verbose: options.Verbose = False
+    _no_color: options.NoColor = False
