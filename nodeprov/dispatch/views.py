@@ -72,6 +72,8 @@ class NodeView:
     @property
     def unavailable(self) -> str:
         """Why it is out of service; "" where it serves."""
+        if self.is_ready and not self.is_cordoned:
+            return ""
         reasons = ((not self.is_ready, "not ready"), (self.is_cordoned, "cordoned"))
         return " and ".join(said for is_so, said in reasons if is_so)
 
