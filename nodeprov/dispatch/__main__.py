@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nodeprov.dispatch.access import SERVICE_ACCOUNT, in_cluster
 from nodeprov.dispatch.actor import Told
-from nodeprov.dispatch.api import Api
+from nodeprov.dispatch.api import Api, sleeping_until
 from nodeprov.dispatch.dispatcher import Dispatcher, Surroundings
 from nodeprov.dispatch.lease import Leadership
 from nodeprov.dispatch.numbers import numbers
@@ -38,12 +38,12 @@ class Resident:
         access = in_cluster(environment, folder)
         self.stop = stop
         self.lease = Leadership(Api(access, patience_seconds=0, timeout_seconds=5), self.namespace, identity)
-        self.reading = Api(access, sleep=self._sleep)
+        self.reading = Api(access, sleep=sleeping_until(stop))
         self.wanted = self._read()
         around = Surroundings(
             self.namespace, identity, FAMILY.kernel_line, on_told=_tell, on_error=_log, stop=stop
         )
-        api = Api(access, sleep=self._sleep, before_write=self.lease.insist)
+        api = Api(access, sleep=sleeping_until(stop), before_write=self.lease.insist)
         self.dispatcher = Dispatcher(api, self.lease, self.wanted, around)
 
     def run(self) -> None:
@@ -85,9 +85,6 @@ class Resident:
         if found is None:
             raise NodeprovError(f"nobody has said what is wanted in {self.namespace}", "nodeprov cluster install")
         return found
-
-    def _sleep(self, seconds: float) -> None:
-        self.stop.wait(seconds)
 
 
 def _tell(told: Told) -> None:

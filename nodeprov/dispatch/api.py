@@ -55,6 +55,16 @@ class ApiError(NodeprovError):
         self.status, self.reason = status, reason
 
 
+def sleeping_until(stop: threading.Event) -> Callable[[float], None]:
+    """Return what waits for so many seconds, and raises NodeprovError as soon as it is stopped."""
+
+    def sleep(seconds: float) -> None:
+        if stop.wait(seconds):
+            raise NodeprovError("interrupted", "what was begun goes on in the cluster")
+
+    return sleep
+
+
 class Api:
     """The API server of a cluster; for use by several threads, each of which gets a connection.
 
@@ -261,6 +271,8 @@ class Api:
             return ApiError(message, hint, where=self.access.server, status=0, reason="")
         message = f"{method} {path}: {said or http.client.responses.get(status, status)}"
         hint = _HINTS.get(status, "kubectl get --raw /readyz?verbose")
+        if "being terminated" in said:
+            hint = "wait until that is gone, then run it again: kubectl get namespaces"
         return ApiError(message, hint, where=self.access.server, status=status, reason=reason)
 
 

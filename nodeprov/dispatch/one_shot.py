@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from nodeprov.dispatch.api import Api
+from nodeprov.dispatch.api import Api, sleeping_until
 from nodeprov.dispatch.dispatcher import Dispatcher, NodeEnd, Surroundings
 from nodeprov.dispatch.lease import DURATION_SECONDS, Leadership
 from nodeprov.dispatch.marks import BETWEEN, DONE, FAILED
@@ -71,7 +71,7 @@ def dispatch_here(access_api: Api, wanted: Wanted, around: Surroundings) -> Came
     holding.start()
     try:
         _insist_on_lead(lease, around)
-        api = Api(access_api.access, sleep=lambda seconds: _sleep(around.stop, seconds), before_write=lease.insist)
+        api = Api(access_api.access, sleep=sleeping_until(around.stop), before_write=lease.insist)
         dispatcher = Dispatcher(api, lease, wanted, around)
         dispatcher.run(once=True)
     finally:
@@ -91,10 +91,6 @@ def _insist_on_lead(lease: Leadership, around: Surroundings) -> None:
             raise NodeprovError("interrupted; nothing was changed")
         if around.monotonic() > deadline:
             lease.insist()
-
-
-def _sleep(stop: threading.Event, seconds: float) -> None:
-    stop.wait(seconds)
 
 
 def said(end: NodeEnd) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nodeprov.dispatch.access import Access
-from nodeprov.dispatch.api import Api, ApiError
+from nodeprov.dispatch.api import Api, ApiError, sleeping_until
 from nodeprov.errors import NodeprovError
 from tests.support.api_server import CUT, NOTHING, ApiServer, api_server
 
@@ -174,6 +175,16 @@ def test_only_the_object_that_is_meant_is_deleted(api: Api, server: ApiServer) -
     assert not api.delete(f"{NODES}/n1", uid="2")
     assert api.delete(f"{NODES}/n1", uid="1")
     assert not api.delete(f"{NODES}/n1")
+
+
+def test_who_is_ended_does_not_wait_for_a_server_that_is_busy(server: ApiServer) -> None:
+    stop = threading.Event()
+    stop.set()
+    api = Api(Access(server.address), sleep=sleeping_until(stop))
+    server.problems = [(429, 60)]
+    with pytest.raises(NodeprovError, match="interrupted"):
+        api.get(NODES)
+    assert len(server.asked) == 1
 
 
 def test_answers_are_counted(api: Api, server: ApiServer) -> None:
