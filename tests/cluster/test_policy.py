@@ -181,6 +181,17 @@ def test_the_glass_is_broken_by_who_may_and_the_audit_log_has_who_and_why(there:
     there.kubectl("-n", "strict", "delete", "pod", "debug", "--now")
 
 
+def test_the_commands_of_the_page_give_the_right(there: Cluster) -> None:
+    role = ("create", "clusterrole", "break-glass", "--verb=use", "--resource=sandboxexemptions.nodeprov.io")
+    there.kubectl(*role)
+    there.kubectl(
+        "-n", "strict", "create", "rolebinding", "break-glass", "--clusterrole=break-glass", "--group=oncall"
+    )
+    asked = ("auth", "can-i", "use", "sandboxexemptions.nodeprov.io", "--as=ann", "--as-group=oncall")
+    assert there.kubectl(*asked, "-n", "strict").text.strip() == "yes"
+    assert there.kubectl(*asked, "-n", "free").text.strip() == "no"
+
+
 def deployment(name: str, annotations: dict[str, str]) -> dict[str, Any]:
     labels = {"app": name}
     template = {
@@ -456,12 +467,13 @@ def test_nodeprov_itself_may_change_its_own_fields_of_a_node_and_no_other(bare: 
     bare.made({**NODE, "metadata": {"name": "worker1", "labels": {"tier": "gold"}}})
     taint = {"key": "other", "value": "x", "effect": "NoSchedule"}
 
-    def patched(**fields: Any) -> tuple[int, str]:
-        call = ("patch", "node", "worker1", "--type=merge", "-p", json.dumps(fields))
+    def patched(*options: str, **fields: Any) -> tuple[int, str]:
+        call = ("patch", "node", "worker1", "--type=merge", "-p", json.dumps(fields), *options)
         output = bare.kubectl(*call, user="own")
         return output.returncode, output.stderr.decode()
 
-    until(lambda: "its own labels" in patched(metadata={"labels": {"tier": "iron"}})[1], "the policy")
+    iron = {"labels": {"tier": "iron"}}
+    until(lambda: "its own labels" in patched("--dry-run=server", metadata=iron)[1], "the policy")
     refused: dict[str, dict[str, Any]] = {
         "its own labels": {"metadata": {"labels": {"tier": None}}},
         "its own annotations": {"metadata": {"annotations": {"note": "x"}}},

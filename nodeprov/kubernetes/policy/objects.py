@@ -28,10 +28,7 @@ from nodeprov.kubernetes.policy.rules import RULES, SANDBOX, Rule
 ADMISSION = "admissionregistration.k8s.io/v1"
 VALIDATING, MUTATING = "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy"
 Manifest = Mapping[str, Any]
-NO_MIRROR = {
-    "name": "no-mirror-of-a-static-pod",
-    "expression": "!('kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({}))",
-}
+_IS_MIRROR = "'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})"
 _REASON = f"object.metadata.?annotations[?'{REASON}'].orValue('')"
 _RIGHT = f"the verb {USE} on {EXEMPTIONS}.{GROUP}"
 
@@ -57,7 +54,7 @@ def default(given: Sandboxes) -> tuple[Manifest, ...]:
         "reinvocationPolicy": "IfNeeded",
         "matchConstraints": _matched(resources("", ["CREATE"], ["pods"])),
         "matchConditions": [
-            NO_MIRROR,
+            {"name": "no-mirror-of-a-static-pod", "expression": f"!({_IS_MIRROR})"},
             {"name": "no-class", "expression": "!has(object.spec.runtimeClassName)"},
             *(
                 {"name": f"no-{field.lower()}", "expression": f"!object.spec.?{field}.orValue(false)"}
@@ -83,9 +80,8 @@ def required(given: Sandboxes) -> tuple[Manifest, ...]:
         "matchConstraints": _matched(
             resources("", ["CREATE"], ["pods"]), resources("", ["UPDATE"], ["pods/ephemeralcontainers"])
         ),
-        "matchConditions": [NO_MIRROR],
-        "variables": _variables(),
-        "validations": [_sandboxed(given), *map(_validation, given.rules)],
+        "variables": _variables(given),
+        "validations": [_all_rules()],
         "auditAnnotations": _told(),
     }
     why = f"Pods of namespaces with {LABEL}={REQUIRED} must run in a sandbox, with nothing of the node."
@@ -113,23 +109,26 @@ def required(given: Sandboxes) -> tuple[Manifest, ...]:
     )
 
 
-def _variables() -> list[dict[str, str]]:
+def _variables(given: Sandboxes) -> list[dict[str, str]]:
     new = "object.spec.?ephemeralContainers.orValue([]).filter(c, !(c.name in variables.before))"
     before = "oldObject.spec.?ephemeralContainers.orValue([]).map(c, c.name)"
     both = "object.spec.containers + object.spec.?initContainers.orValue([])"
+    rules = [_sandboxed(given), *((cel(f"rule {each.name}: {each.said}"), each.cel) for each in given.rules)]
     not_accepted = f"' ({REASON} is not accepted: it needs {_RIGHT} in this namespace)'"
     return named(
         isUpdate="request.operation == 'UPDATE'",
         before=f"variables.isUpdate ? {before} : []",
         containers=f"variables.isUpdate ? {new} : {both}",
+        broken=" + ".join(f"({keeps} ? [] : [{said}])" for said, keeps in rules),
+        isMirror=_IS_MIRROR,
         reason=_REASON,
         mayBreak=f"request.userInfo.username in {cel_list(CONTROLLERS)} || {may(EXEMPTIONS, USE, namespace=True)}",
-        isExempt="variables.reason != '' && variables.mayBreak",
         notAccepted=f"variables.reason != '' ? {not_accepted} : ''",
     )
 
 
-def _sandboxed(given: Sandboxes) -> dict[str, str]:
+def _sandboxed(given: Sandboxes) -> tuple[str, str]:
+    """Return what is said of a pod that is in no sandbox, and whether it is in one."""
     name, handler = cel(given.runtime_class), cel(given.handler)
     leads = f"params.handler == {handler}"
     set_it = cel(f"rule {SANDBOX}: it must run in a sandbox: set runtimeClassName: {given.runtime_class}")
@@ -137,18 +136,20 @@ def _sandboxed(given: Sandboxes) -> dict[str, str]:
         f"rule {SANDBOX}: RuntimeClass {given.runtime_class} does not lead to the handler {given.handler}: "
         "whoever runs the cluster must look at it"
     )
-    return {
-        "expression": f"variables.isExempt || variables.isUpdate || "
-        f"(object.spec.?runtimeClassName.orValue('') == {name} && {leads})",
-        "messageExpression": f"({leads} ? {set_it} : {swapped}) + variables.notAccepted",
-        "reason": "Forbidden",
-    }
+    keeps = f"variables.isUpdate || (object.spec.?runtimeClassName.orValue('') == {name} && {leads})"
+    return f"{leads} ? {set_it} : {swapped}", keeps
 
 
-def _validation(rule: Rule) -> dict[str, str]:
+def _all_rules() -> dict[str, str]:
+    """Refuse with what is said of each rule that is broken.
+
+    One validation for all of them: the API server names only the first that fails, and each costs every pod. So do
+    match conditions, for which it converts the whole pod once more.
+    """
     return {
-        "expression": f"variables.isExempt || ({rule.cel})",
-        "messageExpression": f"{cel(f'rule {rule.name}: {rule.said}')} + variables.notAccepted",
+        "expression": "size(variables.broken) == 0 || variables.isMirror || "
+        "(variables.reason != '' && variables.mayBreak)",
+        "messageExpression": "variables.broken.join('; ') + variables.notAccepted",
         "reason": "Forbidden",
     }
 
