@@ -17,6 +17,7 @@ from benchmarks import (
     measure,
     outage,
     performance,
+    policy,
     rollouts,
     scale,
     site,
@@ -59,6 +60,9 @@ def main() -> None:
     many = commands.add_parser("scale", help="thousands of nodes that are played, by `nodeprov cluster run`")
     many.add_argument("--nodes", default=scale.SIZES, help=f"how many, one after the other ({scale.SIZES})")
     many.add_argument("--in-flight", type=int, default=scale.IN_FLIGHT, help=f"({scale.IN_FLIGHT})")
+    admitted = commands.add_parser("policy", help="what the policies add to the admission of pods")
+    admitted.add_argument("--pods", type=int, default=policy.PODS, help=f"({policy.PODS})")
+    admitted.add_argument("--rounds", type=int, default=policy.ROUNDS, help=f"({policy.ROUNDS})")
     for name, (_, sizes, rounds, words) in MEASUREMENTS.items():
         each = commands.add_parser(name, help=words)
         each.add_argument("--nodes", default=sizes, help=f"how many of the inventory's nodes ({sizes})")
@@ -72,6 +76,9 @@ def main() -> None:
     measure.compiled()
     if said.what == "scale":
         print(scale.main([int(count) for count in said.nodes.split(",")], said.in_flight))
+        return
+    if said.what == "policy":
+        print(policy.main(said.pods, said.rounds))
         return
     given = Given(said.what, [int(count) for count in said.nodes.split(",")], said.rounds, said.inventory)
     before = os.getloadavg()[0]

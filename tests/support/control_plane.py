@@ -36,7 +36,9 @@ FAKE = {"kwok.x-k8s.io/node": "fake"}
 class ControlPlane:
     """The processes; `access` is an administrator's."""
 
-    def __init__(self, folder: Path, processes: ExitStack, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, processes: ExitStack, options: Sequence[str] = (), *, syncs: bool = False
+    ) -> None:
         go = find_go()
         assert go, "no go that can build the lab's programs"
         builder = GoBuilder(Cache(cache_folder() / "lab"), go, lambda _event: None)
@@ -56,7 +58,7 @@ class ControlPlane:
                 f"--listen-client-urls=http://127.0.0.1:{self.etcd_port}",
                 f"--advertise-client-urls=http://127.0.0.1:{self.etcd_port}",
                 f"--listen-peer-urls=http://127.0.0.1:{self.peer_port}",
-                "--unsafe-no-fsync",
+                f"--unsafe-no-fsync={str(not syncs).lower()}",
             ],
         )
         self.server = self.start_server()
@@ -213,10 +215,10 @@ def _free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def control_plane(folder: Path, options: Sequence[str] = ()) -> Iterator[ControlPlane]:
-    """Have one as long as it is needed; `options` are for its API server."""
+def control_plane(folder: Path, options: Sequence[str] = (), *, syncs: bool = False) -> Iterator[ControlPlane]:
+    """Have one as long as it is needed; `options` are for its API server; with `syncs` etcd waits for the disk."""
     with ExitStack() as processes:
-        yield ControlPlane(folder, processes, options)
+        yield ControlPlane(folder, processes, options, syncs=syncs)
 
 
 def fake_node(name: str, *, labels: dict[str, str] | None = None, handlers: Sequence[str] = ("runsc", "")) -> Any:

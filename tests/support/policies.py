@@ -107,6 +107,17 @@ class Cluster:
         said = "" if answer.ok else str(answer.json().get("message"))
         return answer.status_code, RULE.findall(answer.headers.get("Warning", "")), said
 
+    def seconds_to_admit(self, where: str, value: Mapping[str, Any]) -> float:
+        """Make a pod and delete it; return how long the making took."""
+        url = f"{self.plane.address}/api/v1/namespaces/{where}/pods"
+        began = time.perf_counter()
+        answer = self._session.post(url, json=value, timeout=60)
+        seconds = time.perf_counter() - began
+        assert answer.ok, answer.text
+        name = answer.json()["metadata"]["name"]
+        self._session.delete(f"{url}/{name}", params={"gracePeriodSeconds": "0"}, timeout=60)
+        return seconds
+
     def in_force(self, where: str) -> None:
         """Wait until the policy holds in a namespace: an API server learns of it within seconds."""
         bad = pod("probe", runtimeClassName=None)
@@ -136,13 +147,14 @@ def rule(group: str, resource: str, *verbs: str) -> dict[str, Any]:
 
 
 @contextmanager
-def cluster(folder: Path, *options: str) -> Iterator[Cluster]:
+def cluster(folder: Path, *options: str, has_controllers: bool = True, syncs: bool = False) -> Iterator[Cluster]:
     """Have a cluster, with a RuntimeClass and people; `options` are for its API server."""
     (folder / "plane").mkdir()
     (folder / "audit.yaml").write_text(AUDIT)
     audit = f"--audit-policy-file={folder}/audit.yaml", f"--audit-log-path={folder}/plane/audit.log"
-    with control_plane(folder / "plane", [*audit, *options]) as plane:
-        plane.start_controllers()
+    with control_plane(folder / "plane", [*audit, *options], syncs=syncs) as plane:
+        if has_controllers:
+            plane.start_controllers()
         found = Cluster(plane, folder)
         found.made(RUNTIME_CLASS)
         workloads = [
