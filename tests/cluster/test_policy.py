@@ -193,7 +193,7 @@ def test_the_commands_of_the_page_give_the_right(there: Cluster) -> None:
     assert there.kubectl(*called).returncode == 0
 
     def may(where: str) -> bool:
-        # Not by `kubectl auth can-i`, which asks for another resource where it does not know the one that is named.
+        # Not by `kubectl auth can-i`, which asks for another resource where the server does not know this one.
         asked = {"namespace": where, "verb": "use", "group": "nodeprov.io", "resource": "sandboxexemptions"}
         spec = {"user": "ann", "groups": ["oncall"], "resourceAttributes": asked}
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
