@@ -104,8 +104,12 @@ def workloads(items: Iterable[Mapping[str, Any]], given: Sandboxes) -> Iterator[
         if not _is_over(item):
             merged.setdefault(_maker(key, known), []).append(_template(item))
     for (namespace, kind, name), templates in sorted(merged.items()):
-        reasons = [(each.get("metadata") or {}).get("annotations", {}).get(REASON, "") for each in templates]
+        reasons = [_annotations(each).get(REASON, "") for each in templates]
         yield Workload(namespace, kind, name, tuple(_broken(templates, given)), next(filter(None, reasons), ""))
+
+
+def _annotations(item: Mapping[str, Any]) -> Mapping[str, str]:
+    return (item.get("metadata") or {}).get("annotations") or {}
 
 
 def _key(item: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -125,9 +129,8 @@ def _maker(
 
 def _is_over(item: Mapping[str, Any]) -> bool:
     """Tell whether nothing will be made of it: a pod that has ended, a mirror, an older ReplicaSet."""
-    annotations = item["metadata"].get("annotations") or {}
     if item["kind"] == "Pod":
-        return MIRROR in annotations or (item.get("status") or {}).get("phase") in ENDED
+        return MIRROR in _annotations(item) or (item.get("status") or {}).get("phase") in ENDED
     is_owned = any(each.get("controller") for each in item["metadata"].get("ownerReferences") or ())
     if item["kind"] == "ReplicaSet":
         return is_owned and not item["spec"].get("replicas")

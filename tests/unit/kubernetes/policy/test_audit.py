@@ -66,7 +66,9 @@ def test_a_rule_that_is_left_out_is_not_broken() -> None:
 
 
 def test_what_breaks_the_glass_is_told_with_its_reason_and_is_not_refused() -> None:
-    [each] = workloads([item("Deployment", "agent", template({"containers": []}, **{REASON: "old"}))], GIVEN)
+    bare = item("ReplicaSet", "agent-1", {"template": {"metadata": {"annotations": None}}}, "Deployment/agent")
+    agent = item("Deployment", "agent", template({"containers": []}, **{REASON: "old"}))
+    [each] = workloads([agent, {**bare, "spec": {**bare["spec"], "replicas": 1}}], GIVEN)
     assert (each.reason, each.is_refused) == ("old", False)
 
 
