@@ -27,9 +27,10 @@ def with_canary(
     That the programs which its table names are not there yet, containerd sees when a pod asks for them. Where the
     table cannot be declared nothing is said: `nodeprov canary start` says it to whoever wants one.
     """
-    if state.node.canary_of or not has_canary(state.settings):
-        return changes
     layout = state.layout.of_canary()
+    is_others = layout.handler in [each.handler for each in state.history.neighbours]
+    if state.node.canary_of or not has_canary(state.settings) or is_others:
+        return changes  # also where another inventory has a handler of that name
     runtime, former = family.runtime(layout), former_runtimes(family, layout)
     with suppress(NodeprovError):
         if any(isinstance(each.resource, OwnConfig) and each.after is not None for each in changes):

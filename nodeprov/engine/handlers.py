@@ -17,8 +17,8 @@ Design, and its names:
 - A proof's `subject` names the handler that it is about, where that is not the first one.
 - The canary is a view like any other (`inventory.canary`): the handler of [runtime] with `-next` behind it, and
   so its RuntimeClass and its label. Its table is in containerd's configuration since the first install
-  ([runtime] canary): `runtime_table.config_goals` declares it with ours whenever containerd restarts for ours,
-  and never restarts it for that.
+  ([runtime] canary): `engine.canary` declares it in the edit that declares ours, and nothing is edited for it
+  alone.
 """
 
 import posixpath
