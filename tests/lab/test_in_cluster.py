@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from nodeprov.in_cluster.pod import PodImages
-from tests.lab.machines import CLASS, LABEL, NEW, WORKER, Kubectl, Machine
-from tests.lab.pods import Pods, pods_on
+from tests.lab.machines import CLASS, CURRENT, LABEL, NEW, WORKER, Kubectl, Machine
+from tests.lab.pods import PROCESS, Pods, pods_on
 from tests.lab.running import installed, nodeprov
+from tests.support.sampling import by_turns
+
+STATE = "/var/lib/nodeprov"
 
 
 @pytest.fixture
@@ -50,3 +53,25 @@ def test_a_pod_installs_its_node_as_ssh_does_and_takes_all_back(
     result = pods.run("uninstall", images)
     assert (result.exit, result.outcome, result.release, result.handlers) == (0, "done", "", ())
     assert worker.listing() == before
+
+
+MOMENTS = {
+    "it runs": f"pgrep -xf '{PROCESS}' > /dev/null",
+    "it holds the node's lock": f"[ -s {STATE}/lock ]",
+    "its receipt is written": f"ls {STATE}/receipts/*.json > /dev/null 2>&1",
+    "the release is there": "ls -d /opt/nodeprov/releases/2* > /dev/null 2>&1",
+    "the new generation is in force": f"[ -L {CURRENT} ]",
+}
+
+
+@by_turns
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_one_that_is_killed_is_started_again_and_ends_well(made: tuple[Pods, PodImages], moment: str) -> None:
+    pods, images = made
+    name = pods.begin("install", images)
+    pods.kill_when(MOMENTS[moment])
+    result, restarts = pods.result(name)
+    assert restarts >= 1
+    assert (result.exit, result.outcome, result.error) == (0, "done", None)
+    assert (result.release, result.handlers, result.restarted) == (NEW, ("runsc",), True)
+    only_the_cluster_is_left()
