@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.machines import NEW, WORKER, Machine
+from tests.lab.releases import cut_off
 from tests.lab.running import installed, nodeprov, refused, variant
 from tests.support.bundles import bundled_folder
 from tests.support.command_line import INVENTORY
@@ -23,9 +24,7 @@ def test_a_node_is_installed_from_a_bundle_without_the_origin(
     assert ended.returncode == 0, ended.stderr
     (tmp_path / "nodeprov.lock").unlink()
 
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody is there: the origin cannot be reached
-    monkeypatch.setenv("no_proxy", "")
-    monkeypatch.setenv("NODEPROV_CACHE", str(tmp_path / "cache"))
+    cut_off(monkeypatch, tmp_path)
     listing, content = worker.listing(), bundle.read_bytes()
     middle = len(content) // 2
     bundle.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])

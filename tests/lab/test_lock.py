@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from tests.lab.machines import CURRENT, NEW, OLD, WORKER, Machine
+from tests.lab.releases import inventory_with_trust, signed
 from tests.lab.running import installed, nodeprov, refused, variant
-from tests.support.signing import allowed, ssh_key
-
-MIRROR = "http://10.123.0.1:8080"
-
-
-def inventory_with_trust(folder: Path, version: str) -> Path:
-    """Trust the lab's key for its suites, and Ann for locks and plans."""
-    with urllib.request.urlopen(f"{MIRROR}/archive.key") as answer:
-        (folder / "archive.key").write_bytes(answer.read())
-    allowed(folder, "ann")
-    return variant(
-        folder,
-        release__version=f'"{version}"',
-        trust__apt_keyring='"archive.key"',
-        trust__allowed_signers='"allowed_signers"',
-    )
 
 
 def test_what_is_signed_and_locked_is_installed_without_the_origin(
@@ -39,14 +23,14 @@ def test_what_is_signed_and_locked_is_installed_without_the_origin(
     assert value["lock"]["release"] == NEW
     assert all("apt" in each["kinds"] for each in value["evidence"])
     refused(nodeprov("install", WORKER, "--yes", inventory=inventory), "it is not signed", exit_code=2)
-    assert nodeprov("sign", str(lock), "--key", str(ssh_key("ann")), inventory=inventory).returncode == 0
+    signed(lock, inventory)
     text = lock.read_text()
     lock.write_text(text.replace('layout = "archive"', 'layout = "Archive"'))
     refused(nodeprov("install", WORKER, "--yes", inventory=inventory), "nodeprov.lock.sig: ", exit_code=2)
     assert worker.listing() == listing
     lock.write_text(text)
 
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody is there: the origin cannot be reached
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody is there: what is in the cache is used
     monkeypatch.setenv("no_proxy", "")
     ended = installed(WORKER, inventory=inventory)
     assert f"{lock}: {NEW}, signed by ann@example.com" in ended.stderr
@@ -70,7 +54,7 @@ def test_a_saved_plan_must_be_signed_too(worker: Machine, tmp_path: Path) -> Non
     assert nodeprov("plan", WORKER, "--out", str(plan), inventory=inventory).returncode == 3
     listing = worker.listing()
     refused(nodeprov("apply", str(plan), inventory=inventory), "it is not signed", exit_code=2)
-    assert nodeprov("sign", str(plan), "--key", str(ssh_key("ann")), inventory=inventory).returncode == 0
+    signed(plan, inventory)
     content = plan.read_bytes()
     plan.write_bytes(content.replace(b'"drain": false', b'"drain": true '))
     refused(nodeprov("apply", str(plan), inventory=inventory), "what was signed is something else", exit_code=2)

@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
 from typing import Any
 
-from tests.lab.machines import (
-    ADDRESSES,
-    CLASS,
-    CURRENT,
-    IMAGE,
-    NAMESPACE,
-    NEW,
-    OLD,
-    WORKER,
-    Kubectl,
-    Machine,
-    eventually,
-)
-from tests.lab.running import installed, nodeprov, refused, variant
+from tests.lab.machines import ADDRESSES, NAMESPACE, NEW, OLD, WORKER, Kubectl, Machine, eventually
+from tests.lab.releases import in_force, of_release, rolled_back, storm
+from tests.lab.running import installed, nodeprov, refused
 from tests.support.sampling import by_turns
 
 PODS = 200
 """How many pods are started while a worker goes from release to release."""
 
 
-def of_release(folder: Path, version: str, **more: str) -> Path:
-    return variant(folder, release__version=f'"{version}"', **more)
-
-
 def kernel(kubectl: Kubectl, pod: str) -> str:
     """See that a pod runs in a sandbox still, by running something in it."""
     return kubectl("exec", pod, "--", "cat", "/proc/version")
-
-
-def in_force(worker: Machine) -> str:
-    return worker.run(f"{CURRENT}/runsc --version")
-
-
-def rolled_back(*arguments: str, inventory: Path) -> float:
-    """Go back; return the seconds that the node took, by its own clock."""
-    ended = nodeprov("rollback", WORKER, "--yes", "--json", *arguments, inventory=inventory)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    (outcome,) = json.loads(ended.stdout)["outcomes"]
-    return float(outcome["node_seconds"])
 
 
 def test_there_and_back_with_sandboxes_of_both(worker: Machine, kubectl: Kubectl, tmp_path: Path) -> None:
@@ -64,7 +36,7 @@ def test_there_and_back_with_sandboxes_of_both(worker: Machine, kubectl: Kubectl
     assert plan.returncode == 3
     assert f"{NAMESPACE}/of-new" in plan.stdout
     assert f"of {NEW}-" in plan.stdout
-    seconds = rolled_back(inventory=new)
+    seconds = rolled_back(WORKER, inventory=new)
     assert seconds < 1, f"the node took {seconds} s"
     assert OLD in in_force(worker)
     assert (worker.pid(), worker.config()) == (pid, config)
@@ -98,37 +70,13 @@ def test_it_needs_neither_origin_nor_cache_nor_api_server(
     os.environ["XDG_CACHE_HOME"] = str(away)
     try:
         assert nodeprov("install", WORKER, "--yes", "--deep", inventory=alone).returncode != 0, "nothing answers"
-        assert rolled_back(inventory=alone) < 1
+        assert rolled_back(WORKER, inventory=alone) < 1
     finally:
         if cache is None:
             del os.environ["XDG_CACHE_HOME"]
         else:
             os.environ["XDG_CACHE_HOME"] = cache
     assert OLD in in_force(worker)
-
-
-STORM = f"""
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: storm
-spec:
-  completions: {PODS}
-  parallelism: 4
-  backoffLimit: 0
-  template:
-    spec:
-      nodeName: {WORKER}
-      runtimeClassName: {CLASS}
-      restartPolicy: Never
-      automountServiceAccountToken: false
-      terminationGracePeriodSeconds: 0
-      containers:
-        - name: short
-          image: {IMAGE}
-          imagePullPolicy: Never
-          command: [sh, -c, "grep -i gvisor /proc/version"]
-"""
 
 
 @by_turns
@@ -138,11 +86,11 @@ def test_pods_go_on_starting_while_a_worker_goes_from_release_to_release(
     old, new = of_release(tmp_path, OLD), of_release(tmp_path, NEW)
     installed(WORKER, inventory=old)
     installed(WORKER, inventory=new)
-    kubectl("apply", "-f", "-", stdin=STORM)
+    kubectl("apply", "-f", "-", stdin=storm(WORKER, PODS))
     status: dict[str, Any] = {}
     rounds = 0
     while not status.get("failed") and not status.get("completionTime"):
-        rolled_back(inventory=new)
+        rolled_back(WORKER, inventory=new)
         forward = nodeprov("install", WORKER, "--yes", "--forward", inventory=new)
         assert forward.returncode == 0, forward.stderr
         rounds += 1
