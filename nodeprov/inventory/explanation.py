@@ -127,7 +127,9 @@ def _handler_lines(node: Node) -> Iterator[str]:
     for name, settings in node.handlers.items():
         above = ("nodes", node.name, "handlers", name)
         runtime = settings.runtime
-        yield from _table(above, HandlerSettings(runtime.platform, runtime.flags, runtime.strict))
+        yield from _table(
+            above, HandlerSettings(runtime.platform, runtime.flags, runtime.strict, runtime.mount_hints)
+        )
         for table in HANDLER_TABLES:
             yield from _table((*above, table), getattr(settings, table))
 

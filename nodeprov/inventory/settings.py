@@ -121,6 +121,13 @@ class RuntimeSettings:
         syntax.BOOLEAN,
         default=False,
     )
+    mount_hints: bool = setting(
+        "Whether pods may say by annotations (dev.gvisor.spec.mount.*) how their containers share a volume, so "
+        "that sockets, FIFOs, locks and inotify work from one to the other; the volume is memory of the pod then. "
+        "containerd restarts where this changes.",
+        syntax.BOOLEAN,
+        default=False,
+    )
     canary: bool = setting(
         "Whether the table of a canary's handler is declared to containerd together with this one, so that "
         "`nodeprov canary start` needs no restart. A node that is installed already gets it when its table is "
@@ -144,6 +151,11 @@ class HandlerSettings:
     )
     strict: bool | None = setting(
         "Whether containerd's table names each of its generations. Default: as [runtime] has it.",
+        syntax.BOOLEAN,
+        default=None,
+    )
+    mount_hints: bool | None = setting(
+        "Whether its pods may say how their containers share a volume. Default: as [runtime] has it.",
         syntax.BOOLEAN,
         default=None,
     )

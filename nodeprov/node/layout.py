@@ -24,6 +24,7 @@ class Layout:
         program: what people call: the link's name, and that of what it leads to in the current generation.
         former: prefixes that earlier settings had.
         named: what of the handler's folder containerd's table names: the link, or one generation.
+        mount_hints: whether that table lets pods say by annotations how their volumes are shared.
     """
 
     prefix: str
@@ -32,11 +33,14 @@ class Layout:
     program: str
     former: tuple[str, ...] = ()
     named: str = CURRENT
+    mount_hints: bool = False
 
     @classmethod
     def of(cls, settings: Settings, program: str) -> Layout:
         """Return where things lie by these settings."""
-        return cls(settings.paths.prefix, settings.runtime.handler, settings.paths.bin, program)
+        runtime = settings.runtime
+        place = (settings.paths.prefix, runtime.handler, settings.paths.bin, program)
+        return cls(*place, mount_hints=runtime.mount_hints)
 
     @property
     def parent(self) -> str:

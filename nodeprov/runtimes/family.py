@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from nodeprov.containerd import Runtime
@@ -243,8 +243,11 @@ def goals_for_people(state: NodeState) -> Iterator[Goal]:
 
 
 def former_runtimes(family: Family, layout: Layout) -> tuple[Runtime, ...]:
-    """Return which tables nodeprov may have written before the prefix was changed."""
-    return tuple(family.runtime(each) for each in layout.earlier)
+    """Return which tables nodeprov may have written before the prefix, or what pods may say, was changed."""
+    written = [family.runtime(each) for each in layout.earlier]
+    if not layout.mount_hints:
+        written += [family.runtime(replace(each, mount_hints=True)) for each in (layout, *layout.earlier)]
+    return tuple(written)
 
 
 def tree_bytes(release: Release) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from nodeprov.hosts.local import run_program
 from tests.lab.machines import CLASS, IMAGE, WORKER, Kubectl, Machine, eventually
-from tests.lab.running import installed
+from tests.lab.running import installed, nodeprov
 
 FOREVER = "sleep 100000"
 CAP_NET_RAW = 1 << 13
@@ -166,3 +166,30 @@ def _are_refused(kubectl: Kubectl, folder: Path) -> None:
         with eventually(90) as more:
             while rule not in explained(kubectl, f"{name}-sandboxed"):
                 assert more(), kubectl("describe", "pod", f"{name}-sandboxed")
+
+
+@pytest.mark.rotates(2)
+def test_mount_hints_cure_a_volume_that_two_containers_share(worker: Machine, kubectl: Kubectl) -> None:
+    before = worker.listing()
+    installed(WORKER, "--set", "runtime.mount_hints=true")
+    spec, asked, is_sandboxes = SILENT["shared-volume"]
+    manifest = pod("hinted", spec, sandboxed=True)
+    manifest["metadata"]["annotations"] = {
+        f"dev.gvisor.spec.mount.v.{key}": value
+        for key, value in (("type", "bind"), ("share", "pod"), ("options", "rw"))
+    }
+    kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+    kubectl("wait", "--for=condition=Ready", "pod/hinted-sandboxed", "--timeout=90s")
+
+    def ask(name: str, script: str) -> str:
+        return kubectl("exec", "hinted-sandboxed", "-c", name, "--", "sh", "-c", script)
+
+    assert not is_sandboxes(ask("main", asked))
+    ask("other", "flock /v/lock sleep 8 > /dev/null 2>&1 &")
+    assert ask("main", "sleep 1; flock -n /v/lock true || echo locked").strip() == "locked"
+    # And it goes again: containerd's table is as it would be without, and pods are asked nothing.
+    installed(WORKER)
+    assert "dev.gvisor" not in worker.config().decode()
+    uninstalled = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force")
+    assert uninstalled.returncode == 0, uninstalled.stderr
+    assert worker.listing() == before

@@ -26,6 +26,9 @@ from nodeprov.runtimes.gvisor.software import SOFTWARE
 from nodeprov.runtimes.gvisor.traits import traits_of
 from nodeprov.states import FileState
 
+MOUNT_HINTS = ("dev.gvisor.spec.mount.*",)
+"""The annotations of a pod that say how its volumes are shared (gvisor: runsc/boot/mount_hints.go): no flags."""
+
 
 class GVisor:
     """All that is gVisor's; see `Family`."""
@@ -72,6 +75,7 @@ class GVisor:
             "io.containerd.runsc.v1",
             (("TypeUrl", "io.containerd.runsc.v1.options"), ("ConfigPath", f"{layout.for_containerd}/{NAME}")),
             runtime_path=f"{layout.for_containerd}/{SHIM}",
+            pod_annotations=MOUNT_HINTS if layout.mount_hints else (),
             title=self.name,
             fails_with_selinux="gvisor#8747",
         )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from nodeprov.containerd import Config, empty_config, with_runtime
 from nodeprov.errors import NodeprovError
 from nodeprov.inventory import Paths, RuntimeSettings, Settings
 from nodeprov.node.state import Facts
 from nodeprov.plan.goal import Goal
 from nodeprov.releases.obtain import Release
+from nodeprov.runtimes.family import former_runtimes, tree_bytes
 from nodeprov.runtimes.family import goals as goals_of
-from nodeprov.runtimes.family import tree_bytes
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import LinkState
-from tests.support.runtimes import config_path, generation_of, runtime_of, state_of
+from tests.support.runtimes import config_path, generation_of, layout_of, runtime_of, state_of
 from tests.support.samples import good_facts, settings
 
 WANTED = settings()
@@ -75,3 +76,22 @@ def test_without_a_daemon_there_are_no_goals(made: Release) -> None:
 
 def test_a_release_is_as_large_as_its_files(made: Release) -> None:
     assert tree_bytes(made) == sum(path.stat().st_size for path in made.folder.iterdir())
+
+
+def test_pods_may_say_how_they_share_volumes_and_nothing_else_only_where_that_is_wanted() -> None:
+    assert "pod_annotations" not in runtime_of(WANTED).table()
+    hints = settings(runtime=RuntimeSettings(mount_hints=True))
+    assert runtime_of(hints).table()["pod_annotations"] == ["dev.gvisor.spec.mount.*"]
+
+
+def test_what_lets_them_say_so_goes_again_and_what_others_let_through_stays() -> None:
+    hints, former = settings(runtime=RuntimeSettings(mount_hints=True)), former_runtimes(GVISOR, layout_of(WANTED))
+    empty = Config.of(empty_config("2.4.2").encode(), "/etc/containerd/config.toml")
+    with_hints = with_runtime(empty, runtime_of(hints))
+    assert "dev.gvisor.spec.mount.*" in with_hints.text
+    without = with_runtime(with_hints, runtime_of(WANTED), former)
+    assert without.text == with_runtime(empty, runtime_of(WANTED)).text
+    theirs = Config.of(
+        with_hints.text.replace("dev.gvisor.spec.mount.*", "example.com/*").encode(), with_hints.path
+    )
+    assert "example.com/*" in with_runtime(theirs, runtime_of(WANTED), former).text
