@@ -115,6 +115,7 @@ class _Making:
     scratch: Path
     on_progress: Progress
     blobs: dict[str, Blob] = field(default_factory=dict)
+    packed: int = 0
 
     def blob(self, media_type: str, content: Blob, **more: Any) -> dict[str, Any]:
         if isinstance(content, bytes):
@@ -143,7 +144,8 @@ class _Making:
 
     def layer(self, tree: Path, members: Mapping[str, LockedFile], what: str) -> tuple[dict[str, Any], str]:
         """Pack a tree; return its descriptor, and the digest of what is packed."""
-        path = self.scratch / f"{len(self.blobs)}"
+        self.packed += 1  # two trees may have the same layer: it is one blob, and their files are two
+        path = self.scratch / f"layer-{self.packed}"
         total, done = sum(each.size_bytes for each in members.values()), 0
         with path.open("wb") as file:
             writing = LayerWriter(file)
