@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from nodeprov.dispatch.access import SERVICE_ACCOUNT, in_cluster
@@ -105,14 +105,19 @@ def main(environment: Mapping[str, str]) -> int:
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
-    try:
-        resident = Resident(environment, stop)
-    except NodeprovError as error:
-        _log(error)
-        return 1
-    pages = {"/healthz": lambda: (200, "ok\n"), "/readyz": resident.readiness, "/metrics": resident.metrics}
-    with serve(pages, PORT):
-        resident.run()
+    found: list[Resident] = []
+    pages: dict[str, Callable[[], tuple[int, str]]] = {
+        "/healthz": lambda: (200, "ok\n"),
+        "/readyz": lambda: found[0].readiness() if found else (503, "the API server is waited for\n"),
+        "/metrics": lambda: found[0].metrics() if found else (503, ""),
+    }
+    with serve(pages, PORT):  # before the API server is asked: one that is away is no reason to be killed
+        try:
+            found.append(Resident(environment, stop))
+        except NodeprovError as error:
+            _log(error)
+            return 1
+        found[0].run()
     return 0
 
 

@@ -126,6 +126,9 @@ def test_the_cluster_installs_its_nodes_once_and_takes_all_back(
 def test_the_dispatcher_in_the_cluster_may_be_killed_and_goes_on(site: Site, kubectl: Kubectl) -> None:
     put = site.command("install", *site.images, "--yes")
     assert put.returncode == 0, put.stdout + put.stderr
+    # The lab has no kube-proxy, and so no address for the Service of the API server.
+    there = ("KUBERNETES_SERVICE_HOST=10.123.0.10", "KUBERNETES_SERVICE_PORT=6443")
+    kubectl("set", "env", "deployment/nodeprov-dispatcher", f"--namespace={SYSTEM}", *there)
     with eventually(120) as more:
         while not any(
             "nodeprov.io/claimed" in each["metadata"]["labels"] for each in kubectl.json("get", "nodes")["items"]
