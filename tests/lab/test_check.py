@@ -190,6 +190,6 @@ def test_mount_hints_cure_a_volume_that_two_containers_share(worker: Machine, ku
     # And it goes again: containerd's table is as it would be without, and pods are asked nothing.
     installed(WORKER)
     assert "dev.gvisor" not in worker.config().decode()
-    uninstalled = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force")
+    uninstalled = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force", "--delete-emptydir-data")
     assert uninstalled.returncode == 0, uninstalled.stderr
     assert worker.listing() == before
