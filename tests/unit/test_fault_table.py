@@ -15,9 +15,9 @@ from tests.lab.faults.document import PAGE, page
 from tests.lab.faults.judge import AS_BEFORE, AS_WANTED, ELSE, Seen, State, verdict
 from tests.lab.faults.lives import Tried
 from tests.lab.faults.operations import AFTER, BEFORE, DURING, FDS, Operation, Watched, name_of
-from tests.lab.faults.plan import full_plan
+from tests.lab.faults.plan import adoption, full_plan
 from tests.lab.faults.record import Record
-from tests.lab.faults.table import ACTIONS, FAULTS, GC, INSTALL, ROLLBACK, UNINSTALL, UPGRADE
+from tests.lab.faults.table import ACTIONS, ADOPTING, FAULTS, GC, INSTALL, ROLLBACK, UNINSTALL, UPGRADE
 from tests.lab.faults.watching import Point
 from tests.lab.machines import CONFIG, CURRENT
 
@@ -73,6 +73,20 @@ class TestPlan:
         assert full_plan(RECORD, "a") == full_plan(RECORD, "a") != full_plan(RECORD, "b")
 
 
+class TestAdoption:
+    RECORD = Record(
+        {action: points(["ask", "hold", f"write_file {CONFIG}"]) for action in ADOPTING}, (), {}, ADOPTING
+    )
+
+    def test_each_run_of_a_life_has_a_fault_that_may_be_there(self) -> None:
+        lives = [adoption(self.RECORD, "a", number) for number in range(100)]
+        for life in lives:
+            assert [*life.cases] == [*ADOPTING]
+            assert all(case.point.when in case.fault.whens for case in life.cases.values())
+        assert len({case.fault.name for life in lives for case in life.cases.values()}) > 5
+        assert lives[0] == adoption(self.RECORD, "a", 0)
+
+
 class TestOperations:
     """Points are found again in another run: their names hold nothing that differs between two runs."""
 
@@ -108,7 +122,7 @@ class TestOperations:
         assert name_of(method, (argument,)) == name
 
 
-BEFORE_IT, WANTED = State(b"old", ""), State(b"new runtimes.runsc", "g1")
+BEFORE_IT, WANTED = State(b"old", ""), State(f"new {CURRENT}".encode(), "g1")
 
 
 def seen(state: State, *wrong: str) -> Seen:

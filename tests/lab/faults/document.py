@@ -12,6 +12,8 @@ from tests.lab.faults.table import ACTIONS, FAULTS, Fault
 PAGE = Path(__file__).parents[3] / "docs" / "reliability-faults.md"
 KILLED_LIVES = 50
 """Each with a kill of every action."""
+ADOPTED_LIVES = 12
+"""Each with a fault in an adoption, and one in the uninstall that gives back what was adopted."""
 
 _INTRODUCTION = f"""\
 <!-- Written by `python -m tests.lab.faults.document`; tests/unit/test_fault_table.py holds it. -->
@@ -21,7 +23,7 @@ A node of the lab goes through install, upgrade, rollback, gc and uninstall. In 
 fault happens: before, during or after one of the things that the run does on a host. The test first records, without a fault,
 what a run does: every write and every command, about forty for an install. A full run takes a node through {LIVES} such lives, with
 {LIVES * len(ACTIONS)} faults, so that each operation meets one. In {KILLED_LIVES} more lives nodeprov is killed at a random moment of every run,
-{KILLED_LIVES * len(ACTIONS)} times:
+{KILLED_LIVES * len(ACTIONS)} times; and in {ADOPTED_LIVES} somebody else has installed gVisor by hand, and a fault happens in `nodeprov adopt`, and in the uninstall after it:
 
     pytest tests/lab/faults --profile=full
 

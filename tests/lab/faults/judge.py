@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.lab.machines import CONFIG, IMAGE, LABEL, Kubectl, Machine
+from tests.lab.machines import CONFIG, CURRENT, IMAGE, LABEL, Kubectl, Machine
 
 AS_BEFORE, AS_WANTED, ELSE = "as before", "as wanted", "anything else"
 
@@ -68,8 +68,8 @@ class State:
 
     @property
     def declares(self) -> bool:
-        """Whether containerd is told of our runtime."""
-        return b"runtimes.runsc" in self.config
+        """Whether containerd is told of our runtime, and not of somebody else's."""
+        return CURRENT.encode() in self.config
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tests.lab.faults.operations import DURING, GO
 from tests.lab.faults.plan import Case, Life
 from tests.lab.faults.record import USER, Record, arguments, inventory, is_nothing_to_do
 from tests.lab.faults.scene import EDIT, Scene
-from tests.lab.faults.table import ACTIONS, MOUNTS, PLACES, SUDO
+from tests.lab.faults.table import MOUNTS, PLACES, SUDO
 from tests.lab.faults.watching import Watching
 from tests.lab.machines import CONFIG, Kubectl, Machine, eventually
 from tests.lab.running import nodeprov
@@ -71,8 +71,8 @@ class Living:
                 while len(plain := self._look().plain) != 1:
                     assert more(), f"the pod's containers are {plain}"
             self._plain = plain
-            for action in ACTIONS:
-                found = self._case(life.cases[action])
+            for case in life.cases.values():
+                found = self._case(case)
                 tried.append(found)
                 if found.is_lost:
                     return

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import json
+import platform
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from nodeprov.runtimes.gvisor.software import PROGRAMS
 from tests.conftest import RUN
 from tests.lab.faults.judge import KEPT, State
 from tests.lab.faults.releases import NEWER, OLDER, small_releases
-from tests.lab.faults.table import ACTIONS, GC, INSTALL, ROLLBACK, SUDO, UNINSTALL, UPGRADE
+from tests.lab.faults.table import ACTIONS, ADOPT, GC, GIVE_BACK, INSTALL, ROLLBACK, SUDO, UNINSTALL, UPGRADE
 from tests.lab.faults.watching import Point, Watching
-from tests.lab.machines import CURRENT, Machine, released
+from tests.lab.machines import CONFIG, CURRENT, Machine, released
 from tests.lab.running import variant
 
 USER = "faults"
-RELEASE = {INSTALL: OLDER, UPGRADE: NEWER, ROLLBACK: NEWER, GC: OLDER, UNINSTALL: OLDER}
+THEIRS = b"""
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runsc]
+  runtime_type = "io.containerd.runsc.v1"
+"""
+RELEASE = {
+    INSTALL: OLDER,
+    UPGRADE: NEWER,
+    ROLLBACK: NEWER,
+    GC: OLDER,
+    UNINSTALL: OLDER,
+    ADOPT: NEWER,
+    GIVE_BACK: NEWER,
+}
 
 
 @dataclass(frozen=True)
@@ -27,19 +42,22 @@ class Record:
     points: Mapping[str, tuple[Point, ...]]
     states: tuple[State, ...]
     sums: Mapping[str, str]
+    actions: tuple[str, ...] = ACTIONS
 
     def before(self, action: str) -> State:
         """Return what is in force before an action."""
-        return self.states[ACTIONS.index(action)]
+        return self.states[self.actions.index(action)]
 
     def wanted(self, action: str) -> State:
         """Return what is in force after an action."""
-        return self.states[ACTIONS.index(action) + 1]
+        return self.states[self.actions.index(action) + 1]
 
 
 def arguments(action: str, node: str) -> list[str]:
     """Write the command of an action."""
-    if action in (ROLLBACK, UNINSTALL):
+    if action in (UNINSTALL, GIVE_BACK):
+        return [UNINSTALL, node, "--yes", "--json"]
+    if action in (ROLLBACK, ADOPT):
         return [action, node, "--yes", "--json"]
     if action == GC:
         return [action, node, "--yes", "--json", "--keep", "0"]
@@ -72,19 +90,31 @@ def _url() -> str:
     return f"file://{folder}"
 
 
-def record(node: Machine) -> Record:
+def record(node: Machine, actions: tuple[str, ...] = ACTIONS) -> Record:
     """Take a node through a life without faults."""
     points, states, sums = {}, [_state(node)], {}
-    for action in ACTIONS:
+    for action in actions:
         run = Watching(arguments(action, node.name), inventory(action, node.name))
         ended = run.end()
         assert ended.returncode == 0, ended.stdout + ended.stderr
         points[action] = tuple(run.points())
         states.append(_state(node))
-        if action == ROLLBACK:
+        if action in (ROLLBACK, ADOPT):
             sums = _sums(node)
     assert states[0] == states[-1]
-    return Record(points, tuple(states), sums)
+    return Record(points, tuple(states), sums, actions)
+
+
+def theirs(node: Machine) -> str:
+    """Install gVisor as the tutorial does, with a table that is made by hand; return what takes it away again."""
+    programs = Path(unquote(urlsplit(_url()).path)) / "release" / OLDER / platform.machine()
+    for name in PROGRAMS:
+        node.host.sh(
+            f"cat > /usr/local/bin/{name}; chmod 755 /usr/local/bin/{name}", stdin=(programs / name).read_bytes()
+        )
+    node.host.sh(f"cat >> {CONFIG}", stdin=THEIRS)
+    node.run("systemctl restart containerd")
+    return "rm -f " + " ".join(f"/usr/local/bin/{name}" for name in PROGRAMS)
 
 
 def _state(node: Machine) -> State:

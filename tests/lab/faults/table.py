@@ -15,6 +15,8 @@ from tests.lab.machines import CONFIG, CURRENT
 Act = Callable[[Scene], None]
 
 INSTALL, UPGRADE, ROLLBACK, GC, UNINSTALL = ACTIONS = ("install", "upgrade", "rollback", "gc", "uninstall")
+ADOPT, GIVE_BACK = ADOPTING = ("adopt", "uninstall of what was adopted")
+"""The life of a node on which somebody else has installed gVisor."""
 _RESTARTING = (INSTALL, UNINSTALL)
 PLAIN, MOUNTS, SUDO = "plain", "mounts", "sudo"
 """Lives on a node as it is; with small file systems where nodeprov writes; as a user who needs sudo."""

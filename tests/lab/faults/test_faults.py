@@ -14,12 +14,12 @@ from filelock import FileLock
 from tests.conftest import RUN, say_at_the_end
 from tests.lab.conftest import QUICKER
 from tests.lab.faults import tally
-from tests.lab.faults.document import KILLED_LIVES
+from tests.lab.faults.document import ADOPTED_LIVES, KILLED_LIVES
 from tests.lab.faults.judge import ELSE
 from tests.lab.faults.lives import Living, Tried
-from tests.lab.faults.plan import LIVES, QUICK, Life, full_plan, kills
-from tests.lab.faults.record import Record, record
-from tests.lab.faults.table import FAULTS
+from tests.lab.faults.plan import LIVES, QUICK, Life, adoption, full_plan, kills
+from tests.lab.faults.record import Record, record, theirs
+from tests.lab.faults.table import ACTIONS, ADOPTING, FAULTS
 from tests.lab.machines import WORKER, Kubectl, Machine
 from tests.support.sampling import is_full, some
 from tests.support.sampling import seed as seed_of
@@ -27,7 +27,7 @@ from tests.support.sampling import seed as seed_of
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Have all lives, or a sample of them that the seed picks."""
-    for name, lives in (("life", LIVES), ("killed", KILLED_LIVES)):
+    for name, lives in (("life", LIVES), ("killed", KILLED_LIVES), ("adopted", ADOPTED_LIVES)):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, some(metafunc.config, range(lives)))
 
@@ -35,10 +35,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def recorded(worker: Machine) -> Record:
     """What a life without faults does, recorded once for all processes."""
+    return _recorded(worker, ACTIONS)
+
+
+def _recorded(worker: Machine, actions: tuple[str, ...]) -> Record:
     with FileLock(RUN / "faults-record.lock"):
-        path = RUN / f"faults-record-{WORKER}"
+        path = RUN / f"faults-record-{actions[0]}-{WORKER}"
         if not path.exists():
-            path.write_bytes(pickle.dumps(record(worker)))
+            path.write_bytes(pickle.dumps(record(worker, actions)))
         found: Record = pickle.loads(path.read_bytes())
     return found
 
@@ -76,4 +80,21 @@ def test_a_run_that_is_killed_anywhere_converges_by_one_more(
 ) -> None:
     seed = seed_of(request.config)
     tried = lived(kills(recorded, seed, killed), f"{seed} {killed}", living, kubectl, recorded)
+    assert [each for each in tried if each.outcome == ELSE] == []
+
+
+@pytest.fixture
+def adoptable(living: Machine) -> Iterator[Machine]:
+    """A node on which somebody else has installed gVisor."""
+    taken_away = theirs(living)
+    yield living
+    living.host.close()
+    living.run(taken_away)
+
+
+def test_a_fault_in_an_adoption_leaves_theirs_or_ours_in_force(
+    adoptable: Machine, kubectl: Kubectl, adopted: int, request: pytest.FixtureRequest
+) -> None:
+    seed, found = seed_of(request.config), _recorded(adoptable, ADOPTING)
+    tried = lived(adoption(found, seed, adopted), f"{seed} adopt {adopted}", adoptable, kubectl, found)
     assert [each for each in tried if each.outcome == ELSE] == []
