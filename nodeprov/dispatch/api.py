@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
@@ -199,6 +200,10 @@ class Api:
             connection = connection or self._connected(self._timeout)
             answer = self._sent(connection, method, target, body, content_type)
             content = answer.read()
+        except ssl.SSLCertVerificationError as error:  # it will not be another one by itself
+            said = f"its certificate is not believed: {error.verify_message}"
+            hint = "compare the authority of the kubeconfig, or the ConfigMap kube-root-ca.crt, with the server's"
+            raise ApiError(said, hint, where=self.access.server, status=0, reason="") from None
         except _CUT as error:
             if connection:
                 connection.close()

@@ -13,7 +13,7 @@ from tests.lab.machines import ADMIN, CLASS, LABEL, NEW, OTHER, WORKER, Kubectl,
 from tests.lab.pods import MACHINE, Pods, engine_file
 from tests.lab.running import Ended, nodeprov, variant
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.rotates(2, "the dispatcher on real nodes")]
 NODES = tuple(sorted((WORKER, OTHER)))
 SYSTEM = "nodeprov-system"
 
