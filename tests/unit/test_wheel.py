@@ -12,6 +12,7 @@ import pytest
 from nodeprov.cli.main import COMMANDS
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
+from nodeprov_lab.nspawn.lab import STATE
 
 CHECKOUT = Path(__file__).parents[2]
 BUILD = ("-m", "pip", "wheel", str(CHECKOUT), "--no-deps", "--no-build-isolation", "--quiet", "--wheel-dir")
@@ -51,8 +52,9 @@ def test_every_file_of_the_packages_is_in_it(site: Path) -> None:
 
 
 def test_the_labs_inventory_is_a_file_that_is_there(site: Path) -> None:
-    path = Path(nodeprov(site, "lab", "inventory").text.strip())
-    assert path.is_relative_to(site)
+    path = site / "nodeprov_lab" / "nspawn" / "lab.toml"
+    # A lab of another size, which a test of the other process may have up, has an inventory of its own.
+    assert Path(nodeprov(site, "lab", "inventory").text.strip()) in (path, STATE.inventory)
     assert path.read_text() == (CHECKOUT / "inventory" / "lab.toml").read_text()
     assert "worker1" in nodeprov(site, "inventory", "--inventory", str(path)).text
 
