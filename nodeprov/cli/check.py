@@ -69,12 +69,10 @@ def check(
     allowed = _allowed(allow or ())
     found = _of_cluster(files, live, namespace, context, kubeconfig) or _workloads(files or ())
     checked = [_checked(each, allowed) for each in found]
-    for path, option, text in (
-        (sarif, "--sarif FILE", report.as_sarif(checked, __version__)),
-        (junit, "--junit FILE", report.as_junit(checked)),
-    ):
-        if path is not None:
-            write_whole(path, text.encode(), option=option)
+    if sarif is not None:
+        write_whole(sarif, report.as_sarif(checked, __version__).encode(), option="--sarif FILE")
+    if junit is not None:
+        write_whole(junit, report.as_junit(checked).encode(), option="--junit FILE")
     if as_json:
         show_json({"workloads": report.as_json(checked)})
     else:

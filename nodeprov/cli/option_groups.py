@@ -29,12 +29,9 @@ class WhichNodes:
 
 
 @dataclass(frozen=True, slots=True)
-class Which:
+class Which(WhichNodes):
     """Which nodes, and which of their handlers, are meant."""
 
-    nodes: options.Nodes = None
-    is_all: options.All = False
-    selector: options.Labelled = None
     handler: options.Handler = None
 
     @property

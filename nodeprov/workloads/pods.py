@@ -54,7 +54,7 @@ class Workload:
         found = {}
         for each in self.spec.members("volumes"):
             for kind in kinds:
-                if (value := each.get(kind) or _empty(each, kind)) is not None:
+                if (value := dict(each.keys()).get(kind)) is not None:  # also of `emptyDir:` with nothing below it
                     found[each.said("name")] = value
         return found
 
@@ -67,11 +67,6 @@ class Workload:
     def title(self) -> str:
         """Its kind and name, as a person knows it."""
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
-
-
-def _empty(volume: Value, kind: str) -> Value | None:
-    """Return a volume's kind that has nothing below it, as in `emptyDir:`."""
-    return next((value for name, value in volume.keys() if name == kind), None)  # noqa: SIM118  no dict's
 
 
 @dataclass(frozen=True, slots=True)
