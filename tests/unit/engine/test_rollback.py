@@ -263,12 +263,18 @@ def test_gc_keeps_what_is_staged(wanting: Wanting, node: PlayedNode) -> None:
 NULL = "/run/containerd/runsc/k8s.io/null-netns"
 
 
-@pytest.mark.parametrize("busy", [False, True], ids=["idle", "a container's state is there too"])
+@pytest.mark.parametrize(
+    ("times", "busy"),
+    [(1, False), (3, False), (1, True)],
+    ids=["idle", "mounted by sandboxes that began at once", "a container's state is there too"],
+)
 def test_gc_frees_what_the_runtime_has_left_mounted_unless_it_is_in_use(
-    wanting: Wanting, node: PlayedNode, busy: bool
+    wanting: Wanting, node: PlayedNode, times: int, busy: bool
 ) -> None:
     fleet = installed(wanting, NEW)
-    node.said(f"mkdir -p {NULL.rpartition('/')[0]} && touch {NULL} && mount --bind {HOME}/bin/ctr {NULL}")
+    node.said(f"mkdir -p {NULL.rpartition('/')[0]} && touch {NULL}")
+    for _ in range(times):
+        node.said(f"mount --bind {HOME}/bin/ctr {NULL}")
     if busy:
         node.said(f"touch {NULL.rpartition('/')[0]}/abc.state")
     plan = planned(fleet, GC)
