@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 )
 def doctor(
     *,
-    which: groups.Which,
+    which: groups.WhichToRead,
     access: groups.Access,
     shown: groups.Shown,
 ) -> None:
@@ -58,7 +58,7 @@ def doctor(
 )
 def verify(
     *,
-    which: groups.Which,
+    which: groups.WhichToRead,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Also write the result as JUnit XML.")
     ] = None,

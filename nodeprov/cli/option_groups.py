@@ -21,11 +21,12 @@ class WhichNodes:
     nodes: options.Nodes = None
     is_all: options.All = False
     selector: options.Labelled = None
+    limit: options.Limit = None
 
     @property
     def selection(self) -> Selection:
         """Read which nodes are meant; raise UsageError for a selector that is none."""
-        return options.which(self.nodes, self.is_all, self.selector)
+        return options.which(self.nodes, self.is_all, self.selector, limit=self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,20 @@ class Which(WhichNodes):
     @property
     def selection(self) -> Selection:
         """Read which nodes and handlers are meant; raise UsageError for a selector that is none."""
-        return options.which(self.nodes, self.is_all, self.selector, self.handler)
+        return options.which(self.nodes, self.is_all, self.selector, self.handler, self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class WhichToRead(Which):
+    """Which nodes are meant by a command that changes nothing: all of them, where none is named."""
+
+    nodes: options.SomeNodes = None
+
+    @property
+    def selection(self) -> Selection:
+        """Read which nodes and handlers are meant; raise UsageError for a selector that is none."""
+        is_all = self.is_all or not self.nodes
+        return options.which(self.nodes, is_all, self.selector, self.handler, self.limit)
 
 
 @dataclass(frozen=True, slots=True)

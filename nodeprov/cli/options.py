@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -128,21 +129,30 @@ def allowed(*, drain: bool, force: bool, delete_emptydir_data: bool) -> "Allowed
     return Allowed(force, delete_emptydir_data)
 
 
-def which(names: list[str] | None, is_all: bool, selector: str | None, handler: str | None = None) -> "Selection":
+def which(
+    names: list[str] | None,
+    is_all: bool,
+    selector: str | None,
+    handler: str | None = None,
+    limit: list[str] | None = None,
+) -> "Selection":
     """Read which nodes, and which of their handlers, are meant; raise UsageError for a selector that is none."""
     from nodeprov.inventory.selection import Selection
 
+    limits = tuple(name for each in limit or () for name in each.split(","))
+    found = Selection(tuple(names or ()), is_all, handler=handler or "", limit=limits)
     if selector is None:
-        return Selection(tuple(names or ()), is_all, handler=handler or "")
+        return found
     from nodeprov.inventory.selector import parse_selector  # few choose by labels
 
-    return Selection(tuple(names or ()), is_all, parse_selector(selector), handler or "")
+    return replace(found, selector=parse_selector(selector))
 
 
 Nodes = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Nodes of the inventory, globs such as 'worker*', or groups such as @gpu; or --all, or -l.",
+        help="Nodes of the inventory, globs such as 'worker*', or groups such as @gpu; or --all, or -l. "
+        "With ! in front nodes are left out: '!worker2'.",
         autocompletion=node_names,
         metavar="NODE",
     ),
@@ -150,9 +160,18 @@ Nodes = Annotated[
 SomeNodes = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Nodes, globs or groups, as for `plan`; all nodes if none is named.",
+        help="Nodes of the inventory, globs such as 'worker*', or groups such as @gpu; all nodes if none is "
+        "named. With ! in front nodes are left out: '!worker2'.",
         autocompletion=node_names,
         metavar="NODE",
+    ),
+]
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="NODE,...",
+        help="Of the nodes that are meant only these: names, globs, groups, or '!worker2' for all but it.",
     ),
 ]
 All = Annotated[bool, typer.Option("--all", help="All nodes of the inventory.")]

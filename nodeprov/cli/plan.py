@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 )
 def plan(
     *,
-    which: groups.Which,
+    which: groups.WhichToRead,
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Plan an uninstall.")] = False,
     rollback: Annotated[bool, typer.Option("--rollback", help="Plan a rollback.")] = False,
     to: options.To = None,

@@ -50,7 +50,7 @@ Deep = Annotated[
 )
 def status(
     *,
-    which: groups.Which,
+    which: groups.WhichToRead,
     deep: Deep = False,
     watch: Watch = None,
     access: groups.Access,

@@ -14,6 +14,9 @@ from nodeprov.inventory.layers import DEFAULT, SettingSource
 from nodeprov.inventory.settings import Settings, Ssh
 from nodeprov.toml import KeyPath, Lines, key_text
 
+NOT = "!"
+"""Before a name: not these nodes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -102,18 +105,28 @@ class Inventory:
 def select(inventory: Inventory, names: Sequence[str]) -> tuple[Node, ...]:
     """Choose nodes by names, globs and groups (`@gpu`), each once and in the inventory's order.
 
+    A name with ! in front of it leaves nodes out: of those that are named, or else of all.
     Raises UsageError for a name that is no node's, and when nothing is chosen.
     """
     known = [node.name for node in inventory.nodes]
-    chosen = set[str]()
+    if not names:
+        groups = "".join(f", @{group}" for group in inventory.groups)
+        raise UsageError("no node is named", f"name some of {', '.join(known)}{groups}, or give --all")
+    named = [name for name in names if not name.startswith(NOT)]
+    chosen = _named(inventory, named, known) if named else {*known}
+    chosen -= _named(inventory, [name.removeprefix(NOT) for name in names if name.startswith(NOT)], known)
+    if not chosen:
+        raise UsageError(f"{' '.join(names)} leaves no node", f"there are: {', '.join(known)}")
+    return tuple(node for node in inventory.nodes if node.name in chosen)
+
+
+def _named(inventory: Inventory, names: Sequence[str], known: Sequence[str]) -> set[str]:
+    found = set[str]()
     for name in names:
         if not name.isprintable():
             raise UsageError(f"{name!r} is no name of a node", f"there are: {', '.join(known)}")
-        chosen.update(_of_group(inventory, name) if name.startswith("@") else _matching(inventory, name, known))
-    if not chosen:
-        groups = "".join(f", @{group}" for group in inventory.groups)
-        raise UsageError("no node is named", f"name some of {', '.join(known)}{groups}, or give --all")
-    return tuple(node for node in inventory.nodes if node.name in chosen)
+        found.update(_of_group(inventory, name) if name.startswith("@") else _matching(inventory, name, known))
+    return found
 
 
 def _of_group(inventory: Inventory, name: str) -> Sequence[str]:
@@ -141,7 +154,8 @@ def _unknown(inventory: Inventory, name: str, known: Sequence[str]) -> UsageErro
         return UsageError(f"{name} is a group of {inventory.path} and no node", f"write @{name} for its nodes")
     if any(letter in name for letter in "*?["):
         return UsageError(f"no node of {inventory.path} matches {name}", f"there are: {', '.join(known)}")
-    return UsageError(f"no node of {inventory.path} is called {name or repr(name)}", nearest(name, known))
+    hint = "every node: --all" if name == "all" else nearest(name, known)
+    return UsageError(f"no node of {inventory.path} is called {name or repr(name)}", hint)
 
 
 def conflicts(inventory: Inventory) -> Iterator[Fault]:

@@ -27,6 +27,8 @@ class Selection:
     selector: Selector | None = None
     handler: str = ""
     """The one of the nodes' handlers that is meant; "" for all."""
+    limit: tuple[str, ...] = ()
+    """Names, as `names` are: of the nodes only those that these choose too; () for no limit."""
 
     def of(self, inventory: Inventory, of_cluster: Callable[[], Labels | None]) -> tuple[Node, ...]:
         """Choose nodes of an inventory.
@@ -35,7 +37,7 @@ class Selection:
         for its nodes, or returns None where no cluster is used. Raises UsageError when nothing is chosen, or one
         of them has no such handler.
         """
-        chosen = self._chosen(inventory, of_cluster)
+        chosen = self._limited(inventory, self._chosen(inventory, of_cluster))
         return tuple(node.only(self.handler) for node in chosen) if self.handler else chosen
 
     def _chosen(self, inventory: Inventory, of_cluster: Callable[[], Labels | None]) -> tuple[Node, ...]:
@@ -46,6 +48,19 @@ class Selection:
         wants_all = self.is_all or (self.selector is not None and not self.names)
         named = inventory.nodes if wants_all else select(inventory, self.names)
         return named if self.selector is None else self._fitting(inventory, named, self.selector, of_cluster)
+
+    def _limited(self, inventory: Inventory, chosen: tuple[Node, ...]) -> tuple[Node, ...]:
+        if not self.limit:
+            return chosen
+        allowed = {node.name for node in select(inventory, self.limit)}
+        if left := tuple(node for node in chosen if node.name in allowed):
+            return left
+        names = ", ".join(node.name for node in chosen)
+        raise UsageError(
+            f"{','.join(self.limit)!r} fits none of the nodes that are named",
+            f"these are {names}",
+            where="--limit",
+        )
 
     def _fitting(
         self,

@@ -57,7 +57,7 @@ def test_the_command_that_is_installed_is_the_command_line() -> None:
 
 USAGE = {
     "no command": ((), ""),
-    "no node": (("plan",), "no node is named\nhint: name some of worker1, worker2, or give --all"),
+    "no node": (("install",), "no node is named\nhint: name some of worker1, worker2, or give --all"),
     "an unknown command": (("plann", "worker1"), "no such command 'plann'"),
     "an unknown option": (("plan", "--jsom"), "no such option: --jsom"),
     "all nodes and a name": (("plan", "worker1", "--all"), "--all is every node, and worker1 is named besides"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.cli.option_groups import Told, Waves, Which, WhichNodes
+from nodeprov.cli.option_groups import Told, Waves, Which, WhichNodes, WhichToRead
 from nodeprov.errors import UsageError
 
 
@@ -40,3 +40,13 @@ def test_nodes_and_handlers_are_selected() -> None:
 def test_a_report_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         _ = Told(report=tmp_path / "nowhere" / "report.md").telling
+
+
+def test_a_command_that_reads_means_all_nodes_where_none_is_named() -> None:
+    assert WhichToRead().selection == Which(is_all=True).selection
+    assert WhichToRead(["a"]).selection == Which(["a"]).selection
+    assert not Which().selection.is_all
+
+
+def test_a_limit_may_be_given_with_commas_or_again() -> None:
+    assert Which(["a*"], limit=["a1,!a2", "a3"]).selection.limit == ("a1", "!a2", "a3")

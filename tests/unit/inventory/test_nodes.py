@@ -19,6 +19,9 @@ FIVE = '[release]\nversion = "latest"\n' + "".join(f"[nodes.{name}]\n" for name 
         (["a*"], ["a1", "a2"]),
         (["*"], ["b1", "b2", "a1", "a2", "c"]),
         (["?1", "a1", "b*"], ["b1", "b2", "a1"]),
+        (["!c"], ["b1", "b2", "a1", "a2"]),
+        (["b*", "!b2"], ["b1"]),
+        (["!b2", "b*", "!a*"], ["b1"]),
     ],
 )
 def test_nodes_are_chosen_once_in_the_order_of_the_inventory(names: list[str], chosen: list[str]) -> None:
@@ -42,6 +45,12 @@ def test_a_host_that_only_runs_kubectl_cannot_be_chosen(lab: Inventory) -> None:
 def test_choosing_nothing_is_refused(lab: Inventory) -> None:
     with pytest.raises(UsageError, match="no node is named"):
         select(lab, [])
+    with pytest.raises(UsageError, match=r"worker1 !worker\* leaves no node\nhint: there are: worker1, worker2"):
+        select(lab, ["worker1", "!worker*"])
+    with pytest.raises(UsageError, match="is called wroker2"):
+        select(lab, ["!wroker2"])
+    with pytest.raises(UsageError, match=r"is called all\nhint: every node: --all"):
+        select(lab, ["all"])
 
 
 def test_nodes_are_chosen_by_the_name_of_a_group() -> None:

@@ -33,9 +33,13 @@ def not_asked() -> Labels:
 
 
 def chosen(
-    *names: str, selector: str | None = None, is_all: bool = False, cluster: Labels | None = None
+    *names: str,
+    selector: str | None = None,
+    is_all: bool = False,
+    cluster: Labels | None = None,
+    limit: tuple[str, ...] = (),
 ) -> list[str]:
-    selection = Selection(names, is_all, parse_selector(selector) if selector else None)
+    selection = Selection(names, is_all, parse_selector(selector) if selector else None, limit=limit)
     return [node.name for node in selection.of(WHOLE, (lambda: cluster) if cluster is not None else not_asked)]
 
 
@@ -50,6 +54,15 @@ def test_a_nodes_labels_lie_over_those_of_its_groups() -> None:
 
 def test_all_is_every_node() -> None:
     assert chosen(is_all=True) == ["a1", "b1", "c1", "c2"]
+
+
+def test_a_limit_leaves_of_the_nodes_that_are_meant_those_that_it_names_too() -> None:
+    assert chosen(is_all=True, limit=("c*", "!c2")) == ["c1"]
+    assert chosen("a1", "b1", limit=("!b1",)) == ["a1"]
+    assert chosen(selector="zone=a", limit=("@gpu",)) == ["c2"]
+    with pytest.raises(UsageError, match=r"--limit: 'c\*' fits none of the nodes that are named") as caught:
+        chosen("a1", "b1", limit=("c*",))
+    assert caught.value.hint == "these are a1, b1"
 
 
 @pytest.mark.parametrize(
