@@ -15,15 +15,28 @@ from typer.exceptions import TyperException  # noqa: TID251
 from typer.main import get_command  # noqa: TID251
 
 from nodeprov import __version__
-from nodeprov.cli.main import COMMANDS, COMPLETION, DONE, EXIT_CODES, PURPOSE, interrupted, module_of
+from nodeprov.cli.main import COMMANDS, COMPLETION, DONE, EXIT_CODES, PANELS, PURPOSE, interrupted, module_of
 from nodeprov.cli.output import print_error, show_json
 from nodeprov.errors import NodeprovError, UsageError
 
 
 def use_plain_values(parameters: Iterable[Any]) -> None:
-    """Let the options and arguments of a command convert simple values without typer."""
+    """Let the options and arguments of a command convert simple values without typer, and show no Python types."""
     for each in parameters:
         each.get_runtime_param = partial(_PlainValue, each.type_descriptor.annotation, each.get_runtime_param)
+        each.display_type_rich = partial(_shown_type, each, each.display_type_rich)
+
+
+def _shown_type(parameter: Any, of_typer: Callable[..., str | None], ctx: Any) -> str | None:
+    """Return what the help shows as the value of a parameter: its name; None where it has none, or is shown."""
+    if parameter.param_type_name == "argument":
+        return None
+    if parameter.metavar is not None or parameter.type_descriptor.is_choice:
+        return of_typer(ctx=ctx)
+    return _VALUES.get(parameter.type_descriptor.annotation)
+
+
+_VALUES = {int: "N", Path: "FILE", str: "TEXT", list[str]: "TEXT"}
 
 
 class _PlainValue:
@@ -52,8 +65,12 @@ class CommandGroup(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        for name, line in COMMANDS.items():
-            self.add_command(TyperCommand(name, help=line, rich_markup_mode=self.rich_markup_mode))
+        mode = self.rich_markup_mode
+        for panel, names in PANELS.items():
+            for name in names:
+                self.add_command(
+                    TyperCommand(name, help=COMMANDS[name], rich_markup_mode=mode, rich_help_panel=panel)
+                )
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the options before the command."""
@@ -66,7 +83,8 @@ class CommandGroup(TyperGroup):
         if name is None:
             return None, None, rest
         command = load_command(name)
-        use_plain_values(command.get_params(ctx))
+        for each in (command, *getattr(command, "commands", {}).values()):
+            use_plain_values(each.get_params(ctx))
         return name, command, rest
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
+
+from typer.models import OptionInfo  # noqa: TID251  a part of the command line
 
 
 def each_of_a_group(function: Callable[..., None]) -> Callable[..., None]:
@@ -35,9 +38,22 @@ def each_of_a_group(function: Callable[..., None]) -> Callable[..., None]:
 
 def _parameters(group: Any) -> list[inspect.Parameter]:
     hints = get_type_hints(group, include_extras=True)
+    panel = getattr(group, "PANEL", "")
     return [
         inspect.Parameter(
-            each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name]
+            each.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=each.default,
+            annotation=_in_panel(hints[each.name], panel),
         )
         for each in fields(group)
     ]
+
+
+def _in_panel(annotation: Any, panel: str) -> Any:
+    """Have an option of a group shown in the group's panel of the help; an argument is shown among arguments."""
+    shown = copy.copy(annotation.__metadata__[0])
+    if not panel or not isinstance(shown, OptionInfo):
+        return annotation
+    shown.rich_help_panel = shown.rich_help_panel or panel
+    return Annotated[annotation.__origin__, shown]

@@ -52,6 +52,15 @@ COMMANDS: Mapping[str, str] = {
     "lab": "Machines to try nodeprov on.",
 }
 """Every command, and its line in the overview."""
+PANELS: Mapping[str, tuple[str, ...]] = {
+    "First steps": ("init", "inventory", "doctor", "plan", "install", "lab"),
+    "Change nodes": ("apply", "adopt", "canary", "rollback", "gc", "uninstall"),
+    "Look at nodes": ("status", "verify", "history", "support"),
+    "Workloads": ("check", "explain", "policy"),
+    "The cluster": ("rbac", "cluster"),
+    "Releases": ("fetch", "cache", "lock", "sign", "bundle", "push", "image"),
+}
+"""The commands by tasks, as the overview shows them."""
 
 _MODULES = {
     "apply": "plan",

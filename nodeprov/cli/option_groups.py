@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from nodeprov.cli import options
 from nodeprov.errors import UsageError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class WhichNodes:
     """Which nodes are meant."""
+
+    PANEL: ClassVar = "Nodes"
 
     nodes: options.Nodes = None
     is_all: options.All = False
@@ -58,6 +60,8 @@ class WhichToRead(Which):
 class Waves:
     """How a run goes through its nodes."""
 
+    PANEL: ClassVar = options.ROLLOUT
+
     canary: options.Canary = None
     soak: options.Soak = None
     max_unavailable: options.MaxUnavailable = None
@@ -90,6 +94,8 @@ class Waves:
 class Access:
     """By which inventory nodes are reached, and with whose password."""
 
+    PANEL: ClassVar = "Inventory and access"
+
     inventory: options.Inventory = None
     sets: options.Set = None
     ask_sudo_password: options.AskSudoPassword = False
@@ -98,6 +104,8 @@ class Access:
 @dataclass(frozen=True, slots=True)
 class Told:
     """What a run leaves behind besides its result."""
+
+    PANEL: ClassVar = "Output"
 
     report: options.Report = None
     events: options.Events = None
@@ -111,6 +119,8 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class Shown:
     """How much is shown, and in which form."""
+
+    PANEL: ClassVar = "Output"
 
     as_json: options.Json = False
     _timings: options.Timings = False

@@ -344,7 +344,7 @@ To = Annotated[
 Keep = Annotated[
     int | None,
     typer.Option(
-        "--keep", metavar="N", min=0, help="Keep N generations that were in force before. Default: [release] keep."
+        "--keep", metavar="N", min=0, help="Keep N generations that were in force before. Default: release.keep."
     ),
 ]
 SkipUnready = Annotated[

@@ -12,13 +12,13 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
-from nodeprov.cli.main import COMMANDS, EXIT_CODES, PURPOSE
+from nodeprov.cli.main import COMMANDS, EXIT_CODES, PANELS, PURPOSE
 
 OPTIONS = (
-    ("--version", "<bool>", "Show the version and exit."),
+    ("--version", "", "Show the version and exit."),
     ("--show-completion", "<bash|zsh|fish>", "Show a shell's completion and exit."),
     ("--install-completion", "<bash|zsh|fish>", "Install a shell's completion for this user and exit."),
-    ("--help", "<bool>", "Show this message and exit."),
+    ("--help", "", "Show this message and exit."),
 )
 """The options of cli/app.py; a test compares them."""
 _COLORS = Theme({"option": "bold cyan", "switch": "bold green", "usage": "yellow", "sign": "dim"})
@@ -37,23 +37,29 @@ def show_overview() -> None:
     console, words = Console(theme=_COLORS, highlighter=_Words()), _Words()
     console.print(Padding(words("Usage: nodeprov [OPTIONS] COMMAND [ARGS]..."), 1), style="bold")
     console.print(Padding(words(PURPOSE), (0, 1, 1, 1)))
-    options, commands = _table("", columns=6), _table("bold cyan", columns=2, ratio=10)
-    for name, kind, line in OPTIONS:
-        types = _Types()(Text(kind, style="bold yellow", overflow="fold"))
-        options.add_row(words(name), "", "", "", types, Columns([words(line)]))
-    for name, line in COMMANDS.items():
-        commands.add_row(name, words(line))
-    for title, table in (("Options", options), ("Commands", commands)):
+    for title, table in (("Options", _options(words)), *((each, _commands(each, words)) for each in PANELS)):
         console.print(Panel(table, border_style="dim", title=title, title_align="left"))
     console.print(Padding(words(EXIT_CODES), 1))
     console.print()
 
 
-def _table(style: str, *, columns: int, ratio: int | None = None) -> Table:
-    """Make a table whose first column has a style, and whose last one takes all the room that is left."""
-    table = Table(show_header=False, expand=True, box=None, pad_edge=False, padding=(0, 1))
-    table.add_column(style=style)
-    for _ in range(columns - 2):
-        table.add_column()
-    table.add_column(ratio=ratio)
+def _options(words: _Words) -> Table:
+    table = _table()
+    for name, kind, line in OPTIONS:
+        types = _Types()(Text(kind, style="bold yellow", overflow="fold"))
+        table.add_row(words(name), "", "", "", types, Columns([words(line)]))
     return table
+
+
+def _commands(panel: str, words: _Words) -> Table:
+    """Lay out the commands of a panel; their names take as much room in each."""
+    table = _table()
+    table.add_column(style="bold cyan", no_wrap=True, width=max(map(len, COMMANDS)))
+    table.add_column(ratio=10)
+    for name in PANELS[panel]:
+        table.add_row(name, words(COMMANDS[name]))
+    return table
+
+
+def _table() -> Table:
+    return Table(show_header=False, expand=True, box=None, pad_edge=False, padding=(0, 1))

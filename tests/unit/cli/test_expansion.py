@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer  # noqa: TID251  as the command line has it
 
@@ -43,3 +43,21 @@ def test_the_name_and_the_help_are_the_commands() -> None:
 def test_the_command_gets_its_groups() -> None:
     each_of_a_group(command)(before=False, number=5, quick=True, after=1)
     assert calls.pop() == {"before": False, "pair": Pair(5, True), "after": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Options that the help shows together."""
+
+    PANEL: ClassVar = "Output"
+
+    number: Number = 3
+
+
+def test_the_options_of_a_group_are_shown_in_its_panel_and_elsewhere_in_that_of_others() -> None:
+    def shows(*, shown: Shown, number_of_all: Number = 1) -> None:
+        """Do nothing."""
+
+    parameters = inspect.signature(each_of_a_group(shows)).parameters
+    panels = [parameters[name].annotation.__metadata__[0].rich_help_panel for name in parameters]
+    assert panels == ["Output", None]

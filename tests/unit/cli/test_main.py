@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess  # noqa: TID251  a signal is sent to it
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer  # noqa: TID251  as the command line has it
+from rich.text import Text
 
 from nodeprov import __version__
+from nodeprov.cli.app import app
+from nodeprov.cli.main import COMMANDS as ALL
 from nodeprov.cli.output import print_error
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_program
@@ -34,6 +41,23 @@ def test_the_help_of_every_command_has_examples_and_exit_codes(command: str) -> 
     golden(
         f"cli/help{command and '-'}{command}.txt", "\n".join(line.rstrip() for line in output.text.splitlines())
     )
+
+
+def every_help(name: str, command: Any, context: Any) -> Iterator[tuple[str, str, str]]:
+    """List what the help says of the values and of the meaning of every option of a command and of those in it."""
+    for each in command.get_params(context):
+        yield f"{name} {each.name}", each.display_type_rich(ctx=context) or "", each.help or ""
+    for below, inner in getattr(command, "commands", {}).items():
+        yield from every_help(f"{name} {below}", inner, context)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_help_shows_types_of_python_or_loses_a_word_in_brackets(name: str) -> None:
+    group = typer.main.get_command(app)
+    context = group.make_context("nodeprov", [name])
+    shown = [*every_help(name, group.resolve_command(context, [name])[1], context)]
+    assert [each for each in shown if re.search("bool|str|int|list|Path", each[1])] == []
+    assert [each for each in shown if Text.from_markup(each[2]).plain != each[2]] == []
 
 
 @pytest.mark.parametrize("command", ["", "up", "down", "status", "ssh", "kubectl"])

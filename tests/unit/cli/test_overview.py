@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodeprov.cli.app import app
+from nodeprov.cli.main import COMMANDS, PANELS
 from nodeprov.cli.overview import show_overview
 
 
@@ -21,3 +22,7 @@ def test_the_overview_is_what_typer_shows(
     app(["--help"], prog_name="nodeprov", standalone_mode=False)
     assert ours == capsys.readouterr().out
     assert ("\x1b[" in ours) == bool(color)
+
+
+def test_every_command_is_in_one_panel() -> None:
+    assert sorted(name for names in PANELS.values() for name in names) == sorted(COMMANDS)
