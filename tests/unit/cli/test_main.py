@@ -53,7 +53,7 @@ def every_help(name: str, command: Any, context: Any) -> Iterator[tuple[str, str
 
 @pytest.mark.parametrize("name", ALL)
 def test_no_help_shows_types_of_python_or_loses_a_word_in_brackets(name: str) -> None:
-    group = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app)
     context = group.make_context("nodeprov", [name])
     shown = [*every_help(name, group.resolve_command(context, [name])[1], context)]
     assert [each for each in shown if re.search("bool|str|int|list|Path", each[1])] == []
