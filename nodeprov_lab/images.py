@@ -21,7 +21,15 @@ _FOLDERS = ("bin", "dev", "etc", "proc", "root", "sys", "tmp", "var")
 _ANSWER_TO_TERM = "trap 'exit 0' TERM INT; sleep 2147483647 & wait"  # what is PID 1 has no default handlers
 
 IMAGES = (Image(BUSYBOX_IMAGE, ("/bin/sh",)), Image(PAUSE_IMAGE, ("/bin/sh", "-c", _ANSWER_TO_TERM)))
-_COMMAND = ("ctr", "--namespace", "k8s.io", "images", "import", "-")
+# What is pulled from a registry by its digest has a name with that digest; an import gives names with tags alone.
+_SCRIPT = r"""set -eu
+ctr --namespace k8s.io images import -
+ctr --namespace k8s.io images ls | awk 'NR > 1 && $1 ~ /:[^@\/]*$/ && $1 !~ /@|^sha256:/ { print $1, $3 }' |
+    while read -r name digest; do
+        ctr --namespace k8s.io images tag --force "$name" "${name%:*}@$digest"
+    done
+"""
+_COMMAND = ("sh", "-c", _SCRIPT)
 _TIMEOUT_SECONDS = 900.0
 
 

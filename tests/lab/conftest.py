@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from nodeprov.hosts.local import run_checked
 from tests.conftest import RUN
+from tests.lab.dispatching import Site, site_in
 from tests.lab.machines import (
     CLASS,
     LABEL,
@@ -121,6 +123,13 @@ def worker(_nodes_are_ours: None, kubectl: Kubectl, pristine_configs: dict[str, 
 def other(_nodes_are_ours: None, kubectl: Kubectl, pristine_configs: dict[str, bytes]) -> Iterator[Machine]:
     """A second node, which is the other process's own."""
     yield from _clean(OTHER, kubectl, pristine_configs)
+
+
+@pytest.fixture
+def site(worker: Machine, other: Machine, kubectl: Kubectl, tmp_path: Path) -> Iterator[Site]:
+    """Both workers, and all that a dispatcher is run with."""
+    with site_in(kubectl, tmp_path) as site:
+        yield site
 
 
 @pytest.fixture

@@ -3,86 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nodeprov.in_cluster import engine_image, release_image
-from tests.lab.machines import ADMIN, CLASS, LABEL, NEW, OTHER, WORKER, Kubectl, Machine, eventually
-from tests.lab.pods import MACHINE, Pods, engine_file
-from tests.lab.running import Ended, nodeprov, variant
+from nodeprov.hosts.local import run_program
+from tests.lab.dispatching import NODES, SYSTEM, Site, forget
+from tests.lab.machines import ADMIN, CHECKOUT, CLASS, NEW, Kubectl, Machine, eventually
+from tests.lab.running import nodeprov, variant
+from tests.support.sampling import by_turns
 
 pytestmark = [pytest.mark.alone, pytest.mark.rotates(2, "the dispatcher on real nodes")]
-NODES = tuple(sorted((WORKER, OTHER)))
-SYSTEM = "nodeprov-system"
-
-
-class Site:
-    """An inventory for both workers, its lock, and the images on all nodes."""
-
-    def __init__(self, folder: Path, kubectl: Kubectl) -> None:
-        self.kubectl = kubectl
-        self.inventory = variant(
-            folder,
-            cluster__select=f'"kubernetes.io/hostname in ({",".join(NODES)})"',
-            cluster__kubeconfig=f'"{ADMIN}"',
-            release__version=f'"{NEW}"',
-            rollout__max_unavailable='"2"',
-            proof__steady_seconds="1",
-        )
-        locked = nodeprov("lock", inventory=self.inventory)
-        assert locked.returncode == 0, locked.stderr
-        release = folder / "release.tar"
-        made = nodeprov(
-            "image", str(release), "--release", NEW, "--architecture", MACHINE, inventory=self.inventory
-        )
-        assert made.returncode == 0, made.stderr
-        names: list[tuple[str, str]] = []
-        for name in ("master", *NODES):
-            pods = Pods(Machine(name), kubectl, folder)
-            names.append(
-                (
-                    pods.bring(engine_file(), engine_image.REFERENCE),
-                    pods.bring(release, release_image.reference(NEW)),
-                )
-            )
-        [(engine, brought)] = set(names)
-        self.images = ("--engine-image", engine, "--release-image", brought)
-
-    def command(self, *arguments: str) -> Ended:
-        return nodeprov("cluster", *arguments, inventory=self.inventory)
-
-    def labelled(self) -> list[str]:
-        found = self.kubectl.json("get", "nodes", "-l", f"{LABEL}=true")["items"]
-        return sorted(each["metadata"]["name"] for each in found)
-
-    def trouble(self) -> str:
-        """Say what an operator would look at."""
-        said = [
-            self.kubectl.attempt(*arguments, f"--namespace={SYSTEM}").text[-3000:]
-            for arguments in (
-                ("get", "pods", "-o", "wide"),
-                ("describe", "pods"),
-                ("logs", "deployment/nodeprov-dispatcher"),
-                ("get", "nodes", "-o", "yaml"),
-            )
-        ]
-        return "\n".join(said)
-
-
-@pytest.fixture
-def site(worker: Machine, other: Machine, kubectl: Kubectl, tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path, kubectl)
-    yield site
-    kubectl.attempt("delete", "namespace", SYSTEM, "--ignore-not-found", "--wait=true", "--timeout=60s")
-    for name in NODES:
-        kubectl.attempt("label", "node", name, "nodeprov.io/claimed-")
-        kubectl.attempt("annotate", "node", name, "nodeprov.io/last-")
-    for name in ("master", *NODES):
-        Machine(name).try_run(
-            "ctr -n k8s.io images rm $(ctr -n k8s.io images ls -q | grep ^localhost/nodeprov-[er])"
-        )
 
 
 def _as_ssh_leaves_it(site: Site, kubectl: Kubectl) -> None:
@@ -144,3 +75,25 @@ def test_the_dispatcher_in_the_cluster_may_be_killed_and_goes_on(site: Site, kub
     gone = site.command("uninstall", "--yes")
     assert gone.returncode == 0, gone.stdout + gone.stderr + site.trouble()
     assert site.labelled() == []
+
+
+@by_turns
+def test_the_demo_has_the_cluster_install_all_its_workers(
+    worker: Machine, other: Machine, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    before = worker.listing(), other.listing()
+    inventory = variant(tmp_path, cluster__kubeconfig=f'"{ADMIN}"')
+    # The other process of the tests has other names in the cluster, of which what is in examples/ knows nothing.
+    argv = ["env", "-u", "NODEPROV_RUNTIME_CLASS_NAME", "-u", "NODEPROV_LABEL_KEY", "script/demo", "--in-cluster"]
+    environment = {"NODEPROV_INVENTORY": str(inventory)}
+    try:
+        shown = run_program(argv, environment=environment, folder=CHECKOUT, timeout_seconds=400)
+        assert shown.returncode == 0, shown.said
+        said = shown.stdout.decode()
+        assert "Starting gVisor..." in said
+        assert {line.split()[1] for line in said.splitlines() if line.startswith(NODES)} == {"passed", "skipped"}
+    finally:
+        gone = nodeprov("cluster", "uninstall", "--yes", inventory=inventory)
+        forget(kubectl)
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert (worker.listing(), other.listing()) == before
