@@ -43,6 +43,8 @@ BAD: dict[str, dict[str, Any]] = {
 }
 """For each rule what breaks it, of a pod or of its container."""
 OF_CONTAINER = ("securityContext", "ports")
+LARGE = 5_000
+"""So many containers, and so many volumes."""
 
 
 def breaking(*names: str) -> dict[str, Any]:
@@ -119,6 +121,24 @@ def test_whatever_a_pod_breaks_at_once_the_audit_and_the_server_say_the_same(the
         assert (status, sorted(warned)) == (201, sorted(each.rule for each in found.broken)), names
         assert set(names) <= set(warned)
         assert there.dry_run("strict", value)[0] == (403 if names else 201), names
+
+
+@pytest.mark.parametrize("name", ["", "host-ports", "host-path"])
+def test_a_pod_of_ten_thousand_parts_is_judged_within_the_limits_of_expressions(there: Cluster, name: str) -> None:
+    """A policy whose expressions cost more than the API server allows would refuse it, whatever it breaks."""
+    value = breaking(name) if name else breaking()
+    spec = value["spec"]
+    spec["containers"] = [
+        *({"name": f"c{port}", "image": "x", "ports": [{"containerPort": port}]} for port in range(100, LARGE)),
+        *spec["containers"],
+    ]
+    spec["volumes"] = [
+        *({"name": f"v{number}", "emptyDir": {}} for number in range(LARGE)),
+        *spec.get("volumes", []),
+    ]
+    status, warned, said = there.dry_run("warned", value)
+    assert (status, warned) == (201, [name] if name else []), said
+    assert there.dry_run("strict", value)[0] == (403 if name else 201)
 
 
 def test_pods_without_a_class_get_the_sandbox_and_what_follows_from_it_by_default(there: Cluster) -> None:
