@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.redaction import redacted, visible, without_userinfo
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 BEGAN = time.monotonic()
 WIDE = 150
+MOST_NAMED = 8
+"""So many nodes are named in a question."""
 SCHEMA = 1
 """Raised when a field of the JSON changes its meaning or goes; docs/json.md describes them."""
 
@@ -84,9 +86,29 @@ def _try_to_say(text: str) -> None:
     """Print it if possible: a terminal that is gone, or a full disk, must not stop a rollback."""
     try:
         # In one piece: threads show their commands at the same time.
-        print(f"{visible(without_userinfo(text))}\n", end="", file=sys.stderr, flush=True)
+        print(f"{_fitting(visible(without_userinfo(text)), sys.stderr)}\n", end="", file=sys.stderr, flush=True)
     except (OSError, SystemExit):  # rich, which has the stream while a bar is shown, ends the program there
         quiet.set()
+
+
+def _fitting(text: str, stream: TextIO) -> str:
+    """Break lines at blanks if they are shown on a terminal."""
+    if (width := _width(stream)) is None:
+        return text
+    from nodeprov.reports.wrapping import wrapped
+
+    return wrapped(text, width)
+
+
+def _width(stream: TextIO) -> int | None:
+    """Return how wide the terminal is; None if it is none."""
+    try:
+        if not stream.isatty():
+            return None
+        columns = os.environ.get("COLUMNS", "")
+        return int(columns) if columns.isdecimal() else os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
 
 
 def _print(text: str) -> None:
@@ -102,6 +124,11 @@ def _print(text: str) -> None:
 def show_text(text: str) -> None:
     """Print a result that is text."""
     _print(visible(text))
+
+
+def show_lines(text: str) -> None:
+    """Print a result for a person, whose long lines break at blanks on a terminal."""
+    _print(_fitting(visible(text), sys.stdout))
 
 
 def show_json(result: Mapping[str, Any], errors: Sequence[NodeprovError] = ()) -> None:
@@ -158,9 +185,9 @@ def show_plans(plans: Sequence[Plan], errors: Sequence[NodeprovError] = (), *, a
         return
     for text in map(visible, plan_texts(plans)):
         if _may_have_colors() and _console(stderr=False).color_system:
-            _console(stderr=False).print(painted(text), soft_wrap=True)
+            _console(stderr=False).print(painted(text, _width(sys.stdout)), soft_wrap=True)
         else:
-            _print(text)
+            _print(_fitting(text, sys.stdout))
 
 
 def _may_have_colors() -> bool:
@@ -192,7 +219,7 @@ def show_outcomes(
         texts = [(outcome, visible(without_userinfo(outcome_text(outcome)))) for outcome in outcomes]
         for outcome, text in texts:
             if outcome.plan.pending and not outcome.error:
-                _print(text)
+                _print(_fitting(text, sys.stdout))
         if len(nodes) > 1 and any(outcome.plan.pending for outcome in outcomes):
             from nodeprov.reports.run import run_table
 
@@ -223,9 +250,14 @@ def show_table(table: Table) -> None:
     _console(stderr=False).print(table)
 
 
-def ask(count: int) -> None:
+def ask(plans: Sequence[Plan]) -> None:
     """Ask whether to change nodes; raise NodeprovError if not, UsageError if there is no terminal to ask on."""
-    confirm(f"Change {count} node{'' if count == 1 else 's'}?", "review the plan above", "nothing was changed")
+    names = [plan.node for plan in plans]
+    named = ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if names[MOST_NAMED:] else "")
+    restarts = sum(bool(plan.restart) for plan in plans)
+    on = "" if restarts == len(plans) == 1 else f" on {restarts} of {len(plans)}"
+    said = f"containerd restarts{on}" if restarts else "containerd does not restart"
+    confirm(f"Change {named} ({said})?", "review the plan above", "nothing was changed")
 
 
 def confirm(question: str, review: str, as_before: str) -> None:

@@ -132,7 +132,7 @@ def confirm(
         raise UsageError("--json shows no plan to ask about", "look at `nodeprov plan`, then add --yes")
     rollout = ready(fleet, plans, telling)
     if must_ask:
-        output.ask(len(pending))
+        output.ask([each.plan for each in pending])
     return rollout
 
 

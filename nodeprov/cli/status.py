@@ -12,7 +12,7 @@ import typer  # noqa: TID251  a part of the command line
 from nodeprov.cli import option_groups as groups
 from nodeprov.cli import options
 from nodeprov.cli.main import DONE, FAILED, PENDING
-from nodeprov.cli.output import say, show_json, show_text
+from nodeprov.cli.output import say, show_json, show_lines
 
 if TYPE_CHECKING:
     from nodeprov.diagnosis.status import Status
@@ -139,6 +139,6 @@ def _show(found: Round, shown: Round, *, as_json: bool, is_watching: bool) -> No
     if is_watching:
         say(time.strftime("%Y-%m-%d %H:%M:%S%z"))
     for one in changed:
-        show_text(text(one))
+        show_lines(text(one))
     if len(found.nodes) > 1:
-        show_text(summary(list(found.nodes.values())))
+        show_lines(summary(list(found.nodes.values())))

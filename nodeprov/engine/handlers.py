@@ -165,6 +165,7 @@ def together(states: Sequence[NodeState], parts: Sequence[Planned]) -> Planned:
         notes,
         sum(part.plan.upload_bytes for part in parts),
         tuple(_said(part) for part in parts),
+        first.plan.releases,
     )
     patterns = tuple(dict.fromkeys(each for part in parts for each in part.imported))
     return Planned(states[0], first.want, made, patterns, first.release, tuple(parts), tuple(states))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nodeprov.engine import leftovers, notes, way_back
+from nodeprov.engine import generations, leftovers, notes, way_back
 from nodeprov.engine.canary import with_canary
 from nodeprov.engine.look import Gc, Install, Rollback, Uninstall, Want, check
 from nodeprov.engine.planning import drained, read_states, refuse, restart_problems, swapped
@@ -170,7 +170,8 @@ def _install(
     said = notes.of_install(state, family, runtime, steps, release.name, warnings)
     if want.adopts:
         said = (*said, *adoption.notes(state, family, readers[Place.NODE]))
-    return Plan(state.node.name, want.action, steps, said, upload_bytes), imports
+    releases = (generations.release_in_force(state), release.name)
+    return Plan(state.node.name, want.action, steps, said, upload_bytes, releases=releases), imports
 
 
 def _of_admission(

@@ -59,7 +59,8 @@ def plan_rollback(state: NodeState, want: Rollback, readers: Readers) -> tuple[N
     )
     refuse(state, tuple(restart_problems(state, steps, imports, readers)))
     said = notes.of_rollback(state, family, release, steps)
-    return state, Plan(name, Rollback.action, steps, said), release
+    releases = (generations.release_in_force(state), release)
+    return state, Plan(name, Rollback.action, steps, said, releases=releases), release
 
 
 def plan_gc(state: NodeState, want: Gc, readers: Readers) -> Plan:

@@ -113,6 +113,8 @@ class Plan:
     upload_bytes: int = 0
     handlers: tuple[HandlerPlan, ...] = ()
     """Of a plan for several handlers what it does for each; () where it is for one."""
+    releases: tuple[str, str] = ("", "")
+    """The release in force, and the one that this puts in force, by the names of their folders; "" for none."""
 
     @property
     def parts(self) -> tuple[Part, ...]:

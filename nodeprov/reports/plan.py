@@ -13,6 +13,7 @@ from nodeprov.plan.plan import Plan
 from nodeprov.plan.state_text import change_text, lines_of, summary_json
 from nodeprov.plan.steps import Adopt, Drain, Part, Proof, Restart
 from nodeprov.redaction import looks_secret, masked, secret_spans
+from nodeprov.reports.wrapping import wrapped
 from nodeprov.toml import key_text, statements
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ _COLORS = {"+": "green", "~": "yellow", "-": "red", "!": "bold", "@": "cyan"}
 
 _SIGNED = re.compile(r"(?:  (?=[-+~!] )|      (?=[-+@]))(.)")
 CONTEXT_LINES = 2
-FEW = 3
-"""Of so many nodes each plan is written out."""
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
@@ -50,10 +49,7 @@ def _handlers(plan: Plan) -> Iterator[str]:
 
 
 def plan_texts(plans: Sequence[Plan]) -> Iterator[str]:
-    """Write plans for a person: of more than a few, those that are alike are written once, with all the nodes."""
-    if len(plans) <= FEW:
-        yield from map(plan_text, plans)
-        return
+    """Write plans for a person: those that are alike once, with all the nodes; at the end what all of them do."""
     alike: dict[str, list[Plan]] = {}
     for plan in plans:
         alike.setdefault(without_name(plan_text(plan), plan.node), []).append(plan)
@@ -61,7 +57,26 @@ def plan_texts(plans: Sequence[Plan]) -> Iterator[str]:
         yield plan_text(first)
         if others:
             names = ", ".join(each.node for each in others)
-            yield f"{names}: the same as {first.node}, {count_text(len(others), 'node')}"
+            count = f", {count_text(len(others), 'node')}" if len(others) > 1 else ""
+            yield f"{names}: the same as {first.node}{count}"
+    if len(plans) > 1:
+        yield summary(plans)
+
+
+def summary(plans: Sequence[Plan]) -> str:
+    """Write in one line what several plans do together."""
+    pending = [plan for plan in plans if plan.pending]
+    nodes = count_text(len(plans), "node")
+    if not pending:
+        return f"{nodes}: nothing to do"
+    uploaded, restarted = sum(plan.upload_bytes for plan in plans), sum(bool(plan.restart) for plan in plans)
+    said = [
+        count_text(sum(len(plan.changes) for plan in plans), "change"),
+        *([f"{_size(uploaded)} to upload"] if uploaded else ()),
+        f"containerd restarts on {restarted}" if restarted else "no restart",
+    ]
+    idle = len(plans) - len(pending)
+    return f"{nodes}: {', '.join(said)}{f'; nothing to do on {idle}' if idle else ''}"
 
 
 def without_name(text: str, node: str) -> str:
@@ -69,16 +84,15 @@ def without_name(text: str, node: str) -> str:
     return re.sub(rf"(?<![\w.-]){re.escape(node)}(?![\w-]|\.\w)", "NODE", text)
 
 
-def painted(plan: str) -> Text:
-    """Colour the text of a plan by the signs that its lines begin with."""
+def painted(plan: str, width: int | None = None) -> Text:
+    """Colour the text of a plan by the signs that its lines begin with, and break those that are too long."""
     from rich.text import Text  # few plans are shown on a terminal with colours
 
-    text = Text(plan)
-    start = 0
-    for line in plan.split("\n"):
-        if signed := _SIGNED.match(line):
-            text.stylize(_COLORS[signed[1]], start, start + len(line))
-        start += len(line) + 1
+    text = Text()
+    for number, line in enumerate(plan.split("\n")):
+        signed = _SIGNED.match(line)
+        text.append("\n" if number else "")
+        text.append(wrapped(line, width), _COLORS[signed[1]] if signed else None)
     return text
 
 
@@ -86,12 +100,28 @@ def headline(plan: Plan) -> str:
     """Write in one line what a plan will do."""
     if not plan.pending:
         return f"{plan.node}: nothing to do"
-    said = f"{plan.node}: {plan.action.name}: {count_text(len(plan.changes), 'change')}"
+    said = f"{plan.node}: {plan.action.name}: {_way(plan)}{count_text(len(plan.changes), 'change')}"
     if plan.upload_bytes:
         said += f", {_size(plan.upload_bytes)} to upload"
     if plan.action.of_cluster:
         return said
     return said + (", containerd restarts" if plan.restart else ", no restart")
+
+
+def _way(plan: Plan) -> str:
+    """Say from which release to which one a plan leads; "" where it is the first one, or stays."""
+    before, after = plan.releases
+    if not before or not after or before == after:
+        return ""
+    old, new = before.partition("-")[0], after.partition("-")[0]
+    if old == new:  # the same version of other bytes
+        old, new = before, after
+    older = " (older)" if _numbers(new) < _numbers(old) else ""
+    return f"{old} -> {new}{older}, "
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version.partition("-")[0])))
 
 
 def _part_lines(part: Part) -> Iterator[str]:
@@ -171,6 +201,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "node": plan.node,
         "action": plan.action.name,
         "pending": plan.pending,
+        "releases": dict(zip(("before", "after"), plan.releases, strict=True)),
         "upload_bytes": plan.upload_bytes,
         "steps": [part_json(part) for part in plan.parts],
         "restart": asdict(plan.restart) if plan.restart else None,

@@ -132,7 +132,7 @@ PLANS = {"install": INSTALL, "upgrade": UPGRADE, "uninstall": UNINSTALL, "nothin
 SECRET = "hunter2"
 
 # What docs/json.md promises; a field may come, none may go.
-PLAN_FIELDS = {"schema", "node", "action", "pending", "upload_bytes", "steps", "restart", "notes"}
+PLAN_FIELDS = {"schema", "node", "action", "pending", "releases", "upload_bytes", "steps", "restart", "notes"}
 
 
 def through_json(value: Mapping[str, Any]) -> dict[str, Any]:

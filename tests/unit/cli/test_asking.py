@@ -8,6 +8,7 @@ import select
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,8 @@ from nodeprov.cli.main import EXIT_CODES, FAILED
 from nodeprov.cli.output import ask
 from nodeprov.errors import NodeprovError
 from nodeprov.inventory import parse
+from nodeprov.plan.plan import Plan
+from tests.support.plans import INSTALL, UPGRADE
 from tests.support.release_server import ReleaseServer
 
 
@@ -98,6 +101,33 @@ def test_an_answer_of_no_changes_nothing_and_is_no_success(capsys: pytest.Captur
         patch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
         patch.setattr("typer.confirm", lambda *_said, **_how: False)
         with pytest.raises(NodeprovError, match="not confirmed; nothing was changed") as raised:
-            ask(2)
+            ask([INSTALL])
     assert raised.value.exit_code == FAILED
     assert "not confirmed" in EXIT_CODES
+
+
+@pytest.mark.parametrize(
+    ("plans", "question"),
+    [
+        ([INSTALL], "Change worker1 (containerd restarts)?"),
+        ([UPGRADE], "Change worker1 (containerd does not restart)?"),
+        ([INSTALL, replace(UPGRADE, node="w2")], "Change worker1, w2 (containerd restarts on 1 of 2)?"),
+        (
+            [replace(INSTALL, node=f"w{number}") for number in range(20)],
+            "Change w0, w1, w2, w3, w4, w5, w6, w7 and 12 more (containerd restarts on 20 of 20)?",
+        ),
+    ],
+)
+def test_the_question_names_the_nodes_and_the_restarts(
+    plans: list[Plan], question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def yes(said: str, **_how: bool) -> bool:
+        asked.append(said)
+        return True
+
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("typer.confirm", yes)
+    ask(plans)
+    assert asked == [question]

@@ -96,7 +96,12 @@ port = {second.port}
         each.close()
 
 
-NOTHING = "worker1: nothing to do\n  note: a note of worker1\nworker2: nothing to do\n  note: a note of worker2\n"
+NOTHING = """\
+worker1: nothing to do
+  note: a note of worker1
+worker2: the same as worker1
+2 nodes: nothing to do
+"""
 
 
 @pytest.mark.parametrize("command", ["plan", "install"])

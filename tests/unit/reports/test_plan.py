@@ -11,7 +11,7 @@ from nodeprov.plan.goal import Change
 from nodeprov.plan.plan import INSTALL as TO_INSTALL
 from nodeprov.plan.plan import Plan
 from nodeprov.plan.steps import Drain, Restart, Step, Swap, Wait
-from nodeprov.reports.plan import diff, painted, plan_json, plan_text, plan_texts
+from nodeprov.reports.plan import diff, painted, plan_json, plan_text, plan_texts, summary
 from nodeprov.states import FileState, LabelState, LinkState
 from tests.support.plans import (
     CLASSED,
@@ -26,6 +26,7 @@ from tests.support.plans import (
     TOML,
     TREE,
     UNINSTALL,
+    UPGRADE,
     change,
     through_json,
 )
@@ -254,12 +255,44 @@ def test_of_many_nodes_plans_that_are_alike_are_written_once() -> None:
     written = list(plan_texts(plans))
     assert written[0] == plan_text(plans[0])
     assert written[1] == f"{', '.join(names[1:])}: the same as worker2, 11 nodes"
-    assert written[2:] == [plan_text(plans[-2]), "gpu-2: the same as gpu-1, 1 node"]
+    assert written[2:4] == [plan_text(plans[-2]), "gpu-2: the same as gpu-1"]
+    (last,) = written[4:]
+    assert last == "14 nodes: 108 changes, 3972 MB to upload, containerd restarts on 12; nothing to do on 2"
 
 
-def test_of_a_few_nodes_each_plan_is_written_out() -> None:
-    plans = [plan_of(name) for name in ("worker1", "worker2", "worker3")]
-    assert list(plan_texts(plans)) == [plan_text(plan) for plan in plans]
+@pytest.mark.parametrize(
+    ("plans", "said"),
+    [
+        ([NOTHING, NOTHING], "2 nodes: nothing to do"),
+        ([INSTALL, INSTALL], "2 nodes: 18 changes, 662 MB to upload, containerd restarts on 2"),
+        ([UPGRADE, NOTHING], "2 nodes: 7 changes, 480.5 kB to upload, no restart; nothing to do on 1"),
+        ([UNINSTALL, UNINSTALL], "2 nodes: 14 changes, containerd restarts on 2"),
+    ],
+)
+def test_several_plans_are_summed_up(plans: list[Plan], said: str) -> None:
+    assert summary(plans) == said
+    assert list(plan_texts(plans))[-1] == said
+
+
+def test_one_plan_needs_no_sum() -> None:
+    assert list(plan_texts([INSTALL])) == [plan_text(INSTALL)]
+
+
+@pytest.mark.parametrize(
+    ("releases", "said"),
+    [
+        (("", "20260905.0-aa"), "7 changes"),
+        (("20260905.0-aa", "20260905.0-aa"), "7 changes"),
+        (("20260518.0-aa", "20260905.0-bb"), "20260518.0 -> 20260905.0, 7 changes"),
+        (("20260905.0-aa", "20260518.0-bb"), "20260905.0 -> 20260518.0 (older), 7 changes"),
+        (("20260905.0-aa", "20260905.1-bb"), "20260905.0 -> 20260905.1, 7 changes"),
+        (("20260905.0-aa", "20260905.0-bb"), "20260905.0-aa -> 20260905.0-bb, 7 changes"),
+    ],
+)
+def test_a_plan_that_replaces_a_release_says_by_which(releases: tuple[str, str], said: str) -> None:
+    plan = replace(UPGRADE, releases=releases)
+    assert plan_text(plan).splitlines()[0] == f"worker1: install: {said}, 480.5 kB to upload, no restart"
+    assert plan_json(plan)["releases"] == {"before": releases[0], "after": releases[1]}
 
 
 def test_plans_are_alike_though_each_names_its_own_node() -> None:
@@ -268,9 +301,9 @@ def test_plans_are_alike_though_each_names_its_own_node() -> None:
         for name in ("n1", "n2", "n10", "n20")
     ]
     plans = [Plan(name, TO_INSTALL, (label,)) for name, label in labels]
-    assert len(list(plan_texts(plans))) == 2
+    assert len(list(plan_texts(plans))) == 3
     other = Plan("n3", TO_INSTALL, (labels[0][1],))  # it would label another node
-    assert list(plan_texts([*plans, other]))[-1] == plan_text(other)
+    assert list(plan_texts([*plans, other]))[-2] == plan_text(other)
 
 
 @pytest.mark.parametrize(
