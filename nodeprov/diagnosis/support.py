@@ -130,14 +130,15 @@ def _node_scripts(node: Node, layout: Layout, family: Family, facts: Facts | Non
     unit = shlex.quote(daemon.unit if daemon else wanted.containerd.unit or "containerd.service")
     config = shlex.quote(daemon.config_path if daemon else wanted.containerd.config or CONFIG)
     containerd = shlex.quote(daemon.binary if daemon else "containerd")
-    current, config_file = shlex.quote(layout.current), family.inspection.config
     state = shlex.quote(wanted.paths.state)
     journal = f"journalctl -q --no-pager -n {LINES}"
     yield "containerd/config.toml", f"cat {config}"
     yield "containerd/dump.toml", f"{containerd} -c {config} config dump"
     yield "containerd/unit.txt", f"systemctl cat {unit}; systemctl status --no-pager --lines=0 {unit}; true"
-    yield f"{family.program}/{config_file}", f"cat {current}/{config_file}"
-    yield f"{family.program}/version.txt", f"{current}/{family.program} --version"
+    yield from _runtime_scripts(family.program, layout, family)
+    for view in _others(node):
+        handler = view.settings.runtime.handler
+        yield from _runtime_scripts(f"handlers/{handler}", Layout.of(view.settings, family.program), family)
     # By names and dates alone: what is in its files is containerd's configuration, which has a part of its own.
     yield "switch/files.txt", f"cd {state} && ls -lnR --time-style=full-iso switch*"
     yield "switch/units.txt", f"systemctl status --no-pager --lines=0 {SWITCH_UNIT} {RECOVERY_UNIT}; true"
@@ -146,11 +147,28 @@ def _node_scripts(node: Node, layout: Layout, family: Family, facts: Facts | Non
     yield "journal/kubelet.txt", f"{journal} {' '.join(f'-u {unit}' for unit in kubelet_units())}"
 
 
+def _runtime_scripts(folder: str, layout: Layout, family: Family) -> Iterator[tuple[str, str]]:
+    current, config_file = shlex.quote(layout.current), family.inspection.config
+    yield f"{folder}/{config_file}", f"cat {current}/{config_file}"
+    yield f"{folder}/version.txt", f"{current}/{family.program} --version"
+
+
+def _others(node: Node) -> Iterator[Node]:
+    """View the node as each of its handlers besides the first one sees it, and as its canary does."""
+    yield from node.views[1:]
+    canary = node.only(node.settings.runtime.handler).canary()
+    if canary is not None:
+        yield canary
+
+
 def _cluster_scripts(node: Node) -> Iterator[tuple[str, str]]:
     kube, name = kubectl(node.settings.cluster), node.settings.runtime_class.name
     yield "cluster/version.json", kube.line("version", "-o", "json")
     yield "cluster/node.json", kube.line("get", "node", node.name, "-o", "json")
     yield "cluster/runtimeclass.json", kube.line("get", "runtimeclass", name, "-o", "json")
+    for view in _others(node):
+        other = view.settings.runtime_class.name
+        yield f"cluster/runtimeclass-{other}.json", kube.line("get", "runtimeclass", other, "-o", "json")
 
 
 def _asked(reader: Reader, scripts: Iterator[tuple[str, str]]) -> list[Part]:

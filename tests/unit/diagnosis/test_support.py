@@ -5,7 +5,10 @@ import json
 import os
 import tarfile
 from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -16,7 +19,14 @@ from nodeprov.diagnosis.support import Part, archive, collect, facts_json, witho
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Place
 from nodeprov.hosts.local import LocalHost
-from nodeprov.inventory import ClusterSettings, ContainerdSettings, Paths
+from nodeprov.inventory import (
+    ClusterSettings,
+    ContainerdSettings,
+    Paths,
+    RuntimeClassSettings,
+    RuntimeSettings,
+    Settings,
+)
 from nodeprov.node.receipts import Written, to_json
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState
@@ -41,7 +51,9 @@ def machine(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def collected(machine: Path, kube: str = "") -> dict[str, Part]:
+def collected(
+    machine: Path, kube: str = "", handlers: Mapping[str, Settings] = MappingProxyType({})
+) -> dict[str, Part]:
     program = machine / "kubectl"
     program.write_text(f"#!/bin/sh\n{kube}\n")
     program.chmod(0o755)
@@ -51,7 +63,7 @@ def collected(machine: Path, kube: str = "") -> dict[str, Part]:
         cluster=ClusterSettings(enabled=bool(kube), kubectl=str(program)),
     )
     readers = {Place.NODE: LocalHost(), **({Place.CLUSTER: LocalHost()} if kube else {})}
-    return {part.name: part for part in collect(node(wanted), readers, GVISOR)}
+    return {part.name: part for part in collect(replace(node(wanted), handlers=handlers), readers, GVISOR)}
 
 
 def test_what_can_be_read_is_there_and_what_cannot_says_why(machine: Path) -> None:
@@ -145,6 +157,24 @@ def test_a_cluster_that_does_not_answer_is_missing_with_its_words(machine: Path)
     assert not parts["containerd/config.toml"].why
     good = collected(machine, 'echo "{}"')
     assert good["cluster/node.json"].text.strip() == "{}"
+
+
+def test_each_handler_of_the_node_and_its_canary_has_its_files_and_its_runtime_class(machine: Path) -> None:
+    prefix = machine / "prefix" / "handlers"
+    for handler in ("runsc-kvm", "runsc-next"):
+        (prefix / handler / "current").mkdir(parents=True)
+        (prefix / handler / "current" / "runsc.toml").write_text(f'of = "{handler}"\n')
+    second = replace(
+        settings(paths=Paths(prefix=str(machine / "prefix"), state=str(machine / "state"))),
+        runtime=RuntimeSettings(handler="runsc-kvm"),
+        runtime_class=RuntimeClassSettings(name="gvisor-kvm"),
+    )
+    parts = collected(machine, 'echo "$*"', {"runsc-kvm": second})
+    for handler in ("runsc-kvm", "runsc-next"):
+        assert parts[f"handlers/{handler}/runsc.toml"].text == f'of = "{handler}"\n'
+        assert parts[f"handlers/{handler}/version.txt"].why
+    for name in ("gvisor-kvm", "gvisor-next"):
+        assert f"runtimeclass {name}" in parts[f"cluster/runtimeclass-{name}.json"].text
 
 
 class Unreachable:
