@@ -15,7 +15,17 @@ from typer.exceptions import TyperException  # noqa: TID251
 from typer.main import get_command  # noqa: TID251
 
 from nodeprov import __version__
-from nodeprov.cli.main import COMMANDS, COMPLETION, DONE, EXIT_CODES, PANELS, PURPOSE, interrupted, module_of
+from nodeprov.cli.main import (
+    COMMANDS,
+    COMPLETION,
+    DONE,
+    EXIT_CODES,
+    PANELS,
+    PURPOSE,
+    interrupted,
+    module_of,
+    name_in_code,
+)
 from nodeprov.cli.output import print_error, show_json
 from nodeprov.errors import NodeprovError, UsageError
 
@@ -90,7 +100,7 @@ class CommandGroup(TyperGroup):
 
 def load_command(name: str) -> Any:
     """Import a command of the table."""
-    return get_command(getattr(importlib.import_module(module_of(name)), name))
+    return get_command(getattr(importlib.import_module(module_of(name)), name_in_code(name)))
 
 
 app = typer.Typer(

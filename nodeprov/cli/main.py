@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "Check nodes for what would block an install, and give recommendations. Nothing is changed.",
     "check": "Show what the pods of manifests meet in a sandbox: what will not start, and what is otherwise.",
     "explain": "Explain errors of sandboxed pods: the cause, what shows it, and what to do.",
+    "compat-log": "Show which calls of programs the sandboxes did not know: by workload, and in how many pods.",
     "apply": "Carry out a saved plan without asking. Refused if anything that it starts from differs now.",
     "support": "Write an archive for a bug report: a node's state, journals and settings, without secrets.",
     "status": "Compare what was installed with the disk, containerd and the cluster.",
@@ -56,7 +57,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "First steps": ("init", "inventory", "doctor", "plan", "install", "lab"),
     "Change nodes": ("apply", "adopt", "canary", "rollback", "gc", "uninstall"),
     "Look at nodes": ("status", "verify", "history", "support"),
-    "Workloads": ("check", "explain", "policy"),
+    "Workloads": ("check", "explain", "compat-log", "policy"),
     "The cluster": ("rbac", "cluster"),
     "Releases": ("fetch", "cache", "lock", "sign", "bundle", "push", "image"),
 }
@@ -86,9 +87,16 @@ interrupted = threading.Event()
 """Set: a signal has ended what was being read."""
 
 
+def name_in_code(command: str) -> str:
+    """Name the function of a command, and its module if it has one of its own."""
+    return command.replace("-", "_")
+
+
 def module_of(command: str) -> str:
     """Name the module of a command, which is imported when the command is called."""
-    return "nodeprov_lab.cli" if command == "lab" else f"nodeprov.cli.{_MODULES.get(command, command)}"
+    return (
+        "nodeprov_lab.cli" if command == "lab" else f"nodeprov.cli.{_MODULES.get(command, name_in_code(command))}"
+    )
 
 
 def main() -> None:

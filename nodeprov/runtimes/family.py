@@ -7,7 +7,7 @@ from typing import Protocol
 
 from nodeprov.containerd import Runtime
 from nodeprov.errors import Problem
-from nodeprov.hosts.base import Host
+from nodeprov.hosts.base import Host, Query
 from nodeprov.inventory import Settings
 from nodeprov.node import runtime_table
 from nodeprov.node.daemon import Daemon
@@ -18,6 +18,7 @@ from nodeprov.plan.goal import Goal, constant
 from nodeprov.releases.obtain import Release
 from nodeprov.releases.source import Software
 from nodeprov.states import FileState, LinkState
+from nodeprov.workloads.unsupported import PodNotes
 
 DIGEST_CHARACTERS = 12
 SANDBOX_TIMEOUT_SECONDS = 60
@@ -164,6 +165,10 @@ class Family(Protocol):
 
         Raises NodeprovError if none runs, or it is no sandbox of this family.
         """
+        ...
+
+    def unsupported_calls(self) -> Query[list[PodNotes]]:
+        """Return what asks a node which calls of programs the sandboxes of its pods did not know."""
         ...
 
     def kernel_line(self, said: str) -> str:

@@ -108,6 +108,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "processes.sh.j2": [{}],
     "prove-sandbox.sh.j2": [{**_PROOF, "flags": flags} for flags in ({"systemd-cgroup": "true", "x": "it's"}, {})],
     "prove-serving.sh.j2": [{**_CTR, "unit": "x", "patience_seconds": 1, "settle_seconds": 1}],
+    "query-calls.sh.j2": [{}],
     "query-file.sh.j2": [{"path": "/x"}],
     "foreign.sh.j2": [
         {"folders": ["/usr/bin", "/o b"], "programs": ["runsc", "it's"], "names_release": "r-[0-9]+"}

@@ -12,6 +12,7 @@ from nodeprov.node.state import Machine, NodeState
 from nodeprov.releases.obtain import Release
 from nodeprov.runtimes.family import Family, Generation, Inspection, Requirements, Traits
 from nodeprov.runtimes.gvisor import requirements
+from nodeprov.runtimes.gvisor.call_log import CallsQuery
 from nodeprov.runtimes.gvisor.flags import flag_problems
 from nodeprov.runtimes.gvisor.shim import (
     KERNEL_EXAMPLE,
@@ -109,6 +110,10 @@ class GVisor:
     def traits(self, release: Release) -> Traits:
         """Ask runsc for its version and its flags."""
         return traits_of(release.folder / self.program, release.version)
+
+    def unsupported_calls(self) -> CallsQuery:
+        """Ask for gvisor.log."""
+        return CallsQuery()
 
     run_sandbox = staticmethod(run_sandbox)
     kernel_line = staticmethod(kernel_line)

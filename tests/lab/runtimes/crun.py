@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nodeprov.containerd import Runtime
 from nodeprov.errors import NodeprovError, Problem
-from nodeprov.hosts.base import Host, plain
+from nodeprov.hosts.base import Host, Output, plain
 from nodeprov.inventory import Settings
 from nodeprov.local_files import cache_folder
 from nodeprov.node.daemon import Daemon
@@ -23,6 +23,7 @@ from nodeprov.releases.obtain import Release
 from nodeprov.releases.source import ArtifactLayout, Software
 from nodeprov.runtimes.family import SANDBOX_TIMEOUT_SECONDS, Family, Generation, Inspection, Requirements, Traits
 from nodeprov.states import FileState, TreeEntry, TreeState
+from nodeprov.workloads.unsupported import PodNotes
 from nodeprov_lab.cache import Cache
 from nodeprov_lab.parts import SUITE, chosen_mirror, debian_tree
 
@@ -37,6 +38,19 @@ mkdir "$root/usr" "$root/proc" && ln -s usr/bin usr/lib usr/lib64 "$root/" || ex
 timeout {seconds} {ctr} -a {socket} -n nodeprov run --rm --runc-binary {generation}/crun --read-only \\
     --mount type=bind,src=/usr,dst=/usr,options=rbind:ro --rootfs "$root" {name} /bin/cat /proc/version < /dev/null
 """
+
+
+class NoCalls:
+    """The node's own kernel knows what it knows: nothing is noted."""
+
+    @property
+    def script(self) -> str:
+        """Do nothing."""
+        return ":"
+
+    def parse(self, output: Output) -> list[PodNotes]:
+        """Find nothing."""
+        return []
 
 
 class Crun:
@@ -68,6 +82,10 @@ class Crun:
     def runtime(self, layout: Layout) -> Runtime:
         """Have containerd's own shim run our crun."""
         return Runtime(layout.handler, "io.containerd.runc.v2", (("BinaryName", f"{layout.for_containerd}/crun"),))
+
+    def unsupported_calls(self) -> NoCalls:
+        """Ask for nothing."""
+        return NoCalls()
 
     def generation(self, state: NodeState, release: Release) -> Generation:
         """Tie a release's program to the library that a node need not have."""
