@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 import nodeprov
 from nodeprov.diagnosis.verify.subject import because
 from nodeprov.errors import CommandFailed, NodeprovError, Problem, Problems, UsageError
+from tests.support import message_manual
+from tests.support.messages import in_source
+from tests.support.messages import messages as all_messages
 
 ROOT = Path(nodeprov.__file__).parents[1]
 SOURCES = sorted(path for name in ("nodeprov", "nodeprov_lab") for path in (ROOT / name).rglob("*.py"))
@@ -58,3 +61,51 @@ def test_a_message_does_not_end_in_a_colon_whatever_a_program_has_said(message: 
 @pytest.mark.parametrize("said", ["it is full", "see http://[::1]:80/", "a: b"])
 def test_what_follows_a_colon_stays(said: str) -> None:
     assert NodeprovError(f"cannot write: {said}").message == f"cannot write: {said}"
+
+
+def test_the_page_of_all_messages_is_up_to_date() -> None:
+    current = message_manual.PAGE.read_text() == message_manual.page()
+    assert current, f"docs/messages.md is stale: .venv/bin/{message_manual.COMMAND} writes it anew"
+
+
+def test_most_messages_that_say_what_to_type_are_on_the_page() -> None:
+    assert len([each for each in all_messages() if each.hints]) > 400
+
+
+SOURCE = """
+AGAIN = "plan again"
+def refuse(path, error):
+    said = "it is full" if error else "it is gone"
+    hint = f"look at {path}"
+    raise NodeprovError(f"cannot write {path}: {said}", hint or AGAIN)
+    raise UsageError(error.message, AGAIN)
+def complain(place):
+    yield Fault(place, f"is in {place!r}", f"{AGAIN}, {place.name}")
+"""
+
+
+def test_a_message_is_found_in_all_its_forms() -> None:
+    found = [(each.kind, each.text, each.hints) for each in in_source(Path("x.py"), SOURCE)]
+    assert found == [
+        ("NodeprovError", "cannot write {PATH}: {…}", ("look at {PATH}", "plan again")),
+        ("Fault", "is in {PLACE}", ("plan again, {NAME}",)),
+    ]
+
+
+BETWEEN = (
+    "does not serve with its old configuration",
+    "somebody else has changed it since",
+    "it reads back differently",
+    "the node is still cordoned",
+    "stays:",
+)
+"""What is said of a node that is left between two states, besides what a rollback of its own says."""
+
+
+def test_the_runbook_has_what_leaves_a_node_between_two_states() -> None:
+    runbook = (ROOT / "docs" / "runbook.md").read_text()
+    sources = "".join(path.read_text() for path in SOURCES)
+    failed = [each.text.partition(":")[0] for each in all_messages() if each.kind == "RollbackFailed"]
+    assert len(failed) == 2
+    assert [each for each in BETWEEN if each not in sources] == []
+    assert [each for each in (*BETWEEN, *failed) if each not in runbook] == []

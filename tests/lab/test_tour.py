@@ -1,4 +1,4 @@
-"""README's screens are what the commands print on a real node: UPDATE_GOLDEN=1 writes them anew."""
+"""The screens of docs/tour.md are what the commands print on a real node: UPDATE_GOLDEN=1 writes them anew."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import os
 import re
 import subprocess  # noqa: TID251  both streams in one, as a terminal shows them
 import sys
-from pathlib import Path
 
 from tests.lab.machines import CHECKOUT, CLASS, LABEL, LEAST, WORKER, Machine
 
-README = Path(__file__).parents[2] / "README.md"
+TOUR = CHECKOUT / "docs" / "tour.md"
 SCREEN = re.compile(r"^```console\n\$ nodeprov (?P<arguments>[^\n]*)\n.*?^```$", re.MULTILINE | re.DOTALL)
 OURS = {
     LABEL: "nodeprov.node-restriction.kubernetes.io/gvisor",
@@ -18,7 +17,7 @@ OURS = {
     WORKER: "worker1",
     str(CHECKOUT): "/home/you/nodeprov",
 }
-"""What this process's tests call things, and what the README calls them."""
+"""What this process's tests call things, and what the tour calls them."""
 VARYING = {
     r"\b[0-9a-f]{12}\b": "DIGEST",
     r"Linux \d[\d.]*": "Linux KERNEL",
@@ -55,12 +54,12 @@ def comparable(text: str) -> str:
     return text
 
 
-def test_what_the_readme_shows_is_what_the_commands_print(worker: Machine) -> None:
+def test_what_the_tour_shows_is_what_the_commands_print(worker: Machine) -> None:
     worker.run("systemctl restart containerd")  # it has read the file, whatever earlier tests did
-    text = README.read_text()
+    text = TOUR.read_text()
     real = SCREEN.sub(screen, text)
     if os.environ.get("UPDATE_GOLDEN"):
-        README.write_text(real)
+        TOUR.write_text(real)
     shown = [found["arguments"].split()[0] for found in SCREEN.finditer(text)]
     assert shown == ["plan", "install", "install", "verify", "uninstall"]
-    assert comparable(real) == comparable(README.read_text())
+    assert comparable(real) == comparable(TOUR.read_text())
