@@ -13,6 +13,7 @@ import pytest
 from nodeprov.hosts.local import run_program
 from tests.lab.machines import CLASS, IMAGE, WORKER, Kubectl, Machine, eventually
 from tests.lab.running import installed, nodeprov
+from tests.support.sampling import by_turns
 
 FOREVER = "sleep 100000"
 CAP_NET_RAW = 1 << 13
@@ -129,7 +130,7 @@ def explained(kubectl: Kubectl, name: str) -> set[str]:
     return {each["id"] for each in json.loads(output.text)["explanations"]}
 
 
-@pytest.mark.rotates(2)
+@by_turns
 @pytest.mark.parametrize("part", ["silent", "refused"])
 def test_what_is_said_of_a_manifest_is_what_its_pod_meets(
     worker: Machine, kubectl: Kubectl, tmp_path: Path, part: str
@@ -168,7 +169,7 @@ def _are_refused(kubectl: Kubectl, folder: Path) -> None:
                 assert more(), kubectl("describe", "pod", f"{name}-sandboxed")
 
 
-@pytest.mark.rotates(2)
+@by_turns
 def test_mount_hints_cure_a_volume_that_two_containers_share(worker: Machine, kubectl: Kubectl) -> None:
     before = worker.listing()
     installed(WORKER, "--set", "runtime.mount_hints=true")

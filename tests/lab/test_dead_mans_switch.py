@@ -13,7 +13,7 @@ from tests.lab.machines import CONFIG, WORKER, Kubectl, Machine, eventually
 from tests.lab.running import Started, installed, nodeprov, started
 from tests.lab.running import variant as variant_of
 
-pytestmark = pytest.mark.rotates(3, "the dead man's switch")
+pytestmark = pytest.mark.rotates(5, "the dead man's switch")
 
 SWITCH = "/var/lib/nodeprov/switch"
 FAILS = f"ExecStartPre=/bin/sh -c '! grep -q runtimes.runsc {CONFIG}'"

@@ -13,7 +13,7 @@ from tests.lab.machines import ADMIN, CHECKOUT, CLASS, NEW, Kubectl, Machine, ev
 from tests.lab.running import nodeprov, variant
 from tests.support.sampling import by_turns
 
-pytestmark = [pytest.mark.alone, pytest.mark.rotates(2, "the dispatcher on real nodes")]
+pytestmark = [pytest.mark.alone, by_turns]
 
 
 def _as_ssh_leaves_it(site: Site, kubectl: Kubectl) -> None:
@@ -77,7 +77,6 @@ def test_the_dispatcher_in_the_cluster_may_be_killed_and_goes_on(site: Site, kub
     assert site.labelled() == []
 
 
-@by_turns
 def test_the_demo_has_the_cluster_install_all_its_workers(
     worker: Machine, other: Machine, kubectl: Kubectl, tmp_path: Path
 ) -> None:

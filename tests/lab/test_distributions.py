@@ -68,7 +68,7 @@ def files(machine: Machine, replica: Replica) -> str:
 
 
 class TestReplicas:
-    @pytest.mark.rotates(2)
+    @pytest.mark.rotates(4)
     def test_install_verify_and_uninstall_edit_only_what_may_be_edited(
         self, worker: Machine, replica: Replica
     ) -> None:

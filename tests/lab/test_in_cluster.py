@@ -18,6 +18,7 @@ from tests.lab.pods import MACHINE, PROCESS, Pods, image_file, pods_on
 from tests.lab.running import INVENTORY, installed, nodeprov
 from tests.support.sampling import by_turns
 
+pytestmark = by_turns
 STATE = "/var/lib/nodeprov"
 
 
@@ -59,7 +60,6 @@ def test_a_pod_installs_its_node_as_ssh_does_and_takes_all_back(
     assert worker.listing() == before
 
 
-@by_turns
 def test_what_ssh_has_installed_a_pod_takes_back(worker: Machine, made: tuple[Pods, PodImages]) -> None:
     pods, images = made
     before = worker.listing()
@@ -81,7 +81,6 @@ MOMENTS = {
 }
 
 
-@by_turns
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_one_that_is_killed_is_started_again_and_ends_well(made: tuple[Pods, PodImages], moment: str) -> None:
     pods, images = made
@@ -94,7 +93,6 @@ def test_one_that_is_killed_is_started_again_and_ends_well(made: tuple[Pods, Pod
     only_the_cluster_is_left()
 
 
-@by_turns
 def test_a_kubelet_that_restarts_meanwhile_changes_nothing(worker: Machine, made: tuple[Pods, PodImages]) -> None:
     pods, images = made
     name = pods.begin("install", images)

@@ -317,7 +317,7 @@ LIVES = (
 )
 
 
-@pytest.mark.rotates(3)
+@pytest.mark.rotates(6)
 @pytest.mark.parametrize("row", LIVES, ids=lambda row: row.what)
 def test_a_whole_life(site: Site, row: Row) -> None:
     """The first user's sudo finds only what docs/security.md says that it must allow."""

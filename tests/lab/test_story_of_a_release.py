@@ -11,6 +11,7 @@ from tests.conftest import say_at_the_end
 from tests.lab.machines import CLASS, CURRENT, NEW, OLD, OTHER, WORKER, Kubectl, Machine, eventually
 from tests.lab.releases import Carried, cut_off, in_force, rolled_back, storm
 from tests.lab.running import installed, nodeprov
+from tests.support.sampling import by_turns
 
 BOTH = (WORKER, OTHER)
 PODS = 200
@@ -19,7 +20,7 @@ SOME = 20
 """How many have ended when the upgrade begins."""
 
 
-@pytest.mark.rotates(2, "the story of a release")
+@by_turns
 @pytest.mark.timeout(900)
 def test_the_story_of_a_release(
     worker: Machine, other: Machine, kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

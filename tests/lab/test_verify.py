@@ -60,7 +60,7 @@ CASES = [
 ]
 
 
-@pytest.mark.rotates(6)
+@pytest.mark.rotates(8)
 @pytest.mark.parametrize("broken", CASES)
 def test_one_check_and_no_other_sees_what_is_broken_and_says_the_way_out(
     broken: Break, sound: Machine, kubectl: Kubectl, tmp_path: Path

@@ -17,8 +17,8 @@ import pytest
 
 T = TypeVar("T")
 
-by_turns = pytest.mark.rotates(6, "longer tests of the lab")
-"""Marks what takes an installation or more: a sixth of them a day."""
+by_turns = pytest.mark.rotates(8, "longer tests of the lab")
+"""Marks what takes an installation or more: an eighth of them a day."""
 
 
 def add_options(parser: pytest.Parser) -> None:
