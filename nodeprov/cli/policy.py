@@ -208,6 +208,7 @@ def audit(
     """Show whose pods would be refused if a namespace were `required`, and by which rule. Nothing is changed.
 
     It looks at the pods of today and at the templates of their controllers. No policy need be in the cluster.
+    What is different for them in a sandbox is named too; `nodeprov check --live` explains it.
     """
     from nodeprov.kubernetes.kubectl import kubectl
     from nodeprov.kubernetes.policy import audit as audits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from nodeprov.kubernetes.policy.cluster import JsonQuery
 from nodeprov.kubernetes.policy.names import REASON
 from nodeprov.kubernetes.policy.objects import Sandboxes
 from nodeprov.kubernetes.policy.rules import SANDBOX
+from nodeprov.workloads import pods
+from nodeprov.workloads.catalogue import Behaviour, Effect
+from nodeprov.workloads.meets import met
 
 MIRROR = "kubernetes.io/config.mirror"
 CONTROLLERS = (
@@ -43,6 +47,7 @@ class Workload:
     """What makes pods, or a pod that nothing makes again.
 
     `reason` is why it is to run without a sandbox, if it says so: it is admitted then, if whoever writes it may.
+    `met` is what a sandbox does otherwise for what it uses, as far as its object shows.
     """
 
     namespace: str
@@ -50,6 +55,7 @@ class Workload:
     name: str
     broken: tuple[Broken, ...]
     reason: str = ""
+    met: tuple[Behaviour, ...] = ()
 
     @property
     def is_refused(self) -> bool:
@@ -103,9 +109,22 @@ def workloads(items: Iterable[Mapping[str, Any]], given: Sandboxes) -> Iterator[
     for key, item in known.items():
         if not _is_over(item):
             merged.setdefault(_maker(key, known), []).append(_template(item))
+    behaviours = _met(known[key] for key in merged)
     for (namespace, kind, name), templates in sorted(merged.items()):
         reasons = [_annotations(each).get(REASON, "") for each in templates]
-        yield Workload(namespace, kind, name, tuple(_broken(templates, given)), next(filter(None, reasons), ""))
+        broken, reason = tuple(_broken(templates, given)), next(filter(None, reasons), "")
+        found = () if reason else behaviours.get((namespace, kind, name), ())
+        yield Workload(namespace, kind, name, broken, reason, found)
+
+
+def _met(items: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], tuple[Behaviour, ...]]:
+    """Find what objects meet in a sandbox, the worst first."""
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(items)})
+    return {
+        (each.namespace, each.kind, each.name): tuple(dict.fromkeys(found.behaviour for found in met(each)))
+        for each in pods.workloads(text, "")
+        if isinstance(each, pods.Workload)
+    }
 
 
 def _annotations(item: Mapping[str, Any]) -> Mapping[str, str]:
@@ -170,6 +189,7 @@ def to_json(found: Audited) -> dict[str, Any]:
                 "result": "refused" if each.is_refused else "exempt" if each.reason else "admitted",
                 "reason": each.reason,
                 "broken": [{"rule": b.rule, "said": b.said, "where": list(b.where)} for b in each.broken],
+                "met": [{"id": one.id, "effect": one.effect.value, "title": one.title} for one in each.met],
             }
             for each in found.workloads
         ],
@@ -177,20 +197,37 @@ def to_json(found: Audited) -> dict[str, Any]:
 
 
 def to_text(found: Audited) -> str:
-    """Write for people who would be refused, by which rule and where."""
+    """Write for people who would be refused, by which rule and where, and what the others meet in a sandbox."""
     lines = []
     for each in found.workloads:
-        head = f"{each.namespace}: {each.kind} {each.name}"
-        if each.is_refused:
-            lines.append(f"{head}: its pods would be refused")
-        elif each.reason:
-            lines.append(f"{head}: breaks the glass: {each.reason}")
-        else:
-            continue
-        lines += [f"  rule {b.rule}: {b.said} ({', '.join(b.where)})" for b in each.broken]
+        if said := [*_refusal(each), *_differences(each)]:
+            lines += [f"{each.namespace}: {each.kind} {each.name}: {said[0].lstrip()}", *said[1:]]
     count = len(found.workloads)
     lines.append(
         f"{len(found.refused)} of {count} workload{'' if count == 1 else 's'} in "
         f"{len(found.namespaces)} namespace{'' if len(found.namespaces) == 1 else 's'} would be refused"
     )
     return "\n".join(lines)
+
+
+def _refusal(workload: Workload) -> Iterator[str]:
+    if workload.is_refused:
+        yield "its pods would be refused"
+    elif workload.reason:
+        yield f"breaks the glass: {workload.reason}"
+    for each in workload.broken:
+        yield f"  rule {each.rule}: {each.said} ({', '.join(each.where)})"
+
+
+def _differences(workload: Workload) -> Iterator[str]:
+    """Name what it meets in a sandbox, a line for each effect."""
+    for effect in Effect:
+        if names := [each.id for each in workload.met if each.effect is effect]:
+            yield f"  in a sandbox {_OF_EFFECT[effect]}: {', '.join(names)}"
+
+
+_OF_EFFECT = {
+    Effect.REFUSED: "it does not start",
+    Effect.FAILS: "this does not work",
+    Effect.SILENT: "this is otherwise, without a message",
+}

@@ -12,11 +12,15 @@ from nodeprov.kubernetes.policy.rules import chosen
 GIVEN = Sandboxes("gvisor", "runsc")
 
 
+SHARED = [{"name": "shared", "emptyDir": {}}]
+BOTH = [{"name": name, "volumeMounts": [{"name": "shared", "mountPath": "/shared"}]} for name in ("main", "side")]
+
+
 def item(kind: str, name: str, spec: dict[str, Any], owner: str = "", **metadata: Any) -> dict[str, Any]:
     above, _, its_name = owner.partition("/")
     owners = [{"kind": above, "name": its_name, "controller": True}] if owner else []
     given = {"name": name, "namespace": "shop", "ownerReferences": owners, **metadata}
-    return {"kind": kind, "metadata": given, "spec": spec}
+    return {"apiVersion": "v1", "kind": kind, "metadata": given, "spec": spec}
 
 
 def boxed(**spec: Any) -> dict[str, Any]:
@@ -79,26 +83,32 @@ def test_it_is_written_for_people_and_for_programs() -> None:
                 item("Pod", "good", boxed()),
                 item("Pod", "bad", boxed(runtimeClassName="runc", hostPID=True)),
                 item("Pod", "debug", {}, annotations={REASON: "incident 7"}),
+                item("Deployment", "other", template(boxed(hostUsers=False, volumes=SHARED, containers=BOTH))),
             ],
             GIVEN,
         )
     )
     result = Audited(("shop",), some, "runsc")
     assert to_text(result).splitlines() == [
+        "shop: Deployment other: in a sandbox it does not start: host-users",
+        "  in a sandbox this is otherwise, without a message: shared-volume",
         "shop: Pod bad: its pods would be refused",
         "  rule sandbox: it must run in a sandbox: set runtimeClassName: gvisor (runtimeClassName: runc)",
         "  rule host-pid: it may not see the processes of the node: leave hostPID out (hostPID)",
+        "  in a sandbox this is otherwise, without a message: host-pid",
         "shop: Pod debug: breaks the glass: incident 7",
         "  rule sandbox: it must run in a sandbox: set runtimeClassName: gvisor (runtimeClassName: none)",
-        "1 of 3 workloads in 1 namespace would be refused",
+        "1 of 4 workloads in 1 namespace would be refused",
     ]
     value = to_json(result)
     assert [(each["name"], each["result"]) for each in value["workloads"]] == [
+        ("other", "admitted"),
         ("bad", "refused"),
         ("debug", "exempt"),
         ("good", "admitted"),
     ]
-    assert value["workloads"][0]["broken"][1] == {
+    assert [each["id"] for each in value["workloads"][0]["met"]] == ["host-users", "shared-volume"]
+    assert value["workloads"][1]["broken"][1] == {
         "rule": "host-pid",
         "said": "it may not see the processes of the node: leave hostPID out",
         "where": ["hostPID"],
