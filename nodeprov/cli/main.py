@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "verify": "Check with testinfra that nodes are still as installed, and that a pod runs in a sandbox.",
     "doctor": "Check nodes for what would block an install, and give recommendations. Nothing is changed.",
     "check": "Show what the pods of manifests meet in a sandbox: what will not start, and what is otherwise.",
+    "probe": "Ask on nodes what a workload meets in the sandbox, in pods with it and without it.",
     "explain": "Explain errors of sandboxed pods: the cause, what shows it, and what to do.",
     "compat-log": "Show which calls of programs the sandboxes did not know: by workload, and in how many pods.",
     "apply": "Carry out a saved plan without asking. Refused if anything that it starts from differs now.",
@@ -57,7 +58,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "First steps": ("init", "inventory", "doctor", "plan", "install", "lab"),
     "Change nodes": ("apply", "adopt", "canary", "rollback", "gc", "uninstall"),
     "Look at nodes": ("status", "verify", "history", "support"),
-    "Workloads": ("check", "explain", "compat-log", "policy"),
+    "Workloads": ("check", "probe", "explain", "compat-log", "policy"),
     "The cluster": ("rbac", "cluster"),
     "Releases": ("fetch", "cache", "lock", "sign", "bundle", "push", "image"),
 }

@@ -30,6 +30,7 @@ def rbac(
     policy: Annotated[
         bool, typer.Option("--policy", help="Include what `nodeprov policy apply`, `remove` and `audit` need.")
     ] = False,
+    probe: Annotated[bool, typer.Option("--probe", help="Include what `nodeprov probe` needs.")] = False,
     confine: Annotated[
         bool,
         typer.Option(
@@ -58,7 +59,7 @@ def rbac(
     _insist_on("--name", name, syntax.DNS_SUBDOMAIN)
     account = _account(service_account) if service_account else None
     chosen = options.which(nodes, not nodes, selector).of(whole, lambda: None)
-    text = manifest(roles(chosen, name, drain=drain, policy=policy), account).rstrip("\n")
+    text = manifest(roles(chosen, name, drain=drain, policy=policy, probe=probe), account).rstrip("\n")
     show_text("\n".join([text, *([_confining(chosen, account, name, drain=drain)] if confine else [])]))
 
 

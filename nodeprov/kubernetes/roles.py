@@ -83,6 +83,23 @@ POLICY_RULES = (
     ),
 )
 
+PROBE_RULES = (
+    Rule(
+        "",
+        "namespaces",
+        ("get", "list", "watch", "create", "patch", "delete"),
+        "`nodeprov probe` makes one for its pods, and removes it. RBAC cannot keep these to names.",
+    ),
+    Rule(
+        "",
+        "pods",
+        ("get", "list", "create", "patch"),
+        "The pods by which it asks. Whoever has this may make privileged pods in any namespace, and so do "
+        "anything on any node: give it to who has that already, for as long as it is needed.",
+    ),
+    Rule("", "events", ("list",), "Why a pod does not start: that is one of the answers."),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
@@ -101,16 +118,19 @@ class ServiceAccount:
     name: str
 
 
-def roles(nodes: Sequence[Node], name: str, *, drain: bool, policy: bool = False) -> tuple[Role, ...]:
+def roles(
+    nodes: Sequence[Node], name: str, *, drain: bool, policy: bool = False, probe: bool = False
+) -> tuple[Role, ...]:
     """Return what plan, install, verify and uninstall of these nodes need.
 
-    `drain`: what an eviction needs too; `policy`: what `nodeprov policy` does.
+    `drain`: what an eviction needs too; `policy` and `probe`: what these commands do.
     """
     namespaces = sorted({node.settings.proof.namespace for node in nodes})
     proofs = tuple(Role(name, namespace, PROOF_RULES) for namespace in namespaces)
     draining = (Role(f"{name}-drain", "", DRAIN_RULES),) if drain else ()
     policies = (Role(f"{name}-policy", "", POLICY_RULES),) if policy else ()
-    return (Role(name, "", _rules(nodes)), *proofs, *draining, *policies)
+    probes = (Role(f"{name}-probe", "", PROBE_RULES),) if probe else ()
+    return (Role(name, "", _rules(nodes)), *proofs, *draining, *policies, *probes)
 
 
 def _rules(nodes: Sequence[Node]) -> tuple[Rule, ...]:

@@ -84,6 +84,7 @@ class Inspection:
         hints: what to type where a check of verify fails, by the check's usual name.
         machine_warnings: what of a machine troubles the sandboxes that come after the proof; the plan says it too.
         machine_advice: what else is worth knowing of a machine before an install.
+        config_flags: the flags that the text of `config` sets.
         config_advice: what is wrong with the text of `config` on a machine with a containerd, on a node of a name.
     """
 
@@ -95,6 +96,7 @@ class Inspection:
     hints: Mapping[str, str] = field(default_factory=dict)
     machine_warnings: Callable[[Machine], Iterable[Problem]] = lambda _machine: ()
     machine_advice: Callable[[Machine, Settings], Iterable[Problem]] = lambda _machine, _settings: ()
+    config_flags: Callable[[str], Mapping[str, str]] = lambda _text: {}
     config_advice: Callable[[str, Machine, Daemon, str], Iterable[Problem]] = (
         lambda _text, _machine, _daemon, _node: ()
     )

@@ -3,9 +3,12 @@
 import functools
 import tomllib
 from dataclasses import dataclass
+from dataclasses import field as value
 from enum import Enum
 from pathlib import Path
 from typing import Any
+
+from nodeprov.workloads.probes import Probe
 
 DATA = Path(__file__).with_name("behaviours.toml")
 
@@ -43,6 +46,8 @@ class Behaviour:
         sandbox: what it gets in it.
         cure: what to change, if anything helps.
         by: who does what leads to it.
+        probe: how it is told on a node.
+        unprobed: why it is not, where there is no probe.
     """
 
     id: str
@@ -53,6 +58,8 @@ class Behaviour:
     sandbox: str
     cure: str
     by: By = By.MANIFEST
+    probe: Probe | None = value(default=None, hash=False)
+    unprobed: str = ""
 
 
 @functools.cache
@@ -68,10 +75,10 @@ def seen_with() -> str:
 @functools.cache
 def catalogue() -> dict[str, Behaviour]:
     """Read the catalogue: by the names of its behaviours, in the order of the file."""
-    return {
-        name: Behaviour(
-            id=name, **{**table, "effect": Effect(table["effect"]), "by": By(table.get("by", By.MANIFEST.value))}
-        )
-        for name, table in _data().items()
-        if name != "seen_with"
-    }
+    return {name: _behaviour(name, table) for name, table in _data().items() if name != "seen_with"}
+
+
+def _behaviour(name: str, table: dict[str, Any]) -> Behaviour:
+    read = {"effect": Effect(table["effect"]), "by": By(table.get("by", By.MANIFEST.value))}
+    probe = {"probe": Probe(**table["probe"])} if "probe" in table else {}
+    return Behaviour(id=name, **{**table, **read, **probe})

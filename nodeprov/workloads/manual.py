@@ -34,7 +34,19 @@ out what you know of; `--sarif FILE` and `--junit FILE` are for CI, `--json` for
 `--live` reads the cluster's own workloads, as kubectl reaches it here: what makes pods, and pods that nothing
 makes.
 
-What a program does by itself is not looked at. Settings in brackets are those of the inventory
+`check` does not look at what a program does by itself. `nodeprov probe NODE` asks on a node of yours: a small
+program, in a sandboxed pod and in one beside it under runc, asks the kernel what is asked here, and the answers
+are compared with each other and with what is recorded for the release and its flags. `new` is what is not
+recorded, `gone` what is recorded and not met; `not told` means that the pod under runc does not answer as it
+should, so that the question tells nothing on this node (an older kernel, say). The pods are in a namespace of
+their own, which is removed at the end; no image is pulled. They ask for what they probe, such as the node's
+network or a privileged container: whoever may run this may do so. Exit code 3: something is new or gone; 1:
+something has no answer.
+
+    nodeprov probe worker1
+    nodeprov probe worker1 --markdown > sandbox.md
+
+Settings in brackets are those of the inventory
 ([inventory.md](inventory.md)). All was seen with:
 """
 
@@ -59,6 +71,8 @@ def _entry(behaviour: Behaviour) -> Iterator[str]:
     yield f"{title}: `{behaviour.field}`. {_SAID[behaviour.effect]}.\n"
     for name in ("runc", "sandbox", "cure"):
         yield f"- {name}: {getattr(behaviour, name)}"
+    if behaviour.unprobed:
+        yield f"- not probed: {behaviour.unprobed}"
     yield ""
 
 

@@ -169,6 +169,9 @@ ELSEWHERE = {
     # What a manifest meets is what its values and the catalogue make of it together.
     "tests/unit/workloads/test_meets.py": ("workloads/catalogue",),
     "tests/unit/workloads/test_pods.py": ("workloads/documents",),
+    # What is probed is a node.
+    "tests/unit/workloads/test_judgement.py": ("workloads/probes",),
+    "tests/lab/test_probe.py": ("cli/probe", "kubernetes/probing"),
     "tests/unit/cli/test_check.py": ("workloads/report",),
     # What a command does is seen on real nodes; what it says of its options, in tests/unit/cli/test_main.py.
     "tests/lab/test_verify.py": ("cli/diagnosis",),

@@ -26,7 +26,7 @@ from nodeprov.node.imported_files import Imports, read_imports
 from nodeprov.node.layout import Layout
 from nodeprov.node.state import ClusterState, NodeState
 from nodeprov.runtimes.family import Family
-from nodeprov.states import LinkState, State
+from nodeprov.states import FileState, LinkState, State
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -122,6 +122,13 @@ class Subject:
     def release(self) -> str:
         """The name of the release that the current generation names; empty when there is none."""
         return self.state.footprint.generations.get(self.generation, "").rsplit("/", 1)[-1]
+
+    @property
+    def flags(self) -> Mapping[str, str]:
+        """The flags with which the current generation runs sandboxes, as it was installed."""
+        inspection = self.family.inspection
+        config = self.members.get(f"{self.generation}/{inspection.config}")
+        return inspection.config_flags(config.content.decode()) if isinstance(config, FileState) else {}
 
     def hint(self, check: str, usual: str) -> str:
         """Return what to type where a check fails; a family may know better than what is usual."""

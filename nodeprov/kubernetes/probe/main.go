@@ -26,7 +26,7 @@ const (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail("usage: probe kernel [FILE] | serve | threads N | cpu SECONDS | memory MEBIBYTES")
+		fail("usage: probe kernel [FILE] | serve | threads N | cpu SECONDS | memory MEBIBYTES | answer NAME=QUESTION...")
 	}
 	switch os.Args[1] {
 	case "kernel":
@@ -44,6 +44,12 @@ func main() {
 		burn(time.Duration(number()) * time.Second)
 	case "memory":
 		fill(number())
+	case "answer":
+		answer(os.Args[2:])
+	case "euid": // of a copy of this program with the setuid bit
+		fmt.Println(os.Geteuid())
+	case "seize": // of another process
+		fmt.Println(seizeProcess(number()))
 	default:
 		fail("unknown: " + os.Args[1])
 	}

@@ -66,6 +66,7 @@ class GVisor:
         },
         machine_warnings=requirements.warnings,
         machine_advice=requirements.advice_of_machine,
+        config_flags=requirements.flags_of,
         config_advice=requirements.advice_of_config,
     )
 

@@ -233,7 +233,7 @@ def advice_of_machine(machine: Machine, settings: Settings) -> Iterator[Problem]
 def advice_of_config(text: str, machine: Machine, daemon: Daemon, node: str) -> Iterator[Problem]:
     """See that runsc drives cgroups as kubelet does."""
     by_systemd = cgroups.by_systemd(machine, daemon)
-    if (_flags(text).get("systemd-cgroup") == "true") != by_systemd:
+    if (flags_of(text).get("systemd-cgroup") == "true") != by_systemd:
         yield Problem(
             f'runsc.toml {"lacks" if by_systemd else "has"} systemd-cgroup = "true", and pods\' cgroups are '
             f"driven by {cgroups.named_driver(systemd=by_systemd)}",
@@ -243,7 +243,7 @@ def advice_of_config(text: str, machine: Machine, daemon: Daemon, node: str) -> 
         )
 
 
-def _flags(text: str) -> dict[str, Any]:
+def flags_of(text: str) -> dict[str, Any]:
     """Read the flags of a runsc.toml, also of one that the shim would refuse."""
     try:
         flags = tomllib.loads(text).get("runsc_config", {})

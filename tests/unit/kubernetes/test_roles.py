@@ -44,3 +44,11 @@ def test_what_it_would_also_allow_to_patch_a_node_is_said() -> None:
 def test_the_label_is_one_that_a_kubelet_may_not_set_by_default() -> None:
     """https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction"""
     assert Label().key.partition("/")[0].endswith(".node-restriction.kubernetes.io")
+
+
+def test_what_a_probe_needs_is_printed_when_it_is_asked_for() -> None:
+    nodes = inventory.parse(TEXT, "inventory.toml").nodes
+    text = manifest(roles(nodes, "nodeprov", drain=False, probe=True), None)
+    assert 'name: "nodeprov-probe"' in text
+    assert "privileged pods" in text
+    assert "nodeprov-probe" not in manifest(roles(nodes, "nodeprov", drain=False), None)

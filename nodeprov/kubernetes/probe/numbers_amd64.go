@@ -1,0 +1,6 @@
+package main
+
+const (
+	sysFanotifyInit = 300
+	sysBPF          = 321
+)

@@ -1,0 +1,6 @@
+package main
+
+const (
+	sysFanotifyInit = 262
+	sysBPF          = 280
+)

@@ -1,0 +1,188 @@
+"""The pods in which a node is probed: as they are sent, and what is read of them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from nodeprov.workloads.catalogue import catalogue
+from nodeprov.workloads.probes import UNMADE
+
+DATA = Path(__file__).with_name("probe_pods.toml")
+HELPER = "-"
+"""The name of what is asked for its effect alone."""
+LONGEST_LIFE_SECONDS = 300
+"""Pods whose nodeprov was killed end on their own after that."""
+_REFUSED = ("CreateContainerError", "RunContainerError", "CreateContainerConfigError", "StartError")
+"""What kubelet says of a container that cannot be started (kubernetes: pkg/kubelet/container/sync_result.go)."""
+_NO_SANDBOX = "FailedCreatePodSandBox"
+_KEPT = ("before", "after", "only")
+
+
+class Side(Enum):
+    """Which of the two pods."""
+
+    RUNC = "runc"
+    SANDBOX = "sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where the pods are to be.
+
+    Attributes:
+        namespace: that of the pods, and a name that nothing else on the node has.
+        node: their node.
+        runtime_class: what brings one of two pods into the sandbox.
+        image, pull_policy: where the program is.
+        program: its path there.
+        folder: an empty folder on the node.
+    """
+
+    namespace: str
+    node: str
+    runtime_class: str
+    image: str
+    pull_policy: str
+    program: str
+    folder: str
+
+
+@functools.cache
+def shapes() -> Mapping[str, Mapping[str, Any]]:
+    """Read the pods' fields, by the pods' names."""
+    return tomllib.loads(DATA.read_text())
+
+
+def questions(pod: str, container: str) -> list[str]:
+    """List what is asked in a container, each with the name of its behaviour."""
+    return [
+        f"{each.id}={each.probe.ask}"
+        for each in catalogue().values()
+        if each.probe is not None and each.probe.place == (pod, container)
+    ]
+
+
+def manifests(setting: Setting) -> dict[str, Any]:
+    """Write all the pods, as one list."""
+    items = [_pod(name, side, setting) for name in shapes() for side in Side]
+    return {"apiVersion": "v1", "kind": "List", "items": items}
+
+
+def _pod(name: str, side: Side, setting: Setting) -> dict[str, Any]:
+    shape = shapes()[name]
+    filled = _filled({**shape.get("spec", {}), "containers": [*_containers(name, side, setting)]}, side, setting)
+    sandboxed = {"runtimeClassName": setting.runtime_class} if side is Side.SANDBOX else {}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": f"{name}-{side.value}", "namespace": setting.namespace},
+        "spec": {
+            "nodeName": setting.node,
+            "tolerations": [{"operator": "Exists", "effect": "NoExecute"}],
+            "restartPolicy": "Never",
+            "dnsPolicy": "Default",
+            "activeDeadlineSeconds": LONGEST_LIFE_SECONDS,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 0,
+            **sandboxed,
+            **filled,
+        },
+    }
+
+
+def _containers(pod: str, side: Side, setting: Setting) -> Iterator[dict[str, Any]]:
+    for name, fields in shapes()[pod]["containers"].items():
+        if fields.get("only", side.value) != side.value:
+            continue
+        helpers = {key: [f"{HELPER}={each}" for each in fields.get(key, ())] for key in ("before", "after")}
+        asked = [*helpers["before"], *questions(pod, name), *helpers["after"]]
+        own = {key: value for key, value in fields.items() if key not in _KEPT}
+        yield {
+            "name": name,
+            "image": setting.image,
+            "imagePullPolicy": setting.pull_policy,
+            "command": [setting.program, "answer", *asked],
+            **own,
+            "resources": {
+                "requests": {"cpu": "10m", "memory": "16Mi"},
+                "limits": {"cpu": "500m", "memory": "128Mi", **own.get("resources", {}).get("limits", {})},
+            },
+        }
+
+
+def _filled(value: Any, side: Side, setting: Setting) -> Any:
+    """Put names in place of {folder}, {mark} and {side}."""
+    names = {"{folder}": setting.folder, "{mark}": setting.namespace, "{side}": side.value}
+    text = json.dumps(value)
+    for placeholder, name in names.items():
+        text = text.replace(placeholder, name)
+    return json.loads(text)
+
+
+def has_ended(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether nothing more can be learned of a pod."""
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed") or all(
+        _said_of(pod, container, events) is not None for container in _names(pod)
+    )
+
+
+def answers(pods: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]], side: Side) -> dict[str, str]:
+    """Read what the pods of one side have answered, by the behaviours' names."""
+    found: dict[str, str] = {}
+    for pod in pods:
+        shape, _, its_side = pod["metadata"]["name"].rpartition("-")
+        if its_side == side.value:
+            for container in _names(pod):
+                found |= _answers(pod, shape, container, events)
+    return found
+
+
+def _names(pod: Mapping[str, Any]) -> list[str]:
+    return [each["name"] for each in pod["spec"]["containers"]]
+
+
+def _answers(
+    pod: Mapping[str, Any], shape: str, container: str, events: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
+    said = _said_of(pod, container, events)
+    otherwise, lines = said or (f"{UNMADE}the pod did not end", ())
+    given = [line.partition("\t")[::2] for line in lines]
+    if trouble := next((answer for name, answer in given if name == HELPER and answer[:1] == UNMADE), ""):
+        otherwise, given = trouble, []
+    answered = dict(given)
+    names = [each.partition("=")[0] for each in questions(shape, container)]
+    return {name: answered.get(name, otherwise) for name in names}
+
+
+def _said_of(
+    pod: Mapping[str, Any], container: str, events: Sequence[Mapping[str, Any]]
+) -> tuple[str, Sequence[str]] | None:
+    """Return how a container ended, and the lines that it wrote; None while that is not known."""
+    status = pod.get("status", {})
+    state: Mapping[str, Any] = next(
+        (each["state"] for each in status.get("containerStatuses", ()) if each["name"] == container), {}
+    )
+    ended, waiting = state.get("terminated"), state.get("waiting") or {}
+    for each in (ended or {}, waiting):
+        if each.get("reason") in _REFUSED:
+            return f"refused: {each.get('message', '')}", ()
+    if ended:
+        return f"exit {ended['exitCode']}", (ended.get("message") or "").splitlines()
+    if status.get("phase") == "Failed":
+        return f"refused: {status.get('message') or status.get('reason', '')}", ()
+    return next(
+        (
+            (f"refused: {each['message']}", ())
+            for each in events
+            if each["reason"] == _NO_SANDBOX and each["involvedObject"].get("name") == pod["metadata"]["name"]
+        ),
+        None,
+    )

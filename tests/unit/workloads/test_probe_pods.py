@@ -1,0 +1,89 @@
+"""The pods in which a node is probed: what is asked in them, and what is read of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nodeprov.kubernetes.images import PROBE
+from nodeprov.workloads.catalogue import catalogue
+from nodeprov.workloads.probe_pods import Setting, Side, answers, has_ended, manifests, questions, shapes
+
+SETTING = Setting("probe-1", "worker1", "gvisor", "localhost/proof:1", "Never", PROBE, "/run/probe-1")
+
+
+def pod(name: str, *containers: dict[str, Any], **status: Any) -> dict[str, Any]:
+    """Write a pod as kubectl shows it."""
+    return {
+        "metadata": {"name": name},
+        "spec": {"containers": [{"name": each["name"]} for each in containers]},
+        "status": {"phase": "Running", "containerStatuses": list(containers), **status},
+    }
+
+
+def ended(name: str, message: str, code: int = 0, reason: str = "Completed") -> dict[str, Any]:
+    return {"name": name, "state": {"terminated": {"exitCode": code, "reason": reason, "message": message}}}
+
+
+def test_each_question_is_asked_in_one_container_of_both_pods() -> None:
+    asked = [
+        each for name, shape in shapes().items() for one in shape["containers"] for each in questions(name, one)
+    ]
+    names = [each.partition("=")[0] for each in asked]
+    assert sorted(names) == sorted(each.id for each in catalogue().values() if each.probe)
+    items = manifests(SETTING)["items"]
+    commands = [word for item in items for one in item["spec"]["containers"] for word in one["command"]]
+    for each in asked:
+        assert commands.count(each.replace("{mark}", "probe-1")) == 2
+
+
+def test_one_of_two_pods_is_sandboxed_and_both_are_within_limits() -> None:
+    items = {item["metadata"]["name"]: item["spec"] for item in manifests(SETTING)["items"]}
+    assert len(items) == 2 * len(shapes())
+    for name, spec in items.items():
+        assert spec.get("runtimeClassName") == ("gvisor" if name.endswith("-sandbox") else None)
+        assert spec["activeDeadlineSeconds"] > 0
+        for container in spec["containers"]:
+            assert {*container["resources"]["limits"]} == {"cpu", "memory"}
+            assert not {"before", "after", "only"} & {*container}
+    assert "beside" not in [each["name"] for each in items["host-path-sandbox"]["containers"]]
+    assert "{" not in str(items["host-path-runc"]["volumes"][0]["hostPath"]["path"])
+
+
+def test_answers_are_read_from_what_the_program_leaves() -> None:
+    pods = [
+        pod("host-network-runc", ended("main", "host-network\tthere\n")),
+        pod("host-network-sandbox", ended("main", "host-network\tabsent\n")),
+    ]
+    assert all(has_ended(each, ()) for each in pods)
+    assert answers(pods, (), Side.RUNC) == {"host-network": "there"}
+    assert answers(pods, (), Side.SANDBOX) == {"host-network": "absent"}
+
+
+def test_a_program_that_a_question_ends_has_answered_by_how_it_ended() -> None:
+    found = answers([pod("memory-sandbox", ended("main", "", 128, "OOMKilled"))], (), Side.SANDBOX)
+    assert found == {"memory-of-all": "exit 128"}
+
+
+def test_a_container_that_does_not_start_is_refused() -> None:
+    waiting = {"name": "main", "state": {"waiting": {"reason": "CreateContainerError", "message": "no recursion"}}}
+    one = pod("recursive-sandbox", waiting, phase="Pending")
+    assert has_ended(one, ())
+    assert answers([one], (), Side.SANDBOX) == {"recursive-read-only": "refused: no recursion"}
+
+
+def test_a_pod_without_a_sandbox_is_refused_by_its_events() -> None:
+    one = pod("host-users-sandbox", {"name": "main", "state": {"waiting": {"reason": "ContainerCreating"}}})
+    assert not has_ended(one, ())
+    assert answers([one], (), Side.SANDBOX) == {"host-users": "?the pod did not end"}
+    said = {
+        "reason": "FailedCreatePodSandBox",
+        "message": "no user namespace",
+        "involvedObject": {"name": "host-users-sandbox"},
+    }
+    assert has_ended(one, [said])
+    assert answers([one], [said], Side.SANDBOX) == {"host-users": "refused: no user namespace"}
+
+
+def test_where_a_helper_fails_no_answer_counts() -> None:
+    one = pod("shared-runc", ended("main", "-\t?it did not come: /shared/ready\nshared-volume\tno\n"))
+    assert answers([one], (), Side.RUNC) == {"shared-volume": "?it did not come: /shared/ready"}
