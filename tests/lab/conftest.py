@@ -11,6 +11,8 @@ import pytest
 from filelock import FileLock
 
 from nodeprov.hosts.local import run_checked
+from nodeprov.local_files import cache_folder
+from nodeprov_lab.nspawn.lab import NspawnLab
 from tests.conftest import RUN
 from tests.lab.dispatching import Site, site_in
 from tests.lab.machines import (
@@ -58,8 +60,7 @@ def pristine_configs(lab: None) -> dict[str, bytes]:
     with FileLock(RUN / "pristine.lock"):
         if not (RUN / "pristine").exists():
             if any(_is_touched(name) for name in WORKERS):
-                for command in ("down", "up"):
-                    run_checked([sys.executable, "-m", "nodeprov", "lab", command], command, timeout_seconds=600)
+                _make_lab_anew()
             prepare()
             (RUN / "pristine").touch()
     return {name: (RUN / f"{name}.toml").read_bytes() for name in WORKERS}
@@ -86,6 +87,13 @@ def let_nodeprov_in(kubectl: Kubectl) -> None:
         assert printed.returncode == 0, printed.stderr
         kubectl("apply", "--namespace=", "-f", "-", stdin=printed.stdout)
     write_kubeconfig("nodeprov", LEAST)
+
+
+def _make_lab_anew() -> None:
+    """Make it with as many workers as it has: others may be using those that no test of ours touches."""
+    workers = len(NspawnLab(cache_folder() / "lab").machines) - 1
+    for command in (("down",), ("up", "--workers", str(workers))):
+        run_checked([sys.executable, "-m", "nodeprov", "lab", *command], command[0], timeout_seconds=600)
 
 
 def _is_touched(name: str) -> bool:

@@ -60,6 +60,10 @@ class Pods:
         with path.open("rb") as file:
             said = self.machine.host.sh("ctr -n k8s.io images import -", stdin=file.read(), timeout_seconds=300)
         assert said.returncode == 0, said.said
+        return self.named_by_digest(name)
+
+    def named_by_digest(self, name: str) -> str:
+        """Give an image that is there a name by its digest too."""
         digest = self.machine.run(f"ctr -n k8s.io images ls name=={name} | awk 'NR > 1 {{ print $3 }}'").strip()
         by_digest = f"{name.rpartition(':')[0]}@{digest}"
         self.machine.run(f"ctr -n k8s.io images tag --force {name} {by_digest}")

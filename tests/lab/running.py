@@ -105,9 +105,9 @@ class Started:
             assert line, f"it ended before it said {text!r}: {self.seen}"
             self.seen += line
 
-    def end(self) -> Ended:
+    def end(self, timeout_seconds: float = 120) -> Ended:
         """Wait for its end."""
-        stdout, stderr = self.process.communicate(timeout=120)
+        stdout, stderr = self.process.communicate(timeout=timeout_seconds)
         return Ended(self.process.returncode, stdout, self.seen + stderr)
 
 
