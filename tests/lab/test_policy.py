@@ -33,7 +33,7 @@ def pod(name: str, security: dict[str, object] | None = None, **spec: object) ->
         "name": "main",
         "image": IMAGE,
         "imagePullPolicy": "Never",
-        "command": ["sh", "-c", "dmesg; sleep 1000"],
+        "command": ["sh", "-c", "dmesg; cd /tmp; echo reached > index.html; exec httpd -f -p 8080"],
         "securityContext": security or {},
     }
     whole = {
@@ -72,6 +72,7 @@ def test_a_pod_that_names_no_class_boots_gvisor_where_that_is_the_default(tenant
     refused = kubectl.attempt("-n", tenant, "create", "-f", "-", stdin=pod("loose"))
     assert 'violates PodSecurity "restricted:latest"' in refused.said
     assert "nodeprov-default-deny" in kubectl("-n", tenant, "get", "networkpolicies")
+    reached_in_spite_of_the_network_policy(tenant, kubectl)
     policy("apply", "--required", tenant)
     with eventually() as more:
         while more() and not kubectl.attempt(*_tried(tenant), stdin=pod("p", RESTRICTED)).returncode:
@@ -81,6 +82,18 @@ def test_a_pod_that_names_no_class_boots_gvisor_where_that_is_the_default(tenant
         in kubectl.attempt(*_tried(tenant), stdin=pod("p", RESTRICTED)).said
     )
     assert kubectl.attempt(*_tried(tenant), stdin=pod("p", RESTRICTED, runtimeClassName=CLASS)).returncode == 0
+
+
+def reached_in_spite_of_the_network_policy(where: str, kubectl: Kubectl) -> None:
+    """See what docs/policy.md says of a plain bridge, as the lab has it: nothing enforces a NetworkPolicy there."""
+    kubectl("-n", where, "create", "-f", "-", stdin=pod("peer", RESTRICTED))
+    kubectl("-n", where, "wait", "--for=condition=Ready", "pod/peer", "--timeout=60s")
+    address = kubectl("-n", where, "get", "pod", "peer", "-o", "jsonpath={.status.podIP}")
+    asked = ("-n", where, "exec", "plain", "--", "wget", "-q", "-T", "3", "-O-", f"http://{address}:8080/")
+    with eventually() as more:
+        while more() and kubectl.attempt(*asked).returncode:
+            pass
+    assert kubectl(*asked) == "reached\n"
 
 
 def _tried(where: str) -> tuple[str, ...]:
