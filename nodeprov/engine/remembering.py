@@ -73,7 +73,8 @@ class Watching:
         is_same = (identity.pid, identity.start_ticks) in seen.processes
         all_run = {pid for pid, _ in seen.processes} == {*watched.processes}
         if is_same and all_run and seen.latest < planned.state.read_at:
-            memory.keep(planned.node, Remembered(planned.plan.notes, watched, seen.digest, cluster))
+            plan = planned.plan
+            memory.keep(planned.node, Remembered(plan.notes, watched, seen.digest, cluster, plan.releases))
 
 
 def is_settled(planned: Planned) -> bool:

@@ -96,6 +96,7 @@ def still_settled(
         if isinstance(each, Exception) and not isinstance(each, NodeprovError):
             raise each
     named = {node.name: each for node, each in zip(nodes, answers, strict=True)}
-    plans = {name: Plan(name, INSTALL, (), remembered[name].notes) for name, each in named.items() if each is True}
+    settled = {name: remembered[name] for name, each in named.items() if each is True}
+    plans = {name: Plan(name, INSTALL, (), was.notes, releases=was.releases) for name, was in settled.items()}
     errors = {name: each for name, each in named.items() if isinstance(each, NodeprovError) and each.is_unreached}
     return plans, errors

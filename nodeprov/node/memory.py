@@ -18,7 +18,7 @@ from nodeprov.inventory import Node, RolloutSettings
 from nodeprov.local_files import read_own, write_private
 from nodeprov.node.watched import Watched
 
-SCHEMA = 1
+SCHEMA = 2
 LARGEST_BYTES = 1 << 20
 MOST_NODES = 20_000
 
@@ -32,12 +32,14 @@ class Remembered:
         watched: what is looked at.
         seen: the digest of what was seen there.
         cluster: the digest of what its cluster knows of the node; "" where it has none.
+        releases: those of the plan.
     """
 
     notes: tuple[str, ...]
     watched: Watched
     seen: str
     cluster: str
+    releases: tuple[str, str] = ("", "")
 
 
 class Notes:
@@ -95,7 +97,8 @@ class Memory:
                 return None
             notes = tuple(of_type(str, each) for each in value["notes"])
             seen, cluster = (of_type(str, value[name]) for name in ("seen", "cluster"))
-            return Remembered(notes, Watched.from_json(value["watched"]), seen, cluster)
+            before, after = (of_type(str, each) for each in value["releases"])
+            return Remembered(notes, Watched.from_json(value["watched"]), seen, cluster, (before, after))
         return None
 
     def keep(self, node: Node, found: Remembered) -> None:
@@ -106,6 +109,7 @@ class Memory:
             "watched": found.watched.to_json(),
             "seen": found.seen,
             "cluster": found.cluster,
+            "releases": found.releases,
         }
         self._notes.keep(node, value)
 

@@ -175,7 +175,7 @@ BAD: Mapping[str, Typed | Called] = {
     "a name of bytes that are no text": Typed("plan worker\udcff"),
     "a path for a name": Typed("plan ../../etc/passwd"),
     "a name of 100 KB": Typed("plan " + "x" * 100_000),
-    "no name": Typed("plan"),
+    "no name": Typed("install"),
     # Options
     "all nodes and a name": Typed("plan worker1 --all"),
     "an empty selector": Typed("plan -l ''"),

@@ -10,6 +10,7 @@ import pytest
 
 from nodeprov.engine import Fleet, Install, Uninstall
 from nodeprov.errors import Cancelled, RolledBack
+from nodeprov.inventory import ProofSettings
 from nodeprov.plan.plan import Outcome
 from nodeprov.plan.steps import Event, Restart
 from nodeprov.runtimes.gvisor.family import GVISOR
@@ -71,6 +72,12 @@ BESIDE = f"#!/bin/sh\nexec 8>&-\n(sh {SWITCH} swap; sh {SWITCH} after) > /dev/nu
 
 class TestWhileTheNodeWatchesContainerd:
     """The sandbox behind a restart runs meanwhile; what it has seen counts when the node has kept the new file."""
+
+    @pytest.fixture
+    def fleet(self, fleet: Fleet) -> Fleet:
+        """Have the node watch for so long that a sandbox ends within that also on a busy machine."""
+        proof = ProofSettings(steady_seconds=4)
+        return fleet.only([replace(node, settings=replace(node.settings, proof=proof)) for node in fleet.nodes])
 
     @pytest.fixture
     def runs(self, node: PlayedNode) -> Callable[[str], None]:

@@ -16,7 +16,7 @@ from nodeprov.node.watched import Watched
 TEXT = '[release]\nversion = "20260905.0"\n[cluster]\nenabled = false\n[nodes.a]\n[nodes.b]\n'
 A, B = parse(TEXT, "i.toml").nodes
 WATCHED = Watched.of(["/x/y"], values=["/proc/v"], processes=[7], written=["/x"], started=["/x/y"])
-FOUND = Remembered(("a note",), WATCHED, "5ee4", "c1u5")
+FOUND = Remembered(("a note",), WATCHED, "5ee4", "c1u5", ("20260518.0", "20260905.0"))
 
 
 def test_what_is_kept_is_found_again_for_the_same_node_and_settings_alone(tmp_path: Path) -> None:
