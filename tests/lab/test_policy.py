@@ -85,7 +85,7 @@ def test_a_pod_that_names_no_class_boots_gvisor_where_that_is_the_default(tenant
 
 
 def reached_in_spite_of_the_network_policy(where: str, kubectl: Kubectl) -> None:
-    """See what docs/policy.md says of the plain bridge that the lab has: nothing enforces a NetworkPolicy there."""
+    """See what docs/policy.md says of the lab: nothing enforces a NetworkPolicy on its plain bridge."""
     kubectl("-n", where, "create", "-f", "-", stdin=pod("peer", RESTRICTED))
     kubectl("-n", where, "wait", "--for=condition=Ready", "pod/peer", "--timeout=60s")
     address = kubectl("-n", where, "get", "pod", "peer", "-o", "jsonpath={.status.podIP}")

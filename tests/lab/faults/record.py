@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from filelock import FileLock
+
 from nodeprov.runtimes.gvisor.software import PROGRAMS
 from tests.conftest import RUN
 from tests.lab.faults.judge import KEPT, State
@@ -81,12 +83,13 @@ def inventory(action: str, node: str, group: str = "") -> Path:
 
 
 def _url() -> str:
-    """Make the releases once for all processes of a run of the tests, who hold a lock then."""
+    """Make the releases once for all processes of a run of the tests."""
     folder = RUN / "small-releases"
-    if not folder.exists():
-        made = folder.with_name(f"{folder.name}.{Path(tempfile.mkdtemp(dir=RUN)).name}")
-        small_releases(released(OLDER), made)
-        made.rename(folder)
+    with FileLock(RUN / "small-releases.lock"):
+        if not folder.exists():
+            made = folder.with_name(f"{folder.name}.{Path(tempfile.mkdtemp(dir=RUN)).name}")
+            small_releases(released(OLDER), made)
+            made.rename(folder)
     return f"file://{folder}"
 
 
