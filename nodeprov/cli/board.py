@@ -62,6 +62,7 @@ class Board:
             each.node.name: NodeRow(each.node.name, steps=len(each.plan.parts), bytes_total=each.plan.upload_bytes)
             for each in plans
         }
+        self._steady_seconds = {each.node.name: each.steady_seconds for each in plans}
         self._began: dict[str, float] = {}
         self._waves: dict[int, WaveEvent] = {}
         self._start = clock()
@@ -81,7 +82,8 @@ class Board:
         with self._lock:
             row = self._begun(event.node)
             done = row.steps_done + (event.phase == "done")
-            self._rows[event.node] = replace(row, said=step_text(event) or row.said, steps_done=done)
+            said = step_text(event, self._steady_seconds.get(event.node, 0)) or row.said
+            self._rows[event.node] = replace(row, said=said, steps_done=done)
 
     def on_upload(self, node: str, _what: str, done: int, total: int) -> None:
         """Hear of an upload."""
@@ -131,14 +133,17 @@ class Board:
         self._rows[node] = replace(row, state=state, said=said, seconds=seconds, ended=ended)
 
 
-def step_text(event: Event) -> str:
-    """Say in a few words what a node is at; "" for what changes nothing of that."""
+def step_text(event: Event, steady_seconds: int = 0) -> str:
+    """Say in a few words what a node is at; "" for what changes nothing of that.
+
+    `steady_seconds` is how long containerd is watched after its restart.
+    """
     from nodeprov.plan.goal import Change
     from nodeprov.plan.steps import Drain, Proof, Restart
 
     match event.step, event.phase:
         case Restart(unit), "begun":
-            return f"restarting {unit}"
+            return f"restarting {unit.removesuffix('.service')}{watched_text(steady_seconds)}"
         case Restart(unit), "undone":
             return f"taking back: restarting {unit}"
         case Change() as change, "undone":
@@ -154,3 +159,8 @@ def step_text(event: Event) -> str:
         case Drain(), "waiting":
             return f"waiting for {event.said}"
     return ""
+
+
+def watched_text(seconds: int) -> str:
+    """Say behind a restart why it takes so long."""
+    return f", watching it for {seconds} s" if seconds else ""

@@ -16,6 +16,7 @@ from nodeprov.cli.output import say, show_json, show_table
 from nodeprov.errors import NodeprovError, UsageError
 
 if TYPE_CHECKING:
+    from nodeprov.cli.checks import CheckView
     from nodeprov.reports.findings import CheckResult
 
 
@@ -66,6 +67,7 @@ def verify(
     shown: groups.Shown,
 ) -> None:
     """Check with testinfra that nodes are still as installed, and that a pod runs in a sandbox."""
+    from nodeprov.cli.checks import check_view
     from nodeprov.cli.session import open_session, print_errors
     from nodeprov.diagnosis.verify import runner, subject
     from nodeprov.kubernetes.cluster_read import ClusterReads
@@ -78,25 +80,35 @@ def verify(
         subjects = print_errors(
             fleet.each(lambda node, hosts: [subject.look(view, hosts, FAMILY, reads) for view in node.views])
         )
-        with cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods of the checks")) as cancel:
-            found = runner.verify_all(subjects.good, cancel)
+        view = check_view(
+            [each.state.node.name for own in subjects.good for each in own],
+            [each.title(FAMILY) for each in runner.CHECKS],
+            as_json=shown.as_json,
+        )
+        with (
+            cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods of the checks")) as cancel,
+            view.moving(),
+        ):
+            found = runner.verify_all(subjects.good, cancel, view.on_result)
     verified = {each[0].state.node.name: made for each, made in zip(subjects.good, found, strict=True)}
     verified |= {name: runner.not_looked_at(name, error) for name, error in subjects.failed.items()}
     results = [result for node in fleet.nodes for result in verified[node.name].results]
-    show_results(results, subjects.errors, as_json=shown.as_json)
+    show_results(results, subjects.errors, view, as_json=shown.as_json)
     if junit is not None:
         _write_junit(junit, results)
     raise typer.Exit(DONE if all(each.passed for each in verified.values()) else FAILED)
 
 
-def show_results(results: Sequence[CheckResult], errors: Sequence[NodeprovError], *, as_json: bool) -> None:
+def show_results(
+    results: Sequence[CheckResult], errors: Sequence[NodeprovError], view: CheckView, *, as_json: bool
+) -> None:
     """Print what the checks found; in JSON a node that cannot be looked at is one of the errors."""
-    from nodeprov.reports.findings import NODE, results_json, results_table
+    from nodeprov.reports.findings import NODE, results_json
 
     if as_json:
         show_json({"findings": [results_json(each) for each in results if each.check != NODE]}, errors)
     else:
-        show_table(results_table(results))
+        view.show_rest(results)
 
 
 def _write_junit(path: Path, results: Sequence[CheckResult]) -> None:

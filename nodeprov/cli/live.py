@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nodeprov.cli.board import BEGUN, DONE, FAILED, STATES, UNTOUCHED, WAITING, Board, NodeRow, Picture
-from nodeprov.cli.lines import wave_text
+from nodeprov.cli.lines import clock_text, wave_text
 from nodeprov.redaction import visible
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def live_view(board: Board, console: Console, window_left: Callable[[], float | 
 
 def view(picture: Picture, console: Console, window_left: float | None = None) -> RenderableType:
     """Draw a picture of a run for a console of some width and height."""
-    waves = [_wave(wave, picture.rows) for wave in picture.waves]
+    waves = [_wave(wave, picture.rows) for wave in picture.waves if _says_more(wave, picture)]
     summary = _summary(picture, window_left, console.width)
     room = console.size.height - len(waves) - len(summary) - 1  # the line of the cursor
     shown = _chosen(picture.rows, room)
@@ -83,6 +83,11 @@ def _wave(wave: WaveEvent, rows: Sequence[NodeRow]) -> str:
     """Write which wave goes; where canaries have all ended and it goes on, they are being watched."""
     is_done = not any(row.node in wave.nodes and row.state in (WAITING, BEGUN) for row in rows)
     return wave_text(wave) + ("; soaking" if is_done and wave.kind == "canary" else "")
+
+
+def _says_more(wave: WaveEvent, picture: Picture) -> bool:
+    """Tell whether a wave is worth a line: one of one node is that node's line."""
+    return len(picture.rows) > 1 and (len(wave.nodes) > 1 or wave.kind != "wave")
 
 
 def _chosen(rows: Sequence[NodeRow], room: int) -> list[NodeRow]:
@@ -112,7 +117,7 @@ def _table(rows: Sequence[NodeRow], width: int) -> Table:
         bar = [_bar(row)] if is_wide else []
         said = Text(_step(row, is_wide=is_wide), style="" if row.state == BEGUN else style)
         name = Text(visible(row.node))
-        table.add_row(Text(_MARKS[row.state], style=style), name, *bar, said, _bytes(row), _clock(row.seconds))
+        table.add_row(Text(_MARKS[row.state], style=style), name, *bar, said, _bytes(row), clock_text(row.seconds))
     return table
 
 
@@ -142,24 +147,30 @@ def _step(row: NodeRow, *, is_wide: bool) -> str:
 
 
 def _bytes(row: NodeRow) -> str:
-    if row.state != BEGUN or not row.bytes_done:
+    if row.state != BEGUN or not 0 < row.bytes_done < row.bytes_total:
         return ""
-    if row.bytes_done >= row.bytes_total:
-        return f"{row.bytes_total / 1e6:.0f} MB"
     return f"{row.bytes_done / 1e6:.0f}/{row.bytes_total / 1e6:.0f} MB"
 
 
 def _summary(picture: Picture, window_left: float | None, width: int) -> list[Text]:
-    """Count the nodes, and tell the times; on a line of their own where there is no room beside it."""
+    """Count the nodes, and tell the times; on a line of their own where there is no room beside it.
+
+    A node that is alone has its time in its own line.
+    """
+    is_alone = len(picture.rows) == 1
+    if is_alone and window_left is None:
+        return []
     counts = Text(f"{len(picture.rows)} node{'' if len(picture.rows) == 1 else 's'}: ", style="bold")
     for number, (state, count) in enumerate(picture.counts().items()):
         counts.append(", " if number else "", style="not bold")
         counts.append(f"{count} {_WORDS[state]}", style=_STYLES[state])
-    times = Text(_clock(picture.seconds))
+    times = Text(clock_text(picture.seconds))
     if window_left is not None:
-        said = f"the window closes in {_clock(window_left)}" if window_left > 0 else "the window has closed"
+        said = f"the window closes in {clock_text(window_left)}" if window_left > 0 else "the window has closed"
         times.append(f" · {said}", style="bold yellow" if window_left < SOON_SECONDS else "")
     together = Text.assemble(counts, " · ", times)
+    if is_alone:
+        return [times]
     return [together] if len(together) < width else [counts, times]
 
 
@@ -168,12 +179,3 @@ def _counted(rows: Sequence[NodeRow]) -> str:
     if list(found.values()).count(0) == len(STATES) - 1:
         return next(_WORDS[state] for state, count in found.items() if count)
     return ", ".join(f"{count} {_WORDS[state]}" for state, count in found.items() if count)
-
-
-def _clock(seconds: float | None) -> str:
-    """Write a time as a stop-watch does: 0:07, 12:40, 1:02:03."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -245,9 +245,17 @@ def show_nothing_to_do(plans: Sequence[Plan], *, as_json: bool) -> None:
         show_plans(plans)
 
 
+def columns() -> int:
+    """Return how wide a result may be."""
+    return _console(stderr=False).width
+
+
 def show_table(table: Table) -> None:
     """Print a result that is a table; as wide as it needs where no terminal sets a width."""
-    _console(stderr=False).print(table)
+    console = _console(stderr=False)
+    with console.capture() as written:
+        console.print(table)
+    _print(written.get().removesuffix("\n"))  # above what moves, which only what print() writes goes through
 
 
 def ask(plans: Sequence[Plan]) -> None:
@@ -329,7 +337,7 @@ def bar() -> Iterator[OnProgress]:
             if what not in tasks:
                 tasks[what] = progress.add_task(what, total=total)
                 if not is_live:
-                    say(f"transferring {what}")
-            progress.update(tasks[what], completed=done, total=total)
+                    say(f"transferring {what}{f', {total / 1e6:.0f} MB' if total else ''}")
+            progress.update(tasks[what], completed=done, total=total, visible=total is None or done < total)
 
         yield on_progress

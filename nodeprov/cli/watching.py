@@ -185,7 +185,7 @@ def _show(
 ) -> None:
     console = output.live_console() if any(each.plan.pending for each in plans) else None
     if console is None:
-        watch.listeners.append(Lines(is_of_many=len(plans) > 1))
+        watch.listeners.append(Lines(plans, time.monotonic))
     else:
         from nodeprov.cli.live import live_view
 

@@ -18,6 +18,7 @@ from nodeprov.node import loaded_config, runtime_table
 from nodeprov.node.imported_files import Imports, import_problems
 from nodeprov.node.requirements import forgotten_places
 from nodeprov.node.state import NodeState
+from nodeprov.node.switch import steady_seconds
 from nodeprov.plan.containerd_config import ContainerdConfig
 from nodeprov.plan.files import Link, Tree
 from nodeprov.plan.goal import Change, Goal, decide
@@ -84,6 +85,11 @@ class Planned:
     def settings(self) -> Settings:
         """The node's settings."""
         return self.state.settings
+
+    @property
+    def steady_seconds(self) -> int:
+        """How long containerd is watched after a restart."""
+        return steady_seconds(self.settings, self.state.daemon)
 
 
 def plan(state: NodeState, want: Want, readers: Readers) -> Planned:

@@ -33,6 +33,11 @@ def folder(state: str) -> str:
     return f"{state}/switch"
 
 
+def steady_seconds(settings: Settings, daemon: Daemon) -> int:
+    """Return how long containerd is watched after its restart: so long that systemd would have restarted it."""
+    return max(settings.proof.steady_seconds, math.ceil(daemon.restart_seconds) + 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Switched:
     """The last change that a node was to make on its own: of which run, and how it ended; "" if it has not."""
@@ -228,7 +233,7 @@ class Switch:
 
     @property
     def _settle_seconds(self) -> int:
-        return max(self.settings.proof.steady_seconds, math.ceil(self.daemon.restart_seconds) + 1)
+        return steady_seconds(self.settings, self.daemon)
 
     @property
     def _most_seconds(self) -> int:

@@ -1,5 +1,6 @@
 """What doctor found and verify checked: tables, JSON and JUnit."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -58,6 +59,9 @@ def findings_table(nodes: Sequence[str], findings: Sequence[Finding]) -> Table:
 
 NODE = "node"
 """The check that a node can be looked at."""
+PASSED, SKIPPED, FAILED, ERROR = "passed", "skipped", "failed", "error"
+"""How a check ends."""
+_STYLES = {PASSED: "green", FAILED: "bold red", ERROR: "bold red", SKIPPED: "yellow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +88,51 @@ def results_json(result: CheckResult) -> dict[str, Any]:
     return {name: value for name, value in asdict(result).items() if value or name != "handler"}
 
 
-def results_table(results: Sequence[CheckResult]) -> Table:
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """How wide the columns of results are that are shown one by one: as in one table of all of them."""
+
+    subject: int
+    title: int
+    terminal: int
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """The widths of the columns; titles take what is left of the terminal at most."""
+        others = (max(self.subject, len("node")), len(SKIPPED), len("seconds"))
+        room = self.terminal - sum(others) - 2 * len(others)
+        return others[0], others[1], max(min(self.title, room), 20), others[2]
+
+
+def results_table(
+    results: Sequence[CheckResult], widths: Widths | None = None, *, with_header: bool = True
+) -> Table:
     """Lay out the results as a table, the failures' reasons below their rows."""
-    table = Table(box=None, pad_edge=False, show_header=True)
-    for name in ("node", "result", "check", "seconds"):
-        table.add_column(name, justify="right" if name == "seconds" else "left", overflow="fold")
-    styles = {"passed": "green", "failed": "bold red", "error": "bold red", "skipped": "yellow"}
+    table = Table(box=None, pad_edge=False, show_header=with_header)
+    columns = widths.columns if widths else (None,) * 4
+    for name, width in zip(("node", "result", "check", "seconds"), columns, strict=True):
+        table.add_column(name, justify="right" if name == "seconds" else "left", overflow="fold", width=width)
     for each in results:
-        said = f"\n{each.said}" if each.said and each.result != "passed" else ""
-        result = Text(each.result, style=styles[each.result])
+        said = f"\n{each.said}" if each.said and each.result != PASSED else ""
+        result = Text(each.result, style=_STYLES[each.result])
         table.add_row(each.subject, result, Text(visible(each.title + said)), f"{each.seconds:.1f}")
     return table
+
+
+def summary(results: Sequence[CheckResult]) -> list[str]:
+    """Count how the checks of each node ended, in a line for each."""
+    return [
+        f"{subject}: {_counted([each for each in results if each.subject == subject])}"
+        for subject in dict.fromkeys(each.subject for each in results)
+    ]
+
+
+def _counted(results: Sequence[CheckResult]) -> str:
+    if all(each.result == ERROR for each in results):
+        return "not checked"
+    counts = Counter(each.result for each in results)
+    words = {PASSED: "passed", SKIPPED: "skipped", FAILED: "failed", ERROR: "not made"}
+    return ", ".join(f"{counts[result]} {word}" for result, word in words.items() if counts[result])
 
 
 def results_junit(results: Sequence[CheckResult]) -> str:

@@ -181,7 +181,7 @@ def test_a_user_with_sudo_hands_over_the_same(plain: Machine, tmp_path: Path) ->
 
 def test_a_suspended_controller_loses_the_node_and_changes_nothing_any_more(worker: Machine) -> None:
     with started("install", WORKER, "--yes") as running:
-        running.wait_for("transferring upload")
+        running.wait_for("uploading")
         running.process.send_signal(signal.SIGSTOP)
         first = nodeprov("install", WORKER, "--yes")
         assert "another run holds this node: " in first.stderr, first.stderr

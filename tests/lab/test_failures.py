@@ -56,7 +56,7 @@ class TestPlaces:
         try:
             inventory = variant(tmp_path, paths__prefix='"/srv/small/nodeprov"')
             with started("install", WORKER, "--yes", inventory=inventory) as running:
-                running.wait_for("transferring upload")
+                running.wait_for("uploading")
                 untouched.run(_NO_MORE_ROOM)
                 ended = running.end()
             # On a busy machine the release may have been there by then, and the next file was the one too many.
@@ -173,7 +173,7 @@ class TestConfiguration:
         refused(ended, "of this run; the node is as before")
 
 
-POINTS = ("transferring upload", "done: link /opt/nodeprov/handlers", "restarting", "done: file /etc/containerd")
+POINTS = ("uploading", "done: link /opt/nodeprov/handlers", "restarting", "done: file /etc/containerd")
 
 
 class TestKilled:
@@ -230,7 +230,7 @@ class TestKilled:
 
     def test_a_second_run_at_the_same_time_is_refused_and_told_by_whom(self, worker: Machine) -> None:
         with started("install", WORKER, "--yes") as running:
-            running.wait_for("transferring upload")
+            running.wait_for("uploading")
             second = nodeprov("install", WORKER, "--yes")
             assert running.end().returncode == 0
         refused(second, "another run holds this node", "@", "since")

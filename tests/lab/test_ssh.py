@@ -349,7 +349,7 @@ def test_an_undo_needs_two_sessions(site: Site) -> None:
     before = site.node.listing()
     inventory = Row("", ssh={"port": TWO_SESSIONS}).inventory(site)
     with started("install", WORKER, "--yes", inventory=inventory) as running:
-        running.wait_for("transferring upload")
+        running.wait_for("uploading")
         running.process.send_signal(signal.SIGINT)
         ended = running.end()
     assert ended.returncode == 1, ended.stderr

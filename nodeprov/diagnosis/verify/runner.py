@@ -4,6 +4,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from nodeprov.diagnosis.verify.checks import check_cluster, check_node, check_pod
 from nodeprov.diagnosis.verify.subject import Given, Skipped, Subject
@@ -15,6 +16,7 @@ from nodeprov.runtimes.family import Family
 
 _MODULES = (check_node, check_cluster, check_pod)
 _PREFIX = "check_"
+OnResult = Callable[[CheckResult], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,30 +70,45 @@ def not_looked_at(node: str, error: NodeprovError) -> Verified:
     return Verified((CheckResult(node, NODE, "The node can be looked at", "error", str(error), 0.0),))
 
 
-def verify_all(nodes: Sequence[Sequence[Subject]], cancel: Cancellation) -> list[Verified]:
-    """Verify nodes at the same time, and the handlers of each in turn."""
+def verify_all(
+    nodes: Sequence[Sequence[Subject]], cancel: Cancellation, on_result: OnResult = lambda _result: None
+) -> list[Verified]:
+    """Verify nodes at the same time, and the handlers of each in turn.
+
+    `on_result` hears of each check as it ends, by the threads of all nodes.
+    """
     verified = []
-    for answer in at_once(lambda subjects: _verify_each(subjects, cancel), nodes):
+    for answer in at_once(lambda subjects: _verify_each(subjects, cancel, on_result), nodes):
         if isinstance(answer, Exception):
             raise answer
         verified.append(answer)
     return verified
 
 
-def _verify_each(subjects: Sequence[Subject], cancel: Cancellation) -> Verified:
+def _verify_each(subjects: Sequence[Subject], cancel: Cancellation, on_result: OnResult) -> Verified:
     """Verify the handlers of a node; where there are several, each result names its own."""
     if len(subjects) == 1:
-        return verify(subjects[0], cancel)
+        return verify(subjects[0], cancel, on_result=on_result)
     results: list[CheckResult] = []
     for subject in subjects:
-        found = verify(subject, cancel)
-        results += (replace(each, handler=subject.layout.handler) for each in found.results)
+        own = partial(replace, handler=subject.layout.handler)
+        found = verify(subject, cancel, on_result=partial(_tell, on_result, own))
+        results += map(own, found.results)
         if found.interrupted:
             return Verified(tuple(results), interrupted=True)
     return Verified(tuple(results))
 
 
-def verify(subject: Subject, cancel: Cancellation, checks: Iterable[Check] = CHECKS) -> Verified:
+def _tell(on_result: OnResult, named: Callable[[CheckResult], CheckResult], result: CheckResult) -> None:
+    on_result(named(result))
+
+
+def verify(
+    subject: Subject,
+    cancel: Cancellation,
+    checks: Iterable[Check] = CHECKS,
+    on_result: OnResult = lambda _result: None,
+) -> Verified:
     """Run checks on a node, one after the other; its pods are removed at the end, also when it is cancelled."""
     node, family, results = subject.state.node.name, subject.family, []
     causes: dict[str, str] = {}
@@ -104,6 +121,7 @@ def verify(subject: Subject, cancel: Cancellation, checks: Iterable[Check] = CHE
                 seconds = time.monotonic() - began
                 name = family.inspection.check_names.get(check.name, check.name)
                 results.append(CheckResult(node, name, check.title(family), result, reason, seconds))
+                on_result(results[-1])
     except Cancelled:
         said = f"interrupted: {len(results)} checks were made, and the others were not"
         ended = CheckResult(node, "interrupted", "All checks are made", "error", said, 0.0)

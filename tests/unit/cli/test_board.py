@@ -6,7 +6,7 @@ import threading
 
 from nodeprov.cli.board import Board, NodeRow
 from nodeprov.engine.events import NodeEvent, WaveEvent
-from nodeprov.plan.steps import Event
+from nodeprov.plan.steps import Event, Restart
 from tests.support.plans import LABELLED, SERVING
 from tests.support.runs import DONE, FAILED, plan_of, planned
 
@@ -45,6 +45,12 @@ def test_a_step_begins_a_node_and_its_time() -> None:
     seen.on_event(Event(LABELLED, "done", node="worker1"))
     seen.on_event(Event(SERVING, "begun", node="worker1"))
     assert (row(seen, "worker1").steps_done, row(seen, "worker1").said) == (1, f"proof: {SERVING.title}")
+
+
+def test_it_is_said_why_a_restart_takes_long() -> None:
+    seen, _ = board()
+    seen.on_event(Event(Restart("containerd.service", ()), "begun", node="worker1"))
+    assert row(seen, "worker1").said == "restarting containerd, watching it for 6 s"
 
 
 def test_an_undo_is_seen() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -34,7 +35,7 @@ def fleet(count: int) -> Picture:
             state, said = ("failed", "containerd does not serve") if number == 2 else ("done", "")
             rows.append(NodeRow(name, state, said, 14, 14, 196_000_000, 196_000_000, 41.0 + number, number))
         elif number <= 8:
-            said = "uploading" if number == 8 else "restarting containerd.service"
+            said = "uploading" if number == 8 else "restarting containerd, watching it for 6 s"
             sent = 88_000_000 if number == 8 else 196_000_000
             rows.append(NodeRow(name, "begun", said, number, 14, sent, 196_000_000, 7.0))
         else:
@@ -66,14 +67,35 @@ def test_the_window_is_told(left: float | None, said: str) -> None:
 
 
 def test_canaries_that_are_done_are_seen_to_soak() -> None:
-    row = NodeRow("worker-01", "done")
+    rows = (NodeRow("worker-01", "done"), NodeRow("worker-02"))
     wave = WaveEvent(1, 2, ("worker-01",), "begun", "canary")
-    assert drawn(Picture((row,), (wave,), 1.0), 80, 24)[0].strip() == "wave 1 of 2, canary: worker-01; soaking"
+    assert drawn(Picture(rows, (wave,), 1.0), 80, 24)[0].strip() == "wave 1 of 2, canary: worker-01; soaking"
+
+
+def test_a_node_that_is_alone_is_one_line() -> None:
+    row = NodeRow("worker1", "begun", "restarting containerd.service", 7, 15, seconds=4.0)
+    wave = WaveEvent(1, 1, ("worker1",), "begun")
+    [line] = drawn(Picture((row,), (wave,), 4.0), 80, 24)
+    assert line.split() == ["▶", "worker1", "7/15", "restarting", "containerd.service", "0:04"]
+    [_, window] = drawn(Picture((row,), (wave,), 4.0), 80, 24, window_left=2843)
+    assert window.strip() == "0:04 · the window closes in 47:23"
+
+
+def test_a_wave_of_one_node_is_no_line() -> None:
+    rows = (NodeRow("worker1", "begun"), NodeRow("worker2"))
+    lines = drawn(Picture(rows, (WaveEvent(1, 2, ("worker1",), "begun"),), 4.0), 80, 24)
+    assert not any("wave" in line for line in lines)
+
+
+def test_bytes_are_shown_until_all_are_there() -> None:
+    row = NodeRow("worker1", "begun", "uploading", 1, 15, 88_000_000, 196_000_000)
+    assert "88/196 MB" in drawn(Picture((row,), (), 1.0), 80, 24)[0]
+    assert "MB" not in drawn(Picture((replace(row, bytes_done=196_000_000),), (), 1.0), 80, 24)[0]
 
 
 def test_what_a_node_says_does_not_control_the_terminal() -> None:
     row = NodeRow("worker1", "failed", "no\x1b[2J [bold]markup[/bold]\nsecond line")
-    [line, _] = drawn(Picture((row,), (), 1.0), 120, 24)
+    [line] = drawn(Picture((row,), (), 1.0), 120, 24)
     assert "failed: no\\x1b[2J [bold]markup[/bold] second line" in line
 
 

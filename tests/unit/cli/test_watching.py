@@ -44,8 +44,9 @@ def test_without_a_terminal_lines_are_printed(capsys: pytest.CaptureFixture[str]
     watched()
     assert capsys.readouterr().err.splitlines() == [
         "wave 1 of 2, canary: worker1",
-        "worker1: transferring upload",
-        "worker1: done: label nodeprov.node-restriction.kubernetes.io/gvisor on node worker1",
+        "worker1: uploading 0 MB  0:00",
+        "worker1: uploaded 0 MB  0:00",
+        "worker1: done: label nodeprov.node-restriction.kubernetes.io/gvisor on node worker1  0:00",
         "worker1: done in 2 s",
         "worker2: failed: it does not serve",
     ]
@@ -207,7 +208,7 @@ class Failing(Lines):
 
 def test_a_listener_that_fails_hears_no_more_and_ends_no_run(capsys: pytest.CaptureFixture[str]) -> None:
     watch = watching.Watch(PLANS)
-    watch.listeners.insert(0, Failing(is_of_many=True))
+    watch.listeners.insert(0, Failing(PLANS, lambda: 0.0))
     for _ in range(2):
         watch.on_event(Event(LABELLED, "done", node="worker1"))
     assert watch.board.picture().rows[0].steps_done == 2

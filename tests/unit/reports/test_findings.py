@@ -7,6 +7,7 @@ import json
 import pytest
 from rich.console import Console
 
+from nodeprov.cli.checks import check_view
 from nodeprov.cli.diagnosis import show_results
 from nodeprov.reports.findings import CheckResult, Finding, Severity, findings_json, findings_table, results_table
 from tests.support.samples import golden
@@ -47,7 +48,8 @@ FINDING_FIELDS = {"node", "check", "title", "result", "said", "seconds"}
 def test_the_json_of_results_of_checks_has_the_fields_that_are_documented(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    show_results([CheckResult("worker1", "label", "the node has it", "passed", "", 0.5)], [], as_json=True)
+    view = check_view(["worker1"], ["the node has it"], as_json=True)
+    show_results([CheckResult("worker1", "label", "the node has it", "passed", "", 0.5)], [], view, as_json=True)
     value = json.loads(capsys.readouterr().out)
     assert set(value) == {"schema", "findings"}
     assert set(value["findings"][0]) == FINDING_FIELDS

@@ -11,6 +11,7 @@ from nodeprov.engine.context import Cancellation
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import run_program
 from nodeprov.node.imported_files import Imports
+from nodeprov.reports.findings import CheckResult
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.runtimes import state_of
 from tests.support.samples import good_facts, settings
@@ -132,3 +133,9 @@ def test_verify_does_not_import_pytest() -> None:
     """It takes longer to import than all of nodeprov's own modules."""
     program = "import sys; import nodeprov.diagnosis.verify.runner; print('pytest' in sys.modules)"
     assert run_program([sys.executable, "-c", program]).text == "False\n"
+
+
+def test_each_check_is_told_as_it_ends() -> None:
+    heard: list[CheckResult] = []
+    ended = verify(SUBJECT, Cancellation(), [Check(check_kernel), Check(check_label)], heard.append)
+    assert heard == list(ended.results)
