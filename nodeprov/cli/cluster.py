@@ -259,9 +259,9 @@ def _objects_json(done: Sequence[Planned]) -> list[dict[str, str]]:
 def _dispatched(api: Api, wanted: Wanted, namespace: str) -> Came:
     """Dispatch from here until nothing is left; a signal ends it, and what was begun goes on in the cluster."""
     from nodeprov.cli.output import print_error
-    from nodeprov.dispatch.dispatcher import Surroundings
     from nodeprov.dispatch.one_shot import dispatch_here
     from nodeprov.dispatch.one_shot import said as how
+    from nodeprov.dispatch.surroundings import Surroundings
     from nodeprov.runtimes import FAMILY
 
     stop = threading.Event()
@@ -270,6 +270,7 @@ def _dispatched(api: Api, wanted: Wanted, namespace: str) -> Came:
             namespace,
             f"{socket.gethostname()}-{os.getpid()}",
             FAMILY.kernel_line,
+            on_wait=lambda node, why: say(f"{node}: its pod does not start yet: {why}"),
             on_end=lambda end: say(how(end)),
             on_error=print_error,
             stop=stop,

@@ -11,11 +11,12 @@ from pathlib import Path
 from nodeprov.dispatch.access import SERVICE_ACCOUNT, in_cluster
 from nodeprov.dispatch.actor import Told
 from nodeprov.dispatch.api import Api, sleeping_until
-from nodeprov.dispatch.dispatcher import Dispatcher, Surroundings
+from nodeprov.dispatch.dispatcher import Dispatcher
 from nodeprov.dispatch.lease import Leadership
 from nodeprov.dispatch.numbers import numbers
 from nodeprov.dispatch.objects import PORT
 from nodeprov.dispatch.serving import serve
+from nodeprov.dispatch.surroundings import Surroundings
 from nodeprov.dispatch.wanted import Members, Wanted, read_wanted
 from nodeprov.engine.context import utc_now
 from nodeprov.errors import NodeprovError
@@ -41,7 +42,13 @@ class Resident:
         self.reading = Api(access, sleep=sleeping_until(stop))
         self.wanted = self._read()
         around = Surroundings(
-            self.namespace, identity, FAMILY.kernel_line, on_told=_tell, on_error=_log, stop=stop
+            self.namespace,
+            identity,
+            FAMILY.kernel_line,
+            on_told=_tell,
+            on_wait=_tell_wait,
+            on_error=_log,
+            stop=stop,
         )
         api = Api(access, sleep=sleeping_until(stop), before_write=self.lease.insist)
         self.dispatcher = Dispatcher(api, self.lease, self.wanted, around)
@@ -89,6 +96,10 @@ class Resident:
 
 def _tell(told: Told) -> None:
     _say(told.reason, node=told.node, said=told.said)
+
+
+def _tell_wait(node: str, why: str) -> None:
+    _say("waiting", node=node, said=why)
 
 
 def _log(error: NodeprovError) -> None:

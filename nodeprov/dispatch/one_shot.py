@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.dispatch.api import Api, sleeping_until
-from nodeprov.dispatch.dispatcher import Dispatcher, NodeEnd, Surroundings
+from nodeprov.dispatch.dispatcher import Dispatcher
 from nodeprov.dispatch.lease import DURATION_SECONDS, Leadership
 from nodeprov.dispatch.marks import BETWEEN, DONE, FAILED
+from nodeprov.dispatch.surroundings import NodeEnd, Surroundings
 from nodeprov.dispatch.wanted import Wanted
 from nodeprov.errors import NodeprovError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from nodeprov.dispatch.marks import BETWEEN, DONE, FAILED
-from nodeprov.dispatch.views import NodeView, PodView
+from nodeprov.dispatch.views import NO_START, NodeView, PodView
 from nodeprov.dispatch.wanted import INSTALL
 from nodeprov.errors import NodeprovError
 from nodeprov.in_cluster.result import NodeResult
@@ -15,6 +15,11 @@ from nodeprov.in_cluster.result import NodeResult
 Doing = Literal["claim", "make the pod", "prove", "finish", "remove the pod", "wait"]
 MOST_PODS = 3
 """So often the pod of a node is made in one run, where it goes before it has left a result."""
+START_SECONDS, PROGRAM_SECONDS = 300, 30
+"""So long a pod is waited for that kubelet cannot start: a registry that is away may be back by then.
+
+An image without our program does not get one, and kubelet has tried three times.
+"""
 MARGIN_SECONDS = 180
 """How much longer than its own deadline a pod is waited for: kubelet ends it, if it is there."""
 
@@ -111,10 +116,16 @@ def _next(case: Case) -> Step:
         return _with_result(case, node, engine)
     if engine.has_ended:
         return _lost(case, engine)
+    if engine.trouble and not engine.has_begun and case.waited_seconds > _patience(case, engine):
+        return _finished(FAILED, f"kubelet cannot start its pod: {engine.trouble}", _look(engine))
     if case.waited_seconds > case.deadline_seconds + min(MARGIN_SECONDS, case.deadline_seconds):
         said = engine.trouble or "kubelet has not started it"
         return _finished(FAILED, f"its pod has not ended in {case.waited_seconds:.0f} s: {said}", _look(engine))
     return Step("wait", engine.trouble or f"its pod is {engine.phase}")
+
+
+def _patience(case: Case, engine: PodView) -> float:
+    return min(PROGRAM_SECONDS if NO_START in engine.trouble else START_SECONDS, case.deadline_seconds)
 
 
 def _without_pod(case: Case, node: NodeView) -> Step:

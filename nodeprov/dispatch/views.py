@@ -14,6 +14,8 @@ from nodeprov.in_cluster.pod import ACTION_LABEL, ENGINE, NODE_ANNOTATION, RUN_L
 UID_ANNOTATION, WANT_ANNOTATION = "nodeprov.io/node-uid", "nodeprov.io/want"
 COMPONENT = "app.kubernetes.io/component"
 PROOF = "proof"
+NO_START = "StartError"
+"""What containerd says of a container that has no such program (containerd: internal/cri/server/helpers.go)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,9 @@ class PodView:
     """A pod of ours.
 
     Args:
-        message: what the container has left when it ended; None while it has not.
+        message: what the container has left when it ended by itself; None while it has not, and of one that was
+            killed or could not be started.
+        has_begun: whether that container has run at all.
         trouble: what kubelet says of why it does not run, or of why it ended.
         is_going: whether it is being deleted.
     """
@@ -100,6 +104,7 @@ class PodView:
     is_proof: bool
     phase: str
     message: str | None
+    has_begun: bool
     trouble: str
     is_going: bool
 
@@ -109,6 +114,7 @@ class PodView:
         metadata, status = value["metadata"], value.get("status") or {}
         labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
         is_proof = labels.get(COMPONENT) == PROOF
+        container = _status(status, PROOF if is_proof else ENGINE)
         return cls(
             metadata["name"],
             metadata.get("uid", ""),
@@ -121,7 +127,8 @@ class PodView:
             annotations.get(WANT_ANNOTATION, ""),
             is_proof,
             status.get("phase", "Pending"),
-            _message(status, PROOF if is_proof else ENGINE),
+            _message(container),
+            _has_begun(container),
             _trouble(status),
             bool(metadata.get("deletionTimestamp")),
         )
@@ -132,12 +139,21 @@ class PodView:
         return self.phase in ("Succeeded", "Failed")
 
 
-def _message(status: Mapping[str, Any], container: str) -> str | None:
-    for each in status.get("containerStatuses") or ():
-        ended = (each.get("state") or {}).get("terminated")
-        if each.get("name") == container and ended is not None:
-            return str(ended.get("message", ""))
-    return None
+def _status(status: Mapping[str, Any], container: str) -> Mapping[str, Any]:
+    found = (each for each in status.get("containerStatuses") or () if each.get("name") == container)
+    return next(found, {})
+
+
+def _message(container: Mapping[str, Any]) -> str | None:
+    """Read what it has left; with another exit code these are kubelet's words, of one that was killed."""
+    ended = (container.get("state") or {}).get("terminated")
+    return None if ended is None or ended.get("exitCode") else str(ended.get("message", ""))
+
+
+def _has_begun(container: Mapping[str, Any]) -> bool:
+    states = [container.get("state") or {}, container.get("lastState") or {}]
+    ended = [each["terminated"] for each in states if each.get("terminated") is not None]
+    return any("running" in each for each in states) or any(each.get("reason") != NO_START for each in ended)
 
 
 def _trouble(status: Mapping[str, Any]) -> str:

@@ -63,6 +63,7 @@ def pod(of: NodeView, *, is_proof: bool = False, **fields: Any) -> PodView:
         "is_proof": is_proof,
         "phase": "Running",
         "message": None,
+        "has_begun": True,
         "trouble": "",
         "is_going": False,
     }

@@ -10,9 +10,10 @@ from typing import Any
 from nodeprov.dispatch.access import Access
 from nodeprov.dispatch.actor import Told
 from nodeprov.dispatch.api import Api, Object
-from nodeprov.dispatch.dispatcher import Dispatcher, Surroundings
+from nodeprov.dispatch.dispatcher import Dispatcher
 from nodeprov.dispatch.lease import Leadership
 from nodeprov.dispatch.marks import Last
+from nodeprov.dispatch.surroundings import Surroundings
 from nodeprov.dispatch.views import NodeView
 from nodeprov.dispatch.wanted import Wanted
 from nodeprov.errors import NodeprovError

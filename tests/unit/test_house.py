@@ -193,7 +193,12 @@ ELSEWHERE = {
     # A pod's engine is acted out as a whole, on a node that is played.
     "tests/unit/on_node/test___main__.py": ("on_node/incoming",),
     # Only an API server tells what they do.
-    "tests/cluster/test_dispatcher.py": ("dispatch/actor", "dispatch/dispatcher"),
+    "tests/cluster/test_dispatcher.py": (
+        "dispatch/actor",
+        "dispatch/dispatcher",
+        "dispatch/doing",
+        "dispatch/surroundings",
+    ),
     "tests/cluster/test_rights.py": ("dispatch/objects", "dispatch/policies"),
     "tests/cluster/test_commands.py": (
         "cli/cluster",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nodeprov.dispatch.dispatcher import NodeEnd
 from nodeprov.dispatch.one_shot import Came, said
 from nodeprov.dispatch.steps import Ended
+from nodeprov.dispatch.surroundings import NodeEnd
 
 
 def end(result: str) -> NodeEnd:

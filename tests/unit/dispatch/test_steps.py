@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from nodeprov.dispatch.marks import CLAIM
-from nodeprov.dispatch.steps import MARGIN_SECONDS, MOST_PODS, Case, Step, next_step
+from nodeprov.dispatch.steps import (
+    MARGIN_SECONDS,
+    MOST_PODS,
+    PROGRAM_SECONDS,
+    START_SECONDS,
+    Case,
+    Step,
+    next_step,
+)
 from tests.support.dispatching import node, pod, result
 
 CLAIMED = node(labels={CLAIM: "r1"})
@@ -121,3 +129,27 @@ def test_an_uninstall_needs_no_proof() -> None:
     assert ending(step) == ("done", "")
     assert step.ended
     assert (step.ended.action, step.ended.want) == ("uninstall", "w")
+
+
+UNPULLED, UNSTARTED = "release: ImagePullBackOff", "engine: exit code 128 StartError"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "has_begun", "seconds", "doing"),
+    [
+        (UNPULLED, False, START_SECONDS, "wait"),
+        (UNPULLED, False, START_SECONDS + 1, "finish"),
+        (UNSTARTED, False, PROGRAM_SECONDS, "wait"),
+        (UNSTARTED, False, PROGRAM_SECONDS + 1, "finish"),
+        (UNPULLED, True, START_SECONDS + 1, "wait"),  # it works on the node, or was killed and is started again
+        ("", False, START_SECONDS + 1, "wait"),  # a large image on a slow line
+    ],
+)
+def test_a_pod_that_kubelet_cannot_start_fails_its_node_after_a_while(
+    trouble: str, has_begun: bool, seconds: int, doing: str
+) -> None:
+    stuck = pod(CLAIMED, phase="Pending", trouble=trouble, has_begun=has_begun)
+    step = next_step(case(engine=stuck, waited_seconds=seconds))
+    assert step.doing == doing
+    if doing == "finish":
+        assert ending(step) == ("failed", f"kubelet cannot start its pod: {trouble}")

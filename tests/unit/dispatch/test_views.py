@@ -52,6 +52,20 @@ def test_a_pod_has_the_message_of_the_engine_when_that_has_ended() -> None:
     assert _pod({"phase": "Running", "containerStatuses": [running]}).message is None
 
 
+KILLED = {"name": "engine", "state": {"terminated": {"exitCode": 137, "reason": "Error", "message": "no result"}}}
+ABSENT = {
+    "name": "engine",
+    "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+    "lastState": {"terminated": {"exitCode": 128, "reason": "StartError", "message": "python3: no such file"}},
+}
+
+
+def test_the_words_of_kubelet_about_one_that_was_killed_or_did_not_start_are_no_result_of_it() -> None:
+    killed, absent = (_pod({"phase": "Running", "containerStatuses": [each]}) for each in (KILLED, ABSENT))
+    assert (killed.message, killed.has_begun) == (None, True)
+    assert (absent.message, absent.has_begun) == (None, False)
+
+
 def test_what_keeps_a_pod_from_running_is_told_in_kubelet_s_words() -> None:
     waiting = {"name": "release", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
     found = _pod({"phase": "Pending", "initContainerStatuses": [waiting]})
