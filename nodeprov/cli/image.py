@@ -82,12 +82,17 @@ def image(
         builds = _builds(release, architecture, lock, bundle, inventory, sets)
         _show(file, _written(file, _release_reference(release), builds, level=SMALL), as_json=as_json)
     else:
-        _proof(file, architecture or "x86_64")
+        _proof(file, architecture or "x86_64", as_json=as_json)
 
 
-def _proof(file: Path, architecture: str) -> None:
+def _proof(file: Path, architecture: str, *, as_json: bool) -> None:
     program = images.probe(architecture)
-    write_new(file, images.archive(program, architecture))
+    content = images.archive(program, architecture)
+    write_new(file, content)
+    if as_json:
+        said = {"reference": images.reference(program), "digest": "", "architectures": [architecture]}
+        show_json({"image": str(file), "bytes": len(content), **said})
+        return
     show_text(f"{file}: {images.reference(program)} for {architecture}")
     say('next: push it to a registry, and set [proof] image = "REGISTRY/nodeprov-proof:TAG"')
 

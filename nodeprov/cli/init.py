@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
-from nodeprov.cli.output import bar, print_error, say
+from nodeprov.cli.output import bar, print_error, say, show_json
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.inventory import draft, syntax
 from nodeprov.inventory.draft import DraftMachine
@@ -93,6 +93,7 @@ def init(
     version: Version = None,
     base_url: BaseUrl = None,
     yes: Yes = False,
+    as_json: options.Json = False,
 ) -> None:
     """Write a first inventory by asking questions, or from the cluster's nodes with --from-cluster."""
     refuse_existing(file)
@@ -111,10 +112,15 @@ def init(
     release = _release(version, newest, ask)
     text = draft.draft_text(machines, access, version=release, base_url=base_url, path=str(file))
     write_new(file, text.encode())
-    _report(file, machines, release)
+    _report(file, machines, release, as_json=as_json)
 
 
-def _report(file: Path, machines: draft.Machines, release: str) -> None:
+def _report(file: Path, machines: draft.Machines, release: str, *, as_json: bool) -> None:
+    if as_json:
+        names = [each.name for each in machines.nodes]
+        left_out = [str(each) for each in machines.left_out]
+        show_json({"inventory": str(file), "nodes": names, "left_out": left_out, "release": release})
+        return
     for each in machines.left_out:
         say(f"left out: {each}")
     count = f"{len(machines.nodes)} node{'' if len(machines.nodes) == 1 else 's'}"

@@ -153,7 +153,8 @@ def save(path: Path, whole: Inventory, planned: Sequence[Planned], want: Want) -
 @options.command(
     "nodeprov plan 'worker*' --out upgrade.plan",
     "nodeprov apply upgrade.plan",
-    codes="0: done, 1: a node has changed since and nothing was done, or it failed, 2: not a saved plan",
+    codes="0: done, also before, 1: a node has changed since and nothing was done, or it failed, "
+    "2: not a saved plan",
 )
 def apply(
     *,
@@ -201,7 +202,10 @@ def apply(
         tell_refused(planned.errors, found.action.name, telling, planned.good)
         end_if_any_failed(planned, as_json=as_json)
         for each in planned.good:
-            say(f"{headline(each.plan)}, as planned by {found.by}")
+            if saved_plan.is_done(found, each):
+                say(f"{each.node.name}: already as this plan wants it")
+            else:
+                say(f"{headline(each.plan)}, as planned by {found.by}")
         finish(fleet, ready(fleet, planned, telling), as_json=as_json, telling=telling)
 
 

@@ -1,13 +1,14 @@
 """`nodeprov rbac`: the role that nodeprov needs in a cluster, in place of cluster-admin."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
 from nodeprov.cli.inventory import load
-from nodeprov.cli.output import show_text
+from nodeprov.cli.output import show_json, show_text
 from nodeprov.errors import UsageError
 from nodeprov.inventory import Node, syntax
 from nodeprov.inventory.kinds import Text
@@ -50,6 +51,7 @@ def rbac(
     ] = None,
     inventory: options.Inventory = None,
     sets: options.Set = None,
+    as_json: options.Json = False,
 ) -> None:
     """Print the minimal RBAC roles for nodeprov, as YAML, for the nodes and names of the inventory.
 
@@ -59,8 +61,13 @@ def rbac(
     _insist_on("--name", name, syntax.DNS_SUBDOMAIN)
     account = _account(service_account) if service_account else None
     chosen = options.which(nodes, not nodes, selector).of(whole, lambda: None)
-    text = manifest(roles(chosen, name, drain=drain, policy=policy, probe=probe), account).rstrip("\n")
-    show_text("\n".join([text, *([_confining(chosen, account, name, drain=drain)] if confine else [])]))
+    needed = roles(chosen, name, drain=drain, policy=policy, probe=probe)
+    text = manifest(needed, account).rstrip("\n")
+    text = "\n".join([text, *([_confining(chosen, account, name, drain=drain)] if confine else [])])
+    if as_json:
+        show_json({"roles": [asdict(each) for each in needed], "manifest": text})
+    else:
+        show_text(text)
 
 
 def _confining(nodes: Sequence[Node], account: ServiceAccount | None, name: str, *, drain: bool) -> str:

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 def support(
     node: Annotated[str, typer.Argument(metavar="NODE", help="One node.", autocompletion=options.node_names)],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="File to write; by default one in this folder.")
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="File to write; it must not exist. By default one in this folder."
+        ),
     ] = None,
     inventory: options.Inventory = None,
     sets: options.Set = None,
@@ -49,9 +52,11 @@ def support(
     from nodeprov.cli.session import connect
     from nodeprov.diagnosis.support import archive, collect
     from nodeprov.inventory import select
-    from nodeprov.local_files import write_private
+    from nodeprov.local_files import refuse_existing, write_private
     from nodeprov.runtimes import FAMILY
 
+    if out is not None:
+        refuse_existing(out)
     whole = load(inventory, sets)
     chosen = select(whole, [node])
     if len(chosen) > 1:

@@ -286,7 +286,10 @@ def _word(value: Any) -> str:
 
 
 def changes(saved: Saved, planned: Sequence[Planned]) -> tuple[NodeprovError, ...]:
-    """Find the nodes for which something else would be done now than was saved, and say what differs."""
+    """Find the nodes for which something else would be done now than was saved, and say what differs.
+
+    A node on which all of it was done already is none of them.
+    """
     now = {each.node.name: each for each in planned}
     return tuple(
         NodeprovError(
@@ -296,7 +299,16 @@ def changes(saved: Saved, planned: Sequence[Planned]) -> tuple[NodeprovError, ..
         )
         for plan in saved.plans
         if plan.steps not in (_steps(now[plan.node]), _steps(now[plan.node], names_pods=True))
+        and not is_done(saved, now[plan.node])
     )
+
+
+def is_done(saved: Saved, planned: Planned) -> bool:
+    """Tell whether a plan that would have changed a node has nothing to do there any more, on the same machine."""
+    then = next(dict(plan.steps) for plan in saved.plans if plan.node == planned.node.name)
+    subjects = {name: _digest(list(values.values())) for name, values in _subjects(planned).items()}
+    is_same = all(then.get(name) == digest for name, digest in subjects.items())
+    return is_same and not planned.plan.pending and len(then) > len(subjects)
 
 
 def _difference(plan: SavedPlan, planned: Planned) -> str:

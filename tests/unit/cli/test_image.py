@@ -21,6 +21,9 @@ def test_the_command_writes_it(tmp_path: Path) -> None:
     assert output.returncode == 0, output.said
     assert output.text == f"{path}: {images.reference(program)} for x86_64\n"
     assert path.read_bytes() == images.archive(program, "x86_64")
+    told = json.loads(run_program([*NODEPROV, "image", str(tmp_path / "again.tar"), "--json"]).text)
+    assert (told["reference"], told["architectures"]) == (images.reference(program), ["x86_64"])
+    assert told["bytes"] == path.stat().st_size
 
 
 def test_the_engine_s_image_needs_what_is_pinned(tmp_path: Path) -> None:

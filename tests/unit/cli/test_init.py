@@ -47,6 +47,18 @@ def test_an_inventory_is_written_and_the_next_command_named(tmp_path: Path) -> N
     assert at_home(tmp_path, "inventory", "-i", "nodeprov.toml").returncode == 0
 
 
+def test_what_it_wrote_is_json_too(tmp_path: Path) -> None:
+    named = ("--node", "worker1", "--node", "worker2", "--version", VERSION)
+    output = at_home(tmp_path, "init", "new.toml", *named, "--json")
+    assert json.loads(output.text) == {
+        "schema": 1,
+        "inventory": "new.toml",
+        "nodes": ["worker1", "worker2"],
+        "left_out": [],
+        "release": VERSION,
+    }
+
+
 def test_what_exists_is_never_touched_be_it_a_link_to_nowhere(tmp_path: Path) -> None:
     (tmp_path / "nodeprov.toml").write_text("mine")
     (tmp_path / "link.toml").symlink_to("nowhere")

@@ -92,6 +92,10 @@ USAGE = {
     "a saved plan that is not there": (("apply", "x.plan"), "cannot read the plan x.plan: No such file"),
     "a saved plan that is none": (("apply", "nodeprov.toml"), "nodeprov.toml: this is no saved plan"),
     "support for several nodes": (("support", "worker*"), "worker* is 2 nodes"),
+    "an archive over a file that exists": (
+        ("support", "worker1", "--out", "nodeprov.toml"),
+        "nodeprov.toml exists, and is left as it is",
+    ),
     "an image for another architecture": (("image", "x.tar", "--architecture", "s390x"), "x86_64 or aarch64"),
     "an image over a file that exists": (("image", "nodeprov.toml"), "nodeprov.toml exists, and is left as it is"),
     "the last 0 runs": (("history", "--last", "0"), "--last is 0, and not a number of runs"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,11 @@ def test_the_command_prints_what_kubectl_reads_and_connects_to_nothing(tmp_path:
     assert output.returncode == 0
     nodes = inventory.parse(TEXT, "inventory.toml").nodes
     assert output.text == manifest(roles(nodes, "nodeprov", drain=True), None)
+
+
+def test_the_roles_are_json_too(tmp_path: Path) -> None:
+    (tmp_path / "nodeprov.toml").write_text(TEXT)
+    value = json.loads(nodeprov("rbac", "--json", folder=tmp_path).text)
+    assert value["manifest"] == nodeprov("rbac", folder=tmp_path).text.rstrip("\n")
+    (rule, *_) = value["roles"][0]["rules"]
+    assert (rule["resource"], rule["verbs"], rule["names"]) == ("nodes", ["get", "patch"], ["worker1", "worker2"])

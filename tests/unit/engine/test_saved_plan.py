@@ -15,7 +15,7 @@ from nodeprov import inventory
 from nodeprov.engine import saved_plan
 from nodeprov.engine.look import Install
 from nodeprov.engine.planner import Planned
-from nodeprov.engine.saved_plan import Saved, changes, from_text, saved, to_text
+from nodeprov.engine.saved_plan import Saved, changes, from_text, is_done, saved, to_text
 from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
 from nodeprov.kubernetes.draining import NOTHING_LOST, Allowed
@@ -146,7 +146,18 @@ def test_a_note_alone_is_no_change_of_the_node(plan: Plan) -> None:
     assert changes(saved_of(plan()), [plan(good_facts(os="Debian GNU/Linux 13.1"))]) == ()
 
 
-def test_a_node_that_is_done_already_has_changed_too(plan: Plan, tmp_path: Path) -> None:
+def test_a_node_on_which_it_was_done_already_has_not_changed(plan: Plan) -> None:
+    made, now = saved_of(plan()), plan()
+    done = replace(now, plan=replace(now.plan, steps=()))
+    assert (is_done(made, done), changes(made, [done])) == (True, ())
+    assert not is_done(made, now)
+    of_another = plan(good_facts(machine_id="another"))
+    other = replace(of_another, plan=replace(of_another.plan, steps=()))
+    assert (is_done(made, other), len(changes(made, [other]))) == (False, 1)
+    assert not is_done(saved_of(done), done), "there was nothing to do when it was saved"
+
+
+def test_a_node_on_which_a_part_was_done_has_changed(plan: Plan, tmp_path: Path) -> None:
     facts = good_facts()
     where = layout_of(read_latest().nodes[0].settings)
     assert where.current
