@@ -26,9 +26,9 @@ def json_object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except MALFORMED as error:
-        raise ValueError(f"it is no JSON: {error}") from None
+        raise ValueError(f"it is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return value
 
 

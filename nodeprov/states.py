@@ -37,7 +37,7 @@ class TreeEntry:
 class TreeState:
     """A directory of regular files, sorted by path; directories count only as parts of the files' paths.
 
-    `foreign` names what lies there and is no regular file: links, devices, sockets. A tree that nodeprov
+    `foreign` names what lies there and is not a regular file: links, devices, sockets. A tree that nodeprov
     wants has none.
     """
 

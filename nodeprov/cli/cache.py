@@ -56,7 +56,7 @@ def list_releases(
         _show(found)
     else:
         say(f"no release is in {cache_folder()}")
-    for is_partial, what in ((False, "whose files were measured"), (True, "whose download was interrupted")):
+    for is_partial, what in ((False, "of measured files"), (True, "of interrupted downloads")):
         some = [each.size_bytes for each in evidence if each.is_partial is is_partial]
         if some:
             say(f"packages of apt suites {what}: {len(some)}, {_size(sum(some))}")

@@ -52,7 +52,7 @@ def start(
 ) -> None:
     """Install a release beside the main one, prove it, and make its RuntimeClass and label.
 
-    containerd restarts only on nodes whose configuration does not have the canary's table yet: the plan says so.
+    containerd restarts only if its configuration does not have the canary's table yet: the plan shows that.
     """
     from nodeprov.cli.inventory import load
     from nodeprov.cli.locking import with_lock

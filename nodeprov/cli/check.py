@@ -30,7 +30,7 @@ from nodeprov.workloads.report import Checked
     "nodeprov check k8s/*.yaml --allow seccomp --sarif sandbox.sarif",
     "nodeprov check --live -n shop",
     codes="0: nothing is known to differ, 1: something does not start or does not work, 2: a file is not good, "
-    "3: something is otherwise without a message",
+    "3: something works differently, without a message",
 )
 def check(
     files: Annotated[
@@ -61,10 +61,10 @@ def check(
     _quiet: options.Quiet = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Show what the pods of manifests meet in a sandbox: what will not start, and what is otherwise.
+    """Show what the pods of manifests meet in a sandbox: what will not start, and what works differently.
 
-    With --live those of the cluster. Only manifests are read: nothing is said of what a
-    program does. Objects without pods are left out.
+    With --live those of the cluster. Only manifests are read, so what a program
+    does is not examined. Objects without pods are left out.
     """
     allowed = _allowed(allow or ())
     found = _of_cluster(files, live, namespace, context, kubeconfig) or _workloads(files or ())
@@ -122,7 +122,7 @@ def _workloads(files: Sequence[str]) -> Iterator[Workload]:
             else:
                 others.setdefault(each.kind, each)
     if others:
-        say(f"nothing is said of what has no pod: {', '.join(sorted(others))}")
+        say(f"these kinds have no pod and were not checked: {', '.join(sorted(others))}")
     if not found:
         raise UsageError(
             "there is no pod in it, and no template of one",

@@ -139,7 +139,7 @@ def status(
     _quiet: options.Quiet = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Show how the nodes of the cluster stand, which have failed and why, and which dispatcher leads."""
+    """Show how many nodes are done, which have failed and why, and which dispatcher leads."""
     from nodeprov.cli.cluster_reach import reached, site
     from nodeprov.dispatch.lease import LEASE
     from nodeprov.dispatch.wanted import Members, read_wanted

@@ -37,7 +37,7 @@ def compat_log(
 
     Each sandbox notes each kind of call once, beside the logs of its pod's containers: no setting
     is needed for that, and it costs nothing. So pods are counted, not calls. A note goes when
-    kubelet removes the pod's logs. Many programs do without such a call: a note is no error.
+    kubelet removes the pod's logs. Many programs do without such a call: a note is not an error.
     """
     from nodeprov.cli.session import open_session, print_errors
     from nodeprov.hosts.base import Place

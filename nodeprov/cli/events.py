@@ -46,7 +46,7 @@ def check_events(path: Path) -> None:
     if path.is_dir():
         raise UsageError(f"--events {path}: it is a folder", _ANOTHER)
     if path.is_file() and not _is_ours(path):
-        raise UsageError(f"--events {path}: it is there and has no events of nodeprov", _ANOTHER)
+        raise UsageError(f"--events {path}: it exists and does not contain events of nodeprov", _ANOTHER)
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise UsageError(f"--events {path}: it cannot be written", _ANOTHER)
 
@@ -64,7 +64,7 @@ def _is_ours(path: Path) -> bool:
 def _written(handle: int, data: memoryview) -> int:
     """Write what there is room for; raise OSError if there is none for too long."""
     if not select.select([], [handle], [], PATIENCE_SECONDS)[1]:
-        raise OSError(errno.EAGAIN, "nobody reads them")
+        raise OSError(errno.EAGAIN, "no program reads them")
     try:
         return os.write(handle, data)
     except BlockingIOError:  # less room than a pipe writes at once
@@ -156,7 +156,9 @@ class EventStream:
             os.close(self._handle)
             self._handle = None
         why = (
-            "nobody has opened the pipe" if error.errno == errno.ENXIO else (error.strerror or str(error)).lower()
+            "no program has opened the pipe"
+            if error.errno == errno.ENXIO
+            else (error.strerror or str(error)).lower()
         )
         said = f"events cannot be written any more: {why}"
         self._on_error(

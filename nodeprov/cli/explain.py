@@ -86,7 +86,7 @@ def _of_pod(named: str, settings: ClusterSettings) -> str:
 
     match = _POD.fullmatch(named)
     if match is None:
-        raise UsageError("it is no pod's name", "nodeprov explain pod default/web", where=named)
+        raise UsageError("it is not the name of a pod", "nodeprov explain pod default/web", where=named)
     return read_said(kubectl_host(), settings, match["namespace"] or "default", match["name"])
 
 

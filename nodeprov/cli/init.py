@@ -67,7 +67,7 @@ KubectlHost = Annotated[
 ]
 Kubeconfig = Annotated[str | None, _text(syntax.LOCAL_PATH, "kubeconfig, on the machine that runs kubectl.")]
 Context = Annotated[str | None, _text(syntax.WORD, "Context of that kubeconfig.")]
-User = Annotated[str | None, _text(syntax.WORD, "User to log in as. Default: as ~/.ssh/config says.")]
+User = Annotated[str | None, _text(syntax.WORD, "User to log in as. Default: the one of ~/.ssh/config.")]
 Port = Annotated[int | None, typer.Option(help="Port of sshd.", min=1, max=65535)]
 IdentityFile = Annotated[str | None, _text(syntax.LOCAL_PATH, "Private key.", "FILE")]
 KnownHosts = Annotated[str | None, _text(syntax.LOCAL_PATH, "File of trusted host keys.", "FILE")]
@@ -99,7 +99,7 @@ def init(
     refuse_existing(file)
     ask = Asking(is_on=sys.stdin.isatty() and not yes)
     nodes = ask_nodes(node or (), ask, from_cluster=from_cluster)
-    user = user or ask("User to log in as (Enter: as ~/.ssh/config says)", syntax.WORD)
+    user = user or ask("User to log in as (Enter: the one of ~/.ssh/config)", syntax.WORD)
     kubectl_host = kubectl_host or ask("Machine that runs kubectl (Enter: this one)", syntax.ADDRESS)
     access = draft.Access(user, port, identity_file, known_hosts, kubectl_host, kubeconfig, context)
     found = _from_cluster(access) if from_cluster else ()
@@ -169,7 +169,7 @@ def _release(version: str | None, newest: Callable[[], str], ask: Asking) -> str
             return newest()
         except NodeprovError as error:
             if not ask.is_on:
-                error.hint = f"{error.hint}; or say which release: --version 20260905.0".removeprefix("; ")
+                error.hint = f"{error.hint}; or name the release: --version 20260905.0".removeprefix("; ")
                 raise
             print_error(error)
         version = ask(f"The newest release cannot be found. Release of {FAMILY.name}", syntax.RELEASE)
@@ -196,7 +196,7 @@ def ask_nodes(nodes: Sequence[str], ask: Asking, *, from_cluster: bool) -> tuple
 def _asked(ask: Asking) -> list[DraftMachine]:
     entries: dict[str, DraftMachine] = {}
     while name := ask(
-        f"{'Another node' if entries else 'A node'}, as Kubernetes calls it (Enter: no more)", syntax.DNS_SUBDOMAIN
+        f"{'Another node' if entries else 'A node'}, as in Kubernetes (Enter: done)", syntax.DNS_SUBDOMAIN
     ):
         entries[name] = DraftMachine(name, ask(f"Address of {name} (Enter: look its name up)", syntax.ADDRESS))
     return list(entries.values())

@@ -82,7 +82,9 @@ class Journal:
                 except MALFORMED_JSON as error:
                     said = " ".join(str(error).split())[:200]
                     hint = f"to be rid of it, delete it: sed -i {number}d {shlex.quote(str(path))}"
-                    damage.append(NodeprovError(f"this line is no entry: {said}", hint, where=f"{path}:{number}"))
+                    damage.append(
+                        NodeprovError(f"this line is not an entry: {said}", hint, where=f"{path}:{number}")
+                    )
                 else:
                     runs[str(entry.value["run"])] = entry
         return list(runs.values()), damage

@@ -39,11 +39,11 @@ def lock(
     arch: options.Architectures = None,
     witness: Annotated[
         list[str] | None,
-        typer.Option("--witness", metavar="URL", help="Another origin that is asked for the digests."),
+        typer.Option("--witness", metavar="URL", help="Another origin to compare the digests with."),
     ] = None,
     require: Annotated[
         Kind | None,
-        typer.Option("--require", help="Refuse a lock for which there is no evidence as strong as this."),
+        typer.Option("--require", help="Refuse a lock without evidence at least as strong as this."),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; compare the lock with the inventory and the origin.")
@@ -58,9 +58,9 @@ def lock(
     _quiet: options.Quiet = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Write which bytes a release is, and who says so, into a file for review; or compare it.
+    """Write the digests of a release, and who confirms them, into a file for review; or compare it.
 
-    The lock lies beside the inventory. As long as it is there, plan and install use nothing else.
+    The lock is a file beside the inventory. As long as it is there, plan and install use nothing else.
     """
     from nodeprov.cli.inventory import load
     from nodeprov.cli.lock_asking import Asking

@@ -171,7 +171,7 @@ Limit = Annotated[
     typer.Option(
         "--limit",
         metavar="NODE,...",
-        help="Of the nodes that are meant only these: names, globs, groups, or '!worker2' for all but it.",
+        help="Of the chosen nodes only these: names, globs, groups, or '!worker2' for all but it.",
     ),
 ]
 All = Annotated[bool, typer.Option("--all", help="All nodes of the inventory.")]
@@ -181,8 +181,8 @@ Labelled = Annotated[
         "--selector",
         "-l",
         metavar="SELECTOR",
-        help="Only nodes whose labels fit, as for kubectl: zone=a,disk!=hdd. Labels are those of the inventory; "
-        "the cluster is asked for keys that no node has there.",
+        help="Only nodes with fitting labels, as for kubectl: zone=a,disk!=hdd. Labels come from the inventory; "
+        "for keys that no node has there, from the cluster.",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -310,7 +310,7 @@ DeleteEmptydirData = Annotated[
     bool,
     typer.Option(
         "--delete-emptydir-data",
-        help="With --drain: also evict pods with emptyDir volumes, whose content is lost.",
+        help="With --drain: also evict pods with emptyDir volumes. Their content is lost.",
     ),
 ]
 ActivatePending = Annotated[

@@ -143,7 +143,7 @@ def save(path: Path, whole: Inventory, planned: Sequence[Planned], want: Want) -
     from nodeprov.local_files import write_private
 
     if path.exists() and not (path.is_file() and saved_plan.is_saved(path.read_text(errors="replace"))):
-        raise UsageError(f"{path} is there and is no saved plan", "name another place: --out FILE")
+        raise UsageError(f"{path} exists and is not a saved plan", "name another place: --out FILE")
     author, now = context.this_user(), context.utc_now()
     saved = saved_plan.saved(whole, planned, author, now, want)
     write_private(path, saved_plan.to_text(saved).encode())

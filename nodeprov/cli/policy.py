@@ -183,7 +183,7 @@ def remove(
     epilog=options.examples(
         "nodeprov policy audit -n shop",
         "nodeprov policy audit --without host-path --json",
-        codes="0: nobody would be refused, 1: somebody would be, or the cluster cannot be read",
+        codes="0: no pod would be refused, 1: some would be, or the cluster cannot be read",
     )
 )
 def audit(
@@ -205,7 +205,7 @@ def audit(
     _verbose: options.Verbose = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Show whose pods would be refused if a namespace were `required`, and by which rule. Nothing is changed.
+    """Show which pods would be refused if a namespace were `required`, and by which rule. Nothing is changed.
 
     It looks at the pods of today and at the templates of their controllers. No policy need be in the cluster.
     What is different for them in a sandbox is named too; `nodeprov check --live` explains it.

@@ -21,7 +21,9 @@ def push(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of `nodeprov bundle`.")],
     repository: Annotated[
         str,
-        typer.Argument(metavar="REGISTRY/REPO", help="Where to, without a tag: tags are made of the versions."),
+        typer.Argument(
+            metavar="REGISTRY/REPO", help="The repository, without a tag: tags are made from the versions."
+        ),
     ],
     plain_http: Annotated[bool, typer.Option("--plain-http", help="The registry has no TLS.")] = False,
     inventory: options.SignersInventory = None,

@@ -91,4 +91,4 @@ def _account(text: str) -> ServiceAccount:
 
 def _insist_on(option: str, value: str, rule: Text) -> None:
     if not rule.accepts(value):
-        raise UsageError(f"{option}: {value!r} is no name", f"it is {rule.expected}")
+        raise UsageError(f"{option}: {value!r} is not a valid name", f"it is {rule.expected}")

@@ -19,7 +19,7 @@ def check_report(path: Path) -> None:
     if path.is_dir() or not path.name:
         raise UsageError(f"--report {path}: it is a folder", another)
     if path.exists() and not (path.is_file() and is_report(read_bounded(path, "report", another))):
-        raise UsageError(f"--report {path}: it is there and is no report of nodeprov", another)
+        raise UsageError(f"--report {path}: it exists and is not a report of nodeprov", another)
     if not os.access(path.parent, os.W_OK):
         raise UsageError(f"--report {path}: nothing can be written in {path.parent.absolute()}", another)
 

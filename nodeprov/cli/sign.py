@@ -40,7 +40,7 @@ def sign(
     _quiet: options.Quiet = False,
     _no_color: options.NoColor = False,
 ) -> None:
-    """Sign a lock, a bundle or a saved plan with an SSH key; the inventory says whose signatures count.
+    """Sign a lock, a bundle or a saved plan with an SSH key; the inventory lists the accepted signers.
 
     The signature is written beside it, as FILE.sig.
     """
@@ -55,7 +55,7 @@ def sign(
             error.hint = error.hint or f"sign with a key that is in {allowed}: --key FILE"
             raise error.at(str(file)) from None
     else:
-        say("nobody asks for it yet: [trust] allowed_signers = FILE in the inventory says who may sign")
+        say("it is not required yet: set [trust] allowed_signers = FILE in the inventory to require it")
     write_whole(signature_of(file), signature, option="nodeprov sign")
     show_text(str(signature_of(file)))
 

@@ -31,7 +31,7 @@ def signed_by(file: Path, content: bytes, namespace: str, allowed_signers: str |
     hint = f"read it, and if it is right, sign it: nodeprov sign {file}"
     if not signature.exists():
         raise NotSigned(
-            f"it is not signed, and {allowed_signers} says who has to: there is no {signature}", hint
+            f"it is not signed, and {allowed_signers} requires that: {signature} does not exist", hint
         ).at(str(file))
     text = read_bounded(signature, "signature", hint)
     try:

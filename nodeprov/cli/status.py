@@ -59,8 +59,8 @@ def status(
     """Compare what was installed with the disk, containerd and the cluster.
 
     Each file of the release is hashed, unless it has the size, times and inode with which it was hashed by status
-    since the node's boot. What differs is named with its cause and the command that mends it. Also told: which
-    releases the running sandboxes have, how the last run ended, and what the node did on its own.
+    since the node's boot. What differs is named with its cause and the command that repairs it. It also shows
+    which releases the running sandboxes have, how the last run ended, and what the node did on its own.
     """
     from nodeprov.cli.session import open_session
 

@@ -16,7 +16,7 @@ MOST_BYTES = 1 << 20
 """A full `containerd config default` has twelve thousand."""
 
 # Where the runtimes of the CRI plugin are, by the version that the *file* states. containerd ignores a
-# table in another version's place, without a word.
+# table in another version's place, without a message.
 RUNTIMES_PATHS: Mapping[int, KeyPath] = {
     1: ("plugins", "cri", "containerd", "runtimes"),
     2: ("plugins", "io.containerd.grpc.v1.cri", "containerd", "runtimes"),

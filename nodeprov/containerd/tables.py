@@ -82,7 +82,7 @@ def _with(document: dict[str, Any], path: KeyPath, table: Mapping[str, Any] | No
         inner = inner.setdefault(part, {})
         if not isinstance(inner, dict):
             raise Refused(
-                f"{key_text(path[:depth])} is no table", "containerd cannot start with it: correct it first"
+                f"{key_text(path[:depth])} is not a table", "containerd cannot start with it: correct it first"
             )
     if table is None:
         inner.pop(path[-1], None)

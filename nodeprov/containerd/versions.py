@@ -15,7 +15,7 @@ def release_of(daemon_version: str) -> Release:
     """Read containerd's version, such as `1.6.20~ds1` or `v2.4.2`; raise Refused if it is none."""
     found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", daemon_version)
     if not found:
-        raise Refused(f"{daemon_version!r} is no version of containerd", "compare `containerd --version`")
+        raise Refused(f"{daemon_version!r} is not a version of containerd", "compare `containerd --version`")
     return int(found[1]), int(found[2]), int(found[3] or 0)
 
 
@@ -55,7 +55,7 @@ def _place_without_version(config: Config, release: Release) -> KeyPath:
 
 
 def dead_tables(config: Config, handler: str, daemon_version: str = "") -> tuple[KeyPath, ...]:
-    """Find a handler's tables in other versions' places, which this containerd ignores without a word."""
+    """Find a handler's tables in other versions' places, which this containerd ignores without a message."""
     place = runtimes_place(config, daemon_version)
     others = ((*runtimes, handler) for runtimes in EVERY_PATH if runtimes != place)
     return tuple(path for path in others if config.table(path) is not None)
@@ -95,7 +95,7 @@ def _without_version(config: Config, release: Release) -> Iterator[Refused]:
         )
     elif there and release < (2, 3, 0) and config.table(RUNTIMES_PATHS[3][:2]) is None:
         yield Refused(
-            f"{stated}, and {name} then ignores {headers} without a word",
+            f"{stated}, and {name} then ignores {headers} without a message",
             f"write version = 2 at the top, and [{key_text(RUNTIMES_PATHS[2][:2])}] for the CRI plugin's settings",
         )
 

@@ -103,7 +103,7 @@ def _machine(facts: Facts, settings: Settings, family: Family) -> Iterator[Probl
         yield Problem(
             f"{facts.machine.free_at} has {facts.machine.free_bytes >> 20} MiB free",
             "free space there, or set [paths] prefix to a larger file system",
-            "a release takes some 330 MB, and the one before stays until no sandbox needs it",
+            "a release takes about 330 MB, and the previous one stays until no sandbox needs it",
         )
 
 
@@ -114,7 +114,7 @@ def _surroundings(
         yield Problem(
             f"the node's clock is {skew_seconds:.0f} seconds from this machine's",
             "timedatectl set-ntp true, on whichever is wrong",
-            "certificates seem expired or not yet valid, and receipts cannot be put in order by their times",
+            "certificates seem expired or not yet valid, and receipts cannot be sorted by their times",
         )
     if seen.fapolicyd:
         yield Problem(
@@ -148,7 +148,7 @@ def _tables(daemon: Daemon, runtime: Runtime) -> Iterator[Problem]:
             f"{table} of {daemon.config_path} is dead",
             "take it out: an install leaves what is not nodeprov's",
             f"containerd {daemon.version_to_start} reads the runtimes of this file elsewhere, and ignores it "
-            "without a word",
+            "without a message",
         )
 
 
@@ -176,7 +176,7 @@ def _daemon(daemon: Daemon) -> Iterator[Problem]:
     if choice.chosen is not None and choice.passed_over:
         others = ", ".join(each.said for each in choice.passed_over)
         yield Problem(
-            f"more than one containerd runs: {choice.chosen.said} is meant, for {choice.why}, and not {others}",
+            f"more than one containerd runs: nodeprov uses {choice.chosen.said} ({choice.why}), and not {others}",
             f'if that is wrong: [containerd] unit = "{choice.passed_over[0].unit or "..."}"',
             WHY_IT_MATTERS,
         )
@@ -191,7 +191,7 @@ def _cgroups(facts: Facts, daemon: Daemon, family: Family, seen: Observations) -
     here, told = cgroups.named_driver(systemd=by_systemd), cgroups.told_drivers(facts.machine)
     if told and told != {here}:
         yield Problem(
-            f"kubelet is told to drive cgroups by {' and '.join(sorted(told))}, containerd's "
+            f"kubelet is configured to manage cgroups by {' and '.join(sorted(told))}, containerd's "
             f"{cgroups.whose(daemon)} by {here}",
             f"set SystemdCgroup = {'true' if 'systemd' in told else 'false'} for "
             f"{daemon.effective.cgroup_handler or 'runc'} in {daemon.edited_path}, or cgroupDriver in kubelet's "

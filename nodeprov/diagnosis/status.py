@@ -97,7 +97,7 @@ def read(node: Node, reader: Reader, family: Family, reads: ClusterReads | None 
     query = FactsQuery(node.name, node.settings, layout)
     facts, holder = reader.ask([query, HolderOf(node.settings.paths.state)])
     if not facts.machine.is_root:
-        raise NodeprovError(f"{NOT_ROOT.message}: how it stands cannot be told", NOT_ROOT.hint, where=node.name)
+        raise NodeprovError(f"{NOT_ROOT.message}: its state cannot be determined", NOT_ROOT.hint, where=node.name)
     found = replace(
         status(facts, holder, layout), sandboxes=facts.footprint.sandboxes(family.shim, layout.releases)
     )

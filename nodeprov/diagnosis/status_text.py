@@ -55,7 +55,7 @@ def _truths(status: Status) -> Iterator[str]:
     if status.wanted and as_wanted:
         yield f"  as installed: {', '.join(as_wanted)}"
     if any(each.mend == install for each in status.differences):
-        yield f"  {install} mends it"
+        yield f"  {install} repairs it"
     if status.wanted and status.differences and status.wanted.generation != status.generation:
         wanted = status.wanted
         yield f"  run {wanted.run} installed {wanted.release}, generation {wanted.generation}"
@@ -103,7 +103,7 @@ def _at_work(status: Status) -> Iterator[str]:
     elif status.is_open and status.last:
         action = action_named(status.last.action)
         typed = action.typed if action else status.last.action
-        yield f"  nobody is at work on it: nodeprov {typed} {status.node} finishes it"
+        yield f"  no run is at work on it: nodeprov {typed} {status.node} finishes it"
 
 
 def summary(nodes: Sequence[Status]) -> str:

@@ -90,7 +90,7 @@ class Resident:
     def _read(self) -> Wanted:
         found = read_wanted(self.reading, self.namespace)
         if found is None:
-            raise NodeprovError(f"nobody has said what is wanted in {self.namespace}", "nodeprov cluster install")
+            raise NodeprovError(f"nothing is wanted in {self.namespace} yet", "nodeprov cluster install")
         return found
 
 

@@ -79,7 +79,7 @@ def in_cluster(environment: Mapping[str, str], folder: Path = SERVICE_ACCOUNT) -
     """Return how a pod reaches its own cluster; raise NodeprovError where this is none."""
     host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
-        raise NodeprovError("this is no pod of a cluster: KUBERNETES_SERVICE_HOST is not set", _NOT_IN_POD)
+        raise NodeprovError("this is not a pod of a cluster: KUBERNETES_SERVICE_HOST is not set", _NOT_IN_POD)
     try:
         authority = (folder / "ca.crt").read_text()
     except OSError as error:

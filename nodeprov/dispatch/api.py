@@ -263,7 +263,7 @@ class Api:
         if isinstance(value, dict):
             return value
         raise NodeprovError(
-            f"{method} {path}: the answer is no JSON object: {content[:60]!r}",
+            f"{method} {path}: the answer is not a JSON object: {content[:60]!r}",
             "is that the API server of a cluster? kubectl cluster-info",
             where=self.access.server,
         )

@@ -28,7 +28,7 @@ def _lines(found: Dispatcher, *, leads: bool) -> Iterator[str]:
     }
     yield from metric(f"{_PREFIX}_leads", "gauge", "Whether this dispatcher leads.", {(): float(leads)})
     by_state: Samples = {(("state", state),): float(count) for state, count in counts.items()}
-    yield from metric(f"{_PREFIX}_nodes", "gauge", "Nodes by how they stand.", by_state)
+    yield from metric(f"{_PREFIX}_nodes", "gauge", "Nodes by state.", by_state)
     by_result: Samples = {(("action", a), ("result", r)): float(count) for (a, r), count in results.items()}
     about = "Runs of nodes that have ended, by how."
     yield from metric(f"{_PREFIX}_node_runs_total", "counter", about, by_result)

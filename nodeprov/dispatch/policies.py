@@ -138,7 +138,7 @@ def only_engines(limits: Limits) -> list[Object]:
             ],
         },
     }
-    nobody = [("false", "nobody enters a pod here: it has a node")]
+    nobody = [("false", "no one may enter a pod here: it is root on its node")]
     return [*_policy(ONLY_ENGINES, match, validations), *_policy(f"{ONLY_ENGINES}-inside", inside, nobody)]
 
 

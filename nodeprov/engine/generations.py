@@ -105,7 +105,7 @@ def _before(state: NodeState, there: tuple[Standing, ...]) -> Standing:
     changes = state.history.changes_of(_key(state))
     if not changes:
         raise NodeprovError(
-            "no receipt on the node tells which generation was in force before", _others(state, "=RELEASE")
+            "no receipt on the node names the generation that was in force before", _others(state, "=RELEASE")
         )
     receipt, change = changes[0]
     wanted = change.after if receipt.action == ROLLBACK.name else change.before

@@ -96,8 +96,8 @@ def _of_sandboxes(state: NodeState, family: Family, steps: Sequence[Step], relea
         yield (
             f"{go_on}, and so does a container that restarts in one: [runtime] strict"
             if is_strict
-            else f"{go_on}; a container that restarts in one is started by {release}, and nobody promises that "
-            "the two fit: delete such pods when convenient"
+            else f"{go_on}; a container that restarts in one is started by {release}, which may fail "
+            "delete such pods when convenient"
         )
 
 
@@ -115,7 +115,7 @@ def _shared(state: NodeState) -> Iterator[str]:
     elif state.cluster is not None and state.unrecorded:
         yield (
             f"{label.title} stays: the handler {' and '.join(state.unrecorded)} is on this node, and no receipt "
-            "tells whether it has that label too"
+            "shows whether it has that label too"
         )
 
 

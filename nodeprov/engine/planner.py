@@ -66,7 +66,7 @@ class Planned:
 
     @property
     def interrupted(self) -> bool:
-        """Whether a run of one of its handlers ended without a word."""
+        """Whether a run of one of its handlers ended without a message."""
         return any(each.history.interrupted is not None for each in self.as_read)
 
     @property

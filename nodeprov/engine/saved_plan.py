@@ -241,7 +241,7 @@ def is_saved(text: str) -> bool:
 def from_text(text: str, path: str, version: str) -> Saved:
     """Read it back; raise UsageError if it is none, is damaged or edited, or is of another nodeprov."""
     if not is_saved(text):
-        raise UsageError("this is no saved plan, or it is damaged", AGAIN, where=path)
+        raise UsageError("this is not a saved plan, or it is damaged", AGAIN, where=path)
     value: dict[str, Any] = json.loads(text)
     if type(value["schema"]) is not int or value["schema"] > SCHEMA:
         raise UsageError("a newer nodeprov has saved this plan", f"use that version, or {AGAIN}", where=path)

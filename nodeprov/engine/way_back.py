@@ -131,7 +131,7 @@ def held_problems(state: NodeState, wanted: str) -> Iterator[Problem]:
     yield Problem(
         f"{receipt.by} rolled this node back to {release} at {receipt.began}; the inventory wants what was left",
         f'set [release] version = "{version}" or another one; or go forward again: {again}',
-        "a rollback is not undone by an install that nobody watches",
+        "an unattended install does not undo a rollback",
     )
 
 

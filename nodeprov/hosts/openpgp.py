@@ -72,4 +72,4 @@ def trusted_keys(path: Path) -> bytes:
         # The line that begins with = is a checksum (RFC 9580, section 6.1), which gpgv has no use for.
         return base64.b64decode("".join(each for each in lines.split() if not each.startswith("=")), validate=True)
     except (ValueError, LookupError, binascii.Error):
-        raise UsageError(f"{path} is no keyring of OpenPGP", "gpg --export KEY > FILE") from None
+        raise UsageError(f"{path} is not an OpenPGP keyring", "gpg --export KEY > FILE") from None

@@ -163,7 +163,10 @@ class _Reading:
     def _is_node(self, host: str, said: Mapping[str, Any], *, some_are_named: bool) -> bool:
         connection = _short(said.get("ansible_connection", "ssh"))
         if some_are_named and SETTINGS not in said:
-            why = (f"hosts without the variable {SETTINGS} are no nodes", "set it in group_vars of those that are")
+            why = (
+                f"hosts without the variable {SETTINGS} are not nodes",
+                "set it in group_vars of those that are",
+            )
         elif not syntax.DNS_SUBDOMAIN.accepts(host):
             why = ("hosts left out, as no node of Kubernetes has such a name", "name them as the cluster does")
         elif connection not in _BY_SSH:

@@ -84,10 +84,10 @@ def _node(item: Mapping[str, Any]) -> FoundNode:
     )
 
 
-_NO_MACHINE = "there is no machine behind it that one could log in to"
+_NO_MACHINE = "there is no machine to log in to"
 _COMPUTE_TYPES = {
     "fargate": f"is AWS Fargate: {_NO_MACHINE}",
-    "auto": "is run by EKS Auto Mode: nobody may log in there",
+    "auto": "is run by EKS Auto Mode: it allows no login",
 }
 _VIRTUAL_TYPES = ("virtual-kubelet", "virtual-node", "kwok")
 _OTHER_RUNTIMES = {"cri-o": "CRI-O", "docker": "Docker"}
@@ -107,7 +107,7 @@ def _obstacle(item: Mapping[str, Any]) -> str:
         return f"is a virtual node: {_NO_MACHINE}"
     system = next((name for name in _WITHOUT_SSH if information.get("osImage", "").startswith(name)), "")
     if system:
-        return f"runs {system}, which has no SSH, and whose files are its own"
+        return f"runs {system}, which has no SSH and cannot be changed"
     runtime, has_version, _ = information.get("containerRuntimeVersion", "").partition("://")
     if has_version and runtime != "containerd":
         return f"runs its pods by {_OTHER_RUNTIMES.get(runtime, _word(runtime))}: nodeprov provisions containerd"

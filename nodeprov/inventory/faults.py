@@ -73,7 +73,7 @@ def document(text: str, path: str) -> dict[str, Any]:
         raise _explained(text.replace("\r\n", "\n"), str(error), path) from None
     except MALFORMED as error:  # a list in a list without end, a number of thousands of digits
         hint = "look for a list in a list in a list, and for a number of very many digits"
-        raise UsageError(f"no valid TOML: {_lower(str(error))[:60]}", hint, where=path) from None
+        raise UsageError(f"not valid TOML: {_lower(str(error))[:60]}", hint, where=path) from None
 
 
 def _explained(text: str, said: str, path: str) -> UsageError:
@@ -81,7 +81,7 @@ def _explained(text: str, said: str, path: str) -> UsageError:
     reason = said[: place.start()] if place else said
     if place is None or place["line"] is None:
         hint = "a string, a list or a table before it is not closed"
-        return UsageError(f"no valid TOML: {_lower(reason)} at the end of the file", hint, where=path)
+        return UsageError(f"not valid TOML: {_lower(reason)} at the end of the file", hint, where=path)
     number = int(place["line"])
     where = f"{path}:{number}"
     lines = text.split("\n")  # where TOML has line breaks; splitlines has more
@@ -91,14 +91,14 @@ def _explained(text: str, said: str, path: str) -> UsageError:
         return _twice(f"[{key_text(table)}]", before, table, where)
     if reason == "Cannot overwrite a value" and (statement := _statement(text, number)):
         return _key_twice(text[: statement.start], statement.path, f"{path}:{statement.line}")
-    message = f"no valid TOML: {_lower(reason)}, at column {place['column']} of `{line[:100]}`"
+    message = f"not valid TOML: {_lower(reason)}, at column {place['column']} of `{line[:100]}`"
     return UsageError(message, _hint(line), where=where)
 
 
 def _twice(name: str, before: str, path: KeyPath, where: str) -> UsageError:
     first = Lines(before).of(path)
     message = f"{name} is there twice" + (f"; line {first} has it too" if first else "")
-    return UsageError(message, "write it once, with all that is to be said", where=where)
+    return UsageError(message, "write it once, with everything in it", where=where)
 
 
 def _key_twice(before: str, path: KeyPath, where: str) -> UsageError:
@@ -128,7 +128,7 @@ def _hint(line: str) -> str:
         return f"the string is not closed: it wants a {value[0]} at its end"
     if re.fullmatch(r"[^\"'\[\]{}\\]+", value):
         return f'a string is quoted: {key_text(found[0])} = "{value}"'
-    return "a string is quoted, a list stands in [ ], a table in { }"
+    return "a string is quoted, a list is written in [ ], a table in { }"
 
 
 def _lower(reason: str) -> str:

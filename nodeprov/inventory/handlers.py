@@ -57,15 +57,15 @@ def _read(raw: Any, kind: LayerKind, path: KeyPath, faults: list[Fault]) -> Laye
 def _misplaced(path: KeyPath, name: str) -> Fault | None:
     """Find a name that stands under a handler, and belongs somewhere else."""
     if name == "handler":
-        return Fault((*path, name), "is no key here", f"its name is that of the table: [{key_text(path)}]")
+        return Fault((*path, name), "is not a key here", f"its name is that of the table: [{key_text(path)}]")
     if name in TABLES and name not in HANDLER_TABLES:
         known = [*HandlerSettings.__dataclass_fields__, *HANDLER_TABLES]
-        return Fault((*path, name), "is not said of one handler", f"of a handler one says {', '.join(known)}")
+        return Fault((*path, name), "cannot be set for one handler", f"a handler has {', '.join(known)}")
     homes = [f"[{key_text((*path, table))}]" for table in HANDLER_TABLES if name in keys_of(table)]
     is_known = name in HandlerSettings.__dataclass_fields__ or name in HANDLER_TABLES
     if is_known or not homes:
         return None
-    return Fault((*path, name), "is no key that is known here", f"it is a key of {' and of '.join(homes)}")
+    return Fault((*path, name), "is not a known key here", f"it is a key of {' and of '.join(homes)}")
 
 
 def base_of(merged: Layer) -> Layer:

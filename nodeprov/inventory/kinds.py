@@ -222,7 +222,7 @@ class FixedTable(ValueKind):
         for name, each in value.items():
             kind = self.members.get(name)
             if kind is None:
-                yield Fault((*path, name), "is no key that is known here", nearest(name, self.members))
+                yield Fault((*path, name), "is not a known key here", nearest(name, self.members))
             elif type(each) in (str, int) and not kind.fits(each):
                 yield Fault((*path, name), f"is {each!r}, and not {kind.expected}")
             else:

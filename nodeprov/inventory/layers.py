@@ -119,7 +119,7 @@ def pin_faults(layers: Sequence[Layer]) -> list[Fault]:
         if below.get("sha512") and changes_release("release", below, given):
             found.append(
                 above.sources["release", "version"].fault(
-                    "is another release than the one whose digests [release.sha512] pins",
+                    "is not the release that [release.sha512] pins",
                     "pin its own beside it, as sha512; sha512 = {} pins none",
                 )
             )

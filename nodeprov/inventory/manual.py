@@ -54,7 +54,7 @@ def json_schema() -> Schema:
                 required=["nodes"],
             ),
             "node": _table(
-                "A node; what it says lies over what is said for all.",
+                "A node; its settings override those for all nodes.",
                 {**_keys(Ssh), **labels, **tables, "handlers": _handlers()},
             ),
             "handler": _table(
@@ -129,7 +129,7 @@ def _rows(name: str, table: type) -> list[Mapping[str, str]]:
 
 def _default(setting: Setting) -> str:
     if setting.default is None:
-        return "none; it must be said" if setting.is_required and setting.name != "address" else ""
+        return "none; it must be set" if setting.is_required and setting.name != "address" else ""
     return f"`{value_text(setting.default)}`"
 
 

@@ -124,7 +124,7 @@ def _named(inventory: Inventory, names: Sequence[str], known: Sequence[str]) -> 
     found = set[str]()
     for name in names:
         if not name.isprintable():
-            raise UsageError(f"{name!r} is no name of a node", f"there are: {', '.join(known)}")
+            raise UsageError(f"{name!r} is not the name of a node", f"there are: {', '.join(known)}")
         found.update(_of_group(inventory, name) if name.startswith("@") else _matching(inventory, name, known))
     return found
 
@@ -236,7 +236,7 @@ def _one_label_for_two_handlers(inventory: Inventory) -> Iterator[Fault]:
         if lacking:
             yield Fault(
                 _place(inventory, view),
-                f"has the handler {wanted.runtime.handler} and the label of {lacking}, whose handler is "
+                f"has the handler {wanted.runtime.handler} and the label of {lacking}, which has the handler "
                 f"{there.runtime.handler}: pods of either would be sent to both",
                 f"give it a label of its own: [{_table(inventory, view, 'label')}] key",
             )

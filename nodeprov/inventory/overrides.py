@@ -102,16 +102,16 @@ def _option(option: str, named: Mapping[str, Sequence[str]]) -> tuple[KeyPath, _
     """Parse an option: whom it is for, and what it sets."""
     found = assignment(option)
     if found is None:
-        raise _Wrong("is no key" if "=" in option else "has no value", "write --set TABLE.KEY=VALUE")
+        raise _Wrong("is not a key" if "=" in option else "has no value", "write --set TABLE.KEY=VALUE")
     path, text = found
     target, rest = _target(path, named)
     tables = _tables_of(target)
     if not target and rest[0] not in tables:
-        raise _Wrong(f"{rest[0]} is no table that is known", nearest(rest[0], [*tables, *_NAMED]))
+        raise _Wrong(f"{rest[0]} is not a known table", nearest(rest[0], [*tables, *_NAMED]))
     if target[:1] == ("handlers",):
         return target, _of_handler(path, rest, text)
     if target and rest[0] in OF_ALL_TABLES:
-        raise _Wrong(f"is said of one {_NAMED[target[0]]}", f"[{rest[0]}] is one for all nodes")
+        raise _Wrong(f"cannot be set for one {_NAMED[target[0]]}", f"[{rest[0]}] is one for all nodes")
     table, keys = (rest[0], rest[1:]) if rest[0] in tables else ("ssh", rest)
     before = key_text(path[: len(path) - len(keys)])
     if not keys:
@@ -129,7 +129,7 @@ def _of_handler(path: KeyPath, rest: KeyPath, text: str) -> _Said:
     own = settings_of(HandlerSettings) if table == "runtime" else keys_of(table)
     known = {key: f"{before}.{key}" for key in (*own, *(HANDLER_TABLES if keys is rest else ()))}
     if keys[0] not in own:
-        raise _Wrong("is no key that is known", nearest(key_text(path), known.values()))
+        raise _Wrong("is not a known key", nearest(key_text(path), known.values()))
     return _Said(SettingSource(LayerKind.OPTION, name=f"--set {key_text(path)}"), table, keys, text, known)
 
 
@@ -171,7 +171,7 @@ def _read(said: _Said) -> dict[str, Any]:
     key, *inner = said.keys
     if key not in keys_of(said.table):
         written = said.source.name.partition(" ")[2]
-        raise _Wrong("is no key that is known", nearest(written, said.known.values()))
+        raise _Wrong("is not a known key", nearest(written, said.known.values()))
     if said.known[key] in ("ssh.address", variable("ssh", "address")):
         raise _Wrong("is of one machine, and [ssh] is for all", "write --set nodes.NAME.address=ADDRESS")
     value: Any = _kind(said).parsed(said.text)

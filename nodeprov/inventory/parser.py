@@ -74,7 +74,7 @@ class _Reading:
         """Read all of it; where there are faults, what is returned is of no use."""
         known = (*TABLES, handlers.HANDLERS, *_NAMED)
         for name in self._raw.keys() - set(known):
-            self._fault((name,), "is no table that is known", nearest(name, known))
+            self._fault((name,), "is not a known table", nearest(name, known))
         if "address" in self._of_all.tables["ssh"]:
             self._fault(
                 ("ssh", "address"), "is of one machine, and [ssh] is for all", "write it under [nodes.NAME]"
@@ -123,7 +123,7 @@ class _Reading:
                 self._fault((*path, "nodes"), f"names {pattern} twice", "once is enough")
             elif not any(fnmatchcase(node, pattern) for node in known):
                 is_glob = any(letter in pattern for letter in "*?[")
-                message = f"names {pattern}, which {'matches no node' if is_glob else 'is no node'} here"
+                message = f"names {pattern}, which {'matches no node' if is_glob else 'is not a node'} here"
                 self._fault((*path, "nodes"), message, nearest(pattern, known) if known else "")
         return tuple(node for node in known if any(fnmatchcase(node, pattern) for pattern in patterns))
 
@@ -204,7 +204,7 @@ class _Reading:
     def _miss_version(self) -> None:
         release = self._raw.get("release", {})
         if isinstance(release, Mapping) and not any(_is_of_version(fault) for fault in self._faults):
-            hint = 'say which: version = "20260905.0", or "latest"'
+            hint = 'set one: version = "20260905.0", or "latest"'
             self._fault(("release",), "version is missing", hint)
 
     def _read(self, table: type, raw: Any, path: KeyPath, besides: Sequence[str] = ()) -> dict[str, Any]:
@@ -217,14 +217,14 @@ class _Reading:
 def _misplaced(kind: LayerKind, path: KeyPath, name: str, besides: Sequence[str]) -> Fault | None:
     """Find a name that stands under a node or group, and belongs somewhere else."""
     if name in OF_ALL_TABLES:
-        return Fault((*path, name), f"is said of one {kind.value}", f"[{name}] is one for all nodes")
+        return Fault((*path, name), f"cannot be set for one {kind.value}", f"[{name}] is one for all nodes")
     if name == "ssh":
-        return Fault((*path, name), "is no table here", f"its keys stand in [{key_text(path)}] itself")
+        return Fault((*path, name), "is not a table here", f"its keys are in [{key_text(path)}] itself")
     if name in besides or name in keys_of("ssh") or name in NODE_TABLES:
         return None
     homes = [f"[{key_text((*path, table))}]" for table in NODE_TABLES if name in keys_of(table)]
     hint = f"it is a key of {' and of '.join(homes)}"
-    return Fault((*path, name), "is no key that is known here", hint) if homes else None
+    return Fault((*path, name), "is not a known key here", hint) if homes else None
 
 
 def _settings(tables: Mapping[str, Given]) -> Settings:

@@ -70,4 +70,4 @@ def _unknown(path: KeyPath, value: Any, known: Sequence[str]) -> Fault:
     if isinstance(value, Mapping):
         quoted = key_text((*path[:-2], ".".join(path[-2:])))
         hint += f"; or, if the dot is a part of the name: [{quoted}]"
-    return Fault(path, "is no key that is known here", hint)
+    return Fault(path, "is not a known key here", hint)

@@ -75,7 +75,7 @@ def _requirement(part: str) -> Requirement:
         return Requirement(_key(found["key"]), (_value(found["value"]),), is_negative=found["operator"] == "!=")
     if found := re.fullmatch(_EXISTS, part):
         return Requirement(_key(found["key"]), is_negative=bool(found["absent"]))
-    raise UsageError(f"{part!r} is no selector", _HINT, where=_OPTION)
+    raise UsageError(f"{part!r} is not a selector", _HINT, where=_OPTION)
 
 
 def _key(text: str) -> str:

@@ -11,7 +11,7 @@ from nodeprov.inventory.schema import setting, settings_of
 
 @dataclass(frozen=True, slots=True)
 class Ssh:
-    """How a machine is reached; what is not said is taken from ~/.ssh/config."""
+    """How a machine is reached; what is not set is taken from ~/.ssh/config."""
 
     address: str = setting(
         "Host name, address or alias in ~/.ssh/config; the node's name if it is not given.", syntax.ADDRESS
@@ -163,14 +163,14 @@ class HandlerSettings:
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where things lie on a node."""
+    """Where things are on a node."""
 
     prefix: str = setting(
         "Folder of the releases; it must allow execution.", syntax.ABSOLUTE_PATH, default="/opt/nodeprov"
     )
     state: str = setting("Folder of the receipts.", syntax.ABSOLUTE_PATH, default="/var/lib/nodeprov")
     bin: str = setting(
-        'Folder for a link, so that people can type runsc; "" for no link.',
+        'Folder for a link, so that you can type runsc; "" for no link.',
         syntax.ABSOLUTE_PATH_OR_NONE,
         default="/usr/local/bin",
     )
@@ -329,7 +329,7 @@ class RolloutSettings:
         default=None,
     )
     max_parallel: int | None = setting(
-        "How many nodes are changed at the same time whose plan restarts nothing. Default: 10 if max_unavailable "
+        "How many nodes are changed at the same time if nothing restarts on them. Default: 10 if max_unavailable "
         "is set, else 1.",
         syntax.AT_LEAST_ONE,
         default=None,
@@ -374,7 +374,7 @@ class RolloutSettings:
     )
     drain_force: bool = setting("Evict also pods that no controller makes again.", syntax.BOOLEAN, default=False)
     drain_emptydir_data: bool = setting(
-        "Evict also pods with emptyDir volumes, whose content is lost.", syntax.BOOLEAN, default=False
+        "Also evict pods with emptyDir volumes. Their content is lost.", syntax.BOOLEAN, default=False
     )
     after_rollback: str = setting(
         "What an install does on a node that was rolled back from the very generation that the inventory wants: "

@@ -74,7 +74,7 @@ RULES = (
     Rule(
         ("KnownHostsCommand",),
         Fate.FOLLOWED,
-        "Its keys are trusted besides those of the files; if it fails, nobody is.",
+        "Its keys are trusted besides those of the files; if it fails, no key is.",
     ),
     Rule(
         ("IdentityAgent", "IdentitiesOnly", "IdentityFile", "CertificateFile"),
@@ -84,7 +84,7 @@ RULES = (
     Rule(
         ("PubkeyAuthentication", "PreferredAuthentications"),
         Fate.FOLLOWED,
-        "Where they leave out `publickey`, no key is offered.",
+        "If they leave out `publickey`, no key is offered.",
     ),
     Rule(
         ("PubkeyAcceptedAlgorithms", "PubkeyAcceptedKeyTypes", "RequiredRSASize"),
@@ -179,7 +179,7 @@ RULES = (
     Rule(
         ("KbdInteractiveDevices", "NumberOfPasswordPrompts"),
         Fate.APART,
-        "Nothing is asked for but a passphrase, once.",
+        "Only a passphrase is asked for, once.",
     ),
     Rule(("CASignatureAlgorithms",), Fate.APART, "Certificates of hosts (`@cert-authority`) are not supported."),
     Rule(

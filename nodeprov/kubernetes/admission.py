@@ -165,7 +165,7 @@ class Admission:
         if self.unknown:
             yield Problem(
                 f"the cluster was not asked whether it admits the pod that proves the runtime: {self.unknown}",
-                "it is asked for good when the pod is made",
+                "the real request is made with the pod",
                 "where it refuses the pod, the install is undone",
             )
         if said := [each.said for each in self.mutations if not _is_fatal(each, image)]:
@@ -215,7 +215,7 @@ class AdmissionQuery:
         try:
             return Admission(mutations=mutations(json.loads(self.manifest), json.loads(output.text)))
         except MALFORMED_JSON:
-            return Admission(unknown=f"its answer is no pod: {' '.join(output.text[:80].split())!r}")
+            return Admission(unknown=f"its answer is not a pod: {' '.join(output.text[:80].split())!r}")
 
 
 class Admissions:

@@ -187,7 +187,7 @@ def _insist_on_form(value: Any) -> None:
         for name in path:
             inner = inner.get(name) or {}
             if not isinstance(inner, dict):
-                raise ValueError(f"{'.'.join(path)} is no object")
+                raise ValueError(f"{'.'.join(path)} is not an object")
 
 
 def read(reader: Reader, settings: Settings, node: str) -> ClusterState:

@@ -236,5 +236,5 @@ def _named(metadata: Mapping[str, Any]) -> str:
     """Write namespace/name; these become a part of a path, and of what is shown."""
     for name in (metadata["namespace"], metadata["name"]):
         if not syntax.DNS_SUBDOMAIN.accepts(name):
-            raise ValueError(f"{name!r} is no name of a pod")
+            raise ValueError(f"{name!r} is not the name of a pod")
     return f"{metadata['namespace']}/{metadata['name']}"

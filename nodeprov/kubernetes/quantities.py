@@ -21,7 +21,7 @@ def parse_quantity(text: str) -> Decimal:
     """
     found = _QUANTITY.fullmatch(text)
     if found is None or found[2] not in _FACTORS:
-        raise ValueError(f"{text!r} is no quantity such as 64Mi or 250m")
+        raise ValueError(f"{text!r} is not a quantity such as 64Mi or 250m")
     return Decimal(found[1]) * _FACTORS[found[2]]
 
 
@@ -33,7 +33,7 @@ def canonical(text: str) -> str:
     try:
         return _canonical(parse_quantity(text))
     except ArithmeticError:
-        raise ValueError(f"{text!r:.60} is no quantity that can be reckoned with") from None
+        raise ValueError(f"{text!r:.60} is not a quantity that can be used here") from None
 
 
 def _canonical(value: Decimal) -> str:

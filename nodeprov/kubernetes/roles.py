@@ -150,7 +150,7 @@ def _rules(nodes: Sequence[Node]) -> tuple[Rule, ...]:
             "node.k8s.io",
             "runtimeclasses",
             ("get", "update", "delete"),
-            "The RuntimeClass. Whoever changes it says which handler its pods run with.",
+            "The RuntimeClass. Whoever changes it decides which handler its pods run with.",
             classes,
         ),
         Rule("node.k8s.io", "runtimeclasses", ("create", "list"), "RBAC cannot keep these to names."),

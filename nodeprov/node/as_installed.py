@@ -65,7 +65,7 @@ def release_difference(path: str, found: TreeState | None, wanted: State | None)
         return f"{path} is missing", DELETED
     if not isinstance(wanted, TreeState):
         is_as_named = found.digest.startswith(path.rpartition("-")[2])
-        return None if is_as_named else (f"{path} is not what its name says", TAMPERED)
+        return None if is_as_named else (f"{path} does not match its name", TAMPERED)
     here, there = ({entry.path: entry for entry in tree.entries} for tree in (found, wanted))
     for name, entry in there.items():
         if name not in here:

@@ -51,7 +51,7 @@ def disagreement(machine: Machine, daemon: Daemon) -> Iterator[Problem]:
         return
     handler = daemon.effective.cgroup_handler
     yield Problem(
-        f"the kubelet that runs drives cgroups by {used}, and containerd's {whose(daemon)} is set to "
+        f"the running kubelet manages cgroups by {used}, and containerd's {whose(daemon)} is set to "
         f"{named_driver(systemd=systemd)}: no pod would start",
         f"set SystemdCgroup = {'false' if systemd else 'true'} for {handler} in {daemon.edited_path}; or drain "
         f"the node, set cgroupDriver: {named_driver(systemd=systemd)} for kubelet, and restart it",

@@ -142,7 +142,7 @@ def choose(
     named = [c for c in candidates if c.config_path == config]
     if config and len(named) == 1 and len({c.config_path for c in candidates}) > 1:
         return _only(named, candidates, f"[containerd] config is {config}")
-    among = f"kubelets talk to {' and '.join(sockets)}" if sockets else "no kubelet runs that would tell"
+    among = f"kubelets talk to {' and '.join(sockets)}" if sockets else "no kubelet runs that would show it"
     return _refused(f"{len(candidates)} containerds run ({_listed(candidates)}), and {among}", candidates)
 
 
@@ -171,7 +171,7 @@ def _only(found: Sequence[Candidate], candidates: Sequence[Candidate], why: str)
 def _refused(message: str, candidates: Sequence[Candidate]) -> Choice:
     unit = next((c.unit for c in candidates if c.unit), "containerd.service")
     problem = Problem(
-        message, f'say which one runs the pods, such as [containerd] unit = "{unit}"', WHY_IT_MATTERS
+        message, f'set the one that runs the pods, such as [containerd] unit = "{unit}"', WHY_IT_MATTERS
     )
     return Choice(None, problem=problem)
 

@@ -94,7 +94,7 @@ def insist_on_a_start(host: Host, daemon: Daemon, files: Mapping[str, FileState 
     if tried.fails and host.run(script, timeout_seconds=TIMEOUT_SECONDS).fault != tried.fault:
         raise NodeprovError(
             f"containerd does not start with what {' and '.join(files)} would be: {tried.fault}",
-            "nothing was changed; mend what it complains of, or report it with this message",
+            "nothing was changed; fix what it complains of, or report it with this message",
             where=host.name,
         )
 
@@ -124,7 +124,7 @@ def parse_dry_start(text: str, said: str = "") -> DryStart:
         case "served":
             return DryStart(_cri_fault(detail))
         case "died":
-            return DryStart(last_words(log) or "it ends without a word")
+            return DryStart(last_words(log) or "it ends without a message")
         case "silent":
             return DryStart(f"it does not answer within {PATIENCE_SECONDS} seconds: {last_words(log)}")
     return DryStart(log.strip() or said or "the node did not answer", was_tried=False)

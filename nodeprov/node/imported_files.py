@@ -123,7 +123,7 @@ def import_problems(daemon: Daemon, runtime: Runtime, found: Imports) -> tuple[P
     ]
     found_too = [
         Problem(
-            f"{path} imports {pattern}, which finds whatever lies beside it, backups and candidates too",
+            f"{path} imports {pattern}, which finds every file beside it, also backups and candidates",
             "name the files by their end: *.toml",
             "a copy of the file would be read as a part of it",
         )

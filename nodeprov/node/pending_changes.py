@@ -95,7 +95,7 @@ def pending_problems(
     if tried.fails:
         yield Problem(
             f"the next restart of {daemon.unit} fails, with or without nodeprov: {tried.fault}",
-            f"mend it and restart {daemon.unit} yourself; what was changed since it started: {'; '.join(pending)}",
+            f"fix it and restart {daemon.unit} yourself; what was changed since it started: {'; '.join(pending)}",
             "it was started apart from the node, on the files as they are now, and did not come to serve pods",
         )
     elif settings.containerd.pending_changes != ACTIVATE:

@@ -100,7 +100,8 @@ def from_json(value: Mapping[str, Any]) -> Receipt:
         said = " ".join(str(error).split())[:200]
         raise NodeprovError(
             f"{file} is damaged ({type(error).__name__}: {said})",
-            "look at it on the node; if it cannot be mended, move it out of that folder: what it records is lost",
+            "look at it on the node; if it cannot be repaired, move it out of that folder: what it records is "
+            "then lost",
         ) from None
 
 
@@ -108,7 +109,7 @@ def _read(value: Mapping[str, Any]) -> Receipt:
     names = ("action", "handler", "machine_id", "began", "release", "state", "ended")
     words: dict[str, str] = {name: of_type(str, value[name]) for name in names}
     if not _ACTION.fullmatch(words["action"]):
-        raise ValueError(f"{words['action']!r} is no action")
+        raise ValueError(f"{words['action']!r} is not an action")
     author = Author(**{name: of_type(str, each) for name, each in value["author"].items()})
     return Receipt(
         number=of_type(int, value["number"]),
@@ -240,7 +241,7 @@ class History:
 
     @property
     def interrupted(self) -> Receipt | None:
-        """The handler's last run if it ended without a word: its controller died or lost the node."""
+        """The handler's last run if it ended without a message: its controller died or lost the node."""
         counting = self._counting
         return counting[-1] if counting and counting[-1].state == BEGUN else None
 

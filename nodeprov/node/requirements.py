@@ -39,7 +39,7 @@ def _mounts_allow(machine: Machine, settings: Settings, uses: Mapping[str, str])
         for option, meaning, wanted in MOUNT_OPTIONS:
             if mount and option in mount.options and (option == "ro" or name == "prefix"):
                 yield Problem(
-                    f"{path} lies on {mount.path}, mounted {option}: {meaning}",
+                    f"{path} is on {mount.path}, mounted {option}: {meaning}",
                     f"set [paths] {name} to a folder that can be {wanted}{NONE_NEEDED if name == 'bin' else ''}",
                     uses[name],
                 )
@@ -54,7 +54,7 @@ def _unlocked(machine: Machine, settings: Settings) -> Iterator[Problem]:
         for folder, why in machine.locked.items():
             if f"{machine.real_paths.get(path, path)}/".startswith(f"{folder}/"):
                 yield Problem(
-                    f"{folder}, in which {what} lies, takes no file: {why}",
+                    f"{folder}, which holds {what}, takes no file: {why}",
                     f"lsattr -d {folder}; chattr -i -a {folder}, or have what has set that do the change",
                     "not even root may make or rename anything there (chattr(1))",
                 )
@@ -66,7 +66,7 @@ def _ways_are_roots(machine: Machine, settings: Settings) -> Iterator[Problem]:
         for folder, whose in machine.loose.items():
             if any(f"{each}/".startswith(f"{folder}/") for each in (path, machine.real_paths.get(path, path))):
                 yield Problem(
-                    f"{folder}, in which [paths] {name} lies, is not root's alone: {whose}",
+                    f"{folder}, which holds [paths] {name}, can be written by others than root: {whose}",
                     f"chown root {folder} && chmod o-w {folder}, or set [paths] {name} to another folder",
                     "whoever may write there decides what root, or containerd for root, runs and believes",
                 )
@@ -78,7 +78,7 @@ def forgotten_places(machine: Machine, settings: Settings, daemon: Daemon) -> It
     for what, path in (*places, ("containerd's configuration", daemon.edited_path)):
         if mount := machine.forgets(path):
             yield Problem(
-                f"{what}, {path}, lies on {mount.path} ({mount.type}), which a reboot forgets",
+                f"{what}, {path}, is on {mount.path} ({mount.type}), which a reboot forgets",
                 "set it to a folder on a disk"
                 if what.startswith("[")
                 else "install again after each reboot, or have what makes that file declare the runtime",
@@ -105,8 +105,8 @@ def link_is_free(footprint: Footprint, layout: Layout) -> Iterator[Problem]:
         what = "is a file" if target == "(no link)" else f"leads to {target}"
         yield Problem(
             f"{path} exists and was not installed by nodeprov: it {what}",
-            'move it away, or set [paths] bin = "" if people should keep that one',
-            "people would run one release, and pods another",
+            'move it away, or set [paths] bin = "" to keep that one',
+            "whoever types it would run one release, and pods another",
         )
 
 
@@ -175,7 +175,7 @@ def containerd_works(daemon: Daemon) -> Iterator[Problem]:
         said = daemon.refusal.removeprefix(f"{daemon.config_path}: ") or f"`{typed}` prints nothing"
         yield Problem(
             f"containerd cannot read {daemon.config_path} any more: {said}",
-            f"mend it, and see whether it is read: {typed}",
+            f"fix it, and see whether it is read: {typed}",
             "containerd would not start again; and what the configuration comes to only that command shows",
         )
 
@@ -192,8 +192,8 @@ def config_is_editable(machine: Machine, daemon: Daemon) -> Iterator[Problem]:
     mount = machine.mount_of(where)
     if mount and "ro" in mount.options:
         yield Problem(
-            f"{daemon.edited_path} lies on {mount.path} ({where}), mounted ro: it cannot be edited",
-            "have what writes it declare the runtime, or let it lie where it can be written",
+            f"{daemon.edited_path} is on {mount.path} ({where}), mounted ro: it cannot be edited",
+            "have what writes it declare the runtime, or have it where it can be written",
             "the runtime is known to containerd by its configuration only",
         )
     if daemon.config_target and daemon.source is None:
@@ -265,7 +265,7 @@ def _default_runtime(daemon: Daemon) -> Iterator[Problem]:
         yield Problem(
             f"default_runtime_name is {missing!r}, which no runtime is named: after its next restart "
             "containerd would answer, and run no pod",
-            f"mend default_runtime_name in {daemon.config_path} or in what it imports",
+            f"fix default_runtime_name in {daemon.config_path} or in what it imports",
             "the CRI plugin does not start without its default runtime",
         )
 

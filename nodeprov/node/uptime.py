@@ -20,4 +20,4 @@ class UptimeQuery:
         try:
             return float(output.text.split()[0])
         except MALFORMED:
-            raise NodeprovError("the node does not tell how long it has been up", "cat /proc/uptime") from None
+            raise NodeprovError("the node does not show how long it has been up", "cat /proc/uptime") from None

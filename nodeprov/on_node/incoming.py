@@ -92,7 +92,7 @@ class Incoming:
 
 
 def _differences(folder: Path, build: LockedBuild) -> Iterator[str]:
-    """Compare names, kinds and sizes: of what is no regular file, or too large, nothing is read."""
+    """Compare names, kinds and sizes: of what is not a regular file, or too large, nothing is read."""
     found = {path.relative_to(folder).as_posix(): path.lstat() for path in _files(folder)}
     if not found:
         yield "it is empty"
@@ -100,7 +100,7 @@ def _differences(folder: Path, build: LockedBuild) -> Iterator[str]:
         if name not in build.members or name not in found:
             yield f"{name} is {'missing' if name not in found else 'not in the lock'}"
         elif not stat.S_ISREG(found[name].st_mode):
-            yield f"{name} is no regular file"
+            yield f"{name} is not a regular file"
         elif found[name].st_size != build.members[name].size_bytes:
             yield f"{name} has {found[name].st_size} bytes, and should have {build.members[name].size_bytes}"
 

@@ -99,7 +99,7 @@ def _stanza(
     where = f"dists/{name}/{index}{ending}"
     content = _content(origin, where)
     if content is None or _sha512(content) != suite.sha512[f"{index}{ending}"]:
-        said = "is missing" if content is None else "is not what the signed InRelease says"
+        said = "is missing" if content is None else "is not what the signed InRelease has"
         raise NodeprovError(f"{index}{ending} {said}", _HINT, where=origin.url(where))
     text = (_unpacked(content, origin.url(where)) if ending else content).decode(errors="replace")
     for each in stanzas(text):

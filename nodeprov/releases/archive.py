@@ -92,7 +92,7 @@ def unpack(
         OSError: the disk is full.
     """
     size, name = archive.stat().st_size, archive.name
-    hint = f"this is no archive of {software}'s: look at base_url, and do not install it"
+    hint = f"this is not an archive of {software}'s: look at base_url, and do not install it"
     with archive.open("rb") as compressed, _explain_damage(where or name, folder, hint):
         content = bz2.BZ2File(compressed) if name.endswith(".bz2") else _decompressed(compressed)
         for _ in _extract(content, folder, limits, software):
@@ -194,10 +194,10 @@ def _path_of(member: tarfile.TarInfo, software: str) -> PurePosixPath:
         raise _Refused(f"{name} has a setuid or setgid bit, which no file of {software}'s has")
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
-        raise _Refused(f"{name} lies outside of the release")
+        raise _Refused(f"{name} is outside of the release")
     # The node lists its files in lines, and sha256sum escapes a backslash.
     is_plain = member.name.isascii() and member.name.isprintable() and "\\" not in member.name
     if not is_plain or len(member.name) > _NAME_CHARACTERS or (member.isfile() and not path.parts):
         expected = f"up to {_NAME_CHARACTERS} printable ASCII characters, no backslash"
-        raise _Refused(f"{name} is no name for a file: {expected}")
+        raise _Refused(f"{name} is not a valid file name: {expected}")
     return path

@@ -148,7 +148,7 @@ def parse_sum(text: str, artifact: str, *, where: str) -> str:
     match = _SUM.fullmatch(text)
     if match is None:
         hint = "is it a proxy's or a portal's page? open the address and look"
-        raise NotUnderstood(f"this is no line of sha512sum ({beginning(text.encode())})", hint, where=where)
+        raise NotUnderstood(f"this is not a line of sha512sum ({beginning(text.encode())})", hint, where=where)
     if (name := match["name"] or match["of"]) not in (None, artifact):
         raise NotUnderstood(f"the sum is that of {name!r}", "look at base_url", where=where)
     return (match["digest"] or match["alone"] or match["tagged"]).lower()

@@ -84,7 +84,7 @@ class Bundle:
                 software=source.software.name,
                 on_progress=lambda done: source.on_progress(what, done, total),
                 where=where,
-                hint="nobody's `nodeprov bundle` has made this: do not install it",
+                hint="no `nodeprov bundle` has made this: do not install it",
             )
         try:
             _insist_on_files(tree, build)
@@ -183,7 +183,7 @@ class _Reading:
         if media_type == oci.INDEX:
             for each in self._typed(self._blob(described), "manifests", list, below):
                 if self._typed(each, "mediaType", str, below) != oci.MANIFEST:  # as deep as it goes
-                    self._refuse(f"{below} has something that is no manifest")
+                    self._refuse(f"{below} has something that is not a manifest")
                 self._walk(each, below)
         elif media_type == oci.MANIFEST:
             value = self._blob(described)

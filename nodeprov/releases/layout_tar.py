@@ -150,7 +150,7 @@ class _Reading:
         name, size_bytes = self._head() or ("nothing", 0)
         self._insist(
             is_so=name == expected and size_bytes <= _MOST_TEXT_BYTES,
-            said=f"it is no bundle: {name} is in the place of {expected}",
+            said=f"it is not a bundle: {name} is in the place of {expected}",
         )
         content = self._file.read(size_bytes)
         self._insist(is_so=len(content) == size_bytes, said=f"it ends within {name}")
@@ -163,7 +163,7 @@ class _Reading:
                 return
             name, size_bytes = head
             match = _BLOB.fullmatch(name)
-            self._insist(is_so=match is not None, said=f"{name} is in it, and is no blob")
+            self._insist(is_so=match is not None, said=f"{name} is in it, and is not a blob")
             self._insist(is_so=name > self._before, said=f"{name} is in it twice, or not in its place")
             self._before, part = name, _Part(self._file.tell(), size_bytes)
             digest = self._digest(name, size_bytes)
@@ -189,7 +189,7 @@ class _Reading:
             rest = self._file.read(_BLOCK + 1)
             self._insist(is_so=rest == bytes(_BLOCK), said="something else than the end of a tar is at its end")
             return None
-        ends = f"it ends behind {self._before}" if self._before else "it is no bundle, or ends at its beginning"
+        ends = f"it ends behind {self._before}" if self._before else "it is not a bundle, or ends at its beginning"
         self._insist(is_so=len(header) == _BLOCK, said=ends)
         name = header[:100].rstrip(b"\0").decode("ascii", "backslashreplace")
         try:
@@ -198,7 +198,7 @@ class _Reading:
         except ValueError:
             is_so = False
         said = f"the header of {name!r} is not as it is written"
-        self._insist(is_so=is_so, said=said if self._before or name == LAYOUT else f"it is no bundle: {said}")
+        self._insist(is_so=is_so, said=said if self._before or name == LAYOUT else f"it is not a bundle: {said}")
         return name, size_bytes
 
     def _padding(self, name: str, size_bytes: int) -> None:

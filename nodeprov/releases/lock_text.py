@@ -101,7 +101,7 @@ def from_text(text: str, software: Software, *, where: str) -> Lock:
     try:
         value = tomllib.loads(text)
     except MALFORMED as error:
-        raise UsageError(f"this is no lock, or it is damaged: {error}", AGAIN, where=where) from None
+        raise UsageError(f"this is not a lock, or it is damaged: {error}", AGAIN, where=where) from None
     return _Reading(software, where).lock(value)
 
 

@@ -83,7 +83,7 @@ def moved(source: ReleaseSource, lock: Lock, version: str) -> list[str]:
         return []
     with source.connect() as origin:
         return [
-            f"{version} is another release for {architecture} by now than {lock.release}"
+            f"{version} is another release for {architecture} now than {lock.release}"
             for architecture, build in lock.builds.items()
             if not artifacts.is_published(origin, source.software.path(version, architecture), build.pins)
         ]
@@ -111,7 +111,7 @@ def _artifact(
         where = origin.url(f"{path}/{artifact}.sha512")
         if not artifacts.is_published(origin, path, {artifact: sha512}):
             raise NodeprovError(
-                f"the origin has another digest for {artifact} by now, or none; the cache has {sha512}",
+                f"the origin has another digest for {artifact} now, or none; the cache has {sha512}",
                 f"a release never changes: trust neither; to have it anew, rm -r {release.folder.parent}",
                 where=where,
             )

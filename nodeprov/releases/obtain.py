@@ -207,7 +207,7 @@ def _version_of(
     names = f"{', '.join(named)}, where other files are published" if named else "none"
     hint = f"ask for a version, as {source.software.example}; or, if a release is just being published, "
     raise NodeprovError(
-        f"cannot tell which release this is: its {program} names {names}",
+        f"cannot determine which release this is: its {program} names {names}",
         f"{hint}try again in an hour",
         where=origin.url(published.path),
     )

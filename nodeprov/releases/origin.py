@@ -192,7 +192,9 @@ def _redirect_target(url: str, target: str) -> str:
     except ValueError:
         scheme, host = "", None
     if scheme not in ("http", "https") or not host:
-        raise NodeprovError(f"it redirects to {target[:200]!r}, which is no web server's", "look at base_url")
+        raise NodeprovError(
+            f"it redirects to {target[:200]!r}, which is not the address of a web server", "look at base_url"
+        )
     if scheme == "http" and url.startswith("https:"):
         raise NodeprovError(f"it redirects to {host}, without TLS", "look at base_url")
     return found
@@ -228,7 +230,7 @@ def explain(error: Exception, look: str = _ADDRESS_HINT) -> NodeprovError:
         return NodeprovError("its certificate is not trusted", hint)
     if isinstance(error, _NO_ADDRESS):
         # Its own text may hold the proxy's password.
-        return NodeprovError("this is no address", "look at base_url, and at HTTPS_PROXY")
+        return NodeprovError("this is not an address", "look at base_url, and at HTTPS_PROXY")
     if isinstance(error, _NO_ANSWER) or isinstance(cause, _NO_ANSWER):
         return NodeprovError(f"its answer is not understood: {said}", look)
     if isinstance(cause, IncompleteRead):

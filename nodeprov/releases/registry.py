@@ -55,7 +55,7 @@ class Place:
         match = _PLACE.fullmatch(text)
         if match is None:
             raise UsageError(
-                f"{text!r} is no repository of a registry",
+                f"{text!r} is not a repository of a registry",
                 "write it as registry.example.com:5000/mirror/runtime, no tag",
             )
         return cls(match["host"], match["name"])
@@ -200,7 +200,7 @@ class Registry:
             if isinstance(found, Passing):
                 found.hint = f"{_LOOK}; then {_AGAIN}"
             if "WRONG_VERSION_NUMBER" in str(error):
-                found = NodeprovError("it does not speak TLS", "if that is meant: --plain-http")
+                found = NodeprovError("it does not speak TLS", "if that is intended: --plain-http")
             raise found.at(url.partition("?")[0]) from error
 
     def _log_in(self, response: requests.Response) -> None:

@@ -36,7 +36,7 @@ def witness_address(
         sha512: what the first origin says, in hex.
 
     Raises:
-        UsageError: it is no address, or that of the first origin.
+        UsageError: it is not an address, or that of the first origin.
         NodeprovError: it says another digest, or nothing of this artifact.
     """
     base_url = normal_base_url(url.replace(RELEASE, version))
@@ -51,7 +51,7 @@ def witness_address(
         where = origin.url(path)
     if said is None:
         hint = f"it needs release/{version}/{architecture}/{artifact}.sha512, or {LIST}; or leave this witness out"
-        raise NodeprovError(f"it says nothing of {artifact} for {architecture}", hint, where=base_url)
+        raise NodeprovError(f"it has nothing about {artifact} for {architecture}", hint, where=base_url)
     if said != sha512:
         first = normal_base_url(source.base_url)
         raise NodeprovError(

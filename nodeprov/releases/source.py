@@ -84,7 +84,7 @@ class Software:
             return
         meant = self.version.search(version)
         hint = f"type {meant[0]}" if meant else self.version_hint
-        raise UsageError(f"{version!r} is no release of {self.name}", hint)
+        raise UsageError(f"{version!r} is not a release of {self.name}", hint)
 
     def check_architecture(self, architecture: str) -> None:
         """Refuse an architecture for which nothing is published; raise UsageError."""
@@ -100,7 +100,9 @@ class Software:
         """
         for artifact, digest in pins.items():
             if not _DIGEST.fullmatch(digest):
-                raise UsageError(f"the pin of {artifact} is no sha512 digest", "write 128 lower-case hex digits")
+                raise UsageError(
+                    f"the pin of {artifact} is not a sha512 digest", "write 128 lower-case hex digits"
+                )
         layouts = tuple(layout for layout in self.layouts if not pins or pins.keys() >= set(layout.artifacts))
         if layouts:
             return layouts
@@ -135,7 +137,7 @@ class ReleaseSource:
     limits: Limits = USUAL
 
     def folder(self, version: str, architecture: str) -> CacheFolder:
-        """Find where a release is kept; raise UsageError if `base_url` is no address."""
+        """Find where a release is kept; raise UsageError if `base_url` is not an address."""
         return CacheFolder.of(self.cache, normal_base_url(self.base_url), version, architecture)
 
     def connect(self) -> Origin:
@@ -158,10 +160,10 @@ def normal_base_url(base_url: str) -> str:
         place = urlsplit(base_url).netloc
     except ValueError as error:
         raise UsageError(
-            f"base_url {base_url!r} is no address: {error}", "write it as a browser shows it"
+            f"base_url {base_url!r} is not an address: {error}", "write it as a browser shows it"
         ) from None
     if "@" in place:
         raise UsageError("base_url has a user or password in it", "put them into ~/.netrc, for its host")
     if re.match(r"(https?://[^/]|file:///)", base_url):
         return base_url
-    raise UsageError(f"base_url {base_url!r} is no address", "begin it with https://, http://, file:/// or /")
+    raise UsageError(f"base_url {base_url!r} is not an address", "begin it with https://, http://, file:/// or /")

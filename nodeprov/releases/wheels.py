@@ -51,7 +51,7 @@ def _required(wheels: Iterable[Path], again: str) -> set[str]:
                 metadata = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
                 text = archive.read(metadata).decode(errors="replace")
         except (zipfile.BadZipFile, StopIteration, OSError, NotImplementedError) as error:
-            raise UsageError(f"{path} is no wheel: {error or 'it has no METADATA'}", again) from None
+            raise UsageError(f"{path} is not a wheel: {error or 'it has no METADATA'}", again) from None
         for said in email.message_from_string(text).get_all("Requires-Dist") or ():
             if ";" not in said and (match := _REQUIRED.match(said)):
                 names.add(_normal(match["name"]))

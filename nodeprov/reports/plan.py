@@ -142,7 +142,7 @@ def _part_lines(part: Part) -> Iterator[str]:
             yield f"? {part.title}"
         case Adopt(changes):
             named = ", ".join(change.resource.title for change in changes)
-            yield f"= write down what is here already, of which no receipt tells: {named}"
+            yield f"= record (exists already): {named}"
         case Drain():
             yield from _drain_lines(part)
 

@@ -120,7 +120,7 @@ def _node(each: NodeRun) -> Iterator[str]:
     yield from (f"Planned: {headline(plan).partition(': ')[2]}.", "")
     yield from (f"- {_cell(note)}" for note in plan.notes)
     if outcome is None:
-        yield from ("", f"It was begun, and how it ended is not known: `nodeprov status {each.node}` tells.")
+        yield from ("", f"It was begun, and how it ended is not known: see `nodeprov status {each.node}`.")
         yield from ("", "Planned were:", "", *_fenced(_lines(plan.parts)))
         return
     if outcome.done:

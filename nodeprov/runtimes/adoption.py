@@ -47,5 +47,5 @@ def notes(state: NodeState, family: Family, reader: Reader) -> Iterator[str]:
     yield from described(read_foreign(reader, theirs, family), family)
     people = state.layout.link_for_people
     if people and state.footprint.is_others(people):
-        yield f"{people} is theirs and stays: people who type {state.layout.program} get that release"
+        yield f"{people} is not nodeprov's and stays: whoever types {state.layout.program} gets that release"
     yield f"`nodeprov uninstall {state.node.name}` puts their table back, and with it what is here now"

@@ -246,7 +246,7 @@ def goals_for_people(state: NodeState) -> Iterator[Goal]:
         return current if current is not None and state.is_neighbours(current.target) else ours
 
     if layout.link_for_people and not state.footprint.is_others(layout.link_for_people):
-        yield Goal(Link(layout.link_for_people), target, "for people; no pod depends on it")
+        yield Goal(Link(layout.link_for_people), target, "so that you can type it; no pod depends on it")
 
 
 def former_runtimes(family: Family, layout: Layout) -> tuple[Runtime, ...]:

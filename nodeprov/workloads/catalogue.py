@@ -21,7 +21,7 @@ class Effect(Enum):
     FAILS = "fails"
     """It starts, and what it asks for does not work."""
     SILENT = "silent"
-    """It starts, and something is otherwise, without a message."""
+    """It starts, and something works differently, without a message."""
 
 
 class By(Enum):

@@ -15,7 +15,7 @@ _TRUE = ("true", "yes", "on")
 """What YAML 1.1 calls true, as kubectl's reader (sigs.k8s.io/yaml) does."""
 _MERGE = "tag:yaml.org,2002:merge"
 _NULL = "tag:yaml.org,2002:null"
-_HINT = "see what kubectl says of it: kubectl apply --dry-run=client -f FILE"
+_HINT = "see what kubectl reports: kubectl apply --dry-run=client -f FILE"
 
 
 @dataclass(frozen=True, slots=True)

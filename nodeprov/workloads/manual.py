@@ -15,7 +15,7 @@ _TITLES = {
 _SAID = {
     Effect.REFUSED: "It does not start",
     Effect.FAILS: "It does not work",
-    Effect.SILENT: "It is otherwise, without a message",
+    Effect.SILENT: "It works differently, without a message",
 }
 _HEAD = f"""\
 # What a workload meets in the sandbox
@@ -23,9 +23,9 @@ _HEAD = f"""\
 <!-- written by {COMMAND} from nodeprov/workloads/behaviours.toml -->
 
 `nodeprov check FILE` looks for those of the first section in manifests of pods, Deployments and whatever else has
-a pod's template, and says where: file, line, field. It ends with 1 if something does not start or does not work,
-with 3 if something is otherwise without a message, and with 0 if nothing is known to differ. `--allow ID` leaves
-out what you know of; `--sarif FILE` and `--junit FILE` are for CI, `--json` for programs ([json.md](json.md)).
+a pod's template, and shows where: file, line, field. Exit code 1: something does not start or does not work; 3:
+something works differently without a message; 0: nothing is known to differ. `--allow ID` leaves out what you know
+of; `--sarif FILE` and `--junit FILE` are for CI, `--json` for programs ([json.md](json.md)).
 
     helm template web ./chart | nodeprov check -
     nodeprov check k8s/*.yaml --allow seccomp --sarif sandbox.sarif
@@ -38,7 +38,7 @@ makes.
 program, in a sandboxed pod and in one beside it under runc, asks the kernel what is asked here, and the answers
 are compared with each other and with what is recorded for the release and its flags. `new` is what is not
 recorded, `gone` what is recorded and not met; `not told` means that the pod under runc does not answer as it
-should, so that the question tells nothing on this node (an older kernel, say). The pods are in a namespace of
+should, so that the question shows nothing on this node (an older kernel, say). The pods are in a namespace of
 their own, which is removed at the end; no image is pulled. They ask for what they probe, such as the node's
 network or a privileged container: whoever may run this may do so. Exit code 3: something is new or gone; 1:
 something has no answer.

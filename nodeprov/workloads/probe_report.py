@@ -26,7 +26,7 @@ _LONGEST = 120
 _MET = {
     Effect.REFUSED: "does not start",
     Effect.FAILS: "does not work",
-    Effect.SILENT: "is otherwise, without a message",
+    Effect.SILENT: "works differently, without a message",
 }
 
 

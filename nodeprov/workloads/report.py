@@ -16,7 +16,7 @@ SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schem
 _SAID = {
     Effect.REFUSED: "does not start",
     Effect.FAILS: "does not work",
-    Effect.SILENT: "is otherwise, without a message",
+    Effect.SILENT: "works differently, without a message",
 }
 _LEVELS = {Effect.REFUSED: "error", Effect.FAILS: "error", Effect.SILENT: "warning"}
 

@@ -162,7 +162,7 @@ PAGE = with_sum("gvisor.tar.zstd", XML)
 LIES: Mapping[str, Lie] = {
     # Pages and lengths
     "a page of 404 with status 200, for the sum": Lie(
-        misbehaving(SUM, saying([("Content-Length", str(len(XML)))], [XML])), "this is no line of sha512sum"
+        misbehaving(SUM, saying([("Content-Length", str(len(XML)))], [XML])), "this is not a line of sha512sum"
     ),
     "a page of 404 with status 200, for the archive": Lie(
         misbehaving(ARCHIVE, saying([("Content-Length", str(len(XML)))], [XML])), "the file has the sha512"
@@ -222,7 +222,7 @@ LIES: Mapping[str, Lie] = {
     ),
     "a sum that is compressed, and swells": Lie(
         misbehaving(SUM, saying([("Content-Encoding", "gzip")], [gzip.compress(bytes(64 << 20))])),
-        "this is no line of sha512sum",
+        "this is not a line of sha512sum",
     ),
     # Redirects
     "a redirect to itself": Lie(misbehaving(ARCHIVE, status(302, Location=ARCHIVE)), "it redirects more than"),
@@ -246,7 +246,7 @@ LIES: Mapping[str, Lie] = {
         misbehaving(ARCHIVE, saying([("Content-Length", str(10 * GIGABYTE))], Much(10))), "the file is larger than"
     ),
     "10 GB, and says nothing": Lie(misbehaving(ARCHIVE, saying([], Much(10))), "the file is larger than"),
-    "10 GB for the sum": Lie(misbehaving(SUM, saying([], Much(10))), "this is no line of sha512sum"),
+    "10 GB for the sum": Lie(misbehaving(SUM, saying([], Much(10))), "this is not a line of sha512sum"),
     "a drip": Lie(
         misbehaving(ARCHIVE, saying([("Content-Length", str(len(ZSTD)))], Dripping(ZSTD, 0.05))), "it sends "
     ),
@@ -308,7 +308,7 @@ LIES: Mapping[str, Lie] = {
         if not name.startswith("too ")
     },
     "a bz2 with a parent path": Lie(
-        publishing(with_sum("gvisor.tar.bz2", bz2.compress(tar_of({"../x": b"x"})))), "'../x' lies outside"
+        publishing(with_sum("gvisor.tar.bz2", bz2.compress(tar_of({"../x": b"x"})))), "'../x' is outside"
     ),
 }
 

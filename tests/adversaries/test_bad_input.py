@@ -269,7 +269,7 @@ BAD: Mapping[str, Typed | Called] = {
     "known_hosts with a marker that is none": known("@trusted [127.0.0.1]:PORT KEY\n"),
     "known_hosts that revokes the key": known("@revoked [127.0.0.1]:PORT KEY\n"),
     "known_hosts with a name that is negated": known("[127.0.0.1]:PORT,![127.0.0.1]:PORT KEY\n"),
-    "an identity_file that is no key": Typed(
+    "an identity_file that is not a key": Typed(
         "plan worker1 --set nodes.worker1.port=PORT",
         {"known_hosts": "[127.0.0.1]:PORT KEY\n", "id": f"-----BEGIN {ESCAPES}\n"},
         exit_code=1,

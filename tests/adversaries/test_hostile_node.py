@@ -152,7 +152,7 @@ def test_what_is_no_ssh_server_is_told_so(tmp_path: Path, greeting: bytes) -> No
         pytest.raises(NodeprovError) as caught,
     ):
         host_of(node, connect_timeout_seconds=30).ask([PresentAt("/x")])
-    assert "what answers is no SSH server" in caught.value.message
+    assert "what answers is not an SSH server" in caught.value.message
     assert "try: ssh" in caught.value.hint
     assert "Traceback" not in str(caught.value)
 

@@ -259,10 +259,10 @@ def test_nobody_enters_a_pod_of_the_namespace(fakes: Fakes, applied: list[Object
         Assignment("r1", "install", "silent", "u", "m"), WISH.images, prefix="/opt/nodeprov", deadline_seconds=60
     )
     name = fakes.api.create(PODS, value)["metadata"]["name"]
-    with pytest.raises(ApiError, match="nobody enters a pod here"):
+    with pytest.raises(ApiError, match="no one may enter a pod here"):
         fakes.api.create(f"{PODS}/{name}/exec", {}, command="id", stdout="true")
     more = {"ephemeralContainers": [{"name": "d", "image": "busybox"}]}
-    with pytest.raises(ApiError, match="nobody enters a pod here"):
+    with pytest.raises(ApiError, match="no one may enter a pod here"):
         fakes.api.patch(f"{PODS}/{name}/ephemeralcontainers", {"spec": more}, "strategic-merge-patch")
 
 

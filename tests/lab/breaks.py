@@ -250,7 +250,7 @@ BREAKS = (
         "the receipts are lost",
         on_node("rm -r /var/lib/nodeprov/receipts"),
         "has no receipt",
-        "= write down what is here already",
+        "= record (exists already)",
     ),
     Break(
         "current_generation",

@@ -78,7 +78,7 @@ def test_a_plan_is_not_saved_over_another_file(worker: Machine, tmp_path: Path) 
     path.write_text(INVENTORY.read_text())
     ended = nodeprov("plan", WORKER, "--out", str(path))
     assert ended.returncode == 2
-    assert "is there and is no saved plan" in ended.stderr
+    assert "exists and is not a saved plan" in ended.stderr
     assert path.read_text() == INVENTORY.read_text()
 
 

@@ -91,7 +91,10 @@ BAD_KUBECONFIGS = {
     "a list": ("printf '[]' > $path", "cannot unmarshal array"),
     "cut off in its middle": ("truncate -s 1000 $path", "illegal base64 data"),
     "a server that is not there": ("sed -i 's/10.123.0.10:6443/127.0.0.1:9/' $path", "127.0.0.1:9 was refused"),
-    "a server that is no address": ("sed -i 's/10:6443/10:port/' $path", "host must be a URL or a host:port pair"),
+    "a server that is not an address": (
+        "sed -i 's/10:6443/10:port/' $path",
+        "host must be a URL or a host:port pair",
+    ),
     "another authority": (
         "other=$(sed -n 's/.*client-certificate-data: //p' $path); "
         'sed -i "s|certificate-authority-data: .*|certificate-authority-data: $other|" $path',

@@ -47,9 +47,10 @@ class TestTwoContainerds:
         planned = nodeprov("plan", WORKER)
         assert planned.returncode == 1
         assert "2 containerds run (containerd.service at " in planned.stderr
-        assert "and no kubelet runs that would tell" in planned.stderr
+        assert "and no kubelet runs that would show it" in planned.stderr
         assert (
-            'hint: say which one runs the pods, such as [containerd] unit = "containerd.service"' in planned.stderr
+            'hint: set the one that runs the pods, such as [containerd] unit = "containerd.service"'
+            in planned.stderr
         )
 
 

@@ -55,7 +55,7 @@ def test_a_good_node_is_sound(worker: Machine) -> None:
 AGAINST = (
     "containerd.service has KillMode=mixed",
     f"{CONFIG} imports /etc/containerd/conf.d/missing.toml, which does not exist",
-    "/srv/nodeprov lies on /srv, mounted noexec",
+    "/srv/nodeprov is on /srv, mounted noexec",
     "[runtime] platform is kvm, and there is no /dev/kvm",
 )
 ADVICE = (
@@ -63,7 +63,7 @@ ADVICE = (
     "containerd.service has no Delegate=yes",
     "containerd goes through http://proxy.example:3128 for everything",
     "more than one containerd runs",
-    "kubelet is told to drive cgroups by systemd, containerd's default runtime by cgroupfs",
+    "kubelet is configured to manage cgroups by systemd, containerd's default runtime by cgroupfs",
 )
 
 

@@ -60,7 +60,7 @@ def test_a_kubelet_that_does_not_run(worker: Machine, kubectl: Kubectl) -> None:
 )
 def test_a_kubelet_that_drives_cgroups_in_another_way_than_containerd(worker: Machine) -> None:
     worker.run(f"sed -i 's/SystemdCgroup = false/SystemdCgroup = true/' {CONFIG} && systemctl restart containerd")
-    stands_against(worker, "the kubelet that runs drives cgroups by cgroupfs, and containerd's default runtime")
+    stands_against(worker, "the running kubelet manages cgroups by cgroupfs, and containerd's default runtime")
 
 
 @pytest.mark.trouble("config.toml is a mount of its own", "refused by doctor and install, nothing is touched")
@@ -117,12 +117,12 @@ def test_a_flag_that_the_release_does_not_take(worker: Machine, flag: str, said:
     assert (worker.listing(), worker.pid()) == before
 
 
-@pytest.mark.trouble("the prefix lies on a tmpfs", "a warning of plan and doctor")
+@pytest.mark.trouble("the prefix is on a tmpfs", "a warning of plan and doctor")
 def test_a_folder_that_a_reboot_forgets_is_told_of(worker: Machine) -> None:
     with acted(worker, "mount -t tmpfs -o mode=0755 tmpfs /srv", "umount /srv"):
         wanted = ("--set", "paths.prefix=/srv/nodeprov")
         planned, examined = nodeprov("plan", WORKER, *wanted), nodeprov("doctor", WORKER, *wanted)
-    said = "[paths] prefix, /srv/nodeprov, lies on /srv (tmpfs), which a reboot forgets"
+    said = "[paths] prefix, /srv/nodeprov, is on /srv (tmpfs), which a reboot forgets"
     assert said in planned.stdout, planned.stdout + planned.stderr
     assert said in examined.stdout
 

@@ -102,6 +102,6 @@ def test_a_prefix_where_others_may_write_is_refused_before_anything_is_touched(
         inventory = variant(tmp_path, paths__prefix=f'"{prefix}"')
         ended = nodeprov("install", WORKER, "--yes", inventory=inventory)
         assert ended.returncode == 1
-        assert f"{folder}, in which [paths] prefix lies, is not root's alone" in ended.stderr
+        assert f"{folder}, which holds [paths] prefix, can be written by others than root" in ended.stderr
         assert "hint: " in ended.stderr
     assert mallory.run("ls -A /srv/m-shared") == "his\n"

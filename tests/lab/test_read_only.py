@@ -34,7 +34,7 @@ def test_what_to_set_is_said_and_then_all_goes_its_way(read_only: Machine, tmp_p
     before = read_only.run(f"sha256sum {CONFIG}; ls -d /opt/*nodeprov* || true")
     refused = nodeprov("plan", WORKER)
     assert refused.returncode == 1
-    assert "/usr/local/bin lies on " in refused.stderr
+    assert "/usr/local/bin is on " in refused.stderr
     assert "mounted ro: nothing there can be written" in refused.stderr
     assert (
         'hint: set [paths] bin to a folder that can be written, or to "" for no link: no pod needs it'
@@ -42,7 +42,7 @@ def test_what_to_set_is_said_and_then_all_goes_its_way(read_only: Machine, tmp_p
     )
     examined = nodeprov("doctor", WORKER)
     assert examined.returncode == 1
-    assert "/usr/local/bin lies on " in examined.stdout
+    assert "/usr/local/bin is on " in examined.stdout
 
     inventory = variant(tmp_path, paths__bin='""')
     installed(WORKER, inventory=inventory)

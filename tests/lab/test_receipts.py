@@ -47,7 +47,7 @@ def test_a_cloned_disk_is_told_and_becomes_a_node_of_its_own(worker: Machine, tm
     try:
         cloned = installed(WORKER, inventory=alone)
         assert f"written on another machine (machine-id {identity})" in cloned.stdout
-        assert "= write down what is here already" in cloned.stdout
+        assert "= record (exists already)" in cloned.stdout
         assert "nothing to do" in installed(WORKER, inventory=alone).stdout
         assert nodeprov("verify", WORKER, inventory=alone).returncode == 0
         assert nodeprov("uninstall", WORKER, "--yes", inventory=alone).returncode == 0

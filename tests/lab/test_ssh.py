@@ -215,7 +215,7 @@ ROWS = (
     Row(
         "a public key that no agent has",
         ssh={"identity_file": "{keys}/unlocked.pub"},
-        refused=("{keys}/unlocked.pub is a public key, whose private half no agent has",),
+        refused=("{keys}/unlocked.pub is a public key, and no agent has its private key",),
     ),
     Row(
         "KnownHostsCommand",
@@ -270,7 +270,7 @@ ROWS = (
         config="Port {silent}\n",
         refused=("said nothing", "[ssh] connect_timeout_seconds"),
     ),
-    Row("a port that is no sshd's", address="10.123.0.1", ssh={"port": 8080}, refused=("no SSH server",)),
+    Row("a port that is no sshd's", address="10.123.0.1", ssh={"port": 8080}, refused=("not an SSH server",)),
     Row("a port where nothing listens", ssh={"port": 2298}, refused=("Connection refused", "try: ssh -p 2298")),
     Row("a name that does not resolve", address="nowhere.invalid", refused=("cannot be reached",)),
     Row(
@@ -359,7 +359,7 @@ def test_an_undo_needs_two_sessions(site: Site) -> None:
 
 @pytest.mark.trouble(
     "sshd allows one session on a connection (MaxSessions 1)",
-    "refused, and what is needed is said; nothing is touched",
+    "refused, with what is needed; nothing is touched",
 )
 def test_with_one_session_an_install_says_what_it_needs(site: Site) -> None:
     before = site.node.listing()
@@ -393,7 +393,7 @@ def test_many_commands_at_the_same_time(site: Site, port: int) -> None:
 
 @pytest.mark.trouble(
     "sshd drops connections from an address with failed logins (PerSourcePenalties)",
-    "tried again, then its own words and why are said",
+    "tried again, then reported in its own words, with the reason",
 )
 def test_what_sshd_says_to_an_address_that_it_penalizes(site: Site) -> None:
     stranger = Row("", ssh={"port": PENALTIES, "identity_file": "{keys}/stranger1"}).run(site)

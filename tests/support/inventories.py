@@ -81,7 +81,7 @@ BAD: Mapping[str, Bad] = {
     "the same key twice, the second in several lines": Bad(
         f"{LEAST}user = 'a'\nuser = '''\nport = 1'''\nport 2\n"
     ),
-    "a key in what is no table": Bad(f"{LEAST}[hosts]\nmaster = 1\nmaster.port = 2\n"),
+    "a key in what is not a table": Bad(f"{LEAST}[hosts]\nmaster = 1\nmaster.port = 2\n"),
     # Tables and keys
     "no nodes": Bad('[release]\nversion = "latest"\n'),
     "no release": Bad("[nodes.worker1]\n[nodes.worker2]\n"),

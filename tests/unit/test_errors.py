@@ -42,7 +42,7 @@ def test_a_number_is_a_number_and_nothing_that_passes_for_one(value: object) -> 
 
 @pytest.mark.parametrize("text", ["", "[]", "1", '{"a": }', "[" * 100_000])
 def test_what_is_no_json_object_is_refused_by_one_error(text: str) -> None:
-    with pytest.raises(ValueError, match="no JSON"):
+    with pytest.raises(ValueError, match=r"not (a )?JSON"):
         json_object(text)
 
 

@@ -288,7 +288,7 @@ class _Connector(MissingHostKeyPolicy):
     def _not_greeted(self, transport: Listening, error: Exception, *, late: bool) -> NodeprovError:
         said, by_hand = transport.preface, f"try: ssh {self._by_hand}"
         if _OTHER_SERVER.match(said) or (said and not transport.has_hung_up):
-            return NodeprovError(f'what answers is no SSH server: it says "{said}"', by_hand)
+            return NodeprovError(f'what answers is not an SSH server: it says "{said}"', by_hand)
         if transport.has_hung_up:
             what = f'it refuses the connection: it says "{said}"' if said else "it closes the connection at once"
             return _Dropped(
@@ -297,8 +297,8 @@ class _Connector(MissingHostKeyPolicy):
                 f"this address (PerSourcePenalties, fail2ban): wait a minute; its log says why; {by_hand}",
             )
         if late:
-            return self._late("it accepted the connection and said nothing")
-        return NodeprovError(f"what answers is no SSH server: {str(error) or 'it was closed'}", by_hand)
+            return self._late("it accepted the connection and sent nothing")
+        return NodeprovError(f"what answers is not an SSH server: {str(error) or 'it was closed'}", by_hand)
 
     def _late(self, what: str) -> NodeprovError:
         return NodeprovError(

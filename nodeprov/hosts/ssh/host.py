@@ -158,7 +158,7 @@ class SshHost(ShellHost):
                 where=self._where,
             )
         return NodeprovError(
-            f"its login shell did not run what it was told to: {said}",
+            f"its login shell did not run the command: {said}",
             f"log in and look: is the shell of {self._user} nologin, or is a command forced in authorized_keys?",
             where=self._where,
         )

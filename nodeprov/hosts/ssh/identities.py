@@ -116,8 +116,8 @@ def why_not(path: str) -> str:
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     if text.startswith(_PUBLIC):
-        return "is a public key, whose private half no agent has"
-    return "is no private key that can be read here"
+        return "is a public key, and no agent has its private key"
+    return "is not a private key that can be read here"
 
 
 def remedy(path: str) -> str:
@@ -125,7 +125,7 @@ def remedy(path: str) -> str:
     if is_fido(path):
         private = path.removesuffix(".pub")
         return f'give it to an agent, and touch the token when it blinks: eval "$(ssh-agent)"; ssh-add {private}'
-    if why_not(path).startswith("is no private key"):
+    if why_not(path).startswith("is not a private key"):
         return (
             f"see what it is: ssh-keygen -y -f {path}; ssh-keygen -p -f {path} writes it anew in OpenSSH's format"
         )

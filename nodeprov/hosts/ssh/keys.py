@@ -174,7 +174,7 @@ class Login:
         if self._locked:
             locked = ", ".join(self._locked)
             return self._said(
-                f"not let in as {user}: {locked} needs its passphrase, and there is nobody to ask",
+                f"not let in as {user}: {locked} needs its passphrase, and there is no terminal to ask on",
                 f"unlock it before: ssh-add {self._locked[0]}",
             )
         useless = [f"{path} {why_not(path)}" for path in self._useless]
@@ -202,7 +202,7 @@ class Login:
 
     def _wants(self, methods: Sequence[str]) -> NodeprovError:
         return self._said(
-            f"it lets nobody in by a key as {self._target.user}, only by {', '.join(methods)}",
+            f"it does not accept keys for {self._target.user}, only by {', '.join(methods)}",
             "allow PubkeyAuthentication in its sshd_config",
         )
 

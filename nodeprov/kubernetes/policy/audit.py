@@ -229,5 +229,5 @@ def _differences(workload: Workload) -> Iterator[str]:
 _OF_EFFECT = {
     Effect.REFUSED: "it does not start",
     Effect.FAILS: "this does not work",
-    Effect.SILENT: "this is otherwise, without a message",
+    Effect.SILENT: "this works differently, without a message",
 }

@@ -43,7 +43,7 @@ TABLE = (
         Span(before=(1, 6)),
         Span(),
         f"{_CONTAINERD}/6870f3b1b",
-        "it cannot be told where the shim is: 1.6 is the first that reads runtime_path",
+        "it does not find the shim: 1.6 is the first that reads runtime_path",
         _UPDATE,
     ),
     Row(

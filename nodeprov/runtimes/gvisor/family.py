@@ -43,7 +43,7 @@ class GVisor:
         {
             "prefix": "runsc and its shim are executed from there",
             "state": "receipts are kept there, by which an uninstall knows what was before",
-            "bin": "a link to runsc is made there, for people",
+            "bin": "a link to runsc is made there, so that you can type it",
         }
     )
     pod_proof = "boots gVisor"

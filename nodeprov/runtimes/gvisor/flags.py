@@ -108,7 +108,7 @@ class _Room:
         said = _said(self.folder, flags)
         if "platform" in _LISTED.findall(said):
             return ""
-        return next((line.strip() for line in said.splitlines() if line.strip()), "it ends without a word")
+        return next((line.strip() for line in said.splitlines() if line.strip()), "it ends without a message")
 
 
 def _said(folder: Path, flags: Flags, command: str = "flags") -> str:

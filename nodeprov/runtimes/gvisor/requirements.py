@@ -107,7 +107,7 @@ def _tracing(machine: Machine, settings: Settings) -> Iterator[Problem]:
     scope = machine.sysctls.get("kernel.yama.ptrace_scope", 0)
     if scope >= ATTACH_NOBODY:
         yield Problem(
-            f"kernel.yama.ptrace_scope is {scope}: nobody may trace a process, not even its own (gvisor#10495)",
+            f"kernel.yama.ptrace_scope is {scope}: no process may trace another (gvisor#10495)",
             "set it to 1 in /etc/sysctl.d, and reboot: a kernel that runs does not lower it; or set [runtime] "
             "platform = kvm where there is /dev/kvm",
             f"{settings.runtime.platform} attaches to the threads of a sandbox by ptrace (gvisor#10495)",

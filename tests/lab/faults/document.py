@@ -33,7 +33,7 @@ fault, and the sum: `faults tried: …, as before: …, as wanted: …, anything
 ## After each fault
 
 - config.toml is byte for byte as before or as wanted, and so is the link `current`. What another tool wrote stays. A gc leaves both
-  alone; what it was removing is there, gone, or gone in part, which nobody notices.
+  alone; what it was removing is there, gone, or gone in part, which no one notices.
 - containerd serves: its unit is active, CRI is ok, and a container runs. If the fault was to make it die, it has served for 7 s.
 - Every link leads somewhere, every released file has its digest, and a table in config.toml has its `current`.
 - A pod on runc still has its container (after a reboot of the node: a container that runs).
@@ -62,7 +62,7 @@ def _row(fault: Fault) -> str:
 
 _END = """
 "kill -9" leaves what runs on the node alone, as the death of a controller does. A reboot kills all processes of the node's
-container at once and boots it from the same disk; what the kernel had not yet written is not lost by it, so this is no power cut.
+container at once and boots it from the same disk; what the kernel had not yet written is not lost by it, so this is not a power cut.
 The clock of a node of the lab is that of the machine it runs on: what jumps is what `date` says on the node, and what nodeprov's own
 process takes for the time.
 """

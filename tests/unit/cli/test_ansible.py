@@ -55,7 +55,7 @@ def test_all_of_its_nodes_can_be_planned_for(typed: Typed) -> None:
     ("script", "expected"),
     [
         ("echo 'ERROR! no such plugin' >&2; exit 4", "ansible-inventory cannot read it: ERROR! no such plugin"),
-        ("echo nothing", "ansible-inventory cannot read it: it is no JSON"),
+        ("echo nothing", "ansible-inventory cannot read it: it is not JSON"),
         ("echo '{}'", "what ansible-inventory has printed is not understood"),
     ],
 )

@@ -47,9 +47,9 @@ def typed(folder: Path, answers: Sequence[tuple[str, str]], *arguments: str) -> 
 
 
 VERSION = "20260905.0"
-NODE = "A node, as Kubernetes calls it (Enter: no more)"
-MORE = "Another node, as Kubernetes calls it (Enter: no more)"
-USER = "User to log in as (Enter: as ~/.ssh/config says)"
+NODE = "A node, as in Kubernetes (Enter: done)"
+MORE = "Another node, as in Kubernetes (Enter: done)"
+USER = "User to log in as (Enter: the one of ~/.ssh/config)"
 KUBECTL = "Machine that runs kubectl (Enter: this one)"
 RELEASE = "Release of gVisor, such as 20260905.0 (Enter: the newest)"
 

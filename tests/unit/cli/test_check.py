@@ -39,7 +39,7 @@ def test_people_read_where_what_and_the_cure(manifest: Path) -> None:
     ]
     assert lines[5].startswith("    cure: leave hostUsers out")
     assert "1 workload: 1 with what does not start" in said(output)
-    assert "nothing is said of what has no pod: Service" in said(output)
+    assert "these kinds have no pod and were not checked: Service" in said(output)
 
 
 def test_what_is_allowed_is_left_out(manifest: Path) -> None:

@@ -84,7 +84,7 @@ def test_an_older_stream_is_replaced_and_nothing_else(tmp_path: Path) -> None:
     assert len(events(path)) == 1
     for text in ("notes\n", '{"event": "other"}\n', "[]\n"):
         path.write_text(text)
-        with pytest.raises(UsageError, match="it is there and has no events of nodeprov"):
+        with pytest.raises(UsageError, match="it exists and does not contain events of nodeprov"):
             check_events(path)
     path.write_text("")
     check_events(path)
@@ -139,7 +139,9 @@ def test_a_pipe_that_nobody_has_opened_is_not_waited_for(tmp_path: Path) -> None
     os.mkfifo(tmp_path / "pipe")
     errors: list[NodeprovError] = []
     stream(tmp_path / "pipe", errors).begin(RECORD)
-    assert [each.message for each in errors] == ["events cannot be written any more: nobody has opened the pipe"]
+    assert [each.message for each in errors] == [
+        "events cannot be written any more: no program has opened the pipe"
+    ]
 
 
 def test_a_pipe_that_nobody_reads_does_not_stop_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +153,7 @@ def test_a_pipe_that_nobody_reads_does_not_stop_a_run(tmp_path: Path, monkeypatc
     for _ in range(30):
         seen.on_rollout(NodeEvent("worker1", "waiting", "x" * 5000))
     os.close(reading)
-    assert [each.message for each in errors] == ["events cannot be written any more: nobody reads them"]
+    assert [each.message for each in errors] == ["events cannot be written any more: no program reads them"]
 
 
 def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:

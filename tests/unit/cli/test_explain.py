@@ -51,9 +51,9 @@ def test_arguments_that_mean_nothing_are_refused(tmp_path: Path) -> None:
     for arguments, words in (
         (("a.log", "b.log"), "neither one file nor a pod"),
         (("a.log", "--context", "lab"), "say which cluster"),
-        (("pod", "shop/Web"), "no pod's name"),
-        (("pod", "shop/--all"), "no pod's name"),
-        (("pod", "a/b/c"), "no pod's name"),
+        (("pod", "shop/Web"), "not the name of a pod"),
+        (("pod", "shop/--all"), "not the name of a pod"),
+        (("pod", "a/b/c"), "not the name of a pod"),
     ):
         output = at_home(tmp_path, "explain", *arguments)
         assert output.returncode == 2

@@ -78,7 +78,7 @@ def test_a_damaged_line_is_named_and_the_rest_is_shown(journal: Journal) -> None
         file.write("no json\n")
     output = history(journal, "--json")
     assert output.returncode == 0
-    assert f"{journal.path}:4: this line is no entry" in said(output)
+    assert f"{journal.path}:4: this line is not an entry" in said(output)
     value = json.loads(output.stdout)
     assert (len(value["runs"]), len(value["errors"])) == (3, 1)
 

@@ -114,7 +114,7 @@ def test_the_newest_release_is_asked_of_where_releases_are_published(
 def test_where_the_newest_cannot_be_found_it_is_to_be_said(tmp_path: Path) -> None:
     output = at_home(tmp_path, "init", "--node", "worker1", "--base-url", str(tmp_path / "nowhere"))
     assert output.returncode == 1
-    assert output.stderr.decode().rstrip().endswith("or say which release: --version 20260905.0")
+    assert output.stderr.decode().rstrip().endswith("or name the release: --version 20260905.0")
     assert files(tmp_path) == set()
 
 

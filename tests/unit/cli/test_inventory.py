@@ -31,10 +31,10 @@ def test_what_is_wrong_with_the_file_the_environment_and_an_option_is_told_at_on
     )
     assert output.returncode == 2
     assert output.stderr.decode() == (
-        "i.toml:4: [nodes.worker1] prot is no key that is known here\nhint: did you mean port?\n"
-        "environment NODEPROV_RELEASE_VERSOIN: is no key that is known\n"
+        "i.toml:4: [nodes.worker1] prot is not a known key here\nhint: did you mean port?\n"
+        "environment NODEPROV_RELEASE_VERSOIN: is not a known key\n"
         "hint: did you mean NODEPROV_RELEASE_VERSION?\n"
-        "--set ssh.prot: is no key that is known\nhint: did you mean ssh.port?\n"
+        "--set ssh.prot: is not a known key\nhint: did you mean ssh.port?\n"
     )
 
 

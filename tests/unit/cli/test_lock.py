@@ -106,9 +106,9 @@ def test_a_damaged_lock_is_written_anew(folder: Path, server: ReleaseServer) -> 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--release", "yesterday"], "'yesterday' is no release"),
+        (["--release", "yesterday"], "'yesterday' is not a release"),
         (["--arch", "amd64"], "not published for 'amd64'"),
-        (["--witness", "ftp://x"], "is no address"),
+        (["--witness", "ftp://x"], "is not an address"),
         (["--check", "--release", "latest"], "--check compares the lock as it is"),
         (["--check", "--diff"], "--check"),
         (["--check"], "there is no lock"),

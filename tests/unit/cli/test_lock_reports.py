@@ -47,7 +47,7 @@ def test_a_newer_latest_is_a_difference_where_that_is_wanted(folder: Path, serve
     server.publish("latest", archived(NEXT))
     output = at_home(folder, "lock", "--check", "--set", "release.version=latest")
     assert output.returncode == 3
-    assert "latest is another release for x86_64 by now" in output.text
+    assert "latest is another release for x86_64 now" in output.text
 
 
 def test_evidence_that_is_required_and_not_there_is_a_difference(folder: Path, server: ReleaseServer) -> None:

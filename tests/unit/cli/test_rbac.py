@@ -19,8 +19,8 @@ TEXT = '[release]\nversion = "20260905.0"\n[nodes.worker1]\n[nodes.worker2]\n'
     ("option", "message"),
     [
         (("--service-account", "nodeprov"), "names no namespace"),
-        (("--service-account", "a b/c"), "'a b' is no name"),
-        (("--name", "x\ny"), "is no name"),
+        (("--service-account", "a b/c"), "'a b' is not a valid name"),
+        (("--name", "x\ny"), "is not a valid name"),
     ],
 )
 def test_a_name_that_is_none_is_refused(tmp_path: Path, option: tuple[str, str], message: str) -> None:

@@ -14,7 +14,7 @@ from tests.support.runs import RECORD
 def test_no_file_is_written_over_that_is_no_report(tmp_path: Path) -> None:
     notes = tmp_path / "notes.md"
     notes.write_text("# mine")
-    with pytest.raises(UsageError, match="is there and is no report of nodeprov\nhint: name another file"):
+    with pytest.raises(UsageError, match="exists and is not a report of nodeprov\nhint: name another file"):
         check_report(notes)
     with pytest.raises(UsageError, match="it is a folder"):
         check_report(tmp_path)

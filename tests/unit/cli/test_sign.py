@@ -17,7 +17,7 @@ def test_a_lock_is_signed_beside_it(folder: Path, server: ReleaseServer) -> None
     output = at_home(folder, "sign", "nodeprov.lock", "--key", key("ann"))
     assert output.returncode == 0, said(output)
     assert output.text == "nodeprov.lock.sig\n"
-    assert "nobody asks for it yet" in said(output)
+    assert "it is not required yet" in said(output)
     assert (folder / "nodeprov.lock.sig").read_text().startswith("-----BEGIN SSH SIGNATURE-----\n")
 
 

@@ -36,7 +36,7 @@ def test_who_has_signed_is_named(file: Path, tmp_path: Path) -> None:
 
 
 def test_without_a_signature_it_is_said_what_to_type(file: Path, tmp_path: Path) -> None:
-    assert f"there is no {file}.sig" in refusal(file, allowed(tmp_path, "ann")).message
+    assert f"{file}.sig does not exist" in refusal(file, allowed(tmp_path, "ann")).message
 
 
 def test_another_signature_is_refused_with_its_file(file: Path, tmp_path: Path) -> None:

@@ -130,11 +130,11 @@ REFUSED = {
     "no TOML": ("version = 3\n[plugins\n", "not valid TOML.*line 2"),
     "a table twice": ("version = 3\n[debug]\n[debug]\n", "not valid TOML"),
     "a template of k3s": ('{{ template "base" . }}\n', "not valid TOML"),
-    "plugins that are a list of tables": ("version = 3\n[[plugins]]\n", "plugins is no table"),
+    "plugins that are a list of tables": ("version = 3\n[[plugins]]\n", "plugins is not a table"),
     "a nesting that no parser follows": (f"version = 3\na = {'[' * 9000}{']' * 9000}\n", "not valid TOML"),
     "runtimes that are no table": (
         'version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd]\nruntimes = 1\n',
-        "runtimes is no table",
+        "runtimes is not a table",
     ),
 }
 

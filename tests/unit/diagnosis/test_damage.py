@@ -197,7 +197,7 @@ def test_what_is_not_as_it_was_installed_is_not_said_to_be(
     assert said in text(found)
     assert all(each.cause or each.mend for each in found.differences)
     is_readable = breaking not in (no_toml, stopped, without_cri)  # an install refuses to begin
-    assert ("nodeprov install worker1 mends it" in text(found)) is is_readable
+    assert ("nodeprov install worker1 repairs it" in text(found)) is is_readable
 
 
 def test_while_a_run_is_at_work_nothing_is_held_against_what_was_before(there: Installed) -> None:
@@ -216,7 +216,7 @@ def test_where_nothing_is_installed_nothing_is_damaged(there: Installed) -> None
 
 def test_who_is_not_root_is_not_told_that_nothing_is_installed() -> None:
     facts = good_facts(uid=1000, daemon=None)
-    with pytest.raises(NodeprovError, match="do not run as root: how it stands cannot be told"):
+    with pytest.raises(NodeprovError, match="do not run as root: its state cannot be determined"):
         read(node(ALONE), Held(facts), GVISOR)
 
 
@@ -249,7 +249,7 @@ def test_what_a_drop_in_overrides_is_said_with_its_path(there: Installed) -> Non
     (only,) = found.differences
     assert pattern in only.cause
     assert only.mend == ELSEWHERE
-    assert "nodeprov install worker1 mends it" not in text(found), "an install refuses what is overridden"
+    assert "nodeprov install worker1 repairs it" not in text(found), "an install refuses what is overridden"
 
 
 def test_what_the_receipts_want_is_told_beside_what_is_in_force(there: Installed) -> None:

@@ -47,7 +47,7 @@ def test_what_is_installed_is_said_with_its_generation_and_the_last_run(new: Rel
 @pytest.mark.parametrize(
     ("switched", "holder", "said"),
     [
-        (None, None, "nobody is at work on it: nodeprov install worker1 finishes it"),
+        (None, None, "no run is at work on it: nodeprov install worker1 finishes it"),
         (None, HOLDER, "held by ann@desk since 2026-09-05T10:00:00+00:00, last heard of 3 s ago"),
         (Switched("000001-install.json"), None, "the node is at work on it, or the next run settles it"),
         (

@@ -40,7 +40,7 @@ def test_an_address_of_ipv6_is_written_as_urls_want_it(tmp_path: Path) -> None:
 
 
 def test_who_is_in_no_pod_is_told_so(tmp_path: Path) -> None:
-    with pytest.raises(NodeprovError, match="this is no pod of a cluster"):
+    with pytest.raises(NodeprovError, match="this is not a pod of a cluster"):
         in_cluster({}, tmp_path)
     with pytest.raises(NodeprovError, match="cannot be read: No such file"):
         in_cluster(IN_POD, tmp_path)

@@ -115,7 +115,7 @@ def test_a_refusal_is_told_in_the_server_s_words(api: Api, slept: list[float]) -
 
 def test_what_is_not_json_is_no_answer(api: Api, server: ApiServer) -> None:
     server.items["n1"] = "<html>"  # type: ignore[assignment]
-    with pytest.raises(NodeprovError, match="is no JSON object"):
+    with pytest.raises(NodeprovError, match="is not a JSON object"):
         api.get(f"{NODES}/n1")
 
 

@@ -72,7 +72,7 @@ def test_a_plan_says_what_is_adopted_and_what_becomes_of_it(fleet: Fleet, node: 
     plan = planned(fleet, ADOPT).plan
     said = "\n".join(plan.notes)
     assert f"gVisor was installed here by something else: {BIN}/{SHIM} (release 20260518.0), {BIN}/runsc" in said
-    assert f"{BIN}/runsc is theirs and stays" in said
+    assert f"{BIN}/runsc is not nodeprov's and stays" in said
     assert "uninstall worker1` puts their table back" in said
     assert plan.action.name == "adopt"
     assert plan.restart is not None

@@ -92,7 +92,7 @@ class TestLabels:
         situation.reader.facts = changed(situation.facts, receipts=ours)
         planned = situation.uninstall()
         assert f"- {LABEL_KEY}" not in steps_of(planned, TOGETHER)
-        assert any("kvm is on this node, and no receipt tells whether" in note for note in planned.plan.notes)
+        assert any("kvm is on this node, and no receipt shows whether" in note for note in planned.plan.notes)
 
     def test_another_value_of_a_label_that_another_handler_has_is_refused(self, new: Release) -> None:
         wanted = settings(label=Label(LABEL, "yes"))

@@ -154,7 +154,7 @@ def with_imports(line: str, made: Release, found: Mapping[str, str]) -> Situatio
     ("line", "found", "message"),
     [
         ('"extra.toml"', {}, "imports /etc/containerd/extra.toml, which does not exist"),
-        ('"/etc/containerd/*"', {}, "finds whatever lies beside it"),
+        ('"/etc/containerd/*"', {}, "finds every file beside it"),
         (
             '"/x.toml"',
             {"/x.toml": "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runsc]\n"},

@@ -56,7 +56,7 @@ def test_a_keyring_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text(
         "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n!\n-----END PGP PUBLIC KEY BLOCK-----\n"
     )
-    with pytest.raises(UsageError, match="no keyring of OpenPGP"):
+    with pytest.raises(UsageError, match="not an OpenPGP keyring"):
         verified(b"", tmp_path / "keys", where="InRelease")
 
 

@@ -60,7 +60,7 @@ def test_groups_have_the_hosts_of_those_below_them() -> None:
 
 def test_what_is_not_taken_over_is_named() -> None:
     assert read(SITE)[1] == {
-        "hosts without the variable nodeprov are no nodes": (
+        "hosts without the variable nodeprov are not nodes": (
             "bastion.example.com",
             "cp-1",
             "DB_1",

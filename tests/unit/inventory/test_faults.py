@@ -71,5 +71,5 @@ def test_law_whatever_a_text_is_it_is_refused_in_words(pieces: list[str], betwee
 
 
 def test_text_that_is_no_toml_is_told_with_its_line() -> None:
-    with pytest.raises(UsageError, match=r"^inventory.toml:2: no valid TOML"):
+    with pytest.raises(UsageError, match=r"^inventory.toml:2: not valid TOML"):
         parse("[release]\nversion = latest\n", "inventory.toml")

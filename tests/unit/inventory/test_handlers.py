@@ -82,10 +82,10 @@ def test_an_option_lies_over_all_that_the_file_says_of_it() -> None:
         (f"{LEAST}[handlers.runsc]\n", "[handlers] runsc is the handler that [runtime] describes"),
         (f"{LEAST}[handlers.runc]\n", "[handlers] runc is not the name of a handler of its own"),
         (f"{LEAST}[handlers.A]\n", "[handlers] A is not the name of a handler"),
-        (f"{LEAST}[handlers.x]\nhandler = 'y'\n", "[handlers.x] handler is no key here"),
-        (f"{LEAST}[handlers.x.paths]\nprefix = '/a'\n", "[handlers.x] paths is not said of one handler"),
+        (f"{LEAST}[handlers.x]\nhandler = 'y'\n", "[handlers.x] handler is not a key here"),
+        (f"{LEAST}[handlers.x.paths]\nprefix = '/a'\n", "[handlers.x] paths cannot be set for one handler"),
         (f"{LEAST}[handlers.x]\noverhead = {{}}\n", "it is a key of [handlers.x.runtime_class]"),
-        (f"{LEAST}[handlers.x]\nplatfrom = 'kvm'\n", "[handlers.x] platfrom is no key that is known here"),
+        (f"{LEAST}[handlers.x]\nplatfrom = 'kvm'\n", "[handlers.x] platfrom is not a known key here"),
         (f"handlers = 1\n{LEAST}", "[handlers] is not a table"),
         (
             f"{LEAST}[handlers.x.runtime_class]\nname = 'gvisor'\n",

@@ -56,7 +56,7 @@ def test_a_good_value_has_no_fault(kind: ValueKind, value: Any) -> None:
             {"A": "B"},
             [(("A",), "is not a word", ""), (("A",), "is 'B', and not a word", "")],
         ),
-        (MEMBERS, {"nam": "a"}, [(("nam",), "is no key that is known here", "did you mean name?")]),
+        (MEMBERS, {"nam": "a"}, [(("nam",), "is not a known key here", "did you mean name?")]),
         (
             MEMBERS,
             {"port": "x", "name": []},

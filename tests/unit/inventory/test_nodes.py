@@ -87,7 +87,9 @@ OTHER_CLASS = "[nodes.worker2.runtime]\nhandler = 'kvm'\n[nodes.worker2.runtime_
 
 def test_two_handlers_do_not_share_a_label() -> None:
     """Each RuntimeClass would send pods also to the nodes of the other."""
-    assert "has the handler kvm and the label of worker1, whose handler is runsc" in faults(LEAST + OTHER_CLASS)
+    assert "has the handler kvm and the label of worker1, which has the handler runsc" in faults(
+        LEAST + OTHER_CLASS
+    )
 
 
 @pytest.mark.parametrize(

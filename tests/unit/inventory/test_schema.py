@@ -13,9 +13,9 @@ def test_all_faults_are_told_at_once_each_with_its_line() -> None:
         "flags.debug = true\n\n[nodes.worker1]\nport = 70000\n"
     )
     assert faults(text) == (
-        'inventory.toml: [release] version is missing\nhint: say which: version = "20260905.0", or "latest"\n'
-        "inventory.toml:1: [relase] is no table that is known\nhint: did you mean release?\n"
-        "inventory.toml:5: [ssh] prot is no key that is known here\nhint: did you mean port?\n"
+        'inventory.toml: [release] version is missing\nhint: set one: version = "20260905.0", or "latest"\n'
+        "inventory.toml:1: [relase] is not a known table\nhint: did you mean release?\n"
+        "inventory.toml:5: [ssh] prot is not a known key here\nhint: did you mean port?\n"
         "inventory.toml:8: [runtime] platform is 'kvn', and not a platform of gVisor: systrap, kvm or ptrace\n"
         'inventory.toml:9: [runtime.flags] debug is true, and not a string\nhint: write it as "true"\n'
         "inventory.toml:12: [nodes.worker1] port is 70000, and not a port from 1 to 65535"
@@ -36,7 +36,7 @@ FAULTS = {
     "an address that is an option": (LEAST + "address = '-oProxyCommand=x'\n", "and not a host name"),
     "a cluster of one node": (
         LEAST + "[nodes.worker1.cluster]\nhost = 'x'\n",
-        ":4: [nodes.worker1] cluster is said",
+        ":4: [nodes.worker1] cluster cannot be set",
     ),
     "an unknown kubectl host": (LEAST + "[cluster]\nhost = 'mastre'\n", ":5: [cluster] host names mastre"),
     "a node and host": (LEAST + "[hosts.worker1]\n", ":4: [hosts] worker1 is a node too"),
@@ -88,7 +88,7 @@ FAULTS = {
         f"[release.sha512.x86_64]\n'gvisor.tar.zstd' = '{SHA512}'\n"
         + LEAST
         + "[nodes.worker1.release]\nversion = '20261005.0'\n",
-        "[nodes.worker1.release] version is another release than the one whose digests",
+        "[nodes.worker1.release] version is not the release that [release.sha512] pins",
     ),
     "two wishes for one RuntimeClass": (
         LEAST + "[nodes.worker2.runtime]\nhandler = 'runsc2'\n",

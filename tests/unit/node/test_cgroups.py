@@ -46,11 +46,11 @@ def test_what_the_running_kubelet_does_counts_then_what_containerd_says_then_wha
     [
         (
             node(CONFIG, uses="cgroupfs"),
-            "the kubelet that runs drives cgroups by cgroupfs, and containerd's default runtime is set to systemd",
+            "the running kubelet manages cgroups by cgroupfs, and containerd's default runtime is set to systemd",
         ),
         (
             node(BY_CGROUPFS, uses="systemd"),
-            "the kubelet that runs drives cgroups by systemd, and containerd's default runtime is set to cgroupfs",
+            "the running kubelet manages cgroups by systemd, and containerd's default runtime is set to cgroupfs",
         ),
         (
             node(

@@ -152,9 +152,11 @@ def test_without_a_kubelet_two_containerds_are_refused_and_the_setting_is_asked_
     assert choice.problem is not None
     assert choice.problem.message == (
         "2 containerds run (containerd.service at /run/containerd/containerd.sock, docker.service at "
-        "/run/docker/containerd/containerd.sock), and no kubelet runs that would tell"
+        "/run/docker/containerd/containerd.sock), and no kubelet runs that would show it"
     )
-    assert choice.problem.hint == 'say which one runs the pods, such as [containerd] unit = "containerd.service"'
+    assert (
+        choice.problem.hint == 'set the one that runs the pods, such as [containerd] unit = "containerd.service"'
+    )
 
 
 def test_two_kubelets_that_talk_to_different_sockets_decide_nothing() -> None:

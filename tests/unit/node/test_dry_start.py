@@ -50,7 +50,7 @@ def printed(outcome: str, **texts: str) -> str:
             DryStart('Failed to run CRI service: port "1" is taken'),
             id="the last error of its log",
         ),
-        pytest.param(printed("died", log=""), DryStart("it ends without a word"), id="nothing"),
+        pytest.param(printed("died", log=""), DryStart("it ends without a message"), id="nothing"),
         pytest.param(
             printed("silent", log="level=warning msg=waiting\n"),
             DryStart("it does not answer within 10 seconds: level=warning msg=waiting"),

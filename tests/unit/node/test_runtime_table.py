@@ -47,7 +47,7 @@ def test_a_missing_configuration_is_made_for_the_containerd_on_disk(
 
 
 def test_a_missing_configuration_for_a_containerd_of_unknown_version_is_not_guessed() -> None:
-    with pytest.raises(Refused, match="is no version of containerd"):
+    with pytest.raises(Refused, match="is not a version of containerd"):
         with_runtime(None, with_daemon(disk_version=()))
 
 

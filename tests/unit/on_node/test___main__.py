@@ -112,7 +112,7 @@ def test_a_link_in_the_image_is_refused(pod: PlayedPod) -> None:
     folder = pod.bring(FILES)
     (folder / "runsc").unlink()
     (folder / "runsc").symlink_to("/etc/shadow")
-    assert "runsc is no regular file" in said(pod.run())
+    assert "runsc is not a regular file" in said(pod.run())
 
 
 def test_another_machine_under_the_node_s_name_is_refused(pod: PlayedPod, node: PlayedNode) -> None:

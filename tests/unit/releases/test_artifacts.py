@@ -70,15 +70,15 @@ def test_half_of_a_loose_release_is_refused(server: ReleaseServer, cache: Path) 
 
 
 SUMS = {
-    "a web page": (b"<html>log in</html>", "no line of sha512sum (it begins with `<html>log in</ht`)"),
-    "nothing": (b"", "no line of sha512sum (it is empty)"),
+    "a web page": (b"<html>log in</html>", "not a line of sha512sum (it begins with `<html>log in</ht`)"),
+    "nothing": (b"", "not a line of sha512sum (it is empty)"),
     "another file's": (sum_line("runsc", b"x"), "the sum is that of 'runsc'"),
     "a path's": (sum_line("./gvisor.tar.zstd", b"x"), "the sum is that of './gvisor.tar.zstd'"),
     "upper case": (sum_line("gvisor.tar.zstd", b"x").upper(), "the sum is that of 'GVISOR.TAR.ZSTD'"),
     "another file's, as BSD writes it": (b"SHA512 (runsc) = " + b"a" * 128 + b"\n", "the sum is that of 'runsc'"),
-    "two digests": ((b"a" * 128 + b"\n") * 2, "no line of sha512sum"),
-    "a sha256": (b"a" * 64 + b"  gvisor.tar.zstd\n", "no line of sha512sum"),
-    "two lines": (sum_line("gvisor.tar.zstd", b"x") * 2, "no line of sha512sum"),
+    "two digests": ((b"a" * 128 + b"\n") * 2, "not a line of sha512sum"),
+    "a sha256": (b"a" * 64 + b"  gvisor.tar.zstd\n", "not a line of sha512sum"),
+    "two lines": (sum_line("gvisor.tar.zstd", b"x") * 2, "not a line of sha512sum"),
 }
 
 

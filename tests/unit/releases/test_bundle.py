@@ -220,5 +220,5 @@ def test_a_bundle_is_known_by_its_beginning(path: Path, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("oci-layout is a file")
     assert not is_bundle(tmp_path / "x")
     assert not is_bundle(tmp_path)
-    with pytest.raises(UsageError, match="it is no bundle"):
+    with pytest.raises(UsageError, match="it is not a bundle"):
         read(tmp_path / "x")

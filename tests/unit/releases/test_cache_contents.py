@@ -121,8 +121,8 @@ def test_of_packages_only_what_a_download_has_left_goes(evidence: Path, monkeypa
     found = {each["sha512"][0]: (each["state"], each["bytes"]) for each in json.loads(listed.text)["packages"]}
     assert found == {"a": ("measured", 2), "b": ("partial", 3 << 20)}
     shown = nodeprov("cache", "list").stderr.decode()
-    assert "packages of apt suites whose files were measured: 1, 2 bytes" in shown
-    assert "packages of apt suites whose download was interrupted: 1, 3 MiB" in shown
+    assert "packages of apt suites of measured files: 1, 2 bytes" in shown
+    assert "packages of apt suites of interrupted downloads: 1, 3 MiB" in shown
     done = json.loads(nodeprov("cache", "prune", "--json").text)
     assert [each["state"] for each in done["packages"]] == ["partial"]
     assert [(each.path.suffix, each.is_partial) for each in packages(evidence)] == [(".json", False)]

@@ -78,12 +78,12 @@ def test_anything_else_is_named(tmp_path: Path) -> None:
     block = content[start : start + 512]
     whole = content[start : start + 512 + -(-len(BLOBS[min(BLOBS)]) // 512) * 512]
     assert f"{first} is in it twice" in refusal(path, content[:start] + whole + content[start:])
-    assert "it is no bundle" in refusal(path, b"[release]\n" * 100)
-    assert refusal(path, b"") == "it is no bundle, or ends at its beginning"
+    assert "it is not a bundle" in refusal(path, b"[release]\n" * 100)
+    assert refusal(path, b"") == "it is not a bundle, or ends at its beginning"
     other = io.BytesIO()
     with tarfile.open(fileobj=other, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         tar.addfile(tarfile.TarInfo("../x"))
-    assert "../x is in it, and is no blob" in refusal(
+    assert "../x is in it, and is not a blob" in refusal(
         path, content[:start] + other.getvalue()[:512] + content[start:]
     )
     link = block[:156] + b"2" + block[157:]

@@ -163,11 +163,11 @@ def test_the_latest_that_is_not_published_under_its_own_name_is_refused(
     server: ReleaseServer, cache: Path
 ) -> None:
     server.publish("latest", archived("20261012.0"))
-    with pytest.raises(NodeprovError, match="cannot tell which release") as caught:
+    with pytest.raises(NodeprovError, match="cannot determine which release") as caught:
         newest(server, cache)
     assert "20261012.0" in caught.value.message
     server.publish("20261012.0", archived("20261012.0", files=tree("20261012.0") | {"gvisor-bin/x": b"y"}))
-    with pytest.raises(NodeprovError, match="cannot tell which release"):
+    with pytest.raises(NodeprovError, match="cannot determine which release"):
         newest(server, cache)
 
 
@@ -179,7 +179,7 @@ def test_the_latest_that_names_no_version_is_refused(server: ReleaseServer, cach
 
 def test_any_other_version_is_returned_as_it_is(server: ReleaseServer, cache: Path) -> None:
     assert newest(server, cache, "20260101") == "20260101"
-    with pytest.raises(UsageError, match="no release"):
+    with pytest.raises(UsageError, match="not a release"):
         newest(server, cache, "release-20260905.0")
     assert server.requests == []
 

@@ -86,7 +86,7 @@ def test_what_the_registry_says_is_said(server: RegistryServer) -> None:
 
 def test_a_registry_without_tls_must_be_called_that(server: RegistryServer) -> None:
     error = refusal(at(server, plain_http=False))
-    assert (error.message, error.hint) == ("it does not speak TLS", "if that is meant: --plain-http")
+    assert (error.message, error.hint) == ("it does not speak TLS", "if that is intended: --plain-http")
 
 
 def test_a_token_is_not_bought_without_tls(server: RegistryServer) -> None:
@@ -102,7 +102,7 @@ def test_a_repository_is_read_without_a_tag() -> None:
     )
     assert Place.of("[::1]:5000/x").host == "[::1]:5000"
     for wrong in ("gvisor", "http://x/y", "x/y:1", "x/Y", "x/../y", "x/", "a b/c", "u:p@x/y"):
-        with pytest.raises(UsageError, match="is no repository"):
+        with pytest.raises(UsageError, match="is not a repository"):
             Place.of(wrong)
 
 

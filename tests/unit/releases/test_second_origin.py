@@ -50,7 +50,7 @@ def test_a_witness_that_contradicts_is_named_with_both_digests(
 
 
 def test_a_witness_that_says_nothing_is_none(server: ReleaseServer, other: ReleaseServer, cache: Path) -> None:
-    with pytest.raises(NodeprovError, match=r"says nothing of gvisor\.tar\.zstd for x86_64"):
+    with pytest.raises(NodeprovError, match=r"has nothing about gvisor\.tar\.zstd for x86_64"):
         address(server, other.url, cache)
 
 

@@ -41,4 +41,4 @@ def test_what_is_no_wheel_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.whl").write_text("")
     assert "has no name of a wheel" in refusal(tmp_path)
     (tmp_path / "x.whl").rename(tmp_path / "nodeprov-1.2-py3-none-any.whl")
-    assert "is no wheel" in refusal(tmp_path)
+    assert "is not a wheel" in refusal(tmp_path)

@@ -96,24 +96,24 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
         (good_facts(systemd_version=None), "systemd does not run on this node", "by systemd only"),
         (
             good_facts(loose={"/opt": "owner 1000, mode 755"}),
-            "/opt, in which [paths] prefix lies, is not root's alone: owner 1000, mode 755",
+            "/opt, which holds [paths] prefix, can be written by others than root: owner 1000, mode 755",
             "chown root /opt && chmod o-w /opt, or set [paths] prefix",
         ),
         (
             good_facts(
                 loose={"/data": "owner root, mode 1777"}, real_paths={"/var/lib/nodeprov": "/data/nodeprov"}
             ),
-            "/data, in which [paths] state lies, is not root's alone",
+            "/data, which holds [paths] state, can be written by others than root",
             "chmod o-w /data",
         ),
         (
             good_facts(locked={"/opt": "it is immutable (chattr +i)"}),
-            "/opt, in which [paths] prefix lies, takes no file: it is immutable (chattr +i)",
+            "/opt, which holds [paths] prefix, takes no file: it is immutable (chattr +i)",
             "chattr -i -a /opt",
         ),
         (
             good_facts(locked={"/etc/systemd/system": "it is append-only (chattr +a)"}),
-            "/etc/systemd/system, in which the unit of the dead man's switch lies, takes no file",
+            "/etc/systemd/system, which holds the unit of the dead man's switch, takes no file",
             "chattr -i -a /etc/systemd/system",
         ),
         (
@@ -148,14 +148,14 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
         ),
         (
             using("cgroupfs"),
-            "the kubelet that runs drives cgroups by cgroupfs, and containerd's default runtime is set to systemd",
+            "the running kubelet manages cgroups by cgroupfs, and containerd's default runtime is set to systemd",
             "set SystemdCgroup = false for runc in /etc/containerd/config.toml",
         ),
-        (mounted("rw", "noexec"), "/opt/nodeprov lies on /opt, mounted noexec", "[paths] prefix"),
-        (mounted("ro"), "/opt/nodeprov lies on /opt, mounted ro", "[paths] prefix"),
-        (mounted("ro", path="/var"), "/var/lib/nodeprov lies on /var, mounted ro", "[paths] state"),
-        (mounted("ro", path="/etc"), "/etc/containerd/config.toml lies on /etc", "where it can be written"),
-        (mounted("ro", path="/usr"), "/usr/local/bin lies on /usr, mounted ro", "[paths] bin"),
+        (mounted("rw", "noexec"), "/opt/nodeprov is on /opt, mounted noexec", "[paths] prefix"),
+        (mounted("ro"), "/opt/nodeprov is on /opt, mounted ro", "[paths] prefix"),
+        (mounted("ro", path="/var"), "/var/lib/nodeprov is on /var, mounted ro", "[paths] state"),
+        (mounted("ro", path="/etc"), "/etc/containerd/config.toml is on /etc", "where it can be written"),
+        (mounted("ro", path="/usr"), "/usr/local/bin is on /usr, mounted ro", "[paths] bin"),
         (
             good_facts(daemon=None, unit_state="not-found, inactive"),
             "containerd does not run (unit: not-found, inactive)",
@@ -207,7 +207,7 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
             with_daemon(dump=""),
             "containerd cannot read /etc/containerd/config.toml any more: "
             "`/usr/local/bin/containerd -c /etc/containerd/config.toml config dump` prints nothing",
-            "mend it, and see whether it is read: /usr/local/bin/containerd -c /etc/containerd/config.toml",
+            "fix it, and see whether it is read: /usr/local/bin/containerd -c /etc/containerd/config.toml",
         ),
         (
             with_daemon(dump=SELINUX),
@@ -228,7 +228,7 @@ def test_a_containerd_without_a_configuration_file_is_no_problem() -> None:
         (
             with_daemon(dump="version = 3\n" + NO_DEFAULT),
             "default_runtime_name is 'crun', which no runtime is named",
-            "mend default_runtime_name in /etc/containerd/config.toml",
+            "fix default_runtime_name in /etc/containerd/config.toml",
         ),
         (
             configured("version = 7\n"),
@@ -333,7 +333,7 @@ def test_a_template_that_leads_into_a_read_only_store_is_refused() -> None:
     )
     (problem,) = check_facts(facts, WANTED)
     assert problem.message == (
-        f"{path} lies on /nix/store (/nix/store/abc-config.toml.tmpl), mounted ro: it cannot be edited"
+        f"{path} is on /nix/store (/nix/store/abc-config.toml.tmpl), mounted ro: it cannot be edited"
     )
 
 
@@ -374,10 +374,10 @@ def test_all_problems_are_told_at_once() -> None:
         "65536 bytes",
         "user namespaces",
         "systemd does not run",
-        "/opt/nodeprov lies on /, mounted noexec",
-        "/opt/nodeprov lies on /, mounted ro",
-        "/var/lib/nodeprov lies on /, mounted ro",
-        "/usr/local/bin lies on /, mounted ro",
+        "/opt/nodeprov is on /, mounted noexec",
+        "/opt/nodeprov is on /, mounted ro",
+        "/var/lib/nodeprov is on /, mounted ro",
+        "/usr/local/bin is on /, mounted ro",
         "1.6.0 (running)",
         "CRI plugin",
         "KillMode",
@@ -437,7 +437,7 @@ def test_what_cannot_be_written_for_its_mount_or_its_user_is_told_once() -> None
     locked = {"/opt": "it is immutable, or its file system is read-only"}
     read_only = changed(mounted("ro"), locked=locked)
     assert [each.message for each in check_facts(read_only, WANTED)] == [
-        "/opt/nodeprov lies on /opt, mounted ro: nothing there can be written"
+        "/opt/nodeprov is on /opt, mounted ro: nothing there can be written"
     ]
     (problem,) = check_facts(good_facts(uid=1000, locked=locked), WANTED)
     assert problem.message == "the commands do not run as root"
@@ -454,12 +454,12 @@ LIVE = (
 @pytest.mark.parametrize(
     ("mounts", "forgotten"),
     [
-        ((Mount("/", frozenset({"rw"}), "ext4"), TMPFS), ["[paths] prefix, /opt/nodeprov, lies on /opt (tmpfs)"]),
+        ((Mount("/", frozenset({"rw"}), "ext4"), TMPFS), ["[paths] prefix, /opt/nodeprov, is on /opt (tmpfs)"]),
         (
             LIVE,
             [
-                "[paths] prefix, /opt/nodeprov, lies on / (overlay)",
-                "containerd's configuration, /etc/containerd/config.toml, lies on / (overlay)",
+                "[paths] prefix, /opt/nodeprov, is on / (overlay)",
+                "containerd's configuration, /etc/containerd/config.toml, is on / (overlay)",
             ],
         ),
         ((Mount("/", frozenset({"rw", "upperdir=/var/upper"}), "overlay"),), []),

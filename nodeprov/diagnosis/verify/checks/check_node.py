@@ -72,7 +72,7 @@ def check_program_version(subject: Subject, host: Host) -> None:
     wanted = subject.family.inspection.says_version(subject.release.rpartition("-")[0])
     found = (said.stdout or said.stderr).strip().split("\n")[0]
     # It is the file that was installed: then it is the node that does not let it run.
-    remedy = f"findmnt -T {subject.layout.prefix} shows whether what lies there may be executed"
+    remedy = f"findmnt -T {subject.layout.prefix} shows whether programs there may be executed"
     assert wanted in said.stdout, because(f"{path} --version says {found!r}, not {wanted}", remedy)
 
 
@@ -95,7 +95,7 @@ def check_cri(subject: Subject) -> None:
     """containerd's CRI plugin works."""
     daemon = subject.state.daemon
     errors = daemon.cri_errors
-    assert not errors, because("; ".join(errors), f"journalctl -u {daemon.unit} on the node tells why")
+    assert not errors, because("; ".join(errors), f"journalctl -u {daemon.unit} on the node shows why")
 
 
 def check_config_table(subject: Subject) -> None:

@@ -35,7 +35,7 @@ def check_pod_admission(subject: Subject, prover: Prover, image: ProofImage) -> 
 def check_pod_runs(pod: Pod) -> None:
     """A pod of the RuntimeClass runs on the node."""
     assert pod.phase() == "Running", because(
-        f"it is {pod.phase()} by now: {pod.trouble()}", "look at the node's load"
+        f"it is {pod.phase()} now: {pod.trouble()}", "look at the node's load"
     )
 
 
@@ -43,7 +43,7 @@ def check_pod_runs(pod: Pod) -> None:
 def check_pod_logs(subject: Subject, pod: Pod) -> None:
     """What the pod prints can be read by kubectl logs."""
     assert pod.prints("version: ", patience(subject)), because(
-        f"kubectl logs prints {pod.log()[:80]!r} and not what the pod has said",
+        f"kubectl logs prints {pod.log()[:80]!r} and not what the pod has printed",
         "look at /var/log/pods on the node, and who else works there",
     )
 
@@ -137,7 +137,7 @@ def check_pod_slice_throttled(subject: Subject, pod: Pod, cgroups: PodCgroups) -
     """It is the pod's own slice that throttles its CPU (cgroup v2)."""
     before, after = own_slice(cgroups), own_slice(cgroups_of(subject, pod))
     assert after.throttled > before.throttled, because(
-        f"the pod's own cgroup, whose quota is {after.cpu_quota}, has throttled nothing",
+        f"the pod's own cgroup has the quota {after.cpu_quota}, and has throttled nothing",
         "look at who else writes to the pods' cgroups",
     )
 

@@ -48,7 +48,7 @@ def test_what_a_server_says_in_place_of_a_greeting_is_shown(tmp_path: Path, said
         error = refusal(server.host())
         assert shown in error.message
         assert f"tried {connecting.DROPS} times" in error.message
-        assert "no SSH server" not in error.message
+        assert "not an SSH server" not in error.message
         assert all(word in error.hint for word in ("MaxStartups", "PerSourcePenalties", f"ssh -p {server.port} "))
         assert len(server.peers) == connecting.DROPS
 
@@ -67,7 +67,7 @@ def test_what_is_no_ssh_server_is_not_asked_again(tmp_path: Path, said: bytes) -
     with serving(tmp_path, Manners(turned_away=(said,) * 9)) as server:
         error = refusal(server.host())
         first = said.decode().splitlines()[0]
-        assert error.message.startswith(f'what answers is no SSH server: it says "{first}')
+        assert error.message.startswith(f'what answers is not an SSH server: it says "{first}')
         assert len(server.peers) == 1
 
 

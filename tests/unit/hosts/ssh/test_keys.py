@@ -35,7 +35,7 @@ class TestNone:
     def test_no_key_is_offered_where_none_lets_in(self, tmp_path: Path) -> None:
         with serving(tmp_path, Manners(methods="password,keyboard-interactive")) as server:
             error = refusal(server.host())
-            assert error.message == "it lets nobody in by a key as root, only by password, keyboard-interactive"
+            assert error.message == "it does not accept keys for root, only by password, keyboard-interactive"
             assert server.offered == []
 
     @pytest.mark.parametrize("offered", ["gssapi-with-mic,hostbased", "gssapi-with-mic,publickey", "publickey"])
@@ -126,9 +126,9 @@ class TestKeyFiles:
     @pytest.mark.parametrize(
         ("content", "said"),
         [
-            ("ssh-ed25519 AAAA me", "is a public key, whose private half no agent has"),
-            ("PuTTY-User-Key-File-3: ssh-ed25519\n", "is no private key that can be read here"),
-            ("", "is no private key that can be read here"),
+            ("ssh-ed25519 AAAA me", "is a public key, and no agent has its private key"),
+            ("PuTTY-User-Key-File-3: ssh-ed25519\n", "is not a private key that can be read here"),
+            ("", "is not a private key that can be read here"),
             (None, "and no agent has the key of its .pub file"),
         ],
     )

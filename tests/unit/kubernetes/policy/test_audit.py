@@ -91,11 +91,11 @@ def test_it_is_written_for_people_and_for_programs() -> None:
     result = Audited(("shop",), some, "runsc")
     assert to_text(result).splitlines() == [
         "shop: Deployment other: in a sandbox it does not start: host-users",
-        "  in a sandbox this is otherwise, without a message: shared-volume",
+        "  in a sandbox this works differently, without a message: shared-volume",
         "shop: Pod bad: its pods would be refused",
         "  rule sandbox: it must run in a sandbox: set runtimeClassName: gvisor (runtimeClassName: runc)",
         "  rule host-pid: it may not see the processes of the node: leave hostPID out (hostPID)",
-        "  in a sandbox this is otherwise, without a message: host-pid",
+        "  in a sandbox this works differently, without a message: host-pid",
         "shop: Pod debug: breaks the glass: incident 7",
         "  rule sandbox: it must run in a sandbox: set runtimeClassName: gvisor (runtimeClassName: none)",
         "1 of 4 workloads in 1 namespace would be refused",
