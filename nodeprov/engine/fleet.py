@@ -11,7 +11,7 @@ from nodeprov.engine.canary import has_canary_in_force
 from nodeprov.engine.context import RunContext
 from nodeprov.engine.handlers import plan_all
 from nodeprov.engine.look import Gc, Install, Uninstall, Want, check, look
-from nodeprov.engine.planner import Planned, plan
+from nodeprov.engine.planner import Planned
 from nodeprov.engine.remembering import Watching
 from nodeprov.engine.rollout import Rollout, controls
 from nodeprov.engine.transaction import apply, of_action, prove_again
@@ -155,11 +155,10 @@ class Fleet:
         if self._memory is None:
             return plan_all(states, wants, readers)
         known = KnownTrees(readers[Place.NODE], state.node, self._memory.digests, deep=not self._trusts_memory)
-        if len(states) > 1:
-            return plan_all(states, wants, {**readers, Place.NODE: known})
-        watching = Watching({**readers, Place.NODE: known}, state, want)
-        found = plan(state, want, watching.readers)
-        watching.remember(found, reads, self._memory)
+        watching = Watching({**readers, Place.NODE: known}, states, wants)
+        found = plan_all(states, wants, watching.readers)
+        whole = next(each for each in self.nodes if each.name == state.node.name)
+        watching.remember(whole, found, reads, self._memory)
         return found
 
     def _ready(self, node: Node, want: Want, reads: ClusterReads) -> tuple[NodeState, ...]:

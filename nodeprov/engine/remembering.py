@@ -9,6 +9,7 @@ from nodeprov.engine.look import Install, Want
 from nodeprov.engine.planner import Planned, wanted
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Place, Query, Readers
+from nodeprov.inventory import Node
 from nodeprov.kubernetes.cluster_read import ClusterReads
 from nodeprov.node.facts import SYSCTLS
 from nodeprov.node.imported_files import ImportsQuery
@@ -34,13 +35,17 @@ class Watching:
     """Reads of a node, in the command that reads its states, also what will show whether anything has changed.
 
     That is asked last: what was read before is older. Where anything changed in between, nothing is remembered.
+    Of several handlers it is asked when the imports were read for each of them.
     """
 
-    def __init__(self, readers: Readers, state: NodeState, want: Want) -> None:
+    def __init__(self, readers: Readers, states: Sequence[NodeState], wants: Sequence[Want]) -> None:
         self.name = readers[Place.NODE].name
         self.readers: Readers = {**readers, Place.NODE: self}
         self._reader = readers[Place.NODE]
-        self._state, self._want = state, want
+        self._views = [
+            (state, want) for state, want in zip(states, wants, strict=True) if isinstance(want, Install)
+        ]
+        self._is_known = len(self._views) == len(states)
         self._watched: Watched | None = None
         self._patterns: tuple[str, ...] = ()
         self._seen: Seen | None = None
@@ -48,33 +53,47 @@ class Watching:
     def ask(self, queries: Sequence[Query[Any]]) -> list[Any]:
         """Ask the node; what is watched is known when its imports are asked for."""
         imports = next((each for each in queries if isinstance(each, ImportsQuery)), None)
-        if imports is None or self._watched is not None or not isinstance(self._want, Install):
+        if imports is None or self._watched is not None or not self._is_known:
             return self._reader.ask(queries)
-        self._patterns = imports.patterns
-        self._watched = watched_for(self._state, self._want, imports.patterns)
+        self._patterns = (*self._patterns, *imports.patterns)
+        if len(self._views) > 1:
+            return self._reader.ask(queries)
+        self._watched = watched_for(self._views, imports.patterns)
         if not self._watched.is_small:
             return self._reader.ask(queries)
         *answers, self._seen = self._reader.ask([*queries, WatchedQuery(self._watched)])
         return answers
 
-    def remember(self, planned: Planned, reads: ClusterReads, memory: Memory) -> None:
-        """Remember that there is nothing to do, if that is so and can be seen again."""
-        memory.forget(planned.node)
+    def _look(self) -> None:
+        """Ask what will show a change for several handlers."""
+        self._watched = watched_for(self._views, self._patterns)
+        if self._watched.is_small:
+            self._seen = self._reader.ask([WatchedQuery(self._watched)])[0]
+
+    def remember(self, node: Node, planned: Planned, reads: ClusterReads, memory: Memory) -> None:
+        """Remember that there is nothing to do on a node, with all its handlers, if that can be seen again."""
+        memory.forget(node)
+        if not all(map(is_settled, planned.views)):
+            return
+        if len(self._views) > 1:
+            self._look()
         watched, seen = self._watched, self._seen
-        if not is_settled(planned) or watched is None or seen is None:
+        if watched is None or seen is None:
             return
         if not {*planned.imported} <= {*self._patterns}:  # what imported files import was read later
             return
         try:
-            cluster = reads.digest(planned.node)
+            cluster = reads.digest(node)
         except NodeprovError:  # another run tells of it
             return
         identity = planned.state.daemon.identity
         is_same = (identity.pid, identity.start_ticks) in seen.processes
         all_run = {pid for pid, _ in seen.processes} == {*watched.processes}
-        if is_same and all_run and seen.latest < planned.state.read_at:
+        if is_same and all_run and seen.latest < min(each.read_at for each in planned.as_read):
             plan = planned.plan
-            memory.keep(planned.node, Remembered(plan.notes, watched, seen.digest, cluster, plan.releases))
+            handlers = tuple((each.handler, each.release) for each in plan.handlers)
+            found = Remembered(plan.notes, watched, seen.digest, cluster, plan.releases, handlers)
+            memory.keep(node, found)
 
 
 def is_settled(planned: Planned) -> bool:
@@ -91,13 +110,18 @@ def is_settled(planned: Planned) -> bool:
     )
 
 
-def watched_for(state: NodeState, want: Install, imported: Sequence[str]) -> Watched:
-    """List all that is read on a node and may change while it runs; `imported` are paths and globs."""
+def watched_for(views: Sequence[tuple[NodeState, Install]], imported: Sequence[str]) -> Watched:
+    """List all that is read on a node, for each of its handlers, and may change while it runs.
+
+    `imported` are paths and globs.
+    """
+    state = views[0][0]  # they have the machine and its daemon in common
     daemon, machine = state.daemon, state.machine
     real = daemon.config_target or daemon.config_path
-    trees = [*_trees(state, want)]
+    ours = [path for view in views for path in (*_ours(*view), *_containerds(view[0]))]
+    trees = [path for view in views for path in _trees(*view)]
     return Watched.of(
-        [*_ours(state, want), *trees, *_containerds(state), *imported, *_kubelets(state), *MACHINE_FILES],
+        [*ours, *trees, *imported, *_kubelets(state), *MACHINE_FILES],
         values=MACHINE_VALUES,
         processes=[
             daemon.identity.pid,

@@ -225,7 +225,7 @@ class ClusterReads:
     def digest(self, node: Node) -> str:
         """Wait for what tells apart what an install of one node would find in the cluster; "" if it has none."""
         read = self._reads.get(node.settings.cluster)
-        return read.found().digest(node.settings, node.name) if read else ""
+        return "".join(read.found().digest(view.settings, node.name) for view in node.views) if read else ""
 
 
 class _Read:

@@ -90,13 +90,16 @@ def still_settled(
             meanwhile()
 
     answers = at_once(holds, nodes, meanwhile=prepare)
-    from nodeprov.plan.plan import INSTALL, Plan
+    from nodeprov.plan.plan import INSTALL, HandlerPlan, Plan
+
+    def plan(name: str, was: Remembered) -> Plan:
+        handlers = tuple(HandlerPlan(*each, (), restarts=False) for each in was.handlers)
+        return Plan(name, INSTALL, (), was.notes, handlers=handlers, releases=was.releases)
 
     for each in answers:
         if isinstance(each, Exception) and not isinstance(each, NodeprovError):
             raise each
     named = {node.name: each for node, each in zip(nodes, answers, strict=True)}
-    settled = {name: remembered[name] for name, each in named.items() if each is True}
-    plans = {name: Plan(name, INSTALL, (), was.notes, releases=was.releases) for name, was in settled.items()}
+    plans = {name: plan(name, remembered[name]) for name, each in named.items() if each is True}
     errors = {name: each for name, each in named.items() if isinstance(each, NodeprovError) and each.is_unreached}
     return plans, errors

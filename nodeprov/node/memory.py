@@ -18,7 +18,7 @@ from nodeprov.inventory import Node, RolloutSettings
 from nodeprov.local_files import read_own, write_private
 from nodeprov.node.watched import Watched
 
-SCHEMA = 2
+SCHEMA = 3
 LARGEST_BYTES = 1 << 20
 MOST_NODES = 20_000
 
@@ -33,6 +33,7 @@ class Remembered:
         seen: the digest of what was seen there.
         cluster: the digest of what its cluster knows of the node; "" where it has none.
         releases: those of the plan.
+        handlers: of a node with several, their names and releases.
     """
 
     notes: tuple[str, ...]
@@ -40,6 +41,7 @@ class Remembered:
     seen: str
     cluster: str
     releases: tuple[str, str] = ("", "")
+    handlers: tuple[tuple[str, str], ...] = ()
 
 
 class Notes:
@@ -97,8 +99,9 @@ class Memory:
                 return None
             notes = tuple(of_type(str, each) for each in value["notes"])
             seen, cluster = (of_type(str, value[name]) for name in ("seen", "cluster"))
-            before, after = (of_type(str, each) for each in value["releases"])
-            return Remembered(notes, Watched.from_json(value["watched"]), seen, cluster, (before, after))
+            watched, releases = Watched.from_json(value["watched"]), _two(value["releases"])
+            handlers = tuple(_two(each) for each in value["handlers"])
+            return Remembered(notes, watched, seen, cluster, releases, handlers)
         return None
 
     def keep(self, node: Node, found: Remembered) -> None:
@@ -110,12 +113,18 @@ class Memory:
             "seen": found.seen,
             "cluster": found.cluster,
             "releases": found.releases,
+            "handlers": found.handlers,
         }
         self._notes.keep(node, value)
 
     def forget(self, node: Node) -> None:
         """Remember nothing of a node."""
         self._notes.forget(node)
+
+
+def _two(value: Any) -> tuple[str, str]:
+    first, second = (of_type(str, each) for each in value)
+    return first, second
 
 
 def _key(node: Node) -> str:

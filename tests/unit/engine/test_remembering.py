@@ -28,15 +28,16 @@ from tests.support.samples import a_run, release
 class Remembering:
     """A node on which a release is installed, and the memory of a machine that provisions it."""
 
-    def __init__(self, node: PlayedNode, folder: Path) -> None:
+    def __init__(self, node: PlayedNode, folder: Path, worker: Node = WORKER) -> None:
         self.node = node
+        self.worker = worker
         self.folder = folder / "memory"
         self.memory = Memory(self.folder)
         self.commands = 0
         self.scripts: list[str] = []
         self.made = release(folder, content=b"#!/bin/sh\n")
         self.hosts = LocalNode("worker1", enter=node.enter, on_command=self._count)
-        self.fleet = Fleet([WORKER], self.hosts, lambda *_: self.made, self.memory)
+        self.fleet = Fleet([worker], self.hosts, lambda *_: self.made, self.memory)
 
     def _count(self, _host: str, script: Script[Any]) -> None:
         self.commands += 1
@@ -66,7 +67,8 @@ class Remembering:
             before, now = now, self.seen()
         return now
 
-    def recalled(self, worker: Node = WORKER) -> Mapping[str, Plan]:
+    def recalled(self, worker: Node | None = None) -> Mapping[str, Plan]:
+        worker = worker or self.worker
         found = self.memory.of(worker)
         known = {worker.name: found} if found else {}
         return still_settled(known, [worker] if found else [], self.hosts.of, lambda _node: "")[0]
@@ -87,6 +89,20 @@ def test_nothing_to_do_is_recalled_by_one_command_with_the_same_plan(remembering
     assert remembering.recalled() == {"worker1": plan}
     assert remembering.recalled() == {"worker1": plan}
     assert remembering.commands == before + 2
+
+
+def test_a_node_with_two_handlers_is_remembered_as_a_whole(node: PlayedNode, tmp_path: Path) -> None:
+    (worker,) = parse(INVENTORY + '[handlers.runsc-kvm]\nplatform = "ptrace"\n', "nodeprov.toml").nodes
+    remembering = Remembering(node, tmp_path, worker)
+    remembering.install()
+    plan = remembering.planned()
+    assert not plan.pending
+    assert [each.handler for each in plan.handlers] == ["runsc", "runsc-kvm"]
+    assert remembering.recalled() == {"worker1": plan}
+    assert remembering.recalled(WORKER) == {}  # with the first handler alone it is another question
+    remembering.planned()
+    node.said(f"touch {HOME}/opt/handlers/runsc-kvm/current/runsc.toml")
+    assert remembering.recalled() == {}
 
 
 def hashing(remembering: Remembering) -> int:
