@@ -96,7 +96,7 @@ def _of_sandboxes(state: NodeState, family: Family, steps: Sequence[Step], relea
         yield (
             f"{go_on}, and so does a container that restarts in one: [runtime] strict"
             if is_strict
-            else f"{go_on}; a container that restarts in one is started by {release}, which may fail "
+            else f"{go_on}; a container that restarts in one is started by {release}, which may fail: "
             "delete such pods when convenient"
         )
 
