@@ -11,7 +11,7 @@ from nodeprov.inventory.faults import document
 def with_nodes(text: str, path: str, names: Iterable[str]) -> Inventory:
     """Read an inventory as one that has these nodes too: one that it does not name has what it says of all nodes.
 
-    Groups have them by their globs.
+    Groups have them by their globs; they may name others too, which are elsewhere or come later.
 
     Args:
         text: the inventory's text.
@@ -25,7 +25,7 @@ def with_nodes(text: str, path: str, names: Iterable[str]) -> Inventory:
     known = document(text, path).get("nodes", {})
     missing = [name for name in dict.fromkeys(names) if not isinstance(known, Mapping) or name not in known]
     added = "".join(f"[nodes.{json.dumps(name)}]\n" for name in missing)
-    return parse(f"{text}\n{added}" if added else text, path)
+    return parse(f"{text}\n{added}" if added else text, path, has_all_nodes=False)
 
 
 def on_node(node: Node) -> Node:

@@ -29,7 +29,12 @@ _LABELS = "labels"
 
 
 def parse(
-    text: str, path: str, *, environment: Mapping[str, str] | None = None, options: Sequence[str] = ()
+    text: str,
+    path: str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
+    has_all_nodes: bool = True,
 ) -> Inventory:
     """Read an inventory, and lay over it what environment variables and `--set` options say.
 
@@ -38,13 +43,16 @@ def parse(
         path: the file's name, for messages.
         environment: variables; NODEPROV_RELEASE_VERSION stands for [release] version, and so on.
         options: such as "release.version=20260905.0" or "nodes.worker1.port=2222".
+        has_all_nodes: whether a group that names another node has a fault; it has none where nodes come and go.
 
     Raises:
         Faulty: with all that is wrong, each with its line, variable or option.
         UsageError: the text is no TOML.
     """
     faults: list[Fault] = []
-    inventory = _Reading(document(text, path), faults, environment or {}, options).inventory(path, text)
+    raw = document(text, path)
+    reading = _Reading(raw, faults, environment or {}, options, has_all_nodes=has_all_nodes)
+    inventory = reading.inventory(path, text)
     if not faults:
         faults += conflicts(inventory)
     if faults:
@@ -56,10 +64,15 @@ class _Reading:
     """One reading of a file, which goes on after each fault."""
 
     def __init__(
-        self, raw: Mapping[str, Any], faults: list[Fault], environment: Mapping[str, str], options: Sequence[str]
+        self,
+        raw: Mapping[str, Any],
+        faults: list[Fault],
+        environment: Mapping[str, str],
+        options: Sequence[str],
+        *,
+        has_all_nodes: bool,
     ) -> None:
-        self._raw = raw
-        self._faults = faults
+        self._raw, self._faults, self._has_all_nodes = raw, faults, has_all_nodes
         named = {kind: list(self._members(kind)) for kind in _NAMED}
         named[handlers.HANDLERS] = handlers.names_in(raw)
         self._over = read_overrides(environment, options, named, faults)
@@ -121,7 +134,7 @@ class _Reading:
         for number, pattern in enumerate(patterns):
             if pattern in patterns[:number]:
                 self._fault((*path, "nodes"), f"names {pattern} twice", "once is enough")
-            elif not any(fnmatchcase(node, pattern) for node in known):
+            elif self._has_all_nodes and not any(fnmatchcase(node, pattern) for node in known):
                 is_glob = any(letter in pattern for letter in "*?[")
                 message = f"names {pattern}, which {'matches no node' if is_glob else 'is not a node'} here"
                 self._fault((*path, "nodes"), message, nearest(pattern, known) if known else "")

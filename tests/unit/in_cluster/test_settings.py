@@ -31,6 +31,11 @@ def test_an_inventory_need_name_no_node_at_all() -> None:
     assert [node.name for node in with_nodes(TEXT, "x", ["gpu-1"]).nodes] == ["gpu-1"]
 
 
+def test_a_group_may_be_for_nodes_that_are_elsewhere_or_come_later() -> None:
+    [node] = with_nodes(f'{TEXT}[groups.edge]\nnodes = ["edge-7"]\n', "x", ["worker1"]).nodes
+    assert (node.name, node.settings.runtime.platform) == ("worker1", "systrap")
+
+
 @pytest.mark.parametrize("text", ["[release", 'nodes = {}\n[release]\nversion = "20260905.0"\n', "[release]\n"])
 def test_what_is_wrong_with_an_inventory_is_said(text: str) -> None:
     with pytest.raises(UsageError):
