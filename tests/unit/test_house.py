@@ -202,6 +202,7 @@ ELSEWHERE = {
     "tests/cluster/test_rights.py": ("dispatch/objects", "dispatch/policies"),
     "tests/cluster/test_commands.py": (
         "cli/cluster",
+        "cli/cluster_doing",
         "cli/cluster_reach",
         "dispatch/applying",
     ),

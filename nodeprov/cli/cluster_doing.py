@@ -1,0 +1,83 @@
+"""What the commands of `nodeprov cluster` do to a cluster: it is shown, asked for, done, and told."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov.cli import output
+from nodeprov.cli.main import DONE, cancelled_by_signals
+from nodeprov.cli.output import confirm, say, show_json, show_text
+from nodeprov.errors import NodeprovError, UsageError
+
+if TYPE_CHECKING:
+    from nodeprov.dispatch.api import Api
+    from nodeprov.dispatch.applying import Planned
+    from nodeprov.dispatch.one_shot import Came
+    from nodeprov.dispatch.wanted import Wanted
+
+
+def show_plan(planned: Sequence[Planned], counts: dict[str, Any], *, as_json: bool, yes: bool) -> None:
+    """Show what is to be done, and ask unless that is answered already."""
+    pending = [each for each in planned if each.verb != "keep"]
+    due = counts["nodes"]["due"]
+    if not as_json and not output.quiet.is_set():
+        signs = {"create": "+", "change": "~", "delete": "-"}
+        for each in pending:
+            show_text(f"  {signs[each.verb]} {each.title}")
+        show_text(f"  {due} node{'' if due == 1 else 's'} to be changed, as [rollout] says")
+    if (pending or due) and not yes:
+        if as_json:
+            raise UsageError("--json shows no plan to ask about", "run it without --json first, then add --yes")
+        confirm("Change the cluster?", "review the plan above", "nothing was changed")
+
+
+def applied(api: Api, planned: Sequence[Planned]) -> list[Planned]:
+    """Give the cluster its objects; return those that were created or changed."""
+    from nodeprov.dispatch.applying import apply
+
+    done = []
+    for each in apply(api, planned):
+        say(f"{each.title}: {each.verb}d")
+        done.append(each)
+    return done
+
+
+def dispatched(api: Api, wanted: Wanted, namespace: str) -> Came:
+    """Dispatch from here until nothing is left; a signal ends it, and what was begun goes on in the cluster."""
+    from nodeprov.dispatch.one_shot import dispatch_here
+    from nodeprov.dispatch.one_shot import said as how
+    from nodeprov.dispatch.surroundings import Surroundings
+    from nodeprov.runtimes import FAMILY
+
+    stop = threading.Event()
+    with cancelled_by_signals(lambda _cancellation: stop.set()):
+        around = Surroundings(
+            namespace,
+            f"{socket.gethostname()}-{os.getpid()}",
+            FAMILY.kernel_line,
+            on_wait=lambda node, why: say(f"{node}: its pod does not start yet: {why}"),
+            on_end=lambda end: say(how(end)),
+            on_error=output.print_error,
+            stop=stop,
+        )
+        return dispatch_here(api, wanted, around)
+
+
+def end(came: Came, run: str, *, as_json: bool) -> NoReturn:
+    """Show how it ended, and end the process."""
+    if as_json:
+        show_json({"run": run, **came.to_json()})
+    for each in came.ends:
+        if each.ended.hint and not as_json:
+            output.print_error(NodeprovError(each.ended.why, each.ended.hint, where=each.node))
+    for node, why in list(came.untouched.items())[:10]:
+        say(f"{node}: not begun: {why}")
+    if came.was_stopped:
+        say("interrupted: what was begun goes on in the cluster; the next run sees it to its end")
+    raise typer.Exit(came.exit_code or DONE)
