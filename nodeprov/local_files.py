@@ -28,19 +28,32 @@ def cache_folder() -> Path:
     return Path(os.environ.get("NODEPROV_CACHE") or platformdirs.user_cache_path("nodeprov"))
 
 
-def read_bounded(path: Path, what: str, hint: str) -> str:
-    """Read a text file; raise UsageError, naming what it is, if it cannot be read, is no text or too large."""
+def read_bounded(path: Path, what: str, hint: str, *, replacing: bool = False) -> str:
+    """Read a text file; raise UsageError, naming what it is, if it cannot be read, is no text or too large.
+
+    Args:
+        path: the file.
+        what: what it is.
+        hint: what to type next if it cannot be read.
+        replacing: bytes that are no text are replaced by a sign for that: a log may have anything in it.
+    """
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
-        if len(content) <= LARGEST_BYTES:
-            return content.decode()
-        why = f"it is larger than {LARGEST_BYTES >> 20} MiB"
-    except UnicodeDecodeError:
-        why = "it is no UTF-8 text"
+            return text_of(file, replacing=replacing)
     except (OSError, ValueError) as error:
         why = str(getattr(error, "strerror", error))
     raise UsageError(f"cannot read the {what} {path}: {why}", hint)
+
+
+def text_of(file: BinaryIO, *, replacing: bool = False) -> str:
+    """Read the text of an open file, as `read_bounded` does; raise OSError, or ValueError that says why."""
+    content = file.read(LARGEST_BYTES + 1)
+    if len(content) > LARGEST_BYTES:
+        raise ValueError(f"it is larger than {LARGEST_BYTES >> 20} MiB")
+    try:
+        return content.decode(errors="replace" if replacing else "strict")
+    except UnicodeDecodeError:
+        raise ValueError("it is no UTF-8 text") from None
 
 
 def read_own(path: Path, most: int) -> bytes | None:

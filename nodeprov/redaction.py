@@ -40,7 +40,7 @@ _KNOWN = r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_\w{20
 _PLAIN = r"(?i)(true|false|null|none|\d{1,3}|\"\"|''|\[\])\Z"
 # Control characters, what turns the direction or hides in a line, and bytes that are no text.
 _CONTROL = (
-    r"[^\n\t\x20-\x7e\xa0-\U0010ffff]|[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+    r"[^\n\t\x20-\x7e\xa0-\U0010ffff]|[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]"
     r"|[\ud800-\udfff]|[\U000e0000-\U000e007f]"
 )
 

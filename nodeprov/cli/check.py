@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,17 +10,20 @@ from typing import Annotated
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import __version__
-from nodeprov.cli import options
+from nodeprov.cli import named_text, options
 from nodeprov.cli.main import DONE, FAILED, PENDING
 from nodeprov.cli.output import say, show_json, show_text
 from nodeprov.errors import UsageError
 from nodeprov.inventory import ClusterSettings
-from nodeprov.local_files import read_bounded, write_whole
+from nodeprov.local_files import write_whole
+from nodeprov.redaction import visible
 from nodeprov.workloads import report
 from nodeprov.workloads.catalogue import Effect
 from nodeprov.workloads.meets import known, met
 from nodeprov.workloads.pods import Others, Workload, workloads
 from nodeprov.workloads.report import Checked
+
+_HINT = "name manifests in UTF-8, of 16 MiB at most; or: helm template CHART | nodeprov check -"
 
 
 @options.command(
@@ -70,9 +72,10 @@ def check(
     found = _of_cluster(files, live, namespace, context, kubeconfig) or _workloads(files or ())
     checked = [_checked(each, allowed) for each in found]
     if sarif is not None:
-        write_whole(sarif, report.as_sarif(checked, __version__).encode(), option="--sarif FILE")
+        write_whole(sarif, report.as_sarif(checked, __version__).encode(), option="--sarif")
     if junit is not None:
-        write_whole(junit, report.as_junit(checked).encode(), option="--junit FILE")
+        # XML has no control characters, not even as escapes.
+        write_whole(junit, visible(report.as_junit(checked)).encode(), option="--junit")
     if as_json:
         show_json({"workloads": report.as_json(checked)})
     else:
@@ -115,8 +118,7 @@ def _workloads(files: Sequence[str]) -> Iterator[Workload]:
     found: list[Workload] = []
     others: dict[str, Others] = {}
     for name in files:
-        text = sys.stdin.read() if name == "-" else read_bounded(Path(name), "file", "nodeprov check FILE")
-        for each in workloads(text, "standard input" if name == "-" else name):
+        for each in workloads(named_text.read(name, _HINT), named_text.place(name)):
             if isinstance(each, Workload):
                 found.append(each)
             else:

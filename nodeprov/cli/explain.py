@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
-from nodeprov.cli import options
+from nodeprov.cli import named_text, options
 from nodeprov.cli.main import DONE, FAILED
 from nodeprov.cli.output import say, show_json, show_text
 from nodeprov.errors import UsageError
 from nodeprov.inventory import ClusterSettings
-from nodeprov.local_files import read_bounded
 from nodeprov.workloads.explain import Explanation, explanations
 
 _POD = re.compile(r"((?P<namespace>[a-z0-9][a-z0-9-]*)/)?(?P<name>[a-z0-9][a-z0-9.-]*)")
 _HINT = "kubectl describe pod NAME | nodeprov explain -"
+_HINT_OF_LOGS = "tail --bytes=16M FILE | nodeprov explain -"
 
 
 @options.command(
@@ -75,9 +74,7 @@ def _text(what: list[str], settings: ClusterSettings) -> tuple[str, str]:
         )
     if settings.context or settings.kubeconfig:
         raise UsageError("--context and --kubeconfig say which cluster", "nodeprov explain pod default/web")
-    if what[0] == "-":
-        return "standard input", sys.stdin.read()
-    return what[0], read_bounded(Path(what[0]), "file", "nodeprov explain FILE")
+    return named_text.place(what[0]), named_text.read(what[0], _HINT_OF_LOGS, replacing=True)
 
 
 def _of_pod(named: str, settings: ClusterSettings) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from nodeprov.errors import UsageError
+from nodeprov.workloads.json_streams import as_yaml
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TRUE = ("true", "yes", "on")
@@ -16,6 +20,10 @@ _TRUE = ("true", "yes", "on")
 _MERGE = "tag:yaml.org,2002:merge"
 _NULL = "tag:yaml.org,2002:null"
 _HINT = "see what kubectl reports: kubectl apply --dry-run=client -f FILE"
+
+_OF_TEMPLATES = "a chart's templates are no YAML yet: helm template CHART | nodeprov check -"
+_MOST_VALUES = 1_000_000
+"""So many may aliases make of a few: more than the objects of any chart have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,11 @@ class Value:
         return str(self.node.value) if isinstance(self.node, yaml.ScalarNode) and self.node.tag != _NULL else ""
 
     @property
+    def is_there(self) -> bool:
+        """Tell whether it is anything but null."""
+        return bool(self.node.tag != _NULL)
+
+    @property
     def is_true(self) -> bool:
         """Tell whether it is the boolean true, and no string that reads so."""
         return self.node.tag == "tag:yaml.org,2002:bool" and self.text.lower() in _TRUE
@@ -50,7 +63,7 @@ class Value:
         """Tell whether it is the boolean false."""
         return self.node.tag == "tag:yaml.org,2002:bool" and not self.is_true
 
-    def keys(self) -> Iterator[tuple[str, Value]]:
+    def items(self) -> Iterator[tuple[str, Value]]:
         """Return what a mapping has; nothing for what is none. Later keys count, and merged ones (`<<`) least."""
         for name, node in _pairs(self.node).items():
             yield name, Value(f"{self.path}.{name}" if self.path else name, node)
@@ -93,15 +106,49 @@ def _pairs(node: Any) -> dict[str, Any]:
 
 def documents(text: str, where: str) -> Iterator[Value]:
     """Read the documents of a stream but the empty ones; raise UsageError, with the line, if it is no YAML."""
-    try:
-        for node in yaml.compose_all(text, Loader=_LOADER):
+    with _placed(text, where):
+        for node in yaml.compose_all(as_yaml(text), Loader=_LOADER):
             if node is not None and node.tag != _NULL:
+                if "*" in text:
+                    _insist_on_few_aliases(node, most=_MOST_VALUES + len(text))
                 yield Value("", node)
+
+
+@contextmanager
+def _placed(text: str, where: str) -> Iterator[None]:
+    """Turn libyaml's errors into ours, with the line."""
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        hint = _OF_TEMPLATES if "{{" in text else _HINT
         place = f"{where}:{mark.line + 1}" if mark else where
-        raise UsageError(f"it is no YAML: {error.problem or error.context}", _HINT, where=place) from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"it is no YAML: {' '.join(str(error).split())}", _HINT, where=where) from None
+        raise UsageError(f"it is no YAML: {error.problem or error.context}", hint, where=place) from None
+    except yaml.reader.ReaderError as error:
+        line = text.encode()[: error.position].count(b"\n") + 1
+        sign = f"the character #x{error.character:04x} may not be in it"
+        raise UsageError(f"it is no YAML: {sign}", _HINT, where=f"{where}:{line}") from None
     except RecursionError:
         raise UsageError("it is nested too deep", _HINT, where=where) from None
+
+
+def _insist_on_few_aliases(node: Any, most: int) -> None:
+    """Raise an error of YAML for a value that has itself within, or that aliases make larger than `most` values.
+
+    kubectl's reader refuses both too (go-yaml: decode.go, "contains itself" and "excessive aliasing").
+    """
+    sizes: dict[int, float] = {}
+
+    def size(node: Any) -> float:
+        if isinstance(node, yaml.ScalarNode):
+            return 1
+        if id(node) not in sizes:
+            sizes[id(node)] = math.inf  # as long as it is looked at: who meets it again is within
+            parts = itertools.chain(*node.value) if isinstance(node, yaml.MappingNode) else node.value
+            sizes[id(node)] = 1 + sum(map(size, parts))
+        if sizes[id(node)] > most:
+            problem = "its aliases (*NAME) go on without end, or repeat too much"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return sizes[id(node)]
+
+    size(node)

@@ -13,6 +13,9 @@ DATA = Path(__file__).with_name("explanations.toml")
 _LONGEST_LINE = 20_000
 """Characters of a line that are looked at: no error is longer, and a log may have anything in it."""
 
+_ESCAPED_QUOTE = re.compile(r'\\+"')
+"""As daemons' logs and JSON write a quote within what they quote; each that passes it on adds backslashes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -59,8 +62,8 @@ def rules() -> tuple[Rule, ...]:
 def explanations(text: str) -> list[Explanation]:
     """Explain what is known of a text's lines; each rule once for the same words, where they come first."""
     found: dict[tuple[str, str], Explanation] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        for each in _of_line(number, line[:_LONGEST_LINE]):
+    for number, line in enumerate(text.split("\n"), start=1):
+        for each in _of_line(number, _ESCAPED_QUOTE.sub('"', line[:_LONGEST_LINE])):
             found.setdefault((each.id, each.said), each)
     return [*found.values()]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -154,9 +156,8 @@ def _host_ipc(workload: Workload) -> Iterator[Value]:
 @finds("shared-volume")
 def _shared_volume(workload: Workload) -> Iterator[Value]:
     mounted = [{each.said("name") for each in _mounts(container)} for container in workload.containers]
-    for name, volume in workload.volumes("emptyDir").items():
-        if sum(name in names for names in mounted) > 1:
-            yield volume
+    times = Counter(itertools.chain(*mounted))
+    yield from (volume for name, volume in workload.volumes("emptyDir").items() if times[name] > 1)
 
 
 @finds("sysctls")

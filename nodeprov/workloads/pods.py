@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nodeprov.errors import UsageError
 from nodeprov.workloads.documents import Value, documents
+from nodeprov.workloads.shape import POD, faults
 
 _TEMPLATES = {
     "Pod": (),
@@ -15,6 +16,7 @@ _TEMPLATES = {
 }
 """Where the pod is in each kind whose pod is not at spec.template."""
 _OF_CONTROLLERS = ("spec", "template")
+_OF_TYPES = "correct it; kubectl explain pod.spec --recursive shows the type of each field"
 _HINT = "name files with Kubernetes objects, such as helm template prints"
 
 
@@ -54,7 +56,9 @@ class Workload:
         found = {}
         for each in self.spec.members("volumes"):
             for kind in kinds:
-                if (value := dict(each.keys()).get(kind)) is not None:  # also of `emptyDir:` with nothing below it
+                if (
+                    value := dict(each.items()).get(kind)
+                ) is not None:  # also of `emptyDir:` with nothing below it
                     found[each.said("name")] = value
         return found
 
@@ -95,8 +99,18 @@ def _objects(value: Value, file: str) -> Iterator[Workload | Others]:
         return
     template = value.get(*_TEMPLATES.get(kind, _OF_CONTROLLERS)) if _TEMPLATES.get(kind) != () else value
     spec = template.get("spec") if template else None
-    if spec is None or not spec.members("containers"):
+    if spec is None or not _has_containers(spec):
+        if kind == "Pod" and value.said("apiVersion") == "v1":
+            raise UsageError("the pod has no containers", _HINT, where=f"{file}:{value.line}")
         yield Others(file, kind, value.line)
         return
+    for each, wanted in faults(spec, POD):
+        raise UsageError(f"{each.path} must be {wanted}", _OF_TYPES, where=f"{file}:{each.line}")
     names = [value.said("metadata", name) for name in ("name", "generateName", "namespace")]
     yield Workload(file, kind, names[0] or names[1], names[2], spec, value.line, value)
+
+
+def _has_containers(spec: Value) -> bool:
+    """Tell whether anything is below `containers`: also what is no list, which is to be said."""
+    containers = spec.get("containers")
+    return containers is not None and containers.node.value not in ([], "")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 from nodeprov.workloads.catalogue import Behaviour, Effect
@@ -114,14 +115,7 @@ def as_sarif(checked: Sequence[Checked], version: str) -> str:
             "ruleId": behaviour.id,
             "level": _LEVELS[behaviour.effect],
             "message": {"text": f"{each.workload.title}: {one.path}: in the sandbox: {behaviour.sandbox}"},
-            "locations": [
-                {
-                    "physicalLocation": {
-                        "artifactLocation": {"uri": each.workload.file},
-                        "region": {"startLine": one.line},
-                    }
-                }
-            ],
+            "locations": [_sarif_location(one)],
         }
         for each in checked
         for behaviour, mets in each.found
@@ -130,6 +124,14 @@ def as_sarif(checked: Sequence[Checked], version: str) -> str:
     tool = {"name": "nodeprov check", "version": version, "rules": rules}
     run = {"tool": {"driver": tool}, "results": results}
     return json.dumps({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+
+
+def _sarif_location(met: Met) -> dict[str, Any]:
+    """Return the line of a file; of a cluster, which has none, the object."""
+    if met.workload.is_live:
+        return {"logicalLocations": [{"fullyQualifiedName": f"{met.workload.title}: {met.path}"}]}
+    artifact = {"uri": quote(met.workload.file)}
+    return {"physicalLocation": {"artifactLocation": artifact, "region": {"startLine": met.line}}}
 
 
 def as_junit(checked: Sequence[Checked]) -> str:

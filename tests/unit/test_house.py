@@ -168,11 +168,11 @@ def test_only_five_files_outside_of_its_folder_name_the_family() -> None:
 ELSEWHERE = {
     # What a manifest meets is what its values and the catalogue make of it together.
     "tests/unit/workloads/test_meets.py": ("workloads/catalogue",),
-    "tests/unit/workloads/test_pods.py": ("workloads/documents",),
+    "tests/unit/workloads/test_documents.py": ("workloads/json_streams",),
+    "tests/unit/workloads/test_pods.py": ("workloads/shape",),
     # What is probed is a node.
     "tests/unit/workloads/test_judgement.py": ("workloads/probes",),
     "tests/lab/test_probe.py": ("cli/probe", "kubernetes/probing"),
-    "tests/unit/cli/test_check.py": ("workloads/report",),
     # What a command does is seen on real nodes; what it says of its options, in tests/unit/cli/test_main.py.
     "tests/lab/test_verify.py": ("cli/diagnosis",),
     "tests/lab/test_words_and_deeds.py": ("cli/status",),

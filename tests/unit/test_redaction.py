@@ -111,6 +111,7 @@ def test_any_text_is_redacted_and_made_visible_without_an_error(text: str) -> No
 
 def test_what_commands_a_terminal_is_written_as_an_escape() -> None:
     assert visible("a\x1b[31mred\x07\r\n\tb\x9bc") == "a\\x1b[31mred\\x07\\r\n\tb\\x9bc"
+    assert visible("a\ufffe\uffff") == "a\\ufffe\\uffff"
     assert visible("grün \N{RIGHT-TO-LEFT OVERRIDE}x") == "grün \\u202ex"
 
 

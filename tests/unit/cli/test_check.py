@@ -73,6 +73,15 @@ def test_programs_and_ci_systems_get_the_same(manifest: Path) -> None:
     assert [len(case) for case in suite] == [0, 1]
 
 
+def test_odd_names_spoil_no_report(tmp_path: Path) -> None:
+    (tmp_path / "my pod#1?.yaml").write_text(SILENT.replace("web", '"w\\x01\\e[31m\\ufffe"'))
+    at_home(tmp_path, "check", "my pod#1?.yaml", "--sarif", "a.sarif", "--junit", "a.xml")
+    (result,) = json.loads((tmp_path / "a.sarif").read_text())["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "my%20pod%231%3F.yaml"}
+    case = ElementTree.parse(tmp_path / "a.xml").getroot()[0][0]
+    assert case.attrib["name"] == "Pod shop/w\\x01\\x1b[31m\\ufffe"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from nodeprov.hosts.local import run_program
+from nodeprov.local_files import LARGEST_BYTES
 from tests.support.command_line import NODEPROV, at_home, said
 
 ERROR = 'Warning  FailedCreatePodSandBox  no runtime for "runsc" is configured'
@@ -39,12 +40,20 @@ def test_what_is_not_known_is_said_to_be_so(tmp_path: Path) -> None:
 
 def test_bad_input_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "empty.log").write_text("\n")
-    (tmp_path / "binary.log").write_bytes(b"\xff\xfe\x00")
-    for name, words in (("empty.log", "nothing in it"), ("binary.log", "no UTF-8"), ("no.log", "No such file")):
+    with (tmp_path / "large.log").open("wb") as large:
+        large.truncate(LARGEST_BYTES + 1)
+    for name, words in (("empty.log", "nothing in it"), ("large.log", "tail --bytes"), ("no.log", "No such file")):
         output = at_home(tmp_path, "explain", name)
         assert output.returncode == 2
         assert words in said(output)
         assert "hint: " in said(output)
+
+
+def test_what_is_no_text_does_not_hide_what_is(tmp_path: Path) -> None:
+    content = b"\xff\xfe\x00\n" + ERROR.encode() + b"\n\xe9\n"
+    (tmp_path / "binary.log").write_bytes(content)
+    assert at_home(tmp_path, "explain", "binary.log").text.startswith("line 2: no runtime")
+    assert run_program([*NODEPROV, "explain"], stdin=content).text.startswith("line 2: no runtime")
 
 
 def test_arguments_that_mean_nothing_are_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -32,6 +33,20 @@ def test_the_words_of_the_lab_are_known_by_their_rule_alone(name: str) -> None:
         (found,) = explanations(f"{WELL}{line}\n{WELL}")
         assert (found.id, found.line) == (name, 6)
         assert "{1}" not in found.cause + found.evidence + found.remedy
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_they_are_known_too_as_the_journals_quote_them(name: str) -> None:
+    for words in SEEN[name]:
+        quoted = json.dumps(f"rpc error: code = Unknown desc = {words}")
+        for again in (quoted, json.dumps({"log": quoted})):
+            found = explanations(f'Nov 28 23:00:00 n1 containerd[1]: time="2026-11-28T23:00:00Z" msg={again}\r\n')
+            assert [each.id for each in found] == [name], again
+
+
+def test_lines_are_counted_as_editors_do() -> None:
+    (found,) = explanations(f"a\x0cb\u2028c\x85d\n{SEEN['no-cri'][0]}\n")
+    assert found.line == 2
 
 
 def test_each_pattern_is_needed() -> None:

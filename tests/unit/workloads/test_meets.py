@@ -108,7 +108,7 @@ NOT_MEETING = {
     "service-mesh-init": "initContainers: [{name: wait, command: [sh, -c, sleep 1]}]\ncontainers: [{name: a}]",
     "raw-sockets": with_container("securityContext: {capabilities: {drop: [NET_RAW], add: [NET_ADMIN]}}"),
     "host-path-socket": with_container(MOUNTED % "", "volumes: [{name: v, hostPath: {path: /var/log}}]"),
-    "host-network": 'containers: [{name: a}]\nhostNetwork: "true"',
+    "host-network": "containers: [{name: a}]\nhostNetwork: false",
     "host-pid": "containers: [{name: a}]\nhostPID: false",
     "host-ipc": "containers: [{name: a}]\nhostIPC:",
     "shared-volume": (

@@ -81,7 +81,7 @@ def test_an_empty_dir_with_nothing_below_it_is_one() -> None:
         ("just words", "a.yaml:1", "it has no kind"),
         ("apiVersion: v1\nkind: List\nitems:\n- {kind: Pod}", "a.yaml:4", "it has no apiVersion"),
         ("a: *nobody", "a.yaml:1", "it is no YAML"),
-        ("a: \x00", "a.yaml", "it is no YAML"),
+        ("a: \x00", "a.yaml:1", "it is no YAML"),
     ],
 )
 def test_what_is_none_is_refused_with_its_line(text: str, where: str, said: str) -> None:
@@ -90,3 +90,47 @@ def test_what_is_none_is_refused_with_its_line(text: str, where: str, said: str)
     assert caught.value.where == where
     assert said in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("spec", "line", "said"),
+    [
+        ("", 1, "the pod has no containers"),
+        ("  containers: []", 1, "the pod has no containers"),
+        ("  containers:\n    name: a", 6, "spec.containers must be a list"),
+        ("  containers: web", 5, "spec.containers must be a list"),
+        ("  containers:\n  - web", 6, "spec.containers[0] must be a map"),
+        ("  containers: [{name: a}]\n  hostNetwork: 'true'", 6, "spec.hostNetwork must be true or false"),
+        ("  containers: [{name: a}]\n  volumes: {a: b}", 6, "spec.volumes must be a list"),
+        ("  containers: [{name: a, securityContext: [1]}]", 5, "spec.containers[0].securityContext must be a map"),
+        ("  containers: [{name: a, args: -v}]", 5, "spec.containers[0].args must be a list"),
+        ("  containers: [{name: a, tty: {{ .Values.tty }}}]", 5, "spec.containers[0].tty must be true or false"),
+        ("  containers: [{}]\n  securityContext: {sysctls: [a]}", 6, "sysctls[0] must be a map"),
+    ],
+)
+def test_a_field_of_another_type_is_refused_as_the_api_server_does(spec: str, line: int, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n{spec}\n")
+    assert caught.value.where == f"a.yaml:{line}"
+    assert said in caught.value.message
+    assert caught.value.hint
+
+
+def test_null_is_as_good_as_absent() -> None:
+    (found,) = read(
+        "apiVersion: v1\nkind: Pod\nmetadata: null\nspec:\n  containers: [{tty: , args: null}]\n"
+        "  volumes:\n  hostPID: ~\n  securityContext:\n  initContainers: null\n"
+    )
+    assert isinstance(found, Workload)
+
+
+def test_kinds_of_others_may_have_anything_where_a_pod_would_be() -> None:
+    for spec in (
+        "words",
+        "[1]",
+        "{template: words}",
+        "{template: {spec: [1]}}",
+        "{template: {spec: {containers: }}}",
+    ):
+        (found,) = read(f"apiVersion: acme.example/v1\nkind: Thing\nspec: {spec}\n")
+        assert isinstance(found, Others)
