@@ -37,6 +37,7 @@ def of_install(
         *_gone_back(state),
         *(_forward(state, steps) if steps else ()),
         *(_of_sandboxes(state, family, steps, release) if steps else ()),
+        *_for_pods(state, family, release),
         *(_consequences(state) if steps else ()),
         *(f"warning: {each.message}: {each.hint}" for each in warnings),
     )
@@ -50,6 +51,7 @@ def of_rollback(state: NodeState, family: Family, release: str, steps: Sequence[
         f"back to {release}, from {generations.release_in_force(state) or 'what is not known'}; the release, the "
         "generation and its proof are on the node: no cache, network or cluster is needed",
         *_of_sandboxes(state, family, steps, release),
+        *_for_pods(state, family, release),
         *_drains_nothing(state, steps),
     )
 
@@ -99,6 +101,14 @@ def _of_sandboxes(state: NodeState, family: Family, steps: Sequence[Step], relea
             else f"{go_on}; a container that restarts in one is started by {release}, which may fail: "
             "delete such pods when convenient"
         )
+
+
+def _for_pods(state: NodeState, family: Family, release: str) -> Iterator[str]:
+    """Say what pods meet otherwise with another release than the one in force."""
+    old, new = (name.partition("-")[0] for name in (generations.release_in_force(state), release))
+    if old not in ("", new):
+        for each in family.pod_changes(old, new, state.settings.runtime.flags):
+            yield f"in pods, from {old} to {new}: {each}"
 
 
 def of_uninstall(state: NodeState) -> tuple[str, ...]:

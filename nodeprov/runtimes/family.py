@@ -173,6 +173,10 @@ class Family(Protocol):
         """Return what asks a node which calls of programs the sandboxes of its pods did not know."""
         ...
 
+    def pod_changes(self, old: str, new: str, flags: Mapping[str, str]) -> Iterable[str]:
+        """Say what pods meet otherwise with the version `new` than with `old`, where that is known."""
+        ...
+
     def kernel_line(self, said: str) -> str:
         """Find the line by which a sandbox's kernel is known, in its log or version; "" if there is none."""
         ...

@@ -72,10 +72,15 @@ def seen_with() -> str:
     return str(_data()["seen_with"])
 
 
+def recorded_releases() -> tuple[str, ...]:
+    """Name the releases whose answers are recorded, the latest last."""
+    return tuple(_data()["recorded"])
+
+
 @functools.cache
 def catalogue() -> dict[str, Behaviour]:
     """Read the catalogue: by the names of its behaviours, in the order of the file."""
-    return {name: _behaviour(name, table) for name, table in _data().items() if name != "seen_with"}
+    return {name: _behaviour(name, table) for name, table in _data().items() if isinstance(table, dict)}
 
 
 def _behaviour(name: str, table: dict[str, Any]) -> Behaviour:

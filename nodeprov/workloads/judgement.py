@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from nodeprov.workloads.catalogue import Behaviour, catalogue
+from nodeprov.workloads.catalogue import Behaviour, catalogue, recorded_releases
 from nodeprov.workloads.probes import SAME, UNMADE, Probe, matches
 
 NOT_ASKED = f"{UNMADE}it was not asked"
@@ -73,3 +73,22 @@ def verdict(probe: Probe, runc: str, sandbox: str, recorded: str) -> Verdict:
     if matches(probe.runc, sandbox):
         return Verdict.SAME if recorded == SAME else Verdict.GONE
     return Verdict.DIFFERS if recorded != SAME and matches(recorded, sandbox) else Verdict.NEW
+
+
+def changes(old: str, new: str, flags: Mapping[str, str]) -> Iterator[str]:
+    """Say what is otherwise for pods from one release to another, as far as both are recorded."""
+    if not {old, new} <= {*recorded_releases()}:
+        return
+    for each in catalogue().values():
+        if each.probe is not None:
+            was, becomes = (each.probe.recorded(release, flags) for release in (old, new))
+            if was != becomes:
+                yield f"{each.title} ({each.id}): {_change(each, was, becomes)}"
+
+
+def _change(behaviour: Behaviour, was: str, becomes: str) -> str:
+    if becomes == SAME:
+        return f"as without the sandbox from now on: {behaviour.runc}"
+    if was == SAME:
+        return f"otherwise from now on: {behaviour.sandbox}"
+    return f"{becomes}, in place of {was}"

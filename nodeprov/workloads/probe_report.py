@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from nodeprov.workloads.catalogue import Effect, catalogue
+from nodeprov.workloads.catalogue import Effect, catalogue, recorded_releases
 from nodeprov.workloads.judgement import Finding, Verdict
 from nodeprov.workloads.probes import UNMADE
 
@@ -75,7 +75,10 @@ def summary(probed: Probed) -> str:
     """Say in a line what was found on a node."""
     counts = [f"{number} {verdict.value}" for verdict in Verdict if (number := probed.count(verdict))]
     left = sum(each.probe is None for each in catalogue().values())
-    return f"{probed.node}: {probed.handler}, release {probed.release}: {', '.join(counts)}; {left} have no probe"
+    *_, latest = recorded_releases()
+    known = "" if probed.release in recorded_releases() else f" (not recorded: compared with {latest})"
+    said = f"{', '.join(counts)}; {left} have no probe"
+    return f"{probed.node}: {probed.handler}, release {probed.release}{known}: {said}"
 
 
 def markdown(probed: Sequence[Probed]) -> str:

@@ -15,6 +15,7 @@ const (
 	punchHole      = 0x2        // FALLOC_FL_PUNCH_HOLE
 	setLease       = 1024       // F_SETLEASE
 	tmpfsMagic     = 0x01021994
+	boundless      = 1 << 60
 	overlayMagic   = 0x794c7630
 	longestWait    = 45 * time.Second
 	betweenTicks   = 500 * time.Millisecond
@@ -71,12 +72,16 @@ func put(arguments ...string) string {
 
 func fifo(arguments ...string) string { return outcome(syscall.Mkfifo(arguments[0], 0o600)) }
 
-// inodes says whether a filesystem counts them.
-func inodes(arguments ...string) string {
-	if statfs(arguments[0]).Files == 0 {
-		return "none"
+// space says whether a filesystem has an end, and whether it counts its inodes.
+func space(arguments ...string) string {
+	found, free, counted := statfs(arguments[0]), "some", "some"
+	if found.Bavail > boundless/uint64(found.Bsize) {
+		free = "boundless"
 	}
-	return "some"
+	if found.Files == 0 {
+		counted = "no"
+	}
+	return free + " space, " + counted + " inodes"
 }
 
 func size(arguments ...string) string {

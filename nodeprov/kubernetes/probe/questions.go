@@ -27,8 +27,8 @@ func init() { // not a value: some questions start this program anew
 	questions = map[string]question{
 		"alive": func(...string) string { return "yes" },
 		// of files
-		"await": await, "exists": exists, "fifo": fifo, "filesystem": filesystem, "inodes": inodes, "is": is,
-		"lease": lease, "punch": punch, "read": read, "size": size, "tick": tick, "tmpfile": tmpfile, "watch": watch,
+		"await": await, "exists": exists, "fifo": fifo, "filesystem": filesystem, "is": is,
+		"lease": lease, "punch": punch, "read": read, "size": size, "space": space, "tick": tick, "tmpfile": tmpfile, "watch": watch,
 		"write": put,
 		// of processes and memory
 		"attach": attach, "eat": eat, "hugepage": hugepage, "kill-init": killInit, "setuid": setuid, "wait": wait,

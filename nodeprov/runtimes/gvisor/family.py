@@ -116,6 +116,12 @@ class GVisor:
         """Ask for gvisor.log."""
         return CallsQuery()
 
+    def pod_changes(self, old: str, new: str, flags: Mapping[str, str]) -> Iterator[str]:
+        """Compare what is recorded of both versions."""
+        from nodeprov.workloads.judgement import changes  # only an upgrade asks
+
+        return changes(old, new, flags)
+
     run_sandbox = staticmethod(run_sandbox)
     kernel_line = staticmethod(kernel_line)
 

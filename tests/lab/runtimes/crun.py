@@ -122,6 +122,10 @@ class Crun:
             return line
         raise NodeprovError(f"no container runs through {generation}: {output.said}", "ctr plugins ls")
 
+    def pod_changes(self, old: str, new: str, flags: Mapping[str, str]) -> tuple[str, ...]:
+        """Nothing: the kernel is the node's."""
+        return ()
+
     def kernel_line(self, said: str) -> str:
         """Find the node's own kernel."""
         return next((line for line in said.splitlines() if "Linux version" in line and "gvisor" not in line), "")

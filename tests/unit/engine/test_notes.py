@@ -11,6 +11,7 @@ from nodeprov.node.state import Facts
 from nodeprov.plan.steps import Adopt
 from nodeprov.releases.obtain import Release
 from nodeprov.states import FileState
+from nodeprov.workloads.judgement import changes
 from tests.support.samples import CONFIG, changed, receipt_of, settings, with_daemon, with_receipts
 from tests.support.situations import (
     CONFIG_KEY,
@@ -87,11 +88,22 @@ def test_running_containers_of_the_release_before_are_spoken_of(old: Release, ne
     situation = after_install(old, new)
     shim = f"/opt/nodeprov/releases/{old.name}/containerd-shim-runsc-v1"
     situation.reader.facts = changed(situation.facts, processes={shim: 3})
-    _, restart, note = situation.install().plan.notes
+    _, restart, note, *_ = situation.install().plan.notes
     assert restart.startswith("containerd is not restarted, and the node keeps its label")
     assert note.startswith(
         f"3 sandboxes of {old.name} go on with it; a container that restarts in one is started by {new.name}"
     )
+
+
+def test_what_pods_meet_otherwise_with_another_release_is_told(old: Release, new: Release) -> None:
+    notes = after_install(old, new).install().plan.notes
+    expected = [
+        f"in pods, from {old.version} to {new.version}: {each}" for each in changes(old.version, new.version, {})
+    ]
+    assert expected
+    assert [each for each in notes if each.startswith("in pods")] == expected
+    assert not any(each.startswith("in pods") for each in fresh(new).install().plan.notes)
+    assert not any(each.startswith("in pods") for each in after_install(new, new).install().plan.notes)
 
 
 def test_that_an_interrupted_run_has_cordoned_the_node_is_told(new: Release) -> None:

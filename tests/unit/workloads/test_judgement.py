@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from nodeprov.workloads.catalogue import catalogue
-from nodeprov.workloads.judgement import Answers, Verdict, judged, verdict
+from nodeprov.workloads.catalogue import catalogue, recorded_releases
+from nodeprov.workloads.judgement import Answers, Verdict, changes, judged, verdict
 from nodeprov.workloads.probes import SAME, Probe, matches
 
 RELEASE = "20260905.0"
@@ -70,3 +70,13 @@ def test_no_answer_is_both_the_sandboxs_and_runcs(name: str) -> None:
 def test_each_behaviour_has_a_probe_or_says_why_not() -> None:
     for each in catalogue().values():
         assert (each.probe is None) is bool(each.unprobed), each.id
+
+
+def test_what_changes_between_releases_is_said_and_nothing_of_what_is_not_recorded() -> None:
+    old, new = recorded_releases()
+    said = [*changes(old, new, {})]
+    differing = [name for name, each in catalogue().items() if each.probe and old in each.probe.releases]
+    assert [each.partition(" (")[2].partition(")")[0] for each in said] == differing
+    assert "some inodes" in next(each for each in said if "(disk-space)" in each)
+    assert not [*changes(new, new, {})]
+    assert not [*changes("20250101.0", new, {})]
