@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "Check nodes for what would block an install, and give recommendations. Nothing is changed.",
     "check": "Show what the pods of manifests meet in a sandbox: what will not start, and what works differently.",
     "probe": "Ask on nodes what a workload meets in the sandbox, in pods with it and without it.",
+    "try": "Run a workload's pod once more in the sandbox, and beside it under runc; compare, and remove both.",
     "explain": "Explain errors of sandboxed pods: the cause, what shows it, and what to do.",
     "compat-log": "Show which calls of programs the sandboxes did not know: by workload, and in how many pods.",
     "apply": "Carry out a saved plan without asking. Refused if anything that it starts from differs now.",
@@ -58,7 +59,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "First steps": ("init", "inventory", "doctor", "plan", "install", "lab"),
     "Change nodes": ("apply", "adopt", "canary", "rollback", "gc", "uninstall"),
     "Look at nodes": ("status", "verify", "history", "support"),
-    "Workloads": ("check", "probe", "explain", "compat-log", "policy"),
+    "Workloads": ("check", "probe", "try", "explain", "compat-log", "policy"),
     "The cluster": ("rbac", "cluster"),
     "Releases": ("fetch", "cache", "lock", "sign", "bundle", "push", "image"),
 }
@@ -90,7 +91,7 @@ interrupted = threading.Event()
 
 def name_in_code(command: str) -> str:
     """Name the function of a command, and its module if it has one of its own."""
-    return command.replace("-", "_")
+    return "trial" if command == "try" else command.replace("-", "_")  # which is a word of Python
 
 
 def module_of(command: str) -> str:

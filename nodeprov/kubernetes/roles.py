@@ -93,12 +93,20 @@ PROBE_RULES = (
     Rule(
         "",
         "pods",
-        ("get", "list", "create", "patch"),
-        "The pods by which it asks. Whoever has this may make privileged pods in any namespace, and so do "
-        "anything on any node: give it to who has that already, for as long as it is needed.",
+        ("get", "list", "watch", "create", "patch", "delete"),
+        "The pods by which it asks, and those that `nodeprov try` runs. Whoever has this may make privileged pods "
+        "in any namespace, and so do anything on any node: give it to who has that already.",
     ),
     Rule("", "events", ("list",), "Why a pod does not start: that is one of the answers."),
+    Rule("", "replicationcontrollers", ("get",), "`nodeprov try` reads what makes pods."),
+    Rule("apps", "deployments", ("get",), "The same."),
+    Rule("apps", "replicasets", ("get",), "The same."),
+    Rule("apps", "statefulsets", ("get",), "The same."),
+    Rule("apps", "daemonsets", ("get",), "The same."),
+    Rule("batch", "jobs", ("get",), "The same."),
+    Rule("batch", "cronjobs", ("get",), "The same."),
 )
+"""kubelet tells the memory of pods to who may `get` nodes/proxy, and lets them run commands in all: no rule."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from nodeprov.workloads.catalogue import Behaviour, By, Effect, catalogue, seen_with
+from nodeprov.workloads.catalogue import Behaviour, By, Effect, catalogue, recorded_releases, seen_with
+from nodeprov.workloads.probes import SAME, Probe
 
 COMMAND = "python -m nodeprov.workloads.manual"
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
@@ -46,6 +47,14 @@ something has no answer.
     nodeprov probe worker1
     nodeprov probe worker1 --markdown > sandbox.md
 
+`nodeprov try deployment/web -n shop` runs a workload's own pod once more in the sandbox, and beside it, on the
+same node, under runc: does it start, and become ready, in what time, with how much memory; what has the sandbox
+noted of calls that it does not know; what of this page does it meet. Both pods have other labels, so that no
+Service and no controller takes them for its own, and both are removed at the end. Secrets, the service
+account's token, claims and folders of the node are left out (`--with-secrets`, `--with-volumes`); so are ports
+of the node and preStop hooks. The pods do what their program does: one that takes jobs from a queue takes them.
+Memory is only told to who may `get` nodes/proxy in the cluster.
+
 Settings in brackets are those of the inventory
 ([inventory.md](inventory.md)). All was seen with:
 """
@@ -53,7 +62,7 @@ Settings in brackets are those of the inventory
 
 def page() -> str:
     """Write the page."""
-    return "\n".join([f"{_HEAD}{seen_with()}.\n", *_sections()])
+    return "\n".join([f"{_HEAD}{seen_with()}.\n", *_sections(), *_by_release()])
 
 
 def _sections() -> Iterator[str]:
@@ -74,6 +83,28 @@ def _entry(behaviour: Behaviour) -> Iterator[str]:
     if behaviour.unprobed:
         yield f"- not probed: {behaviour.unprobed}"
     yield ""
+
+
+def _by_release() -> Iterator[str]:
+    yield "## What `probe` asks, and what is answered\n"
+    yield (
+        "Answers are patterns: what differs between nodes is left open. `same` is as runc answers. Flags in the\n"
+        "last column make the answer that of runc, or, with `only`, another than it.\n"
+    )
+    yield f"| behaviour | question | runc | {' | '.join(recorded_releases())} | flags |"
+    yield f"|---|---|---|{'---|' * len(recorded_releases())}---|"
+    for each in catalogue().values():
+        if each.probe is not None:
+            yield f"| [{each.id}](#{each.id}) | {' | '.join(_cells(each.probe))} |"
+
+
+def _cells(probe: Probe) -> Iterator[str]:
+    answers = [probe.releases.get(release, probe.sandbox) for release in recorded_releases()]
+    for text in (probe.ask, probe.runc, *answers):
+        yield text if text == SAME else f"`{text}`".replace("|", "\\|")
+    cures = [f"{name} = {value}" for name, value in probe.cured_by.items()]
+    brought = [f"only {name} = {value}" for name, value in probe.only_with.items()]
+    yield ", ".join([*cures, *brought]).replace("|", " or ")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,186 @@
+"""Trying a workload: its shadow in the sandbox and beside it under runc, and nothing left of both."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.hosts.base import Host
+from nodeprov.inventory import Settings
+from nodeprov.kubernetes.kubectl import Kubectl, kubectl, understood
+from nodeprov.kubernetes.live_workloads import KINDS
+from nodeprov.workloads.shadow import Shadow, pod
+from nodeprov.workloads.trial import Run, has_settled
+
+POLL_SECONDS = 1.0
+LIFE_BESIDES_SECONDS = 120
+"""How much longer than the wait a pod lives whose nodeprov was killed."""
+MEMORY_SECONDS = 20.0
+"""kubelet measures every ten."""
+REMOVAL_SECONDS = 60
+LABEL = "nodeprov.io/try"
+SHORT = {
+    "cj": "CronJob",
+    "deploy": "Deployment",
+    "ds": "DaemonSet",
+    "po": "Pod",
+    "rc": "ReplicationController",
+    "rs": "ReplicaSet",
+    "sts": "StatefulSet",
+}
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_HINT = "nodeprov try shop/deployment/web; or: nodeprov try deployment/web -n shop"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Which object of a cluster is tried."""
+
+    namespace: str
+    kind: str
+    name: str
+
+    @classmethod
+    def of(cls, text: str, namespace: str | None) -> Subject:
+        """Read [NAMESPACE/]KIND/NAME; raise UsageError for what is none."""
+        parts = text.split("/")
+        if len(parts) not in (2, 3) or not all(_NAME.fullmatch(each.lower()) for each in parts):
+            raise UsageError(f"{text!r} names no workload", _HINT)
+        if len(parts) == 3 and namespace not in (None, parts[0]):
+            raise UsageError(f"{text} is in {parts[0]}, and --namespace is {namespace}", "leave one of them out")
+        where = parts[0] if len(parts) == 3 else namespace or "default"
+        return cls(where, _kind(parts[-2]), parts[-1])
+
+    @property
+    def title(self) -> str:
+        """Its kind and name."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+def _kind(text: str) -> str:
+    for kind, plural in KINDS.items():
+        one = plural.partition(".")[0]
+        if text.lower() in (kind.lower(), one, plural):
+            return kind
+    if text.lower() in SHORT:
+        return SHORT[text.lower()]
+    raise UsageError(f"{text} is no kind that makes pods", f"it is one of {', '.join(KINDS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """How both pods went, the node, and the UID of the sandboxed one."""
+
+    node: str
+    uid: str
+    sandbox: Run
+    runc: Run | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trier:
+    """Runs shadows in a cluster; `sleep` is how it waits, and may raise what is to end it."""
+
+    cluster: Host
+    settings: Settings
+    subject: Subject
+    seconds: float
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def _kubectl(self) -> Kubectl:
+        return kubectl(self.settings.cluster)
+
+    def whole(self) -> dict[str, Any]:
+        """Read the object; raise NodeprovError if it is not there."""
+        subject, kind = self.subject, KINDS[self.subject.kind]
+        where = ("-n", subject.namespace)
+        text = self._kubectl.run(
+            self.cluster, *where, "get", kind, subject.name, "-o", "json", doing=f"{subject.title} cannot be read"
+        )
+        return understood(text, self.cluster, doing=subject.title)
+
+    @contextmanager
+    def running(self, made: Shadow) -> Iterator[Pods]:
+        """Run a shadow in the sandbox and under runc, on the same node, and see how far both come."""
+        mark = secrets.token_hex(4)
+        try:
+            self._create(made, mark, "sandbox", {"runtimeClassName": self.settings.runtime_class.name})
+            node = self._node(mark)
+            if node:
+                self._create(made, mark, "runc", {"nodeName": node})
+            yield self._settled(mark, node)
+        finally:
+            which = ("delete", "pods", "-n", self.subject.namespace, "-l", f"{LABEL}={mark}")
+            ends = ("--ignore-not-found", f"--timeout={REMOVAL_SECONDS}s")
+            self._kubectl.run(self.cluster, *which, *ends, doing="cannot remove the pods of the trial")
+
+    def _create(self, made: Shadow, mark: str, side: str, placed: Mapping[str, str]) -> None:
+        labels = {"app.kubernetes.io/managed-by": "nodeprov", LABEL: mark}
+        metadata = {
+            "name": f"nodeprov-try-{mark}-{side}",
+            "namespace": self.subject.namespace,
+            "labels": labels,
+        }
+        life = int(self.seconds) + LIFE_BESIDES_SECONDS
+        manifest = json.dumps(pod(made, metadata, placed=placed, seconds=life)).encode()
+        doing = f"cannot create the shadow of {self.subject.title}"
+        self._kubectl.run(self.cluster, "create", "-f", "-", doing=doing, stdin=manifest)
+
+    def _node(self, mark: str) -> str:
+        """Wait until the scheduler has found a node for the sandboxed pod; "" if it finds none."""
+        deadline = time.monotonic() + self.seconds
+        while True:
+            found: str = self._pods(mark)["sandbox"].get("spec", {}).get("nodeName", "")
+            if found or time.monotonic() > deadline:
+                return found
+            self.sleep(POLL_SECONDS)
+
+    def _settled(self, mark: str, node: str) -> Pods:
+        deadline = time.monotonic() + self.seconds
+        while not all(map(has_settled, (pods := self._pods(mark)).values())) and time.monotonic() < deadline:
+            self.sleep(POLL_SECONDS)
+        memory = self._memory(node, [each["metadata"]["uid"] for each in pods.values()]) if node else {}
+        pods = self._pods(mark) or pods  # some restart when they were ready
+        events = self._events()
+        runs = {side: Run.of(each, events, memory.get(each["metadata"]["uid"])) for side, each in pods.items()}
+        return Pods(node, pods["sandbox"]["metadata"]["uid"], runs["sandbox"], runs.get("runc"))
+
+    def _pods(self, mark: str) -> dict[str, Any]:
+        """Read both pods, by their sides."""
+        items = self._items("pods", "-l", f"{LABEL}={mark}")
+        return {each["metadata"]["name"].rpartition("-")[2]: each for each in items}
+
+    def _events(self) -> list[dict[str, Any]]:
+        return self._items("events")
+
+    def _items(self, *what: str) -> list[dict[str, Any]]:
+        arguments = ("-n", self.subject.namespace, "get", *what, "-o", "json")
+        text = self._kubectl.run(self.cluster, *arguments, doing=f"{what[0]} cannot be read")
+        items: list[dict[str, Any]] = understood(text, self.cluster, doing=what[0]).get("items", [])
+        return items
+
+    def _memory(self, node: str, uids: list[str]) -> dict[str, int]:
+        """Ask kubelet what the pods take, until it has measured them; who may not ask learns nothing."""
+        deadline = time.monotonic() + MEMORY_SECONDS
+        found: dict[str, int] = {}
+        with suppress(NodeprovError):
+            while True:
+                path = f"/api/v1/nodes/{node}/proxy/stats/summary"
+                text = self._kubectl.run(
+                    self.cluster, "get", "--raw", path, doing="kubelet's numbers cannot be read"
+                )
+                for each in understood(text, self.cluster, doing="kubelet's numbers").get("pods", ()):
+                    if memory := each.get("memory", {}).get("workingSetBytes"):
+                        found[each["podRef"]["uid"]] = memory
+                if all(each in found for each in uids) or time.monotonic() > deadline:
+                    break
+                self.sleep(POLL_SECONDS)
+        return found

@@ -1,0 +1,93 @@
+"""`nodeprov try` on a real cluster: a workload's pod twice, compared, and nothing left of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+
+from tests.lab.machines import ADMIN, IMAGE, NAMESPACE, WORKER, Kubectl, Machine, eventually
+from tests.lab.running import Ended, installed, nodeprov, refused, started, variant
+from tests.support.sampling import by_turns
+
+SERVES = (
+    "swapoff /nothing; mkdir -p /tmp/web && echo hello > /tmp/web/index.html && exec httpd -f -p 8080 -h /tmp/web"
+)
+"""It makes a call that gVisor notes, and is ready when it serves."""
+NEEDS_HOST_USERS = {"hostUsers": False}
+
+
+def deployment(name: str, **spec: Any) -> dict[str, Any]:
+    container = {
+        "name": "web",
+        "image": IMAGE,
+        "imagePullPolicy": "Never",
+        "command": ["sh", "-c", SERVES],
+        "securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}},
+        "readinessProbe": {"httpGet": {"port": 8080, "path": "/"}, "periodSeconds": 1},
+        "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "nowhere", "key": "token"}}}],
+        "resources": {"limits": {"memory": "64Mi"}},
+    }
+    labels = {"made-by": "tests", "app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "labels": {"made-by": "tests"}},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container], **spec}},
+        },
+    }
+
+
+def shadows(kubectl: Kubectl) -> list[str]:
+    return kubectl("get", "pods", "-l", "nodeprov.io/try", "-o", "name").split()
+
+
+def tried(ended: Ended) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(ended.stdout)["trial"]
+    return value
+
+
+@by_turns
+def test_a_workload_is_tried_in_the_sandbox_and_beside_it(
+    worker: Machine, kubectl: Kubectl, tmp_path: Any
+) -> None:
+    installed(WORKER)
+    inventory = variant(tmp_path, cluster__kubeconfig=f'"{ADMIN}"')
+    where = ("-n", NAMESPACE, "--json")
+    for each in (deployment("web"), deployment("users", **NEEDS_HOST_USERS)):
+        kubectl("apply", "-f", "-", stdin=json.dumps(each))
+    try:
+        ended = nodeprov("try", "deployment/web", *where, inventory=inventory)
+        trial = tried(ended)
+        assert ended.returncode == 3, ended.stdout  # it runs, and its limits are otherwise inside
+        assert trial["node"] == WORKER
+        assert trial["sandbox"]["ready"]
+        assert trial["runc"]["ready"]
+        assert trial["sandbox"]["memory_bytes"] > 4 * trial["runc"]["memory_bytes"]
+        assert trial["left_out"] == ["web: TOKEN of the secret nowhere"]
+        assert trial["calls"] == ["swapoff"]
+        assert "limits-inside" in [each["id"] for each in trial["met"]]
+        assert shadows(kubectl) == []
+
+        ended = nodeprov("try", f"{NAMESPACE}/deploy/users", "--json", "--seconds", "20", inventory=inventory)
+        trial = tried(ended)
+        assert (ended.returncode, trial["sandbox"]["ready"]) == (1, False)
+        assert "user-namespace" in [each["id"] for each in trial["explanations"]]
+
+        with started("try", "deployment/web", *where, inventory=inventory) as running:
+            with eventually(30) as more:
+                while len(shadows(kubectl)) < 2:
+                    assert more()
+            running.process.send_signal(signal.SIGINT)
+            interrupted = running.end()
+        assert interrupted.returncode == 1
+        assert "Traceback" not in interrupted.stderr
+        assert shadows(kubectl) == []
+
+        refused(nodeprov("try", "deployment/gone", *where, inventory=inventory), "gone")
+        refused(nodeprov("try", "service/web", *where, inventory=inventory), "no kind", exit_code=2)
+    finally:
+        kubectl("delete", "deployment", "web", "users", "--ignore-not-found")

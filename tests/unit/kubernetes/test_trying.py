@@ -1,0 +1,43 @@
+"""Which workload is meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from nodeprov.errors import UsageError
+from nodeprov.kubernetes.trying import Subject
+
+
+@pytest.mark.parametrize(
+    ("text", "namespace", "title"),
+    [
+        ("deployment/web", None, "Deployment default/web"),
+        ("deploy/web", "shop", "Deployment shop/web"),
+        ("shop/sts/db", None, "StatefulSet shop/db"),
+        ("shop/statefulsets.apps/db", "shop", "StatefulSet shop/db"),
+        ("Pod/web.1", None, "Pod default/web.1"),
+        ("cronjobs/nightly", None, "CronJob default/nightly"),
+    ],
+)
+def test_a_workload_is_named_as_kubectl_has_it(text: str, namespace: str | None, title: str) -> None:
+    assert Subject.of(text, namespace).title == title
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("web", "names no workload"),
+        ("a/b/c/d", "names no workload"),
+        ("deployment/", "names no workload"),
+        ("deployment/-x", "names no workload"),
+        ("service/web", "no kind that makes pods"),
+    ],
+)
+def test_what_names_none_is_refused(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Subject.of(text, None)
+
+
+def test_two_namespaces_are_one_too_many() -> None:
+    with pytest.raises(UsageError, match="--namespace is other"):
+        Subject.of("shop/deployment/web", "other")
