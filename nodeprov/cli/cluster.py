@@ -160,7 +160,7 @@ def status(*, there: There, shown: groups.Shown) -> None:
         return
     for state, count in counts["nodes"].items():
         show_text(f"{state:10}{count:7}")
-    for name, why in counts["failed"].items():
+    for name, why in (*counts["failed"].items(), *counts["drifted"].items()):
         show_text(f"{name}: {why}")
     say(f"run {now.run}; the dispatcher that leads: {holder or 'none'}")
 
@@ -218,11 +218,11 @@ def _has_control_plane(api: Api) -> bool:
 
 
 def _counts(api: Api, wanted: Wanted, members: Members) -> dict[str, Any]:
+    from nodeprov.dispatch.overview import overview
     from nodeprov.dispatch.views import NodeView
-    from nodeprov.dispatch.wanted import states
 
     nodes = [NodeView.of(each) for page in api.pages("/api/v1/nodes") for each in page["items"]]
-    return states({each.name: each for each in nodes}, wanted, members)
+    return overview({each.name: each for each in nodes}, wanted, members).to_json()
 
 
 def _objects_json(done: Sequence[Planned]) -> list[dict[str, str]]:

@@ -31,13 +31,17 @@ class Resident:
     """A dispatcher that stays, and does what the ConfigMap says."""
 
     def __init__(
-        self, environment: Mapping[str, str], stop: threading.Event, folder: Path = SERVICE_ACCOUNT
+        self,
+        environment: Mapping[str, str],
+        stop: threading.Event,
+        folder: Path = SERVICE_ACCOUNT,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
-        """Read what is wanted; raise NodeprovError where that cannot be."""
+        """Read what is wanted; raise NodeprovError where that cannot be. It is read again all `look_seconds`."""
         self.namespace = environment.get("NODEPROV_NAMESPACE", NAMESPACE)
         identity = environment.get("NODEPROV_IDENTITY", f"pid-{os.getpid()}")
         access = in_cluster(environment, folder)
-        self.stop = stop
+        self.stop, self.look_seconds = stop, look_seconds
         self.lease = Leadership(Api(access, patience_seconds=0, timeout_seconds=5), self.namespace, identity)
         self.reading = Api(access, sleep=sleeping_until(stop))
         self.wanted = self._read()
@@ -73,7 +77,7 @@ class Resident:
         self.lease.hold(self.stop, _log)
 
     def _look(self) -> None:
-        while not self.stop.wait(LOOK_SECONDS):
+        while not self.stop.wait(self.look_seconds):
             try:
                 found = self._read()
                 namespaces = Members(found).proof_namespaces

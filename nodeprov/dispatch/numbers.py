@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from nodeprov.dispatch.dispatcher import Dispatcher
+from nodeprov.dispatch.overview import overview
 from nodeprov.dispatch.serving import Samples, metric
-from nodeprov.dispatch.wanted import states
 
 _PREFIX = "nodeprov"
 
@@ -19,7 +19,7 @@ def numbers(found: Dispatcher, *, leads: bool) -> str:
 
 def _lines(found: Dispatcher, *, leads: bool) -> Iterator[str]:
     known, ends = found.known, list(found.ends)
-    counts = states(dict(known.nodes), known.wanted, known.members)["nodes"]
+    stand = overview(dict(known.nodes), known.wanted, known.members)
     results = Counter((each.ended.action, each.ended.result) for each in ends)
     seconds = sum(each.seconds for each in ends)
     left = [each.ended.found for each in ends if each.ended.found]
@@ -27,8 +27,10 @@ def _lines(found: Dispatcher, *, leads: bool) -> Iterator[str]:
         (("verb", verb), ("status", str(status))): n for (verb, status), n in dict(found.api.calls).items()
     }
     yield from metric(f"{_PREFIX}_leads", "gauge", "Whether this dispatcher leads.", {(): float(leads)})
-    by_state: Samples = {(("state", state),): float(count) for state, count in counts.items()}
+    by_state: Samples = {(("state", state),): float(count) for state, count in stand.counts.items()}
     yield from metric(f"{_PREFIX}_nodes", "gauge", "Nodes by state.", by_state)
+    about = "Installed nodes without the label, or whose kubelet does not report the handler."
+    yield from metric(f"{_PREFIX}_nodes_drifted", "gauge", about, {(): float(len(stand.drifted))})
     by_result: Samples = {(("action", a), ("result", r)): float(count) for (a, r), count in results.items()}
     about = "Runs of nodes that have ended, by how."
     yield from metric(f"{_PREFIX}_node_runs_total", "counter", about, by_result)

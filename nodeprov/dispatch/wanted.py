@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 from nodeprov.dispatch.api import Api, Object
 from nodeprov.dispatch.views import NodeView
@@ -18,7 +18,7 @@ from nodeprov.in_cluster.settings import with_nodes
 from nodeprov.inventory import Inventory, RolloutSettings, Settings
 from nodeprov.inventory.selector import parse_selector
 
-__all__ = ["INSTALL", "UNINSTALL", "Images", "Members", "Wanted", "read_wanted", "states", "whole_of", "wish_of"]
+__all__ = ["INSTALL", "UNINSTALL", "Images", "Members", "Wanted", "read_wanted", "whole_of", "wish_of"]
 
 INVENTORY, LOCK, RUN = "inventory.toml", "nodeprov.lock", "run.json"
 INSTALL, UNINSTALL = "install", "uninstall"
@@ -149,23 +149,3 @@ def wish_of(node: NodeView, wanted: Wanted, members: Members) -> str:
         and last.machine == node.machine
     )
     return "" if is_as_wanted else action
-
-
-def states(nodes: Mapping[str, NodeView], wanted: Wanted, members: Members) -> dict[str, Any]:
-    """Count nodes by how they stand, and name those that have failed, with the reason."""
-    counts = {"done": 0, "due": 0, "changing": 0, "failed": 0, "left": 0}
-    failed: dict[str, str] = {}
-    for node in nodes.values():
-        wish, last = wish_of(node, wanted, members), node.last
-        if node.claim:
-            counts["changing"] += 1
-        elif last is not None and last.result != "done" and not wish:
-            counts["failed"] += 1
-            failed[node.name] = last.why
-        elif wish:
-            counts["due"] += 1
-        elif last is not None:
-            counts["done"] += 1
-        else:
-            counts["left"] += 1
-    return {"nodes": counts, "failed": failed}

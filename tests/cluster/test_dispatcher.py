@@ -11,7 +11,7 @@ from nodeprov.dispatch.wanted import Wanted
 from tests.support.control_plane import ControlPlane
 from tests.support.dispatching import wanted
 from tests.support.fleet_of_fakes import LABEL, NODES, Fakes, Killed, Stubborn, inventory
-from tests.support.sampling import is_full
+from tests.support.sampling import by_turns, is_full
 
 MANY = inventory(max_unavailable="100%", max_failures=100)
 
@@ -266,9 +266,8 @@ def test_many_nodes_in_one_run(fakes: Fakes, request: pytest.FixtureRequest) -> 
     assert found.lists == {"nodes": 1, "pods": 1, "proofs in default": 1}
 
 
-def test_an_api_server_that_is_away_for_a_while_is_survived(
-    fakes: Fakes, plane: ControlPlane, request: pytest.FixtureRequest
-) -> None:
+@by_turns
+def test_an_api_server_that_is_away_for_a_while_is_survived(fakes: Fakes, plane: ControlPlane) -> None:
     names = [f"n{number}" for number in range(10)]
     fakes.add(*names)
     found = fakes.dispatcher(wanted(inventory(max_unavailable="2")))
@@ -276,7 +275,7 @@ def test_an_api_server_that_is_away_for_a_while_is_survived(
     thread.start()
     fakes.until(lambda: bool(fakes.labelled()))
     plane.kill_server()
-    thread.join(60 if is_full(request.config) else 20)
+    thread.join(20)  # a minute, with nodes that are real: tests/lab/test_dispatch_faults.py
     plane.server = plane.start_server()
     thread.join(120)
     assert not thread.is_alive()

@@ -39,7 +39,7 @@ def resident(fakes: Fakes, plane: ControlPlane, tmp_path: Path) -> Iterator[Resi
         "NODEPROV_NAMESPACE": NAMESPACE,
         "NODEPROV_IDENTITY": "dispatcher-1",
     }
-    yield Resident(environment, fakes.stop, tmp_path)
+    yield Resident(environment, fakes.stop, tmp_path, look_seconds=0.5)
     fakes.stop.set()
     for each in reversed(values):
         if each["kind"] != "Namespace":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodeprov.dispatch.marks import CLAIM
-from nodeprov.dispatch.wanted import Members, Wanted, states, wish_of
+from nodeprov.dispatch.wanted import Members, Wanted, wish_of
 from nodeprov.errors import NodeprovError
 from tests.support.dispatching import IN_POOL, INVENTORY, last, node, wanted
 
@@ -77,15 +77,3 @@ def test_what_is_no_such_config_map_is_refused_with_what_to_do(value: dict[str, 
 def test_what_is_wanted_has_another_digest_when_any_part_is_another() -> None:
     changed = [wanted(f"{INVENTORY}# more"), wanted(action="uninstall"), wanted(run="r2")]
     assert [each.digest == WANTED.digest for each in changed] == [False, True, True]
-
-
-def test_nodes_are_counted_by_how_they_stand() -> None:
-    nodes = {
-        "done": node(last=last()),
-        "due": node(),
-        "changing": node(labels={CLAIM: "r1"}),
-        "failed": node("f", last=last(result="failed", why="the disk is full")),
-        "left": node(labels={}),
-    }
-    found = states(nodes, WANTED, MEMBERS)
-    assert found == {"nodes": dict.fromkeys(nodes, 1), "failed": {"f": "the disk is full"}}

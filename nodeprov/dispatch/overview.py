@@ -1,0 +1,73 @@
+"""How the nodes of a cluster stand: counted, and those named that somebody should look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nodeprov.dispatch.marks import DONE
+from nodeprov.dispatch.views import NodeView
+from nodeprov.dispatch.wanted import INSTALL, Members, Wanted, wish_of
+from nodeprov.inventory import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How nodes stand.
+
+    Args:
+        counts: how many are done, due, being changed, failed, and left alone.
+        failed: which have failed, and why.
+        drifted: which of those that are done are not any more what the cluster was told, and in what.
+    """
+
+    counts: dict[str, int] = field(
+        default_factory=lambda: {"done": 0, "due": 0, "changing": 0, "failed": 0, "left": 0}
+    )
+    failed: dict[str, str] = field(default_factory=dict)
+    drifted: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it for programs; docs/json.md describes it."""
+        return {"nodes": self.counts, "failed": self.failed, "drifted": self.drifted}
+
+
+def overview(nodes: Mapping[str, NodeView], wanted: Wanted, members: Members) -> Overview:
+    """Look at all nodes of a cluster."""
+    found = Overview()
+    members.learn(name for name, node in nodes.items() if node.last)  # at once: one by one takes minutes
+    for node in nodes.values():
+        state = _state(node, wanted, members)
+        found.counts[state] += 1
+        if state == "failed" and node.last is not None:
+            found.failed[node.name] = node.last.why
+        if state == "done" and (drift := _drift(node, members.settings(node.name))):
+            found.drifted[node.name] = drift
+    return found
+
+
+def _state(node: NodeView, wanted: Wanted, members: Members) -> str:
+    wish, last = wish_of(node, wanted, members), node.last
+    if node.claim:
+        return "changing"
+    if wish:
+        return "due"
+    if last is None:
+        return "left"
+    return "done" if last.result == DONE else "failed"
+
+
+def _drift(node: NodeView, settings: Settings) -> str:
+    """Say in what an installed node differs from what its Node said at the end of its run; "" if in nothing.
+
+    More can be seen on the node only: nodeprov status and verify, or another run, look there.
+    """
+    if node.last is None or node.last.action != INSTALL:
+        return ""
+    handler, label = settings.runtime.handler, settings.label
+    if node.handlers is not None and handler not in node.handlers:
+        return f"its kubelet does not report the handler {handler}"
+    if node.labels.get(label.key) != label.value:
+        return f"it does not have the label {label.key}={label.value}"
+    return ""

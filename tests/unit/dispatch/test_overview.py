@@ -1,0 +1,47 @@
+"""How the nodes of a cluster stand."""
+
+from __future__ import annotations
+
+import pytest
+
+from nodeprov.dispatch.marks import CLAIM
+from nodeprov.dispatch.overview import overview
+from nodeprov.dispatch.views import NodeView
+from nodeprov.dispatch.wanted import Members
+from tests.support.dispatching import IN_POOL, last, node, wanted
+
+WANTED = wanted()
+MEMBERS = Members(WANTED)
+KEY = "nodeprov.node-restriction.kubernetes.io/gvisor"
+SERVING = {**IN_POOL, KEY: "true"}
+
+
+def test_nodes_are_counted_by_how_they_stand() -> None:
+    nodes = {
+        "done": node(last=last(), labels=SERVING),
+        "due": node(),
+        "changing": node(labels={CLAIM: "r1"}),
+        "failed": node("f", last=last(result="failed", why="the disk is full")),
+        "left": node(labels={}),
+    }
+    found = overview(nodes, WANTED, MEMBERS)
+    assert found.to_json() == {
+        "nodes": dict.fromkeys(nodes, 1),
+        "failed": {"f": "the disk is full"},
+        "drifted": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (node(last=last()), f"it does not have the label {KEY}=true"),
+        (node(last=last(), labels={**IN_POOL, KEY: "no"}), f"it does not have the label {KEY}=true"),
+        (node(last=last(), labels=SERVING, handlers=("",)), "its kubelet does not report the handler runsc"),
+        (node(last=last(), labels=SERVING, handlers=None), ""),  # a kubelet before 1.30 reports none
+        (node(last=last(want="other"), handlers=("",)), ""),  # it is due, and so will be looked at
+        (node(last=last(result="failed"), handlers=("",)), ""),
+    ],
+)
+def test_what_an_installed_node_has_lost_is_named(found: NodeView, why: str) -> None:
+    assert overview({"n1": found}, WANTED, MEMBERS).drifted == ({"n1": why} if why else {})
