@@ -134,7 +134,7 @@ def inventory(
         typer.Option("--bare", help="That of all workers, also those without a kubelet, and without a cluster."),
     ] = False,
 ) -> None:
-    """Write the lab's inventory, and say where it is; after a `vagrant up` by hand."""
+    """Write the lab's inventory and print its path; needed after `vagrant up` by hand."""
     from nodeprov_lab.nspawn.lab import STATE
 
     if bare and not STATE.bare_inventory.exists():

@@ -23,7 +23,7 @@ def adopt(
     told: groups.Told,
     shown: groups.Shown,
 ) -> None:
-    """Take over what somebody else installed, by hand or by another tool. Its sandboxes go on.
+    """Take over what somebody else installed, by hand or by another tool. Its sandboxes keep running.
 
     Only its table in containerd's configuration is replaced; its programs stay where they are. An uninstall puts
     the table back. Other nodes of the cluster that have it get no new sandboxed pods until they are adopted too.

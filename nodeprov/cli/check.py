@@ -40,7 +40,7 @@ def check(
         typer.Argument(metavar="FILE...", help="YAML or JSON with Kubernetes objects; - is standard input."),
     ] = None,
     live: Annotated[
-        bool, typer.Option("--live", help="Look at the workloads of the cluster, as kubectl here reaches it.")
+        bool, typer.Option("--live", help="Read the workloads from the cluster, with this machine's kubectl.")
     ] = False,
     namespace: Annotated[
         str | None, typer.Option("--namespace", "-n", metavar="NAME", help="With --live: of this namespace alone.")
@@ -102,7 +102,7 @@ def _of_cluster(
         if namespace or context or kubeconfig:
             raise UsageError("--namespace, --context and --kubeconfig say which cluster", "add --live")
         if not files:
-            raise UsageError("nothing is named", "name a FILE, - for standard input, or --live for the cluster")
+            raise UsageError("no file is named", "name a FILE, - for standard input, or --live for the cluster")
         return []
     if files:
         raise UsageError("a FILE and --live are two things", "leave one of them out")

@@ -23,7 +23,7 @@ def gc(
     told: groups.Told,
     shown: groups.Shown,
 ) -> None:
-    """Remove releases and generations that nothing needs; name what is kept, and for whom."""
+    """Remove releases and generations that nothing needs; show what is kept, and why."""
     from nodeprov.cli.session import carry_out, open_session
     from nodeprov.engine import Gc
     from nodeprov.runtimes import FAMILY

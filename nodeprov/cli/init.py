@@ -184,7 +184,7 @@ def ask_nodes(nodes: Sequence[str], ask: Asking, *, from_cluster: bool) -> tuple
     names = [each.name for each in entries]
     for name in names:
         if names.count(name) > 1:
-            raise UsageError(f"--node names {name} twice", "once is enough")
+            raise UsageError(f"--node names {name} twice", "name it once")
     if not entries and not from_cluster:
         entries = _asked(ask)
     if not entries and not from_cluster:

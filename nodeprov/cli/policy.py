@@ -289,7 +289,9 @@ def _modes(given: Mapping[str, Sequence[str]]) -> dict[str, str]:
     for mode, names in given.items():
         for name in names:
             if found.setdefault(name, mode) != mode:
-                raise UsageError(f"namespace {name}: --{found[name]} and --{mode}", "a namespace has one mode")
+                raise UsageError(
+                    f"namespace {name} has two modes: --{found[name]} and --{mode}", "give one of them"
+                )
     return found
 
 

@@ -246,7 +246,7 @@ def from_text(text: str, path: str, version: str) -> Saved:
     if type(value["schema"]) is not int or value["schema"] > SCHEMA:
         raise UsageError("a newer nodeprov has saved this plan", f"use that version, or {AGAIN}", where=path)
     if value.pop("sha256", "") != _digest(value):
-        raise UsageError("this plan was edited, or is damaged: its digest is another", AGAIN, where=path)
+        raise UsageError("this plan was edited, or is damaged: its digest does not match", AGAIN, where=path)
     try:
         found = _read(value)
     except MALFORMED_JSON as error:

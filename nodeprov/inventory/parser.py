@@ -133,7 +133,7 @@ class _Reading:
         known = list(self._members("nodes"))
         for number, pattern in enumerate(patterns):
             if pattern in patterns[:number]:
-                self._fault((*path, "nodes"), f"names {pattern} twice", "once is enough")
+                self._fault((*path, "nodes"), f"names {pattern} twice", "name it once")
             elif self._has_all_nodes and not any(fnmatchcase(node, pattern) for node in known):
                 is_glob = any(letter in pattern for letter in "*?[")
                 message = f"names {pattern}, which {'matches no node' if is_glob else 'is not a node'} here"

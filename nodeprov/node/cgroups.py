@@ -13,7 +13,7 @@ WHY = (
 
 
 def by_systemd(machine: Machine, daemon: Daemon) -> bool:
-    """Tell whether pods' cgroups are driven by systemd.
+    """Tell whether pods' cgroups are managed by systemd.
 
     What the kubelet that runs does counts, for it makes them. Where that does not show, it is what containerd
     says, which from 1.34 on kubelet asks it; then what kubelet was told; then what containerd 2 finds where no

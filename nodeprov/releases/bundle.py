@@ -49,7 +49,7 @@ class Bundle:
                 for said in _differences(self.lock.builds[architecture], lock.builds[architecture]):
                     raise NodeprovError(
                         f"for {architecture} it has another {said} than {where}",
-                        "one of the two is not meant: use the bundle that was made with this lock",
+                        "they do not belong together: use the bundle that was made with this lock",
                         where=self.where,
                     )
 

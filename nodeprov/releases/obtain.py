@@ -134,7 +134,7 @@ def _cached(folder: CacheFolder, pins: Mapping[str, str]) -> Entry | None:
     if conflict := artifacts.pin_conflict(entry.sha512, pins):
         path = str(folder.path)
         hint = f"correct the pin; or fetch the release anew: rm -r {shlex.quote(path)}"
-        raise NodeprovError(f"the cached release is another: {conflict}", hint, where=path)
+        raise NodeprovError(f"the cached release differs: {conflict}", hint, where=path)
     return entry
 
 

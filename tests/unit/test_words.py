@@ -28,7 +28,7 @@ AVOIDED = {
     r"\bby now\b": "now",
     r"\bwithout a word\b": "without a message",
     r"\b(of|by) ours\b": "of nodeprov's",
-    r"(^|[.:;] )Where [a-z ]{3,40} (is|are|has|have|can|cannot|does|do)\b[^.?:]*,": "if",
+    r"(^|[.:;] )Where [a-z`…_ \[\]]{3,50} (is|are|has|have|can|cannot|does|do)\b[^.?:]*,": "if",
 }
 """Words that a reader who learnt English at school translates first, and what to write instead."""
 

@@ -149,7 +149,7 @@ def _refuse_open(text: str) -> None:
     if open_actions(text):
         raise Refused(
             f"the template ends inside {{{{ {open_actions(text)[-1]} }}}}: what is appended would depend on it",
-            "close it with {{ end }}, as the distribution itself would complain",
+            "close it with {{ end }}: the distribution cannot read it either",
         )
 
 

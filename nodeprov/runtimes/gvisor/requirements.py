@@ -60,7 +60,7 @@ def kernel(machine: Machine) -> Iterator[Problem]:
     if machine.sysctls.get("vm.memfd_noexec", 0) >= MEMFD_REFUSED:
         yield Problem(
             f"vm.memfd_noexec is {machine.sysctls['vm.memfd_noexec']}: the kernel refuses the memory of a sandbox",
-            "sysctl vm.memfd_noexec=1, and in /etc/sysctl.d",
+            "sysctl vm.memfd_noexec=1, and set it in /etc/sysctl.d",
             "a sandbox's memory is a file of memfd_create without MFD_NOEXEC_SEAL (gVisor: pkg/memutil; "
             "docs.kernel.org/userspace-api/mfd_noexec.html)",
         )

@@ -108,7 +108,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_options_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     for arguments, words in (
-        ((), "nothing is named"),
+        ((), "no file is named"),
         (("pod.yaml", "--live"), "two things"),
         (("pod.yaml", "-n", "shop"), "add --live"),
     ):

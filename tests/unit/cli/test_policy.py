@@ -22,7 +22,7 @@ TWO = f'{TEXT}[nodes.worker2.runtime_class]\nname = "other"\n[nodes.worker2.labe
         (
             TEXT,
             ("apply", "--audit", "a", "--required", "a"),
-            "namespace a: --audit and --required\nhint: a namespace has one mode",
+            "namespace a has two modes: --audit and --required\nhint: give one of them",
         ),
         (TWO, ("render",), "the inventory has several RuntimeClasses: gvisor (runsc), other (runsc)"),
         (TEXT, ("remove", "--set", "cluster.enabled=false"), "[cluster] enabled is false\nhint: add --set"),
