@@ -211,9 +211,9 @@ def test_a_drain_that_an_earlier_nodeprov_has_saved_holds_for_the_same_pods(plan
 
 
 BAD = {
-    "no JSON": ("", "no saved plan"),
-    "an inventory": ("[nodes]", "no saved plan"),
-    "other JSON": ("[]", "no saved plan"),
+    "no JSON": ("", "not a saved plan"),
+    "an inventory": ("[nodes]", "not a saved plan"),
+    "other JSON": ("[]", "not a saved plan"),
     "a newer schema": ({"schema": 2}, "a newer nodeprov"),
     "an edit": ({"drain": True}, "was edited"),
     "no digest": ({"sha256": ""}, "was edited"),
