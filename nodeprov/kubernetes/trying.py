@@ -71,7 +71,7 @@ def _kind(text: str) -> str:
             return kind
     if text.lower() in SHORT:
         return SHORT[text.lower()]
-    raise UsageError(f"{text} is no kind that makes pods", f"it is one of {', '.join(KINDS)}")
+    raise UsageError(f"{text} is not a kind that makes pods", f"it is one of {', '.join(KINDS)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ noted of calls that it does not know; what of this page does it meet. Both pods 
 Service and no controller takes them for its own, and both are removed at the end. Secrets, the service
 account's token, claims and folders of the node are left out (`--with-secrets`, `--with-volumes`); so are ports
 of the node and preStop hooks. The pods do what their program does: one that takes jobs from a queue takes them.
-Memory is only told to who may `get` nodes/proxy in the cluster.
+Memory is only shown to users who may `get` nodes/proxy in the cluster.
 
 Settings in brackets are those of the inventory
 ([inventory.md](inventory.md)). All was seen with:

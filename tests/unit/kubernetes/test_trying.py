@@ -30,7 +30,7 @@ def test_a_workload_is_named_as_kubectl_has_it(text: str, namespace: str | None,
         ("a/b/c/d", "names no workload"),
         ("deployment/", "names no workload"),
         ("deployment/-x", "names no workload"),
-        ("service/web", "no kind that makes pods"),
+        ("service/web", "not a kind that makes pods"),
     ],
 )
 def test_what_names_none_is_refused(text: str, said: str) -> None:
