@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nodeprov.cli.inventory import find, is_ansible, read
 from nodeprov.cli.output import say
-from nodeprov.errors import NodeprovError, UsageError, json_object
+from nodeprov.errors import NodeprovError, UsageError, json_object, placed
 
 if TYPE_CHECKING:
     from nodeprov.dispatch.api import Api
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
 _OVER_SSH = ("drain", "wait_for", "before", "after")
 """What of a rollout is done over SSH only."""
+
+_MOST_BYTES = 1 << 20
+"""Of all values of a ConfigMap (kubernetes: pkg/apis/core/types.go, MaxSecretSize)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ def site(named: Path | None) -> Site:
     """Find and read the inventory; raise UsageError for one that a cluster cannot be given."""
     from nodeprov.dispatch.wanted import whole_of
     from nodeprov.inventory.locked import with_trust_below
+    from nodeprov.releases.source import normal_base_url
 
     found = find(named, os.environ, Path.cwd())
     if found.by:
@@ -51,6 +55,9 @@ def site(named: Path | None) -> Site:
     text = read(found)
     whole = with_trust_below(whole_of(text, str(found.path)), found.path.parent)
     _refuse(whole.nodes[0].settings.rollout, str(found.path))
+    with placed(str(found.path)):
+        for node in whole.nodes:  # more may read a ConfigMap than this file
+            normal_base_url(node.settings.release.base_url)
     return Site(whole, text, found.path)
 
 
@@ -77,7 +84,19 @@ def wanted_of(
         now.images.pull_secrets if now else (),
     )
     run = f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(3)}"
-    return Wanted(run, found.text, text, given)
+    wanted = Wanted(run, found.text, text, given)
+    _insist_on_room(wanted, found.path)
+    return wanted
+
+
+def _insist_on_room(wanted: Wanted, path: Path) -> None:
+    size = sum(len(each.encode()) for each in wanted.data().values())
+    if size > _MOST_BYTES:
+        raise UsageError(
+            f"the inventory and its lock have {size} bytes, and a ConfigMap has room for {_MOST_BYTES}",
+            "name no nodes that have nothing of their own: [cluster] select chooses them by their labels",
+            where=str(path),
+        )
 
 
 def _image(option: str, given: str | None, known: str) -> str:

@@ -32,7 +32,7 @@ ILL = (500, 502, 504)
 """What a server answers whose etcd is looking for a leader, or a proxy that does not reach the server."""
 _PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0)
 _LONGEST_PAUSE = 15.0
-_CUT = (OSError, http.client.HTTPException)
+CUT = (OSError, http.client.HTTPException)
 """What is raised where a connection cannot be made, or ends too early."""
 _HINTS = {
     401: "does the kubeconfig, or the service account, still count? kubectl auth whoami",
@@ -204,7 +204,7 @@ class Api:
             said = f"its certificate is not believed: {error.verify_message}"
             hint = "compare the authority of the kubeconfig, or the ConfigMap kube-root-ca.crt, with the server's"
             raise ApiError(said, hint, where=self.access.server, status=0, reason="") from None
-        except _CUT as error:
+        except CUT as error:
             if connection:
                 connection.close()
             self.calls[method, 0] += 1
@@ -307,5 +307,5 @@ def _lines(answer: http.client.HTTPResponse) -> Iterator[bytes]:
     try:
         while line := answer.readline():
             yield line
-    except _CUT:
+    except CUT:
         return  # what has not come is asked for again

@@ -103,8 +103,11 @@ class Dispatcher:
         return watches
 
     def _follow(self, kind: str, watch: Watch[NodeView] | Watch[PodView]) -> None:
-        for change in watch.changes():
-            self._events.put((kind, change))
+        try:
+            for change in watch.changes():
+                self._events.put((kind, change))
+        except BaseException as error:  # without its eyes it must not go on: the loop ends by it
+            self._events.put(Did("", error=error))
 
     def _arrived(self) -> Iterator[_Came | Did | Wanted]:
         """Yield what has come, and wait for it a moment."""

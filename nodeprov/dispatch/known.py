@@ -60,12 +60,9 @@ class Known:
     def pod_changed(self, change: Change[PodView], *, proofs: bool) -> Iterable[str]:
         """Take a change of pods; name the nodes that they are for."""
         if isinstance(change, Listed):
-            gone = [
-                pod
-                for pods in self._pods.values()
-                for pod in pods.values()
-                if pod.is_proof == proofs and all(pod.uid != each.uid for each in change.items)
-            ]
+            there = {each.uid for each in change.items}
+            known = [pod for pods in self._pods.values() for pod in pods.values() if pod.is_proof == proofs]
+            gone = [pod for pod in known if pod.uid not in there]
             for each in gone:
                 self.drop_pod(each)
             for each in change.items:

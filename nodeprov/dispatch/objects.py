@@ -10,7 +10,7 @@ from typing import Any
 from nodeprov.dispatch.actor import proof_class
 from nodeprov.dispatch.api import Object
 from nodeprov.dispatch.lease import LEASE
-from nodeprov.dispatch.policies import Limits, only_engines, own_fields
+from nodeprov.dispatch.policies import Limits, only_engines, only_proofs, own_fields
 from nodeprov.dispatch.wanted import Members, Wanted
 from nodeprov.engine.rollout import CONTROL_PLANE
 from nodeprov.in_cluster.pod import CONFIG_MAP, NAMESPACE
@@ -40,6 +40,7 @@ def objects(wanted: Wanted, members: Members, place: Place, *, resident: bool = 
         _namespace(place.namespace),
         *own_fields(limits),
         *only_engines(limits),
+        *only_proofs(limits),
         *_rights(members, place.namespace),
         _config(wanted, place.namespace),
         *([_deployment(wanted, place)] if resident else []),
@@ -76,6 +77,8 @@ def limits_of(wanted: Wanted, members: Members, namespace: str) -> Limits:
         taints=[taint] if taint else [],
         images=sorted({wanted.images.engine, wanted.images.release}),
         host_paths=sorted({f"{each.paths.prefix}/releases" for each in every}),
+        proof_images=sorted({each.proof.image or wanted.images.engine for each in every}),
+        proof_classes=sorted({proof_class(each) for each in every}),
     )
 
 

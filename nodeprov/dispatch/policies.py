@@ -11,6 +11,14 @@ from nodeprov.in_cluster.pod import COMMAND, CONFIG_MAP, RUN_LABEL
 
 GROUP = "admissionregistration.k8s.io/v1"
 OWN_FIELDS, ONLY_ENGINES = "nodeprov-only-its-own-fields", "nodeprov-only-its-own-pods"
+ONLY_PROOFS = "nodeprov-only-its-own-proofs"
+
+_ALL_CONTAINERS = {
+    "name": "all",
+    "expression": "object.spec.containers + object.spec.?initContainers.orValue([])",
+}
+_USES_NODE = " || ".join(f"object.spec.?{each}.orValue(false)" for each in ("hostPID", "hostNetwork", "hostIPC"))
+_NONE_IS_PRIVILEGED = "variables.all.all(c, !c.?securityContext.?privileged.orValue(false))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,8 @@ class Limits:
         labels, taints: keys that the dispatcher may change on nodes.
         images: that pods of the namespace may have.
         host_paths: folders of a node that an engine's pod may mount.
+        proof_images: of pods that prove a node, in whichever namespace they are.
+        proof_classes: the RuntimeClasses of those.
     """
 
     username: str
@@ -31,6 +41,8 @@ class Limits:
     taints: Sequence[str]
     images: Sequence[str]
     host_paths: Sequence[str]
+    proof_images: Sequence[str]
+    proof_classes: Sequence[str]
 
 
 def own_fields(limits: Limits) -> list[Object]:
@@ -43,9 +55,7 @@ def own_fields(limits: Limits) -> list[Object]:
         "matchConstraints": {
             "resourceRules": [_rule("", ["nodes", "nodes/*"], ["UPDATE"])],
         },
-        "matchConditions": [
-            {"name": "by-the-dispatcher", "expression": f"request.userInfo.username == {_text(limits.username)}"}
-        ],
+        "matchConditions": [_by_the_dispatcher(limits)],
     }
     validations = [
         (_same("metadata.?labels", labels), "nodeprov may change its own labels only"),
@@ -82,14 +92,9 @@ def only_engines(limits: Limits) -> list[Object]:
         },
         "variables": [
             {"name": "engine", "expression": f"{_text(RUN_LABEL)} in object.metadata.?labels.orValue({{}})"},
-            {
-                "name": "all",
-                "expression": "object.spec.containers + object.spec.?initContainers.orValue([])",
-            },
+            _ALL_CONTAINERS,
         ],
     }
-    host = "hostPID", "hostNetwork", "hostIPC"
-    uses_node = " || ".join(f"object.spec.?{each}.orValue(false)" for each in host)
     code = "lifecycle", "livenessProbe", "readinessProbe", "startupProbe", "envFrom"
     brings_code = " && ".join(f"!has(c.{each})" for each in code)
     paths, images = _texts(limits.host_paths), _texts(limits.images)
@@ -105,8 +110,7 @@ def only_engines(limits: Limits) -> list[Object]:
             f"of a node only {' and '.join(limits.host_paths)} is mounted, by engines",
         ),
         (
-            f"variables.engine || (!({uses_node}) && variables.all.all(c, "
-            "!c.?securityContext.?privileged.orValue(false)))",
+            f"variables.engine || (!({_USES_NODE}) && {_NONE_IS_PRIVILEGED})",
             "only an engine may leave its container",
         ),
         (
@@ -129,6 +133,17 @@ def only_engines(limits: Limits) -> list[Object]:
             f"an engine reads the ConfigMap {CONFIG_MAP}, and no other volume",
         ),
     ]
+    updates = {
+        "matchConstraints": {
+            "namespaceSelector": selector,
+            "resourceRules": [_rule("", ["pods"], ["UPDATE"])],
+        },
+    }
+    same = " && ".join(
+        f"object.spec.{each}.map(c, c.image) == oldObject.spec.{each}.map(c, c.image)"
+        for each in ("containers", "?initContainers.orValue([])")
+    )
+    stays = [(same, "no pod here is given another image")]
     inside = {
         "matchConstraints": {
             "namespaceSelector": selector,
@@ -139,7 +154,56 @@ def only_engines(limits: Limits) -> list[Object]:
         },
     }
     nobody = [("false", "no one may enter a pod here: it is root on its node")]
-    return [*_policy(ONLY_ENGINES, match, validations), *_policy(f"{ONLY_ENGINES}-inside", inside, nobody)]
+    return [
+        *_policy(ONLY_ENGINES, match, validations),
+        *_policy(f"{ONLY_ENGINES}-unchanged", updates, stays),
+        *_policy(f"{ONLY_ENGINES}-inside", inside, nobody),
+    ]
+
+
+def only_proofs(limits: Limits) -> list[Object]:
+    """Let the dispatcher make, in other namespaces than its own, pods that prove a node, and delete only those.
+
+    A right to make pods is otherwise one to be root on each node, wherever the namespace does not forbid that.
+    """
+    elsewhere = f"request.namespace != {_text(limits.namespace)}"
+    conditions = [_by_the_dispatcher(limits), {"name": "elsewhere", "expression": elsewhere}]
+    making = {
+        "matchConstraints": {"resourceRules": [_rule("", ["pods"], ["CREATE"])]},
+        "matchConditions": conditions,
+        "variables": [_ALL_CONTAINERS],
+    }
+    classes, images = _texts(limits.proof_classes), _texts(limits.proof_images)
+    own_values = "!has(e.valueFrom) || has(e.valueFrom.fieldRef)"
+    validations = [
+        (f"object.spec.?runtimeClassName.orValue('') in {classes}", "a proof has the RuntimeClass of proofs"),
+        (f"variables.all.all(c, c.image in {images})", "a proof has nodeprov's own image, by its digest"),
+        (f"{_text(RUN_LABEL)} in object.metadata.?labels.orValue({{}})", "a proof says for which run it is"),
+        (
+            f"!({_USES_NODE}) && {_NONE_IS_PRIVILEGED} && "
+            "variables.all.all(c, c.?securityContext.?capabilities.?add.orValue([]).size() == 0)",
+            "a proof does not leave its container",
+        ),
+        (
+            "object.spec.?volumes.orValue([]).size() == 0 && "
+            "object.spec.?automountServiceAccountToken.orValue(true) == false && "
+            f"variables.all.all(c, !has(c.envFrom) && c.?env.orValue([]).all(e, {own_values}))",
+            "a proof has no volumes, no token, and no values of secrets",
+        ),
+    ]
+    deleting = {
+        "matchConstraints": {"resourceRules": [_rule("", ["pods"], ["DELETE"])]},
+        "matchConditions": conditions,
+    }
+    ours = f"{_text(RUN_LABEL)} in oldObject.metadata.?labels.orValue({{}})"
+    return [
+        *_policy(ONLY_PROOFS, making, validations),
+        *_policy(f"{ONLY_PROOFS}-deleted", deleting, [(ours, "nodeprov may delete its own proofs only")]),
+    ]
+
+
+def _by_the_dispatcher(limits: Limits) -> Object:
+    return {"name": "by-the-dispatcher", "expression": f"request.userInfo.username == {_text(limits.username)}"}
 
 
 def _same(field: str, own: str) -> str:

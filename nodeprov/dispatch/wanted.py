@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 from nodeprov.dispatch.api import Api, Object
 from nodeprov.dispatch.views import NodeView
-from nodeprov.errors import MALFORMED_JSON, NodeprovError
+from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
 from nodeprov.in_cluster.pod import CONFIG_MAP
 from nodeprov.in_cluster.pod import PodImages as Images
 from nodeprov.in_cluster.settings import with_nodes
@@ -25,6 +26,8 @@ INSTALL, UNINSTALL = "install", "uninstall"
 OS_LABEL = "kubernetes.io/os"
 _ANY = "any-other-node"
 """Stands for a node that the inventory does not name."""
+_RUN = re.compile("[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+"""A part of pods' names and the value of a label; with what pods' names have besides it still fits."""
 _HINT = "write it anew: nodeprov cluster install"
 
 
@@ -52,14 +55,25 @@ class Wanted:
         """Read a ConfigMap; raise NodeprovError, with what to do, if it is none of ours."""
         try:
             data = value["data"]
-            run = json.loads(data[RUN])
-            images = Images(run["engine"], run["release"], tuple(run.get("pullSecrets", ())))
-            seconds = int(run.get("deadlineSeconds", 1800))
-            action = str(run.get("action", INSTALL))
-            return cls(run["run"], data[INVENTORY], data[LOCK], images, action, seconds)
+            return cls._of(json.loads(data[RUN]), data[INVENTORY], data[LOCK])
         except MALFORMED_JSON as error:
             said = f"it is not as nodeprov writes it: {type(error).__name__}: {error}"
             raise NodeprovError(said, _HINT, where=f"ConfigMap {CONFIG_MAP}") from None
+
+    @classmethod
+    def _of(cls, run: Mapping[str, Any], inventory: str, lock: str) -> Self:
+        """Insist on each value: any other action than INSTALL would take nodeprov from all nodes."""
+        name, engine, release = (of_type(str, run[each]) for each in ("run", "engine", "release"))
+        secrets = tuple(of_type(str, each) for each in of_type(list, run.get("pullSecrets", [])))
+        action = of_type(str, run.get("action", INSTALL))
+        seconds = of_type(int, run.get("deadlineSeconds", 1800))
+        if not _RUN.fullmatch(name):
+            raise ValueError(f"run {name!r} is no name of a run")
+        if action not in (INSTALL, UNINSTALL):
+            raise ValueError(f"action {action!r} is neither {INSTALL} nor {UNINSTALL}")
+        if seconds < 1:
+            raise ValueError(f"deadlineSeconds is {seconds}")
+        return cls(name, inventory, lock, Images(engine, release, secrets), action, seconds)
 
     def data(self) -> dict[str, str]:
         """Write the data of the ConfigMap."""

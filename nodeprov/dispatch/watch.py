@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from random import uniform
 from typing import Any, Generic, TypeVar
 
-from nodeprov.dispatch.api import Api, ApiError, Object
-from nodeprov.errors import MALFORMED_JSON, NodeprovError
+from nodeprov.dispatch.api import CUT, Api, ApiError, Object
+from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
 
 T = TypeVar("T")
 WATCH_SECONDS = 240
@@ -91,16 +91,19 @@ class Watch(Generic[T]):
                     version = ""  # an event that cannot be read would come again
                 self._on_error(error)
                 self._stop.wait(_PAUSE_SECONDS)
-            except OSError as error:
+            except CUT as error:
                 self._on_error(NodeprovError(f"the watch of {self._path} has ended: {error}"))
                 self._stop.wait(_PAUSE_SECONDS)
 
     def _list(self) -> tuple[list[T], str]:
         items: list[T] = []
         version = ""
-        for page in self._api.pages(self._path, **self._selected):
-            items += map(self._parse, page.get("items") or ())
-            version = page["metadata"]["resourceVersion"]
+        try:
+            for page in self._api.pages(self._path, **self._selected):
+                items += map(self._parse, page.get("items") or ())
+                version = of_type(str, page["metadata"]["resourceVersion"])
+        except MALFORMED_JSON as error:
+            raise self._not_understood("the list", error) from None
         self.lists += 1
         return items, version
 
@@ -136,8 +139,11 @@ class Watch(Generic[T]):
                 return None, version
             return (Gone if kind == "DELETED" else Put)(self._parse(value)), version
         except MALFORMED_JSON as error:
-            raise NodeprovError(
-                f"an event of {self._path} is not understood: {error}: {line[:80]!r}",
-                "is there a proxy in between? kubectl get --raw /readyz",
-                where=self._api.access.server,
-            ) from None
+            raise self._not_understood("an event", error) from None
+
+    def _not_understood(self, what: str, error: Exception) -> NodeprovError:
+        return NodeprovError(
+            f"{what} of {self._path} is not understood: {type(error).__name__}: {error}",
+            "is there a proxy in between? kubectl get --raw /readyz",
+            where=self._api.access.server,
+        )

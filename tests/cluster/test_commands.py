@@ -111,6 +111,25 @@ def test_an_install_that_is_repeated_changes_nothing(command: Command, fakes: Fa
     assert "nothing to do" in said(command("uninstall", "--yes"))
 
 
+def test_an_inventory_for_which_a_config_map_has_no_room_is_refused(command: Command, tmp_path: Path) -> None:
+    with (tmp_path / "nodeprov.toml").open("a") as file:
+        file.write("# " + "x" * (1 << 20) + "\n")
+    for more in (("--render",), ("--yes",)):
+        refused = command("install", *IMAGES, *more)
+        assert (refused.returncode, refused.text) == (2, "")
+        assert "a ConfigMap has room for 1048576" in said(refused)
+        assert "[cluster] select" in said(refused)
+
+
+def test_a_password_is_not_given_to_all_who_may_read_a_config_map(command: Command, tmp_path: Path) -> None:
+    with (tmp_path / "nodeprov.toml").open("a") as file:
+        file.write('[groups.a]\nnodes = ["*"]\n[groups.a.release]\nbase_url = "https://me:secret@mirror/gvisor"\n')
+    refused = command("install", *IMAGES, "--render")
+    assert (refused.returncode, refused.text) == (2, "")
+    assert "base_url has a user or password in it" in said(refused)
+    assert "~/.netrc" in said(refused)
+
+
 def test_what_is_rendered_is_what_kubectl_takes(
     command: Command, fakes: Fakes, plane: ControlPlane, tmp_path: Path
 ) -> None:

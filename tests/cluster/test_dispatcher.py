@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from nodeprov.dispatch.dispatcher import Dispatcher
+from nodeprov.dispatch.views import NodeView
 from nodeprov.dispatch.wanted import Wanted
 from tests.support.control_plane import ControlPlane
 from tests.support.dispatching import wanted
@@ -280,3 +281,15 @@ def test_an_api_server_that_is_away_for_a_while_is_survived(fakes: Fakes, plane:
     thread.join(120)
     assert not thread.is_alive()
     installed(fakes, *names)
+
+
+def test_a_dispatcher_that_does_not_see_nodes_any_more_ends(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new process sees them again; one that goes on would wait for ever."""
+
+    def blind(_value: object) -> NodeView:
+        raise ZeroDivisionError
+
+    fakes.add("n1")
+    monkeypatch.setattr(NodeView, "of", blind)
+    with pytest.raises(ZeroDivisionError):
+        fakes.run(wanted(inventory()))

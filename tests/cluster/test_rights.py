@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from nodeprov.dispatch.actor import NODES
+from nodeprov.dispatch.actor import CLASSES, NODES, proof_class, proof_pod
 from nodeprov.dispatch.api import Api, ApiError, Object
 from nodeprov.dispatch.applying import apply, plan
 from nodeprov.dispatch.objects import ACCOUNT, Place, limits_of, objects, path_of
-from nodeprov.dispatch.policies import ONLY_ENGINES, OWN_FIELDS
+from nodeprov.dispatch.policies import ONLY_ENGINES, ONLY_PROOFS, OWN_FIELDS
 from nodeprov.dispatch.wanted import Members
 from nodeprov.in_cluster.assignment import Assignment
 from nodeprov.in_cluster.pod import NAMESPACE, engine_pod
@@ -264,6 +265,72 @@ def test_nobody_enters_a_pod_of_the_namespace(fakes: Fakes, applied: list[Object
     more = {"ephemeralContainers": [{"name": "d", "image": "busybox"}]}
     with pytest.raises(ApiError, match="no one may enter a pod here"):
         fakes.api.patch(f"{PODS}/{name}/ephemeralcontainers", {"spec": more}, "strategic-merge-patch")
+
+
+def test_a_pod_of_the_namespace_is_given_no_other_image(fakes: Fakes, applied: list[Object]) -> None:
+    fakes.add("silent")
+    value = engine_pod(
+        Assignment("r1", "install", "silent", "u", "m"), WISH.images, prefix="/opt/nodeprov", deadline_seconds=60
+    )
+    path = f"{PODS}/{fakes.api.create(PODS, value)['metadata']['name']}"
+    fakes.api.patch(path, {"metadata": {"annotations": {"a": "b"}}})
+    for containers in (
+        {"containers": [{"name": "engine", "image": "x"}]},
+        {"initContainers": [{"name": "release", "image": "x"}]},
+    ):
+        with pytest.raises(ApiError, match="no pod here is given another image"):
+            fakes.api.patch(path, {"spec": containers}, "strategic-merge-patch")
+
+
+ELSEWHERE_PODS = "/api/v1/namespaces/default/pods"
+
+
+def _spec(**fields: Any) -> Callable[[Object], None]:
+    return lambda value: value["spec"].update(fields)
+
+
+def _container(**fields: Any) -> Callable[[Object], None]:
+    return lambda value: value["spec"]["containers"][0].update(fields)
+
+
+BAD_PROOFS = [
+    (_spec(runtimeClassName=None), "the RuntimeClass of proofs"),
+    (_container(image="busybox"), "own image"),
+    (_spec(initContainers=[{"name": "i", "image": "busybox"}]), "own image"),
+    (lambda value: value["metadata"].update(labels={}), "for which run"),
+    (_spec(hostPID=True), "leave its container"),
+    (_spec(hostNetwork=True), "leave its container"),
+    (_container(securityContext={"privileged": True}), "leave its container"),
+    (_container(securityContext={"capabilities": {"add": ["SYS_MODULE"]}}), "leave its container"),
+    (_spec(volumes=[{"name": "v", "hostPath": {"path": "/"}}]), "no volumes"),
+    (_spec(volumes=[{"name": "v", "secret": {"secretName": "s"}}]), "no volumes"),
+    (_spec(automountServiceAccountToken=True), "no token|no volumes"),
+    (_container(envFrom=[{"secretRef": {"name": "s"}}]), "of secrets"),
+    (_container(env=[{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]), "of secrets"),
+]
+
+
+def test_elsewhere_it_makes_and_deletes_proofs_and_nothing_else(
+    fakes: Fakes, plane: ControlPlane, applied: list[Object]
+) -> None:
+    fakes.add("n1", "silent")
+    api = Api(plane.user(USER))
+    settings = MEMBERS.settings("silent")
+    classes = {"metadata": {"name": proof_class(settings)}, "handler": "runsc"}
+    fakes.api.create(CLASSES, classes)
+    good = proof_pod(fakes.node("silent"), "r1", WISH.images.engine, settings)
+    assert api.create(ELSEWHERE_PODS, good, dryRun="All")
+    for change, said in BAD_PROOFS:
+        value = copy.deepcopy(good)
+        change(value)
+        with pytest.raises(ApiError, match=said) as raised:
+            api.create(ELSEWHERE_PODS, value, dryRun="All")
+        assert ONLY_PROOFS in raised.value.message
+    other = {"metadata": {"name": "other"}, "spec": {"containers": [{"name": "c", "image": "busybox"}]}}
+    fakes.api.create(ELSEWHERE_PODS, other)
+    with pytest.raises(ApiError, match="its own proofs only"):
+        api.delete(f"{ELSEWHERE_PODS}/other")
+    fakes.api.delete(f"{ELSEWHERE_PODS}/other", gracePeriodSeconds=0)
 
 
 OWN = """

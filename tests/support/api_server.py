@@ -31,6 +31,9 @@ class _Handler(BaseHTTPRequestHandler):
         problem = self.server.problems.pop(0) if self.server.problems else None
         if problem == CUT:
             self._cut()
+        elif isinstance(problem, bytes):
+            self.wfile.write(problem)
+            self._cut()
         elif isinstance(problem, tuple):
             status, after = problem
             self._answer(status, _status(status, "Later", "come again"), {"Retry-After": str(after)})
@@ -124,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class ApiServer(ThreadingHTTPServer):
-    """Nodes, and what goes wrong with the next requests: a status, one with its Retry-After, CUT or NOTHING."""
+    """Nodes, and what comes in place of answers: a status, one with its Retry-After, bytes, CUT or NOTHING."""
 
     daemon_threads = True
 
@@ -132,7 +135,7 @@ class ApiServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.items: dict[str, dict[str, Any]] = {}
         self.events: list[tuple[int, Any]] = []
-        self.problems: list[int | tuple[int, float]] = []
+        self.problems: list[int | bytes | tuple[int, float]] = []
         self.asked: list[tuple[str, str, dict[str, str], str]] = []
         self.page, self.version, self.oldest = 500, 1, 0
         self.forgets_pages = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from nodeprov.dispatch.marks import CLAIM
@@ -67,7 +69,31 @@ def test_a_config_map_is_read_back() -> None:
     assert Wanted.parse({"data": written.data()}) == written
 
 
-@pytest.mark.parametrize("value", [{}, {"data": None}, {"data": {"run.json": "["}}, {"data": {"run.json": "{}"}}])
+def _with(**run: object) -> dict[str, object]:
+    data = WANTED.data()
+    return {"data": {**data, "run.json": json.dumps({**json.loads(data["run.json"]), **run})}}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"data": None},
+        {"data": {"run.json": "["}},
+        {"data": {"run.json": "{}"}},
+        _with(run=7),
+        _with(run="Run 7"),
+        _with(run=""),
+        _with(run="r" * 41),
+        _with(engine=None),
+        _with(release=["a"]),
+        _with(pullSecrets="name"),
+        _with(pullSecrets=[1]),
+        _with(deadlineSeconds="soon"),
+        _with(deadlineSeconds=0),
+        _with(action="instal"),
+    ],
+)
 def test_what_is_no_such_config_map_is_refused_with_what_to_do(value: dict[str, object]) -> None:
     with pytest.raises(NodeprovError, match="it is not as nodeprov writes it") as raised:
         Wanted.parse(value)

@@ -114,6 +114,27 @@ def test_what_is_no_event_is_told_and_survived(seen: Seen) -> None:
     assert str(error).endswith("hint: is there a proxy in between? kubectl get --raw /readyz")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 500 no\r\nContent-Length: 9\r\n\r\n{", b"HTTP/1.1 200 OK\r\n"],
+)
+def test_a_watch_that_is_answered_with_something_else_is_asked_for_again(seen: Seen, answer: bytes) -> None:
+    seen.next()
+    seen.server.problems = [answer]
+    seen.server.put("n2")
+    assert seen.next() == Put("n2")
+
+
+@pytest.mark.parametrize("content", [b"{}", b'{"metadata": {}, "items": [{}]}', b'{"metadata": null}'])
+def test_what_is_no_list_is_told_and_survived(seen: Seen, content: bytes) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\n\r\n"
+    seen.server.problems = [head.encode() + content]
+    assert seen.next() == Listed(["n1"])
+    [error] = seen.errors
+    assert "is not understood" in error.message
+    assert error.hint
+
+
 def test_it_ends_when_it_is_stopped() -> None:
     stop = threading.Event()
     stop.set()
