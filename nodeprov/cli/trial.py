@@ -27,8 +27,8 @@ LONGEST_SECONDS = 120
 @options.command(
     "nodeprov try deployment/web -n shop",
     "nodeprov try shop/statefulset/db --with-secrets --with-volumes",
-    codes="0: it runs as without the sandbox, 1: it does not, or could not be tried, 3: it runs, and something works "
-    "differently without a message",
+    codes="0: it runs as without the sandbox, 1: it does not, or could not be tried, 3: it runs, and something "
+    "works differently without a message",
 )
 def trial(
     workload: Annotated[str, typer.Argument(metavar="[NAMESPACE/]KIND/NAME", help="A workload of the cluster.")],
