@@ -68,7 +68,7 @@ class Wanted:
         action = of_type(str, run.get("action", INSTALL))
         seconds = of_type(int, run.get("deadlineSeconds", 1800))
         if not _RUN.fullmatch(name):
-            raise ValueError(f"run {name!r} is no name of a run")
+            raise ValueError(f"run {name!r} is not the name of a run")
         if action not in (INSTALL, UNINSTALL):
             raise ValueError(f"action {action!r} is neither {INSTALL} nor {UNINSTALL}")
         if seconds < 1:
