@@ -74,7 +74,7 @@ def not_understood(error: Exception) -> NodeprovError:
     said = " ".join(str(error).split())
     return NodeprovError(
         f"its answer is not understood: {type(error).__name__}: {said[:200]}",
-        "look with --verbose at what was asked, and run it there by hand",
+        "look with -vv at what was asked, and run it there by hand",
     )
 
 

@@ -122,7 +122,7 @@ def inventory(
     sets: options.Set = None,
     as_json: options.Json = False,
     _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
+    _verbose: options.Verbose = 0,
     _no_color: options.NoColor = False,
 ) -> None:
     """Show the settings of each node, and where each comes from. Nothing is connected to."""

@@ -125,5 +125,5 @@ class Shown:
     as_json: options.Json = False
     _timings: options.Timings = False
     _quiet: options.Quiet = False
-    _verbose: options.Verbose = False
+    _verbose: options.Verbose = 0
     _no_color: options.NoColor = False

@@ -26,8 +26,14 @@ def _calls(act: Callable[[], None]) -> Callable[[bool], None]:
     return callback
 
 
+def _verbose(times: int) -> None:
+    if times > 0:
+        output.shows_commands.set()
+    if times > 1:
+        output.shows_scripts.set()
+
+
 _quiet = _calls(output.quiet.set)
-_verbose = _calls(output.shows_commands.set)
 _timings = _calls(output.shows_timings.set)
 _no_color = _calls(output.without_color)
 
@@ -399,9 +405,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result and errors 
 # These three act by their callbacks; the commands need not look at them.
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=_quiet, help="Print only the result and errors.")]
 Verbose = Annotated[
-    bool,
+    int,
     typer.Option(
-        "--verbose", "-v", callback=_verbose, help="Show every command that runs on a host, without secrets."
+        "--verbose",
+        "-v",
+        count=True,
+        metavar="",
+        callback=_verbose,
+        help="Show the name of every command that runs on a host, and how long it took; -vv: also its text, "
+        "without secrets.",
     ),
 ]
 Timings = Annotated[

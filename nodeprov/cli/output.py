@@ -8,20 +8,18 @@ import os
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.redaction import redacted, visible, without_userinfo
+from nodeprov.redaction import visible, without_userinfo
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from nodeprov.hosts.base import Script
     from nodeprov.hosts.passwords import Passwords
     from nodeprov.hosts.timings import Timings
     from nodeprov.plan.plan import Outcome, Plan
@@ -38,7 +36,9 @@ SCHEMA = 1
 quiet = threading.Event()
 """Set: only results and errors are printed."""
 shows_commands = threading.Event()
-"""Set: every command that runs on a host is shown."""
+"""Set: the name and the time of every command that runs on a host are shown."""
+shows_scripts = threading.Event()
+"""Set: so is its text."""
 shows_timings = threading.Event()
 """Set: where the time went is shown at the end."""
 
@@ -309,18 +309,6 @@ def show_event(event: Event) -> None:
 
     if text := event_text(event):
         say(f"{event.node}: {text}")
-
-
-class CommandLog:
-    """Shows and counts the commands that run on each host."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-
-    def __call__(self, name: str, script: Script[Any]) -> None:
-        """Show a command."""
-        self._counts[name] += 1
-        say(f"{name}: command {self._counts[name]}: {script.name}\n{redacted(script.text)}")
 
 
 @contextmanager

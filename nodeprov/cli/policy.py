@@ -127,7 +127,7 @@ def apply(
     as_json: options.Json = False,
     _timings: options.Timings = False,
     _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
+    _verbose: options.Verbose = 0,
     _no_color: options.NoColor = False,
 ) -> None:
     """Make the policies in the cluster, and label namespaces: they hold only where a namespace is labelled.
@@ -164,7 +164,7 @@ def remove(
     as_json: options.Json = False,
     _timings: options.Timings = False,
     _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
+    _verbose: options.Verbose = 0,
     _no_color: options.NoColor = False,
 ) -> None:
     """Remove all policies of nodeprov and its labels of namespaces. What is somebody else's is not touched."""
@@ -202,7 +202,7 @@ def audit(
     as_json: options.Json = False,
     _timings: options.Timings = False,
     _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
+    _verbose: options.Verbose = 0,
     _no_color: options.NoColor = False,
 ) -> None:
     """Show which pods would be refused if a namespace were `required`, and by which rule. Nothing is changed.

@@ -5,6 +5,7 @@ Nothing of the engine is imported for that: such a run is to take no longer than
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import output
+from nodeprov.cli.command_log import CommandLog
 from nodeprov.cli.main import DONE
 from nodeprov.hosts.base import Place, Script
 from nodeprov.hosts.provider import HostProvider, SshHosts
@@ -44,9 +46,11 @@ def reach(
     on_command: OnCommand | None = None,
 ) -> Iterator[Reached]:
     """Reach nodes, each when it is first needed; `on_command` hears of every command, as --verbose does."""
-    listeners = [on_command] if on_command else []
+    listeners, on_ended = [on_command] if on_command else [], None
     if output.shows_commands.is_set():
-        listeners.append(output.CommandLog())
+        log = CommandLog(time.monotonic, with_text=output.shows_scripts.is_set())
+        listeners.append(log.on_command)
+        on_ended = log.on_ended
 
     def on_each(host: str, script: Script[Any]) -> None:
         for listener in listeners:
@@ -54,7 +58,8 @@ def reach(
 
     timings = output.timings() if output.shows_timings.is_set() else None
     try:
-        with SshHosts(whole, on_each, output.passwords(ask_sudo=ask_sudo_password), timings) as hosts:
+        passwords = output.passwords(ask_sudo=ask_sudo_password)
+        with SshHosts(whole, on_each, passwords, timings, on_ended) as hosts:
             nodes = which.of(whole, lambda: _labels(whole, hosts)) if isinstance(which, Selection) else which
             hosts.begin(nodes)
             yield Reached(nodes, hosts)

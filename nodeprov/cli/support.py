@@ -40,7 +40,7 @@ def support(
     ask_sudo_password: options.AskSudoPassword = False,
     as_json: options.Json = False,
     _quiet: options.Quiet = False,
-    _verbose: options.Verbose = False,
+    _verbose: options.Verbose = 0,
     _no_color: options.NoColor = False,
 ) -> None:
     """Write an archive for a bug report: a node's state, journals and settings, without secrets.

@@ -118,7 +118,7 @@ class _Stage:
             return tuple(self.commands[self._failed_at :])
         if outcome.error is not None or outcome.left:
             said = outcome.error.message if outcome.error else "; ".join(outcome.left)
-            hint = "report it; `--verbose` shows the commands when they run"
+            hint = "report it; `-vv` shows the commands when they run"
             raise NodeprovError(f"the commands cannot be listed: {said}", hint, where=self._planned.node.name)
         return tuple(self.commands)
 

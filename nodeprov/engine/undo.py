@@ -170,5 +170,5 @@ def in_words(error: BaseException) -> NodeprovError:
     if isinstance(error, KeyboardInterrupt):  # of a caller who leaves signals to Python
         return Cancelled()
     return NodeprovError(
-        f"an error in nodeprov itself: {type(error).__name__}: {error}", "report it, with --verbose's output"
+        f"an error in nodeprov itself: {type(error).__name__}: {error}", "report it, with -vv's output"
     )

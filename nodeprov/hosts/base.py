@@ -210,7 +210,7 @@ def too_much(where: str) -> NodeprovError:
     """Report that a command was cut off because it printed without end."""
     return NodeprovError(
         f"a command printed more than {LARGEST_OUTPUT_BYTES >> 20} MiB and was cut off",
-        "see which one with --verbose, and run it there by hand",
+        "see which one with -vv, and run it there by hand",
         where=where,
     )
 

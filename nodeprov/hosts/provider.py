@@ -15,7 +15,7 @@ from nodeprov.hosts.base import COMMAND_SETTING, COMMAND_TIMEOUT_SECONDS, Host, 
 from nodeprov.hosts.local import LocalHost
 from nodeprov.hosts.namespaces import NamespacesHost
 from nodeprov.hosts.passwords import Passwords
-from nodeprov.hosts.shell import OnCommand, ShellHost
+from nodeprov.hosts.shell import OnCommand, OnEnded, ShellHost
 from nodeprov.hosts.timings import Timings
 from nodeprov.inventory import Inventory, Node, Ssh
 
@@ -40,8 +40,11 @@ def kubectl_host(timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> LocalHost:
 class _HostCache:
     """Makes a host when it is first asked for one, and closes them all."""
 
-    def __init__(self, on_command: OnCommand | None, timings: Timings | None = None) -> None:
+    def __init__(
+        self, on_command: OnCommand | None, timings: Timings | None = None, on_ended: OnEnded | None = None
+    ) -> None:
         self.on_command = on_command or (lambda _host, _script: None)
+        self.on_ended = on_ended or (lambda _host, _what: None)
         self.timings = timings
         self._hosts: dict[str, ShellHost] = {}
         self._lock = threading.Lock()
@@ -58,6 +61,7 @@ class _HostCache:
             if name not in self._hosts:
                 self._hosts[name] = make()
                 self._hosts[name].on_command = self.on_command
+                self._hosts[name].on_ended = self.on_ended
                 self._hosts[name].timings = self.timings
             return self._hosts[name]
 
@@ -74,8 +78,9 @@ class SshHosts(_HostCache):
         on_command: OnCommand | None = None,
         passwords: Passwords | None = None,
         timings: Timings | None = None,
+        on_ended: OnEnded | None = None,
     ) -> None:
-        super().__init__(on_command, timings)
+        super().__init__(on_command, timings, on_ended)
         self.whole = whole
         self.passwords = passwords or Passwords()
         self._known: dict[str, Ssh] = {host.name: host.ssh for host in whole.hosts}

@@ -6,8 +6,8 @@ import posixpath
 import secrets
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ UPLOAD_TIMEOUT_SECONDS = 600.0
 
 OnCommand = Callable[[str, Script[Any]], None]
 """Called with a host's name and the script that is about to run there."""
+OnEnded = Callable[[str, str], None]
+"""Called with a host's name, and with what a script was for that has ended there, by the thread that ran it."""
 
 
 class ShellHost(Host, ABC):
@@ -52,6 +54,7 @@ class ShellHost(Host, ABC):
     def __init__(self, name: str) -> None:
         self.name = name
         self.on_command: OnCommand = lambda _name, _script: None
+        self.on_ended: OnEnded = lambda _name, _what: None
         self.timings: Timings | None = None
         self._guard: Guard | None = None
         self._progress: Progress | None = None
@@ -72,8 +75,7 @@ class ShellHost(Host, ABC):
         return self._run(script, script.name, stdin, timeout_seconds)
 
     def _run(self, script: Script[A], phase: str, stdin: bytes = b"", timeout_seconds: float | None = None) -> A:
-        self.on_command(self.name, script)
-        with self.measured(phase):
+        with self._running(script, phase):
             output = self.execute(
                 self.guarded(script.text), stdin, timeout_seconds or self.command_timeout_seconds
             )
@@ -82,6 +84,16 @@ class ShellHost(Host, ABC):
     def measured(self, phase: str) -> AbstractContextManager[None]:
         """Measure what is done inside, if anybody wants to know."""
         return self.timings.measured(self.name, phase) if self.timings else nullcontext()
+
+    @contextmanager
+    def _running(self, script: Script[Any], phase: str) -> Iterator[None]:
+        """Say what is about to run, and that it has ended."""
+        self.on_command(self.name, script)
+        try:
+            with self.measured(phase):
+                yield
+        finally:
+            self.on_ended(self.name, phase)
 
     def sh(self, text: str, *, stdin: bytes = b"", timeout_seconds: float | None = None) -> Output:
         """Run a script that is no value of its own."""
@@ -113,9 +125,8 @@ class ShellHost(Host, ABC):
         for source, name in files:
             path = posixpath.join(folder, name)
             script = upload_script(path)
-            self.on_command(self.name, script)
             report = partial(self._uploaded, name, done, total)
-            with self.measured(UPLOAD):
+            with self._running(script, UPLOAD):
                 output = self.unfenced(self.upload_file(source, self.guarded(script.text), report))
             check(output, f"cannot upload {path}", where=self.name, hint=remedy(output.said))
             done += source.stat().st_size

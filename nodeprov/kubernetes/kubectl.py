@@ -87,7 +87,7 @@ def understood(text: str, host: Host, *, doing: str) -> dict[str, Any]:
         return json_object(text)
     except ValueError as error:
         shown = " ".join(text[:80].split())
-        hint = "is that kubectl's own output? run nodeprov with --verbose and try its commands"
+        hint = "is that kubectl's own output? run nodeprov with -vv and try its commands"
         raise NodeprovError(f"{doing} is not understood, {error}: {shown!r}", hint, where=host.name) from None
 
 

@@ -135,7 +135,7 @@ def parse_facts(node: str, text: str, prefixes: tuple[str, ...] = (), settings: 
     except MALFORMED as error:
         raise NodeprovError(
             f"the node's answer is not understood: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
-            "run again with --verbose and report what it shows",
+            "run again with -vv and report what it shows",
             where=node,
         ) from None
 

@@ -264,6 +264,7 @@ def is_plain(text: str) -> bool:
 COMMANDS = (
     ("plan", "worker1"),
     ("plan", "worker1", "--verbose"),
+    ("plan", "worker1", "-vv"),
     ("plan", "worker1", "--json"),
     ("doctor", "worker1"),
     ("install", "worker1", "--yes"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import tarfile
 from pathlib import Path
@@ -90,7 +91,7 @@ def test_quiet_prints_the_result_alone(worker: Machine) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("--no-color",)])
 def test_there_is_no_escape_in_a_pipe(worker: Machine, arguments: tuple[str, ...]) -> None:
-    ended = nodeprov("plan", WORKER, "--verbose", *arguments)
+    ended = nodeprov("plan", WORKER, "-vv", *arguments)
     assert "\x1b" not in ended.stdout + ended.stderr
 
 
@@ -106,7 +107,10 @@ def test_a_coloured_plan_is_the_same_text(worker: Machine) -> None:
 
 
 def test_verbose_shows_commands_without_what_is_secret(worker: Machine) -> None:
-    ended = nodeprov("plan", WORKER, "--verbose")
+    named = nodeprov("plan", WORKER, "--verbose").stderr
+    assert re.search(rf"^{WORKER}: command 1: facts, \d+\.\d\d s$", named, re.MULTILINE)
+    assert "base64 -w 0" not in named
+    ended = nodeprov("plan", WORKER, "-vv")
     assert f"{WORKER}: command 1: ask\n" in ended.stderr
     assert "base64 -w 0" in ended.stderr
     assert "PRIVATE KEY" not in ended.stderr

@@ -107,17 +107,17 @@ def test_no_run_shows_a_secret_to_anybody(keeper: Keeper) -> None:
         planned = keeper.nodeprov("plan", WORKER, "--out", "saved.plan", exit_code=3)
         assert HIDDEN in planned.stdout, "the lines beside our table are shown, but not what is secret"
         keeper.nodeprov("plan", WORKER, "--json", "--commands", exit_code=3)
-        keeper.nodeprov("plan", WORKER, "--commands", "--verbose", exit_code=3)
-        keeper.nodeprov("install", WORKER, "--yes", "--verbose")
+        keeper.nodeprov("plan", WORKER, "--commands", "-vv", exit_code=3)
+        keeper.nodeprov("install", WORKER, "--yes", "-vv")
         keeper.nodeprov("support", WORKER, "--out", "support.tar.gz")
-        keeper.nodeprov("verify", WORKER, "--json", "--verbose")
+        keeper.nodeprov("verify", WORKER, "--json", "-vv")
         keeper.nodeprov("doctor", WORKER, "--json")
     with tarfile.open(keeper.folder / "support.tar.gz") as packed:
         names = [name.partition("/")[2] for name in packed.getnames()]
     assert "containerd/config.toml" in names
     keeper.look()
     with keeper.watch.processes():
-        keeper.nodeprov("uninstall", WORKER, "--yes", "--verbose")
+        keeper.nodeprov("uninstall", WORKER, "--yes", "-vv")
     keeper.look()
 
 
@@ -129,7 +129,7 @@ def test_a_run_that_fails_and_is_taken_back_shows_no_secret_either(keeper: Keepe
     )
     before = keeper.node.config()
     with keeper.watch.processes():
-        ended = keeper.nodeprov("install", WORKER, "--yes", "--verbose", "--json", exit_code=1)
+        ended = keeper.nodeprov("install", WORKER, "--yes", "-vv", "--json", exit_code=1)
     assert "of this run" in ended.stderr or "undone" in ended.stdout
     assert keeper.node.config() == before
     keeper.look()

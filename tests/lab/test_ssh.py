@@ -469,7 +469,7 @@ def test_a_passphrase_that_is_typed_is_seen_nowhere_else(site: Site, tmp_path: P
     with watch.processes():
         for command in ("install", "support", "uninstall"):
             more = ("--out", str(tmp_path / "support.tar.gz")) if command == "support" else ("--yes",)
-            ended = row.run(site, command, WORKER, *more, "--verbose")
+            ended = row.run(site, command, WORKER, *more, "-vv")
             assert ended.returncode == 0, ended.stderr
             assert passphrase not in ended.stderr
     assert watch.files_of_the_node() == []
@@ -556,7 +556,7 @@ def test_a_wrong_sudo_password_is_tried_once_on_one_node(site: Site) -> None:
     user = "m-both"
     count = f"journalctl -q -o cat --no-pager | grep -c 'sudo:auth): authentication failure.* user={user}' || true"
     before = int(site.node.run(count))
-    ended = Row("", user, arguments=(*K, "--verbose"), stdin="wrong\n").run(site, "plan", WORKER, "again")
+    ended = Row("", user, arguments=(*K, "-vv"), stdin="wrong\n").run(site, "plan", WORKER, "again")
     assert ended.returncode == 1
     assert re.search(f"({WORKER}|again): sudo refused the password of {user}", ended.stderr)
     assert "sudo password not tried" in ended.stderr
