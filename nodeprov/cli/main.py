@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, str] = {
     "probe": "Ask on nodes what a workload meets in the sandbox, in pods with it and without it.",
     "try": "Run a workload's pod once more in the sandbox, and beside it under runc; compare, and remove both.",
     "explain": "Explain errors of sandboxed pods: the cause, what shows it, and what to do.",
+    "calibrate": "Measure what the sandbox adds to pods, and propose the RuntimeClass's overhead.",
     "compat-log": "Show which calls of programs the sandboxes did not know: by workload, and in how many pods.",
     "apply": "Carry out a saved plan without asking. Refused if anything that it starts from differs now.",
     "support": "Write an archive for a bug report: a node's state, journals and settings, without secrets.",
@@ -59,7 +60,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "First steps": ("init", "inventory", "doctor", "plan", "install", "lab"),
     "Change nodes": ("apply", "adopt", "canary", "rollback", "gc", "uninstall"),
     "Look at nodes": ("status", "verify", "history", "support"),
-    "Workloads": ("check", "probe", "try", "explain", "compat-log", "policy"),
+    "Workloads": ("check", "probe", "try", "explain", "compat-log", "calibrate", "policy"),
     "The cluster": ("rbac", "cluster"),
     "Releases": ("fetch", "cache", "lock", "sign", "bundle", "push", "image"),
 }

@@ -31,7 +31,9 @@ def rbac(
     policy: Annotated[
         bool, typer.Option("--policy", help="Include what `nodeprov policy apply`, `remove` and `audit` need.")
     ] = False,
-    probe: Annotated[bool, typer.Option("--probe", help="Include what `nodeprov probe` and `try` need.")] = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Include what `nodeprov probe`, `try` and `calibrate` need.")
+    ] = False,
     confine: Annotated[
         bool,
         typer.Option(

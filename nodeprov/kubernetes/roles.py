@@ -88,15 +88,16 @@ PROBE_RULES = (
         "",
         "namespaces",
         ("get", "list", "watch", "create", "patch", "delete"),
-        "`nodeprov probe` makes one for its pods, and removes it. RBAC cannot keep these to names.",
+        "`nodeprov probe` and `calibrate` make one, and remove it. RBAC cannot keep these to names.",
     ),
     Rule(
         "",
         "pods",
         ("get", "list", "watch", "create", "patch", "delete"),
-        "The pods by which it asks, and those that `nodeprov try` runs. Whoever has this may make privileged pods "
-        "in any namespace, and so do anything on any node: give it to who has that already.",
+        "Their pods, and those of `nodeprov try`. Whoever has this may make privileged pods in any namespace, and "
+        "so do anything on any node: give it to who has that already.",
     ),
+    Rule("", "pods/log", ("get",), "What the pods of `calibrate` print."),
     Rule("", "events", ("list",), "Why a pod does not start: that is one of the answers."),
     Rule("", "replicationcontrollers", ("get",), "`nodeprov try` reads what makes pods."),
     Rule("apps", "deployments", ("get",), "The same."),

@@ -55,6 +55,17 @@ account's token, claims and folders of the node are left out (`--with-secrets`, 
 of the node and preStop hooks. The pods do what their program does: one that takes jobs from a queue takes them.
 Memory is only shown to users who may `get` nodes/proxy in the cluster.
 
+`nodeprov compat-log` shows which calls of programs the sandboxes did not know, by workload: each sandbox notes
+each kind of call once, beside the logs of its pod's containers (/var/log/pods), with no setting and at no cost.
+Pods are counted, not calls, and a note goes with the pod's logs. Many programs do without such a call (`rseq`,
+say, which every C library tries first): look there when a program fails that runs without the sandbox.
+
+    nodeprov compat-log
+    nodeprov compat-log worker1 --json
+
+What sandboxes cost, and what to reserve for them: [overhead.md](overhead.md); dashboards and alerts that are right
+for them: [monitoring.md](monitoring.md).
+
 Settings in brackets are those of the inventory
 ([inventory.md](inventory.md)). All was seen with:
 """

@@ -116,6 +116,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "query-imports.sh.j2": [{"patterns": ["/etc/c/*.toml", "/etc/d.toml"]}],
     "query-link.sh.j2": [{"path": "/x"}],
     "query-pod-cgroups.sh.j2": [{"uid": "u", "prefix": "/p"}],
+    "query-pod-costs.sh.j2": [{"uids": ["a-b", "c-d"]}],
     "query-pod-kills.sh.j2": [{"uid": "u-v"}],
     "query-tree.sh.j2": [{"path": "/x"}],
     "ready-nodes.sh.j2": [{"admin_conf": "/a", "jsonpath": "{.items}"}],

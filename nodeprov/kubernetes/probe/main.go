@@ -26,7 +26,8 @@ const (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail("usage: probe kernel [FILE] | serve | threads N | cpu SECONDS | memory MEBIBYTES | answer NAME=QUESTION...")
+		fail("usage: probe kernel [FILE] | serve | threads N | cpu SECONDS | memory MEBIBYTES | calls SECONDS | " +
+			"hold KIND N | answer NAME=QUESTION...")
 	}
 	switch os.Args[1] {
 	case "kernel":
@@ -50,6 +51,10 @@ func main() {
 		fmt.Println(os.Geteuid())
 	case "seize": // of another process
 		fmt.Println(seizeProcess(number()))
+	case "calls":
+		calls(number())
+	case "hold":
+		hold(kindAndNumber())
 	default:
 		fail("unknown: " + os.Args[1])
 	}
@@ -152,10 +157,19 @@ func fill(mebibytes int) {
 }
 
 func number() int {
-	if len(os.Args) < 3 {
+	return numberAt(2)
+}
+
+func kindAndNumber() (string, int) {
+	count := numberAt(3)
+	return os.Args[2], count
+}
+
+func numberAt(place int) int {
+	if len(os.Args) <= place {
 		fail(os.Args[1] + " needs a number")
 	}
-	value, err := strconv.Atoi(os.Args[2])
+	value, err := strconv.Atoi(os.Args[place])
 	if err != nil {
 		fail(err.Error())
 	}

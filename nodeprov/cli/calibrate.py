@@ -1,0 +1,196 @@
+"""`nodeprov calibrate`: what a node's sandboxes cost, and what the RuntimeClass is to reserve for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer  # noqa: TID251  a part of the command line
+
+from nodeprov.cli import option_groups as groups
+from nodeprov.cli import options
+from nodeprov.cli.main import DONE, cancelled_by_signals
+from nodeprov.cli.output import say, show_json, show_text
+from nodeprov.errors import NodeprovError, UsageError
+
+if TYPE_CHECKING:
+    from nodeprov.engine.fleet import Results
+    from nodeprov.engine.planner import Planned
+    from nodeprov.inventory import Inventory, Node
+    from nodeprov.workloads.calibration import Calibration
+
+_MOST_CONTAINERS = 50
+
+
+@options.command(
+    "nodeprov calibrate worker1",
+    "nodeprov calibrate worker1 --containers 5 --apply",
+    codes="0: measured, 1: not measured, not confirmed or not applied, 4: left between two states",
+)
+def calibrate(
+    *,
+    node: Annotated[str, typer.Argument(metavar="NODE", help="One node.", autocompletion=options.node_names)],
+    handler: options.Handler = None,
+    containers: Annotated[
+        int,
+        typer.Option(
+            "--containers",
+            metavar="N",
+            min=1,
+            max=_MOST_CONTAINERS,
+            help="Propose what is enough for pods of up to N containers: the class has one overhead for all.",
+        ),
+    ] = 3,
+    request: Annotated[
+        str,
+        typer.Option(
+            "--request", metavar="AMOUNT", help="Memory that a pod asks for, to say how many of them fit."
+        ),
+    ] = "128Mi",
+    is_applied: Annotated[
+        bool,
+        typer.Option(
+            "--apply", help="Change the RuntimeClass to what is proposed. Pods that run keep what they have."
+        ),
+    ] = False,
+    yes: options.Yes = False,
+    access: groups.Access,
+    shown: groups.Shown,
+) -> None:
+    """Measure what the sandbox adds to pods, and propose the RuntimeClass's overhead.
+
+    The same pods of nodeprov's own program run with the sandbox and without it, up to four at a
+    time, for some three minutes: of one to five containers, with processes, threads, mounts and
+    connections. They are in a namespace of their own, which is removed at the end, also after
+    Ctrl-C. While the node does much else the result means less.
+    """
+    if is_applied and shown.as_json:
+        raise UsageError("--apply and --json are two things", "measure with --json, or apply what is shown")
+    from nodeprov.cli.inventory import load
+    from nodeprov.kubernetes.calibrating import proposal as proposed
+    from nodeprov.workloads import calibration_report as report
+
+    size, whole = _bytes(request), load(access.inventory, access.sets)
+    view, other = _view(whole, node, handler)
+    measured = _measured(whole, view, ask_sudo_password=access.ask_sudo_password)
+    proposal = proposed(measured.found, measured.runtime_class, measured.node, containers, size)
+    overhead = _overhead(view, proposal.quantity)
+    setting = f"{_table(other)}.overhead={overhead}"
+    if shown.as_json:
+        show_json({"calibration": {**report.as_json(measured.found, proposal), "setting": setting}})
+        raise typer.Exit(DONE)
+    show_text(report.text(measured.found, proposal))
+    say(f"in the inventory, or the next install sets it back: [{_table(other)}] overhead = {overhead}")
+    if is_applied:
+        _apply(access, view.name, view.settings.runtime.handler, setting, yes=yes)
+    raise typer.Exit(DONE)
+
+
+def _table(handler: str) -> str:
+    """Name the table of the inventory; `handler`, which is a DNS label, is "" for that of [runtime]."""
+    return f"handlers.{handler}.runtime_class" if handler else "runtime_class"
+
+
+def _overhead(view: Node, memory: str) -> str:
+    """Write the whole overhead: a table that is set takes the place of the default, with all that it has."""
+    resources = {**view.settings.runtime_class.overhead, "memory": memory}
+    written = ", ".join(f"{json.dumps(name)} = {json.dumps(amount)}" for name, amount in resources.items())
+    return f"{{ {written} }}"
+
+
+def _bytes(request: str) -> int:
+    from nodeprov.kubernetes.quantities import parse_quantity
+
+    try:
+        size = int(parse_quantity(request))
+    except (ValueError, ArithmeticError):
+        size = 0
+    if size <= 0:
+        raise UsageError(f"{request!r} is not an amount of memory", "--request 128Mi", where="--request")
+    return size
+
+
+def _view(whole: Inventory, name: str, handler: str | None) -> tuple[Node, str]:
+    """Return the node as one of its handlers sees it, and that handler's name if it is not that of [runtime]."""
+    from nodeprov.inventory import select
+
+    chosen = select(whole, [name])
+    if len(chosen) > 1:
+        raise UsageError(f"{name} is {len(chosen)} nodes", "name one: each node is measured by itself")
+    main = chosen[0].settings.runtime.handler
+    view = chosen[0].only(handler or main)
+    if view.canary_of:
+        raise UsageError(f"{handler} is a canary: it has the overhead of {view.canary_of}", "leave --handler out")
+    return view, "" if view.settings.runtime.handler == main else view.settings.runtime.handler
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What was measured, and the RuntimeClass and the node as the cluster has them."""
+
+    found: Calibration
+    runtime_class: Mapping[str, Any]
+    node: Mapping[str, Any]
+
+
+def _measured(whole: Inventory, view: Node, *, ask_sudo_password: bool) -> _Measured:
+    """Measure; raise NodeprovError where nothing is installed, or pods do not run."""
+    from nodeprov.cli.session import connect
+    from nodeprov.diagnosis.verify import subject
+    from nodeprov.hosts.base import Place
+    from nodeprov.kubernetes import images
+    from nodeprov.kubernetes.calibrating import Calibrator
+    from nodeprov.runtimes import FAMILY
+
+    with connect(whole, [view], ask_sudo_password=ask_sudo_password) as fleet:
+        looked = subject.look(view, fleet.hosts.of(view), FAMILY)
+        state, cluster = looked.state, looked.state.cluster
+        if cluster is None:
+            hint = f"set [cluster] enabled = true: nodeprov inventory {view.name}"
+            raise NodeprovError("without a cluster no pods can be made", hint, where=view.name)
+        if not looked.release or cluster.runtime_class is None or cluster.node is None:
+            hint = f"nodeprov install {view.name}"
+            raise NodeprovError(f"{looked.layout.handler} is not installed", hint, where=view.name)
+        host, settings = looked.hosts[Place.NODE], state.settings
+        with (
+            cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods")) as cancel,
+            images.available(host, state.machine.architecture, state.daemon, settings) as image,
+        ):
+            kubectl = looked.hosts[Place.CLUSTER]
+            measure = Calibrator(host, kubectl, settings, view.name, image, cancel.wait, say).measure
+            return _Measured(measure(), cluster.runtime_class, cluster.node)
+
+
+def _apply(access: groups.Access, node: str, handler: str, setting: str, *, yes: bool) -> NoReturn:
+    """Install with this one setting, if that changes the RuntimeClass alone; receipts have it as any change."""
+    from nodeprov.cli.inventory import load
+    from nodeprov.cli.locking import with_lock
+    from nodeprov.cli.reaching import reach
+    from nodeprov.cli.session import carry_out, fleet_of
+    from nodeprov.engine import Install
+    from nodeprov.inventory.selection import Selection
+    from nodeprov.runtimes import FAMILY
+
+    whole, locked = with_lock(load(access.inventory, [*(access.sets or ()), setting]), None)
+    which = Selection((node,), handler=handler)
+    with reach(whole, which, ask_sudo_password=access.ask_sudo_password) as reached:
+        fleet, want = fleet_of(reached, locked), Install(FAMILY)
+        _insist_on_nothing_else(fleet.plan(want))
+        carry_out(fleet, want, skip=False, yes=yes, as_json=False)
+
+
+def _insist_on_nothing_else(plans: Results[Planned]) -> None:
+    for each in plans.good:
+        others = [change.resource.title for change in each.plan.changes if not _is_overhead(change.resource.key)]
+        if others or each.plan.restart:
+            raise NodeprovError(
+                f"more than the overhead would change: {', '.join(others[:3]) or 'a restart'}",
+                f"nodeprov install {each.plan.node} first, then calibrate again",
+                where=each.plan.node,
+            )
+
+
+def _is_overhead(key: str) -> bool:
+    return key.startswith("runtimeclass:")

@@ -1,0 +1,141 @@
+"""A namespace of our own for pods that are made, looked at and removed, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Host
+from nodeprov.kubernetes.kubectl import Kubectl, understood
+
+POLL_SECONDS = 0.3
+REMOVAL_SECONDS = 60
+SLICE_SECONDS = 5
+"""How long kubectl may wait before we look whether the wait makes sense, or somebody wants us to end."""
+MARK = "nodeprov.io/made-for"
+_NO_ACCOUNT = 'serviceaccount "default" not found'
+"""What is said in a namespace that is new (kubernetes: plugin/pkg/admission/serviceaccount)."""
+_STUCK = ("CreateContainerError", "ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "RunContainerError")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnNamespace:
+    """A namespace that is there while it is used. `sleep` is how it waits; it may raise what is to end it."""
+
+    kubectl: Kubectl
+    host: Host
+    name: str
+    sleep: Callable[[float], None]
+
+    def create(self, pods: Sequence[Mapping[str, Any]], timeout_seconds: float) -> None:
+        """Make pods, again while the namespace has no service account yet."""
+        manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": [*pods]}).encode()
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            try:
+                # `apply`, as some of the pods may be there after a first try.
+                self._run("apply", "-f", "-", doing="cannot create pods", stdin=manifest)
+            except NodeprovError as error:
+                if _NO_ACCOUNT not in error.message or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+            self.sleep(POLL_SECONDS)
+
+    def wait_for(self, phase: str, names: Sequence[str], timeout_seconds: float) -> dict[str, dict[str, Any]]:
+        """Wait until the pods of these names are in a phase; return them by name.
+
+        Raises NodeprovError if one of them ends otherwise, cannot start, or not in time.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            pods = {name: pod for name, pod in self.pods().items() if name in names}
+            waiting = [name for name in names if _phase(pods.get(name, {})) != phase]
+            if not waiting:
+                return pods
+            for name in waiting:
+                self._insist(name, pods.get(name, {}), phase, is_late=time.monotonic() > deadline)
+            self.sleep(POLL_SECONDS)
+
+    def wait_until_started(self, name: str, timeout_seconds: float) -> None:
+        """Wait until a pod runs, and return at that moment; raise NodeprovError as `wait_for` does."""
+        until = ("wait", f"pod/{name}", "--for=jsonpath={.status.phase}=Running", f"--timeout={SLICE_SECONDS}s")
+        deadline = time.monotonic() + timeout_seconds
+        while self.host.run(self.kubectl.call("-n", self.name, *until)).returncode != 0:
+            pod = self.pods().get(name, {})
+            if _phase(pod) == "Succeeded":  # it has been quicker than we looked
+                return
+            self._insist(name, pod, "Running", is_late=time.monotonic() > deadline)
+            self.sleep(0)
+
+    def pods(self) -> dict[str, dict[str, Any]]:
+        """Return all pods by their names."""
+        text = self._run("get", "pods", "-o", "json", doing="the pods cannot be read", when_well=b'{"items": []}')
+        items = understood(text, self.host, doing="the pods").get("items", [])
+        return {str(each["metadata"]["name"]): each for each in items}
+
+    def log(self, name: str) -> str:
+        """Return what a pod's first container has printed."""
+        return self._run("logs", name, doing=f"the output of pod {name} cannot be read")
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Remove pods, and wait until they are gone."""
+        arguments = ("delete", "pods", *names, "--ignore-not-found", f"--timeout={REMOVAL_SECONDS}s")
+        self._run(*arguments, doing="cannot delete pods")
+
+    def _insist(self, name: str, pod: Mapping[str, Any], phase: str, *, is_late: bool) -> None:
+        status = pod.get("status", {})
+        states = [each.get("state", {}) for each in status.get("containerStatuses", ())]
+        stuck = [each["waiting"] for each in states if each.get("waiting", {}).get("reason") in _STUCK]
+        if not (is_late or stuck or _phase(pod) in ("Failed", "Succeeded")):
+            return
+        said = "; ".join(filter(None, [status.get("message", ""), *(each.get("message", "") for each in stuck)]))
+        if not said:
+            said = self.log(name)[-200:].strip() if _phase(pod) == "Failed" else self._events(name)
+        raise NodeprovError(
+            f"the pod {self.name}/{name} is {_phase(pod)}, not {phase}: {said}",
+            "journalctl -u kubelet -u containerd on the node; nodeprov explain knows many of its lines",
+        )
+
+    def _events(self, name: str) -> str:
+        arguments = ("get", "events", "--field-selector", f"involvedObject.name={name},type=Warning", "-o", "json")
+        text = self._run(*arguments, doing="the events of a pod cannot be read", when_well=b'{"items": []}')
+        found = understood(text, self.host, doing="the events of a pod").get("items", [])
+        return str(found[-1].get("message", "")) if found else "the cluster says nothing about it"
+
+    def _run(self, *arguments: str, doing: str, stdin: bytes = b"", when_well: bytes = b"") -> str:
+        return self.kubectl.run(
+            self.host, "-n", self.name, *arguments, doing=doing, stdin=stdin, when_well=when_well
+        )
+
+
+def _phase(pod: Mapping[str, Any]) -> str:
+    return str(pod.get("status", {}).get("phase", "Pending"))
+
+
+@contextmanager
+def own_namespace(
+    kubectl: Kubectl, host: Host, purpose: str, node: str, sleep: Callable[[float], None]
+) -> Iterator[OwnNamespace]:
+    """Have a namespace for a purpose on a node, and remove it with all pods; those of killed runs go first."""
+    mark = f"{purpose}.{node}"[:63].rstrip(".-_")
+    name = f"nodeprov-{purpose}-{secrets.token_hex(4)}"
+    _remove(kubectl, host, "--selector", f"{MARK}={mark}")
+    metadata = {"name": name, "labels": {MARK: mark, "app.kubernetes.io/managed-by": "nodeprov"}}
+    value = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}).encode()
+    try:
+        kubectl.run(host, "apply", "-f", "-", doing="cannot create a namespace for pods of our own", stdin=value)
+        yield OwnNamespace(kubectl, host, name, sleep)
+    finally:
+        _remove(kubectl, host, name)
+
+
+def _remove(kubectl: Kubectl, host: Host, *which: str) -> None:
+    arguments = ("delete", "namespace", *which, "--ignore-not-found", f"--timeout={REMOVAL_SECONDS}s")
+    kubectl.run(host, *arguments, doing="cannot remove the namespace of our own pods")

@@ -1,0 +1,167 @@
+"""`nodeprov calibrate` on a real node, and what its value is worth: a node that is full by it loses no pod."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.machines import CLASS, IMAGE, WORKER, Kubectl, Machine, eventually, write_kubeconfig
+from tests.lab.running import installed, nodeprov, started, variant
+from tests.support.sampling import by_turns
+
+MEBIBYTE = 1 << 20
+ROOM = 600 * MEBIBYTE
+"""What the node's pods get together: so much that some tens of pods are enough to fill it."""
+ASKED = 16
+"""Mebibytes that each pod asks for, and takes."""
+MEASURER = f"/root/measurer-{WORKER}.conf"
+KUBEPODS = "/sys/fs/cgroup/memory/kubepods"
+
+
+@pytest.fixture
+def inventory(kubectl: Kubectl, tmp_path: Path) -> Path:
+    """The lab's inventory, with a user who may do what `nodeprov rbac --probe` prints, and no more."""
+    account = ("--service-account", "kube-system/nodeprov-measurer", "--name", f"nodeprov-measurer-{WORKER}")
+    kubectl("apply", "--namespace=", "-f", "-", stdin=nodeprov("rbac", "--probe", *account).stdout)
+    write_kubeconfig("nodeprov-measurer", MEASURER)
+    return variant(tmp_path, cluster__kubeconfig=f'"{MEASURER}"')
+
+
+@by_turns
+def test_a_node_that_is_full_by_the_calibrated_overhead_loses_no_pod(
+    worker: Machine, kubectl: Kubectl, inventory: Path
+) -> None:
+    installed(WORKER)
+    applied = nodeprov("calibrate", WORKER, "--containers", "1", "--apply", "--yes", inventory=inventory)
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    found = re.search(r"proposed for pods of up to 1 container: (\d+)Mi", applied.stdout)
+    assert found, applied.stdout
+    proposed = int(found[1])
+    assert _overhead(kubectl) == {"cpu": "50m", "memory": f"{proposed}Mi"}
+    assert 16 < proposed < 64  # 24 MiB were measured for one container, and 64Mi are ours without a measurement
+    assert not _namespaces(kubectl)
+    table = f'{{ "memory" = "{proposed}Mi", "cpu" = "50m" }}'
+    assert f"[runtime_class] overhead = {table}" in applied.stderr
+    setting = f"runtime_class.overhead={table}"
+    assert nodeprov("plan", WORKER, "--set", setting).returncode == 0
+    assert nodeprov("plan", WORKER).returncode == 3
+
+    with _little_room(worker):
+        assert _lost(kubectl, proposed) == []
+    installed(WORKER, "--set", f"runtime_class.overhead.memory={proposed // 2}Mi")
+    with _little_room(worker):
+        assert _lost(kubectl, proposed // 2)
+
+
+@by_turns
+def test_a_calibration_that_is_interrupted_leaves_nothing(
+    worker: Machine, kubectl: Kubectl, inventory: Path
+) -> None:
+    installed(WORKER)
+    before = worker.listing()
+    with started("calibrate", WORKER, inventory=inventory) as run:
+        run.wait_for("measuring 1 container")
+        with eventually(30) as more:
+            while not (names := _namespaces(kubectl)):
+                assert more()
+        run.process.send_signal(signal.SIGINT)
+        ended = run.end()
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert "interrupted: removing the pods" in ended.stderr
+    assert names
+    assert not _namespaces(kubectl)
+    assert worker.listing() == before
+    assert "nodeprov-proof" not in worker.run("ctr -n k8s.io images ls -q")
+
+
+@by_turns
+def test_who_may_not_make_a_namespace_is_told_so(worker: Machine, kubectl: Kubectl) -> None:
+    nothing = nodeprov("calibrate", WORKER)
+    assert nothing.returncode == 1
+    assert "is not installed" in nothing.stderr
+    installed(WORKER)
+    ended = nodeprov("calibrate", WORKER)
+    assert ended.returncode == 1
+    assert "cannot create a namespace" in ended.stderr
+    assert not _namespaces(kubectl)
+
+
+def _namespaces(kubectl: Kubectl) -> list[str]:
+    found = kubectl.json("get", "namespaces", "-l", f"nodeprov.io/made-for=calibrate.{WORKER}")["items"]
+    return [each["metadata"]["name"] for each in found]
+
+
+def _overhead(kubectl: Kubectl) -> dict[str, str]:
+    fixed: dict[str, str] = kubectl.json("get", "runtimeclass", CLASS)["overhead"]["podFixed"]
+    return fixed
+
+
+@contextmanager
+def _little_room(worker: Machine) -> Iterator[None]:
+    """Have the node as one on which pods get little together: kubelet's own cgroup for them has that limit."""
+    limit = f"{KUBEPODS}/memory.limit_in_bytes"
+    before = worker.run(f"cat {limit}").strip()
+    worker.run(f"echo {ROOM + _taken(worker)} > {limit}")
+    try:
+        yield
+    finally:
+        worker.run(f"echo {before} > {limit}")
+
+
+def _taken(worker: Machine) -> int:
+    """Say what the pods that are there already have: those of other tests."""
+    return int(worker.run(f"cat {KUBEPODS}/memory.usage_in_bytes"))
+
+
+def _lost(kubectl: Kubectl, overhead: int) -> list[dict[str, Any]]:
+    """Fill the node to the last pod by an overhead, as a scheduler does; return the pods that did not stay."""
+    names = [f"full-{number}" for number in range(ROOM // MEBIBYTE // (ASKED + overhead))]
+    kubectl(
+        "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": [*map(_pod, names)]})
+    )
+    try:
+        with eventually(90) as more:
+            while "Pending" in _phases(kubectl, names) and more():
+                pass
+        kubectl.attempt("wait", "--for=jsonpath={.status.phase}=Failed", "pod", *names, "--timeout=10s")
+        pods = [kubectl.json("get", "pod", name) for name in names]
+        return [each["status"] for each in pods if each["status"]["phase"] != "Running"]
+    finally:
+        kubectl("delete", "pod", *names, "--timeout=60s")
+
+
+def _phases(kubectl: Kubectl, names: list[str]) -> set[str]:
+    return {kubectl.json("get", "pod", name)["status"]["phase"] for name in names}
+
+
+def _pod(name: str) -> dict[str, Any]:
+    """Write one that takes what it asks for, and might take more: only the node's room bounds all of them."""
+    fills = f"dd if=/dev/zero of=/dev/shm/f bs=1M count={ASKED} && sleep 100000"
+    container = {
+        "name": "main",
+        "image": IMAGE,
+        "imagePullPolicy": "Never",
+        "command": ["sh", "-c", fills],
+        "resources": {"requests": {"memory": f"{ASKED}Mi", "cpu": "1m"}, "limits": {"memory": "512Mi"}},
+    }
+    spec = {
+        "nodeName": WORKER,
+        "runtimeClassName": CLASS,
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 0,
+        "automountServiceAccountToken": False,
+        "containers": [container],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"made-by": "tests"}},
+        "spec": spec,
+    }
