@@ -65,9 +65,9 @@ def start(
     if not syntax.RELEASE.accepts(release):
         raise UsageError(f"--release {release!r} is not {syntax.RELEASE.expected}", "nodeprov canary start --help")
     chosen, telling = which.selection, told.telling
-    whole = _of_canaries(load(access.inventory, options.with_pending(access.sets, activate_pending)), release)
-    whole, locked = with_lock(whole, lock, bundle)
-    if locked is not None and not locked.is_for(whole):
+    whole = load(access.inventory, options.with_pending(access.sets, activate_pending))
+    canaries, locked = with_lock(_of_canaries(whole, release), lock, bundle)
+    if locked is not None and not locked.is_for(canaries):
         raise UsageError(
             f"{locked.path} is for {locked.lock.release}, and the canary is to be {release}",
             f"lock it in a file of its own: nodeprov lock --release {release} --lock canary.lock; then add "
@@ -75,7 +75,7 @@ def start(
         )
     with reach(whole, chosen, ask_sudo_password=access.ask_sudo_password) as reached:
         want = Install(FAMILY, is_canary=True)
-        fleet = fleet_of(reached, locked)
+        fleet = fleet_of(replace(reached, nodes=_canaries(whole, canaries, reached.nodes)), locked)
         carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=shown.as_json, telling=telling)
 
 
@@ -153,25 +153,36 @@ def abort(
 
     allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
     chosen, telling = which.selection, told.telling
-    whole = _of_canaries(load(access.inventory, access.sets), "")
+    whole = load(access.inventory, access.sets)
+    canaries = _of_canaries(whole, "")
     with reach(whole, chosen, ask_sudo_password=access.ask_sudo_password) as reached:
         want = Uninstall(FAMILY, drain, allowed=allowed)
-        carry_out(fleet_of(reached), want, skip=skip_unready, yes=yes, as_json=shown.as_json, telling=telling)
+        fleet = fleet_of(replace(reached, nodes=_canaries(whole, canaries, reached.nodes)))
+        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=shown.as_json, telling=telling)
 
 
 def _of_canaries(whole: Inventory, release: str) -> Inventory:
-    """Return the inventory as the canaries of its nodes see it; raise UsageError where one has none."""
-    nodes = []
-    for node in whole.nodes:
-        found = node.canary(release)
-        if found is None:
-            raise UsageError(
-                "there is no canary for this node: [runtime] canary is false, or the handler's name is too long",
-                "set [runtime] canary = true",
-                where=node.name,
-            )
-        nodes.append(found)
-    return replace(whole, nodes=tuple(nodes))
+    """Return the inventory as the canaries of its nodes see it, without those that have none.
+
+    Raises UsageError if none has.
+    """
+    from nodeprov.inventory.canary import insist_on_canary
+
+    found = tuple(canary for node in whole.nodes if (canary := node.canary(release)) is not None)
+    if not found:
+        insist_on_canary(whole.nodes[0].settings, (), where=whole.nodes[0].name)
+    return replace(whole, nodes=found)
+
+
+def _canaries(whole: Inventory, canaries: Inventory, nodes: Sequence[Node]) -> list[Node]:
+    """Return some nodes as their canaries see them; raise UsageError where one can have none."""
+    from nodeprov.inventory.canary import insist_on_canary
+
+    others = [view.settings for node in whole.nodes for view in node.views]
+    for node in nodes:
+        insist_on_canary(node.settings, others, where=node.name)
+    known = {node.name: node for node in canaries.nodes}
+    return [known[node.name] for node in nodes]
 
 
 def _alone(node: Node) -> Node:

@@ -1,12 +1,21 @@
 """The canary of a node: a handler beside that of [runtime], by which a release is tried."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
+from nodeprov.errors import UsageError
 from nodeprov.inventory import syntax
 from nodeprov.inventory.settings import Settings
 
 SUFFIX = "-next"
 """What the canary's handler, RuntimeClass and label have behind the names of [runtime]."""
+
+_NAMES = (
+    ("runtime", "handler", syntax.HANDLER),
+    ("runtime_class", "name", syntax.DNS_SUBDOMAIN),
+    ("label", "key", syntax.LABEL_KEY),
+)
+"""What has SUFFIX behind it, and what such a name must be."""
 
 
 def canary_handler(handler: str) -> str:
@@ -37,3 +46,33 @@ def canary_settings(settings: Settings, release: str = "") -> Settings:
         runtime_class=replace(its_class, name=f"{its_class.name}{SUFFIX}"),
         paths=replace(settings.paths, bin=""),
     )
+
+
+def insist_on_canary(settings: Settings, others: Iterable[Settings], *, where: str) -> None:
+    """Raise UsageError where a node has no canary, or where one of its names is none, or another handler's.
+
+    Args:
+        settings: of the handler that is to have it.
+        others: of all handlers of all nodes: they share the cluster's names.
+        where: the node.
+    """
+    if not settings.runtime.canary:
+        said, hint = "there is no canary for this node: [runtime] canary is false", "set [runtime] canary = true"
+        raise UsageError(said, hint, where=where)
+    taken = [*others]
+    for table, key, rule in _NAMES:
+        name = getattr(getattr(canary_settings(settings), table), key)
+        if not rule.accepts(name):
+            raise UsageError(
+                f"the canary would have {name!r}, which is not {rule.expected}",
+                f"choose a shorter name: [{table}] {key}",
+                where=where,
+            )
+        owner = next((each for each in taken if getattr(getattr(each, table), key) == name), None)
+        if owner is not None:
+            raise UsageError(
+                f"the canary would have [{table}] {key} {name!r}, which is that of the handler "
+                f"{owner.runtime.handler}",
+                f"give one of the two another name: [{table}] {key}",
+                where=where,
+            )

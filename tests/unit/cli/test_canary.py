@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import nodeprov, said
+from tests.support.command_line import INVENTORY, nodeprov, said
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,16 @@ def test_a_node_that_has_none_is_named_with_the_line_that_would_give_it_one(fold
     output = nodeprov("canary", "abort", "worker1", "--set", "runtime.canary=false", folder=folder)
     assert output.returncode == 2
     assert "set [runtime] canary = true" in said(output)
+
+
+def test_a_node_that_has_none_is_no_matter_of_those_that_have_one(folder: Path) -> None:
+    (folder / "nodeprov.toml").write_text(f"{INVENTORY}[nodes.worker2.runtime]\ncanary = false\n")
+    one = nodeprov("canary", "start", "--release", "20260921.0", "worker1", "--yes", folder=folder)
+    assert "cannot be reached" in said(one)
+    for nodes in (("worker1", "worker2"), ("worker2",)):
+        both = nodeprov("canary", "start", "--release", "20260921.0", *nodes, "--yes", folder=folder)
+        assert both.returncode == 2
+        assert "worker2: there is no canary for this node" in said(both)
 
 
 def test_a_node_that_cannot_be_reached_is_not_promoted(folder: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from nodeprov.errors import UsageError
 from nodeprov.inventory import Node, parse
-from nodeprov.inventory.canary import canary_settings
+from nodeprov.inventory.canary import canary_settings, insist_on_canary
 from tests.support.inventories import LEAST, faults
 
 LABEL = "nodeprov.node-restriction.kubernetes.io/gvisor"
@@ -50,6 +53,29 @@ def test_it_can_be_named_as_a_handler_though_no_table_describes_it() -> None:
 def test_there_is_none_where_it_is_not_wanted_or_its_name_would_be_too_long() -> None:
     assert node_of(TEXT.replace("strict", "canary = false\nstrict")).canary() is None
     assert node_of(f"{LEAST}[runtime]\nhandler = '{'a' * 60}'\n").canary() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[runtime]\ncanary = false", "[runtime] canary is false"),
+        (
+            f"[runtime]\nhandler = '{'a' * 60}'",
+            f"would have '{'a' * 60}-next', which is not the name of a handler",
+        ),
+        (f"[label]\nkey = 'x.io/{'a' * 60}'", f"would have 'x.io/{'a' * 60}-next', which is not a label's key"),
+        ("[handlers.fast.label]\nkey = 'x.io/a-next'\n[label]\nkey = 'x.io/a'", "of the handler fast"),
+        ("[handlers.fast.runtime_class]\nname = 'gvisor-next'", "of the handler fast"),
+    ],
+)
+def test_a_name_that_cannot_be_or_is_another_s_is_refused(text: str, said: str) -> None:
+    node = node_of(f"{LEAST}{text}\n")
+    with pytest.raises(UsageError) as caught:
+        insist_on_canary(node.settings, [view.settings for view in node.views], where=node.name)
+    assert said in caught.value.message
+    assert caught.value.hint
+    good = node_of(LEAST)
+    insist_on_canary(good.settings, [view.settings for view in good.views], where=good.name)
 
 
 def test_another_handler_of_its_name_is_refused_unless_there_is_no_canary() -> None:
