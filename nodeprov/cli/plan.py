@@ -172,9 +172,11 @@ def apply(
     from nodeprov.cli.signed import signed_by
     from nodeprov.cli.watching import tell_refused
     from nodeprov.engine import saved_plan
+    from nodeprov.engine.context import utc_now
     from nodeprov.inventory import parse
     from nodeprov.local_files import read_bounded
     from nodeprov.reports.plan import headline
+    from nodeprov.reports.when import when_text
     from nodeprov.runtimes import FAMILY
 
     telling, as_json = told.telling, shown.as_json
@@ -201,11 +203,12 @@ def apply(
         print_errors(planned)
         tell_refused(planned.errors, found.action.name, telling, planned.good)
         end_if_any_failed(planned, as_json=as_json)
+        author = f"{found.author.user}@{found.author.controller}"
         for each in planned.good:
             if saved_plan.is_done(found, each):
                 say(f"{each.node.name}: already as this plan wants it")
             else:
-                say(f"{headline(each.plan)}, as planned by {found.by}")
+                say(f"{headline(each.plan)}, as planned by {author} at {when_text(found.at, utc_now())}")
         finish(fleet, ready(fleet, planned, telling), as_json=as_json, telling=telling)
 
 

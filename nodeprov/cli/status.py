@@ -126,6 +126,7 @@ def _show(found: Round, shown: Round, *, as_json: bool, is_watching: bool) -> No
     from nodeprov.cli.output import print_error
     from nodeprov.diagnosis.status_text import as_json as json_of
     from nodeprov.diagnosis.status_text import summary, text
+    from nodeprov.engine.context import utc_now
 
     changed = [each for name, each in found.nodes.items() if shown.nodes.get(name) != each]
     errors = [each for each in found.errors if str(each) not in map(str, shown.errors)]
@@ -139,6 +140,6 @@ def _show(found: Round, shown: Round, *, as_json: bool, is_watching: bool) -> No
     if is_watching:
         say(time.strftime("%Y-%m-%d %H:%M:%S%z"))
     for one in changed:
-        show_lines(text(one))
+        show_lines(text(one, utc_now()))
     if len(found.nodes) > 1:
         show_lines(summary(list(found.nodes.values())))

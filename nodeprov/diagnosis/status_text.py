@@ -9,19 +9,20 @@ from nodeprov.inventory.canary import canary_handler
 from nodeprov.node import receipts
 from nodeprov.node.state import Sandboxes
 from nodeprov.plan.plan import action_named
+from nodeprov.reports.when import when_text
 
 MOST_PODS = 3
 """How many pods are named of each release's sandboxes."""
 
 
-def text(status: Status) -> str:
-    """Write it for a person."""
+def text(status: Status, now: str) -> str:
+    """Write it for a person; `now` is the time in ISO 8601."""
     lines = [
         _headline(status),
         *_canary(status),
         *_truths(status),
         *_sandboxes(status),
-        *_last_run(status),
+        *_last_run(status, now),
         *_at_work(status),
     ]
     return "\n".join([*lines, *(f"  not read: {each.message}" for each in status.faults)])
@@ -73,16 +74,16 @@ def _of_release(found: Sandboxes) -> str:
     return f"{found.count} of {found.release}" + (f" ({', '.join(said)})" if said else "")
 
 
-def _last_run(status: Status) -> Iterator[str]:
+def _last_run(status: Status, now: str) -> Iterator[str]:
     if (last := status.last) is None:
         return
     by = f"{last.author.user}@{last.author.controller}"
     ended = {
-        receipts.BEGUN: "has not ended",
-        receipts.DONE: f"was done at {last.ended}",
-        receipts.UNDONE: f"was taken back at {last.ended}",
+        receipts.BEGUN: f"begun at {when_text(last.began, now)}, has not ended",
+        receipts.DONE: f"done at {when_text(last.ended or last.began, now)}",
+        receipts.UNDONE: f"taken back at {when_text(last.ended or last.began, now)}",
     }
-    yield f"  last run: {last.action} {last.number} by {by}, begun at {last.began}, {ended[last.state]}"
+    yield f"  last run: {last.action} {last.number} by {by}, {ended[last.state]}"
 
 
 def _at_work(status: Status) -> Iterator[str]:

@@ -45,6 +45,13 @@ class Ssh:
     sudo: bool | None = setting(
         "Run commands by sudo. Default: yes, unless the user is root.", syntax.BOOLEAN, default=None
     )
+    sudo_password_command: str | None = setting(
+        "Command for sh on this machine that prints sudo's password as its first line, such as "
+        '"pass show ops/sudo". It runs when sudo wants a password. Default: a person is asked, or '
+        "--ask-sudo-password reads it.",
+        syntax.SHELL,
+        default=None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,10 @@ class SshHost(ShellHost):
             if better is None:
                 raise self._not_started(how, output)
             if better.password and not how.password:
-                self._password = self._passwords.sudo(self._user, self.name, lambda it: self._accepts(better, it))
+                command = self._ssh.sudo_password_command or ""
+                self._password = self._passwords.sudo(
+                    self._user, self.name, lambda it: self._accepts(better, it), command
+                )
             self._become = better
 
     def _accepts(self, how: Become, password: str) -> bool:

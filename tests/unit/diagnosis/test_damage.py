@@ -34,6 +34,7 @@ from tests.support.situations import ALONE, TOGETHER
 CURRENT, PEOPLE = "/opt/nodeprov/handlers/runsc/current", "/usr/local/bin/runsc"
 PATH = "/etc/containerd/config.toml"
 SHIM = "containerd-shim-runsc-v1"
+NOW = "2036-11-28T04:47:40+00:00"
 
 
 @dataclass
@@ -80,7 +81,7 @@ def there(tmp_path: Any) -> Installed:
 def test_what_is_as_it_was_installed_is_said_to_be_installed(there: Installed) -> None:
     found = there.read()
     assert (found.damage, found.is_settled) == ((), True)
-    assert " is installed; containerd serves" in text(found)
+    assert " is installed; containerd serves" in text(found, NOW)
 
 
 def no_table(there: Installed) -> None:
@@ -193,11 +194,11 @@ def test_what_is_not_as_it_was_installed_is_not_said_to_be(
     assert any(said in each for each in found.damage), found.damage
     assert not found.is_settled
     assert as_json(found)["damage"] == list(found.damage)
-    assert " is installed" not in text(found)
-    assert said in text(found)
+    assert " is installed" not in text(found, NOW)
+    assert said in text(found, NOW)
     assert all(each.cause or each.mend for each in found.differences)
     is_readable = breaking not in (no_toml, stopped, without_cri)  # an install refuses to begin
-    assert ("nodeprov install worker1 repairs it" in text(found)) is is_readable
+    assert ("nodeprov install worker1 repairs it" in text(found, NOW)) is is_readable
 
 
 def test_while_a_run_is_at_work_nothing_is_held_against_what_was_before(there: Installed) -> None:
@@ -238,7 +239,7 @@ def test_the_cause_of_a_difference_is_told(there: Installed, what: str) -> None:
     breaking(there)
     found = there.read()
     assert cause in [each.cause for each in found.differences]
-    assert f"    why: {cause}" in text(found).splitlines()
+    assert f"    why: {cause}" in text(found, NOW).splitlines()
 
 
 def test_what_a_drop_in_overrides_is_said_with_its_path(there: Installed) -> None:
@@ -249,7 +250,7 @@ def test_what_a_drop_in_overrides_is_said_with_its_path(there: Installed) -> Non
     (only,) = found.differences
     assert pattern in only.cause
     assert only.mend == ELSEWHERE
-    assert "nodeprov install worker1 repairs it" not in text(found), "an install refuses what is overridden"
+    assert "nodeprov install worker1 repairs it" not in text(found, NOW), "an install refuses what is overridden"
 
 
 def test_what_the_receipts_want_is_told_beside_what_is_in_force(there: Installed) -> None:
@@ -261,7 +262,7 @@ def test_what_the_receipts_want_is_told_beside_what_is_in_force(there: Installed
         1,
     )
     links(there, **{CURRENT: "x"})
-    assert f"  run 1 installed {there.release.name}, generation " in text(there.read())
+    assert f"  run 1 installed {there.release.name}, generation " in text(there.read(), NOW)
 
 
 def test_the_sandboxes_that_run_are_counted_by_their_releases_with_the_pods_that_are_known(
@@ -281,7 +282,7 @@ def test_the_sandboxes_that_run_are_counted_by_their_releases_with_the_pods_that
     ]
     assert (
         f"  sandboxes that run: 1 of 20260518.0-abcdef (default/a), "
-        f"1 of {there.release.name} (default/b)" in text(found)
+        f"1 of {there.release.name} (default/b)" in text(found, NOW)
     )
     assert found.is_settled, "an old sandbox is nobody's fault"
 

@@ -18,6 +18,7 @@ from nodeprov.templates import render
 from tests.support.runtimes import generation_of, layout_of
 from tests.support.samples import changed, good_facts, installed, receipt_of, release, settings, with_receipts
 
+NOW = "2036-11-28T04:47:40+00:00"
 HOLDER = Holder("ann@desk since 2026-09-05T10:00:00+00:00", 3)
 WENT_BACK = Switched("000001-install.json", "restored", "containerd.service does not restart")
 
@@ -30,7 +31,7 @@ def new(tmp_path: Path) -> Release:
 def test_a_node_without_anything_is_settled() -> None:
     found = status(good_facts(), None, layout_of(settings()))
     assert found.is_settled
-    assert text(found) == "worker1: runsc: nothing is installed; containerd serves"
+    assert text(found, NOW) == "worker1: runsc: nothing is installed; containerd serves"
 
 
 def test_what_is_installed_is_said_with_its_generation_and_the_last_run(new: Release) -> None:
@@ -38,10 +39,11 @@ def test_what_is_installed_is_said_with_its_generation_and_the_last_run(new: Rel
     digest = generation_of(settings(), new, facts).digest
     found = status(facts, None, layout_of(settings()))
     assert found.is_settled
-    first, last = text(found).splitlines()
+    first, last = text(found, NOW).splitlines()
     assert first == f"worker1: runsc: {new.name}, generation {digest} is installed; containerd serves"
     assert last.startswith("  last run: install 1 by ")
-    assert " was done at " in last
+    assert " by ann@desk, done at " in last
+    assert last.endswith(" ago")
 
 
 @pytest.mark.parametrize(
@@ -61,16 +63,16 @@ def test_what_an_interrupted_run_left_is_said(switched: Switched | None, holder:
     facts = with_receipts(good_facts(), replace(receipt_of(1, "install"), state=BEGUN))
     found = status(changed(facts, switched=switched), holder, layout_of(settings()))
     assert not found.is_settled
-    assert "begun at" in text(found)
-    assert "has not ended" in text(found)
-    assert said in text(found)
+    assert "begun at" in text(found, NOW)
+    assert "has not ended" in text(found, NOW)
+    assert said in text(found, NOW)
 
 
 def test_a_run_that_the_node_took_back_and_that_is_over_leaves_nothing_to_finish() -> None:
     facts = with_receipts(good_facts(), replace(receipt_of(1, "install"), state=UNDONE))
     found = status(changed(facts, switched=WENT_BACK), None, layout_of(settings()))
     assert found.is_settled
-    assert "containerd.service does not restart" in text(found)
+    assert "containerd.service does not restart" in text(found, NOW)
 
 
 def test_json_has_all_of_it(new: Release) -> None:
@@ -101,8 +103,8 @@ def test_a_receipt_that_cannot_be_read_is_named_and_does_not_hide_the_rest(new: 
     assert not found.is_settled
     assert found.last is not None
     assert found.last.number == 1
-    assert f"{new.name}, generation " in text(found)
-    assert f"  not read: {DAMAGED['file']} is damaged" in text(found)
+    assert f"{new.name}, generation " in text(found, NOW)
+    assert f"  not read: {DAMAGED['file']} is damaged" in text(found, NOW)
     assert [fault.where for fault in found.faults] == ["worker1"]
     assert [each.startswith(DAMAGED["file"]) for each in as_json(found)["unread"]] == [True]
 
@@ -111,7 +113,7 @@ def test_what_a_failed_rerun_has_not_finished_is_still_open() -> None:
     begun, undone = receipt_of(1, "uninstall", state=BEGUN), receipt_of(2, "uninstall", state=UNDONE)
     found = status(with_receipts(good_facts(), begun, undone), None, layout_of(settings()))
     assert not found.is_settled
-    assert "nodeprov uninstall worker1 finishes it" in text(found)
+    assert "nodeprov uninstall worker1 finishes it" in text(found, NOW)
 
 
 def test_who_holds_a_node_is_seen_and_not_disturbed(tmp_path: Path) -> None:

@@ -60,7 +60,9 @@ def test_it_goes_again_where_nothing_is_installed_after_it(fleet: Fleet, node: P
     before = node.listing()
     carried_out(fleet, staged(plan(fleet)))
     (found,) = fleet.each(lambda each, hosts: status.read(each, hosts[Place.NODE], GVISOR)).good
-    assert text(found).startswith("worker1: runsc: nothing is installed; containerd serves\n  last run: stage 1 ")
+    assert text(found, "2036-11-28T04:47:40+00:00").startswith(
+        "worker1: runsc: nothing is installed; containerd serves\n  last run: stage 1 "
+    )
     assert found.is_settled
     carried_out(fleet, fleet.plan(Uninstall(GVISOR)).good[0])
     assert node.listing() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -94,3 +95,30 @@ def test_a_passphrase_may_be_needed_while_sudos_password_is_tried() -> None:
     tried.start()
     tried.join(5)
     assert not tried.is_alive()
+
+
+def test_a_command_prints_the_password_once_for_all_nodes(tmp_path: Path) -> None:
+    command = f"echo x >> {tmp_path}/calls; echo right; echo 'a second line'"
+    person, sudo = Person("wrong"), Sudo("right")
+    passwords = Passwords(person)
+    nodes = [f"node{n}" for n in range(9)]
+    assert at_once(lambda node: passwords.sudo("admin", node, sudo, command), nodes) == ["right"] * 9
+    assert ((tmp_path / "calls").read_text(), person.asked) == ("x\n", [])
+
+
+def test_a_command_that_fails_is_told_without_what_it_printed() -> None:
+    with pytest.raises(NodeprovError) as caught:
+        Passwords().sudo("admin", "node1", Sudo("right"), "echo hunter2; echo 'no such entry' >&2; exit 3")
+    assert caught.value.message == "[ssh] sudo_password_command ended with 3: no such entry"
+    assert (caught.value.where, "hunter2" in str(caught.value)) == ("node1", False)
+
+
+def test_a_password_that_is_given_goes_before_the_command() -> None:
+    assert Passwords(sudo="right").sudo("admin", "node1", Sudo("right"), "exit 1") == "right"
+
+
+def test_a_password_that_one_command_printed_is_not_that_of_another() -> None:
+    passwords = Passwords()
+    with pytest.raises(NodeprovError, match="sudo refused"):
+        passwords.sudo("admin", "node1", Sudo("right"), "echo wrong")
+    assert passwords.sudo("ops", "node2", Sudo("right"), "echo right") == "right"
