@@ -102,9 +102,13 @@ class Trier:
         """Read the object; raise NodeprovError if it is not there."""
         subject, kind = self.subject, KINDS[self.subject.kind]
         where = ("-n", subject.namespace)
-        text = self._kubectl.run(
-            self.cluster, *where, "get", kind, subject.name, "-o", "json", doing=f"{subject.title} cannot be read"
-        )
+        doing = f"{subject.title} cannot be read"
+        try:
+            text = self._kubectl.run(self.cluster, *where, "get", kind, subject.name, "-o", "json", doing=doing)
+        except NodeprovError as error:
+            if "not found" in error.message:
+                error.hint = self._kubectl.typed(*where, "get", kind)
+            raise
         return understood(text, self.cluster, doing=subject.title)
 
     @contextmanager

@@ -68,7 +68,7 @@ def test_a_workload_is_tried_in_the_sandbox_and_beside_it(
         assert trial["runc"]["ready"]
         assert trial["sandbox"]["memory_bytes"] > 4 * trial["runc"]["memory_bytes"]
         assert trial["left_out"] == ["web: TOKEN of the secret nowhere"]
-        assert trial["calls"] == ["swapoff"]
+        assert "swapoff" in trial["calls"]
         assert "limits-inside" in [each["id"] for each in trial["met"]]
         assert shadows(kubectl) == []
 
