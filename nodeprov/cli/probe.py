@@ -94,7 +94,7 @@ def _probed(subject: Subject, sleep: Callable[[float], None]) -> Probed:
         raise NodeprovError(f"there is no {subject.layout.handler} on the node", subject.install, where=name)
     host, cluster = subject.hosts[Place.NODE], subject.hosts[Place.CLUSTER]
     with images.available(host, state.machine.architecture, state.daemon, state.settings) as image:
-        answers = Prober(host, cluster, state.settings, name, image, sleep).ask()
+        answers = Prober(host, cluster, state.settings, state.daemon, name, image, sleep).ask()
     release, flags = subject.release.partition("-")[0], subject.flags
     findings = tuple(judged(answers, release, flags))
     return Probed(name, subject.layout.handler, release, flags, findings)

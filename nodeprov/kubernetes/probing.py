@@ -15,8 +15,21 @@ from nodeprov.hosts.base import Host, check, plain
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.images import PROBE, ProofImage
 from nodeprov.kubernetes.kubectl import Kubectl, kubectl, understood
+from nodeprov.kubernetes.outside import Round
+from nodeprov.node.daemon import Daemon
+from nodeprov.workloads.catalogue import catalogue
 from nodeprov.workloads.judgement import Answers
-from nodeprov.workloads.probe_pods import Setting, Side, answers, has_ended, manifests
+from nodeprov.workloads.probe_pods import (
+    Setting,
+    Side,
+    acts,
+    answers,
+    asked_outside,
+    has_ended,
+    manifests,
+    running_containers,
+)
+from nodeprov.workloads.probes import UNMADE
 
 POLL_SECONDS = 1.0
 LONGEST_SECONDS = 75.0
@@ -24,6 +37,7 @@ LONGEST_SECONDS = 75.0
 REMOVAL_SECONDS = 50
 _NO_ACCOUNT = 'serviceaccount "default" not found'
 """What is said in a namespace that is new (kubernetes: plugin/pkg/admission/serviceaccount)."""
+_PREFIX = "nodeprov-probe-"
 PART_OF = "nodeprov.io/probes"
 """The label of our namespaces; its value is the node's name."""
 
@@ -38,15 +52,18 @@ class Prober:
     node: Host
     cluster: Host
     settings: Settings
+    daemon: Daemon
     name: str
     image: ProofImage
     sleep: Callable[[float], None] = time.sleep
 
     def ask(self) -> Answers:
         """Ask all questions; raise NodeprovError if pods cannot be made. Nothing is left of it then either."""
-        with self._namespace() as namespace, self._folder(namespace) as folder:
+        name = f"{_PREFIX}{secrets.token_hex(5)}"
+        self._remove("--selector", f"{PART_OF}={self.name}")  # that of a run that was killed
+        with self._folder(name) as folder, self._namespace(name):  # whose pods work in the folder
             setting = Setting(
-                namespace=namespace,
+                namespace=name,
                 node=self.name,
                 runtime_class=self.settings.runtime_class.name,
                 image=self.image.reference,
@@ -54,24 +71,22 @@ class Prober:
                 program=PROBE,
                 folder=folder,
             )
-            self._create(manifests(setting), "cannot create the pods that probe the node")
-            pods, events = self._ended(namespace)
-            return Answers(*(answers(pods, events, side) for side in Side))
+            refused = self._create_pods(setting)
+            seen = self._seen(setting)
+            return Answers(*({**refused, **seen[side]} for side in Side))
 
     @property
     def _kubectl(self) -> Kubectl:
         return kubectl(self.settings.cluster)
 
     @contextmanager
-    def _namespace(self) -> Iterator[str]:
+    def _namespace(self, name: str) -> Iterator[None]:
         """Have a namespace of our own, whose pods may be all that the questions need, and remove it with them."""
-        self._remove("--selector", f"{PART_OF}={self.name}")  # that of a run that was killed
-        name = f"nodeprov-probe-{secrets.token_hex(5)}"
         labels = {PART_OF: self.name, "pod-security.kubernetes.io/enforce": "privileged"}
         value = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
         try:
             self._create(value, "cannot create a namespace for the pods that probe the node")
-            yield name
+            yield
         finally:
             self._remove(name)
 
@@ -83,13 +98,24 @@ class Prober:
     def _folder(self, mark: str) -> Iterator[str]:
         """Have an empty folder on the node, and a file in its shared memory, and remove both."""
         folder, shared = f"/run/{mark}", f"/dev/shm/{mark}"  # noqa: S108  for a moment, under a name of ours
-        made = self.node.run(plain("probe folder", f"mkdir -m 755 {folder} && : > {shared}"))
+        of_before = f"/run/{_PREFIX}* /dev/shm/{_PREFIX}*"
+        made = self.node.run(plain("probe folder", f"rm -rf {of_before}; mkdir -m 755 {folder} && : > {shared}"))
         try:
             check(made, "cannot make a folder for the probes", where=self.name, hint="df /run")
             yield folder
         finally:
             gone = self.node.run(plain("probe folder removal", f"rm -rf {folder} {shared}"))
             check(gone, f"cannot remove {folder}", where=self.name, hint=f"rm -rf {folder} {shared}")
+
+    def _create_pods(self, setting: Setting) -> dict[str, str]:
+        """Create the pods; where the cluster refuses some, return its reason in place of any answer."""
+        try:
+            self._create(manifests(setting), "cannot create the pods that probe the node")
+        except NodeprovError as error:
+            if not self._pods(setting.namespace)[0]:
+                raise
+            return dict.fromkeys(catalogue(), f"{UNMADE}{error.message}")
+        return {}
 
     def _create(self, value: dict[str, Any], doing: str) -> None:
         """Create objects, again while their namespace is not quite there."""
@@ -104,17 +130,49 @@ class Prober:
                 return
             self.sleep(POLL_SECONDS)
 
-    def _ended(self, namespace: str) -> tuple[list[Any], list[Any]]:
-        """Wait until all pods have ended, or none may go on; return them, and what is said of them."""
-        deadline = time.monotonic() + LONGEST_SECONDS
+    def _seen(self, setting: Setting) -> dict[Side, dict[str, str]]:
+        """Collect answers until all pods have ended, or none may go on; ask from outside while they run.
+
+        What was answered once counts: kubelet forgets containers that were added to a pod when that has ended.
+        """
+        deadline, acted = time.monotonic() + LONGEST_SECONDS, set[str]()
+        seen: dict[Side, dict[str, str]] = {side: {} for side in Side}
         while True:
-            pods, events = self._pods(namespace)
+            pods, events = self._pods(setting.namespace)
+            for side in Side:
+                found = answers(pods, events, side)
+                seen[side] |= {name: said for name, said in found.items() if _counts(said, seen[side].get(name))}
+            running = [each for each in pods if running_containers(each)]
+            for each in running:
+                if (name := each["metadata"]["name"]) not in acted:
+                    acted.add(name)
+                    self._act(each, setting)
+            self._look(running, setting.namespace, seen)
             if all(has_ended(each, events) for each in pods) or time.monotonic() > deadline:
-                return pods, events
+                return seen
             self.sleep(POLL_SECONDS)
+
+    def _act(self, pod: dict[str, Any], setting: Setting) -> None:
+        """Do what is done to a pod while it runs; where that fails, its question has no answer."""
+        for each in acts(pod, setting):
+            self.cluster.run(self._kubectl.call("-n", setting.namespace, *each))
+
+    def _look(self, pods: list[Any], namespace: str, seen: dict[Side, dict[str, str]]) -> None:
+        """Ask from outside what is not known yet."""
+        look = Round(self._kubectl, self.cluster, self.node, self.name, namespace, self.daemon)
+        for pod in pods:
+            known = seen[Side(pod["metadata"]["name"].rpartition("-")[2])]
+            for name, question in asked_outside(pod).items():
+                if name not in known and (said := look.answer(question, pod)) is not None:
+                    known[name] = said
 
     def _pods(self, namespace: str) -> tuple[list[Any], list[Any]]:
         arguments = ("-n", namespace, "get", "pods,events", "-o", "json")
         text = self._kubectl.run(self.cluster, *arguments, doing="the pods that probe the node cannot be read")
         items = understood(text, self.cluster, doing="what kubectl says of the pods").get("items", [])
         return tuple([each for each in items if each["kind"] == kind] for kind in ("Pod", "Event"))  # type: ignore[return-value]
+
+
+def _counts(said: str, before: str | None) -> bool:
+    """Tell whether an answer takes the place of the one before: anything does, but what is none."""
+    return before is None or not said.startswith(UNMADE) or before.startswith(UNMADE)

@@ -98,6 +98,15 @@ PROBE_RULES = (
         "so do anything on any node: give it to who has that already.",
     ),
     Rule("", "pods/log", ("get",), "What the pods of `calibrate` print."),
+    Rule("", "pods/ephemeralcontainers", ("get", "patch"), "One question is what `kubectl debug` finds in a pod."),
+    Rule("", "pods/resize", ("get", "patch"), "One is whether a pod sees that its limits were changed."),
+    Rule("", "pods/portforward", ("get", "create"), "One is whether a port can be forwarded."),
+    Rule(
+        "",
+        "nodes/proxy",
+        ("get",),
+        "kubelet's numbers of pods. It is also to run commands in all pods of all nodes.",
+    ),
     Rule("", "events", ("list",), "Why a pod does not start: that is one of the answers."),
     Rule("", "replicationcontrollers", ("get",), "`nodeprov try` reads what makes pods."),
     Rule("apps", "deployments", ("get",), "The same."),
@@ -107,7 +116,6 @@ PROBE_RULES = (
     Rule("batch", "jobs", ("get",), "The same."),
     Rule("batch", "cronjobs", ("get",), "The same."),
 )
-"""kubelet tells the memory of pods to who may `get` nodes/proxy, and lets them run commands in all: no rule."""
 
 
 @dataclass(frozen=True, slots=True)

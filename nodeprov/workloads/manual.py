@@ -53,7 +53,6 @@ noted of calls that it does not know; what of this page does it meet. Both pods 
 Service and no controller takes them for its own, and both are removed at the end. Secrets, the service
 account's token, claims and folders of the node are left out (`--with-secrets`, `--with-volumes`); so are ports
 of the node and preStop hooks. The pods do what their program does: one that takes jobs from a queue takes them.
-Memory is only shown to users who may `get` nodes/proxy in the cluster.
 
 `nodeprov compat-log` shows which calls of programs the sandboxes did not know, by workload: each sandbox notes
 each kind of call once, beside the logs of its pod's containers (/var/log/pods), with no setting and at no cost.

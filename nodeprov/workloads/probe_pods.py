@@ -22,7 +22,10 @@ LONGEST_LIFE_SECONDS = 300
 _REFUSED = ("CreateContainerError", "RunContainerError", "CreateContainerConfigError", "StartError")
 """What kubelet says of a container that cannot be started (kubernetes: pkg/kubelet/container/sync_result.go)."""
 _NO_SANDBOX = "FailedCreatePodSandBox"
+_CANNOT_ANSWER = 2
+"""What the program ends with where it does not know what it is asked, such as an older one of a registry."""
 _KEPT = ("before", "after", "only")
+_ADDED = "added"
 
 
 class Side(Enum):
@@ -65,8 +68,42 @@ def questions(pod: str, container: str) -> list[str]:
     return [
         f"{each.id}={each.probe.ask}"
         for each in catalogue().values()
-        if each.probe is not None and each.probe.place == (pod, container)
+        if each.probe is not None and not each.probe.outside and each.probe.place == (pod, container)
     ]
+
+
+def asked_outside(pod: Mapping[str, Any]) -> dict[str, str]:
+    """List what is asked about a pod from outside, by the names of the behaviours; nothing unless it runs."""
+    shape = pod["metadata"]["name"].rpartition("-")[0]
+    if len(running_containers(pod)) < len(pod["spec"]["containers"]):
+        return {}
+    return {
+        each.id: each.probe.outside
+        for each in catalogue().values()
+        if each.probe is not None and each.probe.outside and each.probe.place[0] == shape
+    }
+
+
+def running_containers(pod: Mapping[str, Any]) -> list[str]:
+    """Return the IDs of the containers that run now."""
+    statuses = pod.get("status", {}).get("containerStatuses", ())
+    return [each["containerID"].rpartition("/")[2] for each in statuses if "running" in each["state"]]
+
+
+def acts(pod: Mapping[str, Any], setting: Setting) -> list[list[str]]:
+    """Return what kubectl does once to a pod as soon as it runs: what its shape says, and to add containers."""
+    name = pod["metadata"]["name"]
+    shape_name, _, side = name.rpartition("-")
+    shape = shapes()[shape_name]
+    own = [_filled(shape["act"], Side(side), setting)] if "act" in shape else []
+    added = [each for each, fields in shape["containers"].items() if fields.get(_ADDED)]
+    image = (f"--image={setting.image}", f"--image-pull-policy={setting.pull_policy}")
+    chosen = ("--profile=general", "--target=main")
+    debug = [
+        ["debug", name, *image, *chosen, f"--container={each}", "--", *_command(shape_name, each, setting)]
+        for each in added
+    ]
+    return [*([each.replace("{pod}", name) for each in one] for one in own), *debug]
 
 
 def manifests(setting: Setting) -> dict[str, Any]:
@@ -100,22 +137,27 @@ def _pod(name: str, side: Side, setting: Setting) -> dict[str, Any]:
 
 def _containers(pod: str, side: Side, setting: Setting) -> Iterator[dict[str, Any]]:
     for name, fields in shapes()[pod]["containers"].items():
-        if fields.get("only", side.value) != side.value:
+        if fields.get("only", side.value) != side.value or fields.get(_ADDED):
             continue
-        helpers = {key: [f"{HELPER}={each}" for each in fields.get(key, ())] for key in ("before", "after")}
-        asked = [*helpers["before"], *questions(pod, name), *helpers["after"]]
         own = {key: value for key, value in fields.items() if key not in _KEPT}
         yield {
             "name": name,
             "image": setting.image,
             "imagePullPolicy": setting.pull_policy,
-            "command": [setting.program, "answer", *asked],
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "command": _command(pod, name, setting),
             **own,
             "resources": {
                 "requests": {"cpu": "10m", "memory": "16Mi"},
                 "limits": {"cpu": "500m", "memory": "128Mi", **own.get("resources", {}).get("limits", {})},
             },
         }
+
+
+def _command(pod: str, container: str, setting: Setting) -> list[str]:
+    fields = shapes()[pod]["containers"][container]
+    before, after = ([f"{HELPER}={each}" for each in fields.get(key, ())] for key in ("before", "after"))
+    return [setting.program, "answer", *before, *questions(pod, container), *after]
 
 
 def _filled(value: Any, side: Side, setting: Setting) -> Any:
@@ -129,9 +171,7 @@ def _filled(value: Any, side: Side, setting: Setting) -> Any:
 
 def has_ended(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> bool:
     """Tell whether nothing more can be learned of a pod."""
-    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed") or all(
-        _said_of(pod, container, events) is not None for container in _names(pod)
-    )
+    return all(_said_of(pod, container, events) is not None for container in _names(pod))
 
 
 def answers(pods: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]], side: Side) -> dict[str, str]:
@@ -146,7 +186,10 @@ def answers(pods: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any
 
 
 def _names(pod: Mapping[str, Any]) -> list[str]:
-    return [each["name"] for each in pod["spec"]["containers"]]
+    """Name the containers, also those that are still to be added."""
+    shape = shapes()[pod["metadata"]["name"].rpartition("-")[0]]
+    added = [name for name, fields in shape["containers"].items() if fields.get(_ADDED)]
+    return [*(each["name"] for each in pod["spec"]["containers"]), *added]
 
 
 def _answers(
@@ -157,9 +200,13 @@ def _answers(
     given = [line.partition("\t")[::2] for line in lines]
     if trouble := next((answer for name, answer in given if name == HELPER and answer[:1] == UNMADE), ""):
         otherwise, given = trouble, []
-    answered = dict(given)
+    answered = {name: _printable(answer) for name, answer in given}
     names = [each.partition("=")[0] for each in questions(shape, container)]
     return {name: answered.get(name, otherwise) for name in names}
+
+
+def _printable(answer: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in answer)
 
 
 def _said_of(
@@ -175,7 +222,10 @@ def _said_of(
         if each.get("reason") in _REFUSED:
             return f"refused: {each.get('message', '')}", ()
     if ended:
-        return f"exit {ended['exitCode']}", (ended.get("message") or "").splitlines()
+        lines = (ended.get("message") or "").splitlines()
+        if ended["exitCode"] == _CANNOT_ANSWER:
+            return f"{UNMADE}the program cannot answer: {' '.join(lines[-1:]) or 'it does not say why'}", lines
+        return f"exit {ended['exitCode']}", lines
     if status.get("phase") == "Failed":
         return f"refused: {status.get('message') or status.get('reason', '')}", ()
     return next(

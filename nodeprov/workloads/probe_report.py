@@ -52,18 +52,23 @@ class Probed:
 
 
 def table(probed: Sequence[Probed]) -> Table:
-    """Lay out what differs, and below each what helps."""
+    """Lay out what differs, and below each what was answered and what helps."""
     laid = Table(box=None, pad_edge=False, show_header=True)
-    for name in ("node", "effect", "result", "behaviour", "sandbox", "runc"):
+    for name in ("node", "effect", "result", "behaviour"):
         laid.add_column(name, overflow="fold")
     for each in probed:
         for found in each.shown():
-            behaviour = found.behaviour
-            what = f"{behaviour.id}: {behaviour.title}\n  cure: {behaviour.cure}"
             verdict = Text(found.verdict.value, style=_STYLES.get(found.verdict, ""))
-            answers = (Text(_short(found.sandbox)), Text(_short(found.runc)))
-            laid.add_row(each.node, behaviour.effect.value, verdict, Text(what), *answers)
+            laid.add_row(each.node, found.behaviour.effect.value, verdict, Text("\n".join(_lines(found))))
     return laid
+
+
+def _lines(found: Finding) -> Iterator[str]:
+    behaviour = found.behaviour
+    yield f"{behaviour.id}: {behaviour.title}"
+    yield f"  {_short(found.sandbox)}; under runc: {_short(found.runc)}"
+    if not behaviour.cure.startswith("none"):
+        yield f"  cure: {behaviour.cure}"
 
 
 def _short(answer: str) -> str:

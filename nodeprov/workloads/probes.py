@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 MAIN = "plain/main"
 SAME = "same"
 """In place of an answer: that of a pod without the sandbox."""
+_OUTSIDE = "outside: "
 UNMADE = "?"
 """What an answer begins with that is none."""
 
@@ -18,7 +19,7 @@ class Probe:
     """A question whose answer in the sandbox is another than beside it.
 
     Attributes:
-        ask: the question, for the program in the pod.
+        ask: the question, for the program in the pod; `outside: QUESTION` is asked about it while it runs.
         runc: what it answers without the sandbox, as a pattern; where it does not, nothing is told.
         sandbox: what it answers in the sandbox.
         at: the pod and the container in which it is asked.
@@ -34,6 +35,11 @@ class Probe:
     cured_by: Mapping[str, str] = field(default_factory=dict)
     only_with: Mapping[str, str] = field(default_factory=dict)
     releases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def outside(self) -> str:
+        """The question that is asked from outside of the pod; "" if the program answers it."""
+        return self.ask.removeprefix(_OUTSIDE) if self.ask.startswith(_OUTSIDE) else ""
 
     @property
     def place(self) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -161,18 +162,29 @@ func tick(arguments ...string) string {
 // watch says whether inotify tells of a file that others make in a folder.
 func watch(arguments ...string) string {
 	folder := arguments[0]
+	return told(folder, func() string { return strconv.Itoa(len(entries(folder))) })
+}
+
+// watchFile says whether inotify tells of a file in a folder whose first line becomes another.
+func watchFile(arguments ...string) string {
+	return told(arguments[0], func() string { return read(filepath.Join(arguments[0], arguments[1])) })
+}
+
+// told watches a folder until what is looked at is otherwise, and says whether inotify has told of anything.
+func told(folder string, look func() string) string {
 	fd, err := syscall.InotifyInit1(syscall.IN_NONBLOCK)
 	if err != nil {
 		return outcome(err)
 	}
 	defer syscall.Close(fd)
-	if _, err := syscall.InotifyAddWatch(fd, folder, syscall.IN_CREATE|syscall.IN_MODIFY|syscall.IN_MOVED_TO); err != nil {
+	events := uint32(syscall.IN_CREATE | syscall.IN_MODIFY | syscall.IN_MOVED_TO)
+	if _, err := syscall.InotifyAddWatch(fd, folder, events); err != nil {
 		return outcome(err)
 	}
-	before := len(entries(folder))
-	for deadline := time.Now().Add(longestWait); len(entries(folder)) == before; time.Sleep(shortPause) {
+	before := look()
+	for deadline := time.Now().Add(longestWait); look() == before; time.Sleep(shortPause) {
 		if time.Now().After(deadline) {
-			return "?nobody made a file in " + folder
+			return "nothing changed"
 		}
 	}
 	time.Sleep(untilToldAbout)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -136,4 +137,36 @@ func ownMemoryLimit(...string) string {
 		}
 	}
 	return memoryLimit()
+}
+
+// limitChanges says whether the memory's limit becomes another for this program within some seconds.
+func limitChanges(arguments ...string) string {
+	before, deadline := memoryLimit(), time.Now().Add(seconds(arguments[0]))
+	for ; time.Now().Before(deadline); time.Sleep(shortPause) {
+		if memoryLimit() != before {
+			return "seen"
+		}
+	}
+	return "not seen"
+}
+
+// openFiles says how far the soft limit of another process's open files is below the hard one.
+func openFiles(arguments ...string) string {
+	content, err := os.ReadFile("/proc/" + arguments[0] + "/limits")
+	if err != nil {
+		return outcome(err)
+	}
+	_, line, found := strings.Cut(string(content), "Max open files")
+	limits := strings.Fields(line)
+	if !found || len(limits) < 2 {
+		return "?no limit of open files"
+	}
+	soft, hard := limits[0], limits[1]
+	if soft == hard {
+		return "equal"
+	}
+	if number, err := strconv.Atoi(soft); err == nil && strconv.Itoa(number+1) == hard {
+		return "one less"
+	}
+	return "below"
 }

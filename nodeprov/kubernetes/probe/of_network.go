@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"strconv"
@@ -79,6 +80,28 @@ func listen(arguments ...string) string {
 		}
 	}()
 	return "listening"
+}
+
+// answerHTTP answers on the port of the proofs' pods for so many seconds.
+func answerHTTP(arguments ...string) string {
+	listener, err := net.Listen("tcp", port)
+	if err != nil {
+		return "?" + err.Error()
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			connection.Read(make([]byte, pageBytes))
+			fmt.Fprint(connection, "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")
+			connection.Close()
+		}
+	}()
+	time.Sleep(seconds(arguments[0]))
+	return "served"
 }
 
 func connect(arguments ...string) string {

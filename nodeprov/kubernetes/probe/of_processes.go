@@ -19,13 +19,17 @@ const (
 	untilKilled = 500 * time.Millisecond
 )
 
-// wait goes on for so many seconds.
-func wait(arguments ...string) string {
-	seconds, err := strconv.Atoi(arguments[0])
+func seconds(text string) time.Duration {
+	number, err := strconv.Atoi(text)
 	if err != nil {
 		panic(err)
 	}
-	time.Sleep(time.Duration(seconds) * time.Second)
+	return time.Duration(number) * time.Second
+}
+
+// wait goes on for so many seconds.
+func wait(arguments ...string) string {
+	time.Sleep(seconds(arguments[0]))
 	return "waited"
 }
 

@@ -23,20 +23,27 @@ type question func(arguments ...string) string
 
 var questions map[string]question
 
+// waits has the questions that wait for others.
+var waits = map[string]bool{
+	"await": true, "limit-changes": true, "serve": true, "tick": true, "wait": true, "watch": true, "watch-file": true,
+}
+
 func init() { // not a value: some questions start this program anew
 	questions = map[string]question{
 		"alive": func(...string) string { return "yes" },
 		// of files
 		"await": await, "exists": exists, "fifo": fifo, "filesystem": filesystem, "is": is,
 		"lease": lease, "punch": punch, "read": read, "size": size, "space": space, "tick": tick, "tmpfile": tmpfile, "watch": watch,
-		"write": put,
+		"watch-file": watchFile,
+		"write":      put,
 		// of processes and memory
 		"attach": attach, "eat": eat, "hugepage": hugepage, "kill-init": killInit, "setuid": setuid, "wait": wait,
 		// of the kernel
 		"bpf": bpf, "clock": clock, "fanotify": fanotify, "io-uring": ioURing, "landlock": landlock, "load": load,
-		"memory-limit": memoryLimit, "own-memory-limit": ownMemoryLimit, "processor": processor, "speed": speed, "status": status, "terminal": terminal,
+		"memory-limit": memoryLimit, "limit-changes": limitChanges, "open-files": openFiles,
+		"own-memory-limit": ownMemoryLimit, "processor": processor, "speed": speed, "status": status, "terminal": terminal,
 		// of the network
-		"connect": connect, "interface": networkInterface, "iptables": iptables, "listen": listen, "socket": socket,
+		"connect": connect, "serve": answerHTTP, "interface": networkInterface, "iptables": iptables, "listen": listen, "socket": socket,
 		"zero-copy": zeroCopy,
 	}
 }
@@ -74,8 +81,8 @@ func ask(text string) string {
 		answered <- questions[words[0]](words[1:]...)
 	}()
 	limit := longestAnswer
-	if words[0] == "await" || words[0] == "tick" || words[0] == "watch" || words[0] == "wait" {
-		limit *= 3 // they wait for others
+	if waits[words[0]] {
+		limit *= 3
 	}
 	select {
 	case said := <-answered:

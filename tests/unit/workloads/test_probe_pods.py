@@ -5,8 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from nodeprov.kubernetes.images import PROBE
+from nodeprov.kubernetes.outside import QUESTIONS
 from nodeprov.workloads.catalogue import catalogue
-from nodeprov.workloads.probe_pods import Setting, Side, answers, has_ended, manifests, questions, shapes
+from nodeprov.workloads.probe_pods import (
+    Setting,
+    Side,
+    acts,
+    answers,
+    asked_outside,
+    has_ended,
+    manifests,
+    questions,
+    running_containers,
+    shapes,
+)
 
 SETTING = Setting("probe-1", "worker1", "gvisor", "localhost/proof:1", "Never", PROBE, "/run/probe-1")
 
@@ -29,11 +41,14 @@ def test_each_question_is_asked_in_one_container_of_both_pods() -> None:
         each for name, shape in shapes().items() for one in shape["containers"] for each in questions(name, one)
     ]
     names = [each.partition("=")[0] for each in asked]
-    assert sorted(names) == sorted(each.id for each in catalogue().values() if each.probe)
+    assert sorted(names) == sorted(
+        name for name, each in catalogue().items() if each.probe and not each.probe.outside
+    )
     items = manifests(SETTING)["items"]
     commands = [word for item in items for one in item["spec"]["containers"] for word in one["command"]]
     for each in asked:
-        assert commands.count(each.replace("{mark}", "probe-1")) == 2
+        times = 0 if each.startswith("debug-target=") else 2
+        assert commands.count(each.replace("{mark}", "probe-1")) == times
 
 
 def test_one_of_two_pods_is_sandboxed_and_both_are_within_limits() -> None:
@@ -64,6 +79,11 @@ def test_a_program_that_a_question_ends_has_answered_by_how_it_ended() -> None:
     assert found == {"memory-of-all": "exit 128"}
 
 
+def test_a_program_that_does_not_know_what_it_is_asked_has_not_answered() -> None:
+    found = answers([pod("memory-runc", ended("main", "unknown: answer\n", 2, "Error"))], (), Side.RUNC)
+    assert found == {"memory-of-all": "?the program cannot answer: unknown: answer"}
+
+
 def test_a_container_that_does_not_start_is_refused() -> None:
     waiting = {"name": "main", "state": {"waiting": {"reason": "CreateContainerError", "message": "no recursion"}}}
     one = pod("recursive-sandbox", waiting, phase="Pending")
@@ -82,6 +102,24 @@ def test_a_pod_without_a_sandbox_is_refused_by_its_events() -> None:
     }
     assert has_ended(one, [said])
     assert answers([one], [said], Side.SANDBOX) == {"host-users": "refused: no user namespace"}
+
+
+def test_a_pod_that_runs_is_asked_about_from_outside_and_a_container_is_added() -> None:
+    running = {"name": "main", "state": {"running": {}}, "containerID": "containerd://12ab"}
+    one = pod("lasting-sandbox", running)
+    asked = asked_outside(one)
+    assert asked == {
+        name: each.probe.outside for name, each in catalogue().items() if each.probe and each.probe.outside
+    }
+    assert {*asked.values()} <= {*QUESTIONS}
+    assert running_containers(one) == ["12ab"]
+    assert asked_outside(pod("lasting-sandbox", ended("main", ""))) == {}
+    assert asked_outside(pod("memory-sandbox", running)) == {}
+    (debug,) = acts(one, SETTING)
+    assert debug[:2] == ["debug", "lasting-sandbox"]
+    assert debug[-3:] == [PROBE, "answer", "debug-target=is /proc/1/comm probe"]
+    (patch,) = acts(pod("resized-runc", running), SETTING)
+    assert patch[:3] == ["patch", "pod", "resized-runc"]
 
 
 def test_where_a_helper_fails_no_answer_counts() -> None:

@@ -1,0 +1,140 @@
+"""What is asked about a pod from outside, while it runs: kubelet's numbers, kubectl, its processes on the node."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import Host, plain
+from nodeprov.kubernetes.kubectl import Kubectl
+from nodeprov.node.daemon import Daemon
+from nodeprov.workloads.probe_pods import running_containers
+from nodeprov.workloads.probes import UNMADE
+
+_WRAPPED = 1 << 62
+"""More bytes than any machine has: a difference that was less than 0."""
+_TIMES = 2
+"""So many times what its containers take, and more, is what a pod takes with a sandbox around them."""
+_FORWARDING_SECONDS = 10
+_CADVISOR = re.compile(r"^container_memory_working_set_bytes\{(.*)\} (\S+)", re.MULTILINE)
+
+
+@dataclass
+class Round:
+    """One look from outside: what several questions need of it is read once.
+
+    Attributes:
+        kubectl: how it is called, on `cluster`.
+        cluster, node: the machines.
+        name: the node's, in the cluster.
+        namespace: that of the pods.
+        daemon: the node's containerd.
+    """
+
+    kubectl: Kubectl
+    cluster: Host
+    node: Host
+    name: str
+    namespace: str
+    daemon: Daemon
+
+    def answer(self, question: str, pod: Mapping[str, Any]) -> str | None:
+        """Answer a question about a pod; None while there is no answer yet."""
+        ask = QUESTIONS.get(question)
+        if ask is None:
+            return f"{UNMADE}no such question: {question}"
+        try:
+            return ask(self, pod)
+        except NodeprovError as error:
+            return f"{UNMADE}{error.message}"
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What kubelet says of the pods, by their names."""
+        found = json.loads(self._raw("stats/summary"))["pods"]
+        return {each["podRef"]["name"]: each for each in found if each["podRef"]["namespace"] == self.namespace}
+
+    @cached_property
+    def cadvisor(self) -> list[tuple[str, float]]:
+        """The labels and the values of the memory of containers, as Prometheus would read them."""
+        return [(labels, float(value)) for labels, value in _CADVISOR.findall(self._raw("metrics/cadvisor"))]
+
+    @cached_property
+    def processes(self) -> dict[str, str]:
+        """The processes of containers on the node, by the containers' IDs."""
+        line = f"{self.daemon.ctr} -a {shlex.quote(self.daemon.socket)} -n k8s.io tasks ls"
+        rows = [row.split() for row in self.node.run(plain("tasks", line)).text.splitlines()[1:]]
+        return {row[0]: row[1] for row in rows if len(row) > 1}
+
+    def _raw(self, path: str) -> str:
+        where = f"/api/v1/nodes/{self.name}/proxy/{path}"
+        return self.kubectl.run(self.cluster, "get", "--raw", where, doing="kubelet's numbers cannot be read")
+
+
+def _available(look: Round, pod: Mapping[str, Any]) -> str | None:
+    containers = look.summary.get(pod["metadata"]["name"], {}).get("containers", ())
+    found = [each.get("memory", {}).get("availableBytes") for each in containers]
+    known = [each for each in found if each is not None]
+    return ("wrapped" if max(known) > _WRAPPED else "some") if known else None
+
+
+def _top(look: Round, pod: Mapping[str, Any]) -> str | None:
+    found = look.summary.get(pod["metadata"]["name"], {})
+    whole = found.get("memory", {}).get("workingSetBytes")
+    parts = sum(each.get("memory", {}).get("workingSetBytes") or 0 for each in found.get("containers", ()))
+    return ("a part" if whole > _TIMES * parts else "all") if whole and parts else None
+
+
+def _metrics(look: Round, pod: Mapping[str, Any]) -> str | None:
+    ours = f'pod="{pod["metadata"]["name"]}"'
+    found = [
+        value
+        for labels, value in look.cadvisor
+        if ours in labels and look.namespace in labels and 'container=""' not in labels
+    ]
+    return ("some" if any(found) else "none") if found else None
+
+
+def _process(look: Round, pod: Mapping[str, Any]) -> str | None:
+    found = {look.processes.get(each) for each in running_containers(pod)}
+    return "one for all" if len(found) == 1 else "one for each"
+
+
+def _forwarded(look: Round, pod: Mapping[str, Any]) -> str | None:
+    """Forward a port of this machine, and ask through it: by kubectl, which is there in any case."""
+    forward = look.kubectl.line("-n", look.namespace, "port-forward", pod["metadata"]["name"], ":8080")
+    ask = look.kubectl.line("get", "--raw", "/", "--request-timeout=5s", "--server")
+    script = f"""\
+said=$(mktemp)
+timeout {_FORWARDING_SECONDS} {forward} > "$said" 2>&1 &
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    port=$(sed -n 's/^Forwarding from 127.0.0.1:\\([0-9]*\\) .*/\\1/p' "$said")
+    [ -z "$port" ] || break
+    sleep 0.3
+done
+{ask} "http://127.0.0.1:$port" > /dev/null 2>&1
+sleep 0.5
+kill $! 2> /dev/null
+cat "$said"
+rm -f "$said"
+"""
+    said = look.cluster.run(plain("kubectl port-forward", script)).text
+    if "Forwarding from" not in said:
+        return f"{UNMADE}{' '.join(said.split())}"
+    return "refused" if "error forwarding" in said or "lost connection" in said else "forwarded"
+
+
+QUESTIONS: Mapping[str, Callable[[Round, Mapping[str, Any]], str | None]] = {
+    "available": _available,
+    "top": _top,
+    "metrics": _metrics,
+    "process": _process,
+    "forwarded": _forwarded,
+}
+"""What may be asked, as the catalogue names it."""
