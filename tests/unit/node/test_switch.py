@@ -316,6 +316,19 @@ class TestBystanders:
         )
         node.is_tidy()
 
+    def test_one_whose_start_was_cut_off_is_named(self, node: Node) -> None:
+        """containerd takes back a start that it cannot finish: the container ends and has never begun."""
+        unbegun = '"StartedAt":0,"FinishedAt":9,"ExitCode":137,"Reason":"Error"'
+        node = self.with_quiet(node, 0)
+        self.has(node, starts=self.CREATED, before=unbegun)
+        cut = f"sed -i 's/{self.CREATED}/{unbegun}/' {self.status(node, 'starts')}"
+        (node.folder / "on-restart").write_text(f"{cut}\n")
+        node.arm()
+        node.do("swap")
+        node.do("after")
+        (hit,) = Switched.read("000001-install", node.outcome()).hit
+        assert hit.endswith("was being started when containerd restarted, and has ended before it began")
+
     def test_nobody_is_where_there_are_no_containers(self, node: Node) -> None:
         node.arm()
         node.do("swap")
