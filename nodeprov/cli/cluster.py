@@ -17,6 +17,7 @@ from nodeprov.cli.output import say, show_json, show_text
 from nodeprov.errors import NodeprovError
 
 if TYPE_CHECKING:
+    from nodeprov.cli.cluster_reach import Site
     from nodeprov.dispatch.api import Api
     from nodeprov.dispatch.applying import Planned
     from nodeprov.dispatch.wanted import Members, Wanted
@@ -57,13 +58,31 @@ Namespace = Annotated[
 SYSTEM = "nodeprov-system"
 
 
+Stage = Annotated[
+    bool,
+    typer.Option(
+        "--stage",
+        help="Only bring the images and the release to the nodes, before the window: no pod is concerned.",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
-class Images:
+class Wish:
     """What is wanted besides the inventory."""
 
     engine_image: Engine = None
     release_image: Release = None
     lock: options.Lock = None
+    stage: Stage = False
+
+    def of(self, found: Site, now: Wanted | None) -> Wanted:
+        """Put together what is wanted; `now` is what the cluster has."""
+        from nodeprov.cli.cluster_reach import wanted_of
+        from nodeprov.dispatch.wanted import INSTALL, STAGE
+
+        wanted = wanted_of(found, self.lock, self.engine_image, self.release_image, now)
+        return replace(wanted, action=STAGE if self.stage else INSTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +100,7 @@ class There:
 @each_of_a_group
 def install(
     *,
-    images: Images,
+    wish: Wish,
     render: Annotated[
         bool, typer.Option("--render", help="Print the objects as YAML, for GitOps. The cluster is not asked.")
     ] = False,
@@ -90,23 +109,23 @@ def install(
     shown: groups.Shown,
 ) -> None:
     """Put the engine into the cluster: a dispatcher that installs nodes, and stays for those that join later."""
-    from nodeprov.cli.cluster_reach import reached, site, wanted_of
+    from nodeprov.cli.cluster_reach import reached, site
     from nodeprov.dispatch.objects import Place, objects, yaml
     from nodeprov.dispatch.wanted import Members, read_wanted
 
     found = site(there.inventory)
     if render:
-        wanted = wanted_of(found, images.lock, images.engine_image, images.release_image, None)
+        wanted = wish.of(found, None)
         wanted = replace(wanted, run=wanted.digest)  # the same input gives the same text
         show_text(yaml(objects(wanted, Members(wanted), Place(there.namespace))).rstrip("\n"))
         return
     with reached(found.whole, ask_sudo_password=there.ask_sudo_password) as api:
         now = read_wanted(api, there.namespace)
-        wanted = _wanted(api, wanted_of(found, images.lock, images.engine_image, images.release_image, now), now)
+        wanted = _wanted(api, wish.of(found, now), now)
         members = Members(wanted)
         planned = _planned(api, wanted, members, Place(there.namespace, _has_control_plane(api)), resident=True)
         counts = _counts(api, wanted, members)
-        doing.show_plan(planned, counts, as_json=shown.as_json, yes=yes)
+        doing.show_plan(planned, counts, stages=wish.stage, as_json=shown.as_json, yes=yes)
         done = doing.applied(api, planned)
     if shown.as_json:
         show_json({"run": wanted.run, "objects": _objects_json(done), **counts})
@@ -116,23 +135,23 @@ def install(
 
 @cluster.command()
 @each_of_a_group
-def run(*, images: Images, yes: options.Yes = False, there: There, shown: groups.Shown) -> None:
+def run(*, wish: Wish, yes: options.Yes = False, there: There, shown: groups.Shown) -> None:
     """Install the nodes by the cluster once, and wait until it is done; nothing stays that runs.
 
     The dispatcher runs here; the engines run in pods on the nodes.
     """
-    from nodeprov.cli.cluster_reach import reached, site, wanted_of
+    from nodeprov.cli.cluster_reach import reached, site
     from nodeprov.dispatch.objects import Place
     from nodeprov.dispatch.wanted import Members, read_wanted
 
     found = site(there.inventory)
     with reached(found.whole, ask_sudo_password=there.ask_sudo_password) as api:
         now = read_wanted(api, there.namespace)
-        wanted = _wanted(api, wanted_of(found, images.lock, images.engine_image, images.release_image, now), now)
+        wanted = _wanted(api, wish.of(found, now), now)
         members = Members(wanted)
         planned = _planned(api, wanted, members, Place(there.namespace), resident=False)
         counts = _counts(api, wanted, members)
-        doing.show_plan(planned, counts, as_json=shown.as_json, yes=yes)
+        doing.show_plan(planned, counts, stages=wish.stage, as_json=shown.as_json, yes=yes)
         doing.applied(api, planned)
         came = doing.dispatched(api, wanted, there.namespace)
     doing.end(came, wanted.run, as_json=shown.as_json)

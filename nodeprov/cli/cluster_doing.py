@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from nodeprov.dispatch.wanted import Wanted
 
 
-def show_plan(planned: Sequence[Planned], counts: dict[str, Any], *, as_json: bool, yes: bool) -> None:
+def show_plan(
+    planned: Sequence[Planned], counts: dict[str, Any], *, stages: bool = False, as_json: bool, yes: bool
+) -> None:
     """Show what is to be done, and ask unless that is answered already."""
     pending = [each for each in planned if each.verb != "keep"]
     due = counts["nodes"]["due"]
@@ -30,7 +32,8 @@ def show_plan(planned: Sequence[Planned], counts: dict[str, Any], *, as_json: bo
         signs = {"create": "+", "change": "~", "delete": "-"}
         for each in pending:
             show_text(f"  {signs[each.verb]} {each.title}")
-        show_text(f"  {due} node{'' if due == 1 else 's'} to be changed, as [rollout] says")
+        how = "staged" if stages else "changed, as [rollout] says"
+        show_text(f"  {due} node{'' if due == 1 else 's'} to be {how}")
     if (pending or due) and not yes:
         if as_json:
             raise UsageError("--json shows no plan to ask about", "run it without --json first, then add --yes")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.dispatch.api import Api, ApiError, Object
-from nodeprov.dispatch.marks import BETWEEN, CLAIM, DONE, LAST, Last
+from nodeprov.dispatch.marks import BETWEEN, CLAIM, DONE, LAST, STAGED, Last
 from nodeprov.dispatch.steps import Ended
 from nodeprov.dispatch.views import COMPONENT, PROOF, UID_ANNOTATION, WANT_ANNOTATION, NodeView, PodView
-from nodeprov.dispatch.wanted import INSTALL, UNINSTALL, Wanted
+from nodeprov.dispatch.wanted import INSTALL, STAGE, UNINSTALL, Wanted
 from nodeprov.in_cluster.assignment import Assignment
 from nodeprov.in_cluster.pod import MESSAGE_PATH, NODE_ANNOTATION, RUN_LABEL, engine_pod
 from nodeprov.inventory import Settings
@@ -85,10 +85,9 @@ class Actor:
             soaked="yes" if node.last and (node.last.run, node.last.result) == (node.claim, DONE) else "",
             why=ended.why,
         )
-        is_left = action == UNINSTALL and ended.result == DONE
         labels: dict[str, str | None] = {CLAIM: None}
         labels |= self._label(node, settings, ended)
-        value: Object = {"metadata": {"labels": labels, "annotations": {LAST: None if is_left else last.text()}}}
+        value: Object = {"metadata": {"labels": labels, "annotations": _annotations(last)}}
         taints = [each for each in node.taints if each.get("key") != settings.cluster.startup_taint]
         if action == INSTALL and ended.result == DONE:
             self._insist_on_class(settings)
@@ -185,6 +184,15 @@ class Actor:
         wanted = {key: value.get(key) for key in ("overhead", "scheduling")}
         if {key: found.get(key) for key in wanted} != wanted or found["handler"] != value["handler"]:
             self._api.patch(path, {**wanted, "handler": value["handler"]})
+
+
+def _annotations(last: Last) -> dict[str, str | None]:
+    """Say on a node how its run has ended; what was staged before is installed, or gone, where that was done."""
+    if last.action == STAGE:
+        return {STAGED: last.text()}
+    if last.result != DONE:
+        return {LAST: last.text()}
+    return {LAST: None if last.action == UNINSTALL else last.text(), STAGED: None}
 
 
 def proof_class(settings: Settings) -> str:

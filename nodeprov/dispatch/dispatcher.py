@@ -19,7 +19,7 @@ from nodeprov.dispatch.steps import Case, Ended, Step, next_step
 from nodeprov.dispatch.surroundings import NodeEnd, Surroundings
 from nodeprov.dispatch.turns import Standing, Turn, turn
 from nodeprov.dispatch.views import COMPONENT, PROOF, NodeView, PodView
-from nodeprov.dispatch.wanted import INSTALL, Wanted
+from nodeprov.dispatch.wanted import INSTALL, STAGE, Wanted
 from nodeprov.dispatch.watch import Change, Watch
 from nodeprov.engine.window import Experience, Schedule
 from nodeprov.errors import NodeprovError
@@ -221,7 +221,8 @@ class Dispatcher:
         known, busy = self.known, self._progress.busy
         due = [name for name in known.due if known.nodes[name].is_ready and name not in busy]
         changing = list({*known.changing, *(name for name in busy if name in known.meant)})
-        standing = Standing(known.meant, due, changing, known.wanted.run)
+        stages = known.wanted.action == STAGE
+        standing = Standing(known.meant, due, changing, known.wanted.run, stages)
         self.turn = turn(standing, known.members.rollout, self._schedule, self._around.now())
         for name in self.turn.nodes:
             if self._progress.may_go_on(name):

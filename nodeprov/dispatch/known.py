@@ -110,7 +110,7 @@ class Known:
 
     def _judge(self, node: NodeView) -> None:
         wish = wish_of(node, self.wanted, self.members)
-        if wish or node.last or node.claim or self.members.chooses(node):
+        if wish or node.is_ours or self.members.chooses(node):
             self.meant[node.name] = node
         else:
             self.meant.pop(node.name, None)

@@ -12,6 +12,8 @@ CLAIM = "nodeprov.io/claimed"
 """The label with the run that has the node; it is set before anything is done there."""
 LAST = "nodeprov.io/last"
 """The annotation that says how the last run ended."""
+STAGED = "nodeprov.io/staged"
+"""The annotation that says how the last run ended that only brought what an install needs, in the same words."""
 LONGEST_BYTES = 300
 DONE, FAILED, BETWEEN = "done", "failed", "between"
 
@@ -22,7 +24,7 @@ class Last:
 
     Args:
         run: which.
-        action: install or uninstall.
+        action: install, uninstall or stage.
         result: DONE; FAILED, as before; or BETWEEN two states.
         want: the digest of what was wanted.
         machine: the beginning of the machine's id: another machine of the same name has to be installed anew.

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodeprov.dispatch.marks import DONE
+from nodeprov.dispatch.marks import DONE, Last
 from nodeprov.dispatch.views import NodeView
-from nodeprov.dispatch.wanted import INSTALL, Members, Wanted, wish_of
+from nodeprov.dispatch.wanted import INSTALL, STAGE, Members, Wanted, wish_of
 from nodeprov.inventory import Settings
 
 
@@ -40,22 +40,28 @@ def overview(nodes: Mapping[str, NodeView], wanted: Wanted, members: Members) ->
     for node in nodes.values():
         state = _state(node, wanted, members)
         found.counts[state] += 1
-        if state == "failed" and node.last is not None:
-            found.failed[node.name] = node.last.why
+        if state == "failed" and (mark := _mark(node, wanted)):
+            found.failed[node.name] = mark.why
         if state == "done" and (drift := _drift(node, members.settings(node.name))):
             found.drifted[node.name] = drift
     return found
 
 
 def _state(node: NodeView, wanted: Wanted, members: Members) -> str:
-    wish, last = wish_of(node, wanted, members), node.last
+    mark = _mark(node, wanted)
     if node.claim:
         return "changing"
-    if wish:
+    if wish_of(node, wanted, members):
         return "due"
-    if last is None:
+    if mark is None:
         return "left"
-    return "done" if last.result == DONE else "failed"
+    return "done" if mark.result == DONE else "failed"
+
+
+def _mark(node: NodeView, wanted: Wanted) -> Last | None:
+    """Find the mark of the run that has done on a node what is wanted, or has failed."""
+    is_staged = wanted.action == STAGE and node.staged is not None and node.staged.want == wanted.digest
+    return node.staged if is_staged else node.last
 
 
 def _drift(node: NodeView, settings: Settings) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nodeprov.dispatch.api import Object
-from nodeprov.dispatch.marks import CLAIM, LAST
+from nodeprov.dispatch.marks import CLAIM, LAST, STAGED
 from nodeprov.in_cluster.pod import COMMAND, CONFIG_MAP, RUN_LABEL
 
 GROUP = "admissionregistration.k8s.io/v1"
@@ -46,7 +46,7 @@ class Limits:
 
 
 def own_fields(limits: Limits) -> list[Object]:
-    """Let the dispatcher change its own labels, its own annotation and its own taint of a Node, and nothing else.
+    """Let the dispatcher change its own labels, its own annotations and its own taint of a Node, and nothing else.
 
     To patch nodes is otherwise to be able to draw pods to a node, to evict them, or to have the Node deleted.
     """
@@ -59,7 +59,7 @@ def own_fields(limits: Limits) -> list[Object]:
     }
     validations = [
         (_same("metadata.?labels", labels), "nodeprov may change its own labels only"),
-        (_same("metadata.?annotations", _texts([LAST])), "nodeprov may change its own annotation only"),
+        (_same("metadata.?annotations", _texts([LAST, STAGED])), "nodeprov may change its own annotations only"),
         (
             " && ".join(_equal(f"metadata.?{field}", "[]") for field in ("ownerReferences", "finalizers")),
             "nodeprov may not change owners or finalizers",

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from nodeprov.dispatch.marks import BETWEEN, DONE, FAILED
+from nodeprov.dispatch.marks import BETWEEN, DONE, FAILED, Last
 from nodeprov.dispatch.views import NodeView
 from nodeprov.engine.rollout import CONTROL_PLANE, ZONE
 from nodeprov.engine.waves import Member, first_wave
@@ -15,6 +15,8 @@ from nodeprov.errors import NodeprovError
 from nodeprov.inventory import RolloutSettings
 
 CHANGING = "being changed"
+STAGED_AT_ONCE = 100
+"""No node is out of service while something is brought to it; but all of them ask one registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +43,28 @@ class Standing:
         due: those that are still to be done, in order.
         changing: those that a run has now.
         run: its name.
+        stages: whether it only stages: what it has done is told by another mark then.
     """
 
     nodes: Mapping[str, NodeView]
     due: Sequence[str]
     changing: Collection[str]
     run: str
+    stages: bool = False
 
     @property
     def failed(self) -> list[str]:
         """The nodes that have failed in this run."""
-        return [each.name for each in self._ended if each.last and each.last.result in (FAILED, BETWEEN)]
+        marks = {each.name: self._mark(each) for each in self._ended}
+        return [name for name, mark in marks.items() if mark and mark.result in (FAILED, BETWEEN)]
 
     @property
     def _ended(self) -> list[NodeView]:
-        return [each for each in self.nodes.values() if each.last and each.last.run == self.run and not each.claim]
+        ended = (each for each in self.nodes.values() if not each.claim)
+        return [each for each in ended if (mark := self._mark(each)) and mark.run == self.run]
+
+    def _mark(self, node: NodeView) -> Last | None:
+        return node.staged if self.stages else node.last
 
     @property
     def begun(self) -> int:
@@ -76,6 +85,8 @@ def turn(standing: Standing, rollout: RolloutSettings, schedule: Schedule, now: 
         failed = standing.failed
         named = " and ".join(failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
         return Turn(why_not=f"{named} failed", is_over=True)
+    if standing.stages:
+        return Turn(tuple(standing.due[: max(0, STAGED_AT_ONCE - len(standing.changing))]))
     if schedule.seconds_left(now) == 0:
         return Turn(why_not=_closed(schedule, now), is_over=True)
     if (canaries := _of_canaries(standing, rollout, now)) is not None:

@@ -8,7 +8,7 @@ from sys import intern
 from typing import Any, Self
 
 from nodeprov.dispatch.api import Object
-from nodeprov.dispatch.marks import CLAIM, LAST, Last
+from nodeprov.dispatch.marks import CLAIM, LAST, STAGED, Last
 from nodeprov.in_cluster.pod import ACTION_LABEL, ENGINE, NODE_ANNOTATION, RUN_LABEL
 
 UID_ANNOTATION, WANT_ANNOTATION = "nodeprov.io/node-uid", "nodeprov.io/want"
@@ -39,6 +39,7 @@ class NodeView:
     is_cordoned: bool
     handlers: tuple[str, ...] | None
     last: Last | None
+    staged: Last | None = None
 
     @classmethod
     def of(cls, value: Object) -> Self:
@@ -47,6 +48,7 @@ class NodeView:
         reported = status.get("runtimeHandlers")
         conditions = {each["type"]: each["status"] for each in status.get("conditions") or ()}
         labels, info = metadata.get("labels") or {}, status.get("nodeInfo") or {}
+        annotations = metadata.get("annotations") or {}
         return cls(
             metadata["name"],
             metadata.get("uid", ""),
@@ -58,13 +60,19 @@ class NodeView:
             conditions.get("Ready") == "True",
             bool(spec.get("unschedulable")),
             None if reported is None else tuple(intern(each.get("name", "")) for each in reported),
-            Last.parse((metadata.get("annotations") or {}).get(LAST, "")),
+            Last.parse(annotations.get(LAST, "")),
+            Last.parse(annotations.get(STAGED, "")),
         )
 
     @property
     def claim(self) -> str:
         """The run that has it; "" if none does."""
         return self.labels.get(CLAIM, "")
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether we were there: it carries a mark of ours."""
+        return bool(self.last or self.staged or self.claim)
 
     @property
     def machine(self) -> str:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from nodeprov.dispatch.api import Api, Object
+from nodeprov.dispatch.marks import DONE
 from nodeprov.dispatch.views import NodeView
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
 from nodeprov.in_cluster.pod import CONFIG_MAP
@@ -19,10 +20,10 @@ from nodeprov.in_cluster.settings import with_nodes
 from nodeprov.inventory import Inventory, RolloutSettings, Settings
 from nodeprov.inventory.selector import parse_selector
 
-__all__ = ["INSTALL", "UNINSTALL", "Images", "Members", "Wanted", "read_wanted", "whole_of", "wish_of"]
+__all__ = ["INSTALL", "STAGE", "UNINSTALL", "Images", "Members", "Wanted", "read_wanted", "whole_of", "wish_of"]
 
 INVENTORY, LOCK, RUN = "inventory.toml", "nodeprov.lock", "run.json"
-INSTALL, UNINSTALL = "install", "uninstall"
+INSTALL, UNINSTALL, STAGE = "install", "uninstall", "stage"
 OS_LABEL = "kubernetes.io/os"
 _ANY = "any-other-node"
 """Stands for a node that the inventory does not name."""
@@ -39,7 +40,7 @@ class Wanted:
         run: names this wish: nodes that failed are tried again under another one only.
         inventory, lock: the texts of the files.
         images: of the engine's pods.
-        action: INSTALL, or UNINSTALL for all nodes that carry a mark of ours.
+        action: INSTALL; STAGE, to bring what an install needs; or UNINSTALL, for all nodes with a mark of ours.
         deadline_seconds: how long the pod of one node may take.
     """
 
@@ -143,23 +144,24 @@ class Members:
 
 
 def wish_of(node: NodeView, wanted: Wanted, members: Members) -> str:
-    """Return what is to be done on a node: INSTALL, UNINSTALL or "" for nothing.
+    """Return what is to be done on a node: INSTALL, STAGE, UNINSTALL or "" for nothing.
 
     By what a node carries it is known that we were there, whatever is chosen today. A node that has failed in
     this run is left alone until there is another one.
     """
-    last = node.last
-    is_ours = last is not None or bool(node.claim)
-    action = INSTALL if wanted.action == INSTALL and members.chooses(node) else UNINSTALL
-    if action == UNINSTALL and not is_ours:
+    action = wanted.action if wanted.action != UNINSTALL and members.chooses(node) else UNINSTALL
+    if action == UNINSTALL and not node.is_ours:
         return ""
-    if node.claim or last is None:
+    if node.claim:
         return action
-    if last.run == wanted.run and last.result != "done" and last.action == action:
+    if wanted.action == STAGE and action == UNINSTALL:
+        return ""  # that is for the install
+    marks = [each for each in (node.last, node.staged) if each is not None]
+    if any(each.run == wanted.run and each.result != DONE and each.action == action for each in marks):
         return ""
-    is_as_wanted = (
-        action == INSTALL
-        and (last.action, last.result, last.want) == (INSTALL, "done", wanted.digest)
-        and last.machine == node.machine
+    enough = (INSTALL, STAGE) if action == STAGE else (INSTALL,)
+    is_as_wanted = any(
+        each.action in enough and (each.result, each.want, each.machine) == (DONE, wanted.digest, node.machine)
+        for each in marks
     )
-    return "" if is_as_wanted else action
+    return "" if action != UNINSTALL and is_as_wanted else action

@@ -125,6 +125,27 @@ def test_an_uninstall_leaves_no_mark_on_any_node(fakes: Fakes) -> None:
     assert fakes.pods() == []
 
 
+def test_a_run_that_stages_leaves_a_mark_and_the_install_that_follows_takes_it_away(fakes: Fakes) -> None:
+    names = ("bad", "n1", "n2")
+    fakes.add(*names)
+    found = fakes.run(wanted(inventory(max_unavailable="1", max_failures=2, canary=1), action="stage"))
+    assert results(found) == {"bad": "failed", "n1": "done", "n2": "done"}
+    assert (fakes.labelled(), fakes.pods()) == ([], [])
+    assert {name: staged.result for name in names if (staged := fakes.node(name).staged)} == results(found)
+    assert [fakes.last(name) for name in names] == [None] * 3
+    fakes.run(wanted(MANY, run="r2"))
+    installed(fakes, "n1", "n2")
+    assert [fakes.node(name).staged for name in ("n1", "n2")] == [None, None]
+
+
+def test_a_node_that_was_only_staged_is_cleared_by_an_uninstall(fakes: Fakes) -> None:
+    fakes.add("n1")
+    fakes.run(wanted(MANY, action="stage"))
+    found = fakes.run(wanted(MANY, run="r2", action="uninstall"))
+    assert [(each.ended.action, each.ended.result) for each in found.ends] == [("uninstall", "done")]
+    assert not fakes.node("n1").is_ours
+
+
 def test_canaries_are_proven_again_after_their_soak_time(fakes: Fakes) -> None:
     fakes.add("n1", "n2")
     found = fakes.run(wanted(inventory(max_unavailable="2", canary=1, soak_seconds=2)))

@@ -161,7 +161,7 @@ def _without(rule: Object, verb: str) -> Object:
     [
         ({"metadata": {"labels": {"tier": "gold"}}}, "own labels only"),
         ({"metadata": {"labels": {"kubernetes.io/hostname": None}}}, "own labels only"),
-        ({"metadata": {"annotations": {"other": "x"}}}, "own annotation only"),
+        ({"metadata": {"annotations": {"other": "x"}}}, "own annotations only"),
         ({"metadata": {"finalizers": ["x.io/y"]}}, "owners or finalizers"),
         (
             {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}]}},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nodeprov.dispatch.marks import CLAIM
@@ -45,3 +47,15 @@ def test_nodes_are_counted_by_how_they_stand() -> None:
 )
 def test_what_an_installed_node_has_lost_is_named(found: NodeView, why: str) -> None:
     assert overview({"n1": found}, WANTED, MEMBERS).drifted == ({"n1": why} if why else {})
+
+
+def test_of_a_run_that_stages_the_mark_of_that_counts() -> None:
+    staged = last(action="stage")
+    nodes = {
+        "done": node(staged=staged),
+        "failed": node("f", last=last(want="other"), staged=replace(staged, result="failed", why="no room")),
+        "due": node(last=last(want="other")),
+    }
+    found = overview(nodes, wanted(action="stage"), MEMBERS)
+    assert found.counts == {"changing": 0, "left": 0, **dict.fromkeys(nodes, 1)}
+    assert (found.failed, found.drifted) == ({"f": "no room"}, {})

@@ -183,3 +183,20 @@ def test_laws_of_every_turn_until_none_is_left(drawn: list[Any], rollout: Rollou
         done = random.choice(now_going)
         nodes = [ended(each) if each.name == done else each for each in nodes]
     raise AssertionError("it does not come to an end")
+
+
+def test_what_is_staged_goes_to_many_nodes_at_a_time_whatever_a_rollout_says() -> None:
+    nodes = [fresh(f"n{number:03}", zone=f"z{number % 2}") for number in range(120)]
+    rollout = RolloutSettings(max_unavailable="1", canary=1, window="03:00-04:00")
+    schedule = Schedule(rollout, Experience({}, "install"))
+    stands = replace(standing(nodes), stages=True)
+    assert len(turn(stands, rollout, schedule, NOW).nodes) == 100
+    assert len(turn(replace(stands, changing=["n000"] * 99), rollout, schedule, NOW).nodes) == 1
+
+
+def test_no_more_is_staged_where_that_has_failed() -> None:
+    failed = replace(fresh("n1"), staged=last(action="stage", result="failed"))
+    stands = replace(standing([failed, fresh("n2")]), due=["n2"], stages=True)
+    rollout = RolloutSettings()
+    found = turn(stands, rollout, Schedule(rollout, Experience({}, "install")), NOW)
+    assert (found.nodes, found.why_not, found.is_over) == ((), "n1 failed", True)

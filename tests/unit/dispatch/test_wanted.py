@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from nodeprov.dispatch.marks import CLAIM
+from nodeprov.dispatch.views import NodeView
 from nodeprov.dispatch.wanted import Members, Wanted, wish_of
 from nodeprov.errors import NodeprovError
 from tests.support.dispatching import IN_POOL, INVENTORY, last, node, wanted
 
 WANTED = wanted()
 MEMBERS = Members(WANTED)
+STAGED = last(action="stage")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +36,8 @@ MEMBERS = Members(WANTED)
         (node(last=last(), labels={}), "uninstall"),
         (node(last=last(action="uninstall", result="failed"), labels={}), ""),
         (node(labels={CLAIM: "r0"}), "uninstall"),
+        (node(staged=STAGED), "install"),
+        (node(staged=STAGED, labels={}), "uninstall"),
     ],
 )
 def test_what_is_wanted_of_a_node(state: object, wish: str) -> None:
@@ -103,3 +108,25 @@ def test_what_is_no_such_config_map_is_refused_with_what_to_do(value: dict[str, 
 def test_what_is_wanted_has_another_digest_when_any_part_is_another() -> None:
     changed = [wanted(f"{INVENTORY}# more"), wanted(action="uninstall"), wanted(run="r2")]
     assert [each.digest == WANTED.digest for each in changed] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("state", "wish"),
+    [
+        (node(), "stage"),
+        (node(labels={}), ""),
+        (node(last=last(want="other"), labels={}), ""),  # it is uninstalled by the install that follows
+        (node(labels={CLAIM: "r0"}), "uninstall"),
+        (node(labels={**IN_POOL, CLAIM: "r0"}), "stage"),
+        (node(last=last()), ""),
+        (node(last=last(want="other")), "stage"),
+        (node(last=last(result="failed")), "stage"),
+        (node(staged=STAGED), ""),
+        (node(staged=replace(STAGED, want="other")), "stage"),
+        (node(staged=replace(STAGED, machine="another")), "stage"),
+        (node(staged=replace(STAGED, result="failed")), ""),
+        (node(staged=replace(STAGED, result="failed", run="r0")), "stage"),
+    ],
+)
+def test_what_an_install_needs_is_brought_where_it_is_not_yet(state: NodeView, wish: str) -> None:
+    assert wish_of(state, wanted(action="stage"), MEMBERS) == wish
