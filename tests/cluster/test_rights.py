@@ -310,6 +310,15 @@ BAD_PROOFS = [
 ]
 
 
+def _refuses(api: Api, value: Object) -> bool:
+    """Tell whether this policy is in force too: the server takes up one after the other."""
+    try:
+        api.create(ELSEWHERE_PODS, value, dryRun="All")
+    except ApiError as error:
+        return ONLY_PROOFS in error.message
+    return False
+
+
 def test_elsewhere_it_makes_and_deletes_proofs_and_nothing_else(
     fakes: Fakes, plane: ControlPlane, applied: list[Object]
 ) -> None:
@@ -320,6 +329,7 @@ def test_elsewhere_it_makes_and_deletes_proofs_and_nothing_else(
     fakes.api.create(CLASSES, classes)
     good = proof_pod(fakes.node("silent"), "r1", WISH.images.engine, settings)
     assert api.create(ELSEWHERE_PODS, good, dryRun="All")
+    fakes.until(lambda: _refuses(api, {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}}))
     for change, said in BAD_PROOFS:
         value = copy.deepcopy(good)
         change(value)
