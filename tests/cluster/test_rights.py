@@ -310,6 +310,9 @@ BAD_PROOFS = [
 ]
 
 
+OTHER: Object = {"metadata": {"name": "other"}, "spec": {"containers": [{"name": "c", "image": "busybox"}]}}
+
+
 def _refuses(api: Api, value: Object) -> bool:
     """Tell whether this policy is in force too: the server takes up one after the other."""
     try:
@@ -329,15 +332,14 @@ def test_elsewhere_it_makes_and_deletes_proofs_and_nothing_else(
     fakes.api.create(CLASSES, classes)
     good = proof_pod(fakes.node("silent"), "r1", WISH.images.engine, settings)
     assert api.create(ELSEWHERE_PODS, good, dryRun="All")
-    fakes.until(lambda: _refuses(api, {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}}))
+    fakes.until(lambda: _refuses(api, OTHER))
     for change, said in BAD_PROOFS:
         value = copy.deepcopy(good)
         change(value)
         with pytest.raises(ApiError, match=said) as raised:
             api.create(ELSEWHERE_PODS, value, dryRun="All")
         assert ONLY_PROOFS in raised.value.message
-    other = {"metadata": {"name": "other"}, "spec": {"containers": [{"name": "c", "image": "busybox"}]}}
-    fakes.api.create(ELSEWHERE_PODS, other)
+    fakes.api.create(ELSEWHERE_PODS, OTHER)
     with pytest.raises(ApiError, match="its own proofs only"):
         api.delete(f"{ELSEWHERE_PODS}/other")
     fakes.api.delete(f"{ELSEWHERE_PODS}/other", gracePeriodSeconds=0)
