@@ -16,7 +16,7 @@ def adopt(
     *,
     which: groups.Which,
     activate_pending: options.ActivatePending = False,
-    skip_unready: options.SkipUnready = False,
+    skipping: groups.Skipping,
     waves: groups.Waves,
     yes: options.Yes = False,
     access: groups.Access,
@@ -38,4 +38,4 @@ def adopt(
         access.inventory, sets, which.selection, ask_sudo_password=access.ask_sudo_password
     ) as fleet:
         want = Install(FAMILY, adopts=True)
-        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=shown.as_json, telling=telling)
+        carry_out(fleet, want, skip=skipping.skip, yes=yes, as_json=shown.as_json, telling=telling)

@@ -178,7 +178,7 @@ def _apply(access: groups.Access, node: str, handler: str, setting: str, *, yes:
     with reach(whole, which, ask_sudo_password=access.ask_sudo_password) as reached:
         fleet, want = fleet_of(reached, locked), Install(FAMILY)
         _insist_on_nothing_else(fleet.plan(want))
-        carry_out(fleet, want, skip=False, yes=yes, as_json=False)
+        carry_out(fleet, want, skip=groups.Skip.NONE, yes=yes, as_json=False)
 
 
 def _insist_on_nothing_else(plans: Results[Planned]) -> None:

@@ -42,7 +42,7 @@ def start(
     release: Release,
     which: groups.WhichNodes,
     activate_pending: options.ActivatePending = False,
-    skip_unready: options.SkipUnready = False,
+    skipping: groups.Skipping,
     yes: options.Yes = False,
     lock: options.Lock = None,
     bundle: options.From = None,
@@ -76,7 +76,7 @@ def start(
     with reach(whole, chosen, ask_sudo_password=access.ask_sudo_password) as reached:
         want = Install(FAMILY, is_canary=True)
         fleet = fleet_of(replace(reached, nodes=_canaries(whole, canaries, reached.nodes)), locked)
-        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=shown.as_json, telling=telling)
+        carry_out(fleet, want, skip=skipping.skip, yes=yes, as_json=shown.as_json, telling=telling)
 
 
 @canary.command()
@@ -85,7 +85,7 @@ def promote(
     *,
     which: groups.WhichNodes,
     activate_pending: options.ActivatePending = False,
-    skip_unready: options.SkipUnready = False,
+    skipping: groups.Skipping,
     yes: options.Yes = False,
     lock: options.Lock = None,
     bundle: options.From = None,
@@ -124,7 +124,7 @@ def promote(
         refused: Results[Planned] = Results([], errors, {each.where: each for each in errors})
         end_if_any_failed(print_errors(refused), as_json=shown.as_json)
         fleet = fleet_of(replace(main, nodes=_pinned(main.nodes, tried_on)), locked)
-        carry_out(fleet, Install(FAMILY), skip=skip_unready, yes=yes, as_json=shown.as_json, telling=telling)
+        carry_out(fleet, Install(FAMILY), skip=skipping.skip, yes=yes, as_json=shown.as_json, telling=telling)
 
 
 @canary.command()
@@ -135,7 +135,7 @@ def abort(
     drain: Annotated[bool, typer.Option("--drain", help="Evict the canary's pods that still run.")] = False,
     force: options.Force = False,
     delete_emptydir_data: options.DeleteEmptydirData = False,
-    skip_unready: options.SkipUnready = False,
+    skipping: groups.Skipping,
     yes: options.Yes = False,
     access: groups.Access,
     told: groups.Told,
@@ -158,7 +158,7 @@ def abort(
     with reach(whole, chosen, ask_sudo_password=access.ask_sudo_password) as reached:
         want = Uninstall(FAMILY, drain, allowed=allowed)
         fleet = fleet_of(replace(reached, nodes=_canaries(whole, canaries, reached.nodes)))
-        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=shown.as_json, telling=telling)
+        carry_out(fleet, want, skip=skipping.skip, yes=yes, as_json=shown.as_json, telling=telling)
 
 
 def _of_canaries(whole: Inventory, release: str) -> Inventory:

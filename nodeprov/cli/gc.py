@@ -16,7 +16,7 @@ def gc(
     *,
     which: groups.Which,
     keep: options.Keep = None,
-    skip_unready: options.SkipUnready = False,
+    skipping: groups.Skipping,
     waves: groups.Waves,
     yes: options.Yes = False,
     access: groups.Access,
@@ -34,4 +34,4 @@ def gc(
         access.inventory, sets, which.selection, ask_sudo_password=access.ask_sudo_password
     ) as fleet:
         want = Gc(FAMILY)
-        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=shown.as_json, telling=telling)
+        carry_out(fleet, want, skip=skipping.skip, yes=yes, as_json=shown.as_json, telling=telling)

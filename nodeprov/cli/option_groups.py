@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
 from nodeprov.cli import options
-from nodeprov.errors import UsageError
+from nodeprov.errors import NodeprovError, UsageError
 
 if TYPE_CHECKING:
     from nodeprov.cli.watching import Telling
@@ -88,6 +89,33 @@ class Waves:
             "window": self.window,
         }
         return [*(sets or ()), *(f"rollout.{key}={value}" for key, value in given.items() if value is not None)]
+
+
+class Skip(Enum):
+    """Which nodes a run leaves out, to go on with the others."""
+
+    NONE = ""
+    UNREACHABLE = "unreachable"
+    UNREADY = "unready"
+
+    def leaves_out(self, error: NodeprovError) -> bool:
+        """Tell whether a node is left out for which this error stands."""
+        return self is Skip.UNREADY or (self is Skip.UNREACHABLE and error.is_unreached)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipping:
+    """Which nodes are left out."""
+
+    PANEL: ClassVar = "Nodes"
+
+    skip_unready: options.SkipUnready = False
+    skip_unreachable: options.SkipUnreachable = False
+
+    @property
+    def skip(self) -> Skip:
+        """Read it: the first one is the second one, too."""
+        return Skip.UNREADY if self.skip_unready else Skip.UNREACHABLE if self.skip_unreachable else Skip.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -360,6 +360,13 @@ SkipUnready = Annotated[
         help="Leave out nodes that do not answer, or where something blocks it; do the others, and end with 1.",
     ),
 ]
+SkipUnreachable = Annotated[
+    bool,
+    typer.Option(
+        "--skip-unreachable",
+        help="Leave out only nodes that do not answer; what blocks another node still stops the run.",
+    ),
+]
 AskSudoPassword = Annotated[
     bool,
     typer.Option(
@@ -411,6 +418,7 @@ Verbose = Annotated[
         "-v",
         count=True,
         metavar="",
+        show_default=False,
         callback=_verbose,
         help="Show the name of every command that runs on a host, and how long it took; -vv: also its text, "
         "without secrets.",

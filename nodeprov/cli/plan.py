@@ -55,7 +55,7 @@ def plan(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for `nodeprov apply FILE`.")
     ] = None,
-    skip_unready: options.SkipUnready = False,
+    skipping: groups.Skipping,
     deep: options.Deep = False,
     commands: Annotated[
         bool, typer.Option("--commands", help="Show also every script that would run on a host, in order.")
@@ -111,7 +111,7 @@ def plan(
             "--adopt": Install(FAMILY, adopts=True),
         }
         want = wants[other]
-        fleet, planned, skipped = plan_ready(fleet_of(reached, locked), want, skip=skip_unready, stage=stage)
+        fleet, planned, skipped = plan_ready(fleet_of(reached, locked), want, skip=skipping.skip, stage=stage)
         found = log.of(planned, fleet.hosts) if log else {}
     print_errors(planned, way_on=SKIP)
     if out and not planned.errors:
@@ -223,7 +223,7 @@ def install(
     activate_pending: options.ActivatePending = False,
     forward: options.Forward = False,
     drain: options.Drain = False,
-    skip_unready: options.SkipUnready = False,
+    skipping: groups.Skipping,
     waves: groups.Waves,
     stage: options.Stage = False,
     deep: options.Deep = False,
@@ -259,7 +259,7 @@ def install(
 
         want, telling = Install(FAMILY), telling or NOTHING_MORE
         fleet = fleet_of(reached, locked)
-        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=as_json, telling=telling, stage=stage)
+        carry_out(fleet, want, skip=skipping.skip, yes=yes, as_json=as_json, telling=telling, stage=stage)
 
 
 @options.command(
@@ -274,7 +274,7 @@ def uninstall(
     force: options.Force = False,
     delete_emptydir_data: options.DeleteEmptydirData = False,
     activate_pending: options.ActivatePending = False,
-    skip_unready: options.SkipUnready = False,
+    skipping: groups.Skipping,
     waves: groups.Waves,
     yes: options.Yes = False,
     access: groups.Access,
@@ -293,4 +293,4 @@ def uninstall(
         access.inventory, sets, which.selection, ask_sudo_password=access.ask_sudo_password
     ) as fleet:
         want = Uninstall(FAMILY, drain, allowed=allowed)
-        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=shown.as_json, telling=telling)
+        carry_out(fleet, want, skip=skipping.skip, yes=yes, as_json=shown.as_json, telling=telling)

@@ -18,7 +18,7 @@ def rollback(
     which: groups.Which,
     to: options.To = None,
     activate_pending: options.ActivatePending = False,
-    skip_unready: options.SkipUnready = False,
+    skipping: groups.Skipping,
     waves: groups.Waves,
     yes: options.Yes = False,
     access: groups.Access,
@@ -36,4 +36,4 @@ def rollback(
         access.inventory, sets, which.selection, ask_sudo_password=access.ask_sudo_password
     ) as fleet:
         want = Rollback(FAMILY, to or "")
-        carry_out(fleet, want, skip=skip_unready, yes=yes, as_json=shown.as_json, telling=telling)
+        carry_out(fleet, want, skip=skipping.skip, yes=yes, as_json=shown.as_json, telling=telling)

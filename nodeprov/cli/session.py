@@ -15,6 +15,7 @@ from nodeprov.cli.inventory import load
 from nodeprov.cli.locking import FoundLock
 from nodeprov.cli.main import DONE, FAILED, PENDING, cancelled_by_signals
 from nodeprov.cli.obtaining import releases_of
+from nodeprov.cli.option_groups import Skip
 from nodeprov.cli.output import print_error, say, show_outcomes, show_plans
 from nodeprov.cli.reaching import Reached, reach
 from nodeprov.cli.watching import NOTHING_MORE, Telling, tell_refused, watching
@@ -32,7 +33,7 @@ from nodeprov.inventory.selection import Selection
 
 T = TypeVar("T")
 
-SKIP = "to go on with the others, add --skip-unready"
+SKIP = "to go on with the others, add --skip-unready, or --skip-unreachable for those that do not answer"
 
 
 @contextmanager
@@ -82,9 +83,9 @@ def print_errors(results: Results[T], *, way_on: str = "") -> Results[T]:
 
 
 def plan_ready(
-    fleet: Fleet, want: Want, *, skip: bool, stage: bool = False
+    fleet: Fleet, want: Want, *, skip: Skip, stage: bool = False
 ) -> tuple[Fleet, Results[Planned], Sequence[NodeprovError]]:
-    """Plan; to `skip` means to leave out the nodes for which that cannot be done.
+    """Plan; `skip` says which of the nodes are left out for which that cannot be done.
 
     To `stage` means to plan only what restarts nothing.
     Returns the nodes that are left, their plans, and why others were left out. The plans are made anew then: what
@@ -92,9 +93,11 @@ def plan_ready(
     """
     plans = fleet.plan(want)
     left_out: Sequence[NodeprovError] = ()
-    if skip and plans.errors and plans.good:
-        left_out = print_errors(plans).errors
-        fleet = fleet.only([each.node for each in plans.good])
+    failed = {name: error for name, error in plans.failed.items() if skip.leaves_out(error)}
+    if failed and plans.good:
+        left_out = [error for error in plans.errors if skip.leaves_out(error)]
+        print_errors(replace(plans, errors=left_out, failed=failed))
+        fleet = fleet.only([node for node in fleet.nodes if node.name not in failed])
         plans = fleet.plan(want)
     if stage:
         plans = replace(plans, good=[staged(each) for each in plans.good])
@@ -105,7 +108,7 @@ def carry_out(
     fleet: Fleet,
     want: Want,
     *,
-    skip: bool,
+    skip: Skip,
     yes: bool,
     as_json: bool,
     telling: Telling = NOTHING_MORE,

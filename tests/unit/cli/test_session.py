@@ -15,6 +15,7 @@ import pytest
 import typer  # noqa: TID251  it ends a command
 
 from nodeprov.cli.journal import Journal
+from nodeprov.cli.option_groups import Skip
 from nodeprov.cli.session import SKIP, carry_out, finish, plan_ready, print_errors
 from nodeprov.cli.watching import Telling
 from nodeprov.engine.context import RunContext
@@ -35,22 +36,36 @@ TEXT = '[release]\nversion = "20260905.0"\n'
 SIXTY = parse(TEXT + "".join(f"[nodes.n{number}]\n" for number in range(60)), "i.toml").nodes
 
 
+def unreached() -> NodeprovError:
+    error = NodeprovError("cannot be reached", "try: ssh")
+    error.is_unreached = True
+    return error
+
+
 class Silent(Fleet):
     """Nodes of which only some answer, and which note for how many a plan is made."""
+
+    blocked: Sequence[str] = ()
 
     def __init__(self, nodes: Sequence[Any], answering: Sequence[str], planned: list[int]) -> None:
         super().__init__(nodes, cast(Any, None))
         self._answering, self._counts = answering, planned
 
     def only(self, nodes: Sequence[Any]) -> Fleet:
-        return Silent(nodes, self._answering, self._counts)
+        return self.blocking(Silent(nodes, self._answering, self._counts))
+
+    def blocking(self, other: Silent) -> Silent:
+        other.blocked = self.blocked
+        return other
 
     def plan(self, want: Any) -> Results[Planned]:
         self._counts.append(len(self.nodes))
         answers = [
             cast(Planned, type("P", (), {"node": node}))
             if node.name in self._answering
-            else NodeprovError("cannot be reached", "try: ssh")
+            else unreached()
+            if node.name not in self.blocked
+            else NodeprovError("containerd does not run")
             for node in self.nodes
         ]
         return Results.of(answers, self.nodes)
@@ -72,6 +87,22 @@ def test_of_how_many_nodes_it_is_and_how_to_go_on_with_the_rest(
     assert last == (f"\nhint: {SKIP}\n" if way_on else "\n")
 
 
+def test_those_that_do_not_answer_are_left_out_and_what_blocks_another_stops_the_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    counts: list[int] = []
+    fleet, plans, skipped = plan_ready(
+        Silent(SIXTY[:4], ["n0", "n1"], counts), Uninstall(GVISOR), skip=Skip.UNREACHABLE
+    )
+    assert ([node.name for node in fleet.nodes], len(skipped), plans.errors) == (["n0", "n1"], 2, [])
+    assert "the reasons above concern 2 of 4 nodes" in capsys.readouterr().err
+    some = Silent(SIXTY[:4], ["n0", "n1"], counts)
+    some.blocked = ["n3"]
+    fleet, plans, skipped = plan_ready(some, Uninstall(GVISOR), skip=Skip.UNREACHABLE)
+    assert ([node.name for node in fleet.nodes], len(skipped)) == (["n0", "n1", "n3"], 1)
+    assert [each.message for each in plans.errors] == ["containerd does not run"]
+
+
 def test_of_one_node_nothing_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     print_errors(Silent(SIXTY[:1], [], []).plan(Uninstall(GVISOR)), way_on=SKIP)
     assert capsys.readouterr().err == "n0: cannot be reached\nhint: try: ssh\n"
@@ -85,15 +116,15 @@ def test_the_rest_is_planned_anew_for_what_leaves_the_cluster_depends_on_who_lea
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     counts: list[int] = []
-    fleet, plans, skipped = plan_ready(Silent(SIXTY, ["n7", "n8"], counts), Uninstall(GVISOR), skip=True)
+    fleet, plans, skipped = plan_ready(Silent(SIXTY, ["n7", "n8"], counts), Uninstall(GVISOR), skip=Skip.UNREADY)
     assert [node.name for node in fleet.nodes] == ["n7", "n8"]
     assert (len(plans.good), plans.errors, len(skipped)) == (2, [], 58)
     assert counts == [60, 2]
     assert "58 of 60 nodes" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("skip", "answering"), [(False, ["n7"]), (True, [])])
-def test_nothing_is_left_out_unless_it_is_asked_for_and_some_are_left(skip: bool, answering: list[str]) -> None:
+@pytest.mark.parametrize(("skip", "answering"), [(Skip.NONE, ["n7"]), (Skip.UNREADY, [])])
+def test_nothing_is_left_out_unless_it_is_asked_for_and_some_are_left(skip: Skip, answering: list[str]) -> None:
     _, plans, skipped = plan_ready(Silent(SIXTY, answering, []), Uninstall(GVISOR), skip=skip)
     assert len(plans.errors) == 60 - len(answering)
     assert skipped == ()
@@ -179,7 +210,7 @@ def test_a_rollout_that_is_refused_is_told_in_its_report_events_and_the_history(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     telling = Telling(tmp_path / "report.md", tmp_path / "events.jsonl")
     with pytest.raises(NodeprovError) as refused:
-        carry_out(played[0], Install(GVISOR), skip=False, yes=True, as_json=False, telling=telling)
+        carry_out(played[0], Install(GVISOR), skip=Skip.NONE, yes=True, as_json=False, telling=telling)
     assert refused.value.exit_code == code
     assert why in refused.value.message
     assert refused.value.hint
