@@ -12,7 +12,7 @@ import pytest
 from tests.support.documents import CHECKOUT, DOCUMENTS, blocks
 
 AVOIDED = {
-    r"\b[Ss]aid\b": "set, written, or the message itself",
+    r"(?<!\$)\b[Ss]aid\b(?!=)": "set, written, or the message itself",
     r"\b([Tt]old|[Tt]ells?)\b": "shows, names, reports",
     r"\b[Ww]hose\b": "two sentences, or `with`",
     r"\b[Ss]tands?\b(?! (for|still))": "is written, is in, blocks",
