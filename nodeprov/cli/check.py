@@ -106,6 +106,7 @@ def _of_cluster(
         return []
     if files:
         raise UsageError("a FILE and --live are two things", "leave one of them out")
+    options.insist_on_namespaces("--namespace", () if namespace is None else (namespace,))
     from nodeprov.hosts.provider import kubectl_host
     from nodeprov.kubernetes.live_workloads import read_workloads
 

@@ -1,7 +1,7 @@
 """The options and arguments that several commands have, each declared once."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,7 @@ from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
     from nodeprov.cli.watching import Telling
+    from nodeprov.inventory.kinds import Text
     from nodeprov.inventory.selection import Selection
     from nodeprov.kubernetes.draining import Allowed
 
@@ -108,6 +109,20 @@ def only_with(needed: str, is_there: bool, given: Mapping[str, bool]) -> None:
     for option, is_set in given.items():
         if is_set and not is_there:
             raise UsageError(f"{option} is a part of {needed}", f"nodeprov plan NODE {needed} {option} ...")
+
+
+def insist_on(option: str, value: str, rule: "Text") -> None:
+    """Raise UsageError unless a name is one: the API server would say so later, in other words."""
+    if not rule.accepts(value):
+        raise UsageError(f"{option}: {value!r} is not a valid name", f"it is {rule.expected}")
+
+
+def insist_on_namespaces(option: str, names: Iterable[str]) -> None:
+    """Raise UsageError unless all are names that a namespace may have."""
+    from nodeprov.inventory import syntax
+
+    for each in names:
+        insist_on(option, each, syntax.DNS_LABEL)
 
 
 def with_drain(sets: Sequence[str] | None, drain: bool) -> list[str]:

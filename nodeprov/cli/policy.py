@@ -213,6 +213,7 @@ def audit(
     from nodeprov.kubernetes.kubectl import kubectl
     from nodeprov.kubernetes.policy import audit as audits
 
+    options.insist_on_namespaces("--namespace", namespace or ())
     site, sandboxes = _about(nodes, handler, without, inventory, sets)
     with _cluster(site, ask_sudo_password=ask_sudo_password) as host:
         kube = kubectl(site.cluster)
@@ -287,6 +288,7 @@ def _about(
 def _modes(given: Mapping[str, Sequence[str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for mode, names in given.items():
+        options.insist_on_namespaces(f"--{mode}", names)
         for name in names:
             if found.setdefault(name, mode) != mode:
                 raise UsageError(
@@ -300,6 +302,7 @@ def _wanted(
 ) -> Wanted:
     from nodeprov.kubernetes.policy.planning import PARTS, Wanted
 
+    options.insist_on_namespaces("--profile", profiles or ())
     for each in parts or ():
         if each not in PARTS:
             raise UsageError(f"--part {each}: there is no such part", f"parts: {', '.join(PARTS)}")

@@ -11,7 +11,6 @@ from nodeprov.cli.inventory import load
 from nodeprov.cli.output import show_json, show_text
 from nodeprov.errors import UsageError
 from nodeprov.inventory import Node, syntax
-from nodeprov.inventory.kinds import Text
 from nodeprov.kubernetes.roles import ServiceAccount, manifest, roles
 
 
@@ -60,7 +59,7 @@ def rbac(
     Use them in place of cluster-admin. Comments say what each rule is for, and what else it allows.
     """
     whole = load(inventory, sets)
-    _insist_on("--name", name, syntax.DNS_SUBDOMAIN)
+    options.insist_on("--name", name, syntax.DNS_SUBDOMAIN)
     account = _account(service_account) if service_account else None
     chosen = options.which(nodes, not nodes, selector).of(whole, lambda: None)
     needed = roles(chosen, name, drain=drain, policy=policy, probe=probe)
@@ -86,11 +85,6 @@ def _account(text: str) -> ServiceAccount:
     namespace, slash, name = text.partition("/")
     if not slash:
         raise UsageError(f"--service-account {text!r} names no namespace", "write it as kube-system/nodeprov")
-    _insist_on("--service-account", namespace, syntax.DNS_LABEL)
-    _insist_on("--service-account", name, syntax.DNS_SUBDOMAIN)
+    options.insist_on("--service-account", namespace, syntax.DNS_LABEL)
+    options.insist_on("--service-account", name, syntax.DNS_SUBDOMAIN)
     return ServiceAccount(namespace, name)
-
-
-def _insist_on(option: str, value: str, rule: Text) -> None:
-    if not rule.accepts(value):
-        raise UsageError(f"{option}: {value!r} is not a valid name", f"it is {rule.expected}")

@@ -1,5 +1,6 @@
 """What a host is: a Reader answers questions and cannot write; a Host can."""
 
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ LARGEST_OUTPUT_BYTES = 64 << 20
 FIRST_LINE_BYTES = 500
 """The most that is read of the first line of a script that is held: it reports whether that is ready."""
 _LINE_CHARACTERS = 300
+_OF_CLIENT_GO = r"[IWE]\d{4} [\d:.]+ +\d+ \S+\.go:\d+\] "
+"""What kubectl's library logs on the way, once for each attempt; what follows says the same for people."""
 _SAID_BYTES = 1 << 16
 
 
@@ -54,7 +57,9 @@ class Output:
     def said(self) -> str:
         """The last lines of what the program complained of, for a message, without secrets that it may quote."""
         lines = (self.stderr or self.stdout)[-_SAID_BYTES:].decode(errors="backslashreplace").strip().splitlines()
-        return "; ".join(_shortened(line.strip()) for line in redacted("\n".join(lines)).splitlines()[-3:])
+        lines = [line for line in lines if not re.match(_OF_CLIENT_GO, line)] or lines
+        told = dict.fromkeys(line.strip() for line in redacted("\n".join(lines)).splitlines())
+        return "; ".join(_shortened(line) for line in [*told][-3:])
 
 
 @dataclass(frozen=True, slots=True)

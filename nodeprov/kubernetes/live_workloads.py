@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, json_object, taking_json_apart
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.inventory import ClusterSettings
 from nodeprov.kubernetes.kubectl import Kubectl, kubectl
-from nodeprov.workloads.documents import Value
 from nodeprov.workloads.pods import Workload, workloads
 
 KINDS = {
@@ -43,14 +45,21 @@ class WorkloadsQuery:
             f"the workloads of {f'namespace {self.namespace}' if self.namespace else 'the cluster'} cannot be read"
         )
         self.kubectl.insist(output, doing, where="")
-        found = [each for each in workloads(output.text, "") if isinstance(each, Workload)]
-        return [each for each in found if not _is_made_by_another(each.whole)]
+        with taking_json_apart():
+            own = [_wanted(each) for each in json_object(output.text)["items"] if not _is_made_by_another(each)]
+            text = json.dumps({"apiVersion": "v1", "kind": "List", "items": own})
+        return [each for each in workloads(text, "") if isinstance(each, Workload)]
 
 
-def _is_made_by_another(whole: Value) -> bool:
-    """Tell whether something that is read too makes it, whose template it has."""
-    owners = whole.members("metadata", "ownerReferences")
-    return any(each.said("kind") in KINDS and each.said("controller") == "true" for each in owners)
+def _wanted(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what has become of it, which is half of the text."""
+    return {key: value for key, value in item.items() if key != "status"}
+
+
+def _is_made_by_another(item: Mapping[str, Any]) -> bool:
+    """Tell whether something that is read too makes it, whose template it has: of most pods that is so."""
+    owners = item["metadata"].get("ownerReferences") or ()
+    return any(each["kind"] in KINDS and each.get("controller") is True for each in owners)
 
 
 def read_workloads(reader: Reader, settings: ClusterSettings, namespace: str = "") -> list[Workload]:

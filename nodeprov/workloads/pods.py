@@ -99,12 +99,13 @@ def _objects(value: Value, file: str) -> Iterator[Workload | Others]:
         return
     template = value.get(*_TEMPLATES.get(kind, _OF_CONTROLLERS)) if _TEMPLATES.get(kind) != () else value
     spec = template.get("spec") if template else None
+    is_written = bool(file)  # what a cluster has was judged by its API server
     if spec is None or not _has_containers(spec):
-        if kind == "Pod" and value.said("apiVersion") == "v1":
+        if is_written and kind == "Pod" and value.said("apiVersion") == "v1":
             raise UsageError("the pod has no containers", _HINT, where=f"{file}:{value.line}")
         yield Others(file, kind, value.line)
         return
-    for each, wanted in faults(spec, POD):
+    for each, wanted in faults(spec, POD) if is_written else ():
         raise UsageError(f"{each.path} must be {wanted}", _OF_TYPES, where=f"{file}:{each.line}")
     names = [value.said("metadata", name) for name in ("name", "generateName", "namespace")]
     yield Workload(file, kind, names[0] or names[1], names[2], spec, value.line, value)

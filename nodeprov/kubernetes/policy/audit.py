@@ -139,11 +139,20 @@ def _maker(
     key: tuple[str, str, str], known: Mapping[tuple[str, str, str], Mapping[str, Any]]
 ) -> tuple[str, str, str]:
     """Follow the controllers of an object up to the last one that is known."""
-    for owner in known[key]["metadata"].get("ownerReferences") or ():
-        above = key[0], owner["kind"], owner["name"]
-        if owner.get("controller") and above in known:
-            return _maker(above, known)
-    return key
+    seen = [key]
+    while above := _controller(seen[-1], known):
+        if above in seen:  # whoever may write them may let each be the other's
+            break
+        seen.append(above)
+    return seen[-1]
+
+
+def _controller(
+    key: tuple[str, str, str], known: Mapping[tuple[str, str, str], Mapping[str, Any]]
+) -> tuple[str, str, str] | None:
+    owners = known[key]["metadata"].get("ownerReferences") or ()
+    above = ((key[0], each["kind"], each["name"]) for each in owners if each.get("controller"))
+    return next((each for each in above if each in known), None)
 
 
 def _is_over(item: Mapping[str, Any]) -> bool:

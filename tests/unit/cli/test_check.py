@@ -111,6 +111,8 @@ def test_options_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
         ((), "no file is named"),
         (("pod.yaml", "--live"), "two things"),
         (("pod.yaml", "-n", "shop"), "add --live"),
+        (("--live", "-n", ""), "--namespace: '' is not a valid name"),
+        (("--live", "-n", "a_b"), "--namespace: 'a_b' is not a valid name"),
     ):
         output = at_home(tmp_path, "check", *arguments)
         assert output.returncode == 2

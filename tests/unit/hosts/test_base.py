@@ -11,6 +11,16 @@ import pytest
 from nodeprov.hosts.base import HEARTBEAT, Output, heartbeat, rendered
 
 
+def test_what_a_library_logs_for_each_attempt_is_left_out_where_the_program_says_it_too() -> None:
+    log = (
+        b'E1128 23:34:40.374926   19589 memcache.go:265] "Unhandled Error" err="couldn\'t get the list"\n'
+        b'E1128 23:34:41.376174   19589 memcache.go:265] "Unhandled Error" err="couldn\'t get the list"\n'
+    )
+    refused = b"The connection to the server 127.0.0.1:1 was refused\n"
+    assert Output(1, b"", log + refused + refused).said == "The connection to the server 127.0.0.1:1 was refused"
+    assert "memcache.go" in Output(1, b"", log).said
+
+
 def test_what_a_program_complained_of_is_told_by_its_last_lines_without_secrets() -> None:
     complaint = b"usage\nmore\n" + b"x" * (1 << 20) + b'\nline 4: password = "s3cret"\nin config.toml\nfailed'
     assert Output(1, b"", complaint).said == 'line 4: password = "(not shown)"; in config.toml; failed'

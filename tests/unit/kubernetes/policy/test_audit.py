@@ -45,6 +45,15 @@ def test_a_pod_counts_for_what_makes_it_with_what_was_put_into_it_on_its_way() -
     ) == {"Deployment web": ["capabilities"]}
 
 
+def test_those_that_own_each_other_are_looked_at_once() -> None:
+    items = [
+        item("ReplicaSet", "one", template(boxed(hostPID=True)), "ReplicaSet/two"),
+        item("ReplicaSet", "two", template(boxed(hostPID=True)), "ReplicaSet/one"),
+        item("Pod", "self", boxed(hostPID=True), "Pod/self"),
+    ]
+    assert {rule for rules in found(*items).values() for rule in rules} == {"host-pid"}
+
+
 def test_a_job_counts_for_its_cron_job_and_what_has_ended_for_nothing() -> None:
     job = template(boxed(hostIPC=True))
     ended = {**item("Pod", "a", boxed(hostPID=True)), "status": {"phase": "Succeeded"}}
