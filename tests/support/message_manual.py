@@ -81,7 +81,7 @@ def _words(text: str) -> list[str]:
 def _plain(text: str) -> str:
     """Write a text for a cell of a table, so that every sign of it is seen."""
     one_line = re.sub(r"\s+", " ", text).strip()
-    shown = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", one_line)
+    shown = re.sub(r"([\\`*_\[\]<>|])", r"\\\1", one_line)
     return FILLED_IN.sub(lambda found: found[1] if found[1] == "…" else f"*{found[1]}*", shown)
 
 
