@@ -224,7 +224,7 @@ DELETIONS = (
     Deletion(
         "what changes while a node is looked at is not remembered",
         "nodeprov/engine/remembering.py",
-        " and seen.latest < planned.state.read_at",
+        " and seen.latest < min(each.read_at for each in planned.as_read)",
         "",
         "tests/unit/engine/test_remembering.py::test_what_changes_while_it_is_looked_at_is_not_remembered",
     ),
