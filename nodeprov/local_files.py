@@ -65,9 +65,12 @@ def read_own(path: Path, most: int) -> bytes | None:
 
 
 def refuse_existing(path: Path) -> None:
-    """Raise UsageError if anything is at the path, a link to nowhere too."""
+    """Raise UsageError if anything is at the path, a link to nowhere too; NodeprovError if it has no folder."""
     if path.is_symlink() or path.exists():
         raise UsageError(f"{path} exists, and is left as it is", "name another file, or move it away")
+    if not path.parent.is_dir():
+        said = f"cannot write {path}: {os.strerror(errno.ENOENT)}"
+        raise NodeprovError(said, f"make the folder {path.parent}, or name a file in another folder")
 
 
 def write_new(path: Path, content: bytes) -> None:

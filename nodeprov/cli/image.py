@@ -12,6 +12,7 @@ import typer  # noqa: TID251  a part of the command line
 from nodeprov.cli import options
 from nodeprov.cli.output import bar, say, show_json, show_text
 from nodeprov.errors import UsageError
+from nodeprov.inventory import syntax
 from nodeprov.kubernetes import images
 from nodeprov.local_files import cache_folder, new_file, refuse_existing, write_new
 
@@ -72,6 +73,8 @@ def image(
         raise UsageError(
             f"there is no image for {architecture}", f"--architecture is {' or '.join(images.GO_ARCHITECTURES)}"
         )
+    if release and not syntax.RELEASE.accepts(release):
+        raise UsageError(f"--release {release!r} is not {syntax.RELEASE.expected}", "nodeprov image --help")
     refuse_existing(file)
     if engine:
         written = _engine(file, [architecture] if architecture else [*images.GO_ARCHITECTURES], debian)

@@ -21,6 +21,7 @@ from nodeprov.releases.programs import check_programs
 from nodeprov.releases.source import ReleaseSource, Software
 
 T = TypeVar("T")
+_KINDS: dict[type, str] = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,7 @@ class _Reading:
     def _typed(self, value: Any, key: str, kind: type[T], where: str) -> T:
         found = value.get(key) if isinstance(value, dict) else None
         if type(found) is not kind:
-            self._refuse(f"{key} of {where} is missing, or not of type {kind.__name__}")
+            self._refuse(f"{key} of {where} is missing, or not {_KINDS[kind]}")
         return found
 
     def _refuse(self, said: str) -> NoReturn:

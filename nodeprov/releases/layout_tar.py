@@ -198,7 +198,8 @@ class _Reading:
         except ValueError:
             is_so = False
         said = f"the header of {name!r} is not as it is written"
-        self._insist(is_so=is_so, said=said if self._before or name == LAYOUT else f"it is not a bundle: {said}")
+        is_begun = self._before or name == LAYOUT
+        self._insist(is_so=is_so, said=said if is_begun else "it is not a bundle: its beginning is another")
         return name, size_bytes
 
     def _padding(self, name: str, size_bytes: int) -> None:

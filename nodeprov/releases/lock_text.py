@@ -20,6 +20,7 @@ HEAD = """\
 # Which bytes are installed, and who says so. `nodeprov lock` writes this file: review and commit it as it is.
 """
 T = TypeVar("T")
+_KINDS: dict[type, str] = {str: "a text", int: "a whole number", list: "a list", dict: "a table"}
 
 _SHA512, _SHA256 = re.compile(r"[0-9a-f]{128}"), re.compile(r"[0-9a-f]{64}")
 _FINGERPRINT = re.compile(r"[0-9A-F]{40,64}")
@@ -184,7 +185,7 @@ class _Reading:
         if name not in table:
             raise UsageError(f"{path} is missing", AGAIN, where=self._where)
         value = table[name]
-        self._insist(type(value) is kind, path, f"{value!r:.60}, and not of type {kind.__name__}")
+        self._insist(type(value) is kind, path, f"{value!r:.60}, and not {_KINDS[kind]}")
         found: T = value
         return found
 

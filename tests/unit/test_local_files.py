@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.local_files import LARGEST_BYTES, new_file, read_bounded, write_new, write_private
+from nodeprov.local_files import LARGEST_BYTES, new_file, read_bounded, refuse_existing, write_new, write_private
 
 
 def test_a_private_file_is_ours_alone_and_complete_or_not_there(tmp_path: Path) -> None:
@@ -42,6 +42,9 @@ def test_a_new_file_is_not_written_over_anything_and_its_mode_is_what_the_user_w
         with pytest.raises(UsageError, match="exists, and is left as it is"):
             write_new(tmp_path / name, b"other")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["link.toml", "new.toml"]
+    with pytest.raises(NodeprovError, match=r"cannot write .*: No such file or directory"):
+        refuse_existing(tmp_path / "none" / "x")
+    refuse_existing(tmp_path / "y")
     with pytest.raises(NodeprovError, match=r"cannot write .*: No such file"):
         write_new(tmp_path / "none" / "x", b"")
 

@@ -54,6 +54,10 @@ def test_what_cannot_be_written_is_refused_with_what_to_type(folder: Path, serve
     output = at_home(folder, "image", "x.tar", "--engine", "--release", VERSION)
     assert (output.returncode, "one after the other" in said(output)) == (2, True)
     assert at_home(folder, "image", "x.tar", "--debian", "/x").returncode == 2
+    output = at_home(folder, "image", "x.tar", "--release", "newest")
+    assert (output.returncode, "'newest' is not a release such as" in said(output)) == (2, True)
+    output = at_home(folder, "image", "none/x.tar", "--engine")
+    assert (output.returncode, "make the folder none" in said(output)) == (1, True)
     assert at_home(folder, "image", "x.tar", "--engine", "--architecture", "sparc").returncode == 2
     with_trust(folder, server)
     output = at_home(folder, "image", "x.tar", "--release", VERSION)

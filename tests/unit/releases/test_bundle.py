@@ -180,7 +180,7 @@ FORGED: dict[Callable[[dict[str, Any]], None], str] = {
     _swapped: "is not for",
     _without_lock: "index.json has 0 of artifactType",
     _damaged_lock: "sha256 is not that of the rest of the file",
-    _no_annotations: "annotations of index.json is missing, or not of type dict",
+    _no_annotations: "annotations of index.json is missing, or not an object",
     _config_of_another: "is not for x86_64",
 }
 

@@ -133,7 +133,7 @@ def test_every_field_that_is_missing_of_another_type_or_altered_is_refused(
     ("before", "after", "said"),
     [
         ("schema = 1", "schema = 2", "schema is 2, and this nodeprov reads 1"),
-        ("schema = 1", "schema = true", "schema is True, and not of type int"),
+        ("schema = 1", "schema = true", "schema is True, and not a whole number"),
         ('software = "gVisor"', 'software = "runc"', "software is 'runc'"),
         (f'release = "{VERSION}"', 'release = "20260905"', "release is '20260905', and no release such as"),
         (f'release = "{VERSION}"', 'release = "latest"', "release is 'latest'"),
