@@ -54,6 +54,25 @@ def test_the_cluster_installs_its_nodes_once_and_takes_all_back(
         assert not node["spec"].get("unschedulable")
 
 
+@by_turns
+def test_what_is_staged_restarts_nothing_and_is_there_for_the_install(
+    site: Site, worker: Machine, other: Machine
+) -> None:
+    before = [(each.pid(), each.config(), each.listing()) for each in (worker, other)]
+    staged = site.command("run", *site.images, "--stage", "--yes", "--json")
+    assert staged.returncode == 0, staged.stdout + staged.stderr + site.trouble()
+    found = [(each["node"], each["action"], each["result"]) for each in json.loads(staged.stdout)["outcomes"]]
+    assert sorted(found) == [(name, "stage", "done") for name in NODES]
+    assert [(each.pid(), each.config()) for each in (worker, other)] == [each[:2] for each in before]
+    assert site.labelled() == []
+    ran = site.command("run", "--yes", "--json")
+    assert ran.returncode == 0, ran.stdout + ran.stderr + site.trouble()
+    assert site.labelled() == list(NODES)
+    gone = site.command("uninstall", "--yes")
+    assert gone.returncode == 0, gone.stdout + gone.stderr + site.trouble()
+    assert [each.listing() for each in (worker, other)] == [each[2] for each in before]
+
+
 def test_the_dispatcher_in_the_cluster_may_be_killed_and_goes_on(site: Site, kubectl: Kubectl) -> None:
     put = site.command("install", *site.images, "--yes")
     assert put.returncode == 0, put.stdout + put.stderr
