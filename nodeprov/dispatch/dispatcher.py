@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from nodeprov.dispatch.actor import Actor
 from nodeprov.dispatch.api import Api, ApiError
-from nodeprov.dispatch.doing import Did, Doer
+from nodeprov.dispatch.doing import Did, Doer, NotYet
 from nodeprov.dispatch.known import Known
 from nodeprov.dispatch.lease import Leadership, NotLeading
 from nodeprov.dispatch.marks import DONE
@@ -147,6 +147,7 @@ class Dispatcher:
             self.known.put_node(did.made)
         elif isinstance(did.made, PodView):
             self.known.put_pod(did.made)
+            self._progress.pods_made[did.node] += not did.made.is_proof
         if did.ended is not None:
             self._take_finished(did.node, did.ended)
 
@@ -156,7 +157,7 @@ class Dispatcher:
             raise error or AssertionError
         is_conflict = isinstance(error, ApiError) and error.status in (404, 409)
         self._progress.postpone(did.node, 0.1 if is_conflict else AGAIN_SECONDS)
-        if not is_conflict and not isinstance(error, NotLeading):
+        if not is_conflict and not isinstance(error, NotLeading | NotYet):
             self._around.on_error(error.at(did.node))
 
     def _take_finished(self, name: str, ended: Ended) -> None:
@@ -231,8 +232,6 @@ class Dispatcher:
 
     def _submit(self, workers: ThreadPoolExecutor, name: str, step: Step, node: NodeView | None) -> None:
         self._progress.busy.add(name)
-        if step.doing == "make the pod":
-            self._progress.pods_made[name] += 1
         workers.submit(self._doer.do, name, step, node)
 
     def _is_done(self) -> bool:

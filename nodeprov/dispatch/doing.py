@@ -15,6 +15,14 @@ from nodeprov.dispatch.views import NodeView, PodView
 from nodeprov.errors import NodeprovError
 from nodeprov.inventory import Settings
 
+_POLICY = "ValidatingAdmissionPolicy"
+TAKEN_UP_SECONDS = 15.0
+"""So long it may take until each API server of a cluster has taken up a changed policy; mostly it is a second."""
+
+
+class NotYet(NodeprovError):
+    """A policy refuses what the next one may allow, which the server has not taken up yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Did:
@@ -32,6 +40,7 @@ class Doer:
     def __init__(self, actor: Actor, known: Known, around: Surroundings, hand_back: Callable[[Did], None]) -> None:
         """Act by `actor`; `hand_back` is given what came of each step, whatever it is."""
         self._actor, self._known, self._around, self._hand_back = actor, known, around, hand_back
+        self._refused: dict[str, float] = {}
 
     def do(self, name: str, step: Step, node: NodeView | None) -> None:
         """Take a step for a node; `node` is None if it has left the cluster."""
@@ -53,16 +62,28 @@ class Doer:
         try:
             if step.doing == "claim":
                 return Did(node.name, self._actor.claim(node, wanted, settings, action))
-            if step.doing == "make the pod":
-                return Did(node.name, self._actor.make_engine(node, wanted, settings, action))
-            return Did(node.name, self._actor.make_proof(node, wanted, settings))
+            made = (
+                self._actor.make_engine(node, wanted, settings, action)
+                if step.doing == "make the pod"
+                else self._actor.make_proof(node, wanted, settings)
+            )
+            self._refused.pop(node.name, None)
+            return Did(node.name, made)
         except ApiError as error:
             if error.status == 409:
                 return Did(node.name, self._actor.read(node))
             if error.status not in (400, 403, 422) or step.doing == "claim":
                 raise
+            self._wait_for_policy(node.name, error)
             refused = Ended(FAILED, error.message, error.hint, action=action, want=wanted.digest)
         return self._finished(node, settings, refused)
+
+    def _wait_for_policy(self, name: str, error: ApiError) -> None:
+        """Raise NotYet where what was refused may be allowed in a moment."""
+        now = self._around.monotonic()
+        if _POLICY in error.message and now - self._refused.setdefault(name, now) < TAKEN_UP_SECONDS:
+            raise NotYet(error.message, error.hint, where=error.where) from None
+        self._refused.pop(name, None)
 
     def _finished(self, node: NodeView, settings: Settings, ended: Ended) -> Did:
         """Write down how a node's run has ended, unless it is another node, or another run's, by now."""

@@ -7,6 +7,7 @@ import copy
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -363,3 +364,17 @@ def test_the_policies_name_what_the_inventory_and_the_images_say() -> None:
     assert limits.host_paths == ["/opt/nodeprov/releases", "/var/x/releases"]
     assert limits.images == [wish.images.engine, wish.images.release]
     assert limits.taints == [TAINT]
+
+
+def test_a_policy_that_the_server_takes_up_late_fails_no_node(
+    fakes: Fakes, plane: ControlPlane, applied: list[Object]
+) -> None:
+    fakes.add("n1")
+    newer = replace(WISH, images=replace(WISH.images, engine="registry/engine@sha256:3"))
+    values = [each for each in objects(newer, MEMBERS, Place()) if each["kind"] != "Deployment"]
+    late = threading.Timer(2, lambda: list(apply(fakes.api, plan(fakes.api, values))))
+    late.start()
+    found = fakes.run(newer, access=plane.user(USER))
+    late.join()
+    assert [(each.node, each.ended.result) for each in found.ends] == [("n1", "done")]
+    assert fakes.errors == []
