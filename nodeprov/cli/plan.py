@@ -273,6 +273,10 @@ def uninstall(
     drain: Annotated[bool, typer.Option("--drain", help="Evict the sandboxed pods that still run.")] = False,
     force: options.Force = False,
     delete_emptydir_data: options.DeleteEmptydirData = False,
+    purge: Annotated[
+        bool,
+        typer.Option("--purge", help="Then also remove the receipts of all runs, which an uninstall keeps."),
+    ] = False,
     activate_pending: options.ActivatePending = False,
     skipping: groups.Skipping,
     waves: groups.Waves,
@@ -288,9 +292,11 @@ def uninstall(
 
     sets = waves.over(options.with_pending(access.sets, activate_pending))
     allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
+    if purge and which.handler:
+        raise UsageError("--purge removes the receipts of all handlers", "leave --handler out, or --purge")
     telling = told.telling
     with open_session(
         access.inventory, sets, which.selection, ask_sudo_password=access.ask_sudo_password
     ) as fleet:
         want = Uninstall(FAMILY, drain, allowed=allowed)
-        carry_out(fleet, want, skip=skipping.skip, yes=yes, as_json=shown.as_json, telling=telling)
+        carry_out(fleet, want, skip=skipping.skip, yes=yes, as_json=shown.as_json, telling=telling, purges=purge)

@@ -1,6 +1,6 @@
 """What the commands that touch nodes have in common: connecting, showing what is planned, and carrying it out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -23,13 +23,16 @@ from nodeprov.engine import context
 from nodeprov.engine.fleet import Fleet, Results
 from nodeprov.engine.look import Want
 from nodeprov.engine.planner import Planned
+from nodeprov.engine.purge import purge
 from nodeprov.engine.rollout import Rollout
 from nodeprov.engine.staging import staged
 from nodeprov.engine.window import Window
 from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.hosts.base import Place
 from nodeprov.hosts.shell import OnCommand
 from nodeprov.inventory import Inventory, Node
 from nodeprov.inventory.selection import Selection
+from nodeprov.plan.plan import Outcome
 
 T = TypeVar("T")
 
@@ -113,21 +116,45 @@ def carry_out(
     as_json: bool,
     telling: Telling = NOTHING_MORE,
     stage: bool = False,
+    purges: bool = False,
 ) -> NoReturn:
-    """Plan, ask, do it, show how it ended, and end the process."""
+    """Plan, ask, do it, show how it ended, and end the process; `purges` is to remove the receipts then, too."""
     fleet, plans, skipped = plan_ready(fleet, want, skip=skip, stage=stage)
     tell_refused(plans.errors, want.action.name, telling, plans.good)
-    rollout = confirm(fleet, plans, yes=yes, as_json=as_json, telling=telling)
-    finish(fleet, rollout, skipped=skipped, as_json=as_json, telling=telling)
+    rollout = confirm(fleet, plans, yes=yes, as_json=as_json, telling=telling, purges=purges)
+    then = partial(_purged, fleet) if purges else _nothing
+    finish(fleet, rollout, skipped=skipped, as_json=as_json, telling=telling, then=then)
+
+
+def _nothing(_outcomes: Sequence[Outcome]) -> Sequence[NodeprovError]:
+    return ()
+
+
+def _purged(fleet: Fleet, outcomes: Sequence[Outcome]) -> Sequence[NodeprovError]:
+    """Remove the receipts of the nodes whose uninstall has ended well; return why some are kept."""
+    done = {outcome.plan.node for outcome in outcomes if not outcome.exit_code}
+    some = fleet.only([node for node in fleet.nodes if node.name in done])
+    results = some.each(lambda node, hosts: (node, purge(node, hosts[Place.NODE])))
+    for node, said in results.good:
+        say(f"{node.name}: {said or f'no receipt is left in {node.settings.paths.state}'}")
+    for error in results.errors:
+        print_error(error)
+    return results.errors
 
 
 def confirm(
-    fleet: Fleet, plans: Results[Planned], *, yes: bool, as_json: bool, telling: Telling = NOTHING_MORE
+    fleet: Fleet,
+    plans: Results[Planned],
+    *,
+    yes: bool,
+    as_json: bool,
+    telling: Telling = NOTHING_MORE,
+    purges: bool = False,
 ) -> Rollout:
     """Show plans and ask, unless that was answered already; end where anything blocks one of them."""
     print_errors(plans, way_on=SKIP)
     pending = [each for each in plans.good if each.plan.pending]
-    must_ask = bool(pending) and not yes and not plans.errors
+    must_ask = bool(pending or purges) and not yes and not plans.errors
     if not as_json and (must_ask or not output.quiet.is_set()):
         show_plans([each.plan for each in plans.good])
     end_if_any_failed(plans, as_json=as_json)
@@ -135,7 +162,8 @@ def confirm(
         raise UsageError("--json shows no plan to ask about", "look at `nodeprov plan`, then add --yes")
     rollout = ready(fleet, plans, telling)
     if must_ask:
-        output.ask([each.plan for each in pending])
+        asked = [each.plan for each in (plans.good if purges else pending)]
+        output.ask(asked, also="; the receipts are removed too" if purges else "")
     return rollout
 
 
@@ -196,8 +224,12 @@ def finish(
     skipped: Sequence[NodeprovError] = (),
     as_json: bool,
     telling: Telling = NOTHING_MORE,
+    then: Callable[[Sequence[Outcome]], Sequence[NodeprovError]] = _nothing,
 ) -> NoReturn:
-    """Carry plans out, show how each ended, and end the process: not well where nodes were left out."""
+    """Carry plans out, show how each ended, and end the process: not well where nodes were left out.
+
+    `then` is called at the end, and returns what went wrong in it.
+    """
     with (
         cancelled_by_signals(partial(say_interrupted, rollout)) as cancel,
         watching(
@@ -214,6 +246,7 @@ def finish(
     for why, names in rollout.untouched.items():
         say(f"not begun, because {why}: {', '.join(names)}")
     nodes = watch.record().nodes
+    skipped = [*skipped, *then(outcomes)]
     show_outcomes(outcomes, skipped, rollout.untouched, as_json=as_json, nodes=nodes)
     worst = max((outcome.exit_code for outcome in outcomes), default=DONE)
     raise typer.Exit(

@@ -90,6 +90,8 @@ def test_the_whole_life_of_an_installation(worker: Machine, kubectl: Kubectl, tm
     assert not kubectl.classes()
     assert LABEL not in kubectl.json("get", "node", WORKER)["metadata"]["labels"]
     assert "nothing to do" in nodeprov("uninstall", WORKER, "--yes").stdout
+    purged = nodeprov("uninstall", WORKER, "--yes", "--purge")
+    assert (purged.returncode, worker.run("ls -d /var/lib/nodeprov || echo none")) == (0, "none\n"), purged
     now = kubectl.container("plain")
     assert (now["containerID"], now["restartCount"]) == (plain["containerID"], plain["restartCount"])
     worker.serves()

@@ -102,6 +102,7 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "lock-holder.sh.j2": [{"lock": "/s/lock"}],
     "dry-start-apart.sh.j2": [{"script": "exit 0", "seconds": 1, "without": each} for each in ("", "/it's")],
     "dry-start.sh.j2": [{"binary": "/b/containerd", "config": "/etc/c.toml", "ctr": "/b/ctr", "seconds": 1}],
+    "purge.sh.j2": [{"state": "/s", "places": ("/p/handlers", "/p/releases")}],
     "lock.sh.j2": [{**_LOCK, "again": again} for again in (True, False)],
     "nspawn-prepare.sh.j2": [{"unified_cgroups": unified} for unified in (True, False)],
     "packages.sh.j2": [{"packages": ["a", "b"]}],

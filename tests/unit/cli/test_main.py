@@ -99,6 +99,7 @@ USAGE = {
     "an image for another architecture": (("image", "x.tar", "--architecture", "s390x"), "x86_64 or aarch64"),
     "an image over a file that exists": (("image", "nodeprov.toml"), "nodeprov.toml exists, and is left as it is"),
     "the last 0 runs": (("history", "--last", "0"), "--last is 0, and not a number of runs"),
+    "a purge of one handler": (("uninstall", "worker1", "--purge", "--handler", "x"), "hint: leave --handler out"),
     "drain of a rollback": (("plan", "worker1", "--rollback", "--drain"), "hint: leave --drain out"),
 }
 

@@ -271,3 +271,20 @@ def test_nodes_that_were_not_begun_after_a_signal_are_no_success(capsys: pytest.
         "interrupted: w1 will be finished, no other node is begun; once more: take the changes back now"
     )
     assert second == "interrupted: finishing the step, then taking the changes back"
+
+
+def test_an_uninstall_that_purges_leaves_no_receipt(
+    played: tuple[Fleet, PlayedNode],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    fleet, second = played
+    state = fleet.nodes[1].settings.paths.state
+    for want, purges, left in ((Install(GVISOR), False, "receipts"), (Uninstall(GVISOR), True, "")):
+        with pytest.raises(typer.Exit) as ended:
+            carry_out(fleet, want, skip=Skip.NONE, yes=True, as_json=False, purges=purges)
+        assert (ended.value.exit_code, left in second.said(f"ls {state} 2>&1 || true")) == (0, True)
+    assert second.said(f"ls -d {state} 2>/dev/null || echo none").strip() == "none"
+    assert f"worker2: no receipt is left in {state}" in capsys.readouterr().err
