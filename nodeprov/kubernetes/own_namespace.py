@@ -12,7 +12,7 @@ from typing import Any
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host
-from nodeprov.kubernetes.kubectl import Kubectl, understood
+from nodeprov.kubernetes.kubectl import Kubectl, is_forbidden, understood
 
 POLL_SECONDS = 0.3
 REMOVAL_SECONDS = 60
@@ -126,11 +126,12 @@ def own_namespace(
     """Have a namespace for a purpose on a node, and remove it with all pods; those of killed runs go first."""
     mark = f"{purpose}.{node}"[:63].rstrip(".-_")
     name = f"nodeprov-{purpose}-{secrets.token_hex(4)}"
-    _remove(kubectl, host, "--selector", f"{MARK}={mark}")
     metadata = {"name": name, "labels": {MARK: mark, "app.kubernetes.io/managed-by": "nodeprov"}}
     value = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}).encode()
+    _remove(kubectl, host, "--selector", f"{MARK}={mark}")
     try:
-        kubectl.run(host, "apply", "-f", "-", doing="cannot create a namespace for pods of our own", stdin=value)
+        doing = "cannot create a namespace for pods of our own"
+        _call(kubectl, host, "apply", "-f", "-", doing=doing, stdin=value)
         yield OwnNamespace(kubectl, host, name, sleep)
     finally:
         _remove(kubectl, host, name)
@@ -138,4 +139,13 @@ def own_namespace(
 
 def _remove(kubectl: Kubectl, host: Host, *which: str) -> None:
     arguments = ("delete", "namespace", *which, "--ignore-not-found", f"--timeout={REMOVAL_SECONDS}s")
-    kubectl.run(host, *arguments, doing="cannot remove the namespace of our own pods")
+    _call(kubectl, host, *arguments, doing="cannot remove a namespace for pods of our own")
+
+
+def _call(kubectl: Kubectl, host: Host, *arguments: str, doing: str, stdin: bytes = b"") -> None:
+    try:
+        kubectl.run(host, *arguments, doing=doing, stdin=stdin)
+    except NodeprovError as error:
+        if is_forbidden(error.message):
+            error.hint = "give that user the role that has it: nodeprov rbac --probe"
+        raise

@@ -89,7 +89,8 @@ def test_who_may_not_make_a_namespace_is_told_so(worker: Machine, kubectl: Kubec
     installed(WORKER)
     ended = nodeprov("calibrate", WORKER)
     assert ended.returncode == 1
-    assert "cannot create a namespace" in ended.stderr
+    assert "a namespace for pods of our own" in ended.stderr
+    assert "hint: give that user the role that has it: nodeprov rbac --probe" in ended.stderr
     assert not _namespaces(kubectl)
 
 
