@@ -140,8 +140,19 @@ def run(arguments: list[str]) -> int:
     if error.message:
         print_error(error)
         if "--json" in arguments[: arguments.index("--") if "--" in arguments else None]:
-            show_json({}, [error])
+            _show_json(error)
     return error.exit_code
+
+
+def _show_json(error: NodeprovError) -> None:
+    """Print an error as JSON, if that can be written and anybody reads it: the exit code says it too."""
+    try:
+        show_json({}, [error])
+    except BrokenPipeError:
+        pass
+    except NodeprovError as unwritten:
+        if str(unwritten) != str(error):  # which was said already
+            print_error(unwritten)
 
 
 def _usage_error(error: TyperException) -> NodeprovError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import os
@@ -9,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import nodeprov
@@ -85,6 +86,8 @@ Exit codes:
    status: a run is in progress, or did not finish
 4  a node was left between two states; look at the report"""
 
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""Where output cannot be written to: a disk that is full, a terminal that is gone."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 interrupted = threading.Event()
 """Set: a signal has ended what was being read."""
@@ -107,14 +110,40 @@ def main() -> None:
     # What is imported stays: to look for garbage in it, now and at the end, takes a fifth of a short command.
     gc.set_threshold(100_000)
     sys.setswitchinterval(0.0005)
+    _open_what_is_closed()
     for each in SIGNALS:  # what is being read may end anywhere: nothing is being changed
         signal.signal(each, _interrupt)
     for stream in (sys.stdout, sys.stderr):  # a terminal may not know every letter that a node prints
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    code = exit_code(sys.argv[1:])
+    code = _heard(sys.argv[1:])
     gc.freeze()
     leave(code)
+
+
+def _open_what_is_closed() -> None:
+    """Have somewhere to write for who was started without: a file that is opened would have its number."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_WRONLY)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115  as long as the process
+
+
+def _heard(arguments: list[str]) -> int:
+    """Run a command; what cannot be written, a help for example, ends it with FAILED."""
+    try:
+        return exit_code(arguments)
+    except BrokenPipeError:  # nobody reads it any more
+        return FAILED
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        with suppress(OSError):
+            sys.stderr.write(f"the result cannot be written: {error.strerror}\nhint: df -h\n")
+        return FAILED
 
 
 def exit_code(arguments: list[str]) -> int:

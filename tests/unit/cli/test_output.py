@@ -76,6 +76,29 @@ def test_an_error_is_told_where_a_result_cannot_be_written(tmp_path: Path) -> No
     assert "the result cannot be written: No space left on device" in (tmp_path / "said").read_text()
 
 
+@pytest.mark.parametrize(
+    ("line", "stdout", "code"),
+    [
+        ("--help", full_disk, 1),
+        ("sign --help", full_disk, 1),
+        ("sign --help", broken_pipe, 1),
+        ("rbac --json -i /nowhere", full_disk, 2),
+        ("rbac --json -i /nowhere", broken_pipe, 2),
+        ("--version >&-", full_disk, 0),
+        ("rbac --json -i /nowhere >&- 2>&-", full_disk, 2),
+    ],
+)
+def test_a_command_whose_result_cannot_be_written_ends_without_a_traceback(
+    line: str, stdout: Callable[[], int], code: int
+) -> None:
+    command = ["sh", "-c", f"exec {sys.executable} -m nodeprov {line}"]
+    with subprocess.Popen(command, stdout=stdout(), stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        told = process.stderr.read().decode()
+    assert "Traceback" not in told
+    assert process.returncode == code, told
+
+
 def test_several_nodes_are_told_in_a_table_above_what_went_wrong(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
