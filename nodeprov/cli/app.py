@@ -59,8 +59,8 @@ class _PlainValue:
         """Convert a value; raise what typer raises if it is none."""
         if value is None:
             return () if self.annotation == list[str] else None
-        if self.annotation in (str, list[str]):
-            return value
+        if self.annotation in (str, list[str]) or (self.annotation is int and isinstance(value, int)):
+            return value  # a number is a count: -vv
         if self.annotation is Path and (os.access(value, os.R_OK) or not os.access(value, os.F_OK)):
             return Path(value)
         return self.of_typer().coerce(value, param=param, ctx=ctx)
