@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer  # noqa: TID251  a part of the command line
@@ -14,6 +14,7 @@ from nodeprov.cli.expansion import each_of_a_group
 from nodeprov.errors import NodeprovError, UsageError
 
 if TYPE_CHECKING:
+    from nodeprov.cli.locking import FoundLock
     from nodeprov.inventory import Inventory, Node
 
 canary = typer.Typer(
@@ -35,17 +36,36 @@ Release = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the release comes from that is installed, and what its install may do."""
+
+    activate_pending: options.ActivatePending = False
+    lock: options.Lock = None
+    bundle: options.From = None
+
+    def inventory(self, access: groups.Access) -> Inventory:
+        """Read the inventory."""
+        from nodeprov.cli.inventory import load
+
+        return load(access.inventory, options.with_pending(access.sets, self.activate_pending))
+
+    def locked(self, whole: Inventory) -> tuple[Inventory, FoundLock | None]:
+        """Hold an inventory to its lock, if there is one."""
+        from nodeprov.cli.locking import with_lock
+
+        return with_lock(whole, self.lock, self.bundle)
+
+
 @canary.command()
 @each_of_a_group
 def start(
     *,
     release: Release,
     which: groups.WhichNodes,
-    activate_pending: options.ActivatePending = False,
     skipping: groups.Skipping,
     yes: options.Yes = False,
-    lock: options.Lock = None,
-    bundle: options.From = None,
+    source: Source,
     access: groups.Access,
     told: groups.Told,
     shown: groups.Shown,
@@ -54,8 +74,6 @@ def start(
 
     containerd restarts only if its configuration does not have the canary's table yet: the plan shows that.
     """
-    from nodeprov.cli.inventory import load
-    from nodeprov.cli.locking import with_lock
     from nodeprov.cli.reaching import reach
     from nodeprov.cli.session import carry_out, fleet_of
     from nodeprov.engine import Install
@@ -65,8 +83,8 @@ def start(
     if not syntax.RELEASE.accepts(release):
         raise UsageError(f"--release {release!r} is not {syntax.RELEASE.expected}", "nodeprov canary start --help")
     chosen, telling = which.selection, told.telling
-    whole = load(access.inventory, options.with_pending(access.sets, activate_pending))
-    canaries, locked = with_lock(_of_canaries(whole, release), lock, bundle)
+    whole = source.inventory(access)
+    canaries, locked = source.locked(_of_canaries(whole, release))
     if locked is not None and not locked.is_for(canaries):
         raise UsageError(
             f"{locked.path} is for {locked.lock.release}, and the canary is to be {release}",
@@ -84,11 +102,9 @@ def start(
 def promote(
     *,
     which: groups.WhichNodes,
-    activate_pending: options.ActivatePending = False,
     skipping: groups.Skipping,
     yes: options.Yes = False,
-    lock: options.Lock = None,
-    bundle: options.From = None,
+    source: Source,
     access: groups.Access,
     told: groups.Told,
     shown: groups.Shown,
@@ -98,8 +114,6 @@ def promote(
     The inventory, and its lock if there is one, must want that release: else the next install would go back. The
     canary itself stays until `nodeprov canary abort`.
     """
-    from nodeprov.cli.inventory import load
-    from nodeprov.cli.locking import with_lock
     from nodeprov.cli.reaching import reach
     from nodeprov.cli.session import carry_out, end_if_any_failed, fleet_of, print_errors
     from nodeprov.diagnosis.status import read
@@ -109,8 +123,7 @@ def promote(
     from nodeprov.runtimes import FAMILY
 
     chosen, telling = which.selection, told.telling
-    whole = load(access.inventory, options.with_pending(access.sets, activate_pending))
-    whole, locked = with_lock(whole, lock, bundle)
+    whole, locked = source.locked(source.inventory(access))
     with reach(whole, chosen, ask_sudo_password=access.ask_sudo_password) as reached:
         main = replace(reached, nodes=[_alone(node) for node in reached.nodes])
         fleet = fleet_of(main, locked)

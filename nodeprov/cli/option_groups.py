@@ -119,13 +119,19 @@ class Skipping:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """By which inventory nodes are reached, and with whose password."""
+class Configured:
+    """Which inventory is meant, and what is set besides."""
 
     PANEL: ClassVar = "Inventory and access"
 
     inventory: options.Inventory = None
     sets: options.Set = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access(Configured):
+    """By which inventory nodes are reached, and with whose password."""
+
     ask_sudo_password: options.AskSudoPassword = False
 
 

@@ -227,6 +227,7 @@ ELSEWHERE = {
     "tests/unit/runtimes/gvisor/test_generation.py": ("runtimes/gvisor/family",),
     "tests/unit/runtimes/test_requirements.py": ("runtimes/gvisor/requirements", "node/requirements"),
     "tests/unit/releases/test_cache_contents.py": ("cli/cache",),
+    "tests/unit/cli/test_policy.py": ("cli/policy_site",),
     "tests/unit/cli/test_push.py": ("releases/pushing",),
     "tests/unit/cli/test_fetch.py": ("cli/obtaining",),
     "tests/unit/cli/test_locking.py": ("runtimes/obtaining",),
