@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from nodeprov.errors import NodeprovError, placed, taking_json_apart
+from nodeprov.errors import NodeprovError, of_type, placed, taking_json_apart
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _NOT_IN_POD = "run this in a pod with a service account, or name a kubeconfig"
@@ -49,7 +50,8 @@ class Access:
         """Return what its connections are made with; None where it is spoken to in the clear."""
         if self.url.scheme == "http":
             return None
-        context = ssl.create_default_context(cadata=self.authority or None)
+        with _understood("authority"):
+            context = ssl.create_default_context(cadata=self.authority or None)
         # Since 3.13 Python insists on RFC 5280, where Go does not: authorities of many clusters have no key
         # identifier (https://github.com/kubernetes-client/python/issues/2394). kubectl believes them, so do we.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -60,7 +62,8 @@ class Access:
             with tempfile.NamedTemporaryFile() as file:
                 file.write(f"{self.certificate}\n{self.key}\n".encode())
                 file.flush()
-                context.load_cert_chain(file.name)
+                with _understood("user"):
+                    context.load_cert_chain(file.name)
         return context
 
     def current_token(self) -> str:
@@ -98,12 +101,12 @@ def from_kubeconfig(value: Mapping[str, Any], where: str) -> Access:
         cluster, user = (value[kind][0][kind[:-1]] for kind in ("clusters", "users"))
         user = user or {}
         access = Access(
-            cluster["server"].rstrip("/"),
+            _address(of_type(str, cluster["server"])),
             _pem(cluster, "certificate-authority-data"),
             cluster.get("tls-server-name", ""),
             _pem(user, "client-certificate-data"),
             _pem(user, "client-key-data"),
-            user.get("token", ""),
+            _token(user.get("token") or ""),
             user.get("tokenFile", ""),
             cluster.get("insecure-skip-tls-verify", False),
         )
@@ -116,6 +119,36 @@ def from_kubeconfig(value: Mapping[str, Any], where: str) -> Access:
             where=where,
         )
     return access
+
+
+def _address(server: str) -> str:
+    """Insist on the address of a server."""
+    try:
+        url = urlsplit(server)
+        is_good = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good or not server.isprintable() or " " in server:
+        raise NodeprovError(f"its server {server!r} is no address", "kubectl config view --minify")
+    return server.rstrip("/")
+
+
+def _token(token: Any) -> str:
+    """Insist on what can be sent as a token; what it is instead is not shown."""
+    if not (isinstance(token, str) and token.isascii() and token.isprintable() and " " not in token):
+        raise NodeprovError("its token is no token", "make another one: kubectl create token")
+    return token
+
+
+@contextmanager
+def _understood(whose: str) -> Iterator[None]:
+    """Raise NodeprovError where certificates are none; they are not shown."""
+    try:
+        yield
+    except (ssl.SSLError, ValueError) as error:
+        why = getattr(error, "reason", None) or "it is not as PEM writes it"
+        said = f"the certificate of its {whose} is not understood: {why}"
+        raise NodeprovError(said, "kubectl get nodes") from None
 
 
 def _pem(table: Mapping[str, Any], key: str) -> str:

@@ -27,6 +27,9 @@ _TOLD_APART = {
     "semctl": (2,),
 }
 """The arguments that say what is asked for: of each kind one call is noted (gvisor: runsc/boot/compat.go)."""
+_LONGEST = 20
+"""Characters of an argument, which is a number: a sandbox may note anything."""
+_LONGEST_NAME = 40
 _NAMELESS = {
     "sys_442": "mount_setattr",
     "sys_443": "quotactl_fd",
@@ -69,7 +72,7 @@ class CallsQuery:
         if output.returncode != 0:
             raise NodeprovError(f"the logs of pods cannot be read: {output.said}", "ls /var/log/pods on the node")
         pods: dict[str, list[Note]] = {}
-        for line in output.text.splitlines():
+        for line in output.text.split("\n"):  # as sed does, and no sandbox can write one of those
             folder, _, said = line.partition(" ")
             pods.setdefault(folder, []).extend(_note(said))
         found = [(match, notes) for folder, notes in pods.items() if (match := _FOLDER.fullmatch(folder))]
@@ -88,5 +91,5 @@ def _note(line: str) -> Iterator[Note]:
 
 
 def _call(name: str, arguments: list[str]) -> str:
-    told = [arguments[number] for number in _TOLD_APART.get(name, ()) if number < len(arguments)]
-    return " ".join([_NAMELESS.get(name, name), *told])
+    told = [arguments[number][:_LONGEST] for number in _TOLD_APART.get(name, ()) if number < len(arguments)]
+    return " ".join([_NAMELESS.get(name, name[:_LONGEST_NAME]), *told])

@@ -72,6 +72,43 @@ def test_a_user_of_another_kind_is_refused_with_what_to_do(user: Any, how: str) 
     assert "kubectl create token" in raised.value.hint
 
 
+@pytest.mark.parametrize(
+    "server",
+    [
+        "",
+        "10.0.0.1:6443",
+        "ftp://x",
+        "https://",
+        "https://[::1",
+        "https://x:port",
+        "https://x:99999",
+        "https://x y",
+        5,
+    ],
+)
+def test_a_server_that_is_no_address_is_refused(server: Any) -> None:
+    with pytest.raises(NodeprovError) as raised:
+        from_kubeconfig(_kubeconfig({"token": "t"}, server=server), "kubeconfig")
+    assert raised.value.where == "kubeconfig"
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize("token", ["hid\nden", "hid den", "hidden\N{BULLET}", ["hidden"], 5])
+def test_a_token_that_is_none_is_refused_and_not_shown(token: Any) -> None:
+    with pytest.raises(NodeprovError) as raised:
+        from_kubeconfig(_kubeconfig({"token": token}), "kubeconfig")
+    assert "hid" not in str(raised.value)
+    assert raised.value.hint
+
+
+def test_certificates_that_are_none_are_refused_and_not_shown() -> None:
+    for access in (Access("https://x", "hidden"), Access("https://x", certificate="hidden", key="hidden")):
+        with pytest.raises(NodeprovError, match="certificate") as raised:
+            access.tls()
+        assert "hidden" not in str(raised.value)
+        assert raised.value.hint
+
+
 def test_what_is_no_kubeconfig_is_refused() -> None:
     with pytest.raises(NodeprovError, match="not understood"):
         from_kubeconfig({"clusters": None, "users": None}, "kubeconfig")

@@ -50,6 +50,18 @@ def test_what_a_sandbox_may_write_besides_is_left_out(line: str) -> None:
     assert found.notes == ()
 
 
+def test_a_sandbox_writes_no_line_of_another_pod() -> None:
+    other = f"bank_safe-0_{UID} {RSEQ}"
+    for end in ("\u2028", "\x85", "\x0b", "\r", "\x1e"):
+        (found,) = read(f"shop_web-0_{UID} {{}}{end}{other}\n")
+        assert (found.pod, found.notes) == ("web-0", ())
+
+
+def test_arguments_without_end_are_cut() -> None:
+    (found,) = read(f"shop_web-0_{UID} {OPTION.replace('0x3c', 'x' * 5000)}\n")
+    assert len(found.notes[0].call) < 100
+
+
 def test_a_time_that_is_none_is_left_out() -> None:
     (found,) = read(f"shop_web-0_{UID} {RSEQ.replace('2026-11-28T22:41:35.67911968Z', 'x' * 9)}\n")
     assert found.notes == (Note("rseq", ""),)
