@@ -228,6 +228,9 @@ ELSEWHERE = {
     "tests/unit/runtimes/test_requirements.py": ("runtimes/gvisor/requirements", "node/requirements"),
     "tests/unit/releases/test_cache_contents.py": ("cli/cache",),
     "tests/unit/cli/test_policy.py": ("cli/policy_site",),
+    "tests/unit/cli/test_options.py": ("cli/options/choosing",),
+    "tests/unit/cli/test_option_groups.py": ("cli/options/access", "cli/options/changing", "cli/options/rollout"),
+    "tests/unit/cli/test_command_log.py": ("cli/options/shown",),
     "tests/unit/cli/test_push.py": ("releases/pushing",),
     "tests/unit/cli/test_fetch.py": ("cli/obtaining",),
     "tests/unit/cli/test_locking.py": ("runtimes/obtaining",),
@@ -236,7 +239,7 @@ ELSEWHERE = {
     "tests/lab/test_calibrate.py": ("kubernetes/calibrating", "kubernetes/own_namespace"),
     # Only a server tells what they do.
     "tests/lab/test_ssh.py": ("hosts/ssh/host",),
-    "tests/unit/cli/test_main.py": ("__main__", "cli/app"),
+    "tests/unit/cli/test_main.py": ("__main__", "cli/app", "cli/options/declaring"),
     "tests/unit/kubernetes/test_images.py": ("kubernetes/probe/hatch_build",),
 }
 """Modules without tests beside their name, by where their tests are."""

@@ -8,7 +8,7 @@ import pytest
 
 from nodeprov.cli import output
 from nodeprov.cli.command_log import CommandLog
-from nodeprov.cli.options import _verbose
+from nodeprov.cli.options.shown import _verbose
 from nodeprov.hosts.base import Script, plain
 from nodeprov.hosts.local import LocalHost
 
