@@ -12,6 +12,7 @@ from typing import Any
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, plain
+from nodeprov.kubernetes.images import PROBE
 from nodeprov.kubernetes.kubectl import Kubectl
 from nodeprov.node.daemon import Daemon
 from nodeprov.workloads.probe_pods import running_containers
@@ -21,6 +22,8 @@ _WRAPPED = 1 << 62
 """More bytes than any machine has: a difference that was less than 0."""
 _TIMES = 2
 """So many times what its containers take, and more, is what a pod takes with a sandbox around them."""
+_MUCH_BYTES = 12 << 20
+"""What a sandbox takes besides its programs is about twice that; a pause container takes less than 1 MiB."""
 _FORWARDING_SECONDS = 10
 _CADVISOR = re.compile(r"^container_memory_working_set_bytes\{(.*)\} (\S+)", re.MULTILINE)
 
@@ -84,11 +87,21 @@ def _available(look: Round, pod: Mapping[str, Any]) -> str | None:
     return ("wrapped" if max(known) > _WRAPPED else "some") if known else None
 
 
-def _top(look: Round, pod: Mapping[str, Any]) -> str | None:
+def _memory(look: Round, pod: Mapping[str, Any]) -> tuple[int, int]:
+    """Return what a pod takes, and what its containers take together; 0 while kubelet does not know."""
     found = look.summary.get(pod["metadata"]["name"], {})
-    whole = found.get("memory", {}).get("workingSetBytes")
-    parts = sum(each.get("memory", {}).get("workingSetBytes") or 0 for each in found.get("containers", ()))
+    parts = (each.get("memory", {}).get("workingSetBytes") for each in found.get("containers", ()))
+    return found.get("memory", {}).get("workingSetBytes") or 0, sum(each or 0 for each in parts)
+
+
+def _top(look: Round, pod: Mapping[str, Any]) -> str | None:
+    whole, parts = _memory(look, pod)
     return ("a part" if whole > _TIMES * parts else "all") if whole and parts else None
+
+
+def _besides(look: Round, pod: Mapping[str, Any]) -> str | None:
+    whole, parts = _memory(look, pod)
+    return ("much" if whole - parts > _MUCH_BYTES else "little") if whole and parts else None
 
 
 def _metrics(look: Round, pod: Mapping[str, Any]) -> str | None:
@@ -130,8 +143,19 @@ rm -f "$said"
     return "refused" if "error forwarding" in said or "lost connection" in said else "forwarded"
 
 
+def _terminal(look: Round, pod: Mapping[str, Any]) -> str | None:
+    """Ask what `kubectl exec -it` gives, by a terminal that script(1) of util-linux makes."""
+    asked = ("-n", look.namespace, "exec", "-it", pod["metadata"]["name"], "-c", "main", "--")
+    line = look.kubectl.line(*asked, PROBE, "answer", "-=terminal")
+    said = look.cluster.run(plain("kubectl exec", f"script -qec {shlex.quote(line)} /dev/null < /dev/null")).text
+    found = re.search(r"\t(named|nameless)", said)
+    return found.group(1) if found else "no terminal"
+
+
 QUESTIONS: Mapping[str, Callable[[Round, Mapping[str, Any]], str | None]] = {
     "available": _available,
+    "besides": _besides,
+    "terminal": _terminal,
     "top": _top,
     "metrics": _metrics,
     "process": _process,

@@ -100,6 +100,7 @@ PROBE_RULES = (
     Rule("", "pods/log", ("get",), "What the pods of `calibrate` print."),
     Rule("", "pods/ephemeralcontainers", ("get", "patch"), "One question is what `kubectl debug` finds in a pod."),
     Rule("", "pods/resize", ("get", "patch"), "One is whether a pod sees that its limits were changed."),
+    Rule("", "pods/exec", ("get", "create"), "One is what `kubectl exec -it` gives."),
     Rule("", "pods/portforward", ("get", "create"), "One is whether a port can be forwarded."),
     Rule(
         "",

@@ -21,6 +21,7 @@ LONGEST_LIFE_SECONDS = 300
 """Pods whose nodeprov was killed end on their own after that."""
 _REFUSED = ("CreateContainerError", "RunContainerError", "CreateContainerConfigError", "StartError")
 """What kubelet says of a container that cannot be started (kubernetes: pkg/kubelet/container/sync_result.go)."""
+_STATUSES = ("containerStatuses", "ephemeralContainerStatuses")
 _NO_SANDBOX = "FailedCreatePodSandBox"
 _CANNOT_ANSWER = 2
 """What the program ends with where it does not know what it is asked, such as an older one of a registry."""
@@ -171,7 +172,8 @@ def _filled(value: Any, side: Side, setting: Setting) -> Any:
 
 def has_ended(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> bool:
     """Tell whether nothing more can be learned of a pod."""
-    return all(_said_of(pod, container, events) is not None for container in _names(pod))
+    is_over = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+    return is_over or all(_said_of(pod, container, events) is not None for container in _names(pod))
 
 
 def answers(pods: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]], side: Side) -> dict[str, str]:
@@ -214,9 +216,8 @@ def _said_of(
 ) -> tuple[str, Sequence[str]] | None:
     """Return how a container ended, and the lines that it wrote; None while that is not known."""
     status = pod.get("status", {})
-    state: Mapping[str, Any] = next(
-        (each["state"] for each in status.get("containerStatuses", ()) if each["name"] == container), {}
-    )
+    states = {each["name"]: each["state"] for key in _STATUSES for each in status.get(key, ())}
+    state: Mapping[str, Any] = states.get(container, {})
     ended, waiting = state.get("terminated"), state.get("waiting") or {}
     for each in (ended or {}, waiting):
         if each.get("reason") in _REFUSED:

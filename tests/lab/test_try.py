@@ -88,6 +88,6 @@ def test_a_workload_is_tried_in_the_sandbox_and_beside_it(
         assert shadows(kubectl) == []
 
         refused(nodeprov("try", "deployment/gone", *where, inventory=inventory), "gone")
-        refused(nodeprov("try", "service/web", *where, inventory=inventory), "no kind", exit_code=2)
+        refused(nodeprov("try", "service/web", *where, inventory=inventory), "kind that makes pods", exit_code=2)
     finally:
         kubectl("delete", "deployment", "web", "users", "--ignore-not-found")

@@ -122,6 +122,15 @@ def test_a_pod_that_runs_is_asked_about_from_outside_and_a_container_is_added() 
     assert patch[:3] == ["patch", "pod", "resized-runc"]
 
 
+def test_a_container_that_was_added_has_answered_and_a_pod_that_is_over_is_not_waited_for() -> None:
+    debugger = ended("debugger", "debug-target\tno\n")
+    one = pod("lasting-sandbox", ended("main", ""), ephemeralContainerStatuses=[debugger])
+    assert answers([one], (), Side.SANDBOX) == {"debug-target": "no"}
+    over = pod("lasting-sandbox", ended("main", ""), phase="Succeeded")
+    assert answers([over], (), Side.SANDBOX) == {"debug-target": "?the pod did not end"}
+    assert has_ended(over, ())
+
+
 def test_where_a_helper_fails_no_answer_counts() -> None:
     one = pod("shared-runc", ended("main", "-\t?it did not come: /shared/ready\nshared-volume\tno\n"))
     assert answers([one], (), Side.RUNC) == {"shared-volume": "?it did not come: /shared/ready"}
