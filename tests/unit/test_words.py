@@ -51,12 +51,14 @@ def texts(source: str, *, of_help: bool) -> Iterator[tuple[int, str]]:
         if isinstance(each, ast.Constant) and isinstance(each.value, str) and id(each) not in descriptions:
             if " " in each.value.strip() and "(?P<" not in each.value and not each.value.startswith(KEPT):
                 yield each.lineno, each.value
-        elif (
-            of_help
-            and isinstance(each, ast.FunctionDef)
-            and any("command" in ast.unparse(d) for d in each.decorator_list)
-        ):
+        elif of_help and isinstance(each, ast.FunctionDef) and _is_shown(each):
             yield each.lineno, ast.get_docstring(each) or ""
+
+
+def _is_shown(function: ast.FunctionDef) -> bool:
+    """Tell whether a function's description is shown to people: that of a command, and of a check of verify."""
+    decorators = " ".join(map(ast.unparse, function.decorator_list))
+    return "command" in decorators or function.name.startswith("check_")
 
 
 def prose(document: Path) -> Iterator[tuple[int, str]]:
@@ -76,7 +78,7 @@ def test_a_document_speaks_plainly(document: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(CHECKOUT)))
 def test_a_module_speaks_plainly(path: Path) -> None:
-    written = texts(path.read_text(), of_help=path.parent.name == "cli" or path.name == "cli.py")
+    written = texts(path.read_text(), of_help=path.parent.name in ("cli", "checks") or path.name == "cli.py")
     assert [(line, text, found) for line, text in written if (found := found_in(text))] == []
 
 

@@ -16,7 +16,7 @@ def check_label(subject: Subject, cluster: ClusterState) -> None:
 
 
 def check_runtime_class(subject: Subject, cluster: ClusterState) -> None:
-    """There is the RuntimeClass, and it names our handler."""
+    """The RuntimeClass exists, and names nodeprov's handler."""
     name, handler = subject.state.settings.runtime_class.name, subject.layout.handler
     found = cluster.runtime_class
     assert found is not None, because(f"there is no RuntimeClass {name}", subject.install)

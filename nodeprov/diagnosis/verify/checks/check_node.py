@@ -16,7 +16,7 @@ from nodeprov.states import FileState, LinkState
 
 
 def check_receipt(subject: Subject) -> None:
-    """A receipt on the node says that nodeprov installed the handler."""
+    """A receipt on the node records that nodeprov installed the handler."""
     folder = f"{subject.state.settings.paths.state}/receipts"
     assert subject.state.history.written, because(f"{folder} has no receipt of an installation", subject.install)
 
@@ -66,7 +66,7 @@ def check_release_files(subject: Subject) -> None:
 
 @needs("release_files")
 def check_program_version(subject: Subject, host: Host) -> None:
-    """{program} runs and says that it is the release that is current."""
+    """{program} runs, and its version is that of the current release."""
     path = f"{subject.layout.current}/{subject.layout.program}"
     said = host.run("%s --version", path)
     wanted = subject.family.inspection.says_version(subject.release.rpartition("-")[0])
@@ -77,7 +77,7 @@ def check_program_version(subject: Subject, host: Host) -> None:
 
 
 def check_link_for_people(subject: Subject, host: Host) -> None:
-    """The {program} on people's PATH is the current one."""
+    """The {program} on the PATH is the current one."""
     if not subject.state.settings.paths.bin:
         skip("[paths] bin is empty: none is wanted")
     path, wanted = subject.layout.link_for_people, f"{subject.layout.current}/{subject.layout.program}"
@@ -99,7 +99,7 @@ def check_cri(subject: Subject) -> None:
 
 
 def check_config_table(subject: Subject) -> None:
-    """containerd's configuration file has our table."""
+    """containerd's configuration file has nodeprov's table."""
     daemon = subject.state.daemon
     # A distribution's template is no TOML, what is made of it is; a drop-in is itself what has the table.
     is_drop_in = daemon.source is not None and daemon.source.how is How.DROP_IN
@@ -119,7 +119,7 @@ def check_config_table(subject: Subject) -> None:
 
 @needs("config_table")
 def check_effective_configuration(subject: Subject) -> None:
-    """Nothing that containerd imports overrides our table."""
+    """Nothing that containerd imports overrides nodeprov's table."""
     daemon = subject.state.daemon
     handler = subject.layout.handler
     problems = import_problems(daemon, subject.runtime, subject.imports)
@@ -133,7 +133,7 @@ def check_effective_configuration(subject: Subject) -> None:
 
 @needs("effective_configuration", "cri")
 def check_loaded(subject: Subject) -> None:
-    """The running containerd has loaded our runtime."""
+    """The running containerd has loaded nodeprov's runtime."""
     daemon, record = subject.state.daemon, subject.state.footprint.record
     loaded = loaded_config.loaded_runtime(daemon, record, subject.layout.handler, subject.imports.files)
     assert not isinstance(loaded, loaded_config.NotKnown), because(

@@ -112,7 +112,7 @@ def check_pod_memory_limit(subject: Subject, cgroups: PodCgroups) -> None:
 
 @needs("pod_memory_limit")
 def check_pod_slice(subject: Subject, cgroups: PodCgroups) -> None:
-    """The pod's limit stands on the pod's own slice, above the sandbox's scope (cgroup v2)."""
+    """The pod's limit is set on the pod's own slice, above the sandbox's scope (cgroup v2)."""
     pods = own_slice(cgroups)
     assert pods.memory_limit == memory_limit(subject), because(
         f"the pod's own cgroup allows {pods.memory_limit} bytes, and not {memory_limit(subject)}",
@@ -134,7 +134,7 @@ def check_pod_cpu_limit(subject: Subject, pod: Pod, cgroups: PodCgroups) -> None
 
 @needs("pod_cpu_limit")
 def check_pod_slice_throttled(subject: Subject, pod: Pod, cgroups: PodCgroups) -> None:
-    """It is the pod's own slice that throttles its CPU (cgroup v2)."""
+    """The pod's own slice throttles its CPU (cgroup v2)."""
     before, after = own_slice(cgroups), own_slice(cgroups_of(subject, pod))
     assert after.throttled > before.throttled, because(
         f"the pod's own cgroup has the quota {after.cpu_quota}, and has throttled nothing",
@@ -159,7 +159,7 @@ def check_pod_memory_kill(subject: Subject, pod: Pod) -> None:
 
 @needs("pod_memory_kill", "pod_slice")
 def check_pod_slice_kill(subject: Subject, pod: Pod, cgroups: PodCgroups) -> None:
-    """It is by the limit of the pod's own slice that the kernel kills (cgroup v2)."""
+    """The kernel kills by the limit of the pod's own slice (cgroup v2)."""
     own_slice(cgroups)
     killers = subject.hosts[Place.NODE].ask([PodKillsQuery(pod.uid)])[0]
     said = ", ".join(killers) or "no cgroup of the pod"
