@@ -52,7 +52,8 @@ def trial(
 ) -> None:
     """Run a workload's pod once more in the sandbox, and beside it under runc; compare, and remove both.
 
-    The two pods have other labels: no Service selects them. But they do what their program does:
+    The two pods have other labels: no Service selects them, nor any NetworkPolicy that
+    goes by the workload's labels. But they do what their program does:
     one that takes jobs from a queue takes them.
     """
     from nodeprov.cli.inventory import load

@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +62,18 @@ class Subject:
     def title(self) -> str:
         """Its kind and name."""
         return f"{self.kind} {self.namespace}/{self.name}"
+
+
+def by_sides(items: Iterable[Mapping[str, Any]], namespace: str) -> dict[str, Any]:
+    """Tell the pods of a trial apart; raise NodeprovError where that in the sandbox was deleted meanwhile."""
+    found = {each["metadata"]["name"].rpartition("-")[2]: each for each in items}
+    if "sandbox" not in found:
+        raise NodeprovError(
+            "somebody else has deleted the pod of the trial",
+            f"kubectl get events -n {namespace}; then run it again",
+            where=namespace,
+        )
+    return found
 
 
 def _kind(text: str) -> str:
@@ -152,7 +164,7 @@ class Trier:
         while not all(map(has_settled, (pods := self._pods(mark)).values())) and time.monotonic() < deadline:
             self.sleep(POLL_SECONDS)
         memory = self._memory(node, [each["metadata"]["uid"] for each in pods.values()]) if node else {}
-        pods = self._pods(mark) or pods  # some restart when they were ready
+        pods = self._pods(mark)  # some restart when they were ready
         events = self._events()
         runs = {side: Run.of(each, events, memory.get(each["metadata"]["uid"])) for side, each in pods.items()}
         return Pods(node, pods["sandbox"]["metadata"]["uid"], runs["sandbox"], runs.get("runc"))
@@ -160,7 +172,7 @@ class Trier:
     def _pods(self, mark: str) -> dict[str, Any]:
         """Read both pods, by their sides."""
         items = self._items("pods", "-l", f"{LABEL}={mark}")
-        return {each["metadata"]["name"].rpartition("-")[2]: each for each in items}
+        return by_sides(items, self.subject.namespace)
 
     def _events(self) -> list[dict[str, Any]]:
         return self._items("events")

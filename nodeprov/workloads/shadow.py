@@ -13,6 +13,8 @@ _HARMLESS = ("configMap", "downwardAPI", "emptyDir", "image")
 """Volumes that are the pod's own, or that it cannot write to."""
 _OF_PROJECTED = ("configMap", "downwardAPI")
 _OF_THE_POD_ITSELF = ("nodeName", "hostname", "subdomain", "runtimeClassName", "overhead", "ephemeralContainers")
+_PRIORITY = ("priorityClassName", "priority", "preemptionPolicy")
+"""By which the scheduler evicts pods of others to make room."""
 _GRACE_SECONDS = 5
 
 
@@ -45,6 +47,9 @@ def shadow(whole: Mapping[str, Any], wanted: Wanted) -> Shadow:
     made = Shadow(dict(template.get("metadata", {}).get("annotations") or {}), spec)
     for name in _OF_THE_POD_ITSELF:
         spec.pop(name, None)
+    priority = {name: spec.pop(name, None) for name in _PRIORITY}
+    if any(priority.values()):
+        made.left_out.append("its priority: no pod of others is evicted for a trial")
     spec["terminationGracePeriodSeconds"] = _GRACE_SECONDS
     for container in _containers(spec):
         made.left_out += _without_effects(container, wanted)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nodeprov.errors import UsageError
-from nodeprov.kubernetes.trying import Subject
+from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.kubernetes.trying import Subject, by_sides
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,15 @@ def test_a_workload_is_named_as_kubectl_has_it(text: str, namespace: str | None,
 def test_what_names_none_is_refused(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         Subject.of(text, None)
+
+
+def test_the_pods_of_a_trial_may_be_gone() -> None:
+    pods = [{"metadata": {"name": f"nodeprov-try-1a2b-{side}"}} for side in ("sandbox", "runc")]
+    assert by_sides(pods, "shop") == {"sandbox": pods[0], "runc": pods[1]}
+    assert by_sides(pods[:1], "shop") == {"sandbox": pods[0]}
+    for left in ([], pods[1:]):
+        with pytest.raises(NodeprovError, match="somebody else has deleted"):
+            by_sides(left, "shop")
 
 
 def test_two_namespaces_are_one_too_many() -> None:

@@ -39,6 +39,14 @@ DEPLOYMENT = {
 }
 
 
+def test_no_pod_of_others_is_evicted_for_it() -> None:
+    spec = {"containers": [{"name": "a"}], "priorityClassName": "high", "priority": 1000, "preemptionPolicy": "X"}
+    made = shadow({"kind": "Pod", "spec": spec}, Wanted(volumes=True, secrets=True))
+    assert not {"priorityClassName", "priority", "preemptionPolicy"} & {*made.spec}
+    assert made.left_out == ["its priority: no pod of others is evicted for a trial"]
+    assert shadow({"kind": "Pod", "spec": {"containers": [{"name": "a"}], "priority": 0}}, Wanted()).left_out == []
+
+
 def test_nothing_of_others_is_touched_unless_it_is_asked_for() -> None:
     before = copy.deepcopy(DEPLOYMENT)
     made = shadow(DEPLOYMENT, Wanted())
