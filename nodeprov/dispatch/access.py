@@ -129,14 +129,14 @@ def _address(server: str) -> str:
     except ValueError:
         is_good = False
     if not is_good or not server.isprintable() or " " in server:
-        raise NodeprovError(f"its server {server!r} is no address", "kubectl config view --minify")
+        raise NodeprovError(f"its server {server!r} is not an address", "kubectl config view --minify")
     return server.rstrip("/")
 
 
 def _token(token: Any) -> str:
     """Insist on what can be sent as a token; what it is instead is not shown."""
     if not (isinstance(token, str) and token.isascii() and token.isprintable() and " " not in token):
-        raise NodeprovError("its token is no token", "make another one: kubectl create token")
+        raise NodeprovError("its token is not a token", "make another one: kubectl create token")
     return token
 
 

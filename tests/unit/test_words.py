@@ -58,7 +58,10 @@ def texts(source: str, *, of_help: bool) -> Iterator[tuple[int, str]]:
 def _is_shown(function: ast.FunctionDef) -> bool:
     """Tell whether a function's description is shown to people: that of a command, and of a check of verify."""
     decorators = " ".join(map(ast.unparse, function.decorator_list))
-    return "command" in decorators or function.name.startswith("check_")
+    return (
+        "command" in decorators
+        or re.match(r"check_\w+\((subject|pod)\b", f"{function.name}({ast.unparse(function.args)}") is not None
+    )
 
 
 def prose(document: Path) -> Iterator[tuple[int, str]]:
