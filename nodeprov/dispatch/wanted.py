@@ -70,8 +70,8 @@ class Wanted:
         seconds = of_type(int, run.get("deadlineSeconds", 1800))
         if not _RUN.fullmatch(name):
             raise ValueError(f"run {name!r} is not the name of a run")
-        if action not in (INSTALL, UNINSTALL):
-            raise ValueError(f"action {action!r} is neither {INSTALL} nor {UNINSTALL}")
+        if action not in (INSTALL, STAGE, UNINSTALL):
+            raise ValueError(f"action {action!r} is none of {INSTALL}, {STAGE} and {UNINSTALL}")
         if seconds < 1:
             raise ValueError(f"deadlineSeconds is {seconds}")
         return cls(name, inventory, lock, Images(engine, release, secrets), action, seconds)

@@ -69,8 +69,9 @@ def test_a_node_that_the_inventory_does_not_name_has_what_is_said_of_all() -> No
     ]
 
 
-def test_a_config_map_is_read_back() -> None:
-    written = wanted(action="uninstall", deadline_seconds=60)
+@pytest.mark.parametrize("action", ["install", "stage", "uninstall"])
+def test_a_config_map_is_read_back(action: str) -> None:
+    written = wanted(action=action, deadline_seconds=60)
     assert Wanted.parse({"data": written.data()}) == written
 
 
