@@ -231,6 +231,9 @@ ELSEWHERE = {
     "tests/unit/cli/test_options.py": ("cli/options/choosing",),
     "tests/unit/cli/test_option_groups.py": ("cli/options/access", "cli/options/changing", "cli/options/rollout"),
     "tests/unit/cli/test_command_log.py": ("cli/options/shown",),
+    "tests/unit/inventory/test_settings.py": tuple(
+        f"inventory/settings/{name}" for name in ("node", "reach", "rollout", "runtime", "trust")
+    ),
     "tests/unit/cli/test_push.py": ("releases/pushing",),
     "tests/unit/cli/test_fetch.py": ("cli/obtaining",),
     "tests/unit/cli/test_locking.py": ("runtimes/obtaining",),
