@@ -51,6 +51,8 @@ def probe(
         subjects = print_errors(
             fleet.each(lambda node, hosts: [subject.look(view, hosts, FAMILY) for view in node.views])
         )
+        if subjects.good:
+            say("asking in pods, with the sandbox and without it: about a minute")
         with cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods")) as cancel:
             answers = at_once(lambda each: [_probed(one, cancel.wait) for one in each], subjects.good)
     probed = [one for each in answers if not isinstance(each, Exception) for one in each]

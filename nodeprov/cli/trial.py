@@ -44,7 +44,7 @@ def trial(
         typer.Option("--with-secrets", help="Give it its secrets and its service account's token too."),
     ] = False,
     seconds: Annotated[
-        int, typer.Option("--seconds", metavar="N", help="How long it has to become ready.")
+        int, typer.Option("--seconds", metavar="N", min=1, help="How long it has to become ready.")
     ] = LONGEST_SECONDS,
     *,
     access: groups.Access,

@@ -24,7 +24,6 @@ _TIMES = 2
 """So many times what its containers take, and more, is what a pod takes with a sandbox around them."""
 _MUCH_BYTES = 12 << 20
 """What a sandbox takes besides its programs is about twice that; a pause container takes less than 1 MiB."""
-_FORWARDING_SECONDS = 10
 _CADVISOR = re.compile(r"^container_memory_working_set_bytes\{(.*)\} (\S+)", re.MULTILINE)
 
 
@@ -120,12 +119,15 @@ def _process(look: Round, pod: Mapping[str, Any]) -> str | None:
 
 
 def _forwarded(look: Round, pod: Mapping[str, Any]) -> str | None:
-    """Forward a port of this machine, and ask through it: by kubectl, which is there in any case."""
+    """Forward a port of this machine, and ask through it: by kubectl, which is there in any case.
+
+    What is killed at the end ends in any case with the pod.
+    """
     forward = look.kubectl.line("-n", look.namespace, "port-forward", pod["metadata"]["name"], ":8080")
     ask = look.kubectl.line("get", "--raw", "/", "--request-timeout=5s", "--server")
     script = f"""\
 said=$(mktemp)
-timeout {_FORWARDING_SECONDS} {forward} > "$said" 2>&1 &
+{forward} > "$said" 2>&1 &
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     port=$(sed -n 's/^Forwarding from 127.0.0.1:\\([0-9]*\\) .*/\\1/p' "$said")
     [ -z "$port" ] || break
