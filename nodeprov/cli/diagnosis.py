@@ -46,7 +46,7 @@ def doctor(
     findings = list(dict.fromkeys(finding for _, found in results.good for finding in found))
     if shown.as_json:
         show_json({"findings": findings_json(findings)}, results.errors)
-    else:
+    elif results.good:
         show_table(findings_table([*dict.fromkeys(name for name, _ in results.good)], findings))
     against = any(finding.severity is Severity.AGAINST for finding in findings)
     raise typer.Exit(FAILED if against or results.errors else DONE)

@@ -218,7 +218,8 @@ def show_outcomes(
             return
         texts = [(outcome, visible(without_userinfo(outcome_text(outcome)))) for outcome in outcomes]
         for outcome, text in texts:
-            if outcome.plan.pending and not outcome.error:
+            # Where no plan was shown each node has its line all the same.
+            if (outcome.plan.pending or quiet.is_set()) and not outcome.error:
                 _print(_fitting(text, sys.stdout))
         if len(nodes) > 1 and any(outcome.plan.pending for outcome in outcomes):
             from nodeprov.reports.run import run_table
@@ -239,9 +240,9 @@ def show_nothing_to_do(plans: Sequence[Plan], *, as_json: bool) -> None:
     """Print the end of a run in which no node had anything to be done."""
     from nodeprov.plan.plan import Outcome
 
-    if as_json:
-        show_outcomes([Outcome(plan) for plan in plans], as_json=True)
-    elif not quiet.is_set():
+    if as_json or quiet.is_set():
+        show_outcomes([Outcome(plan) for plan in plans], as_json=as_json)
+    else:
         show_plans(plans)
 
 
@@ -255,7 +256,10 @@ def show_table(table: Table) -> None:
     console = _console(stderr=False)
     with console.capture() as written:
         console.print(table)
-    _print(written.get().removesuffix("\n"))  # above what moves, which only what print() writes goes through
+    lines = written.get().removesuffix("\n").split("\n")
+    _print(
+        "\n".join(line.rstrip() for line in lines)
+    )  # above what moves, which only what print() writes goes through
 
 
 def ask(plans: Sequence[Plan], also: str = "") -> None:

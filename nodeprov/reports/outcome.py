@@ -1,5 +1,6 @@
 """How runs end and what happens in them, as text and as JSON."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,7 +20,7 @@ def outcome_text(outcome: Outcome) -> str:
     if outcome.error is None:
         if not plan.pending:
             return f"{node}: nothing to do"
-        proven = [f"  {ended(f'{title}: {said}')}" for title, said in outcome.proofs.items()]
+        proven = [f"  {ended(f'{title}: {_short(said)}')}" for title, said in outcome.proofs.items()]
         head = f"{node}: {plan.action.name} done, {count_text(len(outcome.made), 'change')}"
         if outcome.node_seconds is not None:
             head += f", in {outcome.node_seconds:.2f} s by the node's clock"
@@ -39,6 +40,14 @@ def outcome_text(outcome: Outcome) -> str:
     else:
         lines.append(f"{node}: {_as_before(outcome)}")
     return "\n".join(lines + kept)
+
+
+_KERNEL = re.compile(r"(Linux version \S+) #.*")
+
+
+def _short(said: str) -> str:
+    """Leave out when and how a kernel was built: it is in the JSON."""
+    return _KERNEL.sub(r"\1", said)
 
 
 def _as_before(outcome: Outcome) -> str:

@@ -165,6 +165,11 @@ def test_quiet_says_errors_and_nothing_else(folder: Path) -> None:
     assert output.stdout == b""
 
 
+def test_where_no_node_can_be_read_there_is_no_table(folder: Path) -> None:
+    output = nodeprov("doctor", folder=folder)
+    assert (output.returncode, output.stdout) == (1, b"")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completions_come_out_for_every_shell_without_asking_which(shell: str) -> None:
     output = nodeprov("--show-completion", shell)

@@ -140,8 +140,9 @@ def test_as_soon_as_anything_differs_all_is_looked_at(site: Site) -> None:
     assert "nothing to do" not in site.run("install", "--all", "--yes").text
 
 
-def test_quiet_says_nothing(site: Site) -> None:
-    assert site.run("install", "--all", "--quiet").text == ""
+def test_quiet_has_a_line_for_each_node(site: Site) -> None:
+    lines = "worker1: nothing to do\nworker2: nothing to do\n"
+    assert site.run("install", "--all", "--quiet").text == lines
 
 
 def test_a_node_that_cannot_be_reached_is_tried_once(site: Site) -> None:

@@ -98,6 +98,13 @@ OUTCOME_FIELDS |= {"later", "remarks", "node_seconds"}
 ERROR_FIELDS = {"message", "hint", "where"}
 
 
+def test_when_a_kernel_was_built_is_for_programs_alone() -> None:
+    said = "Linux version 4.19.0-gvisor #1 SMP Sun Jan 10 15:06:54 PST 2016"
+    outcome = replace(OUTCOMES["done"], proofs={SANDBOX.title: said})
+    assert f"  {SANDBOX.title}: Linux version 4.19.0-gvisor\n" in f"{outcome_text(outcome)}\n"
+    assert outcome_json(outcome)["proofs"] == {SANDBOX.title: said}
+
+
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_the_json_of_an_outcome_has_the_fields_that_are_documented(name: str) -> None:
     value = through_json(outcome_json(OUTCOMES[name]))
