@@ -113,7 +113,15 @@ class CommandFailed(NodeprovError):
 
 
 class RolledBack(NodeprovError):
-    """A node has rolled back on its own; the files are those that it had before."""
+    """A node has rolled back on its own; the files are those that it had before.
+
+    Attributes:
+        hit: the containers of others that its restarts have cut off, in words.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, where: str = "", hit: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint, where=where)
+        self.hit = hit
 
 
 class RollbackFailed(NodeprovError):

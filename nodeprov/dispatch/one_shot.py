@@ -97,4 +97,5 @@ def _insist_on_lead(lease: Leadership, around: Surroundings) -> None:
 def said(end: NodeEnd) -> str:
     """Tell for a person how a node has ended."""
     what = f"{end.node}: {end.ended.action} {end.ended.result}"
-    return what if end.ended.result == DONE else f"{what}: {end.ended.why}"
+    hit = end.ended.found.hit if end.ended.found else ()
+    return "\n  ".join([what if end.ended.result == DONE else f"{what}: {end.ended.why}", *hit])

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from nodeprov.engine.context import Cancellation
 from nodeprov.engine.look import Uninstall
 from nodeprov.engine.planner import Planned
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, RolledBack
 from nodeprov.hosts.base import Host, Hosts, Place
 from nodeprov.kubernetes import images
 from nodeprov.kubernetes.drainer import Drainer
@@ -196,7 +196,11 @@ class NodeActions(Containerd):
                 self.write_record(swap)
                 recorded.append(swap)
 
-        kept = self._switch.hand_over(swap, meanwhile if swap.meanwhile else None, self._init_containers())
+        try:
+            kept = self._switch.hand_over(swap, meanwhile if swap.meanwhile else None, self._init_containers())
+        except RolledBack as error:
+            self.bystanders = (*self.bystanders, *error.hit)
+            raise
         self._served, self._seen = kept.said, seen
         self.bystanders = (*self.bystanders, *kept.hit)
         if not recorded:

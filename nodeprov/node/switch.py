@@ -279,7 +279,7 @@ class Switch:
             return Kept(said, switched.hit)
         if switched.outcome.startswith("restored") and not self._is_left(swap):
             said = f"the new configuration was not kept, and the node rolled back on its own: {why}"
-            raise RolledBack(said, hint, where=where)
+            raise RolledBack(said, hint, where=where, hit=switched.hit)
         if switched.outcome == "stuck":
             raise RollbackFailed(
                 f"the node cannot put its old configuration back: {why}",

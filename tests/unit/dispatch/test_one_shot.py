@@ -7,10 +7,12 @@ import pytest
 from nodeprov.dispatch.one_shot import Came, said
 from nodeprov.dispatch.steps import Ended
 from nodeprov.dispatch.surroundings import NodeEnd
+from nodeprov.in_cluster.result import NodeResult
+from tests.support.dispatching import result
 
 
-def end(result: str) -> NodeEnd:
-    return NodeEnd("n1", Ended(result, "" if result == "done" else "the disk is full"), 1.5)
+def end(how: str) -> NodeEnd:
+    return NodeEnd("n1", Ended(how, "" if how == "done" else "the disk is full"), 1.5)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,9 @@ def test_the_exit_code_says_the_worst(came: Came, exit_code: int) -> None:
     assert came.exit_code == exit_code
 
 
-def test_an_end_is_told_in_a_line() -> None:
+def test_an_end_is_told_in_a_line_and_whom_the_restart_has_hit_in_others() -> None:
     assert said(end("done")) == "n1: install done"
     assert said(end("failed")) == "n1: install failed: the disk is full"
+    found = NodeResult.from_json(result(hit=("shop/cart-2 (container main) ended",)).encode())
+    hit = NodeEnd("n1", Ended("done", found=found), 1.5)
+    assert said(hit) == "n1: install done\n  shop/cart-2 (container main) ended"

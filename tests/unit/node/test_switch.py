@@ -329,6 +329,22 @@ class TestBystanders:
         (hit,) = Switched.read("000001-install", node.outcome()).hit
         assert hit.endswith("was being started when containerd restarted, and has ended before it began")
 
+    def test_who_is_hit_is_named_where_the_node_goes_back_too(self, node: Node) -> None:
+        node = wanting(self.with_quiet(node, 0), "cri is broken")
+        self.has(node, run=self.RUNNING)
+        changed = f"sed -i 's/{self.RUNNING}/{self.CUT_OFF}/' {self.status(node, 'run')}"
+        (node.folder / "on-restart").write_text(f"{changed}\n")
+        node.arm()
+        node.do("swap")
+        node.do("after")
+        switched = Switched.read("000001-install", node.outcome())
+        assert (switched.restored, "CRI plugin does not work" in switched.why) == (True, True)
+        (hit,) = switched.hit
+        assert hit.startswith("shop/cart-2 (container main) ended while containerd restarted")
+        with pytest.raises(RolledBack) as raised:
+            node.switch._understood(node.outcome(), node.swap)
+        assert raised.value.hit == switched.hit
+
     def test_nobody_is_where_there_are_no_containers(self, node: Node) -> None:
         node.arm()
         node.do("swap")
