@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer  # noqa: TID251  a part of the command line
 
@@ -16,7 +18,8 @@ from nodeprov.cli.output import say, show_json, show_text
 from nodeprov.errors import NodeprovError, UsageError
 
 if TYPE_CHECKING:
-    from nodeprov.engine.fleet import Results
+    from nodeprov.engine import Install
+    from nodeprov.engine.fleet import Fleet, Results
     from nodeprov.engine.planner import Planned
     from nodeprov.inventory import Inventory, Node
     from nodeprov.workloads.calibration import Calibration
@@ -68,12 +71,17 @@ def calibrate(
     """
     if is_applied and shown.as_json:
         raise UsageError("--apply and --json are two things", "measure with --json, or apply what is shown")
+    if is_applied and not yes and not sys.stdin.isatty():  # before minutes of measuring
+        raise UsageError("no terminal to confirm on", "add --yes to --apply")
     from nodeprov.cli.inventory import load
     from nodeprov.kubernetes.calibrating import proposal as proposed
     from nodeprov.workloads import calibration_report as report
 
     size, whole = _bytes(request), load(access.inventory, access.sets)
     view, other = _view(whole, node, handler)
+    if is_applied:  # what would refuse it does so before that, too
+        with _install(access, view):
+            pass
     measured = _measured(whole, view, ask_sudo_password=access.ask_sudo_password)
     proposal = proposed(measured.found, measured.runtime_class, measured.node, containers, size)
     overhead = _overhead(view, proposal.quantity)
@@ -84,7 +92,10 @@ def calibrate(
     show_text(report.text(measured.found, proposal))
     say(f"in the inventory, or the next install sets it back: [{_table(other)}] overhead = {overhead}")
     if is_applied:
-        _apply(access, view.name, view.settings.runtime.handler, setting, yes=yes)
+        from nodeprov.cli.session import carry_out
+
+        with _install(access, view, setting) as (fleet, want):
+            carry_out(fleet, want, skip=groups.Skip.NONE, yes=yes, as_json=False)
     raise typer.Exit(DONE)
 
 
@@ -163,25 +174,28 @@ def _measured(whole: Inventory, view: Node, *, ask_sudo_password: bool) -> _Meas
             return _Measured(measure(), cluster.runtime_class, cluster.node)
 
 
-def _apply(access: groups.Access, node: str, handler: str, setting: str, *, yes: bool) -> NoReturn:
-    """Install with this one setting, if that changes the RuntimeClass alone; receipts have it as any change."""
+@contextmanager
+def _install(access: groups.Access, view: Node, *settings: str) -> Iterator[tuple[Fleet, Install]]:
+    """Have an install with some settings more; raise NodeprovError if it changes more than the RuntimeClass."""
     from nodeprov.cli.inventory import load
     from nodeprov.cli.locking import with_lock
     from nodeprov.cli.reaching import reach
-    from nodeprov.cli.session import carry_out, fleet_of
+    from nodeprov.cli.session import fleet_of
     from nodeprov.engine import Install
     from nodeprov.inventory.selection import Selection
     from nodeprov.runtimes import FAMILY
 
-    whole, locked = with_lock(load(access.inventory, [*(access.sets or ()), setting]), None)
-    which = Selection((node,), handler=handler)
+    whole, locked = with_lock(load(access.inventory, [*(access.sets or ()), *settings]), None)
+    which = Selection((view.name,), handler=view.settings.runtime.handler)
     with reach(whole, which, ask_sudo_password=access.ask_sudo_password) as reached:
         fleet, want = fleet_of(reached, locked), Install(FAMILY)
         _insist_on_nothing_else(fleet.plan(want))
-        carry_out(fleet, want, skip=groups.Skip.NONE, yes=yes, as_json=False)
+        yield fleet, want
 
 
 def _insist_on_nothing_else(plans: Results[Planned]) -> None:
+    for error in plans.errors:
+        raise error
     for each in plans.good:
         others = [change.resource.title for change in each.plan.changes if not _is_overhead(change.resource.key)]
         if others or each.plan.restart:

@@ -82,7 +82,7 @@ def test_a_calibration_that_is_interrupted_leaves_nothing(
 
 
 @by_turns
-def test_who_may_not_make_a_namespace_is_told_so(worker: Machine, kubectl: Kubectl) -> None:
+def test_what_cannot_be_is_refused_before_anything_is_measured(worker: Machine, kubectl: Kubectl) -> None:
     nothing = nodeprov("calibrate", WORKER)
     assert nothing.returncode == 1
     assert "is not installed" in nothing.stderr
@@ -92,6 +92,11 @@ def test_who_may_not_make_a_namespace_is_told_so(worker: Machine, kubectl: Kubec
     assert "a namespace for pods of our own" in ended.stderr
     assert "hint: give that user the role that has it: nodeprov rbac --probe" in ended.stderr
     assert not _namespaces(kubectl)
+    other = ("--set", "runtime.flags.net-raw=true")
+    more = nodeprov("calibrate", WORKER, "--apply", "--yes", *other)  # it would make another generation
+    assert more.returncode == 1
+    assert "more than the overhead would change" in more.stderr
+    assert "measuring" not in more.stderr
 
 
 def _namespaces(kubectl: Kubectl) -> list[str]:

@@ -32,6 +32,7 @@ def home(tmp_path: Path) -> Path:
         (("worker1", "--handler", "other"), "no handler other"),
         (("worker1", "--handler", "runsc-next"), "is a canary"),
         (("worker1", "--apply", "--json"), "two things"),
+        (("worker1", "--apply"), "no terminal to confirm on"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_reached(
