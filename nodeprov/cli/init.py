@@ -137,9 +137,20 @@ def _from_cluster(access: draft.Access) -> tuple[draft.FoundNode, ...]:
     where = draft.KUBECTL_HOST if access.kubectl_host else None
     settings = ClusterSettings(host=where, kubeconfig=access.kubeconfig, context=access.context)
     host = SshHost(access.kubectl_host, access.ssh(access.kubectl_host)) if access.kubectl_host else kubectl_host()
-    with contextlib.closing(host):
-        said = kubectl(settings).run(host, "get", "nodes", "-o", "json", doing="kubectl get nodes")
+    try:
+        with contextlib.closing(host):
+            said = kubectl(settings).run(host, "get", "nodes", "-o", "json", doing="kubectl get nodes")
+    except NodeprovError as error:
+        raise without_inventory(error) from None
     return draft.found_nodes(said)
+
+
+def without_inventory(error: NodeprovError) -> NodeprovError:
+    """Name options in the hint of an error in place of settings: there is no inventory yet."""
+    from nodeprov.hosts.ssh.keys import SET_IN_INVENTORY
+
+    error.hint = error.hint.replace(SET_IN_INVENTORY, "add --user NAME --identity-file FILE")
+    return error
 
 
 def _aliases() -> frozenset[str]:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def node_names(context: typer.Context, incomplete: str) -> list[str]:
-    """Complete the names of nodes and groups from the inventory that would be used; connect to nothing.
+    """Complete the names of nodes and groups, also behind a !, from the inventory that would be used.
+
+    Nothing is connected to.
 
     A file that has faults still has names to complete; without a file there are none.
     """
@@ -27,7 +29,8 @@ def node_names(context: typer.Context, incomplete: str) -> list[str]:
         names = [*tables.get("nodes", {}), *(f"@{name}" for name in tables.get("groups", {}))]
     except Exception:  # whatever is wrong, a completion is no place to report it
         return []
-    return [name for name in names if name.startswith(incomplete)]
+    sign = "!" if incomplete.startswith("!") else ""
+    return [f"{sign}{name}" for name in names if f"{sign}{name}".startswith(incomplete)]
 
 
 def which(

@@ -27,6 +27,8 @@ _SHOWN = 3
 
 Offer = tuple[str, paramiko.PKey]
 """What a key is called in a message, and the key."""
+SET_IN_INVENTORY = "set user and identity_file in the inventory"
+"""What to do where nobody is let in; `nodeprov init`, which writes the inventory, has options for it."""
 
 
 class Login:
@@ -179,7 +181,7 @@ class Login:
             )
         useless = [f"{path} {why_not(path)}" for path in self._useless]
         more = "; ".join([*useless, *([self._agent_trouble] if self._agent_trouble else [])])
-        hint = "set user and identity_file in the inventory, or start an agent (ssh-add)"
+        hint = f"{SET_IN_INVENTORY}, or start an agent (ssh-add)"
         if self._useless:
             hint = remedy(self._useless[0])
         if self._tried:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from nodeprov.cli.init import without_inventory
+from nodeprov.errors import NodeprovError
+from nodeprov.hosts.ssh.keys import SET_IN_INVENTORY
 from nodeprov.inventory import parse
 from tests.support.command_line import at_home
 from tests.support.kubectl_answers import item
@@ -116,6 +119,11 @@ def test_where_the_newest_cannot_be_found_it_is_to_be_said(tmp_path: Path) -> No
     assert output.returncode == 1
     assert output.stderr.decode().rstrip().endswith("or name the release: --version 20260905.0")
     assert files(tmp_path) == set()
+
+
+def test_while_there_is_no_inventory_a_hint_names_options() -> None:
+    error = NodeprovError("not let in as ops", f"{SET_IN_INVENTORY}, or start an agent (ssh-add)")
+    assert without_inventory(error).hint == "add --user NAME --identity-file FILE, or start an agent (ssh-add)"
 
 
 def kubectl(folder: Path, script: str) -> str:

@@ -27,6 +27,7 @@ def test_nodes_and_groups_are_completed_from_the_inventory_that_would_be_used(fo
         file.write('[groups.workshop]\nnodes = ["worker1"]\n')
     assert completed(folder, "nodeprov plan ") == ["worker1", "worker2", "@workshop"]
     assert completed(folder, "nodeprov verify worker1 @w") == ["@workshop"]
+    assert completed(folder, "nodeprov plan !worker") == ["!worker1", "!worker2"]
     other = folder / "other.toml"
     other.write_text("[nodes.another]\n[nodes.faulty]\nport = 'x'\n")
     assert completed(folder, f"nodeprov plan -i {other} ") == ["another", "faulty"]
