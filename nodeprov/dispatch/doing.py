@@ -72,9 +72,11 @@ class Doer:
         except ApiError as error:
             if error.status == 409:
                 return Did(node.name, self._actor.read(node))
-            if error.status not in (400, 403, 422) or step.doing == "claim":
+            if error.status not in (400, 403, 422):
                 raise
             self._wait_for_policy(node.name, error)
+            if step.doing == "claim":
+                raise
             refused = Ended(FAILED, error.message, error.hint, action=action, want=wanted.digest)
         return self._finished(node, settings, refused)
 
@@ -93,6 +95,7 @@ class Doer:
                 made = self._actor.finish(now, settings, ended)
             except ApiError as error:
                 if error.status != 409:
+                    self._wait_for_policy(node.name, error)
                     raise
                 now = self._actor.read(node)
             else:

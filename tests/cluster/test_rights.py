@@ -378,3 +378,24 @@ def test_a_policy_that_the_server_takes_up_late_fails_no_node(
     late.join()
     assert [(each.node, each.ended.result) for each in found.ends] == [("n1", "done")]
     assert fakes.errors == []
+
+
+def test_the_last_write_to_a_node_waits_for_its_policy_too(
+    fakes: Fakes, plane: ControlPlane, applied: list[Object]
+) -> None:
+    fakes.add("n1")
+    newer = replace(WISH, inventory=WISH.inventory.replace(TAINT, f"{TAINT}-2"))
+    fakes.api.patch(f"{NODES}/n1", {"spec": {"taints": [{"key": f"{TAINT}-2", "effect": "NoSchedule"}]}})
+    values = [each for each in objects(newer, Members(newer), Place()) if each["kind"] != "Deployment"]
+
+    def late() -> None:
+        fakes.until(lambda: fakes.node("n1").claim != "")
+        time.sleep(2)  # the pods of n1 have done their work by then
+        list(apply(fakes.api, plan(fakes.api, values)))
+
+    thread = threading.Thread(target=late)
+    thread.start()
+    found = fakes.run(newer, access=plane.user(USER))
+    thread.join()
+    assert [(each.node, each.ended.result) for each in found.ends] == [("n1", "done")]
+    assert fakes.errors == []
