@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer  # noqa: TID251  a part of the command line
@@ -18,7 +18,7 @@ from nodeprov.cli.output import say, show_json, show_text
 from nodeprov.errors import NodeprovError, UsageError
 
 if TYPE_CHECKING:
-    from nodeprov.engine import Install
+    from nodeprov.cli.reaching import Reached
     from nodeprov.engine.fleet import Fleet, Results
     from nodeprov.engine.planner import Planned
     from nodeprov.inventory import Inventory, Node
@@ -74,27 +74,30 @@ def calibrate(
     if is_applied and not yes and not sys.stdin.isatty():  # before minutes of measuring
         raise UsageError("no terminal to confirm on", "add --yes to --apply")
     from nodeprov.cli.inventory import load
+    from nodeprov.cli.reaching import reach
+    from nodeprov.cli.session import carry_out
+    from nodeprov.engine import Install
     from nodeprov.kubernetes.calibrating import proposal as proposed
+    from nodeprov.runtimes import FAMILY
     from nodeprov.workloads import calibration_report as report
 
-    size, whole = _bytes(request), load(access.inventory, access.sets)
+    size, whole, want = _bytes(request), load(access.inventory, access.sets), Install(FAMILY)
     view, other = _view(whole, node, handler)
-    if is_applied:  # what would refuse it does so before that, too
-        with _install(access, view):
-            pass
-    measured = _measured(whole, view, ask_sudo_password=access.ask_sudo_password)
-    proposal = proposed(measured.found, measured.runtime_class, measured.node, containers, size)
-    overhead = _overhead(view, proposal.quantity)
-    setting = f"{_table(other)}.overhead={overhead}"
-    if shown.as_json:
-        show_json({"calibration": {**report.as_json(measured.found, proposal), "setting": setting}})
-        raise typer.Exit(DONE)
-    show_text(report.text(measured.found, proposal))
-    say(f"in the inventory, or the next install sets it back: [{_table(other)}] overhead = {overhead}")
-    if is_applied:
-        from nodeprov.cli.session import carry_out
-
-        with _install(access, view, setting) as (fleet, want):
+    with reach(whole, [view], ask_sudo_password=access.ask_sudo_password) as reached:
+        if is_applied:  # what would refuse it does so before that, too
+            _insist_on_nothing_else(_fleet(whole, access.sets, reached, view).plan(want))
+        measured = _measured(reached, view)
+        proposal = proposed(measured.found, measured.runtime_class, measured.node, containers, size)
+        overhead = _overhead(view, proposal.quantity)
+        setting = f"{_table(other)}.overhead={overhead}"
+        if shown.as_json:
+            show_json({"calibration": {**report.as_json(measured.found, proposal), "setting": setting}})
+            raise typer.Exit(DONE)
+        show_text(report.text(measured.found, proposal))
+        say(f"in the inventory, or the next install sets it back: [{_table(other)}] overhead = {overhead}")
+        if is_applied:
+            fleet = _fleet(whole, [*(access.sets or ()), setting], reached, view)
+            _insist_on_nothing_else(fleet.plan(want))
             carry_out(fleet, want, skip=groups.Skip.NONE, yes=yes, as_json=False)
     raise typer.Exit(DONE)
 
@@ -146,51 +149,42 @@ class _Measured:
     node: Mapping[str, Any]
 
 
-def _measured(whole: Inventory, view: Node, *, ask_sudo_password: bool) -> _Measured:
+def _measured(reached: Reached, view: Node) -> _Measured:
     """Measure; raise NodeprovError where nothing is installed, or pods do not run."""
-    from nodeprov.cli.session import connect
     from nodeprov.diagnosis.verify import subject
     from nodeprov.hosts.base import Place
     from nodeprov.kubernetes import images
     from nodeprov.kubernetes.calibrating import Calibrator
     from nodeprov.runtimes import FAMILY
 
-    with connect(whole, [view], ask_sudo_password=ask_sudo_password) as fleet:
-        looked = subject.look(view, fleet.hosts.of(view), FAMILY)
-        state, cluster = looked.state, looked.state.cluster
-        if cluster is None:
-            hint = f"set [cluster] enabled = true: nodeprov inventory {view.name}"
-            raise NodeprovError("without a cluster no pods can be made", hint, where=view.name)
-        if not looked.release or cluster.runtime_class is None or cluster.node is None:
-            hint = f"nodeprov install {view.name}"
-            raise NodeprovError(f"{looked.layout.handler} is not installed", hint, where=view.name)
-        host, settings = looked.hosts[Place.NODE], state.settings
-        with (
-            cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods")) as cancel,
-            images.available(host, state.machine.architecture, state.daemon, settings) as image,
-        ):
-            kubectl = looked.hosts[Place.CLUSTER]
-            measure = Calibrator(host, kubectl, settings, view.name, image, cancel.wait, say).measure
-            return _Measured(measure(), cluster.runtime_class, cluster.node)
+    looked = subject.look(view, reached.hosts.of(view), FAMILY)
+    state, cluster = looked.state, looked.state.cluster
+    if cluster is None:
+        hint = f"set [cluster] enabled = true: nodeprov inventory {view.name}"
+        raise NodeprovError("without a cluster no pods can be made", hint, where=view.name)
+    if not looked.release or cluster.runtime_class is None or cluster.node is None:
+        hint = f"nodeprov install {view.name}"
+        raise NodeprovError(f"{looked.layout.handler} is not installed", hint, where=view.name)
+    host, settings = looked.hosts[Place.NODE], state.settings
+    with (
+        cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods")) as cancel,
+        images.available(host, state.machine.architecture, state.daemon, settings) as image,
+    ):
+        kubectl = looked.hosts[Place.CLUSTER]
+        measure = Calibrator(host, kubectl, settings, view.name, image, cancel.wait, say).measure
+        return _Measured(measure(), cluster.runtime_class, cluster.node)
 
 
-@contextmanager
-def _install(access: groups.Access, view: Node, *settings: str) -> Iterator[tuple[Fleet, Install]]:
-    """Have an install with some settings more; raise NodeprovError if it changes more than the RuntimeClass."""
+def _fleet(whole: Inventory, sets: Sequence[str] | None, reached: Reached, view: Node) -> Fleet:
+    """Return the node by other settings, reached in the same way: no password is asked for again."""
     from nodeprov.cli.inventory import load
     from nodeprov.cli.locking import with_lock
-    from nodeprov.cli.reaching import reach
     from nodeprov.cli.session import fleet_of
-    from nodeprov.engine import Install
-    from nodeprov.inventory.selection import Selection
-    from nodeprov.runtimes import FAMILY
+    from nodeprov.inventory import select
 
-    whole, locked = with_lock(load(access.inventory, [*(access.sets or ()), *settings]), None)
-    which = Selection((view.name,), handler=view.settings.runtime.handler)
-    with reach(whole, which, ask_sudo_password=access.ask_sudo_password) as reached:
-        fleet, want = fleet_of(reached, locked), Install(FAMILY)
-        _insist_on_nothing_else(fleet.plan(want))
-        yield fleet, want
+    changed, locked = with_lock(load(Path(whole.path), sets), None)
+    (node,) = select(changed, [view.name])
+    return fleet_of(replace(reached, nodes=[node.only(view.settings.runtime.handler)]), locked)
 
 
 def _insist_on_nothing_else(plans: Results[Planned]) -> None:
