@@ -278,6 +278,10 @@ class Api:
         hint = _HINTS.get(status, "kubectl get --raw /readyz?verbose")
         if "being terminated" in said:
             hint = "wait until that is gone, then run it again: kubectl get namespaces"
+        if "ValidatingAdmissionPolicy" in said:
+            hint = (
+                "which policy? kubectl get validatingadmissionpolicies; nodeprov cluster install writes nodeprov's"
+            )
         return ApiError(message, hint, where=self.access.server, status=status, reason=reason)
 
 

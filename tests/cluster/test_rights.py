@@ -182,6 +182,7 @@ def test_of_a_node_it_may_change_nothing_else(
     with pytest.raises(ApiError, match=said) as raised:
         Api(plane.user(USER)).patch(f"{NODES}/n1", change)
     assert OWN_FIELDS in raised.value.message
+    assert "kubectl get validatingadmissionpolicies" in raised.value.hint
 
 
 def _engine() -> Object:
