@@ -62,6 +62,10 @@ def breaking(*names: str) -> dict[str, Any]:
     return pod("p", **{"containers": [container], **spec})
 
 
+of_a_life = pytest.mark.rotates(3, "policies applied, changed and removed")
+"""Marks what applies all policies anew: two of them a day."""
+
+
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster with all policies, and a namespace of each mode."""
@@ -379,6 +383,7 @@ THEIRS = ["ValidatingAdmissionPolicy somebody-elses"]
 RESTRICTED = {f"pod-security.kubernetes.io/{each}": "restricted" for each in ("enforce", "audit", "warn")}
 
 
+@of_a_life
 def test_a_remove_leaves_nothing_of_ours_and_touches_nothing_of_others(bare: Cluster) -> None:
     bare.kubectl("label", "namespace", "shop", "team=a", "pod-security.kubernetes.io/warn=restricted")
     bare.policy("apply", "--required", "shop", "--profile", "shop", "--audit", "bank", "--yes")
@@ -395,6 +400,7 @@ def test_a_remove_leaves_nothing_of_ours_and_touches_nothing_of_others(bare: Clu
     bare.kubectl("label", "namespace", "shop", "pod-security.kubernetes.io/warn-")
 
 
+@of_a_life
 def test_what_is_rendered_and_applied_by_somebody_else_is_what_an_apply_makes(bare: Cluster) -> None:
     text = bare.policy("render", "--without", "host-path", "--profile", "shop")
     (bare.folder / "policy.yaml").write_text(text)
@@ -428,6 +434,7 @@ def test_bad_input_changes_nothing_and_says_what_to_type(bare: Cluster) -> None:
     assert objects(bare) == THEIRS
 
 
+@of_a_life
 def test_an_edit_by_somebody_else_is_shown_and_put_back(bare: Cluster) -> None:
     bare.policy("apply", "--yes")
     name = "nodeprov-sandbox-required"
@@ -464,6 +471,7 @@ def account(bare: Cluster, name: str, *options: str) -> None:
         assert bare.kubectl("config", *call, user=name).returncode == 0
 
 
+@of_a_life
 def test_the_printed_role_is_enough_for_all_of_it(bare: Cluster) -> None:
     account(bare, "least", "--policy")
     bare.write_inventory("least.toml", "least")
@@ -476,6 +484,7 @@ def test_the_printed_role_is_enough_for_all_of_it(bare: Cluster) -> None:
     assert objects(bare) == THEIRS
 
 
+@of_a_life
 def test_a_run_that_fails_half_way_takes_back_what_it_has_done(bare: Cluster) -> None:
     account(bare, "short", "--policy")
     role = bare.get("clusterrole", "short-policy")
@@ -527,6 +536,7 @@ def test_nodeprov_itself_may_change_its_own_fields_of_a_node_and_no_other(bare: 
     bare.kubectl("delete", "-f", str(bare.folder / "own.yaml"))
 
 
+@of_a_life
 def test_a_cluster_without_the_newer_kind_is_told_so_and_gets_the_rest(tmp_path: Any) -> None:
     kinds = ("mutatingadmissionpolicies", "mutatingadmissionpolicybindings")
     old = ",".join(f"admissionregistration.k8s.io/v1/{kind}=false" for kind in kinds)
