@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import time
@@ -39,7 +40,9 @@ _NO_ACCOUNT = 'serviceaccount "default" not found'
 """What is said in a namespace that is new (kubernetes: plugin/pkg/admission/serviceaccount)."""
 _PREFIX = "nodeprov-probe-"
 PART_OF = "nodeprov.io/probes"
-"""The label of our namespaces; its value is the node's name."""
+"""The label of our namespaces; its value stands for the node."""
+_LONGEST_VALUE = 63
+"""A node may have a longer name than a label's value may be (apimachinery: pkg/util/validation)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Prober:
     def ask(self) -> Answers:
         """Ask all questions; raise NodeprovError if pods cannot be made. Nothing is left of it then either."""
         name = f"{_PREFIX}{secrets.token_hex(5)}"
-        self._remove("--selector", f"{PART_OF}={self.name}")  # that of a run that was killed
+        self._remove("--selector", f"{PART_OF}={label_value(self.name)}")  # that of a run that was killed
         with self._folder(name) as folder, self._namespace(name):  # whose pods work in the folder
             setting = Setting(
                 namespace=name,
@@ -82,7 +85,7 @@ class Prober:
     @contextmanager
     def _namespace(self, name: str) -> Iterator[None]:
         """Have a namespace of our own, whose pods may be all that the questions need, and remove it with them."""
-        labels = {PART_OF: self.name, "pod-security.kubernetes.io/enforce": "privileged"}
+        labels = {PART_OF: label_value(self.name), "pod-security.kubernetes.io/enforce": "privileged"}
         value = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
         try:
             self._create(value, "cannot create a namespace for the pods that probe the node")
@@ -171,6 +174,11 @@ class Prober:
         text = self._kubectl.run(self.cluster, *arguments, doing="the pods that probe the node cannot be read")
         items = understood(text, self.cluster, doing="what kubectl says of the pods").get("items", [])
         return tuple([each for each in items if each["kind"] == kind] for kind in ("Pod", "Event"))  # type: ignore[return-value]
+
+
+def label_value(node: str) -> str:
+    """Return what stands for a node in a label: its name, or a digest of one that is too long."""
+    return node if len(node) <= _LONGEST_VALUE else hashlib.sha256(node.encode()).hexdigest()[:_LONGEST_VALUE]
 
 
 def _counts(said: str, before: str | None) -> bool:
