@@ -2,6 +2,7 @@
 
 A test of a table is marked `rotates(n)`: of its rows each n-th is run, and after n days all of them were. With
 `rotates(n, "name")` the rows are all tests of that name. Who names a test, by -k or its id, gets it on any day.
+Tests that are `alone` hold up those of the other process: they are a table of their own, and half as often.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pytest
 T = TypeVar("T")
 
 by_turns = pytest.mark.rotates(8, "longer tests of the lab")
-"""Marks what takes an installation or more: an eighth of them a day."""
+"""Marks what takes an installation or more: an eighth of them a day, and of those that are alone a sixteenth."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -51,7 +52,8 @@ def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     rows: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         if marker := item.get_closest_marker("rotates"):
-            rows[marker.args[1] if marker.args[1:] else item.nodeid.partition("[")[0]].append(item)
+            name = marker.args[1] if marker.args[1:] else item.nodeid.partition("[")[0]
+            rows[f"{name}, alone" if _is_alone(item) else name].append(item)
     left = {
         item
         for table in rows.values()
@@ -69,7 +71,11 @@ def _are_named(config: pytest.Config) -> bool:
 def _share(item: pytest.Item) -> int:
     marker = item.get_closest_marker("rotates")
     assert marker is not None
-    return int(marker.args[0])
+    return int(marker.args[0]) * (2 if _is_alone(item) else 1)
+
+
+def _is_alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is not None
 
 
 def _day(seed: str) -> int:
