@@ -95,6 +95,9 @@ class There:
     namespace: Namespace = SYSTEM
     ask_sudo_password: options.AskSudoPassword = False
 
+    def __post_init__(self) -> None:
+        options.insist_on_namespaces("--namespace", (self.namespace,))
+
 
 @cluster.command()
 @each_of_a_group

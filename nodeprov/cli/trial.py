@@ -64,6 +64,7 @@ def trial(
     from nodeprov.workloads.shadow import Wanted, shadow
     from nodeprov.workloads.trial import Trial
 
+    options.insist_on_namespaces("--namespace", () if namespace is None else (namespace,))
     subject = Subject.of(workload, namespace)
     whole = load(access.inventory, access.sets)
     ask = access.ask_sudo_password

@@ -91,6 +91,9 @@ def _explained(text: str, said: str, path: str) -> UsageError:
         return _twice(f"[{key_text(table)}]", before, table, where)
     if reason == "Cannot overwrite a value" and (statement := _statement(text, number)):
         return _key_twice(text[: statement.start], statement.path, f"{path}:{statement.line}")
+    if text.startswith("\ufeff"):
+        message = "not valid TOML: it begins with a mark of the byte order (BOM), which editors do not show"
+        return UsageError(message, "save it as UTF-8 without BOM", where=where)
     message = f"not valid TOML: {_lower(reason)}, at column {place['column']} of `{line[:100]}`"
     return UsageError(message, _hint(line), where=where)
 

@@ -24,6 +24,7 @@ address = "127.0.0.1"
         (("web",), 2, "'web' names no workload"),
         (("service/web",), 2, "service is not a kind that makes pods"),
         (("shop/deployment/web", "-n", "other"), 2, "--namespace is other"),
+        (("deployment/web", "-n", "A B"), 2, "--namespace: 'A B' is not a valid name"),
         (("deployment/web", "--set", "cluster.enabled=false"), 2, "[cluster] enabled is false"),
         (("deployment/web",), 1, "Deployment default/web cannot be read"),
     ],

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nodeprov.errors import UsageError
 from nodeprov.inventory import parse
+from nodeprov.inventory.faults import document
 from tests.support.inventories import BAD, SHA512, Bad
 from tests.support.samples import golden
 
@@ -73,3 +74,9 @@ def test_law_whatever_a_text_is_it_is_refused_in_words(pieces: list[str], betwee
 def test_text_that_is_no_toml_is_told_with_its_line() -> None:
     with pytest.raises(UsageError, match=r"^inventory.toml:2: not valid TOML"):
         parse("[release]\nversion = latest\n", "inventory.toml")
+
+
+def test_a_mark_that_no_editor_shows_is_named() -> None:
+    with pytest.raises(UsageError, match=r"i.toml:1: .*\(BOM\)") as caught:
+        document('\ufeff[release]\nversion = "20260905.0"\n', "i.toml")
+    assert caught.value.hint == "save it as UTF-8 without BOM"
