@@ -198,7 +198,7 @@ class _Reading:
         except ValueError:
             is_so = False
         said = f"the header of {name!r} is not as it is written"
-        is_begun = self._before or name == LAYOUT
+        is_begun = self._file.tell() > _BLOCK or name == LAYOUT
         self._insist(is_so=is_so, said=said if is_begun else "it is not a bundle: its beginning is another")
         return name, size_bytes
 
