@@ -55,7 +55,7 @@ def collect(node: Node, readers: Mapping[Place, Reader], family: Family) -> tupl
     facts, parts = _facts_parts(node, layout, readers[Place.NODE])
     parts += _asked(readers[Place.NODE], _node_scripts(node, layout, family, facts))
     if Place.CLUSTER in readers:
-        parts += _asked(readers[Place.CLUSTER], _cluster_scripts(node))
+        parts += _asked(readers[Place.CLUSTER], _cluster_scripts(node, facts))
     else:
         parts.append(Part("cluster/", why="[cluster] enabled = false"))
     return tuple(parts)
@@ -136,7 +136,7 @@ def _node_scripts(node: Node, layout: Layout, family: Family, facts: Facts | Non
     yield "containerd/dump.toml", f"{containerd} -c {config} config dump"
     yield "containerd/unit.txt", f"systemctl cat {unit}; systemctl status --no-pager --lines=0 {unit}; true"
     yield from _runtime_scripts(family.program, layout, family)
-    for view in _others(node):
+    for view in _others(node, facts):
         handler = view.settings.runtime.handler
         yield from _runtime_scripts(f"handlers/{handler}", Layout.of(view.settings, family.program), family)
     # By names and dates alone: what is in its files is containerd's configuration, which has a part of its own.
@@ -153,20 +153,21 @@ def _runtime_scripts(folder: str, layout: Layout, family: Family) -> Iterator[tu
     yield f"{folder}/version.txt", f"{current}/{family.program} --version"
 
 
-def _others(node: Node) -> Iterator[Node]:
-    """View the node as each of its handlers besides the first one sees it, and as its canary does."""
+def _others(node: Node, facts: Facts | None) -> Iterator[Node]:
+    """View the node as each of its handlers besides the first one sees it, and as a canary that it has does."""
     yield from node.views[1:]
     canary = node.only(node.settings.runtime.handler).canary()
-    if canary is not None:
+    generations = facts.footprint.generations if facts else ()
+    if canary and any(f"/{canary.settings.runtime.handler}/" in folder for folder in generations):
         yield canary
 
 
-def _cluster_scripts(node: Node) -> Iterator[tuple[str, str]]:
+def _cluster_scripts(node: Node, facts: Facts | None) -> Iterator[tuple[str, str]]:
     kube, name = kubectl(node.settings.cluster), node.settings.runtime_class.name
     yield "cluster/version.json", kube.line("version", "-o", "json")
     yield "cluster/node.json", kube.line("get", "node", node.name, "-o", "json")
     yield "cluster/runtimeclass.json", kube.line("get", "runtimeclass", name, "-o", "json")
-    for view in _others(node):
+    for view in _others(node, facts):
         other = view.settings.runtime_class.name
         yield f"cluster/runtimeclass-{other}.json", kube.line("get", "runtimeclass", other, "-o", "json")
 
