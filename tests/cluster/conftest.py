@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.lab)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _settings_of_nobody_else() -> Iterator[None]:
+    """Leave out what the tests of the lab have set for their process: names of its own in the lab's cluster."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in [*os.environ]:
+            if name.startswith("NODEPROV_") and not name.startswith("NODEPROV_TEST_"):
+                environment.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")
