@@ -85,11 +85,11 @@ def _fits(results: Results, name: str) -> tuple[str, str, str, str]:
 def write(what: str, said: str, body: str) -> None:
     """Replace one measurement's part of docs/performance.md; `said` is what was run, and how."""
     part = f"{datetime.now(UTC).date()}, {said}:\n\n{body}"
-    marked = re.compile(rf"(<!-- {what} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+    marked = re.compile(rf"(<!-- {what} -->\n).*?(<!-- end -->)", re.DOTALL)
     text = DOCUMENT.read_text()
     if not marked.search(text):  # it was never measured before
         text += f"\n<!-- {what} -->\n\n<!-- end -->\n"
-    DOCUMENT.write_text(marked.sub(lambda found: f"{found[1]}{part}{found[2]}", text))
+    DOCUMENT.write_text(marked.sub(lambda found: f"{found[1]}{part}\n{found[2]}", text))
 
 
 def draw(what: str, results: Results) -> str:
