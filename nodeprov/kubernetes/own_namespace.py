@@ -36,17 +36,11 @@ class OwnNamespace:
     def create(self, pods: Sequence[Mapping[str, Any]], timeout_seconds: float) -> None:
         """Make pods, again while the namespace has no service account yet."""
         manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": [*pods]}).encode()
-        deadline = time.monotonic() + timeout_seconds
-        while True:
-            try:
-                # `apply`, as some of the pods may be there after a first try.
-                self._run("apply", "-f", "-", doing="cannot create pods", stdin=manifest)
-            except NodeprovError as error:
-                if _NO_ACCOUNT not in error.message or time.monotonic() > deadline:
-                    raise
-            else:
-                return
-            self.sleep(POLL_SECONDS)
+
+        def apply() -> None:  # and not `create`, as some of the pods may be there after a first try
+            self._run("apply", "-f", "-", doing="cannot create pods", stdin=manifest)
+
+        until_there_is_an_account(apply, lambda: self.sleep(POLL_SECONDS), timeout_seconds)
 
     def wait_for(self, phase: str, names: Sequence[str], timeout_seconds: float) -> dict[str, dict[str, Any]]:
         """Wait until the pods of these names are in a phase; return them by name.
@@ -113,6 +107,22 @@ class OwnNamespace:
         return self.kubectl.run(
             self.host, "-n", self.name, *arguments, doing=doing, stdin=stdin, when_well=when_well
         )
+
+
+def until_there_is_an_account(
+    create: Callable[[], None], pause: Callable[[], None], timeout_seconds: float
+) -> None:
+    """Call what makes pods, again while their namespace has no service account yet; raise what it raises."""
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            create()
+        except NodeprovError as error:
+            if _NO_ACCOUNT not in error.message or time.monotonic() > deadline:
+                raise
+        else:
+            return
+        pause()
 
 
 def _phase(pod: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from nodeprov.inventory import Settings
 from nodeprov.kubernetes.images import PROBE, ProofImage
 from nodeprov.kubernetes.kubectl import Kubectl, kubectl, understood
 from nodeprov.kubernetes.outside import Round
+from nodeprov.kubernetes.own_namespace import until_there_is_an_account
 from nodeprov.node.daemon import Daemon
 from nodeprov.workloads.catalogue import catalogue
 from nodeprov.workloads.judgement import Answers
@@ -36,8 +37,6 @@ POLL_SECONDS = 1.0
 LONGEST_SECONDS = 75.0
 """What all pods together get; what has not ended then has no answer."""
 REMOVAL_SECONDS = 50
-_NO_ACCOUNT = 'serviceaccount "default" not found'
-"""What is said in a namespace that is new (kubernetes: plugin/pkg/admission/serviceaccount)."""
 _PREFIX = "nodeprov-probe-"
 PART_OF = "nodeprov.io/probes"
 """The label of our namespaces; its value stands for the node."""
@@ -122,16 +121,12 @@ class Prober:
 
     def _create(self, value: dict[str, Any], doing: str) -> None:
         """Create objects, again while their namespace is not quite there."""
-        manifest, deadline = json.dumps(value).encode(), time.monotonic() + LONGEST_SECONDS
-        while True:
-            try:
-                self._kubectl.run(self.cluster, "apply", "-f", "-", doing=doing, stdin=manifest)
-            except NodeprovError as error:
-                if _NO_ACCOUNT not in error.message or time.monotonic() > deadline:
-                    raise
-            else:
-                return
-            self.sleep(POLL_SECONDS)
+        manifest = json.dumps(value).encode()
+
+        def apply() -> None:
+            self._kubectl.run(self.cluster, "apply", "-f", "-", doing=doing, stdin=manifest)
+
+        until_there_is_an_account(apply, lambda: self.sleep(POLL_SECONDS), LONGEST_SECONDS)
 
     def _seen(self, setting: Setting) -> dict[Side, dict[str, str]]:
         """Collect answers until all pods have ended, or none may go on; ask from outside while they run.
