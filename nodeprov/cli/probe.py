@@ -98,8 +98,9 @@ def _probed(subject: Subject, sleep: Callable[[float], None]) -> Probed:
     with images.available(host, state.machine.architecture, state.daemon, state.settings) as image:
         answers = Prober(host, cluster, state.settings, state.daemon, name, image, sleep).ask()
     release, flags = subject.release.partition("-")[0], subject.flags
-    findings = tuple(judged(answers, release, flags))
-    return Probed(name, subject.layout.handler, release, flags, findings)
+    cgroup_version = state.machine.cgroup_version
+    findings = tuple(judged(answers, release, flags, cgroup_version))
+    return Probed(name, subject.layout.handler, release, flags, cgroup_version, findings)
 
 
 def _code(probed: Sequence[Probed], errors: Sequence[NodeprovError]) -> int:

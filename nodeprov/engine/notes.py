@@ -107,7 +107,8 @@ def _for_pods(state: NodeState, family: Family, release: str) -> Iterator[str]:
     """Say what pods meet otherwise with another release than the one in force."""
     old, new = (name.partition("-")[0] for name in (generations.release_in_force(state), release))
     if old not in ("", new):
-        for each in family.pod_changes(old, new, state.settings.runtime.flags):
+        flags, cgroup_version = state.settings.runtime.flags, state.machine.cgroup_version
+        for each in family.pod_changes(old, new, flags, cgroup_version):
             yield f"in pods, from {old} to {new}: {each}"
 
 

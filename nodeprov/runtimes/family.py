@@ -173,8 +173,11 @@ class Family(Protocol):
         """Return what asks a node which calls of programs the sandboxes of its pods did not know."""
         ...
 
-    def pod_changes(self, old: str, new: str, flags: Mapping[str, str]) -> Iterable[str]:
-        """Say what pods meet otherwise with the version `new` than with `old`, where that is known."""
+    def pod_changes(self, old: str, new: str, flags: Mapping[str, str], cgroup_version: int) -> Iterable[str]:
+        """Say what pods meet otherwise with the version `new` than with `old`, where that is known.
+
+        It may depend on the flags of the runtime and on the version of the node's cgroups.
+        """
         ...
 
     def kernel_line(self, said: str) -> str:

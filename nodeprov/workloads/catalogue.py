@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from nodeprov.workloads.probes import Probe
+from nodeprov.workloads.probes import CGROUP_V2, Probe
 
 DATA = Path(__file__).with_name("behaviours.toml")
 
@@ -45,6 +45,7 @@ class Behaviour:
         runc: what a pod gets without the sandbox.
         sandbox: what it gets in it.
         cure: what to change, if anything helps.
+        cgroup_v2: what of all this is otherwise on nodes with cgroup v2; "" for nothing that is known.
         by: who does what leads to it.
         probe: how it is told on a node.
         unprobed: why it is not, where there is no probe.
@@ -60,6 +61,7 @@ class Behaviour:
     by: By = By.MANIFEST
     probe: Probe | None = value(default=None, hash=False)
     unprobed: str = ""
+    cgroup_v2: str = ""
 
 
 @functools.cache
@@ -72,9 +74,9 @@ def seen_with() -> str:
     return str(_data()["seen_with"])
 
 
-def recorded_releases() -> tuple[str, ...]:
-    """Name the releases whose answers are recorded, the latest last."""
-    return tuple(_data()["recorded"])
+def recorded_releases(cgroup_version: int = 1) -> tuple[str, ...]:
+    """Name the releases whose answers on nodes with this version of cgroups are recorded, the latest last."""
+    return tuple(_data()["recorded_on_cgroup_v2" if cgroup_version >= CGROUP_V2 else "recorded"])
 
 
 @functools.cache

@@ -18,7 +18,7 @@ class Verdict(Enum):
     DIFFERS = "differs"
     """It is met, as recorded."""
     NEW = "new"
-    """It is met, and that, or how, is not recorded for this release and these flags."""
+    """It is met, and that, or how, is not recorded for this release, these flags and the node's cgroups."""
     GONE = "gone"
     """It is recorded, and not met."""
     SAME = "same"
@@ -47,10 +47,10 @@ class Answers:
     sandbox: Mapping[str, str]
 
 
-def judged(answers: Answers, release: str, flags: Mapping[str, str]) -> list[Finding]:
+def judged(answers: Answers, release: str, flags: Mapping[str, str], cgroup_version: int) -> list[Finding]:
     """Judge all behaviours of the catalogue that have a probe, for a release and the flags that it runs with."""
     return [
-        finding(each, each.probe, answers, release, flags)
+        finding(each, each.probe.on(cgroup_version), answers, release, flags)
         for each in catalogue().values()
         if each.probe is not None
     ]
@@ -75,13 +75,14 @@ def verdict(probe: Probe, runc: str, sandbox: str, recorded: str) -> Verdict:
     return Verdict.DIFFERS if recorded != SAME and matches(recorded, sandbox) else Verdict.NEW
 
 
-def changes(old: str, new: str, flags: Mapping[str, str]) -> Iterator[str]:
+def changes(old: str, new: str, flags: Mapping[str, str], cgroup_version: int) -> Iterator[str]:
     """Say what is otherwise for pods from one release to another, as far as both are recorded."""
     if not {old, new} <= {*recorded_releases()}:
         return
     for each in catalogue().values():
         if each.probe is not None:
-            was, becomes = (each.probe.recorded(release, flags) for release in (old, new))
+            probe = each.probe.on(cgroup_version)
+            was, becomes = (probe.recorded(release, flags) for release in (old, new))
             if was != becomes:
                 yield f"{each.title} ({each.id}): {_change(each, was, becomes)}"
 

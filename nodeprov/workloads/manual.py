@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nodeprov.workloads.catalogue import Behaviour, By, Effect, catalogue, recorded_releases, seen_with
-from nodeprov.workloads.probes import SAME, Probe
+from nodeprov.workloads.probes import CGROUP_V2, SAME, Probe
 
 COMMAND = "python -m nodeprov.workloads.manual"
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
@@ -90,6 +90,8 @@ def _entry(behaviour: Behaviour) -> Iterator[str]:
     yield f"{title}: `{behaviour.field}`. {_SAID[behaviour.effect]}.\n"
     for name in ("runc", "sandbox", "cure"):
         yield f"- {name}: {getattr(behaviour, name)}"
+    if behaviour.cgroup_v2:
+        yield f"- cgroup v2: {behaviour.cgroup_v2}"
     if behaviour.unprobed:
         yield f"- not probed: {behaviour.unprobed}"
     yield ""
@@ -99,10 +101,12 @@ def _by_release() -> Iterator[str]:
     yield "## What `probe` asks, and what is answered\n"
     yield (
         "Answers are patterns: what differs between nodes is left open. `same` is as runc answers. Flags in the\n"
-        "last column make the answer that of runc, or, with `only`, another than it.\n"
+        "last column make the answer that of runc, or, with `only`, another than it.\n\n"
+        "The releases' columns are of nodes with cgroup v1; the next one has what is answered otherwise on nodes\n"
+        f"with cgroup v2, where all was asked of {', '.join(recorded_releases(CGROUP_V2)) or 'no release yet'}.\n"
     )
-    yield f"| behaviour | question | runc | {' | '.join(recorded_releases())} | flags |"
-    yield f"|---|---|---|{'---|' * len(recorded_releases())}---|"
+    yield f"| behaviour | question | runc | {' | '.join(recorded_releases())} | cgroup v2 | flags |"
+    yield f"|---|---|---|{'---|' * len(recorded_releases())}---|---|"
     for each in catalogue().values():
         if each.probe is not None:
             yield f"| [{each.id}](#{each.id}) | {' | '.join(_cells(each.probe))} |"
@@ -111,10 +115,16 @@ def _by_release() -> Iterator[str]:
 def _cells(probe: Probe) -> Iterator[str]:
     answers = [probe.releases.get(release, probe.sandbox) for release in recorded_releases()]
     for text in (probe.ask, probe.runc, *answers):
-        yield text if text == SAME else f"`{text}`".replace("|", "\\|")
+        yield _pattern(text)
+    otherwise = [(name, probe.cgroup_v2[name]) for name in ("runc", "sandbox") if name in probe.cgroup_v2]
+    yield ", ".join(f"{name} {_pattern(text)}" for name, text in otherwise)
     cures = [f"{name} = {value}" for name, value in probe.cured_by.items()]
     brought = [f"only {name} = {value}" for name, value in probe.only_with.items()]
     yield ", ".join([*cures, *brought]).replace("|", " or ")
+
+
+def _pattern(text: str) -> str:
+    return text if text == SAME else f"`{text}`".replace("|", "\\|")
 
 
 if __name__ == "__main__":

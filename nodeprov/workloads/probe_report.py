@@ -38,6 +38,7 @@ class Probed:
     handler: str
     release: str
     flags: Mapping[str, str]
+    cgroup_version: int
     findings: tuple[Finding, ...]
 
     def count(self, verdict: Verdict) -> int:
@@ -80,10 +81,19 @@ def summary(probed: Probed) -> str:
     """Say in a line what was found on a node."""
     counts = [f"{number} {verdict.value}" for verdict in Verdict if (number := probed.count(verdict))]
     left = sum(each.probe is None for each in catalogue().values())
-    *_, latest = recorded_releases()
-    known = "" if probed.release in recorded_releases() else f" (not recorded: compared with {latest})"
     said = f"{', '.join(counts)}; {left} have no probe"
-    return f"{probed.node}: {probed.handler}, release {probed.release}{known}: {said}"
+    ran = f"release {probed.release}, cgroup v{probed.cgroup_version}"
+    return f"{probed.node}: {probed.handler}, {ran}{_compared(probed)}: {said}"
+
+
+def _compared(probed: Probed) -> str:
+    """Say with what answers were compared, where just these are not recorded."""
+    recorded, (*_, latest) = recorded_releases(probed.cgroup_version), recorded_releases()
+    if probed.release in recorded:
+        return ""
+    if probed.release in recorded_releases():
+        return f" (not recorded with cgroup v{probed.cgroup_version}: compared with what other nodes answer)"
+    return f" (not recorded: compared with {latest})"
 
 
 def markdown(probed: Sequence[Probed]) -> str:
@@ -94,7 +104,7 @@ def markdown(probed: Sequence[Probed]) -> str:
 def _section(probed: Probed) -> Iterator[str]:
     flags = ", ".join(f'{name} = "{value}"' for name, value in probed.flags.items())
     yield f"## {probed.node}: {probed.handler}\n"
-    yield f"Release {probed.release}{f', with {flags}' if flags else ''}.\n"
+    yield f"Release {probed.release}, cgroup v{probed.cgroup_version}{f', with {flags}' if flags else ''}.\n"
     yield "| behaviour | what | in the sandbox | without | cure |"
     yield "|---|---|---|---|---|"
     for each in probed.shown():
@@ -112,6 +122,7 @@ def as_json(probed: Probed) -> dict[str, Any]:
         "handler": probed.handler,
         "release": probed.release,
         "flags": dict(probed.flags),
+        "cgroup_version": probed.cgroup_version,
         "findings": [
             {
                 "id": each.behaviour.id,

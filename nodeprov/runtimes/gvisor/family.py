@@ -116,11 +116,11 @@ class GVisor:
         """Ask for gvisor.log."""
         return CallsQuery()
 
-    def pod_changes(self, old: str, new: str, flags: Mapping[str, str]) -> Iterator[str]:
+    def pod_changes(self, old: str, new: str, flags: Mapping[str, str], cgroup_version: int) -> Iterator[str]:
         """Compare what is recorded of both versions."""
         from nodeprov.workloads.judgement import changes  # only an upgrade asks
 
-        return changes(old, new, flags)
+        return changes(old, new, flags, cgroup_version)
 
     run_sandbox = staticmethod(run_sandbox)
     kernel_line = staticmethod(kernel_line)

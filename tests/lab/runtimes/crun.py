@@ -122,7 +122,7 @@ class Crun:
             return line
         raise NodeprovError(f"no container runs through {generation}: {output.said}", "ctr plugins ls")
 
-    def pod_changes(self, old: str, new: str, flags: Mapping[str, str]) -> tuple[str, ...]:
+    def pod_changes(self, old: str, new: str, flags: Mapping[str, str], cgroup_version: int) -> tuple[str, ...]:
         """Nothing: the kernel is the node's."""
         return ()
 

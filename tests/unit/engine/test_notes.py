@@ -98,7 +98,8 @@ def test_running_containers_of_the_release_before_are_spoken_of(old: Release, ne
 def test_what_pods_meet_otherwise_with_another_release_is_told(old: Release, new: Release) -> None:
     notes = after_install(old, new).install().plan.notes
     expected = [
-        f"in pods, from {old.version} to {new.version}: {each}" for each in changes(old.version, new.version, {})
+        f"in pods, from {old.version} to {new.version}: {each}"
+        for each in changes(old.version, new.version, {}, 2)
     ]
     assert expected
     assert [each for each in notes if each.startswith("in pods")] == expected

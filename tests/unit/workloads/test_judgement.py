@@ -51,8 +51,25 @@ def test_a_release_may_have_been_otherwise() -> None:
     assert [older.recorded(each, {}) for each in ("20260518.0", "20260101.0", RELEASE)] == ["ENOSYS", SAME, "none"]
 
 
+def test_a_node_with_cgroup_v2_may_answer_otherwise_and_so_may_the_pod_beside_the_sandbox() -> None:
+    probe = replace(PROBE, releases={"20260518.0": "few"}, cgroup_v2={"sandbox": "ENOSYS", "runc": "many"})
+    assert probe.on(1) == probe
+    assert (probe.on(2).runc, probe.on(2).recorded(RELEASE, {})) == ("many", "ENOSYS")
+    assert probe.on(2).recorded("20260518.0", {}) == "few", "what a release answers otherwise stays"
+    assert verdict(probe.on(2), "many", "ENOSYS", "ENOSYS") is Verdict.DIFFERS
+    assert verdict(probe.on(1), "some", "ENOSYS", "none") is Verdict.NEW
+
+
+@pytest.mark.parametrize("name", [name for name, each in catalogue().items() if each.probe])
+def test_what_is_recorded_for_cgroup_v2_is_otherwise_than_for_v1(name: str) -> None:
+    probe = catalogue()[name].probe
+    assert probe is not None
+    assert {*probe.cgroup_v2} <= {"runc", "sandbox"}
+    assert all(getattr(probe, field) != value for field, value in probe.cgroup_v2.items())
+
+
 def test_what_was_not_asked_has_failed() -> None:
-    found = judged(Answers({}, {}), RELEASE, {})
+    found = judged(Answers({}, {}), RELEASE, {}, 1)
     assert {each.verdict for each in found} == {Verdict.FAILED}
     assert len(found) >= 40
 
@@ -74,9 +91,9 @@ def test_each_behaviour_has_a_probe_or_says_why_not() -> None:
 
 def test_what_changes_between_releases_is_said_and_nothing_of_what_is_not_recorded() -> None:
     old, new = recorded_releases()
-    said = [*changes(old, new, {})]
+    said = [*changes(old, new, {}, 1)]
     differing = [name for name, each in catalogue().items() if each.probe and old in each.probe.releases]
     assert [each.partition(" (")[2].partition(")")[0] for each in said] == differing
     assert "some inodes" in next(each for each in said if "(disk-space)" in each)
-    assert not [*changes(new, new, {})]
-    assert not [*changes("20250101.0", new, {})]
+    assert not [*changes(new, new, {}, 1)]
+    assert not [*changes("20250101.0", new, {}, 1)]
