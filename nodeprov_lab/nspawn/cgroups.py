@@ -8,12 +8,47 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError
 
 _REMOVAL_ATTEMPTS = 100
 _MOUNTINFO = Path("/proc/self/mountinfo")
+ISOLATED_PREFIX = "nodeprov-lab-"
+"""Begins the names of the cgroups, and of the folders, that have a lab of their own: nodeprov_lab/isolated.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """A mounted hierarchy: what it takes to mount it once more, with our own cgroup as its root."""
+
+    point: str
+    type: str
+    options: str
+
+
+def parse_hierarchies(mountinfo: str) -> Sequence[Hierarchy]:
+    """Read from the text of /proc/self/mountinfo what is mounted as a cgroup hierarchy, and where.
+
+    https://man7.org/linux/man-pages/man7/cgroups.7.html: a named one of v1 has no controllers, which is `none`.
+    What another mount hides is listed too, before it.
+    """
+    found: dict[str, Hierarchy] = {}
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        kind, _, options = after.split()[:3]
+        if kind in ("cgroup", "cgroup2"):
+            own = [option for option in options.split(",") if option not in ("rw", "ro")]
+            named = ["none"] if any(option.startswith("name=") for option in own) else []
+            point = before.split()[4]
+            found[point] = Hierarchy(point, kind, ",".join([*named, *own]) or "rw")
+    return [*found.values()]
+
+
+def hierarchies() -> Sequence[Hierarchy]:
+    """Read what is mounted here."""
+    return parse_hierarchies(_MOUNTINFO.read_text())
 
 
 def parse_mounts(mountinfo: str) -> Mapping[str, Path]:
@@ -78,13 +113,16 @@ def make_cgroups(name: str) -> Sequence[Path]:
 
 
 def find_cgroups(prefix: str) -> Sequence[Path]:
-    """Find every cgroup whose name begins with the prefix, wherever in the hierarchies it was made."""
+    """Find every cgroup whose name begins with the prefix, wherever in the hierarchies it was made.
+
+    Those of a lab that is isolated from this one are not looked into.
+    """
     found: list[Path] = []
     for point in sorted(set(parse_mounts(_MOUNTINFO.read_text()).values())):
         for folder, names, _ in os.walk(point):
             ours = [name for name in names if name.startswith(prefix)]
             found.extend(Path(folder, name) for name in ours)
-            names[:] = [name for name in names if name not in ours]
+            names[:] = [name for name in names if name not in ours and not name.startswith(ISOLATED_PREFIX)]
     return found
 
 

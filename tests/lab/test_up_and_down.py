@@ -14,7 +14,7 @@ import pytest
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
 from tests.lab.conftest import prepare
-from tests.lab.machines import OTHER, WORKER, Kubectl, Machine
+from tests.lab.machines import OTHER, STATE, WORKER, Kubectl, Machine
 
 WARM_SECONDS = 20
 
@@ -60,7 +60,8 @@ MIRROR = "nodeprov_lab.mirror"
 
 def traces() -> list[str]:
     """What a lab could leave on this machine: mounts, namespaces, interfaces, cgroups, processes."""
-    found = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    mounts = {line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()}
+    found = sorted(mounts - {str(Path(STATE).parent)})  # mounted in a world of its own
     found += [f"netns {each.name}" for each in Path("/run/netns").glob("*")] if Path("/run/netns").exists() else []
     found += [f"interface {each.name}" for each in Path("/sys/class/net").iterdir()]
     found += [f"cgroup {each}" for each in Path("/sys/fs/cgroup").glob("*/*") if each.is_dir()]
@@ -75,15 +76,35 @@ def traces() -> list[str]:
     return sorted(each for each in found if "nplab" in each or "nodeprov" in each)
 
 
+ISOLATED = [sys.executable, "-m", "nodeprov_lab.isolated"]
+
+
+def test_a_lab_may_be_up_beside_another_one(kubectl: Kubectl) -> None:
+    before = kubectl.json("get", "node", WORKER)["metadata"]["uid"]
+    script = f"""
+    set -eu
+    lab() {{ "{sys.executable}" -m nodeprov lab "$@"; }}
+    lab up --workers 1
+    lab kubectl -- get node {WORKER} -o "jsonpath=uid {{.metadata.uid}}"
+    exit 7
+    """
+    beside = run_program([*ISOLATED, "sh", "-c", script], timeout_seconds=300)
+    assert beside.returncode == 7, beside.said
+    found = beside.stdout.decode().partition("uid ")[2]
+    assert found not in ("", before)
+    assert kubectl.json("get", "node", WORKER)["metadata"]["uid"] == before
+    assert lab("status").returncode == 0
+    assert [name for name in traces() if "nodeprov-lab-" in name] == []
+
+
 @pytest.fixture
 def only_lab(pristine_configs: dict[str, bytes]) -> Iterator[None]:
-    """The lab, which may be down meanwhile; it is made ready before, or the other process would do that then."""
+    """The lab, which may be down meanwhile."""
     yield
     assert lab("up").returncode == 0
     prepare()
 
 
-@pytest.mark.alone
 def test_down_leaves_nothing_and_up_is_quick_and_twice_is_one(only_lab: None) -> None:
     assert lab("down").returncode == 0
     assert traces() == []
@@ -97,7 +118,6 @@ def test_down_leaves_nothing_and_up_is_quick_and_twice_is_one(only_lab: None) ->
     machine.host.close()
 
 
-@pytest.mark.alone
 def test_down_leaves_nothing_after_an_unclean_end(only_lab: None) -> None:
     killed = 0
     for process in Path("/proc").glob("[0-9]*"):

@@ -95,6 +95,15 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
         {**_NODE, "machine": _WORKER, "slow": True, "control_plane": []},
         {**_NODE, "machine": _BARE, "slow": False, "control_plane": []},
     ],
+    "isolated.sh.j2": [
+        {
+            "state": "/var/lib/l",
+            "folder": "/var/tmp/a b",
+            "hierarchies": [SimpleNamespace(point=f"/sys/fs/cgroup{each}", type=type_, options="rw")],
+            "unified": unified,
+        }
+        for each, type_, unified in (("", "cgroup2", True), ("/cpu", "cgroup", False))
+    ],
     "joined.sh.j2": [{"certificate": "-----BEGIN\nx\n"}],
     "kubectl-found.sh.j2": [{}],
     "cluster.sh.j2": [{}],
