@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import atexit
 import os
+import shlex
 import shutil
+import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from nodeprov.hosts.local import run_program
@@ -28,8 +31,10 @@ if "NODEPROV_TEST_RUN" not in os.environ:
     os.environ["NODEPROV_TEST_RUN"] = tempfile.mkdtemp(prefix="nodeprov-tests-")
     atexit.register(shutil.rmtree, os.environ["NODEPROV_TEST_RUN"], ignore_errors=True)
 RUN = Path(os.environ["NODEPROV_TEST_RUN"])
+OWN = RUN / os.environ.get("PYTEST_XDIST_WORKER", "only")
+"""What one of these processes keeps about its own lab."""
+OWN.mkdir(exist_ok=True)
 os.environ["XDG_STATE_HOME"] = str(RUN / "state")  # the journal of who runs the tests stays as it is
-IS_FIRST = "PYTEST_XDIST_WORKER" not in os.environ
 
 _seconds: dict[str, float] = defaultdict(float)
 _ssh_matrix: dict[str, tuple[str, float]] = {}
@@ -44,6 +49,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     sampling.leave_out(config, items)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """Give each of several processes a place in which it can have a lab of its own."""
+    if os.geteuid() == 0 and config.option.markexpr != "not lab":
+        for spec in specs:
+            spec.python = shlex.join([sys.executable, "-m", "nodeprov_lab.isolated", sys.executable])
+
+
 def say_at_the_end(title: str, lines: list[str]) -> None:
     """Have something printed in the summary of the tests, which CI shows."""
     (RUN / f"{title}.said").write_text("\n".join(lines))
@@ -56,28 +69,21 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab() -> None:
-    """The embedded lab, up; it is taken down at the end if it was these tests that brought it up."""
+def lab() -> Iterator[None]:
+    """This process's lab, up; it is taken down at the end if it was these tests that brought it up."""
     if os.geteuid() != 0:
         pytest.skip("the lab needs root")
     if shutil.which("systemd-nspawn") is None:
         pytest.skip("the lab needs systemd-nspawn (apt-get install systemd-container)")
-    with FileLock(RUN / "lab.lock"):
-        if not (RUN / "up").exists():
-            was_up = run_program([*NODEPROV, "lab", "status"]).returncode == 0
-            began = time.monotonic()
-            up = run_program([*NODEPROV, "lab", "up"], timeout_seconds=3600)
-            assert up.returncode == 0, up.said
-            (RUN / "up").write_text(f"lab up {time.monotonic() - began:.1f}")
-            if not was_up:
-                (RUN / "ours").touch()
-
-
-def pytest_sessionfinish() -> None:
-    if IS_FIRST and (RUN / "ours").exists():
-        began = time.monotonic()
-        run_program([*NODEPROV, "lab", "down"], timeout_seconds=120)
-        _seconds["lab down"] += time.monotonic() - began
+    was_up = run_program([*NODEPROV, "lab", "status"]).returncode == 0
+    began = time.monotonic()
+    up = run_program([*NODEPROV, "lab", "up"], timeout_seconds=3600)
+    assert up.returncode == 0, up.said
+    (OWN / "up").write_text(f"lab up {time.monotonic() - began:.1f}")
+    yield
+    if not was_up:
+        down = run_program([*NODEPROV, "lab", "down"], timeout_seconds=120)
+        assert down.returncode == 0, down.said
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -113,10 +119,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section(said.stem)
         for line in said.read_text().splitlines():
             terminalreporter.write_line(line)
-    terminalreporter.section("seconds per stage; tests run on both workers at the same time")
+    terminalreporter.section("seconds per stage; several processes run tests, each on a lab of its own")
     before = os.environ.get("NODEPROV_TEST_STAGES")
     rows = Path(before).read_text().splitlines() if before else []
-    rows += [(RUN / "up").read_text()] if (RUN / "up").exists() else []
+    rows += [path.read_text() for path in sorted(RUN.glob("*/up"))]
     named = [(name, float(text)) for name, text in (row.rsplit(" ", 1) for row in rows)]
     for name, seconds in [*named, *_seconds.items()]:
         terminalreporter.write_line(f"{seconds:8.1f}  {name}")

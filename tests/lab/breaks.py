@@ -55,8 +55,6 @@ class Break:
     undo: Act = lambda _machine, _kubectl: None
     settings: Mapping[str, str] = field(default_factory=dict)
     """Settings of the inventory with which the node is installed and verified."""
-    everywhere: bool = False
-    """Whether it breaks the cluster for all nodes."""
 
 
 def kubelet_with(line: str) -> Act:
@@ -467,7 +465,6 @@ BREAKS = (
         ),
         "enable the admission plugin RuntimeClass",
         undo=apiserver_with(f"mv /root/kube-apiserver.service {APISERVER}"),
-        everywhere=True,
     ),
     Break(
         "pod_is_sandboxed",
@@ -475,7 +472,6 @@ BREAKS = (
         take_class_away,
         "the pod is not sandboxed",
         undo=in_cluster("delete", "-f", "-", stdin=NO_CLASS),
-        everywhere=True,
     ),
     Break(
         "pod_exec",
@@ -483,6 +479,5 @@ BREAKS = (
         forbid_exec,
         "exec is forbidden",
         undo=in_cluster("delete", "-f", "-", stdin=NO_EXEC),
-        everywhere=True,
     ),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import platform
 import shlex
 import time
@@ -12,24 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import Ssh
 from nodeprov.local_files import cache_folder
-from tests.conftest import RUN
 
-# Tests run in up to two processes, each with a worker of its own, and with names of its own in the cluster.
-SECOND = os.environ.get("PYTEST_XDIST_WORKER") == "gw1"
-WORKER, OTHER = ("worker2", "worker1") if SECOND else ("worker1", "worker2")
-CLASS = "gvisor-second" if SECOND else "gvisor"
+WORKERS = WORKER, OTHER = ("worker1", "worker2")
+CLASS = "gvisor"
 LABEL = "nodeprov.node-restriction.kubernetes.io/" + CLASS
-NAMESPACE = "second" if SECOND else "default"
-
-WORKERS = ("worker1", "worker2")
-TURN = FileLock(RUN / "turn.lock", timeout=1400)
-LOCKS = {name: FileLock(RUN / f"{name}.lock", timeout=1400) for name in WORKERS}
+NAMESPACE = "default"
 
 STATE = "/var/lib/nodeprov-lab/nspawn"
 ADDRESSES = {"master": "10.123.0.10", **{f"worker{number}": f"10.123.0.{10 + number}" for number in range(1, 25)}}
@@ -46,21 +36,6 @@ def released(version: str) -> Path:
     """Find the folder of a release as the lab's mirror serves it, which is the one that was made last."""
     mirrors = (cache_folder() / "lab").glob("mirror-*/gvisor/releases/release")
     return max(mirrors, key=lambda folder: folder.stat().st_mtime) / version / platform.machine()
-
-
-@contextlib.contextmanager
-def holding(*names: str) -> Iterator[None]:
-    """Hold nodes against the tests of the other process; who holds one already may hold it again.
-
-    Who waits for nodes has the turn, and the other process, which lets go of its node after each of its tests,
-    does not take it again before: a test that needs both nodes would wait for a chance.
-    """
-    holds_none = not any(lock.is_locked for lock in LOCKS.values())
-    with contextlib.ExitStack() as held:
-        with TURN if names and holds_none else contextlib.nullcontext():
-            for name in sorted(names):  # always in this order, so that no two wait for each other
-                held.enter_context(LOCKS[name])
-        yield
 
 
 def lab_host(name: str) -> SshHost:
@@ -162,7 +137,7 @@ class Kubectl:
     def attempt(self, *arguments: str, stdin: str = "") -> Output:
         """Run kubectl, whatever its status."""
         line = shlex.join(["kubectl", f"--kubeconfig={ADMIN}", f"-n={NAMESPACE}", *arguments])
-        if (made := lab_made()) != self._made:  # a test of the other process has made the lab anew
+        if (made := lab_made()) != self._made:  # by a test of the lab itself
             self._master.host.close()
             self._made = made
         return self._master.host.sh(line, stdin=stdin.encode(), timeout_seconds=300)
@@ -197,7 +172,7 @@ class Kubectl:
         self("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=90s")
 
     def classes(self) -> list[str]:
-        """Name the RuntimeClasses that are of this process's tests."""
+        """Name the RuntimeClasses that are of these tests."""
         return [name for name in self("get", "runtimeclass", "-o", "name").split() if name.endswith(f"/{CLASS}")]
 
     def container(self, name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from nodeprov.diagnosis.verify.checks import check_node, check_pod
 from nodeprov.diagnosis.verify.subject import Given, look
 from nodeprov.hosts.provider import SshHosts
 from nodeprov.runtimes.gvisor.family import GVISOR
-from tests.lab.machines import WORKER, Kubectl, Machine, holding, scrub
+from tests.lab.machines import WORKER, Kubectl, Machine, scrub
 from tests.lab.running import INVENTORY, installed
 
 
@@ -21,11 +21,10 @@ from tests.lab.running import INVENTORY, installed
 def given(kubectl: Kubectl, pristine_configs: dict[str, bytes]) -> Iterator[Given]:
     whole = inventory.parse(INVENTORY.read_text(), str(INVENTORY), environment=os.environ)
     node = inventory.select(whole, [WORKER])[0]
-    with holding(WORKER):
-        installed(WORKER)
-        with SshHosts(whole) as hosts, Given(look(node, hosts.of(node), GVISOR)) as given:
-            yield given
-        scrub(Machine(WORKER), kubectl, pristine_configs[WORKER])
+    installed(WORKER)
+    with SshHosts(whole) as hosts, Given(look(node, hosts.of(node), GVISOR)) as given:
+        yield given
+    scrub(Machine(WORKER), kubectl, pristine_configs[WORKER])
 
 
 def fixture(name: str) -> Any:

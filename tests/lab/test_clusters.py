@@ -56,7 +56,6 @@ def test_kubeadms_kubeconfig_is_found_in_the_same_round_trip(worker: Machine, tm
     assert ended.stderr.count("master: command ") == 2
 
 
-@pytest.mark.alone
 def test_k3s_is_found(worker: Machine, k3s: Machine, tmp_path: Path) -> None:
     ended = nodeprov("plan", WORKER, "--json", inventory=inventory(tmp_path, 'host = "master"'))
     assert ended.returncode == 3, ended.stderr

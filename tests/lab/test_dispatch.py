@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from nodeprov.hosts.local import run_program
 from tests.lab.dispatching import NODES, SYSTEM, Site, forget
 from tests.lab.machines import ADMIN, CHECKOUT, CLASS, NEW, Kubectl, Machine, eventually
 from tests.lab.running import nodeprov, variant
 from tests.support.sampling import by_turns
 
-pytestmark = [pytest.mark.alone, by_turns]
+pytestmark = by_turns
 
 
 def _as_ssh_leaves_it(site: Site, kubectl: Kubectl) -> None:
@@ -101,8 +99,7 @@ def test_the_demo_has_the_cluster_install_all_its_workers(
 ) -> None:
     before = worker.listing(), other.listing()
     inventory = variant(tmp_path, cluster__kubeconfig=f'"{ADMIN}"')
-    # The other process of the tests has other names in the cluster, of which what is in examples/ knows nothing.
-    argv = ["env", "-u", "NODEPROV_RUNTIME_CLASS_NAME", "-u", "NODEPROV_LABEL_KEY", "script/demo", "--in-cluster"]
+    argv = ["script/demo", "--in-cluster"]
     environment = {"NODEPROV_INVENTORY": str(inventory)}
     try:
         shown = run_program(argv, environment=environment, folder=CHECKOUT, timeout_seconds=400)

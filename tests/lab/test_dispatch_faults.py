@@ -15,7 +15,7 @@ from tests.lab.pods import Pods
 from tests.lab.running import Ended, nodeprov
 from tests.support.sampling import by_turns
 
-pytestmark = [pytest.mark.alone, by_turns]
+pytestmark = by_turns
 THE_RELEASE_IS_THERE = "ls -d /opt/nodeprov/releases/2* > /dev/null 2>&1"
 CONTAINERD_RESTARTS = "[ -e /var/lib/nodeprov/switch/restarting ]"
 

@@ -145,7 +145,6 @@ QUOTA = {
 }
 
 
-@pytest.mark.alone  # the proofs' namespace is that of both processes
 @pytest.mark.trouble("a quota refuses the proof's pod", "refused by doctor and install, nothing is touched")
 def test_a_cluster_that_refuses_the_pod(worker: Machine, kubectl: Kubectl) -> None:
     kubectl("create", "-f", "-", stdin=json.dumps(QUOTA))
@@ -159,7 +158,7 @@ def test_a_cluster_that_refuses_the_pod(worker: Machine, kubectl: Kubectl) -> No
 
 
 def policy(expression: str) -> str:
-    """A MutatingAdmissionPolicy for the proof's pods of this process's node, and its binding."""
+    """A MutatingAdmissionPolicy for the proof's pods of the node, and its binding."""
     name = {"name": f"change-proofs-{WORKER}"}
     rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]
     version = "admissionregistration.k8s.io/v1"

@@ -21,7 +21,7 @@ from tests.lab.machines import OLD, STATE, Machine
 from tests.lab.running import Ended, nodeprov, started
 from tests.support.sampling import by_turns
 
-pytestmark = [by_turns, pytest.mark.alone, pytest.mark.timeout(900)]
+pytestmark = [by_turns, pytest.mark.timeout(900)]
 T = TypeVar("T")
 NODES = tuple(f"worker{number}" for number in range(1, 25))
 CANARIES, A, B, C, D = NODES[:2], NODES[2:6], NODES[6:12], NODES[12:18], NODES[18:]
@@ -85,10 +85,7 @@ class Fleet:
 
 @pytest.fixture
 def fleet(pristine_configs: dict[str, bytes], tmp_path: Path) -> Iterator[Fleet]:
-    """A lab of 24 workers in place of the usual one, which is there again afterwards.
-
-    That one is made ready before: the other process would do it while it is gone.
-    """
+    """A lab of 24 workers in place of the usual one, which is there again afterwards."""
     limit = INOTIFY.read_text()
     INOTIFY.write_text(str(max(int(limit), INSTANCES_LIMIT)))
     try:

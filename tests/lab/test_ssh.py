@@ -19,7 +19,7 @@ from nodeprov.hosts.ssh.host import SshHost
 from nodeprov.inventory import Ssh
 from nodeprov.local_files import cache_folder
 from nodeprov.states import FileState
-from tests.lab.machines import ADDRESSES, WORKER, Kubectl, Machine, holding, scrub
+from tests.lab.machines import ADDRESSES, WORKER, Kubectl, Machine, scrub
 from tests.lab.running import Ended, started
 from tests.lab.secret_watch import Watch
 from tests.lab.ssh_site import (
@@ -48,16 +48,15 @@ def site(
 ) -> Iterator[Site]:
     node = Machine(WORKER)
     site = Site(node, tmp_path_factory.mktemp("ssh"))
-    with holding(WORKER):
-        try:
-            site.make()
-            node.run("systemctl restart containerd")  # so that no plan tells of a file that it has not read
-            (site.folder / "node.included").write_text(ALIAS.format_map(site.places))
-            yield site
-        finally:
-            site.remove()
-            scrub(node, kubectl, pristine_configs[WORKER])
-            node.host.close()
+    try:
+        site.make()
+        node.run("systemctl restart containerd")  # so that no plan tells of a file that it has not read
+        (site.folder / "node.included").write_text(ALIAS.format_map(site.places))
+        yield site
+    finally:
+        site.remove()
+        scrub(node, kubectl, pristine_configs[WORKER])
+        node.host.close()
 
 
 @dataclass(frozen=True)

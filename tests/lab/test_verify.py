@@ -15,7 +15,7 @@ from nodeprov.diagnosis.verify import checks
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.conftest import say_at_the_end
 from tests.lab.breaks import BREAKS, NEED_CGROUP_V2, PROOFS, Break, until
-from tests.lab.machines import NEW, OLD, OTHER, WORKER, Kubectl, Machine, holding, scrub
+from tests.lab.machines import NEW, OLD, OTHER, WORKER, Kubectl, Machine, scrub
 from tests.lab.running import installed, nodeprov, started, variant
 
 
@@ -35,13 +35,12 @@ def all_checks() -> list[str]:
 @pytest.fixture(scope="module")
 def cleaned_at_the_end(kubectl: Kubectl, pristine_configs: dict[str, bytes]) -> Iterator[None]:
     """These tests leave nodes installed, and the last one scrubs this process's."""
-    with holding(WORKER):
-        yield
-        scrub(Machine(WORKER), kubectl, pristine_configs[WORKER])
+    yield
+    scrub(Machine(WORKER), kubectl, pristine_configs[WORKER])
 
 
 @pytest.fixture
-def sound(_nodes_are_ours: None, cleaned_at_the_end: None, tmp_path: Path) -> Machine:
+def sound(cleaned_at_the_end: None, tmp_path: Path) -> Machine:
     """A node on which first an older release was installed and then the newer one."""
     machine = Machine(WORKER)
     if b"current" not in machine.try_run("ls /opt/nodeprov/handlers/runsc").stdout:
@@ -50,14 +49,7 @@ def sound(_nodes_are_ours: None, cleaned_at_the_end: None, tmp_path: Path) -> Ma
     return machine
 
 
-CASES = [
-    pytest.param(
-        broken,
-        marks=[pytest.mark.alone] if broken.everywhere else [],
-        id=f"{broken.check}: {broken.how}",
-    )
-    for broken in BREAKS
-]
+CASES = [pytest.param(broken, id=f"{broken.check}: {broken.how}") for broken in BREAKS]
 
 
 @pytest.mark.rotates(8)

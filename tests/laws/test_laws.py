@@ -19,7 +19,7 @@ from nodeprov.plan.goal import Change, Goal, Resource, constant, decide
 from nodeprov.plan.plan import INSTALL, UNINSTALL, Action, Outcome, Plan
 from nodeprov.plan.steps import Event, Probes, Proof, Restart, Serving, Step, Swap, parts
 from nodeprov.states import FileState, LinkState, PresentState, State
-from tests.lab.machines import WORKER, holding, lab_host
+from tests.lab.machines import WORKER, lab_host
 from tests.support.memory_host import MemoryHost, snapshot, tree_of
 from tests.support.samples import a_run
 
@@ -52,12 +52,11 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
         yield Ground(LocalHost(), str(tmp_path))
     else:
         request.getfixturevalue("lab")
-        with holding(WORKER):
-            host = lab_host(WORKER)
-            folder = host.sh("mktemp -d /opt/laws-XXXXXX").text.strip()
-            yield Ground(host, folder)
-            host.sh(f"rm -rf -- {folder}")
-            host.close()
+        host = lab_host(WORKER)
+        folder = host.sh("mktemp -d /opt/laws-XXXXXX").text.strip()
+        yield Ground(host, folder)
+        host.sh(f"rm -rf -- {folder}")
+        host.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 A test of a table is marked `rotates(n)`: of its rows each n-th is run, and after n days all of them were. With
 `rotates(n, "name")` the rows are all tests of that name. Who names a test, by -k or its id, gets it on any day.
-Tests that are `alone` hold up those of the other process: they are a table of their own, and half as often.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import pytest
 T = TypeVar("T")
 
 by_turns = pytest.mark.rotates(8, "longer tests of the lab")
-"""Marks what takes an installation or more: an eighth of them a day, and of those that are alone a sixteenth."""
+"""Marks what takes an installation or more: an eighth of them a day."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -49,16 +48,16 @@ def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the rows whose turn it is not; pytest's last line counts them."""
     if is_full(config) or _are_named(config):
         return
-    rows: dict[str, list[pytest.Item]] = defaultdict(list)
+    rows: dict[str, list[tuple[int, pytest.Item]]] = defaultdict(list)
     for item in items:
         if marker := item.get_closest_marker("rotates"):
             name = marker.args[1] if marker.args[1:] else item.nodeid.partition("[")[0]
-            rows[f"{name}, alone" if _is_alone(item) else name].append(item)
+            rows[name].append((marker.args[0], item))
     left = {
         item
         for table in rows.values()
-        for number, item in enumerate(table)
-        if (number + _day(seed(config))) % _share(item)
+        for number, (share, item) in enumerate(table)
+        if (number + _day(seed(config))) % share
     }
     items[:] = [item for item in items if item not in left]
     config.hook.pytest_deselected(items=[*left])
@@ -66,16 +65,6 @@ def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 def _are_named(config: pytest.Config) -> bool:
     return bool(config.option.keyword) or any("::" in argument for argument in config.args)
-
-
-def _share(item: pytest.Item) -> int:
-    marker = item.get_closest_marker("rotates")
-    assert marker is not None
-    return int(marker.args[0]) * (2 if _is_alone(item) else 1)
-
-
-def _is_alone(item: pytest.Item) -> bool:
-    return item.get_closest_marker("alone") is not None
 
 
 def _day(seed: str) -> int:

@@ -13,7 +13,6 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "rotates(n, name): one row in n a day")
-    config.addinivalue_line("markers", "alone: with both workers")
 
 def pytest_collection_modifyitems(config, items):
     sampling.leave_out(config, items)
@@ -32,12 +31,6 @@ def test_chapter_one():
 
 @pytest.mark.rotates(2, "chapters")
 def test_chapter_two():
-    pass
-
-@pytest.mark.alone
-@pytest.mark.rotates(2, "chapters")
-@pytest.mark.parametrize("row", range(4))
-def test_alone(row):
     pass
 
 def test_story():
@@ -78,12 +71,6 @@ def test_tests_of_one_name_take_turns(collected: Collected) -> None:
     assert sorted(chapters) == [["test_chapter_one"], ["test_chapter_two"]]
 
 
-def test_those_that_are_alone_take_turns_among_themselves_half_as_often(collected: Collected) -> None:
-    days = [collected(f"--seed={day}") for day in ("2026-11-29", "2026-11-30", "2026-12-01", "2026-12-02")]
-    alone = [[name for name in day if name.startswith("test_alone")] for day in days]
-    assert sorted(alone) == [[f"test_alone[{number}]"] for number in range(4)]
-
-
 def test_the_full_profile_has_all(collected: Collected) -> None:
-    assert len(collected("--profile=full", "--seed=2026-11-29")) == 14
-    assert len(collected("--seed=of my own")) in (5, 6)
+    assert len(collected("--profile=full", "--seed=2026-11-29")) == 10
+    assert len(collected("--seed=of my own")) in (4, 5)

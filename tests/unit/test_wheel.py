@@ -53,7 +53,7 @@ def test_every_file_of_the_packages_is_in_it(site: Path) -> None:
 
 def test_the_labs_inventory_is_a_file_that_is_there(site: Path) -> None:
     path = site / "nodeprov_lab" / "nspawn" / "lab.toml"
-    # A lab of another size, which a test of the other process may have up, has an inventory of its own.
+    # A lab of another size, which may be up, has an inventory of its own.
     assert Path(nodeprov(site, "lab", "inventory").text.strip()) in (path, STATE.inventory)
     assert path.read_text() == (CHECKOUT / "inventory" / "lab.toml").read_text()
     assert "worker1" in nodeprov(site, "inventory", "--inventory", str(path)).text
