@@ -22,6 +22,12 @@ ADMIN, ONCALL, DEVELOPER = "", "oncall", "developer"
 AUDIT = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n"
 PATIENCE_SECONDS = 60
 WAIT_SECONDS = 0.2
+NODE = {
+    "apiVersion": "v1",
+    "kind": "Node",
+    "metadata": {"name": "n1", "labels": {"sandboxes": "true"}},
+    "status": {"capacity": {"pods": "200", "cpu": "64", "memory": "64Gi"}},
+}
 RULE = re.compile(r"rule ([a-z-]+):")
 RUNTIME_CLASS = {
     "apiVersion": "node.k8s.io/v1",

@@ -207,11 +207,10 @@ ELSEWHERE = {
         "dispatch/applying",
     ),
     "tests/cluster/test_resident.py": ("dispatch/__main__", "dispatch/numbers", "dispatch/serving"),
-    "tests/cluster/test_policy.py": (
+    "tests/cluster/test_policy.py": ("kubernetes/policy/names", "kubernetes/policy/objects"),
+    "tests/cluster/test_policy_life.py": (
         "kubernetes/policy/cluster",
         "kubernetes/policy/confine",
-        "kubernetes/policy/names",
-        "kubernetes/policy/objects",
         "kubernetes/policy/resources",
     ),
     # Parts of one thing, which is tested as one.
