@@ -98,6 +98,8 @@ class ControlPlane:
                 f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
                 f"--secure-port={self.port}",
                 "--bind-address=127.0.0.1",
+                # Without it the address is that of the default route, which a machine without a network has not.
+                "--advertise-address=127.0.0.1",
                 f"--service-cluster-ip-range={SUBNET}",
                 "--allow-privileged=true",
                 "--authorization-mode=RBAC",
