@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -355,7 +354,6 @@ class TestCluster:
         text = INVENTORY.read_text().replace(ADDRESSES[WORKER], "10.123.0.99")
         inventory = tmp_path / "inventory.toml"
         inventory.write_text(text)
-        before, began = other.listing(), time.monotonic()
+        before = other.listing()
         refused(nodeprov("install", WORKER, OTHER, "--yes", inventory=inventory), f"{WORKER} (10.123.0.99)")
-        assert time.monotonic() - began < 30
         assert other.listing() == before

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
 from tests.lab.conftest import prepare
 from tests.lab.machines import OTHER, STATE, WORKER, Kubectl, Machine
-
-WARM_SECONDS = 20
 
 
 def lab(*arguments: str, stdin: bytes = b"") -> Output:
@@ -105,12 +102,10 @@ def only_lab(pristine_configs: dict[str, bytes]) -> Iterator[None]:
     prepare()
 
 
-def test_down_leaves_nothing_and_up_is_quick_and_twice_is_one(only_lab: None) -> None:
+def test_down_leaves_nothing_and_up_twice_is_one(only_lab: None) -> None:
     assert lab("down").returncode == 0
     assert traces() == []
-    began = time.monotonic()
     assert lab("up").returncode == 0
-    assert time.monotonic() - began < WARM_SECONDS
     machine = Machine(WORKER)
     started = machine.run("stat -c %Y /proc/1")
     assert lab("up").returncode == 0
