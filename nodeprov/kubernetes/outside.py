@@ -15,7 +15,7 @@ from nodeprov.hosts.base import Host, plain
 from nodeprov.kubernetes.images import PROBE
 from nodeprov.kubernetes.kubectl import Kubectl
 from nodeprov.node.daemon import Daemon
-from nodeprov.workloads.probe_pods import running_containers
+from nodeprov.workloads.probe_pods import running_containers, started_at
 from nodeprov.workloads.probes import UNMADE
 
 _WRAPPED = 1 << 62
@@ -24,7 +24,7 @@ _TIMES = 2
 """So many times what its containers take, and more, is what a pod takes with a sandbox around them."""
 _MUCH_BYTES = 12 << 20
 """What a sandbox takes besides its programs is about twice that; a pause container takes less than 1 MiB."""
-_CADVISOR = re.compile(r"^container_memory_working_set_bytes\{(.*)\} (\S+)", re.MULTILINE)
+_CADVISOR = re.compile(r"^container_memory_working_set_bytes\{(.*)\} (\S+) (\d+)", re.MULTILINE)
 
 
 @dataclass
@@ -63,9 +63,9 @@ class Round:
         return {each["podRef"]["name"]: each for each in found if each["podRef"]["namespace"] == self.namespace}
 
     @cached_property
-    def cadvisor(self) -> list[tuple[str, float]]:
-        """The labels and the values of the memory of containers, as Prometheus would read them."""
-        return [(labels, float(value)) for labels, value in _CADVISOR.findall(self._raw("metrics/cadvisor"))]
+    def cadvisor(self) -> str:
+        """What cAdvisor says of containers, as Prometheus would read it."""
+        return self._raw("metrics/cadvisor")
 
     @cached_property
     def processes(self) -> dict[str, str]:
@@ -104,13 +104,22 @@ def _besides(look: Round, pod: Mapping[str, Any]) -> str | None:
 
 
 def _metrics(look: Round, pod: Mapping[str, Any]) -> str | None:
-    ours = f'pod="{pod["metadata"]["name"]}"'
-    found = [
-        value
-        for labels, value in look.cadvisor
-        if ours in labels and look.namespace in labels and 'container=""' not in labels
-    ]
+    found = memory_by_cadvisor(look.cadvisor, look.namespace, pod)
     return ("some" if any(found) else "none") if found else None
+
+
+def memory_by_cadvisor(text: str, namespace: str, pod: Mapping[str, Any]) -> list[float]:
+    """Return the memory of a pod's containers, in bytes, as far as cAdvisor has measured it since they run.
+
+    It also measures each just before there is a process in it, and finds 0 for any runtime.
+    """
+    ours, started = f'pod="{pod["metadata"]["name"]}"', started_at(pod)
+    return [
+        float(value)
+        for labels, value, milliseconds in _CADVISOR.findall(text)
+        if ours in labels and f'namespace="{namespace}"' in labels and 'container=""' not in labels
+        if int(milliseconds) > 1000 * started
+    ]
 
 
 def _process(look: Round, pod: Mapping[str, Any]) -> str | None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,10 +31,10 @@ from nodeprov.workloads.probe_pods import (
     manifests,
     running_containers,
 )
-from nodeprov.workloads.probes import UNMADE
+from nodeprov.workloads.probes import UNMADE, is_made
 
 POLL_SECONDS = 1.0
-LONGEST_SECONDS = 75.0
+LONGEST_SECONDS = 90.0
 """What all pods together get; what has not ended then has no answer."""
 REMOVAL_SECONDS = 50
 _PREFIX = "nodeprov-probe-"
@@ -139,14 +139,19 @@ class Prober:
             pods, events = self._pods(setting.namespace)
             for side in Side:
                 found = answers(pods, events, side)
-                seen[side] |= {name: said for name, said in found.items() if _counts(said, seen[side].get(name))}
+                seen[side] |= {
+                    name: said
+                    for name, said in found.items()
+                    if is_made(said) or not is_made(seen[side].get(name))
+                }
             running = [each for each in pods if running_containers(each)]
             for each in running:
                 if (name := each["metadata"]["name"]) not in acted:
                     acted.add(name)
                     self._act(each, setting)
             self._look(running, setting.namespace, seen)
-            if all(has_ended(each, events) for each in pods) or time.monotonic() > deadline:
+            is_over = all(has_ended(each, events, seen[_side(each)]) for each in pods)
+            if is_over or time.monotonic() > deadline:
                 return seen
             self.sleep(POLL_SECONDS)
 
@@ -156,12 +161,12 @@ class Prober:
             self.cluster.run(self._kubectl.call("-n", setting.namespace, *each))
 
     def _look(self, pods: list[Any], namespace: str, seen: dict[Side, dict[str, str]]) -> None:
-        """Ask from outside what is not known yet."""
+        """Ask from outside what has no answer yet; kubelet has no numbers at first, and says so."""
         look = Round(self._kubectl, self.cluster, self.node, self.name, namespace, self.daemon)
         for pod in pods:
-            known = seen[Side(pod["metadata"]["name"].rpartition("-")[2])]
+            known = seen[_side(pod)]
             for name, question in asked_outside(pod).items():
-                if name not in known and (said := look.answer(question, pod)) is not None:
+                if not is_made(known.get(name)) and (said := look.answer(question, pod)) is not None:
                     known[name] = said
 
     def _pods(self, namespace: str) -> tuple[list[Any], list[Any]]:
@@ -176,6 +181,5 @@ def label_value(node: str) -> str:
     return node if len(node) <= _LONGEST_VALUE else hashlib.sha256(node.encode()).hexdigest()[:_LONGEST_VALUE]
 
 
-def _counts(said: str, before: str | None) -> bool:
-    """Tell whether an answer takes the place of the one before: anything does, but what is none."""
-    return before is None or not said.startswith(UNMADE) or before.startswith(UNMADE)
+def _side(pod: Mapping[str, Any]) -> Side:
+    return Side(pod["metadata"]["name"].rpartition("-")[2])

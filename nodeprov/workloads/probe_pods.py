@@ -7,12 +7,13 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from nodeprov.workloads.catalogue import catalogue
-from nodeprov.workloads.probes import UNMADE
+from nodeprov.workloads.catalogue import Behaviour, catalogue
+from nodeprov.workloads.probes import UNMADE, is_made
 
 DATA = Path(__file__).with_name("probe_pods.toml")
 HELPER = "-"
@@ -75,20 +76,29 @@ def questions(pod: str, container: str) -> list[str]:
 
 def asked_outside(pod: Mapping[str, Any]) -> dict[str, str]:
     """List what is asked about a pod from outside, by the names of the behaviours; nothing unless it runs."""
-    shape = pod["metadata"]["name"].rpartition("-")[0]
     if len(running_containers(pod)) < len(pod["spec"]["containers"]):
         return {}
-    return {
-        each.id: each.probe.outside
-        for each in catalogue().values()
-        if each.probe is not None and each.probe.outside and each.probe.place[0] == shape
-    }
+    return {each.id: each.probe.outside for each in _asked_in(pod) if each.probe and each.probe.outside}
+
+
+def _asked_in(pod: Mapping[str, Any]) -> list[Behaviour]:
+    """List what is asked in a pod, and about it."""
+    shape = pod["metadata"]["name"].rpartition("-")[0]
+    return [each for each in catalogue().values() if each.probe and each.probe.place[0] == shape]
 
 
 def running_containers(pod: Mapping[str, Any]) -> list[str]:
     """Return the IDs of the containers that run now."""
     statuses = pod.get("status", {}).get("containerStatuses", ())
     return [each["containerID"].rpartition("/")[2] for each in statuses if "running" in each["state"]]
+
+
+def started_at(pod: Mapping[str, Any]) -> float:
+    """Return when the last container has surely begun, in seconds since 1970; 0 if none runs."""
+    states = [each["state"] for each in pod.get("status", {}).get("containerStatuses", ())]
+    starts = [each["running"].get("startedAt") for each in states if "running" in each]
+    # Kubernetes leaves out the parts of a second.
+    return max((datetime.fromisoformat(each).timestamp() + 1 for each in starts if each), default=0.0)
 
 
 def acts(pod: Mapping[str, Any], setting: Setting) -> list[list[str]]:
@@ -170,10 +180,11 @@ def _filled(value: Any, side: Side, setting: Setting) -> Any:
     return json.loads(text)
 
 
-def has_ended(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell whether nothing more can be learned of a pod."""
+def has_ended(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]], known: Mapping[str, str]) -> bool:
+    """Tell whether nothing more can be learned of a pod: it is over, or all its questions are answered."""
     is_over = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-    return is_over or all(_said_of(pod, container, events) is not None for container in _names(pod))
+    is_known = all(is_made(known.get(each.id)) for each in _asked_in(pod))
+    return is_over or is_known or all(_said_of(pod, each, events) is not None for each in _names(pod))
 
 
 def answers(pods: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]], side: Side) -> dict[str, str]:

@@ -66,6 +66,11 @@ def _any_set(wanted: Mapping[str, str], flags: Mapping[str, str]) -> bool:
     return any(name in flags and re.fullmatch(pattern, flags[name]) for name, pattern in wanted.items())
 
 
+def is_made(answer: str | None) -> bool:
+    """Tell whether this is an answer, and no reason why there is none."""
+    return answer is not None and not answer.startswith(UNMADE)
+
+
 def matches(pattern: str, answer: str) -> bool:
     """Tell whether an answer is the one that is recorded."""
     return re.fullmatch(pattern, answer, re.DOTALL) is not None

@@ -55,6 +55,7 @@ def test_what_the_catalogue_says_of_a_release_is_found(
     worker: Machine, kubectl: Kubectl, inventory: Path, release: str
 ) -> None:
     installed(WORKER, "--set", f"release.version={release}")
+    worker.run("systemctl restart kubelet")  # which has no numbers of anything then, as after the node's boot
     ended = nodeprov("probe", WORKER, "--json", inventory=inventory)
     found = results(ended)
     assert (ended.returncode, named(found, "new", "gone", "failed")) == (0, set()), ended.stdout

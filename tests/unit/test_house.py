@@ -172,7 +172,6 @@ ELSEWHERE = {
     "tests/unit/workloads/test_pods.py": ("workloads/shape",),
     # What is probed is a node.
     "tests/unit/workloads/test_judgement.py": ("workloads/probes",),
-    "tests/lab/test_probe.py": ("kubernetes/outside",),
     # What a command does is seen on real nodes; what it says of its options, in tests/unit/cli/test_main.py.
     "tests/lab/test_verify.py": ("cli/diagnosis",),
     "tests/lab/test_words_and_deeds.py": ("cli/status",),

@@ -82,7 +82,7 @@ func ask(text string) string {
 	}()
 	limit := longestAnswer
 	if waits[words[0]] {
-		limit *= 3
+		limit *= 5
 	}
 	select {
 	case said := <-answered:

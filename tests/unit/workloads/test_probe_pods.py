@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from nodeprov.kubernetes.images import PROBE
@@ -18,6 +19,7 @@ from nodeprov.workloads.probe_pods import (
     questions,
     running_containers,
     shapes,
+    started_at,
 )
 
 SETTING = Setting("probe-1", "worker1", "gvisor", "localhost/proof:1", "Never", PROBE, "/run/probe-1")
@@ -69,7 +71,7 @@ def test_answers_are_read_from_what_the_program_leaves() -> None:
         pod("host-network-runc", ended("main", "host-network\tthere\n")),
         pod("host-network-sandbox", ended("main", "host-network\tabsent\n")),
     ]
-    assert all(has_ended(each, ()) for each in pods)
+    assert all(has_ended(each, (), {}) for each in pods)
     assert answers(pods, (), Side.RUNC) == {"host-network": "there"}
     assert answers(pods, (), Side.SANDBOX) == {"host-network": "absent"}
 
@@ -87,20 +89,20 @@ def test_a_program_that_does_not_know_what_it_is_asked_has_not_answered() -> Non
 def test_a_container_that_does_not_start_is_refused() -> None:
     waiting = {"name": "main", "state": {"waiting": {"reason": "CreateContainerError", "message": "no recursion"}}}
     one = pod("recursive-sandbox", waiting, phase="Pending")
-    assert has_ended(one, ())
+    assert has_ended(one, (), {})
     assert answers([one], (), Side.SANDBOX) == {"recursive-read-only": "refused: no recursion"}
 
 
 def test_a_pod_without_a_sandbox_is_refused_by_its_events() -> None:
     one = pod("host-users-sandbox", {"name": "main", "state": {"waiting": {"reason": "ContainerCreating"}}})
-    assert not has_ended(one, ())
+    assert not has_ended(one, (), {})
     assert answers([one], (), Side.SANDBOX) == {"host-users": "?the pod did not end"}
     said = {
         "reason": "FailedCreatePodSandBox",
         "message": "no user namespace",
         "involvedObject": {"name": "host-users-sandbox"},
     }
-    assert has_ended(one, [said])
+    assert has_ended(one, [said], {})
     assert answers([one], [said], Side.SANDBOX) == {"host-users": "refused: no user namespace"}
 
 
@@ -128,7 +130,23 @@ def test_a_container_that_was_added_has_answered_and_a_pod_that_is_over_is_not_w
     assert answers([one], (), Side.SANDBOX) == {"debug-target": "no"}
     over = pod("lasting-sandbox", ended("main", ""), phase="Succeeded")
     assert answers([over], (), Side.SANDBOX) == {"debug-target": "?the pod did not end"}
-    assert has_ended(over, ())
+    assert has_ended(over, (), {})
+
+
+def test_a_pod_that_goes_on_is_waited_for_until_the_last_answer_about_it() -> None:
+    running = {"name": "main", "state": {"running": {}}, "containerID": "containerd://12ab"}
+    one = pod("lasting-sandbox", running)
+    known = dict.fromkeys(asked_outside(one), "some") | {"debug-target": "no"}
+    assert has_ended(one, (), known)
+    for late in known:
+        assert not has_ended(one, (), {**known, late: "?kubelet's numbers cannot be read"})
+        assert not has_ended(one, (), {name: said for name, said in known.items() if name != late})
+
+
+def test_a_container_has_begun_for_sure_a_second_after_the_one_that_kubernetes_names() -> None:
+    begun = [{"name": each, "state": {"running": {"startedAt": f"2026-11-29T02:00:0{each}Z"}}} for each in "12"]
+    assert started_at(pod("lasting-runc", *begun)) == datetime(2026, 11, 29, 2, 0, 3, tzinfo=UTC).timestamp()
+    assert started_at(pod("lasting-runc", ended("main", ""))) == 0
 
 
 def test_where_a_helper_fails_no_answer_counts() -> None:
