@@ -64,7 +64,7 @@ def dispatched(api: Api, wanted: Wanted, namespace: str) -> Came:
             namespace,
             f"{socket.gethostname()}-{os.getpid()}",
             FAMILY.kernel_line,
-            on_wait=lambda node, why: say(f"{node}: its pod does not start yet: {why}"),
+            on_wait=lambda node, why: say(f"{node}: {why}"),
             on_end=lambda end: say(how(end)),
             on_error=output.print_error,
             stop=stop,
@@ -83,4 +83,6 @@ def end(came: Came, run: str, *, as_json: bool) -> NoReturn:
         say(f"{node}: not begun: {why}")
     if came.was_stopped:
         say("interrupted: what was begun goes on in the cluster; the next run sees it to its end")
+    if came.cordoned:
+        say(f"still cordoned: {', '.join(came.cordoned)}; the next run uncordons them at its end")
     raise typer.Exit(came.exit_code or DONE)

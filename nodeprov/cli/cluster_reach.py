@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nodeprov.inventory import Inventory, RolloutSettings
 
 _DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
-_OVER_SSH = ("drain", "wait_for", "before", "after")
+_OVER_SSH = ("wait_for", "before", "after")
 """What of a rollout is done over SSH only."""
 
 _MOST_BYTES = 1 << 20

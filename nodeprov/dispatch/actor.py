@@ -9,9 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.dispatch.api import Api, ApiError, Object
-from nodeprov.dispatch.marks import BETWEEN, CLAIM, DONE, LAST, STAGED, Last
-from nodeprov.dispatch.steps import Ended
-from nodeprov.dispatch.views import COMPONENT, PROOF, UID_ANNOTATION, WANT_ANNOTATION, NodeView, PodView
+from nodeprov.dispatch.case import Ended
+from nodeprov.dispatch.marks import BETWEEN, CLAIM, CORDONED, DONE, DRAINING, LAST, STAGED, Last
+from nodeprov.dispatch.views import (
+    COMPONENT,
+    DRAIN_ANNOTATION,
+    PROOF,
+    UID_ANNOTATION,
+    WANT_ANNOTATION,
+    NodeView,
+    PodView,
+)
 from nodeprov.dispatch.wanted import INSTALL, STAGE, UNINSTALL, Wanted
 from nodeprov.in_cluster.assignment import Assignment
 from nodeprov.in_cluster.pod import MESSAGE_PATH, NODE_ANNOTATION, RUN_LABEL, engine_pod
@@ -51,11 +59,35 @@ class Actor:
         labels: dict[str, str | None] = {CLAIM: wanted.run}
         if action == UNINSTALL and settings.label.key in node.labels:
             labels[settings.label.key] = None
-        return self._patch(node, {"metadata": {"labels": labels}})
+        value: Object = {"metadata": {"labels": labels}}
+        if node.draining:  # by a run before this one, which has its own time
+            value["metadata"]["annotations"] = {DRAINING: self._now()}
+        return self._patch(node, value)
 
-    def make_engine(self, node: NodeView, wanted: Wanted, settings: Settings, action: str) -> PodView:
-        """Make the pod that does the work; one that is there already is taken."""
-        assignment = Assignment(wanted.run, action, node.name, node.uid, node.machine_id)
+    def cordon(self, node: NodeView, wanted: Wanted) -> NodeView:
+        """Have no pods sent to a node, and say that it was us, in one write; another one's cordon is not ours.
+
+        Time runs from the first such write of a run.
+        """
+        value: Object = {"metadata": {"annotations": {DRAINING: node.draining or self._now()}}}
+        if not node.is_cordoned:
+            value["metadata"]["annotations"][CORDONED] = wanted.run
+            value["spec"] = {"unschedulable": True}
+        return self._patch(node, value)
+
+    def uncordon(self, node: NodeView) -> NodeView:
+        """Take our marks of a drain away, and our cordon, from a node that no run has any more."""
+        return self._patch(node, _undrained(node))
+
+    def make_engine(
+        self, node: NodeView, wanted: Wanted, settings: Settings, action: str, *, before_drain: bool = False
+    ) -> PodView:
+        """Make the pod that does the work; one that is there already is taken.
+
+        `before_drain` has it do only what of an install restarts nothing.
+        """
+        assigned = STAGE if before_drain else action
+        assignment = Assignment(wanted.run, assigned, node.name, node.uid, node.machine_id)
         value = engine_pod(
             assignment,
             wanted.images,
@@ -64,6 +96,9 @@ class Actor:
             namespace=self._namespace,
         )
         value["metadata"]["annotations"] |= {UID_ANNOTATION: node.uid, WANT_ANNOTATION: wanted.digest}
+        if before_drain:
+            value["metadata"]["name"] += "-s"  # both are there for a while
+            value["metadata"]["annotations"][DRAIN_ANNOTATION] = action
         return self._made(value)
 
     def make_proof(self, node: NodeView, wanted: Wanted, settings: Settings) -> PodView:
@@ -87,12 +122,14 @@ class Actor:
         )
         labels: dict[str, str | None] = {CLAIM: None}
         labels |= self._label(node, settings, ended)
-        value: Object = {"metadata": {"labels": labels, "annotations": _annotations(last)}}
+        value = _undrained(node)
+        value["metadata"]["labels"] = labels
+        value["metadata"]["annotations"] |= _annotations(last)
         taints = [each for each in node.taints if each.get("key") != settings.cluster.startup_taint]
         if action == INSTALL and ended.result == DONE:
             self._insist_on_class(settings)
             if len(taints) < len(node.taints):
-                value["spec"] = {"taints": taints}
+                value["spec"]["taints"] = taints
         return self._patch(node, value)
 
     def _label(self, node: NodeView, settings: Settings, ended: Ended) -> dict[str, str | None]:
@@ -184,6 +221,15 @@ class Actor:
         wanted = {key: value.get(key) for key in ("overhead", "scheduling")}
         if {key: found.get(key) for key in wanted} != wanted or found["handler"] != value["handler"]:
             self._api.patch(path, {**wanted, "handler": value["handler"]})
+
+
+def _undrained(node: NodeView) -> Object:
+    """Write the change that takes the marks of a drain away, and the cordon if it is ours."""
+    marks = [*([DRAINING] if node.draining else []), *([CORDONED] if node.has_our_cordon else [])]
+    value: Object = {"metadata": {"annotations": dict.fromkeys(marks)}, "spec": {}}
+    if node.has_our_cordon and node.is_cordoned:
+        value["spec"]["unschedulable"] = None
+    return value
 
 
 def _annotations(last: Last) -> dict[str, str | None]:

@@ -49,11 +49,14 @@ class ApiError(NodeprovError):
     Attributes:
         status: of HTTP.
         reason: a word for programs, such as AlreadyExists (k8s.io/apimachinery: meta/v1, StatusReason).
+        after_seconds: when the server wants to be asked again; 0 where it has not said it.
     """
 
-    def __init__(self, message: str, hint: str, *, where: str, status: int, reason: str) -> None:
+    def __init__(
+        self, message: str, hint: str, *, where: str, status: int, reason: str, after_seconds: float = 0.0
+    ) -> None:
         super().__init__(message, hint, where=where)
-        self.status, self.reason = status, reason
+        self.status, self.reason, self.after_seconds = status, reason, after_seconds
 
 
 def sleeping_until(stop: threading.Event) -> Callable[[float], None]:
@@ -129,6 +132,13 @@ class Api:
         """Make an object in a collection; raise ApiError with the reason AlreadyExists where there is one."""
         return self._call("POST", path, parameters, value)
 
+    def attempt(self, path: str, value: Object) -> Object:
+        """Make an object as `create` does, but ask once only: who calls asks again, or not.
+
+        Raises ApiError, with `after_seconds` where the server has named a time.
+        """
+        return self._call("POST", path, {}, value, is_patient=False)
+
     def patch(self, path: str, value: Any, kind: Patch = "merge-patch", **parameters: str) -> Object:
         """Change an object; a JSON patch whose `test` fails raises ApiError with the reason Invalid."""
         suffix = "yaml" if kind == "apply-patch" else "json"
@@ -172,6 +182,8 @@ class Api:
         parameters: Mapping[str, str],
         value: Any = None,
         content_type: str = "application/json",
+        *,
+        is_patient: bool = True,
     ) -> Object:
         """Send a request until it is answered; what it asks for may have been done although no answer came."""
         body = None if value is None else json.dumps(value, separators=(",", ":")).encode()
@@ -184,10 +196,10 @@ class Api:
                 return self._understood(content, method, path)
             is_first_denial = status == 401 and bool(self.access.token_file) and not has_new_token
             has_new_token = has_new_token or is_first_denial
-            again = status in (0, *TOO_BUSY, *ILL) or is_first_denial
+            again = (is_patient and status in (0, *TOO_BUSY, *ILL)) or is_first_denial
             pause = min(after or _PAUSES[min(attempt, len(_PAUSES) - 1)], _LONGEST_PAUSE)
             if not again or time.monotonic() + pause - began > self._patience:
-                raise self._refused(method, path, status, content)
+                raise self._refused(method, path, status, content, after)
             attempt += 1
             self._sleep(pause)
 
@@ -268,7 +280,9 @@ class Api:
             where=self.access.server,
         )
 
-    def _refused(self, method: str, path: str, status: int, content: bytes) -> ApiError:
+    def _refused(
+        self, method: str, path: str, status: int, content: bytes, after_seconds: float = 0.0
+    ) -> ApiError:
         said, reason = _said(content)
         if status == 0:
             message = f"it does not answer: {said or 'the connection was cut'}"
@@ -282,7 +296,8 @@ class Api:
             hint = (
                 "which policy? kubectl get validatingadmissionpolicies; nodeprov cluster install writes nodeprov's"
             )
-        return ApiError(message, hint, where=self.access.server, status=status, reason=reason)
+        where = self.access.server
+        return ApiError(message, hint, where=where, status=status, reason=reason, after_seconds=after_seconds)
 
 
 def _target(path: str, parameters: Mapping[str, str]) -> str:

@@ -10,12 +10,14 @@ from contextlib import suppress
 
 from nodeprov.dispatch.actor import Actor
 from nodeprov.dispatch.api import Api, ApiError
+from nodeprov.dispatch.case import Case, Ended, Step
 from nodeprov.dispatch.doing import Did, Doer, NotYet
+from nodeprov.dispatch.evictions import Evictions
 from nodeprov.dispatch.known import Known
 from nodeprov.dispatch.lease import Leadership, NotLeading
 from nodeprov.dispatch.marks import DONE
 from nodeprov.dispatch.progress import Progress
-from nodeprov.dispatch.steps import Case, Ended, Step, next_step
+from nodeprov.dispatch.steps import next_step
 from nodeprov.dispatch.surroundings import NodeEnd, Surroundings
 from nodeprov.dispatch.turns import Standing, Turn, turn
 from nodeprov.dispatch.views import COMPONENT, PROOF, NodeView, PodView
@@ -58,7 +60,7 @@ class Dispatcher:
         self._lease, self._around = lease, around
         self._events: queue.SimpleQueue[_Came | Did | Wanted] = queue.SimpleQueue()
         actor = Actor(api, around.namespace, around.now, around.identity)
-        self._doer = Doer(actor, self.known, around, self._events.put)
+        self._doer = Doer(actor, Evictions(api, around.namespace), self.known, around, self._events.put)
         self._listed: set[str] = set()
         self._progress = Progress(around.monotonic)
         self._schedule = Schedule(self.known.members.rollout, Experience({}, INSTALL))
@@ -148,6 +150,10 @@ class Dispatcher:
         elif isinstance(did.made, PodView):
             self.known.put_pod(did.made)
             self._progress.pods_made[did.node] += not did.made.is_proof
+        elif did.waits:
+            self._progress.postpone(did.node, did.again_seconds)
+            if self._progress.is_news(did.node, did.waits):
+                self._around.on_wait(did.node, did.waits)
         if did.ended is not None:
             self._take_finished(did.node, did.ended)
 
@@ -191,18 +197,24 @@ class Dispatcher:
         step = next_step(case)
         if step.doing != "wait":
             self._submit(workers, name, step, case.node)
-        elif (pod := case.proof or case.engine) and pod.trouble and self._progress.is_news(name, pod.uid):
-            self._around.on_wait(name, pod.trouble)
+        elif (
+            (pod := case.proof or case.engine or case.staged)
+            and pod.trouble
+            and self._progress.is_news(name, pod.uid)
+        ):
+            self._around.on_wait(name, f"its pod does not start yet: {pod.trouble}")
 
     def _case(self, name: str) -> Case | None:
         """Put together what is known of a node that is in work; None if it is not."""
         node = self.known.nodes.get(name)
         claim = node.claim if node else ""
         engine, proof = (self.known.pod(name, claim, is_proof=each) for each in (False, True))
-        if not (claim or engine or proof):
+        staged = self.known.pod(name, claim, is_before_drain=True)
+        if not (claim or engine or proof or staged or (node and node.draining)):
             return None
         settings = self.known.members.settings(name)
-        state = (claim, engine and (engine.uid, engine.message), proof and proof.uid)
+        pods = [each and (each.uid, each.message) for each in (engine, staged)]
+        state = (claim, *pods, proof and proof.uid)
         return Case(
             node,
             engine,
@@ -211,11 +223,20 @@ class Dispatcher:
             settings.runtime.handler,
             settings.proof.pod,
             self._around.kernel_line,
+            staged,
+            self.known.action(node) if node else INSTALL,
+            self.known.wanted.digest,
+            self._drains(node),
             self._progress.pods_made[name],
             self._progress.waited(name, state),
             self.known.wanted.deadline_seconds,
             settings.proof.timeout_seconds,
         )
+
+    def _drains(self, node: NodeView | None) -> bool:
+        """Tell whether pods are to leave a node before its restart; what only stages has none."""
+        known = self.known
+        return node is not None and known.members.rollout.drain and known.action(node) != STAGE
 
     def _begin(self, workers: ThreadPoolExecutor) -> None:
         """Claim the nodes whose turn it is."""

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from nodeprov.dispatch.actor import Actor, Told
 from nodeprov.dispatch.api import ApiError
+from nodeprov.dispatch.case import Ended, Step
+from nodeprov.dispatch.evictions import Evictions
 from nodeprov.dispatch.known import Known
 from nodeprov.dispatch.marks import DONE, FAILED
-from nodeprov.dispatch.steps import Ended, Step
 from nodeprov.dispatch.surroundings import Surroundings
 from nodeprov.dispatch.views import NodeView, PodView
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, Problem, Problems
 from nodeprov.inventory import Settings
+from nodeprov.kubernetes.draining import do_not_leave
 
 _POLICY = "ValidatingAdmissionPolicy"
 TAKEN_UP_SECONDS = 15.0
 """So long it may take until each API server of a cluster has taken up a changed policy; mostly it is a second."""
+
+
+_LOOK_SECONDS, _MOST_LOOK_SECONDS = 0.5, 5.0
+"""How often it is looked whether pods have left: less often, the longer that takes."""
 
 
 class NotYet(NodeprovError):
@@ -26,20 +33,33 @@ class NotYet(NodeprovError):
 
 @dataclass(frozen=True, slots=True)
 class Did:
-    """What came of a step: a node or a pod as it is now, how the node's run has ended, or an error."""
+    """What came of a step: a node or a pod as it is now, how the node's run has ended, or an error.
+
+    Where others are waited for, `waits` says for whom, and `again_seconds` when it is looked again.
+    """
 
     node: str
     made: NodeView | PodView | None = None
     ended: Ended | None = None
     error: BaseException | None = None
+    waits: str = ""
+    again_seconds: float = 0.0
 
 
 class Doer:
     """Takes steps; for use by several threads."""
 
-    def __init__(self, actor: Actor, known: Known, around: Surroundings, hand_back: Callable[[Did], None]) -> None:
-        """Act by `actor`; `hand_back` is given what came of each step, whatever it is."""
+    def __init__(
+        self,
+        actor: Actor,
+        evictions: Evictions,
+        known: Known,
+        around: Surroundings,
+        hand_back: Callable[[Did], None],
+    ) -> None:
+        """Act by `actor` and `evictions`; `hand_back` is given what came of each step, whatever it is."""
         self._actor, self._known, self._around, self._hand_back = actor, known, around, hand_back
+        self._evictions = evictions
         self._refused: dict[str, float] = {}
 
     def do(self, name: str, step: Step, node: NodeView | None) -> None:
@@ -60,25 +80,59 @@ class Doer:
         if step.ended is not None:
             return self._finished(node, settings, step.ended)
         try:
-            if step.doing == "claim":
-                return Did(node.name, self._actor.claim(node, wanted, settings, action))
-            made = (
-                self._actor.make_engine(node, wanted, settings, action)
-                if step.doing == "make the pod"
-                else self._actor.make_proof(node, wanted, settings)
-            )
+            did = self._taken(node, step)
             self._refused.pop(node.name, None)
-            return Did(node.name, made)
+            return did
         except ApiError as error:
             if error.status == 409:
                 return Did(node.name, self._actor.read(node))
             if error.status not in (400, 403, 422):
                 raise
             self._wait_for_policy(node.name, error)
-            if step.doing == "claim":
+            if step.doing in ("claim", "uncordon"):
                 raise
-            refused = Ended(FAILED, error.message, error.hint, action=action, want=wanted.digest)
-        return self._finished(node, settings, refused)
+            refused: NodeprovError = error
+        except Problems as error:
+            refused = error
+        said = "; ".join(each.message for each in refused.parts())
+        hint = "; ".join(dict.fromkeys(each.hint for each in refused.parts()))
+        return self._finished(node, settings, Ended(FAILED, said, hint, action=action, want=wanted.digest))
+
+    def _taken(self, node: NodeView, step: Step) -> Did:
+        """Take a step that is no end."""
+        wanted, settings = self._known.wanted, self._known.members.settings(node.name)
+        action, name = self._known.action(node), node.name
+        match step.doing:
+            case "claim":
+                return Did(name, self._actor.claim(node, wanted, settings, action))
+            case "stage":
+                return Did(name, self._actor.make_engine(node, wanted, settings, action, before_drain=True))
+            case "cordon":
+                self._evictions.insist(name, settings)
+                return Did(name, self._actor.cordon(node, wanted))
+            case "uncordon":
+                return Did(name, self._actor.uncordon(node))
+            case "prove":
+                return Did(name, self._actor.make_proof(node, wanted, settings))
+            case "drain" if did := self._drained(node, settings):
+                return did
+        return Did(name, self._actor.make_engine(node, wanted, settings, action))
+
+    def _drained(self, node: NodeView, settings: Settings) -> Did | None:
+        """Evict pods once more; return None when all have left.
+
+        Raises Problems where they take too long, or something would be lost that nobody has allowed to lose.
+        """
+        left = self._evictions.ask(node.name, settings)
+        if not left.why:
+            return None
+        seconds = _seconds_between(node.draining, self._around.now())
+        if seconds > settings.rollout.drain_timeout_seconds:
+            error = do_not_leave(left.why, node.name)
+            raise Problems([Problem(error.message, error.hint)], where=node.name)
+        waits = f"waits for pods to leave: {', '.join(f'{name} ({why})' for name, why in left.why.items())}"
+        again = max(left.after_seconds, min(_MOST_LOOK_SECONDS, max(_LOOK_SECONDS, seconds / 5)))
+        return Did(node.name, waits=waits, again_seconds=again)
 
     def _wait_for_policy(self, name: str, error: ApiError) -> None:
         """Raise NotYet where what was refused may be allowed in a moment."""
@@ -113,3 +167,11 @@ class Doer:
             self._actor.tell(told, node)
         except NodeprovError as error:  # the annotation says it too
             self._around.on_error(error)
+
+
+def _seconds_between(before: str, now: str) -> float:
+    """Return the seconds between two times of ISO 8601; 0 where the first is none: anybody may edit a Node."""
+    try:
+        return (datetime.fromisoformat(now) - datetime.fromisoformat(before)).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0

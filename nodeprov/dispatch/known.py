@@ -89,9 +89,12 @@ class Known:
         if not pods:
             self._pods.pop(pod.node, None)
 
-    def pod(self, node: str, run: str, *, is_proof: bool) -> PodView | None:
-        """Find the pod of a run for a node; where no run has the node, any."""
-        found = [each for each in self._pods.get(node, {}).values() if each.is_proof == is_proof]
+    def pod(self, node: str, run: str, *, is_proof: bool = False, is_before_drain: bool = False) -> PodView | None:
+        """Find the pod of a run for a node, of the kind that is asked for; where no run has the node, any."""
+        kind = (is_proof, is_before_drain)
+        found = [
+            each for each in self._pods.get(node, {}).values() if (each.is_proof, each.is_before_drain) == kind
+        ]
         return next((each for each in found if each.run == run or not run), None)
 
     def action(self, node: NodeView) -> str:
@@ -99,8 +102,8 @@ class Known:
         return wish_of(node, self.wanted, self.members) or INSTALL
 
     def in_work(self) -> Iterator[str]:
-        """Name the nodes that a run has, or that pods of ours are left for."""
-        yield from (name for name, node in self.meant.items() if node.claim)
+        """Name the nodes that a run has, or that marks of a drain or pods of ours are left on."""
+        yield from (name for name, node in self.meant.items() if node.claim or node.draining)
         yield from (name for name in self._pods if not ((node := self.nodes.get(name)) and node.claim))
 
     @property
@@ -110,7 +113,7 @@ class Known:
 
     def _judge(self, node: NodeView) -> None:
         wish = wish_of(node, self.wanted, self.members)
-        if wish or node.is_ours or self.members.chooses(node):
+        if wish or node.is_ours or node.draining or self.members.chooses(node):
             self.meant[node.name] = node
         else:
             self.meant.pop(node.name, None)

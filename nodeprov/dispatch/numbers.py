@@ -29,6 +29,8 @@ def _lines(found: Dispatcher, *, leads: bool) -> Iterator[str]:
     yield from metric(f"{_PREFIX}_leads", "gauge", "Whether this dispatcher leads.", {(): float(leads)})
     by_state: Samples = {(("state", state),): float(count) for state, count in stand.counts.items()}
     yield from metric(f"{_PREFIX}_nodes", "gauge", "Nodes by state.", by_state)
+    cordoned = float(sum(each.has_our_cordon for each in dict(known.nodes).values()))
+    yield from metric(f"{_PREFIX}_nodes_cordoned", "gauge", "Nodes that nodeprov has cordoned.", {(): cordoned})
     about = "Installed nodes without the label, or on which kubelet does not report the handler."
     yield from metric(f"{_PREFIX}_nodes_drifted", "gauge", about, {(): float(len(stand.drifted))})
     by_result: Samples = {(("action", a), ("result", r)): float(count) for (a, r), count in results.items()}

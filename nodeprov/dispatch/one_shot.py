@@ -23,11 +23,13 @@ class Came:
         ends: how nodes have ended.
         untouched: the nodes that were not begun, and why not.
         was_stopped: whether somebody has ended it.
+        cordoned: the nodes that are cordoned still, by this run: it was ended while they were drained.
     """
 
     ends: tuple[NodeEnd, ...]
     untouched: dict[str, str]
     was_stopped: bool
+    cordoned: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -44,6 +46,7 @@ class Came:
         return {
             "outcomes": [_json(each) for each in self.ends],
             "untouched": [{"node": node, "why": why} for node, why in self.untouched.items()],
+            "cordoned": list(self.cordoned),
         }
 
 
@@ -81,7 +84,8 @@ def dispatch_here(access_api: Api, wanted: Wanted, around: Surroundings) -> Came
     known, why = dispatcher.known, dispatcher.turn.why_not
     left = {name: known.nodes[name].unavailable or why or "it was interrupted" for name in sorted(known.due)}
     ends = {each.node: each for each in dispatcher.ends}  # a canary's second one counts
-    return Came(tuple(ends.values()), left, around.stop.is_set())
+    cordoned = tuple(sorted(each.name for each in known.nodes.values() if each.has_our_cordon))
+    return Came(tuple(ends.values()), left, around.stop.is_set(), cordoned)
 
 
 def _insist_on_lead(lease: Leadership, around: Surroundings) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nodeprov.dispatch.api import Object
-from nodeprov.dispatch.marks import CLAIM, LAST, STAGED
+from nodeprov.dispatch.marks import CLAIM, CORDONED, DRAINING, LAST, STAGED
 from nodeprov.in_cluster.pod import COMMAND, CONFIG_MAP, RUN_LABEL
 
 GROUP = "admissionregistration.k8s.io/v1"
@@ -33,6 +33,7 @@ class Limits:
         host_paths: folders of a node that an engine's pod may mount.
         proof_images: of pods that prove a node, in whichever namespace they are.
         proof_classes: the RuntimeClasses of those.
+        drains: whether the dispatcher may cordon nodes.
     """
 
     username: str
@@ -43,6 +44,7 @@ class Limits:
     host_paths: Sequence[str]
     proof_images: Sequence[str]
     proof_classes: Sequence[str]
+    drains: bool = False
 
 
 def own_fields(limits: Limits) -> list[Object]:
@@ -51,6 +53,7 @@ def own_fields(limits: Limits) -> list[Object]:
     To patch nodes is otherwise to be able to draw pods to a node, to evict them, or to have the Node deleted.
     """
     labels, taints = _texts([CLAIM, *limits.labels]), _texts(limits.taints)
+    annotations = _texts([LAST, STAGED, DRAINING, CORDONED])
     match = {
         "matchConstraints": {
             "resourceRules": [_rule("", ["nodes", "nodes/*"], ["UPDATE"])],
@@ -59,7 +62,10 @@ def own_fields(limits: Limits) -> list[Object]:
     }
     validations = [
         (_same("metadata.?labels", labels), "nodeprov may change its own labels only"),
-        (_same("metadata.?annotations", _texts([LAST, STAGED])), "nodeprov may change its own annotations only"),
+        (
+            _same("metadata.?annotations", annotations),
+            "nodeprov may change its own annotations only",
+        ),
         (
             " && ".join(_equal(f"metadata.?{field}", "[]") for field in ("ownerReferences", "finalizers")),
             "nodeprov may not change owners or finalizers",
@@ -70,13 +76,35 @@ def own_fields(limits: Limits) -> list[Object]:
             "t in object.spec.?taints.orValue([]))",
             "nodeprov may take away its own startup taint only",
         ),
-        (
-            f"{_equal('spec.?unschedulable', 'false')} && {_equal('spec.?providerID', _text(''))}",
-            "nodeprov may not cordon or uncordon a node",
-        ),
+        *_of_cordons(drains=limits.drains),
+        (_equal("spec.?providerID", _text("")), "nodeprov may not change the provider's id"),
         ("object.status == oldObject.status", "nodeprov may not change the status of a node"),
     ]
     return _policy(OWN_FIELDS, match, validations)
+
+
+def _of_cordons(*, drains: bool) -> Iterator[tuple[str, str]]:
+    """Let a cordon be lifted that carries our mark, by one write with it; and one be made with it, if we drain.
+
+    Such a mark is never put on another one's cordon. What is there may always go: a run that does not drain any
+    more comes after one that did.
+    """
+    now, before = (f"{each}.spec.?unschedulable.orValue(false)" for each in ("object", "oldObject"))
+    marked, was_marked = (
+        f"{_text(CORDONED)} in {each}.metadata.?annotations.orValue({{}})" for each in ("object", "oldObject")
+    )
+    yield (
+        f"!{before} || {now} || (({was_marked}) && !({marked}))",
+        "nodeprov may uncordon only what it has cordoned itself",
+    )
+    yield (
+        f"{before} || !{now} || ({marked})" if drains else f"{before} || !{now}",
+        "nodeprov may cordon a node only to drain it, with its mark",
+    )
+    yield (
+        f"!({marked}) || ({was_marked}) || (!{before} && {now})",
+        "nodeprov may not call the cordon of another one its own",
+    )
 
 
 def only_engines(limits: Limits) -> list[Object]:

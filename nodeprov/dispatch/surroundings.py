@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nodeprov.dispatch.actor import Told
-from nodeprov.dispatch.steps import Ended
+from nodeprov.dispatch.case import Ended
 from nodeprov.engine.context import utc_now
 from nodeprov.errors import NodeprovError
 
@@ -31,7 +31,7 @@ class Surroundings:
         identity: names this process.
         kernel_line: finds in what a proof's pod says by what its kernel is known as a sandbox's.
         on_told: hears what becomes of nodes; called by several threads.
-        on_wait: hears for which node kubelet cannot start a pod yet, and why.
+        on_wait: hears for which node is waited, and for what: its pod starts late, or others leave late.
         on_end: hears how the run of a node has ended.
         on_error: hears what does not concern one node.
         now: tells the time, UTC in ISO 8601.

@@ -8,10 +8,12 @@ from sys import intern
 from typing import Any, Self
 
 from nodeprov.dispatch.api import Object
-from nodeprov.dispatch.marks import CLAIM, LAST, STAGED, Last
+from nodeprov.dispatch.marks import CLAIM, CORDONED, DRAINING, LAST, STAGED, Last
 from nodeprov.in_cluster.pod import ACTION_LABEL, ENGINE, NODE_ANNOTATION, RUN_LABEL
 
 UID_ANNOTATION, WANT_ANNOTATION = "nodeprov.io/node-uid", "nodeprov.io/want"
+DRAIN_ANNOTATION = "nodeprov.io/before-drain"
+"""What a pod has that does the part of an install that restarts nothing, before other pods have to leave."""
 COMPONENT = "app.kubernetes.io/component"
 PROOF = "proof"
 NO_START = "StartError"
@@ -26,6 +28,8 @@ class NodeView:
         version: the resourceVersion, which guards a change.
         architecture: as Go calls it, such as amd64.
         handlers: the runtime handlers that its kubelet reports; None before Kubernetes 1.30.
+        draining: since when a run of ours has its pods leave, UTC in ISO 8601; "" if none has.
+        has_our_cordon: whether it was such a run that has cordoned it.
     """
 
     name: str
@@ -40,6 +44,8 @@ class NodeView:
     handlers: tuple[str, ...] | None
     last: Last | None
     staged: Last | None = None
+    draining: str = ""
+    has_our_cordon: bool = False
 
     @classmethod
     def of(cls, value: Object) -> Self:
@@ -62,6 +68,8 @@ class NodeView:
             None if reported is None else tuple(intern(each.get("name", "")) for each in reported),
             Last.parse(annotations.get(LAST, "")),
             Last.parse(annotations.get(STAGED, "")),
+            annotations.get(DRAINING, ""),
+            CORDONED in annotations,
         )
 
     @property
@@ -98,6 +106,7 @@ class PodView:
         has_begun: whether that container has run at all.
         trouble: what kubelet says of why it does not run, or of why it ended.
         is_going: whether it is being deleted.
+        is_before_drain: whether it does what needs no restart, of an install that drains.
     """
 
     name: str
@@ -115,6 +124,7 @@ class PodView:
     has_begun: bool
     trouble: str
     is_going: bool
+    is_before_drain: bool = False
 
     @classmethod
     def of(cls, value: Object) -> Self:
@@ -139,6 +149,7 @@ class PodView:
             _has_begun(container),
             _trouble(status),
             bool(metadata.get("deletionTimestamp")),
+            DRAIN_ANNOTATION in annotations,
         )
 
     @property

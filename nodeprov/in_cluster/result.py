@@ -42,6 +42,7 @@ class NodeResult:
         hit: containers of others that were hit by that restart.
         seconds: how long it took.
         error: why it failed.
+        to_restart: of a run that stages: whether the install that follows would restart containerd.
     """
 
     run: str
@@ -56,6 +57,7 @@ class NodeResult:
     hit: tuple[str, ...] = ()
     seconds: float = 0.0
     error: ResultError | None = None
+    to_restart: bool = False
 
     def to_json(self) -> bytes:
         """Write it, in LONGEST_BYTES at most: what is too long is cut, and it stays JSON."""
@@ -93,6 +95,8 @@ def _fields(found: dict[str, Any]) -> dict[str, Any]:
         "restarted": of_type(bool, found["restarted"]),
         "seconds": float(found["seconds"]),
         "error": error and ResultError(*(of_type(str, error[name]) for name in ResultError.__slots__)),
+        # An earlier engine does not say it: then a node is drained for nothing, at worst.
+        "to_restart": of_type(bool, found.get("to_restart", True)),
     }
 
 

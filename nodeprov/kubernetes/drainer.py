@@ -11,10 +11,13 @@ from nodeprov.errors import NodeprovError, Problems
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.draining import (
+    ENDING,
+    FORBIDDEN,
     NOTHING_LOST,
     Allowed,
     NodePod,
     awaited,
+    do_not_leave,
     drain_problems,
     movable,
     node_pods,
@@ -100,15 +103,8 @@ class Drainer:
             forbidden = [pod for pod in names if not self._evict(*pod.split("/"))]
             names = left()
             if names and time.monotonic() > deadline:
-                said = [
-                    f"{pod} ({'its PodDisruptionBudget forbids it' if pod in forbidden else 'ending'})"
-                    for pod in names
-                ]
-                raise NodeprovError(
-                    f"these pods do not leave: {', '.join(said)}",
-                    "look at their PodDisruptionBudgets and finalizers: kubectl get pdb -A",
-                    where=self.node,
-                )
+                why = {pod: FORBIDDEN if pod in forbidden else ENDING for pod in names}
+                raise do_not_leave(why, self.node)
             self.sleep(POLL_SECONDS)
 
     def _left(self, pods: Collection[str], *, whole: bool) -> tuple[str, ...]:

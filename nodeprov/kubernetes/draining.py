@@ -12,6 +12,8 @@ from nodeprov.kubernetes.kubectl import forbidden_hint, kubectl
 from nodeprov.templates import render
 
 ENDED = ("Succeeded", "Failed")
+FORBIDDEN, ENDING = "its PodDisruptionBudget forbids it", "ending"
+"""Why a pod that was evicted is still there."""
 MIRROR = "kubernetes.io/config.mirror"
 
 
@@ -53,6 +55,9 @@ class NodePod:
     """Whether it is a static pod's image in the cluster, which eviction does not end."""
     has_ended: bool = False
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    uid: str = ""
+    is_ending: bool = False
+    """Whether it is being deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +88,11 @@ class NodePodsQuery:
         with taking_json_apart():
             classes, pods = (json.loads(line)["items"] for line in output.text.split("\n")[:2])
             ours = {each["metadata"]["name"] for each in classes if each["handler"] == handler}
-            return tuple(_pod(pod, ours) for pod in pods)
+            return tuple(node_pod(pod, ours) for pod in pods)
 
 
-def _pod(pod: Mapping[str, Any], classes: Collection[str]) -> NodePod:
+def node_pod(pod: Mapping[str, Any], classes: Collection[str] = ()) -> NodePod:
+    """Read a Pod; `classes` are the RuntimeClasses that lead to our handler. Raises what malformed JSON raises."""
     metadata, spec = pod["metadata"], pod["spec"]
     owners = metadata.get("ownerReferences") or ()
     # As kubectl: of several owners it is the controller that makes it again.
@@ -99,6 +105,8 @@ def _pod(pod: Mapping[str, Any], classes: Collection[str]) -> NodePod:
         is_mirror=MIRROR in (metadata.get("annotations") or {}),
         has_ended=(pod.get("status") or {}).get("phase") in ENDED,
         labels=metadata.get("labels") or {},
+        uid=metadata.get("uid", ""),
+        is_ending=bool(metadata.get("deletionTimestamp")),
     )
 
 
@@ -187,6 +195,13 @@ def drain_problems(
             f"save what is needed, then: {anyway}",
             "it is deleted with the pod; kubectl drain evicts such pods with --delete-emptydir-data only",
         )
+
+
+def do_not_leave(why: Mapping[str, str], node: str) -> NodeprovError:
+    """Return the error for pods that have not left a node in time; `why` says it of each of them."""
+    said = ", ".join(f"{name} ({reason})" for name, reason in why.items())
+    hint = "look at their PodDisruptionBudgets and finalizers: kubectl get pdb -A"
+    return NodeprovError(f"these pods do not leave: {said}", hint, where=node)
 
 
 @dataclass(frozen=True, slots=True)

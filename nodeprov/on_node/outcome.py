@@ -19,11 +19,12 @@ from nodeprov.reports.plan import plan_json
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What was planned last, what came of it, and who did it."""
+    """What was planned last, what came of it, who did it, and whether a restart was left for later."""
 
     planned: Planned
     outcome: Outcome
     author: Author
+    to_restart: bool = False
 
     def result(self, assignment: Assignment, seconds: float) -> NodeResult:
         """Say it as a result, what this run had done before it was killed included."""
@@ -44,6 +45,7 @@ class Ended:
             hit=(*(switched.hit if is_switched and switched else ()), *outcome.hit),
             seconds=seconds,
             error=self._said(),
+            to_restart=self.to_restart,
         )
 
     @property

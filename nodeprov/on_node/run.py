@@ -44,8 +44,11 @@ class NodeRun:
         deadline = self.clock() + BUSY_SECONDS
         while True:
             try:
-                planned = self._planned()
-                return Ended(planned, apply(planned, self.hosts.of(self.node), self.context), self.context.author)
+                whole = self._planned()
+                stages = self.assignment.action == "stage"
+                planned = staged(whole) if stages else whole
+                outcome = apply(planned, self.hosts.of(self.node), self.context)
+                return Ended(planned, outcome, self.context.author, stages and whole.plan.restart is not None)
             except Busy:
                 if self.clock() > deadline:
                     raise
@@ -58,7 +61,7 @@ class NodeRun:
             raise error
         [planned] = plans.good
         self._insist_on_the_machine(planned)
-        return staged(planned) if self.assignment.action == "stage" else planned
+        return planned
 
     def _insist_on_the_machine(self, planned: Planned) -> None:
         """See that this is the machine that the cluster means: a node may have been made anew under its name.

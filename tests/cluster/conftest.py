@@ -34,7 +34,7 @@ def _settings_of_nobody_else() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with control_plane(tmp_path_factory.mktemp("control-plane")) as plane:
-        plane.start_kwok(stages(failing=["bad"], silent=["silent"]))
+        plane.start_kwok(stages(failing=["bad"], silent=["silent"], calm=["calm"]))
         yield plane
 
 

@@ -157,10 +157,10 @@ def test_images_are_named_by_their_digests(command: Command, arguments: tuple[st
 
 def test_what_only_ssh_does_is_refused(command: Command, tmp_path: Path) -> None:
     path = tmp_path / "nodeprov.toml"
-    path.write_text(path.read_text().replace("[rollout]", "[rollout]\ndrain = true"))
+    path.write_text(path.read_text().replace("[rollout]", "[rollout]\nwait_for = 'a=b'"))
     output = command("install", "--render", *IMAGES)
     assert output.returncode == 2
-    assert "[rollout] drain is for runs over SSH" in said(output)
+    assert "[rollout] wait_for is for runs over SSH" in said(output)
 
 
 def test_nothing_of_ours_is_told_with_what_to_type(command: Command) -> None:

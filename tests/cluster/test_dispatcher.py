@@ -11,7 +11,7 @@ from nodeprov.dispatch.views import NodeView
 from nodeprov.dispatch.wanted import Wanted
 from tests.support.control_plane import ControlPlane
 from tests.support.dispatching import wanted
-from tests.support.fleet_of_fakes import LABEL, NODES, Fakes, Killed, Stubborn, inventory
+from tests.support.fleet_of_fakes import LABEL, NODES, Fakes, Killed, KilledAt, Stubborn, inventory
 from tests.support.sampling import by_turns, is_full
 
 MANY = inventory(max_unavailable="100%", max_failures=100)
@@ -204,25 +204,9 @@ def test_a_node_that_goes_while_it_is_changed_holds_nobody_up(fakes: Fakes) -> N
     installed(fakes, "n1")
 
 
-class _KilledAt:
-    """Ends a dispatcher at its nth write, before or after the server has it."""
-
-    def __init__(self, number: int) -> None:
-        self.left = number
-        self.writes = 0
-        self._changing = threading.Lock()
-
-    def __call__(self) -> None:
-        with self._changing:
-            self.writes += 1
-            self.left -= 1
-            if self.left < 0:
-                raise Killed
-
-
 def _killed_at(fakes: Fakes, number: int, wish: Wanted) -> bool:
     """Run until the nth write and be killed there; tell whether it came to that."""
-    killed = _KilledAt(number)
+    killed = KilledAt(number)
     try:
         fakes.run(wish, before_write=killed)
     except Killed:

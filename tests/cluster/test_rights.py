@@ -15,9 +15,10 @@ import pytest
 from nodeprov.dispatch.actor import CLASSES, NODES, proof_class, proof_pod
 from nodeprov.dispatch.api import Api, ApiError, Object
 from nodeprov.dispatch.applying import apply, plan
+from nodeprov.dispatch.marks import CORDONED, DRAINING
 from nodeprov.dispatch.objects import ACCOUNT, Place, limits_of, objects, path_of
 from nodeprov.dispatch.policies import ONLY_ENGINES, ONLY_PROOFS, OWN_FIELDS
-from nodeprov.dispatch.wanted import Members
+from nodeprov.dispatch.wanted import Members, Wanted
 from nodeprov.in_cluster.assignment import Assignment
 from nodeprov.in_cluster.pod import NAMESPACE, engine_pod
 from tests.support.control_plane import ControlPlane
@@ -27,13 +28,31 @@ from tests.support.fleet_of_fakes import PODS, Fakes, inventory
 TAINT = "readiness.k8s.io/gvisor"
 WISH = wanted(inventory(max_unavailable="100%").replace("[cluster]", f'[cluster]\nstartup_taint = "{TAINT}"'))
 MEMBERS = Members(WISH)
+DRAIN = wanted(inventory(max_unavailable="100%", drain=True))
+PODS_OF_OTHERS = "/api/v1/namespaces/default/pods"
 USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
 
 
 @pytest.fixture
 def applied(fakes: Fakes) -> Iterator[list[Object]]:
     """All objects, in force; without a dispatcher, for which there is no node."""
-    values = objects(WISH, MEMBERS, Place())
+    with in_force(fakes, WISH) as values:
+        yield values
+
+
+@pytest.fixture
+def draining(fakes: Fakes) -> Iterator[list[Object]]:
+    """All objects of a dispatcher that drains nodes, in force, and a pod that has to leave one."""
+    fakes.add("n1")
+    run_pod(fakes, "web")
+    with in_force(fakes, DRAIN) as values:
+        yield values
+    fakes.api.delete(f"{PODS_OF_OTHERS}/web", gracePeriodSeconds=0)
+
+
+@contextlib.contextmanager
+def in_force(fakes: Fakes, wish: Wanted) -> Iterator[list[Object]]:
+    values = objects(wish, Members(wish), Place())
     planned = plan(fakes.api, [each for each in values if each["kind"] != "Deployment"])
     for done in apply(fakes.api, planned):
         assert done.verb == "create" or done.value["kind"] == "Namespace"
@@ -42,6 +61,12 @@ def applied(fakes: Fakes) -> Iterator[list[Object]]:
     for each in reversed(values):
         if each["kind"] != "Namespace":
             fakes.api.delete(path_of(each))
+
+
+def run_pod(fakes: Fakes, name: str) -> None:
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "o", "uid": "o", "controller": True}
+    spec = {"nodeName": "n1", "containers": [{"name": "c", "image": "i"}]}
+    fakes.api.create(PODS_OF_OTHERS, {"metadata": {"name": name, "ownerReferences": [owner]}, "spec": spec})
 
 
 def _wait_for_policies(fakes: Fakes) -> None:
@@ -157,6 +182,63 @@ def _without(rule: Object, verb: str) -> Object:
     return {**rule, "verbs": [each for each in rule["verbs"] if each != verb]}
 
 
+def test_the_rights_to_drain_are_enough(fakes: Fakes, plane: ControlPlane, draining: list[Object]) -> None:
+    found = fakes.run(DRAIN, access=plane.user(USER))
+    node = fakes.node("n1")
+    assert [(each.node, each.ended.result) for each in found.ends] == [("n1", "done")]
+    assert (node.is_cordoned, node.draining, node.has_our_cordon, fakes.pods()) == (False, "", False, [])
+    assert fakes.errors == []
+
+
+@pytest.mark.parametrize(("resource", "verb"), [("pods", "list"), ("pods/eviction", "create")])
+def test_to_drain_needs_each_right(
+    fakes: Fakes, plane: ControlPlane, draining: list[Object], resource: str, verb: str
+) -> None:
+    [role] = [each for each in draining if (each["kind"], each["metadata"]["name"]) == ("ClusterRole", ACCOUNT)]
+    rules = [rule for rule in role["rules"] if (rule["resources"], rule["verbs"]) != ([resource], [verb])]
+    assert len(rules) == len(role["rules"]) - 1
+    fakes.api.patch(path_of(role), {"rules": rules})
+    [end] = fakes.run(DRAIN, access=plane.user(USER)).ends
+    node = fakes.node("n1")
+    assert f'cannot {verb} resource "{resource}"' in end.ended.why
+    assert (end.ended.result, node.is_cordoned, node.draining) == ("failed", False, "")
+
+
+MARKED: Object = {"metadata": {"annotations": {CORDONED: "r1"}}}
+
+
+def test_it_cordons_with_its_mark_and_uncordons_what_has_it_and_no_other_node(
+    fakes: Fakes, plane: ControlPlane, draining: list[Object]
+) -> None:
+    api, path, cordoned = Api(plane.user(USER)), f"{NODES}/n1", {"spec": {"unschedulable": True}}
+    uncordoned = {"spec": {"unschedulable": None}}
+    unmarked = {"metadata": {"annotations": {CORDONED: None}}}
+    with pytest.raises(ApiError, match="only to drain it, with its mark"):
+        api.patch(path, cordoned)
+    fakes.api.patch(path, cordoned)
+    with pytest.raises(ApiError, match="only what it has cordoned itself"):
+        api.patch(path, uncordoned)
+    with pytest.raises(ApiError, match="the cordon of another one its own"):
+        api.patch(path, MARKED)
+    fakes.api.patch(path, uncordoned)
+    api.patch(path, {**cordoned, **MARKED})
+    with pytest.raises(ApiError, match="only what it has cordoned itself"):
+        api.patch(path, uncordoned)
+    api.patch(path, {**uncordoned, **unmarked})
+    assert not fakes.node("n1").is_cordoned
+
+
+def test_a_cordon_of_an_earlier_run_is_lifted_by_one_that_does_not_drain(
+    fakes: Fakes, plane: ControlPlane, applied: list[Object]
+) -> None:
+    fakes.add("n1")
+    marks = {CORDONED: "r0", DRAINING: "2026-11-28T12:00:00+00:00"}
+    fakes.api.patch(f"{NODES}/n1", {"metadata": {"annotations": marks}, "spec": {"unschedulable": True}})
+    found = fakes.run(WISH, access=plane.user(USER))
+    assert [(each.node, each.ended.result) for each in found.ends] == [("n1", "done")]
+    assert (fakes.node("n1").is_cordoned, fakes.errors) == (False, [])
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -171,7 +253,10 @@ def _without(rule: Object, verb: str) -> Object:
         ({"spec": {"taints": [{"key": "evict", "effect": "NoExecute"}]}}, "own startup taint only"),
         ({"spec": {"taints": [{"key": TAINT, "effect": "NoSchedule"}]}}, "own startup taint only"),
         ({"spec": {"taints": None}}, "own startup taint only"),
-        ({"spec": {"unschedulable": True}}, "cordon"),
+        ({"spec": {"unschedulable": True}}, "may cordon a node only to drain it"),
+        ({"spec": {"unschedulable": True}, **MARKED}, "may cordon a node only to drain it"),
+        (MARKED, "the cordon of another one its own"),
+        ({"spec": {"providerID": "x://y"}}, "the provider's id"),
     ],
 )
 def test_of_a_node_it_may_change_nothing_else(

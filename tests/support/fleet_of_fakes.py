@@ -33,6 +33,22 @@ class Killed(BaseException):
     """Stands for SIGKILL: no handler of errors sees it."""
 
 
+class KilledAt:
+    """Ends a dispatcher at its nth write, before or after the server has it."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+        self.writes = 0
+        self._changing = threading.Lock()
+
+    def __call__(self) -> None:
+        with self._changing:
+            self.writes += 1
+            self.left -= 1
+            if self.left < 0:
+                raise Killed
+
+
 class Stubborn(Leadership):
     """A dispatcher that believes to lead whatever happens, as one whose clock stands still."""
 
@@ -47,6 +63,7 @@ class Fakes:
         self.api = Api(plane.access)
         self.told: list[Told] = []
         self.errors: list[NodeprovError] = []
+        self.waits: list[tuple[str, str]] = []
         for namespace in (NAMESPACE, "default"):
             self._end(namespace)
             self._have("/api/v1/namespaces", {"metadata": {"name": namespace}})
@@ -109,6 +126,7 @@ class Fakes:
             identity,
             FAMILY.kernel_line,
             on_told=self.told.append,
+            on_wait=lambda node, why: self.waits.append((node, why)),
             on_error=self.errors.append,
             stop=stop,
         )

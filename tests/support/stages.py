@@ -29,6 +29,7 @@ def _message(**fields: Any) -> str:
         "hit": [],
         "seconds": 1.5,
         "error": None,
+        "to_restart": True,
         **fields,
     }
     return json.dumps(result)
@@ -70,16 +71,18 @@ def stages(
     *,
     failing: list[str] | None = None,
     silent: list[str] | None = None,
+    calm: list[str] | None = None,
     milliseconds: tuple[int, int] = (100, 300),
     proof_milliseconds: tuple[int, int] = (100, 300),
 ) -> list[dict[str, Any]]:
     """Write the stages: on `failing` nodes engines fail, and on `silent` ones nothing ever starts.
 
-    An engine, and a proof, take between the two numbers of `milliseconds`.
+    `calm` nodes need no restart. An engine, and a proof, take between the two numbers of `milliseconds`.
     """
-    fails, hangs = failing or [], silent or []
+    fails, hangs, needs_none = failing or [], silent or [], calm or []
+    special = [*fails, *hangs, *needs_none]
     others: dict[str, Any] | None = (
-        {"key": ".spec.nodeName", "operator": "NotIn", "values": [*fails, *hangs]} if fails or hangs else None
+        {"key": ".spec.nodeName", "operator": "NotIn", "values": special} if special else None
     )
     error = {"where": "{{ .spec.nodeName }}", "what": "the disk is full", "hint": "df -h"}
     failed = _message(exit=1, outcome="failed", error=error)
@@ -111,6 +114,10 @@ def stages(
             },
         },
     ]
+    if needs_none:
+        names = {"key": ".spec.nodeName", "operator": "In", "values": needs_none}
+        said = _ended("engine", _message(restarted=False, to_restart=False))
+        found.append(_stage("engine-calm", "engine", said, milliseconds, names))
     if fails:
         names = {"key": ".spec.nodeName", "operator": "In", "values": fails}
         found.append(_stage("engine-failed", "engine", _ended("engine", failed), milliseconds, names))

@@ -198,6 +198,8 @@ ELSEWHERE = {
         "dispatch/doing",
         "dispatch/surroundings",
     ),
+    "tests/cluster/test_drain.py": ("dispatch/evictions",),
+    "tests/unit/dispatch/test_steps.py": ("dispatch/case",),
     "tests/cluster/test_rights.py": ("dispatch/objects", "dispatch/policies"),
     "tests/cluster/test_commands.py": (
         "cli/cluster",

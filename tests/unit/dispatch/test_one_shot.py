@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from nodeprov.dispatch.case import Ended
 from nodeprov.dispatch.one_shot import Came, said
-from nodeprov.dispatch.steps import Ended
 from nodeprov.dispatch.surroundings import NodeEnd
 from nodeprov.in_cluster.result import NodeResult
 from tests.support.dispatching import result

@@ -6,16 +6,9 @@ from typing import Any
 
 import pytest
 
+from nodeprov.dispatch.case import Case, Step
 from nodeprov.dispatch.marks import CLAIM
-from nodeprov.dispatch.steps import (
-    MARGIN_SECONDS,
-    MOST_PODS,
-    PROGRAM_SECONDS,
-    START_SECONDS,
-    Case,
-    Step,
-    next_step,
-)
+from nodeprov.dispatch.steps import MARGIN_SECONDS, MOST_PODS, PROGRAM_SECONDS, START_SECONDS, next_step
 from tests.support.dispatching import node, pod, result
 
 CLAIMED = node(labels={CLAIM: "r1"})
@@ -34,6 +27,20 @@ def case(**fields: Any) -> Case:
         "kernel_line": lambda said: said if said == "sandbox" else "",
     }
     return Case(**{**given, **fields})
+
+
+SINCE = "2026-11-28T12:00:00+00:00"
+DRAINED = node(labels={CLAIM: "r1"}, draining=SINCE, is_cordoned=True, has_our_cordon=True)
+UNCORDONED = node(labels={CLAIM: "r1"}, draining=SINCE, has_our_cordon=True)
+
+
+def staged(*, to_restart: bool, **fields: Any) -> Any:
+    said = result(action="stage", to_restart=to_restart)
+    return pod(CLAIMED, **{"action": "stage", "is_before_drain": True, "message": said, **fields})
+
+
+def draining(**fields: Any) -> Case:
+    return case(drains=True, **fields)
 
 
 def ending(step: Step) -> tuple[str, str]:
@@ -115,6 +122,44 @@ def test_the_next_step(known: Case, doing: str) -> None:
 )
 def test_how_a_run_ends(known: Case, ended: tuple[str, str]) -> None:
     assert ending(next_step(known)) == ended
+
+
+@pytest.mark.parametrize(
+    ("known", "doing"),
+    [
+        (draining(), "stage"),
+        (draining(staged=staged(to_restart=True, message=None)), "wait"),
+        (draining(staged=staged(to_restart=True)), "cordon"),
+        (draining(staged=staged(to_restart=False)), "make the pod"),
+        (draining(staged=staged(to_restart=True, message=result(exit=1, outcome="failed"))), "finish"),
+        (draining(staged=staged(to_restart=True, node_uid="another")), "remove the pod"),
+        (
+            draining(staged=staged(to_restart=True, message=None, phase="Failed", trouble="OutOfpods")),
+            "remove the pod",
+        ),
+        (draining(pods_made=MOST_PODS), "stage"),
+        (draining(pods_made=MOST_PODS + 1), "finish"),
+        (draining(node=DRAINED), "drain"),
+        (draining(node=UNCORDONED), "cordon"),  # somebody has uncordoned it meanwhile
+        (draining(node=DRAINED, engine=pod(CLAIMED)), "wait"),
+        (draining(action="uninstall"), "cordon"),
+        (draining(action="uninstall", node=DRAINED), "drain"),
+        (draining(run="r2", staged=staged(to_restart=True)), "remove the pod"),
+        (draining(run="r2", node=DRAINED), "claim"),
+        (case(node=DRAINED), "make the pod"),  # it is not wanted any more
+        (case(node=node(draining=SINCE)), "uncordon"),
+        (case(node=node(draining=SINCE), staged=staged(to_restart=True)), "remove the pod"),
+        (case(node=None, staged=staged(to_restart=True)), "remove the pod"),
+    ],
+)
+def test_the_next_step_of_a_drain(known: Case, doing: str) -> None:
+    assert next_step(known).doing == doing
+
+
+def test_a_failure_before_the_pod_is_there_is_one_of_what_was_to_be_done() -> None:
+    step = next_step(draining(action="uninstall", want="w2", pods_made=MOST_PODS + 1))
+    assert step.ended
+    assert (step.ended.action, step.ended.want) == ("uninstall", "w2")
 
 
 def test_what_is_no_result_fails_the_node_and_not_the_dispatcher() -> None:

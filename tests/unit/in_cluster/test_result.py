@@ -48,6 +48,7 @@ def test_its_fields_are_those_that_are_described() -> None:
         "hit": ["default/web-1: app"],
         "seconds": 7.5,
         "error": None,
+        "to_restart": False,
     }
 
 
