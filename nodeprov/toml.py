@@ -105,6 +105,15 @@ def value_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=os.fspath).replace("\x7f", "\\u007f")
 
 
+def tables_text(tables: Mapping[str, Any], path: KeyPath = ()) -> str:
+    """Write a document: keys first, then each table under a header of its own."""
+    keys = {name: value for name, value in tables.items() if not isinstance(value, Mapping)}
+    head = f"\n[{key_text(path)}]\n" if path else ""
+    own = "".join(f"{key_text((name,))} = {value_text(value)}\n" for name, value in keys.items())
+    inner = (tables_text(value, (*path, name)) for name, value in tables.items() if name not in keys)
+    return "".join([head, own, *inner])
+
+
 def line_end(text: str) -> str:
     """Return how the lines of a text end."""
     return "\r\n" if "\r\n" in text else "\n"

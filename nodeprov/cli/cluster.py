@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer  # noqa: TID251  a part of the command line
@@ -75,6 +76,13 @@ class Wish:
     release_image: Release = None
     lock: options.Lock = None
     stage: Stage = False
+    drain: options.Drain = False
+
+    def site(self, inventory: Path | None) -> Site:
+        """Read the inventory, with what the options lay over it."""
+        from nodeprov.cli.cluster_reach import site
+
+        return site(inventory, options.with_drain(None, self.drain))
 
     def of(self, found: Site, now: Wanted | None) -> Wanted:
         """Put together what is wanted; `now` is what the cluster has."""
@@ -112,11 +120,11 @@ def install(
     shown: groups.Shown,
 ) -> None:
     """Put the engine into the cluster: a dispatcher that installs nodes, and stays for those that join later."""
-    from nodeprov.cli.cluster_reach import reached, site
+    from nodeprov.cli.cluster_reach import reached
     from nodeprov.dispatch.objects import Place, objects, yaml
     from nodeprov.dispatch.wanted import Members, read_wanted
 
-    found = site(there.inventory)
+    found = wish.site(there.inventory)
     if render:
         wanted = wish.of(found, None)
         wanted = replace(wanted, run=wanted.digest)  # the same input gives the same text
@@ -143,11 +151,11 @@ def run(*, wish: Wish, yes: options.Yes = False, there: There, shown: groups.Sho
 
     The dispatcher runs here; the engines run in pods on the nodes.
     """
-    from nodeprov.cli.cluster_reach import reached, site
+    from nodeprov.cli.cluster_reach import reached
     from nodeprov.dispatch.objects import Place
     from nodeprov.dispatch.wanted import Members, read_wanted
 
-    found = site(there.inventory)
+    found = wish.site(there.inventory)
     with reached(found.whole, ask_sudo_password=there.ask_sudo_password) as api:
         now = read_wanted(api, there.namespace)
         wanted = _wanted(api, wish.of(found, now), now)

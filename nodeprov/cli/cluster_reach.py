@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -38,10 +38,14 @@ class Site:
     path: Path
 
 
-def site(named: Path | None) -> Site:
-    """Find and read the inventory; raise UsageError for one that a cluster cannot be given."""
+def site(named: Path | None, sets: Sequence[str] = ()) -> Site:
+    """Find and read the inventory; raise UsageError for one that a cluster cannot be given.
+
+    What the environment and `sets` lay over it is written into its text: the cluster has neither.
+    """
     from nodeprov.dispatch.wanted import whole_of
     from nodeprov.inventory.locked import with_trust_below
+    from nodeprov.inventory.overlay import overlaid
     from nodeprov.releases.source import normal_base_url
 
     found = find(named, os.environ, Path.cwd())
@@ -53,12 +57,15 @@ def site(named: Path | None) -> Site:
             "write one: nodeprov init --from-cluster",
         )
     text = read(found)
-    whole = with_trust_below(whole_of(text, str(found.path)), found.path.parent)
+    whole = with_trust_below(whole_of(text, str(found.path), os.environ, sets), found.path.parent)
     _refuse(whole.nodes[0].settings.rollout, str(found.path))
     with placed(str(found.path)):
         for node in whole.nodes:  # more may read a ConfigMap than this file
             normal_base_url(node.settings.release.base_url)
-    return Site(whole, text, found.path)
+    given = overlaid(text, str(found.path), os.environ, sets)
+    if given.by:
+        say(f"laid over the inventory that the cluster is given: {', '.join(given.by)}")
+    return Site(whole, given.text, found.path)
 
 
 def _refuse(rollout: RolloutSettings, path: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -101,9 +101,11 @@ def read_wanted(api: Api, namespace: str) -> Wanted | None:
     return None if value is None else Wanted.parse(value)
 
 
-def whole_of(text: str, path: str) -> Inventory:
+def whole_of(
+    text: str, path: str, environment: Mapping[str, str] | None = None, options: Sequence[str] = ()
+) -> Inventory:
     """Read an inventory that need not name any node: it has one that stands for all others."""
-    return with_nodes(text, path, [_ANY])
+    return with_nodes(text, path, [_ANY], environment, options)
 
 
 class Members:

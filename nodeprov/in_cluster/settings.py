@@ -1,14 +1,20 @@
 """The settings of nodes that a cluster has, and that the inventory need not name."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from nodeprov.inventory import Inventory, Node, Settings, parse
 from nodeprov.inventory.faults import document
 
 
-def with_nodes(text: str, path: str, names: Iterable[str]) -> Inventory:
+def with_nodes(
+    text: str,
+    path: str,
+    names: Iterable[str],
+    environment: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
+) -> Inventory:
     """Read an inventory as one that has these nodes too: one that it does not name has what it says of all nodes.
 
     Groups have them by their globs; they may name others too, which are elsewhere or come later.
@@ -17,6 +23,8 @@ def with_nodes(text: str, path: str, names: Iterable[str]) -> Inventory:
         text: the inventory's text.
         path: its name, for messages.
         names: nodes of the cluster.
+        environment: variables that are laid over it, as `parse` does it.
+        options: the same of options.
 
     Raises:
         Faulty: with all that is wrong.
@@ -25,7 +33,8 @@ def with_nodes(text: str, path: str, names: Iterable[str]) -> Inventory:
     known = document(text, path).get("nodes", {})
     missing = [name for name in dict.fromkeys(names) if not isinstance(known, Mapping) or name not in known]
     added = "".join(f"[nodes.{json.dumps(name)}]\n" for name in missing)
-    return parse(f"{text}\n{added}" if added else text, path, has_all_nodes=False)
+    whole = f"{text}\n{added}" if added else text
+    return parse(whole, path, environment=environment, options=options, has_all_nodes=False)
 
 
 def on_node(node: Node) -> Node:

@@ -163,6 +163,22 @@ def test_what_only_ssh_does_is_refused(command: Command, tmp_path: Path) -> None
     assert "[rollout] wait_for is for runs over SSH" in said(output)
 
 
+def test_what_the_environment_and_options_lay_over_the_inventory_is_given_to_the_cluster(command: Command) -> None:
+    plain = command("install", *IMAGES, "--render", "--quiet").text
+    platform = {"NODEPROV_RUNTIME_PLATFORM": "kvm", "NODEPROV_SSH_USER": "me"}
+    output = command("install", *IMAGES, "--render", "--drain", **platform)
+    assert output.returncode == 0, said(output)
+    for line in ('platform = "kvm"', "drain = true", "pods/eviction"):
+        assert line in output.text
+        assert line not in plain
+    assert "laid over the inventory that the cluster is given: environment NODEPROV_RUNTIME_PLATFORM" in said(
+        output
+    )
+    assert '"me"' not in output.text
+    wrong = command("install", *IMAGES, "--render", NODEPROV_RUNTIME_PLATFROM="kvm")
+    assert (wrong.returncode, "is not a known key" in said(wrong)) == (2, True), said(wrong)
+
+
 def test_nothing_of_ours_is_told_with_what_to_type(command: Command) -> None:
     output = command("status")
     assert (output.returncode, said(output).splitlines()[-1]) == (1, "hint: nodeprov cluster install")

@@ -26,6 +26,7 @@ from tests.lab.machines import (
     write_kubeconfig,
 )
 from tests.lab.running import nodeprov
+from tests.lab.serving import serving_in
 
 QUICKER = """
 # The proof that containerd goes on serving outlasts RestartSec: 5 s in its unit, for a hundred restarts here.
@@ -109,6 +110,13 @@ def site(worker: Machine, other: Machine, kubectl: Kubectl, tmp_path: Path) -> I
     """Both workers, and all that a dispatcher is run with."""
     with site_in(kubectl, tmp_path) as site:
         yield site
+
+
+@pytest.fixture
+def served(worker: Machine, other: Machine, kubectl: Kubectl) -> Iterator[Machine]:
+    """This process's node, while both nodes serve."""
+    with serving_in(kubectl):
+        yield worker
 
 
 @pytest.fixture

@@ -1,0 +1,63 @@
+"""The cluster drains its nodes before their restart: pods keep serving, budgets hold, and no cordon stays."""
+
+from __future__ import annotations
+
+import json
+
+from tests.lab.dispatching import NODES, Site
+from tests.lab.machines import Kubectl, Machine, eventually
+from tests.lab.serving import ASKED, cordoned, forbid_evictions, pods_of
+from tests.support.sampling import by_turns
+
+pytestmark = by_turns
+
+
+def uids(kubectl: Kubectl, app: str) -> set[str]:
+    return {pod["metadata"]["uid"] for pods in pods_of(kubectl, app).values() for pod in pods}
+
+
+def marks(kubectl: Kubectl) -> list[str]:
+    """Name what a drain has left on nodes."""
+    nodes = [kubectl.json("get", "node", name) for name in NODES]
+    ours = ("nodeprov.io/draining", "nodeprov.io/cordoned", "nodeprov.io/claimed")
+    found = [{**each["metadata"]["annotations"], **each["metadata"]["labels"]} for each in nodes]
+    return [key for each in found for key in ours if key in each]
+
+
+def test_pods_keep_serving_while_the_cluster_drains_its_nodes(
+    site: Site, served: Machine, kubectl: Kubectl
+) -> None:
+    before, agents = uids(kubectl, "served"), uids(kubectl, "agent")
+    answers, master = [], Machine("master")
+    with site.started("run", *site.images, "--drain", "--yes", "--json") as running:
+        while running.process.poll() is None:
+            answers.append(int(master.run(ASKED)))
+        ended = running.end()
+    master.host.close()
+    assert ended.returncode == 0, ended.stdout + ended.stderr + site.trouble()
+    assert len(answers) > 10
+    assert min(answers) >= 1
+    assert not before & uids(kubectl, "served"), "a pod was not evicted from a node that was drained"
+    assert uids(kubectl, "agent") == agents
+    assert (cordoned(kubectl), marks(kubectl), site.labelled()) == ([], [], list(NODES))
+    again = site.command("run", "--drain", "--yes", "--json")
+    assert (again.returncode, json.loads(again.stdout)["outcomes"]) == (0, []), again.stderr
+
+
+def test_a_dispatcher_that_is_killed_while_a_budget_holds_it_up_leaves_no_cordon_after_the_next_run(
+    site: Site, served: Machine, kubectl: Kubectl
+) -> None:
+    forbid_evictions(kubectl)
+    before = uids(kubectl, "served")
+    with site.started("run", *site.images, "--drain", "--yes", "--json") as running:
+        running.wait_for("its PodDisruptionBudget forbids it")
+        running.process.kill()
+        running.end()
+    assert cordoned(kubectl)
+    kubectl("patch", "pdb", "served", "--type=merge", "--patch", '{"spec": {"minAvailable": 1}}')
+    ended = site.command("run", "--drain", "--yes", "--json")
+    assert ended.returncode == 0, ended.stdout + ended.stderr + site.trouble()
+    with eventually() as more:
+        while before & uids(kubectl, "served"):
+            assert more()
+    assert (cordoned(kubectl), marks(kubectl), site.labelled()) == ([], [], list(NODES))
