@@ -18,6 +18,7 @@ from nodeprov.node.state import NodeState
 from nodeprov.plan.files import Link
 from nodeprov.plan.goal import Change
 from nodeprov.plan.steps import Step, Swap
+from nodeprov.releases.obtain import Release, kept_beside
 from nodeprov.runtimes.family import Family
 
 
@@ -26,18 +27,19 @@ def of_install(
     family: Family,
     runtime: Runtime,
     steps: Sequence[Step],
-    release: str,
+    release: Release,
     warnings: Sequence[Problem] = (),
 ) -> tuple[str, ...]:
-    """Write the notes of an install of a release, by the name of its folder."""
+    """Write the notes of an install of a release, which is on this machine."""
     return (
         *_subject(state),
         *_configuration(state.daemon, runtime),
         *_interruption(state.history),
         *_gone_back(state),
         *(_forward(state, steps) if steps else ()),
-        *(_of_sandboxes(state, family, steps, release) if steps else ()),
-        *_for_pods(state, family, release),
+        *(_of_sandboxes(state, family, steps, release.name) if steps else ()),
+        *_for_pods(state, family, release.name),
+        *_for_programs(state, family, release),
         *(_consequences(state) if steps else ()),
         *(f"warning: {each.message}: {each.hint}" for each in warnings),
     )
@@ -110,6 +112,15 @@ def _for_pods(state: NodeState, family: Family, release: str) -> Iterator[str]:
         flags, cgroup_version = state.settings.runtime.flags, state.machine.cgroup_version
         for each in family.pod_changes(old, new, flags, cgroup_version):
             yield f"in pods, from {old} to {new}: {each}"
+
+
+def _for_programs(state: NodeState, family: Family, release: Release) -> Iterator[str]:
+    """Say which system calls came and went, where the release in force is on this machine too."""
+    in_force = generations.release_in_force(state)
+    if in_force in ("", release.name) or (before := kept_beside(release, in_force)) is None:
+        return
+    for each in family.call_changes(before, release):
+        yield f"in pods, from {before.version} to {release.version}: {each}"
 
 
 def of_uninstall(state: NodeState) -> tuple[str, ...]:

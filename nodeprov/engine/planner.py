@@ -173,7 +173,7 @@ def _install(
         *admission[1],
     )
     upload_bytes = sum(tree_bytes(release) for change in changes if isinstance(change.resource, Tree))
-    said = notes.of_install(state, family, runtime, steps, release.name, warnings)
+    said = notes.of_install(state, family, runtime, steps, release, warnings)
     if want.adopts:
         said = (*said, *adoption.notes(state, family, readers[Place.NODE]))
     releases = (generations.release_in_force(state), release.name)

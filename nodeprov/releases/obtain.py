@@ -126,6 +126,16 @@ def obtain(source: ReleaseSource, version: str, architecture: str, *, with_sizes
     return Release(version, architecture, entry.layout, folder.tree, entry.tree, entry.sha512, sizes, members)
 
 
+def kept_beside(release: Release, name: str) -> Release | None:
+    """Find the release of a folder's name on a node where another one is kept; None if its bytes are not here."""
+    version = name.partition("-")[0]
+    folder = CacheFolder(release.folder.parent.parent.parent / version / release.architecture)
+    if not version or not folder.tree.is_dir() or (entry := folder.read()) is None:
+        return None
+    found = Release(version, release.architecture, entry.layout, folder.tree, entry.tree, entry.sha512)
+    return found if found.name == name else None
+
+
 def _cached(folder: CacheFolder, pins: Mapping[str, str]) -> Entry | None:
     """Read the entry, unless it was made of artifacts that are not pinned while others are."""
     entry = folder.read()

@@ -180,6 +180,13 @@ class Family(Protocol):
         """
         ...
 
+    def call_changes(self, old: Release, new: Release) -> Iterable[str]:
+        """Say which system calls of pods are known with `new` and not with `old`, or the other way round.
+
+        Both are on this machine; nothing where one of them cannot be asked here.
+        """
+        ...
+
     def kernel_line(self, said: str) -> str:
         """Find the line by which a sandbox's kernel is known, in its log or version; "" if there is none."""
         ...

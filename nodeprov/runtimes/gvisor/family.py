@@ -122,6 +122,12 @@ class GVisor:
 
         return changes(old, new, flags, cgroup_version)
 
+    def call_changes(self, old: Release, new: Release) -> Iterator[str]:
+        """Compare what runsc of both says."""
+        from nodeprov.runtimes.gvisor.system_calls import call_changes  # only an upgrade asks
+
+        return call_changes(old, new)
+
     run_sandbox = staticmethod(run_sandbox)
     kernel_line = staticmethod(kernel_line)
 

@@ -58,6 +58,13 @@ def answers_of(program: Path) -> Answers | None:
         return Answers(room.names, _said(room.folder, (), "--version")) if room else None
 
 
+def said_by(program: Path, *words: str) -> str:
+    """Return what a runsc prints when it is asked in such a room; "" if it does not answer on this machine."""
+    with tempfile.TemporaryDirectory(prefix="nodeprov-") as folder:
+        room = _Room.furnished(Path(folder), program)
+        return _said(room.folder, (), *words) if room else ""
+
+
 @lru_cache(maxsize=64)
 def _refusals(program: Path, _changed_ns: int, flags: Flags, given: tuple[str, ...]) -> tuple[str, ...]:
     """Ask a program once for all nodes that want the same flags of it."""
@@ -111,9 +118,11 @@ class _Room:
         return next((line.strip() for line in said.splitlines() if line.strip()), "it ends without a message")
 
 
-def _said(folder: Path, flags: Flags, command: str = "flags") -> str:
+def _said(folder: Path, flags: Flags, *command: str) -> str:
     words = [f"--{name}={value}" for name, value in flags]
-    output = run_program([*_ROOM, str(folder), "/runsc", *words, command], timeout_seconds=ASK_TIMEOUT_SECONDS)
+    output = run_program(
+        [*_ROOM, str(folder), "/runsc", *words, *(command or ("flags",))], timeout_seconds=ASK_TIMEOUT_SECONDS
+    )
     return output.text + output.stderr.decode(errors="replace")
 
 

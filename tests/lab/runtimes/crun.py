@@ -126,6 +126,10 @@ class Crun:
         """Nothing: the kernel is the node's."""
         return ()
 
+    def call_changes(self, old: Release, new: Release) -> tuple[str, ...]:
+        """Nothing: the kernel is the node's."""
+        return ()
+
     def kernel_line(self, said: str) -> str:
         """Find the node's own kernel."""
         return next((line for line in said.splitlines() if "Linux version" in line and "gvisor" not in line), "")
