@@ -185,14 +185,7 @@ def status(*, there: There, shown: groups.Shown) -> None:
         counts = _counts(api, now, Members(now))
         lease = api.find(f"/apis/coordination.k8s.io/v1/namespaces/{there.namespace}/leases/{LEASE}")
     holder = (lease or {}).get("spec", {}).get("holderIdentity") or ""
-    if shown.as_json:
-        show_json({"run": now.run, "leader": holder, **counts})
-        return
-    for state, count in counts["nodes"].items():
-        show_text(f"{state:10}{count:7}")
-    for name, why in (*counts["failed"].items(), *counts["drifted"].items()):
-        show_text(f"{name}: {why}")
-    say(f"run {now.run}; the dispatcher that leads: {holder or 'none'}")
+    doing.show_status(now.run, holder, counts, as_json=shown.as_json)
 
 
 @cluster.command()

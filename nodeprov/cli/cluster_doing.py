@@ -12,7 +12,7 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import output
 from nodeprov.cli.main import DONE, cancelled_by_signals
-from nodeprov.cli.output import confirm, say, show_json, show_text
+from nodeprov.cli.output import confirm, say, show_json, show_lines, show_text
 from nodeprov.errors import NodeprovError, UsageError
 
 if TYPE_CHECKING:
@@ -70,6 +70,18 @@ def dispatched(api: Api, wanted: Wanted, namespace: str) -> Came:
             stop=stop,
         )
         return dispatch_here(api, wanted, around)
+
+
+def show_status(run: str, leader: str, counts: dict[str, Any], *, as_json: bool) -> None:
+    """Print how many nodes are in which state, and what is wrong with which."""
+    if as_json:
+        show_json({"run": run, "leader": leader, **counts})
+        return
+    for state, count in counts["nodes"].items():
+        show_text(f"{state:10}{count:7}")
+    for name, why in (*counts["failed"].items(), *counts["drifted"].items()):
+        show_lines(f"{name}: {why}")
+    say(f"run {run}; the dispatcher that leads: {leader or 'none'}")
 
 
 def end(came: Came, run: str, *, as_json: bool) -> NoReturn:

@@ -44,7 +44,6 @@ def probe(
     from nodeprov.diagnosis.verify import subject
     from nodeprov.hosts.at_once import at_once
     from nodeprov.runtimes import FAMILY
-    from nodeprov.workloads import probe_report as report
 
     ask = access.ask_sudo_password
     with open_session(access.inventory, access.sets, which.selection, ask_sudo_password=ask) as fleet:
@@ -57,7 +56,15 @@ def probe(
             answers = at_once(lambda each: [_probed(one, cancel.wait) for one in each], subjects.good)
     probed = [one for each in answers if not isinstance(each, Exception) for one in each]
     errors = [*subjects.errors, *_told(answers)]
-    if shown.as_json:
+    show(probed, errors, as_json=shown.as_json, as_markdown=as_markdown)
+    raise typer.Exit(_code(probed, errors))
+
+
+def show(probed: Sequence[Probed], errors: Sequence[NodeprovError], *, as_json: bool, as_markdown: bool) -> None:
+    """Print what was found out, in the form that is wanted, and count it."""
+    from nodeprov.workloads import probe_report as report
+
+    if as_json:
         show_json({"nodes": [report.as_json(each) for each in probed]}, errors)
     elif as_markdown:
         show_text(report.markdown(probed))
@@ -65,7 +72,6 @@ def probe(
         show_table(report.table(probed))
     for each in probed:
         say(report.summary(each))
-    raise typer.Exit(_code(probed, errors))
 
 
 def _told(answers: Sequence[object]) -> list[NodeprovError]:

@@ -69,7 +69,7 @@ def status(
         shown = Round({}, ())
         try:
             for found in _rounds(fleet, watch, deep=deep):
-                _show(found, shown, as_json=as_json, is_watching=watch is not None)
+                show(found, shown, as_json=as_json, is_watching=watch is not None)
                 shown = found
         except KeyboardInterrupt:  # the way to end a watch, whatever it does at that moment
             if watch is None or not (shown.nodes or shown.errors):
@@ -121,7 +121,7 @@ def _look(fleet: Fleet, *, deep: bool) -> Round:
     return Round(found, (*results.errors, *unread, *of_clusters.values()))
 
 
-def _show(found: Round, shown: Round, *, as_json: bool, is_watching: bool) -> None:
+def show(found: Round, shown: Round, *, as_json: bool, is_watching: bool) -> None:
     """Show the nodes, or, where they were shown before, those that have changed since."""
     from nodeprov.cli.output import print_error
     from nodeprov.diagnosis.status_text import as_json as json_of

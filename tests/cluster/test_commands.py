@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ from tests.support.command_line import nodeprov, said
 from tests.support.control_plane import ControlPlane
 from tests.support.fleet_of_fakes import NODES, Fakes
 from tests.support.locked import locked_folder
+from tests.support.pictures import FILMS, OF_A_CLUSTER, filmed, renew, structure
 from tests.support.release_server import archived, serving
+from tests.support.screen_svg import texts_of
 
 ENGINE, RELEASE = (f"registry/{name}@sha256:{digit * 64}" for name, digit in (("engine", "1"), ("release", "2")))
 IMAGES = ("--engine-image", ENGINE, "--release-image", RELEASE)
@@ -182,3 +186,15 @@ def test_what_the_environment_and_options_lay_over_the_inventory_is_given_to_the
 def test_nothing_of_ours_is_told_with_what_to_type(command: Command) -> None:
     output = command("status")
     assert (output.returncode, said(output).splitlines()[-1]) == (1, "hint: nodeprov cluster install")
+
+
+def test_the_picture_of_the_status_shows_what_it_prints(command: Command, fakes: Fakes, tmp_path: Path) -> None:
+    fakes.add(*(f"worker-{number:02}" for number in range(1, 12)), "bad")
+    command("run", *IMAGES, "--yes")
+    inventory = {"NODEPROV_INVENTORY": str(tmp_path / "nodeprov.toml")}
+    screen = filmed((OF_A_CLUSTER,), inventory, tmp_path)[OF_A_CLUSTER.name]
+    if os.environ.get("UPDATE_GOLDEN"):
+        if renew(OF_A_CLUSTER, screen):
+            shutil.copy(tmp_path / f"{OF_A_CLUSTER.film}.json", FILMS)
+        return
+    assert structure(texts_of(OF_A_CLUSTER.path.read_text())) == structure(screen.texts), "script/screens renews it"
