@@ -197,4 +197,6 @@ def test_the_picture_of_the_status_shows_what_it_prints(command: Command, fakes:
         if renew(OF_A_CLUSTER, screen):
             shutil.copy(tmp_path / f"{OF_A_CLUSTER.film}.json", FILMS)
         return
-    assert structure(texts_of(OF_A_CLUSTER.path.read_text())) == structure(screen.texts), "script/screens renews it"
+    assert structure(texts_of(OF_A_CLUSTER.path.read_text())) == structure(screen.texts), (
+        "script/screens renews it"
+    )

@@ -7,8 +7,6 @@ import shutil
 from itertools import groupby
 from pathlib import Path
 
-import pytest
-
 from tests.lab.machines import ADMIN, CHECKOUT, CONFIG, Machine
 from tests.lab.running import nodeprov
 from tests.support.pictures import FILMS, OF_NODES, Picture, filmed, renew, structure
@@ -16,16 +14,14 @@ from tests.support.sampling import by_turns
 from tests.support.screen_svg import texts_of
 from tests.support.terminal import Screen
 
-pytestmark = [pytest.mark.alone, by_turns]
+pytestmark = by_turns
 
-NAMES = {
-    "NODEPROV_RUNTIME_CLASS_NAME": "gvisor",
-    "NODEPROV_LABEL_KEY": "nodeprov.node-restriction.kubernetes.io/gvisor",
+SETTINGS = {
     "NODEPROV_CLUSTER_KUBECONFIG": ADMIN,
     "NODEPROV_PROOF_STEADY_SECONDS": "6",
     "NODEPROV_INVENTORY": str(CHECKOUT / "nodeprov.toml"),
 }
-"""What a user has who has set nothing: both processes of the tests make the same pictures."""
+"""What a user has who has set nothing."""
 BAD = "/run/bad-containerd.toml"
 
 
@@ -61,7 +57,7 @@ def test_pictures_show_what_the_commands_show_on_real_nodes(
             if film == "failed":
                 nodeprov("uninstall", "--all", "--yes", inventory=CHECKOUT / "nodeprov.toml")
                 _broken(worker)
-            wrong += _compare(pictures, filmed(pictures, NAMES, tmp_path), tmp_path)
+            wrong += _compare(pictures, filmed(pictures, SETTINGS, tmp_path), tmp_path)
     finally:
         worker.run("rm -rf /etc/systemd/system/containerd.service.d; systemctl daemon-reload")
         nodeprov("uninstall", "--all", "--yes", inventory=CHECKOUT / "nodeprov.toml")

@@ -118,10 +118,18 @@ def _class(name: str) -> Any:
     return found
 
 
-def _instance(kind: Any, fields: dict[str, Any]) -> Any:
-    expected = {each.name for each in dataclasses.fields(kind)}
-    assert expected == {*fields}, f"{kind.__name__} has other fields now: {sorted(expected ^ {*fields})}"
+def _instance(kind: Any, values: dict[str, Any]) -> Any:
+    """Make an instance; a field that the class has had since is as its default has it, what it has no more is left."""
     made = object.__new__(kind)
-    for name, value in fields.items():
-        object.__setattr__(made, name, value)
+    for each in dataclasses.fields(kind):
+        object.__setattr__(made, each.name, values[each.name] if each.name in values else _default(kind, each))
     return made
+
+
+def _default(kind: type, field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    assert field.default is not dataclasses.MISSING, (
+        f"{kind.__name__} has a field {field.name} now: script/screens"
+    )
+    return field.default
