@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from nodeprov.releases.programs import check_programs
 from nodeprov.releases.source import ReleaseSource, Software
 
 T = TypeVar("T")
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,99}")
 _KINDS: dict[type, str] = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}
 
 
@@ -125,6 +127,7 @@ class _Reading:
         self._insist_on_seal(index, manifests)
         for each in manifests:
             self._walk(each, INDEX)
+        self._insist_on_names(index["annotations"], [self._kind(each) for each in manifests])
         if spare := sorted(self._layout.parts.keys() - self._seen):
             self._refuse(f"{blob_path(spare[0])} is in it, and nothing names it")
         lock_text = self._only_layer(self._only(manifests, "artifactType", bundling.LOCK), bundling.LOCK_TEXT)
@@ -138,17 +141,31 @@ class _Reading:
         if bundling.sealed_index(manifests, annotations) != self._layout.index:
             self._refuse(f"{INDEX} is not as it was written: its {bundling.SHA256} is of something else")
 
+    def _insist_on_names(self, annotations: Mapping[str, Any], kinds: list[str]) -> None:
+        """Refuse other names than we write: by them it is tagged in a registry, where one may lead elsewhere."""
+        for number, kind in enumerate(kinds):
+            if kind not in bundling.KINDS:
+                self._refuse(f"{bundling.KIND} of {INDEX} is {kind!r:.60}, and none that is known")
+            if kind in kinds[:number]:
+                self._refuse(f"{bundling.KIND} of {INDEX} is {kind!r} twice")
+        writer = annotations.get(bundling.WRITER, "0")
+        if not (isinstance(writer, str) and _VERSION.fullmatch(writer)):
+            self._refuse(f"{bundling.WRITER} of {INDEX} is {writer!r:.60}, and no version")
+
     def _layers(self, manifests: list[Any], lock: Lock) -> Iterator[tuple[str, str]]:
         names = {platform: name for name, platform in oci.ARCHITECTURES.items()}
         found = [each for each in manifests if self._kind(each) == bundling.RELEASE]
         if len(found) != 1:
             self._refuse(f"{INDEX} has {len(found)} releases, and a bundle has one")
-        where = self._place(found[0])
-        for each in self._typed(self._blob(found[0]), "manifests", list, where):
+        where, done = self._place(found[0]), set[str]()
+        for each in self._typed(self._blob(found[0], oci.INDEX), "manifests", list, where):
             platform = self._typed(each, "platform", dict, where)
             architecture = names.get(str(platform.get("architecture")), "")
             if platform.get("os") != "linux" or architecture not in lock.builds:
                 self._refuse(f"{where} has a release for {platform}, and the lock in it has none")
+            if architecture in done:
+                self._refuse(f"{where} has two releases for {architecture}")
+            done.add(architecture)
             config = self._typed(self._blob(each), "config", dict, self._place(each))
             if self._blob(config).get("architecture") != platform["architecture"]:
                 self._refuse(f"{self._place(config)} is not for {architecture}")
@@ -166,7 +183,7 @@ class _Reading:
 
     def _only_layer(self, manifest: dict[str, Any], media_type: str) -> str:
         where = self._place(manifest)
-        layers = self._typed(self._blob(manifest), "layers", list, where)
+        layers = self._typed(self._blob(manifest, oci.MANIFEST), "layers", list, where)
         if len(layers) != 1 or layers[0].get("mediaType") != media_type:
             self._refuse(f"{where} has {len(layers)} layers, and should have one of type {media_type}")
         return self._digest(layers[0], where)
@@ -196,8 +213,11 @@ class _Reading:
                     self._refuse(f"{below} has a manifest within a manifest")
                 self._walk(each, below)
 
-    def _blob(self, described: Any) -> dict[str, Any]:
+    def _blob(self, described: Any, kind: str = "") -> dict[str, Any]:
+        """Read what is described; of the `kind` that it must be, as only what is below some kinds was walked."""
         place = self._place(described)
+        if kind and (found := described.get("mediaType")) != kind:
+            self._refuse(f"{place} is {found}, and should be {kind}")
         return self._value(self._layout.text(self._digest(described, place)), place)
 
     def _place(self, described: Any) -> str:

@@ -23,6 +23,8 @@ KIND, SHA256, WRITER, COMPRESSION = (
     f"io.nodeprov.{name}" for name in ("kind", "sha256", "version", "compression")
 )
 RELEASE, PROOF = "release", "test-pod"
+KINDS = (RELEASE, PROOF, "lock", "wheels")
+"""What a bundle has, each once."""
 
 
 @dataclass(frozen=True, slots=True)

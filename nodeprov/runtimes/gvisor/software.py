@@ -22,7 +22,7 @@ SOFTWARE = Software(
     ),
     programs=PROGRAMS,
     architectures=("x86_64", "aarch64"),  # upstream names its folders as `uname -m` does (gvisor#12167)
-    version=re.compile(r"\d{8}(\.\d+)?"),
+    version=re.compile(r"[0-9]{8}(\.[0-9]+)?"),
     # What `git describe` prints on a tagged commit, stamped into runsc (upstream's tools/workspace_status.sh).
     # `-13-gabcdef` behind it means a commit after the tag, and names no release.
     named_release=re.compile(rb"release-(\d{8}\.\d+)(?![\d.]|-\d)"),
@@ -34,7 +34,7 @@ SOFTWARE = Software(
         "runsc",
         "usr/bin",
         MappingProxyType({"x86_64": "amd64", "aarch64": "arm64"}),
-        re.compile(r"\d{8}"),
+        re.compile(r"[0-9]{8}"),
         "https://gvisor.dev/archive.key",
     ),
 )

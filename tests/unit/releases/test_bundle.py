@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +13,7 @@ import pytest
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.releases import oci
 from nodeprov.releases.bundle import Bundle, is_bundle, read_bundle
-from nodeprov.releases.bundling import Contents, Image, write_bundle
+from nodeprov.releases.bundling import LOCK_TEXT, Contents, Image, write_bundle
 from nodeprov.releases.cache_contents import contents as cached
 from nodeprov.releases.lock_text import to_text
 from nodeprov.releases.locking import Evidence, make_lock
@@ -174,6 +176,39 @@ def _config_of_another(index: dict[str, Any]) -> None:
     manifest(index)["config"]["content"] = oci.config("aarch64", "0" * 64)
 
 
+def _twice_for_one_processor(index: dict[str, Any]) -> None:
+    release = index["manifests"][0]["content"]
+    release["manifests"].append(copy.deepcopy(release["manifests"][0]))
+
+
+def _lock_of_another_kind(index: dict[str, Any]) -> None:
+    index["manifests"][2] |= {"mediaType": "application/json", "content": b'{"layers": [5]}'}
+
+
+def _lock_that_leads_out(index: dict[str, Any]) -> None:
+    layer = {"mediaType": LOCK_TEXT, "digest": f"sha256:{'0' * 64}", "size": 1}
+    text = json.dumps({"layers": [layer]}).encode()
+    index["manifests"][2] |= {"mediaType": "application/json", "content": text}
+
+
+def _release_of_another_kind(index: dict[str, Any]) -> None:
+    each = {"platform": {"os": "linux", "architecture": "amd64"}, "digest": f"sha256:{'0' * 64}", "size": 1}
+    text = json.dumps({"manifests": [each]}).encode()
+    index["manifests"][0] |= {"mediaType": "application/json", "content": text}
+
+
+def _kind_that_leads_to_another_repository(index: dict[str, Any]) -> None:
+    index["manifests"][1]["annotations"]["io.nodeprov.kind"] = "x/../../../others/image/manifests/latest"
+
+
+def _twice_of_a_kind(index: dict[str, Any]) -> None:
+    index["manifests"][1]["annotations"]["io.nodeprov.kind"] = "lock"
+
+
+def _version_that_leads_to_another_repository(index: dict[str, Any]) -> None:
+    index["annotations"]["io.nodeprov.version"] = "1/../../others"
+
+
 FORGED: dict[Callable[[dict[str, Any]], None], str] = {
     _second_layer: "has 2 layers, and should have one",
     _other_platform: "has a release for {'architecture': 'riscv64', 'os': 'linux'}",
@@ -182,6 +217,13 @@ FORGED: dict[Callable[[dict[str, Any]], None], str] = {
     _damaged_lock: "sha256 is not that of the rest of the file",
     _no_annotations: "annotations of index.json is missing, or not an object",
     _config_of_another: "is not for x86_64",
+    _kind_that_leads_to_another_repository: "io.nodeprov.kind of index.json is 'x/../../../others/image/",
+    _twice_of_a_kind: "io.nodeprov.kind of index.json is 'lock' twice",
+    _version_that_leads_to_another_repository: "io.nodeprov.version of index.json is '1/../../others'",
+    _twice_for_one_processor: "has two releases for",
+    _lock_of_another_kind: "is application/json, and should be application/vnd.oci.image.manifest",
+    _lock_that_leads_out: "is application/json, and should be application/vnd.oci.image.manifest",
+    _release_of_another_kind: "is application/json, and should be application/vnd.oci.image.index",
 }
 
 

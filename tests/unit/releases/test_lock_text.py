@@ -19,6 +19,7 @@ from tests.support.release_server import ReleaseServer, archived, loose, tree
 from tests.support.signing import publish_suite
 
 RANDOM_CHANGES = 200
+ARABIC = VERSION.translate({ord("0") + digit: 0x660 + digit for digit in range(10)})
 
 
 @pytest.fixture
@@ -75,6 +76,8 @@ def test_comments_blanks_and_order_mean_nothing(lock: Lock) -> None:
     text = to_text(lock)
     assert read("# another word\n\n" + text.replace(" = ", "   =  ").replace("\n[", "\n\n# here\n[")) == lock
     assert read(toml(tomllib.loads(text))) == lock
+    assert read(toml(dict(reversed(tomllib.loads(text).items())))) == lock
+    assert read(text.replace("\n", "\r\n")) == lock
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -137,6 +140,12 @@ def test_every_field_that_is_missing_of_another_type_or_altered_is_refused(
         ('software = "gVisor"', 'software = "runc"', "software is 'runc'"),
         (f'release = "{VERSION}"', 'release = "20260905"', "release is '20260905', and no release such as"),
         (f'release = "{VERSION}"', 'release = "latest"', "release is 'latest'"),
+        (f'release = "{VERSION}"', f'release = "{ARABIC}"', "and no release such as"),
+        (f'release = "{VERSION}"', f'release = ["{VERSION}", "{OLD}"]', "release is ['"),
+        (f'release = "{VERSION}"', f'release = "{VERSION}"\nrelease = "{OLD}"', "or it is damaged"),
+        ("[architecture.aarch64]", "[architecture.x86_64]", "or it is damaged"),
+        ("schema = 1", "\ufeffschema = 1", "or it is damaged"),
+        ("size_bytes = ", f"size_bytes = {ARABIC[0]}", "or it is damaged"),
         ('origin = "http', 'origin = "ftp', "origin is 'ftp"),
         ("[architecture.x86_64]", "[architecture.riscv64]", "architecture.riscv64 is for no architecture"),
         ('layout = "archive"', 'layout = "heap"', "architecture.aarch64.layout is 'heap'"),
