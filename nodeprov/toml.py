@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, time
 from typing import Any, Literal
 
 _KEY_PART = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[A-Za-z0-9_-]+)"""
@@ -19,6 +20,17 @@ TOKEN = re.compile(
 """A string, a comment, a bracket, a comma, a line break, or what lies between; together they are all of it."""
 
 KeyPath = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Float:
+    """A float as it is written, so that equal is the same: a NaN is not equal to itself, and 1.0 is equal to 1."""
+
+    said: str
+
+    def __bool__(self) -> bool:
+        """Tell zero from the others, as numbers do."""
+        return float(self.said) != 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +113,10 @@ def value_text(value: Any) -> str:
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(value_text(each) for each in value)}]"
+    if isinstance(value, Float):
+        return value.said
+    if isinstance(value, date | time):
+        return value.isoformat()
     # JSON's strings are TOML's too, but that TOML wants this one character escaped.
     return json.dumps(value, ensure_ascii=False, default=os.fspath).replace("\x7f", "\\u007f")
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from nodeprov.containerd.runtime import Runtime
 from nodeprov.errors import NodeprovError
-from nodeprov.toml import KeyPath, key_text
+from nodeprov.toml import Float, KeyPath, key_text
 
 BYTE_ORDER_MARK = "\ufeff"
 MOST_BYTES = 1 << 20
@@ -33,17 +33,6 @@ CRI_PLUGINS = ("cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime
 
 class Refused(NodeprovError):
     """The edit cannot be made, or would not do what is meant."""
-
-
-@dataclass(frozen=True, slots=True)
-class Float:
-    """A float as it is written, so that equal is the same: a NaN is not equal to itself, and 1.0 is equal to 1."""
-
-    said: str
-
-    def __bool__(self) -> bool:
-        """Tell zero from the others, as numbers do."""
-        return float(self.said) != 0
 
 
 def decode(content: bytes, path: str = "") -> str:

@@ -42,7 +42,7 @@ def with_runtime(
 
     Raises Refused when the edit cannot be made, or containerd would not run its pods.
     """
-    mark, body = _split(config)
+    mark, body = split_mark(config)
     for refused in unusable(body, runtime):
         raise refused
     path = (*runtimes_place(body, daemon_version), runtime.handler)
@@ -52,9 +52,9 @@ def with_runtime(
     body = _without_dead(body, runtime, ours, daemon_version)
     if found is None:
         body = _with_runc(body, daemon_version)
-        return _joined(mark, tables.insert(body, path, runtime.table(), COMMENT))
+        return with_mark(mark, tables.insert(body, path, runtime.table(), COMMENT))
     wanted = _updated(found, runtime, ours)
-    return _joined(mark, body if wanted == found else tables.change(body, path, wanted))
+    return with_mark(mark, body if wanted == found else tables.change(body, path, wanted))
 
 
 def without_runtime(config: Config, runtime: Runtime, ours: Sequence[Runtime] = ()) -> Config:
@@ -62,13 +62,13 @@ def without_runtime(config: Config, runtime: Runtime, ours: Sequence[Runtime] = 
 
     Raises Refused when the table cannot be taken out without touching something else.
     """
-    mark, body = _split(config)
+    mark, body = split_mark(config)
     for runtimes in EVERY_PATH:
         path = (*runtimes, runtime.handler)
         found = body.table(path)
         if found is not None and _is_ours(found, runtime, ours):
             body = ended(_without_runc(tables.remove(body, path, COMMENT), runtimes))
-    return _joined(mark, body)
+    return with_mark(mark, body)
 
 
 def dead_tables_of_others(config: Config, runtime: Runtime, daemon_version: str) -> tuple[str, ...]:
@@ -101,14 +101,15 @@ def _without_runc(config: Config, runtimes: KeyPath) -> Config:
     return config
 
 
-def _split(config: Config) -> tuple[str, Config]:
+def split_mark(config: Config) -> tuple[str, Config]:
     """Take the byte order mark off, which containerd 1.x reads over; `versions` finds what a daemon refuses."""
     body = config.text.removeprefix(BYTE_ORDER_MARK)
     mark = config.text[: len(config.text) - len(body)]
     return mark, Config(body) if mark else config
 
 
-def _joined(mark: str, body: Config) -> Config:
+def with_mark(mark: str, body: Config) -> Config:
+    """Put the byte order mark back."""
     return Config(mark + body.text) if mark else body
 
 

@@ -3,11 +3,12 @@
 What comes of them is judged in `tables`; here nothing is checked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 
-from nodeprov.toml import TOKEN, KeyPath, Statement, assignment, key_text, line_end, statements, value_text
+from nodeprov.toml import TOKEN, Float, KeyPath, Statement, assignment, key_text, line_end, statements, value_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +96,59 @@ def _block(path: KeyPath, table: Mapping[str, Any]) -> list[str]:
     """
     import tomlkit  # noqa: TID251  the one place; 28 ms, and most runs change nothing
 
-    nested: dict[str, Any] = dict(table)
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: plain(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [plain(each) for each in value]
+        return tomlkit.value(value.said) if isinstance(value, Float) else value
+
+    nested = plain(table)
     for part in reversed(path):
         nested = {part: nested}
     return tomlkit.dumps(nested).rstrip("\n").split("\n")
 
 
 def appended(text: str, path: KeyPath, table: Mapping[str, Any], comment: str) -> str:
+    """Append a table as a block of its own, under a comment."""
+    return _with_block(text, line_end(text).join([comment, *_block(path, table)]))
+
+
+def at_end(text: str, original: str, path: KeyPath, comment: str) -> str:
+    """Append the sections of a table as they stand in another text, under a comment."""
+    newline = line_end(text)
+    runs = (original[first.start : last.end] for first, last, _ in sections(original, path))
+    return _with_block(text, newline.join([comment, *(each.rstrip("\r\n") for each in runs)]))
+
+
+def _with_block(text: str, block: str) -> str:
     """Append a block; where the text has no last line break the new one has none either, so it can be undone."""
     newline = line_end(text)
-    block = newline.join([comment, *_block(path, table)])
     if not text:
         return block + newline
     if text.endswith("\n"):
         return text + newline + block + newline
     return text + newline + newline + block
+
+
+def edited_alike(text: str, before: str, after: str) -> Iterator[str]:
+    """Edit a text as another one was edited, by lines; yield what may come of it, the likeliest first.
+
+    Nothing comes where lines that were replaced, or those on both sides of what was put in, are not there any
+    more. Where others have put lines in at the very same place, ours come before theirs, or else behind them.
+    """
+    old, new, now = (each.split("\n") for each in (before, after, text))
+    edits = [each for each in SequenceMatcher(None, old, new).get_opcodes() if each[0] != "equal"]
+    there = SequenceMatcher(None, old, now).get_matching_blocks()
+    for blocks in (there, there[::-1]):
+        lines = now.copy()
+        for _, start, end, new_start, new_end in reversed(edits):
+            block = next((each for each in blocks if each.a <= start and end <= each.a + each.size), None)
+            if block is None:
+                return
+            by = block.b - block.a
+            lines[start + by : end + by] = new[new_start:new_end]
+        yield "\n".join(lines)
 
 
 def into_inline(text: str, inline: Inline, path: KeyPath, value: Any) -> str:

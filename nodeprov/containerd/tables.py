@@ -6,12 +6,15 @@ it read in the old one and exactly the change, and the rest must be the same byt
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from nodeprov.containerd.config import Config, Refused
 from nodeprov.containerd.splices import (
     appended,
+    at_end,
     cut,
+    edited_alike,
     inline_above,
     into_inline,
     is_below,
@@ -19,7 +22,7 @@ from nodeprov.containerd.splices import (
     with_value,
     without_keys,
 )
-from nodeprov.toml import KeyPath, key_text, statements
+from nodeprov.toml import KeyPath, key_text, line_end, statements
 
 
 def insert(config: Config, path: KeyPath, table: Mapping[str, Any], comment: str) -> Config:
@@ -52,6 +55,35 @@ def remove(config: Config, path: KeyPath, comment: str) -> Config:
     """Take the table out that is there, however it is written, with its comment."""
     new = Config(without_keys(cut(config.text, path, comment), path))
     return _guarded(config, new, path, None, lambda: _others(new, path, comment) == _others(config, path, comment))
+
+
+def put_back(config: Config, original: Config, path: KeyPath, comment: str) -> Config | None:
+    """Put a table in that is not there, as it stood in another text: the same bytes, beside the same lines.
+
+    None where those lines are not there any more, or mean something else there.
+    """
+    # Others may have written on behind a last line that had no end.
+    for source in (original, Config(original.text + line_end(original.text))):
+        bare = remove(source, path, comment)
+        for text in edited_alike(config.text, bare.text, source.text):
+            if found := _if_sound(config, original, path, comment, text):
+                return found
+    return None
+
+
+def put_at_end(config: Config, original: Config, path: KeyPath, comment: str) -> Config | None:
+    """Put a table in that is not there at the end of the text, under a comment, with its bytes in another one.
+
+    None where they mean something else there.
+    """
+    return _if_sound(config, original, path, comment, at_end(config.text, original.text, path, comment))
+
+
+def _if_sound(config: Config, original: Config, path: KeyPath, comment: str, text: str) -> Config | None:
+    new = Config(text)
+    with suppress(Refused):
+        return _guarded(config, new, path, original.table(path), lambda: remove(new, path, comment) == config)
+    return None
 
 
 def _guarded(

@@ -1,7 +1,8 @@
 """Our runtime's table in containerd's configuration: the file that holds it, and the edit as a goal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 from nodeprov import containerd
@@ -10,7 +11,7 @@ from nodeprov.containerd.distributions import editing
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.inventory import Settings
 from nodeprov.node.daemon import Daemon
-from nodeprov.node.receipts import History
+from nodeprov.node.receipts import History, Written
 from nodeprov.plan.containerd_config import ContainerdConfig, ContainerdSource, OwnConfig
 from nodeprov.plan.goal import Goal, constant
 from nodeprov.states import FileState, State
@@ -77,24 +78,21 @@ def removal_goals(
     root = replace(root, besides=canary[:1])
     # The last handler that leaves gives back what was there before all of them.
     runs = history.own if history.neighbours else history.everyones
-    before = runs.before.get(root.key)
     if runs.have_left(root.key, daemon.edited):
-        without = constant(before)
-    elif history.has_adopted and (theirs := _table_in(before, runtime, daemon)) is not None:
-        without = _with_theirs(daemon, runtime, theirs)
+        without = constant(runs.before[root.key])
+    elif taken := _taken(runs.changes_of(root.key), (runtime, *former)):
+        without = _with_theirs(daemon, (runtime, *former), taken)
     else:
         without = without_runtime(runtime, former, how_edited(daemon))
-    return (Goal(root, _without_canary(daemon, canary, without)), *(Goal(each, constant(None)) for each in owns))
+    if canary:
+        also = without_runtime(canary[0], canary[1:], how_edited(daemon))
+        # What stood at the end of the file stood there before the canary's table came.
+        without = _in_turn(also, without, also)
+    return (Goal(root, without), *(Goal(each, constant(None)) for each in owns))
 
 
-def _without_canary(
-    daemon: Daemon, canary: tuple[Runtime, ...], without: Callable[[Any], State | None]
-) -> Callable[[Any], State | None]:
-    if not canary:
-        return without
-    first, *former = canary
-    also = without_runtime(first, tuple(former), how_edited(daemon))
-    return lambda current: also(without(current))
+def _in_turn(*targets: Callable[[Any], State | None]) -> Callable[[Any], State | None]:
+    return lambda current: reduce(lambda state, target: target(state), targets, current)
 
 
 def with_runtime(
@@ -148,20 +146,25 @@ def without_each(daemon: Daemon, runtimes: tuple[Runtime, ...]) -> Callable[[Any
     return target
 
 
-def _table_in(before: State | None, runtime: Runtime, daemon: Daemon) -> Mapping[str, Any] | None:
-    """Find the table that was adopted in the file as it was before."""
-    if not isinstance(before, FileState):
-        return None
-    return takeover.others_table(Config.of(before.content, daemon.config_path), runtime, daemon.version_to_start)
+def _taken(changes: Sequence[Written], ours: tuple[Runtime, ...]) -> takeover.Taken | None:
+    """Find the table that was adopted: what the last run that brought ours into the file has replaced by it."""
+    for change in reversed(changes):
+        if isinstance(change.before, FileState) and isinstance(change.after, FileState):
+            before, after = (Config.of(each.content, change.key) for each in (change.before, change.after))
+            if any(map(after.declares, ours)) and not any(map(before.declares, ours)):
+                return takeover.taken_between(before, after, ours)
+    return None
 
 
-def _with_theirs(daemon: Daemon, runtime: Runtime, theirs: Mapping[str, Any]) -> Callable[[Any], FileState | None]:
+def _with_theirs(
+    daemon: Daemon, ours: tuple[Runtime, ...], taken: takeover.Taken
+) -> Callable[[Any], FileState | None]:
     """Want the table that was adopted in the place of ours, and everything else as it is now."""
 
     def target(current: FileState | None) -> FileState | None:
         if current is None:
             return None
-        back = takeover.handed_back(Config.of(current.content, daemon.config_path), runtime, theirs)
+        back = takeover.handed_back(Config.of(current.content, daemon.config_path), ours, taken)
         return replace(current, content=back.text.encode())
 
     return target

@@ -6,7 +6,7 @@ import tomllib
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from nodeprov.containerd import (
@@ -19,8 +19,9 @@ from nodeprov.containerd import (
     remove_runtime,
 )
 from nodeprov.containerd.config import BYTE_ORDER_MARK
+from nodeprov.containerd.takeover import handed_back, taken_between, taken_over
 from nodeprov.toml import statements
-from tests.adversaries.nasty_toml import HANDS, VERSIONS, Raw, damaged, texts, tree, written
+from tests.adversaries.nasty_toml import HANDS, VERSIONS, Raw, damaged, leaves, texts, tree, written
 from tests.support.runtimes import runsc
 
 CURRENT = "/opt/nodeprov/handlers/runsc/current"
@@ -67,6 +68,22 @@ def _with_ours(looks: Random, version: int) -> str:
     theirs: dict[str, Any] = looks.choice([{}, {"snapshotter": Raw("'zfs'")}, {"cni": {"a": Raw("[1]")}}])
     inner["runsc"] = {**ours, **theirs, "options": {**options, **looks.choice([{}, {"X": Raw("nan")}])}}
     return written(looks, said).replace("/current/", "/0ld/")
+
+
+def texts_with_theirs() -> st.SearchStrategy[str]:
+    """Texts that have the handler's table as somebody else wrote it, in any style."""
+    return st.builds(_with_theirs, HANDS, VERSIONS)
+
+
+def _with_theirs(looks: Random, version: int) -> str:
+    said: Any = tree(looks, version)
+    inner = said
+    for part in RUNTIMES_PATHS[version]:
+        inner = inner.setdefault(part, {})
+    options = looks.choice([{}, {"options": {"ConfigPath": Raw("'/etc/runsc.toml'"), "X": Raw("nan")}}])
+    theirs = looks.choice([{}, {"snapshotter": Raw("'zfs'")}, {"runtime_path": Raw('"/usr/bin/shim"')}])
+    inner["runsc"] = {"runtime_type": Raw(f'"{RUNSC.runtime_type}"'), **theirs, **leaves(looks), **options}
+    return written(looks, said)
 
 
 @given(texts())
@@ -163,3 +180,24 @@ def test_law_a_damaged_text_is_refused_or_edited_by_the_same_laws(text: str) -> 
 def test_law_the_statements_of_a_text_are_the_whole_text(text: str) -> None:
     body = text.removeprefix(BYTE_ORDER_MARK)
     assert "".join(body[each.start : each.end] for each in statements(body)) == body
+
+
+@given(texts_with_theirs(), st.sampled_from(["", "# of another tool\n"]), st.sampled_from(["", "\n# the end\n"]))
+@law
+def test_law_a_table_that_was_taken_over_comes_back_to_the_byte_whatever_others_put_around_it(
+    text: str, above: str, below: str
+) -> None:
+    def edited(text: str) -> str:
+        mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
+        return f"{mark}{above}{text.removeprefix(mark)}{below if has_end else ''}"
+
+    config, has_end = Config(text), text.endswith("\n")
+    try:
+        ours = taken_over(config, RUNSC)
+    except Refused:
+        reject()
+    assert meaning(ours.text) != meaning(text)
+    taken = taken_between(config, ours, [RUNSC])
+    assert taken is not None
+    assert handed_back(ours, [RUNSC], taken).text == text
+    assert handed_back(Config(edited(ours.text)), [RUNSC], taken).text == edited(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.containerd import Config, Refused, add_runtime
-from nodeprov.containerd.takeover import handed_back, others_table, taken_over
+from nodeprov.containerd.takeover import handed_back, others_table, taken_between, taken_over
 from tests.support.containerd_texts import RUNSC
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "containerd"
@@ -50,9 +50,26 @@ def test_it_becomes_ours_with_what_it_said_about_pods_and_theirs_again(table: st
     assert all(part in ours.text for part in AROUND)
     assert add_runtime(ours.text, RUNSC) == ours.text, "an install after it has nothing to do"
     assert taken_over(ours, RUNSC) == ours
-    back = handed_back(ours, RUNSC, theirs)
-    assert back.declared("runsc") == theirs
-    assert all(part in back.text for part in AROUND)
+    taken = taken_between(config, ours, [RUNSC])
+    assert taken is not None
+    assert handed_back(ours, [RUNSC], taken) == config
+    for above, below in (("# of another tool\n", ""), ("", "[grpc]\n  gid = 1\n")):
+        found = handed_back(Config(above + ours.text + below), [RUNSC], taken)
+        assert found.text == above + config.text + below
+
+
+@pytest.mark.parametrize("table", OTHERS.values(), ids=OTHERS.keys())
+def test_where_the_lines_around_it_are_others_by_now_its_own_bytes_come_to_the_end(table: str) -> None:
+    config = Config(table.join(AROUND))
+    ours = taken_over(config, RUNSC)
+    taken = taken_between(config, ours, [RUNSC])
+    assert taken is not None
+    others = "version = 3 # as another tool writes it\n[metrics]\n  address = ''"
+    back = handed_back(Config(add_runtime(others, RUNSC)), [RUNSC], taken)
+    assert back.declared("runsc") == others_table(config, RUNSC)
+    assert back.text.startswith(others)
+    assert (table.rstrip("\n") in back.text) is table.startswith(PLACE)
+    assert "put back by nodeprov" in back.text
 
 
 def test_what_kubespray_writes_is_taken_over() -> None:
@@ -76,7 +93,11 @@ def test_where_nobody_else_has_a_table_nothing_is_changed() -> None:
     for text in ("version = 3\n", add_runtime("version = 3\n", RUNSC)):
         assert others_table(Config(text), RUNSC) is None
         assert taken_over(Config(text), RUNSC).text == text
-    assert handed_back(Config("version = 3\n"), RUNSC, {"runtime_type": "x"}).text == "version = 3\n"
+    theirs = Config(OTHERS["the tutorial's"].join(AROUND))
+    taken = taken_between(theirs, taken_over(theirs, RUNSC), [RUNSC])
+    assert taken is not None
+    assert handed_back(Config("version = 3\n"), [RUNSC], taken).text == "version = 3\n"
+    assert taken_between(Config("version = 3\n"), Config(add_runtime("version = 3\n", RUNSC)), [RUNSC]) is None
 
 
 def test_another_runtime_that_has_the_name_is_not_taken_over() -> None:
