@@ -22,7 +22,7 @@ from nodeprov.node.state import NodeState
 from nodeprov.node.switch import Switch
 from nodeprov.node.uptime import UptimeQuery
 from nodeprov.plan.goal import Change
-from nodeprov.plan.plan import Action, Outcome
+from nodeprov.plan.plan import Action, Outcome, action_named
 from nodeprov.plan.steps import Drain, Handler, Pod, Sandbox
 from nodeprov.runtimes.family import CLEANUP_SECONDS
 from nodeprov.states import FileState
@@ -166,12 +166,9 @@ def _close(outcome: Outcome, record: Record, host: Host, settings: Settings, now
     try:
         if record.is_pending:
             _write_receipt(host, settings, begun.closed(state, now, _kept(outcome)))
-        if broken is not None and outcome.error is None:
-            # What another action had begun was never finished: that run's receipt no longer counts, unless this
-            # run has changed something on top of it.
-            action = outcome.plan.action
-            finished = broken.action == action.name or (action.builds_on_broken and record.is_pending)
-            _write_receipt(host, settings, broken.closed(receipts.DONE if finished else receipts.UNDONE, now))
+        ended = _end_of_broken(record, outcome.plan.action) if outcome.error is None else receipts.BEGUN
+        if broken is not None and ended != receipts.BEGUN:
+            _write_receipt(host, settings, broken.closed(ended, now))
         elif broken is not None and broken.cordons:
             # The node is uncordoned by now: who cordons it from here on does not mean us.
             _write_receipt(host, settings, replace(broken, cordons=False))
@@ -180,6 +177,19 @@ def _close(outcome: Outcome, record: Record, host: Host, settings: Settings, now
             outcome, error=outcome.error or error, left=(f"the receipt could not be closed: {error.message}",)
         )
     return outcome
+
+
+def _end_of_broken(record: Record, action: Action) -> str:
+    """Say how an interrupted run has ended, now that this one has ended well.
+
+    What another action had begun was never finished: that run's receipt no longer counts, unless this run makes
+    all true that it meant, or has changed something on top of it. What it had found before it would be forgotten.
+    """
+    broken = action_named(record.broken.action) if record.broken else None
+    if broken is not None and broken.installs and action.is_beside:
+        return receipts.BEGUN
+    is_finished = broken == action or (broken is not None and broken.installs and action.installs)
+    return receipts.DONE if is_finished or (action.builds_on_broken and record.is_pending) else receipts.UNDONE
 
 
 def _kept(outcome: Outcome) -> frozenset[str]:

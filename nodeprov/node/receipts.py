@@ -153,16 +153,21 @@ class Runs:
         return states
 
     def have_left(self, key: str, state: State | None) -> bool:
-        """Tell whether a resource is as the last run left it, and each found it as at first or as another left it.
+        """Tell whether a resource is as at first or as a run left it, and was so for each run that found it.
 
         If not, somebody else has changed it in between, and what was there at first is not all that is theirs.
+        It need not be as the last run meant it to be: an interrupted one may have changed nothing.
         """
         known: list[State | None] = []
-        for change in (change for change in self._changes if change.key == key):
+        for change in self.changes_of(key):
             if known and change.before not in known:
                 return False
             known += [change.before, change.after]
-        return bool(known) and self.after[key] == state
+        return bool(known) and state in (*known, self.after[key])
+
+    def changes_of(self, key: str) -> tuple[Written, ...]:
+        """List the changes of one resource, in their order."""
+        return tuple(change for change in self._changes if change.key == key)
 
     @property
     def _changes(self) -> list[Written]:

@@ -31,6 +31,10 @@ class Action:
     """Whether it is reported how long the node took, by the node's own clock."""
     builds_on_broken: bool = False
     """Whether what an interrupted run of another action had changed stays changed when this one changes more."""
+    installs: bool = False
+    """Whether it makes all true that is to be: it finishes an interrupted run of another such action too."""
+    is_beside: bool = False
+    """Whether it leaves alone what is in force: an interrupted run that installs stays open beside it."""
     command: str = ""
     """What a person types for it, where that is not its name."""
     of_cluster: bool = False
@@ -42,7 +46,9 @@ class Action:
         return self.command or self.name
 
 
-INSTALL = Action(name="install", serves=True, removes_all=False, sweeps_first=False, ends_installation=False)
+INSTALL = Action(
+    name="install", serves=True, removes_all=False, sweeps_first=False, ends_installation=False, installs=True
+)
 UNINSTALL = Action(name="uninstall", serves=False, removes_all=True, sweeps_first=True, ends_installation=True)
 STAGE = Action(
     name="stage",
@@ -50,6 +56,7 @@ STAGE = Action(
     removes_all=False,
     sweeps_first=False,
     ends_installation=False,
+    is_beside=True,
     command="install --stage",
 )
 """What of an install needs no restart, done beforehand."""
@@ -73,7 +80,9 @@ GC = Action(
     uses_cluster=False,
 )
 """What nothing needs any more is removed."""
-ADOPT = Action(name="adopt", serves=True, removes_all=False, sweeps_first=False, ends_installation=False)
+ADOPT = Action(
+    name="adopt", serves=True, removes_all=False, sweeps_first=False, ends_installation=False, installs=True
+)
 """An install in the place of what somebody else has installed."""
 CANARY = Action(
     name="canary",
@@ -81,6 +90,7 @@ CANARY = Action(
     removes_all=False,
     sweeps_first=False,
     ends_installation=False,
+    installs=True,
     command="canary start",
 )
 """An install of another release beside the main one, under a handler of its own."""

@@ -84,18 +84,7 @@ def test_a_run_that_is_killed_anywhere_converges_by_one_more(
 
 
 @pytest.fixture
-def _in_full(request: pytest.FixtureRequest) -> None:
-    """Leave an adoption's faults to the whole table.
-
-    After a fault in the uninstall that gives back, their table comes back in nodeprov's words (`takeover.BACK`)
-    and not to the byte: these rows fail until the rerun finds what the adoption found.
-    """
-    if not is_full(request.config):
-        pytest.skip("the faults of an adoption are acted with --profile=full")
-
-
-@pytest.fixture
-def adoptable(_in_full: None, living: Machine) -> Iterator[Machine]:
+def adoptable(living: Machine) -> Iterator[Machine]:
     """A node on which somebody else has installed gVisor."""
     taken_away = theirs(living)
     yield living

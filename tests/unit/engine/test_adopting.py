@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from nodeprov.errors import NodeprovError
 from nodeprov.hosts.provider import LocalNode
 from nodeprov.inventory import parse
 from nodeprov.plan.plan import Outcome
+from nodeprov.plan.steps import Event, Restart
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.played_node import CONFIG, HOME, INVENTORY, PlayedNode
 from tests.support.samples import a_run, release, short
@@ -60,6 +62,24 @@ def done(fleet: Fleet, want: Want) -> Outcome:
     return outcome
 
 
+def killed(fleet: Fleet, want: Want, *, at: str) -> None:
+    """Have a run killed where it begins, or has done, its restart: before the swap, or after it."""
+
+    def kill(event: Event) -> None:
+        if isinstance(event.step, Restart) and event.phase == at:
+            os._exit(9)
+
+    if not (child := os.fork()):
+        try:
+            list(fleet.apply([planned(fleet, want)], a_run(kill)))
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+BEFORE, AFTER = "begun", "done"
+
+
 def test_an_install_refuses_and_says_what_takes_it_over(fleet: Fleet) -> None:
     with pytest.raises(NodeprovError) as caught:
         planned(fleet, INSTALL)
@@ -102,10 +122,7 @@ def test_what_others_write_meanwhile_stays_and_their_table_comes_back_all_the_sa
     done(fleet, ADOPT)
     node.said(f"printf '\\n[debug]\\nlevel = \"info\"\\n' >> {HOME}/etc/config.toml")
     done(fleet, UNINSTALL)
-    config = node.config()
-    assert f'runtime_path = "{BIN}/{SHIM}"' in config
-    assert 'level = "info"' in config
-    assert "handlers/runsc" not in config
+    assert node.config() == f'{THEIRS}\n[debug]\nlevel = "info"\n'
 
 
 def test_what_an_interrupted_adoption_has_changed_is_given_back_too(fleet: Fleet, node: PlayedNode) -> None:
@@ -113,9 +130,44 @@ def test_what_an_interrupted_adoption_has_changed_is_given_back_too(fleet: Fleet
     receipts = f"{HOME}/state/receipts"
     node.said(f'sed -i \'s/"state": *"done"/"state": "begun"/\' {receipts}/*adopt*')
     assert node.receipts()["adopt"] == "begun"
-    node.said(f"printf '\n[debug]\nlevel = \"info\"\n' >> {HOME}/etc/config.toml")
+    node.said(f"sed -i '1i # of another tool' {HOME}/etc/config.toml")
     done(fleet, UNINSTALL)
-    assert f'runtime_path = "{BIN}/{SHIM}"' in node.config()
+    assert node.config() == f"# of another tool\n{THEIRS}"
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        pytest.param([(UNINSTALL, BEFORE)], id="an uninstall, killed before the swap"),
+        pytest.param([(UNINSTALL, AFTER)], id="an uninstall, killed after it"),
+        pytest.param([(UNINSTALL, BEFORE)] * 2, id="two of them"),
+        pytest.param([(UNINSTALL, AFTER), (ADOPT, ""), (UNINSTALL, BEFORE)], id="and adopted again"),
+        pytest.param([(UNINSTALL, BEFORE), (INSTALL, "")], id="and installed again"),
+    ],
+)
+def test_whatever_was_killed_before_it_their_table_comes_back_to_the_byte(
+    fleet: Fleet, node: PlayedNode, runs: list[tuple[Want, str]]
+) -> None:
+    before = node.listing()
+    done(fleet, ADOPT)
+    for want, at in runs:
+        if at:
+            killed(fleet, want, at=at)
+        else:
+            done(fleet, want)
+    done(fleet, UNINSTALL)
+    assert (node.config(), node.listing()) == (THEIRS, before)
+
+
+@pytest.mark.parametrize("at", [BEFORE, AFTER])
+def test_an_adoption_that_was_killed_is_finished_by_the_next_and_comes_back_to_the_byte(
+    fleet: Fleet, node: PlayedNode, at: str
+) -> None:
+    before = node.listing()
+    killed(fleet, ADOPT, at=at)
+    done(fleet, INSTALL if at == AFTER else ADOPT)
+    done(fleet, UNINSTALL)
+    assert (node.config(), node.listing()) == (THEIRS, before)
 
 
 def test_an_adoption_that_fails_leaves_theirs(fleet: Fleet, node: PlayedNode) -> None:

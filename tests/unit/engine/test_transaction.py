@@ -6,10 +6,12 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from nodeprov.engine import Fleet, Install, transaction
 from nodeprov.errors import NodeprovError
 from nodeprov.node.receipts import BEGUN, History, from_json, to_json
-from nodeprov.plan.plan import UNINSTALL, Outcome, Plan
+from nodeprov.plan.plan import ADOPT, INSTALL, ROLLBACK, STAGE, UNINSTALL, Action, Outcome, Plan
 from nodeprov.plan.steps import Event, Restart
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState
@@ -30,6 +32,28 @@ def test_a_failed_run_has_uncordoned_what_an_interrupted_one_had_cordoned() -> N
     found = from_json(json.loads(written.content))
     assert History("runsc", "", (found,)).interrupted == found
     assert not found.cordons
+
+
+@pytest.mark.parametrize(
+    ("broken", "action", "ended"),
+    [
+        pytest.param(ADOPT, INSTALL, "done", id="what it found before it is not forgotten"),
+        pytest.param(INSTALL, ADOPT, "done", id="nor the other way round"),
+        pytest.param(INSTALL, STAGE, "begun", id="the next install finishes it"),
+        pytest.param(UNINSTALL, STAGE, "undone", id="an uninstall is not finished by it"),
+        pytest.param(UNINSTALL, INSTALL, "undone", id="nor by an install"),
+        pytest.param(INSTALL, ROLLBACK, "undone", id="nothing was built on it"),
+    ],
+)
+def test_how_an_interrupted_run_has_ended_is_known_when_the_next_one_has(
+    broken: Action, action: Action, ended: str
+) -> None:
+    found = receipt_of(1, broken.name, state=BEGUN)
+    record = transaction.Record(receipt_of(2, action.name, state=BEGUN), found, is_pending=False)
+    host: Any = MemoryHost()
+    transaction._close(Outcome(Plan("worker1", action, ())), record, host, settings(), "2026-09-05T10:00:00+00:00")
+    written = host.members.get(f"/var/lib/nodeprov/receipts/{found.name}")
+    assert (json.loads(written.content)["state"] if written else "begun") == ended
 
 
 def test_the_receipt_is_open_as_long_as_the_run_is_and_nobody_can_have_worked_in_between(

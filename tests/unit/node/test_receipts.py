@@ -276,3 +276,21 @@ def test_what_lay_in_a_folder_that_was_removed_is_gone() -> None:
     states = history([made, removed]).written
     assert states[f"file:{folder}/runsc.toml"] is None
     assert states["file:/G1"] == A
+
+
+@pytest.mark.parametrize(
+    ("runs", "now", "left"),
+    [
+        pytest.param([(A, B)], B, True, id="as the last run left it"),
+        pytest.param([(A, B), (B, A)], B, True, id="as the run before an interrupted one left it"),
+        pytest.param([(A, B), (B, A)], A, True, id="as at first"),
+        pytest.param([(A, B)], C, False, id="as somebody else has made it"),
+        pytest.param([(A, B), (C, D)], D, False, id="somebody else has changed it in between"),
+        pytest.param([], A, False, id="no run has touched it"),
+    ],
+)
+def test_whether_runs_alone_have_changed_a_resource(
+    runs: list[tuple[State, State]], now: State, *, left: bool
+) -> None:
+    found = history([receipt_of(number, "install", written(*each)) for number, each in enumerate(runs, start=1)])
+    assert found.own.have_left(CONFIG, now) is left
