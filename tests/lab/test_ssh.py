@@ -290,6 +290,7 @@ def planned(site: Site) -> str:
     return ended.stdout
 
 
+@pytest.mark.rotates(3)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.what)
 def test_the_same_plan_or_a_refusal(site: Site, planned: str, row: Row) -> None:
     site.node.run(row.setup or ":")

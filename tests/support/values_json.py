@@ -119,7 +119,7 @@ def _class(name: str) -> Any:
 
 
 def _instance(kind: Any, values: dict[str, Any]) -> Any:
-    """Make an instance; a field that the class has had since is as its default has it, what it has no more is left."""
+    """Make an instance: a field that is new to the class has its default, and one that it has no more goes."""
     made = object.__new__(kind)
     for each in dataclasses.fields(kind):
         object.__setattr__(made, each.name, values[each.name] if each.name in values else _default(kind, each))

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+CHECKOUT = Path(__file__).parents[2]
 pytest_plugins = ["pytester"]
 CONFTEST = """
 from tests.support import sampling
@@ -74,3 +77,13 @@ def test_tests_of_one_name_take_turns(collected: Collected) -> None:
 def test_the_full_profile_has_all(collected: Collected) -> None:
     assert len(collected("--profile=full", "--seed=2026-11-29")) == 10
     assert len(collected("--seed=of my own")) in (4, 5)
+
+
+def test_what_needs_a_lab_is_where_ci_looks_for_it() -> None:
+    words = next(
+        line for line in (CHECKOUT / "script" / "test").read_text().splitlines() if "set -- -m lab" in line
+    )
+    looked_into = [CHECKOUT / word for word in words.split() if word.startswith("tests/")]
+    marked = [path for path in (CHECKOUT / "tests").rglob("*.py") if re.search(r"mark\.lab\b", path.read_text())]
+    assert len(marked) > 2
+    assert [path for path in marked if not {*path.parents} & {*looked_into}] == []
