@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer  # noqa: TID251  a part of the command line
@@ -115,7 +114,6 @@ def _calls(nodes: Sequence[Node], hosts: HostProvider, pods: Pods) -> tuple[str,
 
 def _meets(whole: Mapping[str, object]) -> tuple[Behaviour, ...]:
     from nodeprov.workloads.meets import met
-    from nodeprov.workloads.pods import Workload, workloads
+    from nodeprov.workloads.pods import workloads_of
 
-    found = [each for each in workloads(json.dumps(whole), "") if isinstance(each, Workload)]
-    return tuple(dict.fromkeys(each.behaviour for one in found for each in met(one)))
+    return tuple(dict.fromkeys(each.behaviour for one in workloads_of([whole]) for each in met(one)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from nodeprov.errors import NodeprovError, json_object, taking_json_apart
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.inventory import ClusterSettings
 from nodeprov.kubernetes.kubectl import Kubectl, kubectl
-from nodeprov.workloads.pods import Workload, workloads
+from nodeprov.workloads.pods import Workload, workloads_of
 
 KINDS = {
     "Deployment": "deployments.apps",
@@ -46,14 +45,8 @@ class WorkloadsQuery:
         )
         self.kubectl.insist(output, doing, where="")
         with taking_json_apart():
-            own = [_wanted(each) for each in json_object(output.text)["items"] if not _is_made_by_another(each)]
-            text = json.dumps({"apiVersion": "v1", "kind": "List", "items": own})
-        return [each for each in workloads(text, "") if isinstance(each, Workload)]
-
-
-def _wanted(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what has become of it, which is half of the text."""
-    return {key: value for key, value in item.items() if key != "status"}
+            items = json_object(output.text)["items"]
+            return [*workloads_of(each for each in items if not _is_made_by_another(each))]
 
 
 def _is_made_by_another(item: Mapping[str, Any]) -> bool:

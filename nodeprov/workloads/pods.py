@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nodeprov.errors import UsageError
 from nodeprov.workloads.documents import Value, documents
+from nodeprov.workloads.json_values import json_value
 from nodeprov.workloads.shape import POD, faults
 
 _TEMPLATES = {
@@ -86,6 +88,12 @@ def workloads(text: str, file: str) -> Iterator[Workload | Others]:
     """Read the objects of a stream of manifests; raise UsageError, with the line, for what is none."""
     for document in documents(text, file):
         yield from _objects(document, file)
+
+
+def workloads_of(objects: Iterable[Mapping[str, Any]]) -> Iterator[Workload]:
+    """Find the workloads among objects that a cluster has, as json.loads() returned them."""
+    for each in objects:
+        yield from (found for found in _objects(json_value(each), file="") if isinstance(found, Workload))
 
 
 def _objects(value: Value, file: str) -> Iterator[Workload | Others]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,11 +118,9 @@ def workloads(items: Iterable[Mapping[str, Any]], given: Sandboxes) -> Iterator[
 
 def _met(items: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], tuple[Behaviour, ...]]:
     """Find what objects meet in a sandbox, the worst first."""
-    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(items)})
     return {
         (each.namespace, each.kind, each.name): tuple(dict.fromkeys(found.behaviour for found in met(each)))
-        for each in pods.workloads(text, "")
-        if isinstance(each, pods.Workload)
+        for each in pods.workloads_of(items)
     }
 
 
