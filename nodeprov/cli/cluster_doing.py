@@ -67,6 +67,7 @@ def dispatched(api: Api, wanted: Wanted, namespace: str) -> Came:
             on_wait=lambda node, why: say(f"{node}: {why}"),
             on_end=lambda end: say(how(end)),
             on_error=output.print_error,
+            on_fault=lambda node, traceback: say(f"{node}: a fault of nodeprov\n{traceback.rstrip()}"),
             stop=stop,
         )
         return dispatch_here(api, wanted, around)

@@ -52,6 +52,7 @@ class Resident:
             on_told=_tell,
             on_wait=_tell_wait,
             on_error=_log,
+            on_fault=_tell_fault,
             stop=stop,
         )
         api = Api(access, sleep=sleeping_until(stop), before_write=self.lease.insist)
@@ -104,6 +105,10 @@ def _tell(told: Told) -> None:
 
 def _tell_wait(node: str, why: str) -> None:
     _say("waiting", node=node, said=why)
+
+
+def _tell_fault(node: str, traceback: str) -> None:
+    _say("fault", node=node, traceback=traceback)
 
 
 def _log(error: NodeprovError) -> None:

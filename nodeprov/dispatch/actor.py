@@ -110,7 +110,7 @@ class Actor:
         """Say on the node how its run has ended, and send it sandboxed pods if all is proven: one write."""
         action, found = ended.action, ended.found
         last = Last(
-            run=node.claim,
+            run=node.claim or ended.run,
             action=action,
             result=ended.result,
             want=ended.want,

@@ -25,6 +25,7 @@ class Ended:
         found: what the pod has left; None if it left nothing.
         action: what was to be done.
         want: the digest of what was wanted.
+        run: which it was, where the node is not claimed.
     """
 
     result: str
@@ -33,6 +34,7 @@ class Ended:
     found: NodeResult | None = None
     action: str = INSTALL
     want: str = ""
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)

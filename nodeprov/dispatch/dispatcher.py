@@ -13,6 +13,7 @@ from nodeprov.dispatch.api import Api, ApiError
 from nodeprov.dispatch.case import Case, Ended, Step
 from nodeprov.dispatch.doing import Did, Doer, NotYet
 from nodeprov.dispatch.evictions import Evictions
+from nodeprov.dispatch.faults import Faults, result_of
 from nodeprov.dispatch.known import Known
 from nodeprov.dispatch.lease import Leadership, NotLeading
 from nodeprov.dispatch.marks import DONE
@@ -46,6 +47,7 @@ class Dispatcher:
         known: what it knows of the cluster.
         ends: how runs of nodes have ended that it has seen to their end.
         turn: what was begun last, and why no more.
+        faults: the nodes for which nodeprov itself has failed.
         is_ready: whether it has read the cluster.
         api: what it speaks to the cluster by.
     """
@@ -61,6 +63,7 @@ class Dispatcher:
         self._events: queue.SimpleQueue[_Came | Did | Wanted] = queue.SimpleQueue()
         actor = Actor(api, around.namespace, around.now, around.identity)
         self._doer = Doer(actor, Evictions(api, around.namespace), self.known, around, self._events.put)
+        self.faults = Faults(around.on_fault)
         self._listed: set[str] = set()
         self._progress = Progress(around.monotonic)
         self._schedule = Schedule(self.known.members.rollout, Experience({}, INSTALL))
@@ -136,6 +139,7 @@ class Dispatcher:
     def _take_wanted(self, wanted: Wanted) -> None:
         try:
             self.known.want(wanted)
+            self.faults.forget()
             self._schedule = Schedule(self.known.members.rollout, Experience({}, INSTALL))
         except NodeprovError as error:
             self._around.on_error(error)
@@ -159,6 +163,9 @@ class Dispatcher:
 
     def _take_error(self, did: Did) -> None:
         error = did.error
+        if isinstance(error, Exception) and not isinstance(error, NodeprovError) and did.node:
+            self._take_fault(did.node, error)
+            return
         if not isinstance(error, NodeprovError):
             raise error or AssertionError
         is_conflict = isinstance(error, ApiError) and error.status in (404, 409)
@@ -166,8 +173,19 @@ class Dispatcher:
         if not is_conflict and not isinstance(error, NotLeading | NotYet):
             self._around.on_error(error.at(did.node))
 
+    def _take_fault(self, name: str, error: Exception) -> None:
+        """Fail one node for what no one has foreseen; it is looked at again at once."""
+        node, wanted = self.known.nodes.get(name), self.known.wanted
+        engine = self.known.pod(name, node.claim if node else "")
+        action = self.known.action(node) if node else wanted.action
+        how = Ended(result_of(engine), action=action, want=wanted.digest, run=wanted.run)
+        ended = self.faults.take(name, error, how)
+        if name in self.faults.given_up:
+            self._take_finished(name, ended)
+
     def _take_finished(self, name: str, ended: Ended) -> None:
         took = self._progress.finish(name)
+        self.faults.finish(name)
         end = NodeEnd(name, ended, took or 0.0)
         self.ends.append(end)
         self._around.on_end(end)
@@ -179,7 +197,7 @@ class Dispatcher:
         now = self._around.monotonic()
         if now >= self._next_look:
             self._next_look = now + LOOK_SECONDS
-            names = {*names, *self.known.in_work()}
+            names = {*names, *self.known.in_work(), *self.faults.failing}
         for name in names:
             self._consider(name, workers)
         if now >= self._next_begin:
@@ -188,7 +206,20 @@ class Dispatcher:
             self._next_begin = after + max(BEGIN_SECONDS, (after - now) / MOST_OF_TIME)
 
     def _consider(self, name: str, workers: ThreadPoolExecutor) -> None:
-        if not self._progress.may_go_on(name):
+        if not self._progress.may_go_on(name) or name in self.faults.given_up:
+            return
+        try:
+            self._take_step(name, workers)
+        except Exception as error:
+            self._take_fault(name, error)
+
+    def _take_step(self, name: str, workers: ThreadPoolExecutor) -> None:
+        """Have the next step taken for a node, if there is any."""
+        if ended := self.faults.failing.get(name):
+            if node := self.known.nodes.get(name):
+                self._submit(workers, name, Step("finish", ended=ended), node)
+            else:
+                self._take_finished(name, ended)
             return
         case = self._case(name)
         if case is None:
@@ -241,11 +272,16 @@ class Dispatcher:
     def _begin(self, workers: ThreadPoolExecutor) -> None:
         """Claim the nodes whose turn it is."""
         known, busy = self.known, self._progress.busy
-        due = [name for name in known.due if known.nodes[name].is_ready and name not in busy]
+        faulty = {*self.faults.failing, *self.faults.given_up}
+        due = [name for name in known.due if known.nodes[name].is_ready and name not in busy | faulty]
         changing = list({*known.changing, *(name for name in busy if name in known.meant)})
         stages = known.wanted.action == STAGE
         standing = Standing(known.meant, due, changing, known.wanted.run, stages)
         self.turn = turn(standing, known.members.rollout, self._schedule, self._around.now())
+        if len(self.faults.given_up) >= known.members.rollout.max_failures:
+            self.turn = Turn(
+                why_not=f"a fault of nodeprov: {', '.join(sorted(self.faults.given_up))}", is_over=True
+            )
         for name in self.turn.nodes:
             if self._progress.may_go_on(name):
                 self._progress.begin(name)
@@ -257,6 +293,10 @@ class Dispatcher:
 
     def _is_done(self) -> bool:
         """Tell whether nothing is in work, and no node is left that may be begun."""
-        if self._progress.busy or any(True for _ in self.known.in_work()) or self.turn.nodes:
+        given_up = self.faults.given_up
+        if self._progress.busy or self.faults.failing or self.turn.nodes:
             return False
-        return self.turn.is_over or not any(self.known.nodes[name].is_ready for name in self.known.due)
+        if any(name not in given_up for name in self.known.in_work()):
+            return False
+        left = (name for name in self.known.due if name not in given_up)
+        return self.turn.is_over or not any(self.known.nodes[name].is_ready for name in left)

@@ -23,6 +23,7 @@ def _lines(found: Dispatcher, *, leads: bool) -> Iterator[str]:
     results = Counter((each.ended.action, each.ended.result) for each in ends)
     seconds = sum(each.seconds for each in ends)
     left = [each.ended.found for each in ends if each.ended.found]
+    faults = float(found.faults.count)
     calls: Samples = {
         (("verb", verb), ("status", str(status))): n for (verb, status), n in dict(found.api.calls).items()
     }
@@ -37,6 +38,8 @@ def _lines(found: Dispatcher, *, leads: bool) -> Iterator[str]:
     about = "Runs of nodes that have ended, by how."
     yield from metric(f"{_PREFIX}_node_runs_total", "counter", about, by_result)
     yield from metric(f"{_PREFIX}_node_run_seconds_sum", "counter", "Seconds that they took.", {(): seconds})
+    about = "Exceptions that no one has foreseen; each has failed one node, and is in the log."
+    yield from metric(f"{_PREFIX}_faults_total", "counter", about, {(): faults})
     restarts = float(sum(each.restarted for each in left))
     yield from metric(f"{_PREFIX}_restarts_total", "counter", "Restarts of containerd.", {(): restarts})
     hit = float(sum(len(each.hit) for each in left))

@@ -34,6 +34,7 @@ class Surroundings:
         on_wait: hears for which node is waited, and for what: its pod starts late, or others leave late.
         on_end: hears how the run of a node has ended.
         on_error: hears what does not concern one node.
+        on_fault: hears of which node nodeprov itself has failed, and the traceback.
         now: tells the time, UTC in ISO 8601.
         monotonic: tells the seconds of a clock that nobody sets.
         stop: ends it.
@@ -46,6 +47,7 @@ class Surroundings:
     on_wait: Callable[[str, str], None] = lambda _node, _why: None
     on_end: Callable[[NodeEnd], None] = lambda _end: None
     on_error: Callable[[NodeprovError], None] = lambda _error: None
+    on_fault: Callable[[str, str], None] = lambda _node, _traceback: None
     now: Callable[[], str] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     stop: threading.Event = field(default_factory=threading.Event)

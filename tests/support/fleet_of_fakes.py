@@ -64,6 +64,7 @@ class Fakes:
         self.told: list[Told] = []
         self.errors: list[NodeprovError] = []
         self.waits: list[tuple[str, str]] = []
+        self.faults: list[tuple[str, str]] = []
         for namespace in (NAMESPACE, "default"):
             self._end(namespace)
             self._have("/api/v1/namespaces", {"metadata": {"name": namespace}})
@@ -128,6 +129,7 @@ class Fakes:
             on_told=self.told.append,
             on_wait=lambda node, why: self.waits.append((node, why)),
             on_error=self.errors.append,
+            on_fault=lambda node, traceback: self.faults.append((node, traceback)),
             stop=stop,
         )
         return Dispatcher(Api(access, before_write=insist), lease, wish or wanted(), around)

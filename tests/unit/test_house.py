@@ -199,6 +199,7 @@ ELSEWHERE = {
         "dispatch/surroundings",
     ),
     "tests/cluster/test_drain.py": ("dispatch/evictions",),
+    "tests/cluster/test_faults.py": ("dispatch/faults",),
     "tests/unit/dispatch/test_steps.py": ("dispatch/case",),
     "tests/cluster/test_rights.py": ("dispatch/objects", "dispatch/policies"),
     "tests/cluster/test_commands.py": (
