@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer  # noqa: TID251  a part of the command line
@@ -129,12 +129,14 @@ def _show(found: Sequence[Kept]) -> None:
     from rich.text import Text
 
     from nodeprov.redaction import visible
+    from nodeprov.reports.when import when_text
 
+    now = datetime.now(UTC).isoformat()
     table = Table(box=None, pad_edge=False, show_header=True)
     for name in ("origin", "version", "architecture", "size", "stored", "state"):
         table.add_column(name, justify="right" if name == "size" else "left", overflow="fold")
     for each in found:
-        stored = time.strftime("%Y-%m-%d %H:%M", time.localtime(each.stored_at))
+        stored = when_text(_stored(each), now)
         row = (each.origin, each.version, each.architecture, f"{each.size_bytes >> 20} MiB", stored, each.state)
         table.add_row(*(Text(visible(text)) for text in row))
     show_table(table)
@@ -155,7 +157,11 @@ def _json(each: Kept) -> dict[str, Any]:
         "version": each.version,
         "architecture": each.architecture,
         "bytes": each.size_bytes,
-        "stored": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(each.stored_at)),
+        "stored": _stored(each),
         "path": str(each.path),
         "state": each.state,
     }
+
+
+def _stored(each: Kept) -> str:
+    return datetime.fromtimestamp(each.stored_at, UTC).isoformat(timespec="seconds")

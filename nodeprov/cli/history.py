@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
-from nodeprov.cli.output import print_error, say, show_json, show_table
+from nodeprov.cli.output import print_error, say, show_json, show_lines
 from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nodeprov.cli.journal import Entry
 
 LAST = 20
@@ -61,7 +60,8 @@ def history(
         values = [{**entry.value, "nodes": _nodes_of(entry, nodes)} for entry in found]
         show_json({"journal": str(journal.path), "runs": values}, damage)
     elif found:
-        show_table(_node_table(found, nodes) if nodes else _run_table(found))
+        now = datetime.now(UTC).isoformat()
+        show_lines("\n".join(_nodes_text(each, nodes, now) if nodes else _run_text(each, now) for each in found))
     else:
         of_nodes = f" of {', '.join(nodes)}" if nodes else ""
         say(f"no run{of_nodes} is in {journal.path}")
@@ -74,21 +74,39 @@ def _nodes_of(entry: Entry, patterns: Sequence[str] | None) -> list[Mapping[str,
     return [node for node in entry.nodes if any(fnmatchcase(node["node"], each) for each in patterns)]
 
 
-def _run_table(runs: Sequence[Entry]) -> Table:
-    """Lay out runs, each with its command below it."""
-    table = _table("began", "run", "by", "action", "result")
-    for entry in runs:
-        value = entry.value
-        counts = Counter(_word(node["result"]) for node in entry.nodes)
-        said = ", ".join(
-            [*(["refused"] if _is_refused(entry) else []), *(f"{count} {word}" for word, count in counts.items())]
-        )
-        lines = [said if entry.has_ended else f"its end is not known: {len(entry.nodes)} nodes", value["command"]]
-        lines += [f"why: {each}" for each in _errors(entry)] if _is_refused(entry) else []
-        lines += [f"release {', '.join(value['releases'])}"] if value["releases"] else []
-        lines += [f"report {value['report']}"] if value["report"] else []
-        _add(table, _time(value["began"]), value["run"], _by(value), value["action"], "\n".join(lines))
-    return table
+def _run_text(entry: Entry, now: str) -> str:
+    """Write a run: when, what, by whom and how it ended, and below that its command."""
+    value = entry.value
+    counts = Counter(_word(node["result"]) for node in entry.nodes)
+    said = [*(["refused"] if _is_refused(entry) else []), *(f"{count} {word}" for word, count in counts.items())]
+    ended = ", ".join(said) if entry.has_ended else f"its end is not known: {len(entry.nodes)} nodes"
+    lines = [f"{_head(value, now)}: {ended}", f"  {value['command']}"]
+    lines += [f"  why: {each}" for each in _errors(entry)] if _is_refused(entry) else []
+    lines += [f"  release {', '.join(value['releases'])}"] if value["releases"] else []
+    lines += [f"  report {value['report']}"] if value["report"] else []
+    return "\n".join(lines)
+
+
+def _nodes_text(entry: Entry, patterns: Sequence[str], now: str) -> str:
+    """Write what a run did to some nodes."""
+    return "\n".join([_head(entry.value, now), *(f"  {_node_text(each)}" for each in _nodes_of(entry, patterns))])
+
+
+def _head(value: Mapping[str, Any], now: str) -> str:
+    from nodeprov.reports.when import when_text
+
+    by = f"{value['user']}@{value['controller']}"
+    return f"{when_text(value['began'], now)}: {value['action']} by {by}, run {value['run']}"
+
+
+def _node_text(node: Mapping[str, Any]) -> str:
+    parts = [_word(node["result"])]
+    if node["result"] not in ("nothing", "untouched"):
+        changed = node["changed"]
+        parts.append(f"{changed} change{'' if changed == 1 else 's'}")
+        parts += ["containerd restarted"] if node["restarted"] else []
+        parts += [] if node["seconds"] is None else [f"{node['seconds']:.1f} s"]
+    return f"{node['node']}: {', '.join(parts)}{': ' if node['said'] else ''}{node['said']}"
 
 
 def _is_refused(entry: Entry) -> bool:
@@ -102,49 +120,8 @@ def _errors(entry: Entry) -> list[str]:
     return [": ".join(filter(None, (str(each.get("where") or ""), str(each.get("message"))))) for each in errors]
 
 
-def _node_table(runs: Sequence[Entry], patterns: Sequence[str]) -> Table:
-    """Lay out what the runs did to some nodes."""
-    table = _table("began", "run", "by", "action", "node", "result", "changes", "restart", "seconds")
-    for entry in runs:
-        value = entry.value
-        for node in _nodes_of(entry, patterns):
-            result = f"{_word(node['result'])}\n{node['said']}" if node["said"] else _word(node["result"])
-            seconds = "" if node["seconds"] is None else f"{node['seconds']:.1f}"
-            ran = node["result"] not in ("nothing", "untouched")
-            effect = (str(node["changed"]), "yes" if node["restarted"] else "no") if ran else ("", "")
-            begun = (_time(value["began"]), value["run"], _by(value), value["action"])
-            _add(table, *begun, node["node"], result, *effect, seconds)
-    return table
-
-
-def _table(*names: str) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, show_header=True)
-    for name in names:
-        table.add_column(name, justify="right" if name in ("changes", "seconds") else "left", overflow="fold")
-    return table
-
-
-def _add(table: Table, *texts: str) -> None:
-    from rich.text import Text
-
-    from nodeprov.redaction import visible
-
-    table.add_row(*(Text(visible(text)) for text in texts))
-
-
 def _word(result: str) -> str:
     from nodeprov.reports.run import WORDS
 
     known = {str(name): word for name, word in WORDS.items()}
     return known.get(result, result)
-
-
-def _by(value: Mapping[str, Any]) -> str:
-    return f"{value['user']}@{value['controller']}"
-
-
-def _time(text: str) -> str:
-    """Shorten a time: UTC, to the second."""
-    return text.removesuffix("+00:00").replace("T", " ") + "Z" if text.endswith("+00:00") else text

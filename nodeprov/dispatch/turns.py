@@ -118,7 +118,7 @@ def _of_canaries(standing: Standing, rollout: RolloutSettings, now: str) -> Turn
     ended = max(each.last.at for each in standing.unsoaked if each.last)
     ready = datetime.fromisoformat(ended) + timedelta(seconds=rollout.soak_seconds)
     if datetime.fromisoformat(now) < ready:
-        return Turn(why_not=f"the canary nodes soak until {ready.isoformat()}")
+        return Turn(why_not=f"the canary nodes soak until {ready:%Y-%m-%d %H:%M:%S} UTC")
     return Turn(tuple(each.name for each in standing.unsoaked), "the canary nodes are tested once more")
 
 

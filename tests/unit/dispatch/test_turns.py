@@ -84,7 +84,7 @@ def test_canaries_go_first_soak_and_are_tested_once_more_before_the_others_follo
     assert begun([one, *rest], **rollout).nodes == ("n0",)
     assert begun([claimed(one), *rest], **rollout) == Turn(why_not="the canary nodes are being changed")
     soaking = begun([ended(one), *rest], **rollout)
-    assert soaking == Turn(why_not="the canary nodes soak until 2026-11-28T12:01:00+00:00")
+    assert soaking == Turn(why_not="the canary nodes soak until 2026-11-28 12:01:00 UTC")
     again = Turn(("n0",), "the canary nodes are tested once more")
     assert begun([ended(one), *rest], now=later, **rollout) == again
     assert begun([claimed(ended(one)), *rest], now=later, **rollout).nodes == ()

@@ -20,7 +20,17 @@ LONG = "  ! restart containerd.service: to serve the runtime handler runsc"
         (
             "a link /opt/nodeprov/releases/20260905.0",
             20,
-            ["a link", "      /opt/nodeprov/releases/20260905.0"],
+            ["a link /opt/nodeprov/releases/20260905.0"],
+        ),
+        (
+            '      +[plugins."io.containerd.cri.v1.runtime"]',
+            20,
+            ['      +[plugins."io.containerd.cri.v1.runtime"]'],
+        ),
+        (
+            "worker1: /a/path/of/thirty/characters/x has changed",
+            20,
+            ["worker1: /a/path/of/thirty/characters/x", "      has changed"],
         ),
         ("hint: nodeprov plan worker1 --out FILE", 20, ["hint: nodeprov plan worker1 --out FILE"]),
         ("", 20, [""]),
