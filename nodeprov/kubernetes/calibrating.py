@@ -46,7 +46,8 @@ class Calibrator:
     def measure(self) -> Calibration:
         """Measure all; raise NodeprovError if pods do not run. Nothing is left of it then either."""
         call = kubectl(self.settings.cluster)
-        with own_namespace(call, self.cluster, PURPOSE, self.name, self.sleep) as space:
+        patience = self.settings.proof.patience
+        with own_namespace(call, self.cluster, PURPOSE, self.name, self.sleep, patience) as space:
             idle, first = self._of_shape(space, IDLE[0], idle_seconds=IDLE_SECONDS)
             samples = [*first]
             for shape in (*IDLE[1:], *LOADS):

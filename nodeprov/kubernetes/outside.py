@@ -37,6 +37,7 @@ class Round:
         name: the node's, in the cluster.
         namespace: that of the pods.
         daemon: the node's containerd.
+        patience: how many times longer than usual all may take.
     """
 
     kubectl: Kubectl
@@ -45,6 +46,7 @@ class Round:
     name: str
     namespace: str
     daemon: Daemon
+    patience: int = 1
 
     def answer(self, question: str, pod: Mapping[str, Any]) -> str | None:
         """Answer a question about a pod; None while there is no answer yet."""
@@ -133,17 +135,17 @@ def _forwarded(look: Round, pod: Mapping[str, Any]) -> str | None:
     What is killed at the end ends in any case with the pod.
     """
     forward = look.kubectl.line("-n", look.namespace, "port-forward", pod["metadata"]["name"], ":8080")
-    ask = look.kubectl.line("get", "--raw", "/", "--request-timeout=5s", "--server")
+    ask = look.kubectl.line("get", "--raw", "/", f"--request-timeout={5 * look.patience}s", "--server")
     script = f"""\
 said=$(mktemp)
 {forward} > "$said" 2>&1 &
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+for _ in $(seq {20 * look.patience}); do
     port=$(sed -n 's/^Forwarding from 127.0.0.1:\\([0-9]*\\) .*/\\1/p' "$said")
     [ -z "$port" ] || break
     sleep 0.3
 done
 {ask} "http://127.0.0.1:$port" > /dev/null 2>&1
-sleep 0.5
+sleep {0.5 * look.patience}
 kill $! 2> /dev/null
 cat "$said"
 rm -f "$said"
@@ -155,12 +157,13 @@ rm -f "$said"
 
 
 def _terminal(look: Round, pod: Mapping[str, Any]) -> str | None:
-    """Ask what `kubectl exec -it` gives, by a terminal that script(1) of util-linux makes."""
+    """Ask what `kubectl exec -it` gives, by a terminal that script(1) of util-linux makes, where that is there."""
     asked = ("-n", look.namespace, "exec", "-it", pod["metadata"]["name"], "-c", "main", "--")
     line = look.kubectl.line(*asked, PROBE, "answer", "-=terminal")
-    said = look.cluster.run(plain("kubectl exec", f"script -qec {shlex.quote(line)} /dev/null < /dev/null")).text
+    script = f"command -v script > /dev/null || exit 0\nscript -qec {shlex.quote(line)} /dev/null < /dev/null 2>&1"
+    said = look.cluster.run(plain("kubectl exec", script)).text
     found = re.search(r"\t(named|nameless)", said)
-    return found.group(1) if found else "no terminal"
+    return found.group(1) if found else f"{UNMADE}{' '.join(said.split())}" if said else "no terminal"
 
 
 QUESTIONS: Mapping[str, Callable[[Round, Mapping[str, Any]], str | None]] = {

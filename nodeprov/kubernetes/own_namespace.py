@@ -32,6 +32,7 @@ class OwnNamespace:
     host: Host
     name: str
     sleep: Callable[[float], None]
+    removal_seconds: int = REMOVAL_SECONDS
 
     def create(self, pods: Sequence[Mapping[str, Any]], timeout_seconds: float) -> None:
         """Make pods, again while the namespace has no service account yet."""
@@ -80,7 +81,7 @@ class OwnNamespace:
 
     def delete(self, names: Sequence[str]) -> None:
         """Remove pods, and wait until they are gone."""
-        arguments = ("delete", "pods", *names, "--ignore-not-found", f"--timeout={REMOVAL_SECONDS}s")
+        arguments = ("delete", "pods", *names, "--ignore-not-found", f"--timeout={self.removal_seconds}s")
         self._run(*arguments, doing="cannot delete pods")
 
     def _insist(self, name: str, pod: Mapping[str, Any], phase: str, *, is_late: bool) -> None:
@@ -131,24 +132,28 @@ def _phase(pod: Mapping[str, Any]) -> str:
 
 @contextmanager
 def own_namespace(
-    kubectl: Kubectl, host: Host, purpose: str, node: str, sleep: Callable[[float], None]
+    kubectl: Kubectl, host: Host, purpose: str, node: str, sleep: Callable[[float], None], patience: int = 1
 ) -> Iterator[OwnNamespace]:
-    """Have a namespace for a purpose on a node, and remove it with all pods; those of killed runs go first."""
+    """Have a namespace for a purpose on a node, and remove it with all pods; those of killed runs go first.
+
+    With `patience`, to remove things may take so many times longer than usual.
+    """
+    seconds = REMOVAL_SECONDS * patience
     mark = f"{purpose}.{node}"[:63].rstrip(".-_")
     name = f"nodeprov-{purpose}-{secrets.token_hex(4)}"
     metadata = {"name": name, "labels": {MARK: mark, "app.kubernetes.io/managed-by": "nodeprov"}}
     value = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}).encode()
-    _remove(kubectl, host, "--selector", f"{MARK}={mark}")
+    _remove(kubectl, host, seconds, "--selector", f"{MARK}={mark}")
     try:
         doing = "cannot create a namespace for pods of our own"
         _call(kubectl, host, "apply", "-f", "-", doing=doing, stdin=value)
-        yield OwnNamespace(kubectl, host, name, sleep)
+        yield OwnNamespace(kubectl, host, name, sleep, seconds)
     finally:
-        _remove(kubectl, host, name)
+        _remove(kubectl, host, seconds, name)
 
 
-def _remove(kubectl: Kubectl, host: Host, *which: str) -> None:
-    arguments = ("delete", "namespace", *which, "--ignore-not-found", f"--timeout={REMOVAL_SECONDS}s")
+def _remove(kubectl: Kubectl, host: Host, seconds: int, *which: str) -> None:
+    arguments = ("delete", "namespace", *which, "--ignore-not-found", f"--timeout={seconds}s")
     _call(kubectl, host, *arguments, doing="cannot remove a namespace for pods of our own")
 
 

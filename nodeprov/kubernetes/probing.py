@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -30,12 +30,15 @@ from nodeprov.workloads.probe_pods import (
     has_ended,
     manifests,
     running_containers,
+    shape_of,
+    shapes,
 )
 from nodeprov.workloads.probes import UNMADE, is_made
 
 POLL_SECONDS = 1.0
-LONGEST_SECONDS = 90.0
-"""What all pods together get; what has not ended then has no answer."""
+AT_ONCE, AT_ONCE_WHERE_SLOW = 6, 2
+"""So many kinds of pods are there at a time: a node of one processor must have room for what they request. A slow
+node has fewer, as pods that start together all start late, and wait for each other."""
 REMOVAL_SECONDS = 50
 _PREFIX = "nodeprov-probe-"
 PART_OF = "nodeprov.io/probes"
@@ -72,10 +75,17 @@ class Prober:
                 pull_policy=self.image.pull_policy,
                 program=PROBE,
                 folder=folder,
+                patience=self._patience,
             )
-            refused = self._create_pods(setting)
-            seen = self._seen(setting)
-            return Answers(*({**refused, **seen[side]} for side in Side))
+            return self._seen(setting)
+
+    @property
+    def _patience(self) -> int:
+        return self.settings.proof.patience
+
+    @property
+    def _at_once(self) -> int:
+        return AT_ONCE if self._patience == 1 else AT_ONCE_WHERE_SLOW
 
     @property
     def _kubectl(self) -> Kubectl:
@@ -93,7 +103,13 @@ class Prober:
             self._remove(name)
 
     def _remove(self, *which: str) -> None:
-        arguments = ("delete", "namespace", *which, "--ignore-not-found", f"--timeout={REMOVAL_SECONDS}s")
+        arguments = (
+            "delete",
+            "namespace",
+            *which,
+            "--ignore-not-found",
+            f"--timeout={REMOVAL_SECONDS * self._patience}s",
+        )
         self._kubectl.run(self.cluster, *arguments, doing="cannot remove the namespace of the probes")
 
     @contextmanager
@@ -109,10 +125,10 @@ class Prober:
             gone = self.node.run(plain("probe folder removal", f"rm -rf {folder} {shared}"))
             check(gone, f"cannot remove {folder}", where=self.name, hint=f"rm -rf {folder} {shared}")
 
-    def _create_pods(self, setting: Setting) -> dict[str, str]:
-        """Create the pods; where the cluster refuses some, return its reason in place of any answer."""
+    def _create_pods(self, setting: Setting, names: Sequence[str]) -> dict[str, str]:
+        """Create some pods; where the cluster refuses some, return its reason in place of any answer."""
         try:
-            self._create(manifests(setting), "cannot create the pods that probe the node")
+            self._create(manifests(setting, names), "cannot create the pods that probe the node")
         except NodeprovError as error:
             if not self._pods(setting.namespace)[0]:
                 raise
@@ -126,16 +142,23 @@ class Prober:
         def apply() -> None:
             self._kubectl.run(self.cluster, "apply", "-f", "-", doing=doing, stdin=manifest)
 
-        until_there_is_an_account(apply, lambda: self.sleep(POLL_SECONDS), LONGEST_SECONDS)
+        until_there_is_an_account(apply, lambda: self.sleep(POLL_SECONDS), self.settings.proof.timeout_seconds)
 
-    def _seen(self, setting: Setting) -> dict[Side, dict[str, str]]:
-        """Collect answers until all pods have ended, or none may go on; ask from outside while they run.
+    def _seen(self, setting: Setting) -> Answers:
+        """Create pods as others end, and collect answers until all have; ask from outside while they run.
+
+        Time is up when for as long as a proof may take nothing more was answered: a slow node gets on slowly.
 
         What was answered once counts: kubelet forgets containers that were added to a pod when that has ended.
         """
-        deadline, acted = time.monotonic() + LONGEST_SECONDS, set[str]()
+        acted, known, deadline = set[str](), -1, 0.0
         seen: dict[Side, dict[str, str]] = {side: {} for side in Side}
+        waiting, going_on, refused = [*shapes()], set[str](), dict[str, str]()
         while True:
+            room = max(0, self._at_once - len(going_on))
+            created, waiting = waiting[:room], waiting[room:]
+            if created:
+                refused |= self._create_pods(setting, created)
             pods, events = self._pods(setting.namespace)
             for side in Side:
                 found = answers(pods, events, side)
@@ -150,9 +173,12 @@ class Prober:
                     acted.add(name)
                     self._act(each, setting)
             self._look(running, setting.namespace, seen)
-            is_over = all(has_ended(each, events, seen[_side(each)]) for each in pods)
-            if is_over or time.monotonic() > deadline:
-                return seen
+            going_on = {shape_of(each) for each in pods if not has_ended(each, events, seen[_side(each)])}
+            before, known = known, sum(is_made(said) for each in seen.values() for said in each.values())
+            if known > before:
+                deadline = time.monotonic() + self.settings.proof.timeout_seconds
+            if not (waiting or going_on) or time.monotonic() > deadline:
+                return Answers(*({**refused, **seen[side]} for side in Side))
             self.sleep(POLL_SECONDS)
 
     def _act(self, pod: dict[str, Any], setting: Setting) -> None:
@@ -162,7 +188,7 @@ class Prober:
 
     def _look(self, pods: list[Any], namespace: str, seen: dict[Side, dict[str, str]]) -> None:
         """Ask from outside what has no answer yet; kubelet has no numbers at first, and says so."""
-        look = Round(self._kubectl, self.cluster, self.node, self.name, namespace, self.daemon)
+        look = Round(self._kubectl, self.cluster, self.node, self.name, namespace, self.daemon, self._patience)
         for pod in pods:
             known = seen[_side(pod)]
             for name, question in asked_outside(pod).items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -20,10 +20,15 @@ HELPER = "-"
 """The name of what is asked for its effect alone."""
 LONGEST_LIFE_SECONDS = 300
 """Pods whose nodeprov was killed end on their own after that."""
+_PATIENCE = "NODEPROV_PATIENCE"
+"""What tells the program how many times longer than usual all may take."""
 _REFUSED = ("CreateContainerError", "RunContainerError", "CreateContainerConfigError", "StartError")
 """What kubelet says of a container that cannot be started (kubernetes: pkg/kubelet/container/sync_result.go)."""
 _STATUSES = ("containerStatuses", "ephemeralContainerStatuses")
 _NO_SANDBOX = "FailedCreatePodSandBox"
+_HINDERED = ("DeadlineExceeded", "Evicted", "NodeShutdown", "OutOf", "Preempting", "Terminated")
+"""How the reasons begin for which kubelet ends or rejects any pod, in a sandbox or not: a full node, a slow one
+(kubernetes: pkg/kubelet/lifecycle/predicate.go, active_deadline.go, eviction, preemption, nodeshutdown)."""
 _CANNOT_ANSWER = 2
 """What the program ends with where it does not know what it is asked, such as an older one of a registry."""
 _KEPT = ("before", "after", "only")
@@ -48,6 +53,7 @@ class Setting:
         image, pull_policy: where the program is.
         program: its path there.
         folder: an empty folder on the node.
+        patience: how many times longer than usual all may take.
     """
 
     namespace: str
@@ -57,6 +63,7 @@ class Setting:
     pull_policy: str
     program: str
     folder: str
+    patience: int = 1
 
 
 @functools.cache
@@ -75,16 +82,16 @@ def questions(pod: str, container: str) -> list[str]:
 
 
 def asked_outside(pod: Mapping[str, Any]) -> dict[str, str]:
-    """List what is asked about a pod from outside, by the names of the behaviours; nothing unless it runs."""
-    if len(running_containers(pod)) < len(pod["spec"]["containers"]):
+    """List what is asked about a pod from outside, by the names of the behaviours; nothing unless it is ready."""
+    ready = [each for each in pod.get("status", {}).get("containerStatuses", ()) if each.get("ready")]
+    if len(ready) < len(pod["spec"]["containers"]):
         return {}
     return {each.id: each.probe.outside for each in _asked_in(pod) if each.probe and each.probe.outside}
 
 
 def _asked_in(pod: Mapping[str, Any]) -> list[Behaviour]:
     """List what is asked in a pod, and about it."""
-    shape = pod["metadata"]["name"].rpartition("-")[0]
-    return [each for each in catalogue().values() if each.probe and each.probe.place[0] == shape]
+    return [each for each in catalogue().values() if each.probe and each.probe.place[0] == shape_of(pod)]
 
 
 def running_containers(pod: Mapping[str, Any]) -> list[str]:
@@ -117,9 +124,9 @@ def acts(pod: Mapping[str, Any], setting: Setting) -> list[list[str]]:
     return [*([each.replace("{pod}", name) for each in one] for one in own), *debug]
 
 
-def manifests(setting: Setting) -> dict[str, Any]:
-    """Write all the pods, as one list."""
-    items = [_pod(name, side, setting) for name in shapes() for side in Side]
+def manifests(setting: Setting, names: Iterable[str]) -> dict[str, Any]:
+    """Write the pods of these names, each with the sandbox and without it, as one list."""
+    items = [_pod(name, side, setting) for name in names for side in Side]
     return {"apiVersion": "v1", "kind": "List", "items": items}
 
 
@@ -136,7 +143,7 @@ def _pod(name: str, side: Side, setting: Setting) -> dict[str, Any]:
             "tolerations": [{"operator": "Exists", "effect": "NoExecute"}],
             "restartPolicy": "Never",
             "dnsPolicy": "Default",
-            "activeDeadlineSeconds": LONGEST_LIFE_SECONDS,
+            "activeDeadlineSeconds": LONGEST_LIFE_SECONDS * setting.patience,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 0,
@@ -157,6 +164,7 @@ def _containers(pod: str, side: Side, setting: Setting) -> Iterator[dict[str, An
             "imagePullPolicy": setting.pull_policy,
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "command": _command(pod, name, setting),
+            **({"env": [{"name": _PATIENCE, "value": str(setting.patience)}]} if setting.patience > 1 else {}),
             **own,
             "resources": {
                 "requests": {"cpu": "10m", "memory": "16Mi"},
@@ -178,6 +186,11 @@ def _filled(value: Any, side: Side, setting: Setting) -> Any:
     for placeholder, name in names.items():
         text = text.replace(placeholder, name)
     return json.loads(text)
+
+
+def shape_of(pod: Mapping[str, Any]) -> str:
+    """Name what a pod is made by."""
+    return str(pod["metadata"]["name"].rpartition("-")[0])
 
 
 def has_ended(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]], known: Mapping[str, str]) -> bool:
@@ -227,6 +240,8 @@ def _said_of(
 ) -> tuple[str, Sequence[str]] | None:
     """Return how a container ended, and the lines that it wrote; None while that is not known."""
     status = pod.get("status", {})
+    hindered = f"{UNMADE}{status.get('message') or status.get('reason')}"
+    is_hindered = status.get("phase") == "Failed" and str(status.get("reason", "")).startswith(_HINDERED)
     states = {each["name"]: each["state"] for key in _STATUSES for each in status.get(key, ())}
     state: Mapping[str, Any] = states.get(container, {})
     ended, waiting = state.get("terminated"), state.get("waiting") or {}
@@ -235,9 +250,13 @@ def _said_of(
             return f"refused: {each.get('message', '')}", ()
     if ended:
         lines = (ended.get("message") or "").splitlines()
+        if is_hindered:
+            return hindered, lines
         if ended["exitCode"] == _CANNOT_ANSWER:
             return f"{UNMADE}the program cannot answer: {' '.join(lines[-1:]) or 'it does not say why'}", lines
         return f"exit {ended['exitCode']}", lines
+    if is_hindered:
+        return hindered, ()
     if status.get("phase") == "Failed":
         return f"refused: {status.get('message') or status.get('reason', '')}", ()
     return next(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from nodeprov.inventory import syntax
 from nodeprov.inventory.schema import setting
 
+USUAL_PROOF_SECONDS = 120
+
 
 @dataclass(frozen=True, slots=True)
 class Paths:
@@ -66,7 +68,12 @@ class ProofSettings:
         syntax.DNS_LABEL,
         default="default",
     )
-    timeout_seconds: int = setting("Seconds to wait for a proof.", syntax.SECONDS, default=120)
+    timeout_seconds: int = setting(
+        "Seconds to wait for a proof, and for the next answer of `nodeprov probe`. For slow nodes, say 600: what "
+        "takes time in that one's pods may then take as many times longer as this is longer.",
+        syntax.SECONDS,
+        default=USUAL_PROOF_SECONDS,
+    )
     steady_seconds: int = setting(
         "How many seconds containerd must stay healthy after its restart before the change is kept; at least its "
         "unit's RestartSec + 1.",
@@ -79,3 +86,8 @@ class ProofSettings:
         syntax.UNCONFIRMED,
         default="keep",
     )
+
+    @property
+    def patience(self) -> int:
+        """How many times longer than usual all may take."""
+        return max(1, self.timeout_seconds // USUAL_PROOF_SECONDS)

@@ -129,7 +129,7 @@ func lease(arguments ...string) string {
 
 // await waits until others have made a file.
 func await(arguments ...string) string {
-	for deadline := time.Now().Add(longestWait); time.Now().Before(deadline); time.Sleep(shortPause) {
+	for deadline := time.Now().Add(patient(longestWait)); time.Now().Before(deadline); time.Sleep(shortPause) {
 		if exists(arguments[0]) == "yes" {
 			return "there"
 		}
@@ -140,7 +140,7 @@ func await(arguments ...string) string {
 // tick makes new files in a folder until others have made the files that it is told of.
 func tick(arguments ...string) string {
 	folder, ends := arguments[0], arguments[1:]
-	for number := 0; number < int(longestWait/betweenTicks); number++ {
+	for number := 0; number < int(patient(longestWait)/betweenTicks); number++ {
 		name := fmt.Sprintf("%s/tick-%d", folder, number)
 		if said := put(name); said != "ok" {
 			return "?" + said
@@ -182,12 +182,12 @@ func told(folder string, look func() string) string {
 		return outcome(err)
 	}
 	before := look()
-	for deadline := time.Now().Add(longestWait); look() == before; time.Sleep(shortPause) {
+	for deadline := time.Now().Add(patient(longestWait)); look() == before; time.Sleep(shortPause) {
 		if time.Now().After(deadline) {
 			return "nothing changed"
 		}
 	}
-	time.Sleep(untilToldAbout)
+	time.Sleep(patient(untilToldAbout))
 	if length, err := syscall.Read(fd, make([]byte, pageBytes)); err == nil && length > 0 {
 		return "told"
 	}

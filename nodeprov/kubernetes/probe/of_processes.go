@@ -24,7 +24,7 @@ func seconds(text string) time.Duration {
 	if err != nil {
 		panic(err)
 	}
-	return time.Duration(number) * time.Second
+	return patient(time.Duration(number) * time.Second)
 }
 
 // wait goes on for so many seconds.
@@ -88,7 +88,7 @@ func killInit(...string) string {
 		return "?this is not the first process"
 	}
 	syscall.Kill(1, syscall.SIGKILL)
-	time.Sleep(untilKilled)
+	time.Sleep(patient(untilKilled))
 	return "survives"
 }
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
+from nodeprov.inventory import ProofSettings
 from nodeprov.kubernetes.images import PROBE
 from nodeprov.kubernetes.outside import QUESTIONS
+from nodeprov.kubernetes.probing import AT_ONCE
 from nodeprov.workloads.catalogue import catalogue
 from nodeprov.workloads.probe_pods import (
     Setting,
@@ -46,7 +51,7 @@ def test_each_question_is_asked_in_one_container_of_both_pods() -> None:
     assert sorted(names) == sorted(
         name for name, each in catalogue().items() if each.probe and not each.probe.outside
     )
-    items = manifests(SETTING)["items"]
+    items = manifests(SETTING, shapes())["items"]
     commands = [word for item in items for one in item["spec"]["containers"] for word in one["command"]]
     for each in asked:
         times = 0 if each.startswith("debug-target=") else 2
@@ -54,7 +59,7 @@ def test_each_question_is_asked_in_one_container_of_both_pods() -> None:
 
 
 def test_one_of_two_pods_is_sandboxed_and_both_are_within_limits() -> None:
-    items = {item["metadata"]["name"]: item["spec"] for item in manifests(SETTING)["items"]}
+    items = {item["metadata"]["name"]: item["spec"] for item in manifests(SETTING, shapes())["items"]}
     assert len(items) == 2 * len(shapes())
     for name, spec in items.items():
         assert spec.get("runtimeClassName") == ("gvisor" if name.endswith("-sandbox") else None)
@@ -64,6 +69,41 @@ def test_one_of_two_pods_is_sandboxed_and_both_are_within_limits() -> None:
             assert not {"before", "after", "only"} & {*container}
     assert "beside" not in [each["name"] for each in items["host-path-sandbox"]["containers"]]
     assert "{" not in str(items["host-path-runc"]["volumes"][0]["hostPath"]["path"])
+
+
+def test_on_a_slow_node_all_may_take_as_many_times_longer() -> None:
+    usual, slow = (manifests(replace(SETTING, patience=patience), ["plain"])["items"][0] for patience in (1, 5))
+    assert "env" not in usual["spec"]["containers"][0], "an older program is told nothing that it does not know"
+    assert slow["spec"]["containers"][0]["env"] == [{"name": "NODEPROV_PATIENCE", "value": "5"}]
+    assert slow["spec"]["activeDeadlineSeconds"] == 5 * usual["spec"]["activeDeadlineSeconds"]
+    times = {120: 1, 30: 1, 600: 5, 700: 5}
+    assert {each: ProofSettings(timeout_seconds=each).patience for each in times} == times
+
+
+def test_the_pods_that_are_there_at_a_time_fit_on_a_node_of_one_processor() -> None:
+    def requested(name: str) -> int:
+        specs = [item["spec"] for item in manifests(SETTING, [name])["items"]]
+        requests = [one["resources"]["requests"]["cpu"] for each in specs for one in each["containers"]]
+        return sum(int(each.removesuffix("m")) for each in requests) + 50  # and the RuntimeClass's overhead
+
+    assert sum(sorted(map(requested, shapes()))[-AT_ONCE:]) < 700, "the node has some of its own"
+
+
+@pytest.mark.parametrize("reason", ["OutOfcpu", "OutOfmemory", "Evicted", "DeadlineExceeded", "Preempting"])
+def test_a_pod_that_a_full_or_a_slow_node_ends_has_not_answered_and_is_not_refused(reason: str) -> None:
+    """What says nothing of the sandbox is no finding about it."""
+    rejected: dict[str, Any] = {
+        "metadata": {"name": "host-network-sandbox"},
+        "spec": {"containers": [{"name": "main"}]},
+        "status": {"phase": "Failed", "reason": reason, "message": "no room"},
+    }
+    assert answers([rejected], (), Side.SANDBOX) == {"host-network": "?no room"}
+    ending = pod("host-network-sandbox", ended("main", "", 137, "Error"), phase="Failed", reason=reason)
+    assert answers([ending], (), Side.SANDBOX) == {"host-network": f"?{reason}"}
+    late = pod("host-network-sandbox", ended("main", "host-network\tabsent\n", 137), phase="Failed", reason=reason)
+    assert answers([late], (), Side.SANDBOX) == {"host-network": "absent"}, "what it said before that counts"
+    rejected["status"] |= {"reason": "SysctlForbidden", "message": "forbidden sysctl"}
+    assert answers([rejected], (), Side.SANDBOX) == {"host-network": "refused: forbidden sysctl"}
 
 
 def test_answers_are_read_from_what_the_program_leaves() -> None:
@@ -107,7 +147,7 @@ def test_a_pod_without_a_sandbox_is_refused_by_its_events() -> None:
 
 
 def test_a_pod_that_runs_is_asked_about_from_outside_and_a_container_is_added() -> None:
-    running = {"name": "main", "state": {"running": {}}, "containerID": "containerd://12ab"}
+    running = {"name": "main", "state": {"running": {}}, "containerID": "containerd://12ab", "ready": True}
     one = pod("lasting-sandbox", running)
     asked = asked_outside(one)
     assert asked == {
@@ -115,6 +155,7 @@ def test_a_pod_that_runs_is_asked_about_from_outside_and_a_container_is_added() 
     }
     assert {*asked.values()} <= {*QUESTIONS}
     assert running_containers(one) == ["12ab"]
+    assert asked_outside(pod("lasting-sandbox", running | {"ready": False})) == {}, "it does not listen yet"
     assert asked_outside(pod("lasting-sandbox", ended("main", ""))) == {}
     assert asked_outside(pod("memory-sandbox", running)) == {}
     (debug,) = acts(one, SETTING)
@@ -134,7 +175,7 @@ def test_a_container_that_was_added_has_answered_and_a_pod_that_is_over_is_not_w
 
 
 def test_a_pod_that_goes_on_is_waited_for_until_the_last_answer_about_it() -> None:
-    running = {"name": "main", "state": {"running": {}}, "containerID": "containerd://12ab"}
+    running = {"name": "main", "state": {"running": {}}, "containerID": "containerd://12ab", "ready": True}
     one = pod("lasting-sandbox", running)
     known = dict.fromkeys(asked_outside(one), "some") | {"debug-target": "no"}
     assert has_ended(one, (), known)
