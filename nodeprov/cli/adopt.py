@@ -19,6 +19,8 @@ def adopt(
     skipping: groups.Skipping,
     waves: groups.Waves,
     yes: options.Yes = False,
+    lock: options.Lock = None,
+    bundle: options.From = None,
     access: groups.Access,
     told: groups.Told,
     shown: groups.Shown,
@@ -28,14 +30,18 @@ def adopt(
     Only its table in containerd's configuration is replaced; its programs stay where they are. An uninstall puts
     the table back. Other nodes of the cluster that have it get no new sandboxed pods until they are adopted too.
     """
-    from nodeprov.cli.session import carry_out, open_session
+    from nodeprov.cli.inventory import load
+    from nodeprov.cli.locking import with_lock
+    from nodeprov.cli.reaching import reach
+    from nodeprov.cli.session import carry_out, fleet_of
     from nodeprov.engine import Install
     from nodeprov.runtimes import FAMILY
 
     sets = waves.over(options.with_pending(access.sets, activate_pending))
-    telling = told.telling
-    with open_session(
-        access.inventory, sets, which.selection, ask_sudo_password=access.ask_sudo_password
-    ) as fleet:
+    chosen, telling = which.selection, told.telling
+    whole, locked = with_lock(load(access.inventory, sets), lock, bundle)
+    with reach(whole, chosen, ask_sudo_password=access.ask_sudo_password) as reached:
         want = Install(FAMILY, adopts=True)
-        carry_out(fleet, want, skip=skipping.skip, yes=yes, as_json=shown.as_json, telling=telling)
+        carry_out(
+            fleet_of(reached, locked), want, skip=skipping.skip, yes=yes, as_json=shown.as_json, telling=telling
+        )

@@ -44,11 +44,11 @@ class Source:
     lock: options.Lock = None
     bundle: options.From = None
 
-    def inventory(self, access: groups.Access) -> Inventory:
+    def inventory(self, access: groups.Access, waves: groups.Waves) -> Inventory:
         """Read the inventory."""
         from nodeprov.cli.inventory import load
 
-        return load(access.inventory, options.with_pending(access.sets, self.activate_pending))
+        return load(access.inventory, waves.over(options.with_pending(access.sets, self.activate_pending)))
 
     def locked(self, whole: Inventory) -> tuple[Inventory, FoundLock | None]:
         """Hold an inventory to its lock, if there is one."""
@@ -64,6 +64,7 @@ def start(
     release: Release,
     which: groups.WhichNodes,
     skipping: groups.Skipping,
+    waves: groups.Waves,
     yes: options.Yes = False,
     source: Source,
     access: groups.Access,
@@ -83,7 +84,7 @@ def start(
     if not syntax.RELEASE.accepts(release):
         raise UsageError(f"--release {release!r} is not {syntax.RELEASE.expected}", "nodeprov canary start --help")
     chosen, telling = which.selection, told.telling
-    whole = source.inventory(access)
+    whole = source.inventory(access, waves)
     canaries, locked = source.locked(_of_canaries(whole, release))
     if locked is not None and not locked.is_for(canaries):
         raise UsageError(
@@ -103,6 +104,7 @@ def promote(
     *,
     which: groups.WhichNodes,
     skipping: groups.Skipping,
+    waves: groups.Waves,
     yes: options.Yes = False,
     source: Source,
     access: groups.Access,
@@ -123,7 +125,7 @@ def promote(
     from nodeprov.runtimes import FAMILY
 
     chosen, telling = which.selection, told.telling
-    whole, locked = source.locked(source.inventory(access))
+    whole, locked = source.locked(source.inventory(access, waves))
     with reach(whole, chosen, ask_sudo_password=access.ask_sudo_password) as reached:
         main = replace(reached, nodes=[_alone(node) for node in reached.nodes])
         fleet = fleet_of(main, locked)
@@ -149,6 +151,7 @@ def abort(
     force: options.Force = False,
     delete_emptydir_data: options.DeleteEmptydirData = False,
     skipping: groups.Skipping,
+    waves: groups.Waves,
     yes: options.Yes = False,
     access: groups.Access,
     told: groups.Told,
@@ -166,7 +169,7 @@ def abort(
 
     allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
     chosen, telling = which.selection, told.telling
-    whole = load(access.inventory, access.sets)
+    whole = load(access.inventory, waves.over(access.sets))
     canaries = _of_canaries(whole, "")
     with reach(whole, chosen, ask_sudo_password=access.ask_sudo_password) as reached:
         want = Uninstall(FAMILY, drain, allowed=allowed)

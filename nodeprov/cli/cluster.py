@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer  # noqa: TID251  a part of the command line
@@ -78,11 +77,11 @@ class Wish:
     stage: Stage = False
     drain: options.Drain = False
 
-    def site(self, inventory: Path | None) -> Site:
+    def site(self, there: There) -> Site:
         """Read the inventory, with what the options lay over it."""
         from nodeprov.cli.cluster_reach import site
 
-        return site(inventory, options.with_drain(None, self.drain))
+        return site(there.inventory, options.with_drain(there.sets, self.drain))
 
     def of(self, found: Site, now: Wanted | None) -> Wanted:
         """Put together what is wanted; `now` is what the cluster has."""
@@ -100,6 +99,7 @@ class There:
     PANEL: ClassVar = "Inventory and access"
 
     inventory: options.Inventory = None
+    sets: options.Set = None
     namespace: Namespace = SYSTEM
     ask_sudo_password: options.AskSudoPassword = False
 
@@ -124,7 +124,7 @@ def install(
     from nodeprov.dispatch.objects import Place, objects, yaml
     from nodeprov.dispatch.wanted import Members, read_wanted
 
-    found = wish.site(there.inventory)
+    found = wish.site(there)
     if render:
         wanted = wish.of(found, None)
         wanted = replace(wanted, run=wanted.digest)  # the same input gives the same text
@@ -155,7 +155,7 @@ def run(*, wish: Wish, yes: options.Yes = False, there: There, shown: groups.Sho
     from nodeprov.dispatch.objects import Place
     from nodeprov.dispatch.wanted import Members, read_wanted
 
-    found = wish.site(there.inventory)
+    found = wish.site(there)
     with reached(found.whole, ask_sudo_password=there.ask_sudo_password) as api:
         now = read_wanted(api, there.namespace)
         wanted = _wanted(api, wish.of(found, now), now)
@@ -176,7 +176,7 @@ def status(*, there: There, shown: groups.Shown) -> None:
     from nodeprov.dispatch.lease import LEASE
     from nodeprov.dispatch.wanted import Members, read_wanted
 
-    with reached(site(there.inventory).whole, ask_sudo_password=there.ask_sudo_password) as api:
+    with reached(site(there.inventory, there.sets or ()).whole, ask_sudo_password=there.ask_sudo_password) as api:
         now = read_wanted(api, there.namespace)
         if now is None:
             raise NodeprovError(
@@ -197,7 +197,7 @@ def uninstall(*, yes: options.Yes = False, there: There, shown: groups.Shown) ->
     from nodeprov.dispatch.objects import Place, objects
     from nodeprov.dispatch.wanted import UNINSTALL, Members, read_wanted
 
-    with reached(site(there.inventory).whole, ask_sudo_password=there.ask_sudo_password) as api:
+    with reached(site(there.inventory, there.sets or ()).whole, ask_sudo_password=there.ask_sudo_password) as api:
         now = read_wanted(api, there.namespace)
         if now is None:
             say(f"nothing to do: nothing of nodeprov is in namespace {there.namespace}")

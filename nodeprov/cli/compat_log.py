@@ -27,9 +27,8 @@ _COLUMNS = ("namespace", "workload", "call", "pods", "since", "nodes")
     codes="0: read, 1: a node could not be read",
 )
 def compat_log(
-    nodes: options.SomeNodes = None,
-    selector: options.Labelled = None,
     *,
+    which: groups.WhichNodesToRead,
     access: groups.Access,
     shown: groups.Shown,
 ) -> None:
@@ -44,12 +43,8 @@ def compat_log(
     from nodeprov.runtimes import FAMILY
     from nodeprov.workloads.unsupported import rows
 
-    which, ask, query = (
-        options.which(nodes, not nodes, selector),
-        access.ask_sudo_password,
-        FAMILY.unsupported_calls(),
-    )
-    with open_session(access.inventory, access.sets, which, ask_sudo_password=ask) as fleet:
+    ask, query = access.ask_sudo_password, FAMILY.unsupported_calls()
+    with open_session(access.inventory, access.sets, which.selection, ask_sudo_password=ask) as fleet:
         read = print_errors(fleet.each(lambda node, hosts: (node.name, hosts[Place.NODE].ask([query])[0])))
     found = rows(read.good)
     if shown.as_json:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nodeprov.cli import option_groups as groups
 from nodeprov.cli import options
 from nodeprov.cli.output import say, show_json, show_text
 from nodeprov.errors import UsageError
@@ -116,8 +117,8 @@ def read(found: Found) -> str:
     codes="0: the inventory is valid, 2: it is not",
 )
 def inventory(
-    nodes: options.SomeNodes = None,
-    selector: options.Labelled = None,
+    *,
+    which: groups.WhichNodesToRead,
     inventory: options.Inventory = None,
     sets: options.Set = None,
     as_json: options.Json = False,
@@ -133,7 +134,7 @@ def inventory(
     whole = load(inventory, sets)
     if (path := lock_path(whole, None)[0]).exists():
         say(f"lock: {path}: plan and install use the release and the digests that it has")
-    chosen = options.which(nodes, not nodes, selector).of(whole, lambda: None)
+    chosen = which.selection.of(whole, lambda: None)
     if as_json:
         show_json(explanation_json(whole, chosen))
     else:

@@ -33,6 +33,18 @@ class WhichNodes:
 
 
 @dataclass(frozen=True, slots=True)
+class WhichNodesToRead(WhichNodes):
+    """Which nodes are meant by a command that changes nothing: all of them, where none is named."""
+
+    nodes: options.SomeNodes = None
+
+    @property
+    def selection(self) -> Selection:
+        """Read which nodes are meant; raise UsageError for a selector that is none."""
+        return options.which(self.nodes, self.is_all or not self.nodes, self.selector, limit=self.limit)
+
+
+@dataclass(frozen=True, slots=True)
 class Which(WhichNodes):
     """Which nodes, and which of their handlers, are meant."""
 
@@ -46,7 +58,7 @@ class Which(WhichNodes):
 
 @dataclass(frozen=True, slots=True)
 class WhichToRead(Which):
-    """Which nodes are meant by a command that changes nothing: all of them, where none is named."""
+    """Which nodes and handlers are meant by a command that changes nothing: all of them, where none is named."""
 
     nodes: options.SomeNodes = None
 

@@ -19,7 +19,8 @@ from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
     from nodeprov.cli.plan_commands import PlanCommands
-    from nodeprov.engine import Want
+    from nodeprov.engine import Fleet, Want
+    from nodeprov.engine.fleet import Results
     from nodeprov.engine.planner import Planned
     from nodeprov.inventory import Inventory
 
@@ -81,7 +82,8 @@ def plan(
         raise UsageError(
             "--stage shows a part of an install's plan", "leave --uninstall, --out and --commands out"
         )
-    if other and bundle:
+    installs = not other or adopt
+    if bundle and not installs:
         raise UsageError(f"--from brings a release, and {other} installs none", "leave --from out")
     options.only_with("--rollback", rollback, {"--to": to is not None})
     options.only_with("--gc", gc, {"--keep": keep is not None})
@@ -89,7 +91,7 @@ def plan(
     sets = options.with_drain(options.with_pending(access.sets, activate_pending), drain and not other)
     sets = waves.over(options.with_keep(options.with_forward(sets, forward), keep))
     whole = load(access.inventory, sets)
-    whole, locked = (whole, None) if other else with_lock(whole, lock, bundle)
+    whole, locked = with_lock(whole, lock, bundle) if installs else (whole, None)
     deep = deep or not (locked is None or locked.is_for(whole))
     log = _command_log() if commands else None
     ask, as_json = access.ask_sudo_password, shown.as_json
@@ -113,6 +115,8 @@ def plan(
         want = wants[other]
         fleet, planned, skipped = plan_ready(fleet_of(reached, locked), want, skip=skipping.skip, stage=stage)
         found = log.of(planned, fleet.hosts) if log else {}
+        blocked = Uninstall(FAMILY, drain, allowed=allowed, despite_pods=True)
+        despite = _despite_pods(fleet, blocked, planned) if uninstall and planned.errors else []
     print_errors(planned, way_on=SKIP)
     if out and not planned.errors:
         save(out, whole, planned.good, want)
@@ -123,12 +127,19 @@ def plan(
 
         show_commands(planned, found, as_json=as_json)
     else:
-        show_plans([each.plan for each in planned.good], planned.errors, as_json=as_json)
+        show_plans([each.plan for each in despite or planned.good], planned.errors, as_json=as_json)
         if rollout is not None:
             say_waves(rollout)
     if planned.errors:
         raise typer.Exit(FAILED)
     raise typer.Exit(PENDING if any(each.plan.pending for each in planned.good) else DONE)
+
+
+def _despite_pods(fleet: Fleet, want: Want, planned: Results[Planned]) -> list[Planned]:
+    """Plan an uninstall that pods block once more, despite them: what would be removed is shown all the same."""
+    unreached = {name for name, error in planned.failed.items() if error.is_unreached}
+    reached = fleet.only([each for each in fleet.nodes if each.name not in unreached])
+    return reached.plan(want).good
 
 
 def _command_log() -> PlanCommands:
@@ -160,6 +171,7 @@ def apply(
     *,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A plan saved by `nodeprov plan --out FILE`.")],
     drain: Annotated[bool, typer.Option("--drain", hidden=True)] = False,  # it is a part of the plan
+    skipping: groups.Skipping,
     waves: groups.Waves,
     inventory: options.SignersInventory = None,
     ask_sudo_password: options.AskSudoPassword = False,
@@ -168,7 +180,7 @@ def apply(
 ) -> None:
     """Carry out a saved plan without asking. Refused if anything that it starts from differs now."""
     from nodeprov.cli.inventory import trust_found
-    from nodeprov.cli.session import connect, end_if_any_failed, finish, print_errors, ready
+    from nodeprov.cli.session import SKIP, connect, end_if_any_failed, finish, plan_ready, print_errors, ready
     from nodeprov.cli.signed import signed_by
     from nodeprov.cli.watching import tell_refused
     from nodeprov.engine import saved_plan
@@ -197,10 +209,10 @@ def apply(
     if signer:
         say(f"signed by {signer}")
     with connect(whole, whole.nodes, ask_sudo_password=ask_sudo_password) as fleet:
-        planned = fleet.plan(saved_plan.want_of(found, FAMILY))
+        fleet, planned, skipped = plan_ready(fleet, saved_plan.want_of(found, FAMILY), skip=skipping.skip)
         if not planned.errors:
             planned.errors.extend(saved_plan.changes(found, planned.good))
-        print_errors(planned)
+        print_errors(planned, way_on=SKIP)
         tell_refused(planned.errors, found.action.name, telling, planned.good)
         end_if_any_failed(planned, as_json=as_json)
         author = f"{found.author.user}@{found.author.controller}"
@@ -209,7 +221,7 @@ def apply(
                 say(f"{each.node.name}: already as this plan wants it")
             else:
                 say(f"{headline(each.plan)}, as planned by {author} at {when_text(found.at, utc_now())}")
-        finish(fleet, ready(fleet, planned, telling), as_json=as_json, telling=telling)
+        finish(fleet, ready(fleet, planned, telling), skipped=skipped, as_json=as_json, telling=telling)
 
 
 @options.command(

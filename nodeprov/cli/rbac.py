@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
+from nodeprov.cli import option_groups as groups
 from nodeprov.cli import options
 from nodeprov.cli.inventory import load
 from nodeprov.cli.output import show_json, show_text
@@ -21,8 +22,8 @@ from nodeprov.kubernetes.roles import ServiceAccount, manifest, roles
     codes="0: printed, 2: the inventory has faults",
 )
 def rbac(
-    nodes: options.SomeNodes = None,
-    selector: options.Labelled = None,
+    *,
+    which: groups.WhichNodesToRead,
     drain: Annotated[
         bool,
         typer.Option("--drain", help="Include what `uninstall --drain`, rollout.drain and rollout.wait_for need."),
@@ -61,7 +62,7 @@ def rbac(
     whole = load(inventory, sets)
     options.insist_on("--name", name, syntax.DNS_SUBDOMAIN)
     account = _account(service_account) if service_account else None
-    chosen = options.which(nodes, not nodes, selector).of(whole, lambda: None)
+    chosen = which.selection.of(whole, lambda: None)
     needed = roles(chosen, name, drain=drain, policy=policy, probe=probe)
     text = manifest(needed, account).rstrip("\n")
     text = "\n".join([text, *([_confining(chosen, account, name, drain=drain)] if confine else [])])

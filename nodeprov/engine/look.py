@@ -50,13 +50,15 @@ class Install:
 class Uninstall:
     """Nothing of ours; `leaving` are nodes uninstalled before this one.
 
-    `drain` allows to evict pods, and `allowed` also those of which something is lost then.
+    `drain` allows to evict pods, and `allowed` also those of which something is lost then. `despite_pods` is to
+    plan also where pods block it: for a plan that is shown beside what blocks it, and not carried out.
     """
 
     family: Family
     drain: bool = False
     leaving: tuple[str, ...] = ()
     allowed: Allowed = NOTHING_LOST
+    despite_pods: bool = False
     release: ClassVar[None] = None
     action: ClassVar[Action] = UNINSTALL
 

@@ -199,7 +199,7 @@ def _uninstall(state: NodeState, want: Uninstall, goals: tuple[Goal, ...], reade
     states, imports = read_states(state, goals, unneeded, readers)
     changes = decide((*goals, *unneeded), states)
     drains = _of_pods(state, want, readers) if want.drain and state.cluster else ()
-    if not drains and any(not change.collects for change in changes):
+    if not drains and not want.despite_pods and any(not change.collects for change in changes):
         refuse(state, tuple(_still_needed(state, want)))
     is_there = changes or state.history.installed
     steps = _uninstall_steps(state, want.family, changes, imports, drains) if is_there else ()
@@ -211,7 +211,8 @@ def _of_pods(state: NodeState, want: Uninstall, readers: Readers) -> tuple[Step,
     """Have the pods leave that run with our handler, by their RuntimeClass and by what the node knows of them."""
     reader, running = readers[Place.CLUSTER], state.footprint.pods_needing(state.layout)
     leaving = read_leaving_sandboxed(reader, state.settings, state.node.name, running, want.allowed)
-    refuse(state, leaving.problems)
+    if not want.despite_pods:
+        refuse(state, leaving.problems)
     return (Drain(leaving.pods, leaving.losses),) if leaving.pods or leaving.awaited else ()
 
 

@@ -288,7 +288,7 @@ def _word(value: Any) -> str:
 def changes(saved: Saved, planned: Sequence[Planned]) -> tuple[NodeprovError, ...]:
     """Find the nodes for which something else would be done now than was saved, and say what differs.
 
-    A node on which all of it was done already is none of them.
+    A node on which all of it was done already is none of them, nor one that is not planned now: it is left out.
     """
     now = {each.node.name: each for each in planned}
     return tuple(
@@ -298,7 +298,8 @@ def changes(saved: Saved, planned: Sequence[Planned]) -> tuple[NodeprovError, ..
             where=plan.node,
         )
         for plan in saved.plans
-        if plan.steps not in (_steps(now[plan.node]), _steps(now[plan.node], names_pods=True))
+        if plan.node in now
+        and plan.steps not in (_steps(now[plan.node]), _steps(now[plan.node], names_pods=True))
         and not is_done(saved, now[plan.node])
     )
 

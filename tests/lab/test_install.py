@@ -205,6 +205,9 @@ def test_uninstall_refuses_while_a_sandbox_runs_and_drains_when_told_to(worker: 
     )
     assert "--drain" in refused.stderr
     assert worker.listing() == before
+    planned = nodeprov("plan", WORKER, "--uninstall")
+    assert (planned.returncode, "still in use by pod" in planned.stderr) == (1, True)
+    assert "- link /opt/nodeprov/handlers/runsc/current" in planned.stdout
     drained = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force")
     assert drained.returncode == 0, drained.stderr
     assert f"evict 1 sandboxed pods: {NAMESPACE}/boxed" in drained.stdout

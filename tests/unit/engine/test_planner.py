@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nodeprov.containerd import Config, add_runtime, drop_in_text
-from nodeprov.engine.look import Install
+from nodeprov.engine.look import Install, Uninstall
 from nodeprov.errors import Problems
 from nodeprov.hosts.base import Place
 from nodeprov.inventory import ProofSettings, ReleaseSettings, RolloutSettings
@@ -365,6 +365,12 @@ def test_an_uninstall_is_refused_while_a_sandbox_needs_it(new: Release, used: An
     with pytest.raises(Problems, match=message) as caught:
         in_use(uninstallable(new), **used).uninstall()
     assert caught.value.problems[0].hint.endswith("nodeprov uninstall worker1 --drain")
+
+
+def test_what_an_uninstall_would_remove_can_be_planned_while_a_sandbox_needs_it(new: Release) -> None:
+    situation = in_use(uninstallable(new), processes={"/opt/nodeprov/releases/r/runsc": 1})
+    despite = planned(node(situation.wanted), situation.readers, Uninstall(GVISOR, despite_pods=True))
+    assert despite.plan.changes == uninstallable(new).uninstall().plan.changes
 
 
 @pytest.mark.parametrize("has_cluster", [True, False])
