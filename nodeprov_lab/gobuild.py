@@ -1,10 +1,12 @@
 """The programs of a lab, built from Go modules that components/ pins by go.mod and go.sum."""
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError, Problem
@@ -13,10 +15,13 @@ from nodeprov_lab.base import OnEvent, step
 from nodeprov_lab.cache import Cache
 from nodeprov_lab.processes import ending_with_us
 
+TOOLCHAIN = "go1.26.8"
+"""What builds the lab where the go that was found is too old; Debian 13 has 1.24."""
 NO_GO = Problem(
-    "missing program: a go that is new enough, or may fetch one that is",
-    "script/bootstrap in a checkout, or see https://go.dev/dl",
+    f"missing program: Go 1.21 or later (Debian 12's is older: https://go.dev/dl); it fetches {TOOLCHAIN}",
+    "apt-get install -y golang-go",
 )
+_OF_ITS_INSTALLER = "/usr/local/go/bin/go"
 COMPONENTS = Path(__file__).parent / "components"
 _BUILD_TIMEOUT_SECONDS = 3600.0
 # What a program is made of must not depend on whose machine this is.
@@ -106,18 +111,37 @@ KWOK = Component("kwok", (Program("sigs.k8s.io/kwok/cmd/kwok", "kwok"),))
 """Plays kubelets: nodes and pods that are nothing but objects of a cluster, for tests of many of them."""
 
 
-def find_go() -> Path | None:
+@dataclass(frozen=True, slots=True)
+class Go:
+    """A go command, and the toolchain that it is told to be; "" leaves that to it."""
+
+    program: Path
+    toolchain: str = ""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What its environment must have."""
+        return _ENVIRONMENT | ({"GOTOOLCHAIN": self.toolchain} if self.toolchain else {})
+
+
+def find_go() -> Go | None:
     """Find a go command, in PATH or where its own installer puts it, that can build the components.
 
-    One that is too old may fetch a newer one on its own (https://go.dev/doc/toolchain), unless it is Debian's.
+    One that is too old is told to be TOOLCHAIN, which it fetches as a module that Go's checksum database vouches
+    for (https://go.dev/doc/toolchain). By itself it would fetch another one for each component, or none where its
+    distribution says so. What is in GOTOOLCHAIN is the user's decision, and stays.
     """
-    for candidate in (shutil.which("go"), "/usr/local/go/bin/go"):
-        if candidate and Path(candidate).exists():
-            argv = [candidate, "list", "-m"]
-            output = run_program(argv, environment=_ENVIRONMENT, folder=CONTAINERD.folder, timeout_seconds=300)
-            if output.returncode == 0:
-                return Path(candidate)
-    return None
+    found = [Path(path) for path in (shutil.which("go"), _OF_ITS_INSTALLER) if path and Path(path).exists()]
+    if "GOTOOLCHAIN" in os.environ:
+        return next((Go(path) for path in found if _can_build(Go(path))), None)
+    new_enough = (Go(path) for path in found if _can_build(Go(path, "local")))
+    return next(chain(new_enough, filter(_can_build, (Go(path, TOOLCHAIN) for path in found))), None)
+
+
+def _can_build(go: Go) -> bool:
+    argv = [str(go.program), "list", "-m"]
+    output = run_program(argv, environment=go.environment, folder=CONTAINERD.folder, timeout_seconds=300)
+    return output.returncode == 0
 
 
 class GoBuilder:
@@ -126,7 +150,7 @@ class GoBuilder:
     They are for this machine's processor, or for another one by Go's name of it.
     """
 
-    def __init__(self, cache: Cache, go: Path, on_event: OnEvent, *, processor: str = "") -> None:
+    def __init__(self, cache: Cache, go: Go, on_event: OnEvent, *, processor: str = "") -> None:
         self._cache = cache
         self._go = go
         self._on_event = on_event
@@ -187,9 +211,9 @@ class GoBuilder:
 
     def _run(self, folder: Path, arguments: Sequence[str], doing: str) -> str:
         return run_checked(
-            ending_with_us([str(self._go), *arguments]),
+            ending_with_us([str(self._go.program), *arguments]),
             f"cannot {doing}",
             timeout_seconds=_BUILD_TIMEOUT_SECONDS,
-            environment=self._environment,
+            environment={**self._environment, **self._go.environment},
             folder=folder,
         )

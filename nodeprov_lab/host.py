@@ -21,6 +21,15 @@ def mounts_below(folder: Path) -> list[str]:
     return parse_mounts_below(Path("/proc/self/mountinfo").read_text(), str(folder.resolve()))
 
 
+def overlay_argv(options: str, folder: Path) -> list[str]:
+    """Write the command that mounts an overlay.
+
+    The system calls that mount(8) prefers from util-linux 2.39 on take 255 bytes of an option (fsconfig(2)), and
+    many layers have longer paths; the older one takes a page for all options.
+    """
+    return ["env", "LIBMOUNT_FORCE_MOUNT2=always", "mount", "-t", "overlay", "overlay", "-o", options, str(folder)]
+
+
 def parse_capabilities(status: str) -> int:
     """Read the effective capabilities from the text of /proc/PID/status."""
     fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)

@@ -12,7 +12,7 @@ from typing import Any
 from nodeprov.hosts.local import run_checked
 from nodeprov_lab.base import Machine, OnEvent, step
 from nodeprov_lab.cache import Cache
-from nodeprov_lab.gobuild import CONTAINERD, ETCD, KUBERNETES, GoBuilder
+from nodeprov_lab.gobuild import CONTAINERD, ETCD, KUBERNETES, Go, GoBuilder
 from nodeprov_lab.gvisor_releases import mirror_folder
 from nodeprov_lab.images import make_images
 from nodeprov_lab.processes import at_once, ending_with_us
@@ -49,12 +49,13 @@ _BUILD_BYTES = 10 << 30
 
 @dataclass(frozen=True, slots=True)
 class Flavor:
-    """What a Debian has beyond PACKAGES: scripts that run in it before and after the packages are installed."""
+    """What a Debian has: packages beyond its base, and scripts that run in it before and after these come."""
 
     name: str
     packages: tuple[str, ...] = ()
     prepare: str = ""
     finish: str = ""
+    base: tuple[str, ...] = PACKAGES
 
 
 PLAIN = Flavor("debian")
@@ -64,7 +65,7 @@ def debian_root(cache: Cache, mirror: str, on_event: OnEvent, flavor: Flavor = P
     """Return a root folder with the packages; an empty `mirror` means mmdebstrap's own choice."""
     ingredients = {
         "suite": SUITE,
-        "packages": " ".join((*PACKAGES, *flavor.packages)),
+        "packages": " ".join((*flavor.base, *flavor.packages)),
         "mirror": mirror,
         "machine": platform.machine(),
     }
@@ -93,7 +94,7 @@ def debian_tree(
 
 
 def _make(mirror: str, on_event: OnEvent, flavor: Flavor, folder: Path) -> None:
-    packages = ",".join((*PACKAGES, *flavor.packages))
+    packages = ",".join((*flavor.base, *flavor.packages))
     argv = ["mmdebstrap", "--variant=minbase", f"--include={packages}"]
     for when, script in (("essential", flavor.prepare), ("customize", flavor.finish)):
         if script:
@@ -131,7 +132,7 @@ class Parts:
     images: bytes
 
 
-def make_programs(cache: Cache, go: Path, on_event: OnEvent, *, tolerant: bool) -> Programs:
+def make_programs(cache: Cache, go: Go, on_event: OnEvent, *, tolerant: bool) -> Programs:
     """Build what is not built yet, one after another: a single build keeps all cores busy."""
     builder = GoBuilder(cache, go, on_event)
     built = tuple(builder.build(component) for component in (CONTAINERD, ETCD, KUBERNETES))
@@ -143,7 +144,7 @@ def bytes_to_build(cache: Path) -> int:
     return 0 if any(cache.glob("mirror-*")) else _BUILD_BYTES
 
 
-def make_parts(cache: Cache, go: Path, debian_mirror: str, on_event: OnEvent, *, tolerant: bool) -> Parts:
+def make_parts(cache: Cache, go: Go, debian_mirror: str, on_event: OnEvent, *, tolerant: bool) -> Parts:
     """Make all of it; Debian is mostly waited for, so that goes on meanwhile."""
     calls: list[Callable[[], Any]] = [
         partial(debian_root, cache, debian_mirror, on_event),

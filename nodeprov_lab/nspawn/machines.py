@@ -14,6 +14,7 @@ from nodeprov.templates import render
 from nodeprov_lab import cluster, processes
 from nodeprov_lab.access import RemoteShell, SshKey, known_hosts, ssh_argv
 from nodeprov_lab.base import Machine, NodeFile, StateFolder, write_below
+from nodeprov_lab.host import overlay_argv
 from nodeprov_lab.nspawn import cgroups
 from nodeprov_lab.nspawn.network import CONTROLLER_ADDRESS, NAMESPACES, namespace_of
 
@@ -90,9 +91,7 @@ def mount_root(folder: MachineFolder, layers: Sequence[Path]) -> None:
     for path in (upper, work, folder.root, folder.containerd):
         path.mkdir(parents=True)
     options = f"lowerdir={':'.join(map(str, layers))},upperdir={upper},workdir={work}"
-    run_checked(
-        ["mount", "-t", "overlay", "overlay", "-o", options, str(folder.root)], "cannot mount a machine's root"
-    )
+    run_checked(overlay_argv(options, folder.root), "cannot mount a machine's root")
 
 
 def nspawn_argv(machine: Machine, folder: MachineFolder) -> list[str]:

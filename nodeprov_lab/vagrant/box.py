@@ -17,6 +17,7 @@ from nodeprov.templates import render
 from nodeprov_lab.access import RemoteShell
 from nodeprov_lab.base import OnEvent, step
 from nodeprov_lab.cache import Cache, digest_of
+from nodeprov_lab.host import overlay_argv
 from nodeprov_lab.parts import PACKAGES, Flavor, debian_root
 from nodeprov_lab.processes import ending_with_us
 from nodeprov_lab.vagrant.state import PREFIX
@@ -110,7 +111,7 @@ def _make_disk(layers: Sequence[Path], stamp: str, folder: Path) -> None:
     merged.mkdir()
     lower = ":".join(map(str, [own, *layers]))
     commands = [
-        ["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={lower}", str(merged)],
+        overlay_argv(f"lowerdir={lower}", merged),
         ["truncate", "-s", f"{_DISK_GIB}G", str(raw)],
         [*_MKE2FS, "-L", "root", "-d", str(merged), str(raw)],
     ]

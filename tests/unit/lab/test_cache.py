@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from nodeprov_lab import gobuild
 from nodeprov_lab.cache import Cache, digest_of
-from nodeprov_lab.gobuild import CONTAINERD, ETCD, KUBERNETES, GoBuilder
+from nodeprov_lab.gobuild import CONTAINERD, ETCD, KUBERNETES, TOOLCHAIN, Go, GoBuilder, find_go
 from nodeprov_lab.gvisor_releases import gvisor
 from nodeprov_lab.processes import at_once
 
+CHECKOUT = Path(__file__).parents[3]
 INGREDIENTS = {"go.mod": "module a", "go": "go1.26"}
 
 
@@ -66,11 +68,29 @@ def test_a_patched_build_has_a_folder_of_its_own(tmp_path: Path) -> None:
     go = tmp_path / "go"
     go.write_text("#!/bin/sh\necho go version go1.0\n")
     go.chmod(0o755)
-    builder = GoBuilder(Cache(tmp_path), go, lambda _: None)
+    builder = GoBuilder(Cache(tmp_path), Go(go), lambda _: None)
     folders = {builder.build(gvisor("20260905.0", tolerant=False)).name}
     ingredients = builder.ingredients(gvisor("20260905.0", tolerant=True))
     folders.add(f"gvisor-20260905.0-{digest_of(ingredients)}")
     assert len(folders) == 2
+
+
+def test_a_go_that_may_not_fetch_a_newer_one_is_told_which_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    debians = tmp_path / "go"
+    debians.write_text(f'#!/bin/sh\n[ "$GOTOOLCHAIN" = {TOOLCHAIN} ]\n')
+    debians.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(gobuild, "_OF_ITS_INSTALLER", "")
+    monkeypatch.delenv("GOTOOLCHAIN", raising=False)
+    assert find_go() == Go(debians, TOOLCHAIN)
+    monkeypatch.setenv("GOTOOLCHAIN", "local")
+    assert find_go() is None, "who has set it does not want another one"
+
+
+def test_the_toolchain_is_the_one_that_bootstrap_fetches() -> None:
+    assert f"GO_VERSION={TOOLCHAIN.removeprefix('go')} " in (CHECKOUT / "script" / "bootstrap").read_text()
 
 
 def test_at_once_keeps_the_order_and_raises_the_first_error() -> None:
