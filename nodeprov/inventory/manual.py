@@ -1,5 +1,6 @@
 """The inventory's manual and JSON Schema 2020-12; `python -m nodeprov.inventory.manual` writes both to docs/."""
 
+import inspect
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -47,7 +48,10 @@ def json_schema() -> Schema:
             "hosts": _named("Hosts that are reached for kubectl only.", "host", syntax.DNS_SUBDOMAIN),
         },
         "$defs": {
-            **{name: _table(table.__doc__, _keys(table, leaving=("address",))) for name, table in TABLES.items()},
+            **{
+                name: _table(_described(table), _keys(table, leaving=("address",)))
+                for name, table in TABLES.items()
+            },
             "group": _table(
                 "Settings of some nodes.",
                 {**members, **labels, **of_group, **tables, "handlers": _handlers()},
@@ -58,7 +62,7 @@ def json_schema() -> Schema:
                 {**_keys(Ssh), **labels, **tables, "handlers": _handlers()},
             ),
             "handler": _table(
-                HandlerSettings.__doc__,
+                _described(HandlerSettings),
                 {**_keys(HandlerSettings), **{name: _ref(name) for name in HANDLER_TABLES}},
             ),
             "host": _table("A host that is reached, and not provisioned.", _keys(Ssh)),
@@ -83,6 +87,10 @@ def _named(doc: str, definition: str, names: Text) -> Schema:
     }
 
 
+def _described(table: type) -> str:
+    return inspect.cleandoc(table.__doc__ or "")
+
+
 def _table(doc: str | None, keys: Schema, **more: Any) -> Schema:
     return {"description": doc, "type": "object", "additionalProperties": False, **more, "properties": keys}
 
@@ -102,7 +110,7 @@ def _key(setting: Setting) -> Schema:
 def files() -> Mapping[str, str]:
     """Make the texts of the files below docs/, by name."""
     schema = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
-    tables = {name: (table.__doc__, _rows(name, table)) for name, table in TABLES.items()}
+    tables = {name: (_described(table), _rows(name, table)) for name, table in TABLES.items()}
     values = {
         "tables": tables,
         "members": _rows("groups", Members),

@@ -10,9 +10,17 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
+TYPED = ("", "console", "sh")
+"""The languages of blocks in which commands are typed; the output of commands is `text`."""
+PLACES = ("without a node", "on a node")
+"""Where the tests run what is typed: tests/unit/test_documents.py, and tests/lab/test_documents.py."""
+FATES = (*(f"<!-- run: {place} -->" for place in PLACES), "<!-- run by FILE OF TESTS -->", "<!-- not run: WHY -->")
+SAME_EVERYWHERE = {"--all", "--yes", "--quiet", "--json", "--inventory", "--help", "--version"}
+"""Options that a test of a command may leave to the tests of others."""
 DOCUMENTS = (CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")))
 
 _PROGRAM = re.compile(r"(?:^|[|;&(] *)(?:\w+=\S+ )*(?:\.venv/bin/)?nodeprov(?= )")
+_COMMENT = re.compile(r"<!-- (.+) -->")
 _ENDS = re.compile(r"[|;&<>()]+")
 _LINK = re.compile(r"!?\[[^]]*\]\(([^)\s]+)\)")
 
@@ -25,37 +33,45 @@ class Block:
     line: int
     language: str
     text: str
+    fate: str = ""
+    """Whether and how it is run: the comment `<!-- … -->` above it."""
 
     def __str__(self) -> str:
         return f"{self.document.name}:{self.line}"
 
+    @property
+    def lines(self) -> list[str]:
+        """What is typed, each command in a line."""
+        typed = re.sub(r"\\\n\s*", " ", self.text).splitlines()
+        if self.language == "console":
+            return [line.removeprefix("$ ") for line in typed if line.startswith("$ ")]
+        return [line for line in typed if line.strip()]
+
 
 def blocks(document: Path) -> Iterator[Block]:
     """Find the fenced and the indented blocks of a document."""
-    fence: str | None = None
-    language, begins, held = "", 0, list[str]()
+    fence = ""
+    language, begins, fate, held = "", 0, "", list[str]()
     previous = ""
-    for number, line in enumerate([*document.read_text().splitlines(), ""], 1):
-        if fence is not None:
-            if line.strip() == fence:
-                yield Block(document, begins, language, "\n".join(held))
-                fence, held = None, []
-            else:
-                held.append(line)
+    for number, line in enumerate([*document.read_text().splitlines(), "", "."], 1):
+        ends = bool(held) and not fence and bool(line.strip()) and not line.startswith("    ")
+        if line.strip() == fence != "" or ends:
+            yield Block(document, begins, language, "\n".join(held).rstrip(), fate)
+            fence, language, fate, held = "", "", "", []
+            if not ends:
+                continue
+        if fence:
+            held.append(line)
+        elif comment := _COMMENT.fullmatch(line):
+            fate = comment[1]
         elif line.lstrip().startswith("```"):
-            if held:
-                yield Block(document, begins, "", "\n".join(held))
-                held = []
             fence, language, begins = "```", line.strip().strip("`"), number + 1
-        elif line.startswith("    ") and (held or not previous.strip()):
+        elif (line.startswith("    ") and (held or not previous.strip())) or held:
             begins = begins if held else number
             held.append(line[4:])
-        elif held and line.strip():
-            yield Block(document, begins, "", "\n".join(held))
-            held = []
+        elif line.strip():
+            fate = ""
         previous = line
-    if held:
-        yield Block(document, begins, "", "\n".join(held))
 
 
 def commands(block: Block) -> Iterator[list[str]]:
@@ -81,6 +97,33 @@ def _words(line: str) -> Iterator[str]:
         if _ENDS.fullmatch(word):
             return
         yield word
+
+
+def is_typed(block: Block) -> bool:
+    """Tell whether a block is what somebody types."""
+    return block.language in TYPED or any(commands(block))
+
+
+def unrun(block: Block) -> str:
+    """Say what is missing for a block to be run by a test, or to say why not."""
+    way, _, rest = block.fate.partition(": ")
+    if (way == "run" and rest in PLACES) or (way == "not run" and rest.strip()):
+        return ""
+    if not block.fate.startswith("run by "):
+        return f"a comment above it that is one of: {', '.join(FATES)}"
+    files = [CHECKOUT / name for name in block.fate.split()[2:]]
+    text = "".join(path.read_text() for path in files if path.exists())
+    needed = {part for words in commands(block) for part in _parts(words)}
+    absent = [part for part in needed if not re.search(rf"[\" ]{re.escape(part)}\b", text)]
+    return ", ".join(
+        f"no {each}" for each in sorted([*absent, *(str(path) for path in files if not path.exists())])
+    )
+
+
+def _parts(words: list[str]) -> Iterator[str]:
+    """Name what a test that runs a command line has in its text: its first word, and long options."""
+    options = (word.partition("=")[0] for word in words[1:] if word.startswith("--") and word != "--")
+    yield from (word for word in (words[0], *options) if word not in SAME_EVERYWHERE)
 
 
 def links(document: Path) -> list[str]:

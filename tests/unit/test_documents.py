@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import sys
 import tomllib
 from collections.abc import Callable
 from functools import cache
@@ -15,7 +17,19 @@ import yaml
 
 from nodeprov.cli.app import load_command
 from nodeprov.cli.main import COMMANDS
-from tests.support.documents import CHECKOUT, DOCS, DOCUMENTS, Block, anchors, blocks, commands, links
+from nodeprov.hosts.local import run_program
+from tests.support.documents import (
+    CHECKOUT,
+    DOCS,
+    DOCUMENTS,
+    Block,
+    anchors,
+    blocks,
+    commands,
+    is_typed,
+    links,
+    unrun,
+)
 
 ALL = [block for document in DOCUMENTS for block in blocks(document)]
 SHOWN = [(block, words) for block in ALL for words in commands(block)]
@@ -61,6 +75,42 @@ def test_commands_are_found() -> None:
 @pytest.mark.parametrize(("block", "words"), SHOWN, ids=lambda each: str(each) if isinstance(each, Block) else "")
 def test_a_command_that_is_shown_can_be_typed(block: Block, words: list[str]) -> None:
     assert _faults(words) == "", f"{block}: nodeprov {' '.join(words)}"
+
+
+@pytest.mark.parametrize("block", [block for block in ALL if is_typed(block)], ids=str)
+def test_what_is_typed_is_run_by_a_test_or_says_why_not(block: Block) -> None:
+    assert unrun(block) == "", f"{block}: {block.text}"
+
+
+@pytest.mark.parametrize(
+    "fate",
+    ["", "run: somewhere", "not run: ", "run by tests/nosuchfile.py", "run by tests/unit/test_house.py"],
+)
+def test_a_block_whose_fate_is_open_is_found(fate: str) -> None:
+    assert unrun(Block(DOCS / "index.md", 1, "", "nodeprov adopt worker1", fate))
+
+
+@pytest.mark.parametrize("block", [each for each in ALL if each.fate == "run: without a node"], ids=str)
+def test_what_needs_no_node_does_what_the_page_says(block: Block, tmp_path: Path) -> None:
+    for line in block.lines:
+        (tmp_path / "inventory.toml").write_text(_inventory(block.document))
+        ended = run_program(["sh", "-c", line], folder=tmp_path, environment=_in_an_empty_home(tmp_path))
+        assert ended.returncode == 0, f"{block}: {line}: {ended.said}"
+        shown = [each for each in block.text.splitlines() if each[:2] != "$ " and each.strip(" …")]
+        if block.language == "console":
+            printed = ended.stdout.decode().replace(f"{tmp_path}/", "")
+            assert [each for each in shown if each not in printed] == []
+
+
+def _inventory(document: Path) -> str:
+    """Take the first one that a page shows, or another."""
+    shown = (each.text for each in blocks(document) if each.language == "toml" and "[nodes." in each.text)
+    return next(shown, '[release]\nversion = "20260905.0"\n[nodes.worker1]\n')
+
+
+def _in_an_empty_home(home: Path) -> dict[str, str]:
+    program = Path(sys.executable).parent
+    return {"HOME": str(home), "XDG_STATE_HOME": str(home), "PATH": f"{program}:{os.environ['PATH']}"}
 
 
 @pytest.mark.parametrize("line", ["plan --nosuchoption", "nosuchcommand", "lab nosuchcommand", "plan --out"])

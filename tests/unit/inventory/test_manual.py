@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -32,7 +33,7 @@ def test_what_is_published_is_what_the_settings_say(name: str) -> None:
 def test_the_manual_tells_every_key_with_its_meaning_and_its_variable() -> None:
     text = manual.files()["inventory.md"]
     for name, table in TABLES.items():
-        assert f"\n## `[{name}]`\n\n{table.__doc__}\n" in text
+        assert f"\n## `[{name}]`\n\n{inspect.cleandoc(table.__doc__ or '')}\n" in text
         for key, setting in settings_of(table).items():
             section = text.partition(f"### `{name}.{key}`\n")[2].partition("\n### ")[0]
             assert section.strip().startswith(setting.doc)
