@@ -45,11 +45,16 @@ def find_files(state: Path) -> list[Path]:
     return [*kept, *([state] if state.exists() else [])]
 
 
+def find_mounts(state: Path) -> list[str]:
+    """Find what is mounted in them; systemd-nspawn has from version 254 on a mount for each machine's sockets."""
+    return [point for folder in find_files(state) for point in mounts_below(folder)]
+
+
 def look(state: Path) -> NspawnLeftovers:
     """Look for all of it."""
     return NspawnLeftovers(
         pids=tuple(sorted(find_processes(state))),
-        mounts=tuple(mounts_below(state)),
+        mounts=tuple(find_mounts(state)),
         namespaces=tuple(network.find_namespaces()),
         interfaces=tuple(network.find_interfaces()),
         cgroups=tuple(cgroups.find_cgroups(network.PREFIX)),
@@ -64,10 +69,10 @@ def remove(state: Path) -> None:
     stubborn = processes.kill_all(lambda: find_processes(state))
     if stubborn:
         raise NodeprovError(f"processes of the lab do not end: {', '.join(map(str, stubborn))}", "ps -fp PID")
-    for point in mounts_below(state):
+    for point in find_mounts(state):
         _lock_of(point).unlink(missing_ok=True)
         run_program(["umount", point])
-    for point in mounts_below(state):  # what is still busy goes away with its last user
+    for point in find_mounts(state):  # what is still busy goes away with its last user
         run_program(["umount", "--lazy", point])
     network.remove_network()
     for cgroup in cgroups.find_cgroups(network.PREFIX):
@@ -86,8 +91,8 @@ def _lock_of(root: str) -> Path:
 
 
 def _remove_files(state: Path) -> None:
-    if mounts_below(state):  # never empty through a mount what is not the lab's
-        raise NodeprovError(f"still mounted: {', '.join(mounts_below(state))}", "umount them, and run it again")
+    if mounts := find_mounts(state):  # never empty through a mount what is not the lab's
+        raise NodeprovError(f"still mounted: {', '.join(mounts)}", "umount them, and run it again")
     for path in find_files(state):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

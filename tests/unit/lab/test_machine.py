@@ -103,7 +103,7 @@ def test_nothing_is_missing_on_a_capable_machine() -> None:
             "ip, ssh",
             "apt-get install -y iproute2 openssh-client",
         ),
-        (replace(CAPABLE, has_go=False), "a go", "script/bootstrap"),
+        (replace(CAPABLE, has_go=False), "Go 1.21", "apt-get install -y golang-go"),
         (replace(CAPABLE, has_overlay=False), "overlay", "modprobe overlay"),
         (replace(CAPABLE, needed_bytes=10 << 30), "10 GiB", "df"),
         (
