@@ -31,7 +31,7 @@ _HINT = "name manifests in UTF-8, of 16 MiB at most; or: helm template CHART | n
     "helm template web ./chart | nodeprov check -",
     "nodeprov check k8s/*.yaml --allow seccomp --sarif sandbox.sarif",
     "nodeprov check --live -n shop",
-    codes="0: nothing is known to differ, 1: something does not start or does not work, 2: a file is not good, "
+    codes="0: nothing is known to differ, 1: something does not start or does not work, 2: a file is not valid, "
     "3: something works differently, without a message",
 )
 def check(

@@ -71,7 +71,7 @@ def site(named: Path | None, sets: Sequence[str] = ()) -> Site:
 def _refuse(rollout: RolloutSettings, path: str) -> None:
     if used := [name for name in _OVER_SSH if getattr(rollout, name)]:
         raise UsageError(
-            f"{path}: [rollout] {' and '.join(used)} is for runs over SSH: the engine in the cluster does without",
+            f"{path}: [rollout] {' and '.join(used)} is for runs over SSH, not for the engine in the cluster",
             "leave it out, or install over SSH: nodeprov install",
         )
 

@@ -133,7 +133,7 @@ def inventory(
 
     whole = load(inventory, sets)
     if (path := lock_path(whole, None)[0]).exists():
-        say(f"lock: {path}: plan and install use the release and the digests that it has")
+        say(f"lock: {path}: plan and install use the release and the digests that it names")
     chosen = which.selection.of(whole, lambda: None)
     if as_json:
         show_json(explanation_json(whole, chosen))

@@ -113,7 +113,7 @@ def from_kubeconfig(value: Mapping[str, Any], where: str) -> Access:
     if not (access.certificate or access.token or access.token_file):
         how = next((each for each in ("exec", "auth-provider", "username") if each in user), "nothing")
         raise NodeprovError(
-            f"its user logs in by {how}, which nodeprov does not do here",
+            f"its user logs in by {how}, which nodeprov does not support here",
             "name a context with a certificate or a token: [cluster] context, such as one of a service account; "
             "kubectl create token makes a token",
             where=where,

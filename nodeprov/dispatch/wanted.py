@@ -29,7 +29,7 @@ _ANY = "any-other-node"
 """Stands for a node that the inventory does not name."""
 _RUN = re.compile("[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 """A part of pods' names and the value of a label; with what pods' names have besides it still fits."""
-_HINT = "write it anew: nodeprov cluster install"
+_HINT = "write it again: nodeprov cluster install"
 
 
 @dataclass(frozen=True)

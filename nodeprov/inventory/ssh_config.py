@@ -169,12 +169,12 @@ RULES = (
             "GSSAPITrustDNS",
         ),
         Fate.APART,
-        "They say how GSSAPIAuthentication is done, which is not.",
+        "They configure GSSAPIAuthentication, which nodeprov does not use.",
     ),
     Rule(
         ("EnableSSHKeysign", "HostbasedAcceptedAlgorithms", "HostbasedKeyTypes"),
         Fate.APART,
-        "They say how HostbasedAuthentication is done, which is not.",
+        "They configure HostbasedAuthentication, which nodeprov does not use.",
     ),
     Rule(
         ("KbdInteractiveDevices", "NumberOfPasswordPrompts"),

@@ -15,7 +15,7 @@ Found = tuple[str, str]
 """What is not as it was installed, and why."""
 
 TAMPERED = "something other than nodeprov replaced it: if you do not know what, treat it as tampering"
-EDITED = "it was edited on the node: what it is to say comes from the inventory"
+EDITED = "it was edited on the node, and its content comes from the inventory: make the change there"
 DELETED = "something other than nodeprov deleted it"
 MOVED = "something other than nodeprov changed the link"
 PERMISSIONS = "something other than nodeprov changed its permissions or owner"

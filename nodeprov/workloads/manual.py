@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
 _TITLES = {
     By.MANIFEST: "What a manifest asks for",
     By.PROGRAM: "What a program does",
-    By.OPERATOR: "What who looks after the cluster meets",
+    By.OPERATOR: "What operators of the cluster meet",
 }
 _SAID = {
     Effect.REFUSED: "It does not start",
@@ -27,6 +27,8 @@ _HEAD = f"""\
 a pod's template, and shows where: file, line, field. Exit code 1: something does not start or does not work; 3:
 something works differently without a message; 0: nothing is known to differ. `--allow ID` leaves out what you know
 of; `--sarif FILE` and `--junit FILE` are for CI, `--json` for programs ([json.md](json.md)).
+
+<!-- run by tests/unit/cli/test_check.py tests/lab/test_check.py -->
 
     helm template web ./chart | nodeprov check -
     nodeprov check k8s/*.yaml --allow seccomp --sarif sandbox.sarif
@@ -44,6 +46,8 @@ their own, which is removed at the end; no image is pulled. They ask for what th
 network or a privileged container: whoever may run this may do so. Exit code 3: something is new or gone; 1:
 something has no answer.
 
+<!-- run by tests/lab/test_probe.py tests/unit/cli/test_probe.py -->
+
     nodeprov probe worker1
     nodeprov probe worker1 --markdown > sandbox.md
 
@@ -58,6 +62,8 @@ of the node and preStop hooks. The pods do what their program does: one that tak
 each kind of call once, beside the logs of its pod's containers (/var/log/pods), with no setting and at no cost.
 Pods are counted, not calls, and a note goes with the pod's logs. Many programs do without such a call (`rseq`,
 say, which every C library tries first): look there when a program fails that runs without the sandbox.
+
+<!-- run by tests/lab/test_compat_log.py -->
 
     nodeprov compat-log
     nodeprov compat-log worker1 --json

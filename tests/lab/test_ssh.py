@@ -393,7 +393,7 @@ def test_many_commands_at_the_same_time(site: Site, port: int) -> None:
 
 @pytest.mark.trouble(
     "sshd drops connections from an address with failed logins (PerSourcePenalties)",
-    "tried again, then reported in its own words, with the reason",
+    "tried again, then reported with sshd's own reason",
 )
 def test_what_sshd_says_to_an_address_that_it_penalizes(site: Site) -> None:
     stranger = Row("", ssh={"port": PENALTIES, "identity_file": "{keys}/stranger1"}).run(site)

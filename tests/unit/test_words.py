@@ -79,6 +79,18 @@ def test_a_document_speaks_plainly(document: Path) -> None:
     assert [(line, text, found) for line, text in prose(document) if (found := found_in(text))] == []
 
 
+INVENTORIES = [
+    *sorted((CHECKOUT / "inventory").glob("*.toml")),
+    CHECKOUT / "templates/inventory/inventory.toml.j2",
+]
+
+
+@pytest.mark.parametrize("path", INVENTORIES, ids=lambda path: path.name)
+def test_an_inventory_that_users_begin_with_speaks_plainly(path: Path) -> None:
+    comments = [line.partition("#")[2] for line in path.read_text().splitlines()]
+    assert [(text, found) for text in comments if (found := found_in(text))] == []
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(CHECKOUT)))
 def test_a_module_speaks_plainly(path: Path) -> None:
     written = texts(path.read_text(), of_help=path.parent.name in ("cli", "checks") or path.name == "cli.py")

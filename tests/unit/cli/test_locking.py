@@ -61,7 +61,7 @@ def test_the_lock_beside_the_inventory_is_found(folder: Path) -> None:
 
 
 def test_the_settings_are_shown_with_a_word_on_the_lock(folder: Path, server: ReleaseServer) -> None:
-    word = "plan and install use the release and the digests that it has"
+    word = "plan and install use the release and the digests that it names"
     assert word not in said(at_home(folder, "inventory"))
     locked_folder(folder, server)
     assert word in said(at_home(folder, "inventory"))
