@@ -24,6 +24,7 @@ from nodeprov.dispatch.wanted import INSTALL, STAGE, UNINSTALL, Wanted
 from nodeprov.in_cluster.assignment import Assignment
 from nodeprov.in_cluster.pod import MESSAGE_PATH, NODE_ANNOTATION, RUN_LABEL, engine_pod
 from nodeprov.inventory import Settings
+from nodeprov.kubernetes import restricted
 from nodeprov.kubernetes.images import GO_ARCHITECTURES, PROBE
 from nodeprov.kubernetes.runtime_class import MANAGED_BY, manifest, wanted_runtime_class
 
@@ -264,11 +265,7 @@ def proof_pod(node: NodeView, run: str, engine: str, settings: Settings) -> dict
         "imagePullPolicy": "IfNotPresent",
         "command": [program, "kernel", MESSAGE_PATH],
         "terminationMessagePath": MESSAGE_PATH,
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": restricted.OF_CONTAINER,
         "resources": {
             "requests": {"cpu": "10m", "memory": "16Mi"},
             "limits": {"cpu": "200m", "memory": "128Mi"},
@@ -286,19 +283,8 @@ def proof_pod(node: NodeView, run: str, engine: str, settings: Settings) -> dict
         "spec": {
             "runtimeClassName": proof_class(settings),
             "nodeName": node.name,
-            "tolerations": [{"operator": "Exists", "effect": "NoExecute"}],
-            "restartPolicy": "Never",
-            "dnsPolicy": "Default",
-            "activeDeadlineSeconds": settings.proof.timeout_seconds,
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": 0,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 65534,
-                "runAsGroup": 65534,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            **restricted.short_lived(settings.proof.timeout_seconds),
+            "securityContext": restricted.of_pod(),
             "containers": [container],
         },
     }

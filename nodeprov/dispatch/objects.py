@@ -14,6 +14,7 @@ from nodeprov.dispatch.policies import Limits, only_engines, only_proofs, own_fi
 from nodeprov.dispatch.wanted import Members, Wanted
 from nodeprov.engine.rollout import CONTROL_PLANE
 from nodeprov.in_cluster.pod import CONFIG_MAP, NAMESPACE
+from nodeprov.kubernetes import restricted
 from nodeprov.kubernetes.runtime_class import MANAGED_BY
 
 NAME, ACCOUNT = "nodeprov", "nodeprov-dispatcher"
@@ -161,23 +162,14 @@ def _deployment(wanted: Wanted, place: Place) -> Object:
         "livenessProbe": {**_asks("/healthz"), "periodSeconds": 10, "failureThreshold": 6},
         "readinessProbe": {**_asks("/readyz"), "periodSeconds": 5},
         "resources": own,
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": restricted.OF_CONTAINER,
     }
     spec: dict[str, Any] = {
         "serviceAccountName": ACCOUNT,
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
         "priorityClassName": "system-cluster-critical",
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "runAsGroup": 65532,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": restricted.of_pod(user=65532),
         "tolerations": [{"key": CONTROL_PLANE, "operator": "Exists", "effect": "NoSchedule"}],
         "containers": [container],
     }

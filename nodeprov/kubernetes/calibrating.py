@@ -10,6 +10,7 @@ from typing import Any
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
+from nodeprov.kubernetes import restricted
 from nodeprov.kubernetes.images import PROBE, ProofImage
 from nodeprov.kubernetes.kubectl import kubectl
 from nodeprov.kubernetes.own_namespace import OwnNamespace, own_namespace
@@ -137,7 +138,8 @@ class Calibrator:
             "metadata": {"name": name, "namespace": space.name},
             "spec": {
                 **({"runtimeClassName": self.settings.runtime_class.name} if is_sandboxed else {}),
-                **_SPEC,
+                **restricted.short_lived(LONGEST_LIFE_SECONDS),
+                "securityContext": restricted.of_pod(),
                 "nodeName": self.name,
                 "volumes": [{"name": each, "emptyDir": {}} for each in mounts],
                 "containers": [
@@ -155,29 +157,8 @@ class Calibrator:
             "command": [*command],
             "resources": {"requests": REQUESTS, "limits": LIMITS},
             "volumeMounts": [{"name": each, "mountPath": f"/{each}"} for each in mounts],
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "capabilities": {"drop": ["ALL"]},
-                "readOnlyRootFilesystem": True,
-            },
+            "securityContext": restricted.OF_CONTAINER,
         }
-
-
-_SPEC: Mapping[str, Any] = {
-    "tolerations": [{"operator": "Exists", "effect": "NoExecute"}],
-    "restartPolicy": "Never",
-    "dnsPolicy": "Default",
-    "activeDeadlineSeconds": LONGEST_LIFE_SECONDS,
-    "automountServiceAccountToken": False,
-    "enableServiceLinks": False,
-    "terminationGracePeriodSeconds": 0,
-    "securityContext": {
-        "runAsNonRoot": True,
-        "runAsUser": 65534,
-        "runAsGroup": 65534,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    },
-}
 
 
 def _said(shape: Shape) -> str:

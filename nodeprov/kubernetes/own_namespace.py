@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import time
@@ -19,6 +20,8 @@ REMOVAL_SECONDS = 60
 SLICE_SECONDS = 5
 """How long kubectl may wait before we look whether the wait makes sense, or somebody wants us to end."""
 MARK = "nodeprov.io/made-for"
+_LONGEST_VALUE = 63
+"""A node may have a longer name than a label's value may be (apimachinery: pkg/util/validation)."""
 _NO_ACCOUNT = 'serviceaccount "default" not found'
 """What is said in a namespace that is new (kubernetes: plugin/pkg/admission/serviceaccount)."""
 _STUCK = ("CreateContainerError", "ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "RunContainerError")
@@ -130,18 +133,40 @@ def _phase(pod: Mapping[str, Any]) -> str:
     return str(pod.get("status", {}).get("phase", "Pending"))
 
 
+def new_name(purpose: str) -> str:
+    """Return a name for a namespace that no other one has."""
+    return f"nodeprov-{purpose}-{secrets.token_hex(4)}"
+
+
+def mark_of(purpose: str, node: str) -> str:
+    """Return what stands for a purpose on a node in a label; for a long name, a part of it is its digest."""
+    mark = f"{purpose}.{node}"
+    if len(mark) <= _LONGEST_VALUE:
+        return mark
+    return f"{purpose}.{hashlib.sha256(node.encode()).hexdigest()}"[:_LONGEST_VALUE]
+
+
 @contextmanager
 def own_namespace(
-    kubectl: Kubectl, host: Host, purpose: str, node: str, sleep: Callable[[float], None], patience: int = 1
+    kubectl: Kubectl,
+    host: Host,
+    purpose: str,
+    node: str,
+    sleep: Callable[[float], None],
+    patience: int = 1,
+    *,
+    name: str = "",
+    is_privileged: bool = False,
 ) -> Iterator[OwnNamespace]:
     """Have a namespace for a purpose on a node, and remove it with all pods; those of killed runs go first.
 
-    With `patience`, to remove things may take so many times longer than usual.
+    With `patience`, to remove things may take so many times longer than usual. Where it `is_privileged`, its pods
+    may be all that they ask for, in a cluster that restricts pods by default.
     """
     seconds = REMOVAL_SECONDS * patience
-    mark = f"{purpose}.{node}"[:63].rstrip(".-_")
-    name = f"nodeprov-{purpose}-{secrets.token_hex(4)}"
-    metadata = {"name": name, "labels": {MARK: mark, "app.kubernetes.io/managed-by": "nodeprov"}}
+    mark, name = mark_of(purpose, node), name or new_name(purpose)
+    level = {"pod-security.kubernetes.io/enforce": "privileged"} if is_privileged else {}
+    metadata = {"name": name, "labels": {MARK: mark, "app.kubernetes.io/managed-by": "nodeprov", **level}}
     value = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}).encode()
     _remove(kubectl, host, seconds, "--selector", f"{MARK}={mark}")
     try:

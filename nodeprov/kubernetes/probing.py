@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +14,7 @@ from nodeprov.inventory import Settings
 from nodeprov.kubernetes.images import PROBE, ProofImage
 from nodeprov.kubernetes.kubectl import Kubectl, kubectl, understood
 from nodeprov.kubernetes.outside import Round
-from nodeprov.kubernetes.own_namespace import until_there_is_an_account
+from nodeprov.kubernetes.own_namespace import OwnNamespace, new_name, own_namespace
 from nodeprov.node.daemon import Daemon
 from nodeprov.workloads.catalogue import catalogue
 from nodeprov.workloads.judgement import Answers
@@ -39,12 +36,7 @@ POLL_SECONDS = 1.0
 AT_ONCE, AT_ONCE_WHERE_SLOW = 6, 2
 """So many kinds of pods are there at a time: a node of one processor must have room for what they request. A slow
 node has fewer, as pods that start together all start late, and wait for each other."""
-REMOVAL_SECONDS = 50
-_PREFIX = "nodeprov-probe-"
-PART_OF = "nodeprov.io/probes"
-"""The label of our namespaces; its value stands for the node."""
-_LONGEST_VALUE = 63
-"""A node may have a longer name than a label's value may be (apimachinery: pkg/util/validation)."""
+PURPOSE = "probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +56,8 @@ class Prober:
 
     def ask(self) -> Answers:
         """Ask all questions; raise NodeprovError if pods cannot be made. Nothing is left of it then either."""
-        name = f"{_PREFIX}{secrets.token_hex(5)}"
-        self._remove("--selector", f"{PART_OF}={label_value(self.name)}")  # that of a run that was killed
-        with self._folder(name) as folder, self._namespace(name):  # whose pods work in the folder
+        name = new_name(PURPOSE)
+        with self._folder(name) as folder, self._namespace(name) as space:  # whose pods work in the folder
             setting = Setting(
                 namespace=name,
                 node=self.name,
@@ -77,7 +68,7 @@ class Prober:
                 folder=folder,
                 patience=self._patience,
             )
-            return self._seen(setting)
+            return self._seen(space, setting)
 
     @property
     def _patience(self) -> int:
@@ -91,32 +82,18 @@ class Prober:
     def _kubectl(self) -> Kubectl:
         return kubectl(self.settings.cluster)
 
-    @contextmanager
-    def _namespace(self, name: str) -> Iterator[None]:
-        """Have a namespace of our own, whose pods may be all that the questions need, and remove it with them."""
-        labels = {PART_OF: label_value(self.name), "pod-security.kubernetes.io/enforce": "privileged"}
-        value = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-        try:
-            self._create(value, "cannot create a namespace for the pods that probe the node")
-            yield
-        finally:
-            self._remove(name)
-
-    def _remove(self, *which: str) -> None:
-        arguments = (
-            "delete",
-            "namespace",
-            *which,
-            "--ignore-not-found",
-            f"--timeout={REMOVAL_SECONDS * self._patience}s",
+    def _namespace(self, name: str) -> AbstractContextManager[OwnNamespace]:
+        """Have a namespace whose pods may be all that the questions need."""
+        kubectl, sleep, patience = self._kubectl, self.sleep, self._patience
+        return own_namespace(
+            kubectl, self.cluster, PURPOSE, self.name, sleep, patience, name=name, is_privileged=True
         )
-        self._kubectl.run(self.cluster, *arguments, doing="cannot remove the namespace of the probes")
 
     @contextmanager
     def _folder(self, mark: str) -> Iterator[str]:
         """Have an empty folder on the node, and a file in its shared memory, and remove both."""
         folder, shared = f"/run/{mark}", f"/dev/shm/{mark}"  # noqa: S108  for a moment, under a name of ours
-        of_before = f"/run/{_PREFIX}* /dev/shm/{_PREFIX}*"
+        of_before = f"/run/nodeprov-{PURPOSE}-* /dev/shm/nodeprov-{PURPOSE}-*"
         made = self.node.run(plain("probe folder", f"rm -rf {of_before}; mkdir -m 755 {folder} && : > {shared}"))
         try:
             check(made, "cannot make a folder for the probes", where=self.name, hint="df /run")
@@ -125,26 +102,17 @@ class Prober:
             gone = self.node.run(plain("probe folder removal", f"rm -rf {folder} {shared}"))
             check(gone, f"cannot remove {folder}", where=self.name, hint=f"rm -rf {folder} {shared}")
 
-    def _create_pods(self, setting: Setting, names: Sequence[str]) -> dict[str, str]:
+    def _create_pods(self, space: OwnNamespace, setting: Setting, names: Sequence[str]) -> dict[str, str]:
         """Create some pods; where the cluster refuses some, return its reason in place of any answer."""
         try:
-            self._create(manifests(setting, names), "cannot create the pods that probe the node")
+            space.create(manifests(setting, names), self.settings.proof.timeout_seconds)
         except NodeprovError as error:
             if not self._pods(setting.namespace)[0]:
                 raise
             return dict.fromkeys(catalogue(), f"{UNMADE}{error.message}")
         return {}
 
-    def _create(self, value: dict[str, Any], doing: str) -> None:
-        """Create objects, again while their namespace is not quite there."""
-        manifest = json.dumps(value).encode()
-
-        def apply() -> None:
-            self._kubectl.run(self.cluster, "apply", "-f", "-", doing=doing, stdin=manifest)
-
-        until_there_is_an_account(apply, lambda: self.sleep(POLL_SECONDS), self.settings.proof.timeout_seconds)
-
-    def _seen(self, setting: Setting) -> Answers:
+    def _seen(self, space: OwnNamespace, setting: Setting) -> Answers:
         """Create pods as others end, and collect answers until all have; ask from outside while they run.
 
         Time is up when for as long as a proof may take nothing more was answered: a slow node gets on slowly.
@@ -158,7 +126,7 @@ class Prober:
             room = max(0, self._at_once - len(going_on))
             created, waiting = waiting[:room], waiting[room:]
             if created:
-                refused |= self._create_pods(setting, created)
+                refused |= self._create_pods(space, setting, created)
             pods, events = self._pods(setting.namespace)
             for side in Side:
                 found = answers(pods, events, side)
@@ -200,11 +168,6 @@ class Prober:
         text = self._kubectl.run(self.cluster, *arguments, doing="the pods that probe the node cannot be read")
         items = understood(text, self.cluster, doing="what kubectl says of the pods").get("items", [])
         return tuple([each for each in items if each["kind"] == kind] for kind in ("Pod", "Event"))  # type: ignore[return-value]
-
-
-def label_value(node: str) -> str:
-    """Return what stands for a node in a label: its name, or a digest of one that is too long."""
-    return node if len(node) <= _LONGEST_VALUE else hashlib.sha256(node.encode()).hexdigest()[:_LONGEST_VALUE]
 
 
 def _side(pod: Mapping[str, Any]) -> Side:

@@ -124,10 +124,9 @@ def acts(pod: Mapping[str, Any], setting: Setting) -> list[list[str]]:
     return [*([each.replace("{pod}", name) for each in one] for one in own), *debug]
 
 
-def manifests(setting: Setting, names: Iterable[str]) -> dict[str, Any]:
-    """Write the pods of these names, each with the sandbox and without it, as one list."""
-    items = [_pod(name, side, setting) for name in names for side in Side]
-    return {"apiVersion": "v1", "kind": "List", "items": items}
+def manifests(setting: Setting, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Write the pods of these names, each with the sandbox and without it."""
+    return [_pod(name, side, setting) for name in names for side in Side]
 
 
 def _pod(name: str, side: Side, setting: Setting) -> dict[str, Any]:

@@ -45,7 +45,11 @@ def left(worker: Machine, kubectl: Kubectl) -> str:
     on_node = worker.run("ls -d /run/nodeprov-probe-* /dev/shm/nodeprov-probe-* 2>/dev/null; true")
     images = [each for each in worker.run("ctr -n k8s.io images ls -q").split() if "nodeprov-proof" in each]
     return "".join(
-        [on_node, *images, kubectl("get", "namespaces", "-l", f"nodeprov.io/probes={WORKER}", "-o", "name")]
+        [
+            on_node,
+            *images,
+            kubectl("get", "namespaces", "-l", f"nodeprov.io/made-for=probe.{WORKER}", "-o", "name"),
+        ]
     )
 
 

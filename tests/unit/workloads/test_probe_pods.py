@@ -51,7 +51,7 @@ def test_each_question_is_asked_in_one_container_of_both_pods() -> None:
     assert sorted(names) == sorted(
         name for name, each in catalogue().items() if each.probe and not each.probe.outside
     )
-    items = manifests(SETTING, shapes())["items"]
+    items = manifests(SETTING, shapes())
     commands = [word for item in items for one in item["spec"]["containers"] for word in one["command"]]
     for each in asked:
         times = 0 if each.startswith("debug-target=") else 2
@@ -59,7 +59,7 @@ def test_each_question_is_asked_in_one_container_of_both_pods() -> None:
 
 
 def test_one_of_two_pods_is_sandboxed_and_both_are_within_limits() -> None:
-    items = {item["metadata"]["name"]: item["spec"] for item in manifests(SETTING, shapes())["items"]}
+    items = {item["metadata"]["name"]: item["spec"] for item in manifests(SETTING, shapes())}
     assert len(items) == 2 * len(shapes())
     for name, spec in items.items():
         assert spec.get("runtimeClassName") == ("gvisor" if name.endswith("-sandbox") else None)
@@ -72,7 +72,7 @@ def test_one_of_two_pods_is_sandboxed_and_both_are_within_limits() -> None:
 
 
 def test_on_a_slow_node_all_may_take_as_many_times_longer() -> None:
-    usual, slow = (manifests(replace(SETTING, patience=patience), ["plain"])["items"][0] for patience in (1, 5))
+    usual, slow = (manifests(replace(SETTING, patience=patience), ["plain"])[0] for patience in (1, 5))
     assert "env" not in usual["spec"]["containers"][0], "an older program is told nothing that it does not know"
     assert slow["spec"]["containers"][0]["env"] == [{"name": "NODEPROV_PATIENCE", "value": "5"}]
     assert slow["spec"]["activeDeadlineSeconds"] == 5 * usual["spec"]["activeDeadlineSeconds"]
@@ -82,7 +82,7 @@ def test_on_a_slow_node_all_may_take_as_many_times_longer() -> None:
 
 def test_the_pods_that_are_there_at_a_time_fit_on_a_node_of_one_processor() -> None:
     def requested(name: str) -> int:
-        specs = [item["spec"] for item in manifests(SETTING, [name])["items"]]
+        specs = [item["spec"] for item in manifests(SETTING, [name])]
         requests = [one["resources"]["requests"]["cpu"] for each in specs for one in each["containers"]]
         return sum(int(each.removesuffix("m")) for each in requests) + 50  # and the RuntimeClass's overhead
 
