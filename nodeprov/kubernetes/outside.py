@@ -24,6 +24,8 @@ _TIMES = 2
 """So many times what its containers take, and more, is what a pod takes with a sandbox around them."""
 _MUCH_BYTES = 12 << 20
 """What a sandbox takes besides its programs is about twice that; a pause container takes less than 1 MiB."""
+_MANY_TASKS = 40
+"""A sandbox of two containers has twice that and more; two of our programs have some ten threads each."""
 _CADVISOR = re.compile(r"^container_memory_working_set_bytes\{(.*)\} (\S+) (\d+)", re.MULTILINE)
 
 
@@ -166,6 +168,17 @@ def _terminal(look: Round, pod: Mapping[str, Any]) -> str | None:
     return found.group(1) if found else f"{UNMADE}{' '.join(said.split())}" if said else "no terminal"
 
 
+def _tasks(look: Round, pod: Mapping[str, Any]) -> str | None:
+    """Ask what the cgroup of a pod counts as processes; it is named by the UID, for systemd with `_` in it."""
+    uid = pod["metadata"]["uid"]
+    line = (
+        f"find /sys/fs/cgroup -type d \\( -name '*{uid}*' -o -name '*{uid.replace('-', '_')}*' \\) -prune -print"
+    )
+    script = f"for each in $({line}); do cat $each/pids.current 2> /dev/null; done"
+    found = [int(each) for each in look.node.run(plain("tasks of a pod", script)).text.split() if each.isdigit()]
+    return ("many" if max(found) > _MANY_TASKS else "few") if found else None
+
+
 QUESTIONS: Mapping[str, Callable[[Round, Mapping[str, Any]], str | None]] = {
     "available": _available,
     "besides": _besides,
@@ -173,6 +186,7 @@ QUESTIONS: Mapping[str, Callable[[Round, Mapping[str, Any]], str | None]] = {
     "top": _top,
     "metrics": _metrics,
     "process": _process,
+    "tasks": _tasks,
     "forwarded": _forwarded,
 }
 """What may be asked, as the catalogue names it."""

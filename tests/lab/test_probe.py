@@ -18,7 +18,7 @@ NOT_HERE = {"host-users"}
 """What the lab's runc is too old for: the pod without the sandbox does not start either."""
 PROBER = "/root/prober.conf"
 CURES = {"net-raw": "true", "overlay2": "none", "allow-suid": "true", "oci-seccomp": "true", "host-uds": "open"}
-CURED = {"service-mesh-init", "raw-sockets", "disk-space", "setuid", "seccomp", "host-path-socket"}
+CURED = {"service-mesh-init", "raw-sockets", "disk-space", "fsync", "setuid", "seccomp", "host-path-socket"}
 
 
 @pytest.fixture

@@ -49,6 +49,8 @@ func main() {
 		answer(os.Args[2:])
 	case "euid": // of a copy of this program with the setuid bit
 		fmt.Println(os.Geteuid())
+	case "abort":
+		panic("this is to crash")
 	case "seize": // of another process
 		fmt.Println(seizeProcess(number()))
 	case "calls":

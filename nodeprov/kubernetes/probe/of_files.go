@@ -21,6 +21,8 @@ const (
 	longestWait    = 45 * time.Second
 	betweenTicks   = 500 * time.Millisecond
 	untilToldAbout = time.Second
+	syncings       = 40
+	timesAWrite    = 4
 )
 
 func opened(path string) *os.File {
@@ -125,6 +127,28 @@ func lease(arguments ...string) string {
 	}
 	defer file.Close()
 	return call(syscall.SYS_FCNTL, file.Fd(), setLease, syscall.F_RDLCK)
+}
+
+// syncs says whether fsync waits for a disk: it takes many times as long as the write before it, by the best of several.
+func syncs(arguments ...string) string {
+	file := opened(arguments[0])
+	defer file.Close()
+	writing, syncing := time.Hour, time.Hour
+	for each := 0; each < syncings; each++ {
+		began := time.Now()
+		if _, err := file.WriteAt([]byte("x"), int64(each*pageBytes)); err != nil {
+			return outcome(err)
+		}
+		written := time.Now()
+		if err := file.Sync(); err != nil {
+			return outcome(err)
+		}
+		writing, syncing = min(writing, written.Sub(began)), min(syncing, time.Since(written))
+	}
+	if syncing > timesAWrite*writing {
+		return "waits"
+	}
+	return "returns at once"
 }
 
 // await waits until others have made a file.

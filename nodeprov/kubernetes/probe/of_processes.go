@@ -1,6 +1,7 @@
 package main
 
 import (
+	stderrors "errors"
 	"os"
 	"os/exec"
 	"strconv"
@@ -17,6 +18,8 @@ const (
 	hugeBytes   = 2 << 20
 	hugePages   = 0x40000 // MAP_HUGETLB
 	untilKilled = 500 * time.Millisecond
+	corePattern = "/proc/sys/kernel/core_pattern"
+	coreBytes   = 64 << 20
 )
 
 func seconds(text string) time.Duration {
@@ -81,6 +84,35 @@ func attach(...string) string {
 }
 
 func seizeProcess(pid int) string { return call(syscall.SYS_PTRACE, seize, uintptr(pid), 0, 0) }
+
+// crash says whether the kernel writes a core of a program that crashes here. Where it hands cores to a program of the
+// node, none is made, for a report would stay there.
+func crash(...string) string {
+	if strings.HasPrefix(read(corePattern), "|") {
+		return "given to a program of the node"
+	}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_CORE, &limit); err != nil {
+		return "?" + outcome(err)
+	}
+	limit.Cur = min(limit.Max, coreBytes)
+	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &limit); err != nil {
+		return "?" + outcome(err)
+	}
+	command := exec.Command(self, "abort")
+	command.Env = []string{"GOTRACEBACK=crash"} // Go's runtime ends with SIGABRT then
+	var ended *exec.ExitError
+	if err := command.Run(); !stderrors.As(err, &ended) {
+		return "?the program did not crash"
+	}
+	if status, ok := ended.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		if status.CoreDump() {
+			return "core"
+		}
+		return "no core"
+	}
+	return "?the program did not crash by a signal"
+}
 
 // killInit sends to the first process, which this must be, what the kernel keeps from it.
 func killInit(...string) string {

@@ -43,11 +43,11 @@ func init() { // not a value: some questions start this program anew
 		"alive": func(...string) string { return "yes" },
 		// of files
 		"await": await, "exists": exists, "fifo": fifo, "filesystem": filesystem, "is": is,
-		"lease": lease, "punch": punch, "read": read, "size": size, "space": space, "tick": tick, "tmpfile": tmpfile, "watch": watch,
+		"lease": lease, "punch": punch, "read": read, "size": size, "space": space, "tick": tick, "sync": syncs, "tmpfile": tmpfile, "watch": watch,
 		"watch-file": watchFile,
 		"write":      put,
 		// of processes and memory
-		"attach": attach, "eat": eat, "hugepage": hugepage, "kill-init": killInit, "setuid": setuid, "wait": wait,
+		"attach": attach, "crash": crash, "eat": eat, "hugepage": hugepage, "kill-init": killInit, "setuid": setuid, "wait": wait,
 		// of the kernel
 		"bpf": bpf, "clock": clock, "fanotify": fanotify, "io-uring": ioURing, "landlock": landlock, "load": load,
 		"memory-limit": memoryLimit, "limit-changes": limitChanges, "open-files": openFiles,
