@@ -52,11 +52,14 @@ DEFAULT = SettingSource(LayerKind.DEFAULT)
 class Layer:
     """What one place sets for a machine: the keys of each table (`ssh` is one), and the source of each.
 
-    A source's key is the table, the key and, where the value is a table itself, the name in it.
+    A source's key is the table, the key and, where the value is a table itself, the name in it. `completed` has,
+    by table and key, the default of a value that is a table itself, if only names in it were set: where no layer
+    below has that value, they are laid over the default.
     """
 
     tables: Mapping[str, Given] = field(default_factory=dict)
     sources: Mapping[KeyPath, SettingSource] = field(default_factory=dict)
+    completed: Mapping[KeyPath, Given] = field(default_factory=dict)
 
 
 def layer(tables: Mapping[str, Given], kind: LayerKind, bases: Mapping[str, KeyPath]) -> Layer:
@@ -88,9 +91,15 @@ def laid(layers: Sequence[Layer]) -> Layer:
             if changes_release(table, below, given):
                 below = {key: value for key, value in below.items() if key != "sha512"}
                 sources = {path: source for path, source in sources.items() if path[:2] != ("release", "sha512")}
-            tables[table] = merged(below, given)
+            tables[table] = merged(completed(table, below, above), given)
         sources.update(above.sources)
     return Layer(tables, sources)
+
+
+def completed(table: str, below: Given, above: Layer) -> Given:
+    """Give keys of a table their defaults, where the layer above sets only names in them."""
+    defaults = {key: value for (its, key), value in above.completed.items() if its == table}
+    return {**defaults, **below}
 
 
 def merged(below: Given, above: Given) -> dict[str, Any]:

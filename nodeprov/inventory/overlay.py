@@ -1,11 +1,11 @@
 """What the environment and options lay over an inventory, written into its text: for a reader who has neither."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nodeprov.inventory.faults import Fault, document
-from nodeprov.inventory.layers import Given, laid, merged
+from nodeprov.inventory.layers import Given, completed, laid, merged
 from nodeprov.inventory.overrides import read_overrides
 from nodeprov.toml import tables_text
 
@@ -33,7 +33,7 @@ def overlaid(text: str, path: str, environment: Mapping[str, str], options: Sequ
     """
     faults: list[Fault] = []
     over = read_overrides(environment, options, {"groups": (), "nodes": (), "hosts": (), "handlers": ()}, faults)
-    given = _shared(laid([over.environment, over.option()]).tables)
+    given = _shared(laid([over.environment, replace(over.option(), completed={})]).tables)
     if not given:
         return Overlaid(text)
     raw = document(text, path)
@@ -41,7 +41,8 @@ def overlaid(text: str, path: str, environment: Mapping[str, str], options: Sequ
         for own in raw.get(kind, {}).values():
             for table, keys in given.items():
                 own |= {table: _without(own[table], keys)} if table in own else {}
-    raw |= {table: merged(raw.get(table, {}), keys) for table, keys in given.items()}
+    for table, keys in given.items():
+        raw[table] = merged(completed(table, raw.get(table, {}), over.option()), keys)
     sources = over.environment.sources
     by = dict.fromkeys(source.name for place, source in sources.items() if place[1] in given.get(place[0], ()))
     return Overlaid(_HEAD + tables_text(raw), tuple(by))

@@ -8,7 +8,7 @@ from typing import Any
 from nodeprov.errors import NodeprovError
 from nodeprov.inventory.faults import Fault, nearest
 from nodeprov.inventory.kinds import TableOf, ValueKind
-from nodeprov.inventory.layers import Layer, LayerKind, SettingSource, leaves, merged
+from nodeprov.inventory.layers import Given, Layer, LayerKind, SettingSource, leaves, merged
 from nodeprov.inventory.schema import read, settings_of
 from nodeprov.inventory.settings import (
     HANDLER_TABLES,
@@ -164,7 +164,19 @@ def _over(below: Layer, said: _Said) -> Layer:
     given = _read(said)
     sources = dict.fromkeys(leaves(said.table, given), said.source)
     table = merged(below.tables.get(said.table, {}), given)
-    return Layer({**below.tables, said.table: table}, {**below.sources, **sources})
+    return Layer(
+        {**below.tables, said.table: table},
+        {**below.sources, **sources},
+        {**below.completed, **_default(below, said)},
+    )
+
+
+def _default(below: Layer, said: _Said) -> dict[KeyPath, Given]:
+    """Return the default of a table in which one name is set, unless all of it was set before."""
+    key, *inner = said.keys
+    if not inner or key in below.tables.get(said.table, {}):
+        return {}
+    return {(said.table, key): settings_of(TABLES[said.table])[key].default}
 
 
 def _read(said: _Said) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 
 import pytest
@@ -56,3 +57,10 @@ def test_what_was_laid_over_it_is_named() -> None:
 def test_where_nothing_is_laid_over_it_the_text_stays_to_the_letter() -> None:
     found = overlaid(LAYERED, "x", {"NODEPROV_SSH_USER": "me", "NODEPROV_CACHE": "/c", "HOME": "/root"})
     assert (found.text, found.by) == (LAYERED, ())
+
+
+def test_a_name_that_is_set_alone_is_written_beside_the_default_and_beside_what_the_file_has() -> None:
+    for own, cpu in (("", "50m"), ('[runtime_class.overhead]\ncpu = "9m"\n', "9m")):
+        text = f'[release]\nversion = "20260905.0"\n{own}[nodes.worker1]\n'
+        given = overlaid(text, "i.toml", {}, ["runtime_class.overhead.memory=9Mi"]).text
+        assert tomllib.loads(given)["runtime_class"]["overhead"] == {"cpu": cpu, "memory": "9Mi"}

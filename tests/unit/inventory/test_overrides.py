@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeprov.errors import UsageError
+from nodeprov.inventory import parse
 from nodeprov.inventory.explanation import explanation_text
 from nodeprov.inventory.settings import TABLES, keys_of, variable
 from tests.support.inventories import read_layered
@@ -40,6 +41,32 @@ def test_of_what_is_set_that_for_one_node_lies_over_a_group_and_a_group_over_all
         assert inventory.ssh("master").port == 5
 
 
+@pytest.mark.parametrize(
+    ("options", "overhead"),
+    [
+        (["runtime_class.overhead.memory=9Mi"], {"memory": "9Mi", "cpu": "50m"}),
+        (["runtime_class.overhead.memory=9Mi", "runtime_class.overhead.cpu=1"], {"memory": "9Mi", "cpu": "1"}),
+        (["nodes.worker-1.runtime_class.overhead.memory=9Mi"], {"memory": "9Mi", "cpu": "50m"}),
+        (['runtime_class.overhead={memory="9Mi"}'], {"memory": "9Mi"}),
+        (['runtime_class.overhead={memory="1Mi"}', "runtime_class.overhead.memory=9Mi"], {"memory": "9Mi"}),
+    ],
+)
+def test_a_name_in_a_table_that_is_set_alone_leaves_the_others_of_the_default(
+    options: list[str], overhead: dict[str, str]
+) -> None:
+    text = '[release]\nversion = "20260905.0"\n[nodes.worker-1]\n'
+    inventory = parse(text, "i.toml", options=options)
+    assert inventory.nodes[0].settings.runtime_class.overhead == overhead
+    assert "default" in explanation_text(inventory, inventory.nodes)
+
+
+def test_a_name_that_is_set_alone_lies_over_the_files_table_which_has_taken_the_defaults_place() -> None:
+    text = '[release]\nversion = "20260905.0"\n[runtime_class.overhead]\nmemory = "1Mi"\n[nodes.worker-1]\n'
+    for option, overhead in (("memory=9Mi", {"memory": "9Mi"}), ("cpu=1", {"memory": "1Mi", "cpu": "1"})):
+        inventory = parse(text, "i.toml", options=[f"runtime_class.overhead.{option}"])
+        assert inventory.nodes[0].settings.runtime_class.overhead == overhead
+
+
 def test_of_two_options_for_one_key_the_last_is_meant() -> None:
     assert read_layered(["ssh.port=1", "ssh.port=2"]).nodes[0].ssh.port == 2
 
@@ -59,7 +86,7 @@ def test_of_two_options_for_one_key_the_last_is_meant() -> None:
         ("proof.image=example.com/a@sha256:ab#c", ("proof", "image"), "example.com/a@sha256:ab#c"),
         ("runtime.flags.debug=true", ("runtime", "flags"), {"network": "sandbox", "debug": "true"}),
         ('runtime.flags={ debug = "1" }', ("runtime", "flags"), {"network": "sandbox", "debug": "1"}),
-        ("runtime_class.overhead.cpu=1", ("runtime_class", "overhead"), {"cpu": "1"}),
+        ("runtime_class.overhead.cpu=1", ("runtime_class", "overhead"), {"cpu": "1", "memory": "64Mi"}),
         (
             'runtime_class.node_selector."example.com/a"=b',
             ("runtime_class", "node_selector"),
