@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +19,9 @@ from nodeprov.errors import NodeprovError, UsageError, json_object, placed
 
 if TYPE_CHECKING:
     from nodeprov.dispatch.api import Api
+    from nodeprov.dispatch.login import Run
     from nodeprov.dispatch.wanted import Wanted
+    from nodeprov.hosts.base import Host
     from nodeprov.inventory import Inventory, RolloutSettings
 
 _DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
@@ -145,12 +148,26 @@ def reached(whole: Inventory, *, ask_sudo_password: bool = False) -> Iterator[Ap
         host = hosts.of(whole.nodes[0])[Place.CLUSTER]
         arguments = ("config", "view", "--raw", "--minify", "--flatten", "-o", "json")
         text = kubectl(settings).run(host, *arguments, doing="cannot read the kubeconfig")
-    try:
-        value = json_object(text)
-    except ValueError as error:
-        raise NodeprovError(f"the kubeconfig is not understood: {error}", "kubectl config view") from None
-    api = Api(from_kubeconfig(value, "the kubeconfig"), patience_seconds=10)
-    try:
-        yield api
-    finally:
-        api.close()
+        try:
+            value = json_object(text)
+        except ValueError as error:
+            raise NodeprovError(f"the kubeconfig is not understood: {error}", "kubectl config view") from None
+        api = Api(from_kubeconfig(value, "the kubeconfig", _login_on(host)), patience_seconds=10)
+        try:
+            yield api
+        finally:
+            api.close()
+
+
+def _login_on(host: Host) -> Run:
+    """Return what runs login programs where kubectl runs."""
+    from nodeprov.hosts.base import plain
+
+    def run(argv: Sequence[str], environment: Mapping[str, str]) -> str:
+        given = [f"{name}={value}" for name, value in environment.items()]
+        said = host.run(plain("log in", f"exec env {shlex.join([*given, *argv])}"))
+        if said.returncode:
+            raise NodeprovError(f"it ended with status {said.returncode}: {said.said}")
+        return said.text
+
+    return run

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from nodeprov.dispatch.login import Login, Run
 from nodeprov.errors import NodeprovError, of_type, placed, taking_json_apart
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -30,6 +31,7 @@ class Access:
         token: ours; "" if there is none.
         token_file: a file that has it and is replaced from time to time, as kubelet does.
         insecure: believe any server, as a kubeconfig may say.
+        login: a program that gives a token or a certificate; None if there is none.
     """
 
     server: str
@@ -40,6 +42,7 @@ class Access:
     token: str = field(default="", repr=False)
     token_file: str = ""
     insecure: bool = False
+    login: Login | None = None
 
     @property
     def url(self) -> SplitResult:
@@ -57,17 +60,31 @@ class Access:
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if self.insecure:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        if self.certificate:
+        pem = f"{self.certificate}\n{self.key}\n" if self.certificate else self.given_certificate()
+        if pem:
             # ssl reads a key from a file only (https://github.com/python/cpython/issues/60691).
             with tempfile.NamedTemporaryFile() as file:
-                file.write(f"{self.certificate}\n{self.key}\n".encode())
+                file.write(pem.encode())
                 file.flush()
                 with _understood("user"):
                     context.load_cert_chain(file.name)
         return context
 
+    def given_certificate(self) -> str:
+        """Return the certificate and key that a login program gives now; "" where it gives none."""
+        given = self.login.credential() if self.login else None
+        return f"{given.certificate}\n{given.key}\n" if given and given.certificate else ""
+
+    def may_be_renewed(self, token: str) -> bool:
+        """Tell whether there may be another token than one that was refused."""
+        if self.login:
+            self.login.refuse(token)
+        return bool(self.token_file or self.login)
+
     def current_token(self) -> str:
         """Return the token as it is now; raise NodeprovError if its file cannot be read."""
+        if self.login:
+            return self.login.credential().token
         if not self.token_file:
             return self.token
         try:
@@ -92,10 +109,11 @@ def in_cluster(environment: Mapping[str, str], folder: Path = SERVICE_ACCOUNT) -
     return Access(f"https://{address}:{port}", authority, token_file=str(folder / "token"))
 
 
-def from_kubeconfig(value: Mapping[str, Any], where: str) -> Access:
+def from_kubeconfig(value: Mapping[str, Any], where: str, run: Run | None = None) -> Access:
     """Read what `kubectl config view --raw --minify --flatten -o json` prints: one context, with all files in it.
 
-    Raises NodeprovError for a user who has neither a certificate nor a token, such as one of a login program.
+    `run` runs login programs, where kubectl does. Raises NodeprovError for a user who has neither a certificate, a
+    token nor such a program.
     """
     with placed(where), taking_json_apart():
         cluster, user = (value[kind][0][kind[:-1]] for kind in ("clusters", "users"))
@@ -109,8 +127,9 @@ def from_kubeconfig(value: Mapping[str, Any], where: str) -> Access:
             _token(user.get("token") or ""),
             user.get("tokenFile", ""),
             cluster.get("insecure-skip-tls-verify", False),
+            Login(user["exec"], cluster, run) if run and user.get("exec") else None,
         )
-    if not (access.certificate or access.token or access.token_file):
+    if not (access.certificate or access.token or access.token_file or access.login):
         how = next((each for each in ("exec", "auth-provider", "username") if each in user), "nothing")
         raise NodeprovError(
             f"its user logs in by {how}, which nodeprov does not support here",

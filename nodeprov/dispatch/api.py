@@ -98,6 +98,7 @@ class Api:
         self.calls: Counter[tuple[str, int]] = Counter()
         self._sleep, self._before_write = sleep, before_write
         self._patience, self._timeout = patience_seconds, timeout_seconds
+        self._given = access.given_certificate()
         self._tls = access.tls()
         self._idle: list[http.client.HTTPConnection] = []
         self._changing = threading.Lock()
@@ -194,8 +195,11 @@ class Api:
             status, content, after = self._answer(method, _target(path, parameters), body, content_type)
             if 200 <= status < 300:
                 return self._understood(content, method, path)
-            is_first_denial = status == 401 and bool(self.access.token_file) and not has_new_token
-            has_new_token = has_new_token or is_first_denial
+            is_denied = status == 401 and not has_new_token
+            is_first_denial = is_denied and self.access.may_be_renewed(self.access.current_token())
+            if is_first_denial:
+                has_new_token = True
+                self._close_idle()  # they have the old certificate, if that was it
             again = (is_patient and status in (0, *TOO_BUSY, *ILL)) or is_first_denial
             pause = min(after or _PAUSES[min(attempt, len(_PAUSES) - 1)], _LONGEST_PAUSE)
             if not again or time.monotonic() + pause - began > self._patience:
@@ -235,6 +239,7 @@ class Api:
         url = self.access.url
         host, port = url.hostname or "", url.port
         connection: http.client.HTTPConnection
+        self._renew_certificate()
         if self._tls is None:
             connection = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
             connection.connect()
@@ -245,6 +250,13 @@ class Api:
             connection.sock = self._tls.wrap_socket(connection.sock, server_hostname=name)
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
+
+    def _renew_certificate(self) -> None:
+        """Take another certificate where a login program gives one."""
+        given = self.access.given_certificate()
+        with self._changing:
+            if given != self._given:
+                self._given, self._tls = given, self.access.tls()
 
     def _sent(
         self, connection: http.client.HTTPConnection, method: str, target: str, body: bytes | None, kind: str

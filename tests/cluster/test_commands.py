@@ -183,6 +183,63 @@ def test_what_the_environment_and_options_lay_over_the_inventory_is_given_to_the
     assert (wrong.returncode, "is not a known key" in said(wrong)) == (2, True), said(wrong)
 
 
+LOGIN = """#!/bin/sh
+echo run >> {folder}/runs
+expires=$(date -u -d '+1 second' +%Y-%m-%dT%H:%M:%SZ)
+sed "s/EXPIRES/$expires/" {folder}/credential.json
+"""
+
+
+@pytest.mark.parametrize("by", ["token", "certificate"])
+def test_a_user_of_a_login_program_is_let_in_and_the_program_is_asked_again(
+    command: Command, fakes: Fakes, plane: ControlPlane, tmp_path: Path, by: str
+) -> None:
+    fakes.add("n1", "n2")
+    kubeconfig = json.loads(plane.kubectl("config", "view", "--raw", "--flatten", "-o", "json").text)
+    status = {
+        "clientCertificateData": plane.secrets.admin.certificate.decode(),
+        "clientKeyData": plane.secrets.admin.key.decode(),
+    }
+    if by == "token":
+        status = {"token": admin_token(fakes)}
+    version = "client.authentication.k8s.io/v1"
+    value = {
+        "apiVersion": version,
+        "kind": "ExecCredential",
+        "status": {**status, "expirationTimestamp": "EXPIRES"},
+    }
+    (tmp_path / "credential.json").write_text(json.dumps(value))
+    program = tmp_path / "login"
+    program.write_text(LOGIN.format(folder=tmp_path))
+    program.chmod(0o755)
+    said = {"apiVersion": version, "command": str(program), "interactiveMode": "Never"}
+    kubeconfig["users"][0]["user"] = {"exec": said}
+    (tmp_path / "config").write_text(json.dumps(kubeconfig))
+    path = tmp_path / "nodeprov.toml"
+    path.write_text(path.read_text().replace(str(plane.kubeconfig), str(tmp_path / "config")))
+    ran = command("run", *IMAGES, "--yes", "--json")
+    assert ran.returncode == 0, said_of(ran)
+    assert fakes.labelled() == ["n1", "n2"]
+    assert len((tmp_path / "runs").read_text().splitlines()) > 1
+    assert command("uninstall", "--yes").returncode == 0
+
+
+def said_of(output: Output) -> str:
+    return output.text + said(output)
+
+
+def admin_token(fakes: Fakes) -> str:
+    """Return the token of a service account that may do anything."""
+    account = "/api/v1/namespaces/default/serviceaccounts/default"
+    subject = {"kind": "ServiceAccount", "name": "default", "namespace": "default"}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+    bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+    if fakes.api.find(f"{bindings}/login") is None:
+        fakes.api.create(bindings, {"metadata": {"name": "login"}, "roleRef": role, "subjects": [subject]})
+    token: str = fakes.api.create(f"{account}/token", {"spec": {"expirationSeconds": 3600}})["status"]["token"]
+    return token
+
+
 def test_nothing_of_ours_is_told_with_what_to_type(command: Command) -> None:
     output = command("status")
     assert (output.returncode, said(output).splitlines()[-1]) == (1, "hint: nodeprov cluster install")
