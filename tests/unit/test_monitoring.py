@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
+from nodeprov.hosts.local import run_program
 from tests.support.metrics import RULES, Series, chosen, rules, selectors, series
 
 PAGE = RULES.parents[1] / "monitoring.md"
@@ -38,6 +41,44 @@ def test_no_rule_takes_the_series_of_containers_which_are_empty() -> None:
 def test_an_expression_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="parenthesis"):
         selectors("sum by (")
+
+
+def said_by_promtool(folder: Path, text: str) -> str:
+    """Return what it complains of when rules are tested; "" if they are right."""
+    (folder / RULES.name).write_text(text)
+    tests = folder / "rules-test.yaml"
+    tests.write_bytes(RULES.with_name(tests.name).read_bytes())
+    output = run_program(["promtool", "test", "rules", str(tests)])
+    return "" if output.returncode == 0 else output.text + output.stderr.decode()
+
+
+needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="apt-get install prometheus")
+
+
+@needs_promtool
+def test_prometheus_own_program_finds_the_rules_right(tmp_path: Path) -> None:
+    assert run_program(["promtool", "check", "rules", str(RULES)]).returncode == 0
+    assert said_by_promtool(tmp_path, RULES.read_text()) == ""
+
+
+@needs_promtool
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ('runtimeclass_name=~"gvisor.*"', 'runtimeclass_name=~".*"'),
+        ('working_set_bytes{container="", name="", ', 'working_set_bytes{container!="", '),
+        ("max by (namespace, pod) (container_memory", "sum by (namespace, pod) (container_memory"),
+        ("> 0)", ")"),
+        ("== 128", "== 137"),
+        ("> 0.9", "> 0.99"),
+        ("for: 10m", "for: 30m"),
+        ('runtime_handler=~"runsc.*"', 'runtime_handler=~".*"'),
+        ("quantile(0.9,", "quantile(0.1,"),
+    ],
+)
+def test_a_rule_that_is_wrong_is_found(tmp_path: Path, right: str, wrong: str) -> None:
+    assert RULES.read_text().count(right) == 1
+    assert "FAILED" in said_by_promtool(tmp_path, RULES.read_text().replace(right, wrong))
 
 
 def test_series_are_chosen_as_prometheus_does() -> None:
