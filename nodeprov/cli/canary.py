@@ -11,10 +11,11 @@ import typer  # noqa: TID251  a part of the command line
 from nodeprov.cli import option_groups as groups
 from nodeprov.cli import options
 from nodeprov.cli.expansion import each_of_a_group
-from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.errors import UsageError
 
 if TYPE_CHECKING:
     from nodeprov.cli.locking import FoundLock
+    from nodeprov.cli.promotion import Promotion
     from nodeprov.inventory import Inventory, Node
 
 canary = typer.Typer(
@@ -116,30 +117,40 @@ def promote(
     The inventory, and its lock if there is one, must want that release: else the next install would go back. The
     canary itself stays until `nodeprov canary abort`.
     """
+    from nodeprov.cli.promotion import Promotion
     from nodeprov.cli.reaching import reach
     from nodeprov.cli.session import carry_out, end_if_any_failed, fleet_of, print_errors
     from nodeprov.diagnosis.status import read
     from nodeprov.engine import Install, Planned, Results
     from nodeprov.hosts.base import Place
-    from nodeprov.inventory.locked import is_meant
     from nodeprov.runtimes import FAMILY
 
     chosen, telling = which.selection, told.telling
-    whole, locked = source.locked(source.inventory(access, waves))
+    inventory = source.inventory(access, waves)
+    wanted = {node.name: _alone(node).settings.release.version for node in inventory.nodes}
+    whole, locked = source.locked(inventory)
     with reach(whole, chosen, ask_sudo_password=access.ask_sudo_password) as reached:
         main = replace(reached, nodes=[_alone(node) for node in reached.nodes])
         fleet = fleet_of(main, locked)
         found = fleet.each(lambda node, hosts: (node, read(node, hosts[Place.NODE], FAMILY).canary))
-        tried_on = {node.name: tried.release.partition("-")[0] if tried else "" for node, tried in found.good}
-        errors = [*found.errors]
-        for node, _ in found.good:
-            tried = tried_on[node.name]
-            if not tried or not is_meant(node.settings.release.version, tried):
-                errors.append(_not_promoted(whole, node, tried, locked.path.name if locked else ""))
+        promotions = {
+            node.name: Promotion(whole, node, wanted[node.name], locked, tried.release if tried else "")
+            for node, tried in found.good
+        }
+        refusals = (each.refusal() for each in promotions.values())
+        errors = [*found.errors, *(each for each in refusals if each is not None)]
         refused: Results[Planned] = Results([], errors, {each.where: each for each in errors})
         end_if_any_failed(print_errors(refused), as_json=shown.as_json)
-        fleet = fleet_of(replace(main, nodes=_pinned(main.nodes, tried_on)), locked)
-        carry_out(fleet, Install(FAMILY), skip=skipping.skip, yes=yes, as_json=shown.as_json, telling=telling)
+        fleet = fleet_of(replace(main, nodes=_pinned(main.nodes, promotions)), locked)
+        carry_out(
+            fleet,
+            Install(FAMILY),
+            skip=skipping.skip,
+            yes=yes,
+            as_json=shown.as_json,
+            telling=telling,
+            refuses=lambda planned: promotions[planned.plan.node].refusal_of(planned.release),
+        )
 
 
 @canary.command()
@@ -206,26 +217,10 @@ def _alone(node: Node) -> Node:
     return node.only(node.settings.runtime.handler)
 
 
-def _pinned(nodes: Sequence[Node], tried_on: Mapping[str, str]) -> list[Node]:
+def _pinned(nodes: Sequence[Node], promotions: Mapping[str, Promotion]) -> list[Node]:
     """Have each node want the very release that was tried on it, where its inventory wants the latest."""
     found = []
     for node in nodes:
-        release = replace(node.settings.release, version=tried_on[node.name])
+        release = replace(node.settings.release, version=promotions[node.name].version)
         found.append(replace(node, settings=replace(node.settings, release=release)))
     return found
-
-
-def _not_promoted(whole: Inventory, node: Node, tried: str, lock: str) -> NodeprovError:
-    """Say which line of the inventory, or which lock, is to be changed first."""
-    if not tried:
-        hint = f"nodeprov canary start --release RELEASE {node.name}"
-        return NodeprovError("there is no canary on this node", hint, where=node.name)
-    wanted = node.settings.release.version
-    place = whole.place(node.source("release", "version"))
-    where = f"{lock} and {place}" if lock else place
-    again = f"write the lock anew: nodeprov lock --release {tried}; and " if lock else ""
-    return NodeprovError(
-        f"the canary is {tried}, and {where} wants {wanted}: the next install would go back to it",
-        f'{again}set [release] version = "{tried}" ({place}), then run this again',
-        where=node.name,
-    )

@@ -117,13 +117,32 @@ def carry_out(
     telling: Telling = NOTHING_MORE,
     stage: bool = False,
     purges: bool = False,
+    refuses: Callable[[Planned], NodeprovError | None] = lambda _planned: None,
 ) -> NoReturn:
-    """Plan, ask, do it, show how it ended, and end the process; `purges` is to remove the receipts then, too."""
+    """Plan, ask, do it, show how it ended, and end the process; `purges` is to remove the receipts then, too.
+
+    `refuses` says what else is wrong with a plan.
+    """
     fleet, plans, skipped = plan_ready(fleet, want, skip=skip, stage=stage)
+    plans = _without_refused(plans, refuses)
     tell_refused(plans.errors, want.action.name, telling, plans.good)
     rollout = confirm(fleet, plans, yes=yes, as_json=as_json, telling=telling, purges=purges)
     then = partial(_purged, fleet) if purges else _nothing
     finish(fleet, rollout, skipped=skipped, as_json=as_json, telling=telling, then=then)
+
+
+def _without_refused(
+    plans: Results[Planned], refuses: Callable[[Planned], NodeprovError | None]
+) -> Results[Planned]:
+    found = [(each, refuses(each)) for each in plans.good]
+    errors = [error for _, error in found if error is not None]
+    failed = {**plans.failed, **{each.where: each for each in errors}}
+    return replace(
+        plans,
+        good=[each for each, error in found if error is None],
+        errors=[*plans.errors, *errors],
+        failed=failed,
+    )
 
 
 def _nothing(_outcomes: Sequence[Outcome]) -> Sequence[NodeprovError]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +45,19 @@ def test_a_canary_is_begun_promoted_and_aborted_without_a_restart(
     assert verified.returncode == 0, verified.stdout
 
     refused(nodeprov("canary", "promote", WORKER, "--yes", inventory=inventory), f'version = "{NEW}"')
+    lock = inventory.with_name("old.lock")
+    locked = nodeprov(
+        "lock", "--release", OLD, "--lock", str(lock), "--arch", platform.machine(), inventory=inventory
+    )
+    assert locked.returncode == 0, locked.stderr
     inventory.write_text(inventory.read_text().replace(OLD, NEW))
+    listed = worker.listing()
+    refused(
+        nodeprov("canary", "promote", WORKER, "--yes", "--lock", str(lock), inventory=inventory),
+        f"the canary is {NEW}, and old.lock has {OLD}",
+        f"nodeprov lock --release {NEW}",
+    )
+    assert worker.listing() == listed
     assert (
         "no restart" in nodeprov("canary", "promote", WORKER, "--yes", inventory=inventory).stderr + "no restart"
     )
