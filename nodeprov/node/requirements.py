@@ -270,8 +270,13 @@ def _default_runtime(daemon: Daemon) -> Iterator[Problem]:
         )
 
 
-def handler_is_free(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime]) -> Iterator[Problem]:
-    """See that nobody else's table has our handler's name, and that ours can be put in."""
+def handler_is_free(
+    daemon: Daemon, runtime: Runtime, former: Sequence[Runtime], *, adopts: bool = False
+) -> Iterator[Problem]:
+    """See that nobody else's table has our handler's name, and that ours can be put in.
+
+    Where somebody `adopts`, such a table is one that cannot be: it is not in containerd's own file.
+    """
     table = daemon.effective.runtime(runtime.handler)
     ours = (runtime, *former)
     if table is not None and not any(
@@ -280,7 +285,7 @@ def handler_is_free(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime])
         yield Problem(
             f"a runtime handler {runtime.handler!r} is there that nodeprov did not write "
             f"({runtime.program_key} = {runtime.program_of(table) or 'unset'!r})",
-            f"{TAKE_OVER}; or remove it, or set [runtime] handler to another name"
+            f"{_way_to_adopt(daemon, adopts=adopts)}remove it, or set [runtime] handler to another name"
             if table.get("runtime_type") == runtime.runtime_type
             else "remove it, or set [runtime] handler to another name",
             "its pods would get another runtime, and an uninstall would take somebody else's table",
@@ -299,6 +304,13 @@ def handler_is_free(daemon: Daemon, runtime: Runtime, former: Sequence[Runtime])
     except NodeprovError as error:
         if daemon.source is not None or not daemon.refusal:  # else containerd has said it, with the place
             yield Problem(f"{daemon.edited_path}: {error.message}", error.hint, EDIT)
+
+
+def _way_to_adopt(daemon: Daemon, *, adopts: bool) -> str:
+    """Say how a table of somebody else can be taken over: of what a distribution makes none can."""
+    if daemon.source is not None:
+        return ""
+    return f"move its table into {daemon.config_path} itself; or " if adopts else f"{TAKE_OVER}; or "
 
 
 def config_style_works(daemon: Daemon, settings: Settings) -> Iterator[Problem]:

@@ -90,7 +90,7 @@ def _of_daemon(
     if adopts and (theirs := table_of_others(daemon, runtime)) is not None:
         yield from adoption_problems(daemon, runtime, theirs)
     else:
-        yield from requirements.handler_is_free(daemon, runtime, former_runtimes(family, layout))
+        yield from requirements.handler_is_free(daemon, runtime, former_runtimes(family, layout), adopts=adopts)
     yield from requirements.config_style_works(daemon, settings)
 
 

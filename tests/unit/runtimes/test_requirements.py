@@ -289,6 +289,15 @@ def test_one_fact_changed_is_one_problem_with_its_remedy(facts: Facts, message: 
     assert problem.why
 
 
+def test_a_table_of_others_that_is_not_in_the_file_itself_is_not_adopted_and_that_is_said() -> None:
+    """Not that `nodeprov adopt` would take it over: it is what was typed."""
+    facts = with_daemon(dump=add_runtime(CONFIG, FOREIGN))
+    (problem,) = check_facts_of(facts, WANTED, layout_of(WANTED), GVISOR, adopts=True)
+    assert "handler 'runsc' is there that nodeprov did not write" in problem.message
+    assert "move its table into /etc/containerd/config.toml itself; or remove it" in problem.hint
+    assert "nodeprov adopt" not in problem.hint
+
+
 @pytest.mark.parametrize(
     "facts",
     [
