@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
 from nodeprov.releases.pace import Progress
 from nodeprov.states import TreeEntry, TreeState
 
@@ -98,12 +98,10 @@ class CacheFolder:
         self._insist_that_it_is_ours()
         try:
             record = json.loads((self.path / "record.json").read_bytes())
-            files = tuple(CachedFile(**file) for file in record["files"])
-            entry = Entry(record["layout"], dict(record["sha512"]), files, dict(record.get("size_bytes", {})))
-            known = record["format"] == _FORMAT
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+            entry = _entry(record) if record["format"] == _FORMAT else None
+        except (FileNotFoundError, NotADirectoryError, *MALFORMED_JSON):
             return None
-        return entry if known and self._is_intact(entry) else None
+        return entry if entry is not None and self._is_intact(entry) else None
 
     def _insist_that_it_is_ours(self) -> None:
         insist_on_ours(*reversed(self.path.parents[:_DEPTH]), self.path, self.path / "record.json")
@@ -190,6 +188,15 @@ def explain_disk_errors(cache: Path) -> Iterator[None]:
             hint = f"look at who may write to {cache}: ls -ld {shlex.quote(str(cache))}"
         where = str(error.filename or cache)
         raise NodeprovError(f"the release cannot be kept: {said}", hint, where=where) from error
+
+
+def _entry(record: Mapping[str, Any]) -> Entry:
+    """Read an entry's record; raise one of MALFORMED_JSON where it is damaged."""
+    files = tuple(CachedFile(**file) for file in record["files"])
+    for file in files:
+        for text in (file.path, file.sha256, file.sha512):
+            of_type(str, text)
+    return Entry(of_type(str, record["layout"]), dict(record["sha512"]), files, dict(record.get("size_bytes", {})))
 
 
 def _files(tree: Path) -> list[Path]:

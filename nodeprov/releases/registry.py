@@ -18,7 +18,7 @@ import tenacity
 import urllib3
 from requests.auth import AuthBase
 
-from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.errors import MALFORMED_JSON, NodeprovError, UsageError
 from nodeprov.releases.origin import (
     ATTEMPTS,
     CONNECT_TIMEOUT_SECONDS,
@@ -74,7 +74,7 @@ def login_of(host: str, folder: Path) -> str:
         helper = value.get("credHelpers", {}).get(host) or value.get("credsStore", "")
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, *MALFORMED_JSON) as error:
         raise UsageError(f"{path} is not understood: {error}", "look at it; docker login writes it anew") from None
     if not login and helper and host in value.get("auths", {}):
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import resource
@@ -64,6 +65,26 @@ def damage_with_link(tree: Path) -> None:
     (tree / "runsc").symlink_to("../elsewhere")
 
 
+def nest_record(tree: Path) -> None:
+    (tree.parent / "record.json").write_text("[" * 100_000)
+
+
+def name_no_file(tree: Path) -> None:
+    _write_field(tree, "path", ["runsc"])
+
+
+def have_no_digest(tree: Path) -> None:
+    _write_field(tree, "sha256", {"a": "b"})
+
+
+def _write_field(tree: Path, name: str, value: object) -> None:
+    record = json.loads((tree.parent / "record.json").read_text())
+    record["files"][0][name] = value
+    (tree.parent / "record.json").write_text(json.dumps(record))
+    for path in tree.rglob("*"):
+        os.utime(path, (1, 1))
+
+
 def damage_record(tree: Path) -> None:
     (tree.parent / "record.json").write_text("{")
 
@@ -80,6 +101,9 @@ DAMAGES = [
     damage_with_more,
     damage_with_link,
     damage_record,
+    nest_record,
+    name_no_file,
+    have_no_digest,
     damage_format,
     lambda tree: shutil.rmtree(tree),
 ]

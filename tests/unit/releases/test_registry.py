@@ -127,3 +127,6 @@ def test_a_login_is_read_as_docker_writes_it(tmp_path: Path) -> None:
     for wrong in some:
         with pytest.raises(UsageError):
             written(wrong)
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    with pytest.raises(UsageError, match="is not understood"):
+        login_of("x:5000", tmp_path)
