@@ -15,9 +15,9 @@ from tests.lab.faults.document import PAGE, page
 from tests.lab.faults.judge import AS_BEFORE, AS_WANTED, ELSE, Seen, State, verdict
 from tests.lab.faults.lives import Tried
 from tests.lab.faults.operations import AFTER, BEFORE, DURING, FDS, Operation, Watched, name_of
-from tests.lab.faults.plan import adoption, full_plan
+from tests.lab.faults.plan import full_plan, short_life
 from tests.lab.faults.record import Record
-from tests.lab.faults.table import ACTIONS, ADOPTING, FAULTS, GC, INSTALL, ROLLBACK, UNINSTALL, UPGRADE
+from tests.lab.faults.table import ACTIONS, ADOPTING, FAULTS, GC, INSTALL, ROLLBACK, TRYING, UNINSTALL, UPGRADE
 from tests.lab.faults.watching import Point
 from tests.lab.machines import CONFIG, CURRENT
 
@@ -73,18 +73,17 @@ class TestPlan:
         assert full_plan(RECORD, "a") == full_plan(RECORD, "a") != full_plan(RECORD, "b")
 
 
-class TestAdoption:
-    RECORD = Record(
-        {action: points(["ask", "hold", f"write_file {CONFIG}"]) for action in ADOPTING}, (), {}, ADOPTING
+@pytest.mark.parametrize("actions", [ADOPTING, TRYING], ids=["adopt", "canary"])
+def test_each_run_of_a_short_life_has_a_fault_that_may_be_there(actions: tuple[str, ...]) -> None:
+    record = Record(
+        {action: points(["ask", "hold", f"write_file {CONFIG}"]) for action in actions}, (), {}, actions
     )
-
-    def test_each_run_of_a_life_has_a_fault_that_may_be_there(self) -> None:
-        lives = [adoption(self.RECORD, "a", number) for number in range(100)]
-        for life in lives:
-            assert [*life.cases] == [*ADOPTING]
-            assert all(case.point.when in case.fault.whens for case in life.cases.values())
-        assert len({case.fault.name for life in lives for case in life.cases.values()}) > 5
-        assert lives[0] == adoption(self.RECORD, "a", 0)
+    lives = [short_life(record, "a", number) for number in range(100)]
+    for life in lives:
+        assert [*life.cases] == [*actions]
+        assert all(case.point.when in case.fault.whens for case in life.cases.values())
+    assert len({case.fault.name for life in lives for case in life.cases.values()}) > 5
+    assert lives[0] == short_life(record, "a", 0)
 
 
 class TestOperations:
@@ -136,6 +135,12 @@ class TestVerdict:
         # `current` is there already, and nothing names it yet.
         assert verdict(seen(State(b"old", "g1")), BEFORE_IT, WANTED, -9) == (AS_BEFORE, "")
         assert verdict(seen(State(b"x", "g2")), State(b"x", "g1"), State(b"x", "g2"), -9) == (AS_WANTED, "")
+
+    def test_of_a_canary_its_own_link_tells(self) -> None:
+        before, wanted = State(b"x", "g1"), State(b"x", "g1", tried="n1")
+        assert verdict(seen(before), before, wanted, -9) == (AS_BEFORE, "")
+        assert verdict(seen(wanted), before, wanted, 0) == (AS_WANTED, "")
+        assert "the canary's `current`" in verdict(seen(State(b"x", "g1", tried="n2")), before, wanted, -9)[1]
 
     def test_of_a_gc_what_is_there_tells_and_half_of_it_is_as_before(self) -> None:
         before, half, wanted = (State(b"x", "g1", kept) for kept in (("R1", "R2", "g0"), ("R1", "R2"), ("R2",)))

@@ -14,6 +14,8 @@ KILLED_LIVES = 50
 """Each with a kill of every action."""
 ADOPTED_LIVES = 12
 """Each with a fault in an adoption, and one in the uninstall that gives back what was adopted."""
+TRIED_LIVES = 12
+"""Each with a fault in all that is done with a canary, and in the install and the uninstall around it."""
 
 _INTRODUCTION = f"""\
 <!-- Written by `python -m tests.lab.faults.document`; tests/unit/test_fault_table.py holds it. -->
@@ -23,7 +25,10 @@ A node of the lab goes through install, upgrade, rollback, gc and uninstall. In 
 fault happens: before, during or after one of the things that the run does on a host. The test first records, without a fault,
 what a run does: every write and every command, about forty for an install. A full run takes a node through {LIVES} such lives, with
 {LIVES * len(ACTIONS)} faults, so that each operation meets one. In {KILLED_LIVES} more lives nodeprov is killed at a random moment of every run,
-{KILLED_LIVES * len(ACTIONS)} times; and in {ADOPTED_LIVES} somebody else has installed gVisor by hand, and a fault happens in `nodeprov adopt`, and in the uninstall after it:
+{KILLED_LIVES * len(ACTIONS)} times. In {ADOPTED_LIVES} somebody else has installed gVisor by hand, and a fault happens in `nodeprov adopt`, and in the uninstall after it.
+And in {TRIED_LIVES} a canary is begun, promoted and aborted, between an install and an uninstall, with a fault in each of the five:
+
+<!-- not run: it runs the tests -->
 
     pytest tests/lab/faults --profile=full
 

@@ -11,11 +11,13 @@ from tests.lab.machines import CONFIG, CURRENT, IMAGE, LABEL, Kubectl, Machine
 
 AS_BEFORE, AS_WANTED, ELSE = "as before", "as wanted", "anything else"
 
+CURRENT_OF_CANARY = CURRENT.replace("/runsc/", "/runsc-next/")
 KEPT = "(cd /opt/nodeprov 2>/dev/null && ls -d releases/*/ handlers/runsc/*/ 2>/dev/null | grep -v /current/)"
 _LOOK = f"""
 prefix=/opt/nodeprov
 echo "config $(base64 -w 0 < {CONFIG})"
 echo "current $(readlink $prefix/handlers/runsc/current 2>/dev/null)"
+echo "tried $(readlink {CURRENT_OF_CANARY} 2>/dev/null)"
 {KEPT} | sed 's/^/kept /'
 find $prefix /usr/local/bin -type l 2>/dev/null | while read -r link; do
     [ -e "$link" ] || echo "broken $link -> $(readlink "$link")"
@@ -65,6 +67,8 @@ class State:
     current: str
     kept: tuple[str, ...] = field(default=(), compare=False)
     """The releases and generations that are there: only a gc is judged by them."""
+    tried: str = ""
+    """What the canary's `current` leads to."""
 
     @property
     def declares(self) -> bool:
@@ -81,6 +85,7 @@ class Seen:
     """The running containers of the pod that has nothing to do with gVisor."""
     labelled: bool
     wrong: tuple[str, ...]
+    canary_labelled: bool = False
 
 
 def difference(found: State, wanted: State) -> str:
@@ -88,7 +93,9 @@ def difference(found: State, wanted: State) -> str:
     if found == wanted:
         return ""
     lines = difflib.unified_diff(wanted.config.decode().splitlines(), found.config.decode().splitlines(), n=0)
-    return f"it is not as wanted: `current` {found.current!r}, wanted {wanted.current!r}; {' | '.join(lines)}"
+    links = f"`current` {found.current!r}, wanted {wanted.current!r}"
+    links += f"; the canary's {found.tried!r}, wanted {wanted.tried!r}"
+    return f"it is not as wanted: {links}; {' | '.join(lines)}"
 
 
 def look(node: Machine, kubectl: Kubectl, sums: Mapping[str, str], steady_seconds: int) -> Seen:
@@ -105,13 +112,17 @@ def look(node: Machine, kubectl: Kubectl, sums: Mapping[str, str], steady_second
             wrong.append(f"{path} is not what was released")
     if "serves" not in found:
         wrong.append(f"containerd does not serve: {' '.join(found.get('status', ()))}")
-    state = State(base64.b64decode(found["config"][0]), found["current"][0], tuple(found.get("kept", ())))
+    kept = tuple(found.get("kept", ()))
+    state = State(base64.b64decode(found["config"][0]), found["current"][0], kept, found["tried"][0])
     if state.declares and not state.current:
         wrong.append("config.toml declares a runtime of which `current` is not there")
-    label = kubectl.json("get", "node", node.name)["metadata"]["labels"].get(LABEL)
+    labels = kubectl.json("get", "node", node.name)["metadata"]["labels"]
+    label, of_canary = LABEL in labels, f"{LABEL}-next" in labels
     if label and not state.declares:
         wrong.append("the node is labelled, and containerd has no such runtime")
-    return Seen(state, tuple(found.get("plain", ())), bool(label), tuple(wrong))
+    if of_canary and not (state.tried and CURRENT_OF_CANARY.encode() in state.config):
+        wrong.append("the node is labelled for a canary that is not there")
+    return Seen(state, tuple(found.get("plain", ())), label, tuple(wrong), of_canary)
 
 
 def verdict(seen: Seen, before: State, wanted: State, exit_code: int) -> tuple[str, str]:
@@ -122,10 +133,14 @@ def verdict(seen: Seen, before: State, wanted: State, exit_code: int) -> tuple[s
         wrong.append("config.toml is neither as before nor as wanted")
     if found.current not in (before.current, wanted.current):
         wrong.append(f"`current` leads to {found.current or 'nothing'}")
+    if found.tried not in (before.tried, wanted.tried):
+        wrong.append(f"the canary's `current` leads to {found.tried or 'nothing'}")
     if before == wanted:  # a gc: what it was in the middle of nobody needs
         outcome = AS_WANTED if found.kept == wanted.kept else AS_BEFORE
     else:
-        key = "config" if before.config != wanted.config else "current"
+        key = next(
+            each for each in ("config", "current", "tried") if getattr(before, each) != getattr(wanted, each)
+        )
         outcome = AS_BEFORE if getattr(found, key) == getattr(before, key) else AS_WANTED
     if exit_code == 0 and outcome != AS_WANTED:
         wrong.append("nodeprov says that all is done")

@@ -155,6 +155,8 @@ class Living:
             return f"after the rerun: {'; '.join(filter(None, wrong))}"
         if seen.labelled != wanted.declares:
             return "after the rerun the label is not as wanted"
+        if seen.canary_labelled != bool(wanted.tried):
+            return "after the rerun the canary's label is not as wanted"
         if is_nothing_to_do(again.stdout):
             return ""
         third = nodeprov(*command, inventory=with_inventory)

@@ -14,11 +14,25 @@ from filelock import FileLock
 
 from nodeprov.runtimes.gvisor.software import PROGRAMS
 from tests.conftest import RUN
-from tests.lab.faults.judge import KEPT, State
+from tests.lab.faults.judge import CURRENT_OF_CANARY, KEPT, State
 from tests.lab.faults.releases import NEWER, OLDER, small_releases
-from tests.lab.faults.table import ACTIONS, ADOPT, GC, GIVE_BACK, INSTALL, ROLLBACK, SUDO, UNINSTALL, UPGRADE
+from tests.lab.faults.table import (
+    ABORT,
+    ACTIONS,
+    ADOPT,
+    GC,
+    GIVE_BACK,
+    INSTALL,
+    PROMOTE,
+    ROLLBACK,
+    START,
+    SUDO,
+    TRYING,
+    UNINSTALL,
+    UPGRADE,
+)
 from tests.lab.faults.watching import Point, Watching
-from tests.lab.machines import CONFIG, CURRENT, Machine, released
+from tests.lab.machines import ADMIN, CONFIG, CURRENT, Machine, released
 from tests.lab.running import variant
 
 USER = "faults"
@@ -34,6 +48,11 @@ RELEASE = {
     UNINSTALL: OLDER,
     ADOPT: NEWER,
     GIVE_BACK: NEWER,
+    TRYING[0]: OLDER,
+    START: OLDER,
+    PROMOTE: NEWER,
+    ABORT: NEWER,
+    TRYING[-1]: NEWER,
 }
 
 
@@ -57,8 +76,11 @@ class Record:
 
 def arguments(action: str, node: str) -> list[str]:
     """Write the command of an action."""
-    if action in (UNINSTALL, GIVE_BACK):
+    if action in (UNINSTALL, GIVE_BACK, TRYING[-1]):
         return [UNINSTALL, node, "--yes", "--json"]
+    if action in (START, PROMOTE, ABORT):
+        release = ["--release", NEWER] if action == START else []
+        return [*action.split(), *release, node, "--yes", "--json"]
     if action in (ROLLBACK, ADOPT):
         return [action, node, "--yes", "--json"]
     if action == GC:
@@ -70,7 +92,9 @@ def arguments(action: str, node: str) -> list[str]:
 def inventory(action: str, node: str, group: str = "") -> Path:
     """Write the inventory of an action: a small release, short timeouts, no pod as a proof."""
     url = _url()
-    user = {f"nodes.{node}__user": f'"{USER}"'} if group == SUDO else {}
+    more = {f"nodes.{node}__user": f'"{USER}"'} if group == SUDO else {}
+    if action in TRYING:  # a second RuntimeClass is beyond the least rights
+        more["cluster__kubeconfig"] = f'"{ADMIN}"'
     return variant(
         Path(tempfile.mkdtemp(dir=RUN)),
         proof__pod="false",
@@ -78,7 +102,7 @@ def inventory(action: str, node: str, group: str = "") -> Path:
         release__base_url=f'"{url}"',
         ssh__connect_timeout_seconds="3",
         ssh__command_timeout_seconds="12",
-        **user,
+        **more,
     )
 
 
@@ -102,7 +126,7 @@ def record(node: Machine, actions: tuple[str, ...] = ACTIONS) -> Record:
         assert ended.returncode == 0, ended.stdout + ended.stderr
         points[action] = tuple(run.points())
         states.append(_state(node))
-        if action in (ROLLBACK, ADOPT):
+        if action in (ROLLBACK, ADOPT, PROMOTE):
             sums = _sums(node)
     assert states[0] == states[-1]
     return Record(points, tuple(states), sums, actions)
@@ -122,7 +146,8 @@ def theirs(node: Machine) -> str:
 
 def _state(node: Machine) -> State:
     kept = tuple(node.run(f"{KEPT} || true").splitlines())
-    return State(node.config(), node.run(f"readlink {CURRENT} || true").strip(), kept)
+    current, tried = (node.run(f"readlink {link} || true").strip() for link in (CURRENT, CURRENT_OF_CANARY))
+    return State(node.config(), current, kept, tried)
 
 
 def _sums(node: Machine) -> dict[str, str]:

@@ -17,6 +17,9 @@ Act = Callable[[Scene], None]
 INSTALL, UPGRADE, ROLLBACK, GC, UNINSTALL = ACTIONS = ("install", "upgrade", "rollback", "gc", "uninstall")
 ADOPT, GIVE_BACK = ADOPTING = ("adopt", "uninstall of what was adopted")
 """The life of a node on which somebody else has installed gVisor."""
+START, PROMOTE, ABORT = "canary start", "canary promote", "canary abort"
+TRYING = ("install of what has a canary", START, PROMOTE, ABORT, "uninstall of what had a canary")
+"""The life of a node on which a release is tried beside another one."""
 _RESTARTING = (INSTALL, UNINSTALL)
 PLAIN, MOUNTS, SUDO = "plain", "mounts", "sudo"
 """Lives on a node as it is; with small file systems where nodeprov writes; as a user who needs sudo."""

@@ -14,20 +14,25 @@ from filelock import FileLock
 from tests.conftest import RUN, say_at_the_end
 from tests.lab.conftest import QUICKER
 from tests.lab.faults import tally
-from tests.lab.faults.document import ADOPTED_LIVES, KILLED_LIVES
+from tests.lab.faults.document import ADOPTED_LIVES, KILLED_LIVES, TRIED_LIVES
 from tests.lab.faults.judge import ELSE
 from tests.lab.faults.lives import Living, Tried
-from tests.lab.faults.plan import LIVES, QUICK, Life, adoption, full_plan, kills
+from tests.lab.faults.plan import LIVES, QUICK, Life, full_plan, kills, short_life
 from tests.lab.faults.record import Record, record, theirs
-from tests.lab.faults.table import ACTIONS, ADOPTING, FAULTS
-from tests.lab.machines import WORKER, Kubectl, Machine
+from tests.lab.faults.table import ACTIONS, ADOPTING, FAULTS, TRYING
+from tests.lab.machines import CLASS, LABEL, WORKER, Kubectl, Machine
 from tests.support.sampling import is_full, some
 from tests.support.sampling import seed as seed_of
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Have all lives, or a sample of them that the seed picks."""
-    for name, lives in (("life", LIVES), ("killed", KILLED_LIVES), ("adopted", ADOPTED_LIVES)):
+    for name, lives in (
+        ("life", LIVES),
+        ("killed", KILLED_LIVES),
+        ("adopted", ADOPTED_LIVES),
+        ("trying", TRIED_LIVES),
+    ):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, some(metafunc.config, range(lives)))
 
@@ -40,7 +45,7 @@ def recorded(worker: Machine) -> Record:
 
 def _recorded(worker: Machine, actions: tuple[str, ...]) -> Record:
     with FileLock(RUN / "faults-record.lock"):
-        path = RUN / f"faults-record-{actions[0]}-{WORKER}"
+        path = RUN / f"faults-record-{actions[0].replace(' ', '-')}-{WORKER}"
         if not path.exists():
             path.write_bytes(pickle.dumps(record(worker, actions)))
         found: Record = pickle.loads(path.read_bytes())
@@ -96,5 +101,22 @@ def test_a_fault_in_an_adoption_leaves_theirs_or_ours_in_force(
     adoptable: Machine, kubectl: Kubectl, adopted: int, request: pytest.FixtureRequest
 ) -> None:
     seed, found = seed_of(request.config), _recorded(adoptable, ADOPTING)
-    tried = lived(adoption(found, seed, adopted), f"{seed} adopt {adopted}", adoptable, kubectl, found)
+    tried = lived(short_life(found, seed, adopted), f"{seed} adopt {adopted}", adoptable, kubectl, found)
     assert [each for each in tried if each.outcome == ELSE] == []
+
+
+@pytest.fixture
+def with_canary(living: Machine, kubectl: Kubectl) -> Iterator[Machine]:
+    """A node on which a canary is tried."""
+    yield living
+    kubectl("delete", "runtimeclass", f"{CLASS}-next", "--ignore-not-found")
+    kubectl("label", "node", living.name, f"{LABEL}-next-")
+
+
+def test_a_fault_around_a_canary_leaves_it_there_or_not_there(
+    with_canary: Machine, kubectl: Kubectl, trying: int, request: pytest.FixtureRequest
+) -> None:
+    seed, found = seed_of(request.config), _recorded(with_canary, TRYING)
+    tried = lived(short_life(found, seed, trying), f"{seed} canary {trying}", with_canary, kubectl, found)
+    assert [each for each in tried if each.outcome == ELSE] == []
+    assert kubectl("get", "runtimeclass", f"{CLASS}-next", "--ignore-not-found") == ""
