@@ -25,7 +25,7 @@ LONGEST_BACKOFF_SECONDS = 8.0
 LARGEST_TEXT_BYTES = 4096
 MOST_REDIRECTS = 5
 
-RETRY_HINT = "run it again: what arrived is kept, and the download goes on where it ended"
+RETRY_HINT = "run it again: the download continues from the part that arrived"
 
 _ANSWERS = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
 _ABSENT = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
