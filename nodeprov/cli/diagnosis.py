@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from nodeprov.cli.checks import CheckView
     from nodeprov.reports.findings import CheckResult
 
+ANOTHER_FILE = "name another file: --junit FILE"
+
 
 @options.command(
     "nodeprov doctor 'worker*'",
@@ -73,6 +75,10 @@ def verify(
     from nodeprov.kubernetes.cluster_read import ClusterReads
     from nodeprov.runtimes import FAMILY
 
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise UsageError(
+            f"cannot write {junit}: there is no folder {junit.parent}", "name another file: --junit FILE"
+        )
     ask = access.ask_sudo_password
     with open_session(access.inventory, access.sets, which.selection, ask_sudo_password=ask) as fleet:
         reads = ClusterReads([view for node in fleet.nodes for view in node.views], fleet.hosts.of)
@@ -117,4 +123,4 @@ def _write_junit(path: Path, results: Sequence[CheckResult]) -> None:
     try:
         path.write_text(results_junit(results))
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", "name another file: --junit FILE") from None
+        raise UsageError(f"cannot write {path}: {error.strerror}", ANOTHER_FILE) from None

@@ -9,7 +9,7 @@ from nodeprov.inventory.canary import canary_handler
 from nodeprov.node import receipts
 from nodeprov.node.state import Sandboxes
 from nodeprov.plan.plan import action_named
-from nodeprov.reports.when import when_text
+from nodeprov.reports.when import when_text, with_times
 
 MOST_PODS = 3
 """How many pods are named of each release's sandboxes."""
@@ -100,7 +100,7 @@ def _at_work(status: Status) -> Iterator[str]:
     if status.holder:
         silent = status.holder.silent_seconds
         heard = "" if silent is None else f", last heard of {silent} s ago"
-        yield f"  held by {status.holder.by}{heard}"
+        yield f"  held by {with_times(status.holder.by)}{heard}"
     elif status.is_open and status.last:
         action = action_named(status.last.action)
         typed = action.typed if action else status.last.action

@@ -8,6 +8,7 @@ from typing import Self
 from nodeprov.errors import Busy, NodeprovError
 from nodeprov.hosts.base import FENCED_MARK, Held, Host, Output, rendered
 from nodeprov.hosts.shell import taken_over
+from nodeprov.reports.when import with_times
 from nodeprov.templates import render
 
 HEARTBEAT_SECONDS = 5.0
@@ -75,7 +76,7 @@ class Lock:
             "wait for its end, then run this again; if its controller is gone, the node lets go of it "
             f"{SILENCE_SECONDS} s after it was last heard of"
         )
-        return Busy(f"another run holds this node: {holder}", hint)
+        return Busy(f"another run holds this node: {with_times(holder)}", hint)
 
 
 @dataclass(frozen=True, slots=True)

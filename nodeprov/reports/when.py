@@ -1,7 +1,9 @@
 """Times for a person: on which day at which hour, and how long ago that was."""
 
+import re
 from datetime import UTC, datetime
 
+_ISO = re.compile(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d\+00:00")
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -17,6 +19,11 @@ def when_text(at: str, now: str) -> str:
         return at
     ago = ago_text(seconds)
     return f"{then:%Y-%m-%d %H:%M} UTC{f', {ago}' if ago else ''}"
+
+
+def with_times(text: str) -> str:
+    """Write the times in ISO 8601 that a text has as one reads them: `2026-11-28 04:39 UTC`."""
+    return _ISO.sub(r"\1 \2 UTC", text)
 
 
 def ago_text(seconds: int) -> str:

@@ -216,7 +216,7 @@ class SshHost(ShellHost):
         try:
             expanded(path).open().close()
         except OSError as error:
-            hint = "correct it in the inventory; if this is the lab's: nodeprov lab up"
+            hint = "nodeprov lab up" if "/nodeprov-lab/" in path else f"correct [ssh] {setting} in the inventory"
             raise NodeprovError(f"cannot read {setting} {path}: {error.strerror}", hint, where=self.name) from None
 
     @contextlib.contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from nodeprov.cli import output
 from nodeprov.cli.checks import CheckView
 from nodeprov.reports.findings import CheckResult, Widths
+from tests.support.command_line import nodeprov, said
 
 WIDTHS = Widths(7, 40, 80)
 LABEL = CheckResult("worker1", "label", "The node has the label", "passed", "", 0.04)
@@ -68,3 +71,12 @@ def test_columns_are_as_wide_as_their_longest_texts_if_the_terminal_is(terminal:
     subject, result, title, seconds = Widths(7, 60, terminal).columns
     assert (subject, result, seconds) == (7, 7, 7)
     assert title == {40: 20, 80: 53, 200: 60}[terminal]
+
+
+def test_a_junit_file_that_cannot_be_written_is_named_before_any_node_is_looked_at(folder: Path) -> None:
+    output = nodeprov("verify", "worker1", "--junit", "none/x.xml", folder=folder)
+    assert output.returncode == 2
+    assert said(output).splitlines() == [
+        "cannot write none/x.xml: there is no folder none",
+        "hint: name another file: --junit FILE",
+    ]

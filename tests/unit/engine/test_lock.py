@@ -67,7 +67,7 @@ def test_a_second_run_is_refused_and_told_who_holds_the_node_and_since_when(
 ) -> None:
     with pytest.raises(NodeprovError) as caught, of("bob@laptop", state):
         pass
-    said = "another run holds this node: ann@desk since 2026-09-05T10:00:00+00:00, last heard of 1 s ago"
+    said = "another run holds this node: ann@desk since 2026-09-05 10:00 UTC, last heard of 1 s ago"
     assert caught.value.message in (said, said.replace("1 s", "0 s"), said.replace("1 s", "2 s"))
     assert "40 s after it was last heard of" in caught.value.hint
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nodeprov.reports.when import ago_text, when_text
+from nodeprov.reports.when import ago_text, when_text, with_times
 
 NOW = "2026-11-28T04:47:40+00:00"
 
@@ -38,3 +38,10 @@ def test_a_time_is_written_with_how_long_ago_it_was(at: str, said: str) -> None:
 )
 def test_how_long_ago_is_told_by_the_largest_unit(seconds: int, said: str) -> None:
     assert ago_text(seconds) == said
+
+
+def test_times_in_a_text_are_written_for_people() -> None:
+    assert with_times("ann@desk since 2026-09-05T10:00:07+00:00, last heard of 1 s ago") == (
+        "ann@desk since 2026-09-05 10:00 UTC, last heard of 1 s ago"
+    )
+    assert with_times("ann@desk since now") == "ann@desk since now"
