@@ -72,7 +72,8 @@ What sandboxes cost, and what to reserve for them: [overhead.md](overhead.md); d
 for them: [monitoring.md](monitoring.md).
 
 Settings in brackets are those of the inventory
-([inventory.md](inventory.md)). All was seen with:
+([inventory.md](inventory.md)). Figures, such as those of memory and of processes, are of nodes with cgroup v1,
+and so is what has no probe; what is known of cgroup v2 is in the last section. All was seen with:
 """
 
 
@@ -104,12 +105,15 @@ def _entry(behaviour: Behaviour) -> Iterator[str]:
 
 
 def _by_release() -> Iterator[str]:
+    *_, latest = recorded_releases()
     yield "## What `probe` asks, and what is answered\n"
     yield (
         "Answers are patterns: what differs between nodes is left open. `same` is as runc answers. Flags in the\n"
         "last column make the answer that of runc, or, with `only`, another than it.\n\n"
-        "The releases' columns are of nodes with cgroup v1; the next one has what is answered otherwise on nodes\n"
-        f"with cgroup v2, where all was asked of {', '.join(recorded_releases(CGROUP_V2)) or 'no release yet'}.\n"
+        "The releases' columns are of nodes with cgroup v1. The next one is of nodes with cgroup v2 and\n"
+        f"release {latest}: what is answered otherwise there, or `as on v1`. Where it is empty, nothing is\n"
+        "known of cgroup v2: `probe` on such a node compares with v1, and cgroups may be why it says `new`.\n"
+        f"{_asked_on_cgroup_v2()}\n"
     )
     yield f"| behaviour | question | runc | {' | '.join(recorded_releases())} | cgroup v2 | flags |"
     yield f"|---|---|---|{'---|' * len(recorded_releases())}---|---|"
@@ -118,15 +122,25 @@ def _by_release() -> Iterator[str]:
             yield f"| [{each.id}](#{each.id}) | {' | '.join(_cells(each.probe))} |"
 
 
+def _asked_on_cgroup_v2() -> str:
+    asked = recorded_releases(CGROUP_V2)
+    return f"There all of it was asked of {', '.join(asked)}." if asked else "Most of it was not asked there yet."
+
+
 def _cells(probe: Probe) -> Iterator[str]:
     answers = [probe.releases.get(release, probe.sandbox) for release in recorded_releases()]
     for text in (probe.ask, probe.runc, *answers):
         yield _pattern(text)
-    otherwise = [(name, probe.cgroup_v2[name]) for name in ("runc", "sandbox") if name in probe.cgroup_v2]
-    yield ", ".join(f"{name} {_pattern(text)}" for name, text in otherwise)
+    yield _on_cgroup_v2(probe)
     cures = [f"{name} = {value}" for name, value in probe.cured_by.items()]
     brought = [f"only {name} = {value}" for name, value in probe.only_with.items()]
     yield ", ".join([*cures, *brought]).replace("|", " or ")
+
+
+def _on_cgroup_v2(probe: Probe) -> str:
+    if probe.cgroup_v2 is None:
+        return ""
+    return ", ".join(f"{name} {_pattern(text)}" for name, text in probe.cgroup_v2.items()) or "as on v1"
 
 
 def _pattern(text: str) -> str:

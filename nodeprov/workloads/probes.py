@@ -28,7 +28,7 @@ class Probe:
         cured_by: flags of the runtime, and patterns of their values, with which the sandbox answers as runc does.
         only_with: flags without which it does.
         releases: what other releases answer, where it is not `sandbox`; "same" is as runc does.
-        cgroup_v2: which of these are otherwise on nodes with cgroup v2.
+        cgroup_v2: which of these are otherwise on nodes with cgroup v2; None if it was not asked on any.
     """
 
     ask: str
@@ -38,11 +38,11 @@ class Probe:
     cured_by: Mapping[str, str] = field(default_factory=dict)
     only_with: Mapping[str, str] = field(default_factory=dict)
     releases: Mapping[str, str] = field(default_factory=dict)
-    cgroup_v2: Mapping[str, Any] = field(default_factory=dict)
+    cgroup_v2: Mapping[str, Any] | None = None
 
     def on(self, cgroup_version: int) -> Probe:
         """Return the probe as it is on nodes with a version of cgroups."""
-        return replace(self, **self.cgroup_v2, cgroup_v2={}) if cgroup_version >= CGROUP_V2 else self
+        return replace(self, **(self.cgroup_v2 or {})) if cgroup_version >= CGROUP_V2 else self
 
     @property
     def outside(self) -> str:
