@@ -7,6 +7,7 @@ sandbox is started, for which qemu would have to play the kernel too.
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import threading
 from collections.abc import Iterator
@@ -15,8 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from nodeprov.hosts.base import Output
+from nodeprov.hosts.base import Output, plain
+from nodeprov.hosts.local import LocalHost
+from nodeprov.in_cluster import engine_image, packages
+from nodeprov.in_cluster.assignment import Assignment
+from nodeprov.in_cluster.result import NodeResult
 from nodeprov.local_files import cache_folder
+from nodeprov.releases.container_image import Members
 from nodeprov_lab.apt_suite import DEBIAN_NAMES
 from nodeprov_lab.cache import Cache
 from nodeprov_lab.gobuild import GoBuilder, find_go
@@ -145,3 +151,74 @@ def test_programs_for_another_processor_are_refused_before_the_node_is_touched(
     finally:
         server.shutdown()
         server.server_close()
+
+
+@dataclass
+class Container:
+    """What is in the engine's image, unpacked, where its program runs as in a pod on a node that is played."""
+
+    root: Path
+    node: PlayedNode
+
+    def run(self, argv: str, *, through: str = "", **environment: str) -> Output:
+        """Run a program of the image there; a pod has no other variables than these."""
+        given = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
+        script = f"cd {self.root}\nmount --bind /dev/null dev/null\n"
+        script += f"exec unshare --mount {through} env -i {given} chroot . {argv}"
+        return LocalHost(enter=self.node.enter).run(plain("engine", script), timeout_seconds=900)
+
+    def result(self, action: str, *, through: str = "") -> NodeResult:
+        """Run the engine; return what it leaves for kubelet."""
+        message = self.root / "dev/termination-log"
+        message.write_bytes(b"")
+        assignment = Assignment("r1", action, "worker1", "uid", "")
+        environment = self.environment | assignment.environment
+        ended = self.run("/usr/bin/python3 -m nodeprov.on_node", through=through, **environment)
+        assert ended.returncode == 0, ended.said
+        return NodeResult.from_json(message.read_bytes())
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the image and the node give it; programs that are played stand in a folder of its own."""
+        return {"PATH": f"{HOME}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
+
+
+@pytest.fixture
+def container(site: Site) -> Container:
+    site.run("lock", f"--arch={ARM}")
+    root = site.folder / "root"
+    found = packages.fetched(packages.pinned(), ARM, cache_folder(), lambda *_: None)
+    for layer in engine_image.build(ARM, found).layers:
+        unpack(layer, root)
+    for name in ("null", "termination-log"):
+        (root / "dev" / name).touch()
+    shutil.copy(site.folder / "nodeprov.toml", root / "etc/nodeprov/inventory.toml")
+    shutil.copy(site.folder / "nodeprov.lock", root / "etc/nodeprov")
+    return Container(root, site.node)
+
+
+def unpack(layer: Members, root: Path) -> None:
+    """Write the members of a layer."""
+    for path, member in layer.items():
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if member.target:
+            target.symlink_to(member.target)
+        else:
+            content = member.content
+            target.write_bytes(content.read_bytes() if isinstance(content, Path) else content)
+            target.chmod(member.mode)
+
+
+def test_the_engines_image_for_aarch64_runs_and_says_what_came_of_it(container: Container) -> None:
+    says = "import platform, nodeprov.on_node.__main__, nodeprov.dispatch.__main__; print(platform.machine())"
+    imported = container.run(f"/usr/bin/python3 -c {shlex.quote(says)}", **container.environment)
+    assert imported.text.strip() == ARM, imported.said
+    # Without this right nsenter leads nowhere.
+    shut_out = container.result("uninstall", through="setpriv --bounding-set=-sys_admin")
+    assert (shut_out.exit, shut_out.outcome) == (1, "failed")
+    assert shut_out.error is not None
+    assert "nsenter" in shut_out.error.what, shut_out.error
+    # With it the engine reads the node that is played, and finds nothing to uninstall.
+    entered = container.result("uninstall")
+    assert (entered.exit, entered.outcome, entered.error) == (0, "unchanged", None)
