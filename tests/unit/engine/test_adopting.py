@@ -160,6 +160,19 @@ def test_whatever_was_killed_before_it_their_table_comes_back_to_the_byte(
 
 
 @pytest.mark.parametrize("at", [BEFORE, AFTER])
+def test_an_upgrade_that_was_killed_in_between_is_no_matter_of_theirs(
+    fleet: Fleet, node: PlayedNode, at: str
+) -> None:
+    before = node.listing()
+    done(fleet, ADOPT)
+    (one,) = fleet.nodes
+    strict = replace(one, settings=replace(one.settings, runtime=replace(one.settings.runtime, strict=True)))
+    killed(fleet.only([strict]), INSTALL, at=at)
+    done(fleet, UNINSTALL)
+    assert (node.config(), node.listing()) == (THEIRS, before)
+
+
+@pytest.mark.parametrize("at", [BEFORE, AFTER])
 def test_an_adoption_that_was_killed_is_finished_by_the_next_and_comes_back_to_the_byte(
     fleet: Fleet, node: PlayedNode, at: str
 ) -> None:
