@@ -46,7 +46,7 @@ def find_files(state: Path) -> list[Path]:
 
 
 def find_mounts(state: Path) -> list[str]:
-    """Find what is mounted in them; systemd-nspawn has from version 254 on a mount for each machine's sockets."""
+    """Find what is mounted in them: systemd-nspawn 257 has a read-only folder for the sockets of each machine."""
     return [point for folder in find_files(state) for point in mounts_below(folder)]
 
 
