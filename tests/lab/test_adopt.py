@@ -115,7 +115,7 @@ def test_it_is_adopted_under_its_sandboxes_and_given_back(
     if theirs.table.count("pod_annotations"):
         assert b"dev.gvisor.*" in worker.config()
 
-    kubectl("delete", "pod", "new", "--force", "--grace-period=0")
+    kubectl("delete", "pod", "new", "--grace-period=1")
     gone = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert worker.config() == config

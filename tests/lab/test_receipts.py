@@ -31,7 +31,7 @@ def test_another_prefix_and_bin_move_everything_and_leave_nothing_that_nobody_ne
     assert nodeprov("verify", WORKER, inventory=elsewhere).returncode == 0
     assert "nothing to do" in installed(WORKER, inventory=elsewhere).stdout
 
-    kubectl("delete", "pod", "old", "--force")
+    kubectl("delete", "pod", "old", "--grace-period=1")
     gone = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force", inventory=elsewhere)
     assert gone.returncode == 0, gone.stderr
     worker.run("rmdir /srv/bin")

@@ -73,7 +73,7 @@ def test_an_installation_of_an_earlier_nodeprov_is_gone_on_with(
     assert worker.pid() == pid
     assert "Starting gVisor" in kubectl("exec", "theirs", "--", "dmesg")
 
-    kubectl("delete", "pod", "theirs", "--force")
+    kubectl("delete", "pod", "theirs", "--grace-period=1")
     gone = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert worker.config() == pristine

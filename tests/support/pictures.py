@@ -105,9 +105,10 @@ def cut(picture: Picture, screen: Screen) -> Screen:
 
 
 def structure(texts: list[str]) -> list[str]:
-    """Take away what differs from one run to another: numbers, digests, ages, the host's kernel, and widths."""
+    """Take away what differs from run to run: numbers, digests, names of runs, ages, the host's kernel, widths."""
     said = "\n".join(re.sub(r" +", " ", text.strip()) for text in texts)
     said = re.sub(r"\b[0-9a-f]{12}\b", "DIGEST", said)
+    said = re.sub(r"\b\d{8}-[0-9a-f]{6}\b", "RUN", said)
     said = re.sub(r"Linux \d[\w.-]*,", "Linux 0,", said)
     said = re.sub(r"(\d+ (second|minute|hour|day)s? ago|just now)", "AGO", said)
     return re.sub(r"\d+(\.\d+)?", "0", said).split("\n")
