@@ -22,6 +22,7 @@ ROOM = 600 * MEBIBYTE
 ASKED = 16
 """Mebibytes that each pod asks for, and takes."""
 MEASURER = f"/root/measurer-{WORKER}.conf"
+FULL = "fills=the-node"
 KUBEPODS = "/sys/fs/cgroup/memory/kubepods"
 
 
@@ -133,18 +134,22 @@ def _lost(kubectl: Kubectl, overhead: int) -> list[dict[str, Any]]:
         "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": [*map(_pod, names)]})
     )
     try:
-        with eventually(90) as more:
-            while "Pending" in _phases(kubectl, names) and more():
+        with eventually(90) as more:  # one that is lost is enough: others may never come to run beside it
+            while (phases := _phases(kubectl)) >= {"Pending"} and "Failed" not in phases and more():
                 pass
-        kubectl.attempt("wait", "--for=jsonpath={.status.phase}=Failed", "pod", *names, "--timeout=10s")
-        pods = [kubectl.json("get", "pod", name) for name in names]
-        return [each["status"] for each in pods if each["status"]["phase"] != "Running"]
+        if "Failed" not in phases:
+            kubectl.attempt("wait", "--for=jsonpath={.status.phase}=Failed", "pod", *names, "--timeout=10s")
+        return [each for each in _statuses(kubectl) if each["phase"] != "Running"]
     finally:
         kubectl("delete", "pod", *names, "--timeout=60s")
 
 
-def _phases(kubectl: Kubectl, names: list[str]) -> set[str]:
-    return {kubectl.json("get", "pod", name)["status"]["phase"] for name in names}
+def _statuses(kubectl: Kubectl) -> list[dict[str, Any]]:
+    return [each["status"] for each in kubectl.json("get", "pods", "-l", FULL)["items"]]
+
+
+def _phases(kubectl: Kubectl) -> set[str]:
+    return {each["phase"] for each in _statuses(kubectl)}
 
 
 def _pod(name: str) -> dict[str, Any]:
@@ -168,6 +173,6 @@ def _pod(name: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "labels": {"made-by": "tests"}},
+        "metadata": {"name": name, "labels": {"made-by": "tests", "fills": "the-node"}},
         "spec": spec,
     }
