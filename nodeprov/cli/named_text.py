@@ -19,6 +19,8 @@ def place(name: str) -> str:
 
 def read(name: str, hint: str, *, replacing: bool = False) -> str:
     """Read it as `local_files.read_bounded` does; raise UsageError."""
+    if not name:
+        raise UsageError("the name of a file is empty", hint)
     if name != "-":
         return read_bounded(Path(name), "file", hint, replacing=replacing)
     try:

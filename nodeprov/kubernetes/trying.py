@@ -36,6 +36,16 @@ SHORT = {
     "sts": "StatefulSet",
 }
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_REFUSALS = (
+    # The words of Kubernetes' admission (kubernetes: plugin/pkg/admission), and what helps.
+    ("pod rejected: RuntimeClass", "nodeprov install NODE makes it; kubectl get runtimeclass shows what there is"),
+    ("violates PodSecurity", "correct its template: kubectl describe namespace {} shows what pods may be"),
+    (
+        "exceeded quota",
+        "make room for two more pods, and the RuntimeClass's overhead: kubectl describe quota -n {}",
+    ),
+    ("is being terminated", "somebody deletes the namespace: kubectl get namespace {}; try it in another one"),
+)
 _HINT = "nodeprov try shop/deployment/web; or: nodeprov try deployment/web -n shop"
 
 
@@ -74,6 +84,11 @@ def by_sides(items: Iterable[Mapping[str, Any]], namespace: str) -> dict[str, An
             where=namespace,
         )
     return found
+
+
+def hint_of_refusal(said: str, namespace: str) -> str:
+    """Return what to do where the API server refuses a shadow with these words; "" if they are not known."""
+    return next((hint.format(namespace) for words, hint in _REFUSALS if words in said), "")
 
 
 def _kind(text: str) -> str:
@@ -148,7 +163,11 @@ class Trier:
         life = int(self.seconds) + LIFE_BESIDES_SECONDS
         manifest = json.dumps(pod(made, metadata, placed=placed, seconds=life)).encode()
         doing = f"cannot create the shadow of {self.subject.title}"
-        self._kubectl.run(self.cluster, "create", "-f", "-", doing=doing, stdin=manifest)
+        try:
+            self._kubectl.run(self.cluster, "create", "-f", "-", doing=doing, stdin=manifest)
+        except NodeprovError as error:
+            error.hint = hint_of_refusal(error.message, self.subject.namespace) or error.hint
+            raise
 
     def _node(self, mark: str) -> str:
         """Wait until the scheduler has found a node for the sandboxed pod; "" if it finds none."""

@@ -106,6 +106,12 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert "nowhere.yaml" in said(output)
 
 
+def test_an_empty_name_is_no_folder(tmp_path: Path) -> None:
+    output = at_home(tmp_path, "check", "")
+    assert output.returncode == 2
+    assert "the name of a file is empty" in said(output)
+
+
 def test_options_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     for arguments, words in (
         ((), "no file is named"),
