@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -63,6 +63,14 @@ def live_console() -> Console | None:
     console = _console(stderr=True)
     can_draw = console.is_terminal and not console.is_dumb_terminal and console.encoding.lower().startswith("utf")
     return console if can_draw else None
+
+
+@contextmanager
+def moving(text: str) -> Iterator[None]:
+    """Show at the bottom of a terminal, until the end of the context, that something long goes on."""
+    console = live_console()
+    with console.status(text) if console else nullcontext():
+        yield
 
 
 def without_color() -> None:

@@ -10,7 +10,7 @@ import typer  # noqa: TID251  a part of the command line
 from nodeprov.cli import option_groups as groups
 from nodeprov.cli import options
 from nodeprov.cli.main import DONE, FAILED, PENDING, cancelled_by_signals
-from nodeprov.cli.output import print_error, say, show_json, show_table, show_text
+from nodeprov.cli.output import moving, print_error, say, show_json, show_table, show_text
 from nodeprov.errors import NodeprovError, UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +52,10 @@ def probe(
         )
         if subjects.good:
             say("asking in pods, with the sandbox and without it: about a minute")
-        with cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods")) as cancel:
+        with (
+            moving("asking in pods"),
+            cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods")) as cancel,
+        ):
             answers = at_once(lambda each: [_probed(one, cancel.wait) for one in each], subjects.good)
     probed = [one for each in answers if not isinstance(each, Exception) for one in each]
     errors = [*subjects.errors, *_told(answers)]

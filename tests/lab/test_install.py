@@ -210,7 +210,7 @@ def test_uninstall_refuses_while_a_sandbox_runs_and_drains_when_told_to(worker: 
     assert "- link /opt/nodeprov/handlers/runsc/current" in planned.stdout
     drained = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force")
     assert drained.returncode == 0, drained.stderr
-    assert f"evict 1 sandboxed pods: {NAMESPACE}/boxed" in drained.stdout
+    assert f"evict 1 sandboxed pod: {NAMESPACE}/boxed" in drained.stdout
     assert kubectl.attempt("get", "pod", "boxed").returncode != 0
     assert not kubectl.json("get", "node", WORKER)["spec"].get("unschedulable")
     assert kubectl.container("plain")["containerID"] == plain["containerID"]
@@ -227,7 +227,7 @@ def test_a_pod_whose_runtime_class_was_deleted_is_drained_all_the_same(worker: M
     assert f"nodeprov uninstall {WORKER} --drain --force" in refused.stderr
     drained = nodeprov("uninstall", WORKER, "--yes", "--drain", "--force")
     assert drained.returncode == 0, drained.stderr
-    assert f"evict 1 sandboxed pods: {NAMESPACE}/boxed" in drained.stdout
+    assert f"evict 1 sandboxed pod: {NAMESPACE}/boxed" in drained.stdout
     assert f"lost for good: {NAMESPACE}/boxed: no controller makes it again" in drained.stdout
     assert kubectl.attempt("get", "pod", "boxed").returncode != 0
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from nodeprov.cli.output import show_outcomes
+from tests.support.command_line import paths
 from tests.support.runs import DONE, FAILED, NOTHING_TO_DO, run_of
+from tests.support.terminal import run_in_terminal
 
 SPEAKS = """
 import os
@@ -130,3 +132,11 @@ def speaking(stdout: int, stderr: int) -> int:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     with subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment) as process:
         return process.wait(60)
+
+
+def test_what_is_seen_to_go_on_leaves_the_terminal_as_it_was() -> None:
+    code = "import time; from nodeprov.cli.output import moving\nwith moving('asking in pods'): time.sleep(0.2)"
+    seen = {"moving": lambda screen: any("asking in pods" in text for text in screen.texts)}
+    shown = run_in_terminal([sys.executable, "-c", code], 40, 10, moments=seen, environment=paths())
+    assert (shown.exit_code, {*shown.screens}) == (0, {"moving", "end"})
+    assert (shown.screens["end"].texts, shown.screens["end"].cursor_is_shown) == ([], True)
