@@ -35,6 +35,7 @@ OWN = RUN / os.environ.get("PYTEST_XDIST_WORKER", "only")
 """What one of these processes keeps about its own lab."""
 OWN.mkdir(exist_ok=True)
 os.environ["XDG_STATE_HOME"] = str(RUN / "state")  # the journal of who runs the tests stays as it is
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 
 _seconds: dict[str, float] = defaultdict(float)
 _ssh_matrix: dict[str, tuple[str, float]] = {}
@@ -53,8 +54,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
     """Give each of several processes a place in which it can have a lab of its own."""
     if os.geteuid() == 0 and config.option.markexpr != "not lab":
+        _raise_inotify_limit(100 * len(specs))
         for spec in specs:
             spec.python = shlex.join([sys.executable, "-m", "nodeprov_lab.isolated", sys.executable])
+
+
+def _raise_inotify_limit(wanted: int) -> None:
+    """Have room for several labs, whose programs are all this user's, as long as the tests run."""
+    limit = INOTIFY.read_text()
+    if int(limit) < wanted:
+        INOTIFY.write_text(str(wanted))
+        atexit.register(INOTIFY.write_text, limit)
 
 
 def say_at_the_end(title: str, lines: list[str]) -> None:

@@ -141,12 +141,17 @@ def test_every_machine_gets_a_cable_and_an_address() -> None:
 
 def test_the_inotify_instances_of_this_user_are_counted() -> None:
     libc = ctypes.CDLL(None)
-    before = used_instances()
-    made = libc.inotify_init()
-    try:
-        assert used_instances() == before + 1
-    finally:
-        os.close(made)
+
+    def counted() -> int:
+        before = used_instances()
+        made = libc.inotify_init()
+        try:
+            return used_instances() - before
+        finally:
+            os.close(made)
+
+    # Other programs of this user make and close theirs meanwhile.
+    assert 1 in {counted() for _ in range(20)}
 
 
 def test_machines_that_run_already_need_no_more_of_anything(tmp_path: Path) -> None:
