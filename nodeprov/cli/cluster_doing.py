@@ -82,6 +82,8 @@ def show_status(run: str, leader: str, counts: dict[str, Any], *, as_json: bool)
         show_text(f"{state:10}{count:7}")
     for name, why in (*counts["failed"].items(), *counts["drifted"].items()):
         show_lines(f"{name}: {why}")
+    for name, since in counts.get("draining", {}).items():
+        show_text(f"{name}: its pods are to leave, since {since}")
     say(f"run {run}; the dispatcher that leads: {leader or 'none'}")
 
 

@@ -20,6 +20,7 @@ class Overview:
         counts: how many are done, due, being changed, failed, and left alone.
         failed: which have failed, and why.
         drifted: which of those that are done are not any more what the cluster was told, and in what.
+        draining: from which nodes pods are to leave before their restart, and since when.
     """
 
     counts: dict[str, int] = field(
@@ -27,10 +28,12 @@ class Overview:
     )
     failed: dict[str, str] = field(default_factory=dict)
     drifted: dict[str, str] = field(default_factory=dict)
+    draining: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Write it for programs; docs/json.md describes it."""
-        return {"nodes": self.counts, "failed": self.failed, "drifted": self.drifted}
+        named = {"failed": self.failed, "drifted": self.drifted, "draining": self.draining}
+        return {"nodes": self.counts, **named}
 
 
 def overview(nodes: Mapping[str, NodeView], wanted: Wanted, members: Members) -> Overview:
@@ -40,6 +43,8 @@ def overview(nodes: Mapping[str, NodeView], wanted: Wanted, members: Members) ->
     for node in nodes.values():
         state = _state(node, wanted, members)
         found.counts[state] += 1
+        if node.draining:
+            found.draining[node.name] = node.draining
         if state == "failed" and (mark := _mark(node, wanted)):
             found.failed[node.name] = mark.why
         if state == "done" and (drift := _drift(node, members.settings(node.name))):

@@ -10,7 +10,7 @@ from nodeprov.dispatch.marks import CLAIM
 from nodeprov.dispatch.overview import overview
 from nodeprov.dispatch.views import NodeView
 from nodeprov.dispatch.wanted import Members
-from tests.support.dispatching import IN_POOL, last, node, wanted
+from tests.support.dispatching import AT, IN_POOL, last, node, wanted
 
 WANTED = wanted()
 MEMBERS = Members(WANTED)
@@ -22,7 +22,7 @@ def test_nodes_are_counted_by_how_they_stand() -> None:
     nodes = {
         "done": node(last=last(), labels=SERVING),
         "due": node(),
-        "changing": node(labels={CLAIM: "r1"}),
+        "changing": node("c", labels={CLAIM: "r1"}, draining=AT),
         "failed": node("f", last=last(result="failed", why="the disk is full")),
         "left": node(labels={}),
     }
@@ -31,6 +31,7 @@ def test_nodes_are_counted_by_how_they_stand() -> None:
         "nodes": dict.fromkeys(nodes, 1),
         "failed": {"f": "the disk is full"},
         "drifted": {},
+        "draining": {"c": AT},
     }
 
 
