@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import functools
 import importlib
+import platform
 import re
 import sys
 import threading
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from tests.support.documents import CHECKOUT
 from tests.support.values_json import from_json, to_json
 
 FUNCTIONS = (
@@ -35,6 +37,8 @@ METHODS = {
     "nodeprov.cli.board:Board": ("on_event", "on_upload", "on_rollout", "on_outcome"),
     "nodeprov.cli.checks:CheckView": ("on_result", "show_rest"),
 }
+KERNEL = "6.12.41-1-amd64"
+"""Is shown in place of the kernel of whoever makes a film."""
 Call = tuple[str, tuple[Any, ...], dict[str, Any]]
 """What was called, and with what."""
 
@@ -91,9 +95,14 @@ def record(path: Path, arguments: list[str]) -> None:
     sys.argv = ["nodeprov", *arguments]
     recorder = Recorder()
     recorder.attach()
-    atexit.register(lambda: path.write_text(to_json(recorder.calls)))
+    atexit.register(lambda: path.write_text(_usual(to_json(recorder.calls))))
     main = importlib.import_module("nodeprov.cli.main").main
     main()
+
+
+def _usual(text: str) -> str:
+    """Write a user's folder and kernel in place of those of whoever makes the film."""
+    return text.replace(str(CHECKOUT), "/srv/cluster").replace(platform.release(), KERNEL)
 
 
 def show(path: Path, moment: str = "") -> None:
