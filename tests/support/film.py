@@ -95,14 +95,16 @@ def record(path: Path, arguments: list[str]) -> None:
     sys.argv = ["nodeprov", *arguments]
     recorder = Recorder()
     recorder.attach()
-    atexit.register(lambda: path.write_text(_usual(to_json(recorder.calls))))
+    atexit.register(lambda: path.write_text(_usual(to_json(recorder.calls), path.parent)))
     main = importlib.import_module("nodeprov.cli.main").main
     main()
 
 
-def _usual(text: str) -> str:
+def _usual(text: str, beside: Path) -> str:
     """Write a user's folder and kernel in place of those of whoever makes the film."""
-    return text.replace(str(CHECKOUT), "/srv/cluster").replace(platform.release(), KERNEL)
+    for folder in (CHECKOUT, beside):
+        text = text.replace(str(folder), "/srv/cluster")
+    return text.replace(platform.release(), KERNEL)
 
 
 def show(path: Path, moment: str = "") -> None:
