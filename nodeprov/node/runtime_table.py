@@ -1,12 +1,13 @@
 """Our runtime's table in containerd's configuration: the file that holds it, and the edit as a goal."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
 from typing import Any
 
 from nodeprov import containerd
-from nodeprov.containerd import Config, Runtime, drop_in_text, takeover
+from nodeprov.containerd import Config, Refused, Runtime, drop_in_text, takeover
 from nodeprov.containerd.distributions import editing
 from nodeprov.containerd.distributions.distribution import How
 from nodeprov.inventory import Settings
@@ -151,8 +152,9 @@ def _taken(changes: Sequence[Written], ours: tuple[Runtime, ...]) -> takeover.Ta
     for change in reversed(changes):
         if isinstance(change.before, FileState) and isinstance(change.after, FileState):
             before, after = (Config.of(each.content, change.key) for each in (change.before, change.after))
-            if any(map(after.declares, ours)) and not any(map(before.declares, ours)):
-                return takeover.taken_between(before, after, ours)
+            with suppress(Refused):  # what was no TOML then had no table that was adopted
+                if any(map(after.declares, ours)) and not any(map(before.declares, ours)):
+                    return takeover.taken_between(before, after, ours)
     return None
 
 

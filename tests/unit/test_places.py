@@ -172,9 +172,17 @@ def test_a_node_that_cannot_be_looked_at_is_an_error_in_every_output_of_verify(t
     assert len(json.loads(typed("verify", "worker*", "--json", folder=tmp_path).text)["errors"]) == 2
 
 
-def test_a_junit_file_that_cannot_be_written_does_not_hide_what_was_found(tmp_path: Path) -> None:
+def test_a_junit_file_in_no_folder_is_refused_before_a_node_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "nodeprov.toml").write_text(INVENTORY)
     output = typed("verify", "worker1", "--junit", "missing/verify.xml", folder=tmp_path)
+    assert (output.returncode, output.text) == (2, "")
+    assert "cannot write missing/verify.xml" in said(output)
+
+
+def test_a_junit_file_that_cannot_be_written_does_not_hide_what_was_found(tmp_path: Path) -> None:
+    (tmp_path / "nodeprov.toml").write_text(INVENTORY)
+    (tmp_path / "verify.xml").mkdir()
+    output = typed("verify", "worker1", "--junit", "verify.xml", folder=tmp_path)
     assert output.returncode == 2
     assert "The node can be looked at" in output.text
-    assert "cannot write missing/verify.xml" in said(output)
+    assert "cannot write verify.xml" in said(output)

@@ -56,8 +56,31 @@ SCREENS: Mapping[tuple[str, str], Callable[[Path], str]] = {
 """Where each screen is from, by its page and how it begins."""
 
 BY_RUNS = "tour.md"
-NO_SCREENS = {("messages.md", "worker1: a runtime handler")}
-"""Examples of a form, of which the page itself has the words."""
+FORMATS = (
+    ("messages.md", "worker1: a runtime handler"),
+    ("policy.md", "metadata:"),
+    ("releases.md", "dists/20260905/InRelease"),
+    ("releases.md", "ann@example.com namespaces"),
+    ("security.md", "timeout -k 5 60 sh -c"),
+    ("security.md", "env LC_ALL=C sudo"),
+    ("security.md", "sh base64 timeout env"),
+    ("security.md", "deploy ALL=(root) ALL"),
+)
+"""Files, lists and forms, of which the page itself has the words."""
+LINES: Mapping[tuple[str, str], str] = {
+    ("fleet.md", "window 02:00-04:00"): "tests/unit/engine/test_window.py",
+    ("policy.md", "shop: Deployment web"): "tests/unit/kubernetes/policy/test_audit.py",
+    ("reliability.md", "faults tried: 456"): "tests/unit/test_fault_table.py",
+    ("upgrades.md", "note: containerd is not restarted"): "tests/unit/engine/test_notes.py",
+    ("upgrades.md", "note: in pods, from 20260518.0 to 20260905.0: eBPF"): "tests/lab/test_probe.py",
+    (
+        "upgrades.md",
+        "note: in pods, from 20260518.0 to 20260905.0: 13 system",
+    ): "tests/unit/runtimes/gvisor/test_system_calls.py",
+    ("upgrades.md", "note: keeps 20260905.0"): "tests/lab/test_rollback.py",
+}
+"""A few lines of a longer screen, and the tests that hold their words."""
+NO_SCREENS = (*FORMATS, *LINES)
 
 
 def shown_in(document: Path) -> Iterator[Block]:
@@ -101,6 +124,11 @@ def test_a_screen_that_is_shown_is_what_the_program_prints(block: Block, tmp_pat
             path.write_text(path.read_text().replace(block.text, real))
         return
     assert missing(block.text, real) == [], "script/screens writes it anew"
+
+
+@pytest.mark.parametrize("test", {*LINES.values()})
+def test_what_holds_the_words_of_a_few_lines_is_there(test: str) -> None:
+    assert (CHECKOUT / test).is_file()
 
 
 def test_a_screen_of_another_structure_is_found() -> None:

@@ -50,7 +50,7 @@ def test_what_is_installed_is_said_with_its_generation_and_the_last_run(new: Rel
     ("switched", "holder", "said"),
     [
         (None, None, "no run is at work on it: nodeprov install worker1 finishes it"),
-        (None, HOLDER, "held by ann@desk since 2026-09-05T10:00:00+00:00, last heard of 3 s ago"),
+        (None, HOLDER, "held by ann@desk since 2026-09-05 10:00 UTC, last heard of 3 s ago"),
         (Switched("000001-install.json"), None, "the node is at work on it, or the next run settles it"),
         (
             WENT_BACK,
