@@ -126,7 +126,7 @@ def test_a_screen_that_is_shown_is_what_the_program_prints(block: Block, tmp_pat
     assert missing(block.text, real) == [], "script/screens writes it anew"
 
 
-@pytest.mark.parametrize("test", {*LINES.values()})
+@pytest.mark.parametrize("test", sorted(LINES.values()))
 def test_what_holds_the_words_of_a_few_lines_is_there(test: str) -> None:
     assert (CHECKOUT / test).is_file()
 
