@@ -40,6 +40,7 @@ from nodeprov.engine.planner import Planned, plan
 from nodeprov.engine.transaction import apply
 from nodeprov.kubernetes.draining import Allowed
 from nodeprov.node.state import NodeState
+from nodeprov.plan.plan import Outcome
 
 __all__ = [
     "Allowed",
@@ -48,6 +49,7 @@ __all__ = [
     "Gc",
     "Install",
     "NodeState",
+    "Outcome",
     "Planned",
     "Results",
     "Rollback",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 import shutil
 import sys
 import textwrap
@@ -16,6 +17,7 @@ from nodeprov.hosts.provider import LocalNode
 from nodeprov.inventory import parse
 from nodeprov.runtimes import FAMILY
 from nodeprov.runtimes.gvisor.family import GVISOR
+from tests.support.documents import CHECKOUT
 from tests.support.played_node import INVENTORY, PlayedNode
 from tests.support.samples import VERSION, a_run, release
 
@@ -101,3 +103,14 @@ def test_it_brings_no_command_line() -> None:
 
 def test_all_that_it_names_is_there() -> None:
     assert set(engine.__all__) <= set(vars(engine))
+
+
+FROM_ELSEWHERE = {"LocalNode", "SshHosts", "NodeprovError"}
+"""What the page says to import from other modules."""
+
+
+def test_what_the_page_names_is_there_to_import() -> None:
+    page = (CHECKOUT / "docs" / "engine.md").read_text()
+    named = {*re.findall(r"`([A-Z][A-Za-z]+)[(`]", page)}
+    assert named - FROM_ELSEWHERE <= {*engine.__all__}
+    assert "Outcome" in named
