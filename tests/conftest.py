@@ -34,7 +34,8 @@ RUN = Path(os.environ["NODEPROV_TEST_RUN"])
 OWN = RUN / os.environ.get("PYTEST_XDIST_WORKER", "only")
 """What one of these processes keeps about its own lab."""
 OWN.mkdir(exist_ok=True)
-os.environ["XDG_STATE_HOME"] = str(RUN / "state")  # the journal of who runs the tests stays as it is
+# The journal of who runs the tests stays as it is; nodes of two labs have the same names.
+os.environ["XDG_STATE_HOME"] = str(OWN / "state")
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 
 _seconds: dict[str, float] = defaultdict(float)

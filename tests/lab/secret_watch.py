@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nodeprov.hosts.base import plain
+from nodeprov_lab.nspawn.cgroups import ISOLATED_PREFIX
 from tests.lab.machines import Machine
 
 FOLDER = "/run/m-watch"
@@ -102,7 +103,8 @@ class Watch:
         """List every file of this machine that has a secret and was written since; the nodes' own are apart."""
         found = []
         for folder in folders:
-            newer = ["-type", "f", "-newermt", f"@{self._began}", "-size", "-20000k", "-print0"]
+            apart = ["-path", f"/var/tmp/{ISOLATED_PREFIX}*", "-prune", "-o"]
+            newer = [*apart, "-type", "f", "-newermt", f"@{self._began}", "-size", "-20000k", "-print0"]
             said = shlex.join(["find", str(folder), "-xdev", *newer])
             for name in _lines(said):
                 with contextlib.suppress(OSError):

@@ -9,11 +9,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.support.fresh_machine import fresh_machine
 from tests.support.sampling import by_turns
 from tests.support.wheel import CHECKOUT, release
 
-pytestmark = by_turns
+WITHOUT_NETWORK = len(Path("/proc/self/net/route").read_text().splitlines()) < 2
+pytestmark = [
+    by_turns,
+    pytest.mark.skipif(WITHOUT_NETWORK, reason="no network: script/test runs it by itself"),
+]
 
 POD = """
 apiVersion: v1
