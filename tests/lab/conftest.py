@@ -135,6 +135,8 @@ def untouched(worker: Machine, kubectl: Kubectl) -> Iterator[Machine]:
 
 def _clean(name: str, kubectl: Kubectl, configs: dict[str, bytes]) -> Iterator[Machine]:
     machine = Machine(name)
+    # After a test that has stopped containerd, kubelet may take a moment until it says that its node is Ready.
+    kubectl("wait", "--for=condition=Ready", f"node/{name}", "--timeout=120s")
     yield machine
     scrub(machine, kubectl, configs[name])
     machine.host.close()
