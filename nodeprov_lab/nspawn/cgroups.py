@@ -35,14 +35,10 @@ def parse_hierarchies(mountinfo: str) -> Sequence[Hierarchy]:
     What another mount hides is listed too, before it.
     """
     found: dict[str, Hierarchy] = {}
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        kind, _, options = after.split()[:3]
-        if kind in ("cgroup", "cgroup2"):
-            own = [option for option in options.split(",") if option not in ("rw", "ro")]
-            named = ["none"] if any(option.startswith("name=") for option in own) else []
-            point = before.split()[4]
-            found[point] = Hierarchy(point, kind, ",".join([*named, *own]) or "rw")
+    for _, point, kind, options in _mounted(mountinfo):
+        own = [option for option in options.split(",") if option not in ("rw", "ro")]
+        named = ["none"] if any(option.startswith("name=") for option in own) else []
+        found[point] = Hierarchy(point, kind, ",".join([*named, *own]) or "rw")
     return [*found.values()]
 
 
@@ -51,21 +47,28 @@ def hierarchies() -> Sequence[Hierarchy]:
     return parse_hierarchies(_MOUNTINFO.read_text())
 
 
-def parse_mounts(mountinfo: str) -> Mapping[str, Path]:
-    """Find where each hierarchy is mounted: by controller or `name=…` for cgroup v1, by "" for cgroup v2.
+def _mounted(mountinfo: str) -> Iterator[tuple[str, str, str, str]]:
+    """Read the root, the point, the type and the options of each mounted hierarchy.
 
     https://www.kernel.org/doc/html/latest/filesystems/proc.html, section 3.5
     """
-    mounts: dict[str, Path] = {}
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
         root, point = before.split()[3:5]
         kind, _, options = after.split()[:3]
+        if kind in ("cgroup", "cgroup2"):
+            yield root, point, kind, options
+
+
+def parse_mounts(mountinfo: str) -> Mapping[str, Path]:
+    """Find where each hierarchy is mounted: by controller or `name=…` for cgroup v1, by "" for cgroup v2."""
+    mounts: dict[str, Path] = {}
+    for root, point, kind, options in _mounted(mountinfo):
         if root != "/" or point.startswith(".."):
             continue
         if kind == "cgroup2":
             mounts.setdefault("", Path(point))
-        elif kind == "cgroup":
+        else:
             for option in options.split(","):
                 mounts.setdefault(option, Path(point))
     return mounts

@@ -53,20 +53,26 @@ def with_table(text: str, table: dict[str, Any] | None) -> dict[str, Any]:
     return document
 
 
+def _tree_with_runtimes(looks: Random, version: int) -> tuple[Any, dict[str, Any]]:
+    """Make a tree, and the table in it that has the runtimes."""
+    said: Any = tree(looks, version)
+    inner = said
+    for part in RUNTIMES_PATHS[version]:
+        inner = inner.setdefault(part, {})
+    return said, inner
+
+
 def texts_with_ours() -> st.SearchStrategy[str]:
     """Texts that have our table, for an old generation, in any style and with things of others in it."""
     return st.builds(_with_ours, HANDS, VERSIONS)
 
 
 def _with_ours(looks: Random, version: int) -> str:
-    said: Any = tree(looks, version)
-    inner = said
-    for part in RUNTIMES_PATHS[version]:
-        inner = inner.setdefault(part, {})
+    said, runtimes = _tree_with_runtimes(looks, version)
     ours = {key: Raw(f'"{value}"') for key, value in RUNSC.table().items() if isinstance(value, str)}
     options = {key: Raw(f'"{value}"') for key, value in RUNSC.table()["options"].items()}
     theirs: dict[str, Any] = looks.choice([{}, {"snapshotter": Raw("'zfs'")}, {"cni": {"a": Raw("[1]")}}])
-    inner["runsc"] = {**ours, **theirs, "options": {**options, **looks.choice([{}, {"X": Raw("nan")}])}}
+    runtimes["runsc"] = {**ours, **theirs, "options": {**options, **looks.choice([{}, {"X": Raw("nan")}])}}
     return written(looks, said).replace("/current/", "/0ld/")
 
 
@@ -76,13 +82,10 @@ def texts_with_theirs() -> st.SearchStrategy[str]:
 
 
 def _with_theirs(looks: Random, version: int) -> str:
-    said: Any = tree(looks, version)
-    inner = said
-    for part in RUNTIMES_PATHS[version]:
-        inner = inner.setdefault(part, {})
+    said, runtimes = _tree_with_runtimes(looks, version)
     options = looks.choice([{}, {"options": {"ConfigPath": Raw("'/etc/runsc.toml'"), "X": Raw("nan")}}])
     theirs = looks.choice([{}, {"snapshotter": Raw("'zfs'")}, {"runtime_path": Raw('"/usr/bin/shim"')}])
-    inner["runsc"] = {"runtime_type": Raw(f'"{RUNSC.runtime_type}"'), **theirs, **leaves(looks), **options}
+    runtimes["runsc"] = {"runtime_type": Raw(f'"{RUNSC.runtime_type}"'), **theirs, **leaves(looks), **options}
     return written(looks, said)
 
 
