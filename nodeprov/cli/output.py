@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
@@ -120,9 +120,17 @@ def _width(stream: TextIO) -> int | None:
 
 
 def _print(text: str) -> None:
-    """Print a result; raise NodeprovError if it cannot be written, BrokenPipeError if nobody reads it."""
+    _print_parts((text,))
+
+
+def _print_parts(parts: Iterable[str]) -> None:
+    """Print a result; raise NodeprovError if it cannot be written, BrokenPipeError if nobody reads it.
+
+    In parts, a large one is never in memory as one text.
+    """
     try:
-        print(text, flush=True)
+        sys.stdout.writelines(parts)
+        print(flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -148,7 +156,7 @@ def show_json(result: Mapping[str, Any], errors: Sequence[NodeprovError] = ()) -
         from nodeprov.reports.outcome import errors_json
 
         value["errors"] = errors_json(errors)
-    _print(without_userinfo(json.dumps(value, indent=2)))
+    _print_parts(map(without_userinfo, json.JSONEncoder(indent=2).iterencode(value)))
 
 
 @functools.cache

@@ -32,7 +32,7 @@ WORKERS = 16
 LOOK_SECONDS = 1.0
 """How often what is waited for is looked at: whether it takes too long."""
 BEGIN_SECONDS, MOST_OF_TIME = 0.25, 0.05
-"""How often nodes are begun, and what of the time that may take: to put ten thousand in order takes 60 ms."""
+"""How often nodes are begun, and what of the time that may take: to put ten thousand in order takes 15 ms."""
 AGAIN_SECONDS = 2.0
 """When a step is tried again that the API server could not be asked for."""
 
@@ -272,9 +272,9 @@ class Dispatcher:
     def _begin(self, workers: ThreadPoolExecutor) -> None:
         """Claim the nodes whose turn it is."""
         known, busy = self.known, self._progress.busy
-        faulty = {*self.faults.failing, *self.faults.given_up}
-        due = [name for name in known.due if known.nodes[name].is_ready and name not in busy | faulty]
-        changing = list({*known.changing, *(name for name in busy if name in known.meant)})
+        left_out = busy | self.faults.failing.keys() | self.faults.given_up
+        due = [name for name in known.due if known.nodes[name].is_ready and name not in left_out]
+        changing = known.changing | {name for name in busy if name in known.meant}
         stages = known.wanted.action == STAGE
         standing = Standing(known.meant, due, changing, known.wanted.run, stages)
         self.turn = turn(standing, known.members.rollout, self._schedule, self._around.now())

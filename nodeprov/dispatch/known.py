@@ -16,6 +16,7 @@ class Known:
         nodes: all of them, by name.
         meant: those that are chosen, or carry a mark of ours.
         due: what is to be done on those that no run has.
+        changing: those that a run has.
         wanted, members: what is wanted, and of which nodes.
     """
 
@@ -23,6 +24,7 @@ class Known:
         self.nodes: dict[str, NodeView] = {}
         self.meant: dict[str, NodeView] = {}
         self.due: dict[str, str] = {}
+        self.changing: set[str] = set()
         self.wanted, self.members = wanted, Members(wanted)
         self._pods: dict[str, dict[str, PodView]] = {}
 
@@ -103,13 +105,9 @@ class Known:
 
     def in_work(self) -> Iterator[str]:
         """Name the nodes that a run has, or that marks of a drain or pods of ours are left on."""
-        yield from (name for name, node in self.meant.items() if node.claim or node.draining)
+        yield from self.changing
+        yield from (name for name, node in self.meant.items() if node.draining and not node.claim)
         yield from (name for name in self._pods if not ((node := self.nodes.get(name)) and node.claim))
-
-    @property
-    def changing(self) -> list[str]:
-        """The nodes that a run has."""
-        return [name for name, node in self.meant.items() if node.claim]
 
     def _judge(self, node: NodeView) -> None:
         wish = wish_of(node, self.wanted, self.members)
@@ -121,8 +119,13 @@ class Known:
             self.due[node.name] = wish
         else:
             self.due.pop(node.name, None)
+        if node.claim:
+            self.changing.add(node.name)
+        else:
+            self.changing.discard(node.name)
 
     def _forget(self, name: str) -> None:
+        self.changing.discard(name)
         for each in (self.nodes, self.meant, self.due):
             each.pop(name, None)
 

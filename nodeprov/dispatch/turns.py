@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from nodeprov.dispatch.marks import BETWEEN, DONE, FAILED, Last
 from nodeprov.dispatch.views import NodeView
@@ -15,6 +17,8 @@ from nodeprov.errors import NodeprovError
 from nodeprov.inventory import RolloutSettings
 
 CHANGING = "being changed"
+_SERVES = Member(name="a node that serves, and on which nothing is to be done", is_due=False)
+"""One for all of them: they are only counted, and of ten thousand nodes nearly all are in the end."""
 STAGED_AT_ONCE = 100
 """No node is out of service while something is brought to it; but all of them ask one registry."""
 
@@ -34,7 +38,7 @@ class Turn:
     is_over: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Standing:
     """How the nodes of a run stand, all of it read from what they carry.
 
@@ -48,17 +52,17 @@ class Standing:
 
     nodes: Mapping[str, NodeView]
     due: Sequence[str]
-    changing: Collection[str]
+    changing: AbstractSet[str]
     run: str
     stages: bool = False
 
-    @property
+    @cached_property
     def failed(self) -> list[str]:
         """The nodes that have failed in this run."""
         marks = {each.name: self._mark(each) for each in self._ended}
         return [name for name, mark in marks.items() if mark and mark.result in (FAILED, BETWEEN)]
 
-    @property
+    @cached_property
     def _ended(self) -> list[NodeView]:
         ended = (each for each in self.nodes.values() if not each.claim)
         return [each for each in ended if (mark := self._mark(each)) and mark.run == self.run]
@@ -148,12 +152,15 @@ def _sorted(standing: Standing) -> list[NodeView]:
 
 
 def _member(node: NodeView, standing: Standing, *, is_due: bool) -> Member:
+    is_changing = node.name in standing.changing
+    if not is_due and not is_changing and not node.unavailable:
+        return _SERVES
     return Member(
         name=node.name,
         is_due=is_due,
         zone=_zone(node),
         controls=_controls(node),
-        unavailable=CHANGING if node.name in standing.changing else node.unavailable,
+        unavailable=CHANGING if is_changing else node.unavailable,
     )
 
 

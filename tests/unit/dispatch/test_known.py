@@ -21,7 +21,7 @@ def test_nodes_that_are_to_be_done_are_due(known: Known) -> None:
     assert set(known.node_changed(Listed([node("n1"), *others]))) == {"n1", "n2", "n3"}
     assert (known.due, set(known.meant)) == ({"n1": "install"}, {"n1", "n3"})
     known.node_changed(Put(node("n1", labels={**IN_POOL, CLAIM: "r1"}, version="2")))
-    assert (known.due, known.changing) == ({}, ["n1"])
+    assert (known.due, known.changing) == ({}, {"n1"})
 
 
 def test_what_is_not_in_a_new_list_is_gone(known: Known) -> None:
@@ -33,9 +33,9 @@ def test_what_is_not_in_a_new_list_is_gone(known: Known) -> None:
 def test_an_older_state_that_comes_late_does_not_count(known: Known) -> None:
     known.put_node(node("n1", labels={**IN_POOL, CLAIM: "r1"}, version="10"))
     known.put_node(node("n1", version="9"))
-    assert known.changing == ["n1"]
+    assert known.changing == {"n1"}
     known.put_node(node("n1", uid="another", version="9"))
-    assert known.changing == []
+    assert known.changing == set()
 
 
 def test_a_node_that_leaves_the_selection_is_to_be_uninstalled(known: Known) -> None:

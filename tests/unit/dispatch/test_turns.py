@@ -22,7 +22,7 @@ NOW = "2026-11-28T12:00:00+00:00"
 
 def standing(nodes: list[NodeView]) -> Standing:
     due = [each.name for each in nodes if each.last is None and not each.claim and each.is_ready]
-    return Standing({each.name: each for each in nodes}, due, [each.name for each in nodes if each.claim], "r1")
+    return Standing({each.name: each for each in nodes}, due, {each.name for each in nodes if each.claim}, "r1")
 
 
 def begun(nodes: list[NodeView], now: str = NOW, **rollout: Any) -> Turn:
@@ -191,7 +191,14 @@ def test_what_is_staged_goes_to_many_nodes_at_a_time_whatever_a_rollout_says() -
     schedule = Schedule(rollout, Experience({}, "install"))
     stands = replace(standing(nodes), stages=True)
     assert len(turn(stands, rollout, schedule, NOW).nodes) == 100
-    assert len(turn(replace(stands, changing=["n000"] * 99), rollout, schedule, NOW).nodes) == 1
+    assert (
+        len(
+            turn(
+                replace(stands, changing={f"other-{number}" for number in range(99)}), rollout, schedule, NOW
+            ).nodes
+        )
+        == 1
+    )
 
 
 def test_no_more_is_staged_where_that_has_failed() -> None:
