@@ -3,11 +3,19 @@
 The command has mounts, a network, processes and cgroups of its own; its network reaches nothing but itself and
 the machines of its lab. What it leaves running ends with it. Files are those of this machine but for /run and the
 lab's own folder. Needs root.
+
+What it needs outside, a folder and cgroups of the same name, it removes at its end. Where it was killed, the next
+one does: whoever holds no lock on such a folder has ended.
 """
 
+import fcntl
+import os
+import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from nodeprov.hosts.local import run_attached
@@ -45,14 +53,64 @@ def isolated_argv(folder: Path, own_cgroups: Sequence[Path], argv: Sequence[str]
 
 def run_isolated(argv: Sequence[str]) -> int:
     """Run a command in such a place; return its exit status."""
-    with tempfile.TemporaryDirectory(prefix=cgroups.ISOLATED_PREFIX, dir=_FOLDERS) as folder:
-        own = cgroups.make_cgroups(Path(folder).name)
+    with _own_folder() as folder:
+        own = cgroups.make_cgroups(folder.name)
         try:
-            return run_attached(isolated_argv(Path(folder), own, argv))
+            return run_attached(isolated_argv(folder, own, argv))
         finally:
             for cgroup in own:
                 cgroups.remove_cgroup(cgroup)
 
 
+@contextmanager
+def _own_folder() -> Iterator[Path]:
+    """Make a folder, locked until it is removed; what others have left behind is removed before."""
+    with _locked(Path(_FOLDERS)):  # no other one sees a folder without its lock
+        _remove_abandoned()
+        found = tempfile.TemporaryDirectory(prefix=cgroups.ISOLATED_PREFIX, dir=_FOLDERS)
+        lock = _lock(Path(found.name))
+    with found as folder:
+        try:
+            yield Path(folder)
+        finally:
+            os.close(lock)
+
+
+def _remove_abandoned() -> None:
+    """Remove the folders, and the cgroups, of those that were killed before they could."""
+    for folder in Path(_FOLDERS).glob(f"{cgroups.ISOLATED_PREFIX}*"):
+        if folder.is_symlink() or not folder.is_dir() or folder.stat().st_uid != os.geteuid():
+            continue  # anybody may make such a name there
+        try:
+            lock = _lock(folder, fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        for cgroup in cgroups.find_cgroups(folder.name):
+            cgroups.remove_cgroup(cgroup)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock = _lock(folder)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(folder: Path, how: int = 0) -> int:
+    """Lock a folder until the descriptor that is returned is closed, or we have ended."""
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | how)
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     raise SystemExit(run_isolated(sys.argv[1:]))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess  # noqa: TID251  one that runs on beside the test
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
+from nodeprov_lab.nspawn.cgroups import find_cgroups
+from nodeprov_lab.nspawn.lab import STATE as LAB_STATE
 from tests.lab.conftest import prepare
 from tests.lab.machines import OTHER, STATE, WORKER, Kubectl, Machine
 
@@ -92,6 +97,39 @@ def test_a_lab_may_be_up_beside_another_one(kubectl: Kubectl) -> None:
     assert kubectl.json("get", "node", WORKER)["metadata"]["uid"] == before
     assert lab("status").returncode == 0
     assert [name for name in traces() if "nodeprov-lab-" in name] == []
+
+
+def test_what_a_killed_one_has_left_goes_with_the_next_one() -> None:
+    """Without waiting for one that still runs: that one keeps all it has."""
+    with isolated() as alive, isolated() as killed:
+        killed.process.kill()
+        killed.process.wait()
+        assert killed.folder.is_dir()
+        after = run_program([*ISOLATED, "true"], timeout_seconds=60)
+        assert after.returncode == 0, after.said
+        assert not killed.folder.exists()
+        assert [*find_cgroups(killed.folder.name)] == []
+        assert alive.folder.is_dir()
+        assert alive.process.poll() is None
+        assert find_cgroups(alive.folder.name)
+
+
+@dataclass(frozen=True)
+class Isolated:
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+
+@contextmanager
+def isolated() -> Iterator[Isolated]:
+    """Run one until this ends, by the end of its input; its cgroups have the name of its folder."""
+    state = LAB_STATE.path.parent
+    script = f"awk '$5 == \"{state}\" {{ print $4 }}' /proc/self/mountinfo; exec cat > /dev/null"
+    argv = [*ISOLATED, "sh", "-c", script]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        name = Path(process.stdout.readline().decode().strip()).name
+        yield Isolated(process, Path("/var/tmp", name))
 
 
 @pytest.fixture
