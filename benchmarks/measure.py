@@ -3,30 +3,17 @@
 import compileall
 import os
 import statistics
-import subprocess  # noqa: TID251  what is measured is a process
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.apart import Run, run_apart
 from benchmarks.contenders import Contender
 
 LEAST_ROUNDS = 7
 CHECKOUT = Path(__file__).resolve().parents[1]
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What one run of a command took: seconds by the clock, seconds of processors, and its largest memory in MiB.
-
-    Processors and memory are those of the command and of what it waited for, on this machine.
-    """
-
-    seconds: float
-    processor_seconds: float
-    mebibytes: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +49,15 @@ def compiled() -> None:
 def once(contender: Contender) -> Run:
     """Run a command; exit if it fails or does something else than the work."""
     with tempfile.TemporaryFile() as out:
-        began = time.perf_counter()
         environment = {**os.environ, **contender.environment}
-        started = subprocess.Popen(
-            [*contender.argv],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd=contender.folder,
+        code, run = run_apart(
+            contender.argv, out, environment=environment, folder=contender.folder, with_errors=True
         )
-        _, status, used = os.wait4(started.pid, 0)
-        seconds = time.perf_counter() - began
-        started.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         said = out.read().decode(errors="replace")
-    if started.returncode != 0 or contender.says not in said:
-        sys.exit(
-            f"{contender.name} ended with {started.returncode}, and its output has not {contender.says!r}:\n{said}"
-        )
-    return Run(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    if code != 0 or contender.says not in said:
+        sys.exit(f"{contender.name} ended with {code}, and its output has not {contender.says!r}:\n{said}")
+    return run
 
 
 def in_turn(contenders: Sequence[Contender], rounds: int, measured: Measured = once) -> list[Result]:

@@ -6,9 +6,10 @@ import subprocess  # noqa: TID251  what watches is a process
 from collections.abc import Sequence
 
 from benchmarks import measure
+from benchmarks.apart import Run
 from benchmarks.contenders import Contender, bring_python, nodeprov
 from benchmarks.loop import as_before
-from benchmarks.measure import Result, Run
+from benchmarks.measure import Result
 from benchmarks.site import Site
 
 _WATCH = """

@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import subprocess  # noqa: TID251  what is measured is a process
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.apart import run_apart
 from nodeprov.dispatch.api import Api
 from nodeprov.in_cluster.pod import NAMESPACE
 from tests.support.control_plane import ControlPlane, control_plane, fake_node
@@ -83,20 +82,19 @@ def measure(size: int, in_flight: int) -> Measured:
         plane.start_kwok(stages(milliseconds=ENGINE_MILLISECONDS, proof_milliseconds=PROOF_MILLISECONDS))
         _populate(plane, size)
         _write_inputs(plane, Path(folder), in_flight)
-        before, began = plane.cpu_seconds(), time.monotonic()
+        before = plane.cpu_seconds()
         command = [sys.executable, "-m", "nodeprov", "cluster", "run", "--yes", "--json", "--quiet"]
         images = ("--engine-image", IMAGES[0], "--release-image", IMAGES[1])
-        with (Path(folder) / "result.json").open("wb") as result:
-            process = subprocess.Popen([*command, *images], cwd=folder, stdout=result, env=_environment())
-            _, status, used = os.wait4(process.pid, 0)
-        seconds, server = time.monotonic() - began, plane.cpu_seconds() - before
-        outcomes = json.loads((Path(folder) / "result.json").read_text())["outcomes"]
+        with (Path(folder) / "result.json").open("w+b") as result:
+            code, run = run_apart([*command, *images], result, environment=_environment(), folder=folder)
+            server = plane.cpu_seconds() - before
+            result.seek(0)
+            outcomes = json.load(result)["outcomes"]
         done = [each for each in outcomes if each["result"] == "done"]
-        if status or len(done) != size:
-            raise SystemExit(f"{len(done)} of {size} nodes are done, exit status {status}")
-    own = used.ru_utime + used.ru_stime
+        if code or len(done) != size:
+            raise SystemExit(f"{len(done)} of {size} nodes are done, exit status {code}")
     median = statistics.median(each["seconds"] for each in done)
-    return Measured(size, seconds, server, own, used.ru_maxrss / 1024, median)
+    return Measured(size, run.seconds, server, run.processor_seconds, run.mebibytes, median)
 
 
 def main(sizes: Sequence[int], in_flight: int) -> str:
