@@ -1,8 +1,8 @@
 """A command that is measured apart from us: our own memory must not count as the command's.
 
-Linux keeps the largest memory of a process also over exec (`maxrss` of its signal_struct, see fs/exec.c), so that a
-program which a large process has started has that one's memory for its own. Between us and the command there is a
-Python that loads nothing, which has 9 MiB: that is the least that is measured here.
+Linux keeps the largest memory of a process also over exec (`maxrss` of its signal_struct, see fs/exec.c), so that
+a program which a large process has started has that one's memory for its own. Between us and the command there is
+a Python that loads nothing, which has 9 MiB: that is the least that is measured here.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import multiprocessing
-import resource
 import socket
 import sys
 import tarfile
@@ -49,6 +48,7 @@ from tests.adversaries.hostile_node import (
     silent,
     without_status,
 )
+from tests.support.memory import forget_peak, peak_kib
 from tests.support.samples import settings
 
 HERE = Path(__file__).parents[2]
@@ -228,11 +228,12 @@ def _peak_kib(answer: multiprocessing.SimpleQueue[int], port: int, identity: str
     """Ask a node that floods; tell how much memory it took."""
     said = Ssh("127.0.0.1", user="root", port=port, identity_file=identity, known_hosts=known_hosts)
     host = SshHost("worker1", said)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    forget_peak()
+    before = peak_kib()
     with pytest.raises(NodeprovError, match=CUT):
         host.ask([PresentAt("/x")])
     host.close()
-    answer.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    answer.put(peak_kib() - before)
 
 
 @pytest.mark.parametrize("stderr", [False, True], ids=["stdout", "stderr"])

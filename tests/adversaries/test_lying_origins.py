@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import re
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from nodeprov.releases.pace import Limits
 from nodeprov.releases.source import ReleaseSource
 from nodeprov.runtimes.gvisor.software import SOFTWARE
 from tests.adversaries.lying_origin import LIES, LIMITS, SUM, VERSION, self_signed
+from tests.support.memory import forget_peak, peak_kib
 from tests.support.release_server import ReleaseServer, archived, serving, status
 from tests.support.samples import golden_part
 
@@ -93,10 +93,11 @@ def test_a_redirect_from_tls_to_none_is_refused_wherever_it_comes(
 
 def _peak_kib(url: str, cache: Path, answer: multiprocessing.SimpleQueue[int]) -> None:
     """Fetch in a process of its own; tell how much more memory it took than to begin with."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    forget_peak()
+    before = peak_kib()
     with pytest.raises(NodeprovError):
         fetch(url, cache)
-    answer.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    answer.put(peak_kib() - before)
 
 
 @pytest.mark.parametrize("name", [name for name in LIES if "10 GB" in name])
