@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from nodeprov.errors import UsageError
 from nodeprov.workloads.documents import Value, documents
 from nodeprov.workloads.json_values import json_value
@@ -16,7 +18,7 @@ _TEMPLATES = {
     "PodTemplate": ("template",),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
-"""Where the pod is in each kind whose pod is not at spec.template."""
+"""Where the pod is in each of Kubernetes' kinds whose pod is not at spec.template."""
 _OF_CONTROLLERS = ("spec", "template")
 _OF_TYPES = "correct it; kubectl explain pod.spec --recursive shows the type of each field"
 _HINT = "name files with Kubernetes objects, such as helm template prints"
@@ -96,27 +98,59 @@ def workloads_of(objects: Iterable[Mapping[str, Any]]) -> Iterator[Workload]:
         yield from (found for found in _objects(json_value(each), file="") if isinstance(found, Workload))
 
 
-def _objects(value: Value, file: str) -> Iterator[Workload | Others]:
-    kind = value.said("kind")
-    if not kind or not value.said("apiVersion"):
+def _objects(value: Value, file: str, member: tuple[str, str] = ("", "")) -> Iterator[Workload | Others]:
+    """Find the workloads of an object; one without kind and apiVersion has those of the `member` of its list."""
+    kind, version = value.said("kind"), value.said("apiVersion")
+    if not kind and not version:
+        kind, version = member
+    if not kind or not version:
         lacks = "kind" if not kind else "apiVersion"
         raise UsageError(f"it is no Kubernetes object: it has no {lacks}", _HINT, where=f"{file}:{value.line}")
     if kind.endswith("List") and value.get("items") is not None:
         for each in value.members("items"):
-            yield from _objects(each, file)
+            yield from _objects(each, file, (kind.removesuffix("List"), version))
         return
-    template = value.get(*_TEMPLATES.get(kind, _OF_CONTROLLERS)) if _TEMPLATES.get(kind) != () else value
-    spec = template.get("spec") if template else None
+    specs = _specs(value, kind)
     is_written = bool(file)  # what a cluster has was judged by its API server
-    if spec is None or not _has_containers(spec):
-        if is_written and kind == "Pod" and value.said("apiVersion") == "v1":
+    if not specs:
+        if is_written and (kind, version) == ("Pod", "v1"):
             raise UsageError("the pod has no containers", _HINT, where=f"{file}:{value.line}")
         yield Others(file, kind, value.line)
         return
-    for each, wanted in faults(spec, POD) if is_written else ():
-        raise UsageError(f"{each.path} must be {wanted}", _OF_TYPES, where=f"{file}:{each.line}")
     names = [value.said("metadata", name) for name in ("name", "generateName", "namespace")]
-    yield Workload(file, kind, names[0] or names[1], names[2], spec, value.line, value)
+    for spec in specs:
+        for each, wanted in faults(spec, POD) if is_written else ():
+            raise UsageError(f"{each.path} must be {wanted}", _OF_TYPES, where=f"{file}:{each.line}")
+        yield Workload(file, kind, names[0] or names[1], names[2], spec, value.line, value)
+
+
+def _specs(value: Value, kind: str) -> list[Value]:
+    """Find the specs of an object's pods: where its kind has them, or else wherever it has templates of pods."""
+    template = value.get(*_TEMPLATES.get(kind, _OF_CONTROLLERS)) if _TEMPLATES.get(kind) != () else value
+    spec = template.get("spec") if template else None
+    if spec is not None and _has_containers(spec):
+        return [spec]
+    return [] if kind in _TEMPLATES else [*_specs_of_parts(value)]
+
+
+def _specs_of_parts(value: Value) -> Iterator[Value]:
+    """Find the specs in what is called a template, at any depth: the parts of a training job have one each.
+
+    Only there: what a policy holds pods against, or what an operator puts into the pods that it makes by itself,
+    has containers too. What YAML's aliases repeat is looked at once.
+    """
+    waiting, seen = [value], set[int]()
+    while waiting:
+        value = waiting.pop()
+        if id(value.node) in seen:
+            continue
+        seen.add(id(value.node))
+        name = value.path.rpartition(".")[2]
+        spec = value.get("spec") if name.lower().endswith("template") else None
+        if spec is not None and isinstance(spec.node, yaml.MappingNode) and spec.members("containers"):
+            yield spec
+        else:
+            waiting += reversed([*(each for _, each in value.items()), *value.members()])
 
 
 def _has_containers(spec: Value) -> bool:

@@ -48,6 +48,71 @@ def test_streams_lists_and_json_are_read() -> None:
     assert found[2].line == 6
 
 
+PARTS = f"""\
+apiVersion: kubeflow.org/v1
+kind: PyTorchJob
+metadata: {{name: train}}
+spec:
+  pytorchReplicaSpecs:
+    Master: {{template: {{spec: {SPEC}}}}}
+    Worker: {{template: {{spec: {SPEC}}}}}
+"""
+OF_OTHER_SHAPES = {
+    "a map of parts": (PARTS, ["pytorchReplicaSpecs.Master", "pytorchReplicaSpecs.Worker"]),
+    "a list of parts": (
+        f"apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nspec: {{tasks: [{{template: {{spec: {SPEC}}}}}]}}",
+        ["tasks[0]"],
+    ),
+    "jobs of parts": (
+        f"apiVersion: jobset.x-k8s.io/v1alpha2\nkind: JobSet\nspec:\n"
+        f"  replicatedJobs: [{{template: {{spec: {{template: {{spec: {SPEC}}}}}}}}}]",
+        ["replicatedJobs[0].template.spec"],
+    ),
+    "another name": (
+        f"apiVersion: flink.apache.org/v1beta1\nkind: FlinkDeployment\nspec: {{podTemplate: {{spec: {SPEC}}}}}",
+        [""],
+    ),
+    "the same one twice": (
+        f"apiVersion: a/v1\nkind: Twins\nspec:\n  a: &a {{template: {{spec: {SPEC}}}}}\n  b: *a\n",
+        ["a"],
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", OF_OTHER_SHAPES)
+def test_the_pods_of_what_has_its_templates_elsewhere_are_found(shape: str) -> None:
+    text, parts = OF_OTHER_SHAPES[shape]
+    found = [each for each in read(text) if isinstance(each, Workload)]
+    places = [each.spec.path.removesuffix(".spec").rpartition(".")[0].removeprefix("spec") for each in found]
+    assert [each.removeprefix(".") for each in places] == parts
+    assert all(each.spec.get("hostPID") for each in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kind: Policy\nspec: {validate: {pattern: {spec: {containers: [{name: a}]}}}}",  # pods must fit it
+        "kind: Prometheus\nspec: {containers: [{name: a}]}",  # patches of containers that the operator has
+        "kind: VM\nspec: {template: {spec: {domain: {}}}}",
+    ],
+)
+def test_what_only_looks_like_a_template_is_none(text: str) -> None:
+    (found,) = read(f"apiVersion: a/v1\n{text}\n")
+    assert isinstance(found, Others)
+
+
+def test_members_of_a_list_of_one_kind_are_of_that_kind() -> None:
+    """So an API server answers, and `kubectl cluster-info dump` writes; kubectl reads it so too."""
+    pods = f"apiVersion: v1\nkind: PodList\nitems:\n- metadata: {{name: a}}\n  spec: {SPEC}\n"
+    (found,) = read(pods)
+    assert isinstance(found, Workload)
+    assert (found.title, found.line, found.spec.path) == ("Pod a", 4, "items[0].spec")
+    (found,) = read(pods.replace("apiVersion: v1\n", "apiVersion: apps/v1\n").replace("Pod", "Deployment"))
+    assert isinstance(found, Others)  # a deployment has its containers elsewhere
+    with pytest.raises(UsageError, match="it has no kind"):
+        read(pods.replace("PodList", "List"))
+
+
 def test_anchors_and_merged_keys_count() -> None:
     (found,) = read(
         "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n"
