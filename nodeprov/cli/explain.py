@@ -18,7 +18,8 @@ from nodeprov.workloads.explain import Explanation, explanations
 
 _POD = re.compile(r"((?P<namespace>[a-z0-9][a-z0-9-]*)/)?(?P<name>[a-z0-9][a-z0-9.-]*)")
 _HINT = "kubectl describe pod NAME | nodeprov explain -"
-_HINT_OF_LOGS = "tail --bytes=16M FILE | nodeprov explain -"
+_HINT_OF_LOGS = f"{_HINT}; of a log that is too large: tail --bytes=16M FILE | nodeprov explain -"
+_HINT_OF_PODS = "nodeprov explain pod default/web"
 
 
 @options.command(
@@ -69,11 +70,11 @@ def _text(what: list[str], settings: ClusterSettings) -> tuple[str, str]:
     if what[0] == "pod" and len(what) == 2:
         return what[1], _of_pod(what[1], settings)
     if len(what) > 1:
-        raise UsageError(
-            f"{' '.join(what)} is neither one file nor a pod", f"{_HINT}; or: explain pod default/web"
-        )
+        raise UsageError(f"{' '.join(what)} is neither one file nor a pod", f"{_HINT}; or: {_HINT_OF_PODS}")
     if settings.context or settings.kubeconfig:
-        raise UsageError("--context and --kubeconfig say which cluster", "nodeprov explain pod default/web")
+        raise UsageError("--context and --kubeconfig say which cluster", _HINT_OF_PODS)
+    if what == ["pod"] and not Path("pod").exists():
+        raise UsageError("no pod is named", _HINT_OF_PODS)
     return named_text.place(what[0]), named_text.read(what[0], _HINT_OF_LOGS, replacing=True)
 
 
@@ -83,7 +84,7 @@ def _of_pod(named: str, settings: ClusterSettings) -> str:
 
     match = _POD.fullmatch(named)
     if match is None:
-        raise UsageError("it is not the name of a pod", "nodeprov explain pod default/web", where=named)
+        raise UsageError("it is not the name of a pod", _HINT_OF_PODS, where=named)
     return read_said(kubectl_host(), settings, match["namespace"] or "default", match["name"])
 
 

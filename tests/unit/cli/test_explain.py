@@ -49,6 +49,18 @@ def test_bad_input_is_refused_in_words(tmp_path: Path) -> None:
         assert "hint: " in said(output)
 
 
+def test_a_file_that_is_not_there_is_not_to_be_cut_first(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for name in ("no.log", "folder"):
+        hint = said(at_home(tmp_path, "explain", name)).partition("hint: ")[2]
+        assert hint.startswith("kubectl describe pod NAME | nodeprov explain -"), name
+
+
+def test_a_file_that_is_called_pod_is_read(tmp_path: Path) -> None:
+    (tmp_path / "pod").write_text(f"{ERROR}\n")
+    assert at_home(tmp_path, "explain", "pod").returncode == 0
+
+
 def test_what_is_no_text_does_not_hide_what_is(tmp_path: Path) -> None:
     content = b"\xff\xfe\x00\n" + ERROR.encode() + b"\n\xe9\n"
     (tmp_path / "binary.log").write_bytes(content)
@@ -63,6 +75,7 @@ def test_arguments_that_mean_nothing_are_refused(tmp_path: Path) -> None:
         (("pod", "shop/Web"), "not the name of a pod"),
         (("pod", "shop/--all"), "not the name of a pod"),
         (("pod", "a/b/c"), "not the name of a pod"),
+        (("pod",), "no pod is named"),
     ):
         output = at_home(tmp_path, "explain", *arguments)
         assert output.returncode == 2
