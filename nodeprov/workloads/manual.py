@@ -24,9 +24,9 @@ _HEAD = f"""\
 <!-- written by {COMMAND} from nodeprov/workloads/behaviours.toml -->
 
 `nodeprov check FILE` looks for those of the first section in manifests of pods, Deployments and whatever else has
-a pod's template, or several, and shows where: file, line, field. Exit code 1: something does not start or does not work; 3:
-something works differently without a message; 0: nothing is known to differ. `--allow ID` leaves out what you know
-of; `--sarif FILE` and `--junit FILE` are for CI, `--json` for programs ([json.md](json.md)).
+a pod's template, or several, and shows where: file, line, field. Exit code 1: something does not start or does not
+work; 3: something works differently without a message; 0: nothing is known to differ. `--allow ID` leaves out what
+you know of; `--sarif FILE` and `--junit FILE` are for CI, `--json` for programs ([json.md](json.md)).
 
 <!-- run by tests/unit/cli/test_check.py tests/lab/test_check.py -->
 
