@@ -1,7 +1,7 @@
 """Errors as an operator reads them: where, what, and what to type next."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
@@ -95,6 +95,29 @@ def taking_json_apart() -> Iterator[None]:
         yield
     except MALFORMED_JSON as error:
         raise not_understood(error) from None
+
+
+@contextmanager
+def undone_at_end(undo: Callable[[], None]) -> Iterator[None]:
+    """Undo something at the end, whatever happened; an error that came first is not hidden by one of that."""
+    try:
+        yield
+    except BaseException as first:
+        try:
+            undo()
+        except NodeprovError as second:
+            _tell_too(first, second)
+        raise
+    undo()
+
+
+def _tell_too(first: BaseException, second: NodeprovError) -> None:
+    """Add to an error what went wrong after it: what is left comes first in what to do."""
+    if not isinstance(first, NodeprovError):
+        first.add_note(str(second))
+        return
+    first.message = f"{first.message}; and then: {second.message}"
+    first.hint = "; then: ".join(filter(None, [second.hint, first.hint]))
 
 
 class UsageError(NodeprovError):

@@ -73,7 +73,7 @@ def trial(
         if cluster is None:
             raise UsageError("[cluster] enabled is false: there are no pods", "set it to true", where=whole.path)
         with cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods")) as cancel:
-            trier = Trier(cluster, first.settings, subject, seconds, cancel.wait)
+            trier = Trier.of(cluster, first.settings, subject, seconds, cancel.wait)
             read = trier.whole()
             made = shadow(read, Wanted(volumes=with_volumes, secrets=with_secrets))
             say(f"{subject.title}: running it in the sandbox, and beside it")

@@ -13,15 +13,14 @@ from nodeprov.hosts.base import TIMED_OUT, Output, Place, Query, Reader, Readers
 from nodeprov.inventory import ClusterSettings, Settings
 from nodeprov.kubernetes.images import PROBE, ProofImage
 from nodeprov.kubernetes.kubectl import NOT_FOUND, is_forbidden, kubectl
+from nodeprov.kubernetes.reach import is_out_of_reach
 from nodeprov.templates import render
 
 POD_MEMORY, POD_CPU = "128Mi", "200m"
 LONGEST_LIFE_SECONDS = 600
 """A pod whose nodeprov was killed ends on its own after that, and the next run on the node removes it."""
-OUT_OF_REACH = ("Unable to connect to the server", "The connection to the server")
-"""How kubectl's message begins when the API server does not answer."""
-UNASKED = ("does not support dry run", *OUT_OF_REACH)
-"""The first is said of a webhook with side effects (k8s.io/apiserver, admission/plugin/webhook/errors)."""
+_NO_DRY_RUN = "does not support dry run"
+"""What is said of a webhook with side effects (k8s.io/apiserver, admission/plugin/webhook/errors)."""
 _DEFAULTS = (
     "dnsPolicy",
     "schedulerName",
@@ -210,8 +209,9 @@ class AdmissionQuery:
         """Understand what kubectl printed."""
         said = output.said
         if output.returncode != 0:
-            is_unasked = output.returncode in (NOT_FOUND, TIMED_OUT) or any(each in said for each in UNASKED)
-            return Admission(unknown=said) if is_unasked or is_forbidden(said) else Admission(refusal=said)
+            is_unasked = output.returncode in (NOT_FOUND, TIMED_OUT) or _NO_DRY_RUN in said
+            is_unknown = is_unasked or is_out_of_reach(said) or is_forbidden(said)
+            return Admission(unknown=said) if is_unknown else Admission(refusal=said)
         try:
             return Admission(mutations=mutations(json.loads(self.manifest), json.loads(output.text)))
         except MALFORMED_JSON:

@@ -16,6 +16,7 @@ from nodeprov.kubernetes.kubectl import kubectl
 from nodeprov.kubernetes.own_namespace import OwnNamespace, own_namespace
 from nodeprov.kubernetes.pod_costs import PodCosts, PodCostsQuery
 from nodeprov.kubernetes.quantities import parse_quantity
+from nodeprov.kubernetes.reach import Reach
 from nodeprov.workloads.calibration import IDLE, LOADS, Calibration, IdleCpu, Pace, Sample, Shape
 from nodeprov.workloads.calibration_report import Proposal, Room
 
@@ -46,9 +47,8 @@ class Calibrator:
 
     def measure(self) -> Calibration:
         """Measure all; raise NodeprovError if pods do not run. Nothing is left of it then either."""
-        call = kubectl(self.settings.cluster)
-        patience = self.settings.proof.patience
-        with own_namespace(call, self.cluster, PURPOSE, self.name, self.sleep, patience) as space:
+        reach = Reach(kubectl(self.settings.cluster), self.cluster, self.sleep, self.settings.proof.patience)
+        with own_namespace(reach, PURPOSE, self.name) as space:
             idle, first = self._of_shape(space, IDLE[0], idle_seconds=IDLE_SECONDS)
             samples = [*first]
             for shape in (*IDLE[1:], *LOADS):
@@ -85,10 +85,10 @@ class Calibrator:
         return idle, samples
 
     def _wait_for_load(self, space: OwnNamespace, names: Sequence[str], shape: Shape) -> None:
-        deadline = time.monotonic() + self._timeout
+        deadline = space.reach.now() + self._timeout
         for name in names:
             while "holding" not in space.log(name):
-                if time.monotonic() > deadline:
+                if space.reach.now() > deadline:
                     raise NodeprovError(
                         f"the pod {space.name}/{name} does not come to hold {_said(shape)}", "nodeprov verify NODE"
                     )
@@ -107,14 +107,22 @@ class Calibrator:
         for number in range(PACED):
             for side in (True, False):
                 name = f"pace{number}-{'sandboxed' if side else 'plain'}"
-                pod = self._pod(space, name, Shape(), is_sandboxed=side, command=("calls", str(CALLS_SECONDS)))
-                began = time.monotonic()
-                space.create([pod], self._timeout)
-                space.wait_until_started(name, self._timeout)
-                starts[side].append(time.monotonic() - began)
+                starts[side].append(self._started(space, name, is_sandboxed=side))
                 space.wait_for("Succeeded", [name], self._timeout)
                 calls[side].append(_rates(space.log(name)))
         return {side: Pace.of(starts[side], calls[side]) for side in (True, False)}
+
+    def _started(self, space: OwnNamespace, name: str, *, is_sandboxed: bool) -> float:
+        """Start a pod, once more if the API server was away meanwhile; return how many seconds that took."""
+        pod = self._pod(space, name, Shape(), is_sandboxed=is_sandboxed, command=("calls", str(CALLS_SECONDS)))
+        while True:
+            lost, began = space.reach.lost_seconds, time.monotonic()
+            space.create([pod], self._timeout)
+            space.wait_until_started(name, self._timeout)
+            seconds = time.monotonic() - began
+            if space.reach.lost_seconds == lost:
+                return seconds
+            space.delete([name])
 
     @property
     def _timeout(self) -> float:

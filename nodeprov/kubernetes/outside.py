@@ -155,7 +155,10 @@ rm -f "$said"
     said = look.cluster.run(plain("kubectl port-forward", script)).text
     if "Forwarding from" not in said:
         return f"{UNMADE}{' '.join(said.split())}"
-    return "refused" if "error forwarding" in said or "lost connection" in said else "forwarded"
+    if "error forwarding" in said:
+        return "refused"
+    # that alone is said where the API server goes, too
+    return f"{UNMADE}the connection was lost" if "lost connection" in said else "forwarded"
 
 
 def _terminal(look: Round, pod: Mapping[str, Any]) -> str | None:

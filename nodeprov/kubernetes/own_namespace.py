@@ -6,14 +6,14 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Host
-from nodeprov.kubernetes.kubectl import Kubectl, is_forbidden, understood
+from nodeprov.errors import NodeprovError, undone_at_end
+from nodeprov.kubernetes.kubectl import is_forbidden
+from nodeprov.kubernetes.reach import Reach
 
 POLL_SECONDS = 0.3
 REMOVAL_SECONDS = 60
@@ -29,53 +29,56 @@ _STUCK = ("CreateContainerError", "ErrImageNeverPull", "ErrImagePull", "ImagePul
 
 @dataclass(frozen=True, slots=True)
 class OwnNamespace:
-    """A namespace that is there while it is used. `sleep` is how it waits; it may raise what is to end it."""
+    """A namespace that is there while it is used."""
 
-    kubectl: Kubectl
-    host: Host
+    reach: Reach
     name: str
-    sleep: Callable[[float], None]
-    removal_seconds: int = REMOVAL_SECONDS
 
     def create(self, pods: Sequence[Mapping[str, Any]], timeout_seconds: float) -> None:
         """Make pods, again while the namespace has no service account yet."""
         manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": [*pods]}).encode()
 
-        def apply() -> None:  # and not `create`, as some of the pods may be there after a first try
-            self._run("apply", "-f", "-", doing="cannot create pods", stdin=manifest)
-
-        until_there_is_an_account(apply, lambda: self.sleep(POLL_SECONDS), timeout_seconds)
+        deadline = self.reach.now() + timeout_seconds
+        while True:
+            try:  # `apply`, and not `create`, as some of the pods may be there after a first try
+                self._run("apply", "-f", "-", doing="cannot create pods", stdin=manifest)
+            except NodeprovError as error:
+                if _NO_ACCOUNT not in error.message or self.reach.now() > deadline:
+                    raise
+            else:
+                return
+            self.reach.sleep(POLL_SECONDS)
 
     def wait_for(self, phase: str, names: Sequence[str], timeout_seconds: float) -> dict[str, dict[str, Any]]:
         """Wait until the pods of these names are in a phase; return them by name.
 
         Raises NodeprovError if one of them ends otherwise, cannot start, or not in time.
         """
-        deadline = time.monotonic() + timeout_seconds
+        deadline = self.reach.now() + timeout_seconds
         while True:
             pods = {name: pod for name, pod in self.pods().items() if name in names}
             waiting = [name for name in names if _phase(pods.get(name, {})) != phase]
             if not waiting:
                 return pods
             for name in waiting:
-                self._insist(name, pods.get(name, {}), phase, is_late=time.monotonic() > deadline)
-            self.sleep(POLL_SECONDS)
+                self._insist(name, pods.get(name, {}), phase, is_late=self.reach.now() > deadline)
+            self.reach.sleep(POLL_SECONDS)
 
     def wait_until_started(self, name: str, timeout_seconds: float) -> None:
         """Wait until a pod runs, and return at that moment; raise NodeprovError as `wait_for` does."""
         until = ("wait", f"pod/{name}", "--for=jsonpath={.status.phase}=Running", f"--timeout={SLICE_SECONDS}s")
-        deadline = time.monotonic() + timeout_seconds
-        while self.host.run(self.kubectl.call("-n", self.name, *until)).returncode != 0:
+        doing = f"the pod {name} cannot be waited for"
+        deadline = self.reach.now() + timeout_seconds
+        while self.reach.output("-n", self.name, *until, doing=doing).returncode != 0:
             pod = self.pods().get(name, {})
             if _phase(pod) == "Succeeded":  # it has been quicker than we looked
                 return
-            self._insist(name, pod, "Running", is_late=time.monotonic() > deadline)
-            self.sleep(0)
+            self._insist(name, pod, "Running", is_late=self.reach.now() > deadline)
+            self.reach.sleep(0)
 
     def pods(self) -> dict[str, dict[str, Any]]:
         """Return all pods by their names."""
-        text = self._run("get", "pods", "-o", "json", doing="the pods cannot be read", when_well=b'{"items": []}')
-        items = understood(text, self.host, doing="the pods").get("items", [])
+        items = self._items("pods", doing="the pods cannot be read")
         return {str(each["metadata"]["name"]): each for each in items}
 
     def log(self, name: str) -> str:
@@ -84,7 +87,7 @@ class OwnNamespace:
 
     def delete(self, names: Sequence[str]) -> None:
         """Remove pods, and wait until they are gone."""
-        arguments = ("delete", "pods", *names, "--ignore-not-found", f"--timeout={self.removal_seconds}s")
+        arguments = ("delete", "pods", *names, "--ignore-not-found", f"--timeout={_removal_seconds(self.reach)}s")
         self._run(*arguments, doing="cannot delete pods")
 
     def _insist(self, name: str, pod: Mapping[str, Any], phase: str, *, is_late: bool) -> None:
@@ -102,31 +105,19 @@ class OwnNamespace:
         )
 
     def _events(self, name: str) -> str:
-        arguments = ("get", "events", "--field-selector", f"involvedObject.name={name},type=Warning", "-o", "json")
-        text = self._run(*arguments, doing="the events of a pod cannot be read", when_well=b'{"items": []}')
-        found = understood(text, self.host, doing="the events of a pod").get("items", [])
+        selector = f"involvedObject.name={name},type=Warning"
+        found = self._items("events", "--field-selector", selector, doing="the events of a pod cannot be read")
         return str(found[-1].get("message", "")) if found else "the cluster says nothing about it"
 
-    def _run(self, *arguments: str, doing: str, stdin: bytes = b"", when_well: bytes = b"") -> str:
-        return self.kubectl.run(
-            self.host, "-n", self.name, *arguments, doing=doing, stdin=stdin, when_well=when_well
-        )
+    def _run(self, *arguments: str, doing: str, stdin: bytes = b"") -> str:
+        return self.reach.run("-n", self.name, *arguments, doing=doing, stdin=stdin)
 
-
-def until_there_is_an_account(
-    create: Callable[[], None], pause: Callable[[], None], timeout_seconds: float
-) -> None:
-    """Call what makes pods, again while their namespace has no service account yet; raise what it raises."""
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        try:
-            create()
-        except NodeprovError as error:
-            if _NO_ACCOUNT not in error.message or time.monotonic() > deadline:
-                raise
-        else:
-            return
-        pause()
+    def _items(self, *what: str, doing: str) -> list[dict[str, Any]]:
+        asked = ("-n", self.name, "get", *what)
+        found: list[dict[str, Any]] = self.reach.json(
+            *asked, doing=doing, what=f"the {what[0]}", when_well=b'{"items": []}'
+        ).get("items", [])
+        return found
 
 
 def _phase(pod: Mapping[str, Any]) -> str:
@@ -148,43 +139,45 @@ def mark_of(purpose: str, node: str) -> str:
 
 @contextmanager
 def own_namespace(
-    kubectl: Kubectl,
-    host: Host,
-    purpose: str,
-    node: str,
-    sleep: Callable[[float], None],
-    patience: int = 1,
-    *,
-    name: str = "",
-    is_privileged: bool = False,
+    reach: Reach, purpose: str, node: str, *, name: str = "", is_privileged: bool = False
 ) -> Iterator[OwnNamespace]:
     """Have a namespace for a purpose on a node, and remove it with all pods; those of killed runs go first.
 
-    With `patience`, to remove things may take so many times longer than usual. Where it `is_privileged`, its pods
-    may be all that they ask for, in a cluster that restricts pods by default.
+    Where it `is_privileged`, its pods may be all that they ask for, in a cluster that restricts pods by default.
     """
-    seconds = REMOVAL_SECONDS * patience
     mark, name = mark_of(purpose, node), name or new_name(purpose)
     level = {"pod-security.kubernetes.io/enforce": "privileged"} if is_privileged else {}
     metadata = {"name": name, "labels": {MARK: mark, "app.kubernetes.io/managed-by": "nodeprov", **level}}
     value = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}).encode()
-    _remove(kubectl, host, seconds, "--selector", f"{MARK}={mark}")
+    selector = f"{MARK}={mark}"
+    _remove(reach, "--selector", selector, doing=f"cannot remove the namespaces of earlier runs ({selector})")
+
+    def remove() -> None:
+        # Whoever has interrupted us waits for this too: it is done by a sleep that nothing ends.
+        _remove(replace(reach, sleep=time.sleep), name, doing=f"the namespace {name} is still there")
+
+    with undone_at_end(remove):
+        _call(reach, "apply", "-f", "-", doing="cannot create a namespace for pods of our own", stdin=value)
+        yield OwnNamespace(reach, name)
+
+
+def _remove(reach: Reach, *which: str, doing: str) -> None:
+    arguments = ("delete", "namespace", *which, "--ignore-not-found")
     try:
-        doing = "cannot create a namespace for pods of our own"
-        _call(kubectl, host, "apply", "-f", "-", doing=doing, stdin=value)
-        yield OwnNamespace(kubectl, host, name, sleep, seconds)
-    finally:
-        _remove(kubectl, host, seconds, name)
+        _call(reach, *arguments, f"--timeout={_removal_seconds(reach)}s", doing=doing)
+    except NodeprovError as error:
+        typed = f"remove it: {reach.kubectl.typed(*arguments[:-1])}"
+        error.hint = f"{error.hint}; or {typed}" if is_forbidden(error.message) else typed
+        raise
 
 
-def _remove(kubectl: Kubectl, host: Host, seconds: int, *which: str) -> None:
-    arguments = ("delete", "namespace", *which, "--ignore-not-found", f"--timeout={seconds}s")
-    _call(kubectl, host, *arguments, doing="cannot remove a namespace for pods of our own")
+def _removal_seconds(reach: Reach) -> int:
+    return REMOVAL_SECONDS * reach.patience
 
 
-def _call(kubectl: Kubectl, host: Host, *arguments: str, doing: str, stdin: bytes = b"") -> None:
+def _call(reach: Reach, *arguments: str, doing: str, stdin: bytes = b"") -> None:
     try:
-        kubectl.run(host, *arguments, doing=doing, stdin=stdin)
+        reach.run(*arguments, doing=doing, stdin=stdin)
     except NodeprovError as error:
         if is_forbidden(error.message):
             error.hint = "give that user the role that has it: nodeprov rbac --probe"

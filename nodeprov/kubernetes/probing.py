@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, undone_at_end
 from nodeprov.hosts.base import Host, check, plain
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.images import PROBE, ProofImage
-from nodeprov.kubernetes.kubectl import Kubectl, kubectl, understood
+from nodeprov.kubernetes.kubectl import kubectl
 from nodeprov.kubernetes.outside import Round
 from nodeprov.kubernetes.own_namespace import OwnNamespace, new_name, own_namespace
+from nodeprov.kubernetes.reach import Reach
 from nodeprov.node.daemon import Daemon
 from nodeprov.workloads.catalogue import catalogue
 from nodeprov.workloads.judgement import Answers
@@ -23,9 +24,11 @@ from nodeprov.workloads.probe_pods import (
     Side,
     acts,
     answers,
+    asked_in,
     asked_outside,
     has_ended,
     manifests,
+    needs_us,
     running_containers,
     shape_of,
     shapes,
@@ -57,7 +60,9 @@ class Prober:
     def ask(self) -> Answers:
         """Ask all questions; raise NodeprovError if pods cannot be made. Nothing is left of it then either."""
         name = new_name(PURPOSE)
-        with self._folder(name) as folder, self._namespace(name) as space:  # whose pods work in the folder
+        reach = Reach(kubectl(self.settings.cluster), self.cluster, self.sleep, self._patience)
+        space_there = own_namespace(reach, PURPOSE, self.name, name=name, is_privileged=True)
+        with self._folder(name) as folder, space_there as space:  # whose pods work in the folder
             setting = Setting(
                 namespace=name,
                 node=self.name,
@@ -78,36 +83,27 @@ class Prober:
     def _at_once(self) -> int:
         return AT_ONCE if self._patience == 1 else AT_ONCE_WHERE_SLOW
 
-    @property
-    def _kubectl(self) -> Kubectl:
-        return kubectl(self.settings.cluster)
-
-    def _namespace(self, name: str) -> AbstractContextManager[OwnNamespace]:
-        """Have a namespace whose pods may be all that the questions need."""
-        kubectl, sleep, patience = self._kubectl, self.sleep, self._patience
-        return own_namespace(
-            kubectl, self.cluster, PURPOSE, self.name, sleep, patience, name=name, is_privileged=True
-        )
-
     @contextmanager
     def _folder(self, mark: str) -> Iterator[str]:
         """Have an empty folder on the node, and a file in its shared memory, and remove both."""
         folder, shared = f"/run/{mark}", f"/dev/shm/{mark}"  # noqa: S108  for a moment, under a name of ours
         of_before = f"/run/nodeprov-{PURPOSE}-* /dev/shm/nodeprov-{PURPOSE}-*"
         made = self.node.run(plain("probe folder", f"rm -rf {of_before}; mkdir -m 755 {folder} && : > {shared}"))
-        try:
-            check(made, "cannot make a folder for the probes", where=self.name, hint="df /run")
-            yield folder
-        finally:
+
+        def remove() -> None:
             gone = self.node.run(plain("probe folder removal", f"rm -rf {folder} {shared}"))
             check(gone, f"cannot remove {folder}", where=self.name, hint=f"rm -rf {folder} {shared}")
+
+        with undone_at_end(remove):
+            check(made, "cannot make a folder for the probes", where=self.name, hint="df /run")
+            yield folder
 
     def _create_pods(self, space: OwnNamespace, setting: Setting, names: Sequence[str]) -> dict[str, str]:
         """Create some pods; where the cluster refuses some, return its reason in place of any answer."""
         try:
             space.create(manifests(setting, names), self.settings.proof.timeout_seconds)
         except NodeprovError as error:
-            if not self._pods(setting.namespace)[0]:
+            if not self._pods(space)[0]:
                 raise
             return dict.fromkeys(catalogue(), f"{UNMADE}{error.message}")
         return {}
@@ -118,8 +114,9 @@ class Prober:
         Time is up when for as long as a proof may take nothing more was answered: a slow node gets on slowly.
 
         What was answered once counts: kubelet forgets containers that were added to a pod when that has ended.
+        But where the API server was away, what was to be done to a pod was done late, and that is begun again.
         """
-        acted, known, deadline = set[str](), -1, 0.0
+        acted, known, deadline, lost = set[str](), -1, 0.0, 0.0
         seen: dict[Side, dict[str, str]] = {side: {} for side in Side}
         waiting, going_on, refused = [*shapes()], set[str](), dict[str, str]()
         while True:
@@ -127,7 +124,7 @@ class Prober:
             created, waiting = waiting[:room], waiting[room:]
             if created:
                 refused |= self._create_pods(space, setting, created)
-            pods, events = self._pods(setting.namespace)
+            pods, events = self._pods(space)
             for side in Side:
                 found = answers(pods, events, side)
                 seen[side] |= {
@@ -139,34 +136,49 @@ class Prober:
             for each in running:
                 if (name := each["metadata"]["name"]) not in acted:
                     acted.add(name)
-                    self._act(each, setting)
-            self._look(running, setting.namespace, seen)
+                    self._act(each, space, setting)
+            self._look(running, space, seen)
+            was_late, lost = space.reach.lost_seconds > lost, space.reach.lost_seconds
+            late = [each for each in (*created, *going_on) if was_late and needs_us(each)]
             going_on = {shape_of(each) for each in pods if not has_ended(each, events, seen[_side(each)])}
+            if late:
+                acted -= self._remove(space, late, seen)
+                waiting, known = [*late, *waiting], -1
+                going_on -= {*late}
             before, known = known, sum(is_made(said) for each in seen.values() for said in each.values())
             if known > before:
-                deadline = time.monotonic() + self.settings.proof.timeout_seconds
-            if not (waiting or going_on) or time.monotonic() > deadline:
+                deadline = space.reach.now() + self.settings.proof.timeout_seconds
+            if not (waiting or going_on) or space.reach.now() > deadline:
                 return Answers(*({**refused, **seen[side]} for side in Side))
             self.sleep(POLL_SECONDS)
 
-    def _act(self, pod: dict[str, Any], setting: Setting) -> None:
+    def _remove(self, space: OwnNamespace, shapes: Sequence[str], seen: dict[Side, dict[str, str]]) -> set[str]:
+        """Remove the pods of some shapes, and forget what they have answered; return the pods' names."""
+        names = {f"{each}-{side.value}" for each in shapes for side in Side}
+        space.delete([*names])
+        for side in Side:
+            for behaviour in (each for shape in shapes for each in asked_in(shape)):
+                seen[side].pop(behaviour.id, None)
+        return names
+
+    def _act(self, pod: dict[str, Any], space: OwnNamespace, setting: Setting) -> None:
         """Do what is done to a pod while it runs; where that fails, its question has no answer."""
         for each in acts(pod, setting):
-            self.cluster.run(self._kubectl.call("-n", setting.namespace, *each))
+            space.reach.output("-n", space.name, *each, doing=f"cannot {each[0]} a pod that probes the node")
 
-    def _look(self, pods: list[Any], namespace: str, seen: dict[Side, dict[str, str]]) -> None:
+    def _look(self, pods: list[Any], space: OwnNamespace, seen: dict[Side, dict[str, str]]) -> None:
         """Ask from outside what has no answer yet; kubelet has no numbers at first, and says so."""
-        look = Round(self._kubectl, self.cluster, self.node, self.name, namespace, self.daemon, self._patience)
+        kubectl, patience = space.reach.kubectl, self._patience
+        look = Round(kubectl, self.cluster, self.node, self.name, space.name, self.daemon, patience)
         for pod in pods:
             known = seen[_side(pod)]
             for name, question in asked_outside(pod).items():
                 if not is_made(known.get(name)) and (said := look.answer(question, pod)) is not None:
                     known[name] = said
 
-    def _pods(self, namespace: str) -> tuple[list[Any], list[Any]]:
-        arguments = ("-n", namespace, "get", "pods,events", "-o", "json")
-        text = self._kubectl.run(self.cluster, *arguments, doing="the pods that probe the node cannot be read")
-        items = understood(text, self.cluster, doing="what kubectl says of the pods").get("items", [])
+    def _pods(self, space: OwnNamespace) -> tuple[list[Any], list[Any]]:
+        doing, what = "the pods that probe the node cannot be read", "what kubectl says of the pods"
+        items = space.reach.json("-n", space.name, "get", "pods,events", doing=doing, what=what).get("items", [])
         return tuple([each for each in items if each["kind"] == kind] for kind in ("Pod", "Event"))  # type: ignore[return-value]
 
 

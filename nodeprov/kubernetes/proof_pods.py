@@ -13,9 +13,10 @@ from typing import Any
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output, check
 from nodeprov.inventory import Settings
-from nodeprov.kubernetes.admission import OUT_OF_REACH, mutations, pod_manifest
+from nodeprov.kubernetes.admission import mutations, pod_manifest
 from nodeprov.kubernetes.images import PROBE, ProofImage
 from nodeprov.kubernetes.kubectl import Get, Kubectl, is_forbidden, kubectl, understood
+from nodeprov.kubernetes.reach import is_out_of_reach
 from nodeprov.node.state import handlers
 from nodeprov.workloads.explain import hint
 
@@ -153,7 +154,7 @@ class Prover:
         try:
             return pod.phase()
         except NodeprovError as error:
-            if time.monotonic() > deadline or not is_out_of_reach(error):
+            if time.monotonic() > deadline or not is_out_of_reach(error.message):
                 raise
             return "not known"
 
@@ -164,7 +165,7 @@ class Prover:
             try:
                 return self._kubectl.run(self._host, *arguments, doing=doing, stdin=stdin, when_well=when_well)
             except NodeprovError as error:
-                if time.monotonic() > deadline or not is_out_of_reach(error):
+                if time.monotonic() > deadline or not is_out_of_reach(error.message):
                     raise
             self._sleep(POLL_SECONDS)
 
@@ -172,11 +173,6 @@ class Prover:
 def _last_seen(event: Mapping[str, Any]) -> str:
     """Tell when an event was seen last, in a form that can be compared; the newer API has another field for it."""
     return str(event.get("lastTimestamp") or event.get("eventTime") or "")
-
-
-def is_out_of_reach(error: NodeprovError) -> bool:
-    """Tell whether kubectl got no answer."""
-    return any(each in error.message for each in OUT_OF_REACH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,16 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
-from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.errors import Cancelled, NodeprovError, UsageError, undone_at_end
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.kubectl import Kubectl, kubectl, understood
 from nodeprov.kubernetes.live_workloads import KINDS
+from nodeprov.kubernetes.reach import Reach
 from nodeprov.workloads.shadow import Shadow, pod
 from nodeprov.workloads.trial import Run, has_settled
 
@@ -113,17 +114,24 @@ class Pods:
 
 @dataclass(frozen=True, slots=True)
 class Trier:
-    """Runs shadows in a cluster; `sleep` is how it waits, and may raise what is to end it."""
+    """Runs shadows in a cluster."""
 
-    cluster: Host
+    reach: Reach
     settings: Settings
     subject: Subject
     seconds: float
-    sleep: Callable[[float], None] = time.sleep
+
+    @classmethod
+    def of(
+        cls, cluster: Host, settings: Settings, subject: Subject, seconds: float, sleep: Callable[[float], None]
+    ) -> Trier:
+        """Make one by what is set; `sleep` is how it waits, and may raise what is to end it."""
+        reach = Reach(kubectl(settings.cluster), cluster, sleep, settings.proof.patience)
+        return cls(reach, settings, subject, seconds)
 
     @property
     def _kubectl(self) -> Kubectl:
-        return kubectl(self.settings.cluster)
+        return self.reach.kubectl
 
     def whole(self) -> dict[str, Any]:
         """Read the object; raise NodeprovError if it is not there."""
@@ -131,27 +139,34 @@ class Trier:
         where = ("-n", subject.namespace)
         doing = f"{subject.title} cannot be read"
         try:
-            text = self._kubectl.run(self.cluster, *where, "get", kind, subject.name, "-o", "json", doing=doing)
+            text = self._kubectl.run(self.reach.host, *where, "get", kind, subject.name, "-o", "json", doing=doing)
         except NodeprovError as error:
             if "not found" in error.message:
                 error.hint = self._kubectl.typed(*where, "get", kind)
             raise
-        return understood(text, self.cluster, doing=subject.title)
+        return understood(text, self.reach.host, doing=subject.title)
 
     @contextmanager
     def running(self, made: Shadow) -> Iterator[Pods]:
         """Run a shadow in the sandbox and under runc, on the same node, and see how far both come."""
         mark = secrets.token_hex(4)
-        try:
+        with undone_at_end(lambda: self._remove(mark)):
             self._create(made, mark, "sandbox", {"runtimeClassName": self.settings.runtime_class.name})
             node = self._node(mark)
             if node:
                 self._create(made, mark, "runc", {"nodeName": node})
             yield self._settled(mark, node)
-        finally:
-            which = ("delete", "pods", "-n", self.subject.namespace, "-l", f"{LABEL}={mark}")
-            ends = ("--ignore-not-found", f"--timeout={REMOVAL_SECONDS}s")
-            self._kubectl.run(self.cluster, *which, *ends, doing="cannot remove the pods of the trial")
+
+    def _remove(self, mark: str) -> None:
+        """Remove both pods; whoever has interrupted us waits for this too, by a sleep that nothing ends."""
+        which = ("delete", "pods", "-n", self.subject.namespace, "-l", f"{LABEL}={mark}")
+        ends = ("--ignore-not-found", f"--timeout={REMOVAL_SECONDS}s")
+        doing = f"pods of the trial are still in the namespace {self.subject.namespace}"
+        try:
+            replace(self.reach, sleep=time.sleep).run(*which, *ends, doing=doing)
+        except NodeprovError as error:
+            error.hint = f"remove them: {self._kubectl.typed(*which)}"
+            raise
 
     def _create(self, made: Shadow, mark: str, side: str, placed: Mapping[str, str]) -> None:
         labels = {"app.kubernetes.io/managed-by": "nodeprov", LABEL: mark}
@@ -164,24 +179,26 @@ class Trier:
         manifest = json.dumps(pod(made, metadata, placed=placed, seconds=life)).encode()
         doing = f"cannot create the shadow of {self.subject.title}"
         try:
-            self._kubectl.run(self.cluster, "create", "-f", "-", doing=doing, stdin=manifest)
+            self.reach.run("create", "-f", "-", doing=doing, stdin=manifest)
         except NodeprovError as error:
+            if f'"{metadata["name"]}" already exists' in error.message:  # the answer to a first try was lost
+                return
             error.hint = hint_of_refusal(error.message, self.subject.namespace) or error.hint
             raise
 
     def _node(self, mark: str) -> str:
         """Wait until the scheduler has found a node for the sandboxed pod; "" if it finds none."""
-        deadline = time.monotonic() + self.seconds
+        deadline = self.reach.now() + self.seconds
         while True:
             found: str = self._pods(mark)["sandbox"].get("spec", {}).get("nodeName", "")
-            if found or time.monotonic() > deadline:
+            if found or self.reach.now() > deadline:
                 return found
-            self.sleep(POLL_SECONDS)
+            self.reach.sleep(POLL_SECONDS)
 
     def _settled(self, mark: str, node: str) -> Pods:
-        deadline = time.monotonic() + self.seconds
-        while not all(map(has_settled, (pods := self._pods(mark)).values())) and time.monotonic() < deadline:
-            self.sleep(POLL_SECONDS)
+        deadline = self.reach.now() + self.seconds
+        while not all(map(has_settled, (pods := self._pods(mark)).values())) and self.reach.now() < deadline:
+            self.reach.sleep(POLL_SECONDS)
         memory = self._memory(node, [each["metadata"]["uid"] for each in pods.values()]) if node else {}
         pods = self._pods(mark)  # some restart when they were ready
         events = self._events()
@@ -197,25 +214,28 @@ class Trier:
         return self._items("events")
 
     def _items(self, *what: str) -> list[dict[str, Any]]:
-        arguments = ("-n", self.subject.namespace, "get", *what, "-o", "json")
-        text = self._kubectl.run(self.cluster, *arguments, doing=f"{what[0]} cannot be read")
-        items: list[dict[str, Any]] = understood(text, self.cluster, doing=what[0]).get("items", [])
+        asked, doing = ("-n", self.subject.namespace, "get", *what), f"{what[0]} cannot be read"
+        items: list[dict[str, Any]] = self.reach.json(*asked, doing=doing, what=what[0]).get("items", [])
         return items
 
     def _memory(self, node: str, uids: list[str]) -> dict[str, int]:
         """Ask kubelet what the pods take, until it has measured them; who may not ask learns nothing."""
-        deadline = time.monotonic() + MEMORY_SECONDS
+        deadline = self.reach.now() + MEMORY_SECONDS
         found: dict[str, int] = {}
-        with suppress(NodeprovError):
-            while True:
-                path = f"/api/v1/nodes/{node}/proxy/stats/summary"
-                text = self._kubectl.run(
-                    self.cluster, "get", "--raw", path, doing="kubelet's numbers cannot be read"
-                )
-                for each in understood(text, self.cluster, doing="kubelet's numbers").get("pods", ()):
-                    if memory := each.get("memory", {}).get("workingSetBytes"):
-                        found[each["podRef"]["uid"]] = memory
-                if all(each in found for each in uids) or time.monotonic() > deadline:
-                    break
-                self.sleep(POLL_SECONDS)
-        return found
+        while True:
+            try:
+                found |= self._measured(node)
+            except Cancelled:
+                raise
+            except NodeprovError:
+                return found
+            if all(each in found for each in uids) or self.reach.now() > deadline:
+                return found
+            self.reach.sleep(POLL_SECONDS)
+
+    def _measured(self, node: str) -> dict[str, int]:
+        path = f"/api/v1/nodes/{node}/proxy/stats/summary"
+        text = self.reach.run("get", "--raw", path, doing="kubelet's numbers cannot be read")
+        pods = understood(text, self.reach.host, doing="kubelet's numbers").get("pods", ())
+        taken = {each["podRef"]["uid"]: each.get("memory", {}).get("workingSetBytes") for each in pods}
+        return {uid: memory for uid, memory in taken.items() if memory}

@@ -86,12 +86,18 @@ def asked_outside(pod: Mapping[str, Any]) -> dict[str, str]:
     ready = [each for each in pod.get("status", {}).get("containerStatuses", ()) if each.get("ready")]
     if len(ready) < len(pod["spec"]["containers"]):
         return {}
-    return {each.id: each.probe.outside for each in _asked_in(pod) if each.probe and each.probe.outside}
+    return {each.id: each.probe.outside for each in asked_in(shape_of(pod)) if each.probe and each.probe.outside}
 
 
-def _asked_in(pod: Mapping[str, Any]) -> list[Behaviour]:
+def asked_in(shape: str) -> list[Behaviour]:
     """List what is asked in a pod, and about it."""
-    return [each for each in catalogue().values() if each.probe and each.probe.place[0] == shape_of(pod)]
+    return [each for each in catalogue().values() if each.probe and each.probe.place[0] == shape]
+
+
+def needs_us(shape: str) -> bool:
+    """Tell whether a pod's answers also depend on what kubectl does to it in time."""
+    fields = shapes()[shape]
+    return "act" in fields or any(each.get(_ADDED) for each in fields["containers"].values())
 
 
 def running_containers(pod: Mapping[str, Any]) -> list[str]:
@@ -195,7 +201,7 @@ def shape_of(pod: Mapping[str, Any]) -> str:
 def has_ended(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]], known: Mapping[str, str]) -> bool:
     """Tell whether nothing more can be learned of a pod: it is over, or all its questions are answered."""
     is_over = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-    is_known = all(is_made(known.get(each.id)) for each in _asked_in(pod))
+    is_known = all(is_made(known.get(each.id)) for each in asked_in(shape_of(pod)))
     return is_over or is_known or all(_said_of(pod, each, events) is not None for each in _names(pod))
 
 

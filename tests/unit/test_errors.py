@@ -15,6 +15,7 @@ from nodeprov.errors import (
     json_object,
     of_type,
     taking_json_apart,
+    undone_at_end,
 )
 
 
@@ -58,3 +59,18 @@ def test_json_of_another_form_is_an_answer_that_is_not_understood() -> None:
 @pytest.mark.parametrize("fault", [TypeError, AttributeError, ZeroDivisionError, AssertionError])
 def test_a_fault_of_our_own_is_not_what_a_malformed_text_raises(fault: type[Exception]) -> None:
     assert not issubclass(fault, MALFORMED)
+
+
+def fails() -> None:
+    raise NodeprovError("it is held", "rm -rf it")
+
+
+def test_an_error_of_the_end_is_told_and_hides_no_other() -> None:
+    with pytest.raises(NodeprovError) as caught, undone_at_end(fails):
+        raise NodeprovError("it is full", "df -h", where="worker1")
+    assert str(caught.value) == "worker1: it is full; and then: it is held\nhint: rm -rf it; then: df -h"
+    with pytest.raises(NodeprovError, match="it is held"), undone_at_end(fails):
+        pass
+    with pytest.raises(ZeroDivisionError) as fault, undone_at_end(fails):
+        1 / 0  # noqa: B018
+    assert fault.value.__notes__ == ["it is held\nhint: rm -rf it"]
