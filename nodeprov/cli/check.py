@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov import __version__
 from nodeprov.cli import named_text, options
 from nodeprov.cli.main import DONE, FAILED, PENDING
-from nodeprov.cli.output import say, show_json, show_text
+from nodeprov.cli.output import print_error, say, show_json, show_text
 from nodeprov.errors import UsageError
 from nodeprov.inventory import ClusterSettings
 from nodeprov.local_files import write_whole
@@ -23,6 +23,9 @@ from nodeprov.workloads.meets import known, met
 from nodeprov.workloads.pods import Others, Workload, workloads
 from nodeprov.workloads.report import Checked
 
+if TYPE_CHECKING:
+    from nodeprov.kubernetes.live_workloads import Read
+
 _HINT = "name manifests in UTF-8, of 16 MiB at most; or: helm template CHART | nodeprov check -"
 
 
@@ -31,8 +34,8 @@ _HINT = "name manifests in UTF-8, of 16 MiB at most; or: helm template CHART | n
     "helm template web ./chart | nodeprov check -",
     "nodeprov check k8s/*.yaml --allow seccomp --sarif sandbox.sarif",
     "nodeprov check --live -n shop",
-    codes="0: nothing is known to differ, 1: something does not start or does not work, 2: a file is not valid, "
-    "3: something works differently, without a message",
+    codes="0: nothing is known to differ, 1: something does not start, does not work, or could not be read, "
+    "2: a file is not valid, 3: something works differently, without a message",
 )
 def check(
     files: Annotated[
@@ -69,20 +72,23 @@ def check(
     does is not examined. Objects without pods are left out.
     """
     allowed = _allowed(allow or ())
-    found = _of_cluster(files, live, namespace, context, kubeconfig) or _workloads(files or ())
-    checked = [_checked(each, allowed) for each in found]
+    read = _of_cluster(files, live, namespace, context, kubeconfig)
+    errors = read.errors if read else ()
+    checked = [_checked(each, allowed) for each in (read.workloads if read else _workloads(files or ()))]
     if sarif is not None:
         write_whole(sarif, report.as_sarif(checked, __version__).encode(), option="--sarif")
     if junit is not None:
         # XML has no control characters, not even as escapes.
         write_whole(junit, visible(report.as_junit(checked)).encode(), option="--junit")
     if as_json:
-        show_json({"workloads": report.as_json(checked)})
+        show_json({"workloads": report.as_json(checked)}, errors)
     else:
         for text in report.texts(checked):
             show_text(text)
         say(report.summary(checked))
-    raise typer.Exit(_code(checked))
+    for error in errors:
+        print_error(error)
+    raise typer.Exit(FAILED if errors else _code(checked))
 
 
 def _allowed(names: Sequence[str]) -> frozenset[str]:
@@ -96,14 +102,14 @@ def _allowed(names: Sequence[str]) -> frozenset[str]:
 
 def _of_cluster(
     files: Sequence[str] | None, live: bool, namespace: str | None, context: str | None, kubeconfig: Path | None
-) -> list[Workload]:
+) -> Read | None:
     """Read the workloads of a cluster, if that is asked for; raise UsageError for what does not go together."""
     if not live:
         if namespace or context or kubeconfig:
             raise UsageError("--namespace, --context and --kubeconfig say which cluster", "add --live")
         if not files:
             raise UsageError("no file is named", "name a FILE, - for standard input, or --live for the cluster")
-        return []
+        return None
     if files:
         raise UsageError("a FILE and --live are two things", "leave one of them out")
     options.insist_on_namespaces("--namespace", () if namespace is None else (namespace,))

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nodeprov.errors import NodeprovError, json_object, taking_json_apart
-from nodeprov.hosts.base import Output, Reader
+from nodeprov.errors import NodeprovError, taking_json_apart
+from nodeprov.hosts.at_once import at_once
+from nodeprov.hosts.base import Reader
 from nodeprov.inventory import ClusterSettings
-from nodeprov.kubernetes.kubectl import Kubectl, kubectl
+from nodeprov.kubernetes.kubectl import Kubectl, is_forbidden, kubectl
+from nodeprov.kubernetes.pages import Kind, objects
 from nodeprov.workloads.pods import Workload, workloads_of
 
 KINDS = {
@@ -26,39 +28,53 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class WorkloadsQuery:
-    """Ask for the workloads of a namespace, or of all with "", in one call, without those that others make."""
+class Read:
+    """What was read of a cluster: `errors` are of kinds that could not be."""
 
-    kubectl: Kubectl
-    namespace: str = ""
+    workloads: tuple[Workload, ...]
+    errors: tuple[NodeprovError, ...]
 
-    @property
-    def script(self) -> str:
-        """Print all objects of the kinds as one list."""
-        where = ("--namespace", self.namespace) if self.namespace else ("--all-namespaces",)
-        return self.kubectl.line("get", ",".join(KINDS.values()), *where, "-o", "json")
 
-    def parse(self, output: Output) -> list[Workload]:
-        """Understand what kubectl printed."""
-        doing = (
-            f"the workloads of {f'namespace {self.namespace}' if self.namespace else 'the cluster'} cannot be read"
-        )
-        self.kubectl.insist(output, doing, where="")
+def read_workloads(reader: Reader, settings: ClusterSettings, namespace: str = "") -> Read:
+    """Read workloads, of a namespace or of all with "", without those that others make.
+
+    Raises NodeprovError if no kind can be read, or there are none.
+    """
+    call, place = kubectl(settings), f"namespace {namespace}" if namespace else "the cluster"
+    kinds = [Kind(*each) for each in KINDS.items()]
+    answers = at_once(lambda each: _of_kind(reader, call, each, namespace), kinds)
+    errors = {kind: each for kind, each in zip(kinds, answers, strict=True) if isinstance(each, NodeprovError)}
+    for each in answers:
+        if isinstance(each, Exception) and not isinstance(each, NodeprovError):
+            raise each
+    if len(errors) == len(kinds):
+        first = errors[kinds[0]]
+        raise NodeprovError(f"the workloads of {place} cannot be read: {first.message}", first.hint)
+    found = tuple(one for each in answers if not isinstance(each, Exception) for one in each)
+    if not found and not errors:
+        raise NodeprovError(f"there are no workloads in {place}", "kubectl get namespaces")
+    return Read(found, tuple(_unread(kind, error, call, namespace) for kind, error in errors.items()))
+
+
+def _of_kind(reader: Reader, call: Kubectl, kind: Kind, namespace: str) -> list[Workload]:
+    """Read those of a kind; of a page only they are kept, and of them no status: a cluster may be large."""
+    found: list[Workload] = []
+    for item in objects(reader, call, kind, namespace):
         with taking_json_apart():
-            items = json_object(output.text)["items"]
-            return [*workloads_of(each for each in items if not _is_made_by_another(each))]
+            if not _is_made_by_another(item):
+                item.pop("status", None)
+                found += workloads_of([item])
+    return found
+
+
+def _unread(kind: Kind, error: NodeprovError, call: Kubectl, namespace: str) -> NodeprovError:
+    where = ("-n", namespace) if namespace else ("-A",)
+    asked = call.typed("auth", "can-i", "list", kind.resource, *where)
+    hint = f"who may list them: {asked}" if is_forbidden(error.message) else error.hint
+    return NodeprovError(f"{kind.resource} are not checked: {error.message}", hint)
 
 
 def _is_made_by_another(item: Mapping[str, Any]) -> bool:
     """Tell whether something that is read too makes it, whose template it has: of most pods that is so."""
     owners = item["metadata"].get("ownerReferences") or ()
     return any(each["kind"] in KINDS and each.get("controller") is True for each in owners)
-
-
-def read_workloads(reader: Reader, settings: ClusterSettings, namespace: str = "") -> list[Workload]:
-    """Read workloads; raise NodeprovError if that cannot be, or a namespace has none."""
-    found: list[Workload] = reader.ask([WorkloadsQuery(kubectl(settings), namespace)])[0]
-    if not found:
-        where = f"namespace {namespace}" if namespace else "the cluster"
-        raise NodeprovError(f"there are no workloads in {where}", "kubectl get namespaces")
-    return found

@@ -35,7 +35,8 @@ you know of; `--sarif FILE` and `--junit FILE` are for CI, `--json` for programs
     nodeprov check --live -n shop
 
 `--live` reads the cluster's own workloads, as kubectl reaches it here: what makes pods, and pods that nothing
-makes.
+makes. They are read kind by kind, in pages of 500. A kind that you may not list is named, the others are
+checked, and the exit code is 1.
 
 `check` does not look at what a program does by itself. `nodeprov probe NODE` asks on a node of yours: a small
 program, in a sandboxed pod and in one beside it under runc, asks the kernel what is asked here, and the answers

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.errors import UsageError, taking_json_apart
+from nodeprov.hosts.at_once import at_once
 from nodeprov.hosts.base import Reader
 from nodeprov.kubernetes.kubectl import Kubectl
+from nodeprov.kubernetes.pages import Kind, objects
 from nodeprov.kubernetes.policy.cluster import JsonQuery
 from nodeprov.kubernetes.policy.names import REASON
 from nodeprov.kubernetes.policy.objects import Sandboxes
@@ -18,14 +20,15 @@ from nodeprov.workloads.catalogue import Behaviour, Effect
 from nodeprov.workloads.meets import met
 
 MIRROR = "kubernetes.io/config.mirror"
-CONTROLLERS = (
-    "deployments.apps",
-    "statefulsets.apps",
-    "daemonsets.apps",
-    "replicasets.apps",
-    "jobs.batch",
-    "cronjobs.batch",
-    "replicationcontrollers",
+KINDS = (
+    Kind("Deployment", "deployments.apps"),
+    Kind("StatefulSet", "statefulsets.apps"),
+    Kind("DaemonSet", "daemonsets.apps"),
+    Kind("ReplicaSet", "replicasets.apps"),
+    Kind("Job", "jobs.batch"),
+    Kind("CronJob", "cronjobs.batch"),
+    Kind("ReplicationController", "replicationcontrollers"),
+    Kind("Pod", "pods"),
 )
 ENDED = ("Succeeded", "Failed")
 SYSTEM = "kube-"
@@ -81,22 +84,24 @@ def audit(host: Reader, kubectl: Kubectl, given: Sandboxes, namespaces: Sequence
 
     Raises UsageError for a namespace that is not there.
     """
-    kinds = ",".join((*CONTROLLERS, "pods"))
-    whole = len(namespaces) != 1
-    where = ("-A",) if whole else ("-n", namespaces[0])
+    where = namespaces[0] if len(namespaces) == 1 else ""
     calls = (
         ("get", "namespaces", "-o", "json"),
         ("get", "runtimeclass", given.runtime_class, "-o", "json", "--ignore-not-found"),
-        ("get", kinds, *where, "-o", "json"),
     )
-    found, runtime_class, items = host.ask([JsonQuery(kubectl, each) for each in calls])
+    found, runtime_class = host.ask([JsonQuery(kubectl, each) for each in calls])
+    items: list[dict[str, Any]] = []
+    for answer in at_once(lambda kind: [*objects(host, kubectl, kind, where)], KINDS):
+        if isinstance(answer, Exception):
+            raise answer
+        items += answer
     with taking_json_apart():
         names = [each["metadata"]["name"] for each in found["items"]]
         for each in namespaces:
             if each not in names:
                 raise UsageError(f"there is no namespace {each}", kubectl.typed("get", "namespaces"))
         meant = namespaces or [each for each in names if not each.startswith(SYSTEM)]
-        some = [each for each in items["items"] if each["metadata"]["namespace"] in meant]
+        some = [each for each in items if each["metadata"]["namespace"] in meant]
         handler = runtime_class and str(runtime_class["handler"])
         return Audited(tuple(meant), tuple(workloads(some, given)), handler)
 

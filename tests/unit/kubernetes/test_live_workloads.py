@@ -1,19 +1,18 @@
-"""The workloads of a cluster, as kubectl prints them."""
+"""The workloads of a cluster, as the API server lists them."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from nodeprov.errors import NodeprovError
-from nodeprov.hosts.base import Output
-from nodeprov.kubernetes.kubectl import Kubectl
-from nodeprov.kubernetes.live_workloads import WorkloadsQuery
+from nodeprov.inventory import ClusterSettings
+from nodeprov.kubernetes import pages
+from nodeprov.kubernetes.live_workloads import KINDS, read_workloads
 from nodeprov.workloads.meets import met
+from tests.support.listed import EXPIRED, Cluster
 
-OF_ALL, OF_ONE = WorkloadsQuery(Kubectl()), WorkloadsQuery(Kubectl(), "shop")
 SPEC = {"containers": [{"name": "a", "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}]}]}
 
 
@@ -23,33 +22,53 @@ def made(kind: str, name: str, owner: str = "", **spec: Any) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": kind,
-        "metadata": {"name": name, "namespace": "shop", "ownerReferences": owners},
+        "metadata": {"name": name, "uid": f"{kind}-{name}", "namespace": "shop", "ownerReferences": owners},
         "spec": whole if kind == "Pod" else {"template": {"spec": whole}},
     }
 
 
-def printed(*objects: dict[str, Any]) -> Output:
-    return Output(0, json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}).encode(), b"")
+def titles(cluster: Cluster, namespace: str = "") -> list[str]:
+    return [each.title for each in read_workloads(cluster, ClusterSettings(), namespace).workloads]
 
 
-def test_it_is_one_call_of_one_namespace_or_of_all() -> None:
-    assert "--all-namespaces" in OF_ALL.script
-    assert "--namespace shop" in OF_ONE.script
-    assert OF_ALL.script.count("kubectl") == 1
+def test_each_kind_is_asked_for_by_itself_of_one_namespace_or_of_all() -> None:
+    cluster = Cluster(made("Pod", "alone"))
+    titles(cluster)
+    assert {"/api/v1/pods", "/apis/apps/v1/deployments", "/apis/batch/v1/cronjobs"} < {*cluster.asked}
+    assert len(cluster.asked) == len(KINDS)
+    cluster.asked.clear()
+    titles(cluster, "shop")
+    assert {"/api/v1/namespaces/shop/pods", "/apis/apps/v1/namespaces/shop/deployments"} < {*cluster.asked}
+
+
+def test_one_that_is_always_forgotten_is_named_and_the_rest_is_read() -> None:
+    pods = [made("Pod", f"p{each}") for each in range(5)]
+    cluster = Cluster(*pods, made("Deployment", "web"), refused={"/api/v1/pods 2": EXPIRED})
+    read = read_workloads(cluster, ClusterSettings())
+    assert [each.title for each in read.workloads] == ["Deployment shop/web"]
+    (error,) = read.errors
+    assert error.message.startswith("pods are not checked: ")
+
+
+def test_a_kind_that_may_not_be_read_is_named_and_the_rest_is_read() -> None:
+    said = 'Error from server (Forbidden): jobs.batch is forbidden: User "ann" cannot list resource "jobs"'
+    read = read_workloads(Cluster(made("Pod", "alone"), refused={"/apis/batch/v1/jobs": said}), ClusterSettings())
+    assert [each.title for each in read.workloads] == ["Pod shop/alone"]
+    (error,) = read.errors
+    assert error.message.startswith("jobs.batch are not checked: ")
+    assert error.hint == "who may list them: kubectl auth can-i list jobs.batch -A"
 
 
 def test_what_another_one_makes_is_left_out() -> None:
-    found = OF_ALL.parse(
-        printed(
-            made("Deployment", "web"),
-            made("ReplicaSet", "web-1", "Deployment"),
-            made("Pod", "web-1-a", "ReplicaSet"),
-            made("Pod", "mirror", "Node"),
-            made("Pod", "of-another-kind", "Rollout"),
-            made("Pod", "alone"),
-        )
+    cluster = Cluster(
+        made("Deployment", "web"),
+        made("ReplicaSet", "web-1", "Deployment"),
+        made("Pod", "web-1-a", "ReplicaSet"),
+        made("Pod", "mirror", "Node"),
+        made("Pod", "of-another-kind", "Rollout"),
+        made("Pod", "alone"),
     )
-    assert [each.title for each in found] == [
+    assert titles(cluster) == [
         "Deployment shop/web",
         "Pod shop/mirror",
         "Pod shop/of-another-kind",
@@ -61,10 +80,15 @@ def test_what_the_api_server_fills_in_is_nobodys_wish() -> None:
     token = {"name": "kube-api-access-x1", "projected": {"sources": []}}
     mounts = [{"name": "kube-api-access-x1", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}]
     container = {**SPEC["containers"][0], "volumeMounts": mounts}
-    (found,) = OF_ALL.parse(printed(made("Pod", "alone", containers=[container], volumes=[token])))
+    cluster = Cluster(made("Pod", "alone", containers=[container], volumes=[token]))
+    (found,) = read_workloads(cluster, ClusterSettings()).workloads
     assert met(found) == []
 
 
 def test_a_cluster_that_cannot_be_read_is_said() -> None:
+    said = 'pods is forbidden: User "ann" cannot list resource "pods"'
+    paths = [pages.Kind(*each).path("shop") for each in KINDS.items()]
     with pytest.raises(NodeprovError, match="the workloads of namespace shop cannot be read"):
-        OF_ONE.parse(Output(1, b"", b'pods is forbidden: User "ann" cannot list resource "pods"'))
+        read_workloads(Cluster(refused=dict.fromkeys(paths, said)), ClusterSettings(), "shop")
+    with pytest.raises(NodeprovError, match="there are no workloads in namespace shop"):
+        read_workloads(Cluster(), ClusterSettings(), "shop")
