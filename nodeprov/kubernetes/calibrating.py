@@ -17,6 +17,7 @@ from nodeprov.kubernetes.own_namespace import OwnNamespace, own_namespace
 from nodeprov.kubernetes.pod_costs import PodCosts, PodCostsQuery
 from nodeprov.kubernetes.quantities import parse_quantity
 from nodeprov.kubernetes.reach import Reach
+from nodeprov.kubernetes.refusals import insist_on_runtime_class
 from nodeprov.workloads.calibration import IDLE, LOADS, Calibration, IdleCpu, Pace, Sample, Shape
 from nodeprov.workloads.calibration_report import Proposal, Room
 
@@ -70,6 +71,8 @@ class Calibrator:
         pods = [self._pod(space, name, shape, is_sandboxed=side) for name, side in sides.items()]
         space.create(pods, self._timeout)
         running = space.wait_for("Running", [*sides], self._timeout)
+        for name, is_sandboxed in sides.items():
+            insist_on_runtime_class(running[name], self.settings.runtime_class.name if is_sandboxed else None)
         self._wait_for_load(space, [*sides], shape)
         query = PodCostsQuery(tuple(str(running[name]["metadata"]["uid"]) for name in sides))
         before = self._ask(query)

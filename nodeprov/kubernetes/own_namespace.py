@@ -14,12 +14,16 @@ from typing import Any
 from nodeprov.errors import NodeprovError, undone_at_end
 from nodeprov.kubernetes.kubectl import is_forbidden
 from nodeprov.kubernetes.reach import Reach
+from nodeprov.kubernetes.refusals import hint_in_own_namespace
 
 POLL_SECONDS = 0.3
 REMOVAL_SECONDS = 60
 SLICE_SECONDS = 5
 """How long kubectl may wait before we look whether the wait makes sense, or somebody wants us to end."""
 MARK = "nodeprov.io/made-for"
+_MANAGED_BY = "app.kubernetes.io/managed-by"
+OURS = f"{_MANAGED_BY}=nodeprov"
+"""The label of our namespaces, for policies that are to leave them alone."""
 _LONGEST_VALUE = 63
 """A node may have a longer name than a label's value may be (apimachinery: pkg/util/validation)."""
 _NO_ACCOUNT = 'serviceaccount "default" not found'
@@ -44,6 +48,7 @@ class OwnNamespace:
                 self._run("apply", "-f", "-", doing="cannot create pods", stdin=manifest)
             except NodeprovError as error:
                 if _NO_ACCOUNT not in error.message or self.reach.now() > deadline:
+                    error.hint = hint_in_own_namespace(error.message, OURS) or error.hint
                     raise
             else:
                 return
@@ -147,7 +152,7 @@ def own_namespace(
     """
     mark, name = mark_of(purpose, node), name or new_name(purpose)
     level = {"pod-security.kubernetes.io/enforce": "privileged"} if is_privileged else {}
-    metadata = {"name": name, "labels": {MARK: mark, "app.kubernetes.io/managed-by": "nodeprov", **level}}
+    metadata = {"name": name, "labels": {MARK: mark, _MANAGED_BY: "nodeprov", **level}}
     value = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}).encode()
     selector = f"{MARK}={mark}"
     _remove(reach, "--selector", selector, doing=f"cannot remove the namespaces of earlier runs ({selector})")
@@ -181,4 +186,5 @@ def _call(reach: Reach, *arguments: str, doing: str, stdin: bytes = b"") -> None
     except NodeprovError as error:
         if is_forbidden(error.message):
             error.hint = "give that user the role that has it: nodeprov rbac --probe"
+        error.hint = hint_in_own_namespace(error.message, OURS) or error.hint
         raise

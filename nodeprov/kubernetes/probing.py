@@ -16,6 +16,7 @@ from nodeprov.kubernetes.kubectl import kubectl
 from nodeprov.kubernetes.outside import Round
 from nodeprov.kubernetes.own_namespace import OwnNamespace, new_name, own_namespace
 from nodeprov.kubernetes.reach import Reach
+from nodeprov.kubernetes.refusals import insist_on_runtime_class
 from nodeprov.node.daemon import Daemon
 from nodeprov.workloads.catalogue import catalogue
 from nodeprov.workloads.judgement import Answers
@@ -125,6 +126,8 @@ class Prober:
             if created:
                 refused |= self._create_pods(space, setting, created)
             pods, events = self._pods(space)
+            for each in pods:
+                insist_on_runtime_class(each, setting.runtime_class if _side(each) is Side.SANDBOX else None)
             for side in Side:
                 found = answers(pods, events, side)
                 seen[side] |= {

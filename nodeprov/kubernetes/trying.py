@@ -17,6 +17,7 @@ from nodeprov.inventory import Settings
 from nodeprov.kubernetes.kubectl import Kubectl, kubectl, understood
 from nodeprov.kubernetes.live_workloads import KINDS
 from nodeprov.kubernetes.reach import Reach
+from nodeprov.kubernetes.refusals import hint_in_namespace, insist_on_runtime_class
 from nodeprov.workloads.shadow import Shadow, pod
 from nodeprov.workloads.trial import Run, has_settled
 
@@ -37,16 +38,6 @@ SHORT = {
     "sts": "StatefulSet",
 }
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
-_REFUSALS = (
-    # The words of Kubernetes' admission (kubernetes: plugin/pkg/admission), and what helps.
-    ("pod rejected: RuntimeClass", "nodeprov install NODE makes it; kubectl get runtimeclass shows what there is"),
-    ("violates PodSecurity", "correct its template: kubectl describe namespace {} shows what pods may be"),
-    (
-        "exceeded quota",
-        "make room for two more pods, and the RuntimeClass's overhead: kubectl describe quota -n {}",
-    ),
-    ("is being terminated", "somebody deletes the namespace: kubectl get namespace {}; try it in another one"),
-)
 _HINT = "nodeprov try shop/deployment/web; or: nodeprov try deployment/web -n shop"
 
 
@@ -85,11 +76,6 @@ def by_sides(items: Iterable[Mapping[str, Any]], namespace: str) -> dict[str, An
             where=namespace,
         )
     return found
-
-
-def hint_of_refusal(said: str, namespace: str) -> str:
-    """Return what to do where the API server refuses a shadow with these words; "" if they are not known."""
-    return next((hint.format(namespace) for words, hint in _REFUSALS if words in said), "")
 
 
 def _kind(text: str) -> str:
@@ -183,7 +169,7 @@ class Trier:
         except NodeprovError as error:
             if f'"{metadata["name"]}" already exists' in error.message:  # the answer to a first try was lost
                 return
-            error.hint = hint_of_refusal(error.message, self.subject.namespace) or error.hint
+            error.hint = hint_in_namespace(error.message, self.subject.namespace) or error.hint
             raise
 
     def _node(self, mark: str) -> str:
@@ -207,8 +193,10 @@ class Trier:
 
     def _pods(self, mark: str) -> dict[str, Any]:
         """Read both pods, by their sides."""
-        items = self._items("pods", "-l", f"{LABEL}={mark}")
-        return by_sides(items, self.subject.namespace)
+        found = by_sides(self._items("pods", "-l", f"{LABEL}={mark}"), self.subject.namespace)
+        for side, each in found.items():
+            insist_on_runtime_class(each, self.settings.runtime_class.name if side == "sandbox" else None)
+        return found
 
     def _events(self) -> list[dict[str, Any]]:
         return self._items("events")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.kubernetes.trying import Subject, by_sides, hint_of_refusal
+from nodeprov.kubernetes.trying import Subject, by_sides
 
 
 @pytest.mark.parametrize(
@@ -50,23 +50,3 @@ def test_the_pods_of_a_trial_may_be_gone() -> None:
 def test_two_namespaces_are_one_too_many() -> None:
     with pytest.raises(UsageError, match="--namespace is other"):
         Subject.of("shop/deployment/web", "other")
-
-
-@pytest.mark.parametrize(
-    ("said", "hint"),
-    [  # by Kubernetes 1.36.3
-        ('pods "a" is forbidden: pod rejected: RuntimeClass "gvisor" not found', "nodeprov install NODE"),
-        ('pods "a" is forbidden: violates PodSecurity "restricted:latest": allowPrivi', "describe namespace shop"),
-        ('pods "a" is forbidden: exceeded quota: q, requested: limits.memory=128Mi', "describe quota -n shop"),
-        (
-            'pods "a" is forbidden: unable to create new content in namespace shop because it is being terminated',
-            "shop",
-        ),
-    ],
-)
-def test_what_the_api_server_refuses_has_a_hint_of_its_own(said: str, hint: str) -> None:
-    assert hint in hint_of_refusal(said, "shop")
-
-
-def test_what_is_not_known_of_a_refusal_keeps_its_hint() -> None:
-    assert hint_of_refusal('pods is forbidden: User "ann" cannot create resource "pods"', "shop") == ""
