@@ -85,7 +85,10 @@ def _of_pod(named: str, settings: ClusterSettings) -> str:
     match = _POD.fullmatch(named)
     if match is None:
         raise UsageError("it is not the name of a pod", _HINT_OF_PODS, where=named)
-    return read_said(kubectl_host(), settings, match["namespace"] or "default", match["name"])
+    found = read_said(kubectl_host(), settings, match["namespace"] or "default", match["name"])
+    if found.unread:
+        say(f"note: what the pod's programs have printed cannot be read: {found.unread}")
+    return found.text
 
 
 def _paragraph(found: Explanation) -> str:

@@ -17,6 +17,8 @@ case "$*" in
     *describe*gone*) echo 'Error from server (NotFound): pods "gone" not found' >&2; exit 1 ;;
     *describe*) echo 'Warning  Failed  no runtime for "runsc" is configured' ;;
     *--previous*) echo "previous terminated container not found" >&2; exit 1 ;;
+    *logs*secret*) echo 'error: pods "secret" is forbidden: User "ann" cannot get resource "pods/log"' ;;
+    *logs*away*) echo "The connection to the server 10.0.0.1:6443 was refused" >&2; exit 1 ;;
     *logs*) echo "the last line" ;;
 esac
 """
@@ -31,7 +33,9 @@ def settings(tmp_path: Path) -> ClusterSettings:
 
 
 def test_its_description_and_its_last_lines_are_read(settings: ClusterSettings) -> None:
-    said = read_said(LocalHost(), settings, "shop", "web")
+    found = read_said(LocalHost(), settings, "shop", "web")
+    said = found.text
+    assert found.unread == ""
     assert 'no runtime for "runsc" is configured' in said
     assert "the last line" in said
 
@@ -40,3 +44,8 @@ def test_a_pod_that_is_gone_is_said_to_be_so(settings: ClusterSettings) -> None:
     with pytest.raises(NodeprovError, match="the pod shop/gone cannot be read") as caught:
         read_said(LocalHost(), settings, "shop", "gone")
     assert caught.value.hint == "kubectl get pods -n shop"
+
+
+def test_output_that_may_not_be_read_or_was_not_is_said(settings: ClusterSettings) -> None:
+    for name, said in (("secret", 'cannot get resource "pods/log"'), ("away", "was refused")):
+        assert said in read_said(LocalHost(), settings, "shop", name).unread
