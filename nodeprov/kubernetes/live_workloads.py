@@ -70,7 +70,7 @@ def _of_kind(reader: Reader, call: Kubectl, kind: Kind, namespace: str) -> list[
 def _unread(kind: Kind, error: NodeprovError, call: Kubectl, namespace: str) -> NodeprovError:
     where = ("-n", namespace) if namespace else ("-A",)
     asked = call.typed("auth", "can-i", "list", kind.resource, *where)
-    hint = f"who may list them: {asked}" if is_forbidden(error.message) else error.hint
+    hint = f"whether you may list them: {asked}" if is_forbidden(error.message) else error.hint
     return NodeprovError(f"{kind.resource} are not checked: {error.message}", hint)
 
 

@@ -51,9 +51,8 @@ def _of_policies(said: str) -> str:
     if found := re.search(_OF_POLICY, said):
         return f"kubectl get {found[1].lower()} {found[2]} -o yaml shows what it wants"
     if found := re.search(_OF_WEBHOOK, said):
-        return (
-            f"kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations shows whose {found[1]} is"
-        )
+        kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
+        return f"find out who runs {found[1]}: kubectl get {kinds}"
     return ""
 
 

@@ -44,8 +44,10 @@ are compared with each other and with what is recorded for the release and its f
 recorded, `gone` what is recorded and not met; `not told` means that the pod under runc does not answer as it
 should, so that the question shows nothing on this node (an older kernel, say). The pods are in a namespace of
 their own, which is removed at the end; no image is pulled. They ask for what they probe, such as the node's
-network or a privileged container: whoever may run this may do so. Exit code 3: something is new or gone; 1:
-something has no answer.
+network or a privileged container: whoever may run this may do so. An API server that is away, as when it is
+restarted, is waited for: a minute, and longer where `[proof] timeout_seconds` is longer than usual. `try` and
+`calibrate` do the same. If it stays away, the error names the namespace that is left, and how to remove it.
+Exit code 3: something is new or gone; 1: something has no answer.
 
 <!-- run by tests/lab/test_probe.py tests/unit/cli/test_probe.py -->
 

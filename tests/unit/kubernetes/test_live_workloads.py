@@ -56,7 +56,7 @@ def test_a_kind_that_may_not_be_read_is_named_and_the_rest_is_read() -> None:
     assert [each.title for each in read.workloads] == ["Pod shop/alone"]
     (error,) = read.errors
     assert error.message.startswith("jobs.batch are not checked: ")
-    assert error.hint == "who may list them: kubectl auth can-i list jobs.batch -A"
+    assert error.hint == "whether you may list them: kubectl auth can-i list jobs.batch -A"
 
 
 def test_what_another_one_makes_is_left_out() -> None:

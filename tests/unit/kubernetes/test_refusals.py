@@ -24,7 +24,7 @@ from nodeprov.kubernetes.refusals import hint_in_namespace, hint_in_own_namespac
             "pods \"a\" is forbidden: ValidatingAdmissionPolicy 'no' with binding 'b' denied request: no",
             "kubectl get validatingadmissionpolicy no -o yaml",
         ),
-        ('admission webhook "validate.kyverno.svc" denied the request: no', "whose validate.kyverno.svc is"),
+        ('admission webhook "validate.kyverno.svc" denied the request: no', "who runs validate.kyverno.svc"),
         ('pods "a" is forbidden: pod rejected: RuntimeClass "gvisor" not found', "nodeprov install NODE"),
         ('pods "a" is forbidden: violates PodSecurity "restricted:latest": allowPrivi', "describe namespace shop"),
         ('pods "a" is forbidden: exceeded quota: q, requested: limits.memory=128Mi', "describe quota -n shop"),
