@@ -26,6 +26,8 @@ _MUCH_BYTES = 12 << 20
 """What a sandbox takes besides its programs is about twice that; a pause container takes less than 1 MiB."""
 _MANY_TASKS = 40
 """A sandbox of two containers has twice that and more; two of our programs have some ten threads each."""
+_MEASURED_BY_THEN_SECONDS = 30.0
+"""cAdvisor looks at each cgroup all 10 to 15 s (kubelet: pkg/kubelet/cadvisor, maxHousekeepingInterval)."""
 _CADVISOR = re.compile(r"^container_memory_working_set_bytes\{(.*)\} (\S+) (\d+)", re.MULTILINE)
 
 
@@ -108,22 +110,27 @@ def _besides(look: Round, pod: Mapping[str, Any]) -> str | None:
 
 
 def _metrics(look: Round, pod: Mapping[str, Any]) -> str | None:
-    found = memory_by_cadvisor(look.cadvisor, look.namespace, pod)
-    return ("some" if any(found) else "none") if found else None
+    return series_of_containers(look.cadvisor, look.namespace, pod, look.patience)
 
 
-def memory_by_cadvisor(text: str, namespace: str, pod: Mapping[str, Any]) -> list[float]:
-    """Return the memory of a pod's containers, in bytes, as far as cAdvisor has measured it since they run.
+def series_of_containers(text: str, namespace: str, pod: Mapping[str, Any], patience: int = 1) -> str | None:
+    """Say whether cAdvisor knows "some" memory of a pod's containers, "none", or whether its series are "absent".
 
-    It also measures each just before there is a process in it, and finds 0 for any runtime.
+    None while that cannot be told: cAdvisor also measures a container just before there is a process in it, and
+    finds 0 for any runtime, and it measures the pod itself at another time. A container without a cgroup of its
+    own, as a sandbox's with systemd's driver, is never measured.
     """
-    ours, started = f'pod="{pod["metadata"]["name"]}"', started_at(pod)
-    return [
-        float(value)
+    ours, started = (f'pod="{pod["metadata"]["name"]}"', f'namespace="{namespace}"'), started_at(pod)
+    since = [
+        (labels, float(value), int(milliseconds) / 1000 - started)
         for labels, value, milliseconds in _CADVISOR.findall(text)
-        if ours in labels and f'namespace="{namespace}"' in labels and 'container=""' not in labels
-        if int(milliseconds) > 1000 * started
+        if int(milliseconds) > 1000 * started and all(each in labels for each in ours)
     ]
+    containers = [value for labels, value, _ in since if 'container=""' not in labels]
+    if containers:
+        return "some" if any(containers) else "none"
+    last = max((seconds for _, _, seconds in since), default=0.0)
+    return "absent" if last > _MEASURED_BY_THEN_SECONDS * patience else None
 
 
 def _process(look: Round, pod: Mapping[str, Any]) -> str | None:

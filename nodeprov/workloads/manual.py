@@ -127,7 +127,9 @@ def _by_release() -> Iterator[str]:
 
 def _asked_on_cgroup_v2() -> str:
     asked = recorded_releases(CGROUP_V2)
-    return f"There all of it was asked of {', '.join(asked)}." if asked else "Most of it was not asked there yet."
+    if not asked:
+        return "Most of it was not asked there yet."
+    return f"All of it was asked of {', '.join(asked)} there: in a virtual machine, with systemd's cgroup driver."
 
 
 def _cells(probe: Probe) -> Iterator[str]:

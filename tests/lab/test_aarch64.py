@@ -18,11 +18,15 @@ import pytest
 
 from nodeprov.hosts.base import Output, plain
 from nodeprov.hosts.local import LocalHost
-from nodeprov.in_cluster import engine_image, packages
+from nodeprov.in_cluster import engine_image, packages, release_image
 from nodeprov.in_cluster.assignment import Assignment
+from nodeprov.in_cluster.pod import incoming_name
 from nodeprov.in_cluster.result import NodeResult
 from nodeprov.local_files import cache_folder
 from nodeprov.releases.container_image import Members
+from nodeprov.releases.obtain import obtain
+from nodeprov.releases.source import ReleaseSource
+from nodeprov.runtimes import SOFTWARE
 from nodeprov_lab.apt_suite import DEBIAN_NAMES
 from nodeprov_lab.cache import Cache
 from nodeprov_lab.gobuild import GoBuilder, find_go
@@ -37,6 +41,8 @@ from tests.support.ssh_server import Manners, SshServer
 
 pytestmark = by_turns
 ARM, INTEL = "aarch64", "x86_64"
+RELEASES = f"{HOME}/opt/releases"
+RUN = "r1"
 
 
 @pytest.fixture(scope="session")
@@ -161,17 +167,19 @@ class Container:
     node: PlayedNode
 
     def run(self, argv: str, *, through: str = "", **environment: str) -> Output:
-        """Run a program of the image there; a pod has no other variables than these."""
+        """Run a program of the image there; a pod has no other variables than these, and the node's releases."""
         given = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
-        script = f"cd {self.root}\nmount --bind /dev/null dev/null\n"
-        script += f"exec unshare --mount {through} env -i {given} chroot . {argv}"
-        return LocalHost(enter=self.node.enter).run(plain("engine", script), timeout_seconds=900)
+        mounts = "mount --bind /dev/null dev/null; mount --bind $0 releases; exec "
+        inside = f"{mounts} {through} env -i {given} $(command -v chroot) . {argv}"
+        script = f"cd {self.root}\nmkdir -p {RELEASES} dev releases\ntouch dev/null\n"
+        script += f"exec unshare --mount sh -ec {shlex.quote(inside)} {RELEASES}"
+        return LocalHost(enter=self.node.enter).run(plain("container", script), timeout_seconds=900)
 
     def result(self, action: str, *, through: str = "") -> NodeResult:
         """Run the engine; return what it leaves for kubelet."""
         message = self.root / "dev/termination-log"
         message.write_bytes(b"")
-        assignment = Assignment("r1", action, "worker1", "uid", "")
+        assignment = Assignment(RUN, action, "worker1", "uid", "")
         environment = self.environment | assignment.environment
         ended = self.run("/usr/bin/python3 -m nodeprov.on_node", through=through, **environment)
         assert ended.returncode == 0, ended.said
@@ -222,3 +230,30 @@ def test_the_engines_image_for_aarch64_runs_and_says_what_came_of_it(container: 
     # With it the engine reads the node that is played, and finds nothing to uninstall.
     entered = container.result("uninstall")
     assert (entered.exit, entered.outcome, entered.error) == (0, "unchanged", None)
+
+
+def test_the_releases_image_for_aarch64_copies_it_and_the_engine_installs_it(
+    container: Container, published: Path
+) -> None:
+    """A second run finds the files on the node, and gives them another name instead of a copy."""
+    node, folder = container.node, container.root.parent
+    before = node.listing()
+    source = ReleaseSource(SOFTWARE, base(published), folder / "cache", lambda *_: None)
+    made = release_image.build(obtain(source, ARCHIVE_RELEASE, ARM))
+    image = Container(folder / "copier", node)
+    for layer in made.layers:
+        unpack(layer, image.root)
+
+    def run(action: str) -> NodeResult:
+        copy = f"{release_image.COPIER} /releases/{incoming_name(RUN)}"
+        copied = image.run(copy, **made.environment)
+        assert copied.returncode == 0, copied.said
+        return container.result(action)
+
+    first = run("install")
+    assert (first.exit, first.outcome, first.error) == (0, "done", None)
+    assert (first.release, first.restarted) == (ARCHIVE_RELEASE, True)
+    assert f"release-{ARCHIVE_RELEASE}" in node.said(f"{HOME}/opt/handlers/runsc/current/runsc --version")
+    assert (second := run("install")).outcome == "unchanged", second
+    assert container.result("uninstall").outcome == "done"
+    assert node.listing() == before

@@ -15,6 +15,7 @@ import pytest
 
 from nodeprov.hosts.local import run_program
 from tests.lab.breaks import NEED_CGROUP_V2
+from tests.support.sampling import is_full
 from tests.vagrant.guests import (
     CHECKOUT,
     CURRENT,
@@ -172,6 +173,18 @@ def test_sandboxes_outlive_a_restart_of_containerd_and_an_upgrade_which_is_a_ren
     assert failed(findings()) == {}
     assert "nothing to do" in done(on_lab("install", worker.name, "--yes"))
     kubectl("delete", "pod", "newer", "sandboxed")
+
+
+def test_a_probe_answers_with_cgroup_v2_as_is_recorded(worker: Guest, pytestconfig: pytest.Config) -> None:
+    if not is_full(pytestconfig):
+        pytest.skip("a probe of an emulated machine takes a quarter of an hour: --profile=full")
+    done(on_lab("install", worker.name, "--yes"))
+    assert "install" in done(on_lab("install", worker.name, "--yes"))
+    output = on_lab("probe", worker.name, "--json")
+    [probed] = json.loads(output.text)["nodes"]
+    odd = {each["id"]: each for each in probed["findings"] if each["result"] in ("new", "gone", "failed")}
+    assert odd == {}
+    assert (probed["cgroup_version"], output.returncode) == (2, 0)
 
 
 def test_an_uninstall_gives_back_the_bytes(worker: Guest, before: str) -> None:
