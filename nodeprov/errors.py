@@ -1,6 +1,7 @@
 """Errors as an operator reads them: where, what, and what to type next."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ MALFORMED = (ValueError, LookupError, OverflowError, RecursionError)
 MALFORMED_JSON = (*MALFORMED, TypeError, AttributeError)
 """The same for JSON, where any type may stand anywhere; only for what does nothing but take it apart."""
 
+_OF_OPENSSL = re.compile(r"^\[[\w: ]+\] | \(_ssl\.c:\d+\)$")
+
 T = TypeVar("T")
 
 
@@ -19,6 +22,14 @@ def of_type(kind: type[T], value: Any) -> T:
     if type(value) is not kind:
         raise TypeError(f"{kind.__name__} expected, not {value!r:.60}")
     return value
+
+
+def said_by_system(error: Exception) -> str:
+    """Say what the system or OpenSSL says of a connection or a file, without numbers and names of sources."""
+    said = str(getattr(error, "strerror", None) or error)
+    if "WRONG_VERSION_NUMBER" in said:
+        return "it does not speak TLS"
+    return _OF_OPENSSL.sub("", said)
 
 
 def json_object(text: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 from nodeprov import __version__
 from nodeprov.dispatch.access import Access
-from nodeprov.errors import MALFORMED, NodeprovError
+from nodeprov.errors import MALFORMED, NodeprovError, said_by_system
 
 Object = dict[str, Any]
 """An object of the API, as JSON has it."""
@@ -226,7 +226,7 @@ class Api:
             self.calls[method, 0] += 1
             if not is_fresh:  # the server has closed it while nobody used it
                 self._close_idle()
-            return 0, str(error).encode(), 0.0
+            return 0, said_by_system(error).encode(), 0.0
         self.calls[method, answer.status] += 1
         if answer.will_close:
             connection.close()
@@ -300,7 +300,10 @@ class Api:
             message = f"it does not answer: {said or 'the connection was cut'}"
             hint = "is it the right address, and does the API server run? kubectl get --raw /readyz"
             return ApiError(message, hint, where=self.access.server, status=0, reason="")
-        message = f"{method} {path}: {said or http.client.responses.get(status, status)}"
+        if not reason:  # a proxy's own page often does not say it
+            name = f"{status} {http.client.responses.get(status, '')}".strip()
+            said = f"{name}: {said}" if said else name
+        message = f"{method} {path}: {said}"
         hint = _HINTS.get(status, "kubectl get --raw /readyz?verbose")
         if "being terminated" in said:
             hint = "wait until that is gone, then run it again: kubectl get namespaces"

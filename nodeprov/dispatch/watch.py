@@ -10,7 +10,7 @@ from random import uniform
 from typing import Any, Generic, TypeVar
 
 from nodeprov.dispatch.api import CUT, Api, ApiError, Object
-from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
+from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type, said_by_system
 
 T = TypeVar("T")
 WATCH_SECONDS = 240
@@ -92,7 +92,7 @@ class Watch(Generic[T]):
                 self._on_error(error)
                 self._stop.wait(_PAUSE_SECONDS)
             except CUT as error:
-                self._on_error(NodeprovError(f"the watch of {self._path} has ended: {error}"))
+                self._on_error(NodeprovError(f"the watch of {self._path} has ended: {said_by_system(error)}"))
                 self._stop.wait(_PAUSE_SECONDS)
 
     def _list(self) -> tuple[list[T], str]:

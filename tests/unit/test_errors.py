@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from nodeprov.errors import (
     Problems,
     json_object,
     of_type,
+    said_by_system,
     taking_json_apart,
     undone_at_end,
 )
@@ -74,3 +77,22 @@ def test_an_error_of_the_end_is_told_and_hides_no_other() -> None:
     with pytest.raises(ZeroDivisionError) as fault, undone_at_end(fails):
         1 / 0  # noqa: B018
     assert fault.value.__notes__ == ["it is held\nhint: rm -rf it"]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
+        (FileNotFoundError(2, "No such file or directory", "/x"), "No such file or directory"),
+        (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
+        (TimeoutError("timed out"), "timed out"),
+        (EOFError(), ""),
+        (ssl.SSLError(1, "[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] sslv3 alert (_ssl.c:1006)"), "sslv3 alert"),
+        (
+            ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"),
+            "it does not speak TLS",
+        ),
+    ],
+)
+def test_an_error_of_the_system_is_told_without_its_number(error: Exception, words: str) -> None:
+    assert said_by_system(error) == words

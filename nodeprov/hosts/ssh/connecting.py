@@ -21,7 +21,7 @@ from paramiko import (  # noqa: TID251
 )
 from paramiko.ssh_exception import IncompatiblePeer  # noqa: TID251
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, said_by_system
 from nodeprov.hosts.approach import Dial
 from nodeprov.hosts.local import Relay
 from nodeprov.hosts.passwords import Passwords
@@ -270,7 +270,7 @@ class _Connector(MissingHostKeyPolicy):
         if self._refusal:
             return self._refusal
         if not isinstance(transport, Listening):
-            return NodeprovError(f"the connection broke: {error}", f"try: ssh {self._by_hand}")
+            return NodeprovError(f"the connection broke: {said_by_system(error)}", f"try: ssh {self._by_hand}")
         if relay is not None and relay.returncode > 0 and not transport.remote_version:
             said = relay.said or f"exit status {relay.returncode}"
             return NodeprovError(f"its ProxyCommand ended: {said}", f"try: ssh {self._by_hand}")
@@ -281,7 +281,7 @@ class _Connector(MissingHostKeyPolicy):
     def _broken_off(self, transport: Listening, error: Exception, *, late: bool) -> NodeprovError:
         if late:
             return self._late("it stopped answering")
-        said = quoted("it says", transport.farewell) or str(error) or "it was closed"
+        said = quoted("it says", transport.farewell) or said_by_system(error) or "it was closed"
         kind = NodeprovError if self._stage is Stage.LOGIN or isinstance(error, IncompatiblePeer) else _Dropped
         return kind(f"the connection broke: {said}", f"try: ssh {self._by_hand}")
 
@@ -298,7 +298,9 @@ class _Connector(MissingHostKeyPolicy):
             )
         if late:
             return self._late("it accepted the connection and sent nothing")
-        return NodeprovError(f"what answers is not an SSH server: {str(error) or 'it was closed'}", by_hand)
+        return NodeprovError(
+            f"what answers is not an SSH server: {said_by_system(error) or 'it was closed'}", by_hand
+        )
 
     def _late(self, what: str) -> NodeprovError:
         return NodeprovError(

@@ -12,7 +12,7 @@ from typing import Any
 
 from paramiko import Channel, SSHException  # noqa: TID251  the one place
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, said_by_system
 from nodeprov.hosts.approach import Approach, dialled, route_of
 from nodeprov.hosts.base import COMMAND_SETTING, TIMED_OUT, Output, Script, ended_late, longer, too_much
 from nodeprov.hosts.passwords import Passwords
@@ -234,5 +234,5 @@ class SshHost(ShellHost):
             if "Timeout opening channel" in str(error):
                 said, hint = "it opens no session in time", f"if it is only slow, raise {SETTING} in the inventory"
             else:
-                said, hint = f"the connection broke: {str(error) or 'it was closed'}", "try again"
+                said, hint = f"the connection broke: {said_by_system(error) or 'it was closed'}", "try again"
             raise NodeprovError(said, hint, where=self._where) from None

@@ -100,9 +100,28 @@ def test_a_server_that_is_not_there_is_named_with_what_to_do() -> None:
     with pytest.raises(ApiError) as raised:
         api.get(NODES)
     assert str(raised.value) == (
-        "http://127.0.0.1:9: it does not answer: [Errno 111] Connection refused\n"
+        "http://127.0.0.1:9: it does not answer: Connection refused\n"
         "hint: is it the right address, and does the API server run? kubectl get --raw /readyz"
     )
+
+
+def test_a_server_without_tls_is_told_so(server: ApiServer) -> None:
+    api = Api(Access(server.address.replace("http:", "https:")), patience_seconds=0)
+    with pytest.raises(ApiError, match="it does not answer: it does not speak TLS\n"):
+        api.get(NODES)
+
+
+@pytest.mark.parametrize(("status", "name"), [(403, "Forbidden"), (502, "Bad Gateway"), (599, "")])
+def test_an_answer_that_is_not_the_api_s_is_told_with_its_status(
+    status: int, name: str, server: ApiServer
+) -> None:
+    """A proxy in between has a page of its own, which often does not say it."""
+    page = b"<html>go away</html>"
+    server.problems = [b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(page), page)]
+    with pytest.raises(ApiError) as raised:
+        Api(Access(server.address), patience_seconds=0).get(NODES)
+    said = f"{status} {name}".strip()
+    assert raised.value.message == f"GET /api/v1/nodes: {said}: <html>go away</html>"
 
 
 def test_a_refusal_is_told_in_the_server_s_words(api: Api, slept: list[float]) -> None:
