@@ -91,6 +91,18 @@ class Wish:
         wanted = wanted_of(found, self.lock, self.engine_image, self.release_image, now)
         return replace(wanted, action=STAGE if self.stage else INSTALL)
 
+    def now(self, api: Api, namespace: str) -> Wanted | None:
+        """Read what the cluster has; what is damaged there counts for nothing where both images are named here."""
+        from nodeprov.dispatch.wanted import DamagedError, read_wanted
+
+        try:
+            return read_wanted(api, namespace)
+        except DamagedError as error:
+            if not (self.engine_image and self.release_image):
+                raise
+            say(f"{error.where}: {error.message}: it is written anew")
+            return None
+
 
 @dataclass(frozen=True, slots=True)
 class There:
@@ -122,7 +134,7 @@ def install(
     """Put the engine into the cluster: a dispatcher that installs nodes, and stays for those that join later."""
     from nodeprov.cli.cluster_reach import reached
     from nodeprov.dispatch.objects import Place, objects, yaml
-    from nodeprov.dispatch.wanted import Members, read_wanted
+    from nodeprov.dispatch.wanted import Members
 
     found = wish.site(there)
     if render:
@@ -131,7 +143,7 @@ def install(
         show_text(yaml(objects(wanted, Members(wanted), Place(there.namespace))).rstrip("\n"))
         return
     with reached(found.whole, ask_sudo_password=there.ask_sudo_password) as api:
-        now = read_wanted(api, there.namespace)
+        now = wish.now(api, there.namespace)
         wanted = _wanted(api, wish.of(found, now), now)
         members = Members(wanted)
         planned = _planned(api, wanted, members, Place(there.namespace, _has_control_plane(api)), resident=True)
@@ -153,11 +165,11 @@ def run(*, wish: Wish, yes: options.Yes = False, there: There, shown: groups.Sho
     """
     from nodeprov.cli.cluster_reach import reached
     from nodeprov.dispatch.objects import Place
-    from nodeprov.dispatch.wanted import Members, read_wanted
+    from nodeprov.dispatch.wanted import Members
 
     found = wish.site(there)
     with reached(found.whole, ask_sudo_password=there.ask_sudo_password) as api:
-        now = read_wanted(api, there.namespace)
+        now = wish.now(api, there.namespace)
         wanted = _wanted(api, wish.of(found, now), now)
         members = Members(wanted)
         planned = _planned(api, wanted, members, Place(there.namespace), resident=False)

@@ -20,7 +20,18 @@ from nodeprov.in_cluster.settings import with_nodes
 from nodeprov.inventory import Inventory, RolloutSettings, Settings
 from nodeprov.inventory.selector import parse_selector
 
-__all__ = ["INSTALL", "STAGE", "UNINSTALL", "Images", "Members", "Wanted", "read_wanted", "whole_of", "wish_of"]
+__all__ = [
+    "INSTALL",
+    "STAGE",
+    "UNINSTALL",
+    "DamagedError",
+    "Images",
+    "Members",
+    "Wanted",
+    "read_wanted",
+    "whole_of",
+    "wish_of",
+]
 
 INVENTORY, LOCK, RUN = "inventory.toml", "nodeprov.lock", "run.json"
 INSTALL, UNINSTALL, STAGE = "install", "uninstall", "stage"
@@ -29,7 +40,13 @@ _ANY = "any-other-node"
 """Stands for a node that the inventory does not name."""
 _RUN = re.compile("[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 """A part of pods' names and the value of a label; with what pods' names have besides it still fits."""
-_HINT = "write it again: nodeprov cluster install"
+_HINT = "write it again: nodeprov cluster install --engine-image NAME@DIGEST --release-image NAME@DIGEST"
+_IN_CLUSTER = f"ConfigMap {CONFIG_MAP}, {INVENTORY}"
+"""Where the faults of its inventory are: no file of this machine is meant."""
+
+
+class DamagedError(NodeprovError):
+    """What the cluster has is not as nodeprov writes it: by hand, say."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +70,13 @@ class Wanted:
 
     @classmethod
     def parse(cls, value: Object) -> Self:
-        """Read a ConfigMap; raise NodeprovError, with what to do, if it is none of ours."""
+        """Read a ConfigMap; raise DamagedError, with what to do, if it is none of ours."""
         try:
             data = value["data"]
             return cls._of(json.loads(data[RUN]), data[INVENTORY], data[LOCK])
         except MALFORMED_JSON as error:
             said = f"it is not as nodeprov writes it: {type(error).__name__}: {error}"
-            raise NodeprovError(said, _HINT, where=f"ConfigMap {CONFIG_MAP}") from None
+            raise DamagedError(said, _HINT, where=f"ConfigMap {CONFIG_MAP}") from None
 
     @classmethod
     def _of(cls, run: Mapping[str, Any], inventory: str, lock: str) -> Self:
@@ -96,7 +113,7 @@ class Wanted:
 
 
 def read_wanted(api: Api, namespace: str) -> Wanted | None:
-    """Read what a cluster is to be like; None where nobody has said it. Raises NodeprovError."""
+    """Read what a cluster is to be like; None where nobody has said it. Raises NodeprovError, DamagedError."""
     value = api.find(f"/api/v1/namespaces/{namespace}/configmaps/{CONFIG_MAP}")
     return None if value is None else Wanted.parse(value)
 
@@ -114,7 +131,7 @@ class Members:
     def __init__(self, wanted: Wanted) -> None:
         """Read the inventory; raise UsageError for its faults."""
         self._text = wanted.inventory
-        whole = whole_of(self._text, INVENTORY)
+        whole = whole_of(self._text, _IN_CLUSTER)
         self._settings = {node.name: node.settings for node in whole.nodes}
         self._named = self._settings.keys() - {_ANY}
         self.cluster = whole.nodes[0].settings.cluster
@@ -130,7 +147,7 @@ class Members:
     def learn(self, names: Iterable[str]) -> None:
         """Read the settings of some nodes at once: ten thousand times one by one takes minutes."""
         if missing := [name for name in names if name not in self._settings]:
-            whole = with_nodes(self._text, INVENTORY, missing)
+            whole = with_nodes(self._text, _IN_CLUSTER, missing)
             self._settings |= {node.name: node.settings for node in whole.nodes}
 
     def settings(self, name: str) -> Settings:

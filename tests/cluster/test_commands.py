@@ -115,6 +115,27 @@ def test_an_install_that_is_repeated_changes_nothing(command: Command, fakes: Fa
     assert "nothing to do" in said(command("uninstall", "--yes"))
 
 
+def test_a_config_map_that_somebody_has_damaged_is_named_and_written_again(command: Command, fakes: Fakes) -> None:
+    path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/nodeprov"
+    assert command("run", *IMAGES, "--yes").returncode == 0
+
+    fakes.api.patch(path, {"data": {"inventory.toml": "x: ["}})
+    status = command("status")
+    assert status.returncode == 2
+    assert "ConfigMap nodeprov, inventory.toml:1: " in said(status)
+
+    fakes.api.patch(path, {"data": {"run.json": "x"}})
+    for name in ("status", "run", "uninstall"):
+        refused = command(name, *(["--yes"] if name != "status" else []))
+        assert refused.returncode == 1
+        assert "hint: write it again: nodeprov cluster install --engine-image NAME@DIGEST" in said(refused)
+    again = command("run", *IMAGES, "--yes")
+    assert again.returncode == 0, said(again)
+    assert "ConfigMap nodeprov: it is not as nodeprov writes it" in said(again)
+    assert "it is written anew" in said(again)
+    assert command("uninstall", "--yes").returncode == 0
+
+
 def test_an_inventory_for_which_a_config_map_has_no_room_is_refused(command: Command, tmp_path: Path) -> None:
     with (tmp_path / "nodeprov.toml").open("a") as file:
         file.write("# " + "x" * (1 << 20) + "\n")

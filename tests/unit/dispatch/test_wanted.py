@@ -103,7 +103,9 @@ def _with(**run: object) -> dict[str, object]:
 def test_what_is_no_such_config_map_is_refused_with_what_to_do(value: dict[str, object]) -> None:
     with pytest.raises(NodeprovError, match="it is not as nodeprov writes it") as raised:
         Wanted.parse(value)
-    assert raised.value.hint == "write it again: nodeprov cluster install"
+    assert raised.value.hint == (
+        "write it again: nodeprov cluster install --engine-image NAME@DIGEST --release-image NAME@DIGEST"
+    )
 
 
 def test_what_is_wanted_has_another_digest_when_any_part_is_another() -> None:
