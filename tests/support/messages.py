@@ -18,7 +18,9 @@ FILLED_IN = re.compile(r"\{([A-Z…]+)\}")
 
 _IN_ORDER = ("message", "hint", "why")
 _PLACES: Mapping[str, int] = {
-    **dict.fromkeys(("NodeprovError", "UsageError", "CommandFailed", "Problem", "Busy", "TakenOver"), 0),
+    **dict.fromkeys(
+        ("NodeprovError", "UsageError", "CommandFailed", "Problem", "Busy", "TakenOver", "DamagedError"), 0
+    ),
     **dict.fromkeys(("Refused", "_Refused", "RolledBack", "RollbackFailed", "ApiError", "_Wrong", "because"), 0),
     "Fault": 1,  # behind the path of the setting
 }
