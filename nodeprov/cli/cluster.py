@@ -161,7 +161,8 @@ def install(
 def run(*, wish: Wish, yes: options.Yes = False, there: There, shown: groups.Shown) -> None:
     """Install the nodes by the cluster once, and wait until it is done; nothing stays that runs.
 
-    The dispatcher runs here; the engines run in pods on the nodes.
+    The dispatcher runs here; the engines run in pods on the nodes. Ctrl-C gives back the nodes on which nothing
+    has restarted: they are uncordoned, and as before. Other nodes go on. A second Ctrl-C ends it at once.
     """
     from nodeprov.cli.cluster_reach import reached
     from nodeprov.dispatch.objects import Place

@@ -12,7 +12,7 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import output
 from nodeprov.cli.main import DONE, cancelled_by_signals
-from nodeprov.cli.output import confirm, say, show_json, show_lines, show_text
+from nodeprov.cli.output import MOST_NAMED, confirm, say, show_json, show_lines, show_text
 from nodeprov.errors import NodeprovError, UsageError
 
 if TYPE_CHECKING:
@@ -52,14 +52,27 @@ def applied(api: Api, planned: Sequence[Planned]) -> list[Planned]:
 
 
 def dispatched(api: Api, wanted: Wanted, namespace: str) -> Came:
-    """Dispatch from here until nothing is left; a signal ends it, and what was begun goes on in the cluster."""
+    """Dispatch from here until nothing is left.
+
+    A signal ends it: nodes on which nothing has restarted are given back, and what was begun there goes on in the
+    cluster. A second one ends it at once.
+    """
     from nodeprov.dispatch.one_shot import dispatch_here
     from nodeprov.dispatch.one_shot import said as how
     from nodeprov.dispatch.surroundings import Surroundings
     from nodeprov.runtimes import FAMILY
 
-    stop = threading.Event()
-    with cancelled_by_signals(lambda _cancellation: stop.set()):
+    stop, at_once = threading.Event(), threading.Event()
+
+    def interrupt(_cancellation: object) -> None:
+        if stop.is_set():
+            say("interrupted again: ends at once")
+            at_once.set()
+            return
+        say("interrupted: the nodes on which nothing has restarted are given back; once more ends it at once")
+        stop.set()
+
+    with cancelled_by_signals(interrupt):
         around = Surroundings(
             namespace,
             f"{socket.gethostname()}-{os.getpid()}",
@@ -69,6 +82,7 @@ def dispatched(api: Api, wanted: Wanted, namespace: str) -> Came:
             on_error=output.print_error,
             on_fault=lambda node, traceback: say(f"{node}: a fault of nodeprov\n{traceback.rstrip()}"),
             stop=stop,
+            at_once=at_once,
         )
         return dispatch_here(api, wanted, around)
 
@@ -97,7 +111,23 @@ def end(came: Came, run: str, *, as_json: bool) -> NoReturn:
     for node, why in list(came.untouched.items())[:10]:
         say(f"{node}: not begun: {why}")
     if came.was_stopped:
-        say("interrupted: what was begun goes on in the cluster; the next run sees it to its end")
+        _say_interrupted(came)
     if came.cordoned:
-        say(f"still cordoned: {', '.join(came.cordoned)}; the next run uncordons them at its end")
+        say(f"still cordoned: {_named(came.cordoned)}; the next run uncordons them at its end")
     raise typer.Exit(came.exit_code or DONE)
+
+
+def _say_interrupted(came: Came) -> None:
+    """Tell what was given back, and what goes on."""
+    if came.given_back:
+        say(f"given back, for nothing has restarted there: {_named(came.given_back)}")
+    for node, why in list(came.kept.items())[:10]:
+        say(f"{node}: not given back: {why}")
+    if came.kept:
+        say("interrupted: what was begun goes on in the cluster; the next run sees it to its end")
+
+
+def _named(names: Sequence[str]) -> str:
+    """Name some nodes, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more

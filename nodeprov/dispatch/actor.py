@@ -10,7 +10,7 @@ from typing import Any
 
 from nodeprov.dispatch.api import Api, ApiError, Object
 from nodeprov.dispatch.case import Ended
-from nodeprov.dispatch.marks import BETWEEN, CLAIM, CORDONED, DONE, DRAINING, LAST, STAGED, Last
+from nodeprov.dispatch.marks import BETWEEN, CLAIM, CORDONED, DONE, DRAINING, FAILED, LAST, STAGED, Last
 from nodeprov.dispatch.views import (
     COMPONENT,
     DRAIN_ANNOTATION,
@@ -79,6 +79,17 @@ class Actor:
     def uncordon(self, node: NodeView) -> NodeView:
         """Take our marks of a drain away, and our cordon, from a node that no run has any more."""
         return self._patch(node, _undrained(node))
+
+    def give_back(self, node: NodeView, wanted: Wanted, settings: Settings, action: str) -> NodeView:
+        """Leave a node on which nothing was restarted as it was before its run: one write.
+
+        The claim of an earlier run stays: its action, and so what it has changed, is not known here.
+        """
+        value = _undrained(node)
+        if node.claim == wanted.run:
+            label = self._label(node, settings, Ended(FAILED, action=action))
+            value["metadata"]["labels"] = {CLAIM: None, **label}
+        return self._patch(node, value)
 
     def make_engine(
         self, node: NodeView, wanted: Wanted, settings: Settings, action: str, *, before_drain: bool = False

@@ -59,12 +59,18 @@ class ApiError(NodeprovError):
         self.status, self.reason, self.after_seconds = status, reason, after_seconds
 
 
+def unless_stopped(stop: threading.Event) -> None:
+    """Raise NodeprovError if it is stopped."""
+    if stop.is_set():
+        raise NodeprovError("interrupted", "what was begun goes on in the cluster")
+
+
 def sleeping_until(stop: threading.Event) -> Callable[[float], None]:
     """Return what waits for so many seconds, and raises NodeprovError as soon as it is stopped."""
 
     def sleep(seconds: float) -> None:
-        if stop.wait(seconds):
-            raise NodeprovError("interrupted", "what was begun goes on in the cluster")
+        stop.wait(seconds)
+        unless_stopped(stop)
 
     return sleep
 

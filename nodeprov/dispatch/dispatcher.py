@@ -5,8 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 from nodeprov.dispatch.actor import Actor
 from nodeprov.dispatch.api import Api, ApiError
@@ -24,6 +24,7 @@ from nodeprov.dispatch.turns import Standing, Turn, turn
 from nodeprov.dispatch.views import COMPONENT, PROOF, NodeView, PodView
 from nodeprov.dispatch.wanted import INSTALL, STAGE, Wanted
 from nodeprov.dispatch.watch import Change, Watch
+from nodeprov.dispatch.workers import Workers
 from nodeprov.engine.window import Experience, Schedule
 from nodeprov.errors import NodeprovError
 from nodeprov.in_cluster.pod import RUN_LABEL
@@ -35,6 +36,8 @@ BEGIN_SECONDS, MOST_OF_TIME = 0.25, 0.05
 """How often nodes are begun, and what of the time that may take: to put ten thousand in order takes 15 ms."""
 AGAIN_SECONDS = 2.0
 """When a step is tried again that the API server could not be asked for."""
+END_SECONDS = 3.0
+"""How long steps that are being taken are waited for where it is stopped; each is a few requests."""
 
 
 _Came = tuple[str, "Change[NodeView] | Change[PodView]"]
@@ -62,7 +65,9 @@ class Dispatcher:
         self._lease, self._around = lease, around
         self._events: queue.SimpleQueue[_Came | Did | Wanted] = queue.SimpleQueue()
         actor = Actor(api, around.namespace, around.now, around.identity)
-        self._doer = Doer(actor, Evictions(api, around.namespace), self.known, around, self._events.put)
+        self._doer = Doer(
+            actor, Evictions(api, around.namespace, around.stop), self.known, around, self._events.put
+        )
         self.faults = Faults(around.on_fault)
         self._listed: set[str] = set()
         self._progress = Progress(around.monotonic)
@@ -83,7 +88,8 @@ class Dispatcher:
         """Dispatch until it is stopped, or `once`: until no node is left that may be begun."""
         for kind, watch in self._watches.items():
             threading.Thread(target=self._follow, args=(kind, watch), daemon=True).start()
-        with ThreadPoolExecutor(WORKERS) as workers:
+        workers = Workers(WORKERS)
+        try:
             while not self._around.stop.is_set():
                 names = {name for event in self._arrived() for name in self._taken(event)}
                 if len(self._listed) < len(self._watches) or not self._lease.is_leading:
@@ -92,6 +98,15 @@ class Dispatcher:
                 self._go_on(names, workers)
                 if once and self._is_done():
                     return
+        finally:
+            workers.close()
+            workers.wait(END_SECONDS, self._around.at_once)
+        self._take_last()
+
+    @property
+    def may_have_engines(self) -> frozenset[str]:
+        """Name the nodes whose engine's pod was asked for, and for which no answer has come."""
+        return frozenset(self._doer.asked)
 
     def _watched(self, api: Api) -> dict[str, Watch[NodeView] | Watch[PodView]]:
         stop, on_error = self._around.stop, self._around.on_error
@@ -135,6 +150,13 @@ class Dispatcher:
                 yield from self.known.node_changed(change)  # type: ignore[arg-type]
             else:
                 yield from self.known.pod_changed(change, proofs=kind != "pods")  # type: ignore[arg-type]
+
+    def _take_last(self) -> None:
+        """Take what has come since it was stopped; a step that was broken off is no news."""
+        while not self._events.empty():
+            event = self._events.get()
+            if not (isinstance(event, Did) and isinstance(event.error, NodeprovError)):
+                list(self._taken(event))
 
     def _take_wanted(self, wanted: Wanted) -> None:
         try:
@@ -192,7 +214,7 @@ class Dispatcher:
         if ended.result == DONE and took is not None:
             self._schedule.experience.learn(took)
 
-    def _go_on(self, names: set[str], workers: ThreadPoolExecutor) -> None:
+    def _go_on(self, names: set[str], workers: Workers) -> None:
         """Have the next step taken for nodes of which something is new, and begin others."""
         now = self._around.monotonic()
         if now >= self._next_look:
@@ -205,7 +227,7 @@ class Dispatcher:
             after = self._around.monotonic()
             self._next_begin = after + max(BEGIN_SECONDS, (after - now) / MOST_OF_TIME)
 
-    def _consider(self, name: str, workers: ThreadPoolExecutor) -> None:
+    def _consider(self, name: str, workers: Workers) -> None:
         if not self._progress.may_go_on(name) or name in self.faults.given_up:
             return
         try:
@@ -213,7 +235,7 @@ class Dispatcher:
         except Exception as error:
             self._take_fault(name, error)
 
-    def _take_step(self, name: str, workers: ThreadPoolExecutor) -> None:
+    def _take_step(self, name: str, workers: Workers) -> None:
         """Have the next step taken for a node, if there is any."""
         if ended := self.faults.failing.get(name):
             if node := self.known.nodes.get(name):
@@ -269,7 +291,7 @@ class Dispatcher:
         known = self.known
         return node is not None and known.members.rollout.drain and known.action(node) != STAGE
 
-    def _begin(self, workers: ThreadPoolExecutor) -> None:
+    def _begin(self, workers: Workers) -> None:
         """Claim the nodes whose turn it is."""
         known, busy = self.known, self._progress.busy
         left_out = busy | self.faults.failing.keys() | self.faults.given_up
@@ -287,9 +309,9 @@ class Dispatcher:
                 self._progress.begin(name)
                 self._submit(workers, name, Step("claim"), known.nodes[name])
 
-    def _submit(self, workers: ThreadPoolExecutor, name: str, step: Step, node: NodeView | None) -> None:
+    def _submit(self, workers: Workers, name: str, step: Step, node: NodeView | None) -> None:
         self._progress.busy.add(name)
-        workers.submit(self._doer.do, name, step, node)
+        workers.submit(partial(self._doer.do, name, step, node))
 
     def _is_done(self) -> bool:
         """Tell whether nothing is in work, and no node is left that may be begun."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from nodeprov.dispatch.actor import Actor, Told
-from nodeprov.dispatch.api import ApiError
+from nodeprov.dispatch.api import ApiError, unless_stopped
 from nodeprov.dispatch.case import Ended, Step
 from nodeprov.dispatch.evictions import Evictions
 from nodeprov.dispatch.known import Known
@@ -47,7 +47,11 @@ class Did:
 
 
 class Doer:
-    """Takes steps; for use by several threads."""
+    """Takes steps; for use by several threads.
+
+    Attributes:
+        asked: the nodes whose engine's pod was asked for, and for which no answer has come.
+    """
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class Doer:
         """Act by `actor` and `evictions`; `hand_back` is given what came of each step, whatever it is."""
         self._actor, self._known, self._around, self._hand_back = actor, known, around, hand_back
         self._evictions = evictions
+        self.asked: set[str] = set()
         self._refused: dict[str, float] = {}
 
     def do(self, name: str, step: Step, node: NodeView | None) -> None:
@@ -116,7 +121,26 @@ class Doer:
                 return Did(name, self._actor.make_proof(node, wanted, settings))
             case "drain" if did := self._drained(node, settings):
                 return did
-        return Did(name, self._actor.make_engine(node, wanted, settings, action))
+        return Did(name, self._engine(node, settings, action))
+
+    def _engine(self, node: NodeView, settings: Settings, action: str) -> PodView:
+        """Have the pod made that restarts containerd, unless it is stopped."""
+        self.asked.add(
+            node.name
+        )  # before it is looked whether it is stopped: who gives nodes back looks here then
+        try:
+            unless_stopped(self._around.stop)
+        except NodeprovError:
+            self.asked.discard(node.name)
+            raise
+        try:
+            pod = self._actor.make_engine(node, self._known.wanted, settings, action)
+        except ApiError as error:
+            if 400 <= error.status < 500:
+                self.asked.discard(node.name)
+            raise
+        self.asked.discard(node.name)
+        return pod
 
     def _drained(self, node: NodeView, settings: Settings) -> Did | None:
         """Evict pods once more; return None when all have left.

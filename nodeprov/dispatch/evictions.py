@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nodeprov.dispatch.api import Api, ApiError
+from nodeprov.dispatch.api import Api, ApiError, unless_stopped
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, Problems
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.draining import (
@@ -37,9 +38,12 @@ class Left:
 class Evictions:
     """Asks pods to leave nodes, as far as their PodDisruptionBudgets allow it; for use by several threads."""
 
-    def __init__(self, api: Api, own_namespace: str) -> None:
-        """Speak to a cluster; pods of `own_namespace` stay: the dispatcher's and the engines'."""
-        self._api, self._own_namespace = api, own_namespace
+    def __init__(self, api: Api, own_namespace: str, stop: threading.Event) -> None:
+        """Speak to a cluster; pods of `own_namespace` stay: the dispatcher's and the engines'.
+
+        Where it is stopped no other pod is asked to leave.
+        """
+        self._api, self._own_namespace, self._stop = api, own_namespace, stop
 
     def insist(self, node: str, settings: Settings) -> Sequence[NodePod]:
         """Find the pods that are to leave a node.
@@ -58,6 +62,7 @@ class Evictions:
         for pod in self.insist(node, settings):
             why[pod.name] = ENDING
             if not pod.is_ending:
+                unless_stopped(self._stop)
                 why[pod.name], seconds = self._evicted(pod)
                 after = max(after, seconds)
         return Left(why, after)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from nodeprov.dispatch.api import Api, sleeping_until
 from nodeprov.dispatch.dispatcher import Dispatcher
+from nodeprov.dispatch.giving_back import GivenBack, GivingBack
 from nodeprov.dispatch.lease import DURATION_SECONDS, Leadership
 from nodeprov.dispatch.marks import BETWEEN, DONE, FAILED
 from nodeprov.dispatch.surroundings import NodeEnd, Surroundings
 from nodeprov.dispatch.wanted import Wanted
 from nodeprov.errors import NodeprovError
+
+GIVE_BACK_SECONDS = 8.0
+"""How long a run that is stopped takes at most to give nodes back: somebody waits for its end."""
+LET_GO_SECONDS = 5.0
+"""How long it takes at most to let go of the Lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +31,16 @@ class Came:
         untouched: the nodes that were not begun, and why not.
         was_stopped: whether somebody has ended it.
         cordoned: the nodes that are cordoned still, by this run: it was ended while they were drained.
+        given_back: the nodes that were given back then, for nothing had restarted there.
+        kept: those that it had, and that were not given back, and why not.
     """
 
     ends: tuple[NodeEnd, ...]
     untouched: dict[str, str]
     was_stopped: bool
     cordoned: tuple[str, ...] = ()
+    given_back: tuple[str, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -47,6 +58,8 @@ class Came:
             "outcomes": [_json(each) for each in self.ends],
             "untouched": [{"node": node, "why": why} for node, why in self.untouched.items()],
             "cordoned": list(self.cordoned),
+            "given_back": list(self.given_back),
+            "not_given_back": [{"node": node, "why": why} for node, why in self.kept.items()],
         }
 
 
@@ -66,26 +79,47 @@ def _json(end: NodeEnd) -> dict[str, Any]:
 
 
 def dispatch_here(access_api: Api, wanted: Wanted, around: Surroundings) -> Came:
-    """Lead, and dispatch from here; raise NodeprovError where another dispatcher leads."""
+    """Lead, and dispatch from here; raise NodeprovError where another dispatcher leads.
+
+    Where it is stopped, the nodes on which nothing has restarted are given back: nobody else goes on with them.
+    """
     ended = threading.Event()
     lease = Leadership(
         Api(access_api.access, patience_seconds=0, timeout_seconds=5), around.namespace, around.identity
     )
     holding = threading.Thread(target=lease.hold, args=(ended, around.on_error), daemon=True)
     holding.start()
+    back = GivenBack()
     try:
         _insist_on_lead(lease, around)
         api = Api(access_api.access, sleep=sleeping_until(around.stop), before_write=lease.insist)
         dispatcher = Dispatcher(api, lease, wanted, around)
         dispatcher.run(once=True)
+        if around.stop.is_set():
+            hasty = Api(
+                access_api.access,
+                sleep=sleeping_until(around.at_once),
+                before_write=lease.insist,
+                patience_seconds=GIVE_BACK_SECONDS,
+                timeout_seconds=GIVE_BACK_SECONDS / 2,
+            )
+            back = GivingBack(hasty, dispatcher, around).within(GIVE_BACK_SECONDS)
     finally:
         ended.set()
-        holding.join(DURATION_SECONDS)
+        holding.join(1 if around.at_once.is_set() else LET_GO_SECONDS)
+    return _came(dispatcher, back, around)
+
+
+def _came(dispatcher: Dispatcher, back: GivenBack, around: Surroundings) -> Came:
     known, why = dispatcher.known, dispatcher.turn.why_not
+    for each in back.nodes.values():
+        known.put_node(each)
     left = {name: known.nodes[name].unavailable or why or "it was interrupted" for name in sorted(known.due)}
+    left |= {name: "it was interrupted, and given back" for name in sorted(back.nodes) if name in left}
     ends = {each.node: each for each in dispatcher.ends}  # a canary's second one counts
     cordoned = tuple(sorted(each.name for each in known.nodes.values() if each.has_our_cordon))
-    return Came(tuple(ends.values()), left, around.stop.is_set(), cordoned)
+    kept = dict(sorted(back.kept.items()))
+    return Came(tuple(ends.values()), left, around.stop.is_set(), cordoned, tuple(sorted(back.nodes)), kept)
 
 
 def _insist_on_lead(lease: Leadership, around: Surroundings) -> None:

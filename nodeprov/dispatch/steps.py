@@ -70,7 +70,9 @@ def _before_drain(case: Case, node: NodeView) -> Step:
         return Step("cordon")
     if case.staged is None:
         return Step("stage")
-    found = _result(case, node, case.staged)
+    # One that is being deleted takes its changes back: a run that was stopped has given the node back.
+    staged = replace(case.staged, message=None) if case.staged.is_going else case.staged
+    found = _result(case, node, staged)
     if isinstance(found, Step):
         return found
     return Step("cordon" if found.to_restart else "make the pod")

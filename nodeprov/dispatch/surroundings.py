@@ -37,7 +37,8 @@ class Surroundings:
         on_fault: hears of which node nodeprov itself has failed, and the traceback.
         now: tells the time, UTC in ISO 8601.
         monotonic: tells the seconds of a clock that nobody sets.
-        stop: ends it.
+        stop: ends it; what only waits may be given back first.
+        at_once: ends that too.
     """
 
     namespace: str
@@ -51,3 +52,4 @@ class Surroundings:
     now: Callable[[], str] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     stop: threading.Event = field(default_factory=threading.Event)
+    at_once: threading.Event = field(default_factory=threading.Event)

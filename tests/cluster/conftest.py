@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.fleet_of_fakes import Fakes
+from tests.support.pods_of_others import make_room
 from tests.support.stages import stages
 
 
@@ -44,3 +45,10 @@ def fakes(plane: ControlPlane) -> Iterator[Fakes]:
     fakes = Fakes(plane, threading.Event())
     yield fakes
     fakes.clear()
+
+
+@pytest.fixture
+def prod(fakes: Fakes) -> Fakes:
+    """A cluster that may have pods of others."""
+    make_room(fakes)
+    return fakes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 from tests.lab.dispatching import NODES, Site
 from tests.lab.machines import Kubectl, Machine, eventually
@@ -60,4 +61,26 @@ def test_a_dispatcher_that_is_killed_while_a_budget_holds_it_up_leaves_no_cordon
     with eventually() as more:
         while before & uids(kubectl, "served"):
             assert more()
+    assert (cordoned(kubectl), marks(kubectl), site.labelled()) == ([], [], list(NODES))
+
+
+def test_an_interrupted_run_gives_back_the_nodes_from_which_pods_have_not_left(
+    site: Site, served: Machine, kubectl: Kubectl
+) -> None:
+    forbid_evictions(kubectl)
+    before, process = uids(kubectl, "served"), served.pid()
+    with site.started("run", *site.images, "--drain", "--yes", "--json") as running:
+        running.wait_for("its PodDisruptionBudget forbids it")
+        assert cordoned(kubectl)
+        running.process.send_signal(signal.SIGINT)
+        ended = running.end()
+    assert ended.returncode == 1, ended.stdout + ended.stderr + site.trouble()
+    came = json.loads(ended.stdout)
+    assert (came["given_back"], came["not_given_back"], came["cordoned"]) == (list(NODES), [], [])
+    assert "given back, for nothing has restarted there: " in ended.stderr
+    assert (cordoned(kubectl), marks(kubectl), site.labelled()) == ([], [], [])
+    assert (uids(kubectl, "served"), served.pid()) == (before, process)
+    kubectl("patch", "pdb", "served", "--type=merge", "--patch", '{"spec": {"minAvailable": 1}}')
+    again = site.command("run", "--drain", "--yes", "--json")
+    assert again.returncode == 0, again.stdout + again.stderr + site.trouble()
     assert (cordoned(kubectl), marks(kubectl), site.labelled()) == ([], [], list(NODES))

@@ -122,7 +122,12 @@ class Fakes:
             before_write()
 
         threading.Thread(target=lease.hold, args=(stop, self.errors.append), daemon=True).start()
-        around = Surroundings(
+        around = self.around(stop, identity)
+        return Dispatcher(Api(access, before_write=insist), lease, wish or wanted(), around)
+
+    def around(self, stop: threading.Event, identity: str = "one") -> Surroundings:
+        """Hand a dispatcher who it is, what ends it, and listeners that write all down."""
+        return Surroundings(
             NAMESPACE,
             identity,
             FAMILY.kernel_line,
@@ -132,7 +137,6 @@ class Fakes:
             on_fault=lambda node, traceback: self.faults.append((node, traceback)),
             stop=stop,
         )
-        return Dispatcher(Api(access, before_write=insist), lease, wish or wanted(), around)
 
     def run(self, wish: Wanted | None = None, **options: Any) -> Dispatcher:
         """Dispatch until nothing is left to be done."""

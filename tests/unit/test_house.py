@@ -200,6 +200,7 @@ ELSEWHERE = {
     ),
     "tests/cluster/test_drain.py": ("dispatch/evictions",),
     "tests/cluster/test_faults.py": ("dispatch/faults",),
+    "tests/cluster/test_giving_back.py": ("dispatch/giving_back",),
     "tests/unit/dispatch/test_steps.py": ("dispatch/case",),
     "tests/cluster/test_rights.py": ("dispatch/objects", "dispatch/policies"),
     "tests/cluster/test_commands.py": (

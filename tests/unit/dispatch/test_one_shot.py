@@ -36,3 +36,9 @@ def test_an_end_is_told_in_a_line_and_whom_the_restart_has_hit_in_others() -> No
     found = NodeResult.from_json(result(hit=("shop/cart-2 (container main) ended",)).encode())
     hit = NodeEnd("n1", Ended("done", found=found), 1.5)
     assert said(hit) == "n1: install done\n  shop/cart-2 (container main) ended"
+
+
+def test_what_was_given_back_and_what_was_not_is_told_to_programs() -> None:
+    came = Came((), {}, was_stopped=True, given_back=("n1",), kept={"n2": "its engine's pod was made"})
+    assert came.to_json()["given_back"] == ["n1"]
+    assert came.to_json()["not_given_back"] == [{"node": "n2", "why": "its engine's pod was made"}]

@@ -34,7 +34,7 @@ DRAINED = node(labels={CLAIM: "r1"}, draining=SINCE, is_cordoned=True, has_our_c
 UNCORDONED = node(labels={CLAIM: "r1"}, draining=SINCE, has_our_cordon=True)
 
 
-def staged(*, to_restart: bool, **fields: Any) -> Any:
+def staged(*, to_restart: bool = True, **fields: Any) -> Any:
     said = result(action="stage", to_restart=to_restart)
     return pod(CLAIMED, **{"action": "stage", "is_before_drain": True, "message": said, **fields})
 
@@ -137,6 +137,9 @@ def test_how_a_run_ends(known: Case, ended: tuple[str, str]) -> None:
             draining(staged=staged(to_restart=True, message=None, phase="Failed", trouble="OutOfpods")),
             "remove the pod",
         ),
+        # It takes its changes back, for the run that has made it was stopped.
+        (draining(staged=staged(is_going=True, message=result(exit=1, outcome="failed"))), "wait"),
+        (draining(staged=staged(is_going=True, phase="Failed", message=result(exit=1))), "wait"),
         (draining(pods_made=MOST_PODS), "stage"),
         (draining(pods_made=MOST_PODS + 1), "finish"),
         (draining(node=DRAINED), "drain"),
