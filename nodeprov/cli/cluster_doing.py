@@ -98,6 +98,8 @@ def show_status(run: str, leader: str, counts: dict[str, Any], *, as_json: bool)
         show_lines(f"{name}: {why}")
     for name, since in counts.get("draining", {}).items():
         show_text(f"{name}: its pods are to leave, since {since}")
+    for name, since in counts.get("waiting", {}).items():
+        show_text(f"{name}: the end of pods is waited for, since {since}")
     say(f"run {run}; the dispatcher that leads: {leader or 'none'}")
 
 

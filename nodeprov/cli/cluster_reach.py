@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from nodeprov.inventory import Inventory, RolloutSettings
 
 _DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
-_OVER_SSH = ("wait_for", "before", "after")
-"""What of a rollout is done over SSH only."""
+_OVER_SSH = ("before", "after")
+"""What of a rollout is done over SSH only: programs of the machine on which nodeprov runs."""
 
 _MOST_BYTES = 1 << 20
 """Of all values of a ConfigMap (kubernetes: pkg/apis/core/types.go, MaxSecretSize)."""

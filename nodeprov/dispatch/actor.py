@@ -10,7 +10,18 @@ from typing import Any
 
 from nodeprov.dispatch.api import Api, ApiError, Object
 from nodeprov.dispatch.case import Ended
-from nodeprov.dispatch.marks import BETWEEN, CLAIM, CORDONED, DONE, DRAINING, FAILED, LAST, STAGED, Last
+from nodeprov.dispatch.marks import (
+    BETWEEN,
+    CLAIM,
+    CORDONED,
+    DONE,
+    DRAINING,
+    FAILED,
+    LAST,
+    STAGED,
+    WAITING,
+    Last,
+)
 from nodeprov.dispatch.views import (
     COMPONENT,
     DRAIN_ANNOTATION,
@@ -61,20 +72,26 @@ class Actor:
         if action == UNINSTALL and settings.label.key in node.labels:
             labels[settings.label.key] = None
         value: Object = {"metadata": {"labels": labels}}
-        if node.draining:  # by a run before this one, which has its own time
-            value["metadata"]["annotations"] = {DRAINING: self._now()}
+        if node.is_being_emptied:  # by a run before this one, which has its own time
+            value["metadata"]["annotations"] = {WAITING: None, DRAINING: None, _first_mark(settings): self._now()}
         return self._patch(node, value)
 
-    def cordon(self, node: NodeView, wanted: Wanted) -> NodeView:
+    def cordon(self, node: NodeView, wanted: Wanted, settings: Settings) -> NodeView:
         """Have no pods sent to a node, and say that it was us, in one write; another one's cordon is not ours.
 
         Time runs from the first such write of a run.
         """
-        value: Object = {"metadata": {"annotations": {DRAINING: node.draining or self._now()}}}
+        value: Object = {"metadata": {"annotations": {}}}
+        if not node.is_being_emptied:
+            value["metadata"]["annotations"][_first_mark(settings)] = self._now()
         if not node.is_cordoned:
             value["metadata"]["annotations"][CORDONED] = wanted.run
             value["spec"] = {"unschedulable": True}
         return self._patch(node, value)
+
+    def drain(self, node: NodeView) -> NodeView:
+        """Take it that pods are to leave from now on: those that were waited for have ended, or take too long."""
+        return self._patch(node, {"metadata": {"annotations": {WAITING: None, DRAINING: self._now()}}})
 
     def uncordon(self, node: NodeView) -> NodeView:
         """Take our marks of a drain away, and our cordon, from a node that no run has any more."""
@@ -235,10 +252,16 @@ class Actor:
             self._api.patch(path, {**wanted, "handler": value["handler"]})
 
 
+def _first_mark(settings: Settings) -> str:
+    """Name the mark of what comes first: pods are waited for, or they leave at once."""
+    return DRAINING if settings.rollout.wait_for is None else WAITING
+
+
 def _undrained(node: NodeView) -> Object:
     """Write the change that takes the marks of a drain away, and the cordon if it is ours."""
-    marks = [*([DRAINING] if node.draining else []), *([CORDONED] if node.has_our_cordon else [])]
-    value: Object = {"metadata": {"annotations": dict.fromkeys(marks)}, "spec": {}}
+    marks = {DRAINING: node.draining, WAITING: node.waiting, CORDONED: node.has_our_cordon}
+    value: Object = {"metadata": {"annotations": {key: None for key, is_there in marks.items() if is_there}}}
+    value["spec"] = {}
     if node.has_our_cordon and node.is_cordoned:
         value["spec"]["unschedulable"] = None
     return value

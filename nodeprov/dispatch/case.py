@@ -11,7 +11,7 @@ from nodeprov.dispatch.wanted import INSTALL
 from nodeprov.in_cluster.result import NodeResult
 
 Doing = Literal[
-    "claim", "stage", "cordon", "drain", "make the pod", "prove", "finish", "remove the pod", "uncordon", "wait"
+    "claim", "stage", "cordon", "empty", "make the pod", "prove", "finish", "remove the pod", "uncordon", "wait"
 ]
 
 
@@ -68,7 +68,7 @@ class Case:
         run: the run that begins nodes now.
         action: what is to be done.
         want: the digest of what is wanted.
-        drains: whether other pods are to leave before containerd restarts.
+        empties: whether other pods are to leave, or to end, before containerd restarts.
         handler: the runtime handler that the node is to report.
         needs_proof: whether a pod is to prove it.
         kernel_line: finds in what that pod says by what its kernel is known as a sandbox's; "" if it is none.
@@ -87,7 +87,7 @@ class Case:
     staged: PodView | None = None
     action: str = INSTALL
     want: str = ""
-    drains: bool = False
+    empties: bool = False
     pods_made: int = 0
     waited_seconds: float = 0.0
     deadline_seconds: float = 1800.0

@@ -28,6 +28,7 @@ from nodeprov.dispatch.workers import Workers
 from nodeprov.engine.window import Experience, Schedule
 from nodeprov.errors import NodeprovError
 from nodeprov.in_cluster.pod import RUN_LABEL
+from nodeprov.inventory import RolloutSettings
 
 WORKERS = 16
 LOOK_SECONDS = 1.0
@@ -71,7 +72,7 @@ class Dispatcher:
         self.faults = Faults(around.on_fault)
         self._listed: set[str] = set()
         self._progress = Progress(around.monotonic)
-        self._schedule = Schedule(self.known.members.rollout, Experience({}, INSTALL))
+        self._schedule = _schedule(self.known.members.rollout)
         self._next_look = self._next_begin = 0.0
         self._watches = self._watched(api)
 
@@ -162,7 +163,7 @@ class Dispatcher:
         try:
             self.known.want(wanted)
             self.faults.forget()
-            self._schedule = Schedule(self.known.members.rollout, Experience({}, INSTALL))
+            self._schedule = _schedule(self.known.members.rollout)
         except NodeprovError as error:
             self._around.on_error(error)
 
@@ -178,6 +179,8 @@ class Dispatcher:
             self._progress.pods_made[did.node] += not did.made.is_proof
         elif did.waits:
             self._progress.postpone(did.node, did.again_seconds)
+            if (node := self.known.nodes.get(did.node)) and node.waiting:
+                self._progress.held_up.add(did.node)
             if self._progress.is_news(did.node, did.waits):
                 self._around.on_wait(did.node, did.waits)
         if did.ended is not None:
@@ -206,12 +209,13 @@ class Dispatcher:
             self._take_finished(name, ended)
 
     def _take_finished(self, name: str, ended: Ended) -> None:
+        was_held_up = name in self._progress.held_up
         took = self._progress.finish(name)
         self.faults.finish(name)
         end = NodeEnd(name, ended, took or 0.0)
         self.ends.append(end)
         self._around.on_end(end)
-        if ended.result == DONE and took is not None:
+        if ended.result == DONE and took is not None and not was_held_up:
             self._schedule.experience.learn(took)
 
     def _go_on(self, names: set[str], workers: Workers) -> None:
@@ -263,7 +267,7 @@ class Dispatcher:
         claim = node.claim if node else ""
         engine, proof = (self.known.pod(name, claim, is_proof=each) for each in (False, True))
         staged = self.known.pod(name, claim, is_before_drain=True)
-        if not (claim or engine or proof or staged or (node and node.draining)):
+        if not (claim or engine or proof or staged or (node and node.is_being_emptied)):
             return None
         settings = self.known.members.settings(name)
         pods = [each and (each.uid, each.message) for each in (engine, staged)]
@@ -279,17 +283,17 @@ class Dispatcher:
             staged,
             self.known.action(node) if node else INSTALL,
             self.known.wanted.digest,
-            self._drains(node),
+            self._empties(node),
             self._progress.pods_made[name],
             self._progress.waited(name, state),
             self.known.wanted.deadline_seconds,
             settings.proof.timeout_seconds,
         )
 
-    def _drains(self, node: NodeView | None) -> bool:
-        """Tell whether pods are to leave a node before its restart; what only stages has none."""
+    def _empties(self, node: NodeView | None) -> bool:
+        """Tell whether pods are to leave a node, or to end, before its restart; what only stages has none."""
         known = self.known
-        return node is not None and known.members.rollout.drain and known.action(node) != STAGE
+        return node is not None and known.members.empties and known.action(node) != STAGE
 
     def _begin(self, workers: Workers) -> None:
         """Claim the nodes whose turn it is."""
@@ -322,3 +326,9 @@ class Dispatcher:
             return False
         left = (name for name in self.known.due if name not in given_up)
         return self.turn.is_over or not any(self.known.nodes[name].is_ready for name in left)
+
+
+def _schedule(rollout: RolloutSettings) -> Schedule:
+    """Say when nodes are begun: any node may have pods that are waited for, which is not looked at before."""
+    waits = 0.0 if rollout.wait_for is None else float(rollout.wait_timeout_seconds)
+    return Schedule(rollout, Experience({}, INSTALL, waits_each=waits))

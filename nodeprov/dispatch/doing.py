@@ -16,15 +16,18 @@ from nodeprov.dispatch.surroundings import Surroundings
 from nodeprov.dispatch.views import NodeView, PodView
 from nodeprov.errors import NodeprovError, Problem, Problems
 from nodeprov.inventory import Settings
-from nodeprov.kubernetes.draining import do_not_leave
+from nodeprov.kubernetes.draining import do_not_leave, have_not_ended
 
 _POLICY = "ValidatingAdmissionPolicy"
 TAKEN_UP_SECONDS = 15.0
 """So long it may take until each API server of a cluster has taken up a changed policy; mostly it is a second."""
 
 
-_LOOK_SECONDS, _MOST_LOOK_SECONDS = 0.5, 5.0
-"""How often it is looked whether pods have left: less often, the longer that takes."""
+_LOOK_SECONDS, _MOST_LOOK_SECONDS, _MOST_WAIT_SECONDS = 0.5, 5.0, 15.0
+"""How often it is looked whether pods have left, or have ended: less often, the longer that takes.
+
+The last one is for pods that may take an hour to end.
+"""
 
 
 class NotYet(NodeprovError):
@@ -114,12 +117,12 @@ class Doer:
                 return Did(name, self._actor.make_engine(node, wanted, settings, action, before_drain=True))
             case "cordon":
                 self._evictions.insist(name, settings)
-                return Did(name, self._actor.cordon(node, wanted))
+                return Did(name, self._actor.cordon(node, wanted, settings))
             case "uncordon":
                 return Did(name, self._actor.uncordon(node))
             case "prove":
                 return Did(name, self._actor.make_proof(node, wanted, settings))
-            case "drain" if did := self._drained(node, settings):
+            case "empty" if did := self._emptied(node, settings):
                 return did
         return Did(name, self._engine(node, settings, action))
 
@@ -142,20 +145,39 @@ class Doer:
         self.asked.discard(node.name)
         return pod
 
-    def _drained(self, node: NodeView, settings: Settings) -> Did | None:
-        """Evict pods once more; return None when all have left.
+    def _emptied(self, node: NodeView, settings: Settings) -> Did | None:
+        """Wait for pods, or evict them, once more; return None when none is in the way of a restart.
 
         Raises Problems where they take too long, or something would be lost that nobody has allowed to lose.
         """
+        if settings.rollout.wait_for is not None and not node.draining:
+            return self._awaited(node, settings)
+        return self._drained(node, settings)
+
+    def _awaited(self, node: NodeView, settings: Settings) -> Did | None:
+        """See whether pods have ended by themselves; others leave after that, and so do these if they are late."""
+        rollout = settings.rollout
+        names = [each.name for each in self._evictions.awaited(node.name, settings)]
+        seconds = _seconds_between(node.waiting, self._around.now())
+        if names and seconds <= rollout.wait_timeout_seconds:
+            waits = f"waits for pods to end: {', '.join(names)}"
+            return Did(node.name, waits=waits, again_seconds=_pause(seconds, _MOST_WAIT_SECONDS))
+        if names and rollout.wait_then == "fail":
+            error = have_not_ended(names, settings, node.name)
+            raise Problems([Problem(error.message, error.hint)], where=node.name)
+        return Did(node.name, self._actor.drain(node)) if names or rollout.drain else None
+
+    def _drained(self, node: NodeView, settings: Settings) -> Did | None:
+        """Evict pods once more; return None when all have left."""
         left = self._evictions.ask(node.name, settings)
         if not left.why:
             return None
-        seconds = _seconds_between(node.draining, self._around.now())
+        seconds = _seconds_between(node.draining or node.waiting, self._around.now())
         if seconds > settings.rollout.drain_timeout_seconds:
             error = do_not_leave(left.why, node.name)
             raise Problems([Problem(error.message, error.hint)], where=node.name)
         waits = f"waits for pods to leave: {', '.join(f'{name} ({why})' for name, why in left.why.items())}"
-        again = max(left.after_seconds, min(_MOST_LOOK_SECONDS, max(_LOOK_SECONDS, seconds / 5)))
+        again = max(left.after_seconds, _pause(seconds, _MOST_LOOK_SECONDS))
         return Did(node.name, waits=waits, again_seconds=again)
 
     def _wait_for_policy(self, name: str, error: ApiError) -> None:
@@ -191,6 +213,11 @@ class Doer:
             self._actor.tell(told, node)
         except NodeprovError as error:  # the annotation says it too
             self._around.on_error(error)
+
+
+def _pause(seconds: float, most: float) -> float:
+    """Return when to look again for what is waited for since so many seconds."""
+    return min(most, max(_LOOK_SECONDS, seconds / 5))
 
 
 def _seconds_between(before: str, now: str) -> float:

@@ -1,4 +1,4 @@
-"""Pods that are to leave a node before its containerd restarts: they are found, and evicted."""
+"""Pods that are to leave a node, or to end, before its containerd restarts: they are found, and evicted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from nodeprov.kubernetes.draining import (
     FORBIDDEN,
     NodePod,
     allowed_of,
+    awaited,
     drain_problems,
+    leaving,
     movable,
     node_pod,
 )
@@ -45,21 +47,28 @@ class Evictions:
         """
         self._api, self._own_namespace, self._stop = api, own_namespace, stop
 
-    def insist(self, node: str, settings: Settings) -> Sequence[NodePod]:
-        """Find the pods that are to leave a node.
-
-        Raises Problems where something would be lost with them that nobody has allowed to lose; ApiError.
-        """
-        pods = movable(each for each in self._on(node) if not each.name.startswith(f"{self._own_namespace}/"))
-        if problems := tuple(drain_problems(pods, allowed_of(settings), node, whole=True)):
+    def insist(self, node: str, settings: Settings) -> None:
+        """Raise Problems where something would be lost, with pods, that nobody has allowed to lose; ApiError."""
+        if problems := leaving(self._of_others(node), settings, node).problems:
             raise Problems(problems, where=node)
-        return pods
+
+    def awaited(self, node: str, settings: Settings) -> Sequence[NodePod]:
+        """Find the pods on a node that are waited for until they have ended."""
+        return awaited(self._of_others(node), settings)
 
     def ask(self, node: str, settings: Settings) -> Left:
-        """Evict the pods that are on a node, once; return those that are there still. Raises as `insist` does."""
+        """Evict the pods that are to leave a node, once; return those that are there still.
+
+        Without a drain of the whole node these are those that were waited for in vain. Raises as `insist` does.
+        """
+        pods = movable(self._of_others(node))
+        if not settings.rollout.drain:
+            pods = awaited(pods, settings)
+        if problems := tuple(drain_problems(pods, allowed_of(settings), node, whole=True)):
+            raise Problems(problems, where=node)
         why: dict[str, str] = {}
         after = 0.0
-        for pod in self.insist(node, settings):
+        for pod in pods:
             why[pod.name] = ENDING
             if not pod.is_ending:
                 unless_stopped(self._stop)
@@ -87,10 +96,11 @@ class Evictions:
             return FORBIDDEN if "disruption budget" in error.message else error.message, error.after_seconds
         return ENDING, 0.0
 
-    def _on(self, node: str) -> list[NodePod]:
+    def _of_others(self, node: str) -> list[NodePod]:
         pages = [*self._api.pages("/api/v1/pods", fieldSelector=f"spec.nodeName={node}")]
         try:
-            return [node_pod(each) for page in pages for each in page["items"]]
+            found = [node_pod(each) for page in pages for each in page["items"]]
         except MALFORMED_JSON as error:
             said = f"its pods are not understood: {type(error).__name__}: {error}"
             raise NodeprovError(said, "kubectl get pods -A -o wide", where=node) from None
+        return [each for each in found if not each.name.startswith(f"{self._own_namespace}/")]

@@ -117,7 +117,7 @@ class GivingBack:
                 names.add(node.name)
                 if _is_held(node, known.wanted.run):
                     yield node
-        marked = [each for each in known.nodes.values() if each.draining and each.name not in names]
+        marked = [each for each in known.nodes.values() if each.is_being_emptied and each.name not in names]
         yield from filter(lambda each: _is_held(each, known.wanted.run), map(self._actor.read, marked))
 
     def _consider(self, node: NodeView) -> None:
@@ -158,4 +158,4 @@ class GivingBack:
 
 def _is_held(node: NodeView, run: str) -> bool:
     """Tell whether something can be given back: an earlier run's claim stays, for the next run takes it over."""
-    return node.claim == run or bool(node.draining)
+    return node.claim == run or node.is_being_emptied

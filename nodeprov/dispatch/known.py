@@ -106,12 +106,12 @@ class Known:
     def in_work(self) -> Iterator[str]:
         """Name the nodes that a run has, or that marks of a drain or pods of ours are left on."""
         yield from self.changing
-        yield from (name for name, node in self.meant.items() if node.draining and not node.claim)
+        yield from (name for name, node in self.meant.items() if node.is_being_emptied and not node.claim)
         yield from (name for name in self._pods if not ((node := self.nodes.get(name)) and node.claim))
 
     def _judge(self, node: NodeView) -> None:
         wish = wish_of(node, self.wanted, self.members)
-        if wish or node.is_ours or node.draining or self.members.chooses(node):
+        if wish or node.is_ours or node.is_being_emptied or self.members.chooses(node):
             self.meant[node.name] = node
         else:
             self.meant.pop(node.name, None)

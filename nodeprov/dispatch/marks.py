@@ -16,6 +16,8 @@ STAGED = "nodeprov.io/staged"
 """The annotation that says how the last run ended that only brought what an install needs, in the same words."""
 DRAINING = "nodeprov.io/draining"
 """The annotation that says since when pods are made to leave: UTC in ISO 8601. It goes at the end of the run."""
+WAITING = "nodeprov.io/waiting"
+"""The annotation that says since when the end of pods is waited for, in the same way; DRAINING may follow it."""
 CORDONED = "nodeprov.io/cordoned"
 """The annotation that says which run has cordoned the node: a cordon without it is another one's, and stays."""
 LONGEST_BYTES = 300

@@ -80,7 +80,7 @@ def limits_of(wanted: Wanted, members: Members, namespace: str) -> Limits:
         host_paths=sorted({f"{each.paths.prefix}/releases" for each in every}),
         proof_images=sorted({each.proof.image or wanted.images.engine for each in every}),
         proof_classes=sorted({proof_class(each) for each in every}),
-        drains=members.rollout.drain,
+        drains=members.empties,
     )
 
 
@@ -96,7 +96,8 @@ def _rights(members: Members, namespace: str) -> list[Object]:
         _may("", "nodes", ["get", "list", "watch", "patch"]),
         _may("node.k8s.io", "runtimeclasses", ["get", "patch"], classes),
         _may("node.k8s.io", "runtimeclasses", ["create"]),
-        *(_TO_DRAIN if members.rollout.drain else []),
+        *([_may("", "pods", ["list"])] if members.empties else []),
+        *([_may("", "pods/eviction", ["create"])] if members.evicts else []),
     ]
     own = [
         _may("", "pods", ["get", "list", "watch", "create", "delete"]),
@@ -121,9 +122,6 @@ def _rights(members: Members, namespace: str) -> list[Object]:
 def _may(group: str, resource: str, verbs: list[str], names: Sequence[str] = ()) -> Object:
     rule: Object = {"apiGroups": [group], "resources": [resource], "verbs": verbs}
     return {**rule, "resourceNames": list(names)} if names else rule
-
-
-_TO_DRAIN = [_may("", "pods", ["list"]), _may("", "pods/eviction", ["create"])]
 
 
 def _role(within: str, name: str, rules: list[Object], accounts: str) -> list[Object]:

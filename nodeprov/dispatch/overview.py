@@ -21,6 +21,7 @@ class Overview:
         failed: which have failed, and why.
         drifted: which of those that are done are not any more what the cluster was told, and in what.
         draining: from which nodes pods are to leave before their restart, and since when.
+        waiting: on which nodes the end of pods is waited for before it, and since when.
     """
 
     counts: dict[str, int] = field(
@@ -29,10 +30,16 @@ class Overview:
     failed: dict[str, str] = field(default_factory=dict)
     drifted: dict[str, str] = field(default_factory=dict)
     draining: dict[str, str] = field(default_factory=dict)
+    waiting: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Write it for programs; docs/json.md describes it."""
-        named = {"failed": self.failed, "drifted": self.drifted, "draining": self.draining}
+        named = {
+            "failed": self.failed,
+            "drifted": self.drifted,
+            "draining": self.draining,
+            "waiting": self.waiting,
+        }
         return {"nodes": self.counts, **named}
 
 
@@ -45,6 +52,8 @@ def overview(nodes: Mapping[str, NodeView], wanted: Wanted, members: Members) ->
         found.counts[state] += 1
         if node.draining:
             found.draining[node.name] = node.draining
+        if node.waiting:
+            found.waiting[node.name] = node.waiting
         if state == "failed" and (mark := _mark(node, wanted)):
             found.failed[node.name] = mark.why
         if state == "done" and (drift := _drift(node, members.settings(node.name))):

@@ -12,12 +12,14 @@ class Progress:
     Attributes:
         busy: the nodes for which a step is being taken.
         pods_made: how many pods were made for each node in this run.
+        held_up: the nodes that have waited for the end of pods: how long these took tells nothing of others.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         """Begin without any node; `monotonic` tells the seconds of a clock that nobody sets."""
         self.busy: set[str] = set()
         self.pods_made: Counter[str] = Counter()
+        self.held_up: set[str] = set()
         self._monotonic = monotonic
         self._begun_at: dict[str, float] = {}
         self._not_before: dict[str, float] = {}
@@ -55,6 +57,7 @@ class Progress:
         """Forget a node whose run has ended; return its seconds, or None if another dispatcher has begun it."""
         began = self._begun_at.pop(name, None)
         self.pods_made.pop(name, None)
+        self.held_up.discard(name)
         self._since.pop(name, None)
         self._told.pop(name, None)
         return None if began is None else self._monotonic() - began

@@ -39,7 +39,7 @@ def _next(case: Case) -> Step:
     if not node.claim:
         if left:
             return _removing(left)
-        return Step("uncordon") if node.draining else Step("wait", "nothing is to be done")
+        return Step("uncordon") if node.is_being_emptied else Step("wait", "nothing is to be done")
     for pod in filter(None, (engine, case.staged)):
         if pod.node_uid != node.uid:
             return _removing(pod)  # the node was made anew meanwhile
@@ -57,11 +57,11 @@ def _without_pod(case: Case, node: NodeView) -> Step:
     if case.pods_made >= _most_pods(case):
         said = f"its pod went {case.pods_made} times before it had ended"
         return _finished(FAILED, said, "kubectl get events --all-namespaces")
-    if not case.drains:
+    if not case.empties:
         return Step("make the pod")
-    if not node.draining:
+    if not node.is_being_emptied:
         return _before_drain(case, node)
-    return Step("drain" if node.is_cordoned else "cordon")
+    return Step("empty" if node.is_cordoned else "cordon")
 
 
 def _before_drain(case: Case, node: NodeView) -> Step:
@@ -108,7 +108,7 @@ def _read(node: NodeView, engine: PodView) -> NodeResult | Step:
 
 
 def _most_pods(case: Case) -> int:
-    return MOST_PODS + case.drains  # one of them does what comes before a drain
+    return MOST_PODS + case.empties  # one of them does what comes before a drain
 
 
 def _patience(case: Case, engine: PodView) -> float:

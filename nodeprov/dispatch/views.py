@@ -8,7 +8,7 @@ from sys import intern
 from typing import Any, Self
 
 from nodeprov.dispatch.api import Object
-from nodeprov.dispatch.marks import CLAIM, CORDONED, DRAINING, LAST, STAGED, Last
+from nodeprov.dispatch.marks import CLAIM, CORDONED, DRAINING, LAST, STAGED, WAITING, Last
 from nodeprov.in_cluster.pod import ACTION_LABEL, ENGINE, NODE_ANNOTATION, RUN_LABEL
 
 UID_ANNOTATION, WANT_ANNOTATION = "nodeprov.io/node-uid", "nodeprov.io/want"
@@ -30,6 +30,7 @@ class NodeView:
         handlers: the runtime handlers that its kubelet reports; None before Kubernetes 1.30.
         draining: since when a run of ours has its pods leave, UTC in ISO 8601; "" if none has.
         has_our_cordon: whether it was such a run that has cordoned it.
+        waiting: since when a run of ours waits for the end of pods there, in the same way.
     """
 
     name: str
@@ -46,6 +47,7 @@ class NodeView:
     staged: Last | None = None
     draining: str = ""
     has_our_cordon: bool = False
+    waiting: str = ""
 
     @classmethod
     def of(cls, value: Object) -> Self:
@@ -70,12 +72,18 @@ class NodeView:
             Last.parse(annotations.get(STAGED, "")),
             annotations.get(DRAINING, ""),
             CORDONED in annotations,
+            annotations.get(WAITING, ""),
         )
 
     @property
     def claim(self) -> str:
         """The run that has it; "" if none does."""
         return self.labels.get(CLAIM, "")
+
+    @property
+    def is_being_emptied(self) -> bool:
+        """Tell whether a run of ours has pods leave it, or waits for their end."""
+        return bool(self.draining or self.waiting)
 
     @property
     def is_ours(self) -> bool:

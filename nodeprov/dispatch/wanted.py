@@ -126,7 +126,14 @@ def whole_of(
 
 
 class Members:
-    """The nodes of a cluster as the inventory means them: which are chosen, and the settings of each."""
+    """The nodes of a cluster as the inventory means them: which are chosen, and the settings of each.
+
+    Attributes:
+        cluster, rollout: what is one for all nodes.
+        proof_namespaces: where pods prove nodes.
+        empties: whether pods are to leave nodes, or to end there, before a restart.
+        evicts: whether pods may be evicted for it.
+    """
 
     def __init__(self, wanted: Wanted) -> None:
         """Read the inventory; raise UsageError for its faults."""
@@ -137,6 +144,9 @@ class Members:
         self.cluster = whole.nodes[0].settings.cluster
         self.rollout: RolloutSettings = whole.nodes[0].settings.rollout
         self.proof_namespaces = frozenset(each.proof.namespace for each in self._settings.values())
+        waits = self.rollout.wait_for is not None
+        self.empties = self.rollout.drain or waits
+        self.evicts = self.rollout.drain or (waits and self.rollout.wait_then == "evict")
         self._selector = parse_selector(self.cluster.select) if self.cluster.select else None
 
     @property

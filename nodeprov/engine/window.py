@@ -151,12 +151,13 @@ class Experience:
         receipts: Mapping[str, Iterable[Receipt]],
         action: str,
         waits: Mapping[str, float] = MappingProxyType({}),
+        waits_each: float = 0.0,
     ) -> None:
         """Learn from each node's receipts how long its runs of an action took that ended well.
 
-        `waits` has for how many seconds a node may have to wait for pods besides.
+        `waits` has for how many seconds a node may have to wait for pods besides; `waits_each` is for all others.
         """
-        self._waits = waits
+        self._waits, self._waits_each = waits, waits_each
         self._of_nodes = {name: _durations(each, action) for name, each in receipts.items()}
         self._now: list[float] = []
 
@@ -172,7 +173,7 @@ class Experience:
         """
         own = self._of_nodes.get(name) or [each for some in self._of_nodes.values() for each in some]
         known = [*([median(own)] if own else []), *self._now]
-        return (SAFETY * max(known) if known else UNKNOWN_SECONDS) + self._waits.get(name, 0.0)
+        return (SAFETY * max(known) if known else UNKNOWN_SECONDS) + self._waits.get(name, self._waits_each)
 
 
 def _durations(receipts: Iterable[Receipt], action: str) -> list[float]:

@@ -19,6 +19,7 @@ from nodeprov.kubernetes.draining import (
     awaited,
     do_not_leave,
     drain_problems,
+    have_not_ended,
     movable,
     node_pods,
     sandboxed,
@@ -73,11 +74,7 @@ class Drainer:
     def _took_too_long(self, pods: tuple[NodePod, ...]) -> None:
         rollout, names = self.settings.rollout, tuple(pod.name for pod in pods)
         if rollout.wait_then == "fail":
-            raise NodeprovError(
-                f"these pods have not ended within {rollout.wait_timeout_seconds} s: {', '.join(names)}",
-                'run this again when they have, or set [rollout] wait_timeout_seconds, or wait_then = "evict"',
-                where=self.node,
-            )
+            raise have_not_ended(names, self.settings, self.node)
         self._insist_on_losses(pods, whole=True)
         self._evict_until(names, self._awaited, rollout.drain_timeout_seconds)
 

@@ -204,6 +204,15 @@ def do_not_leave(why: Mapping[str, str], node: str) -> NodeprovError:
     return NodeprovError(f"these pods do not leave: {said}", hint, where=node)
 
 
+def have_not_ended(names: Sequence[str], settings: Settings, node: str) -> NodeprovError:
+    """Return the error for pods that were waited for, and that have not ended in time."""
+    return NodeprovError(
+        f"these pods have not ended within {settings.rollout.wait_timeout_seconds} s: {', '.join(names)}",
+        'run this again when they have, or set [rollout] wait_timeout_seconds, or wait_then = "evict"',
+        where=node,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Leaving:
     """The pods that leave a node, as namespace/name: those that are evicted, and those that are waited for.
@@ -218,12 +227,17 @@ class Leaving:
 
 
 def read_leaving(reader: Reader, settings: Settings, node: str) -> Leaving:
-    """Find the pods that would leave a node before its restart, as the settings say.
+    """Find the pods that would leave a node before its restart, as the settings say."""
+    return leaving(node_pods(reader, settings, node), settings, node)
+
+
+def leaving(there: Iterable[NodePod], settings: Settings, node: str) -> Leaving:
+    """Say which of the pods on a node would leave it before its restart, as the settings say.
 
     Those that are waited for lose something only where they are evicted if they take too long.
     """
     rollout = settings.rollout
-    pods = movable(node_pods(reader, settings, node))
+    pods = movable(there)
     chosen = awaited(pods, settings)
     evicted = tuple(pod for pod in pods if pod not in chosen) if rollout.drain else ()
     lost = (*evicted, *chosen) if rollout.wait_then == "evict" else evicted

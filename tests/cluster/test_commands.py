@@ -182,10 +182,10 @@ def test_images_are_named_by_their_digests(command: Command, arguments: tuple[st
 
 def test_what_only_ssh_does_is_refused(command: Command, tmp_path: Path) -> None:
     path = tmp_path / "nodeprov.toml"
-    path.write_text(path.read_text().replace("[rollout]", "[rollout]\nwait_for = 'a=b'"))
+    path.write_text(path.read_text().replace("[rollout]", "[rollout]\nbefore = 'true'"))
     output = command("install", "--render", *IMAGES)
     assert output.returncode == 2
-    assert "[rollout] wait_for is for runs over SSH" in said(output)
+    assert "[rollout] before is for runs over SSH" in said(output)
 
 
 def test_what_the_environment_and_options_lay_over_the_inventory_is_given_to_the_cluster(command: Command) -> None:

@@ -29,6 +29,7 @@ TAINT = "readiness.k8s.io/gvisor"
 WISH = wanted(inventory(max_unavailable="100%").replace("[cluster]", f'[cluster]\nstartup_taint = "{TAINT}"'))
 MEMBERS = Members(WISH)
 DRAIN = wanted(inventory(max_unavailable="100%", drain=True))
+WAIT = wanted(inventory(max_unavailable="100%", wait_for="app=batch", wait_timeout_seconds=1))
 PODS_OF_OTHERS = "/api/v1/namespaces/default/pods"
 USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
 
@@ -50,6 +51,16 @@ def draining(fakes: Fakes) -> Iterator[list[Object]]:
     fakes.api.delete(f"{PODS_OF_OTHERS}/web", gracePeriodSeconds=0)
 
 
+@pytest.fixture
+def waiting(fakes: Fakes) -> Iterator[list[Object]]:
+    """All objects of a dispatcher that waits for pods and evicts none, in force, and a pod that does not end."""
+    fakes.add("n1")
+    run_pod(fakes, "job", {"app": "batch"})
+    with in_force(fakes, WAIT) as values:
+        yield values
+    fakes.api.delete(f"{PODS_OF_OTHERS}/job", gracePeriodSeconds=0)
+
+
 @contextlib.contextmanager
 def in_force(fakes: Fakes, wish: Wanted) -> Iterator[list[Object]]:
     values = objects(wish, Members(wish), Place())
@@ -63,10 +74,11 @@ def in_force(fakes: Fakes, wish: Wanted) -> Iterator[list[Object]]:
             fakes.api.delete(path_of(each))
 
 
-def run_pod(fakes: Fakes, name: str) -> None:
+def run_pod(fakes: Fakes, name: str, labels: dict[str, str] | None = None) -> None:
     owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "o", "uid": "o", "controller": True}
     spec = {"nodeName": "n1", "containers": [{"name": "c", "image": "i"}]}
-    fakes.api.create(PODS_OF_OTHERS, {"metadata": {"name": name, "ownerReferences": [owner]}, "spec": spec})
+    metadata = {"name": name, "labels": labels or {}, "ownerReferences": [owner]}
+    fakes.api.create(PODS_OF_OTHERS, {"metadata": metadata, "spec": spec})
 
 
 def _wait_for_policies(fakes: Fakes) -> None:
@@ -202,6 +214,49 @@ def test_to_drain_needs_each_right(
     node = fakes.node("n1")
     assert f'cannot {verb} resource "{resource}"' in end.ended.why
     assert (end.ended.result, node.is_cordoned, node.draining) == ("failed", False, "")
+
+
+def test_to_wait_for_pods_it_may_list_them_and_evict_none(
+    fakes: Fakes, plane: ControlPlane, waiting: list[Object]
+) -> None:
+    [role] = [each for each in waiting if (each["kind"], each["metadata"]["name"]) == ("ClusterRole", ACCOUNT)]
+    rights = [(rule["resources"], rule["verbs"]) for rule in role["rules"]]
+    assert (["pods"], ["list"]) in rights
+    assert "pods/eviction" not in str(rights)
+    [end] = fakes.run(WAIT, access=plane.user(USER)).ends
+    assert (end.ended.result, "have not ended within 1 s: default/job" in end.ended.why) == ("failed", True)
+    node = fakes.node("n1")
+    assert (node.is_cordoned, node.is_being_emptied, fakes.errors) == (False, False, [])
+
+
+def test_it_needs_the_right_to_list_them(fakes: Fakes, plane: ControlPlane, waiting: list[Object]) -> None:
+    [role] = [each for each in waiting if (each["kind"], each["metadata"]["name"]) == ("ClusterRole", ACCOUNT)]
+    rules = [rule for rule in role["rules"] if (rule["resources"], rule["verbs"]) != (["pods"], ["list"])]
+    fakes.api.patch(path_of(role), {"rules": rules})
+    [end] = fakes.run(WAIT, access=plane.user(USER)).ends
+    assert (end.ended.result, 'cannot list resource "pods"' in end.ended.why) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    ("rollout", "may_evict"),
+    [
+        ({"wait_for": "a=b"}, False),
+        ({"wait_for": "a=b", "wait_then": "evict"}, True),
+        ({"drain": True}, True),
+        ({}, None),
+    ],
+)
+def test_the_rights_of_emptying_nodes_are_there_where_they_are_wanted(
+    rollout: dict[str, Any], *, may_evict: bool | None
+) -> None:
+    wish = wanted(inventory(max_unavailable="1", **rollout))
+    [role] = [
+        each
+        for each in objects(wish, Members(wish), Place())
+        if (each["kind"], each["metadata"]["name"]) == ("ClusterRole", ACCOUNT)
+    ]
+    resources = [each for rule in role["rules"] for each in rule["resources"]]
+    assert ("pods" in resources, "pods/eviction" in resources) == (may_evict is not None, bool(may_evict))
 
 
 MARKED: Object = {"metadata": {"annotations": {CORDONED: "r1"}}}

@@ -20,7 +20,7 @@ def uids(kubectl: Kubectl, app: str) -> set[str]:
 def marks(kubectl: Kubectl) -> list[str]:
     """Name what a drain has left on nodes."""
     nodes = [kubectl.json("get", "node", name) for name in NODES]
-    ours = ("nodeprov.io/draining", "nodeprov.io/cordoned", "nodeprov.io/claimed")
+    ours = ("nodeprov.io/draining", "nodeprov.io/waiting", "nodeprov.io/cordoned", "nodeprov.io/claimed")
     found = [{**each["metadata"]["annotations"], **each["metadata"]["labels"]} for each in nodes]
     return [key for each in found for key in ours if key in each]
 

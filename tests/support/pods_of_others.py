@@ -66,4 +66,4 @@ def results(found: Dispatcher) -> dict[str, str]:
 def serves(fakes: Fakes, name: str = "n1") -> bool:
     """Tell whether nothing is left of a drain on a node."""
     node = fakes.node(name)
-    return not (node.is_cordoned or node.draining or node.has_our_cordon)
+    return not (node.is_cordoned or node.is_being_emptied or node.has_our_cordon)

@@ -32,7 +32,13 @@ def test_nodes_are_counted_by_how_they_stand() -> None:
         "failed": {"f": "the disk is full"},
         "drifted": {},
         "draining": {"c": AT},
+        "waiting": {},
     }
+
+
+def test_a_node_on_which_pods_are_waited_for_is_named_with_since_when() -> None:
+    found = overview({"n1": node(labels={CLAIM: "r1"}, waiting=AT)}, WANTED, MEMBERS)
+    assert (found.waiting, found.draining) == ({"n1": AT}, {})
 
 
 @pytest.mark.parametrize(

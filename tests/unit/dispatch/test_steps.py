@@ -31,6 +31,7 @@ def case(**fields: Any) -> Case:
 
 SINCE = "2026-11-28T12:00:00+00:00"
 DRAINED = node(labels={CLAIM: "r1"}, draining=SINCE, is_cordoned=True, has_our_cordon=True)
+AWAITED = node(labels={CLAIM: "r1"}, waiting=SINCE, is_cordoned=True, has_our_cordon=True)
 UNCORDONED = node(labels={CLAIM: "r1"}, draining=SINCE, has_our_cordon=True)
 
 
@@ -40,7 +41,7 @@ def staged(*, to_restart: bool = True, **fields: Any) -> Any:
 
 
 def draining(**fields: Any) -> Case:
-    return case(drains=True, **fields)
+    return case(empties=True, **fields)
 
 
 def ending(step: Step) -> tuple[str, str]:
@@ -142,15 +143,17 @@ def test_how_a_run_ends(known: Case, ended: tuple[str, str]) -> None:
         (draining(staged=staged(is_going=True, phase="Failed", message=result(exit=1))), "wait"),
         (draining(pods_made=MOST_PODS), "stage"),
         (draining(pods_made=MOST_PODS + 1), "finish"),
-        (draining(node=DRAINED), "drain"),
+        (draining(node=DRAINED), "empty"),
+        (draining(node=AWAITED), "empty"),
         (draining(node=UNCORDONED), "cordon"),  # somebody has uncordoned it meanwhile
         (draining(node=DRAINED, engine=pod(CLAIMED)), "wait"),
         (draining(action="uninstall"), "cordon"),
-        (draining(action="uninstall", node=DRAINED), "drain"),
+        (draining(action="uninstall", node=DRAINED), "empty"),
         (draining(run="r2", staged=staged(to_restart=True)), "remove the pod"),
         (draining(run="r2", node=DRAINED), "claim"),
         (case(node=DRAINED), "make the pod"),  # it is not wanted any more
         (case(node=node(draining=SINCE)), "uncordon"),
+        (case(node=node(waiting=SINCE)), "uncordon"),
         (case(node=node(draining=SINCE), staged=staged(to_restart=True)), "remove the pod"),
         (case(node=None, staged=staged(to_restart=True)), "remove the pod"),
     ],

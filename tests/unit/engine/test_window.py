@@ -176,6 +176,8 @@ class TestExperience:
 
     def test_of_which_nothing_is_known_takes_a_good_while(self) -> None:
         assert Experience({"a": []}, "install").seconds("a") == UNKNOWN_SECONDS
+        waiting = Experience({}, "install", {"b": 0.0}, waits_each=3600.0)
+        assert (waiting.seconds("a"), waiting.seconds("b")) == (UNKNOWN_SECONDS + 3600.0, UNKNOWN_SECONDS)
 
     def test_what_this_run_shows_counts_for_all(self) -> None:
         known = Experience({"a": [lasting(1, 20)], "b": []}, "install")
