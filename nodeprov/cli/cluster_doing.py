@@ -66,11 +66,11 @@ def dispatched(api: Api, wanted: Wanted, namespace: str) -> Came:
 
     def interrupt(_cancellation: object) -> None:
         if stop.is_set():
-            say("interrupted again: ends at once")
             at_once.set()
+            say("interrupted again: ends at once")
             return
-        say("interrupted: the nodes on which nothing has restarted are given back; once more ends it at once")
         stop.set()
+        say("interrupted: the nodes on which nothing has restarted are given back; once more ends it at once")
 
     with cancelled_by_signals(interrupt):
         around = Surroundings(

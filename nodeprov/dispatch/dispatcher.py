@@ -37,7 +37,7 @@ BEGIN_SECONDS, MOST_OF_TIME = 0.25, 0.05
 """How often nodes are begun, and what of the time that may take: to put ten thousand in order takes 15 ms."""
 AGAIN_SECONDS = 2.0
 """When a step is tried again that the API server could not be asked for."""
-END_SECONDS = 3.0
+END_SECONDS = 2.0
 """How long steps that are being taken are waited for where it is stopped; each is a few requests."""
 
 

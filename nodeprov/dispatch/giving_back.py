@@ -105,8 +105,10 @@ class GivingBack:
                     self._staged.setdefault(pod.node_uid, []).append(pod)
                 elif not pod.is_proof:
                     self._engines.setdefault(pod.node_uid, []).append(pod)
-        for node in self._held():
-            self._keep(node.name, NO_ANSWER)
+        held = [*self._held()]
+        with self._changing:
+            self._came.kept = {each.name: NO_ANSWER for each in held}
+        for node in held:
             self._submit(node.name, partial(self._consider, node))
 
     def _held(self) -> Iterator[NodeView]:
@@ -117,8 +119,8 @@ class GivingBack:
                 names.add(node.name)
                 if _is_held(node, known.wanted.run):
                     yield node
-        marked = [each for each in known.nodes.values() if each.is_being_emptied and each.name not in names]
-        yield from filter(lambda each: _is_held(each, known.wanted.run), map(self._actor.read, marked))
+        # These may be others by now: a write of what was read before is refused, and it is read again.
+        yield from (each for each in known.nodes.values() if each.is_being_emptied and each.name not in names)
 
     def _consider(self, node: NodeView) -> None:
         engines = self._engines.get(node.uid, ())
