@@ -6,7 +6,7 @@ import json
 import signal
 
 from tests.lab.dispatching import NODES, Site
-from tests.lab.machines import Kubectl, Machine, eventually
+from tests.lab.machines import IMAGE, WORKER, Kubectl, Machine, eventually
 from tests.lab.serving import ASKED, cordoned, forbid_evictions, pods_of
 from tests.support.sampling import by_turns
 
@@ -84,3 +84,48 @@ def test_an_interrupted_run_gives_back_the_nodes_from_which_pods_have_not_left(
     again = site.command("run", "--drain", "--yes", "--json")
     assert again.returncode == 0, again.stdout + again.stderr + site.trouble()
     assert (cordoned(kubectl), marks(kubectl), site.labelled()) == ([], [], list(NODES))
+
+
+UNTIL_IT_IS_TOLD = """
+apiVersion: batch/v1
+kind: Job
+metadata: {{name: long}}
+spec:
+  template:
+    metadata: {{labels: {{app: batch, made-by: tests}}}}
+    spec:
+      restartPolicy: Never
+      terminationGracePeriodSeconds: 0
+      automountServiceAccountToken: false
+      nodeSelector: {{kubernetes.io/hostname: {node}}}
+      containers:
+        - name: main
+          image: {image}
+          imagePullPolicy: Never
+          command: [sh, -c, "until [ -e /tmp/end ]; do sleep 0.2; done"]
+          resources: {{requests: {{memory: 8Mi, cpu: 5m}}}}
+"""
+
+
+def test_a_job_ends_by_itself_before_the_cluster_restarts_containerd_under_it(
+    site: Site, worker: Machine, kubectl: Kubectl
+) -> None:
+    kubectl("apply", "-f", "-", stdin=UNTIL_IT_IS_TOLD.format(node=WORKER, image=IMAGE))
+    try:
+        kubectl("wait", "--for=condition=Ready", "pod", "-l", "app=batch", "--timeout=60s")
+        [pod] = kubectl.json("get", "pods", "-l", "app=batch")["items"]
+        name, process = pod["metadata"]["name"], worker.pid()
+        waits = ("--set", "rollout.wait_for=app=batch", "--yes", "--json")
+        with site.started("run", *site.images, *waits) as running:
+            running.wait_for(f"{WORKER}: waits for pods to end: {pod['metadata']['namespace']}/{name}")
+            assert WORKER in cordoned(kubectl)
+            assert worker.pid() == process
+            kubectl("exec", name, "--", "touch", "/tmp/end")
+            ended = running.end()
+        assert ended.returncode == 0, ended.stdout + ended.stderr + site.trouble()
+        assert worker.pid() != process
+        status = kubectl.json("get", "job", "long")["status"]
+        assert (status.get("succeeded"), status.get("failed", 0)) == (1, 0)
+        assert (cordoned(kubectl), marks(kubectl), site.labelled()) == ([], [], list(NODES))
+    finally:
+        kubectl("delete", "job", "long", "--ignore-not-found", "--now")
