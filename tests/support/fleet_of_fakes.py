@@ -166,5 +166,8 @@ class Fakes:
 
 
 def inventory(**rollout: Any) -> str:
-    lines = [f"{key} = {value!r}".replace("'", '"').replace("True", "true") for key, value in rollout.items()]
+    lines = [
+        f"{key} = {value!r}".replace("'", '"').replace("True", "true").replace("False", "false")
+        for key, value in rollout.items()
+    ]
     return "\n".join([INVENTORY, "[rollout]", *lines, ""])
