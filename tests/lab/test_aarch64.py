@@ -42,7 +42,6 @@ from tests.support.ssh_server import Manners, SshServer
 pytestmark = by_turns
 ARM, INTEL = "aarch64", "x86_64"
 RELEASES = f"{HOME}/opt/releases"
-RUN = "r1"
 
 
 @pytest.fixture(scope="session")
@@ -175,11 +174,11 @@ class Container:
         script += f"exec unshare --mount sh -ec {shlex.quote(inside)} {RELEASES}"
         return LocalHost(enter=self.node.enter).run(plain("container", script), timeout_seconds=900)
 
-    def result(self, action: str, *, through: str = "") -> NodeResult:
+    def result(self, action: str, *, run: str = "r1", through: str = "") -> NodeResult:
         """Run the engine; return what it leaves for kubelet."""
         message = self.root / "dev/termination-log"
         message.write_bytes(b"")
-        assignment = Assignment(RUN, action, "worker1", "uid", "")
+        assignment = Assignment(run, action, "worker1", "uid", "")
         environment = self.environment | assignment.environment
         ended = self.run("/usr/bin/python3 -m nodeprov.on_node", through=through, **environment)
         assert ended.returncode == 0, ended.said
@@ -244,16 +243,15 @@ def test_the_releases_image_for_aarch64_copies_it_and_the_engine_installs_it(
     for layer in made.layers:
         unpack(layer, image.root)
 
-    def run(action: str) -> NodeResult:
-        copy = f"{release_image.COPIER} /releases/{incoming_name(RUN)}"
-        copied = image.run(copy, **made.environment)
+    def install(run: str) -> NodeResult:
+        copied = image.run(f"{release_image.COPIER} /releases/{incoming_name(run)}", **made.environment)
         assert copied.returncode == 0, copied.said
-        return container.result(action)
+        return container.result("install", run=run)
 
-    first = run("install")
+    first = install("r1")
     assert (first.exit, first.outcome, first.error) == (0, "done", None)
     assert (first.release, first.restarted) == (ARCHIVE_RELEASE, True)
     assert f"release-{ARCHIVE_RELEASE}" in node.said(f"{HOME}/opt/handlers/runsc/current/runsc --version")
-    assert (second := run("install")).outcome == "unchanged", second
-    assert container.result("uninstall").outcome == "done"
+    assert (second := install("r2")).outcome == "unchanged", second
+    assert container.result("uninstall", run="r3").outcome == "done"
     assert node.listing() == before
