@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +25,8 @@ _TIMES = 2
 """So many times what its containers take, and more, is what a pod takes with a sandbox around them."""
 _MUCH_BYTES = 12 << 20
 """What a sandbox takes besides its programs is about twice that; a pause container takes less than 1 MiB."""
+_CROWD_BYTES = 36 << 20
+"""A sandbox of one container takes some 24 MiB besides its program, and one of seven 49: each adds to it."""
 _MANY_TASKS = 40
 """A sandbox of two containers has twice that and more; two of our programs have some ten threads each."""
 _MEASURED_BY_THEN_SECONDS = 30.0
@@ -189,10 +192,37 @@ def _tasks(look: Round, pod: Mapping[str, Any]) -> str | None:
     return ("many" if max(found) > _MANY_TASKS else "few") if found else None
 
 
+def _counted(_look: Round, pod: Mapping[str, Any]) -> str | None:
+    """Tell what quotas and the scheduler count (kubernetes: pkg/quota/v1/evaluator/core/pods.go)."""
+    return "an overhead too" if pod["spec"].get("overhead") else "its containers"
+
+
+def _crowd(look: Round, pod: Mapping[str, Any]) -> str | None:
+    """Tell what many containers take, by what was measured when the last of them had begun."""
+    measured = look.summary.get(pod["metadata"]["name"], {}).get("memory", {}).get("time")
+    if not measured or datetime.fromisoformat(measured).timestamp() <= started_at(pod):
+        return None
+    whole, parts = _memory(look, pod)
+    return ("much" if whole - parts > _CROWD_BYTES else "little") if whole and parts else None
+
+
+def _debug_log(look: Round, pod: Mapping[str, Any]) -> str | None:
+    """Tell whether what runs a pod's containers writes a debug log: it is started with the place of it."""
+    numbers = " ".join(
+        sorted({look.processes[each] for each in running_containers(pod) if each in look.processes})
+    )
+    script = f"for each in {numbers}; do tr '\\0' '\\n' < /proc/$each/cmdline; done"
+    said = look.node.run(plain("command line of a pod", script)).text
+    return ("written" if re.search(r"^--?debug-log=.", said, re.MULTILINE) else "none") if said else None
+
+
 QUESTIONS: Mapping[str, Callable[[Round, Mapping[str, Any]], str | None]] = {
     "available": _available,
     "besides": _besides,
     "terminal": _terminal,
+    "counted": _counted,
+    "crowd": _crowd,
+    "debug-log": _debug_log,
     "top": _top,
     "metrics": _metrics,
     "process": _process,

@@ -172,7 +172,7 @@ def _containers(pod: str, side: Side, setting: Setting) -> Iterator[dict[str, An
             **({"env": [{"name": _PATIENCE, "value": str(setting.patience)}]} if setting.patience > 1 else {}),
             **own,
             "resources": {
-                "requests": {"cpu": "10m", "memory": "16Mi"},
+                "requests": {"cpu": "10m", "memory": "16Mi", **own.get("resources", {}).get("requests", {})},
                 "limits": {"cpu": "500m", "memory": "128Mi", **own.get("resources", {}).get("limits", {})},
             },
         }

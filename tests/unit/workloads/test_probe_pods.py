@@ -149,7 +149,7 @@ def test_a_pod_without_a_sandbox_is_refused_by_its_events() -> None:
 def test_a_pod_that_runs_is_asked_about_from_outside_and_a_container_is_added() -> None:
     running = {"name": "main", "state": {"running": {}}, "containerID": "containerd://12ab", "ready": True}
     one = pod("lasting-sandbox", running)
-    asked = asked_outside(one)
+    asked = asked_outside(one) | asked_outside(pod("crowded-sandbox", running))
     assert asked == {
         name: each.probe.outside for name, each in catalogue().items() if each.probe and each.probe.outside
     }
