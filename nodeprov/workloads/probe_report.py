@@ -81,7 +81,7 @@ def summary(probed: Probed) -> str:
     """Say in a line what was found on a node."""
     counts = [f"{number} {verdict.value}" for verdict in Verdict if (number := probed.count(verdict))]
     left = sum(each.probe is None for each in catalogue().values())
-    said = f"{', '.join(counts)}; {left} have no probe"
+    said = "".join([", ".join(counts), f"; {left} have no probe" if left else ""])
     ran = f"release {probed.release}, cgroup v{probed.cgroup_version}"
     return f"{probed.node}: {probed.handler}, {ran}{_compared(probed)}: {said}"
 
