@@ -77,7 +77,7 @@ def calibrate(
     from nodeprov.cli.reaching import reach
     from nodeprov.cli.session import carry_out
     from nodeprov.engine import Install
-    from nodeprov.kubernetes.calibrating import proposal as proposed
+    from nodeprov.kubernetes.trials.calibrating import proposal as proposed
     from nodeprov.runtimes import FAMILY
     from nodeprov.workloads import calibration_report as report
 
@@ -154,7 +154,7 @@ def _measured(reached: Reached, view: Node) -> _Measured:
     from nodeprov.diagnosis.verify import subject
     from nodeprov.hosts.base import Place
     from nodeprov.kubernetes import images
-    from nodeprov.kubernetes.calibrating import Calibrator
+    from nodeprov.kubernetes.trials.calibrating import Calibrator
     from nodeprov.runtimes import FAMILY
 
     looked = subject.look(view, reached.hosts.of(view), FAMILY)

@@ -24,7 +24,7 @@ from nodeprov.workloads.pods import Others, Workload, workloads
 from nodeprov.workloads.report import Checked
 
 if TYPE_CHECKING:
-    from nodeprov.kubernetes.live_workloads import Read
+    from nodeprov.kubernetes.trials.live_workloads import Read
 
 _HINT = "name manifests in UTF-8, of 16 MiB at most; or: helm template CHART | nodeprov check -"
 
@@ -114,7 +114,7 @@ def _of_cluster(
         raise UsageError("a FILE and --live are two things", "leave one of them out")
     options.insist_on_namespaces("--namespace", () if namespace is None else (namespace,))
     from nodeprov.hosts.provider import kubectl_host
-    from nodeprov.kubernetes.live_workloads import read_workloads
+    from nodeprov.kubernetes.trials.live_workloads import read_workloads
 
     settings = ClusterSettings(kubeconfig=str(kubeconfig) if kubeconfig else None, context=context)
     return read_workloads(kubectl_host(), settings, namespace or "")

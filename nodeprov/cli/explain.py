@@ -80,7 +80,7 @@ def _text(what: list[str], settings: ClusterSettings) -> tuple[str, str]:
 
 def _of_pod(named: str, settings: ClusterSettings) -> str:
     from nodeprov.hosts.provider import kubectl_host
-    from nodeprov.kubernetes.said_of_pod import read_said
+    from nodeprov.kubernetes.trials.said_of_pod import read_said
 
     match = _POD.fullmatch(named)
     if match is None:

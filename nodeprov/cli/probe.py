@@ -92,7 +92,7 @@ def _told(answers: Sequence[object]) -> list[NodeprovError]:
 def _probed(subject: Subject, sleep: Callable[[float], None]) -> Probed:
     from nodeprov.hosts.base import Place
     from nodeprov.kubernetes import images
-    from nodeprov.kubernetes.probing import Prober
+    from nodeprov.kubernetes.trials.probing import Prober
     from nodeprov.workloads.judgement import judged
     from nodeprov.workloads.probe_report import Probed
 

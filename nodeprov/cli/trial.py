@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nodeprov.hosts.provider import HostProvider
     from nodeprov.inventory import Node
-    from nodeprov.kubernetes.trying import Pods
+    from nodeprov.kubernetes.trials.trying import Pods
     from nodeprov.workloads.catalogue import Behaviour
 
 LONGEST_SECONDS = 120
@@ -58,7 +58,7 @@ def trial(
     from nodeprov.cli.inventory import load
     from nodeprov.cli.reaching import reach
     from nodeprov.hosts.base import Place
-    from nodeprov.kubernetes.trying import Subject, Trier
+    from nodeprov.kubernetes.trials.trying import Subject, Trier
     from nodeprov.workloads.explain import explanations
     from nodeprov.workloads.shadow import Wanted, shadow
     from nodeprov.workloads.trial import Trial

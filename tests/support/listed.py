@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from nodeprov.hosts.base import Output
-from nodeprov.kubernetes.live_workloads import KINDS
 from nodeprov.kubernetes.pages import Page, PageQuery
+from nodeprov.kubernetes.trials.live_workloads import KINDS
 
 EXPIRED = (
     "Error from server (Expired): The provided continue parameter is too old to display a consistent list result."

@@ -241,7 +241,7 @@ ELSEWHERE = {
     "tests/unit/cli/test_locking.py": ("runtimes/obtaining",),
     "tests/unit/engine/test_adopting.py": ("cli/adopt", "runtimes/adoption"),
     "tests/unit/workloads/test_calibration.py": ("workloads/calibration_report",),
-    "tests/lab/test_calibrate.py": ("kubernetes/calibrating",),
+    "tests/lab/test_calibrate.py": ("kubernetes/trials/calibrating",),
     # Only a server tells what they do.
     "tests/lab/test_ssh.py": ("hosts/ssh/host",),
     "tests/unit/cli/test_main.py": ("__main__", "cli/app", "cli/options/declaring"),

@@ -10,8 +10,8 @@ import pytest
 
 from nodeprov.inventory import ProofSettings
 from nodeprov.kubernetes.images import PROBE
-from nodeprov.kubernetes.outside import QUESTIONS
-from nodeprov.kubernetes.probing import AT_ONCE
+from nodeprov.kubernetes.trials.outside import QUESTIONS
+from nodeprov.kubernetes.trials.probing import AT_ONCE
 from nodeprov.workloads.catalogue import catalogue
 from nodeprov.workloads.probe_pods import (
     Setting,

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from nodeprov.hosts.base import Host, Output
 from nodeprov.kubernetes.kubectl import Kubectl
-from nodeprov.kubernetes.outside import Round, series_of_containers
+from nodeprov.kubernetes.trials.outside import Round, series_of_containers
 from tests.support.samples import good_daemon
 
 RUNS: dict[str, Any] = {

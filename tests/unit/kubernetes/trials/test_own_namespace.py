@@ -11,8 +11,8 @@ from nodeprov.errors import Cancelled, NodeprovError
 from nodeprov.hosts.local import LocalHost
 from nodeprov.kubernetes import reach as of_reach
 from nodeprov.kubernetes.kubectl import Kubectl
-from nodeprov.kubernetes.own_namespace import mark_of, own_namespace
 from nodeprov.kubernetes.reach import Reach
+from nodeprov.kubernetes.trials.own_namespace import mark_of, own_namespace
 
 
 @pytest.mark.parametrize("name", ["worker1", "ip-10-0-0-1.eu-west-1.compute.internal", "n" * 253])

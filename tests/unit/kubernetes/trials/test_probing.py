@@ -11,7 +11,7 @@ import pytest
 
 from nodeprov.hosts.base import Host, Output, Script
 from nodeprov.kubernetes.images import ProofImage
-from nodeprov.kubernetes.probing import Prober
+from nodeprov.kubernetes.trials.probing import Prober
 from nodeprov.workloads.probe_pods import Side, needs_us, questions, shape_of, shapes
 from tests.support.samples import good_daemon, settings
 

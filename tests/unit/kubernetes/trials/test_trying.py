@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.kubernetes.trying import Subject, by_sides
+from nodeprov.kubernetes.trials.trying import Subject, by_sides
 
 
 @pytest.mark.parametrize(

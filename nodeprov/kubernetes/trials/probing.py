@@ -13,10 +13,10 @@ from nodeprov.hosts.base import Host, check, plain
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.images import PROBE, ProofImage
 from nodeprov.kubernetes.kubectl import kubectl
-from nodeprov.kubernetes.outside import Round
-from nodeprov.kubernetes.own_namespace import OwnNamespace, new_name, own_namespace
 from nodeprov.kubernetes.reach import Reach
-from nodeprov.kubernetes.refusals import insist_on_runtime_class
+from nodeprov.kubernetes.trials.outside import Round
+from nodeprov.kubernetes.trials.own_namespace import OwnNamespace, new_name, own_namespace
+from nodeprov.kubernetes.trials.refusals import insist_on_runtime_class
 from nodeprov.node.daemon import Daemon
 from nodeprov.workloads.catalogue import catalogue
 from nodeprov.workloads.judgement import Answers

@@ -13,11 +13,11 @@ from nodeprov.inventory import Settings
 from nodeprov.kubernetes import restricted
 from nodeprov.kubernetes.images import PROBE, ProofImage
 from nodeprov.kubernetes.kubectl import kubectl
-from nodeprov.kubernetes.own_namespace import OwnNamespace, own_namespace
-from nodeprov.kubernetes.pod_costs import PodCosts, PodCostsQuery
 from nodeprov.kubernetes.quantities import parse_quantity
 from nodeprov.kubernetes.reach import Reach
-from nodeprov.kubernetes.refusals import insist_on_runtime_class
+from nodeprov.kubernetes.trials.own_namespace import OwnNamespace, own_namespace
+from nodeprov.kubernetes.trials.pod_costs import PodCosts, PodCostsQuery
+from nodeprov.kubernetes.trials.refusals import insist_on_runtime_class
 from nodeprov.workloads.calibration import IDLE, LOADS, Calibration, IdleCpu, Pace, Sample, Shape
 from nodeprov.workloads.calibration_report import Proposal, Room
 

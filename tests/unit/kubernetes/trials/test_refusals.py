@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodeprov.errors import NodeprovError
-from nodeprov.kubernetes.refusals import hint_in_namespace, hint_in_own_namespace, insist_on_runtime_class
+from nodeprov.kubernetes.trials.refusals import hint_in_namespace, hint_in_own_namespace, insist_on_runtime_class
 
 
 @pytest.mark.parametrize(

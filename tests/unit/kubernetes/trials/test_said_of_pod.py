@@ -9,7 +9,7 @@ import pytest
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.local import LocalHost
 from nodeprov.inventory import ClusterSettings
-from nodeprov.kubernetes.said_of_pod import read_said
+from nodeprov.kubernetes.trials.said_of_pod import read_said
 
 PLAYED = """\
 #!/bin/sh

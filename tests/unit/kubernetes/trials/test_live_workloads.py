@@ -9,7 +9,7 @@ import pytest
 from nodeprov.errors import NodeprovError
 from nodeprov.inventory import ClusterSettings
 from nodeprov.kubernetes import pages
-from nodeprov.kubernetes.live_workloads import KINDS, read_workloads
+from nodeprov.kubernetes.trials.live_workloads import KINDS, read_workloads
 from nodeprov.workloads.meets import met
 from tests.support.listed import EXPIRED, Cluster
 

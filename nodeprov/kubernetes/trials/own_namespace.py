@@ -14,7 +14,7 @@ from typing import Any
 from nodeprov.errors import NodeprovError, undone_at_end
 from nodeprov.kubernetes.kubectl import is_forbidden
 from nodeprov.kubernetes.reach import Reach
-from nodeprov.kubernetes.refusals import hint_in_own_namespace
+from nodeprov.kubernetes.trials.refusals import hint_in_own_namespace
 
 POLL_SECONDS = 0.3
 REMOVAL_SECONDS = 60

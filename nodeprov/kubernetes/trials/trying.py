@@ -15,9 +15,9 @@ from nodeprov.errors import Cancelled, NodeprovError, UsageError, undone_at_end
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.kubectl import Kubectl, kubectl, understood
-from nodeprov.kubernetes.live_workloads import KINDS
 from nodeprov.kubernetes.reach import Reach
-from nodeprov.kubernetes.refusals import hint_in_namespace, insist_on_runtime_class
+from nodeprov.kubernetes.trials.live_workloads import KINDS
+from nodeprov.kubernetes.trials.refusals import hint_in_namespace, insist_on_runtime_class
 from nodeprov.workloads.shadow import Shadow, pod
 from nodeprov.workloads.trial import Run, has_settled
 

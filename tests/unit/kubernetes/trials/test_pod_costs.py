@@ -9,7 +9,7 @@ import pytest
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
-from nodeprov.kubernetes.pod_costs import PodCosts, PodCostsQuery
+from nodeprov.kubernetes.trials.pod_costs import PodCosts, PodCostsQuery
 
 UID = "f560e3ce-4de5-4252-b124-91b9073ef05f"
 STAT = "7 (containerd) sh (x) S 1 7 7 0 -1 0 0 0 0 0 100 50 30 20 20 0 1 0 5 0 0"
