@@ -30,7 +30,8 @@ _NOT_NOW = re.compile(
     "|the server was unable to return a response in the time allotted"
     "|the server has received too many requests"
     # of an API server that has just begun, or is about to end, or has no etcd (k8s.io/apiserver)
-    "|not yet ready to handle request|apiserver is shutting down|etcdserver: "
+    # (`unknown` is all that kubectl then says of the schema by which it would look at a manifest)
+    "|error validating data: unknown$|not yet ready to handle request|apiserver is shutting down|etcdserver: "
 )
 """What is answered where it may be otherwise in a moment."""
 _NOT_LOGGED_IN = "(Unauthorized)"

@@ -43,6 +43,8 @@ CALLING_WEBHOOK = (
         "still be processing the request",
         "Error from server: etcdserver: leader changed",
         'Error from server (Forbidden): pods "a" is forbidden: not yet ready to handle request',
+        'error: error validating "STDIN": error validating data: unknown; if you choose to ignore these errors, '
+        "turn validation off with --validate=false",  # by kubectl 1.36.3, of one that has just begun
         f"a line before it; {REFUSED}",
     ],
 )
@@ -59,6 +61,7 @@ def test_what_kubectl_says_of_a_server_that_is_away(said: str) -> None:
         'Error from server (NotFound): pods "x" not found',
         'Error from server: Get "https://10.0.0.3:10250/containerLogs/a/b/c": dial tcp 10.0.0.3:10250: connect: '
         "connection refused",
+        'error: error validating "STDIN": error validating data: unknown object type "nil" in List.items[0]',
         "error: timed out waiting for the condition on pods/web",
     ],
 )
