@@ -129,7 +129,10 @@ def _asked_on_cgroup_v2() -> str:
     asked = recorded_releases(CGROUP_V2)
     if not asked:
         return "Most of it was not asked there yet."
-    return f"All of it was asked of {', '.join(asked)} there: in a virtual machine, with systemd's cgroup driver."
+    unasked = [each.id for each in catalogue().values() if each.probe and each.probe.cgroup_v2 is None]
+    but = f" but {', '.join(unasked)}" if unasked else ""
+    releases = ", ".join(asked)
+    return f"All of it{but} was asked of {releases} there:\nin a virtual machine, with systemd's cgroup driver."
 
 
 def _cells(probe: Probe) -> Iterator[str]:
