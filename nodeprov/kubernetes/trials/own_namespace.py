@@ -22,6 +22,7 @@ SLICE_SECONDS = 5
 """How long kubectl may wait before we look whether the wait makes sense, or somebody wants us to end."""
 MARK = "nodeprov.io/made-for"
 _MANAGED_BY = "app.kubernetes.io/managed-by"
+_CANNOT = "cannot have a namespace for pods of our own"
 OURS = f"{_MANAGED_BY}=nodeprov"
 """The label of our namespaces, for policies that are to leave them alone."""
 _LONGEST_VALUE = 63
@@ -155,14 +156,16 @@ def own_namespace(
     metadata = {"name": name, "labels": {MARK: mark, _MANAGED_BY: "nodeprov", **level}}
     value = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}).encode()
     selector = f"{MARK}={mark}"
-    _remove(reach, "--selector", selector, doing=f"cannot remove the namespaces of earlier runs ({selector})")
+    _remove(
+        reach, "--selector", selector, doing=f"{_CANNOT}: those of earlier runs cannot be removed ({selector})"
+    )
 
     def remove() -> None:
         # Whoever has interrupted us waits for this too: it is done by a sleep that nothing ends.
         _remove(replace(reach, sleep=time.sleep), name, doing=f"the namespace {name} is still there")
 
     with undone_at_end(remove):
-        _call(reach, "apply", "-f", "-", doing="cannot create a namespace for pods of our own", stdin=value)
+        _call(reach, "apply", "-f", "-", doing=_CANNOT, stdin=value)
         yield OwnNamespace(reach, name)
 
 
