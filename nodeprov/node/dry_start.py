@@ -15,9 +15,11 @@ from nodeprov.node.fact_parsers import named_values
 from nodeprov.states import FileState
 from nodeprov.templates import render
 
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 20
 """How long it may take to answer; a containerd without images and containers takes a fraction of a second."""
-TIMEOUT_SECONDS = 30.0
+LIMIT_SECONDS = 2 * PATIENCE_SECONDS
+"""How long all of it may take. What takes longer says nothing about the files: the machine is slow."""
+TIMEOUT_SECONDS = LIMIT_SECONDS + 20.0
 SNAPSHOTTERS = frozenset({"overlayfs", "native"})
 """Those that keep all in a folder; what others keep, no second containerd may see."""
 
@@ -59,9 +61,9 @@ class DryStartQuery:
     def script(self) -> str:
         """The script, which reads the files that are to be otherwise from its standard input."""
         places = {"binary": self.binary, "config": self.config, "ctr": self.ctr}
-        inner = render("node/dry-start.sh.j2", seconds=PATIENCE_SECONDS, **places)
+        inner = render("node/dry-start.sh.j2", seconds=PATIENCE_SECONDS, limit=LIMIT_SECONDS, **places)
         without = self.config if self.by_default else ""
-        return render("node/dry-start-apart.sh.j2", script=inner, seconds=PATIENCE_SECONDS, without=without)
+        return render("node/dry-start-apart.sh.j2", script=inner, limit=LIMIT_SECONDS, without=without)
 
     def parse(self, output: Output) -> DryStart:
         """Understand what the script printed."""

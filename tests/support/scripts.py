@@ -109,8 +109,10 @@ SAMPLES: Mapping[str, Sequence[Values]] = {
     "cluster.sh.j2": [{}],
     "kubectl.sh.j2": [{"calls": ["kubectl get nodes", "kubectl get pods"]}],
     "lock-holder.sh.j2": [{"lock": "/s/lock"}],
-    "dry-start-apart.sh.j2": [{"script": "exit 0", "seconds": 1, "without": each} for each in ("", "/it's")],
-    "dry-start.sh.j2": [{"binary": "/b/containerd", "config": "/etc/c.toml", "ctr": "/b/ctr", "seconds": 1}],
+    "dry-start-apart.sh.j2": [{"script": "exit 0", "limit": 1, "without": each} for each in ("", "/it's")],
+    "dry-start.sh.j2": [
+        {"binary": "/b/containerd", "config": "/etc/c.toml", "ctr": "/b/ctr", "seconds": 1, "limit": 2}
+    ],
     "purge.sh.j2": [{"state": "/s", "places": ("/p/handlers", "/p/releases")}],
     "lock.sh.j2": [{**_LOCK, "again": again} for again in (True, False)],
     "nspawn-prepare.sh.j2": [{"unified_cgroups": unified} for unified in (True, False)],

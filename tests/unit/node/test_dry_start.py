@@ -9,6 +9,7 @@ import pytest
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import LocalHost
+from nodeprov.node import dry_start
 from nodeprov.node.dry_start import (
     WELL,
     DryStart,
@@ -53,7 +54,7 @@ def printed(outcome: str, **texts: str) -> str:
         pytest.param(printed("died", log=""), DryStart("it ends without a message"), id="nothing"),
         pytest.param(
             printed("silent", log="level=warning msg=waiting\n"),
-            DryStart("it does not answer within 10 seconds: level=warning msg=waiting"),
+            DryStart("it does not answer within 20 seconds: level=warning msg=waiting"),
             id="it hangs",
         ),
         pytest.param(
@@ -190,6 +191,18 @@ class TestOnAPlayedNode:
         before = left()
         tried(played, {f"{HOME}/etc/config.toml": file("refused"), f"{HOME}/etc/new.toml": file("")})
         assert sorted(left().splitlines()) == sorted(before.splitlines())
+
+    def test_what_takes_too_long_says_nothing_about_the_files(
+        self, played: PlayedNode, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The end of its time ends containerd too, which must not seem to have ended by itself."""
+        monkeypatch.setattr(dry_start, "LIMIT_SECONDS", 2)
+        slow = 'case "$*" in *dump) ;; *) sleep 60 ;; esac'
+        played.said(
+            f"printf '#!/bin/sh\n%s\n' '{slow}' > {HOME}/bin/tried; printf '#!/bin/sh\nexit 1\n' > {QUERY.ctr}"
+        )
+        assert tried(played, {}) == DryStart("this takes longer than 2 seconds here", was_tried=False)
+        insist_on_a_start(LocalHost(enter=played.enter), DAEMON, {QUERY.config: file("refused")})
 
     def test_a_candidate_that_is_refused_is_no_more_than_a_message(self, played: PlayedNode) -> None:
         host = LocalHost(enter=played.enter)
