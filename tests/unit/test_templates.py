@@ -161,6 +161,8 @@ def test_what_goes_into_a_script_is_quoted(name: str) -> None:
         "switched.sh.j2": {" wait_seconds "},
         "switch-ends.sh.j2": {" wait_seconds "},
         "doctor.sh.j2": {" pid "},
+        "dry-start.sh.j2": {" limit ", " seconds "},
+        "dry-start-apart.sh.j2": {" limit "},
         "lock.sh.j2": {" silence_seconds ", " silence_seconds + 5 "},
         "prove-sandbox.sh.j2": {" id ", " timeout_seconds "},
         "sweep-proofs.sh.j2": {" cleanup_seconds "},
