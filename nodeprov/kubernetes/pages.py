@@ -46,6 +46,19 @@ class Kind:
         return f"{api}{where}/{self.resource.partition('.')[0]}"
 
 
+WORKLOADS = (
+    Kind("Deployment", "deployments.apps"),
+    Kind("StatefulSet", "statefulsets.apps"),
+    Kind("DaemonSet", "daemonsets.apps"),
+    Kind("ReplicaSet", "replicasets.apps"),
+    Kind("ReplicationController", "replicationcontrollers"),
+    Kind("CronJob", "cronjobs.batch"),
+    Kind("Job", "jobs.batch"),
+    Kind("Pod", "pods"),
+)
+"""The kinds that make pods, and pods."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some objects, and what asks for those after them; "" if they are the last."""

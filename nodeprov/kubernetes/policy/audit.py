@@ -10,7 +10,7 @@ from nodeprov.errors import UsageError, taking_json_apart
 from nodeprov.hosts.at_once import at_once
 from nodeprov.hosts.base import Reader
 from nodeprov.kubernetes.kubectl import Kubectl
-from nodeprov.kubernetes.pages import Kind, objects
+from nodeprov.kubernetes.pages import WORKLOADS, objects
 from nodeprov.kubernetes.policy.cluster import JsonQuery
 from nodeprov.kubernetes.policy.names import REASON
 from nodeprov.kubernetes.policy.objects import Sandboxes
@@ -20,16 +20,6 @@ from nodeprov.workloads.catalogue import Behaviour, Effect
 from nodeprov.workloads.meets import met
 
 MIRROR = "kubernetes.io/config.mirror"
-KINDS = (
-    Kind("Deployment", "deployments.apps"),
-    Kind("StatefulSet", "statefulsets.apps"),
-    Kind("DaemonSet", "daemonsets.apps"),
-    Kind("ReplicaSet", "replicasets.apps"),
-    Kind("Job", "jobs.batch"),
-    Kind("CronJob", "cronjobs.batch"),
-    Kind("ReplicationController", "replicationcontrollers"),
-    Kind("Pod", "pods"),
-)
 ENDED = ("Succeeded", "Failed")
 SYSTEM = "kube-"
 """What the namespaces of the cluster itself begin with: they are audited only by name."""
@@ -91,7 +81,7 @@ def audit(host: Reader, kubectl: Kubectl, given: Sandboxes, namespaces: Sequence
     )
     found, runtime_class = host.ask([JsonQuery(kubectl, each) for each in calls])
     items: list[dict[str, Any]] = []
-    for answer in at_once(lambda kind: [*objects(host, kubectl, kind, where)], KINDS):
+    for answer in at_once(lambda kind: [*objects(host, kubectl, kind, where)], WORKLOADS):
         if isinstance(answer, Exception):
             raise answer
         items += answer

@@ -11,19 +11,10 @@ from nodeprov.hosts.at_once import at_once
 from nodeprov.hosts.base import Reader
 from nodeprov.inventory import ClusterSettings
 from nodeprov.kubernetes.kubectl import Kubectl, is_forbidden, kubectl
-from nodeprov.kubernetes.pages import Kind, objects
+from nodeprov.kubernetes.pages import WORKLOADS, Kind, objects
 from nodeprov.workloads.pods import Workload, workloads_of
 
-KINDS = {
-    "Deployment": "deployments.apps",
-    "StatefulSet": "statefulsets.apps",
-    "DaemonSet": "daemonsets.apps",
-    "ReplicaSet": "replicasets.apps",
-    "ReplicationController": "replicationcontrollers",
-    "CronJob": "cronjobs.batch",
-    "Job": "jobs.batch",
-    "Pod": "pods",
-}
+KINDS = {each.name: each.resource for each in WORKLOADS}
 """The kinds that are read, as kubectl names them."""
 
 
@@ -41,14 +32,13 @@ def read_workloads(reader: Reader, settings: ClusterSettings, namespace: str = "
     Raises NodeprovError if no kind can be read, or there are none.
     """
     call, place = kubectl(settings), f"namespace {namespace}" if namespace else "the cluster"
-    kinds = [Kind(*each) for each in KINDS.items()]
-    answers = at_once(lambda each: _of_kind(reader, call, each, namespace), kinds)
-    errors = {kind: each for kind, each in zip(kinds, answers, strict=True) if isinstance(each, NodeprovError)}
+    answers = at_once(lambda each: _of_kind(reader, call, each, namespace), WORKLOADS)
+    errors = {kind: each for kind, each in zip(WORKLOADS, answers, strict=True) if isinstance(each, NodeprovError)}
     for each in answers:
         if isinstance(each, Exception) and not isinstance(each, NodeprovError):
             raise each
-    if len(errors) == len(kinds):
-        first = errors[kinds[0]]
+    if len(errors) == len(WORKLOADS):
+        first = errors[WORKLOADS[0]]
         raise NodeprovError(f"the workloads of {place} cannot be read: {first.message}", first.hint)
     found = tuple(one for each in answers if not isinstance(each, Exception) for one in each)
     if not found and not errors:

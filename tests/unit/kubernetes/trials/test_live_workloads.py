@@ -87,7 +87,7 @@ def test_what_the_api_server_fills_in_is_nobodys_wish() -> None:
 
 def test_a_cluster_that_cannot_be_read_is_said() -> None:
     said = 'pods is forbidden: User "ann" cannot list resource "pods"'
-    paths = [pages.Kind(*each).path("shop") for each in KINDS.items()]
+    paths = [each.path("shop") for each in pages.WORKLOADS]
     with pytest.raises(NodeprovError, match="the workloads of namespace shop cannot be read"):
         read_workloads(Cluster(refused=dict.fromkeys(paths, said)), ClusterSettings(), "shop")
     with pytest.raises(NodeprovError, match="there are no workloads in namespace shop"):
