@@ -12,7 +12,7 @@ MALFORMED = (ValueError, LookupError, OverflowError, RecursionError)
 MALFORMED_JSON = (*MALFORMED, TypeError, AttributeError)
 """The same for JSON, where any type may stand anywhere; only for what does nothing but take it apart."""
 
-_OF_OPENSSL = re.compile(r"^\[[\w: ]+\] | \(_ssl\.c:\d+\)$")
+_OF_OPENSSL = r"^\[[\w: ]+\] | \(_ssl\.c:\d+\)$"
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ def said_by_system(error: Exception) -> str:
     said = str(getattr(error, "strerror", None) or error)
     if "WRONG_VERSION_NUMBER" in said:
         return "it does not speak TLS"
-    return _OF_OPENSSL.sub("", said)
+    return re.sub(_OF_OPENSSL, "", said)
 
 
 def json_object(text: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from nodeprov.hosts.local import run_attached
@@ -65,15 +65,12 @@ def run_isolated(argv: Sequence[str]) -> int:
 @contextmanager
 def _own_folder() -> Iterator[Path]:
     """Make a folder, locked until it is removed; what others have left behind is removed before."""
-    with _locked(Path(_FOLDERS)):  # no other one sees a folder without its lock
-        _remove_abandoned()
-        found = tempfile.TemporaryDirectory(prefix=cgroups.ISOLATED_PREFIX, dir=_FOLDERS)
-        lock = _lock(Path(found.name))
-    with found as folder:
-        try:
-            yield Path(folder)
-        finally:
-            os.close(lock)
+    with ExitStack() as ours:
+        with _locked(Path(_FOLDERS)):  # no other one sees a folder without its lock
+            _remove_abandoned()
+            made = tempfile.TemporaryDirectory(prefix=cgroups.ISOLATED_PREFIX, dir=_FOLDERS)
+            ours.enter_context(_locked(Path(made.name)))
+        yield Path(ours.enter_context(made))
 
 
 def _remove_abandoned() -> None:
@@ -81,34 +78,21 @@ def _remove_abandoned() -> None:
     for folder in Path(_FOLDERS).glob(f"{cgroups.ISOLATED_PREFIX}*"):
         if folder.is_symlink() or not folder.is_dir() or folder.stat().st_uid != os.geteuid():
             continue  # anybody may make such a name there
-        try:
-            lock = _lock(folder, fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        for cgroup in cgroups.find_cgroups(folder.name):
-            cgroups.remove_cgroup(cgroup)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        with suppress(BlockingIOError), _locked(folder, fcntl.LOCK_NB):
+            for cgroup in cgroups.find_cgroups(folder.name):
+                cgroups.remove_cgroup(cgroup)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    lock = _lock(folder)
-    try:
-        yield
-    finally:
-        os.close(lock)
-
-
-def _lock(folder: Path, how: int = 0) -> int:
-    """Lock a folder until the descriptor that is returned is closed, or we have ended."""
+def _locked(folder: Path, how: int = 0) -> Iterator[None]:
+    """Lock a folder itself, so that no file of the lock's stays; whoever is killed has it no more."""
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | how)
-    except BaseException:
+        yield
+    finally:
         os.close(lock)
-        raise
-    return lock
 
 
 if __name__ == "__main__":

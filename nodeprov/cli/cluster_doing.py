@@ -12,7 +12,7 @@ import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import output
 from nodeprov.cli.main import DONE, cancelled_by_signals
-from nodeprov.cli.output import MOST_NAMED, confirm, say, show_json, show_lines, show_text
+from nodeprov.cli.output import confirm, say, show_json, show_lines, show_text, some_of
 from nodeprov.errors import NodeprovError, UsageError
 
 if TYPE_CHECKING:
@@ -115,21 +115,15 @@ def end(came: Came, run: str, *, as_json: bool) -> NoReturn:
     if came.was_stopped:
         _say_interrupted(came)
     if came.cordoned:
-        say(f"still cordoned: {_named(came.cordoned)}; the next run uncordons them at its end")
+        say(f"still cordoned: {some_of(came.cordoned)}; the next run uncordons them at its end")
     raise typer.Exit(came.exit_code or DONE)
 
 
 def _say_interrupted(came: Came) -> None:
     """Tell what was given back, and what goes on."""
     if came.given_back:
-        say(f"given back, for nothing has restarted there: {_named(came.given_back)}")
+        say(f"given back, for nothing has restarted there: {some_of(came.given_back)}")
     for node, why in list(came.kept.items())[:10]:
         say(f"{node}: not given back: {why}")
     if came.kept:
         say("interrupted: what was begun goes on in the cluster; the next run sees it to its end")
-
-
-def _named(names: Sequence[str]) -> str:
-    """Name some nodes, and how many more there are."""
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more

@@ -278,17 +278,22 @@ def show_table(table: Table) -> None:
     )  # above what moves, which only what print() writes goes through
 
 
+def some_of(names: Sequence[str]) -> str:
+    """Name some nodes, and say how many more there are."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
 def ask(plans: Sequence[Plan], also: str = "") -> None:
     """Ask whether to change nodes; raise NodeprovError if not, UsageError if there is no terminal to ask on.
 
     `also` says what else is done.
     """
     names = [plan.node for plan in plans]
-    named = ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if names[MOST_NAMED:] else "")
     restarts = sum(bool(plan.restart) for plan in plans)
     on = "" if restarts == len(plans) == 1 else f" on {restarts} of {len(plans)}"
     said = f"containerd restarts{on}" if restarts else "containerd does not restart"
-    confirm(f"Change {named} ({said}{also})?", "review the plan above", "nothing was changed")
+    confirm(f"Change {some_of(names)} ({said}{also})?", "review the plan above", "nothing was changed")
 
 
 def confirm(question: str, review: str, as_before: str) -> None:

@@ -128,9 +128,8 @@ class Doer:
 
     def _engine(self, node: NodeView, settings: Settings, action: str) -> PodView:
         """Have the pod made that restarts containerd, unless it is stopped."""
-        self.asked.add(
-            node.name
-        )  # before it is looked whether it is stopped: who gives nodes back looks here then
+        # Before it is looked whether it is stopped: who gives nodes back looks here then.
+        self.asked.add(node.name)
         try:
             unless_stopped(self._around.stop)
         except NodeprovError:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from nodeprov.errors import NodeprovError, taking_json_apart
 from nodeprov.hosts.base import Output, Reader
 from nodeprov.kubernetes.kubectl import Kubectl
-from nodeprov.kubernetes.reach import LONGEST_SECONDS, PAUSE_SECONDS, is_out_of_reach
+from nodeprov.kubernetes.reach import LONGEST_SECONDS, PAUSE_SECONDS, until_in_reach
 
 PAGE = 500
 """Objects of a page, as kubectl asks for them itself."""
@@ -126,12 +126,5 @@ def objects(
 def _page(reader: Reader, query: PageQuery, sleep: Callable[[float], None]) -> Page:
     """Read a page; one after the first is asked for again where the API server is out of reach for a moment."""
     deadline = time.monotonic() + (LONGEST_SECONDS if query.after else 0)
-    while True:
-        try:
-            page: Page = reader.ask([query])[0]
-        except NodeprovError as error:
-            if time.monotonic() >= deadline or not is_out_of_reach(error.message):
-                raise
-        else:
-            return page
-        sleep(PAUSE_SECONDS)
+    page: Page = until_in_reach(lambda: reader.ask([query])[0], deadline, lambda: sleep(PAUSE_SECONDS))
+    return page

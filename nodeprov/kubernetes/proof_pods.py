@@ -16,7 +16,7 @@ from nodeprov.inventory import Settings
 from nodeprov.kubernetes.admission import mutations, pod_manifest
 from nodeprov.kubernetes.images import PROBE, ProofImage
 from nodeprov.kubernetes.kubectl import Get, Kubectl, is_forbidden, kubectl, understood
-from nodeprov.kubernetes.reach import is_out_of_reach
+from nodeprov.kubernetes.reach import is_out_of_reach, until_in_reach
 from nodeprov.node.state import handlers
 from nodeprov.workloads.explain import hint
 
@@ -161,13 +161,11 @@ class Prover:
     def _run(self, *arguments: str, doing: str, stdin: bytes = b"", when_well: bytes = b"") -> str:
         """Call kubectl, again while the API server is out of reach; what was asked for may have been done."""
         deadline = time.monotonic() + self._settings.proof.timeout_seconds
-        while True:
-            try:
-                return self._kubectl.run(self._host, *arguments, doing=doing, stdin=stdin, when_well=when_well)
-            except NodeprovError as error:
-                if time.monotonic() > deadline or not is_out_of_reach(error.message):
-                    raise
-            self._sleep(POLL_SECONDS)
+
+        def call() -> str:
+            return self._kubectl.run(self._host, *arguments, doing=doing, stdin=stdin, when_well=when_well)
+
+        return until_in_reach(call, deadline, lambda: self._sleep(POLL_SECONDS))
 
 
 def _last_seen(event: Mapping[str, Any]) -> str:

@@ -6,24 +6,25 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.base import Host, Output
 from nodeprov.kubernetes.kubectl import Kubectl, is_forbidden, understood
 
+T = TypeVar("T")
 LONGEST_SECONDS = 60
 """How long an API server may be away: one that is restarted, or upgraded, is back sooner."""
 PAUSE_SECONDS = 1.0
 _ANSWERED = "Error from server"
 """How kubectl begins to quote an answer: what that says of connections is about webhooks and kubelets."""
-_UNCONNECTED = re.compile(
+_UNCONNECTED = (
     "Unable to connect to the server|The connection to the server|connect: connection refused"
     "|connection reset by peer|i/o timeout|TLS handshake timeout|no route to host|network is unreachable"
     "|client connection lost|server sent GOAWAY|EOF$"
 )
 """What kubectl says where it gets no answer (client-go, net/http)."""
-_NOT_NOW = re.compile(
+_NOT_NOW = (
     # of a load balancer, in words of its own; client-go makes the others of 503, 504 and 429
     r"an error on the server \("
     "|the server is currently unable to handle the request"
@@ -40,8 +41,20 @@ _NOT_LOGGED_IN = "(Unauthorized)"
 def is_out_of_reach(said: str) -> bool:
     """Tell by kubectl's words whether the API server gave no answer, or none but that it cannot give one now."""
     return any(
-        _NOT_NOW.search(line) or (_ANSWERED not in line and _UNCONNECTED.search(line)) for line in said.split("; ")
+        re.search(_NOT_NOW, line) or (_ANSWERED not in line and re.search(_UNCONNECTED, line))
+        for line in said.split("; ")
     )
+
+
+def until_in_reach(call: Callable[[], T], deadline: float, pause: Callable[[], None]) -> T:
+    """Call something, again while the API server is out of reach; raise what it raises after a deadline."""
+    while True:
+        try:
+            return call()
+        except NodeprovError as error:
+            if time.monotonic() >= deadline or not is_out_of_reach(error.message):
+                raise
+        pause()
 
 
 def _knows_nobody(said: str) -> bool:

@@ -200,7 +200,7 @@ class _Connector(MissingHostKeyPolicy):
         except (SSHException, OSError) as error:
             if "imeout" in str(error):
                 raise self._late("no answer") from None
-            said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            said = said_by_system(error) or type(error).__name__
             raise NodeprovError(
                 f"cannot be reached: {said}", f"are address and port right? try: ssh {self._by_hand}"
             ) from None
