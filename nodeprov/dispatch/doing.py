@@ -17,10 +17,11 @@ from nodeprov.dispatch.views import NodeView, PodView
 from nodeprov.errors import NodeprovError, Problem, Problems
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.draining import do_not_leave, have_not_ended
+from nodeprov.kubernetes.kubectl import is_forbidden
 
 _POLICY = "ValidatingAdmissionPolicy"
 TAKEN_UP_SECONDS = 15.0
-"""So long it may take until each API server of a cluster has taken up a changed policy; mostly it is a second."""
+"""So long it may take until each API server of a cluster has taken up a changed policy or role: mostly 1 s."""
 
 
 _LOOK_SECONDS, _MOST_LOOK_SECONDS, _MOST_WAIT_SECONDS = 0.5, 5.0, 15.0
@@ -31,7 +32,7 @@ The last one is for pods that may take an hour to end.
 
 
 class NotYet(NodeprovError):
-    """A policy refuses what the next one may allow, which the server has not taken up yet."""
+    """A policy, or a role, refuses what the next one may allow, which the server has not taken up yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Doer:
                 return Did(node.name, self._actor.read(node))
             if error.status not in (400, 403, 422):
                 raise
-            self._wait_for_policy(node.name, error)
+            self._wait_until_taken_up(node.name, error)
             if step.doing in ("claim", "uncordon"):
                 raise
             refused: NodeprovError = error
@@ -179,10 +180,11 @@ class Doer:
         again = max(left.after_seconds, _pause(seconds, _MOST_LOOK_SECONDS))
         return Did(node.name, waits=waits, again_seconds=again)
 
-    def _wait_for_policy(self, name: str, error: ApiError) -> None:
+    def _wait_until_taken_up(self, name: str, error: ApiError) -> None:
         """Raise NotYet where what was refused may be allowed in a moment."""
         now = self._around.monotonic()
-        if _POLICY in error.message and now - self._refused.setdefault(name, now) < TAKEN_UP_SECONDS:
+        is_refused = _POLICY in error.message or is_forbidden(error.message)
+        if is_refused and now - self._refused.setdefault(name, now) < TAKEN_UP_SECONDS:
             raise NotYet(error.message, error.hint, where=error.where) from None
         self._refused.pop(name, None)
 
@@ -194,7 +196,7 @@ class Doer:
                 made = self._actor.finish(now, settings, ended)
             except ApiError as error:
                 if error.status != 409:
-                    self._wait_for_policy(node.name, error)
+                    self._wait_until_taken_up(node.name, error)
                     raise
                 now = self._actor.read(node)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from nodeprov.dispatch import doing
 from nodeprov.dispatch.actor import CLASSES, NODES, proof_class, proof_pod
 from nodeprov.dispatch.api import Api, ApiError, Object
 from nodeprov.dispatch.applying import apply, plan
 from nodeprov.dispatch.marks import CORDONED, DRAINING
 from nodeprov.dispatch.objects import ACCOUNT, Place, limits_of, objects, path_of
-from nodeprov.dispatch.policies import ONLY_ENGINES, ONLY_PROOFS, OWN_FIELDS
+from nodeprov.dispatch.policies import GROUP, ONLY_ENGINES, ONLY_PROOFS, OWN_FIELDS
 from nodeprov.dispatch.wanted import Members, Wanted
 from nodeprov.in_cluster.assignment import Assignment
 from nodeprov.in_cluster.pod import NAMESPACE, engine_pod
@@ -31,6 +33,8 @@ MEMBERS = Members(WISH)
 DRAIN = wanted(inventory(max_unavailable="100%", drain=True))
 WAIT = wanted(inventory(max_unavailable="100%", wait_for="app=batch", wait_timeout_seconds=1))
 PODS_OF_OTHERS = "/api/v1/namespaces/default/pods"
+CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
+REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
 
 
@@ -74,26 +78,54 @@ def in_force(fakes: Fakes, wish: Wanted) -> Iterator[list[Object]]:
             fakes.api.delete(path_of(each))
 
 
+def _wait_for_policies(fakes: Fakes) -> None:
+    """Wait until the server enforces all that were made by now, and none that was deleted.
+
+    It takes up all at once, at the most each second (k8s.io/apiserver: pkg/admission/plugin/policy/generic,
+    policy_source.go): so one that was made last tells of those before.
+    """
+    name = f"last-{secrets.token_hex(4)}"
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+    spec: Object = {
+        "matchConstraints": {"resourceRules": [{**rule, "resourceNames": [name]}]},
+        "validations": [{"expression": "false", "message": name}],
+    }
+    binding = {"policyName": name, "validationActions": ["Deny"]}
+    kinds = {
+        f"/apis/{GROUP}/validatingadmissionpolicies": spec,
+        f"/apis/{GROUP}/validatingadmissionpolicybindings": binding,
+    }
+    for path, value in kinds.items():
+        fakes.api.create(path, {"metadata": {"name": name}, "spec": value})
+    fakes.until(
+        lambda: name in _refusal(lambda: fakes.api.create(CONFIG_MAPS, {"metadata": {"name": name}}, dryRun="All"))
+    )
+    for path in reversed(kinds):
+        fakes.api.delete(f"{path}/{name}")
+
+
+def _refusal(act: Callable[[], object]) -> str:
+    """Return what the server says where it refuses something; "" if it does not."""
+    try:
+        act()
+    except ApiError as error:
+        return error.message
+    return ""
+
+
+def _wait_until_forbidden(fakes: Fakes, resource: str, verb: str) -> None:
+    """Wait until the server knows that the dispatcher has a right no more, in all namespaces."""
+    name, _, sub = resource.partition("/")
+    asked = {"verb": verb, "resource": name, "subresource": sub}
+    value = {"spec": {"user": USER, "resourceAttributes": asked}}
+    fakes.until(lambda: not fakes.api.create(REVIEWS, value)["status"]["allowed"])
+
+
 def run_pod(fakes: Fakes, name: str, labels: dict[str, str] | None = None) -> None:
     owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "o", "uid": "o", "controller": True}
     spec = {"nodeName": "n1", "containers": [{"name": "c", "image": "i"}]}
     metadata = {"name": name, "labels": labels or {}, "ownerReferences": [owner]}
     fakes.api.create(PODS_OF_OTHERS, {"metadata": metadata, "spec": spec})
-
-
-def _wait_for_policies(fakes: Fakes) -> None:
-    """Wait until the server enforces them, which takes it a moment."""
-    spec: dict[str, Any] = {"containers": [{"name": "c", "image": "foreign"}]}
-    value: Object = {"metadata": {"name": "canary", "namespace": NAMESPACE}, "spec": spec}
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            fakes.api.create(PODS, value, dryRun="All")
-        except ApiError as error:
-            if ONLY_ENGINES in error.message:
-                return
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_the_roles_are_enough(fakes: Fakes, plane: ControlPlane, applied: list[Object]) -> None:
@@ -122,6 +154,13 @@ NEEDED = [
 ]
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what is refused be a refusal soon: nobody gives the right later."""
+    monkeypatch.setattr(doing, "TAKEN_UP_SECONDS", 1.0)
+
+
+@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize(("kind", "resource", "verb"), NEEDED)
 def test_a_dispatcher_needs_each_right(
     fakes: Fakes, plane: ControlPlane, applied: list[Object], kind: str, resource: str, verb: str
@@ -169,6 +208,7 @@ ELSEWHERE = {
 """What it needs where something is in its way: before it begins, and before each of its writes."""
 
 
+@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("resource", ELSEWHERE)
 def test_a_dispatcher_needs_the_others_where_something_is_in_its_way(
     fakes: Fakes, plane: ControlPlane, applied: list[Object], resource: str
@@ -197,11 +237,12 @@ def _without(rule: Object, verb: str) -> Object:
 def test_the_rights_to_drain_are_enough(fakes: Fakes, plane: ControlPlane, draining: list[Object]) -> None:
     found = fakes.run(DRAIN, access=plane.user(USER))
     node = fakes.node("n1")
-    assert [(each.node, each.ended.result) for each in found.ends] == [("n1", "done")]
+    assert [(each.node, each.ended.result, each.ended.why) for each in found.ends] == [("n1", "done", "")]
     assert (node.is_cordoned, node.draining, node.has_our_cordon, fakes.pods()) == (False, "", False, [])
     assert fakes.errors == []
 
 
+@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize(("resource", "verb"), [("pods", "list"), ("pods/eviction", "create")])
 def test_to_drain_needs_each_right(
     fakes: Fakes, plane: ControlPlane, draining: list[Object], resource: str, verb: str
@@ -210,6 +251,7 @@ def test_to_drain_needs_each_right(
     rules = [rule for rule in role["rules"] if (rule["resources"], rule["verbs"]) != ([resource], [verb])]
     assert len(rules) == len(role["rules"]) - 1
     fakes.api.patch(path_of(role), {"rules": rules})
+    _wait_until_forbidden(fakes, resource, verb)
     [end] = fakes.run(DRAIN, access=plane.user(USER)).ends
     node = fakes.node("n1")
     assert f'cannot {verb} resource "{resource}"' in end.ended.why
@@ -229,10 +271,12 @@ def test_to_wait_for_pods_it_may_list_them_and_evict_none(
     assert (node.is_cordoned, node.is_being_emptied, fakes.errors) == (False, False, [])
 
 
+@pytest.mark.usefixtures("soon")
 def test_it_needs_the_right_to_list_them(fakes: Fakes, plane: ControlPlane, waiting: list[Object]) -> None:
     [role] = [each for each in waiting if (each["kind"], each["metadata"]["name"]) == ("ClusterRole", ACCOUNT)]
     rules = [rule for rule in role["rules"] if (rule["resources"], rule["verbs"]) != (["pods"], ["list"])]
     fakes.api.patch(path_of(role), {"rules": rules})
+    _wait_until_forbidden(fakes, "pods", "list")
     [end] = fakes.run(WAIT, access=plane.user(USER)).ends
     assert (end.ended.result, 'cannot list resource "pods"' in end.ended.why) == ("failed", True)
 
@@ -424,9 +468,6 @@ def test_a_pod_of_the_namespace_is_given_no_other_image(fakes: Fakes, applied: l
             fakes.api.patch(path, {"spec": containers}, "strategic-merge-patch")
 
 
-ELSEWHERE_PODS = "/api/v1/namespaces/default/pods"
-
-
 def _spec(**fields: Any) -> Callable[[Object], None]:
     return lambda value: value["spec"].update(fields)
 
@@ -455,15 +496,6 @@ BAD_PROOFS = [
 OTHER: Object = {"metadata": {"name": "other"}, "spec": {"containers": [{"name": "c", "image": "busybox"}]}}
 
 
-def _refuses(api: Api, value: Object) -> bool:
-    """Tell whether this policy is in force too: the server takes up one after the other."""
-    try:
-        api.create(ELSEWHERE_PODS, value, dryRun="All")
-    except ApiError as error:
-        return ONLY_PROOFS in error.message
-    return False
-
-
 def test_elsewhere_it_makes_and_deletes_proofs_and_nothing_else(
     fakes: Fakes, plane: ControlPlane, applied: list[Object]
 ) -> None:
@@ -473,18 +505,17 @@ def test_elsewhere_it_makes_and_deletes_proofs_and_nothing_else(
     classes = {"metadata": {"name": proof_class(settings)}, "handler": "runsc"}
     fakes.api.create(CLASSES, classes)
     good = proof_pod(fakes.node("silent"), "r1", WISH.images.engine, settings)
-    assert api.create(ELSEWHERE_PODS, good, dryRun="All")
-    fakes.until(lambda: _refuses(api, OTHER))
+    assert api.create(PODS_OF_OTHERS, good, dryRun="All")
     for change, said in BAD_PROOFS:
         value = copy.deepcopy(good)
         change(value)
         with pytest.raises(ApiError, match=said) as raised:
-            api.create(ELSEWHERE_PODS, value, dryRun="All")
+            api.create(PODS_OF_OTHERS, value, dryRun="All")
         assert ONLY_PROOFS in raised.value.message
-    fakes.api.create(ELSEWHERE_PODS, OTHER)
+    fakes.api.create(PODS_OF_OTHERS, OTHER)
     with pytest.raises(ApiError, match="its own proofs only"):
-        api.delete(f"{ELSEWHERE_PODS}/other")
-    fakes.api.delete(f"{ELSEWHERE_PODS}/other", gracePeriodSeconds=0)
+        api.delete(f"{PODS_OF_OTHERS}/other")
+    fakes.api.delete(f"{PODS_OF_OTHERS}/other", gracePeriodSeconds=0)
 
 
 OWN = """
@@ -518,6 +549,21 @@ def test_a_policy_that_the_server_takes_up_late_fails_no_node(
     found = fakes.run(newer, access=plane.user(USER))
     late.join()
     assert [(each.node, each.ended.result) for each in found.ends] == [("n1", "done")]
+    assert fakes.errors == []
+
+
+def test_a_right_that_the_server_takes_up_late_fails_no_node(
+    fakes: Fakes, plane: ControlPlane, draining: list[Object]
+) -> None:
+    [role] = [each for each in draining if (each["kind"], each["metadata"]["name"]) == ("ClusterRole", ACCOUNT)]
+    rules = [rule for rule in role["rules"] if "pods" not in rule["resources"]]
+    fakes.api.patch(path_of(role), {"rules": rules})
+    _wait_until_forbidden(fakes, "pods", "list")
+    late = threading.Timer(2, lambda: fakes.api.patch(path_of(role), {"rules": role["rules"]}))
+    late.start()
+    found = fakes.run(DRAIN, access=plane.user(USER))
+    late.join()
+    assert [(each.node, each.ended.result, each.ended.why) for each in found.ends] == [("n1", "done", "")]
     assert fakes.errors == []
 
 
