@@ -67,6 +67,32 @@ esac
     assert said[-1].startswith(f"delete pod {pod.name}")
 
 
+FORBIDDEN = (
+    'pods "x" is forbidden: User "system:serviceaccount:kube-system:short" cannot watch resource "pods" '
+    'in API group "" in the namespace "default"'
+)
+AT_ONCE = f"Error from server (Forbidden): {FORBIDDEN}"
+IN_ITS_LOG = f"""\
+E1129 10:01:29.620418   13323 reflector.go:227] "Failed to watch" err={json.dumps(FORBIDDEN)} \
+reflector="k8s.io/client-go@v0.36.3/tools/cache/reflector.go:343" type="*unstructured.Unstructured"
+error: timed out waiting for the condition on pods/x"""
+"""As kubectl 1.36.3 said it on the lab to a user who may list pods and not watch them."""
+
+
+@pytest.mark.parametrize("said", [AT_ONCE, IN_ITS_LOG])
+def test_who_may_not_wait_for_a_pod_is_told_what_is_forbidden(tmp_path: Path, said: str) -> None:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 1\n")
+    kubectl.chmod(0o755)
+    rests: list[float] = []
+    pod = Pod(LocalHost(), Kubectl((str(kubectl),)), "default", "x", "", rests.append)
+    with pytest.raises(NodeprovError) as raised:
+        pod.comes_to("Succeeded", 1)
+    assert raised.value.message.endswith(FORBIDDEN)
+    assert raised.value.hint == "see what nodeprov needs, and give it to that user: nodeprov rbac"
+    assert rests == []
+
+
 DNS = {
     "type": "Warning",
     "reason": "MissingClusterDNS",
