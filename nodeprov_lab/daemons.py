@@ -1,9 +1,7 @@
-"""Other containerds than the one that the lab runs, for the tests: `python -m nodeprov_lab.daemons` makes all."""
+"""Other containerds than the one that the lab runs, for the tests."""
 
 import platform
 import shutil
-import sys
-import time
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError
@@ -58,17 +56,3 @@ class Daemons:
         for name in PROGRAMS:
             shutil.copy2(tree / "usr/bin" / name, folder / name)
         shutil.rmtree(tree)
-
-
-def main() -> None:
-    """Make all that are not made yet, and say what each cost."""
-    made = Daemons(lambda _: None)
-    made.crirun()
-    for version in VERSIONS:
-        began = time.monotonic()
-        made.programs(version)
-        sys.stderr.write(f"containerd {version}: {time.monotonic() - began:.0f} s\n")
-
-
-if __name__ == "__main__":
-    main()

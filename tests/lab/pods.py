@@ -13,15 +13,15 @@ from typing import Any
 
 from filelock import FileLock
 
-from nodeprov.in_cluster import engine_image, packages, release_image
+from nodeprov.in_cluster import engine_image, release_image
 from nodeprov.in_cluster.assignment import Assignment
 from nodeprov.in_cluster.pod import PodImages, engine_pod, pod_name
 from nodeprov.in_cluster.result import NodeResult
-from nodeprov.local_files import cache_folder
 from nodeprov.releases.container_image import Build, write_image
 from tests.conftest import RUN
 from tests.lab.machines import NAMESPACE, NEW, WORKER, Kubectl, Machine, eventually
 from tests.lab.running import nodeprov, variant
+from tests.support import parts
 
 PROCESS = "python3 -m nodeprov.on_node"
 MACHINE = platform.machine()
@@ -39,7 +39,7 @@ def engine_file() -> Path:
     path = RUN / "engine.tar"
     with FileLock(RUN / "engine.lock"):
         if not path.exists():
-            found = packages.fetched(packages.pinned(), MACHINE, cache_folder(), lambda *_: None)
+            found = parts.engine_packages(MACHINE)
             image_file(engine_image.REFERENCE, engine_image.build(MACHINE, found), RUN / "engine.new")
             (RUN / "engine.new").rename(path)
     return path

@@ -18,58 +18,40 @@ import pytest
 
 from nodeprov.hosts.base import Output, plain
 from nodeprov.hosts.local import LocalHost
-from nodeprov.in_cluster import engine_image, packages, release_image
+from nodeprov.in_cluster import engine_image, release_image
 from nodeprov.in_cluster.assignment import Assignment
 from nodeprov.in_cluster.pod import incoming_name
 from nodeprov.in_cluster.result import NodeResult
-from nodeprov.local_files import cache_folder
 from nodeprov.releases.container_image import Members
 from nodeprov.releases.obtain import obtain
 from nodeprov.releases.source import ReleaseSource
 from nodeprov.runtimes import SOFTWARE
-from nodeprov_lab.apt_suite import DEBIAN_NAMES
-from nodeprov_lab.cache import Cache
-from nodeprov_lab.gobuild import GoBuilder, find_go
-from nodeprov_lab.gvisor_releases import ARCHIVE_RELEASE, BASE_PATH, both_folder
-from nodeprov_lab.host import may_lower_oom_score, own_capabilities
+from nodeprov_lab.gvisor_releases import ARCHIVE_RELEASE, BASE_PATH
 from nodeprov_lab.mirror import make_server
-from nodeprov_lab.parts import SUITE, chosen_mirror, debian_tree
+from tests.support import parts
 from tests.support.command_line import at_home, said
+from tests.support.parts import ARM, INTEL
 from tests.support.played_node import HOME, INVENTORY, PlayedNode, played_node
 from tests.support.sampling import by_turns
 from tests.support.ssh_server import Manners, SshServer
 
 pytestmark = by_turns
-ARM, INTEL = "aarch64", "x86_64"
 RELEASES = f"{HOME}/opt/releases"
 
 
 @pytest.fixture(scope="session")
 def published() -> Path:
     """The folder of a mirror with both processors' releases."""
-    go = find_go()
-    assert go is not None, "script/bootstrap"
-    cache = Cache(cache_folder() / "lab")
-    ours, theirs = (GoBuilder(cache, go, lambda _: None, processor=name) for name in ("", DEBIAN_NAMES[ARM]))
-    # The lab has built ours already, if it is made in the same way.
-    tolerant = not may_lower_oom_score(own_capabilities())
-    return both_folder({INTEL: ours, ARM: theirs}, cache, lambda _: None, tolerant=tolerant)
+    return parts.releases_for_both_processors()
 
 
 @pytest.fixture(scope="session")
 def uname() -> Path:
     """A program for aarch64 that says so."""
-    if shutil.which("qemu-aarch64-static") is None:
+    found = parts.uname_for_aarch64()
+    if found is None:
         pytest.skip("this needs qemu's emulation of programs (apt-get install qemu-user-static)")
-
-    def make(folder: Path) -> None:
-        tree = folder.with_name(f"{folder.name}.tree")
-        debian_tree(tree, SUITE, "busybox-static", chosen_mirror(), lambda _: None, architecture=DEBIAN_NAMES[ARM])
-        shutil.copy2(tree / "usr/bin/busybox", folder / "uname")
-        shutil.rmtree(tree)
-
-    ingredients = {"suite": SUITE, "mirror": chosen_mirror(), "architecture": ARM}
-    return Cache(cache_folder() / "lab").folder("busybox", ingredients, make) / "uname"
+    return found
 
 
 @dataclass
@@ -194,8 +176,7 @@ class Container:
 def container(site: Site) -> Container:
     site.run("lock", f"--arch={ARM}")
     root = site.folder / "root"
-    found = packages.fetched(packages.pinned(), ARM, cache_folder(), lambda *_: None)
-    for layer in engine_image.build(ARM, found).layers:
+    for layer in engine_image.build(ARM, parts.engine_packages(ARM)).layers:
         unpack(layer, root)
     for name in ("null", "termination-log"):
         (root / "dev" / name).touch()

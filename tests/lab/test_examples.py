@@ -14,11 +14,9 @@ from pathlib import Path
 import pytest
 
 from nodeprov.kubernetes.images import GO_ARCHITECTURES
-from nodeprov.local_files import cache_folder
-from nodeprov_lab.cache import Cache
-from nodeprov_lab.parts import SUITE, chosen_mirror, debian_tree
 from tests.lab.machines import CLASS, WORKER, Kubectl, Machine
 from tests.lab.running import installed
+from tests.support import parts
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nginx-gvisor.yaml"
 NGINX_CONF = b"""\
@@ -34,13 +32,8 @@ http { access_log off; server { listen 80; root /usr/share/nginx/html; } }
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An image named as Docker Hub's, of Debian's nginx: the lab reaches no registry."""
-
-    def make(folder: Path) -> None:
-        debian_tree(folder / "root", SUITE, "nginx", chosen_mirror(), lambda _event: None)
-
-    root = Cache(cache_folder() / "lab").folder("nginx", {"suite": SUITE, "machine": platform.machine()}, make)
     path = tmp_path_factory.mktemp("image") / "nginx.tar"
-    path.write_bytes(archive(root / "root"))
+    path.write_bytes(archive(parts.nginx()))
     return path
 
 

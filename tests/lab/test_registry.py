@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from nodeprov.local_files import cache_folder
-from nodeprov_lab.cache import Cache
-from nodeprov_lab.gobuild import REGISTRY, GoBuilder, find_go
+from tests.support import parts
 from tests.support.bundles import bundled_folder, entries, wheel
 from tests.support.command_line import INVENTORY, at_home, said
 from tests.support.obtaining import VERSION
@@ -22,13 +20,10 @@ from tests.support.release_server import archived, serving
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
     """The place of a registry that has nothing yet."""
-    go = find_go()
-    assert go
-    built = GoBuilder(Cache(cache_folder() / "lab"), go, lambda _event: None).build(REGISTRY)
     log = tmp_path / "registry.log"
     with log.open("wb") as file:
         server = subprocess.Popen(
-            [built / "registry", "-port", "0"],
+            [parts.registry(), "-port", "0"],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

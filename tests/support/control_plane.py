@@ -17,11 +17,10 @@ from nodeprov.dispatch.access import Access
 from nodeprov.dispatch.api import Api
 from nodeprov.hosts.base import Output
 from nodeprov.hosts.local import run_program
-from nodeprov.local_files import cache_folder
 from nodeprov_lab.base import Machine
-from nodeprov_lab.cache import Cache
 from nodeprov_lab.credentials import Identity, Secrets, issue, kubeconfig, make_secrets
-from nodeprov_lab.gobuild import ETCD, KUBERNETES, KWOK, GoBuilder, find_go
+from nodeprov_lab.gobuild import ETCD, KUBERNETES, KWOK
+from tests.support import parts
 
 SUBNET = "10.97.0.0/24"
 UP_SECONDS = 120
@@ -39,9 +38,7 @@ class ControlPlane:
     def __init__(
         self, folder: Path, processes: ExitStack, options: Sequence[str] = (), *, syncs: bool = False
     ) -> None:
-        go = find_go()
-        assert go, "no go that can build the lab's programs"
-        builder = GoBuilder(Cache(cache_folder() / "lab"), go, lambda _event: None)
+        builder = parts.builder()
         self._builder, self._processes, self.folder = builder, processes, folder
         self._options = options
         self._programs = builder.build(KUBERNETES) / "master/usr/local/bin"

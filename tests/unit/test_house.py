@@ -158,6 +158,15 @@ def test_no_module_of_tests_imports_another_one() -> None:
     assert [str(path.relative_to(CHECKOUT)) for path in importing] == []
 
 
+def test_only_one_file_of_tests_makes_what_needs_the_network() -> None:
+    """Processes of tests have none: what `python -m tests.support.parts` does not make before them fails there."""
+    apart = "tests/support/parts.py", "tests/support/fresh_machine.py"  # the other one has a stage of its own
+    texts = {str(each.relative_to(CHECKOUT)): each.read_text() for each in (CHECKOUT / "tests").rglob("*.py")}
+    of_lab = {path: text for path, text in texts.items() if not path.startswith("tests/unit/")}
+    makers = re.compile(r"\b(GoBuilder|debian_tree|debian_root|make_parts|packages\.fetched)\(")
+    assert [path for path, text in of_lab.items() if makers.search(text) and path not in apart] == []
+
+
 def test_only_five_files_outside_of_its_folder_name_the_family() -> None:
     product = CHECKOUT / "nodeprov"
     outside = [path for path in product.rglob("*.py") if "runtimes/gvisor" not in path.as_posix()]

@@ -6,16 +6,12 @@ import hashlib
 import platform
 import re
 import secrets
-import shutil
 from collections.abc import Mapping
-from functools import partial
-from pathlib import Path
 
 from nodeprov.containerd import Runtime
 from nodeprov.errors import NodeprovError, Problem
 from nodeprov.hosts.base import Host, Output, plain
 from nodeprov.inventory import Settings
-from nodeprov.local_files import cache_folder
 from nodeprov.node.daemon import Daemon
 from nodeprov.node.layout import Layout
 from nodeprov.node.state import Machine, NodeState
@@ -24,11 +20,11 @@ from nodeprov.releases.source import ArtifactLayout, Software
 from nodeprov.runtimes.family import SANDBOX_TIMEOUT_SECONDS, Family, Generation, Inspection, Requirements, Traits
 from nodeprov.states import FileState, TreeEntry, TreeState
 from nodeprov.workloads.unsupported import PodNotes
-from nodeprov_lab.cache import Cache
-from nodeprov_lab.parts import SUITE, chosen_mirror, debian_tree
+from tests.support import parts
+from tests.support.parts import CRUN as PROGRAM
+from tests.support.parts import YAJL as LIBRARY
 
 VERSION = "1.21"
-PROGRAM, LIBRARY = "crun.real", "libyajl.so.2"
 WRAPPER = '#!/bin/sh\nexport LD_LIBRARY_PATH={release}\nexec {release}/crun.real "$@"\n'
 SANDBOX = """\
 # A container runs through the generation's program: on a root of its own, which has the node's programs to read.
@@ -140,20 +136,9 @@ CRUN: Family = Crun()
 
 def debians_release() -> Release:
     """Have Debian's crun, and its one library that is not in a small Debian, in the lab's cache."""
-    mirror = chosen_mirror()
-    ingredients = {"suite": SUITE, "mirror": mirror, "machine": platform.machine()}
-    folder = Cache(cache_folder() / "lab").folder("crun", ingredients, partial(_take, mirror))
+    folder = parts.crun()
     entries = tuple(
         TreeEntry(name, 0o755, hashlib.sha256((folder / name).read_bytes()).hexdigest())
         for name in (PROGRAM, LIBRARY)
     )
     return Release(VERSION, platform.machine(), "loose", folder, TreeState(entries), {})
-
-
-def _take(mirror: str, folder: Path) -> None:
-    tree = folder / "tree"
-    debian_tree(tree, SUITE, "crun", mirror, lambda _event: None)
-    (library,) = (tree / "usr/lib").glob(f"*/{LIBRARY}")
-    shutil.copy(library.resolve(), folder / LIBRARY)
-    shutil.copy(tree / "usr/bin/crun", folder / PROGRAM)
-    shutil.rmtree(tree)
