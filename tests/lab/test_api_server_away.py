@@ -11,24 +11,20 @@ from typing import Any
 
 import pytest
 
-from tests.lab.machines import ADMIN, NAMESPACE, WORKER, Kubectl, Machine, eventually, write_kubeconfig
-from tests.lab.running import Started, installed, nodeprov, started, variant
-from tests.lab.trials import deployment, shadows
+from tests.lab.machines import ADMIN, NAMESPACE, WORKER, Kubectl, Machine, eventually
+from tests.lab.running import Started, installed, started, variant
+from tests.lab.trials import deployment, inventory_of_a_prober, shadows
 from tests.support.sampling import by_turns
 
 pytestmark = by_turns
 
-PROBER = f"/root/prober-{WORKER}.conf"
 MOMENT_SECONDS = 15
 
 
 @pytest.fixture
 def inventory(kubectl: Kubectl, tmp_path: Path) -> Path:
     """The lab's inventory, with a service account: an API server that has just begun does not know it yet."""
-    account = ("--service-account", "kube-system/nodeprov-prober", "--name", f"nodeprov-prober-{WORKER}")
-    kubectl("apply", "--namespace=", "-f", "-", stdin=nodeprov("rbac", "--probe", *account).stdout)
-    write_kubeconfig("nodeprov-prober", PROBER)
-    return variant(tmp_path, cluster__kubeconfig=f'"{PROBER}"')
+    return inventory_of_a_prober(kubectl, tmp_path)
 
 
 @contextmanager

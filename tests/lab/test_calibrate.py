@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.lab.machines import CLASS, IMAGE, WORKER, Kubectl, Machine, eventually, write_kubeconfig
-from tests.lab.running import installed, nodeprov, started, variant
+from tests.lab.machines import CLASS, IMAGE, WORKER, Kubectl, Machine, eventually
+from tests.lab.running import installed, nodeprov, started
+from tests.lab.trials import inventory_of_a_prober
 from tests.support.sampling import by_turns
 
 MEBIBYTE = 1 << 20
@@ -21,7 +22,6 @@ ROOM = 600 * MEBIBYTE
 """What the node's pods get together: so much that some tens of pods are enough to fill it."""
 ASKED = 16
 """Mebibytes that each pod asks for, and takes."""
-MEASURER = f"/root/measurer-{WORKER}.conf"
 FULL = "fills=the-node"
 KUBEPODS = "/sys/fs/cgroup/memory/kubepods"
 
@@ -29,10 +29,7 @@ KUBEPODS = "/sys/fs/cgroup/memory/kubepods"
 @pytest.fixture
 def inventory(kubectl: Kubectl, tmp_path: Path) -> Path:
     """The lab's inventory, with a user who may do what `nodeprov rbac --probe` prints, and no more."""
-    account = ("--service-account", "kube-system/nodeprov-measurer", "--name", f"nodeprov-measurer-{WORKER}")
-    kubectl("apply", "--namespace=", "-f", "-", stdin=nodeprov("rbac", "--probe", *account).stdout)
-    write_kubeconfig("nodeprov-measurer", MEASURER)
-    return variant(tmp_path, cluster__kubeconfig=f'"{MEASURER}"')
+    return inventory_of_a_prober(kubectl, tmp_path)
 
 
 @by_turns

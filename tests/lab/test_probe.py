@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.machines import CHECKOUT, NEW, OLD, WORKER, Kubectl, Machine, eventually, write_kubeconfig
-from tests.lab.running import Ended, installed, nodeprov, started, variant
+from tests.lab.machines import CHECKOUT, NEW, OLD, WORKER, Kubectl, Machine, eventually
+from tests.lab.running import Ended, installed, nodeprov, started
+from tests.lab.trials import inventory_of_a_prober
 from tests.support.sampling import by_turns
 
 NOT_HERE = {"host-users"}
 """What the lab's runc is too old for: the pod without the sandbox does not start either."""
-PROBER = "/root/prober.conf"
 CURES = {"net-raw": "true", "overlay2": "none", "allow-suid": "true", "oci-seccomp": "true", "host-uds": "open"}
 CURED = {"service-mesh-init", "raw-sockets", "disk-space", "fsync", "setuid", "seccomp", "host-path-socket"}
 
@@ -24,10 +24,7 @@ CURED = {"service-mesh-init", "raw-sockets", "disk-space", "fsync", "setuid", "s
 @pytest.fixture
 def inventory(kubectl: Kubectl, tmp_path: Path) -> Path:
     """The lab's inventory, with a user who may do what `nodeprov rbac --probe` prints, and no more."""
-    account = ("--service-account", "kube-system/nodeprov-prober", "--name", "nodeprov-prober")
-    kubectl("apply", "--namespace=", "-f", "-", stdin=nodeprov("rbac", "--probe", *account).stdout)
-    write_kubeconfig("nodeprov-prober", PROBER)
-    return variant(tmp_path, cluster__kubeconfig=f'"{PROBER}"')
+    return inventory_of_a_prober(kubectl, tmp_path)
 
 
 def results(ended: Ended) -> dict[str, str]:
