@@ -24,7 +24,7 @@ def of_type(kind: type[T], value: Any) -> T:
     return value
 
 
-def said_by_system(error: Exception) -> str:
+def said_by_system(error: BaseException) -> str:
     """Say what the system or OpenSSL says of a connection or a file, without numbers and names of sources."""
     said = str(getattr(error, "strerror", None) or error)
     if "WRONG_VERSION_NUMBER" in said:
@@ -80,6 +80,10 @@ class NodeprovError(Exception):
         return (self,)
 
 
+OnLeft = Callable[[NodeprovError], None]
+"""Hears what could not be undone at the end."""
+
+
 def not_understood(error: Exception) -> NodeprovError:
     """Make an error of an answer in another form than expected; the error's text may quote the answer."""
     said = " ".join(str(error).split())
@@ -109,8 +113,12 @@ def taking_json_apart() -> Iterator[None]:
 
 
 @contextmanager
-def undone_at_end(undo: Callable[[], None]) -> Iterator[None]:
-    """Undo something at the end, whatever happened; an error that came first is not hidden by one of that."""
+def undone_at_end(undo: Callable[[], None], on_left: OnLeft | None = None) -> Iterator[None]:
+    """Undo something at the end, whatever happened; an error that came first is not hidden by one of that.
+
+    Where all went well but the undoing, its error is for `on_left`: what was found out until then is good. Without
+    one it is raised.
+    """
     try:
         yield
     except BaseException as first:
@@ -119,7 +127,12 @@ def undone_at_end(undo: Callable[[], None]) -> Iterator[None]:
         except NodeprovError as second:
             _tell_too(first, second)
         raise
-    undo()
+    try:
+        undo()
+    except NodeprovError as error:
+        if on_left is None:
+            raise
+        on_left(error)
 
 
 def _tell_too(first: BaseException, second: NodeprovError) -> None:

@@ -15,7 +15,7 @@ import tenacity
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, said_by_system
 from nodeprov.releases.pace import Limits, Pace
 
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -224,7 +224,7 @@ def explain(error: Exception, look: str = _ADDRESS_HINT) -> NodeprovError:
     cause: BaseException = error
     while inner := cause.__cause__ or cause.__context__:
         cause = inner
-    said = str(getattr(cause, "strerror", None) or cause)
+    said = said_by_system(cause)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         hint = "for a certificate authority of your own, set REQUESTS_CA_BUNDLE=/path/to/ca.pem"
         return NodeprovError("its certificate is not trusted", hint)
@@ -235,4 +235,5 @@ def explain(error: Exception, look: str = _ADDRESS_HINT) -> NodeprovError:
         return NodeprovError(f"its answer is not understood: {said}", look)
     if isinstance(cause, IncompleteRead):
         return Passing(f"the connection broke, {cause.expected} bytes are missing", RETRY_HINT)
-    return Passing(f"the connection failed: {said.lower()}", f"{look}; then {RETRY_HINT}")
+    said = said[:1].lower() + said[1:] if said[1:2].islower() else said  # an abbreviation stays one
+    return Passing(f"the connection failed: {said}", f"{look}; then {RETRY_HINT}")

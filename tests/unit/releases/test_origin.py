@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nodeprov.errors import NodeprovError
 from nodeprov.releases.download import download
 from nodeprov.releases.origin import Denied, Origin
 from nodeprov.releases.pace import Limits
@@ -48,6 +49,14 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     error = refusal(gone, tmp_path)
     assert error.message == "the connection failed: connection refused"
     assert "HTTPS_PROXY" in error.hint
+
+
+def test_a_server_without_tls_is_told_in_words(server: ReleaseServer) -> None:
+    with (
+        Origin(server.url.replace("http:", "https:"), Limits(backoff_seconds=0)) as origin,
+        pytest.raises(NodeprovError, match="the connection failed: it does not speak TLS"),
+    ):
+        origin.text("small")
 
 
 def test_a_small_file_is_text_an_absent_one_is_none_a_denied_one_is_an_error(server: ReleaseServer) -> None:
