@@ -75,7 +75,7 @@ def calibrate(
         raise UsageError("no terminal to confirm on", "add --yes to --apply")
     from nodeprov.cli.inventory import load
     from nodeprov.cli.reaching import reach
-    from nodeprov.cli.session import carry_out
+    from nodeprov.cli.session import carry_out, end_if_left
     from nodeprov.engine import Install
     from nodeprov.kubernetes.trials.calibrating import proposal as proposed
     from nodeprov.runtimes import FAMILY
@@ -91,9 +91,13 @@ def calibrate(
         overhead = _overhead(view, proposal.quantity)
         setting = f"{_table(other)}.overhead={overhead}"
         if shown.as_json:
-            show_json({"calibration": {**report.as_json(measured.found, proposal), "setting": setting}})
+            value = {**report.as_json(measured.found, proposal), "setting": setting}
+            show_json({"calibration": value}, measured.left)
+        else:
+            show_text(report.text(measured.found, proposal))
+        end_if_left(measured.left)
+        if shown.as_json:
             raise typer.Exit(DONE)
-        show_text(report.text(measured.found, proposal))
         say(f"in the inventory, or the next install sets it back: [{_table(other)}] overhead = {overhead}")
         if is_applied:
             fleet = _fleet(whole, [*(access.sets or ()), setting], reached, view)
@@ -142,11 +146,12 @@ def _view(whole: Inventory, name: str, handler: str | None) -> tuple[Node, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """What was measured, and the RuntimeClass and the node as the cluster has them."""
+    """What was measured, the RuntimeClass and the node as the cluster has them, and what could not be removed."""
 
     found: Calibration
     runtime_class: Mapping[str, Any]
     node: Mapping[str, Any]
+    left: Sequence[NodeprovError]
 
 
 def _measured(reached: Reached, view: Node) -> _Measured:
@@ -165,14 +170,14 @@ def _measured(reached: Reached, view: Node) -> _Measured:
     if not looked.release or cluster.runtime_class is None or cluster.node is None:
         hint = f"nodeprov install {view.name}"
         raise NodeprovError(f"{looked.layout.handler} is not installed", hint, where=view.name)
-    host, settings = looked.hosts[Place.NODE], state.settings
+    host, settings, left = looked.hosts[Place.NODE], state.settings, list[NodeprovError]()
     with (
         cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods")) as cancel,
         images.available(host, state.machine.architecture, state.daemon, settings) as image,
     ):
         kubectl = looked.hosts[Place.CLUSTER]
-        measure = Calibrator(host, kubectl, settings, view.name, image, cancel.wait, say).measure
-        return _Measured(measure(), cluster.runtime_class, cluster.node)
+        calibrator = Calibrator(host, kubectl, settings, view.name, image, cancel.wait, say, left.append)
+        return _Measured(calibrator.measure(), cluster.runtime_class, cluster.node, left)
 
 
 def _fleet(whole: Inventory, sets: Sequence[str] | None, reached: Reached, view: Node) -> Fleet:

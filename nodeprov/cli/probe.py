@@ -11,7 +11,7 @@ from nodeprov.cli import option_groups as groups
 from nodeprov.cli import options
 from nodeprov.cli.main import DONE, FAILED, PENDING, cancelled_by_signals
 from nodeprov.cli.output import moving, print_error, say, show_json, show_table, show_text
-from nodeprov.errors import NodeprovError, UsageError
+from nodeprov.errors import NodeprovError, OnLeft, UsageError
 
 if TYPE_CHECKING:
     from nodeprov.diagnosis.verify.subject import Subject
@@ -45,7 +45,7 @@ def probe(
     from nodeprov.hosts.at_once import at_once
     from nodeprov.runtimes import FAMILY
 
-    ask = access.ask_sudo_password
+    ask, left = access.ask_sudo_password, list[NodeprovError]()
     with open_session(access.inventory, access.sets, which.selection, ask_sudo_password=ask) as fleet:
         subjects = print_errors(
             fleet.each(lambda node, hosts: [subject.look(view, hosts, FAMILY) for view in node.views])
@@ -56,9 +56,9 @@ def probe(
             moving("asking in pods"),
             cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods")) as cancel,
         ):
-            answers = at_once(lambda each: [_probed(one, cancel.wait) for one in each], subjects.good)
+            answers = at_once(lambda each: [_probed(one, cancel.wait, left.append) for one in each], subjects.good)
     probed = [one for each in answers if not isinstance(each, Exception) for one in each]
-    errors = [*subjects.errors, *_told(answers)]
+    errors = [*subjects.errors, *_told([*answers, *left])]
     show(probed, errors, as_json=shown.as_json, as_markdown=as_markdown)
     raise typer.Exit(_code(probed, errors))
 
@@ -89,7 +89,7 @@ def _told(answers: Sequence[object]) -> list[NodeprovError]:
     return errors
 
 
-def _probed(subject: Subject, sleep: Callable[[float], None]) -> Probed:
+def _probed(subject: Subject, sleep: Callable[[float], None], on_left: OnLeft) -> Probed:
     from nodeprov.hosts.base import Place
     from nodeprov.kubernetes import images
     from nodeprov.kubernetes.trials.probing import Prober
@@ -105,7 +105,7 @@ def _probed(subject: Subject, sleep: Callable[[float], None]) -> Probed:
         raise NodeprovError(f"there is no {subject.layout.handler} on the node", subject.install, where=name)
     host, cluster = subject.hosts[Place.NODE], subject.hosts[Place.CLUSTER]
     with images.available(host, state.machine.architecture, state.daemon, state.settings) as image:
-        answers = Prober(host, cluster, state.settings, state.daemon, name, image, sleep).ask()
+        answers = Prober(host, cluster, state.settings, state.daemon, name, image, sleep, on_left).ask()
     release, flags = subject.release.partition("-")[0], subject.flags
     cgroup_version = state.machine.cgroup_version
     findings = tuple(judged(answers, release, flags, cgroup_version))

@@ -211,6 +211,14 @@ def end_if_any_failed(plans: Results[Planned], *, as_json: bool) -> None:
         raise typer.Exit(FAILED)
 
 
+def end_if_left(left: Sequence[NodeprovError]) -> None:
+    """End the process, its results printed, if something of ours is still there that cannot be removed."""
+    for each in left:
+        print_error(each)
+    if left:
+        raise typer.Exit(FAILED)
+
+
 def say_waves(rollout: Rollout) -> None:
     """Print in which waves nodes are changed, unless it is one after the other in their order."""
     from nodeprov.reports.rollout import waves_text

@@ -57,6 +57,7 @@ def trial(
     """
     from nodeprov.cli.inventory import load
     from nodeprov.cli.reaching import reach
+    from nodeprov.cli.session import end_if_left
     from nodeprov.hosts.base import Place
     from nodeprov.kubernetes.trials.trying import Subject, Trier
     from nodeprov.workloads.explain import explanations
@@ -66,14 +67,14 @@ def trial(
     options.insist_on_namespaces("--namespace", () if namespace is None else (namespace,))
     subject = Subject.of(workload, namespace)
     whole = load(access.inventory, access.sets)
-    ask = access.ask_sudo_password
+    ask, left = access.ask_sudo_password, list[NodeprovError]()
     with reach(whole, whole.nodes[:1], ask_sudo_password=ask) as reached:
         first = reached.nodes[0]
         cluster = reached.hosts.of(first).get(Place.CLUSTER)
         if cluster is None:
             raise UsageError("[cluster] enabled is false: there are no pods", "set it to true", where=whole.path)
         with cancelled_by_signals(lambda _cancel: say("interrupted: removing the pods")) as cancel:
-            trier = Trier.of(cluster, first.settings, subject, seconds, cancel.wait)
+            trier = Trier.of(cluster, first.settings, subject, seconds, cancel.wait, left.append)
             read = trier.whole()
             made = shadow(read, Wanted(volumes=with_volumes, secrets=with_secrets))
             say(f"{subject.title}: running it in the sandbox, and beside it")
@@ -91,9 +92,10 @@ def trial(
         explanations=tuple(said),
     )
     if shown.as_json:
-        show_json({"trial": found.as_json()})
+        show_json({"trial": found.as_json()}, left)
     else:
         show_text("\n".join(found.lines()))
+    end_if_left(left)
     raise typer.Exit(FAILED if found.is_worse else PENDING if found.meets or found.calls else DONE)
 
 

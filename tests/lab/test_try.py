@@ -60,3 +60,29 @@ def test_a_workload_is_tried_in_the_sandbox_and_beside_it(
         refused(nodeprov("try", "service/web", *where, inventory=inventory), "kind that makes pods", exit_code=2)
     finally:
         kubectl("delete", "deployment", "web", "users", "--ignore-not-found")
+
+
+@by_turns
+def test_what_was_seen_is_shown_also_where_the_pods_stay(worker: Machine, kubectl: Kubectl, tmp_path: Any) -> None:
+    installed(WORKER)
+    inventory = variant(tmp_path, cluster__kubeconfig=f'"{ADMIN}"')
+    kubectl("apply", "-f", "-", stdin=json.dumps(deployment("web")))
+    try:
+        with started("try", "deployment/web", "-n", NAMESPACE, "--json", inventory=inventory) as running:
+            with eventually(30) as more:
+                while len(shadows(kubectl)) < 2:
+                    assert more()
+            for pod in shadows(kubectl):
+                kubectl("patch", pod, "--type=merge", "--patch", '{"metadata": {"finalizers": ["tests.io/held"]}}')
+            ended = running.end(200)
+        value = json.loads(ended.stdout)
+        assert (ended.returncode, value["trial"]["sandbox"]["ready"]) == (1, True)
+        (error,) = value["errors"]
+        assert f"pods of the trial are still in the namespace {NAMESPACE}" in error["message"]
+        assert error["message"] in ended.stderr
+        assert "hint: remove them: kubectl" in ended.stderr
+    finally:
+        for pod in shadows(kubectl):
+            kubectl("patch", pod, "--type=merge", "--patch", '{"metadata": {"finalizers": null}}')
+        kubectl("delete", "deployment", "web", "--ignore-not-found")
+    assert shadows(kubectl) == []

@@ -74,6 +74,13 @@ def test_an_error_of_the_end_is_told_and_hides_no_other() -> None:
     assert str(caught.value) == "worker1: it is full; and then: it is held\nhint: rm -rf it; then: df -h"
     with pytest.raises(NodeprovError, match="it is held"), undone_at_end(fails):
         pass
+    left: list[NodeprovError] = []
+    with undone_at_end(fails, left.append):
+        pass
+    assert [each.message for each in left] == ["it is held"]
+    with pytest.raises(NodeprovError, match="it is full; and then: it is held"), undone_at_end(fails, left.append):
+        raise NodeprovError("it is full")
+    assert len(left) == 1
     with pytest.raises(ZeroDivisionError) as fault, undone_at_end(fails):
         1 / 0  # noqa: B018
     assert fault.value.__notes__ == ["it is held\nhint: rm -rf it"]

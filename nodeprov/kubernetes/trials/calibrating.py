@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nodeprov.errors import NodeprovError
+from nodeprov.errors import NodeprovError, OnLeft
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes import restricted
@@ -36,7 +36,10 @@ REQUESTS = {"cpu": "1m", "memory": "16Mi"}
 
 @dataclass(frozen=True, slots=True)
 class Calibrator:
-    """Measures one node. `sleep` is how it waits; it may raise what is to end it. `say` hears what is done."""
+    """Measures one node.
+
+    `sleep` is how it waits; it may raise what is to end it. `say` hears what is done; `on_left` is as for Prober.
+    """
 
     node: Host
     cluster: Host
@@ -45,11 +48,12 @@ class Calibrator:
     image: ProofImage
     sleep: Callable[[float], None] = time.sleep
     say: Callable[[str], None] = lambda _text: None
+    on_left: OnLeft | None = None
 
     def measure(self) -> Calibration:
         """Measure all; raise NodeprovError if pods do not run. Nothing is left of it then either."""
         reach = Reach(kubectl(self.settings.cluster), self.cluster, self.sleep, self.settings.proof.patience)
-        with own_namespace(reach, PURPOSE, self.name) as space:
+        with own_namespace(reach, PURPOSE, self.name, on_left=self.on_left) as space:
             idle, first = self._of_shape(space, IDLE[0], idle_seconds=IDLE_SECONDS)
             samples = [*first]
             for shape in (*IDLE[1:], *LOADS):

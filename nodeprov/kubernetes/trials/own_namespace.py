@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nodeprov.errors import NodeprovError, undone_at_end
+from nodeprov.errors import NodeprovError, OnLeft, undone_at_end
 from nodeprov.kubernetes.kubectl import is_forbidden
 from nodeprov.kubernetes.reach import Reach
 from nodeprov.kubernetes.trials.refusals import hint_in_own_namespace
@@ -145,11 +145,18 @@ def mark_of(purpose: str, node: str) -> str:
 
 @contextmanager
 def own_namespace(
-    reach: Reach, purpose: str, node: str, *, name: str = "", is_privileged: bool = False
+    reach: Reach,
+    purpose: str,
+    node: str,
+    *,
+    name: str = "",
+    is_privileged: bool = False,
+    on_left: OnLeft | None = None,
 ) -> Iterator[OwnNamespace]:
     """Have a namespace for a purpose on a node, and remove it with all pods; those of killed runs go first.
 
     Where it `is_privileged`, its pods may be all that they ask for, in a cluster that restricts pods by default.
+    `on_left` is as for `undone_at_end`.
     """
     mark, name = mark_of(purpose, node), name or new_name(purpose)
     level = {"pod-security.kubernetes.io/enforce": "privileged"} if is_privileged else {}
@@ -164,7 +171,7 @@ def own_namespace(
         # Whoever has interrupted us waits for this too: it is done by a sleep that nothing ends.
         _remove(replace(reach, sleep=time.sleep), name, doing=f"the namespace {name} is still there")
 
-    with undone_at_end(remove):
+    with undone_at_end(remove, on_left):
         _call(reach, "apply", "-f", "-", doing=_CANNOT, stdin=value)
         yield OwnNamespace(reach, name)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nodeprov.errors import Cancelled, NodeprovError, UsageError, undone_at_end
+from nodeprov.errors import Cancelled, NodeprovError, OnLeft, UsageError, undone_at_end
 from nodeprov.hosts.base import Host
 from nodeprov.inventory import Settings
 from nodeprov.kubernetes.kubectl import Kubectl, kubectl, understood
@@ -100,20 +100,27 @@ class Pods:
 
 @dataclass(frozen=True, slots=True)
 class Trier:
-    """Runs shadows in a cluster."""
+    """Runs shadows in a cluster; `on_left` hears what could not be removed at the end, and else it is raised."""
 
     reach: Reach
     settings: Settings
     subject: Subject
     seconds: float
+    on_left: OnLeft | None = None
 
     @classmethod
     def of(
-        cls, cluster: Host, settings: Settings, subject: Subject, seconds: float, sleep: Callable[[float], None]
+        cls,
+        cluster: Host,
+        settings: Settings,
+        subject: Subject,
+        seconds: float,
+        sleep: Callable[[float], None],
+        on_left: OnLeft | None = None,
     ) -> Trier:
         """Make one by what is set; `sleep` is how it waits, and may raise what is to end it."""
         reach = Reach(kubectl(settings.cluster), cluster, sleep, settings.proof.patience)
-        return cls(reach, settings, subject, seconds)
+        return cls(reach, settings, subject, seconds, on_left)
 
     @property
     def _kubectl(self) -> Kubectl:
@@ -136,7 +143,7 @@ class Trier:
     def running(self, made: Shadow) -> Iterator[Pods]:
         """Run a shadow in the sandbox and under runc, on the same node, and see how far both come."""
         mark = secrets.token_hex(4)
-        with undone_at_end(lambda: self._remove(mark)):
+        with undone_at_end(lambda: self._remove(mark), self.on_left):
             self._create(made, mark, "sandbox", {"runtimeClassName": self.settings.runtime_class.name})
             node = self._node(mark)
             if node:

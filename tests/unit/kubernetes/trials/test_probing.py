@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from nodeprov.errors import NodeprovError, OnLeft
 from nodeprov.hosts.base import Host, Output, Script
 from nodeprov.kubernetes.images import ProofImage
 from nodeprov.kubernetes.trials.probing import Prober
@@ -34,6 +35,7 @@ class Played:
         self.pods, self.looks, self.acts = dict[str, Any](), dict[str, int](), list[str]()
         self.made: list[str] = []
         self.acts_before, self.away, self.was_away, self.late = acts_before, 0, False, set[str]()
+        self.removal = Output(0, b"", b"")
 
     def run(self, script: Script[Any], *, stdin: bytes = b"", timeout_seconds: float | None = None) -> Any:
         _ = timeout_seconds
@@ -44,6 +46,8 @@ class Played:
             self.away -= 1
             return Output(1, b"", AWAY)
         verb, *arguments = words[2:] if words[0] == "-n" else words
+        if verb == "delete" and arguments[0] == "namespace" and self.made:
+            return self.removal
         if verb == "apply" and b'"List"' in stdin:
             for each in json.loads(stdin)["items"]:
                 name = each["metadata"]["name"]
@@ -86,12 +90,15 @@ class Played:
         return {"terminated": {"exitCode": 0, "message": message}} if answer else RUNNING
 
 
+def prober(cluster: Played, on_left: OnLeft | None = None) -> Prober:
+    host, image = cast("Host", cluster), ProofImage("proof", "Never", "")
+    return Prober(host, host, settings(), good_daemon(), "worker1", image, lambda _seconds: None, on_left)
+
+
 @pytest.mark.parametrize("acts_before", [1, ACTS])
 def test_pods_that_had_to_wait_for_an_api_server_are_made_anew(acts_before: int) -> None:
     cluster = Played(acts_before)
-    host, image = cast("Host", cluster), ProofImage("proof", "Never", "")
-    wanted = settings()
-    answers = Prober(host, host, wanted, good_daemon(), "worker1", image, lambda _seconds: None).ask()
+    answers = prober(cluster).ask()
     waited = [f"{name}-{side.value}" for name in LATE for side in Side]
     every = [f"{name}-{side.value}" for name in shapes() for side in Side]
     assert sorted(cluster.made) == sorted([*every, *waited])
@@ -104,3 +111,17 @@ def test_pods_that_had_to_wait_for_an_api_server_are_made_anew(acts_before: int)
     }
     for found in (answers.runc, answers.sandbox):
         assert {found[each] for each in inside} == {"yes"}
+
+
+def test_answers_are_not_lost_where_the_namespace_stays() -> None:
+    cluster, left = Played(acts_before=-1), list[NodeprovError]()
+    cluster.removal = Output(1, b"", b"error: timed out waiting for the condition on namespaces/x")
+    answers = prober(cluster, left.append).ask()
+    assert set(answers.sandbox.values()) & {"yes"}
+    (error,) = left
+    assert re.fullmatch(r"the namespace nodeprov-probe-\w+ is still there: .*timed out .*", error.message)
+    assert error.hint.startswith("remove it: kubectl delete namespace nodeprov-probe-")
+    other = Played(acts_before=-1)
+    other.removal = cluster.removal
+    with pytest.raises(NodeprovError, match="is still there"):
+        prober(other).ask()
