@@ -37,6 +37,9 @@ FIRST_LINE_BYTES = 500
 _LINE_CHARACTERS = 300
 _OF_CLIENT_GO = r"[IWE]\d{4} [\d:.]+ +\d+ \S+\.go:\d+\] "
 """What kubectl's library logs on the way, once for each attempt; what follows says the same for people."""
+_IN_VAIN = "timed out waiting for the condition"
+"""All that kubectl says for people where it waits and cannot look; its log says why (tools/cache/reflector.go)."""
+_LOGGED_ERROR = r'err="((?:[^"\\]|\\.)*)"'
 _SAID_BYTES = 1 << 16
 
 
@@ -57,9 +60,17 @@ class Output:
     def said(self) -> str:
         """The last lines of what the program complained of, for a message, without secrets that it may quote."""
         lines = (self.stderr or self.stdout)[-_SAID_BYTES:].decode(errors="backslashreplace").strip().splitlines()
-        lines = [line for line in lines if not re.match(_OF_CLIENT_GO, line)] or lines
-        told = dict.fromkeys(line.strip() for line in redacted("\n".join(lines)).splitlines())
+        told = dict.fromkeys(line.strip() for line in redacted("\n".join(_for_people(lines))).splitlines())
         return "; ".join(_shortened(line) for line in [*told][-3:])
+
+
+def _for_people(lines: list[str]) -> list[str]:
+    """Leave out what kubectl's library logs, but for the errors that nothing else tells."""
+    told = [line for line in lines if not re.match(_OF_CLIENT_GO, line)]
+    if not all(_IN_VAIN in line for line in told):
+        return told
+    logged = [found[1] for line in lines if (found := re.search(_LOGGED_ERROR, line))]
+    return [*(each.replace('\\"', '"') for each in logged), *told] or lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from nodeprov.errors import NodeprovError
@@ -169,17 +168,6 @@ class Prover:
         return until_in_reach(call, deadline, lambda: self._sleep(POLL_SECONDS))
 
 
-def _refusal(output: Output) -> str:
-    """Find what the cluster forbids to who waits; "" if nothing.
-
-    kubectl only logs it, and says at the end that it has waited in vain (client-go: tools/cache/reflector.go).
-    """
-    lines = output.stderr.decode(errors="backslashreplace").splitlines()
-    line = next(filter(is_forbidden, lines), "")
-    quoted = re.search(r'err="((?:[^"\\]|\\.)*)"', line)
-    return quoted[1].replace('\\"', '"') if quoted else line
-
-
 def _last_seen(event: Mapping[str, Any]) -> str:
     """Tell when an event was seen last, in a form that can be compared; the newer API has another field for it."""
     return str(event.get("lastTimestamp") or event.get("eventTime") or "")
@@ -226,9 +214,9 @@ class Pod:
         call = self.kubectl.call("-n", self.namespace, *until)
         deadline = time.monotonic() + seconds
         while (output := self.host.run(call)).returncode != 0:
-            if refusal := _refusal(output):  # to try again is in vain
-                refused = replace(output, stderr=refusal.encode())
-                self.kubectl.insist(refused, f"cannot wait for pod {self.name}", where=self.host.name)
+            # To try again is in vain; but a server that has just begun does not know yet who may do what.
+            if is_forbidden(output.said) and not is_out_of_reach(output.said):
+                self.kubectl.insist(output, f"cannot wait for pod {self.name}", where=self.host.name)
             if time.monotonic() > deadline:
                 return False
             self.sleep(POLL_SECONDS)

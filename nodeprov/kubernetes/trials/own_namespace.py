@@ -75,7 +75,9 @@ class OwnNamespace:
         until = ("wait", f"pod/{name}", "--for=jsonpath={.status.phase}=Running", f"--timeout={SLICE_SECONDS}s")
         doing = f"the pod {name} cannot be waited for"
         deadline = self.reach.now() + timeout_seconds
-        while self.reach.output("-n", self.name, *until, doing=doing).returncode != 0:
+        while (output := self.reach.output("-n", self.name, *until, doing=doing)).returncode != 0:
+            if is_forbidden(output.said):  # to try again is in vain
+                self.reach.kubectl.insist(output, doing, where=self.reach.host.name)
             pod = self.pods().get(name, {})
             if _phase(pod) == "Succeeded":  # it has been quicker than we looked
                 return

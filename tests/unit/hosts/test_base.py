@@ -18,7 +18,18 @@ def test_what_a_library_logs_for_each_attempt_is_left_out_where_the_program_says
     )
     refused = b"The connection to the server 127.0.0.1:1 was refused\n"
     assert Output(1, b"", log + refused + refused).said == "The connection to the server 127.0.0.1:1 was refused"
-    assert "memcache.go" in Output(1, b"", log).said
+    assert Output(1, b"", log).said == "couldn't get the list"
+
+
+def test_why_kubectl_has_waited_in_vain_is_in_its_log_alone() -> None:
+    log = (
+        b'E1129 10:01:29.620418   13323 reflector.go:227] "Failed to watch" err="pods \\"x\\" is forbidden: User '
+        b'\\"u\\" cannot watch resource" reflector="tools/cache/reflector.go:343"\n'
+    )
+    in_vain = b"error: timed out waiting for the condition on pods/x\n"
+    refused = 'pods "x" is forbidden: User "u" cannot watch resource'
+    assert Output(1, b"", log + log + in_vain).said == f"{refused}; {in_vain.decode().strip()}"
+    assert Output(1, b"", in_vain).said == in_vain.decode().strip()
 
 
 def test_what_a_program_complained_of_is_told_by_its_last_lines_without_secrets() -> None:

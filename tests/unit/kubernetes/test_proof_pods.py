@@ -88,9 +88,19 @@ def test_who_may_not_wait_for_a_pod_is_told_what_is_forbidden(tmp_path: Path, sa
     pod = Pod(LocalHost(), Kubectl((str(kubectl),)), "default", "x", "", rests.append)
     with pytest.raises(NodeprovError) as raised:
         pod.comes_to("Succeeded", 1)
-    assert raised.value.message.endswith(FORBIDDEN)
+    assert FORBIDDEN in raised.value.message
     assert raised.value.hint == "see what nodeprov needs, and give it to that user: nodeprov rbac"
     assert rests == []
+
+
+def test_a_server_that_has_just_begun_forbids_for_a_moment_only(tmp_path: Path) -> None:
+    refused = "dial tcp 10.0.0.1:6443: connect: connection refused"
+    before = IN_ITS_LOG.splitlines()[0].replace(json.dumps(FORBIDDEN), json.dumps(refused))
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{before}\n{IN_ITS_LOG}\nEND\nexit 1\n")
+    kubectl.chmod(0o755)
+    pod = Pod(LocalHost(), Kubectl((str(kubectl),)), "default", "x", "", lambda _seconds: None)
+    assert not pod.comes_to("Succeeded", 0)
 
 
 DNS = {

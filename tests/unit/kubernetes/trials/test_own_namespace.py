@@ -70,6 +70,17 @@ def test_a_server_that_stays_away_is_told_with_the_namespace_that_is_left(
     assert "kubectl delete namespace nodeprov-probe-1" in caught.value.hint
 
 
+def test_who_may_not_wait_is_told_at_once(tmp_path: Path) -> None:
+    """Else all pods would seem to start as late as kubectl gives up: their start is what calibrate measures."""
+    logged = 'E1129 10:01:29.6 1 reflector.go:227] "Failed to watch" err="pods is forbidden: User x cannot watch"'
+    kubectl = reach(tmp_path, "*wait*", f"{logged}\nerror: timed out waiting for the condition on pods/web")
+    with (
+        pytest.raises(NodeprovError, match=r"cannot be waited for: .*is forbidden: User x cannot watch"),
+        own_namespace(kubectl, "calibrate", "worker1") as space,
+    ):
+        space.wait_until_started("web", 1)
+
+
 def test_who_is_interrupted_still_removes_it_when_the_server_is_back(tmp_path: Path) -> None:
     away = tmp_path / "away"
     away.touch()
