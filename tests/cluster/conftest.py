@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from nodeprov.dispatch.api import Object
 from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.fleet_of_fakes import Fakes
+from tests.support.in_force import DRAIN, PODS_OF_OTHERS, WAIT, WISH, in_force, run_pod
 from tests.support.pods_of_others import make_room
 from tests.support.stages import stages
 
@@ -52,3 +54,30 @@ def prod(fakes: Fakes) -> Fakes:
     """A cluster that may have pods of others."""
     make_room(fakes)
     return fakes
+
+
+@pytest.fixture
+def applied(fakes: Fakes) -> Iterator[list[Object]]:
+    """All objects, in force; without a dispatcher, for which there is no node."""
+    with in_force(fakes, WISH) as values:
+        yield values
+
+
+@pytest.fixture
+def draining(fakes: Fakes) -> Iterator[list[Object]]:
+    """All objects of a dispatcher that drains nodes, in force, and a pod that has to leave one."""
+    fakes.add("n1")
+    run_pod(fakes, "web")
+    with in_force(fakes, DRAIN) as values:
+        yield values
+    fakes.api.delete(f"{PODS_OF_OTHERS}/web", gracePeriodSeconds=0)
+
+
+@pytest.fixture
+def waiting(fakes: Fakes) -> Iterator[list[Object]]:
+    """All objects of a dispatcher that waits for pods and evicts none, in force, and a pod that does not end."""
+    fakes.add("n1")
+    run_pod(fakes, "job", {"app": "batch"})
+    with in_force(fakes, WAIT) as values:
+        yield values
+    fakes.api.delete(f"{PODS_OF_OTHERS}/job", gracePeriodSeconds=0)

@@ -211,7 +211,8 @@ ELSEWHERE = {
     "tests/cluster/test_faults.py": ("dispatch/faults",),
     "tests/cluster/test_giving_back.py": ("dispatch/giving_back",),
     "tests/unit/dispatch/test_steps.py": ("dispatch/case",),
-    "tests/cluster/test_rights.py": ("dispatch/objects", "dispatch/policies"),
+    "tests/cluster/test_policies.py": ("dispatch/policies",),
+    "tests/cluster/test_rights.py": ("dispatch/objects",),
     "tests/cluster/test_commands.py": (
         "cli/cluster",
         "cli/cluster_doing",
