@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Self
 
 from nodeprov.errors import MALFORMED_JSON, of_type
@@ -20,6 +21,8 @@ WAITING = "nodeprov.io/waiting"
 """The annotation that says since when the end of pods is waited for, in the same way; DRAINING may follow it."""
 CORDONED = "nodeprov.io/cordoned"
 """The annotation that says which run has cordoned the node: a cordon without it is another one's, and stays."""
+UNLABELLED = "nodeprov.io/unlabelled"
+"""The annotation with the label's value for sandboxed pods that an uninstall took away, until that has ended."""
 LONGEST_BYTES = 300
 DONE, FAILED, BETWEEN = "done", "failed", "between"
 
@@ -59,6 +62,15 @@ class Last:
             return cls(**known) if known["run"] else None
         except MALFORMED_JSON:
             return None
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When; None where that is no time, or one without its zone."""
+        try:
+            at = datetime.fromisoformat(self.at)
+        except ValueError:
+            return None
+        return at if at.tzinfo else None
 
     def text(self) -> str:
         """Write the annotation, in LONGEST_BYTES at most: every Node write goes to all who watch nodes."""

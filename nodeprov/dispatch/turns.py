@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from nodeprov.dispatch.marks import BETWEEN, DONE, FAILED, Last
@@ -19,6 +19,8 @@ from nodeprov.inventory import RolloutSettings
 CHANGING = "being changed"
 _SERVES = Member(name="a node that serves, and on which nothing is to be done", is_due=False)
 """One for all of them: they are only counted, and of ten thousand nodes nearly all are in the end."""
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""In place of a time that is none: anybody may edit a Node."""
 STAGED_AT_ONCE = 100
 """No node is out of service while something is brought to it; but all of them ask one registry."""
 
@@ -72,8 +74,8 @@ class Standing:
 
     @property
     def begun(self) -> int:
-        """How many nodes this run has begun."""
-        return len(self._ended) + len(self.changing)
+        """How many nodes this run has begun; a canary that is done a second time is one of both kinds."""
+        return len({each.name for each in self._ended} | self.changing)
 
     @property
     def unsoaked(self) -> list[NodeView]:
@@ -119,8 +121,8 @@ def _of_canaries(standing: Standing, rollout: RolloutSettings, now: str) -> Turn
         return Turn(why_not="the canary nodes are being changed")
     if not (rollout.soak_seconds and standing.unsoaked):
         return None
-    ended = max(each.last.at for each in standing.unsoaked if each.last)
-    ready = datetime.fromisoformat(ended) + timedelta(seconds=rollout.soak_seconds)
+    ended = [at for each in standing.unsoaked if each.last and (at := each.last.ended_at)]
+    ready = max(ended, default=_LONG_AGO) + timedelta(seconds=rollout.soak_seconds)
     if datetime.fromisoformat(now) < ready:
         return Turn(why_not=f"the canary nodes soak until {ready:%Y-%m-%d %H:%M:%S} UTC")
     return Turn(tuple(each.name for each in standing.unsoaked), "the canary nodes are tested once more")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,6 +91,23 @@ def test_canaries_go_first_soak_and_are_tested_once_more_before_the_others_follo
     assert begun([claimed(ended(one)), *rest], now=later, **rollout).nodes == ()
     soaked = replace(one, last=last(at=later, soaked="yes"))
     assert begun([soaked, *rest], now=later, **rollout).nodes == ("n1", "n2", "n3")
+
+
+def test_a_canary_that_is_tested_again_is_counted_once() -> None:
+    """Its write may have been answered, or seen by the watch, while the step that made it is still under way."""
+    one, two, three = ended(fresh("n1")), fresh("n2"), fresh("n3")
+    rollout = RolloutSettings(canary=1, soak_seconds=60, max_unavailable="3")
+    seen = Standing({each.name: each for each in (one, two, three)}, ["n2", "n3"], {"n1"}, "r1")
+    assert seen.begun == 1
+    later = "2026-11-28T12:01:00+00:00"
+    found = turn(seen, rollout, Schedule(rollout, Experience({}, "install")), later)
+    assert found == Turn(why_not="the canary nodes are being changed")
+
+
+@pytest.mark.parametrize("at", ["", "soon", "2026-11-28T12:00:00", "2026-13-01T00:00:00+00:00"])
+def test_a_time_that_somebody_has_edited_stops_no_rollout(at: str) -> None:
+    rollout: dict[str, Any] = {"canary": 1, "soak_seconds": 60}
+    assert begun([ended(fresh("n1"), at=at), fresh("n2")], **rollout).nodes == ("n1",)
 
 
 def test_canaries_without_a_soak_time_are_tested_once() -> None:
