@@ -19,6 +19,7 @@ from nodeprov.dispatch.marks import (
     FAILED,
     LAST,
     STAGED,
+    UNLABELLED,
     WAITING,
     Last,
 )
@@ -69,11 +70,12 @@ class Actor:
     def claim(self, node: NodeView, wanted: Wanted, settings: Settings, action: str) -> NodeView:
         """Take a node for a run, before anything is done there; of one that is left the label goes at once."""
         labels: dict[str, str | None] = {CLAIM: wanted.run}
-        if action == UNINSTALL and settings.label.key in node.labels:
-            labels[settings.label.key] = None
-        value: Object = {"metadata": {"labels": labels}}
+        annotations: dict[str, str | None] = {}
+        if action == UNINSTALL and (label := node.labels.get(settings.label.key)) is not None:
+            labels[settings.label.key], annotations[UNLABELLED] = None, label
         if node.is_being_emptied:  # by a run before this one, which has its own time
-            value["metadata"]["annotations"] = {WAITING: None, DRAINING: None, _first_mark(settings): self._now()}
+            annotations |= {WAITING: None, DRAINING: None, _first_mark(settings): self._now()}
+        value: Object = {"metadata": {"labels": labels, "annotations": annotations}}
         return self._patch(node, value)
 
     def cordon(self, node: NodeView, wanted: Wanted, settings: Settings) -> NodeView:
@@ -106,6 +108,7 @@ class Actor:
         if node.claim == wanted.run:
             label = self._label(node, settings, Ended(FAILED, action=action))
             value["metadata"]["labels"] = {CLAIM: None, **label}
+            value["metadata"]["annotations"] |= _labelled(node)
         return self._patch(node, value)
 
     def make_engine(
@@ -153,7 +156,7 @@ class Actor:
         labels |= self._label(node, settings, ended)
         value = _undrained(node)
         value["metadata"]["labels"] = labels
-        value["metadata"]["annotations"] |= _annotations(last)
+        value["metadata"]["annotations"] |= {**_annotations(last), **_labelled(node)}
         taints = [each for each in node.taints if each.get("key") != settings.cluster.startup_taint]
         if action == INSTALL and ended.result == DONE:
             self._insist_on_class(settings)
@@ -168,9 +171,8 @@ class Actor:
             return {key: value}
         if action == INSTALL and ended.result == BETWEEN and key in node.labels:
             return {key: None}  # it does not run sandboxes any more
-        was_serving = node.last is not None and (node.last.action, node.last.result) == (INSTALL, DONE)
-        if action == UNINSTALL and ended.result not in (DONE, BETWEEN) and was_serving:
-            return {key: value}  # as before
+        if ended.result not in (DONE, BETWEEN) and node.unlabelled is not None:
+            return {key: node.unlabelled}  # as before the uninstall that took it, this one or one before
         return {}
 
     def remove(self, pod: PodView, *, at_once: bool = False) -> None:
@@ -265,6 +267,11 @@ def _undrained(node: NodeView) -> Object:
     if node.has_our_cordon and node.is_cordoned:
         value["spec"]["unschedulable"] = None
     return value
+
+
+def _labelled(node: NodeView) -> dict[str, None]:
+    """Forget which label was taken away: the end of a run says what becomes of it."""
+    return {} if node.unlabelled is None else {UNLABELLED: None}
 
 
 def _annotations(last: Last) -> dict[str, str | None]:

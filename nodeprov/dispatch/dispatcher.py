@@ -269,7 +269,8 @@ class Dispatcher:
         staged = self.known.pod(name, claim, is_before_drain=True)
         if not (claim or engine or proof or staged or (node and node.is_being_emptied)):
             return None
-        settings = self.known.members.settings(name)
+        members = self.known.members
+        settings = members.settings(name) if node else members.of_unnamed  # a pod's annotation may name anything
         pods = [each and (each.uid, each.message) for each in (engine, staged)]
         state = (claim, *pods, proof and proof.uid)
         return Case(

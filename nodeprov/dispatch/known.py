@@ -77,7 +77,9 @@ class Known:
         return [change.item.node]
 
     def put_pod(self, pod: PodView) -> None:
-        """Take a pod as it was read or made, unless a later state of it is known."""
+        """Take a pod as it was read or made, unless a later state of it is known, or it is none of ours."""
+        if not pod.is_ours:
+            return
         pods = self._pods.setdefault(pod.node, {})
         known = pods.get(pod.name)
         if known is None or known.uid != pod.uid or _is_newer(pod.version, known.version):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nodeprov.dispatch.api import Object
-from nodeprov.dispatch.marks import CLAIM, CORDONED, DRAINING, LAST, STAGED, WAITING
+from nodeprov.dispatch.marks import CLAIM, CORDONED, DRAINING, LAST, STAGED, UNLABELLED, WAITING
 from nodeprov.in_cluster.pod import COMMAND, CONFIG_MAP, RUN_LABEL
 
 GROUP = "admissionregistration.k8s.io/v1"
@@ -53,7 +53,7 @@ def own_fields(limits: Limits) -> list[Object]:
     To patch nodes is otherwise to be able to draw pods to a node, to evict them, or to have the Node deleted.
     """
     labels, taints = _texts([CLAIM, *limits.labels]), _texts(limits.taints)
-    annotations = _texts([LAST, STAGED, DRAINING, WAITING, CORDONED])
+    annotations = _texts([LAST, STAGED, DRAINING, WAITING, CORDONED, UNLABELLED])
     match = {
         "matchConstraints": {
             "resourceRules": [_rule("", ["nodes", "nodes/*"], ["UPDATE"])],

@@ -8,7 +8,7 @@ from sys import intern
 from typing import Any, Self
 
 from nodeprov.dispatch.api import Object
-from nodeprov.dispatch.marks import CLAIM, CORDONED, DRAINING, LAST, STAGED, WAITING, Last
+from nodeprov.dispatch.marks import CLAIM, CORDONED, DRAINING, LAST, STAGED, UNLABELLED, WAITING, Last
 from nodeprov.in_cluster.pod import ACTION_LABEL, ENGINE, NODE_ANNOTATION, RUN_LABEL
 
 UID_ANNOTATION, WANT_ANNOTATION = "nodeprov.io/node-uid", "nodeprov.io/want"
@@ -31,6 +31,7 @@ class NodeView:
         draining: since when a run of ours has its pods leave, UTC in ISO 8601; "" if none has.
         has_our_cordon: whether it was such a run that has cordoned it.
         waiting: since when a run of ours waits for the end of pods there, in the same way.
+        unlabelled: the value of the label of sandboxed pods that an uninstall has taken away; None if none has.
     """
 
     name: str
@@ -48,6 +49,7 @@ class NodeView:
     draining: str = ""
     has_our_cordon: bool = False
     waiting: str = ""
+    unlabelled: str | None = None
 
     @classmethod
     def of(cls, value: Object) -> Self:
@@ -73,6 +75,7 @@ class NodeView:
             annotations.get(DRAINING, ""),
             CORDONED in annotations,
             annotations.get(WAITING, ""),
+            annotations.get(UNLABELLED),
         )
 
     @property
@@ -159,6 +162,11 @@ class PodView:
             bool(metadata.get("deletionTimestamp")),
             DRAIN_ANNOTATION in annotations,
         )
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether it says for which node it is: our labels may be on anybody's pod."""
+        return bool(self.node and self.node_uid)
 
     @property
     def has_ended(self) -> bool:

@@ -7,14 +7,21 @@ import signal
 import threading
 import time
 
+import pytest
+
+from nodeprov.dispatch.actor import Actor
 from nodeprov.dispatch.api import Api, ApiError
+from nodeprov.dispatch.case import Ended
 from nodeprov.dispatch.dispatcher import Dispatcher
 from nodeprov.dispatch.giving_back import AT_ONCE, AT_WORK, NO_ANSWER, NOT_KNOWN, GivingBack
+from nodeprov.dispatch.marks import DONE, FAILED, LAST, Last
 from nodeprov.dispatch.one_shot import Came, dispatch_here
-from nodeprov.dispatch.wanted import Wanted
+from nodeprov.dispatch.wanted import UNINSTALL, Members, Wanted
+from nodeprov.engine.context import utc_now
+from nodeprov.in_cluster.pod import NAMESPACE
 from tests.support.control_plane import ControlPlane
-from tests.support.dispatching import wanted
-from tests.support.fleet_of_fakes import Fakes, Killed, KilledAt
+from tests.support.dispatching import AT, wanted
+from tests.support.fleet_of_fakes import NODES, Fakes, Killed, KilledAt
 from tests.support.pods_of_others import DRAIN, PLAIN, budget, names, results, run_pod, serves
 
 HELD_UP = "its PodDisruptionBudget forbids it"
@@ -206,3 +213,23 @@ def test_a_server_that_hangs_holds_the_end_up_for_some_seconds_and_a_second_sign
         assert took < most_seconds
         assert (came.given_back, [*came.kept], came.cordoned) == ((), ["n1"], ("n1",))
         assert why in came.kept["n1"] or "does not answer" in came.kept["n1"]
+
+
+@pytest.mark.parametrize("before", [DONE, FAILED])
+def test_an_uninstall_that_does_not_come_to_its_end_gives_the_label_back(fakes: Fakes, before: str) -> None:
+    """A node whose upgrade has failed is as before it: it serves, though its last run did not."""
+    wish = wanted()
+    settings = Members(wish).settings("n1")
+    fakes.add("n1")
+    mark = Last("r0", "install", before, wish.digest, "12345678", AT)
+    changed = {"labels": {settings.label.key: "true"}, "annotations": {LAST: mark.text()}}
+    fakes.api.patch(f"{NODES}/n1", {"metadata": changed})
+    actor = Actor(fakes.api, NAMESPACE, utc_now, "test")
+    for ends in ("given back", "failed"):
+        claimed = actor.claim(fakes.node("n1"), wish, settings, UNINSTALL)
+        assert settings.label.key not in claimed.labels
+        if ends == "given back":
+            after = actor.give_back(claimed, wish, settings, UNINSTALL)
+        else:
+            after = actor.finish(claimed, settings, Ended(FAILED, "why", action=UNINSTALL))
+        assert (after.labels.get(settings.label.key), after.unlabelled, after.claim) == ("true", None, "")

@@ -64,6 +64,13 @@ def test_pods_that_are_left_keep_a_node_in_work(known: Known) -> None:
     assert list(known.in_work()) == []
 
 
+@pytest.mark.parametrize("fields", [{"node": ""}, {"node_uid": ""}])
+def test_a_pod_that_names_no_node_is_none_of_ours(known: Known, fields: dict[str, str]) -> None:
+    """Whoever may make pods may give them our labels."""
+    known.put_pod(pod(node("n1"), is_proof=True, **fields))
+    assert [*known.in_work()] == []
+
+
 def test_a_list_of_engines_says_nothing_of_proofs(known: Known) -> None:
     proof = pod(node("n1"), is_proof=True, name="proof", uid="p")
     known.pod_changed(Listed([proof]), proofs=True)
