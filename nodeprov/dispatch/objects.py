@@ -26,12 +26,22 @@ _PLURALS = {
 }
 
 
+_ON_CONTROL_PLANE = {
+    "weight": 100,
+    "preference": {"matchExpressions": [{"key": CONTROL_PLANE, "operator": "Exists"}]},
+}
+"""kubeadm's label has no value; k3s and RKE2 give it one (k3s: ControlPlaneRoleLabelKey)."""
+_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+"""Not `required`: somebody may have put a taint there that nothing of ours tolerates."""
+_TOLERATED = (CONTROL_PLANE, "node-role.kubernetes.io/etcd", "CriticalAddonsOnly")
+"""Taints of control planes; the last two are what RKE2's and k3s' documentation puts on servers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where they are made: the namespace, and whether the dispatcher has a control plane's node to be on."""
+    """Where they are made."""
 
     namespace: str = NAMESPACE
-    has_control_plane: bool = False
 
 
 def objects(wanted: Wanted, members: Members, place: Place, *, resident: bool = True) -> list[Object]:
@@ -168,11 +178,10 @@ def _deployment(wanted: Wanted, place: Place) -> Object:
         "enableServiceLinks": False,
         "priorityClassName": "system-cluster-critical",
         "securityContext": restricted.of_pod(user=65532),
-        "tolerations": [{"key": CONTROL_PLANE, "operator": "Exists", "effect": "NoSchedule"}],
+        "affinity": {"nodeAffinity": {_PREFERRED: [_ON_CONTROL_PLANE]}},
+        "tolerations": [{"key": key, "operator": "Exists"} for key in _TOLERATED],
         "containers": [container],
     }
-    if place.has_control_plane:
-        spec["nodeSelector"] = {CONTROL_PLANE: ""}
     if wanted.images.pull_secrets:
         spec["imagePullSecrets"] = [{"name": each} for each in wanted.images.pull_secrets]
     scrape = {"prometheus.io/scrape": "true", "prometheus.io/port": str(PORT)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,11 +37,18 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     pages: Mapping[str, Callable[[], Answer]]
+    # A pod may have an IPv6 address alone, and kubelet asks the first one that it has.
+    address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
 
 
-def serve(pages: Mapping[str, Callable[[], Answer]], port: int, address: str = "") -> ThreadingHTTPServer:
-    """Serve pages in a thread; the caller closes it. Raises OSError where the port is taken."""
-    server = _Server((address, port), _Handler)
+def serve(pages: Mapping[str, Callable[[], Answer]], port: int) -> ThreadingHTTPServer:
+    """Serve pages in a thread, at all addresses; the caller closes it. Raises OSError where the port is taken."""
+    server = _Server(("", port), _Handler)
     server.pages = pages
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server

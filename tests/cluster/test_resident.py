@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -46,18 +47,25 @@ def resident(fakes: Fakes, plane: ControlPlane, tmp_path: Path) -> Iterator[Resi
             fakes.api.delete(path_of(each))
 
 
-def _page(port: int, path: str) -> tuple[int, str]:
+def _page(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+        with urllib.request.urlopen(f"http://{host}:{port}{path}") as answer:
             return answer.status, answer.read().decode()
     except HTTPError as error:
         return error.code, error.read().decode()
 
 
+def test_it_answers_at_addresses_of_both_families() -> None:
+    """A pod of a cluster with IPv6 has such an address, and kubelet asks there."""
+    with serve({"/healthz": lambda: (200, "ok\n")}, 0) as server:
+        hosts = ["127.0.0.1", *(["[::1]"] if socket.has_dualstack_ipv6() else [])]
+        assert [_page(server.server_port, "/healthz", host) for host in hosts] == [(200, "ok\n")] * len(hosts)
+
+
 def test_it_installs_says_so_in_numbers_and_takes_what_is_wanted_next(fakes: Fakes, resident: Resident) -> None:
     fakes.add("n1", "bad")
     pages = {"/readyz": resident.readiness, "/metrics": resident.metrics}
-    with serve(pages, 0, "127.0.0.1") as server:
+    with serve(pages, 0) as server:
         port = server.server_port
         assert _page(port, "/readyz") == (503, "waiting; nobody leads\n")
         thread = threading.Thread(target=resident.run, daemon=True)
