@@ -134,10 +134,10 @@ def main(environment: Mapping[str, str]) -> int:
     with serve(pages, PORT):  # before the API server is asked: one that is away is no reason to be killed
         try:
             found.append(Resident(environment, stop))
+            found[0].run()
         except NodeprovError as error:
             _log(error)
             return 1
-        found[0].run()
     return 0
 
 

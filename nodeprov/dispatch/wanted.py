@@ -16,7 +16,7 @@ from nodeprov.dispatch.views import NodeView
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
 from nodeprov.in_cluster.pod import CONFIG_MAP
 from nodeprov.in_cluster.pod import PodImages as Images
-from nodeprov.in_cluster.settings import with_nodes
+from nodeprov.in_cluster.settings import stand_ins, with_nodes
 from nodeprov.inventory import Inventory, RolloutSettings, Settings
 from nodeprov.inventory.selector import parse_selector
 
@@ -141,6 +141,8 @@ class Members:
         whole = whole_of(self._text, _IN_CLUSTER)
         self._settings = {node.name: node.settings for node in whole.nodes}
         self._named = self._settings.keys() - {_ANY}
+        self._machines = {host.name for host in whole.hosts} - self._named
+        self.learn(stand_ins(self._text, _IN_CLUSTER))
         self.cluster = whole.nodes[0].settings.cluster
         self.rollout: RolloutSettings = whole.nodes[0].settings.rollout
         self.proof_namespaces = frozenset(each.proof.namespace for each in self._settings.values())
@@ -150,8 +152,13 @@ class Members:
         self._selector = parse_selector(self.cluster.select) if self.cluster.select else None
 
     @property
+    def of_unnamed(self) -> Settings:
+        """The settings of a node of which nothing is known but that there is one."""
+        return self._settings[_ANY]
+
+    @property
     def every(self) -> tuple[Settings, ...]:
-        """All settings that nodes may have, those of nodes that the inventory does not name among them."""
+        """All settings that nodes may have: named ones, any other, and one like each glob of a group."""
         return tuple(self._settings.values())
 
     def learn(self, names: Iterable[str]) -> None:
@@ -166,8 +173,11 @@ class Members:
         return self._settings[name]
 
     def chooses(self, node: NodeView) -> bool:
-        """Tell whether the engine in the cluster is to install on a node: by its labels, else by its name."""
-        if node.labels.get(OS_LABEL, "linux") != "linux":
+        """Tell whether the engine in the cluster is to install on a node: by its labels, else by its name.
+
+        What the inventory has under [hosts] is a machine on which nothing is installed, whatever its labels are.
+        """
+        if node.labels.get(OS_LABEL, "linux") != "linux" or node.name in self._machines:
             return False
         return node.name in self._named if self._selector is None else self._selector.fits(node.labels)
 

@@ -1,8 +1,11 @@
 """The settings of nodes that a cluster has, and that the inventory need not name."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
+from string import ascii_lowercase, digits
 
 from nodeprov.inventory import Inventory, Node, Settings, parse
 from nodeprov.inventory.faults import document
@@ -35,6 +38,27 @@ def with_nodes(
     added = "".join(f"[nodes.{json.dumps(name)}]\n" for name in missing)
     whole = f"{text}\n{added}" if added else text
     return parse(whole, path, environment=environment, options=options, has_all_nodes=False)
+
+
+def stand_ins(text: str, path: str) -> list[str]:
+    """Name one node like each that a group of an inventory may mean: what is set for those is known by them.
+
+    A group's glob may mean nodes that there are not yet. Raises UsageError where the text is no TOML.
+    """
+    groups = document(text, path).get("groups", {})
+    tables = groups.values() if isinstance(groups, Mapping) else ()
+    said = [each.get("nodes") for each in tables if isinstance(each, Mapping)]
+    patterns = [each for some in said if isinstance(some, list) for each in some if isinstance(each, str)]
+    return [name for each in dict.fromkeys(patterns) if fnmatchcase(name := _like(each), each)]
+
+
+def _like(glob: str) -> str:
+    """Write a name that a glob fits."""
+
+    def letter(found: re.Match[str]) -> str:
+        return next((each for each in ascii_lowercase + digits if fnmatchcase(each, found[0])), "")
+
+    return re.sub(r"\[!?\]?[^]]*\]|[*?]", letter, glob)
 
 
 def on_node(node: Node) -> Node:

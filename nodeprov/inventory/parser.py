@@ -96,7 +96,8 @@ class _Reading:
         hosts = tuple(self._host(*each) for each in self._named("hosts", syntax.DNS_SUBDOMAIN))
         if not nodes and isinstance(self._raw.get("nodes", {}), Mapping):
             self._fault((), "it has no nodes", 'describe one: [nodes.worker1], and below it address = "10.0.0.11"')
-        for name in {node.name for node in nodes} & {host.name for host in hosts}:
+        # Where a cluster says which nodes there are, one of them may be what is written here as a machine only.
+        for name in {node.name for node in nodes if self._has_all_nodes} & {host.name for host in hosts}:
             self._fault(("hosts", name), "is a node too", "leave it out here: [cluster] host may name a node")
         groups = {name: members for name, (members, _) in self._groups.items()}
         return Inventory(path, nodes, hosts, groups, text)

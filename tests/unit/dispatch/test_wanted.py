@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from nodeprov.dispatch.marks import CLAIM
+from nodeprov.dispatch.objects import limits_of
 from nodeprov.dispatch.views import NodeView
 from nodeprov.dispatch.wanted import Members, Wanted, wish_of
 from nodeprov.errors import NodeprovError
@@ -133,3 +134,35 @@ def test_what_is_wanted_has_another_digest_when_any_part_is_another() -> None:
 )
 def test_what_an_install_needs_is_brought_where_it_is_not_yet(state: NodeView, wish: str) -> None:
     assert wish_of(state, wanted(action="stage"), MEMBERS) == wish
+
+
+def test_a_machine_of_hosts_is_not_installed_whatever_its_labels_are() -> None:
+    """`nodeprov init --from-cluster` writes the control plane there."""
+    text = f"{INVENTORY}[hosts.cp1]\naddress = '10.0.0.1'\n"
+    wish = wanted(text)
+    members = Members(wish)
+    assert not members.chooses(node("cp1"))
+    assert wish_of(node("cp1"), wish, members) == ""
+    assert wish_of(node("cp1", last=last()), wish, members) == "uninstall"
+    assert members.settings("cp1") == members.of_unnamed
+
+
+OF_GROUPS = """
+[groups.gpu]
+nodes = ["gpu-*"]
+paths.prefix = "/opt/gpu"
+label.key = "example.com/gpu-gvisor"
+proof.namespace = "gpu-proofs"
+runtime_class.name = "gvisor-gpu"
+"""
+
+
+def test_what_groups_say_of_nodes_that_come_later_is_in_roles_policies_and_watches() -> None:
+    wish = wanted(INVENTORY + OF_GROUPS)
+    members = Members(wish)
+    assert members.proof_namespaces == {"default", "gpu-proofs"}
+    limits = limits_of(wish, members, "nodeprov-system")
+    assert "example.com/gpu-gvisor" in limits.labels
+    assert "/opt/gpu/releases" in limits.host_paths
+    assert "gvisor-gpu-nodeprov-proof" in limits.proof_classes
+    assert not members.chooses(node("gpu-a", labels={}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodeprov.errors import UsageError
-from nodeprov.in_cluster.settings import on_node, with_nodes
+from nodeprov.in_cluster.settings import on_node, stand_ins, with_nodes
 
 TEXT = """\
 [release]
@@ -47,3 +47,23 @@ def test_the_node_s_own_engine_has_no_cluster() -> None:
     [node] = with_nodes(text, "x", ["gpu-1"]).nodes
     clusters = [view.settings.cluster for view in on_node(node).views]
     assert [(each.enabled, each.host) for each in clusters] == [(False, None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("glob", "name"),
+    [
+        ("gpu-*", "gpu-a"),
+        ("*", "a"),
+        ("edge-7", "edge-7"),
+        ("*.eu-?.internal", "a.eu-a.internal"),
+        ("n[3-5][!a-b]", "n3c"),
+        ("n[]x]", "nx"),
+    ],
+)
+def test_each_glob_has_a_node_that_it_fits(glob: str, name: str) -> None:
+    assert stand_ins(f'{TEXT}[groups.some]\nnodes = ["{glob}"]\n', "x")[-1] == name
+
+
+def test_a_machine_that_a_cluster_has_as_a_node_is_no_fault_there() -> None:
+    text = f"{TEXT}[hosts.cp1]\naddress = '10.0.0.1'\n"
+    assert [node.name for node in with_nodes(text, "x", ["cp1"]).nodes] == ["cp1"]
