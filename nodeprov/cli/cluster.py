@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn
 
 import typer  # noqa: TID251  a part of the command line
 
@@ -13,13 +13,14 @@ from nodeprov.cli import option_groups as groups
 from nodeprov.cli import options
 from nodeprov.cli.expansion import each_of_a_group
 from nodeprov.cli.main import DONE
-from nodeprov.cli.output import say, show_json, show_text
+from nodeprov.cli.output import say, show_json, show_text, some_of
 from nodeprov.errors import NodeprovError
 
 if TYPE_CHECKING:
     from nodeprov.cli.cluster_reach import Site
     from nodeprov.dispatch.api import Api
     from nodeprov.dispatch.applying import Planned
+    from nodeprov.dispatch.views import NodeView
     from nodeprov.dispatch.wanted import Members, Wanted
 
 cluster = typer.Typer(
@@ -143,11 +144,11 @@ def install(
         show_text(yaml(objects(wanted, Members(wanted), Place(there.namespace))).rstrip("\n"))
         return
     with reached(found.whole, ask_sudo_password=there.ask_sudo_password) as api:
-        now = wish.now(api, there.namespace)
-        wanted = _wanted(api, wish.of(found, now), now)
-        members = Members(wanted)
-        planned = _planned(api, wanted, members, Place(there.namespace, _has_control_plane(api)), resident=True)
-        counts = _counts(api, wanted, members)
+        now, nodes = wish.now(api, there.namespace), _nodes(api)
+        wanted = _wanted(nodes, wish.of(found, now), now)
+        members = _learnt(Members(wanted), nodes)
+        planned = _planned(api, wanted, members, Place(there.namespace), resident=True)
+        counts = _counts(nodes, wanted, members)
         doing.show_plan(planned, counts, stages=wish.stage, as_json=shown.as_json, yes=yes)
         done = doing.applied(api, planned)
     if shown.as_json:
@@ -170,11 +171,12 @@ def run(*, wish: Wish, yes: options.Yes = False, there: There, shown: groups.Sho
 
     found = wish.site(there)
     with reached(found.whole, ask_sudo_password=there.ask_sudo_password) as api:
-        now = wish.now(api, there.namespace)
-        wanted = _wanted(api, wish.of(found, now), now)
-        members = Members(wanted)
+        doing.insist_on_no_resident(api, there.namespace)
+        now, nodes = wish.now(api, there.namespace), _nodes(api)
+        wanted = _wanted(nodes, wish.of(found, now), now)
+        members = _learnt(Members(wanted), nodes)
         planned = _planned(api, wanted, members, Place(there.namespace), resident=False)
-        counts = _counts(api, wanted, members)
+        counts = _counts(nodes, wanted, members)
         doing.show_plan(planned, counts, stages=wish.stage, as_json=shown.as_json, yes=yes)
         doing.applied(api, planned)
         came = doing.dispatched(api, wanted, there.namespace)
@@ -195,7 +197,7 @@ def status(*, there: There, shown: groups.Shown) -> None:
             raise NodeprovError(
                 f"nothing of nodeprov is in namespace {there.namespace}", "nodeprov cluster install"
             )
-        counts = _counts(api, now, Members(now))
+        counts = _counts(_nodes(api), now, Members(now))
         lease = api.find(f"/apis/coordination.k8s.io/v1/namespaces/{there.namespace}/leases/{LEASE}")
     holder = (lease or {}).get("spec", {}).get("holderIdentity") or ""
     doing.show_status(now.run, holder, counts, as_json=shown.as_json)
@@ -205,39 +207,58 @@ def status(*, there: There, shown: groups.Shown) -> None:
 @each_of_a_group
 def uninstall(*, yes: options.Yes = False, there: There, shown: groups.Shown) -> None:
     """Uninstall every node on which the cluster has installed, then take the engine out of the cluster."""
-    from nodeprov.cli.cluster_reach import reached, site
+    from nodeprov.cli.cluster_reach import new_run, reached, site
     from nodeprov.dispatch import applying
     from nodeprov.dispatch.objects import Place, objects
     from nodeprov.dispatch.wanted import UNINSTALL, Members, read_wanted
 
     with reached(site(there.inventory, there.sets or ()).whole, ask_sudo_password=there.ask_sudo_password) as api:
-        now = read_wanted(api, there.namespace)
+        now, nodes = read_wanted(api, there.namespace), _nodes(api)
         if now is None:
-            say(f"nothing to do: nothing of nodeprov is in namespace {there.namespace}")
-            raise typer.Exit(DONE)
-        members = Members(now)
-        leaving = replace(now, action=UNINSTALL, run=f"{now.run}-out"[-40:])
+            _nothing_to_do(there.namespace, as_json=shown.as_json)
+        members = _learnt(Members(now), nodes)
+        # Another run each time: a node that has failed in the one before is tried again.
+        leaving = replace(now, action=UNINSTALL, run=new_run("out"))
         values = objects(now, members, Place(there.namespace))
-        counts = _counts(api, leaving, members)
+        counts = _counts(nodes, leaving, members)
         going = applying.plan_removal(api, values)
         doing.show_plan(going, counts, as_json=shown.as_json, yes=yes)
         list(applying.remove(api, [each for each in values if each["kind"] == "Deployment"]))
         came = doing.dispatched(api, leaving, there.namespace)
         if came.exit_code == DONE:
+            _insist_on_none_left(api)
             list(applying.remove(api, [*values, *applying.unused_classes(api, members.every)]))
     doing.end(came, leaving.run, as_json=shown.as_json)
 
 
-def _wanted(api: Api, wanted: Wanted, now: Wanted | None) -> Wanted:
+def _nothing_to_do(namespace: str, *, as_json: bool) -> NoReturn:
+    from nodeprov.dispatch.one_shot import Came
+
+    say(f"nothing to do: nothing of nodeprov is in namespace {namespace}")
+    doing.end(Came((), {}, was_stopped=False), "", as_json=as_json)
+
+
+def _insist_on_none_left(api: Api) -> None:
+    """Raise NodeprovError where a node carries a mark of ours still: without the engine nobody would find it."""
+    if left := [each.name for each in _nodes(api).values() if each.is_ours]:
+        raise NodeprovError(f"still installed: {some_of(left)}; the engine stays", "nodeprov cluster uninstall")
+
+
+def _wanted(nodes: Mapping[str, NodeView], wanted: Wanted, now: Wanted | None) -> Wanted:
     """Keep the name of the run where the same is wanted and no node has failed: then nodes stay as they are."""
     from nodeprov.cli.cluster_reach import same_run
     from nodeprov.dispatch.wanted import Members
 
-    members = Members(wanted)
     kept = same_run(wanted, now)
-    if kept.run == wanted.run or _counts(api, kept, members)["failed"]:
+    if kept.run == wanted.run or _counts(nodes, kept, Members(wanted))["failed"]:
         return wanted
     return kept
+
+
+def _learnt(members: Members, nodes: Mapping[str, NodeView]) -> Members:
+    """Have the settings of the nodes that there are: what they may need together is in roles and policies."""
+    members.learn(each.name for each in nodes.values() if each.is_ours or members.chooses(each))
+    return members
 
 
 def _planned(api: Api, wanted: Wanted, members: Members, place: Any, *, resident: bool) -> Sequence[Planned]:
@@ -247,18 +268,18 @@ def _planned(api: Api, wanted: Wanted, members: Members, place: Any, *, resident
     return plan(api, objects(wanted, members, place, resident=resident))
 
 
-def _has_control_plane(api: Api) -> bool:
-    from nodeprov.engine.rollout import CONTROL_PLANE
-
-    return bool(api.get("/api/v1/nodes", labelSelector=CONTROL_PLANE, limit="1")["items"])
-
-
-def _counts(api: Api, wanted: Wanted, members: Members) -> dict[str, Any]:
-    from nodeprov.dispatch.overview import overview
+def _nodes(api: Api) -> dict[str, NodeView]:
+    """Read all nodes of the cluster."""
     from nodeprov.dispatch.views import NodeView
 
     nodes = [NodeView.of(each) for page in api.pages("/api/v1/nodes") for each in page["items"]]
-    return overview({each.name: each for each in nodes}, wanted, members).to_json()
+    return {each.name: each for each in nodes}
+
+
+def _counts(nodes: Mapping[str, NodeView], wanted: Wanted, members: Members) -> dict[str, Any]:
+    from nodeprov.dispatch.overview import overview
+
+    return overview(nodes, wanted, members).to_json()
 
 
 def _objects_json(done: Sequence[Planned]) -> list[dict[str, str]]:

@@ -51,6 +51,18 @@ def applied(api: Api, planned: Sequence[Planned]) -> list[Planned]:
     return done
 
 
+def insist_on_no_resident(api: Api, namespace: str) -> None:
+    """Raise NodeprovError where a dispatcher stays in the cluster: it would do at once what is written for it."""
+    from nodeprov.dispatch.objects import ACCOUNT
+
+    found = api.find(f"/apis/apps/v1/namespaces/{namespace}/deployments/{ACCOUNT}")
+    if found is not None and (found.get("spec") or {}).get("replicas", 1):
+        raise NodeprovError(
+            f"the cluster has a dispatcher that stays, {namespace}/{ACCOUNT}: it does what `cluster install` says",
+            f"nodeprov cluster install; or first: kubectl delete deployment {ACCOUNT} --namespace {namespace}",
+        )
+
+
 def dispatched(api: Api, wanted: Wanted, namespace: str) -> Came:
     """Dispatch from here until nothing is left.
 

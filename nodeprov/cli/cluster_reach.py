@@ -93,10 +93,14 @@ def wanted_of(
         _image("--release-image", release, now.images.release if now else ""),
         now.images.pull_secrets if now else (),
     )
-    run = f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(3)}"
-    wanted = Wanted(run, found.text, text, given)
+    wanted = Wanted(new_run(), found.text, text, given)
     _insist_on_room(wanted, found.path)
     return wanted
+
+
+def new_run(what: str = "") -> str:
+    """Return the name of a run that is like no other one's."""
+    return f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(3)}{what and f'-{what}'}"
 
 
 def _insist_on_room(wanted: Wanted, path: Path) -> None:

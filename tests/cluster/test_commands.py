@@ -101,6 +101,21 @@ def test_the_whole_way(command: Command, fakes: Fakes) -> None:
     assert left == [[]] * 5
 
 
+def test_an_uninstall_that_has_failed_is_tried_again_and_keeps_the_engine(command: Command, fakes: Fakes) -> None:
+    fakes.add("bad", "n1")
+    assert command("run", *IMAGES, "--yes").returncode == 1
+    for _ in range(2):
+        failed = command("uninstall", "--yes", "--json")
+        assert failed.returncode == 1, said(failed)
+        assert {each["node"]: each["result"] for each in parsed(failed)["outcomes"]}["bad"] == "failed"
+        assert fakes.api.find(f"/api/v1/namespaces/{NAMESPACE}/configmaps/nodeprov")
+    fakes.api.delete(f"{NODES}/bad")
+    assert command("uninstall", "--yes").returncode == 0
+    assert fakes.api.find(f"/api/v1/namespaces/{NAMESPACE}/configmaps/nodeprov") is None
+    nothing = command("uninstall", "--json")
+    assert (nothing.returncode, parsed(nothing)["outcomes"]) == (0, [])
+
+
 def test_an_install_that_is_repeated_changes_nothing(command: Command, fakes: Fakes) -> None:
     first = command("install", *IMAGES, "--yes", "--json")
     assert first.returncode == 0, said(first)
@@ -111,6 +126,11 @@ def test_an_install_that_is_repeated_changes_nothing(command: Command, fakes: Fa
     deployment = fakes.api.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/nodeprov-dispatcher")
     [container] = deployment["spec"]["template"]["spec"]["containers"]
     assert container["image"] == ENGINE
+    path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/nodeprov"
+    before = fakes.api.get(path)
+    refused = command("run", "--yes", "--stage")
+    assert (refused.returncode, "has a dispatcher that stays" in said(refused)) == (1, True)
+    assert fakes.api.get(path) == before
     assert command("uninstall", "--yes").returncode == 0
     assert "nothing to do" in said(command("uninstall", "--yes"))
 
