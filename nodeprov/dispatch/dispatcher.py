@@ -183,6 +183,8 @@ class Dispatcher:
                 self._progress.held_up.add(did.node)
             if self._progress.is_news(did.node, did.waits):
                 self._around.on_wait(did.node, did.waits)
+        if did.is_refused:
+            self.faults.refuse(did.node)
         if did.ended is not None:
             self._take_finished(did.node, did.ended)
 
@@ -299,16 +301,15 @@ class Dispatcher:
     def _begin(self, workers: Workers) -> None:
         """Claim the nodes whose turn it is."""
         known, busy = self.known, self._progress.busy
-        left_out = busy | self.faults.failing.keys() | self.faults.given_up
+        left_out = busy | self.faults.failing.keys() | self.faults.given_up.keys()
         due = [name for name in known.due if known.nodes[name].is_ready and name not in left_out]
         changing = known.changing | {name for name in busy if name in known.meant}
         stages = known.wanted.action == STAGE
         standing = Standing(known.meant, due, changing, known.wanted.run, stages)
         self.turn = turn(standing, known.members.rollout, self._schedule, self._around.now())
         if len(self.faults.given_up) >= known.members.rollout.max_failures:
-            self.turn = Turn(
-                why_not=f"a fault of nodeprov: {', '.join(sorted(self.faults.given_up))}", is_over=True
-            )
+            why = "; ".join(f"{name}: {why}" for name, why in sorted(self.faults.given_up.items())[:3])
+            self.turn = Turn(why_not=why, is_over=True)
         for name in self.turn.nodes:
             if self._progress.may_go_on(name):
                 self._progress.begin(name)

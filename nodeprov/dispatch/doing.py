@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from nodeprov.dispatch.actor import Actor, Told
@@ -11,7 +11,7 @@ from nodeprov.dispatch.api import ApiError, unless_stopped
 from nodeprov.dispatch.case import Ended, Step
 from nodeprov.dispatch.evictions import Evictions
 from nodeprov.dispatch.known import Known
-from nodeprov.dispatch.marks import DONE, FAILED
+from nodeprov.dispatch.marks import BETWEEN, DONE, FAILED
 from nodeprov.dispatch.surroundings import Surroundings
 from nodeprov.dispatch.views import NodeView, PodView
 from nodeprov.errors import NodeprovError, Problem, Problems
@@ -22,8 +22,8 @@ from nodeprov.kubernetes.kubectl import is_forbidden
 _POLICY = "ValidatingAdmissionPolicy"
 TAKEN_UP_SECONDS = 15.0
 """So long it may take until each API server of a cluster has taken up a changed policy or role: mostly 1 s."""
-
-
+REFUSED = (400, 403, 422)
+"""What is answered where a write is not allowed, or not valid: to ask again is in vain."""
 _LOOK_SECONDS, _MOST_LOOK_SECONDS, _MOST_WAIT_SECONDS = 0.5, 5.0, 15.0
 """How often it is looked whether pods have left, or have ended: less often, the longer that takes.
 
@@ -39,7 +39,8 @@ class NotYet(NodeprovError):
 class Did:
     """What came of a step: a node or a pod as it is now, how the node's run has ended, or an error.
 
-    Where others are waited for, `waits` says for whom, and `again_seconds` when it is looked again.
+    Where others are waited for, `waits` says for whom, and `again_seconds` when it is looked again. Where it
+    `is_refused`, the cluster does not let the node be claimed, or let go, and nothing can be written to it.
     """
 
     node: str
@@ -48,6 +49,7 @@ class Did:
     error: BaseException | None = None
     waits: str = ""
     again_seconds: float = 0.0
+    is_refused: bool = False
 
 
 class Doer:
@@ -95,11 +97,12 @@ class Doer:
         except ApiError as error:
             if error.status == 409:
                 return Did(node.name, self._actor.read(node))
-            if error.status not in (400, 403, 422):
+            if error.status not in REFUSED:
                 raise
             self._wait_until_taken_up(node.name, error)
             if step.doing in ("claim", "uncordon"):
-                raise
+                how = Ended(FAILED, error.message, error.hint, action=action, want=wanted.digest, run=wanted.run)
+                return self._refused_for_good(node, how)
             refused: NodeprovError = error
         except Problems as error:
             refused = error
@@ -195,14 +198,22 @@ class Doer:
             try:
                 made = self._actor.finish(now, settings, ended)
             except ApiError as error:
-                if error.status != 409:
+                if error.status in REFUSED:
                     self._wait_until_taken_up(node.name, error)
+                    said = f"how it ended ({ended.result}) cannot be written: {error.message}"
+                    return self._refused_for_good(node, replace(ended, result=BETWEEN, why=said, hint=error.hint))
+                if error.status != 409:
                     raise
                 now = self._actor.read(node)
             else:
                 self._tell(node, ended)
                 return Did(node.name, made, ended)
         return Did(node.name, now)
+
+    def _refused_for_good(self, node: NodeView, how: Ended) -> Did:
+        """Say how a run ends of a node that the cluster does not let us write to: an Event, and this run's end."""
+        self._tell(node, how)
+        return Did(node.name, ended=how, is_refused=True)
 
     def _tell(self, node: NodeView, ended: Ended) -> None:
         if ended.result == DONE:

@@ -1,4 +1,4 @@
-"""Nodes for which nodeprov itself has failed: one of them fails, and the others go on."""
+"""Nodes that nothing can be done for: nodeprov has failed, or the cluster refuses its writes. The others go on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from nodeprov.dispatch.case import Ended
 from nodeprov.dispatch.marks import BETWEEN, FAILED
 from nodeprov.dispatch.views import PodView
 
+FAULT, REFUSED = "a fault of nodeprov", "the cluster refuses what is written to it"
 _HINT = "report it, with the log of the dispatcher; another run tries the node again: nodeprov cluster install"
 
 
@@ -22,14 +23,14 @@ class Faults:
     Attributes:
         count: how many there were.
         failing: how the runs are to end that had one.
-        given_up: the nodes that are left alone.
+        given_up: the nodes that are left alone, and why: a fault, or a refusal of the cluster's.
     """
 
     def __init__(self, on_fault: Callable[[str, str], None]) -> None:
         """Begin without any; `on_fault` hears of which node there is one, and the traceback."""
         self.count = 0
         self.failing: dict[str, Ended] = {}
-        self.given_up: set[str] = set()
+        self.given_up: dict[str, str] = {}
         self._on_fault = on_fault
 
     def take(self, name: str, error: Exception, ended: Ended) -> Ended:
@@ -37,10 +38,14 @@ class Faults:
         self.count += 1
         self._on_fault(name, "".join(traceback.format_exception(error)))
         if name in self.failing:
-            self.given_up.add(name)
+            self.given_up[name] = FAULT
             return self.failing.pop(name)
-        self.failing[name] = replace(ended, why=f"a fault of nodeprov: {_said(error)}", hint=_HINT)
+        self.failing[name] = replace(ended, why=f"{FAULT}: {_said(error)}", hint=_HINT)
         return self.failing[name]
+
+    def refuse(self, name: str) -> None:
+        """Take it that a node cannot be claimed, or let go, however often it is tried."""
+        self.given_up[name] = REFUSED
 
     def finish(self, name: str) -> None:
         """Take it that the run of a node has ended."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from nodeprov.dispatch import doing
 from nodeprov.dispatch.actor import Actor
 from nodeprov.dispatch.dispatcher import Dispatcher
+from nodeprov.dispatch.marks import CLAIM
 from nodeprov.dispatch.numbers import numbers
 from nodeprov.dispatch.views import NodeView
 from tests.support.dispatching import wanted
 from tests.support.fleet_of_fakes import Fakes, inventory
+from tests.support.in_force import policy, wait_for_policies
 
 MANY = inventory(max_unavailable="100%", max_failures=100)
 SLOW = f"{MANY}[proof]\ntimeout_seconds = 5\n"
@@ -105,4 +109,31 @@ def test_where_every_node_has_one_no_other_is_begun_after_max_failures(
     fakes.add("n1", "n2", "n3")
     found = fakes.run(wanted(inventory(max_unavailable="1", max_failures=1)))
     assert len(found.ends) == 1
-    assert found.turn.why_not.startswith("a fault of nodeprov: n")
+    assert re.fullmatch("n[123]: a fault of nodeprov", found.turn.why_not)
+
+
+CLAIMED = f"'{CLAIM}' in {{}}.metadata.?labels.orValue({{{{}}}})"
+
+
+@pytest.mark.parametrize(
+    ("expression", "result", "said"),
+    [
+        (f"!({CLAIMED.format('object')})", "failed", "n1-is-frozen"),
+        (f"!({CLAIMED.format('oldObject')})", "between", "how it ended (done) cannot be written: "),
+    ],
+)
+def test_a_node_that_the_cluster_does_not_let_us_write_to_ends_and_the_others_go_on(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch, expression: str, result: str, said: str
+) -> None:
+    """A policy of others, say, that freezes some nodes: a run must come to its end, and exit with it."""
+    monkeypatch.setattr(doing, "TAKEN_UP_SECONDS", 1.0)
+    fakes.add("n1", "n2")
+    rule = {"operations": ["UPDATE"], "resources": ["nodes"], "resourceNames": ["n1"]}
+    with policy(fakes, "n1-is-frozen", rule, expression):
+        wait_for_policies(fakes)
+        found = fakes.run(wanted(MANY))
+    ends = {each.node: each.ended for each in found.ends}
+    assert {name: each.result for name, each in ends.items()} == {"n1": result, "n2": "done"}
+    assert said in ends["n1"].why
+    assert [each.node for each in fakes.told] == ["n1"]
+    assert any("n1-is-frozen" in each for each in fakes.events())

@@ -32,37 +32,41 @@ def in_force(fakes: Fakes, wish: Wanted) -> Iterator[list[Object]]:
     planned = plan(fakes.api, [each for each in values if each["kind"] != "Deployment"])
     for done in apply(fakes.api, planned):
         assert done.verb == "create" or done.value["kind"] == "Namespace"
-    _wait_for_policies(fakes)
+    wait_for_policies(fakes)
     yield values
     for each in reversed(values):
         if each["kind"] != "Namespace":
             fakes.api.delete(path_of(each))
 
 
-def _wait_for_policies(fakes: Fakes) -> None:
+def wait_for_policies(fakes: Fakes) -> None:
     """Wait until the server enforces all that were made by now, and none that was deleted.
 
     It takes up all at once, at the most each second (k8s.io/apiserver: pkg/admission/plugin/policy/generic,
     policy_source.go): so one that was made last tells of those before.
     """
     name = f"last-{secrets.token_hex(4)}"
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
-    spec: Object = {
-        "matchConstraints": {"resourceRules": [{**rule, "resourceNames": [name]}]},
-        "validations": [{"expression": "false", "message": name}],
+    rule = {"operations": ["CREATE"], "resources": ["configmaps"], "resourceNames": [name]}
+    value = {"metadata": {"name": name}}
+    with policy(fakes, name, rule, "false"):
+        fakes.until(lambda: name in _refusal(lambda: fakes.api.create(CONFIG_MAPS, value, dryRun="All")))
+
+
+@contextlib.contextmanager
+def policy(fakes: Fakes, name: str, rule: Object, expression: str) -> Iterator[None]:
+    """Have a policy of others that wants an expression to hold for some requests; its message is its name."""
+    rules = [{"apiGroups": [""], "apiVersions": ["v1"], **rule}]
+    spec = {
+        "matchConstraints": {"resourceRules": rules},
+        "validations": [{"expression": expression, "message": name}],
     }
     binding = {"policyName": name, "validationActions": ["Deny"]}
-    kinds = {
-        f"/apis/{GROUP}/validatingadmissionpolicies": spec,
-        f"/apis/{GROUP}/validatingadmissionpolicybindings": binding,
-    }
-    for path, value in kinds.items():
-        fakes.api.create(path, {"metadata": {"name": name}, "spec": value})
-    fakes.until(
-        lambda: name in _refusal(lambda: fakes.api.create(CONFIG_MAPS, {"metadata": {"name": name}}, dryRun="All"))
-    )
-    for path in reversed(kinds):
-        fakes.api.delete(f"{path}/{name}")
+    kinds = {"validatingadmissionpolicies": spec, "validatingadmissionpolicybindings": binding}
+    for kind, value in kinds.items():
+        fakes.api.create(f"/apis/{GROUP}/{kind}", {"metadata": {"name": name}, "spec": value})
+    yield
+    for kind in reversed(kinds):
+        fakes.api.delete(f"/apis/{GROUP}/{kind}/{name}")
 
 
 def _refusal(act: Callable[[], object]) -> str:
