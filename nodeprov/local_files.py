@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ LARGEST_BYTES = 16 << 20
 """Larger than any inventory, plan or known_hosts file."""
 _WITHOUT_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 """What a file system answers that has no hard links: FAT, some of the network."""
+_MOST_LINKS = 40
+"""One behind another, as the kernel follows them."""
 
 
 def expanded(path: str) -> Path:
@@ -110,24 +113,57 @@ def _name(file: Path, path: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes, *, option: str) -> None:
-    """Write or replace a file that others may read; raise UsageError, with the option, if that cannot be."""
+    """Write or replace a file that others may read; raise UsageError, with the option, if that cannot be.
+
+    What is there and is no file (a pipe, a terminal, /dev/stdout, /dev/null) stays, and is written to.
+    """
     _replace(path, content, option, mode=0o666 & ~_umask())
 
 
 def write_private(path: Path, content: bytes, *, option: str = "--out") -> None:
-    """Write or replace a file that only we may read; raise UsageError, with the option, if that cannot be."""
+    """Write or replace a file that only we may read, as `write_whole` does."""
     _replace(path, content, option, mode=0o600)
 
 
 def _replace(path: Path, content: bytes, option: str, *, mode: int) -> None:
-    if not path.name or path.is_dir():
-        raise UsageError(f"cannot write {path}: it is a folder", f"name a file: {option} FILE")
     try:
-        with _written_beside(path, content) as file:
-            file.chmod(mode)
-            file.replace(path)
+        if not path.name or path.is_dir():
+            raise UsageError(f"cannot write {path}: it is a folder", f"name a file: {option} FILE")
+        if path.is_block_device():  # whose first blocks would be gone
+            raise UsageError(f"cannot write {path}: it is a disk", f"name a file: {option} FILE")
+        if (descriptor := _descriptor(path)) is not None:
+            _write_through(os.dup(descriptor), content)
+        elif path.exists() and not path.is_file():
+            _write_through(os.open(path, os.O_WRONLY | os.O_NOCTTY), content)
+        else:
+            with _written_beside(path, content) as file:
+                file.chmod(mode)
+                file.replace(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}", f"name another place: {option} FILE") from None
+
+
+def _write_through(descriptor: int, content: bytes) -> None:
+    """Write to what is no file: a rename would put a file in its place, for root even in that of a device."""
+    with os.fdopen(descriptor, "wb") as stream:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what was printed before comes before it
+        stream.write(content)
+
+
+def _descriptor(path: Path) -> int | None:
+    """Return which of our own open files a path is (/dev/stdout, /dev/fd/3), whatever that is; None for others.
+
+    Opened by its path once more, a file would have a second position, and what is printed would write over it.
+    """
+    own = ("/dev/fd", f"/proc/{os.getpid()}/fd")
+    for _ in range(_MOST_LINKS):
+        if path.name.isdecimal() and os.path.realpath(path.parent) in own:
+            return int(path.name)
+        if not path.is_symlink():
+            return None
+        path = path.parent / path.readlink()
+    return None
 
 
 @contextmanager

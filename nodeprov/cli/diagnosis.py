@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from nodeprov.cli.checks import CheckView
     from nodeprov.reports.findings import CheckResult
 
-ANOTHER_FILE = "name another file: --junit FILE"
-
 
 @options.command(
     "nodeprov doctor 'worker*'",
@@ -118,9 +116,9 @@ def show_results(
 
 
 def _write_junit(path: Path, results: Sequence[CheckResult]) -> None:
+    from nodeprov.local_files import write_whole
+    from nodeprov.redaction import visible
     from nodeprov.reports.findings import results_junit
 
-    try:
-        path.write_text(results_junit(results))
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", ANOTHER_FILE) from None
+    # XML has no control characters, not even as escapes.
+    write_whole(path, visible(results_junit(results)).encode(), option="--junit")

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from nodeprov.errors import NodeprovError, UsageError
-from nodeprov.local_files import LARGEST_BYTES, new_file, read_bounded, refuse_existing, write_new, write_private
+from nodeprov.local_files import (
+    LARGEST_BYTES,
+    new_file,
+    read_bounded,
+    refuse_existing,
+    write_new,
+    write_private,
+    write_whole,
+)
 
 
 def test_a_private_file_is_ours_alone_and_complete_or_not_there(tmp_path: Path) -> None:
@@ -21,6 +31,65 @@ def test_a_private_file_is_ours_alone_and_complete_or_not_there(tmp_path: Path) 
     with pytest.raises(UsageError, match="cannot write"):
         write_private(tmp_path / "none" / "x", b"")
     assert [each.name for each in tmp_path.iterdir()] == ["x.plan"]
+
+
+def test_what_is_no_file_stays_and_is_written_to(tmp_path: Path) -> None:
+    """As root a rename would put a file in the place of /dev/null; here it is a pipe, and links in a folder."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to("pipe")
+    for name, write in (("pipe", write_private), ("link", partial(write_whole, option="--sarif"))):
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        write(tmp_path / name, b"all of it")
+        with os.fdopen(reader, "rb") as read:
+            assert read.read() == b"all of it"
+    assert pipe.is_fifo()
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_terminal_stays_and_is_written_to(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    os.set_blocking(ours, False)
+    (tmp_path / "terminal").symlink_to(os.ttyname(theirs))
+    write_whole(tmp_path / "terminal", b"said", option="--sarif")
+    assert os.read(ours, 100) == b"said"
+    assert (tmp_path / "terminal").is_symlink()
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_what_takes_nothing_stays_and_is_an_error_of_one_line(tmp_path: Path) -> None:
+    (tmp_path / "full").symlink_to("/dev/full")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        for name, why in (("full", "No space left on device"), ("socket", "No such device or address")):
+            with pytest.raises(UsageError, match=f"^cannot write .*/{name}: {why}\n"):
+                write_whole(tmp_path / name, b"said", option="--sarif")
+    assert (tmp_path / "full").is_symlink()
+    assert (tmp_path / "socket").is_socket()
+
+
+def test_an_open_file_of_ours_goes_on_where_it_is(tmp_path: Path) -> None:
+    """`nodeprov check pod.yaml --sarif /dev/stdout > both.txt`, by a link that stands for /dev/stdout."""
+    out = tmp_path / "both.txt"
+    with out.open("wb", buffering=0) as printed:
+        (tmp_path / "stdout").symlink_to(f"/proc/self/fd/{printed.fileno()}")
+        printed.write(b"before, ")
+        write_whole(tmp_path / "stdout", b"the report, ", option="--sarif")
+        printed.write(b"after")
+    assert out.read_text() == "before, the report, after"
+    assert (tmp_path / "stdout").is_symlink()
+
+
+def test_links_without_end_are_replaced_and_one_to_a_file_too(tmp_path: Path) -> None:
+    """A file that others have put a link to is not ours to write."""
+    (tmp_path / "theirs").write_text("theirs")
+    for name, target in (("a", "b"), ("b", "a"), ("c", "theirs"), ("d", "nowhere")):
+        (tmp_path / name).symlink_to(target)
+    for name in "abcd":
+        write_whole(tmp_path / name, b"ours", option="--sarif")
+        assert not (tmp_path / name).is_symlink()
+    assert (tmp_path / "theirs").read_text() == "theirs"
 
 
 @pytest.mark.parametrize("place", [".", "/", "/tmp"])
