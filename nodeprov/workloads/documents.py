@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +16,9 @@ import yaml
 from nodeprov.errors import UsageError
 from nodeprov.workloads.json_streams import as_yaml
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_TRUE = ("true", "yes", "on")
+_TRUE = ("true", "yes", "on", "y")
 """What YAML 1.1 calls true, as kubectl's reader (sigs.k8s.io/yaml) does."""
+_BOOL = "tag:yaml.org,2002:bool"
 _MERGE = "tag:yaml.org,2002:merge"
 _NULL = "tag:yaml.org,2002:null"
 _HINT = "see what kubectl reports: kubectl apply --dry-run=client -f FILE"
@@ -56,12 +58,12 @@ class Value:
     @property
     def is_true(self) -> bool:
         """Tell whether it is the boolean true, and no string that reads so."""
-        return self.node.tag == "tag:yaml.org,2002:bool" and self.text.lower() in _TRUE
+        return self.node.tag == _BOOL and self.text.lower() in _TRUE
 
     @property
     def is_false(self) -> bool:
         """Tell whether it is the boolean false."""
-        return self.node.tag == "tag:yaml.org,2002:bool" and not self.is_true
+        return self.node.tag == _BOOL and not self.is_true
 
     def items(self) -> Iterator[tuple[str, Value]]:
         """Return what a mapping has; nothing for what is none. Later keys count, and merged ones (`<<`) least."""
@@ -106,23 +108,91 @@ def _pairs(node: Any) -> dict[str, Any]:
 
 def documents(text: str, where: str) -> Iterator[Value]:
     """Read the documents of a stream but the empty ones; raise UsageError, with the line, if it is no YAML."""
-    with _placed(text, where):
-        for node in yaml.compose_all(as_yaml(text), Loader=_LOADER):
+    text = as_yaml(text)
+    extra = _extra_lines(text)
+    with _placed(text, where, extra):
+        for node in _composed(text):
             if node is not None and node.tag != _NULL:
                 if "*" in text:
                     _insist_on_few_aliases(node, most=_MOST_VALUES + len(text))
+                if extra:
+                    _correct_lines(node, extra)
                 yield Value("", node)
 
 
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """libyaml, with the y and n that PyYAML leaves out of YAML 1.1's booleans and kubectl's reader does not."""
+
+
+_Loader.add_implicit_resolver(_BOOL, re.compile("[yYnN]$"), [*"yYnN"])
+_COMPOSING = (_Loader,) if issubclass(_Loader, yaml.composer.Composer) else (yaml.composer.Composer, _Loader)
+
+
+class _LaterAnchors(*_COMPOSING):  # type: ignore[misc]
+    """Takes an anchor's name again, for what follows, as YAML says and kubectl does; composes in Python."""
+
+    def __init__(self, text: str) -> None:
+        _Loader.__init__(self, text)  # type: ignore[call-arg]
+        self.anchors: dict[str, Any] = {}
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Compose a node; PyYAML would refuse one whose anchor it knows."""
+        if not self.check_event(yaml.AliasEvent):
+            self.anchors.pop(self.peek_event().anchor, None)
+        return super().compose_node(parent, index)
+
+
+def _composed(text: str) -> Iterator[Any]:
+    """Compose the documents; once more, which takes longer, where an anchor's name comes again."""
+    done = 0
+    try:
+        for node in yaml.compose_all(text, Loader=_Loader):
+            yield node
+            done += 1
+    except yaml.composer.ComposerError as error:
+        if not (error.context or "").startswith("found duplicate anchor"):
+            raise
+    else:
+        return
+    yield from itertools.islice(yaml.compose_all(text, Loader=_LaterAnchors), done, None)
+
+
+def _extra_lines(text: str) -> list[int]:
+    """Find the lines, from 0, that begin for libyaml alone: editors and grep know fewer ends of lines."""
+    if text.isascii() or not any(end in text for end in "\x85\u2028\u2029"):
+        return []
+    ends = re.findall("\r\n|[\r\n\x85\u2028\u2029]", text)
+    return [number for number, end in enumerate(ends, start=1) if end in "\x85\u2028\u2029"]
+
+
+def _line(mark: Any, extra: list[int]) -> int:
+    """Return the line of a mark, from 0, as editors count."""
+    return int(mark.line) - bisect_right(extra, mark.line)
+
+
+def _correct_lines(node: Any, extra: list[int]) -> None:
+    waiting, seen = [node], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        node.start_mark = yaml.Mark("", 0, _line(node.start_mark, extra), 0, None, 0)
+        if isinstance(node, yaml.MappingNode):
+            waiting += itertools.chain(*node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+
+
 @contextmanager
-def _placed(text: str, where: str) -> Iterator[None]:
+def _placed(text: str, where: str, extra: list[int]) -> Iterator[None]:
     """Turn libyaml's errors into ours, with the line."""
     try:
         yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         hint = _OF_TEMPLATES if "{{" in text else _HINT
-        place = f"{where}:{mark.line + 1}" if mark else where
+        place = f"{where}:{_line(mark, extra) + 1}" if mark else where
         raise UsageError(f"it is no YAML: {error.problem or error.context}", hint, where=place) from None
     except yaml.reader.ReaderError as error:
         line = text.encode()[: error.position].count(b"\n") + 1

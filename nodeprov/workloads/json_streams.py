@@ -6,6 +6,9 @@ import json
 import re
 
 _BLANK = re.compile(r"[ \t\r\n]*")
+_SEAM = "\u2028"
+"""The end of a line for readers of YAML, and for nobody else: between objects that meet on one line."""
+_ENDS_OF_LINES = {each: f"\\u{each:04x}" for each in (0x85, 0x2028, 0x2029)}
 _SURROGATES = re.compile(r"\\[^u]|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u[dD][89a-fA-F]..")
 """JSON's escapes for what UTF-16 writes as two numbers, which YAML does not know; other escapes, to step over."""
 
@@ -28,7 +31,8 @@ def _documents(text: str) -> list[str]:
     while (start := _end_of_blank(text, end)) < len(text):
         lines = text.count("\n", end, start)
         end = decode(text, start)[1]
-        found += ["\n" * max(lines, bool(found)), "--- ", _SURROGATES.sub(_one_sign, text[start:end])]
+        between = "\n" * lines or (_SEAM if found else "")
+        found += [between, "--- ", _SURROGATES.sub(_one_sign, text[start:end]).translate(_ENDS_OF_LINES)]
     return found
 
 

@@ -59,7 +59,65 @@ def test_json_objects_one_after_another_are_read_with_their_lines(between: str) 
     assert isinstance(second, Workload)
     assert (first.name, first.whole.said("metadata", "annotations", "a")) == ("\U0001f600", "\\ud83d \ufffd /")
     assert first.whole.said("metadata", "annotations", "\\") == "\\\\ud83d\\ude00"
-    assert second.line == first.line + text[: text.rindex('{\n "apiVersion')].count("\n") + (between in ("", " "))
+    assert second.line == first.line + text[: text.rindex('{\n "apiVersion')].count("\n")
+
+
+@pytest.mark.parametrize("between", ["", " ", "\n"])
+def test_json_objects_that_meet_have_their_lines_however_many_they_are(between: str) -> None:
+    text = between.join([json.dumps({"apiVersion": "v1", "kind": "Service", "spec": {"a": ["b"]}}, indent=1)] * 20)
+    found = [each.line for each in workloads(text, "a.json")]
+    begin = [
+        number for number, line in enumerate(text.split("\n"), start=1) if line.endswith("{") and line[0] in "{}"
+    ]
+    assert found == begin
+
+
+@pytest.mark.parametrize("end", ["\x85", "\u2028", "\u2029"])
+def test_lines_are_counted_as_editors_do(end: str) -> None:
+    """libyaml, and kubectl's reader too, know more ends of lines than editors and grep."""
+    note = f'metadata: {{name: a, annotations: {{note: "copied{end}from{end}a page"}}}}\n# caf{end}\r\n'
+    text = POD.replace("metadata: {name: a}\n", note)
+    (found,) = workloads(text, "a.yaml")
+    assert isinstance(found, Workload)
+    host = found.spec.get("hostPID")
+    assert host is not None
+    assert text.split("\n")[host.line - 1] == "  hostPID: true"
+    with pytest.raises(UsageError) as caught:
+        [*documents(f"{text}  a: b: c\n", "a.yaml")]
+    assert caught.value.where == f"a.yaml:{text.count(chr(10)) + 1}"
+    as_json = json.dumps({"kind": f"a{end}--- b", "spec": [1]}, indent=1, ensure_ascii=False)
+    (read,) = documents(as_json, "a.json")
+    assert read.said("kind") == f"a{end}--- b"
+    (one,) = read.members("spec")
+    assert as_json.split("\n")[one.line - 1].strip() == "1"
+
+
+def test_the_name_of_an_anchor_may_come_again_and_the_later_one_counts() -> None:
+    text = "a: &x {b: 1}\nc: *x\nd: &x {b: 2}\ne: *x\n"
+    first, second, third = documents(f"g: &x 1\nh: *x\n---\n{text}---\ni: j\n", "a.yaml")
+    assert first.said("h") == "1"
+    assert [second.said(name, "b") for name in "acde"] == ["1", "1", "2", "2"]
+    assert (third.said("i"), third.line) == ("j", 9)
+    with pytest.raises(UsageError, match="its aliases"):
+        [*documents("a: &x {b: 1}\nc: &x {b: *x}\n", "a.yaml")]
+    with pytest.raises(UsageError, match="found undefined alias") as caught:
+        [*documents(f"{text}f: *z\n", "a.yaml")]
+    assert caught.value.where == "a.yaml:5"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        *((each, True) for each in ("y", "Y", "yes", "on", "True", '!!bool "true"', "!!bool y")),
+        *((each, False) for each in ("n", "N", "No", "OFF", "false")),
+        *((each, None) for each in ('"y"', "'n'", "yEs", "oN", "!!str true", "~", "ny", "-n")),
+    ],
+)
+def test_the_booleans_are_those_of_kubectl(written: str, read: bool | None) -> None:
+    """Each was typed: kubectl label --local -f - -o json a=b (1.36.3)."""
+    (found,) = documents(f"a: {written}\n", "a.yaml")
+    (_, value), *_ = found.items()
+    assert (value.is_true, value.is_false) == (read is True, read is False)
 
 
 def test_files_with_a_mark_of_the_byte_order_may_follow_each_other() -> None:
