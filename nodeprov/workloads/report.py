@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -130,7 +131,7 @@ def _sarif_location(met: Met) -> dict[str, Any]:
     """Return the line of a file; of a cluster, which has none, the object."""
     if met.workload.is_live:
         return {"logicalLocations": [{"fullyQualifiedName": f"{met.workload.title}: {met.path}"}]}
-    artifact = {"uri": quote(met.workload.file)}
+    artifact = {"uri": quote(os.fsencode(met.workload.file))}  # a name may have bytes that are no text
     return {"physicalLocation": {"artifactLocation": artifact, "region": {"startLine": met.line}}}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -80,6 +81,19 @@ def test_odd_names_spoil_no_report(tmp_path: Path) -> None:
     assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "my%20pod%231%3F.yaml"}
     case = ElementTree.parse(tmp_path / "a.xml").getroot()[0][0]
     assert case.attrib["name"] == "Pod shop/w\\x01\\x1b[31m\\ufffe"
+
+
+def test_a_name_that_is_no_text_is_written_as_each_report_can(tmp_path: Path) -> None:
+    name = os.fsdecode(b"bad\xff.yaml")
+    (tmp_path / name).write_text(SILENT)
+    output = at_home(tmp_path, "check", name, "--json", "--sarif", "a.sarif", "--junit", "a.xml")
+    assert output.returncode == 3, said(output)
+    (result,) = json.loads((tmp_path / "a.sarif").read_text())["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "bad%FF.yaml"}
+    case = ElementTree.parse(tmp_path / "a.xml").getroot()[0][0]
+    assert case.attrib["classname"] == "bad\\udcff.yaml"
+    (workload,) = json.loads(output.text)["workloads"]
+    assert workload["file"] == name
 
 
 @pytest.mark.parametrize(
