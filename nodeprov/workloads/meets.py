@@ -5,18 +5,23 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nodeprov.workloads.catalogue import Behaviour, catalogue
 from nodeprov.workloads.documents import Value
 from nodeprov.workloads.pods import Workload
+from nodeprov.workloads.programs import programs
 
 _MANY = 6
 """So many containers fit into the overhead of the RuntimeClass: 24 MiB for the first, and 7 MiB for each more."""
 _MESH_INIT = ("istio-init", "linkerd-init")
 """The names that Istio and Linkerd give their init containers (both: their charts' templates)."""
-_IPTABLES = re.compile(r"\b(istio-)?ip6?tables(-legacy|-nft|-restore)?\b")
+_IPTABLES = re.compile(r"(istio-)?(ip6?|x)tables(-legacy|-nft)?(-multi|-save|-restore)?")
+_SETS_NO_RULES = ("--skip-rule-apply", "--skip-rule-apply=true")
+"""istio-iptables then looks at what the CNI plugin has set (istio: tools/istio-iptables/pkg/cmd/root.go)."""
+
+_NET_RAW, _ALL = ("NET_RAW", "CAP_NET_RAW"), "ALL"
 
 Finder = Callable[[Workload], Iterable[Value]]
 
@@ -107,16 +112,30 @@ def _recursive_read_only(workload: Workload) -> Iterator[Value]:
 @finds("service-mesh-init")
 def _service_mesh_init(workload: Workload) -> Iterator[Value]:
     for container in workload.spec.members("initContainers"):
-        words = (*container.members("command"), *container.members("args"))
-        if container.said("name") in _MESH_INIT or any(_IPTABLES.search(each.text) for each in words):
+        words = [each.text for each in (*container.members("command"), *container.members("args"))]
+        if container.said("name") in _MESH_INIT or _calls_iptables(words):
             yield container
+
+
+def _calls_iptables(words: Sequence[str]) -> bool:
+    if any(each in _SETS_NO_RULES for each in words) or not any("tables" in each for each in words):
+        return False
+    return any(_IPTABLES.fullmatch(each) for each in programs(words))
 
 
 @finds("raw-sockets")
 def _raw_sockets(workload: Workload) -> Iterator[Value]:
     for container in workload.all_containers:
-        added = container.members("securityContext", "capabilities", "add")
-        yield from (each for each in added if each.text in ("NET_RAW", "CAP_NET_RAW"))
+        capabilities = container.get("securityContext", "capabilities")
+        yield from _with_net_raw(capabilities) if capabilities else ()
+
+
+def _with_net_raw(capabilities: Value) -> Iterator[Value]:
+    """Find what adds it, as containerd's CRI does (internal/cri/opts): all added, all dropped, then one by one."""
+    dropped = {each.text.upper() for each in capabilities.members("drop")}
+    if dropped.isdisjoint(_NET_RAW):
+        meant = _NET_RAW if _ALL in dropped else (*_NET_RAW, _ALL)
+        yield from (each for each in capabilities.members("add") if each.text.upper() in meant)
 
 
 @finds("host-path-socket")
@@ -204,7 +223,7 @@ def _watched_config(workload: Workload) -> Iterator[Value]:
         each.said("name")
         for container in workload.containers
         for each in _mounts(container)
-        if not (each.get("subPath") or each.get("subPathExpr"))
+        if not (each.said("subPath") or each.said("subPathExpr"))
     }
     volumes = workload.volumes("configMap", "secret", "projected", "downwardAPI")
     # The token of the service account, which the API server mounts, is read anew by who uses it.

@@ -20,6 +20,7 @@ _TEMPLATES = {
 }
 """Where the pod is in each of Kubernetes' kinds whose pod is not at spec.template."""
 _OF_CONTROLLERS = ("spec", "template")
+_EMPTY_DIR = "emptyDir"
 _OF_TYPES = "correct it; kubectl explain pod.spec --recursive shows the type of each field"
 _HINT = "name files with Kubernetes objects, such as helm template prints"
 
@@ -56,14 +57,18 @@ class Workload:
         return [*self.spec.members("containers"), *self.spec.members("initContainers")]
 
     def volumes(self, *kinds: str) -> dict[str, Value]:
-        """Return the volumes of some kinds by their names: what follows the kind's key."""
+        """Return the volumes of some kinds by their names: what follows the kind's key.
+
+        One without any is an emptyDir (kubernetes: pkg/apis/core/v1/defaults.go), and null is none.
+        """
         found = {}
         for each in self.spec.members("volumes"):
-            for kind in kinds:
-                if (
-                    value := dict(each.items()).get(kind)
-                ) is not None:  # also of `emptyDir:` with nothing below it
-                    found[each.said("name")] = value
+            keys = dict(each.items())
+            name = keys.pop("name", None)
+            sources = {kind: value for kind, value in keys.items() if value.is_there}
+            for kind, value in (sources or {_EMPTY_DIR: keys.get(_EMPTY_DIR, each)}).items():
+                if kind in kinds:
+                    found[name.text if name else ""] = value
         return found
 
     @property

@@ -14,7 +14,7 @@ _MAP, _LIST = "a map (NAME: VALUE)", "a list (- VALUE)"
 ANY: dict[str, Any] = {}
 """A map, whatever it has."""
 
-_SECURITY = {"capabilities": {"add": [None]}, "seccompProfile": ANY}
+_SECURITY = {"capabilities": {"add": [None], "drop": [None]}, "seccompProfile": ANY}
 _CONTAINER = {
     "command": [None],
     "args": [None],

@@ -157,6 +157,88 @@ def test_one_like_it_does_not(name: str) -> None:
     assert name not in found(NOT_MEETING[name])
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "field"),
+    [
+        ("add: [ALL]", "add[0]"),
+        ("add: [all]", "add[0]"),
+        ("add: [sys_time, net_raw]", "add[1]"),
+        ("add: [CAP_NET_RAW]", "add[0]"),
+        ("drop: [ALL], add: [NET_RAW]", "add[0]"),
+        ("drop: [all], add: [ALL]", ""),
+        ("drop: [net_raw], add: [ALL]", ""),
+        ("drop: [NET_RAW], add: [NET_RAW]", ""),
+        ("drop: , add: ", ""),
+    ],
+)
+def test_capabilities_are_added_as_containerd_adds_them(capabilities: str, field: str) -> None:
+    paths = found(with_container(f"securityContext: {{capabilities: {{{capabilities}}}}}")).get(
+        "raw-sockets", [""]
+    )
+    assert [each.rpartition("capabilities.")[2] for each in paths] == [field]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "args: [istio-iptables, -p, '15001']",
+        "command: [/usr/local/bin/pilot-agent], args: [istio-iptables, -p, '15001']",
+        "command: [sh, -c, ip6tables-restore < /etc/rules]",
+        "command: [nsenter, -n, --, iptables-legacy, -F]",
+    ],
+)
+def test_who_calls_iptables_sets_it_up(words: str) -> None:
+    assert "service-mesh-init" in found(f"initContainers: [{{name: i, {words}}}]\n{ONE}".replace("\n  ", "\n"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "args: [dockerd, --iptables=false, --ip6tables=false]",
+        "command: [sh, -c, echo /etc/iptables.rules is not used here]",
+        "args: [istio-iptables, -p, '15001', --run-validation, --skip-rule-apply]",  # Istio with its CNI plugin
+    ],
+)
+def test_who_only_names_iptables_does_not(words: str) -> None:
+    assert "service-mesh-init" not in found(f"initContainers: [{{name: i, {words}}}]\n{ONE}".replace("\n  ", "\n"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        (two_with(MOUNTED % "", "volumes: [{name: v}]"), "spec.volumes[0]"),
+        (two_with(MOUNTED % "", "volumes: [{name: v, hostPath: null}]"), "spec.volumes[0]"),
+        (two_with(MOUNTED % "", "volumes: [{name: v, hostPath: , emptyDir: {}}]"), "spec.volumes[0].emptyDir"),
+        (two_with(MOUNTED % "", "volumes: [{name: v, emptyDir: }]"), "spec.volumes[0].emptyDir"),
+    ],
+)
+def test_a_volume_of_nothing_is_an_empty_dir(spec: str, field: str) -> None:
+    assert found(spec) == {"shared-volume": [field]}
+
+
+@pytest.mark.parametrize(
+    ("volume", "mount", "meets"),
+    [
+        ("persistentVolumeClaim: {claimName: x}, configMap: null, emptyDir: null", "", []),
+        ("configMap: {name: c}", ", subPath: ''", ["watched-config"]),
+        ("configMap: {name: c}", ", subPath: null, subPathExpr: ''", ["watched-config"]),
+        ("configMap: {name: c}", ", subPathExpr: $(A)", []),
+        ("hostPath: {path: /var/log, type: null}", ", mountPropagation: , recursiveReadOnly: ''", ["host-path"]),
+    ],
+)
+def test_null_and_empty_are_as_good_as_absent(volume: str, mount: str, meets: list[str]) -> None:
+    assert [*found(with_container(MOUNTED % mount, f"volumes: [{{name: v, {volume}}}]"))] == meets
+
+
+def test_empty_fields_lead_to_nothing() -> None:
+    fields = (
+        "command: , args: [], tty: null, resizePolicy: , volumeMounts: , resources: {limits: {memory: , cpu: }}, "
+        "securityContext: {capabilities: {add: , drop: []}, seccompProfile: , readOnlyRootFilesystem: null}"
+    )
+    more = "securityContext: {sysctls: , seccompProfile: null}\nhostUsers: \nhostNetwork: null\nvolumes: []"
+    assert found(with_container(fields, f"initContainers: [{{name: i, restartPolicy: , {fields}}}]\n{more}")) == {}
+
+
 def test_a_plain_pod_meets_nothing() -> None:
     assert found(ONE) == {}
 
