@@ -21,6 +21,7 @@ _TRUE = ("true", "yes", "on", "y")
 _BOOL = "tag:yaml.org,2002:bool"
 _MERGE = "tag:yaml.org,2002:merge"
 _NULL = "tag:yaml.org,2002:null"
+_PAIRS = "_nodeprov_pairs"
 _HINT = "see what kubectl reports: kubectl apply --dry-run=client -f FILE"
 
 _OF_TEMPLATES = "a chart's templates are no YAML yet: helm template CHART | nodeprov check -"
@@ -94,16 +95,25 @@ class Value:
 
 
 def _pairs(node: Any) -> dict[str, Any]:
+    """Return what a mapping has by its keys; it is kept with the node, which nobody changes."""
     if not isinstance(node, yaml.MappingNode):
         return {}
-    pairs: dict[str, Any] = {}
+    kept: dict[str, Any] | None = node.__dict__.get(_PAIRS)
+    if kept is None:
+        kept = node.__dict__[_PAIRS] = _read_pairs(node)
+    return kept
+
+
+def _read_pairs(node: Any) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    own: dict[str, Any] = {}
     for key, value in node.value:
         if key.tag == _MERGE:
-            merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
-            for each in merged:
-                pairs = {**_pairs(each), **pairs}
-    own = ((key, value) for key, value in node.value if key.tag != _MERGE and isinstance(key.value, str))
-    return {**pairs, **{key.value: value for key, value in own}}
+            for each in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                merged = {**_pairs(each), **merged}
+        elif isinstance(key.value, str):
+            own[key.value] = value
+    return {**merged, **own} if merged else own
 
 
 def documents(text: str, where: str) -> Iterator[Value]:
