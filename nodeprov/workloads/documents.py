@@ -73,13 +73,12 @@ class Value:
 
     def get(self, *names: str) -> Value | None:
         """Follow keys; None where one is not there, or has nothing."""
-        node, path = self.node, self.path
+        node = self.node
         for name in names:
             node = _pairs(node).get(name)
-            path = f"{path}.{name}" if path else name
             if node is None or node.tag == _NULL:
                 return None
-        return Value(path, node)
+        return Value(".".join((self.path, *names) if self.path else names), node)
 
     def members(self, *names: str) -> list[Value]:
         """Return the members of a list below some keys; none where there is no list."""
@@ -96,11 +95,9 @@ class Value:
 
 def _pairs(node: Any) -> dict[str, Any]:
     """Return what a mapping has by its keys; it is kept with the node, which nobody changes."""
-    if not isinstance(node, yaml.MappingNode):
-        return {}
     kept: dict[str, Any] | None = node.__dict__.get(_PAIRS)
     if kept is None:
-        kept = node.__dict__[_PAIRS] = _read_pairs(node)
+        kept = node.__dict__[_PAIRS] = _read_pairs(node) if isinstance(node, yaml.MappingNode) else {}
     return kept
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import yaml
@@ -25,7 +26,7 @@ _OF_TYPES = "correct it; kubectl explain pod.spec --recursive shows the type of 
 _HINT = "name files with Kubernetes objects, such as helm template prints"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Workload:
     """A pod, or what makes pods by its template.
 
@@ -45,14 +46,14 @@ class Workload:
     line: int
     whole: Value
 
-    @property
-    def containers(self) -> list[Value]:
+    @cached_property
+    def containers(self) -> Sequence[Value]:
         """Those that run at the same time: the containers, and the init containers that go on (sidecars)."""
         sidecars = [each for each in self.spec.members("initContainers") if each.said("restartPolicy") == "Always"]
         return [*self.spec.members("containers"), *sidecars]
 
-    @property
-    def all_containers(self) -> list[Value]:
+    @cached_property
+    def all_containers(self) -> Sequence[Value]:
         """All, also those that end before the others begin."""
         return [*self.spec.members("containers"), *self.spec.members("initContainers")]
 
