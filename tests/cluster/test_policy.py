@@ -272,6 +272,11 @@ def test_the_label_and_the_class_are_changed_only_by_who_may(there: Cluster) -> 
     other = ("patch", "namespace", "strict", "-p", json.dumps({"metadata": {"labels": {"team": "a"}}}))
     assert there.kubectl(*other, user=DEVELOPER).returncode == 0
     elsewhere = json.dumps({"scheduling": {"nodeSelector": {"sandboxes": "false"}}})
+    there.may("sweeper", rule("node.k8s.io", "runtimeclasses", "deletecollection"))
+    all_at_once = ("delete", "--raw", "/apis/node.k8s.io/v1/runtimeclasses")
+    refused = there.kubectl(*all_at_once, user="sweeper")
+    assert f"to change or delete the RuntimeClass {CLASS} needs the verb change" in refused.stderr.decode()
+    assert there.kubectl("get", "runtimeclass", CLASS).returncode == 0
     for call in (("patch", "runtimeclass", CLASS, "-p", elsewhere), ("delete", "runtimeclass", CLASS)):
         refused = there.kubectl(*call, user=DEVELOPER)
         assert f"to change or delete the RuntimeClass {CLASS} needs the verb change" in refused.stderr.decode()

@@ -148,13 +148,17 @@ def _controller(
 
 
 def _is_over(item: Mapping[str, Any]) -> bool:
-    """Tell whether nothing will be made of it: a pod that has ended, a mirror, an older ReplicaSet."""
+    """Tell whether nothing will be made of it: a pod or a Job that has ended, a mirror, an older ReplicaSet."""
     if item["kind"] == "Pod":
         return MIRROR in _annotations(item) or (item.get("status") or {}).get("phase") in ENDED
     is_owned = any(each.get("controller") for each in item["metadata"].get("ownerReferences") or ())
     if item["kind"] == "ReplicaSet":
         return is_owned and not item["spec"].get("replicas")
-    return item["kind"] == "Job" and bool((item.get("status") or {}).get("completionTime"))
+    ended = {"type": ("Complete", "Failed"), "status": ("True",)}
+    conditions = (item.get("status") or {}).get("conditions") or ()
+    return item["kind"] == "Job" and any(
+        all(each.get(name) in values for name, values in ended.items()) for each in conditions
+    )
 
 
 def _template(item: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -60,7 +60,8 @@ def test_a_job_counts_for_its_cron_job_and_what_has_ended_for_nothing() -> None:
     assert found(
         item("CronJob", "backup", {"jobTemplate": {"spec": job}}),
         item("Job", "backup-1", job, "CronJob/backup"),
-        {**item("Job", "done", job), "status": {"completionTime": "2026-11-28T12:00:00Z"}},
+        {**item("Job", "done", job), "status": {"conditions": [{"type": "Complete", "status": "True"}]}},
+        {**item("Job", "failed", job), "status": {"conditions": [{"type": "Failed", "status": "True"}]}},
         ended,
     ) == {"CronJob backup": ["host-ipc"]}
 
