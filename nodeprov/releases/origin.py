@@ -71,7 +71,7 @@ class Origin:
         self._base_url = base_url
         self.limits = limits
         self.pace = Pace(limits)
-        self._session = _Session()
+        self._session = OwnRedirects()
         self._session.mount("file://", _Folder())
         self.wait = tenacity.wait_exponential(multiplier=limits.backoff_seconds, max=LONGEST_BACKOFF_SECONDS)
 
@@ -160,10 +160,11 @@ class Origin:
             return content.decode(errors="backslashreplace")
 
 
-class _Session(requests.Session):
+class OwnRedirects(requests.Session):
     """Leaves redirects to us: requests would read the body of each into memory, however large it is."""
 
     def get_redirect_target(self, _response: requests.Response) -> str | None:
+        """Follow none."""
         return None
 
 

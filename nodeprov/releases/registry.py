@@ -24,6 +24,7 @@ from nodeprov.releases.origin import (
     CONNECT_TIMEOUT_SECONDS,
     LONGEST_BACKOFF_SECONDS,
     READ_TIMEOUT_SECONDS,
+    OwnRedirects,
     Passing,
     explain,
 )
@@ -114,7 +115,7 @@ class Registry:
         """
         self._base = f"{'http' if plain_http else 'https'}://{place.host}/v2/{place.name}/"
         self._login, self._authorization = login, ""
-        self._session = requests.Session()
+        self._session = OwnRedirects()
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Passing),
             stop=tenacity.stop_after_attempt(ATTEMPTS),
@@ -147,8 +148,8 @@ class Registry:
         if found.status_code != HTTPStatus.NOT_FOUND:
             return False
         begun = self._ask("POST", urljoin(self._base, "blobs/uploads/"), headers={"Content-Length": "0"})
-        where = urljoin(begun.url, begun.headers.get("Location", ""))
-        if "Location" not in begun.headers or urlsplit(where).scheme != urlsplit(self._base).scheme:
+        where = _joined(begun.url, begun.headers.get("Location", ""))
+        if not where or urlsplit(where).scheme != urlsplit(self._base).scheme:
             raise NodeprovError("it does not say where to upload to", _LOOK, where=begun.url)
         separator = "&" if urlsplit(where).query else "?"
         self._put(f"{where}{separator}{urlencode({'digest': digest})}", "application/octet-stream", body)
@@ -172,10 +173,16 @@ class Registry:
             self._log_in(response)
             response = self._once(method, url, headers or {}, body)
         status = response.status_code
-        if response.ok or (absent_is_fine and status == HTTPStatus.NOT_FOUND):
+        if status < HTTPStatus.MULTIPLE_CHOICES or (absent_is_fine and status == HTTPStatus.NOT_FOUND):
             return response
+        if method == "HEAD" and status == HTTPStatus.TEMPORARY_REDIRECT:
+            return response  # it has it, and its storage serves it (distribution: registry/storage/blobserver.go)
         said = f"{status} {response.reason or ''}{_errors(response)}"
         where = url.partition("?")[0]
+        if response.is_redirect:  # nothing is sent to another place than the one that was named
+            raise NodeprovError(
+                f"{said}: it is at {response.headers['Location']}", f"name that place; {_LOOK}", where=where
+            )
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise NodeprovError(said, f"it does not let us push there: {_LOGIN}", where=where)
         if status in _OVERLOADED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -242,3 +249,13 @@ def _errors(response: requests.Response) -> str:
         return "".join(f": {str(each.get('message') or each.get('code'))[:200]}" for each in errors[:1])
     except (ValueError, KeyError, TypeError, AttributeError):
         return ""
+
+
+def _joined(url: str, location: str) -> str:
+    """Return where an answer leads to; "" where it does not say it, or it is no address."""
+    try:
+        where = urljoin(url, location)
+        urlsplit(where)
+    except ValueError:
+        return ""
+    return where if location else ""

@@ -24,7 +24,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(size)
         url = urlsplit(self.path)
         self.server.asked.append(f"{self.command} {url.path}")
-        if self.server.fails_next:
+        if self.server.redirects:
+            self._answer(301, headers={"Location": self.server.redirects})
+        elif self.server.fails_next:
             self._answer(self.server.fails_next.pop())
         elif url.path == "/token":
             is_known = self.headers.get("Authorization") == LOGIN
@@ -83,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class RegistryServer(ThreadingHTTPServer):
-    """What was pushed; the header that it wants; and the statuses with which it fails next."""
+    """What was pushed; the header that it wants; where it sends all; and the statuses with which it fails next."""
 
     daemon_threads = True
 
@@ -93,7 +95,7 @@ class RegistryServer(ThreadingHTTPServer):
         self.manifests: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.fails_next: list[int] = []
-        self.wants = self.challenge = ""
+        self.wants = self.challenge = self.redirects = ""
 
     @property
     def host(self) -> str:

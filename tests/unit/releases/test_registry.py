@@ -84,6 +84,17 @@ def test_what_the_registry_says_is_said(server: RegistryServer) -> None:
         )
 
 
+@pytest.mark.parametrize("elsewhere", ["https://registry.example.com/", "http://[bad"])
+def test_a_registry_that_is_elsewhere_has_taken_nothing(server: RegistryServer, elsewhere: str) -> None:
+    """A web server before it sends all to TLS, say: that is no answer that it has the blob."""
+    server.redirects = elsewhere
+    error = refusal(at(server))
+    assert "301 Moved Permanently" in error.message
+    assert elsewhere in error.message
+    with pytest.raises(NodeprovError, match="301"):
+        at(server).push_manifest("1", "x", b"{}")
+
+
 def test_a_registry_without_tls_must_be_called_that(server: RegistryServer) -> None:
     error = refusal(at(server, plain_http=False))
     assert (error.message, error.hint) == ("it does not speak TLS", "if that is intended: --plain-http")
