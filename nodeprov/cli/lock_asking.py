@@ -10,6 +10,7 @@ from nodeprov.cli.output import OnProgress, say
 from nodeprov.errors import UsageError
 from nodeprov.hosts.openpgp import trusted_keys, verified
 from nodeprov.local_files import cache_folder
+from nodeprov.releases.lock import APT
 from nodeprov.releases.locking import Evidence
 from nodeprov.releases.pace import Limits
 from nodeprov.releases.source import LATEST, ReleaseSource
@@ -25,7 +26,7 @@ class Asking:
 
     def __init__(self, whole: Inventory, on_progress: OnProgress) -> None:
         self.trust = whole.nodes[0].settings.trust
-        self._settings = [node.settings.release for node in whole.nodes]
+        self._settings = [view.settings.release for node in whole.nodes for view in node.views]
         self._on_progress = on_progress
 
     def wanted(self) -> str:
@@ -82,4 +83,5 @@ class Asking:
         if version != wanted:
             say(f"{wanted} is {version}")
         found = make_lock(source, version, names, evidence, utc_now()[:10])
-        return found.dated_as(earlier) if earlier else found
+        # The suite of a day goes when the next release of that day comes.
+        return found.dated_as(earlier, APT if evidence.verify else "") if earlier else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -81,10 +82,13 @@ class Lock:
             if not build.evidence(member).intersection(enough)
         ]
 
-    def dated_as(self, earlier: Lock) -> Lock:
-        """Return it with an earlier one's dates, where the same was seen then already."""
+    def dated_as(self, earlier: Lock, keep: str = "") -> Lock:
+        """Return it with an earlier one's dates, where the same was seen then already.
+
+        Evidence of the kind `keep` that was asked for and is not there any more is kept as it was seen then.
+        """
         builds = {
-            name: _dated(build, earlier.builds[name]) if name in earlier.builds else build
+            name: _dated(build, earlier.builds[name], keep) if name in earlier.builds else build
             for name, build in self.builds.items()
         }
         return replace(self, builds=builds) if self.release == earlier.release else self
@@ -110,10 +114,11 @@ class Lock:
     def check(self, release: Release, *, where: str) -> None:
         """Raise NodeprovError if a release that was obtained is not this one, naming the first such file."""
         build = self.build(release.architecture, where=where)
+        folder = shlex.quote(str(release.folder.parent))
         for said in _differences(build, release):
             raise NodeprovError(
                 f"{release.folder} is not what {where} has: {said}",
-                f"have it downloaded again: rm -r {release.folder.parent}; if it stays so, trust neither",
+                f"have it downloaded again: rm -r {folder}; if it stays so, trust neither",
             )
 
 
@@ -130,25 +135,34 @@ def _differences(build: LockedBuild, release: Release) -> Iterator[str]:
             yield f"{name} has the sha512 {sha512}, and should have {build.members[name].sha512}"
 
 
-def _dated(build: LockedBuild, earlier: LockedBuild) -> LockedBuild:
+def _dated(build: LockedBuild, earlier: LockedBuild, keep: str) -> LockedBuild:
     return replace(
         build,
-        artifacts=_files_dated(build.artifacts, earlier.artifacts),
-        members=_files_dated(build.members, earlier.members),
+        artifacts=_files_dated(build.artifacts, earlier.artifacts, keep),
+        members=_files_dated(build.members, earlier.members, keep),
     )
 
 
-def _files_dated(files: Mapping[str, LockedFile], earlier: Mapping[str, LockedFile]) -> dict[str, LockedFile]:
+def _files_dated(
+    files: Mapping[str, LockedFile], earlier: Mapping[str, LockedFile], keep: str
+) -> dict[str, LockedFile]:
     return {
-        name: file_dated(file, earlier[name]) if name in earlier and earlier[name].sha512 == file.sha512 else file
+        name: file_dated(file, earlier[name], keep)
+        if name in earlier and earlier[name].sha512 == file.sha512
+        else file
         for name, file in files.items()
     }
 
 
-def file_dated(file: LockedFile, earlier: LockedFile) -> LockedFile:
-    """Return a file whose witnesses have the dates of an earlier one's, where they are the same otherwise."""
+def file_dated(file: LockedFile, earlier: LockedFile, keep: str = "") -> LockedFile:
+    """Return a file whose witnesses have the dates of an earlier one's, where they are the same otherwise.
+
+    Where none is of the kind `keep`, those of the earlier one are.
+    """
     known = {(each.kind, each.at, each.key): each.seen for each in earlier.witnesses}
     witnesses = tuple(
         replace(each, seen=known.get((each.kind, each.at, each.key), each.seen)) for each in file.witnesses
     )
-    return replace(file, witnesses=witnesses)
+    has_kind = any(each.kind == keep for each in witnesses)
+    kept = () if has_kind else tuple(each for each in earlier.witnesses if each.kind == keep)
+    return replace(file, witnesses=(*witnesses, *kept))

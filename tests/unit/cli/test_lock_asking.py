@@ -35,6 +35,11 @@ def test_nodes_that_want_two_releases_need_a_word() -> None:
         two.wanted()
 
 
+def test_what_other_handlers_want_counts_too() -> None:
+    two = asking('[handlers.second.release]\nversion = "20261005.0"\n')
+    assert two.versions() == ["20260905.0", "20261005.0"]
+
+
 def test_nodes_that_have_two_origins_cannot_have_one_lock() -> None:
     with pytest.raises(UsageError, match="several origins"):
         asking('release.base_url = "https://mirror"\n').source()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nodeprov.errors import NodeprovError
-from nodeprov.releases.lock import Witness
+from nodeprov.releases.lock import APT, Witness
 from nodeprov.releases.lock_text import to_text
 from nodeprov.releases.locking import Evidence, moved, origin_differs, published
 from tests.support.locks import TODAY, apt, made
@@ -118,6 +118,20 @@ def test_dates_stay_as_long_as_nothing_changes(server: ReleaseServer, cache: Pat
     build = more.builds["x86_64"]
     assert [each.seen for each in build.artifacts["gvisor.tar.zstd"].witnesses] == [TODAY]
     assert [each.seen for each in build.members["runsc"].witnesses] == ["2026-12-24"]
+
+
+def test_evidence_of_a_suite_that_is_gone_is_kept_where_it_is_asked_for(
+    server: ReleaseServer, cache: Path
+) -> None:
+    files = dict(server.files)
+    publish_suite(server)
+    earlier = made(server, cache, evidence=apt())
+    server.files.clear()
+    server.files.update(files)
+    later = made(server, cache, evidence=apt(), today="2026-12-24")
+    assert later.lacking(APT)
+    assert later.dated_as(earlier, APT) == earlier
+    assert later.dated_as(earlier).lacking(APT)
 
 
 def test_the_architectures_that_are_published_are_found(server: ReleaseServer, cache: Path) -> None:
