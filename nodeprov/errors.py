@@ -14,6 +14,8 @@ MALFORMED_JSON = (*MALFORMED, TypeError, AttributeError)
 
 _OF_OPENSSL = r"^\[[\w: ]+\] | \(_ssl\.c:\d+\)$"
 
+_LARGEST_IN_TOML = 1 << 63
+
 T = TypeVar("T")
 
 
@@ -46,6 +48,24 @@ def json_object(text: str) -> dict[str, Any]:
 def ended(sentence: str) -> str:
     """Take away the sign that a sentence ends with when what was to follow is empty: a program may say nothing."""
     return sentence.rstrip(": ;\n")
+
+
+def toml_table(text: str) -> dict[str, Any]:
+    """Read TOML; raise one of MALFORMED where it is none, or has a whole number of more than 64 bits.
+
+    The specification knows none, but tomllib reads them; and what has thousands of digits no message can show.
+    """
+    import tomllib  # not each command reads any
+
+    found = tomllib.loads(text)
+    left: list[Any] = [found]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict | list):
+            left += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, int) and not -_LARGEST_IN_TOML <= value < _LARGEST_IN_TOML:
+            raise ValueError("a whole number of more than 64 bits")
+    return found
 
 
 class NodeprovError(Exception):

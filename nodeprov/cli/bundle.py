@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,7 +74,7 @@ def bundle(
         )
         return
     show_text(f"{file}: {contents.lock.software} {contents.lock.release} for {', '.join(architectures)}")
-    say(f"{size >> 20} MiB, {len(contents.wheels)} wheels; next: nodeprov sign {file}")
+    say(f"{size >> 20} MiB, {len(contents.wheels)} wheels; next: nodeprov sign {shlex.quote(str(file))}")
 
 
 def _wheels(folder: Path | None, *, no_wheels: bool) -> tuple[Path, ...]:

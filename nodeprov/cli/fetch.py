@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -70,11 +71,9 @@ def fetched(whole: Inventory, locked: FoundLock | None, architectures: Sequence[
 
 
 def _wanted(whole: Inventory) -> list[ReleaseSettings]:
-    """Return what nodes want, each release of an origin once."""
-    by_what = {
-        (each.settings.release.base_url, each.settings.release.version): each.settings.release
-        for each in (view for node in whole.nodes for view in node.views)
-    }
+    """Return what nodes want, each release of an origin once, and once for each digest that is pinned."""
+    every = [view.settings.release for node in whole.nodes for view in node.views]
+    by_what = {(each.base_url, each.version, json.dumps(each.sha512, sort_keys=True)): each for each in every}
     return list(by_what.values())
 
 

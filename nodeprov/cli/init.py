@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer  # noqa: TID251  a part of the command line
 
 from nodeprov.cli import options
+from nodeprov.cli.inventory import is_ansible
 from nodeprov.cli.output import bar, print_error, say, show_json
 from nodeprov.errors import NodeprovError, UsageError
 from nodeprov.inventory import draft, syntax
@@ -96,6 +97,9 @@ def init(
     as_json: options.Json = False,
 ) -> None:
     """Write a first inventory by asking questions, or from the cluster's nodes with --from-cluster."""
+    if is_ansible(file):
+        said = f"by its name, {file} would be read as an inventory of Ansible's"
+        raise UsageError(said, "name it nodeprov.toml")
     refuse_existing(file)
     ask = Asking(is_on=sys.stdin.isatty() and not yes)
     nodes = ask_nodes(node or (), ask, from_cluster=from_cluster)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,7 @@ def _refuse_others(path: Path) -> None:
     if owner not in (0, os.geteuid()):
         raise UsageError(
             f"the inventory {path} belongs to another user (uid {owner})",
-            f"read it, and if it is right, name it: --inventory {path}",
+            f"read it, and if it is right, name it: --inventory {shlex.quote(str(path))}",
         )
 
 

@@ -76,17 +76,22 @@ class Journal:
         runs: dict[str, Entry] = {}
         damage: list[NodeprovError] = []
         for path in (self.folder / BEFORE, self.path):
+            bad: dict[int, str] = {}
             for number, line in enumerate(self._lines(path), start=1):
                 try:
                     entry = _understood(line)
                 except MALFORMED_JSON as error:
-                    said = " ".join(str(error).split())[:200]
-                    hint = f"to be rid of it, delete it: sed -i {number}d {shlex.quote(str(path))}"
-                    damage.append(
-                        NodeprovError(f"this line is not an entry: {said}", hint, where=f"{path}:{number}")
-                    )
+                    bad[number] = " ".join(str(error).split())[:200]
                 else:
                     runs[str(entry.value["run"])] = entry
+            # All of a file at once: to delete one line gives those below it other numbers.
+            lines = shlex.quote(";".join(f"{number}d" for number in bad))
+            those = "it, delete it" if len(bad) == 1 else "all such lines, delete them at once"
+            hint = f"to be rid of {those}: sed -i {lines} {shlex.quote(str(path))}"
+            damage += [
+                NodeprovError(f"this line is not an entry: {said}", hint, where=f"{path}:{number}")
+                for number, said in bad.items()
+            ]
         return list(runs.values()), damage
 
     def _lines(self, path: Path) -> Iterator[str]:
@@ -143,6 +148,8 @@ def _understood(line: str) -> Entry:
             of_type(str, of_type(dict, node)[name])
         of_type(int, node["changed"])
         of_type(bool, node["restarted"])
-        if node["seconds"] is not None:
-            float(node["seconds"])
+        if type(node["seconds"]) is not int and node["seconds"] is not None:
+            of_type(float, node["seconds"])
+    for error in of_type(list, value.get("errors") or []):
+        of_type(dict, error)
     return Entry(value)

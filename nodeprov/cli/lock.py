@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -139,7 +140,7 @@ def _write(path: Path, before: tuple[str, Lock] | None, made: Lock, *, as_json: 
     else:
         show_text(f"{path}: {'written' if is_new else 'as it was'}: {made.software} {made.release}\n{_told(made)}")
     if is_new and signature_of(path).exists():
-        say(f"{signature_of(path)} is of the lock before: nodeprov sign {path}")
+        say(f"{signature_of(path)} is of the lock before: nodeprov sign {shlex.quote(str(path))}")
 
 
 def _evidence(made: Lock) -> list[dict[str, Any]]:

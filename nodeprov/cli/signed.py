@@ -1,5 +1,6 @@
 """Signatures beside files: FILE.sig, made by `nodeprov sign`, and asked for where signers are configured."""
 
+import shlex
 from pathlib import Path
 
 from nodeprov.errors import NodeprovError
@@ -28,7 +29,7 @@ def signed_by(file: Path, content: bytes, namespace: str, allowed_signers: str |
     from nodeprov.hosts.ssh_signatures import NotSigned, verify  # few have signers
 
     signature = signature_of(file)
-    hint = f"read it, and if it is right, sign it: nodeprov sign {file}"
+    hint = f"read it, and if it is right, sign it: nodeprov sign {shlex.quote(str(file))}"
     if not signature.exists():
         raise NotSigned(
             f"it is not signed, and {allowed_signers} requires that: {signature} does not exist", hint

@@ -86,7 +86,7 @@ def of_handler(name: str) -> Iterator[None]:
 def as_if_done(state: NodeState, parts: Sequence[Planned]) -> NodeState:
     """Return the state of a handler as it will be when the plans of others on the node are done."""
     for part in parts:
-        if not part.plan.pending:
+        if not (part.plan.pending or part.interrupted):  # a run that finishes another one ends it too
             continue
         changes = part.plan.changes
         state = replace(

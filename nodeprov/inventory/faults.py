@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nodeprov.errors import MALFORMED, NodeprovError, UsageError
+from nodeprov.errors import MALFORMED, NodeprovError, UsageError, toml_table
 from nodeprov.toml import KeyPath, Lines, Statement, assignment, key_text, statements
 
 
@@ -67,7 +67,7 @@ _TABLE_TWICE = re.compile(r"Cannot declare \((?P<parts>.*)\) twice")
 def document(text: str, path: str) -> dict[str, Any]:
     """Read a TOML text; raise UsageError with the line, what is wrong with it, and the way out, if it is none."""
     try:
-        return tomllib.loads(text)
+        return toml_table(text)
     except tomllib.TOMLDecodeError as error:
         # tomllib counts lines and columns in such a text too.
         raise _explained(text.replace("\r\n", "\n"), str(error), path) from None

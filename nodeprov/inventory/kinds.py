@@ -1,11 +1,11 @@
 """Kinds of values: each finds what is wrong with a value, and describes itself to editors and in the manual."""
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, ClassVar
 
+from nodeprov.errors import toml_table
 from nodeprov.inventory.faults import Fault, nearest
 from nodeprov.toml import KeyPath
 
@@ -238,7 +238,7 @@ class FixedTable(ValueKind):
 
 def _toml_value(text: str) -> Any:
     try:
-        values = tomllib.loads(f"value = {text}")
+        values = toml_table(f"value = {text}")
     except (ValueError, RecursionError):
         return text.strip()
     return values["value"] if values.keys() == {"value"} else text.strip()

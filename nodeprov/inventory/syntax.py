@@ -39,7 +39,9 @@ WORD = Text("a word without blanks", r"\S+")
 COMMAND = Text("a command: words with one blank between them", r"[^\s\"'\\]+( [^\s\"'\\]+)*")
 ADDRESS = Text("a host name, an address or an alias of ~/.ssh/config", r"[^\s@/\-][^\s@/]*")
 PORT = WholeNumber("a port from 1 to 65535", at_least=1, at_most=65535)
-SECONDS = WholeNumber("a number of seconds above 0", at_least=1)
+WEEK_SECONDS = 7 * 24 * 3600
+"""The longest that anything is waited for; Python cannot wait for more than some weeks of milliseconds."""
+SECONDS = WholeNumber("a number of seconds from 1 to 604800, a week", at_least=1, at_most=WEEK_SECONDS)
 RATE = WholeNumber("a number of bytes a second, 0 for any", at_least=0)
 URL = Text("an http:// or https:// address, or an absolute folder", r"https?://[^\s/]\S*|(file://)?/\S*")
 
@@ -59,7 +61,9 @@ GENERATIONS = WholeNumber("a number of generations, 0 for none", at_least=0)
 
 COUNT = WholeNumber("a number of nodes, 0 for none", at_least=0)
 AT_LEAST_ONE = WholeNumber("a number of nodes above 0", at_least=1)
-SECONDS_OR_NONE = WholeNumber("a number of seconds, 0 for none", at_least=0)
+SECONDS_OR_NONE = WholeNumber(
+    "a number of seconds up to 604800, a week; 0 for none", at_least=0, at_most=WEEK_SECONDS
+)
 SHARE = Text("a number of nodes such as 3, or a part of them such as 25%", r"[1-9][0-9]{0,4}|([1-9][0-9]?|100)%")
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 WINDOW = Text(

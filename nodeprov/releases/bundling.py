@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -160,7 +161,7 @@ class _Making:
                 if said != members[name].sha512:
                     raise NodeprovError(
                         f"it has the sha512 {said}, and the lock has {members[name].sha512}",
-                        f"have it downloaded again: rm -r {tree.parent}",
+                        f"have it downloaded again: rm -r {shlex.quote(str(tree.parent))}",
                         where=str(tree / name),
                     )
             digest, diff_id = writing.end()

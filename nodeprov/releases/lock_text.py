@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, TypeVar
 
-from nodeprov.errors import MALFORMED, UsageError
+from nodeprov.errors import MALFORMED, UsageError, toml_table
 from nodeprov.releases.lock import KINDS, Lock, LockedBuild, LockedFile, Witness
 from nodeprov.releases.source import Software, normal_base_url
 
@@ -100,7 +99,7 @@ def from_text(text: str, software: Software, *, where: str) -> Lock:
         UsageError: it is none, or not of this software; with the field that is wrong.
     """
     try:
-        value = tomllib.loads(text)
+        value = toml_table(text)
     except MALFORMED as error:
         raise UsageError(f"this is not a lock, or it is damaged: {error}", AGAIN, where=where) from None
     return _Reading(software, where).lock(value)

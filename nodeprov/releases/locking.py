@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -110,9 +111,10 @@ def _artifact(
     with source.connect() as origin:
         where = origin.url(f"{path}/{artifact}.sha512")
         if not artifacts.is_published(origin, path, {artifact: sha512}):
+            folder = shlex.quote(str(release.folder.parent))
             raise NodeprovError(
                 f"the origin has another digest for {artifact} now, or none; the cache has {sha512}",
-                f"a release never changes: trust neither; to have it anew, rm -r {release.folder.parent}",
+                f"a release never changes: trust neither; to have it anew, rm -r {folder}",
                 where=where,
             )
     witnesses = [Witness(ORIGIN, where, today)]

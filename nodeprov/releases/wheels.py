@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -42,6 +43,10 @@ def read_wheels(folder: Path, program: str, version: str, way_on: str) -> tuple[
     return tuple(found)
 
 
+_NO_WHEEL = (zipfile.BadZipFile, zlib.error, StopIteration, OSError, NotImplementedError, RuntimeError)
+"""What is raised of a zip that is damaged, cut short, encrypted, or packed in a way that Python does not know."""
+
+
 def _required(wheels: Iterable[Path], again: str) -> set[str]:
     """Name the packages that wheels need in any case."""
     names = set()
@@ -50,7 +55,7 @@ def _required(wheels: Iterable[Path], again: str) -> set[str]:
             with zipfile.ZipFile(path) as archive:
                 metadata = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
                 text = archive.read(metadata).decode(errors="replace")
-        except (zipfile.BadZipFile, StopIteration, OSError, NotImplementedError) as error:
+        except _NO_WHEEL as error:
             raise UsageError(f"{path} is not a wheel: {error or 'it has no METADATA'}", again) from None
         for said in email.message_from_string(text).get_all("Requires-Dist") or ():
             if ";" not in said and (match := _REQUIRED.match(said)):

@@ -18,6 +18,7 @@ from nodeprov.errors import (
     of_type,
     said_by_system,
     taking_json_apart,
+    toml_table,
     undone_at_end,
 )
 
@@ -103,3 +104,12 @@ def test_an_error_of_the_end_is_told_and_hides_no_other() -> None:
 )
 def test_an_error_of_the_system_is_told_without_its_number(error: Exception, words: str) -> None:
     assert said_by_system(error) == words
+
+
+@pytest.mark.parametrize("number", ["9223372036854775808", "-9223372036854775809", f"0x{'f' * 5000}", "9" * 5000])
+def test_a_whole_number_of_more_than_64_bits_is_none(number: str) -> None:
+    """TOML has none, and one of thousands of digits cannot even be shown."""
+    for text in (f"a = {number}", f"a = [1, {{b = {number}}}]"):
+        with pytest.raises(MALFORMED):
+            toml_table(text)
+    assert toml_table("a = 9223372036854775807\nb = true") == {"a": 9223372036854775807, "b": True}

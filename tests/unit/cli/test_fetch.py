@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from nodeprov.cli.fetch import _wanted
+from nodeprov.inventory import parse
 from tests.support.command_line import at_home, said
 from tests.support.locked import locked_folder, with_trust
 from tests.support.obtaining import OLD, VERSION
@@ -25,6 +27,15 @@ def test_all_that_the_nodes_want_is_fetched_for_all_that_is_published(folder: Pa
     assert found["releases"][0].keys() == {
         *("version", "architecture", "origin", "layout", "sha512", "files", "bytes", "path")
     }
+
+
+def test_each_digest_that_is_pinned_counts() -> None:
+    pins = "".join(
+        f'[nodes.{name}.release.sha512.x86_64]\n"gvisor.tar.zstd" = "{digit * 128}"\n'
+        for name, digit in (("worker1", "0"), ("worker2", "1"))
+    )
+    whole = parse(f'[release]\nversion = "{VERSION}"\n{pins}[nodes.worker3]\n[nodes.worker4]\n', "x")
+    assert len(_wanted(whole)) == 3
 
 
 def test_with_a_lock_it_is_that_which_is_locked_and_then_no_network_is_needed(

@@ -73,6 +73,14 @@ def test_what_exists_is_never_touched_be_it_a_link_to_nowhere(tmp_path: Path) ->
     assert files(tmp_path) == {"nodeprov.toml", "link.toml"}
 
 
+@pytest.mark.parametrize("name", ["x.yaml", "hosts", "x.ini"])
+def test_a_name_under_which_it_would_be_ansibles_is_refused(tmp_path: Path, name: str) -> None:
+    output = at_home(tmp_path, "init", name, "--node", "worker1", "--version", VERSION)
+    assert output.returncode == 2
+    assert "hint: name it nodeprov.toml" in output.stderr.decode()
+    assert files(tmp_path) == set()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

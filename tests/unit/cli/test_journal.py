@@ -17,6 +17,8 @@ from filelock import FileLock
 from nodeprov.cli import journal as module
 from nodeprov.cli.journal import BEFORE, FILE, LOCK, Journal, journal_folder
 from nodeprov.errors import NodeprovError
+from nodeprov.hosts.base import plain
+from nodeprov.hosts.local import LocalHost
 from nodeprov.reports.run import record_json
 from tests.support.runs import RECORD
 
@@ -83,6 +85,35 @@ def test_a_damaged_line_is_named_and_the_others_are_read(journal: Journal, line:
     assert [each.value["run"] for each in entries] == ["a", "b"]
     assert error.where == f"{journal.path}:2"
     assert error.hint == f"to be rid of it, delete it: sed -i 2d {journal.path}"
+
+
+def test_several_damaged_lines_are_deleted_by_one_command(journal: Journal) -> None:
+    """By one for each the lines below the first would have other numbers."""
+    for identity in ("a", "b"):
+        journal.append(replace(RECORD, identity=identity))
+        with journal.path.open("a") as file:
+            file.write("{\n")
+    _, damage = journal.read()
+    [hint] = {each.hint for each in damage}
+    command = hint.partition(": ")[2]
+    assert command == f"sed -i '2d;4d' {journal.path}"
+    LocalHost().run(plain("delete", command))
+    assert runs(journal) == ["a", "b"]
+
+
+@pytest.mark.parametrize("change", [{"seconds": "1.5"}, {"seconds": True}])
+def test_seconds_that_are_no_number_are_damage(journal: Journal, change: dict[str, object]) -> None:
+    value = record_json(RECORD)
+    node = {**value["nodes"][0], **change}
+    journal.folder.mkdir(parents=True)
+    journal.path.write_text(json.dumps({"schema": 1, **value, "nodes": [node]}) + "\n")
+    assert len(journal.read()[1]) == 1
+
+
+def test_errors_that_are_none_are_damage(journal: Journal) -> None:
+    journal.folder.mkdir(parents=True)
+    journal.path.write_text(json.dumps({"schema": 1, **record_json(RECORD), "errors": [1]}) + "\n")
+    assert len(journal.read()[1]) == 1
 
 
 READ = record_json(RECORD).keys() - {"errors", "version"}

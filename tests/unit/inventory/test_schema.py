@@ -72,7 +72,7 @@ FAULTS = {
         LEAST + "[runtime_class]\ntolerations = [{ tolerationSeconds = '5' }]\n",
         "and not a number of seconds",
     ),
-    "a time of 0": (LEAST + "[proof]\ntimeout_seconds = 0\n", "and not a number of seconds above 0"),
+    "a time of 0": (LEAST + "[proof]\ntimeout_seconds = 0\n", "from 1 to 604800, a week"),
     "a time in quotes": (LEAST + "[proof]\ntimeout_seconds = '9'\n", "hint: write it without quotes"),
     "a date": (LEAST + "[proof]\nimage = 2026-09-05\n", "is a date, and not a string"),
     "yes in quotes": (LEAST + "[cluster]\nenabled = 'yes'\n", "is a string, and not true or false"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,17 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 def test_another_version_is_refused(tmp_path: Path) -> None:
     path = wheel(tmp_path, "nodeprov", "1.1")
     assert refusal(tmp_path) == f"{path} is another version than this nodeprov, 1.2"
+
+
+def test_a_wheel_that_is_damaged_is_named(tmp_path: Path) -> None:
+    path = wheel(tmp_path, "nodeprov", "1.2")
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        member = next(each for each in archive.infolist() if each.filename.endswith("METADATA"))
+    begin = member.header_offset + 30 + len(member.filename)
+    content[begin : begin + member.compress_size] = b"\xff" * member.compress_size
+    path.write_bytes(content)
+    assert f"{path} is not a wheel" in refusal(tmp_path)
 
 
 def test_what_is_no_wheel_is_named(tmp_path: Path) -> None:
