@@ -67,11 +67,22 @@ def read_own(path: Path, most: int) -> bytes | None:
         return file.read(most) if is_own else None
 
 
+@contextmanager
+def in_words(said: str, hint: str) -> Iterator[None]:
+    """Turn what the system answers into a UsageError: in another's folder one may not even look."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{said}: {error.strerror}", hint) from None
+
+
 def refuse_existing(path: Path) -> None:
     """Raise UsageError if anything is at the path, a link to nowhere too; NodeprovError if it has no folder."""
-    if path.is_symlink() or path.exists():
+    with in_words(f"cannot write {path}", "name a file in another folder"):
+        is_taken, has_folder = path.is_symlink() or path.exists(), path.parent.is_dir()
+    if is_taken:
         raise UsageError(f"{path} exists, and is left as it is", "name another file, or move it away")
-    if not path.parent.is_dir():
+    if not has_folder:
         said = f"cannot write {path}: {os.strerror(errno.ENOENT)}"
         raise NodeprovError(said, f"make the folder {path.parent}, or name a file in another folder")
 

@@ -71,12 +71,14 @@ def verify(
     from nodeprov.cli.session import open_session, print_errors
     from nodeprov.diagnosis.verify import runner, subject
     from nodeprov.kubernetes.cluster_read import ClusterReads
+    from nodeprov.local_files import in_words
     from nodeprov.runtimes import FAMILY
 
-    if junit is not None and not junit.absolute().parent.is_dir():
-        raise UsageError(
-            f"cannot write {junit}: there is no folder {junit.parent}", "name another file: --junit FILE"
-        )
+    if junit is not None:
+        another = "name another file: --junit FILE"
+        with in_words(f"cannot write {junit}", another):
+            if not junit.absolute().parent.is_dir():
+                raise UsageError(f"cannot write {junit}: there is no folder {junit.parent}", another)
     ask = access.ask_sudo_password
     with open_session(access.inventory, access.sets, which.selection, ask_sudo_password=ask) as fleet:
         reads = ClusterReads([view for node in fleet.nodes for view in node.views], fleet.hosts.of)

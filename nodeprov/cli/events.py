@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodeprov.engine.events import NodeEvent, WaveEvent
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, UsageError, json_object
+from nodeprov.local_files import in_words
 from nodeprov.redaction import redacted, without_userinfo
 from nodeprov.reports.outcome import errors_json, outcome_json
 from nodeprov.reports.plan import part_json, plan_json
@@ -43,12 +44,13 @@ def check_events(path: Path) -> None:
             "--events -: standard output has the result already",
             "name a file or a pipe: --events events.jsonl, or in bash --events >(PROGRAM)",
         )
-    if path.is_dir():
-        raise UsageError(f"--events {path}: it is a folder", _ANOTHER)
-    if path.is_file() and not _is_ours(path):
-        raise UsageError(f"--events {path}: it exists and does not contain events of nodeprov", _ANOTHER)
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise UsageError(f"--events {path}: it cannot be written", _ANOTHER)
+    with in_words(f"--events {path}", _ANOTHER):
+        if path.is_dir():
+            raise UsageError(f"--events {path}: it is a folder", _ANOTHER)
+        if path.is_file() and not _is_ours(path):
+            raise UsageError(f"--events {path}: it exists and does not contain events of nodeprov", _ANOTHER)
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise UsageError(f"--events {path}: it cannot be written", _ANOTHER)
 
 
 def _is_ours(path: Path) -> bool:

@@ -151,10 +151,12 @@ def _command_log() -> PlanCommands:
 def save(path: Path, whole: Inventory, planned: Sequence[Planned], want: Want) -> None:
     """Save plans; raise UsageError rather than write over a file that is no saved plan."""
     from nodeprov.engine import context, saved_plan
-    from nodeprov.local_files import write_private
+    from nodeprov.local_files import in_words, write_private
 
-    if path.exists() and not (path.is_file() and saved_plan.is_saved(path.read_text(errors="replace"))):
-        raise UsageError(f"{path} exists and is not a saved plan", "name another place: --out FILE")
+    another = "name another place: --out FILE"
+    with in_words(f"cannot write {path}", another):
+        if path.exists() and not (path.is_file() and saved_plan.is_saved(path.read_text(errors="replace"))):
+            raise UsageError(f"{path} exists and is not a saved plan", another)
     author, now = context.this_user(), context.utc_now()
     saved = saved_plan.saved(whole, planned, author, now, want)
     write_private(path, saved_plan.to_text(saved).encode())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nodeprov.cli.output import say
 from nodeprov.errors import UsageError
-from nodeprov.local_files import read_bounded, write_private
+from nodeprov.local_files import in_words, read_bounded, write_private
 from nodeprov.reports.run import RunRecord
 
 
@@ -16,10 +16,11 @@ def check_report(path: Path) -> None:
     from nodeprov.reports.run_report import is_report
 
     another = "name another file: --report FILE"
-    if path.is_dir() or not path.name:
-        raise UsageError(f"--report {path}: it is a folder", another)
-    if path.exists() and not (path.is_file() and is_report(read_bounded(path, "report", another))):
-        raise UsageError(f"--report {path}: it exists and is not a report of nodeprov", another)
+    with in_words(f"--report {path}", another):
+        if path.is_dir() or not path.name:
+            raise UsageError(f"--report {path}: it is a folder", another)
+        if path.exists() and not (path.is_file() and is_report(read_bounded(path, "report", another))):
+            raise UsageError(f"--report {path}: it exists and is not a report of nodeprov", another)
     if not os.access(path.parent, os.W_OK):
         raise UsageError(f"--report {path}: nothing can be written in {path.parent.absolute()}", another)
 
