@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     bundles,
+    checking,
     contenders,
     flips,
     link,
@@ -63,6 +64,9 @@ def main() -> None:
     admitted = commands.add_parser("policy", help="what the policies add to the admission of pods")
     admitted.add_argument("--pods", type=int, default=policy.PODS, help=f"({policy.PODS})")
     admitted.add_argument("--rounds", type=int, default=policy.ROUNDS, help=f"({policy.ROUNDS})")
+    checked = commands.add_parser("check", help="`nodeprov check` beside PyYAML's C loader")
+    checked.add_argument("--manifests", type=int, default=checking.MANIFESTS, help=f"({checking.MANIFESTS})")
+    checked.add_argument("--rounds", type=int, default=checking.ROUNDS, help=f"({checking.ROUNDS})")
     for name, (_, sizes, rounds, words) in MEASUREMENTS.items():
         each = commands.add_parser(name, help=words)
         each.add_argument("--nodes", default=sizes, help=f"how many of the inventory's nodes ({sizes})")
@@ -76,6 +80,9 @@ def main() -> None:
     measure.compiled()
     if said.what == "scale":
         print(scale.main([int(count) for count in said.nodes.split(",")], said.in_flight))
+        return
+    if said.what == "check":
+        print(checking.main(said.manifests, said.rounds))
         return
     if said.what == "policy":
         print(policy.main(said.pods, said.rounds))
