@@ -74,12 +74,8 @@ def _true(workload: Workload, *names: str) -> Iterator[Value]:
     yield from (each for each in _there(workload.spec.get(*names)) if each.is_true)
 
 
-def _mounts(container: Value) -> list[Value]:
-    return container.members("volumeMounts")
-
-
-def _has_volume_at(container: Value, path: str) -> bool:
-    return any(each.said("mountPath").rstrip("/") == path for each in _mounts(container))
+def _has_volume_at(workload: Workload, container: Value, path: str) -> bool:
+    return any(each.said("mountPath").rstrip("/") == path for each in workload.mounts(container))
 
 
 def _of_contexts(workload: Workload, *names: str) -> Iterator[Value]:
@@ -98,14 +94,14 @@ def _host_users(workload: Workload) -> Iterator[Value]:
 @finds("mount-bidirectional")
 def _bidirectional(workload: Workload) -> Iterator[Value]:
     for container in workload.all_containers:
-        for mount in _mounts(container):
+        for mount in workload.mounts(container):
             yield from (each for each in _there(mount.get("mountPropagation")) if each.text == "Bidirectional")
 
 
 @finds("recursive-read-only")
 def _recursive_read_only(workload: Workload) -> Iterator[Value]:
     for container in workload.all_containers:
-        for mount in _mounts(container):
+        for mount in workload.mounts(container):
             yield from (each for each in _there(mount.get("recursiveReadOnly")) if each.text == "Enabled")
 
 
@@ -149,7 +145,7 @@ def _host_path(workload: Workload) -> Iterator[Value]:
 
 
 def _host_paths(workload: Workload) -> Iterator[Value]:
-    mounted = {each.said("name") for container in workload.all_containers for each in _mounts(container)}
+    mounted = {each.said("name") for container in workload.all_containers for each in workload.mounts(container)}
     yield from (each for name, each in workload.volumes("hostPath").items() if name in mounted)
 
 
@@ -174,7 +170,7 @@ def _host_ipc(workload: Workload) -> Iterator[Value]:
 
 @finds("shared-volume")
 def _shared_volume(workload: Workload) -> Iterator[Value]:
-    mounted = [{each.said("name") for each in _mounts(container)} for container in workload.containers]
+    mounted = [{each.said("name") for each in workload.mounts(container)} for container in workload.containers]
     times = Counter(itertools.chain(*mounted))
     yield from (volume for name, volume in workload.volumes("emptyDir").items() if times[name] > 1)
 
@@ -222,7 +218,7 @@ def _watched_config(workload: Workload) -> Iterator[Value]:
     watched = {
         each.said("name")
         for container in workload.containers
-        for each in _mounts(container)
+        for each in workload.mounts(container)
         if not (each.said("subPath") or each.said("subPathExpr"))
     }
     volumes = workload.volumes("configMap", "secret", "projected", "downwardAPI")
@@ -234,7 +230,7 @@ def _watched_config(workload: Workload) -> Iterator[Value]:
 @finds("temporary-files")
 def _temporary_files(workload: Workload) -> Iterator[Value]:
     for container in workload.containers:
-        if not _has_volume_at(container, "/tmp"):  # noqa: S108  a path in the pod
+        if not _has_volume_at(workload, container, "/tmp"):  # noqa: S108  a path in the pod
             yield from _there(container.get("resources", "limits", "ephemeral-storage"))
 
 
@@ -242,7 +238,7 @@ def _temporary_files(workload: Workload) -> Iterator[Value]:
 def _read_only_root(workload: Workload) -> Iterator[Value]:
     for container in workload.all_containers:
         found = container.get("securityContext", "readOnlyRootFilesystem")
-        if found and found.is_true and not _has_volume_at(container, "/tmp"):  # noqa: S108  a path in the pod
+        if found and found.is_true and not _has_volume_at(workload, container, "/tmp"):  # noqa: S108  a path in the pod
             yield found
 
 

@@ -57,19 +57,30 @@ class Workload:
         """All, also those that end before the others begin."""
         return [*self.spec.members("containers"), *self.spec.members("initContainers")]
 
+    def mounts(self, container: Value) -> Sequence[Value]:
+        """Return the mounts of one of its containers."""
+        return self._mounts[container.path]
+
     def volumes(self, *kinds: str) -> dict[str, Value]:
         """Return the volumes of some kinds by their names: what follows the kind's key.
 
         One without any is an emptyDir (kubernetes: pkg/apis/core/v1/defaults.go), and null is none.
         """
-        found = {}
+        return {name: value for name, kind, value in self._volumes if kind in kinds}
+
+    @cached_property
+    def _mounts(self) -> dict[str, list[Value]]:
+        return {each.path: each.members("volumeMounts") for each in self.all_containers}
+
+    @cached_property
+    def _volumes(self) -> list[tuple[str, str, Value]]:
+        found = []
         for each in self.spec.members("volumes"):
             keys = dict(each.items())
             name = keys.pop("name", None)
             sources = {kind: value for kind, value in keys.items() if value.is_there}
             for kind, value in (sources or {_EMPTY_DIR: keys.get(_EMPTY_DIR, each)}).items():
-                if kind in kinds:
-                    found[name.text if name else ""] = value
+                found.append((name.text if name else "", kind, value))
         return found
 
     @property

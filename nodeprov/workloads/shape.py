@@ -40,10 +40,11 @@ def faults(value: Value, shape: Any) -> Iterator[tuple[Value, str]]:
         return
     match shape:
         case dict() if isinstance(value.node, yaml.MappingNode):
-            for name, inner in value.items():
-                yield from faults(inner, shape.get(name))
+            for name, wanted in shape.items():
+                if (inner := value.get(name)) is not None:
+                    yield from faults(inner, wanted)
         case [member] if isinstance(value.node, yaml.SequenceNode):
-            for inner in value.members():
+            for inner in value.members() if member is not None else ():
                 yield from faults(inner, member)
         case dict():
             yield value, _MAP
