@@ -223,10 +223,9 @@ def guards(given: Sandboxes) -> tuple[Manifest, ...]:
         *_guard(
             "nodeprov-guard-runtimeclass",
             f"Who changes or deletes the RuntimeClass {given.runtime_class} needs {right}.",
-            {
-                **resources("node.k8s.io", ["UPDATE", "DELETE"], ["runtimeclasses"]),
-                "resourceNames": [given.runtime_class],
-            },
+            # Not by resourceNames: to delete all of them at once has no name (k8s.io/apiserver: DeleteCollection).
+            resources("node.k8s.io", ["UPDATE", "DELETE"], ["runtimeclasses"]),
+            f"oldObject.metadata.name != {cel(given.runtime_class)} || "
             "(request.operation == 'UPDATE' && object.?handler == oldObject.?handler && "
             "object.?overhead == oldObject.?overhead && object.?scheduling == oldObject.?scheduling) || "
             + allowed,
