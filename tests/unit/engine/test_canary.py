@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from nodeprov.diagnosis.status import read
-from nodeprov.engine import Fleet, Install, Planned, Uninstall, Want
+from nodeprov.engine import Fleet, Install, Planned, Uninstall, Want, transaction
 from nodeprov.hosts.base import Place
 from nodeprov.hosts.provider import LocalNode
 from nodeprov.inventory import Inventory, Node, ReleaseSettings, parse
 from nodeprov.plan.plan import Outcome, Plan
+from nodeprov.plan.steps import Event
 from nodeprov.runtimes.gvisor.family import GVISOR
 from tests.support.played_node import HOME, INVENTORY, PlayedNode
 from tests.support.samples import a_run, release
@@ -66,6 +68,21 @@ def done(fleet: Fleet, want: Want) -> Outcome:
     (outcome,) = fleet.apply([planned(fleet, want)], a_run())
     assert outcome.error is None, str(outcome.error)
     return outcome
+
+
+def killed(fleet: Fleet, want: Want, *, at: Callable[[Event], bool] = lambda _event: False) -> None:
+    """Have a run killed at an event, or else where all is done and its receipt is about to be closed."""
+
+    def kill(*said: object) -> None:
+        os._exit(9)
+
+    if not (child := os.fork()):
+        try:
+            transaction._close = kill  # type: ignore[assignment]  # of this child alone
+            list(fleet.apply([planned(fleet, want)], a_run(lambda event: kill() if at(event) else None)))
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
 def current(node: PlayedNode, handler: str) -> str:
@@ -149,6 +166,25 @@ def test_an_uninstall_takes_the_canary_too(fleet_of: Fleets, node: PlayedNode) -
     assert [each.handler for each in outcome.plan.handlers] == ["runsc-next", "runsc"]
     assert node.restarts() == 3
     assert node.listing() == before
+
+
+def test_a_canary_s_run_that_was_killed_blocks_no_uninstall_of_the_node(
+    fleet_of: Fleets, node: PlayedNode
+) -> None:
+    before = node.listing()
+    done(fleet_of(main_of()), Install(GVISOR))
+    killed(fleet_of(canary_of()), START, at=lambda _event: True)
+    assert node.receipts() == {"install": "done", "canary": "begun"}
+    done(fleet_of(main_of()), Uninstall(GVISOR))
+    assert node.listing() == before
+
+    done(fleet_of(main_of()), Install(GVISOR))
+    done(fleet_of(canary_of()), START)
+    killed(fleet_of(canary_of()), Uninstall(GVISOR))
+    assert node.receipts()["uninstall"] == "begun"
+    done(fleet_of(main_of()), Uninstall(GVISOR))
+    assert node.listing() == before
+    assert not plan_of(fleet_of(main_of()), Uninstall(GVISOR)).pending
 
 
 def test_status_tells_of_it(fleet_of: Fleets) -> None:

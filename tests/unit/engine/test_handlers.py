@@ -117,6 +117,20 @@ def test_one_that_leaves_takes_nothing_from_the_other(
     assert node.listing() == before
 
 
+def test_one_whose_uninstall_was_killed_at_its_end_holds_nothing_for_the_other(
+    fleet_of: Fleets, node: PlayedNode
+) -> None:
+    """Its receipt is open and nothing of it is left: the link for people is given back all the same."""
+    before = node.listing()
+    done(fleet_of(), Install(GVISOR))
+    done(fleet_of("runsc"), Uninstall(GVISOR))
+    node.said(f"""sed -i 's/"state": *"done"/"state": "begun"/' {HOME}/state/receipts/*uninstall*""")
+    assert node.receipts()["uninstall"] == "begun"
+    done(fleet_of(), Uninstall(GVISOR))
+    assert node.listing() == before
+    assert node.said(f"ls {HOME}/usr") == ""
+
+
 def test_the_one_that_is_missing_comes_to_the_one_that_is_there(fleet_of: Fleets, node: PlayedNode) -> None:
     done(fleet_of("runsc"), Install(GVISOR))
     alone = node.listing()
