@@ -59,7 +59,15 @@ class Listener(Protocol):
 class Watch:
     """Hands what happens in a run to all listeners, and remembers what is told at the end."""
 
-    def __init__(self, plans: Sequence[Planned], skipped: Sequence[NodeprovError] = (), action: str = "") -> None:
+    def __init__(
+        self,
+        plans: Sequence[Planned],
+        skipped: Sequence[NodeprovError] = (),
+        action: str = "",
+        *,
+        identity: str = "",
+    ) -> None:
+        """Begin to watch a run; `identity` is that of a record which tells of the same run."""
         self.board = Board(plans, time.monotonic)
         self.listeners: list[Listener] = [self.board]
         self._plans, self._skipped = plans, tuple(skipped)
@@ -68,7 +76,7 @@ class Watch:
         self._lock = threading.RLock()
         author = this_user()
         self._record = RunRecord(
-            identity=secrets.token_hex(6),
+            identity=identity or secrets.token_hex(6),
             command=redacted(shlex.join(["nodeprov", *sys.argv[1:]])),
             action=plans[0].plan.action.name if plans else action,
             user=author.user,
@@ -207,7 +215,7 @@ def tell_refused(
     nodes = tuple(replace(each, said=why if each.result == "untouched" else each.said) for each in record.nodes)
     refused = replace(record, nodes=nodes)
     with ExitStack() as shown:
-        _stream(Watch((), errors, action), telling, shown)
+        _stream(Watch((), errors, action, identity=record.identity), telling, shown)
     _note(refused)
     _keep(refused, telling)
 

@@ -13,6 +13,7 @@ import pytest
 from nodeprov.cli import events as module
 from nodeprov.cli import watching
 from nodeprov.cli.events import EventStream, check_events
+from nodeprov.cli.journal import Journal, journal_folder
 from nodeprov.cli.watching import Telling, tell_refused
 from nodeprov.engine.events import NodeEvent, WaveEvent
 from nodeprov.errors import NodeprovError, UsageError
@@ -61,6 +62,15 @@ def test_a_run_that_is_not_begun_says_why(tmp_path: Path) -> None:
     first, last = events(path)
     assert (first["event"], first["action"], first["plans"]) == ("begun", "install", [])
     assert (last["event"], last["errors"][0]["message"]) == ("ended", "kubelet does not run")
+
+
+def test_a_run_that_is_not_begun_has_one_name_in_its_events_and_in_the_history(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    tell_refused([NodeprovError("kubelet does not run", where="worker1")], "install", Telling(events=path))
+    noted = Journal(journal_folder()).read()[0]
+    first, last = events(path)
+    assert first["run"] == last["run"]
+    assert first["run"] in {each.value["run"] for each in noted}
 
 
 def stream(path: Path, errors: list[NodeprovError], seconds: list[float] | None = None) -> EventStream:
