@@ -98,12 +98,27 @@ def want_of(saved: Saved, family: Family) -> Want:
 
 
 def _resolved(planned: Planned) -> Node:
-    found = {each.state.layout.handler: _with_release(each) for each in planned.views}
-    node = planned.node
-    if not planned.parts:
-        return replace(node, settings=found[planned.state.layout.handler])
-    handlers = {each.state.layout.handler: found[each.state.layout.handler] for each in planned.parts[1:]}
-    return replace(node, settings=found[planned.state.layout.handler], handlers=handlers)
+    """Return the node with the settings of its handlers; a canary is none of them: whoever plans adds it again.
+
+    Raises UsageError for a plan of a canary alone, which no inventory has as a handler.
+    """
+    views = [each for each in planned.views if not each.node.canary_of]
+    if not views:
+        hint = f"leave --out out; what carries it out is nodeprov {_typed_for_canary(planned)}"
+        raise UsageError("a plan of a canary alone cannot be saved", hint, where=planned.node.name)
+    main, *others = views
+    handlers = {each.state.layout.handler: _with_release(each) for each in others}
+    return replace(main.node, settings=_with_release(main), handlers=handlers)
+
+
+def _typed_for_canary(planned: Planned) -> str:
+    name, want = planned.node.name, planned.want
+    match want:
+        case Uninstall():
+            return f"canary abort {name}"
+        case Install():
+            return f"canary start {name} --release {planned.settings.release.version}"
+    return f"{want.action.typed} {name} --handler {planned.settings.runtime.handler}"
 
 
 def _with_release(planned: Planned) -> Settings:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from nodeprov.diagnosis.status import read
-from nodeprov.engine import Fleet, Install, Planned, Uninstall, Want, transaction
+from nodeprov.engine import Fleet, Gc, Install, Planned, Uninstall, Want, saved_plan, transaction
+from nodeprov.engine.context import this_user, utc_now
+from nodeprov.errors import UsageError
 from nodeprov.hosts.base import Place
 from nodeprov.hosts.provider import LocalNode
 from nodeprov.inventory import Inventory, Node, ReleaseSettings, parse
@@ -185,6 +187,31 @@ def test_a_canary_s_run_that_was_killed_blocks_no_uninstall_of_the_node(
     done(fleet_of(main_of()), Uninstall(GVISOR))
     assert node.listing() == before
     assert not plan_of(fleet_of(main_of()), Uninstall(GVISOR)).pending
+
+
+def test_a_saved_plan_of_a_node_with_a_canary_can_be_carried_out(fleet_of: Fleets, node: PlayedNode) -> None:
+    done(fleet_of(main_of()), Install(GVISOR))
+    done(fleet_of(canary_of()), START)
+    seen = planned(fleet_of(main_of()), Uninstall(GVISOR))
+    saved = saved_plan.saved(whole(), [seen], this_user(), utc_now(), Uninstall(GVISOR))
+    (again,) = parse(saved.inventory, "x.plan", options=saved_plan.settings_of_then(saved)).nodes
+    assert (again.settings.runtime.handler, [*again.handlers]) == ("runsc", [])
+    assert saved_plan.changes(saved, [planned(fleet_of(again), Uninstall(GVISOR))]) == ()
+
+
+@pytest.mark.parametrize(
+    ("want", "typed"),
+    [
+        (Install(GVISOR), "nodeprov canary start worker1 --release 20260905.0"),
+        (Uninstall(GVISOR), "nodeprov canary abort worker1"),
+        (Gc(GVISOR), "nodeprov gc worker1 --handler runsc-next"),
+    ],
+)
+def test_a_plan_of_a_canary_alone_is_not_saved(fleet_of: Fleets, want: Want, typed: str) -> None:
+    done(fleet_of(main_of()), Install(GVISOR))
+    seen = planned(fleet_of(canary_of()), want)
+    with pytest.raises(UsageError, match=f"a plan of a canary alone cannot be saved\nhint: .* {typed}$"):
+        saved_plan.saved(whole(), [seen], this_user(), utc_now(), want)
 
 
 def test_status_tells_of_it(fleet_of: Fleets) -> None:
