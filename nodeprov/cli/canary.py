@@ -178,7 +178,7 @@ def abort(
     from nodeprov.engine import Uninstall
     from nodeprov.runtimes import FAMILY
 
-    allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
+    allowed = options.allowed("canary abort", drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
     chosen, telling = which.selection, told.telling
     whole = load(access.inventory, waves.over(access.sets))
     canaries = _of_canaries(whole, "")

@@ -87,7 +87,9 @@ def plan(
         raise UsageError(f"--from brings a release, and {other} installs none", "leave --from out")
     options.only_with("--rollback", rollback, {"--to": to is not None})
     options.only_with("--gc", gc, {"--keep": keep is not None})
-    allowed = options.allowed(drain=drain and uninstall, force=force, delete_emptydir_data=delete_emptydir_data)
+    allowed = options.allowed(
+        "plan --uninstall", drain=drain and uninstall, force=force, delete_emptydir_data=delete_emptydir_data
+    )
     sets = options.with_drain(options.with_pending(access.sets, activate_pending), drain and not other)
     sets = waves.over(options.with_keep(options.with_forward(sets, forward), keep))
     whole = load(access.inventory, sets)
@@ -305,7 +307,7 @@ def uninstall(
     from nodeprov.runtimes import FAMILY
 
     sets = waves.over(options.with_pending(access.sets, activate_pending))
-    allowed = options.allowed(drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
+    allowed = options.allowed("uninstall", drain=drain, force=force, delete_emptydir_data=delete_emptydir_data)
     if purge and which.handler:
         raise UsageError("--purge removes the receipts of all handlers", "leave --handler out, or --purge")
     telling = told.telling

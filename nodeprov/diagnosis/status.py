@@ -60,6 +60,8 @@ class Status:
     """Why the cluster was not asked."""
     canary: Wanted | None = None
     """What the receipts say is tried beside it: `nodeprov canary`."""
+    again: str = ""
+    """What to type so that the last run is made again; "" where there was none."""
 
     @property
     def damage(self) -> tuple[str, ...]:
@@ -154,6 +156,7 @@ def status(facts: Facts, holder: Holder | None, layout: Layout) -> Status:
     history, faults = _history(facts, layout)
     ours, of_canary = history.of_handler, layout.of_canary()
     is_canary = any(each.action == CANARY.name for each in _history(facts, of_canary)[0].installed)
+    last = history.interrupted or (ours[-1] if ours else None)
     containerd = "; ".join(facts.daemon.cri_errors) or "serves" if facts.daemon else "does not run"
     return Status(
         facts.node,
@@ -161,12 +164,13 @@ def status(facts: Facts, holder: Holder | None, layout: Layout) -> Status:
         _release_of(facts, layout, target),
         target,
         containerd,
-        history.interrupted or (ours[-1] if ours else None),
+        last,
         facts.footprint.switched,
         holder,
         faults,
         _wanted(facts, history, layout),
         canary=_wanted(facts, _history(facts, of_canary)[0], of_canary) if is_canary else None,
+        again=history.typed_again(last, facts.node) if last else "",
     )
 
 

@@ -8,7 +8,6 @@ from nodeprov.diagnosis.status import Status, by_truth
 from nodeprov.inventory.canary import canary_handler
 from nodeprov.node import receipts
 from nodeprov.node.state import Sandboxes
-from nodeprov.plan.plan import action_named
 from nodeprov.reports.when import when_text, with_times
 
 MOST_PODS = 3
@@ -102,9 +101,7 @@ def _at_work(status: Status) -> Iterator[str]:
         heard = "" if silent is None else f", last heard of {silent} s ago"
         yield f"  held by {with_times(status.holder.by)}{heard}"
     elif status.is_open and status.last:
-        action = action_named(status.last.action)
-        typed = action.typed if action else status.last.action
-        yield f"  no run is at work on it: nodeprov {typed} {status.node} finishes it"
+        yield f"  no run is at work on it: {status.again} finishes it"
 
 
 def summary(nodes: Sequence[Status]) -> str:

@@ -210,7 +210,8 @@ def _uninstall(state: NodeState, want: Uninstall, goals: tuple[Goal, ...], reade
 def _of_pods(state: NodeState, want: Uninstall, readers: Readers) -> tuple[Step, ...]:
     """Have the pods leave that run with our handler, by their RuntimeClass and by what the node knows of them."""
     reader, running = readers[Place.CLUSTER], state.footprint.pods_needing(state.layout)
-    leaving = read_leaving_sandboxed(reader, state.settings, state.node.name, running, want.allowed)
+    again = state.history.typed(want.action, state.node.name, is_canary=bool(state.node.canary_of))
+    leaving = read_leaving_sandboxed(reader, state.settings, state.node.name, running, want.allowed, again=again)
     if not want.despite_pods:
         refuse(state, leaving.problems)
     return (Drain(leaving.pods, leaving.losses),) if leaving.pods or leaving.awaited else ()
@@ -219,14 +220,14 @@ def _of_pods(state: NodeState, want: Uninstall, readers: Readers) -> tuple[Step,
 def _still_needed(state: NodeState, want: Uninstall) -> Iterator[Problem]:
     """Find what still needs that which is to be removed."""
     needed = state.footprint.needed(state.layout)
-    command = "canary abort" if state.node.canary_of else want.action.typed
+    again = state.history.typed(want.action, state.node.name, is_canary=bool(state.node.canary_of))
     if needed:
         yield Problem(
             f"still in use by {state.footprint.by_whom(needed)}",
             "none of it is a pod that can be evicted: see what it is with ctr -n k8s.io containers ls, "
             "and what proofs have left with ctr -n nodeprov containers ls"
             if want.drain
-            else f"delete their pods, or: nodeprov {command} {state.node.name} --drain",
+            else f"delete their pods, or: {again} --drain",
         )
 
 

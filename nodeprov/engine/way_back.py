@@ -78,7 +78,7 @@ def _problems(state: NodeState) -> tuple[Problem, ...]:
     """Find why there is nothing to go back from."""
     name, broken = state.node.name, state.history.interrupted
     if broken is not None and broken.action == UNINSTALL.name:
-        return (_interrupted(broken, f"nodeprov uninstall {name} finishes it"),)
+        return (_interrupted(state, broken),)
     if not generations.in_force(state):
         return (
             Problem(
@@ -93,11 +93,14 @@ def _gc_problems(state: NodeState) -> tuple[Problem, ...]:
     broken = state.history.interrupted
     if broken is None or broken.action == GC.name:
         return ()
-    return (_interrupted(broken, f"nodeprov {broken.action} {state.node.name} finishes it"),)
+    return (_interrupted(state, broken),)
 
 
-def _interrupted(broken: Receipt, hint: str) -> Problem:
-    return Problem(f"an earlier {broken.action} by {broken.by} began at {broken.began} and did not end", hint)
+def _interrupted(state: NodeState, broken: Receipt) -> Problem:
+    return Problem(
+        f"an earlier {broken.action} by {broken.by} began at {broken.began} and did not end",
+        f"{state.history.typed_again(broken, state.node.name)} finishes it",
+    )
 
 
 def _damage_problems(reader: Reader, state: NodeState, to: Standing) -> tuple[Problem, ...]:

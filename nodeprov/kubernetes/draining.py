@@ -158,9 +158,12 @@ def _local_data(pod: NodePod) -> str:
 
 
 def drain_problems(
-    pods: Sequence[NodePod], allowed: Allowed, node: str, *, whole: bool = False
+    pods: Sequence[NodePod], allowed: Allowed, node: str, *, whole: bool = False, again: str = ""
 ) -> Iterator[Problem]:
-    """Find what keeps pods from being evicted: what would be in vain, and what loses something unasked."""
+    """Find what keeps pods from being evicted: what would be in vain, and what loses something unasked.
+
+    `again` is what to type to do it again; by default the uninstall of the node.
+    """
     returning = [pod.name for pod in pods if pod.controller == "DaemonSet" and not pod.has_ended]
     static = [pod.name for pod in pods if pod.is_mirror]
     if returning:  # they tolerate a cordon
@@ -182,7 +185,8 @@ def drain_problems(
     ]
     anyway = " and ".join(f"[rollout] {SETTINGS[option]} = true" for option in options)
     if not whole:
-        anyway = f"nodeprov uninstall {node} --drain {' '.join(options)}"
+        again = again or f"nodeprov uninstall {node}"
+        anyway = f"{again} --drain {' '.join(options)}"
     if bare:
         yield Problem(
             f"no controller makes these pods again: {', '.join(bare)}",
@@ -246,14 +250,23 @@ def leaving(there: Iterable[NodePod], settings: Settings, node: str) -> Leaving:
 
 
 def read_leaving_sandboxed(
-    reader: Reader, settings: Settings, node: str, running: Collection[str], allowed: Allowed
+    reader: Reader,
+    settings: Settings,
+    node: str,
+    running: Collection[str],
+    allowed: Allowed,
+    *,
+    again: str = "",
 ) -> Leaving:
-    """Find the pods of a node that run with our handler, as `running` knows, and that are to leave it."""
+    """Find the pods of a node that run with our handler, as `running` knows, and that are to leave it.
+
+    `again` is what to type to have them leave, without --drain.
+    """
     pods = sandboxed(node_pods(reader, settings, node), running)
     chosen = awaited(pods, settings)
     evicted = tuple(pod for pod in pods if pod not in chosen)
     lost = pods if settings.rollout.wait_then == "evict" else evicted
-    problems = tuple(drain_problems(lost, allowed, node))
+    problems = tuple(drain_problems(lost, allowed, node, again=again))
     return Leaving(_names(evicted), _names(chosen), losses(evicted), problems)
 
 

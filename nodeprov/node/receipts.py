@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from nodeprov.errors import MALFORMED_JSON, NodeprovError, of_type
+from nodeprov.inventory.canary import canary_handler
 from nodeprov.plan.goal import Change, constant
-from nodeprov.plan.plan import ACTIONS, ADOPT
+from nodeprov.plan.plan import ACTIONS, ADOPT, CANARY, UNINSTALL, Action, action_named
 from nodeprov.plan.state_text import state_from_json, state_to_json
 from nodeprov.states import State
 
@@ -293,6 +294,32 @@ class History:
         if not theirs:
             return constant(self.everyones.before.get(key))
         return lambda current: current if current in theirs else theirs[-1]
+
+    def typed(self, action: Action, node: str, *, release: str = "", is_canary: bool = False) -> str:
+        """Return what a person types for an action on the handler alone.
+
+        Without --handler an uninstall would take away all that is on the node. `release` is the name of the folder
+        of what a canary tries.
+        """
+        if action == CANARY:
+            version = release.partition("-")[0] or "RELEASE"
+            return f"nodeprov {action.typed} {node} --release {version}"
+        if is_canary and action == UNINSTALL:
+            return f"nodeprov canary abort {node}"
+        others = [each for each in self.neighbours if each.handler != canary_handler(self.handler)]
+        chosen = f" --handler {self.handler}" if others or is_canary else ""
+        return f"nodeprov {action.typed} {node}{chosen}"
+
+    def typed_again(self, run: Receipt, node: str) -> str:
+        """Return what a person types to make a run of the handler again.
+
+        That the handler is a canary its receipts tell: it begins by an action of its own.
+        """
+        action = action_named(run.action)
+        if action is None:  # of a nodeprov to come
+            return f"nodeprov {run.action} {node}"
+        is_canary = any(each.action == CANARY.name for each in self.of_handler)
+        return self.typed(action, node, release=run.release, is_canary=is_canary)
 
     def changes_of(self, key: str) -> tuple[tuple[Receipt, Written], ...]:
         """List the handler's runs that have changed a resource, or may have, with the change; the latest first."""

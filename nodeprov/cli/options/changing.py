@@ -31,13 +31,13 @@ def with_keep(sets: Sequence[str] | None, keep: int | None) -> list[str]:
     return [*(sets or ()), *([f"release.keep={keep}"] if keep is not None else ())]
 
 
-def allowed(*, drain: bool, force: bool, delete_emptydir_data: bool) -> "Allowed":
-    """Read what a drain may do; raise UsageError where nothing is drained."""
+def allowed(command: str, *, drain: bool, force: bool, delete_emptydir_data: bool) -> "Allowed":
+    """Read what a drain of a command may do; raise UsageError where nothing is drained."""
     from nodeprov.kubernetes.draining import Allowed
 
     for option, is_set in (("--force", force), ("--delete-emptydir-data", delete_emptydir_data)):
         if is_set and not drain:
-            raise UsageError(f"{option} is a part of a drain", f"nodeprov uninstall NODE --drain {option}")
+            raise UsageError(f"{option} is a part of a drain", f"nodeprov {command} NODE --drain {option}")
     return Allowed(force, delete_emptydir_data)
 
 

@@ -44,3 +44,12 @@ def test_a_node_that_cannot_be_reached_is_not_promoted(folder: Path) -> None:
     output = nodeprov("canary", "promote", "worker1", "--yes", folder=folder)
     assert output.returncode == 1
     assert "nothing was changed on any node" in said(output)
+
+
+@pytest.mark.parametrize("command", [("canary", "abort"), ("uninstall",), ("plan", "--uninstall")])
+def test_what_is_a_part_of_a_drain_is_said_of_the_command_that_was_typed(
+    folder: Path, command: tuple[str, ...]
+) -> None:
+    output = nodeprov(*command, "worker1", "--force", folder=folder)
+    assert output.returncode == 2
+    assert f"nodeprov {' '.join(command)} NODE --drain --force" in said(output)

@@ -184,6 +184,8 @@ def test_a_canary_s_run_that_was_killed_blocks_no_uninstall_of_the_node(
     done(fleet_of(canary_of()), START)
     killed(fleet_of(canary_of()), Uninstall(GVISOR))
     assert node.receipts()["uninstall"] == "begun"
+    (refused,) = fleet_of(main_of()).plan(Gc(GVISOR)).errors
+    assert "nodeprov canary abort worker1 finishes it" in str(refused)
     done(fleet_of(main_of()), Uninstall(GVISOR))
     assert node.listing() == before
     assert not plan_of(fleet_of(main_of()), Uninstall(GVISOR)).pending
