@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from nodeprov import containerd
+from nodeprov.containerd import Config, takeover
 from nodeprov.engine.context import Cancellation, RunContext
+from nodeprov.engine.look import Install
 from nodeprov.engine.planner import Planned
 from nodeprov.engine.transaction import apply
 from nodeprov.errors import Cancelled, NodeprovError
@@ -232,11 +234,13 @@ class _RehearsedHost(ShellHost):
 
 def _well(planned: Planned) -> Facts:
     """Describe how the node would look in its run: nothing needs our files, and containerd has our table."""
-    state, daemon = planned.as_read[0], planned.as_read[0].daemon
+    state, daemon, want = planned.as_read[0], planned.as_read[0].daemon, planned.want
     edit = containerd.add_runtime if planned.plan.action.serves else containerd.remove_runtime
     edited = [each.resource for each in planned.plan.changes if isinstance(each.resource, ContainerdConfig)]
     dump = daemon.dump
     for runtime in dict.fromkeys(runtime for resource in edited for runtime in resource.runtimes):
+        if isinstance(want, Install) and want.adopts:
+            dump = takeover.taken_over(Config(dump), runtime, daemon.version_to_start).text
         dump = edit(dump, runtime)
     daemon = replace(daemon, dump=dump, config_changed_at=None)
     footprint = replace(state.footprint, processes={}, bundles=())

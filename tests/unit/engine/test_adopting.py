@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from nodeprov.engine import Fleet, Install, Planned, Uninstall, Want
+from nodeprov.engine.context import this_user
+from nodeprov.engine.rehearsal import rehearse
 from nodeprov.errors import NodeprovError
 from nodeprov.hosts.provider import LocalNode
 from nodeprov.inventory import parse
@@ -181,6 +183,14 @@ def test_an_adoption_that_was_killed_is_finished_by_the_next_and_comes_back_to_t
     done(fleet, INSTALL if at == AFTER else ADOPT)
     done(fleet, UNINSTALL)
     assert (node.config(), node.listing()) == (THEIRS, before)
+
+
+def test_the_commands_of_an_adoption_can_be_listed_and_nothing_runs(fleet: Fleet, node: PlayedNode) -> None:
+    plan, before = planned(fleet, ADOPT), node.listing()
+    commands = rehearse(plan, fleet.hosts.of(plan.node), this_user())
+    assert [each.what for each in commands.doing].count("a receipt") == 2
+    assert commands.undoing
+    assert node.listing() == before
 
 
 def test_an_adoption_that_fails_leaves_theirs(fleet: Fleet, node: PlayedNode) -> None:
