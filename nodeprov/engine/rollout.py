@@ -51,7 +51,7 @@ class Rollout:
         self._plans = {each.node.name: each for each in plans}
         self._failed: list[str] = []
         if plans and plans[0].plan.action is STAGE:
-            settings = replace(settings, window=None)  # it is what is done before
+            settings = replace(settings, window=None, days=())  # it is what is done before; frozen dates stay so
         self.settings = settings
         self.waves = waves([member_of(each) for each in plans], settings)
         receipts = {name: each.state.history.of_handler for name, each in self._plans.items()}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import combinations
 from statistics import median
 from types import MappingProxyType
+from typing import Any
 
 from nodeprov.engine.context import seconds_between
 from nodeprov.errors import MALFORMED, NodeprovError
@@ -17,6 +19,7 @@ from nodeprov.node.receipts import DONE, Receipt
 UNKNOWN_SECONDS = 300.0
 """What a node is taken to need of which, and of whose fellows, nothing is known."""
 SAFETY = 1.5
+WINDOW = "--window"
 _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 _DAYS_AHEAD = 400
 """How far the next opening is looked for."""
@@ -97,10 +100,25 @@ class Window:
         if opening is None:
             said = f"the window {self.name} does not open within a year"
             raise NodeprovError(said, "look at [rollout] days and freeze in the inventory")
+        closing = self._what_closes(now)
         raise NodeprovError(
-            f"the window {self.name} is closed; nothing was changed",
-            f"run this again when it opens, at {self.local(opening)}; or give another one: --window FROM-TO",
+            f"the window {self.name} is closed{_because(closing, now.astimezone(self.zone))}; nothing was changed",
+            f"run this again when it opens, at {self.local(opening)}; or {_way_out(closing)}",
         )
+
+    def _what_closes(self, now: datetime) -> tuple[str, ...]:
+        """Name the settings that keep it closed: the fewest without which it would be open now."""
+        without: dict[str, dict[str, Any]] = {
+            WINDOW: {"begin": time(), "end": time()},
+            "rollout.days": {"days": frozenset(range(7))},
+            "rollout.freeze": {"frozen": ()},
+        }
+        for count in range(1, len(without)):
+            for names in combinations(without, count):
+                changes = {name: value for each in names for name, value in without[each].items()}
+                if replace(self, **changes).closes(now):
+                    return names
+        return (*without,)
 
     def local(self, moment: datetime) -> str:
         """Write a time for a person, in the window's zone."""
@@ -129,6 +147,24 @@ class Window:
         while moment.astimezone(self.zone).replace(tzinfo=None) < shown:
             moment += _MINUTE
         return moment
+
+
+def _because(closing: Sequence[str], today: datetime) -> str:
+    """Say what keeps the window closed, where it is not the time alone."""
+    why = {
+        "rollout.days": f"it does not begin on a {today:%A}",
+        "rollout.freeze": f"{today:%Y-%m-%d} is a frozen date",
+    }
+    found = " and ".join(why[each] for each in closing if each in why)
+    return f": {found}" if found else ""
+
+
+def _way_out(closing: Sequence[str]) -> str:
+    """Say what to add to a command so that it does not matter what keeps the window closed."""
+    if closing == (WINDOW,):
+        return f"give another one: {WINDOW} FROM-TO"
+    options = [f"{WINDOW} FROM-TO" if each == WINDOW else f"--set '{each}=[]'" for each in closing]
+    return f"add {' '.join(options)} (for a saved plan, when it is made: nodeprov plan)"
 
 
 def _dates(text: str) -> list[date]:

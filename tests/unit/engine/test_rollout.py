@@ -23,7 +23,7 @@ from nodeprov.kubernetes import runtime_class
 from nodeprov.node.state import ClusterState
 from nodeprov.plan.files import File
 from nodeprov.plan.goal import Change
-from nodeprov.plan.plan import INSTALL, Outcome, Plan
+from nodeprov.plan.plan import INSTALL, STAGE, Outcome, Plan
 from nodeprov.plan.steps import Adopt, Event, Restart, Serving, Step, Swap
 from nodeprov.runtimes.gvisor.family import GVISOR
 from nodeprov.states import FileState, ObjectState
@@ -442,6 +442,21 @@ class TestWindow:
         with pytest.raises(NodeprovError, match="is closed; nothing was changed"):
             carried_out(fleet(2), work, run, window="02:00-04:00")
         assert work.begun == []
+
+    def test_what_is_done_before_waits_for_frozen_dates_alone(self) -> None:
+        """By the lines that docs/fleet.md shows."""
+        said: dict[str, Any] = {
+            "window": "02:00-04:00",
+            "time_zone": "Europe/Berlin",
+            "days": ("sat", "sun"),
+            "freeze": ("2026-12-24/2027-01-02",),
+        }
+        plans = [replace(each, plan=replace(each.plan, action=STAGE)) for each in fleet(1)]
+        on_tuesday = replace(a_run(), clock=Clock("2026-12-01T10:00:00+00:00"))
+        assert carried_out(plans, Played(), on_tuesday, **said)[1] == {"n1": 0}
+        at_christmas = replace(a_run(), clock=Clock("2026-12-25T10:00:00+00:00"))
+        with pytest.raises(NodeprovError, match="is closed: 2026-12-25 is a frozen date; nothing was changed"):
+            carried_out(plans, Played(), at_christmas, **said)
 
     def test_what_has_nothing_to_do_needs_none(self) -> None:
         run = replace(a_run(), clock=Clock("2026-11-28T04:00:00+00:00"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,11 +15,13 @@ from hypothesis import strategies as st
 
 from nodeprov.engine.window import SAFETY, UNKNOWN_SECONDS, Experience, Schedule, Window
 from nodeprov.errors import NodeprovError
-from nodeprov.inventory import RolloutSettings
+from nodeprov.inventory import RolloutSettings, parse
 from nodeprov.node.receipts import Receipt
 from tests.support.samples import receipt_of
 
 BERLIN = "Europe/Berlin"
+DAYS, FREEZE = "--set 'rollout.days=[]'", "--set 'rollout.freeze=[]'"
+XMAS = ("2026-12-24/2027-01-02",)
 
 
 def window(span: str | None, **said: Any) -> Window:
@@ -118,9 +123,44 @@ class TestClosed:
         with pytest.raises(NodeprovError) as closed:
             made.insist_on_open(utc("2026-11-27T12:00"))
         assert str(closed.value) == (
-            "the window 02:00-04:00 Europe/Berlin is closed; nothing was changed\n"
-            "hint: run this again when it opens, at 2026-11-29 02:00; or give another one: --window FROM-TO"
+            "the window 02:00-04:00 Europe/Berlin is closed: it does not begin on a Friday; nothing was changed\n"
+            "hint: run this again when it opens, at 2026-11-29 02:00; or add --window FROM-TO "
+            "--set 'rollout.days=[]' (for a saved plan, when it is made: nodeprov plan)"
         )
+
+    @pytest.mark.parametrize(
+        ("said", "now", "why", "way_out"),
+        [
+            ({}, "2026-12-01T10:00", "", "give another one: --window 00:00-24:00"),
+            ({"days": ("sat",)}, "2026-12-01T03:00", ": it does not begin on a Tuesday", DAYS),
+            ({"freeze": XMAS}, "2026-12-25T03:00", ": 2026-12-25 is a frozen date", FREEZE),
+            ({"window": None, "freeze": XMAS}, "2026-12-25T03:00", ": 2026-12-25 is a frozen date", FREEZE),
+            (
+                {"days": ("sat",), "freeze": XMAS},
+                "2026-12-25T10:00",
+                ": it does not begin on a Friday and 2026-12-25 is a frozen date",
+                f"--window 00:00-24:00 {DAYS} {FREEZE}",
+            ),
+        ],
+    )
+    def test_what_is_added_opens_it(self, said: dict[str, Any], now: str, why: str, way_out: str) -> None:
+        """What the hint says, typed, leads out: also where it is the day or the date that closes it."""
+        settings = RolloutSettings(**{"window": "02:00-04:00", **said})
+        made = Window.of(settings)
+        assert made is not None
+        with pytest.raises(NodeprovError) as closed:
+            made.insist_on_open(utc(now))
+        assert f"is closed{why}; nothing was changed\n" in str(closed.value)
+        assert way_out in str(closed.value).replace("FROM-TO", "00:00-24:00")
+        typed = shlex.split(way_out.removeprefix("give another one: "))
+        sets = [value for option, value in pairwise(typed) if option == "--set"]
+        sets += [f'rollout.window="{value}"' for option, value in pairwise(typed) if option == "--window"]
+        written = "".join(f"{key} = {json.dumps(value)}\n" for key, value in said.items() if value)
+        window = "" if "window" in said else 'window = "02:00-04:00"\n'
+        text = f'[release]\nversion = "latest"\n[rollout]\n{window}{written}[nodes.worker1]\n'
+        assert parse(text, "x").nodes[0].settings.rollout == settings
+        opened = Window.of(parse(text, "x", options=sets).nodes[0].settings.rollout)
+        assert opened is None or opened.closes(utc(now))
 
     def test_it_may_never_open(self) -> None:
         made = window("02:00-04:00", freeze=("2026-01-01/2999-12-31",))
