@@ -19,7 +19,7 @@ from nodeprov.plan.files import Link
 from nodeprov.plan.goal import Goal, constant, decide
 from nodeprov.plan.plan import GC, UNINSTALL, Plan
 from nodeprov.plan.steps import Sandbox
-from nodeprov.runtimes.family import Family
+from nodeprov.runtimes.family import Family, former_runtimes
 from nodeprov.states import LinkState
 
 HOLD = "hold"
@@ -40,7 +40,8 @@ def plan_rollback(state: NodeState, want: Rollback, readers: Readers) -> tuple[N
     if strict:
         state = replace(state, layout=state.layout.naming(found.digest))
         runtime = family.runtime(state.layout)
-        goals += runtime_table.config_goals(state.daemon, state.settings, runtime, ())
+        former = former_runtimes(family, state.layout)
+        goals += runtime_table.config_goals(state.daemon, state.settings, runtime, former)
     states, imports = read_states(state, goals, (), readers)
     changes = decide(goals, states)
     config = [change for change in changes if change.resource.swapped]

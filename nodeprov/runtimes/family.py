@@ -266,9 +266,8 @@ def goals_for_people(state: NodeState) -> Iterator[Goal]:
 def former_runtimes(family: Family, layout: Layout) -> tuple[Runtime, ...]:
     """Return which tables nodeprov may have written before the prefix, or what pods may say, was changed."""
     written = [family.runtime(each) for each in layout.earlier]
-    if not layout.mount_hints:
-        written += [family.runtime(replace(each, mount_hints=True)) for each in (layout, *layout.earlier)]
-    return tuple(written)
+    turned = [replace(each, mount_hints=not layout.mount_hints) for each in (layout, *layout.earlier)]
+    return (*written, *map(family.runtime, turned))
 
 
 def tree_bytes(release: Release) -> int:

@@ -4,6 +4,7 @@ A Go template is edited as a text, as k3s and RKE2 expand it; all others are TOM
 """
 
 import difflib
+import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from dataclasses import replace
 from nodeprov import containerd
 from nodeprov.containerd import COMMENT, RUNTIMES_PATHS, Config, Refused, Runtime, add_runtime, unread
 from nodeprov.containerd.distributions.distribution import How, Source
+from nodeprov.containerd.runtime import paths_of
 from nodeprov.states import FileState
 from nodeprov.toml import KeyPath, key_text
 
@@ -43,7 +45,11 @@ def add_to_template(text: str | None, version: int, runtime: Runtime, ours: Sequ
 
 def remove_from_template(text: str, ours: Sequence[Runtime]) -> str:
     """Take our tables out, whatever version's; a text without them comes back unchanged."""
-    for block in _blocks(text, ours):
+    return _without(text, _blocks(text, ours))
+
+
+def _without(text: str, blocks: Sequence[str]) -> str:
+    for block in blocks:
         text = text.replace(block, "")
     return text
 
@@ -59,9 +65,28 @@ def template_block(version: int, runtime: Runtime) -> str:
     return add_runtime(first, runtime).removeprefix(first)
 
 
-def _blocks(text: str, ours: Sequence[Runtime]) -> list[str]:
-    blocks = (template_block(version, runtime) for runtime in ours for version in PLACES)
-    return [block for block in blocks if block in text]
+def _blocks(text: str, ours: Sequence[Runtime], *, loosely: bool = False) -> list[str]:
+    """Find our tables as they stand in a template, in their order, of whatever generation of their handlers."""
+    patterns = (_pattern(version, runtime, loosely=loosely) for runtime in ours for version in PLACES)
+    found = {match.start(): match[0] for pattern in patterns for match in re.finditer(pattern, text)}
+    return [found[start] for start in sorted(found)]
+
+
+def _pattern(version: int, runtime: Runtime, *, loosely: bool) -> str:
+    """Describe a table of ours by the byte, but for the generation that its paths name: `Runtime.owns` in a text.
+
+    Taken `loosely` it may hand on other annotations of pods, too.
+    """
+    pattern = re.escape(template_block(version, replace(runtime, pod_annotations=()) if loosely else runtime))
+    for path in paths_of(runtime.table()).values():
+        folder, name = posixpath.dirname(posixpath.dirname(path)), posixpath.basename(path)
+        if posixpath.basename(folder) == runtime.handler:
+            any_generation = rf"""{re.escape(folder)}/[^/"'\\\s]+/{re.escape(name)}"""
+            pattern = pattern.replace(re.escape(path), any_generation)
+    if loosely:
+        head, options, tail = pattern.partition(re.escape("\n\n["))
+        pattern = rf"{head}(?:\npod_annotations = \[[^\]\n]*\])?{options}{tail}"
+    return pattern
 
 
 def template_version(source: Source, text: str | None, runtime: Runtime, ours: Sequence[Runtime] = ()) -> int:
@@ -115,13 +140,12 @@ def expanded(how: How, made: str, before: str | None, after: str | None, ours: S
 
 def _expanded_template(made: str, before: str, after: str, ours: Sequence[Runtime]) -> str | None:
     """Move our table in what was made as in the template: it is at the end of both."""
-    old, new = remove_from_template(before, ours), remove_from_template(after, ours)
+    old, new, rest = (_without(text, _blocks(text, ours, loosely=True)) for text in (before, after, made))
     tail = old.rpartition("}}")[2].strip()
-    rest = remove_from_template(made, ours)
     is_of_it = rest.rstrip().endswith(tail) and (rest != made) == (old != before)
     if old.rstrip() != new.rstrip() or not is_of_it:
         return None
-    return rest + "".join(["\n" * (len(new) - len(old)), *_blocks(after, ours)])
+    return rest + "".join(["\n" * (len(new) - len(old)), *_blocks(after, ours, loosely=True)])
 
 
 def _substituted(made: str, before: str, after: str) -> str | None:

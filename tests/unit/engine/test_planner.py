@@ -13,7 +13,7 @@ from nodeprov.containerd import Config, add_runtime, drop_in_text
 from nodeprov.engine.look import Install, Uninstall
 from nodeprov.errors import Problems
 from nodeprov.hosts.base import Place
-from nodeprov.inventory import ProofSettings, ReleaseSettings, RolloutSettings
+from nodeprov.inventory import ProofSettings, ReleaseSettings, RolloutSettings, Settings
 from nodeprov.kubernetes import images
 from nodeprov.kubernetes.admission import Admission, Mutation
 from nodeprov.kubernetes.draining import Allowed, NodePod
@@ -98,6 +98,28 @@ def test_a_template_of_others_gets_our_table_and_an_uninstall_takes_only_that(ne
     ours = fresh(new, facts=on_k3s(state=change.after))
     (back,) = [c for c in ours.uninstall().plan.changes if "tmpl" in c.resource.key]
     assert (back.before, back.after) == (change.after, theirs)
+
+
+def test_in_a_template_too_a_table_of_ours_gives_way_to_what_the_settings_want_now(
+    old: Release, new: Release
+) -> None:
+    """An upgrade in strict mode, strict turned off and on, and mount_hints: nothing of it is somebody else's."""
+    strict = replace(ALONE, runtime=replace(ALONE.runtime, strict=True))
+    hinted = replace(ALONE, runtime=replace(ALONE.runtime, mount_hints=True))
+    wishes = ((strict, old), (strict, new), (ALONE, new), (hinted, new))
+
+    def template(wanted: Settings, made: Release, before: FileState | None) -> FileState:
+        changes = fresh(made, wanted, on_k3s(state=before)).install().plan.changes
+        after = next((each.after for each in changes if "tmpl" in each.resource.key), before)
+        assert isinstance(after, FileState)
+        return after
+
+    alone = [template(*each, None) for each in wishes]
+    assert len({each.content for each in alone}) == len(wishes)
+    for before in alone:
+        for wish, after in zip(wishes, alone, strict=True):
+            found = template(*wish, before)
+            assert sorted(found.content.splitlines()) == sorted(after.content.splitlines())
 
 
 def test_a_template_that_cannot_be_appended_to_is_refused_before_anything_is_touched(new: Release) -> None:

@@ -10,14 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeprov.containerd import RUNTIMES_PATHS, Refused
+from nodeprov.containerd import RUNTIMES_PATHS, Refused, Runtime
 from nodeprov.containerd.distributions import editing
 from nodeprov.containerd.distributions.distribution import How, Source, source_of
 from nodeprov.containerd.distributions.profiles import K0S, K3S, MICROK8S
 from nodeprov.states import FileState
 from nodeprov.toml import key_text
 from tests.support.distributions import K0S_CONFIG, K3S_CONFIG, MANAGED, OLD, RUNSC, of
+from tests.support.runtimes import runsc
 
+OF_A, OF_B = (
+    runsc("runsc", f"/opt/n/handlers/runsc/{digest}/shim", f"/opt/n/handlers/runsc/{digest}/runsc.toml")
+    for digest in ("aaaaaaaaaaaa", "bbbbbbbbbbbb")
+)
 NEW_TEMPLATE = """\
 {{ template "base" . }}
 
@@ -70,6 +75,30 @@ class TestGoTemplates:
     def test_the_table_of_an_earlier_prefix_gives_way(self) -> None:
         made = editing.add_to_template(editing.add_to_template(None, 3, OLD), 3, RUNSC, (OLD,))
         assert made == NEW_TEMPLATE
+
+    @pytest.mark.parametrize("then", [OF_A, OF_B, RUNSC])
+    @pytest.mark.parametrize("now", [OF_A, OF_B, RUNSC])
+    def test_the_table_of_another_generation_gives_way_as_in_toml(self, then: Runtime, now: Runtime) -> None:
+        """In strict mode a table names its generation: an upgrade, a rollback, and strict turned on and off."""
+        theirs = f"{editing.BASE}# of others\n"
+        before, after = (editing.add_to_template(theirs, 3, each) for each in (then, now))
+        assert editing.add_to_template(before, 3, now) == after
+        assert editing.template_declares(before, now)
+        assert editing.remove_from_template(before, (now,)) == theirs
+        made = [f"version = 3\n# of others\n{text.removeprefix(theirs)}" for text in (before, after)]
+        assert editing.expanded(How.GO_TEMPLATE, made[0], before, after, (now,)) == made[1]
+
+    def test_a_table_with_other_annotations_is_ours_where_it_was_written_so(self) -> None:
+        """[runtime] mount_hints turned on, and off again; what somebody has put there by hand is theirs."""
+        hinted = replace(RUNSC, pod_annotations=("dev.gvisor.spec.mount.*",))
+        before, after = (editing.add_to_template(None, 3, each) for each in (RUNSC, hinted))
+        assert editing.add_to_template(before, 3, hinted, (RUNSC,)) == after
+        assert editing.add_to_template(after, 3, RUNSC, (hinted,)) == before
+        made = [f"version = 3\n{text.removeprefix(editing.BASE)}" for text in (before, after)]
+        assert editing.expanded(How.GO_TEMPLATE, made[0], before, after, (hinted,)) == made[1]
+        assert editing.expanded(How.GO_TEMPLATE, made[1], after, before, (RUNSC,)) == made[0]
+        with pytest.raises(Refused, match="was not written by nodeprov, or was changed since"):
+            editing.add_to_template(after.replace("dev.gvisor", "dev.mine"), 3, RUNSC, (hinted,))
 
     @pytest.mark.parametrize(
         ("theirs", "said"),
