@@ -13,7 +13,7 @@ from nodeprov.dispatch.api import Object
 from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.fleet_of_fakes import Fakes
 from tests.support.in_force import DRAIN, PODS_OF_OTHERS, WAIT, WISH, in_force, run_pod
-from tests.support.pods_of_others import make_room
+from tests.support.pods_of_others import clear_away, make_room
 from tests.support.stages import stages
 
 
@@ -50,10 +50,11 @@ def fakes(plane: ControlPlane) -> Iterator[Fakes]:
 
 
 @pytest.fixture
-def prod(fakes: Fakes) -> Fakes:
-    """A cluster that may have pods of others."""
+def prod(fakes: Fakes) -> Iterator[Fakes]:
+    """A cluster that may have pods of others, which go at the end: to later tests they would be in the way."""
     make_room(fakes)
-    return fakes
+    yield fakes
+    clear_away(fakes)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -16,6 +17,7 @@ from nodeprov.dispatch.dispatcher import Dispatcher
 from nodeprov.dispatch.giving_back import AT_ONCE, AT_WORK, NO_ANSWER, NOT_KNOWN, GivingBack
 from nodeprov.dispatch.marks import DONE, FAILED, LAST, Last
 from nodeprov.dispatch.one_shot import Came, dispatch_here
+from nodeprov.dispatch.views import NodeView
 from nodeprov.dispatch.wanted import UNINSTALL, Members, Wanted
 from nodeprov.engine.context import utc_now
 from nodeprov.in_cluster.pod import NAMESPACE
@@ -25,6 +27,7 @@ from tests.support.fleet_of_fakes import NODES, Fakes, Killed, KilledAt
 from tests.support.pods_of_others import DRAIN, PLAIN, budget, names, results, run_pod, serves
 
 HELD_UP = "its PodDisruptionBudget forbids it"
+HOW = Ended(FAILED, "why", action=UNINSTALL)
 
 
 class OneShot:
@@ -226,10 +229,20 @@ def test_an_uninstall_that_does_not_come_to_its_end_gives_the_label_back(fakes: 
     fakes.api.patch(f"{NODES}/n1", {"metadata": changed})
     actor = Actor(fakes.api, NAMESPACE, utc_now, "test")
     for ends in ("given back", "failed"):
-        claimed = actor.claim(fakes.node("n1"), wish, settings, UNINSTALL)
+        claimed = _unless_changed(lambda: actor.claim(fakes.node("n1"), wish, settings, UNINSTALL))
         assert settings.label.key not in claimed.labels
         if ends == "given back":
-            after = actor.give_back(claimed, wish, settings, UNINSTALL)
+            after = _unless_changed(lambda: actor.give_back(fakes.node("n1"), wish, settings, UNINSTALL))
         else:
-            after = actor.finish(claimed, settings, Ended(FAILED, "why", action=UNINSTALL))
+            after = _unless_changed(lambda: actor.finish(fakes.node("n1"), settings, HOW))
         assert (after.labels.get(settings.label.key), after.unlabelled, after.claim) == ("true", None, "")
+
+
+def _unless_changed(act: Callable[[], NodeView]) -> NodeView:
+    """Do it again where the Node has changed since it was read: KWOK makes it Ready, say."""
+    while True:
+        try:
+            return act()
+        except ApiError as error:
+            if error.status != 409:
+                raise

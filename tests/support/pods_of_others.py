@@ -22,6 +22,11 @@ def make_room(fakes: Fakes) -> None:
     for path, name in (("/api/v1/namespaces", NAMESPACE), (accounts, "default")):
         if fakes.api.find(f"{path}/{name}") is None:
             fakes.api.create(path, {"metadata": {"name": name}})
+    clear_away(fakes)
+
+
+def clear_away(fakes: Fakes) -> None:
+    """Remove all of them, and their budgets."""
     for path in (PODS, BUDGETS):
         fakes.api._call("DELETE", path, {}, {"gracePeriodSeconds": 0})
 
