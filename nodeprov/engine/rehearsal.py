@@ -240,7 +240,7 @@ def _well(planned: Planned) -> Facts:
     dump = daemon.dump
     for runtime in dict.fromkeys(runtime for resource in edited for runtime in resource.runtimes):
         if isinstance(want, Install) and want.adopts:
-            dump = takeover.taken_over(Config(dump, daemon.config), runtime, daemon.version_to_start).text
+            dump = takeover.taken_over(Config(dump, daemon.config_path), runtime, daemon.version_to_start).text
         dump = edit(dump, runtime)
     daemon = replace(daemon, dump=dump, config_changed_at=None)
     footprint = replace(state.footprint, processes={}, bundles=())
