@@ -69,8 +69,8 @@ def status(
         shown = Round({}, ())
         try:
             for found in _rounds(fleet, watch, deep=deep):
-                show(found, shown, as_json=as_json, is_watching=watch is not None)
-                shown = found
+                before, shown = shown, found  # first: who reads the screen may interrupt while the rest is printed
+                show(found, before, as_json=as_json, is_watching=watch is not None)
         except KeyboardInterrupt:  # the way to end a watch, whatever it does at that moment
             if watch is None or not (shown.nodes or shown.errors):
                 raise
