@@ -11,7 +11,7 @@ from nodeprov.dispatch.api import ApiError, unless_stopped
 from nodeprov.dispatch.case import Ended, Step
 from nodeprov.dispatch.evictions import Evictions
 from nodeprov.dispatch.known import Known
-from nodeprov.dispatch.marks import BETWEEN, DONE, FAILED
+from nodeprov.dispatch.marks import BETWEEN, DONE, FAILED, time_of
 from nodeprov.dispatch.surroundings import Surroundings
 from nodeprov.dispatch.views import NodeView, PodView
 from nodeprov.errors import NodeprovError, Problem, Problems
@@ -233,8 +233,6 @@ def _pause(seconds: float, most: float) -> float:
 
 
 def _seconds_between(before: str, now: str) -> float:
-    """Return the seconds between two times of ISO 8601; 0 where the first is none: anybody may edit a Node."""
-    try:
-        return (datetime.fromisoformat(now) - datetime.fromisoformat(before)).total_seconds()
-    except (ValueError, TypeError):
-        return 0.0
+    """Return the seconds between two times of ISO 8601; 0 where the first is none."""
+    began = time_of(before)
+    return (datetime.fromisoformat(now) - began).total_seconds() if began else 0.0

@@ -65,12 +65,8 @@ class Last:
 
     @property
     def ended_at(self) -> datetime | None:
-        """When; None where that is no time, or one without its zone."""
-        try:
-            at = datetime.fromisoformat(self.at)
-        except ValueError:
-            return None
-        return at if at.tzinfo else None
+        """When; None where that is no time."""
+        return time_of(self.at)
 
     def text(self) -> str:
         """Write the annotation, in LONGEST_BYTES at most: every Node write goes to all who watch nodes."""
@@ -79,6 +75,15 @@ class Last:
             length = max(0, length - max(1, (len(written) - LONGEST_BYTES) // 6))  # a letter has six bytes at most
             kept = replace(self, why=f"{self.why[:length]}..." if length else "")
         return written.decode()
+
+
+def time_of(text: str) -> datetime | None:
+    """Read a time of ISO 8601 with its zone; None where it is none: anybody may edit a Node."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
 
 
 def _written(last: Last) -> bytes:
